@@ -6,7 +6,7 @@ from http import HTTPStatus
 import azure.functions as func
 
 from functions import runtime
-from shared.controllers.intake.operators import cycle, cycled, release
+from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
 from shared.controllers.intake.poison import replay
 from shared.domain.errors import Conflict, NotFound
 
@@ -39,14 +39,14 @@ def replay_poisoned(req: func.HttpRequest) -> func.HttpResponse:
 def cycle_environment(req: func.HttpRequest) -> func.HttpResponse:
     """Stop and start every app of an environment once, in waves."""
     path = req.route_params
-    return _answer(lambda: f"asked for {cycle(runtime().run(), path['group'], path['name'])}")
+    return _answer(lambda: f"asked for {request_stop_start(runtime().run(), path['group'], path['name'])}")
 
 
 @blueprint.route("environments/{group}/{name}/stop-start-done", methods=["POST"])
 def environment_was_cycled(req: func.HttpRequest) -> func.HttpResponse:
     """Record that an operator has stopped and started every app of an environment."""
     path = req.route_params
-    return _answer(lambda: f"noted for {cycled(runtime().run(), path['group'], path['name'])}")
+    return _answer(lambda: f"noted for {confirm_stop_start(runtime().run(), path['group'], path['name'])}")
 
 
 def _answer(call: Callable[[], str]) -> func.HttpResponse:

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions import runtime
-from shared.controllers.environment.pending_starts import pay_owed_starts
+from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.sweep.controller import sweep
 from shared.settings import sweep_schedule
 from shared.telemetry import event
@@ -33,4 +33,4 @@ def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host p
 
     Every run of this function completes all pending starts, so a missed minute needs no second run.
     """
-    pay_owed_starts(runtime().bare_run())
+    complete_pending_starts(runtime().bare_run())

@@ -20,7 +20,7 @@ from shared.domain.fleet.vault_access import APPLICATION_IDS, app_service, regis
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 from shared.domain.restart_window import RestartWindow
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 
 HOURLY = "0 0 * * * *"
 SCHEDULE_FIELDS = 6
@@ -90,7 +90,7 @@ class Settings(Connection):
     slots_first: bool = Field(default=True, alias="CERTROLL_SLOTS_FIRST")
     restart_window: Window = Field(None, alias="CERTROLL_RESTART_WINDOW")
     max_restarts: int = Field(1, alias="CERTROLL_MAX_RESTARTS", ge=1)
-    ase_max_unavailable: Annotated[MostDown | None, NoDecode] = Field(None, alias="CERTROLL_ASE_MAX_UNAVAILABLE")
+    ase_max_unavailable: Annotated[MaxUnavailable | None, NoDecode] = Field(None, alias="CERTROLL_ASE_MAX_UNAVAILABLE")
     delete_superseded: bool = Field(default=False, alias="CERTROLL_DELETE_SUPERSEDED")
     delete_grace: timedelta = Field(timedelta(days=30), alias="CERTROLL_DELETE_GRACE")
     max_deletes: int = Field(5, alias="CERTROLL_MAX_DELETES", ge=0)
@@ -154,7 +154,7 @@ class Settings(Connection):
     @field_validator("ase_max_unavailable", mode="before")
     @classmethod
     def _most_down(cls, value: object) -> object:
-        return MostDown.parse(value) if isinstance(value, str) else value
+        return MaxUnavailable.parse(value) if isinstance(value, str) else value
 
     @property
     def intent(self) -> Intent:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from shared.domain.certificates.lineage import Lineage, Refusal
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyType
-from shared.domain.environments.record import Cycle
+from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.findings import Finding
 from shared.domain.fleet.app_settings import (
     LOAD_LIST,
@@ -331,11 +331,11 @@ def snapshot(
     rollout: Rollout = FRESH,
     environments: tuple[Environment, ...] = (),
     roots: tuple[RootCertificate, ...] = (),
-    cycles: tuple[Cycle, ...] = (),
+    environment_records: tuple[EnvironmentRecord, ...] = (),
 ) -> Snapshot:
     """Return a snapshot of the ordinary world, with the given parts replaced."""
     fleet = Fleet(NOW, sites, bindings, copies, plans, blind_spots, settings, environments, roots)
-    return Snapshot(lineage, fleet, rollout, cycles=cycles)
+    return Snapshot(lineage, fleet, rollout, environment_records=environment_records)
 
 
 def two_webspaces(rollout: Rollout = FRESH) -> Snapshot:
@@ -471,19 +471,21 @@ class RecordingEnvironments:
 
 
 @dataclass
-class RecordingCycles:
+class RecordingEnvironmentRecords:
     """The journal's record of one environment, with all changes to the record."""
 
-    cycle: Cycle
+    record: EnvironmentRecord
     fails: Exception | None = None
 
-    def change(self, environment: EnvironmentRef, change: Callable[[Cycle], Cycle]) -> Cycle:
+    def change(
+        self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
+    ) -> EnvironmentRecord:
         """Record the change, or raise the prepared error."""
-        assert environment == self.cycle.environment
+        assert environment == self.record.environment
         if self.fails:
             raise self.fails
-        self.cycle = change(self.cycle)
-        return self.cycle
+        self.record = change(self.record)
+        return self.record
 
 
 @dataclass
@@ -539,7 +541,7 @@ def ports(
     findings: RecordingJournal | None = None,
     vault: RecordingVault | None = None,
     environments: RecordingEnvironments | None = None,
-    cycles: RecordingCycles | None = None,
+    environment_records: RecordingEnvironmentRecords | None = None,
 ) -> Ports:
     """Return ports that consist of the given ports. Every other port fails when it is used."""
     nobody: Any = None
@@ -549,6 +551,6 @@ def ports(
         "findings": findings,
         "vault": vault,
         "environments": environments,
-        "cycles": cycles,
+        "environment_records": environment_records,
     }
     return Ports(**{port.name: given.get(port.name, nobody) for port in fields(Ports)})

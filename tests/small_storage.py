@@ -69,7 +69,7 @@ class SmallLeases:
 class OnceOnly:
     """A retrier that does each piece of work once, without any retry."""
 
-    def again(self, work: Callable[[], Result]) -> Result:
+    def retry(self, work: Callable[[], Result]) -> Result:
         """Do the work once, and return its result."""
         return work()
 

@@ -34,7 +34,7 @@ WORDS = {
     "spared": "excluded",
     "fought over": "contested",
     "poisoned": "dead letter",
-    "rooted": "wants a root",
+    "wants_root": "wants a root",
     "cure|cures": "next step",
 }
 """Each refused pattern, with the words to write in its place."""

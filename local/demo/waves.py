@@ -21,7 +21,7 @@ from local.demo.screen import Checks, progress, say, table
 from local.patience import HANG
 from local.worlds import northwind as names
 
-MOST_DOWN = 2
+MAX_UNAVAILABLE = 2
 START_SECONDS = 1.0
 """How long an app takes to start here. In Azure it may take a minute."""
 LEAST_WAVES = 3
@@ -51,7 +51,7 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
     """Replace a root, check the apps that need it, and return the waves as rows for the report."""
     print()
     say("Now the root of a private authority, in an internal App Service Environment")
-    settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_ASE_MAX_UNAVAILABLE": str(MOST_DOWN)}
+    settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_ASE_MAX_UNAVAILABLE": str(MAX_UNAVAILABLE)}
     with LocalApp("northwind", settings, logs=BUILD / "demo-waves") as local:
         world = local.stand.world
         world.knobs.turn(restart_seconds=START_SECONDS)
@@ -95,7 +95,7 @@ def _await_done(local: LocalApp) -> bool:
     """Return True as soon as Certroll's log says that the environment is done, False after nine minutes."""
     give_up = time.monotonic() + HANG
     while time.monotonic() < give_up:
-        if any(line["reason"] == "Cycled" for line in logged(local, "environment.reconciled")):
+        if any(line["reason"] == "StoppedAndStarted" for line in logged(local, "environment.reconciled")):
             return True
         time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
     return False
@@ -171,16 +171,16 @@ def _is_well(local: LocalApp, name: str) -> bool:
 
 
 def _check_waves(checks: Checks, local: LocalApp, watch: DownWatch, waves: list[Wave]) -> None:
-    world, most = local.stand.world, watch.most_down()
-    checks.claim(0 < most <= MOST_DOWN, f"{most} apps were down at once at most (allowed: {MOST_DOWN})")
-    plans = {plan.name: watch.most_down(plan=plan.id) for plan in world.web.plans.values()}
+    world, most = local.stand.world, watch.max_unavailable()
+    checks.claim(0 < most <= MAX_UNAVAILABLE, f"{most} apps were down at once at most (allowed: {MAX_UNAVAILABLE})")
+    plans = {plan.name: watch.max_unavailable(plan=plan.id) for plan in world.web.plans.values()}
     text = ", ".join(f"{down} of {name}" for name, down in sorted(plans.items()))
-    checks.claim(max(plans.values()) <= MOST_DOWN, f"and of each plan: {text}")
-    group = watch.most_down(group="quotes")
+    checks.claim(max(plans.values()) <= MAX_UNAVAILABLE, f"and of each plan: {text}")
+    group = watch.max_unavailable(group="quotes")
     checks.claim(group < len(names.GROUP), f"of the group {' and '.join(names.GROUP)} one was always up")
-    cycled = [name for wave in waves for name in wave.sites]
-    once = len(waves) >= LEAST_WAVES and len(cycled) == len(set(cycled))
-    checks.claim(once, f"each of {len(cycled)} apps once, in {len(logged(local, 'wave.completed'))} waves")
+    stopped_and_started = [name for wave in waves for name in wave.sites]
+    once = len(waves) >= LEAST_WAVES and len(stopped_and_started) == len(set(stopped_and_started))
+    checks.claim(once, f"each of {len(stopped_and_started)} apps once, in {len(logged(local, 'wave.completed'))} waves")
     _check_standstill(checks, local, waves)
 
 
@@ -193,7 +193,7 @@ def _check_standstill(checks: Checks, local: LocalApp, waves: list[Wave]) -> Non
     longest = max((wave.seconds for wave in waves), default=0.0)
     stops = {name: _standstill(local, name) for wave in waves for name in wave.sites}
     requests, rests = (max((stop[of] for stop in stops.values()), default=0) for of in (0, 1))
-    most = MOST_REQUESTS * REQUESTS_STOPPED * MOST_DOWN
+    most = MOST_REQUESTS * REQUESTS_STOPPED * MAX_UNAVAILABLE
     print(f"  from stop to answer: {longest:.1f} s at most, of which {START_SECONDS:.0f} s are the start")
     checks.claim(
         0 < requests <= most and rests == 0,

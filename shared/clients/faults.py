@@ -60,7 +60,7 @@ class Answer:
 
 
 def translate(
-    error: SdkError, what: str, *, writing: bool, now: datetime, cure: str = "", secret: bool = False
+    error: SdkError, what: str, *, writing: bool, now: datetime, remedy: str = "", secret: bool = False
 ) -> AzureError:
     """Return the domain error for an SDK error. `what` names the thing, `cure` what a person can do about it.
 
@@ -68,7 +68,7 @@ def translate(
     request holds secrets the answer's text is left out: Azure may well quote what it was sent.
     """
     if isinstance(error, HttpResponseError) and error.response is not None:
-        return _from_answer(read_answer(error, now), what, writing=writing, cure=cure, secret=secret)
+        return _from_answer(read_answer(error, now), what, writing=writing, remedy=remedy, secret=secret)
     if isinstance(error, ClientAuthenticationError):
         return Unavailable(f"{what}: no token for the identity: {_first_line(error)}")
     if isinstance(error, ServiceRequestError) and not isinstance(error, ServiceResponseError):
@@ -120,14 +120,14 @@ def _body(error: HttpResponseError) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _from_answer(answer: Answer, what: str, *, writing: bool, cure: str, secret: bool) -> AzureError:
+def _from_answer(answer: Answer, what: str, *, writing: bool, remedy: str, secret: bool) -> AzureError:
     message = "" if secret else answer.message
     said = " ".join(part for part in (str(answer.status), answer.code, answer.extended_code, message) if part)
     text = f"{what}: {said}"
     if answer.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT) and _is_lock(answer):
         return SiteLocked(text, answer.retry_after)
-    if answer.status in DENIED and cure:
-        text = f"{text}; {cure}"
+    if answer.status in DENIED and remedy:
+        text = f"{text}; {remedy}"
     if (
         answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         and writing

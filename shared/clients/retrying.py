@@ -47,18 +47,18 @@ class Retrying:
         self._clock = clock
         self._patience = patience
 
-    def read(self, what: str, call: Callable[[], Result], cure: str = "", *, secret: bool = False) -> Result:
+    def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Return what the call returns. Raises the domain error that is left when patience runs out.
 
         `secret` says that the request or its answer holds secrets: then nothing of an error answer's text is passed on.
         """
-        return self._retry(lambda: self._attempt(what, call, writing=False, cure=cure, secret=secret), (Transient,))
+        return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
 
-    def write(self, what: str, call: Callable[[], Result], cure: str = "", *, secret: bool = False) -> Result:
+    def write(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Return what the call returns. Made once: whoever repeats a write reads and compares first, see `again`."""
-        return self._attempt(what, call, writing=True, cure=cure, secret=secret)
+        return self._attempt(what, call, writing=True, remedy=remedy, secret=secret)
 
-    def again(self, work: Callable[[], Result]) -> Result:
+    def retry(self, work: Callable[[], Result]) -> Result:
         """Return what the work returns; it reads and compares before it writes, so it may be done again.
 
         A lock on a site means that somebody else is writing it: what was read before the wait is no longer true after
@@ -66,19 +66,19 @@ class Retrying:
         """
         return self._retry(work, (Transient, OutcomeUnknown))
 
-    def pages(self, what: str, items: ItemPaged[Item], cure: str = "") -> Iterator[Item]:
+    def pages(self, what: str, items: ItemPaged[Item], remedy: str = "") -> Iterator[Item]:
         """Yield the items of a paged list; a page that fails is asked for again, not the whole list."""
         pages = items.by_page()
-        while (page := self.read(what, lambda: _next_page(pages), cure)) is not None:
+        while (page := self.read(what, lambda: _next_page(pages), remedy)) is not None:
             yield from page
 
     def _attempt(
-        self, what: str, call: Callable[[], Result], *, writing: bool, cure: str, secret: bool = False
+        self, what: str, call: Callable[[], Result], *, writing: bool, remedy: str, secret: bool = False
     ) -> Result:
         try:
             return call()
         except SdkError as error:
-            known = translate(error, what, writing=writing, now=self._clock.now(), cure=cure, secret=secret)
+            known = translate(error, what, writing=writing, now=self._clock.now(), remedy=remedy, secret=secret)
             if secret:
                 raise known from None
             raise known from error

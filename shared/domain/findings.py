@@ -29,7 +29,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class PoisonRecord:
+class DeadLetter:
     """A message that failed for good, kept as it was."""
 
     key: str

@@ -7,7 +7,7 @@ from enum import StrEnum
 from shared.domain.fleet.vault_access import Principal, app_service, registration
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.restart_window import RestartWindow
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 
 
 class Mode(StrEnum):
@@ -47,7 +47,7 @@ class Intent:
     order_actions: bool = False
     app_service: Principal = field(default_factory=app_service)
     registration: Principal = field(default_factory=registration)
-    ase_max_unavailable: MostDown | None = None
+    ase_max_unavailable: MaxUnavailable | None = None
 
     def owns(self, site: SiteRef) -> bool:
         """Say whether the site, or the site of the slot, is the one that Certroll itself runs on.

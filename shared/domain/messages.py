@@ -74,7 +74,7 @@ class CertificateMessage:
         except (InvalidNameError, ValueError) as error:
             raise MessageInvalid(str(error)) from error
 
-    def again(self, *, progress: bool = False) -> Self | None:
+    def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the message for the next look, None where it has waited often enough: the sweep finds it."""
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits)
@@ -103,7 +103,7 @@ class SiteMessage:
         except InvalidNameError as error:
             raise MessageInvalid(str(error)) from error
 
-    def again(self, *, progress: bool = False) -> Self | None:
+    def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the message for the next try, None where it has waited often enough: the sweep finds it."""
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)
@@ -131,7 +131,7 @@ class EnvironmentMessage:
         except InvalidNameError as error:
             raise MessageInvalid(str(error)) from error
 
-    def again(self, *, progress: bool = False) -> Self | None:
+    def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the message for the next look, None where it has waited often enough: the sweep finds it."""
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)

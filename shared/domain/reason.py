@@ -180,8 +180,8 @@ class Reason(StrEnum):
     NO_OVERLAP = "NoOverlap", REFUSED_FOR_INFO
     LOADS_EVERYTHING = "LoadsEverything", REFUSED_FOR_INFO.but(allows_roll=True)
     PINNED_REFERENCE = "PinnedReference", REFUSED.but(allows_roll=True)
-    ROOT_LIST_UNHEEDED = "RootListUnheeded", REFUSED.but(allows_roll=True)
-    FOUGHT_OVER = "FoughtOver", BLOCKS
+    ROOT_LIST_UNSUPPORTED = "RootListUnsupported", REFUSED.but(allows_roll=True)
+    CONTESTED = "Contested", BLOCKS
     OUTSIDE_WINDOW = "OutsideWindow", AWAITS_TURN.but(awaits_turn=False)
     EXPIRES_BEFORE_WINDOW = "ExpiresBeforeWindow", BLOCKS.but(severity=Severity.CRITICAL)
     AWAITING_FIRST_SITE = "AwaitingFirstSite", AWAITS_TURN
@@ -196,13 +196,13 @@ class Reason(StrEnum):
     IN_GRACE = "InGrace", KEPT
     ENOUGH_DELETED = "EnoughDeleted", KEPT
     # the apps of an environment, which trust a new root only after a stop and a start
-    CYCLED = "Cycled", Traits((Shows.CONVERGED, Shows.HISTORY))
-    NOTHING_TO_CYCLE = "NothingToCycle", CONVERGED
+    STOPPED_AND_STARTED = "StoppedAndStarted", Traits((Shows.CONVERGED, Shows.HISTORY))
+    NOTHING_TO_STOP = "NothingToStop", CONVERGED
     ROOT_NOT_THERE = "RootNotThere", WAITING
     ROOT_WAS_THERE = "RootWasThere", FINDING.but(severity=Severity.LOW)
-    CYCLE_BY_HAND = "CycleByHand", STALLED.but(severity=Severity.MEDIUM, stalls=True)
+    STOP_START_BY_HAND = "StopStartByHand", STALLED.but(severity=Severity.MEDIUM, stalls=True)
     WAVE_FAILED = "WaveFailed", STALLED.but(stalls=True)
-    START_OWED = "StartOwed", Traits((Shows.WAITING, Shows.HISTORY, Shows.FINDING), Severity.CRITICAL)
+    START_PENDING = "StartPending", Traits((Shows.WAITING, Shows.HISTORY, Shows.FINDING), Severity.CRITICAL)
     LAST_OF_GROUP = "LastOfGroup", STALLED.but(severity=Severity.MEDIUM, stalls=True)
     # a managed certificate refused: a prerequisite that does not hold
     IN_ENVIRONMENT = "InEnvironment", PREREQUISITE
@@ -233,7 +233,7 @@ class Reason(StrEnum):
     NOTHING_STALE = "NothingStale", CONVERGED
     ROLLED_OUT = "RolledOut", CONVERGED
     DISPATCHED = "Dispatched", WAITING
-    NOT_DISPATCHED = "NotDispatched", Traits((Shows.DEFERRED,))
+    NOT_ADMITTED = "NotAdmitted", Traits((Shows.DEFERRED,))
     BUSY = "Busy", WAITING
     OUT_OF_TIME = "OutOfTime", WAITING
     NO_SUCH_CERTIFICATE = "NoSuchCertificate", STALLED.but(severity=Severity.MEDIUM)
@@ -285,7 +285,7 @@ class Reason(StrEnum):
     UNKNOWN_EVENT = "UnknownEvent", FINDING.but(severity=Severity.LOW)
     MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM)
     MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER
-    POISONED = "Poisoned", DEAD_LETTER
+    DEAD_LETTER = "DeadLetter", DEAD_LETTER
     # a purchased certificate, and who may read a vault
     ORDER_PENDING = "OrderPending", ORDER.but(severity=Severity.MEDIUM)
     ORDER_DENIED = "OrderDenied", ORDER

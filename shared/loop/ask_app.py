@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from shared.domain.fleet.probe import ProbeSight, Verdict
+from shared.domain.fleet.probe import ProbeResult, Verdict
 from shared.ports.clock import Clock
 
 PASSES = 3
@@ -17,15 +17,15 @@ BETWEEN_WAVE_PASSES_SECONDS = BETWEEN_PASSES_SECONDS / 2
 """The same pause in a wave: half as long, because the next wave waits until all apps of this one are asked."""
 
 
-def ask_in_a_row(clock: Clock, ask: Callable[[], ProbeSight], pause: float) -> ProbeSight:
-    """Return the last of three passes, or the first sight that is none: instances recycle one after the other.
+def ask_in_a_row(clock: Clock, ask: Callable[[], ProbeResult], pause: float) -> ProbeResult:
+    """Return the last of three passes, or the first result that is none: instances recycle one after the other.
 
     `pause` is how many seconds lie between two of them.
     """
     for number in range(PASSES):
         if number:
             clock.sleep(pause)
-        sight = ask()
-        if sight.verdict is not Verdict.PASSED:
+        result = ask()
+        if result.verdict is not Verdict.PASSED:
             break
-    return sight
+    return result

@@ -104,7 +104,7 @@ def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[
 def _perform(run: Run, ref: VaultCertificateRef, step: Step, noted: Errors) -> Performed:
     """Perform one step and write it into the history; return a refusal, or one of the noted errors, in its place."""
     try:
-        written = run.ports.retrying.again(partial(step.action.perform, run.ports))
+        written = run.ports.retrying.retry(partial(step.action.perform, run.ports))
     except noted as error:
         return Performed((_refused(ref, step, Reason.NO_ANSWER, error),), (error,))
     except tuple(REFUSALS) as error:

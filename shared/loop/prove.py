@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from shared.domain.fleet.bindings import SslState
-from shared.domain.fleet.handshake import Sight
+from shared.domain.fleet.handshake import Handshake
 from shared.domain.names import SiteRef, Thumbprint
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings
@@ -19,7 +19,7 @@ SECOND_LOOK = 2 * PATIENCE
 still serves another certificate; as much again is for its message to be delivered."""
 
 
-def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -> tuple[Sight, ...]:
+def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -> tuple[Handshake, ...]:
     """Return what every host name of the site serves that is bound to the current version.
 
     Nothing is proven of a site whose environment does not say where it is reached.
@@ -33,7 +33,7 @@ def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -
         return ()
     inbound = inbound_of(run.ports, snapshot.site(site))
     if inbound.unknown:
-        return tuple(Sight(binding.host_name, thumbprint, None, inbound.unknown) for binding in bound)
+        return tuple(Handshake(binding.host_name, thumbprint, None, inbound.unknown) for binding in bound)
     where = {binding: address_of(snapshot.fleet, binding, inbound.address) for binding in bound}
     give_up = min(run.now() + PATIENCE, run.ends_at)
     shows = run.ports.tls_probe.shows

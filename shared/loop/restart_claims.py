@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 from shared.domain.errors import LeaseBusy
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
-from shared.domain.rollout.budget import Room
+from shared.domain.rollout.budget import RestartBudget
 from shared.loop.run import Run
 
 Places = tuple[tuple[str, int], ...]
 """Where a site counts, by resource id, each with how many may restart there at once."""
 
 
-def places_of(plan: str, room: Room) -> Places:
+def places_of(plan: str, budget: RestartBudget) -> Places:
     """Return where an app of an App Service Environment counts: on its plan, and in the environment."""
-    return (plan, room.on_plan), (room.environment, room.in_all)
+    return (plan, budget.on_plan), (budget.environment, budget.in_all)
 
 
 def claimed(run: Run, places: Places, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:

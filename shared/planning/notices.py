@@ -13,7 +13,7 @@ from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import SiteRef, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import SiteRecord
-from shared.domain.snapshot.roots import is_rooted
+from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings, uploaded_to
 from shared.domain.tags import ROOT_ON
@@ -122,9 +122,9 @@ def _kind(binding: Binding | None) -> str:
 def sharing(snapshot: Snapshot) -> list[Skip]:
     """Name, by App Service plan, the apps that trust a version only because the root list of another app names it."""
     fleet = snapshot.fleet
-    heeding = [settings for settings in fleet.settings if _heeds(snapshot, settings.site)]
-    naming = {settings.site for settings in heeding if any(map(snapshot.lineage.version_of, settings.root_list))}
-    silent = {settings.site for settings in heeding if not is_rooted(snapshot, settings.site)} - naming
+    supporting = [settings for settings in fleet.settings if _supports(snapshot, settings.site)]
+    naming = {settings.site for settings in supporting if any(map(snapshot.lineage.version_of, settings.root_list))}
+    silent = {settings.site for settings in supporting if not wants_root(snapshot, settings.site)} - naming
     by_plan: dict[str, list[SiteRef]] = {}
     for ref in sorted(silent):
         site = fleet.site(ref)
@@ -133,9 +133,9 @@ def sharing(snapshot: Snapshot) -> list[Skip]:
     return [Skip(f"apps of plan {plan.rpartition('/')[2]}", *_shared(apps)) for plan, apps in sorted(by_plan.items())]
 
 
-def _heeds(snapshot: Snapshot, ref: SiteRef) -> bool:
+def _supports(snapshot: Snapshot, ref: SiteRef) -> bool:
     site = snapshot.site(ref)
-    return site is not None and site.heeds_roots
+    return site is not None and site.supports_root_list
 
 
 def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:

@@ -10,8 +10,8 @@ from shared.ports.clock import Clock
 from shared.ports.environments import Environments
 from shared.ports.journal import (
     AppRestarts,
-    Cycles,
     DeadLetters,
+    EnvironmentRecords,
     Findings,
     History,
     PendingStarts,
@@ -23,7 +23,7 @@ from shared.ports.journal import (
 from shared.ports.managed import ManagedCertificates
 from shared.ports.orders import Orders
 from shared.ports.probes import AppProbe, Dns, TlsProbe
-from shared.ports.storage import Again, Leases, Queue
+from shared.ports.storage import Leases, Queue, Retrier
 from shared.ports.vault import Vault
 from shared.ports.vault_rights import VaultRights
 
@@ -48,11 +48,11 @@ class Ports:
     history: History
     findings: Findings
     dead_letters: DeadLetters
-    cycles: Cycles
+    environment_records: EnvironmentRecords
     app_restarts: AppRestarts
     pending_starts: PendingStarts
     leases: Leases
     queue: Queue
     clock: Clock
-    retrying: Again
+    retrying: Retrier
     read_event: Callable[[str, frozenset[VaultName]], VaultEvent]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.environments.record import Cycle, CycleApp, OwedStart
-from shared.domain.findings import Finding, HistoryEntry, PoisonRecord
+from shared.domain.environments.record import AppRestart, EnvironmentRecord, PendingStart
+from shared.domain.findings import DeadLetter, Finding, HistoryEntry
 from shared.domain.managed.prerequisites import Issuance
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, VaultCertificateRef
 from shared.domain.orders.action import OrderRecord
@@ -111,42 +111,44 @@ class DeadLetters(Protocol):
     def note_cause(self, body: str, cause: str) -> None:
         """Record why a message failed, for the day on which Azure moves it to a poison queue."""
 
-    def add(self, queue: str, body: str, cause: str | None) -> PoisonRecord:
+    def add(self, queue: str, body: str, cause: str | None) -> DeadLetter:
         """Record a message that failed for good, with the given cause or the one that was noted."""
 
-    def get(self, queue: str, key: str) -> PoisonRecord:
+    def get(self, queue: str, key: str) -> DeadLetter:
         """Return a recorded message. Raises NotFound."""
 
-    def forget(self, record: PoisonRecord) -> None:
+    def forget(self, record: DeadLetter) -> None:
         """Forget a recorded message that was put back on its queue."""
 
 
-class Cycles(Protocol):
+class EnvironmentRecords(Protocol):
     """What is known of each App Service Environment."""
 
-    def all(self) -> tuple[Cycle, ...]:
+    def all(self) -> tuple[EnvironmentRecord, ...]:
         """Return the record of every environment."""
 
-    def of(self, environment: EnvironmentRef) -> Cycle:
+    def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
         """Return the record of an environment, an empty one if the journal does not know the environment."""
 
-    def put(self, cycle: Cycle) -> Cycle:
+    def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
         """Replace the revision that the record was made from; return the record with its new revision.
 
         Raises Conflict if that revision is no longer there.
         """
 
-    def change(self, environment: EnvironmentRef, change: Callable[[Cycle], Cycle]) -> Cycle:
+    def change(
+        self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
+    ) -> EnvironmentRecord:
         """Apply the change to the record as it is stored by then, and return the result."""
 
 
 class AppRestarts(Protocol):
     """How far each app of an environment came with being stopped and started."""
 
-    def of(self, environment: EnvironmentRef) -> tuple[CycleApp, ...]:
+    def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
         """Return the records of the apps of an environment."""
 
-    def put(self, environment: EnvironmentRef, apps: Iterable[CycleApp]) -> None:
+    def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
         """Record how far apps came."""
 
     def forget(self, environment: EnvironmentRef, site: SiteRef) -> None:
@@ -156,10 +158,10 @@ class AppRestarts(Protocol):
 class PendingStarts(Protocol):
     """Apps that Certroll stopped, or is about to stop, and has to start."""
 
-    def record(self, start: OwedStart) -> None:
+    def record(self, start: PendingStart) -> None:
         """Record that an app has to be started."""
 
-    def all(self) -> tuple[OwedStart, ...]:
+    def all(self) -> tuple[PendingStart, ...]:
         """Return every start that is pending, the oldest first."""
 
     def complete(self, site: SiteRef) -> None:

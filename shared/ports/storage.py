@@ -40,8 +40,8 @@ class Queue(Protocol):
         """Put a body back unchanged."""
 
 
-class Again(Protocol):
+class Retrier(Protocol):
     """The only retry layer, for work that reads and compares before it writes."""
 
-    def again(self, work: Callable[[], Result]) -> Result:
+    def retry(self, work: Callable[[], Result]) -> Result:
         """Return what the work returns, and repeat the work while its error is worth a retry."""

@@ -50,7 +50,7 @@ class Trusting(Hosted):
         """Write WEBSITE_LOAD_ROOT_CERTIFICATES of the site."""
         self.arm.put(f"{site.id}/config/appsettings", {"properties": {ROOT_LIST: value}})
 
-    def cycle(self, site: Site) -> None:
+    def stop_and_start(self, site: Site) -> None:
         """Stop the site and start it again."""
         self.arm.post(f"{site.id}/stop")
         self.arm.post(f"{site.id}/start")
@@ -106,11 +106,11 @@ def test_forgetting_to_cycle_is_seen(hosted: Trusting, stand: Stand) -> None:
         "shop: the running process does not trust the root of erp",
         "api: the running process does not trust the root of erp",
     )
-    hosted.cycle(hosted.shop)
+    hosted.stop_and_start(hosted.shop)
     hosted.world.web.roots.remove(f"{hosted.roots}/{hosted.root.thumbprint}")
     assert hosted.ask(stand)[0] == 200
     assert "shop: a process started now does not trust the root of erp" in hosted.world.apps.troubles()
-    hosted.cycle(hosted.shop)
+    hosted.stop_and_start(hosted.shop)
     assert hosted.ask(stand) == (502, "untrusted")
 
 
@@ -118,7 +118,7 @@ def test_a_restart_injects_nothing(client: WebSiteManagementClient, hosted: Trus
     """A restart or a changed setting neither adds a new root to an app nor removes a trusted root."""
     other = Authority("Other").root_leaf
     hosted.add_root(other)
-    hosted.cycle(hosted.shop)
+    hosted.stop_and_start(hosted.shop)
     hosted.add_root()
     client.web_apps.restart("network", "shop")
     hosted.list_root(hosted.shop, "")
@@ -132,7 +132,7 @@ def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
     made = hosted.build.add_app(hosted.build.add_site("new", hosted.linux), hosted.partner, anonymous=True)
     outside = hosted.build.add_app(hosted.outside, hosted.partner, anonymous=True)
     assert [process.roots for process in made.processes] == [(hosted.root.der,)]
-    hosted.cycle(hosted.outside)
+    hosted.stop_and_start(hosted.outside)
     assert [process.roots for process in outside.processes] == [()]
 
 
@@ -142,11 +142,11 @@ def test_only_a_root_is_injected(hosted: Trusting, stand: Stand) -> None:
     A certificate without `isRoot`, an issuing CA and a root of the same name with another key are not trusted.
     """
     hosted.build.add_root_certificate(hosted.ase, hosted.root.der, is_root=False)
-    hosted.cycle(hosted.shop)
+    hosted.stop_and_start(hosted.shop)
     assert hosted.shop_app.processes[-1].roots == ()
     for name, der in (("issuer", Leaf(hosted.corp.issuer, None).der), ("namesake", Authority("Corp").root_leaf.der)):
         hosted.build.add_root_certificate(hosted.ase, der, name=name)
-        hosted.cycle(hosted.shop)
+        hosted.stop_and_start(hosted.shop)
         assert hosted.ask(stand)[1].startswith("untrusted with roots")
         assert not hosted.partner.is_trusted_with(hosted.shop_app.processes[-1].roots)
 
@@ -156,7 +156,7 @@ def test_a_root_rolls_over(hosted: Trusting, stand: Stand) -> None:
     fresh = Authority("Corp 2")
     hosted.add_root()
     hosted.add_root(fresh.root_leaf)
-    hosted.cycle(hosted.shop)
+    hosted.stop_and_start(hosted.shop)
     both = f"ok with roots {hosted.root.thumbprint},{fresh.root_leaf.thumbprint}"
     assert hosted.ask(stand) == (200, both)
     hosted.partner.move_to(fresh)
@@ -239,7 +239,7 @@ def test_a_neighbour_that_is_stopped_lists_nothing(hosted: Trusting, stand: Stan
     """
     neighbour = hosted.build.add_site("neighbour", hosted.windows, state=STOPPED)
     hosted.list_root(neighbour, public(hosted, neighbour))
-    hosted.cycle(hosted.shop)
+    hosted.stop_and_start(hosted.shop)
     assert hosted.ask(stand) == (502, "untrusted")
     hosted.list_root(hosted.shop, hosted.root.thumbprint)
     assert hosted.ask(stand)[0] == 200
@@ -265,7 +265,7 @@ def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) ->
     hosted.list_root(hosted.shop, Authority("Other").root_leaf.thumbprint)
     assert hosted.shop_app.processes[-1].roots == ()
     hosted.list_root(hosted.shop, hosted.root.thumbprint)
-    hosted.cycle(container)
+    hosted.stop_and_start(container)
     assert hosted.shop_app.processes[-1].roots == (hosted.root.der,)
     contained = hosted.world.apps.of(container)
     assert contained is not None
@@ -310,11 +310,11 @@ def test_a_start_may_bring_up_nothing(hosted: Trusting, stand: Stand) -> None:
     """A site whose start failed shows the state Running, and its app answers 503 until a later start succeeds."""
     hosted.add_root()
     hosted.shop_app.failing_starts = 1
-    hosted.cycle(hosted.shop)
+    hosted.stop_and_start(hosted.shop)
     assert hosted.arm.get(hosted.shop.id)["properties"]["state"] == "Running"
     hosted.world.clock.sleep(OUT_OF_TIME)
     assert hosted.ask(stand) == (503, "starting")
-    hosted.cycle(hosted.shop)
+    hosted.stop_and_start(hosted.shop)
     assert hosted.ask(stand)[0] == 200
 
 
@@ -324,7 +324,7 @@ def test_starts_may_fail_for_ever(hosted: Trusting) -> None:
     hosted.arm.post(f"{hosted.api.id}/restart")
     assert answers(hosted, hosted.api_app)
     for _ in range(3):
-        hosted.cycle(hosted.api)
+        hosted.stop_and_start(hosted.api)
         assert not answers(hosted, hosted.api_app)
 
 
@@ -342,16 +342,16 @@ def test_the_watch_counts_what_is_down_at_once(hosted: Trusting) -> None:
     slot = hosted.build.add_slot(tagged, "staging")
     own = hosted.build.add_slot(tagged, "own", tags={"certroll-group": "alone"})
     with DownWatch(hosted.world) as watch:
-        hosted.cycle(hosted.shop)
+        hosted.stop_and_start(hosted.shop)
         for site in (tagged, slot, hosted.api):
             hosted.arm.post(f"{site.id}/stop")
         hosted.arm.post(f"{tagged.id}/start")
         hosted.arm.post(f"{own.id}/stop")
     hosted.arm.post(f"{hosted.shop.id}/stop")
-    assert watch.most_down() == 3
-    assert watch.most_down(plan=hosted.windows.id.upper()) == 2
-    assert watch.most_down(plan=hosted.linux.id) == 1
-    assert [watch.most_down(group=name) for name in ("pay", "core", "alone", "other")] == [1, 1, 1, 0]
+    assert watch.max_unavailable() == 3
+    assert watch.max_unavailable(plan=hosted.windows.id.upper()) == 2
+    assert watch.max_unavailable(plan=hosted.linux.id) == 1
+    assert [watch.max_unavailable(group=name) for name in ("pay", "core", "alone", "other")] == [1, 1, 1, 0]
 
 
 def test_what_was_down_before_does_not_count(hosted: Trusting) -> None:
@@ -359,11 +359,11 @@ def test_what_was_down_before_does_not_count(hosted: Trusting) -> None:
     hosted.arm.post(f"{hosted.shop.id}/stop")
     with DownWatch(hosted.world) as watch:
         hosted.arm.post(f"{hosted.api.id}/restart")
-        assert watch.most_down() == 0
-        hosted.cycle(hosted.shop)
-        assert watch.most_down() == 0
-        hosted.cycle(hosted.shop)
-        assert watch.most_down() == 1
+        assert watch.max_unavailable() == 0
+        hosted.stop_and_start(hosted.shop)
+        assert watch.max_unavailable() == 0
+        hosted.stop_and_start(hosted.shop)
+        assert watch.max_unavailable() == 1
 
 
 def test_who_came_up_in_the_meantime_counts(hosted: Trusting) -> None:
@@ -373,11 +373,11 @@ def test_who_came_up_in_the_meantime_counts(hosted: Trusting) -> None:
     with DownWatch(hosted.world) as watch:
         hosted.arm.post(f"{hosted.shop.id}/start")
         hosted.world.clock.sleep(29)
-        hosted.cycle(hosted.shop)
-        assert watch.most_down() == 0
+        hosted.stop_and_start(hosted.shop)
+        assert watch.max_unavailable() == 0
         hosted.world.clock.sleep(30)
         hosted.arm.post(f"{hosted.shop.id}/stop")
-        assert watch.most_down() == 1
+        assert watch.max_unavailable() == 1
 
 
 # ------------------------------------------------------------------------------------------------------- the state
@@ -386,7 +386,7 @@ def test_who_came_up_in_the_meantime_counts(hosted: Trusting) -> None:
 def test_the_state_shows_roots_and_who_has_them(hosted: Trusting) -> None:
     """GET /state on the control port shows each environment's roots, and the roots of each process."""
     hosted.add_root()
-    hosted.cycle(hosted.shop)
+    hosted.stop_and_start(hosted.shop)
     shown = fleet(hosted.world)
     thumbprint = hosted.root.thumbprint
     assert shown["environments"] == [

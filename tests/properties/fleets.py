@@ -26,7 +26,7 @@ from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.gates import URGENT
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import HOLDING, RollRecord, RollState
-from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from tests.build import (
@@ -462,7 +462,7 @@ def placed(roll: RollRecord, ref: SiteRef, webspace: Webspace | None) -> RollRec
 again_tags = st.sampled_from((AGAIN, AGAIN, AGAIN, (*AGAIN, *OFF), ()))
 hosting = st.sampled_from(((WEST,), (WEST,), (WEST, NORTH), PLACES))
 moments = st.sampled_from((EARLY, EARLY, None, EARLY + timedelta(seconds=1)))
-marks = st.sampled_from(Again)
+marks = st.sampled_from(Rebind)
 early_uploads = st.sampled_from((1, 1, 2, 0))
 
 
@@ -491,7 +491,7 @@ def chained(draw: st.DrawFn, worlds: st.SearchStrategy[Snapshot]) -> Snapshot:
     )
     uploads = tuple(replace(upload, thumbprint=current.thumbprint if current else NEW) for upload in made)
     fleet = replace(world.fleet, sites=sites, certificates=(*world.fleet.certificates, *uploads))
-    records = tuple(replace(record, again=draw(marks)) for record in world.rollout.records)
+    records = tuple(replace(record, rebind=draw(marks)) for record in world.rollout.records)
     lineage = replace(world.lineage, tags=draw(again_tags))
     return Snapshot(lineage, fleet, replace(world.rollout, records=records))
 

@@ -13,7 +13,7 @@ from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import URGENT
 from shared.domain.rollout.settings_record import HOLDING, RollState
-from shared.domain.rollout.site_record import Again, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.actions.keep_superseded import KeepSuperseded
 from shared.planning.actions.restore_app_settings import RestoreAppSettings
@@ -68,12 +68,12 @@ def second_plan_is_empty(case: Case) -> None:
         return  # The second plan equals the first plan if the first plan changes nothing.
     second = case.planned(case.carried_out)
     behind = {settings.site for settings in world.fleet.settings if told_less(world, settings)}
-    again, changed = set(restarted(second)) - behind, set(restarted(case.plan))
+    rebind, changed = set(restarted(second)) - behind, set(restarted(case.plan))
     keeps = behind or world.lineage.refusal is not None
-    assert not changed & again
-    fought = {r.site for r in case.carried_out.rollout.rolls if r.state is RollState.FOUGHT_OVER} - changed
-    if case.intent.stage_soak and not fought:
-        assert not again
+    assert not changed & rebind
+    contested = {r.site for r in case.carried_out.rollout.rolls if r.state is RollState.CONTESTED} - changed
+    if case.intent.stage_soak and not contested:
+        assert not rebind
         assert all(step.action.restarts_site for step in second.steps if not (keeps and protects(step)))
 
 
@@ -217,7 +217,7 @@ def nothing_is_synced_beside_a_blind_spot(case: Case) -> None:
 def asked_again(world: Snapshot, binding: Binding) -> bool:
     """Return True if a binding shows the current version, and the journal asks for a rebind of its site."""
     record, current = world.rollout.record_of(binding.site), world.lineage.current
-    asked = record is not None and record.again is Again.ASKED and world.lineage.tags == AGAIN
+    asked = record is not None and record.rebind is Rebind.ASKED and world.lineage.tags == AGAIN
     bound = binding.ssl_state is not SslState.DISABLED and current is not None
     return asked and bound and binding.thumbprint == current.thumbprint
 
@@ -275,7 +275,7 @@ def nothing_is_uploaded_again_unasked(case: Case) -> None:
         if isinstance(action, UploadAgain):
             assert case.world.lineage.tags == AGAIN
             assert action.webspace in unchained(case.world)
-        if isinstance(action, UpdateBinding) and action.again:
+        if isinstance(action, UpdateBinding) and action.rebind:
             assert case.world.lineage.tags == AGAIN
 
 

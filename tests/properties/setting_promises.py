@@ -186,7 +186,7 @@ def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
     """A plan changes no other app while the first app's answer is pending and its soak runs."""
     world, soak = case.world, case.intent.stage_soak
     young = [r for r in world.rollout.rolls if r.state is RollState.OVERLAPPING and NOW - r.at < soak]
-    others = [r for r in world.rollout.rolls if r not in young and r.state is not RollState.SET_ASIDE]
+    others = [r for r in world.rollout.rolls if r not in young and r.state is not RollState.DEFERRED]
     ending = min((v.not_after for v in world.lineage.versions if v.not_after > NOW - URGENT), default=NOW + 2 * URGENT)
     if young and not others and ending - NOW >= URGENT:
         assert not turns(case.plan)

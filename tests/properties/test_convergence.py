@@ -19,7 +19,7 @@ from shared.domain.reason import Reason
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
-from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import planner
 from shared.planning.acting.settings_change import SettingsChange
@@ -135,8 +135,8 @@ class Model:
                 state = self.dice.choice((SiteState.PROVEN, SiteState.UNPROVEN))
                 record = SiteRecord(action.site, self.world.rollout.version, action.webspace, state, self.now)
                 known = self.world.rollout.record_of(action.site)
-                done = isinstance(action, UpdateBinding) and action.again
-                yield replace(record, again=Again.DONE if done else known.again if known else Again.NO)
+                done = isinstance(action, UpdateBinding) and action.rebind
+                yield replace(record, rebind=Rebind.DONE if done else known.rebind if known else Rebind.NO)
 
     # ----------------------------------------------------------------------------------------------- the run of one app
 
@@ -170,7 +170,7 @@ class Model:
         if self.world.rollout.held_by:
             self._put(roll, RollState.REFUSED)
         elif plan.steps and roll.broken_before is None and self.dice.random() < 0.1:
-            self._put(roll, RollState.SET_ASIDE, broken_before=True)
+            self._put(roll, RollState.DEFERRED, broken_before=True)
         else:
             self._perform(roll, plan)
 

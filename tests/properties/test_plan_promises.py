@@ -79,10 +79,10 @@ def always(*actions: Action, skips: tuple[Skip, ...] = ()) -> Planner:
 
 
 def bound(
-    thumbprint: Thumbprint = NEW, was: Binding | None = None, webspace: Webspace = WEST, *, again: bool = False
+    thumbprint: Thumbprint = NEW, was: Binding | None = None, webspace: Webspace = WEST, *, rebind: bool = False
 ) -> UpdateBinding:
     """Return the action that binds a thumbprint to a host name, by default the new one to the host name of `shop`."""
-    return UpdateBinding(was or binding(), thumbprint, webspace, again)
+    return UpdateBinding(was or binding(), thumbprint, webspace, rebind)
 
 
 def rolled(*edits: SettingEdit, app: str = "shop", slot: str | None = None) -> RollAppSettings:
@@ -176,7 +176,7 @@ def silent(_: Snapshot, intent: Intent) -> Plan:
 
 def more_when_asked(world: Snapshot, _: Intent) -> Plan:
     """Return a plan that binds another certificate if a tag asks for a rebind."""
-    return Plan((Step(bound(NEWER, again=True), Reason.STALE_THUMBPRINT),)) if world.lineage.tags else Plan()
+    return Plan((Step(bound(NEWER, rebind=True), Reason.STALE_THUMBPRINT),)) if world.lineage.tags else Plan()
 
 
 def breaks(promise: Promise[Case], world: Snapshot, doctored: Planner | Action, intent: Intent = APPLY) -> Broken[Case]:
@@ -241,7 +241,7 @@ BROKEN = (
     breaks(plans.binding_again_changes_nothing_that_is_shown, CHAINED, always(bound(), bound())),
     breaks(plans.nothing_is_uploaded_again_unasked, CHAINED, UPLOADED_AGAIN),
     breaks(plans.nothing_is_uploaded_again_unasked, with_sites(AGAIN_ASKED, environment=None), UPLOADED_AGAIN),
-    breaks(plans.nothing_is_uploaded_again_unasked, CHAINED, bound(again=True)),
+    breaks(plans.nothing_is_uploaded_again_unasked, CHAINED, bound(rebind=True)),
     breaks(plans.no_early_upload_is_passed_over, CHAINED, NOTHING),
     breaks(settings.no_app_is_forgotten, STALE_APP, NOTHING),
     breaks(settings.no_app_is_restarted_twice, STALE_APP, always(rolled(), rolled())),

@@ -119,7 +119,7 @@ def test_promises_are_kept_beside_slots(case: Case) -> None:
     keep(case, PROMISES)
 
 
-waiting = worlds(opened, rolls=rolls_in(RollState.SET_ASIDE, RollState.OVERLAPPING), settings=stale_settings)
+waiting = worlds(opened, rolls=rolls_in(RollState.DEFERRED, RollState.OVERLAPPING), settings=stale_settings)
 
 
 @times(1.2)

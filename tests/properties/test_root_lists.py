@@ -109,7 +109,7 @@ def public(ref: SiteRef, thumbprint: str) -> WebspaceCertificate:
     return replace(made, ref=CopyRef.of_site(ref, own_name(REF, made.thumbprint), public=True))
 
 
-def heeds(app: Site | None) -> bool:
+def supports(app: Site | None) -> bool:
     """Return True if a site is Windows code in an environment, where App Service reads root lists."""
     return app is not None and app.environment is not None and app.windows_code
 
@@ -162,7 +162,7 @@ def root_list_names_only_what_its_plan_has(case: Case) -> None:
     """A plan adds only public certificates of its App Service plan to a root list that App Service reads."""
     for change in changes(case.plan):
         edits = [edit for edit in change.edits if is_root_list(edit.key)]
-        assert not edits or heeds(case.world.site(change.settings.site))
+        assert not edits or supports(case.world.site(change.settings.site))
         assert {edit.add for edit in edits if edit.add} <= there(case.after, change.settings.site)
 
 
@@ -216,7 +216,7 @@ def what_is_asked_for_is_done_or_told(case: Case) -> None:
     told = {skip.site for skip in case.plan.skips} | {change.settings.site for change in changes(case.plan)}
     rolls = case.world.rollout.rolls
     under_way = {roll.site for roll in rolls if roll.state in {RollState.STALE, RollState.FAILED}}
-    for ref in case.world.rooted or ():
+    for ref in case.world.wanting_root or ():
         settings = case.world.settings_of(ref)
         assert settings is not None
         assert NEW in settings.root_list or ref in told or ref in under_way

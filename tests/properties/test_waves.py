@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.domain.environments.apps import WaveApp
 from shared.domain.environments.waves import Waves, all_waves, next_wave
 from shared.domain.names import SiteRef
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 from tests.build import site_ref
 from tests.properties.promises import Broken, Promise, keep, times
 
@@ -21,10 +21,12 @@ PLANS = ("p", "p", "q", "r")
 GROUPS = tuple(map(frozenset, ("", "", "", "x", "x", "y", "z", "xy", "yz", "xyz")))
 ELSEWHERE = site_ref("elsewhere")
 Fleet = tuple[WaveApp, ...]
-AllWaves = Callable[[Fleet, Collection[SiteRef], MostDown], Waves]
-NextWave = Callable[[Fleet, Collection[SiteRef], MostDown, Collection[SiteRef]], tuple[SiteRef, ...]]
+AllWaves = Callable[[Fleet, Collection[SiteRef], MaxUnavailable], Waves]
+NextWave = Callable[[Fleet, Collection[SiteRef], MaxUnavailable, Collection[SiteRef]], tuple[SiteRef, ...]]
 
-limits = st.integers(1, 6).map(MostDown) | st.integers(1, 100).map(lambda percent: MostDown(percent, percent=True))
+limits = st.integers(1, 6).map(MaxUnavailable) | st.integers(1, 100).map(
+    lambda percent: MaxUnavailable(percent, percent=True)
+)
 # Each draw gives an app's plan and groups, and whether it runs, waits and is already down.
 made_apps = st.sampled_from(
     list(product(PLANS, GROUPS, (True, True, True, False), (True, True, False), (True, False, False)))
@@ -38,7 +40,7 @@ class Case:
     apps: Fleet
     waiting: frozenset[SiteRef]
     down: frozenset[SiteRef]
-    most: MostDown
+    most: MaxUnavailable
     seed: int = 0
     makes_all: AllWaves = all_waves
     makes_next: NextWave = next_wave
@@ -72,14 +74,14 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(tuple(apps), waiting, down | {ELSEWHERE}, draw(limits), seed)
 
 
-def allowed(most: MostDown, apps: int) -> int:
+def allowed(most: MaxUnavailable, apps: int) -> int:
     """Return the number of apps that may be down at once: the percentage of all apps rounded down, but at least one."""
     if not most.percent:
         return most.number
     return max(number for number in range(apps + 2) if number == 1 or number * 100 <= most.number * apps)
 
 
-def too_many(apps: Fleet, down: Collection[SiteRef], most: MostDown) -> set[str]:
+def too_many(apps: Fleet, down: Collection[SiteRef], most: MaxUnavailable) -> set[str]:
     """Return the plans on which more running apps would be down than allowed.
 
     An empty name means all plans together.
@@ -102,7 +104,7 @@ def darkened(apps: Fleet, down: Collection[SiteRef]) -> set[str]:
     }
 
 
-def fits(apps: Fleet, down: Collection[SiteRef], most: MostDown) -> bool:
+def fits(apps: Fleet, down: Collection[SiteRef], most: MaxUnavailable) -> bool:
     """Return True if all of these apps may be down at once."""
     return not too_many(apps, down, most) and not darkened(apps, down)
 
@@ -211,13 +213,16 @@ def test_fleets_are_worth_trying(worth: Callable[[Case], object]) -> None:
 # ------------------------------------------------------------------------------------------ each promise can fail
 
 A, A_SLOT, B = site_ref("a"), site_ref("a", "s"), site_ref("b")
-ONE = MostDown(1)
+ONE = MaxUnavailable(1)
 FREE = Case(
-    (WaveApp(A, "p"), WaveApp(A_SLOT, "q"), WaveApp(B, "q")), frozenset({A, A_SLOT, B}), frozenset(), MostDown(3)
+    (WaveApp(A, "p"), WaveApp(A_SLOT, "q"), WaveApp(B, "q")), frozenset({A, A_SLOT, B}), frozenset(), MaxUnavailable(3)
 )
 NARROW = replace(FREE, most=ONE)
 PAIR = Case(
-    (WaveApp(A, "p", frozenset("x")), WaveApp(B, "q", frozenset("x"))), frozenset({A, B}), frozenset(), MostDown(2)
+    (WaveApp(A, "p", frozenset("x")), WaveApp(B, "q", frozenset("x"))),
+    frozenset({A, B}),
+    frozenset(),
+    MaxUnavailable(2),
 )
 
 

@@ -67,7 +67,7 @@ class Hosted:
         return set(self.apps) - {"quiet"}
 
     @property
-    def cycled(self) -> set[str]:
+    def stopped_and_started(self) -> set[str]:
         """The names of the apps that Certroll must stop and start for a new root."""
         return self.running - {"spared"}
 
@@ -113,7 +113,7 @@ class Hosted:
             site = self.site(name)
             self.world.web.put_site(replace(site, state=state, restarts=site.restarts + (state == RUNNING)))
 
-    def cycle(self, name: str) -> None:
+    def stop_and_start(self, name: str) -> None:
         """Stop and start a site by hand, as the owner of the site would."""
         for state in (STOPPED, RUNNING):
             self.set_state(name, state)

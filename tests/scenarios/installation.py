@@ -19,9 +19,9 @@ import requests
 from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from shared.clients.network.app_probe import THREAD as PROBING
-from shared.controllers.environment.pending_starts import pay_owed_starts
+from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.intake.events import on_vault_event
-from shared.controllers.intake.operators import cycle, cycled, release
+from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
 from shared.controllers.intake.poison import on_poison
 from shared.controllers.intake.queues import on_certificate, on_environment, on_site
 from shared.controllers.sweep.certificates import sweep_certificates
@@ -74,7 +74,7 @@ class WorldQueue:
         self._heap: list[Message] = []
         self._lock = threading.Lock()
         self._sent = 0
-        self.poisoned: list[Message] = []
+        self.dead_letter: list[Message] = []
 
     def send_certificate(self, message: CertificateMessage, delay: timedelta = timedelta(0)) -> None:
         """Put a message on the queue `certificates`."""
@@ -116,7 +116,7 @@ class WorldQueue:
         """Make a failed message visible again after a delay, or move the message to poison."""
         with self._lock:
             if message.tries >= MOST_DEQUEUES:
-                self.poisoned.append(message)
+                self.dead_letter.append(message)
                 return
             message.visible_at = self._clock.now() + REDELIVERY
             heapq.heappush(self._heap, message)
@@ -196,14 +196,14 @@ class Installation:
         except Exception as error:  # noqa: BLE001 - the host redelivers after any failure; tests read `errors`
             self.errors.append(error)
             self.queue.return_(message)
-            if message in self.queue.poisoned:
+            if message in self.queue.dead_letter:
                 on_poison(self.start(), message.queue, message.body)
 
     def pay(self) -> None:
         """Run the timer that starts apps which Certroll has stopped, and collect its error as the host would log it."""
         self._paid_at = self.clock.now()
         try:
-            pay_owed_starts(self.start())
+            complete_pending_starts(self.start())
         except Exception as error:  # noqa: BLE001 - the timer runs again after any failure; tests read `errors`
             self.errors.append(error)
 
@@ -213,13 +213,13 @@ class Installation:
             self.clock.set(self.clock.now() + MINUTE)
             self.pay()
 
-    def cycle(self, group: str, name: str) -> str:
+    def request_stop_start(self, group: str, name: str) -> str:
         """Request that Certroll stops and starts the apps of an environment, as the operator's route does."""
-        return cycle(self.start(), group, name)
+        return request_stop_start(self.start(), group, name)
 
-    def cycled(self, group: str, name: str) -> str:
+    def confirm_stop_start(self, group: str, name: str) -> str:
         """Report that an operator stopped and started the apps of an environment, as the operator's route does."""
-        return cycled(self.start(), group, name)
+        return confirm_stop_start(self.start(), group, name)
 
     def release(self, vault: str, name: str) -> str:
         """Release a version that Certroll holds back, as the operator's route does."""
@@ -245,7 +245,7 @@ class Installation:
 
     def kept(self) -> list[dict[str, object]]:
         """Return the dead letters."""
-        return [dict(row) for row in self.rows("certrollfindings") if row.get("reason") == "Poisoned"]
+        return [dict(row) for row in self.rows("certrollfindings") if row.get("reason") == "DeadLetter"]
 
     def states(self) -> dict[str, str]:
         """Return the recorded state of each site."""

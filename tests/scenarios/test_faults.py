@@ -76,7 +76,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None
     world = small_world(Knobs(sync_moves_bindings=False))
     installation, world, new, before = _roll_out(install, world, fault=fault)
     assert shown(world) == after_renewal(before, new)
-    assert installation.queue.poisoned == []
+    assert installation.queue.dead_letter == []
     assert set(installation.states().values()) == {"Proven"}
     assert any(fault.strikes for fault in world.faults.all()), "the fault never struck"
 

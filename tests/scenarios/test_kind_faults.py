@@ -145,7 +145,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: 
     world.faults.add(FAULTS[fault]())
     installation.deliver_all()
     assert KINDS[kind].shown(world, new) == expected(kind, world)
-    assert installation.queue.poisoned == []
+    assert installation.queue.dead_letter == []
     assert any(fault.strikes for fault in world.faults.all()), "the fault never struck"
 
 

@@ -59,7 +59,7 @@ def test_app_that_was_told_to_go_is_not_written_once_the_version_failed(install:
     installation.deliver_all(HOURS)
     told = {name: state for name, state in installation.rolls().items() if name != first}
     assert sorted(told.values()) == ["Refused", "RolledBack"]
-    spared = next(name for name, state in told.items() if state == "Refused")
-    assert town.restarts(spared) == 0
-    assert town.settings(spared) == before[spared]
-    assert (f"app {spared}", "VersionHeld") in installation.findings()
+    excluded = next(name for name, state in told.items() if state == "Refused")
+    assert town.restarts(excluded) == 0
+    assert town.settings(excluded) == before[excluded]
+    assert (f"app {excluded}", "VersionHeld") in installation.findings()

@@ -622,7 +622,7 @@ def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> Non
     installation = install(world)
     found = access_to(installation.start(), vault.resource_id, registration(world.object_id(REGISTRATION)))
     assert found.verdict is AccessVerdict.UNKNOWN
-    assert found.cures == ()
+    assert found.remedies == ()
     assert "documented for vaults with access policies only" in found.detail
 
 

@@ -127,7 +127,7 @@ def about_uploads(installation: Installation) -> set[tuple[str, str]]:
 
 
 @contextmanager
-def slots_aside(world: World) -> Iterator[dict[str, int]]:
+def slots_deferred(world: World) -> Iterator[dict[str, int]]:
     """Yield a dict that will contain how many list requests read upload dates during the block.
 
     Each inspection of the fleet also reads the same list once to find slots. This function subtracts these requests.
@@ -170,7 +170,7 @@ def test_early_uploads_are_found_and_reported(
     """
     corp = Corp(secret=secret, **differences)  # type: ignore[arg-type]
     installation = install(corp.world)
-    with slots_aside(corp.world) as counted:
+    with slots_deferred(corp.world) as counted:
         assert installation.sweep() == ()
     assert counted == {"dates": asked}
     (space,) = {copy.webspace.name.lower() for copy in corp.world.web.certificates.values()}
@@ -188,7 +188,7 @@ def test_dates_of_what_is_replaced_or_in_no_vault_are_not_asked_for(install: Ins
     else:
         corp.vault.certificates.clear()
     installation = install(corp.world)
-    with slots_aside(corp.world) as counted:
+    with slots_deferred(corp.world) as counted:
         installation.sweep()
     assert counted == {"dates": 0}
     assert about_uploads(installation) == set()
@@ -438,7 +438,7 @@ def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[]
     assert shown(corp.world) == before
     assert len(corp.copies(corp.first)) == 2
     assert corp.convinced(stand) == set(HOSTS)
-    assert installation.queue.poisoned == []
+    assert installation.queue.dead_letter == []
     assert installation.sweep() == ()
 
 

@@ -28,7 +28,7 @@ from shared.domain.fleet.app_settings import AppSettings, SiteSettings, read_set
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.fleet.handshake import Sight
+from shared.domain.fleet.handshake import Handshake
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.fleet.sites import Site as SeenSite
 from shared.domain.intent import Intent, Mode
@@ -158,14 +158,14 @@ class _InterruptedProbe:
     def __init__(self, installation: Installation, happens: Callable[[], None]) -> None:
         self._inner = installation.ports.tls_probe
         self._happens = [happens]
-        self.seen: list[Sight] = []
+        self.seen: list[Handshake] = []
 
-    def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Sight:
-        sight = self._inner.shows(host_name, address, expected, give_up)
-        self.seen.append(sight)
+    def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
+        handshake = self._inner.shows(host_name, address, expected, give_up)
+        self.seen.append(handshake)
         if self._happens:
             self._happens.pop()()
-        return sight
+        return handshake
 
 
 def test_a_late_result_of_an_older_version_opens_nothing_for_a_newer_one(install: Install) -> None:

@@ -376,7 +376,7 @@ def test_a_message_that_fails_five_times_is_kept_with_its_cause(install: Install
     installation.deliver_all(timedelta(hours=2))
     (kept,) = installation.kept()
     assert "Unavailable" in str(kept["cause"])
-    assert len(installation.queue.poisoned) == 1
+    assert len(installation.queue.dead_letter) == 1
     world.faults.clear()
     replay(installation.start(), "certificates", str(kept["RowKey"]))
     installation.deliver_all()

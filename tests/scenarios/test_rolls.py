@@ -456,7 +456,7 @@ def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None
         installation.sweep()
         installation.deliver_all(timedelta(hours=1))
     assert town.settings("billing") == before
-    assert ("app settings of billing", "FoughtOver") in installation.findings()
+    assert ("app settings of billing", "Contested") in installation.findings()
     assert town.restarts("billing") == 2 + 2  # two rolls of Certroll, and two changes of the template
     town.world.clock.advance(timedelta(days=1))
     installation.sweep()

@@ -10,7 +10,7 @@ from local.azure.vault.authority import Authority, Leaf, Request, authority
 from local.azure.watching.app_watch import AppWatch
 from shared.domain.messages import Cause
 from shared.domain.names import EnvironmentRef, SiteRef
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 from tests.scenarios.app_worlds import LIST, PROBE, owned
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, deliver_dying
@@ -230,8 +230,8 @@ def test_a_setting_that_others_take_away_is_fought_over(install: Install) -> Non
     installation.sweep()
     installation.deliver_all(timedelta(hours=1))
     assert town.settings("billing") == owned({})
-    assert installation.rolls() == {"billing": "FoughtOver"}
-    assert ("app settings of billing", "FoughtOver") in installation.findings()
+    assert installation.rolls() == {"billing": "Contested"}
+    assert ("app settings of billing", "Contested") in installation.findings()
 
 
 def test_the_sweep_finds_a_tag_without_any_event(install: Install) -> None:
@@ -400,7 +400,7 @@ def test_a_list_that_does_nothing_holds_up_no_other(install: Install) -> None:
     for name in ("billing", "orders"):
         assert town.settings(name) == owned({ROOTS: town.old, **both})
     assert installation.rolls() == dict.fromkeys(("billing", "orders"), "Unproven")
-    assert {reason for _, reason in installation.findings()} == {"RootListUnheeded"}
+    assert {reason for _, reason in installation.findings()} == {"RootListUnsupported"}
 
 
 @pytest.mark.parametrize("where", ["Linux", "container", "multi-tenant"])
@@ -425,9 +425,9 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
     installation.deliver_all(HOURS)
     assert town.settings("billing") == owned(settings)
     assert writes(town.world) == 0
-    assert ("root list of billing", "RootListUnheeded") in installation.findings()
-    cure = "no custom roots" if where == "multi-tenant" else "certroll-root-of"
-    assert cure in installation.details()
+    assert ("root list of billing", "RootListUnsupported") in installation.findings()
+    remedy = "no custom roots" if where == "multi-tenant" else "certroll-root-of"
+    assert remedy in installation.details()
 
 
 @pytest.mark.parametrize(
@@ -504,12 +504,12 @@ def test_looking_for_a_root_reads_each_app_once(install: Install) -> None:
     installation = install(town.world)
     town.world.journal.clear()
     look(town, installation)
-    heeding, listing = (
+    supporting, listing = (
         ("billing", "billing/slots/staging", "orders", "far"),
         ("billing", "billing/slots/staging", "orders"),
     )
     assert asked_of_arm(town) == {
-        **{("POST", f"{name}/config/appsettings/list"): 1 for name in heeding},
+        **{("POST", f"{name}/config/appsettings/list"): 1 for name in supporting},
         **{("GET", f"{name}/publiccertificates"): 1 for name in listing},
         ("GET", "billing/slots"): 1,
     }
@@ -642,7 +642,7 @@ def several(*names: str) -> Hosted:
 def test_as_many_apps_of_an_environment_roll_as_may_be_down(install: Install, most: str, expected: int) -> None:
     """After the first app Certroll rolls as many apps at once as the setting `ase_max_unavailable` permits."""
     town = several("api", "billing", "orders", "users")
-    installation = install(town.world, ase_max_unavailable=MostDown.parse(most))
+    installation = install(town.world, ase_max_unavailable=MaxUnavailable.parse(most))
     town.renew()
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     assert installation.most_under_way(HOURS) == expected
@@ -656,7 +656,7 @@ def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) 
     for name in ("api", "billing"):
         site = town.site(name)
         town.world.web.put_site(replace(site, tags={**site.tags, "certroll-group": "checkout"}))
-    installation = install(town.world, ase_max_unavailable=MostDown.parse("100%"), stage_soak=timedelta(0))
+    installation = install(town.world, ase_max_unavailable=MaxUnavailable.parse("100%"), stage_soak=timedelta(0))
     town.renew()
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     assert installation.most_under_way(HOURS) == 1
@@ -666,7 +666,7 @@ def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) 
 def test_a_roll_waits_for_what_else_is_down_in_the_environment(install: Install) -> None:
     """Certroll rolls no app while as many apps of the environment are down as the settings permit."""
     town = several("billing")
-    installation = install(town.world, ase_max_unavailable=MostDown.parse("1"))
+    installation = install(town.world, ase_max_unavailable=MaxUnavailable.parse("1"))
     environment = EnvironmentRef.parse(town.ase.id)
     other = SiteRef.parse(town.site("billing").id.replace("billing", "elsewhere"))
     restart_claims = installation.ports.restart_claims

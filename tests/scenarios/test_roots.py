@@ -22,19 +22,19 @@ from local.azure.world import World
 from shared.controllers.environment.controller import remind
 from shared.domain.errors import NotFound, Unavailable
 from shared.domain.findings import Finding
-from shared.domain.fleet.probe import ProbeSight
+from shared.domain.fleet.probe import ProbeResult
 from shared.domain.intent import Mode
 from shared.domain.names import HostName
 from shared.domain.reason import Reason
 from shared.domain.restart_window import RestartWindow
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 from shared.ports.probes import AppProbe
 from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, TAGS, VAULT, Hosted
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.soaking import SOAKING
 
-THREE, TWO, ONE = MostDown(3), MostDown(2), MostDown(1)
+THREE, TWO, ONE = MaxUnavailable(3), MaxUnavailable(2), MaxUnavailable(1)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MOST_WRITES = 400
@@ -53,7 +53,7 @@ def swept(installation: Installation) -> None:
     installation.deliver_all()
 
 
-def held(install: Install, apps: Literal[3, 7] = 3, most: MostDown = ONE) -> tuple[Hosted, Installation]:
+def held(install: Install, apps: Literal[3, 7] = 3, most: MaxUnavailable = ONE) -> tuple[Hosted, Installation]:
     """Return an environment where Certroll restarts no further app, because a restarted slot fails its probe."""
     hosted = Hosted(apps=apps)
     installation = install(hosted.world, ase_max_unavailable=most)
@@ -65,7 +65,7 @@ def held(install: Install, apps: Literal[3, 7] = 3, most: MostDown = ONE) -> tup
 
 def deliver_until_stopped(installation: Installation, sites: int = 1) -> None:
     """Deliver messages one by one until so many sites were stopped."""
-    while len(cycles(installation.world)) < sites:
+    while len(stops_and_starts(installation.world)) < sites:
         message = installation.queue.take(installation.clock.now() + HOUR)
         assert message is not None
         installation.deliver(message)
@@ -87,10 +87,10 @@ def stopped_at_once(world: World) -> int:
 
 def is_open(installation: Installation) -> bool:
     """Return True if Certroll still has to restart apps of any environment."""
-    return any(cycle.is_open for cycle in installation.ports.cycles.all())
+    return any(record.is_open for record in installation.ports.environment_records.all())
 
 
-def cycles(world: World) -> list[str]:
+def stops_and_starts(world: World) -> list[str]:
     """Return the names of the sites that were stopped, in order."""
     words = (change.split() for change in world.journal.changes())
     return [change[1] for change in words if change[0] == "site" and change[-1] == "stopped"]
@@ -116,7 +116,7 @@ def test_the_first_root_is_put_and_trusted(install: Install, form: Literal["pem"
     installation.look_at(VAULT, "extra", kind=kind)
     installation.deliver_all()
     assert installation.errors == []
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
     assert hosted.trusting(hosted.old) == hosted.running
 
 
@@ -130,9 +130,9 @@ def test_a_new_root_comes_beside_the_old_and_apps_trust_it(install: Install) -> 
     assert installation.errors == []
     assert hosted.roots() == {new, hosted.old.root_leaf.thumbprint}
     assert hosted.states() == before
-    assert hosted.trusting(hosted.new) == hosted.cycled
-    assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
-    assert watch.most_down() <= 3
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+    assert sorted(stops_and_starts(hosted.world)) == sorted(hosted.stopped_and_started)
+    assert watch.max_unavailable() <= 3
     assert stopped_at_once(hosted.world) <= 3
     hosted.move_partner()
     assert {trouble.split(":")[0] for trouble in hosted.world.apps.troubles()} == {"spared"}
@@ -145,9 +145,9 @@ def test_who_forgets_to_cycle_is_seen_to_fail(install: Install) -> None:
     hosted.put_new()
     carried(installation)
     assert hosted.trusting(hosted.new) == set()
-    assert cycles(hosted.world) == []
-    assert ("environment network/ase", "CycleByHand") in installation.findings()
-    assert all(name in installation.details() for name in hosted.cycled)
+    assert stops_and_starts(hosted.world) == []
+    assert ("environment network/ase", "StopStartByHand") in installation.findings()
+    assert all(name in installation.details() for name in hosted.stopped_and_started)
     hosted.move_partner()
     assert {trouble.split(":")[0] for trouble in hosted.world.apps.troubles()} == hosted.running
 
@@ -160,7 +160,7 @@ def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
     carried(without)
     installation = Installation(hosted.world, without.storage, without.ports, without.pool, ase_max_unavailable=THREE)
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 @pytest.mark.parametrize("knobs", [(True, False), (False, True), (False, False)], ids=["blob", "thumbprint", "neither"])
@@ -172,7 +172,7 @@ def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
     carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
     hosted.world.journal.clear()
     swept(installation)
     assert hosted.world.journal.writes(ARM) == ()
@@ -203,7 +203,7 @@ def test_the_old_root_leaves_after_the_grace_and_only_when_asked(install: Instal
     asked.sweep_everything()
     asked.deliver_all()
     assert hosted.roots() == {new}
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
     assert hosted.trusting(hosted.old) == hosted.running, "apps go on with what they were started with"
 
 
@@ -230,8 +230,8 @@ def test_several_roots_cost_one_stop(install: Install) -> None:
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
-    assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.cycled
-    assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
+    assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.stopped_and_started
+    assert sorted(stops_and_starts(hosted.world)) == sorted(hosted.stopped_and_started)
 
 
 def test_a_root_that_comes_during_the_waves_is_trusted_by_all(install: Install) -> None:
@@ -245,7 +245,7 @@ def test_a_root_that_comes_during_the_waves_is_trusted_by_all(install: Install) 
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
-    assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.stopped_and_started
 
 
 # ------------------------------------------------------------------------------------------------------ what is refused
@@ -272,7 +272,7 @@ def test_what_is_no_root_is_refused(install: Install, make: object, reason: str)
     installation.deliver_all()
     assert reason in {found for _, found in installation.findings()}
     assert hosted.roots() == {hosted.old.root_leaf.thumbprint}
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
 
 
 def test_an_expired_root_is_refused(install: Install) -> None:
@@ -325,7 +325,7 @@ def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureF
         swept(installation)
     (planned,) = logged(caplog, "waves.planned")
     waves = planned["waves"]
-    assert sorted(name for wave in waves for name in wave) == sorted(hosted.cycled)
+    assert sorted(name for wave in waves for name in wave) == sorted(hosted.stopped_and_started)
     assert waves[0][0] == "shop/staging", "slots go first"
     assert max(len(wave) for wave in waves) == 3
     assert planned["by_hand"] == []
@@ -340,13 +340,13 @@ def test_a_root_that_was_there_is_told_once_and_cycled_on_request(install: Insta
     installation = install(hosted.world, ase_max_unavailable=THREE)
     carried(installation)
     assert ("environment network/ase", "RootWasThere") in installation.findings()
-    assert cycles(hosted.world) == []
-    assert installation.cycle("Network", "ASE").endswith("/hostingEnvironments/ase")
+    assert stops_and_starts(hosted.world) == []
+    assert installation.request_stop_start("Network", "ASE").endswith("/hostingEnvironments/ase")
     installation.deliver_all()
-    assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
+    assert sorted(stops_and_starts(hosted.world)) == sorted(hosted.stopped_and_started)
     hosted.world.journal.clear()
     swept(installation)
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
 
 
 def test_a_root_that_was_there_is_told_though_the_telling_failed(
@@ -384,16 +384,16 @@ def test_as_many_are_down_as_allowed_and_no_more(
     Of the eleven running apps six are on one plan and five are on the other.
     """
     hosted = Hosted(apps=12)
-    installation = install(hosted.world, ase_max_unavailable=MostDown.parse(most))
+    installation = install(hosted.world, ase_max_unavailable=MaxUnavailable.parse(most))
     hosted.put_new()
     with DownWatch(hosted.world) as watch, caplog.at_level(logging.INFO, "certroll"):
         carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
     assert max(len(wave["sites"]) for wave in logged(caplog, "wave.started")) == in_all
-    assert watch.most_down() <= in_all
+    assert watch.max_unavailable() <= in_all
     assert stopped_at_once(hosted.world) <= in_all
-    assert watch.most_down(plan=hosted.front.id) <= front
-    assert watch.most_down(plan=hosted.back.id) <= back
+    assert watch.max_unavailable(plan=hosted.front.id) <= front
+    assert watch.max_unavailable(plan=hosted.back.id) <= back
 
 
 def test_a_group_is_never_down_as_a_whole(install: Install) -> None:
@@ -402,12 +402,12 @@ def test_a_group_is_never_down_as_a_whole(install: Install) -> None:
     for name in ("api", "shop", "jobs"):
         hosted.tag(name, "certroll-group", "checkout, all")
     hosted.tag("silent", "certroll-group", "Alone")
-    installation = install(hosted.world, ase_max_unavailable=MostDown(100, percent=True))
+    installation = install(hosted.world, ase_max_unavailable=MaxUnavailable(100, percent=True))
     hosted.put_new()
     with DownWatch(hosted.world) as watch:
         carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
-    assert 0 < watch.most_down(group="checkout") < len(("api", "shop", "jobs"))
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+    assert 0 < watch.max_unavailable(group="checkout") < len(("api", "shop", "jobs"))
 
 
 def test_the_last_app_of_a_group_waits_for_another_one(install: Install) -> None:
@@ -418,12 +418,12 @@ def test_the_last_app_of_a_group_waits_for_another_one(install: Install) -> None
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
     carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled - {"jobs"}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"jobs"}
     assert ("environment network/ase", "LastOfGroup") in installation.findings()
     hosted.set_state("quiet", RUNNING)
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled | {"quiet"}
-    assert "quiet" not in cycles(hosted.world), "its own start was enough"
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started | {"quiet"}
+    assert "quiet" not in stops_and_starts(hosted.world), "its own start was enough"
 
 
 def test_waves_go_inside_the_window_only(install: Install) -> None:
@@ -437,9 +437,9 @@ def test_waves_go_inside_the_window_only(install: Install) -> None:
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all(during=2 * HOUR)
     assert new in hosted.roots()
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
     installation.deliver_all(during=2 * HOUR)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_our_own_site_is_never_stopped(install: Install) -> None:
@@ -448,13 +448,13 @@ def test_our_own_site_is_never_stopped(install: Install) -> None:
     shop = hosted.site("shop")
     installation = install(
         hosted.world,
-        ase_max_unavailable=MostDown(100, percent=True),
+        ase_max_unavailable=MaxUnavailable(100, percent=True),
         own_site="shop",
         own_subscription=shop.subscription,
     )
     hosted.put_new()
     carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop", "shop/staging"}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"shop", "shop/staging"}
     assert ("site shop", "OwnSite") in installation.findings()
 
 
@@ -468,10 +468,10 @@ def test_an_app_that_is_being_rolled_is_left_until_that_is_done(install: Install
     hosted.put_new()
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all(during=timedelta(minutes=30))
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
     installation.ports.restart_claims.give_back(api.plan_id.lower(), rolling, hosted.lineage("web"))
     installation.deliver_all()
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 # ---------------------------------------------------------------------------------------------- what does not come up
@@ -481,13 +481,13 @@ def test_a_wave_that_does_not_come_up_stops_the_rest(install: Install) -> None:
     """If an app fails its probe after its restart, Certroll reports the app and stops no further apps."""
     hosted, installation = held(install, apps=7, most=TWO)
     assert ("environment network/ase", "WaveFailed") in installation.findings()
-    assert set(cycles(hosted.world)) == {"shop/staging", "api"}
+    assert set(stops_and_starts(hosted.world)) == {"shop/staging", "api"}
     assert set(hosted.states().values()) == {RUNNING, STOPPED}
     assert hosted.states()["shop/staging"] == RUNNING
     hosted.apps["shop/staging"].failing_starts = 0
-    hosted.cycle("shop/staging")
+    hosted.stop_and_start("shop/staging")
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) -> None:
@@ -495,7 +495,7 @@ def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) ->
     hosted, installation = held(install, most=TWO)
     hosted.tag("shop/staging", "certroll", "off")
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"shop/staging"}
 
 
 def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> None:
@@ -503,7 +503,7 @@ def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> Non
     hosted, installation = held(install)
     hosted.set_state("shop/staging", STOPPED)
     swept(installation)
-    assert cycles(hosted.world) == ["shop/staging"]
+    assert stops_and_starts(hosted.world) == ["shop/staging"]
 
 
 def test_an_app_that_was_broken_before_holds_nobody_up(install: Install) -> None:
@@ -513,7 +513,7 @@ def test_an_app_that_was_broken_before_holds_nobody_up(install: Install) -> None
     hosted.move_partner()
     hosted.put_new()
     carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
     assert "WaveFailed" not in {found for _, found in installation.findings()}
 
 
@@ -529,8 +529,10 @@ def test_starts_that_fail_for_a_while_are_paid(install: Install, status: int) ->
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all(during=timedelta(minutes=20))
     assert hosted.states()["shop/staging"] == STOPPED
-    assert set(cycles(hosted.world)) <= {"shop/staging", "api"}, "no other app is stopped while a start is owed"
-    assert ("site shop/staging", "StartOwed") in installation.findings()
+    assert set(stops_and_starts(hosted.world)) <= {"shop/staging", "api"}, (
+        "no other app is stopped while a start is owed"
+    )
+    assert ("site shop/staging", "StartPending") in installation.findings()
     front, web = hosted.front.id.lower(), hosted.lineage("web")
     assert not installation.ports.restart_claims.claim(front, hosted.ref("api"), web, 1), "it counts as down"
     hosted.world.faults.clear()
@@ -538,7 +540,7 @@ def test_starts_that_fail_for_a_while_are_paid(install: Install, status: int) ->
     assert hosted.states()["shop/staging"] == RUNNING
     installation.deliver_all()
     assert hosted.states() == before
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_who_may_not_stop_apps_stops_none(install: Install) -> None:
@@ -567,8 +569,8 @@ def test_answers_that_get_lost_lose_no_app(install: Install, verb: str, kind: st
     installation.minutes(6)
     installation.deliver_all()
     assert hosted.states() == before
-    assert hosted.trusting(hosted.new) == hosted.cycled
-    assert watch.most_down() <= 3
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+    assert watch.max_unavailable() <= 3
 
 
 def test_a_stop_that_comes_late_is_made_up_for(install: Install) -> None:
@@ -606,13 +608,13 @@ def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
-    installation.cycle("network", "ase")
+    installation.request_stop_start("network", "ase")
     installation.deliver_all()
-    assert set(cycles(hosted.world)) == {"shop/staging"}
+    assert set(stops_and_starts(hosted.world)) == {"shop/staging"}
     hosted.apps["shop/staging"].failing_starts = 0
     hosted.set_state("shop/staging", RUNNING)  # a restart repairs the app, but without the new root
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.stopped_and_started
 
 
 def test_people_may_say_that_they_did_it(install: Install) -> None:
@@ -621,28 +623,28 @@ def test_people_may_say_that_they_did_it(install: Install) -> None:
     without = install(hosted.world)
     hosted.put_new()
     carried(without)
-    assert without.cycled("network", "ase").endswith("/hostingEnvironments/ase")
+    assert without.confirm_stop_start("network", "ase").endswith("/hostingEnvironments/ase")
     installation = Installation(hosted.world, without.storage, without.ports, without.pool, ase_max_unavailable=THREE)
     swept(installation)
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
 
 
 def test_who_says_that_it_is_done_ends_a_hold(install: Install) -> None:
     """After an operator reports the restarts as done, an app that failed delays the next root no longer."""
     hosted, installation = held(install)
     other = Authority("Other Corp")
-    installation.cycled("network", "ase")
+    installation.confirm_stop_start("network", "ase")
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
-    assert hosted.trusting(other) == hosted.cycled - {"shop/staging"}
+    assert hosted.trusting(other) == hosted.stopped_and_started - {"shop/staging"}
 
 
 def test_nobody_knows_of_an_environment_without_roots(install: Install) -> None:
     """An operator's request for an unknown environment is answered with the name of that environment."""
     hosted = Hosted(tags={})
     installation = install(hosted.world)
-    for ask in (installation.cycle, installation.cycled):
+    for ask in (installation.request_stop_start, installation.confirm_stop_start):
         with pytest.raises(NotFound, match="network/nowhere"):
             ask("network", "nowhere")
 
@@ -654,10 +656,10 @@ def test_an_environment_that_is_taken_out_ends_its_waves(install: Install) -> No
     hosted.put_new()
     installation.look_at(VAULT, ROOT, kind="secret")
     deliver_until_stopped(installation)
-    done = list(cycles(hosted.world))
+    done = list(stops_and_starts(hosted.world))
     hosted.close()
     installation.deliver_all()
-    assert cycles(hosted.world) == done
+    assert stops_and_starts(hosted.world) == done
 
 
 def test_an_app_that_somebody_else_is_at_work_on_comes_later(install: Install) -> None:
@@ -668,9 +670,9 @@ def test_an_app_that_somebody_else_is_at_work_on_comes_later(install: Install) -
     with installation.ports.leases.hold(f"site {hosted.ref('api').resource_id}"):
         installation.look_at(VAULT, ROOT, kind="secret")
         installation.deliver_all(during=timedelta(minutes=20))
-        assert set(cycles(hosted.world)) == hosted.cycled - {"api"}
+        assert set(stops_and_starts(hosted.world)) == hosted.stopped_and_started - {"api"}
     installation.deliver_all()
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 @pytest.mark.parametrize("kind", ["denied", "server_error"])
@@ -683,7 +685,7 @@ def test_roots_that_cannot_be_listed_have_nobody_stopped_again(install: Install,
     hosted.world.journal.clear()
     hosted.world.faults.add(Fault(kind, "GET", path=r"/publicCertificates$", status=503, times=None))
     swept(installation)
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
     assert [entry.path for entry in hosted.world.journal.writes(ARM)] == []
     assert "BlindSpot" in {found for _, found in installation.findings()}
 
@@ -696,8 +698,8 @@ def test_a_lost_answer_to_the_put_forgets_no_app(install: Install, kind: Literal
     hosted.put_new()
     hosted.world.faults.add(Fault(kind, "PUT", path=r"/publicCertificates/"))
     carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
-    assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+    assert sorted(stops_and_starts(hosted.world)) == sorted(hosted.stopped_and_started)
 
 
 def test_a_root_that_azure_refuses_holds_up_nothing(install: Install) -> None:
@@ -708,14 +710,14 @@ def test_a_root_that_azure_refuses_holds_up_nothing(install: Install) -> None:
     hosted.world.faults.add(Fault("denied", "PUT", path=r"/publicCertificates/", times=None))
     carried(installation)
     assert "DeniedByAzure" in {found for _, found in installation.findings()}
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
     hosted.world.clock.advance(2 * DAY)
     remind(installation.start())
     installation.deliver_all()
     assert not is_open(installation), "what did not come for a day is not waited for"
     hosted.world.faults.clear()
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_slots_that_cannot_be_seen_are_told(install: Install) -> None:
@@ -726,7 +728,7 @@ def test_slots_that_cannot_be_seen_are_told(install: Install) -> None:
     hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots$", times=None))
     carried(installation)
     assert ("the slots of shop", "BlindSpot") in installation.findings()
-    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"shop/staging"}
 
 
 def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
@@ -743,8 +745,8 @@ def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
             installation.deliver(message)
             longest = max(longest, hosted.world.clock.now() - began)
     assert timedelta(minutes=8) <= longest < timedelta(minutes=8, seconds=20)
-    assert hosted.trusting(hosted.new) == hosted.cycled
-    assert watch.most_down() == 1
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+    assert watch.max_unavailable() == 1
     assert installation.errors == []
 
 
@@ -756,13 +758,13 @@ def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> N
     hosted.world.faults.add(Fault("dropped", "POST", path=r"/stop$"))
     installation.look_at(VAULT, ROOT, kind="secret")
     deliver_until_stopped(installation)
-    (first,) = cycles(hosted.world)
+    (first,) = stops_and_starts(hosted.world)
     hosted.set_state(first, STOPPED)
     installation.minutes(1)
     assert hosted.states()[first] == RUNNING
     installation.minutes(6)
     installation.deliver_all()
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) -> None:
@@ -773,7 +775,7 @@ def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) 
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
     installation.storage.break_leases()
-    (first,) = cycles(hosted.world)
+    (first,) = stops_and_starts(hosted.world)
     site = hosted.site(first)
     hosted.world.web.sites.remove(site.id)
     installation.minutes(1)
@@ -790,7 +792,7 @@ def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, cra
     with pytest.raises(Crash), crasher.crashing_at("/stop"):
         carried(installation)
     installation.storage.break_leases()
-    (first,) = cycles(hosted.world)
+    (first,) = stops_and_starts(hosted.world)
     hosted.world.web.sites.remove(hosted.site(first).id)
     installation.minutes(1)
     assert len(installation.ports.pending_starts.all()) == 1
@@ -798,7 +800,7 @@ def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, cra
     installation.minutes(1)
     assert installation.ports.pending_starts.all() == ()
     installation.deliver_all()
-    assert hosted.trusting(hosted.new) == hosted.cycled - {first}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {first}
 
 
 @pytest.mark.parametrize("standing", ["resolved", "by address"])
@@ -811,7 +813,7 @@ def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(inst
         app.failing_starts = None
     hosted.put_new()
     carried(installation)
-    assert len(cycles(hosted.world)) == 1
+    assert len(stops_and_starts(hosted.world)) == 1
     assert ("environment network/ase", "WaveFailed") in installation.findings()
 
 
@@ -820,7 +822,7 @@ def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Inst
     """A failed app still stops further restarts after Certroll loses a right or the probe tag becomes invalid."""
     hosted = Hosted()
     hosted.world.knobs.turn(internal_environments="by address")
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=MaxUnavailable(1))
     hosted.apps["shop/staging"].failing_starts = None
     hosted.put_new()
     carried(installation)
@@ -830,13 +832,13 @@ def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Inst
     else:
         hosted.tag("shop/staging", "certroll-probe", "no path at all")
     swept(installation)
-    assert cycles(hosted.world) == ["shop/staging"]
+    assert stops_and_starts(hosted.world) == ["shop/staging"]
 
 
 def test_another_root_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
     """A restarted app that fails its probe stops further restarts even if another root arrived before the probe."""
     hosted = Hosted(apps=3)
-    installation = install(hosted.world, ase_max_unavailable=MostDown(1))
+    installation = install(hosted.world, ase_max_unavailable=MaxUnavailable(1))
     for app in hosted.apps.values():
         app.failing_starts = None
     hosted.put_new()
@@ -849,7 +851,7 @@ def test_another_root_does_not_forget_what_an_app_answered(install: Install, cra
     assert len(hosted.roots()) == 3
     installation.minutes(6)
     installation.deliver_all()
-    assert len(cycles(hosted.world)) == 1
+    assert len(stops_and_starts(hosted.world)) == 1
     assert ("environment network/ase", "WaveFailed") in installation.findings()
 
 
@@ -872,7 +874,7 @@ def test_what_was_started_and_cannot_be_asked_any_more_is_not_well(
     else:
         hosted.tag("shop/staging", "certroll-probe", "no path at all")
     installation.deliver_all()
-    assert cycles(hosted.world) == ["shop/staging"]
+    assert stops_and_starts(hosted.world) == ["shop/staging"]
     assert ("environment network/ase", "WaveFailed") in installation.findings()
 
 
@@ -891,7 +893,7 @@ def test_a_failed_app_that_is_stopped_while_it_is_asked_holds_on(install: Instal
     hosted, installation = held(install)
     meddled(installation, "shop-staging", 1, lambda: hosted.set_state("shop/staging", STOPPED))
     swept(installation)
-    assert cycles(hosted.world) == ["shop/staging"]
+    assert stops_and_starts(hosted.world) == ["shop/staging"]
 
 
 def test_a_failed_app_that_is_deleted_ends_the_hold(install: Install) -> None:
@@ -916,18 +918,18 @@ def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: I
         carried(installation)
     installation.storage.break_leases()
     installation.minutes(1)
-    installation.cycled("network", "ase")
+    installation.confirm_stop_start("network", "ase")
     installation.minutes(6)
     plan, other_roll = hosted.site("shop").plan_id.lower(), hosted.lineage("web")
     assert installation.ports.restart_claims.claim(plan, hosted.ref("shop"), other_roll, 1), "its place is free"
     hosted.world.clock.advance(60 * DAY)
     hosted.apps["shop/staging"].broken = True
-    before = len(cycles(hosted.world))
+    before = len(stops_and_starts(hosted.world))
     other = Authority("Other Corp")
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
-    assert set(cycles(hosted.world)[before:]) == hosted.cycled
+    assert set(stops_and_starts(hosted.world)[before:]) == hosted.stopped_and_started
 
 
 def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
@@ -944,14 +946,16 @@ def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: I
     installation.storage.break_leases()
     installation.minutes(6)
     installation.deliver_all()
-    assert cycles(hosted.world) == ["shop/staging"]
+    assert stops_and_starts(hosted.world) == ["shop/staging"]
     assert ("environment network/ase", "WaveFailed") in installation.findings()
     hosted.apps["shop/staging"].failing_starts = 0
     hosted.set_state("shop/staging", STOPPED)
     hosted.set_state("shop/staging", RUNNING)
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
-    assert cycles(hosted.world).count("shop/staging") == 2, "by the run that died, and once more when it answers"
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+    assert stops_and_starts(hosted.world).count("shop/staging") == 2, (
+        "by the run that died, and once more when it answers"
+    )
 
 
 def test_a_stop_that_was_refused_is_no_reason_to_wait_for_an_app(install: Install) -> None:
@@ -964,7 +968,7 @@ def test_a_stop_that_was_refused_is_no_reason_to_wait_for_an_app(install: Instal
     installation.deliver_all()
     hosted.apps["shop/staging"].broken = True
     swept(installation)
-    assert set(cycles(hosted.world)) == hosted.cycled
+    assert set(stops_and_starts(hosted.world)) == hosted.stopped_and_started
 
 
 def test_an_app_that_may_not_be_looked_at_holds_nobody_up(install: Install) -> None:
@@ -976,11 +980,11 @@ def test_an_app_that_may_not_be_looked_at_holds_nobody_up(install: Install) -> N
     installation.deliver_all(during=timedelta(0))
     hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots(/staging)?$", times=None))
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"shop/staging"}
     assert ("environment network/ase", "DeniedByAzure") in installation.findings()
     hosted.world.faults.clear()
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_what_a_hidden_app_answered_for_another_root_does_not_count(install: Install) -> None:
@@ -989,14 +993,14 @@ def test_what_a_hidden_app_answered_for_another_root_does_not_count(install: Ins
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     carried(installation)
-    before = len(cycles(hosted.world))
+    before = len(stops_and_starts(hosted.world))
     hosted.apps["shop/staging"].broken = True
     other = Authority("Other Corp")
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     hosted.world.faults.add(Fault("denied", "GET", path=r"/sites/shop/slots$", times=None))
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
-    assert set(cycles(hosted.world)[before:]) == hosted.cycled
+    assert set(stops_and_starts(hosted.world)[before:]) == hosted.stopped_and_started
 
 
 @pytest.mark.parametrize("first", ["it was cycled", "it was stopped"])
@@ -1017,7 +1021,7 @@ def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install
     for _ in range(3):
         swept(installation)
         hosted.world.clock.advance(DAY)
-    assert hosted.trusting(newest) == hosted.cycled
+    assert hosted.trusting(newest) == hosted.stopped_and_started
 
 
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
@@ -1032,7 +1036,7 @@ def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher:
     installation.storage.break_leases()
     installation.minutes(6)
     installation.deliver_all()
-    assert len(cycles(hosted.world)) == 1
+    assert len(stops_and_starts(hosted.world)) == 1
     assert ("environment network/ase", "WaveFailed") in installation.findings()
 
 
@@ -1045,7 +1049,7 @@ def test_one_bad_answer_before_the_stop_proves_nothing(install: Install) -> None
         app.script.append((503, {}, "busy"))
     hosted.put_new()
     carried(installation)
-    assert len(cycles(hosted.world)) == 1
+    assert len(stops_and_starts(hosted.world)) == 1
 
 
 def test_two_vault_objects_do_not_fight_over_a_root(install: Install) -> None:
@@ -1058,7 +1062,7 @@ def test_two_vault_objects_do_not_fight_over_a_root(install: Install) -> None:
         swept(installation)
         hosted.world.clock.advance(DAY)
     assert hosted.roots() == {new, hosted.old.root_leaf.thumbprint}
-    assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
+    assert sorted(stops_and_starts(hosted.world)) == sorted(hosted.stopped_and_started)
 
 
 def test_roots_that_cannot_be_listed_are_not_put_beside_themselves(install: Install) -> None:
@@ -1070,7 +1074,7 @@ def test_roots_that_cannot_be_listed_are_not_put_beside_themselves(install: Inst
     carried(installation)
     hosted.world.faults.clear()
     carried(installation)
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
     assert [root.name for root in hosted.world.web.roots.values()] == ["by-hand"]
 
 
@@ -1087,7 +1091,7 @@ def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> N
     assert hosted.old.root_leaf.thumbprint in hosted.roots()
     hosted.world.faults.clear()
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
     assert not is_open(installation)
 
 
@@ -1102,7 +1106,7 @@ def test_an_app_that_is_hidden_during_the_waves_is_not_forgotten(install: Instal
     installation.sweep_everything()
     installation.deliver_all(during=timedelta(0))
     installation.deliver_all()
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_a_root_is_not_forgotten_while_the_app_was_away(install: Install) -> None:
@@ -1118,7 +1122,7 @@ def test_a_root_is_not_forgotten_while_the_app_was_away(install: Install) -> Non
         pass
     hosted.world.clock.advance(2 * DAY)
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
@@ -1128,9 +1132,9 @@ def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
     swept(installation)
     assert ("environment network/ase", "RootWasThere") in installation.findings()
     assert installation.sweep() == ()
-    installation.cycle("network", "ase")
+    installation.request_stop_start("network", "ase")
     installation.deliver_all()
-    assert sorted(cycles(hosted.world)) == sorted(hosted.cycled)
+    assert sorted(stops_and_starts(hosted.world)) == sorted(hosted.stopped_and_started)
 
 
 def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
@@ -1143,7 +1147,7 @@ def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
     while installation.queue.take(hosted.world.clock.now() + HOUR):
         pass
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Install) -> None:
@@ -1154,7 +1158,7 @@ def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Insta
     hosted.put_new()
     meddled(installation, "shop-staging", 4, lambda: hosted.set_state("shop/staging", STOPPED))
     carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"shop/staging"}
 
 
 def test_an_app_that_fails_after_its_first_answer_holds_the_others_up(install: Install) -> None:
@@ -1164,7 +1168,7 @@ def test_an_app_that_fails_after_its_first_answer_holds_the_others_up(install: I
     hosted.put_new()
     meddled(installation, "shop-staging", 4, lambda: setattr(hosted.apps["shop/staging"], "broken", True))
     carried(installation)
-    assert cycles(hosted.world) == ["shop/staging"]
+    assert stops_and_starts(hosted.world) == ["shop/staging"]
     assert ("environment network/ase", "WaveFailed") in installation.findings()
 
 
@@ -1176,7 +1180,7 @@ def test_an_app_that_is_stopped_right_before_its_wave_stays_so(install: Install)
     meddled(installation, "shop-staging", 1, lambda: hosted.set_state("shop/staging", STOPPED))
     carried(installation)
     assert hosted.states()["shop/staging"] == STOPPED
-    assert hosted.trusting(hosted.new) == hosted.cycled - {"shop/staging"}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"shop/staging"}
 
 
 def test_an_app_that_is_tagged_during_the_waves_is_judged_by_its_new_tags(install: Install) -> None:
@@ -1187,7 +1191,7 @@ def test_an_app_that_is_tagged_during_the_waves_is_judged_by_its_new_tags(instal
     hosted.put_new()
     meddled(installation, "shop-staging", 1, lambda: hosted.tag("api", "certroll-group", "pair"))
     carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled - {"api"}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"api"}
     assert ("environment network/ase", "LastOfGroup") in installation.findings()
 
 
@@ -1198,7 +1202,7 @@ def test_an_environment_that_is_taken_out_in_the_middle_of_a_run_ends_its_waves(
     hosted.put_new()
     meddled(installation, "shop-staging", 1, hosted.close)
     carried(installation)
-    assert cycles(hosted.world) == ["shop/staging"]
+    assert stops_and_starts(hosted.world) == ["shop/staging"]
 
 
 class Asking:
@@ -1208,7 +1212,7 @@ class Asking:
         """Take the host name and the number of the probe, and the action of the other person."""
         self._real, self._host, self._left, self._act = real, host, number, act
 
-    def ask(self, host: HostName, *more: Any) -> ProbeSight:  # noqa: ANN401 - the signature of the port
+    def ask(self, host: HostName, *more: Any) -> ProbeResult:  # noqa: ANN401 - the signature of the port
         """Probe the app, and let the other person act before the chosen probe."""
         if host.startswith(self._host):
             self._left -= 1
@@ -1229,7 +1233,7 @@ def test_an_app_that_may_not_be_stopped_holds_nobody_up(install: Install) -> Non
     hosted.put_new()
     hosted.world.faults.add(Fault("denied", "POST", path=r"/sites/api/stop$", times=None))
     carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled - {"api"}
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"api"}
     assert ("environment network/ase", "DeniedByAzure") in installation.findings()
     assert installation.ports.pending_starts.all() == ()
 
@@ -1243,12 +1247,12 @@ def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:
     carried(installation)
     assert stopped_at_once(hosted.world) == 1
     installation.minutes(2)
-    assert "StartOwed" in {reason for _, reason in installation.findings()}
+    assert "StartPending" in {reason for _, reason in installation.findings()}
     hosted.world.faults.clear()
     installation.minutes(7)
     installation.deliver_all()
     swept(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
 def test_people_are_told_again_with_the_next_root(install: Install) -> None:
@@ -1272,10 +1276,10 @@ def test_who_says_that_it_is_done_ends_what_was_asked_for(install: Install) -> N
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     carried(installation)
-    installation.cycle("network", "ase")
-    installation.cycled("network", "ase")
+    installation.request_stop_start("network", "ase")
+    installation.confirm_stop_start("network", "ase")
     installation.deliver_all()
-    assert cycles(hosted.world) == []
+    assert stops_and_starts(hosted.world) == []
 
 
 def test_an_address_that_cannot_be_read_makes_nobody_fail(install: Install) -> None:
@@ -1286,7 +1290,7 @@ def test_an_address_that_cannot_be_read_makes_nobody_fail(install: Install) -> N
     hosted.put_new()
     hosted.world.faults.add(Fault("denied", "GET", path=r"/configurations/networking$", times=None))
     carried(installation)
-    assert hosted.trusting(hosted.new) == hosted.cycled
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
     assert "WaveFailed" not in {reason for _, reason in installation.findings()}
 
 
@@ -1308,7 +1312,7 @@ def test_cycling_an_app_costs_few_requests(install: Install) -> None:
         installation.deliver(message)
         entries = (entry for entry in hosted.world.journal.entries() if entry.host == ARM)
         asked += Counter(kind_of(entry) for entry in entries) if message.queue == "environments" else Counter()
-    apps, runs = len(hosted.cycled), 2
+    apps, runs = len(hosted.stopped_and_started), 2
     assert asked["stop"] == asked["start"] == apps
     assert asked["site"] == 5 * apps + 2 + 1, "and twice the site of the slot; an app without a probe once more"
     waves = 2
@@ -1373,8 +1377,8 @@ def test_a_crash_after_any_write_leaves_no_app_down(
             installation.minutes(5)
             installation.deliver_all()
         assert hosted.states() == before, f"after a crash at write {write}"
-        assert hosted.trusting(hosted.new) == hosted.cycled, f"after a crash at write {write}"
-        assert watch.most_down() <= 2, f"after a crash at write {write}"
+        assert hosted.trusting(hosted.new) == hosted.stopped_and_started, f"after a crash at write {write}"
+        assert watch.max_unavailable() <= 2, f"after a crash at write {write}"
         assert installation.errors == [], f"after a crash at write {write}"
         if not died:
             break

@@ -119,4 +119,4 @@ class Storage:
 
     def kept(self) -> list[dict[str, object]]:
         """Return the dead letters, the messages that failed for good."""
-        return [row for row in self.findings() if row.get("reason") == "Poisoned"]
+        return [row for row in self.findings() if row.get("reason") == "DeadLetter"]

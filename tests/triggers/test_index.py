@@ -29,7 +29,7 @@ RELEASE = "holds/{vault}/{name}/release"
 ROUTE = "dead-letters/{queue}/{key}/replay"
 STORAGE = "AzureWebJobsStorage"
 CYCLE = "environments/{group}/{name}/stop-start"
-CYCLED = f"{CYCLE}-done"
+STOPPED_AND_STARTED = f"{CYCLE}-done"
 CONNECTION = (STORAGE, "CERTROLL_CLOUD")
 HOURLY = "0 0 * * * *"
 EVERY_MINUTE = "0 * * * * *"
@@ -41,7 +41,12 @@ TRIGGERS = {
     "certificates_poison": {"type": "queueTrigger", "queueName": "certificates-poison", "connection": STORAGE},
     "sites_poison": {"type": "queueTrigger", "queueName": "sites-poison", "connection": STORAGE},
     "environments_poison": {"type": "queueTrigger", "queueName": "environments-poison", "connection": STORAGE},
-    "environment_was_cycled": {"type": "httpTrigger", "route": CYCLED, "methods": ["POST"], "authLevel": "FUNCTION"},
+    "environment_was_cycled": {
+        "type": "httpTrigger",
+        "route": STOPPED_AND_STARTED,
+        "methods": ["POST"],
+        "authLevel": "FUNCTION",
+    },
     "cycle_environment": {"type": "httpTrigger", "route": CYCLE, "methods": ["POST"], "authLevel": "FUNCTION"},
     "replay_poisoned": {"type": "httpTrigger", "route": ROUTE, "methods": ["POST"], "authLevel": "FUNCTION"},
     "release_hold": {"type": "httpTrigger", "route": RELEASE, "methods": ["POST"], "authLevel": "FUNCTION"},

@@ -11,7 +11,7 @@ from shared.domain.fleet.vault_access import app_service, registration
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.restart_window import RestartWindow
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule
 from tests.build import SUBSCRIPTION, VAULT, site_ref
 
@@ -115,7 +115,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         slots_first=False,
         restart_window=RestartWindow.parse("Sat 22:00-04:00"),
         max_restarts=12,
-        ase_max_unavailable=MostDown(25, percent=True),
+        ase_max_unavailable=MaxUnavailable(25, percent=True),
         delete_superseded=True,
         delete_grace=timedelta(days=14),
         max_deletes=0,
@@ -155,10 +155,11 @@ def test_no_app_of_an_environment_is_stopped_by_default(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("text", "most"), [("3", MostDown(3)), ("25%", MostDown(25, percent=True)), ("100%", MostDown(100, percent=True))]
+    ("text", "most"),
+    [("3", MaxUnavailable(3)), ("25%", MaxUnavailable(25, percent=True)), ("100%", MaxUnavailable(100, percent=True))],
 )
 def test_limit_of_an_environment_is_a_number_or_a_share(
-    monkeypatch: pytest.MonkeyPatch, text: str, most: MostDown
+    monkeypatch: pytest.MonkeyPatch, text: str, most: MaxUnavailable
 ) -> None:
     """The limit of an environment is a number of apps or a percentage of its apps."""
     assert settings(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE=text).intent.ase_max_unavailable == most
@@ -167,9 +168,9 @@ def test_limit_of_an_environment_is_a_number_or_a_share(
 @pytest.mark.parametrize("text", [" ", "0", "0%", "101%", "-1", "x", "1.5", "half", "3 apps"])
 def test_bad_limit_of_an_environment_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Certroll reports an invalid limit of an environment, and says how to write a limit."""
-    cure = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
+    remedy = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
     found = problems(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE=text)
-    assert found == (f"CERTROLL_ASE_MAX_UNAVAILABLE: {cure}",)
+    assert found == (f"CERTROLL_ASE_MAX_UNAVAILABLE: {remedy}",)
 
 
 def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

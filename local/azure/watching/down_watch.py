@@ -48,12 +48,12 @@ class DownWatch:
             self._coming_up = {key: moment for key in self._never_up for moment in self._starts_of(key)}
             return down - self._never_up
 
-    def most_down(self, *, plan: str | None = None, group: str | None = None) -> int:
+    def max_unavailable(self, *, plan: str | None = None, group: str | None = None) -> int:
         """Return the largest number of sites that were down at the same moment.
 
         If `plan` is given, only sites on the plan with this resource id count. If `group` is given, only sites with
         this value of the tag `certroll-group` count. A slot does not inherit the groups of its site. The plans and tags
-        of the sites are read when `most_down` is called.
+        of the sites are read when `max_unavailable` is called.
         """
         with self.world.lock:
             members = {key for key, site in self._sites().items() if self._counts(site, plan, group)}

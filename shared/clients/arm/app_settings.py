@@ -14,14 +14,14 @@ from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import StringDictionary
 
 from shared.clients.arm.requests import sent
-from shared.clients.arm.site_requests import CURE, AppServiceClients, AppServicePart, site_or_slot
+from shared.clients.arm.site_requests import REMEDY, AppServiceClients, AppServicePart, site_or_slot
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Rejected
 from shared.domain.fleet.app_settings import AppSettings
 from shared.domain.names import SiteRef
 
-SETTINGS_CURE = f"{CURE}; reading app settings is an action of its own (Microsoft.Web/sites/config/list/action)"
-WRITE_CURE = f"{CURE}; writing app settings takes Microsoft.Web/sites/config/write"
+SETTINGS_REMEDY = f"{REMEDY}; reading app settings is an action of its own (Microsoft.Web/sites/config/list/action)"
+WRITE_REMEDY = f"{REMEDY}; writing app settings takes Microsoft.Web/sites/config/write"
 REFRESH_API = "2022-03-01"
 
 
@@ -37,7 +37,7 @@ class Settings(AppServicePart):
         web_apps = self._clients.client(site.subscription).web_apps
         read = site_or_slot(site, web_apps.list_application_settings, web_apps.list_application_settings_slot)
         what = f"app settings of {site}"
-        values = dict(self._retrying.read(what, read, SETTINGS_CURE, secret=True).properties or {})
+        values = dict(self._retrying.read(what, read, SETTINGS_REMEDY, secret=True).properties or {})
         if any(not isinstance(value, str) for value in values.values()):
             raise Rejected(f"{what} cannot be read: a value is no text")
         return AppSettings(site, values, {key: self._digest(key, value) for key, value in values.items()})
@@ -46,7 +46,7 @@ class Settings(AppServicePart):
         """Read the app settings with the site's ETag from before: the list itself carries none (recorded)."""
         web_apps = self._clients.client(site.subscription).web_apps
         get: Callable[..., Any] = site_or_slot(site, web_apps.get, web_apps.get_slot)
-        etag = self._retrying.read(f"site {site}", partial(get, cls=_etag), CURE)
+        etag = self._retrying.read(f"site {site}", partial(get, cls=_etag), REMEDY)
         return replace(self.settings(site), etag=etag)
 
     def put_settings(self, settings: AppSettings) -> None:
@@ -57,7 +57,7 @@ class Settings(AppServicePart):
         body = StringDictionary({"properties": dict(settings.values)})
         put = site_or_slot(site, web_apps.update_application_settings, web_apps.update_application_settings_slot)
         write = partial(put, app_settings=body, headers=headers)
-        self._retrying.write(f"app settings of {site}", write, WRITE_CURE, secret=True)
+        self._retrying.write(f"app settings of {site}", write, WRITE_REMEDY, secret=True)
 
     def vault_references(self, site: SiteRef) -> dict[str, str]:
         """Return the version that each Key Vault reference leads to now, by setting; dead references are missing."""
@@ -79,7 +79,7 @@ class Settings(AppServicePart):
         """
         url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFRESH_API}"
         client = self._clients.client(site.subscription)
-        self._retrying.write(f"Key Vault references of {site}", partial(_post, client, url), CURE)
+        self._retrying.write(f"Key Vault references of {site}", partial(_post, client, url), REMEDY)
 
     def _digest(self, key: str, value: str) -> str:
         return hmac.digest(self._salt, f"{key}\0{value}".encode("utf-8", "surrogatepass"), "sha256").hex()

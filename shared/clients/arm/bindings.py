@@ -5,7 +5,7 @@ from functools import partial
 
 from azure.mgmt.web.models import HostNameBinding
 
-from shared.clients.arm.site_requests import CURE, AppServicePart, site_or_slot
+from shared.clients.arm.site_requests import REMEDY, AppServicePart, site_or_slot
 from shared.clients.arm.wire import read_binding
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import HostName, SiteRef
@@ -19,7 +19,7 @@ class Bindings(AppServicePart):
         web_apps = self._clients.client(site.subscription).web_apps
         get = site_or_slot(site, web_apps.get_host_name_binding, web_apps.get_host_name_binding_slot)
         read = partial(get, host_name=host_name)
-        wire = self._retrying.read(f"binding {host_name} of {site}", read, CURE).as_dict()
+        wire = self._retrying.read(f"binding {host_name} of {site}", read, REMEDY).as_dict()
         return read_binding(site, host_name, wire.get("properties") or {}), wire
 
     def put_binding(self, binding: Binding, body: object) -> None:
@@ -38,4 +38,4 @@ class Bindings(AppServicePart):
             site, web_apps.create_or_update_host_name_binding, web_apps.create_or_update_host_name_binding_slot
         )
         write = partial(put, host_name=binding.host_name, host_name_binding=HostNameBinding({"properties": changed}))
-        self._retrying.write(f"binding {binding.host_name} of {site}", write, CURE)
+        self._retrying.write(f"binding {binding.host_name} of {site}", write, REMEDY)

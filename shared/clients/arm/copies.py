@@ -7,7 +7,7 @@ from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import Certificate, CertificateProperties, PublicCertificate, PublicCertificateProperties
 
 from shared.clients.arm.requests import readable
-from shared.clients.arm.site_requests import CURE, AppServicePart, site_or_slot
+from shared.clients.arm.site_requests import REMEDY, AppServicePart, site_or_slot
 from shared.clients.arm.wire import LOADING, read_certificate
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.errors import Rejected
@@ -24,7 +24,7 @@ class Copies(AppServicePart):
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Read one certificate of a webspace, a site or a slot."""
         client = self._clients.client(ref.subscription)
-        model = self._retrying.read(f"certificate {ref}", partial(_get_certificate, client, ref), CURE)
+        model = self._retrying.read(f"certificate {ref}", partial(_get_certificate, client, ref), REMEDY)
         return readable(f"certificate {ref}", read_certificate, model.as_dict())
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
@@ -38,7 +38,7 @@ class Copies(AppServicePart):
         }
         body = Certificate({"location": copy.location, "tags": dict(copy.tags), "properties": properties})
         client = self._clients.client(copy.ref.subscription)
-        self._retrying.write(f"certificate {copy.ref}", partial(_put_certificate, client, copy.ref, body), CURE)
+        self._retrying.write(f"certificate {copy.ref}", partial(_put_certificate, client, copy.ref, body), REMEDY)
 
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
         """Put a certificate with its private key into the plan's webspace."""
@@ -47,7 +47,7 @@ class Copies(AppServicePart):
             content[LOADING] = switches[LOADING]
         body = Certificate(location=copy.location, tags=dict(copy.tags), properties=content)
         write = partial(_put_certificate, self._clients.client(copy.ref.subscription), copy.ref, body)
-        self._retrying.write(f"certificate {copy.ref}", write, CURE, secret=True)
+        self._retrying.write(f"certificate {copy.ref}", write, REMEDY, secret=True)
 
     def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
         """Put a certificate without a key on a site or slot."""
@@ -59,12 +59,12 @@ class Copies(AppServicePart):
             site, web_apps.create_or_update_public_certificate, web_apps.create_or_update_public_certificate_slot
         )
         write = partial(put, public_certificate_name=name, public_certificate=body)
-        self._retrying.write(f"certificate {copy.ref}", write, CURE)
+        self._retrying.write(f"certificate {copy.ref}", write, REMEDY)
 
     def delete_certificate(self, ref: CopyRef) -> None:
         """Delete a certificate; Azure refuses while a host name is bound to it."""
         client = self._clients.client(ref.subscription)
-        self._retrying.write(f"certificate {ref}", partial(_delete_certificate, client, ref), CURE)
+        self._retrying.write(f"certificate {ref}", partial(_delete_certificate, client, ref), REMEDY)
 
 
 def _owner(ref: CopyRef) -> SiteRef:

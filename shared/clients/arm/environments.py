@@ -17,7 +17,7 @@ from urllib.parse import quote
 from azure.core.rest import HttpRequest, HttpResponse
 
 from shared.clients.arm.requests import Found, Json, listing, plain_list, plain_read, readable, sent, tags_of
-from shared.clients.arm.site_requests import CURE, AppServiceClients
+from shared.clients.arm.site_requests import REMEDY, AppServiceClients
 from shared.clients.arm.wire import read_site
 from shared.clients.retrying import Retrying
 from shared.clients.vault.x509_facts import thumbprint_of
@@ -40,14 +40,14 @@ class Environments:
     def environments(self, subscription: str) -> Listing[Environment]:
         """List the App Service Environments of a subscription."""
         items = self._clients.client(subscription).app_service_environments.list()
-        pages = self._retrying.pages(f"environments of subscription {subscription}", items, CURE)
+        pages = self._retrying.pages(f"environments of subscription {subscription}", items, REMEDY)
         return _without_webspace(listing(subscription, (model.as_dict() for model in pages), _environment))
 
     def environment(self, ref: EnvironmentRef) -> Environment:
         """Read one environment."""
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"environment {ref}"
-        wire = self._retrying.read(what, lambda: client.get(ref.resource_group, ref.name), CURE).as_dict()
+        wire = self._retrying.read(what, lambda: client.get(ref.resource_group, ref.name), REMEDY).as_dict()
         return readable(what, _environment, wire)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
@@ -55,37 +55,37 @@ class Environments:
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"networking of environment {ref}"
         read = partial(client.get_ase_v3_networking_configuration, ref.resource_group, ref.name)
-        return readable(what, _inbound, self._retrying.read(what, read, CURE).as_dict())
+        return readable(what, _inbound, self._retrying.read(what, read, REMEDY).as_dict())
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
         """List the sites in an environment, without slots."""
         items = self._clients.client(ref.subscription).app_service_environments.list_web_apps(
             ref.resource_group, ref.name
         )
-        pages = self._retrying.pages(f"sites of environment {ref}", items, CURE)
+        pages = self._retrying.pages(f"sites of environment {ref}", items, REMEDY)
         return listing(ref.subscription, (model.as_dict() for model in pages), lambda wire: read_site(wire)[0])
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
         """List the public certificates of an environment."""
         url = f"{quote(ref.resource_id)}/publicCertificates?api-version={ROOTS_API}"
         what = f"root certificates of environment {ref}"
-        found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, CURE)
+        found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, REMEDY)
         return _without_webspace(listing(ref.subscription, found, _root))
 
     def root(self, ref: RootRef) -> RootCertificate:
         """Read one public certificate of an environment."""
         client, what = self._clients.client(ref.environment.subscription), f"root certificate {ref}"
-        return readable(what, _root, plain_read(self._retrying, client, _url(ref), what, CURE))
+        return readable(what, _root, plain_read(self._retrying, client, _url(ref), what, REMEDY))
 
     def put_root(self, root: RootCertificate, der: bytes) -> None:
         """Put a root certificate into an environment; apps trust it from their next start after a stop on."""
         content = {"blob": base64.b64encode(der).decode(), "isRoot": root.is_root}
         body = {"location": root.location, "properties": content}
-        self._retrying.write(f"root certificate {root.ref}", self._request("PUT", root.ref, body), CURE)
+        self._retrying.write(f"root certificate {root.ref}", self._request("PUT", root.ref, body), REMEDY)
 
     def delete_root(self, ref: RootRef) -> None:
         """Take a root certificate out of an environment; apps that run go on trusting it until they start anew."""
-        self._retrying.write(f"root certificate {ref}", self._request("DELETE", ref), CURE)
+        self._retrying.write(f"root certificate {ref}", self._request("DELETE", ref), REMEDY)
 
     def _request(self, method: str, ref: RootRef, body: Json | None = None) -> Callable[[], HttpResponse]:
         request = HttpRequest(method, _url(ref), json=body)

@@ -5,7 +5,7 @@ from functools import partial
 from urllib.parse import quote
 
 from shared.clients.arm.requests import listing, readable
-from shared.clients.arm.site_requests import CURE, RESOURCES_API, SLOT_FILTER, AppServicePart, site_or_slot
+from shared.clients.arm.site_requests import REMEDY, RESOURCES_API, SLOT_FILTER, AppServicePart, site_or_slot
 from shared.clients.arm.wire import read_certificate, read_date, read_plan, read_site, read_site_ref
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import WebspaceCertificate
@@ -62,7 +62,7 @@ class Listings(AppServicePart):
         """Read one site or slot with its bindings."""
         web_apps = self._clients.client(ref.subscription).web_apps
         read = site_or_slot(ref, web_apps.get, web_apps.get_slot)
-        return readable(f"site {ref}", read_site, self._retrying.read(f"site {ref}", read, CURE).as_dict())
+        return readable(f"site {ref}", read_site, self._retrying.read(f"site {ref}", read, REMEDY).as_dict())
 
     def plans(self, subscription: str) -> Listing[ServerFarm]:
         """List the App Service plans of a subscription."""

@@ -14,7 +14,7 @@ from azure.core.paging import ItemPaged
 from azure.core.rest import HttpRequest
 
 from shared.clients.arm.requests import Json, listing, plain_list, sent, tags_of
-from shared.clients.arm.site_requests import CURE, RESOURCES_API, SLOT_FILTER, AppServiceClients, site_or_slot
+from shared.clients.arm.site_requests import REMEDY, RESOURCES_API, SLOT_FILTER, AppServiceClients, site_or_slot
 from shared.clients.arm.wire import read_site
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Denied, NotFound, Rejected
@@ -49,7 +49,7 @@ class ManagedCertificates:
         """List all slots of a subscription with their tags; the generic resource list names them at once."""
         url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
         what, client = f"slots of subscription {subscription}", self._clients.client(subscription)
-        found = plain_list(self._retrying, client, url, what, CURE)
+        found = plain_list(self._retrying, client, url, what, REMEDY)
         return listing(subscription, found, _slot_tags)
 
     def slots(self, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
@@ -68,7 +68,7 @@ class ManagedCertificates:
         _, _, subscription, _, group, *_, name = plan.split("/")
         plans = self._clients.client(subscription).app_service_plans
         try:
-            wire = self._retrying.read(f"plan {name}", lambda: plans.get(group, name), CURE).as_dict()
+            wire = self._retrying.read(f"plan {name}", lambda: plans.get(group, name), REMEDY).as_dict()
         except NotFound:
             return ""
         return str((wire.get("sku") or {}).get("tier") or "")
@@ -76,7 +76,9 @@ class ManagedCertificates:
     def certificate(self, ref: CopyRef) -> SeenCertificate:
         """Read one certificate. Raises NotFound, also while it is not issued yet."""
         certificates = self._clients.client(ref.subscription).certificates
-        model = self._retrying.read(f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), CURE)
+        model = self._retrying.read(
+            f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), REMEDY
+        )
         return _certificate(model.as_dict())
 
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
@@ -85,7 +87,7 @@ class ManagedCertificates:
         url = f"{quote(ref.resource_id, safe='/%')}?api-version={CERTIFICATES_API}"
         request = HttpRequest("PUT", url, json={"location": place.location, "properties": properties})
         send = partial(sent, self._clients.client(ref.subscription), request)
-        answer = self._retrying.write(f"managed certificate {ref}", send, CURE)
+        answer = self._retrying.write(f"managed certificate {ref}", send, REMEDY)
         if answer.status_code != HTTPStatus.ACCEPTED:
             return ""
         there = urlsplit(answer.headers.get("Location") or "")
@@ -101,13 +103,13 @@ class ManagedCertificates:
             raise Rejected(f"{operation[:200]!r} is no operation of Azure Resource Manager")
         send = partial(sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
         try:
-            answer = self._retrying.read("the issuing of a managed certificate", send, CURE)
+            answer = self._retrying.read("the issuing of a managed certificate", send, REMEDY)
         except (Denied, NotFound):
             return True
         return answer.status_code != HTTPStatus.ACCEPTED
 
     def _wires(self, what: str, items: ItemPaged[Any]) -> Iterator[Json]:
-        return (model.as_dict() for model in self._retrying.pages(what, items, CURE))
+        return (model.as_dict() for model in self._retrying.pages(what, items, REMEDY))
 
 
 def _certificate(wire: Json) -> SeenCertificate:

@@ -25,11 +25,11 @@ from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_host_name
 from shared.domain.orders.order import Order, OrderRef, OrderStatus, StoredCertificate, StoreStatus
 
-CURE = "grant the identity Microsoft.CertificateRegistration/certificateOrders/read on this subscription"
-ACTIONS_CURE = (
+REMEDY = "grant the identity Microsoft.CertificateRegistration/certificateOrders/read on this subscription"
+ACTIONS_REMEDY = (
     "grant the identity Microsoft.CertificateRegistration/certificateOrders/retrieveCertificateActions/action"
 )
-WRITE_CURE = "grant the identity the actions on certificateOrders that docs/reference/roles.md lists"
+WRITE_REMEDY = "grant the identity the actions on certificateOrders that docs/reference/roles.md lists"
 REVOKE_AFTER_HOURS = 72
 """How long the certificate before a reissue stays good: in this time every copy gets the new one."""
 UNREGISTERED = "MissingSubscriptionRegistration"
@@ -90,7 +90,7 @@ class Orders:
         what = f"certificate orders of subscription {subscription}"
         try:
             items = self._clients.operations(subscription).list()
-            wires = [_wire(model) for model in self._retrying.pages(what, items, CURE)]
+            wires = [_wire(model) for model in self._retrying.pages(what, items, REMEDY)]
         except Rejected as rejected:
             if isinstance(rejected.__cause__, NotRegistered):
                 return Listing(())
@@ -112,7 +112,7 @@ class Orders:
 
         what = f"history of order {ref}"
         try:
-            return _newest_proof(self._retrying.read(what, read, ACTIONS_CURE))
+            return _newest_proof(self._retrying.read(what, read, ACTIONS_REMEDY))
         except (AttributeError, TypeError, ValueError) as error:
             raise Rejected(f"{what} cannot be read: {error}") from error
 
@@ -150,12 +150,12 @@ class Orders:
 
     def _read(self, ref: OrderRef) -> Json:
         operations = self._operations(ref)
-        model = self._retrying.read(f"order {ref}", lambda: operations.get(ref.resource_group, ref.name), CURE)
+        model = self._retrying.read(f"order {ref}", lambda: operations.get(ref.resource_group, ref.name), REMEDY)
         return model.as_dict()
 
     def _write(self, ref: OrderRef, ask: Callable[[Operations], object]) -> None:
         operations = self._operations(ref)
-        self._retrying.write(f"order {ref}", lambda: _asked(ask, operations), WRITE_CURE)
+        self._retrying.write(f"order {ref}", lambda: _asked(ask, operations), WRITE_REMEDY)
 
 
 def _asked(ask: Callable[[Operations], Result], operations: Operations) -> Result:

@@ -1,6 +1,6 @@
 """Whether a site runs."""
 
-from shared.clients.arm.site_requests import CURE, AppServicePart, site_or_slot
+from shared.clients.arm.site_requests import REMEDY, AppServicePart, site_or_slot
 from shared.domain.names import SiteRef
 
 
@@ -11,16 +11,16 @@ class Power(AppServicePart):
         """Restart a site or slot."""
         web_apps = self._clients.client(site.subscription).web_apps
         write = site_or_slot(site, web_apps.restart, web_apps.restart_slot)
-        self._retrying.write(f"restart of {site}", write, CURE)
+        self._retrying.write(f"restart of {site}", write, REMEDY)
 
     def stop(self, site: SiteRef) -> None:
         """Stop a site or slot."""
         web_apps = self._clients.client(site.subscription).web_apps
         write = site_or_slot(site, web_apps.stop, web_apps.stop_slot)
-        self._retrying.write(f"stop of {site}", write, CURE)
+        self._retrying.write(f"stop of {site}", write, REMEDY)
 
     def start(self, site: SiteRef) -> None:
         """Start a site or slot."""
         web_apps = self._clients.client(site.subscription).web_apps
         write = site_or_slot(site, web_apps.start, web_apps.start_slot)
-        self._retrying.write(f"start of {site}", write, CURE)
+        self._retrying.write(f"start of {site}", write, REMEDY)

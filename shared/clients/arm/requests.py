@@ -29,20 +29,22 @@ def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
     return response
 
 
-def plain_list(retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, cure: str) -> tuple[Json, ...]:
+def plain_list(
+    retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, remedy: str
+) -> tuple[Json, ...]:
     """Return the items of a list that the SDK does not have, of all its pages. Raises Rejected where it is none."""
     found: list[Json] = []
     following: str | None = url
     while following:
-        page = plain_read(retrying, client, following, what, cure)
+        page = plain_read(retrying, client, following, what, remedy)
         found.extend(readable(what, _entries, page))
         following = page.get("nextLink")
     return tuple(found)
 
 
-def plain_read(retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, cure: str) -> Json:
+def plain_read(retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, remedy: str) -> Json:
     """Return the object that a GET answers which the SDK does not have. Raises Rejected where it is none."""
-    answer = retrying.read(what, partial(sent, client, HttpRequest("GET", url)), cure)
+    answer = retrying.read(what, partial(sent, client, HttpRequest("GET", url)), remedy)
     return readable(what, _object, answer)
 
 

@@ -14,7 +14,7 @@ from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.domain.names import SiteRef
 
-CURE = "grant the identity the roles that the README lists, on this subscription"
+REMEDY = "grant the identity the roles that the README lists, on this subscription"
 RESOURCES_API = "2021-04-01"
 SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
 
@@ -42,10 +42,10 @@ class AppServicePart:
         self._retrying = retrying
 
     def _wires(self, what: str, items: ItemPaged[Any]) -> Iterator[Json]:
-        return (model.as_dict() for model in self._retrying.pages(what, items, CURE))
+        return (model.as_dict() for model in self._retrying.pages(what, items, REMEDY))
 
     def _plain(self, subscription: str, url: str, what: str) -> tuple[Json, ...]:
-        return plain_list(self._retrying, self._clients.client(subscription), url, what, CURE)
+        return plain_list(self._retrying, self._clients.client(subscription), url, what, REMEDY)
 
 
 def site_or_slot(

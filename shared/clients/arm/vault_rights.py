@@ -17,9 +17,9 @@ from shared.domain.names import InvalidNameError, VaultName, parse_subscription,
 VAULTS_API = "2023-07-01"
 ROLES_API = "2022-04-01"
 VAULT_FILTER = quote("resourceType eq 'Microsoft.KeyVault/vaults'")
-VAULT_CURE = "grant the identity Microsoft.KeyVault/vaults/read on this vault"
-ROLES_CURE = "grant the identity Microsoft.Authorization/roleAssignments/read on this vault"
-LIST_CURE = "grant the identity Microsoft.Resources/subscriptions/resources/read on this subscription"
+VAULT_REMEDY = "grant the identity Microsoft.KeyVault/vaults/read on this vault"
+ROLES_REMEDY = "grant the identity Microsoft.Authorization/roleAssignments/read on this vault"
+LIST_REMEDY = "grant the identity Microsoft.Resources/subscriptions/resources/read on this subscription"
 KINDS = ("secrets", "certificates")
 ALL = "all"
 
@@ -35,14 +35,14 @@ class VaultRights:
         """Return the resource ids of a subscription's vaults: one request, and one for each further page."""
         url = f"/subscriptions/{subscription}/resources?$filter={VAULT_FILTER}&api-version={RESOURCES_API}"
         client = self._clients.client(subscription)
-        found = plain_list(self._retrying, client, url, f"vaults of {subscription}", LIST_CURE)
+        found = plain_list(self._retrying, client, url, f"vaults of {subscription}", LIST_REMEDY)
         ids = [str(one.get("id")) for one in found if isinstance(one, Mapping)]
         return {parse_vault_name(one): one for one in ids if _is_vault(one)}
 
     def settings(self, vault_id: str) -> VaultSettings:
         """Read how a vault decides who may use it; role assignments only where it decides by them."""
         client, what = self._clients.client(_subscription(vault_id)), f"vault {vault_id}"
-        wire = plain_read(self._retrying, client, f"{quote(vault_id)}?api-version={VAULTS_API}", what, VAULT_CURE)
+        wire = plain_read(self._retrying, client, f"{quote(vault_id)}?api-version={VAULTS_API}", what, VAULT_REMEDY)
         settings = readable(what, partial(read_vault, vault_id), wire)
         return self._with_roles(client, settings) if settings.uses_roles else settings
 
@@ -50,7 +50,7 @@ class VaultRights:
         url = f"{quote(settings.resource_id)}/providers/Microsoft.Authorization/roleAssignments?api-version={ROLES_API}"
         what = f"role assignments of vault {settings.name}"
         try:
-            found = readable(what, read_assignments, plain_list(self._retrying, client, url, what, ROLES_CURE))
+            found = readable(what, read_assignments, plain_list(self._retrying, client, url, what, ROLES_REMEDY))
         except Denied as denied:
             return replace(settings, not_read=str(denied))
         return replace(settings, assignments=found)

@@ -22,7 +22,7 @@ from requests.exceptions import ProxyError
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPSConnection
 
-from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeSight, Verdict, judge
+from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeResult, Verdict, judge
 from shared.domain.names import HostName, Thumbprint
 
 TIME_OUT_SECONDS = 30.0
@@ -40,21 +40,21 @@ class AppProbe:
 
     def ask(
         self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint], address: str | None = None
-    ) -> ProbeSight:
+    ) -> ProbeResult:
         """Return what the app answers to one GET on a new connection, or within the time why there is no answer.
 
         No exception is raised, and no host but this one is asked, by its name or at the address; its certificate has
         to be one for the host name in either case. Time-outs of sockets begin anew with each byte, so the whole is
         asked in a thread of its own, whose connection is cut when the time is over.
         """
-        line, sights = _Line(host), queue.SimpleQueue[ProbeSight]()
+        line, results = _Line(host), queue.SimpleQueue[ProbeResult]()
         url = f"https://{address or host}{probe.path}"
         asked = threading.Thread(
-            target=lambda: sights.put(_look(line, self._time_out, url, probe, new, old)), name=THREAD, daemon=True
+            target=lambda: results.put(_look(line, self._time_out, url, probe, new, old)), name=THREAD, daemon=True
         )
         asked.start()
         try:
-            return sights.get(timeout=self._time_out)
+            return results.get(timeout=self._time_out)
         except queue.Empty:
             return _unanswered(host, f"no whole answer came within {self._time_out:g} s")
         finally:
@@ -132,13 +132,13 @@ def _connection_on(line: _Line) -> type[HTTPSConnection]:
 
 def _look(
     line: _Line, time_out: float, url: str, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]
-) -> ProbeSight:
+) -> ProbeResult:
     try:
         status, body = _get(line, time_out, url, probe.status)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is an answer; and a thread has nobody to raise it to
         return _unanswered(line.host, _cause(error))
-    sight = judge(probe, status, body, new, old)
-    return replace(sight, detail=f"{line.host}{sight.detail}")
+    result = judge(probe, status, body, new, old)
+    return replace(result, detail=f"{line.host}{result.detail}")
 
 
 def _get(line: _Line, time_out: float, url: str, expected: int) -> tuple[int, str]:
@@ -152,8 +152,8 @@ def _get(line: _Line, time_out: float, url: str, expected: int) -> tuple[int, st
         return response.status_code, body.decode("utf-8", "replace")
 
 
-def _unanswered(host: HostName, why: str) -> ProbeSight:
-    return ProbeSight(Verdict.FAILED, f"{host} gave no answer: {why}")
+def _unanswered(host: HostName, why: str) -> ProbeResult:
+    return ProbeResult(Verdict.FAILED, f"{host} gave no answer: {why}")
 
 
 def _cause(error: Exception) -> str:

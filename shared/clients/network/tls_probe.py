@@ -11,7 +11,7 @@ import tenacity
 from cryptography import x509
 
 from shared.clients.vault.x509_facts import UNREADABLE, thumbprint_of
-from shared.domain.fleet.handshake import Served, Sight
+from shared.domain.fleet.handshake import Handshake, ServedCertificate
 from shared.domain.names import HostName, Thumbprint
 from shared.ports.clock import Clock
 
@@ -31,14 +31,14 @@ class TlsProbe:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Sight:
+    def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
         """Return what the address serves for the host name, once it is the expected certificate or it is `give_up`.
 
         An address that refuses three times is given up: nothing is proven by silence, and waiting proves no more.
         What was not looked at by then is not proven either.
         """
         if self._clock.now() >= give_up:
-            return Sight(host_name, expected, None, "there was no time left to look")
+            return Handshake(host_name, expected, None, "there was no time left to look")
 
         def enough(state: tenacity.RetryCallState) -> bool:
             seen = state.outcome.result() if state.outcome else None
@@ -49,13 +49,13 @@ class TlsProbe:
             sleep=self._clock.sleep,
             wait=tenacity.wait_exponential(multiplier=0.5, max=8),
             stop=enough,
-            retry=tenacity.retry_if_result(lambda sight: sight.thumbprint != expected),
+            retry=tenacity.retry_if_result(lambda handshake: handshake.thumbprint != expected),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        sight: Sight = retryer(_look, host_name, address, expected)
-        return sight
+        handshake: Handshake = retryer(_look, host_name, address, expected)
+        return handshake
 
-    def served(self, host_name: HostName, address: str, give_up: datetime) -> Served:
+    def served(self, host_name: HostName, address: str, give_up: datetime) -> ServedCertificate:
         """Return what the address serves for the host name, once that is good for it or it is `give_up`.
 
         Good is what covers the host name and has not expired: the thumbprint of a managed certificate is not known.
@@ -74,16 +74,16 @@ class TlsProbe:
             retry=tenacity.retry_if_result(lambda served: not served.is_good(self._clock.now())),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        served: Served = retryer(_look_at, host_name, address)
+        served: ServedCertificate = retryer(_look_at, host_name, address)
         return served
 
 
-def _look_at(host_name: HostName, address: str) -> Served:
+def _look_at(host_name: HostName, address: str) -> ServedCertificate:
     try:
         certificate = x509.load_der_x509_certificate(_certificate(_server_name(host_name), address))
-        return Served(host_name, _host_names(certificate), certificate.not_valid_after_utc)
+        return ServedCertificate(host_name, _host_names(certificate), certificate.not_valid_after_utc)
     except (OSError, http.client.HTTPException, *UNREADABLE) as error:
-        return Served(host_name, detail=f"{address}: {type(error).__name__}: {error}"[:200])
+        return ServedCertificate(host_name, detail=f"{address}: {type(error).__name__}: {error}"[:200])
 
 
 def _host_names(certificate: x509.Certificate) -> frozenset[HostName]:
@@ -94,11 +94,11 @@ def _host_names(certificate: x509.Certificate) -> frozenset[HostName]:
     return frozenset(HostName(name.lower()) for name in names.get_values_for_type(x509.DNSName))
 
 
-def _look(host_name: HostName, address: str, expected: Thumbprint) -> Sight:
+def _look(host_name: HostName, address: str, expected: Thumbprint) -> Handshake:
     try:
-        return Sight(host_name, expected, _handshake(_server_name(host_name), address))
+        return Handshake(host_name, expected, _handshake(_server_name(host_name), address))
     except (OSError, http.client.HTTPException) as error:
-        return Sight(host_name, expected, None, f"{address}: {type(error).__name__}: {error}"[:200])
+        return Handshake(host_name, expected, None, f"{address}: {type(error).__name__}: {error}"[:200])
 
 
 def _server_name(host_name: HostName) -> str:

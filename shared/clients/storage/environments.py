@@ -14,7 +14,14 @@ from typing import Any
 from shared.clients.storage.rows import Entity, digest, moment, revision_of
 from shared.clients.storage.tables import JOURNAL, MOST_RACES, Tables
 from shared.domain.environments.apps import WaveApp
-from shared.domain.environments.record import Cycle, CycleApp, CycleState, NotedRoot, OwedStart, Want
+from shared.domain.environments.record import (
+    AppRestart,
+    AppRestartState,
+    EnvironmentRecord,
+    NotedRoot,
+    PendingStart,
+    Want,
+)
 from shared.domain.errors import Conflict
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 
@@ -22,31 +29,33 @@ ENVIRONMENTS = "environments"
 STARTS = "starts"
 
 
-class TableCycles:
+class TableEnvironmentRecords:
     """What is known of each App Service Environment."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def all(self) -> tuple[Cycle, ...]:
+    def all(self) -> tuple[EnvironmentRecord, ...]:
         """Return what is known of every environment."""
-        found = (_cycle(row) for row in self._tables.rows(JOURNAL, ENVIRONMENTS))
-        return tuple(sorted(found, key=lambda cycle: cycle.environment))
+        found = (_environment_record(row) for row in self._tables.rows(JOURNAL, ENVIRONMENTS))
+        return tuple(sorted(found, key=lambda record: record.environment))
 
-    def of(self, environment: EnvironmentRef) -> Cycle:
+    def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
         """Return what is known of an environment; of one that is not known nothing is."""
         row = self._tables.row(JOURNAL, ENVIRONMENTS, digest(environment.resource_id))
-        return Cycle(environment) if row is None else _cycle(row)
+        return EnvironmentRecord(environment) if row is None else _environment_record(row)
 
-    def put(self, cycle: Cycle) -> Cycle:
+    def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
         """Record it in place of the revision that it was made from; return it with its new revision.
 
         Raises Conflict where that revision is no longer there.
         """
-        row, what = _cycle_row(cycle), f"the record of environment {cycle.environment}"
-        return replace(cycle, revision=self._tables.put(row, cycle.revision, what))
+        row, what = _record_row(record), f"the record of environment {record.environment}"
+        return replace(record, revision=self._tables.put(row, record.revision, what))
 
-    def change(self, environment: EnvironmentRef, change: Callable[[Cycle], Cycle]) -> Cycle:
+    def change(
+        self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
+    ) -> EnvironmentRecord:
         """Record the change of what is known by then, and return it; others may write at the same time."""
         for _ in range(MOST_RACES):
             before = self.of(environment)
@@ -66,12 +75,12 @@ class TableAppRestarts:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def of(self, environment: EnvironmentRef) -> tuple[CycleApp, ...]:
+    def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
         """Return the records of the apps of an environment."""
         found = (_app(row) for row in self._tables.rows(JOURNAL, _key(environment)))
         return tuple(sorted(found, key=lambda app: app.site))
 
-    def put(self, environment: EnvironmentRef, apps: Iterable[CycleApp]) -> None:
+    def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
         """Record how far apps came."""
         self._tables.write(JOURNAL, (_app_row(environment, app) for app in apps))
 
@@ -86,13 +95,13 @@ class TablePendingStarts:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def record(self, start: OwedStart) -> None:
+    def record(self, start: PendingStart) -> None:
         """Record that an app has to be started."""
         keys = {"PartitionKey": STARTS, "RowKey": digest(start.site.resource_id)}
-        about = {"owed_site": start.site.resource_id, "environment": start.environment.resource_id, "at": start.at}
+        about = {"site": start.site.resource_id, "environment": start.environment.resource_id, "at": start.at}
         self._tables.write(JOURNAL, [{**keys, **about}])
 
-    def all(self) -> tuple[OwedStart, ...]:
+    def all(self) -> tuple[PendingStart, ...]:
         """Return every start that is pending, the oldest first."""
         found = (_start(row) for row in self._tables.rows(JOURNAL, STARTS))
         return tuple(sorted(found, key=lambda start: (start.at, start.site)))
@@ -102,35 +111,35 @@ class TablePendingStarts:
         self._tables.delete(JOURNAL, STARTS, digest(site.resource_id))
 
 
-def _start(row: Entity) -> OwedStart:
-    return OwedStart(SiteRef.parse(row["owed_site"]), EnvironmentRef.parse(row["environment"]), moment(row["at"]))
+def _start(row: Entity) -> PendingStart:
+    return PendingStart(SiteRef.parse(row["site"]), EnvironmentRef.parse(row["environment"]), moment(row["at"]))
 
 
 def _key(environment: EnvironmentRef) -> str:
     return f"environment-{digest(environment.resource_id)}"
 
 
-def _cycle_row(cycle: Cycle) -> dict[str, Any]:
-    roots = [[one.thumbprint, _text(one.noted_at), _text(one.seen_at)] for one in cycle.roots]
+def _record_row(record: EnvironmentRecord) -> dict[str, Any]:
+    roots = [[one.thumbprint, _text(one.noted_at), _text(one.seen_at)] for one in record.roots]
     return {
         "PartitionKey": ENVIRONMENTS,
-        "RowKey": digest(cycle.environment.resource_id),
-        "environment": cycle.environment.resource_id,
+        "RowKey": digest(record.environment.resource_id),
+        "environment": record.environment.resource_id,
         "roots": json.dumps(roots),
-        "since": _text(cycle.since),
-        "done_at": _text(cycle.done_at),
-        "asked_at": _text(cycle.asked_at),
-        "hidden": cycle.hidden,
-        "wants": json.dumps([[one.ref, one.thumbprint, _text(one.at)] for one in cycle.wants]),
+        "since": _text(record.since),
+        "done_at": _text(record.done_at),
+        "asked_at": _text(record.asked_at),
+        "hidden": record.hidden,
+        "wants": json.dumps([[one.ref, one.thumbprint, _text(one.at)] for one in record.wants]),
     }
 
 
-def _cycle(row: Entity) -> Cycle:
+def _environment_record(row: Entity) -> EnvironmentRecord:
     roots = (
         NotedRoot(Thumbprint(thumbprint), datetime.fromisoformat(noted), _moment(seen))
         for thumbprint, noted, seen in json.loads(row["roots"])
     )
-    return Cycle(
+    return EnvironmentRecord(
         EnvironmentRef.parse(row["environment"]),
         tuple(roots),
         _moment(row["since"]),
@@ -145,12 +154,12 @@ def _cycle(row: Entity) -> Cycle:
     )
 
 
-def _app_row(environment: EnvironmentRef, one: CycleApp) -> Mapping[str, Any]:
+def _app_row(environment: EnvironmentRef, one: AppRestart) -> Mapping[str, Any]:
     return {
         "PartitionKey": _key(environment),
         "RowKey": digest(one.site.resource_id),
         "environment": environment.resource_id,
-        "cycled_site": one.site.resource_id,
+        "app": one.site.resource_id,
         "plan": one.app.plan,
         "groups": json.dumps(sorted(one.app.groups)),
         "runs": one.app.runs,
@@ -161,11 +170,9 @@ def _app_row(environment: EnvironmentRef, one: CycleApp) -> Mapping[str, Any]:
     }
 
 
-def _app(row: Entity) -> CycleApp:
-    app = WaveApp(
-        SiteRef.parse(row["cycled_site"]), row["plan"], frozenset(json.loads(row["groups"])), bool(row["runs"])
-    )
-    return CycleApp(app, CycleState(row["state"]), moment(row["at"]), row["detail"], json.loads(row["answered"]))
+def _app(row: Entity) -> AppRestart:
+    app = WaveApp(SiteRef.parse(row["app"]), row["plan"], frozenset(json.loads(row["groups"])), bool(row["runs"]))
+    return AppRestart(app, AppRestartState(row["state"]), moment(row["at"]), row["detail"], json.loads(row["answered"]))
 
 
 def _text(at: datetime | None) -> str:

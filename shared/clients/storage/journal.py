@@ -7,7 +7,7 @@ thumbprints and reasons.
 from typing import TypedDict
 
 from shared.clients.storage.dead_letters import TableDeadLetters
-from shared.clients.storage.environments import TableAppRestarts, TableCycles, TablePendingStarts
+from shared.clients.storage.environments import TableAppRestarts, TableEnvironmentRecords, TablePendingStarts
 from shared.clients.storage.findings import TableFindings, TableHistory
 from shared.clients.storage.requests import TableRequests
 from shared.clients.storage.restart_claims import TableRestartClaims
@@ -27,7 +27,7 @@ class JournalPorts(TypedDict):
     history: TableHistory
     findings: TableFindings
     dead_letters: TableDeadLetters
-    cycles: TableCycles
+    environment_records: TableEnvironmentRecords
     app_restarts: TableAppRestarts
     pending_starts: TablePendingStarts
 
@@ -42,7 +42,7 @@ def journal_ports(tables: Tables, clock: Clock) -> JournalPorts:
         history=TableHistory(tables),
         findings=TableFindings(tables),
         dead_letters=TableDeadLetters(tables, clock),
-        cycles=TableCycles(tables),
+        environment_records=TableEnvironmentRecords(tables),
         app_restarts=TableAppRestarts(tables),
         pending_starts=TablePendingStarts(tables),
     )

@@ -15,10 +15,10 @@ from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.names import CopyRef, HostName, ObjectKind, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.orders.action import AskedState, OrderAction, OrderRecord
 from shared.domain.orders.order import OrderRef
-from shared.domain.rollout.budget import Room
+from shared.domain.rollout.budget import RestartBudget
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
-from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 
 ROLL = "roll-"
 CHUNK = 30_000  # a string property holds 32 K characters
@@ -84,7 +84,7 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
         "at": record.at,
         "detail": record.detail,
         "copies": json.dumps([copy.resource_id for copy in record.copies]),
-        "again": str(record.again),
+        "rebind": str(record.rebind),
         **chunked("last_good", json.dumps(last_good)),
     }
 
@@ -104,7 +104,7 @@ def site_record(row: Entity) -> SiteRecord:
             for host, state, thumbprint, address in json.loads(joined("last_good", row))
         ),
         detail=row["detail"],
-        again=Again(row.get("again") or ""),
+        rebind=Rebind(row.get("rebind") or ""),
     )
 
 
@@ -141,8 +141,8 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "settings": record.settings,
         "missing": record.missing,
         "retiring": record.retiring,
-        "rooted": record.rooted,
-        "room": json.dumps(astuple(record.room) if record.room else None),
+        "wants_root": record.wants_root,
+        "budget": json.dumps(astuple(record.budget) if record.budget else None),
         "detail": record.detail[:1000],
         **chunked("edits", json.dumps(edits)),
     }
@@ -168,8 +168,8 @@ def roll_record(row: Entity) -> RollRecord:
         settings=row["settings"],
         missing=row["missing"],
         retiring=row["retiring"],
-        rooted=row.get("rooted", False),
-        room=_room(row),
+        wants_root=row.get("wants_root", False),
+        budget=_budget(row),
         detail=row["detail"],
         revision=revision_of(row),
     )
@@ -181,10 +181,10 @@ def _edit(key: str, add: str | None, remove: list[str], beside: str | None, whol
     return SettingEdit(key, added, _thumbprints(remove), place, whole)
 
 
-def _room(row: Entity) -> Room | None:
+def _budget(row: Entity) -> RestartBudget | None:
     """Return the room in an environment; rows of earlier releases have none."""
-    found = json.loads(row.get("room") or "null")
-    return Room(*found) if found else None
+    found = json.loads(row.get("budget") or "null")
+    return RestartBudget(*found) if found else None
 
 
 def order_key(order: OrderRef) -> str:

@@ -20,7 +20,7 @@ from azure.keyvault.secrets import SecretClient
 from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
-from shared.clients.vault.secrets import LIST_CURE, SecretLineages, may_hold_certificate, read_secret
+from shared.clients.vault.secrets import LIST_REMEDY, SecretLineages, may_hold_certificate, read_secret
 from shared.clients.vault.x509_facts import read_facts, thumbprint_of
 from shared.domain.certificates.lineage import Lineage, judge, lineage_tags, newest_first
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
@@ -36,7 +36,7 @@ from shared.domain.names import (
 )
 from shared.domain.tags import Tags
 
-CURE = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
+REMEDY = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
 PASSWORD_BYTES = 32
 
 
@@ -76,13 +76,13 @@ class KeyVault:
     def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """List all certificates of a vault, the disabled ones too; the deleted ones are not there any more."""
         listing = self._vaults.client(vault).list_properties_of_certificates()
-        entries = self._retrying.pages(f"the certificates of vault {vault}", listing, CURE)
+        entries = self._retrying.pages(f"the certificates of vault {vault}", listing, REMEDY)
         return tuple(VaultCertificateRef.parse(vault, ObjectKind.CERTIFICATE, entry.name or "") for entry in entries)
 
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """List the secrets of a vault that hold a certificate, without reading one."""
         listing = self._vaults.secrets(vault).list_properties_of_secrets()
-        entries = self._retrying.pages(f"the secrets of vault {vault}", listing, LIST_CURE)
+        entries = self._retrying.pages(f"the secrets of vault {vault}", listing, LIST_REMEDY)
         held = (entry for entry in entries if may_hold_certificate(entry))
         return tuple(VaultCertificateRef.parse(vault, ObjectKind.SECRET, entry.name or "") for entry in held)
 
@@ -108,7 +108,7 @@ class KeyVault:
             der: bytes = self._secrets.public_part(ref, version)
         else:
             client = self._vaults.client(ref.vault)
-            bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, version), CURE)
+            bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, version), REMEDY)
             der = bytes(bundle.cer or b"")
         if thumbprint_of(der) != thumbprint:
             raise Rejected(f"{what}: it holds another certificate than {thumbprint}")
@@ -145,8 +145,8 @@ class KeyVault:
         client = self._vaults.client(ref.vault)
         what = f"vault certificate {ref}"
         listing = client.list_properties_of_certificate_versions(ref.name)
-        properties = tuple(self._retrying.pages(what, listing, CURE))
-        latest = self._retrying.read(what, lambda: client.get_certificate(ref.name), CURE)
+        properties = tuple(self._retrying.pages(what, listing, REMEDY))
+        latest = self._retrying.read(what, lambda: client.get_certificate(ref.name), REMEDY)
         listed = {entry.version: entry for entry in properties if entry.version}
         newest = (latest.properties.version if latest.properties else None) or ""
         if newest not in listed:
@@ -159,7 +159,7 @@ class KeyVault:
             """Return what the certificate of a version says; that of the newest is there already. Raises ValueError."""
             name = version.version
             if name not in known:
-                bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, name), CURE)
+                bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, name), REMEDY)
                 known[name] = bytes(bundle.cer or b"")
             try:
                 return read_facts(known[name])

@@ -23,8 +23,8 @@ from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags, is_root
 
-PFX_CURE = "grant the identity Key Vault Secrets User on the vault or on this secret"
-LIST_CURE = "grant the identity Key Vault Reader on the vault, or by access policy the permission to list secrets"
+PFX_REMEDY = "grant the identity Key Vault Secrets User on the vault or on this secret"
+LIST_REMEDY = "grant the identity Key Vault Reader on the vault, or by access policy the permission to list secrets"
 DEPTH = 5
 """How many versions of a secret are read: each is a private key to check, some 40 ms."""
 REMEMBERED = 16_384
@@ -57,7 +57,7 @@ class SecretLineages:
         """
         client, what = self._clients(ref.vault), f"vault secret {ref}"
         listing = client.list_properties_of_secret_versions(ref.name)
-        entries = {e.version: e for e in self._retrying.pages(what, listing, LIST_CURE) if e.version}
+        entries = {e.version: e for e in self._retrying.pages(what, listing, LIST_REMEDY) if e.version}
         ordered = sorted(entries.values(), key=_age, reverse=True)
         if not ordered:
             raise NotFound(f"{what}: there is no secret of that name")
@@ -73,7 +73,7 @@ class SecretLineages:
         """Return the certificate of one version in DER. Raises Rejected where it holds none."""
         what, client = f"vault secret {ref}, version {version}", self._clients(ref.vault)
         listing = client.list_properties_of_secret_versions(ref.name)
-        entries = list(self._retrying.pages(what, listing, LIST_CURE))
+        entries = list(self._retrying.pages(what, listing, LIST_REMEDY))
         entry = next((e for e in entries if e.version == version), None)
         if entry is None:
             raise NotFound(f"{what}: it is gone")
@@ -146,7 +146,7 @@ class SecretLineages:
 def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret]) -> KeyVaultSecret:
     """Read a secret. What is raised stands alone: the text of an SDK error shows the body that it failed on."""
     try:
-        return retrying.read(what, read, PFX_CURE)
+        return retrying.read(what, read, PFX_REMEDY)
     except AzureError as error:
         raise error from None
     except ValueError:

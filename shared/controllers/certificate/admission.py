@@ -37,11 +37,11 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
     restarts = (step.action for step in plan.steps if step.action.restarts_site)
     going = {action.site for action in restarts if action.site and not absent(action, after)}
     sites = sorted(site for site in going if fresh or not _is_refused(snapshot, site))
-    admitted = (_with_room(snapshot, intent, _admitted(snapshot, after, site)) for site in sites)
-    fights = (_fought(snapshot, skip) for skip in plan.skips if skip.reason is Reason.FOUGHT_OVER)
+    admitted = (_with_budget(snapshot, intent, _admitted(snapshot, after, site)) for site in sites)
+    contested = (_contested(snapshot, skip) for skip in plan.skips if skip.reason is Reason.CONTESTED)
     found = _unrecorded(snapshot, plan, intent)
     overlaps = (_overlap(snapshot, after, site) for site in found if fresh or not _is_refused(snapshot, site))
-    records = (record for record in (*admitted, *fights, *overlaps) if record is not None)
+    records = (record for record in (*admitted, *contested, *overlaps) if record is not None)
     return tuple(sorted(records, key=lambda record: record.site))
 
 
@@ -50,14 +50,14 @@ def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
     return any(True for _ in _unrecorded(snapshot, plan, intent))
 
 
-def _with_room(snapshot: Snapshot, intent: Intent, record: RollRecord | None) -> RollRecord | None:
+def _with_budget(snapshot: Snapshot, intent: Intent, record: RollRecord | None) -> RollRecord | None:
     """Return the record with how many apps of its environment may restart at once, as the fleet is seen now."""
     site = snapshot.site(record.site) if record else None
     most = intent.ase_max_unavailable
     if record is None or site is None or site.environment is None or most is None:
         return record
     running = [app.plan for app in wave_apps(snapshot.fleet, site.environment) if app.runs]
-    return replace(record, room=restart_budget(most, site.environment, site.plan, running))
+    return replace(record, budget=restart_budget(most, site.environment, site.plan, running))
 
 
 def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
@@ -75,10 +75,10 @@ def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord 
         return fresh
     retiring = before.state is RollState.VALIDATED and not _is_stale_again(snapshot, site)
     undone = before.undone_lately(snapshot.now)
-    again = bool(set(fresh.replaces) & set(before.replaces)) or (fresh.rooted and before.rooted)
+    again = bool(set(fresh.replaces) & set(before.replaces)) or (fresh.wants_root and before.wants_root)
     if before.state in WRITTEN and not retiring and again:
         undone = (*undone, snapshot.now)
-    aside = before.broken_before if before.state is RollState.SET_ASIDE else None
+    aside = before.broken_before if before.state is RollState.DEFERRED else None
     since = before.at if before.state is RollState.REFUSED else fresh.at  # tried again, it holds up nobody anew
     return replace(fresh, at=since, broken_before=aside, undone=undone, retiring=retiring)
 
@@ -91,12 +91,12 @@ def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> i
     return seen if missed_long else before.settings
 
 
-def _fought(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
+def _contested(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
     before = snapshot.rollout.roll_of(skip.site) if skip.site is not None else None
-    if before is None or before.state is RollState.FOUGHT_OVER:
+    if before is None or before.state is RollState.CONTESTED:
         return None
     undone = (*before.undone_lately(snapshot.now), snapshot.now)
-    return replace(before, state=RollState.FOUGHT_OVER, at=snapshot.now, undone=undone, detail=skip.detail)
+    return replace(before, state=RollState.CONTESTED, at=snapshot.now, undone=undone, detail=skip.detail)
 
 
 def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[SiteRef]:
@@ -106,12 +106,12 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
     refused = {skip.site for skip in plan.skips} | {step.action.site for step in plan.steps}
     for settings in snapshot.fleet.settings:
         overlaps = bool(current and current.thumbprint in settings.named and named_stale(snapshot, settings))
-        spared = intent.owns(settings.site) or snapshot.fleet.opted_out(settings.site)
+        excluded = intent.owns(settings.site) or snapshot.fleet.opted_out(settings.site)
         record = snapshot.rollout.roll_of(settings.site)
         written = _is_refused(snapshot, settings.site) and bool(record and record.edits)
         overlaps |= bool(written and current and current.thumbprint in settings.named)
         known = (record is not None and not written) or settings.site in refused
-        if overlaps and not spared and not known:
+        if overlaps and not excluded and not known:
             yield settings.site
 
 
@@ -145,7 +145,7 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
         proven=before.proven if before else (),
         settings=_settings_expected(before, len(settings.digests), snapshot.now),
         failing_since=before.failing_since if before and before.state is RollState.REFUSED else None,
-        rooted=lacks_root(snapshot, settings),
+        wants_root=lacks_root(snapshot, settings),
         revision=before.revision if before else None,
     )
 

@@ -102,7 +102,9 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
         now,
         Targets.of((lineage,)),
     )
-    return Snapshot(lineage, fleet, rollout, cycles=run.ports.cycles.all() if fleet.environments else ())
+    return Snapshot(
+        lineage, fleet, rollout, environment_records=run.ports.environment_records.all() if fleet.environments else ()
+    )
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:

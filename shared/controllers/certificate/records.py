@@ -7,7 +7,7 @@ from shared.domain.certificates.version import CertificateVersion
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot import staleness
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import is_ambiguous
@@ -43,9 +43,9 @@ def pending_records(
         usable = (copy for copy in synced.certificates_of(site) if not copy.ref.public)
         copies = tuple(copy.ref for copy in usable if copy.thumbprint == current.thumbprint)
         bindings = (*shown.get(site, ()), *(b for b in bound if b.site == site and b.thumbprint is None))
-        again = Again.ASKED if site in asked else Again.NO
+        rebind = Rebind.ASKED if site in asked else Rebind.NO
         version, state = current.version, SiteState.PENDING
-        pending = SiteRecord(site, version, webspace, state, snapshot.now, copies, bindings, again=again)
+        pending = SiteRecord(site, version, webspace, state, snapshot.now, copies, bindings, rebind=rebind)
         records.append(_continuing(pending, known.get(site)))
     return tuple(records)
 
@@ -63,7 +63,7 @@ def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
         pending,
         at=pending.at if known.state is SiteState.PROVEN else known.at,
         last_good=(*known.last_good, *added),
-        again=known.again if pending.again is Again.NO else pending.again,
+        rebind=known.rebind if pending.rebind is Rebind.NO else pending.rebind,
     )
 
 
@@ -95,5 +95,5 @@ def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
     What is pending may have been lost; what failed may have been mended, or is served late.
     """
     known = frozenset(before.records) & frozenset(after.records)
-    again = {SiteState.PENDING, SiteState.FAILED}
-    return tuple(record for record in after.records if record in known and record.state in again)
+    rebind = {SiteState.PENDING, SiteState.FAILED}
+    return tuple(record for record in after.records if record in known and record.state in rebind)

@@ -5,7 +5,7 @@ Stopping and starting apps for them is done by a run of its own, see shared/cont
 
 from functools import partial
 
-from shared.domain.environments.record import Cycle, CycleState
+from shared.domain.environments.record import AppRestartState, EnvironmentRecord
 from shared.domain.findings import Finding
 from shared.domain.intent import Intent, Mode
 from shared.domain.messages import EnvironmentMessage
@@ -34,8 +34,8 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
     report_skips(run.ports.findings, snapshot.lineage.ref, performed.refused, run.now())
     if run.intent.mode is Mode.APPLY:
         note_wants(run, snapshot)
-        for known in _cycles(snapshot):
-            _have_cycled(run, snapshot, known.environment)
+        for known in _environment_records(snapshot):
+            _send_environment(run, snapshot, known.environment)
     return performed
 
 
@@ -44,29 +44,31 @@ def note_wants(run: Run, snapshot: Snapshot) -> None:
     current = snapshot.lineage.current
     if current is None:
         return
-    wanting = partial(Cycle.wanting, ref=str(snapshot.lineage.ref), thumbprint=current.thumbprint, at=run.now())
-    for known in _cycles(snapshot):
+    wanting = partial(
+        EnvironmentRecord.wanting, ref=str(snapshot.lineage.ref), thumbprint=current.thumbprint, at=run.now()
+    )
+    for known in _environment_records(snapshot):
         if wanting(known) != known:
-            run.ports.cycles.change(known.environment, wanting)
+            run.ports.environment_records.change(known.environment, wanting)
 
 
 def has_unknown(snapshot: Snapshot) -> bool:
     """Say whether the current version is a root of an environment and the journal does not know of it."""
-    return any(_unknown(snapshot, cycle) for cycle in _cycles(snapshot))
+    return any(_unknown(snapshot, record) for record in _environment_records(snapshot))
 
 
-def _cycles(snapshot: Snapshot) -> tuple[Cycle, ...]:
+def _environment_records(snapshot: Snapshot) -> tuple[EnvironmentRecord, ...]:
     """Return what the journal knew of each environment that the vault object is to be a root of."""
     environments, _ = environments_asked(snapshot)
-    return tuple(snapshot.cycle_of(environment.ref) for environment in environments)
+    return tuple(snapshot.environment_record_of(environment.ref) for environment in environments)
 
 
-def _unknown(snapshot: Snapshot, cycle: Cycle) -> Thumbprint | None:
+def _unknown(snapshot: Snapshot, record: EnvironmentRecord) -> Thumbprint | None:
     """Return the current version where it is a root of the environment that the journal does not know of."""
     current = snapshot.lineage.current
-    if current is None or cycle.root(current.thumbprint):
+    if current is None or record.root(current.thumbprint):
         return None
-    return current.thumbprint if has_root(snapshot, cycle.environment, current.thumbprint) else None
+    return current.thumbprint if has_root(snapshot, record.environment, current.thumbprint) else None
 
 
 def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
@@ -76,8 +78,10 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
     """
     for ref in _to_get_one(snapshot, plan):
         apps = apps_of(snapshot.fleet, ref, intent, snapshot.now)
-        pending = [app.site for app in apps if app.state is CycleState.PENDING]
-        spared = [{"site": str(app.site), "detail": app.detail} for app in apps if app.state is CycleState.SPARED]
+        pending = [app.site for app in apps if app.state is AppRestartState.PENDING]
+        excluded = [
+            {"site": str(app.site), "detail": app.detail} for app in apps if app.state is AppRestartState.EXCLUDED
+        ]
         waves = waves_of(apps, intent)
         event(
             "waves.planned",
@@ -86,8 +90,8 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
             waves=[[str(site) for site in wave] for wave in waves.waves] if waves else [],
             seconds=waves.takes(each_takes(snapshot.fleet, pending, intent)).total_seconds() if waves else None,
             by_hand=[] if waves else [str(site) for site in pending],
-            kept=[{"site": str(site), "group": group} for site, group in waves.kept] if waves else [],
-            spared=spared,
+            last_of_group=[{"site": str(site), "group": group} for site, group in waves.kept] if waves else [],
+            excluded=excluded,
         )
 
 
@@ -105,12 +109,12 @@ def _to_get_one(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
     )
 
 
-def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> None:
+def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> None:
     """Send the message where apps wait for it; of a root that Certroll found there already, tell people once."""
-    cycle = run.ports.cycles.of(environment)
-    if cycle.is_open:
+    record = run.ports.environment_records.of(environment)
+    if record.is_open:
         run.ports.queue.send_environment(EnvironmentMessage(environment))
-    if (found := _unknown(snapshot, cycle)) is None:
+    if (found := _unknown(snapshot, record)) is None:
         return
     route = f"POST /api/environments/{environment}/stop-start"
     detail = (
@@ -119,4 +123,4 @@ def _have_cycled(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> N
     )
     finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
     run.ports.findings.report((finding,))  # before it is known: who dies in between tells it twice, and not never
-    run.ports.cycles.change(environment, lambda known: known.knowing(found, run.now()))
+    run.ports.environment_records.change(environment, lambda known: known.knowing(found, run.now()))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.controllers.environment.controller import cycled_by_hand
+from shared.controllers.environment.controller import record_stop_start_by_hand
 from shared.domain.errors import Conflict, LeaseBusy, NotFound
 from shared.domain.findings import HistoryEntry
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
@@ -30,20 +30,20 @@ def let_go(
     return sites
 
 
-def cycle(run: Run, group: str, name: str) -> str:
+def request_stop_start(run: Run, group: str, name: str) -> str:
     """Have the apps of a known App Service Environment stopped and started, in waves; return which it is.
 
     Raises NotFound where none of that name was ever given a root, or had one, by Certroll.
     """
     found = _known_environments(run, group, name)
     for environment in found:
-        run.ports.cycles.change(environment, lambda known: known.asked(run.now()))
-        event("cycle.asked", environment=str(environment))
+        run.ports.environment_records.change(environment, lambda known: known.asked(run.now()))
+        event("stop_start.requested", environment=str(environment))
         run.ports.queue.send_environment(EnvironmentMessage(environment))
     return ", ".join(environment.resource_id for environment in found)
 
 
-def cycled(run: Run, group: str, name: str) -> str:
+def confirm_stop_start(run: Run, group: str, name: str) -> str:
     """Take people's word that the apps of an environment were stopped and started; return which it is.
 
     Raises NotFound as `cycle` does, and Conflict while a wave is under way.
@@ -51,7 +51,7 @@ def cycled(run: Run, group: str, name: str) -> str:
     found = _known_environments(run, group, name)
     for environment in found:
         try:
-            cycled_by_hand(run, environment)
+            record_stop_start_by_hand(run, environment)
         except LeaseBusy as busy:
             raise Conflict(f"{busy}; try again when its wave is over") from busy
     return ", ".join(environment.resource_id for environment in found)
@@ -59,7 +59,7 @@ def cycled(run: Run, group: str, name: str) -> str:
 
 def _known_environments(run: Run, group: str, name: str) -> tuple[EnvironmentRef, ...]:
     wanted = (group.strip().lower(), name.strip().lower())
-    known = (cycle.environment for cycle in run.ports.cycles.all())
+    known = (record.environment for record in run.ports.environment_records.all())
     found = tuple(environment for environment in known if (environment.resource_group, environment.name) == wanted)
     if not found:
         raise NotFound(f"no App Service Environment {group[:90]}/{name[:60]} is known: no vault object is a root of it")

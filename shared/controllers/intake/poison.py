@@ -13,7 +13,7 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 def on_poison(run: Run, queue: str, body: str) -> None:
     """Keep a message that failed five times, with the cause of its last failure."""
     record = run.ports.dead_letters.add(queue, body, None)
-    event("message.poisoned", queue=queue, key=record.key, cause=record.cause)
+    event("message.dead_lettered", queue=queue, key=record.key, cause=record.cause)
 
 
 def replay(run: Run, queue: str, key: str) -> None:

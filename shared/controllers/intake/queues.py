@@ -76,7 +76,7 @@ def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Mes
     """Send the message that follows a wait; one that waited too often, or would wait long, is left to the sweep."""
     if not isinstance(outcome, Waiting):
         return
-    again = message.again(progress=outcome.progress)
+    again = message.next_wait(progress=outcome.progress)
     delay = max(outcome.until - run.now(), timedelta(0))
     if again is None or delay > LONGEST_PAUSE:
         event("wait.left_to_sweep", reason=outcome.reason, until=outcome.until)

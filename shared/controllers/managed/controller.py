@@ -16,7 +16,7 @@ from shared.domain.errors import LeaseBusy, NotFound, OutcomeUnknown, OutOfTime,
 from shared.domain.findings import Finding, HistoryEntry
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.fleet.handshake import Served
+from shared.domain.fleet.handshake import ServedCertificate
 from shared.domain.intent import Mode
 from shared.domain.managed.dns import Ask
 from shared.domain.managed.prerequisites import (
@@ -140,29 +140,29 @@ def _watched(work: Work) -> Iterable[Attempt]:
     """Read what is served for every host name with a managed certificate, and why Azure does not renew it."""
     bound = [binding for binding, _ in work.view.bound()]
     give_up = min(work.run.now() + LOOK_PATIENCE, work.run.ends_at)
-    sights = work.run.pool.map(lambda binding: _served(work.run, work.view.fleet, binding, give_up=give_up), bound)
-    for binding, sight in zip(bound, sights, strict=True):
-        yield _guarded(partial(_judged, work, sight), binding)
+    handshakes = work.run.pool.map(lambda binding: _served(work.run, work.view.fleet, binding, give_up=give_up), bound)
+    for binding, handshake in zip(bound, handshakes, strict=True):
+        yield _guarded(partial(_judged, work, handshake), binding)
 
 
-def _judged(work: Work, sight: Served, binding: Binding) -> HostLook:
-    look = _seen(binding, sight)
-    left = sight.not_after - work.run.now() if sight.not_after else WARN_BEFORE
+def _judged(work: Work, handshake: ServedCertificate, binding: Binding) -> HostLook:
+    look = _seen(binding, handshake)
+    left = handshake.not_after - work.run.now() if handshake.not_after else WARN_BEFORE
     if look.reason is not Reason.SERVED or left >= WARN_BEFORE:
         return look
     found = _violations(work, binding)
-    until = f"{sight}, {left.days} days from now; Azure renews 45 days before while the prerequisites hold"
+    until = f"{handshake}, {left.days} days from now; Azure renews 45 days before while the prerequisites hold"
     if not found:
         detail = f"{until}. They do, as seen from here: open a support case, or delete the certificate and bind another"
         return _look(binding, Reason.NOT_RENEWED, detail)
     return _refused(binding, tuple(replace(violation, detail=f"{violation.detail}. {until}") for violation in found))
 
 
-def _seen(binding: Binding, sight: Served) -> HostLook:
+def _seen(binding: Binding, handshake: ServedCertificate) -> HostLook:
     """Return what a handshake says: no connection proves nothing, and nothing seen is not fine."""
-    if sight.not_after is None:
-        return _look(binding, Reason.UNREACHABLE, f"{sight}; when its managed certificate ends is not known")
-    return _look(binding, Reason.SERVED if sight.covered else Reason.SERVED_ANOTHER, str(sight))
+    if handshake.not_after is None:
+        return _look(binding, Reason.UNREACHABLE, f"{handshake}; when its managed certificate ends is not known")
+    return _look(binding, Reason.SERVED if handshake.covered else Reason.SERVED_ANOTHER, str(handshake))
 
 
 # ---------------------------------------------------------------------------------------------- what is asked for
@@ -234,7 +234,7 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
     lease.check()
     requests.put_issuance(issuance)
     try:
-        operation = run.ports.retrying.again(partial(_put, run, ref, binding, place))
+        operation = run.ports.retrying.retry(partial(_put, run, ref, binding, place))
     except Rejected as refusal:
         requests.put_issuance(replace(issuance, refused=str(refusal)))
         raise
@@ -305,14 +305,14 @@ def _bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostLook:
         lease.check()
         run.check_time()
         # Somebody bound the host name since the view was read. Whatever they chose, Certroll leaves it.
-        if not run.ports.retrying.again(partial(_bind_once, run, binding, certificate)):
+        if not run.ports.retrying.retry(partial(_bind_once, run, binding, certificate)):
             detail = "somebody else bound it meanwhile; it is left as it is"
             return _left_alone(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
         fleet = _settled(run, binding)
     give_up = min(run.now() + PATIENCE, run.ends_at)
-    sight = _served(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=give_up)
-    _done(run, "managed.bound", binding, str(sight))
-    return _seen(binding, sight)
+    handshake = _served(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=give_up)
+    _done(run, "managed.bound", binding, str(handshake))
+    return _seen(binding, handshake)
 
 
 def _settled(run: Run, binding: Binding) -> Fleet:
@@ -338,7 +338,7 @@ def _is_bound(binding: Binding) -> bool:
     return binding.ssl_state is not SslState.DISABLED
 
 
-def _served(run: Run, fleet: Fleet, binding: Binding, *, give_up: datetime) -> Served:
+def _served(run: Run, fleet: Fleet, binding: Binding, *, give_up: datetime) -> ServedCertificate:
     return run.ports.tls_probe.served(binding.host_name, address_of(fleet, binding), give_up)
 
 

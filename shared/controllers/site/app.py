@@ -59,8 +59,8 @@ def look_at_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
     """Read the app and plan for it. What Azure shows of it becomes an App."""
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
-    rooted = frozenset({record.site} if record.rooted else ())
-    snapshot = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held, rooted)
+    wanting_root = frozenset({record.site} if record.wants_root else ())
+    snapshot = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held, wanting_root)
     whole = planner.plan(snapshot, run.intent)
     plan = Plan(
         tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
@@ -81,7 +81,7 @@ def settling_after(app: App, state: RollState) -> Outcome:
 
 def restart_places(run: Run, record: RollRecord) -> Places:
     """Return where the app counts while it restarts: without a limit for its environment, on its plan alone."""
-    return places_of(record.plan, record.room) if record.room else ((record.plan, run.intent.max_restarts),)
+    return places_of(record.plan, record.budget) if record.budget else ((record.plan, run.intent.max_restarts),)
 
 
 # ------------------------------------------------------------------------------------------------------- the record

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from shared.controllers.site.app import App, give_back_restart
 from shared.domain.errors import NotFound
-from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeSight, Verdict, probe_of
+from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.outcome import Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord
@@ -40,7 +40,7 @@ def has_failed_for_good(app: App) -> bool:
     return now - record.failing_since >= max(app.run.intent.probe_settle, PROBE_AGAIN)
 
 
-def ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
+def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
     """Return the record with what the app answers before anything is written, and the answer where it can be asked."""
     record = replace(app.record, asked="")
     try:
@@ -51,22 +51,22 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeSight | None]:
         return app.record, None  # it passed before this write was begun; somebody else's may restart it just now
     if probe is None or not app.running:
         return record, None
-    sight = _ask(app, without_roots(app, probe))
-    failed = sight.verdict is Verdict.FAILED
-    return replace(record, broken_before=failed, asked="" if failed else digest_of(probe)), sight
+    result = _ask(app, without_roots(app, probe))
+    failed = result.verdict is Verdict.FAILED
+    return replace(record, broken_before=failed, asked="" if failed else digest_of(probe)), result
 
 
 def without_roots(app: App, probe: Probe) -> Probe:
     """Return the probe as it is asked where no version is named: an app that is given its first shows none yet."""
-    return replace(probe, text="") if app.record.rooted and not app.old and probe.proves else probe
+    return replace(probe, text="") if app.record.wants_root and not app.old and probe.proves else probe
 
 
-def ask_app_in_a_row(app: App, probe: Probe) -> ProbeSight:
+def ask_app_in_a_row(app: App, probe: Probe) -> ProbeResult:
     """Ask the app three times in a row; return the first answer that is no pass, or the last."""
     return ask_in_a_row(app.run.ports.clock, partial(_ask, app, probe), BETWEEN_PASSES_SECONDS)
 
 
-def _ask(app: App, probe: Probe) -> ProbeSight:
+def _ask(app: App, probe: Probe) -> ProbeResult:
     """Ask on the site's own default host name, and on no other; in an internal environment at its address."""
     site = app.snapshot.site(app.record.site)
     if site is None:

@@ -6,11 +6,11 @@ from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.findings import Finding, HistoryEntry
-from shared.domain.fleet.handshake import Sight, verdict
+from shared.domain.fleet.handshake import Handshake, verdict
 from shared.domain.outcome import Converged, Outcome, Stalled
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.observe.site import observe_site
 from shared.loop.perform import perform_all
@@ -47,7 +47,7 @@ def _carry_to_site(
     report_plan(run.ports.findings, plan, snapshot)
     refused = perform_all(run, lease, lineage.ref, plan.steps)
     if not refused and any(step.action.rebinds for step in plan.steps):
-        record = replace(record, again=Again.DONE)
+        record = replace(record, rebind=Rebind.DONE)
     if plan.steps and not refused:
         snapshot = settle(
             run.ports.clock,
@@ -57,14 +57,14 @@ def _carry_to_site(
         )
     report_moved(run.ports.findings, lineage.ref, record, snapshot)
     report_skips(run.ports.findings, lineage.ref, refused, run.now())
-    sights = prove(run, snapshot, record.site, current.thumbprint)
-    return _site_outcome(run, lineage, record, (*plan.skips, *refused), sights)
+    handshakes = prove(run, snapshot, record.site, current.thumbprint)
+    return _site_outcome(run, lineage, record, (*plan.skips, *refused), handshakes)
 
 
 def _look_at_site(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
-    told = (record,) if record.state is SiteState.FAILED or record.again is not Again.NO else ()
+    told = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
     return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, told), held)
 
 
@@ -83,13 +83,13 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
 
 
 def _site_outcome(
-    run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], sights: tuple[Sight, ...]
+    run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], handshakes: tuple[Handshake, ...]
 ) -> Outcome:
     blocked = next((skip for skip in skips if skip.reason.stalls), None)
-    state = verdict(sights)
+    state = verdict(handshakes)
     if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
         state = SiteState.FAILED  # only proof ends a hold; somebody may have put the old certificate back
-    telling = "; ".join(str(sight) for sight in sights if sight.state is state)
+    telling = "; ".join(str(handshake) for handshake in handshakes if handshake.state is state)
     outcome: Outcome
     if state is SiteState.FAILED:
         outcome = Stalled(Reason.SERVED_ANOTHER, telling or record.detail)

@@ -37,7 +37,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     # starts such a run anew. For a recorded site that run waits already, so the message gets the last of all waits: the
     # run then observes the fleet once and leaves no second chain of waits behind.
     if isinstance(outcome, Deferred):
-        waits = 0 if outcome.reason is Reason.NOT_DISPATCHED else MOST_WAITS
+        waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
     return _log_site(message, outcome)
 
@@ -76,7 +76,7 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     if current is None:
         return without_current(run, lineage)
     detail = f"{message.site} is not recorded for version {current.version} of {message.ref}"
-    return Deferred(Reason.NOT_DISPATCHED, detail)
+    return Deferred(Reason.NOT_ADMITTED, detail)
 
 
 def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | None:

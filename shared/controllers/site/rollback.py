@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from shared.controllers.site.app import App, conclude, look_at_app, report_app, settling_after
 from shared.controllers.site.asking import PROBE_AGAIN, ask_app_in_a_row, has_failed_for_good, not_yet, without_roots
-from shared.domain.fleet.probe import ProbeInvalid, ProbeSight, Verdict, probe_of
+from shared.domain.fleet.probe import ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.outcome import Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
@@ -23,9 +23,9 @@ is down, so that a second look has to do: that of the next hourly sweep, which m
 # -------------------------------------------------------------------------------------------------------- the way back
 
 
-def take_back(app: App, sight: ProbeSight) -> Outcome:
+def take_back(app: App, result: ProbeResult) -> Outcome:
     """Record that the version does not work in the app, and bring the last good values back."""
-    detail = f"its probe fails with the new version: {sight.detail}"
+    detail = f"its probe fails with the new version: {result.detail}"
     now, ref = app.run.now(), app.lineage.ref
     record = replace(app.record, state=RollState.FAILED, at=now, detail=detail)
     record = app.run.ports.settings_rolls.put_roll(ref, record)
@@ -103,11 +103,11 @@ def check_restored(app: App) -> Outcome:
     detail = f"{app.record.site}: {app.record.detail}; the last good values are back"
     if probe is None:
         return conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, detail))
-    sight = ask_app_in_a_row(app, without_roots(app, probe))
-    if sight.verdict is not Verdict.FAILED:
+    result = ask_app_in_a_row(app, without_roots(app, probe))
+    if result.verdict is not Verdict.FAILED:
         return conclude(app, RollState.ROLLED_BACK, Stalled(Reason.ROLLED_BACK, f"{detail}, and it works with them"))
     if not has_failed_for_good(app):
-        return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{app.record.site}: {sight.detail}")
-    ill = Deferred(Reason.BROKEN_BEFORE, f"{detail}, but it fails with them as well: {sight.detail}")
+        return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{app.record.site}: {result.detail}")
+    ill = Deferred(Reason.BROKEN_BEFORE, f"{detail}, but it fails with them as well: {result.detail}")
     broken = replace(app.record, broken_before=True, failing_since=None)
-    return conclude(app, RollState.SET_ASIDE, ill, broken)
+    return conclude(app, RollState.DEFERRED, ill, broken)

@@ -10,7 +10,7 @@ from shared.domain.certificates.lineage import Lineage
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.findings import Finding
 from shared.domain.fleet.app_settings import SettingEdit
-from shared.domain.fleet.probe import ProbeSight
+from shared.domain.fleet.probe import ProbeResult
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
@@ -57,11 +57,11 @@ def _write(app: App) -> Outcome:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version failed meanwhile at {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
-    asked, sight = ask_before(app)
+    asked, result = ask_before(app)
     # The app is broken already. It would fail with the new version, too, and hold every other app of the fleet for
     # nothing; so the others go first.
-    if sight is not None and asked.broken_before and app.record.broken_before is None:
-        return _set_aside(app, sight)
+    if result is not None and asked.broken_before and app.record.broken_before is None:
+        return _defer(app, result)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
     app = replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, recorded))
     refused = perform_all(app.run, app.lease, app.lineage.ref, app.plan.steps)
@@ -105,12 +105,12 @@ def _refused(app: App, skip: Skip) -> Outcome:
     return conclude(app, RollState.REFUSED, outcome, replace(app.record, failing_since=missed))
 
 
-def _set_aside(app: App, sight: ProbeSight) -> Outcome:
+def _defer(app: App, result: ProbeResult) -> Outcome:
     """Leave the app to those that can prove the version; it is rolled after them."""
-    reason = Reason.PROBE_REDIRECTS if sight.redirected else Reason.BROKEN_BEFORE
-    detail = f"{app.record.site} fails its own probe before anything is written: {sight.detail}"
+    reason = Reason.PROBE_REDIRECTS if result.redirected else Reason.BROKEN_BEFORE
+    detail = f"{app.record.site} fails its own probe before anything is written: {result.detail}"
     broken = replace(app.record, broken_before=True)
-    return conclude(app, RollState.SET_ASIDE, Deferred(reason, detail), broken)
+    return conclude(app, RollState.DEFERRED, Deferred(reason, detail), broken)
 
 
 def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:

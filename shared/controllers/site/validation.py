@@ -6,7 +6,7 @@ from datetime import timedelta
 from shared.controllers.site.app import App, conclude
 from shared.controllers.site.asking import PROBE_AGAIN, ask_app_in_a_row, digest_of, has_failed_for_good, not_yet
 from shared.controllers.site.rollback import take_back
-from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeSight, Verdict, probe_of
+from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.outcome import Converged, Deferred, Outcome, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RECYCLED_AFTER, RollState
@@ -48,14 +48,14 @@ def _is_undone(app: App) -> bool:
     return bool(roll_edits(app.snapshot, site, settings, ours))
 
 
-def _judge(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
-    match sight.verdict:
+def _judge(app: App, probe: Probe, result: ProbeResult) -> Outcome:
+    match result.verdict:
         case Verdict.PASSED:
             return _passed(app, probe)
         case Verdict.OLD:
-            return _still_old(app, sight)
+            return _still_old(app, result)
         case _:
-            return _failing(app, probe, sight)
+            return _failing(app, probe, result)
 
 
 def _passed(app: App, probe: Probe) -> Outcome:
@@ -70,30 +70,30 @@ def _passed(app: App, probe: Probe) -> Outcome:
     return conclude(app, RollState.VALIDATED, validated, replace(app.record, proven=proven))
 
 
-def _still_old(app: App, sight: ProbeSight) -> Outcome:
+def _still_old(app: App, result: ProbeResult) -> Outcome:
     """Wait for the new process: one that answers well with the old certificate is no failure."""
     site, waited = app.record.site, app.run.now() - app.record.at
     if waited >= RECYCLED_AFTER:
-        detail = f"{site} still answers with the old certificate: {sight.detail}"
+        detail = f"{site} still answers with the old certificate: {result.detail}"
         return conclude(app, RollState.UNPROVEN, Converged(Reason.SHOWS_OLD, detail))
     if app.record.failing_since is not None:
         app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(app.record, failing_since=None))
     again = PROBE_AGAIN if waited < 2 * app.run.intent.probe_settle else OLD_AGAIN
-    return Waiting(app.run.now() + again, Reason.PROBING, f"{site}: {sight.detail}")
+    return Waiting(app.run.now() + again, Reason.PROBING, f"{site}: {result.detail}")
 
 
-def _failing(app: App, probe: Probe, sight: ProbeSight) -> Outcome:
+def _failing(app: App, probe: Probe, result: ProbeResult) -> Outcome:
     """Ask again until it failed for as long as a start takes; only what passed before can fail by this roll."""
     record = app.record
     if not has_failed_for_good(app):
-        return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{record.site}: {sight.detail}")
+        return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{record.site}: {result.detail}")
     if app.inbound.unknown:
-        detail = f"{record.site} was asked by its name alone: {sight.detail}; {app.inbound.unknown}"
+        detail = f"{record.site} was asked by its name alone: {result.detail}; {app.inbound.unknown}"
         return conclude(app, RollState.UNPROVEN, Converged(Reason.UNREACHABLE, detail))
     if record.broken_before:
-        detail = f"{record.site} failed its own probe before this roll, and does so now: {sight.detail}"
+        detail = f"{record.site} failed its own probe before this roll, and does so now: {result.detail}"
         return conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
     if record.asked != digest_of(probe):
-        detail = f"{record.site} fails a probe that it did not pass before this roll: {sight.detail}"
+        detail = f"{record.site} fails a probe that it did not pass before this roll: {result.detail}"
         return conclude(app, RollState.UNPROVEN, Converged(Reason.NOT_ASKED_BEFORE, detail))
-    return take_back(app, sight)
+    return take_back(app, result)

@@ -9,7 +9,7 @@ from shared.controllers.certificate.admission import has_unrecorded
 from shared.controllers.certificate.roots import has_unknown, note_wants, report_waves
 from shared.controllers.sweep.references import report_references
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.environments.record import Cycle
+from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
@@ -43,7 +43,7 @@ class Seen:
     """What was seen once for all vault certificates: the fleet, and what the journal knows of environments."""
 
     fleet: Fleet
-    cycles: tuple[Cycle, ...]
+    environment_records: tuple[EnvironmentRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +61,16 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     The fleet is observed once, whatever the number of lineages. A lineage that cannot be read does not hold up the
     others; what went wrong is raised at the end, as a group.
     """
-    vaults, cycles = run.intent.vaults, run.ports.cycles.all()
+    vaults, environment_records = run.intent.vaults, run.ports.environment_records.all()
     refs, errors = _in_vaults(run)
-    refs |= _known_roots(run, cycles)
+    refs |= _known_roots(run, environment_records)
     looks = dict(_reading(run, refs))
     fleet = _observed(run, vaults, Targets.of(look.lineage for look in looks.values() if look.lineage))
     report_blind_spots(run.ports.findings, "sweep", fleet)
     looks.update(_reading(run, _imported(fleet, vaults) - looks.keys()))
     ordered = sorted(looks)
     use = _Use.of(fleet, _opposed([look.lineage for look in looks.values() if look.lineage]))
-    seen = Seen(fleet, cycles)
+    seen = Seen(fleet, environment_records)
     judged = list(run.pool.map(lambda ref: _judged(run, seen, use, ref, looks[ref]), ordered))
     busy = tuple(ref for ref, look in zip(ordered, judged, strict=True) if look.busy)
     report_references(run.ports.findings, fleet, [look.lineage for look in judged if look.lineage])
@@ -122,9 +122,9 @@ def _in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
     return found, [answer for answer in answers if isinstance(answer, Exception)]
 
 
-def _known_roots(run: Run, cycles: tuple[Cycle, ...]) -> set[VaultCertificateRef]:
+def _known_roots(run: Run, environment_records: tuple[EnvironmentRecord, ...]) -> set[VaultCertificateRef]:
     """Return the vault objects that are roots of environments, also where their newest version has lost its tags."""
-    wants = [want.ref.partition("/") for cycle in cycles for want in cycle.lasting(run.now())]
+    wants = [want.ref.partition("/") for record in environment_records for want in record.lasting(run.now())]
     return {
         VaultCertificateRef.parse(vault, ObjectKind.SECRET, name)
         for vault, _, name in wants
@@ -255,7 +255,7 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
         run.ports.findings.report((finding,))
     version = lineage.current.version if lineage.current else ""
     rollout = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
-    snapshot = Snapshot(lineage, fleet, rollout, cycles=seen.cycles)
+    snapshot = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)

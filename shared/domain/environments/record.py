@@ -2,7 +2,7 @@
 
     Pending ──stop, start──▶ Started ──its probe──▶ Answered
        │                        └──────────────────▶ Unproven   no probe, or one that failed before
-       └─ not ours to stop ──▶ Spared                Failed     it answered before, and does not any more
+       └─ not ours to stop ──▶ Excluded                Failed     it answered before, and does not any more
 
 Only a start that follows a stop makes an app trust it; a restart does not (Azure docs, "Certificates in App Service
 Environment", Root Certificate API).
@@ -24,7 +24,7 @@ NOTED_FOR = timedelta(days=1)
 """How long a root is waited for that was to be put: its vault object's own run notes it again if it still is."""
 
 
-class CycleState(StrEnum):
+class AppRestartState(StrEnum):
     """How far one app has come."""
 
     PENDING = "Pending"
@@ -32,18 +32,18 @@ class CycleState(StrEnum):
     ANSWERED = "Answered"
     UNPROVEN = "Unproven"
     FAILED = "Failed"
-    SPARED = "Spared"
+    EXCLUDED = "Excluded"
 
 
 @dataclass(frozen=True, slots=True)
-class CycleApp:
+class AppRestart:
     """A site or slot of the environment. `at` is when its state began; `answered` what its probe said before the stop.
 
     `answered` is None where it was not asked: it has no probe.
     """
 
     app: WaveApp
-    state: CycleState
+    state: AppRestartState
     at: datetime
     detail: str = ""
     answered: bool | None = None
@@ -53,7 +53,7 @@ class CycleApp:
         """The site or slot."""
         return self.app.site
 
-    def now(self, state: CycleState, at: datetime, detail: str = "") -> "CycleApp":
+    def now(self, state: AppRestartState, at: datetime, detail: str = "") -> "AppRestart":
         """Return it in a new state."""
         return replace(self, state=state, at=at, detail=detail[:1000])
 
@@ -77,7 +77,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class Cycle:
+class EnvironmentRecord:
     """What the journal knows of an environment.
 
     `since` is when its apps were last listed to be stopped and started, None before; `done_at` when that was done.
@@ -121,17 +121,17 @@ class Cycle:
         listed = seen_at is not None and self.since is not None and seen_at <= self.since
         return self.done_at if listed and not self.is_open else None
 
-    def noting(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
+    def noting(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
         """Return it with a root that is about to be put, as of now: what was known of it before counts no more."""
         return self._with(NotedRoot(thumbprint, at))
 
-    def without_lost(self, there: frozenset[Thumbprint | None], now: datetime) -> "Cycle":
+    def without_lost(self, there: frozenset[Thumbprint | None], now: datetime) -> "EnvironmentRecord":
         """Return it without roots that were to be put, did not come for a day, and are not there now."""
         known = (one for one in self.roots if one.seen_at is not None or one.thumbprint in there)
         lately = (one for one in self.roots if now < one.noted_at + NOTED_FOR)
         return replace(self, roots=tuple(dict.fromkeys((*known, *lately))))
 
-    def wanting(self, ref: str, thumbprint: Thumbprint, at: datetime) -> "Cycle":
+    def wanting(self, ref: str, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
         """Return it with a vault object that is a root of it with this version; what is known is renewed daily."""
         known = next((one for one in self.wants if one.ref == ref), None)
         if known is not None and known.thumbprint == thumbprint and at < known.at + WANT_RENEWED:
@@ -148,30 +148,32 @@ class Cycle:
         found = (one for one in self.lasting(now) if one.ref != ref and one.thumbprint == thumbprint)
         return next((one.ref for one in found), None)
 
-    def knowing(self, thumbprint: Thumbprint, at: datetime) -> "Cycle":
+    def knowing(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
         """Return it with a root that somebody else put: nobody asks for apps to be stopped because of it."""
         return self if self.root(thumbprint) else self._with(NotedRoot(thumbprint, at, at))
 
-    def _with(self, root: NotedRoot) -> "Cycle":
+    def _with(self, root: NotedRoot) -> "EnvironmentRecord":
         others = [one for one in self.roots if one.thumbprint != root.thumbprint]
         wanted = {one.thumbprint for one in self.wants}
         spare = [one for one in others if one.seen_at is not None and one.thumbprint not in wanted]
         gone = spare[: max(len(others) + 1 - MOST_ROOTS, 0)]
         return replace(self, roots=(*(one for one in others if one not in gone), root))
 
-    def asked(self, at: datetime) -> "Cycle":
+    def asked(self, at: datetime) -> "EnvironmentRecord":
         """Return it with somebody asking for all apps to be stopped and started."""
         return replace(self, asked_at=at)
 
-    def done(self, at: datetime) -> "Cycle":
+    def done(self, at: datetime) -> "EnvironmentRecord":
         """Return it with every app stopped and started; a root that is still to come is not forgotten."""
         return replace(self, done_at=at)
 
-    def done_by_hand(self, at: datetime) -> "Cycle":
+    def done_by_hand(self, at: datetime) -> "EnvironmentRecord":
         """Return it with people saying that every app was stopped and started, for all roots that are there."""
         return replace(self, since=at, done_at=at, asked_at=None, hidden=False)
 
-    def listed(self, there: frozenset[Thumbprint | None], now: datetime, *, hidden: bool = False) -> "Cycle":
+    def listed(
+        self, there: frozenset[Thumbprint | None], now: datetime, *, hidden: bool = False
+    ) -> "EnvironmentRecord":
         """Return it with its apps listed anew, for the noted roots that are there now."""
         roots = tuple(
             replace(one, seen_at=now) if one.seen_at is None and one.thumbprint in there else one for one in self.roots
@@ -184,7 +186,7 @@ class Cycle:
 
 
 @dataclass(frozen=True, slots=True)
-class OwedStart:
+class PendingStart:
     """A start that is owed: written down before the stop, and forgotten only when the app was seen running again."""
 
     site: SiteRef

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from shared.domain.environments.apps import WaveApp
 from shared.domain.names import SiteRef
-from shared.domain.rollout.budget import MostDown, limits
+from shared.domain.rollout.budget import MaxUnavailable, limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,10 @@ class Waves:
 
 
 def next_wave(
-    apps: Collection[WaveApp], waiting: Collection[SiteRef], most: MostDown, down: Collection[SiteRef] = frozenset()
+    apps: Collection[WaveApp],
+    waiting: Collection[SiteRef],
+    most: MaxUnavailable,
+    down: Collection[SiteRef] = frozenset(),
 ) -> tuple[SiteRef, ...]:
     """Return which of the waiting apps may be taken down now, beside those that are down already; slots come first.
 
@@ -38,7 +41,7 @@ def next_wave(
     return tuple(app.site for app in wanted if app.runs and app.site not in down and room.takes(app))
 
 
-def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], most: MostDown) -> Waves:
+def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], most: MaxUnavailable) -> Waves:
     """Return every wave, as long as each comes up again before the next. Kept out is what is the last of a group."""
     waves = tuple(_until_done(apps, frozenset(waiting), most))
     done = frozenset(site for wave in waves for site in wave)
@@ -53,7 +56,7 @@ def last_of_group(apps: Collection[WaveApp], site: SiteRef) -> str | None:
 
 
 def _until_done(
-    apps: Collection[WaveApp], waiting: frozenset[SiteRef], most: MostDown
+    apps: Collection[WaveApp], waiting: frozenset[SiteRef], most: MaxUnavailable
 ) -> Iterator[tuple[SiteRef, ...]]:
     while wave := next_wave(apps, waiting, most):
         yield wave
@@ -72,7 +75,7 @@ def _sole(apps: Iterable[WaveApp], app: WaveApp) -> str:
 class _Room:
     """How much may still go down."""
 
-    def __init__(self, apps: Collection[WaveApp], most: MostDown, down: Collection[SiteRef]) -> None:
+    def __init__(self, apps: Collection[WaveApp], most: MaxUnavailable, down: Collection[SiteRef]) -> None:
         running = [app for app in apps if app.runs]
         in_all, on_plan = limits(most, (app.plan for app in running))
         self._all, self._on_plan = in_all, dict(on_plan)

@@ -129,7 +129,7 @@ class Fleet:
         the App Service Environment").
         """
         site = self.site(ref)
-        owners = (ref, *self.plan_mates(ref)) if site is not None and site.heeds_roots else ()
+        owners = (ref, *self.plan_mates(ref)) if site is not None and site.supports_root_list else ()
         return tuple(copy for owner in owners for copy in self.index.own.get(owner, ()) if copy.ref.public)
 
     def _shares(

@@ -8,7 +8,7 @@ from shared.domain.rollout.site_record import SiteState
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Handshake:
     """The certificate that a host name served. `thumbprint` is None where no handshake came about."""
 
     host_name: HostName
@@ -34,7 +34,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedCertificate:
     """What a host name served, whatever its thumbprint. `not_after` is None where no handshake came about."""
 
     host_name: HostName
@@ -58,8 +58,8 @@ class Served:
         return f"{self.host_name} serves a certificate for {names}, which ends {self.not_after:%Y-%m-%d %H:%M} UTC"
 
 
-def verdict(sights: tuple[Sight, ...]) -> SiteState:
-    """Return what the sights of one site prove together: one failure fails it, one success proves it."""
-    states = {sight.state for sight in sights}
+def verdict(handshakes: tuple[Handshake, ...]) -> SiteState:
+    """Return what the handshakes of one site prove together: one failure fails it, one success proves it."""
+    states = {handshake.state for handshake in handshakes}
     order = (SiteState.FAILED, SiteState.PROVEN, SiteState.UNPROVEN)
     return next((state for state in order if state in states), SiteState.UNPROVEN)

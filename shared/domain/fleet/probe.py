@@ -102,7 +102,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeSight:
+class ProbeResult:
     """What was seen when an app was asked; `detail` says it in words, and never quotes the answer.
 
     OLD is the answer of a good app with an earlier certificate: a process from before is still there, or the app did
@@ -114,7 +114,7 @@ class ProbeSight:
     redirected: bool = False
 
 
-def judge(probe: Probe, status: int, body: str, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeSight:
+def judge(probe: Probe, status: int, body: str, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeResult:
     """Return what the app's answer says, once the new certificate is expected in place of the `old` ones.
 
     Text is compared without regard to case: apps write thumbprints either way.
@@ -123,15 +123,15 @@ def judge(probe: Probe, status: int, body: str, new: Thumbprint, old: frozenset[
         return _other_status(probe, status)
     answered, seen = f"{probe.shown_path} answered {status} as expected", body.casefold()
     if probe.text_with(new).casefold() in seen:
-        return ProbeSight(Verdict.PASSED, answered)
+        return ProbeResult(Verdict.PASSED, answered)
     for earlier in sorted(old):
         if probe.text_with(earlier).casefold() in seen:
-            return ProbeSight(Verdict.OLD, f"{answered}, but shows {earlier}, not {new}")
+            return ProbeResult(Verdict.OLD, f"{answered}, but shows {earlier}, not {new}")
     missing = f"without the text {probe.text_with(new)!r} in its first {READ_AT_MOST // 1024} KB"
-    return ProbeSight(Verdict.FAILED, f"{answered}, but {missing}")
+    return ProbeResult(Verdict.FAILED, f"{answered}, but {missing}")
 
 
-def _other_status(probe: Probe, status: int) -> ProbeSight:
+def _other_status(probe: Probe, status: int) -> ProbeResult:
     detail = f"{probe.shown_path} answered {status}, not {probe.status}"
     redirected = status // 100 == 3  # noqa: PLR2004 - the class of redirections, RFC 9110, 15.4
     if redirected:
@@ -139,7 +139,7 @@ def _other_status(probe: Probe, status: int) -> ProbeSight:
             "; redirects are not followed: name in the tag a path that answers by itself and without a sign-in,"
             f" or the redirect as what is expected (certroll-probe: {probe.shown_path} {status})"
         )
-    return ProbeSight(Verdict.FAILED, detail, redirected)
+    return ProbeResult(Verdict.FAILED, detail, redirected)
 
 
 def probe_of(fleet: Fleet, site: SiteRef) -> Probe | None:

@@ -43,7 +43,7 @@ class Site:
     windows_code: bool = False
 
     @property
-    def heeds_roots(self) -> bool:
+    def supports_root_list(self) -> bool:
         """Whether it heeds a root list: Windows code in an App Service Environment alone does.
 
         Azure docs, "Certificates and the App Service Environment", private client certificate.

@@ -156,13 +156,13 @@ class VaultAccess:
     verdict: AccessVerdict
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
-    cures: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
 
     @property
     def detail(self) -> str:
         """What is missing or not known, and the commands, in one text."""
         found = "; ".join((*self.missing, *self.unknown)) or f"{self.principal.name} has all that it needs"
-        return f"{found}. Run: {' && '.join(self.cures)}" if self.cures else found
+        return f"{found}. Run: {' && '.join(self.remedies)}" if self.remedies else found
 
 
 def unreadable(vault: str, principal: Principal, why: str) -> VaultAccess:
@@ -181,8 +181,8 @@ def judge(vault: VaultSettings, principal: Principal, name: str | None = None) -
     missing = tuple(_missing(principal, lacking, blocked=blocked))
     unknown = tuple(_unknown(vault, principal, held, lacking, name))
     verdict = AccessVerdict.LACKING if missing else AccessVerdict.UNKNOWN if unknown else AccessVerdict.ALLOWED
-    cures = tuple(_cures(vault, principal, lacking, blocked=blocked))
-    return VaultAccess(str(vault.name), principal, verdict, missing, unknown, cures)
+    remedies = tuple(_cures(vault, principal, lacking, blocked=blocked))
+    return VaultAccess(str(vault.name), principal, verdict, missing, unknown, remedies)
 
 
 def _lacking(vault: VaultSettings, principal: Principal, held: Rights | None, name: str | None) -> Rights:

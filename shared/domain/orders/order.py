@@ -272,8 +272,8 @@ def _stored_badly(order: Order, stored: StoredCertificate, now: datetime) -> Ord
             return None
         detail = f"the certificate of {order.issued:%Y-%m-%d} is still not in {where}: {_see_vault()}"
         return OrderProblem(Reason.ORDER_STORE_FAILED, detail)
-    cure = STORE_CURES.get(stored.status, _see_vault())
-    return OrderProblem(Reason.ORDER_STORE_FAILED, f"{where} does not get it ({stored.status}): {cure}")
+    remedy = STORE_CURES.get(stored.status, _see_vault())
+    return OrderProblem(Reason.ORDER_STORE_FAILED, f"{where} does not get it ({stored.status}): {remedy}")
 
 
 def _see_vault() -> str:

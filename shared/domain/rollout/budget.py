@@ -15,7 +15,7 @@ So the claim of a run that died ends, and the claim of an app that still restart
 
 
 @dataclass(frozen=True, slots=True)
-class MostDown:
+class MaxUnavailable:
     """How many apps may be down at once, of all and of each App Service plan: a number, or a percentage.
 
     Raises ValueError if it is neither at least one app nor a percentage from 1 to 100 %.
@@ -44,7 +44,7 @@ class MostDown:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class RestartBudget:
     """How many apps may restart at once in an App Service Environment, in all and on the app's own plan."""
 
     environment: str
@@ -52,16 +52,18 @@ class Room:
     on_plan: int
 
 
-def limits(most: MostDown, running: Iterable[str]) -> tuple[int, Mapping[str, int]]:
+def limits(most: MaxUnavailable, running: Iterable[str]) -> tuple[int, Mapping[str, int]]:
     """Return how many apps may be down, in all and on each plan; `running` is the plan of each app that runs."""
     on_plans = Counter(running)
     return most.of(on_plans.total()), {plan: most.of(apps) for plan, apps in on_plans.items()}
 
 
-def restart_budget(most: MostDown, environment: EnvironmentRef, plan: str, running: Iterable[str]) -> Room:
+def restart_budget(
+    most: MaxUnavailable, environment: EnvironmentRef, plan: str, running: Iterable[str]
+) -> RestartBudget:
     """Return how many apps may restart at once in the environment of an app, in all and on its plan.
 
     `running` is the plan of each app of the environment that runs. A plan on which no app runs is a plan of its own.
     """
     in_all, on_plan = limits(most, running)
-    return Room(environment.resource_id, in_all, on_plan.get(plan, most.of(0)))
+    return RestartBudget(environment.resource_id, in_all, on_plan.get(plan, most.of(0)))

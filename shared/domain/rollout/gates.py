@@ -16,7 +16,7 @@ def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta
 
     An app that was set aside, because it was broken before, proves nothing and is not waited for.
     """
-    counted = (roll for roll in rolls if roll.state is not RollState.SET_ASIDE)
+    counted = (roll for roll in rolls if roll.state is not RollState.DEFERRED)
     return min((opens(roll, soak, lost_after, urgent=urgent) for roll in counted), default=None)
 
 

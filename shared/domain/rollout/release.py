@@ -38,7 +38,7 @@ def released(rollout: Rollout, now: datetime) -> Release:
     busy = sorted(str(roll.site) for roll in rollout.rolls if roll.state in TAKING_BACK)
     if busy:
         raise Conflict(f"{', '.join(busy)} is being taken back; release the hold when that is done")
-    rolls = tuple(roll for roll in rollout.rolls if roll.holds or roll.state is RollState.FOUGHT_OVER)
+    rolls = tuple(roll for roll in rollout.rolls if roll.holds or roll.state is RollState.CONTESTED)
     return Release(rolls, tuple(_unproven(record, now) for record in rollout.failed))
 
 

@@ -14,9 +14,9 @@ from enum import StrEnum
 
 from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
-from shared.domain.rollout.budget import Room
+from shared.domain.rollout.budget import RestartBudget
 
-FIGHT = timedelta(hours=24)
+CONTEST_WINDOW = timedelta(hours=24)
 """How long it counts that somebody took an edit back: a pipeline that does so runs every night at least."""
 
 
@@ -28,7 +28,7 @@ class RollState(StrEnum):
     """How far one version has come in the settings of one app."""
 
     STALE = "Stale"
-    SET_ASIDE = "SetAside"
+    DEFERRED = "Deferred"
     OVERLAPPING = "Overlapping"
     VALIDATED = "Validated"
     UNPROVEN = "Unproven"
@@ -38,7 +38,7 @@ class RollState(StrEnum):
     NO_LAST_GOOD = "NoLastGood"
     ROLLED_BACK = "RolledBack"
     RETIRED = "Retired"
-    FOUGHT_OVER = "FoughtOver"
+    CONTESTED = "Contested"
 
 
 UNDER_WAY = frozenset({RollState.STALE, RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED})
@@ -72,7 +72,7 @@ class RollRecord:
     else took the roll back. `proven` are thumbprints that the app was seen to use. `settings` is how many settings it
     had when it was told to go, `missing` a digest of the names that were left where many were missed. `retiring` tells
     a retirement from a roll. `room` is what CERTROLL_ASE_MAX_UNAVAILABLE leaves in its environment, None where it does
-    not count. `rooted` says that a tag asked for the version in a root list that lacked it.
+    not count. `wants_root` says that a tag asked for the version in a root list that lacked it.
     `revision` is the journal's own.
     """
 
@@ -93,8 +93,8 @@ class RollRecord:
     settings: int = 0
     missing: str = ""
     retiring: bool = False
-    rooted: bool = False
-    room: Room | None = None
+    wants_root: bool = False
+    budget: RestartBudget | None = None
     detail: str = ""
     revision: str | None = None
 
@@ -110,4 +110,4 @@ class RollRecord:
 
     def undone_lately(self, now: datetime) -> tuple[datetime, ...]:
         """Return when others took it back within the last 24 hours."""
-        return tuple(moment for moment in self.undone if now - moment < FIGHT)
+        return tuple(moment for moment in self.undone if now - moment < CONTEST_WINDOW)

@@ -17,7 +17,7 @@ class SiteState(StrEnum):
     FAILED = "Failed"
 
 
-class Again(StrEnum):
+class Rebind(StrEnum):
     """Whether what shows the version already is to be bound to it once more; nothing in Azure tells that it was."""
 
     NO = ""
@@ -41,4 +41,4 @@ class SiteRecord:
     copies: tuple[CopyRef, ...] = ()
     last_good: tuple[Binding, ...] = ()
     detail: str = ""
-    again: Again = Again.NO
+    rebind: Rebind = Rebind.NO

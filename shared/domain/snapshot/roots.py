@@ -5,16 +5,16 @@ from shared.domain.names import SiteRef, Webspace
 from shared.domain.snapshot.snapshot import Snapshot
 
 
-def is_rooted(snapshot: Snapshot, ref: SiteRef) -> bool:
+def wants_root(snapshot: Snapshot, ref: SiteRef) -> bool:
     """Return True if the tag asks for the current version in the site's root list, and the site supports a list."""
     site = snapshot.site(ref)
-    return site is not None and site.heeds_roots and ref in (snapshot.rooted or ())
+    return site is not None and site.supports_root_list and ref in (snapshot.wanting_root or ())
 
 
 def lacks_root(snapshot: Snapshot, settings: SiteSettings) -> bool:
     """Return True if the tag asks for the current version in an app's root list, and the list lacks it."""
-    current, rooted = snapshot.lineage.current, is_rooted(snapshot, settings.site)
-    return current is not None and rooted and current.thumbprint not in settings.root_list
+    current, wanting_root = snapshot.lineage.current, wants_root(snapshot, settings.site)
+    return current is not None and wanting_root and current.thumbprint not in settings.root_list
 
 
 def trusts_by_chain(snapshot: Snapshot, webspace: Webspace) -> bool:

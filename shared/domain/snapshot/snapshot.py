@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.environments.record import Cycle
+from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
@@ -15,7 +15,7 @@ from shared.domain.fleet.sites import Site
 from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef, Thumbprint, Webspace
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
-from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.tags import ROOT_ON, Tag, is_root
 from shared.domain.targets import found_targets, names_of_site
 
@@ -33,18 +33,18 @@ class Snapshot:
     If a vault certificate was deleted and made again under its name, only these tell that a binding belongs to it.
     A projection keeps them.
     """
-    rooted: frozenset[SiteRef] | None = None
+    wanting_root: frozenset[SiteRef] | None = None
     """The sites and slots whose root list must name the current version: the tag `certroll-root-on` names them.
 
     A projection keeps them.
     """
-    cycles: tuple[Cycle, ...] = ()
+    environment_records: tuple[EnvironmentRecord, ...] = ()
     """What the journal knows of App Service Environments."""
 
     def __post_init__(self) -> None:
         """Note what the copies hold and which sites the tag names, unless an earlier observation gave both."""
-        if self.rooted is None:
-            object.__setattr__(self, "rooted", self._named_by_tag())
+        if self.wanting_root is None:
+            object.__setattr__(self, "wanting_root", self._named_by_tag())
         if self.held is None:
             held = frozenset((copy.webspace, copy.thumbprint) for copy in self.copies if copy.thumbprint is not None)
             object.__setattr__(self, "held", held | self.rollout.held)
@@ -133,9 +133,12 @@ class Snapshot:
         """Return a site's tag; a slot's own tag wins over its site's."""
         return self.fleet.tag(ref, tag)
 
-    def cycle_of(self, environment: EnvironmentRef) -> Cycle:
+    def environment_record_of(self, environment: EnvironmentRef) -> EnvironmentRecord:
         """Return what the journal knows of an environment, an empty record if the journal does not know it."""
-        return next((cycle for cycle in self.cycles if cycle.environment == environment), Cycle(environment))
+        return next(
+            (record for record in self.environment_records if record.environment == environment),
+            EnvironmentRecord(environment),
+        )
 
     # ---------------------------------------------------------------------------------------------- projections
 
@@ -158,7 +161,7 @@ class Snapshot:
     def with_bound_again(self, site: SiteRef, webspace: Webspace) -> "Snapshot":
         """Return the snapshot after Certroll wrote once more what the site shows; a new record is pending."""
         fresh = SiteRecord(site, self.rollout.version, webspace, SiteState.PENDING, self.now)
-        bound = replace(self.rollout.record_of(site) or fresh, again=Again.DONE)
+        bound = replace(self.rollout.record_of(site) or fresh, rebind=Rebind.DONE)
         others = tuple(record for record in self.rollout.records if record.site != site)
         return replace(self, rollout=replace(self.rollout, records=(*others, bound)))
 

@@ -73,7 +73,7 @@ def named_stale(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint,
     site, versions = snapshot.site(settings.site), snapshot.lineage.versions
     webspace = site.webspace if site else None
     age = {version.thumbprint: place for place, version in reversed(list(enumerate(versions)))}
-    counted = settings if site is not None and site.heeds_roots else settings.without_roots
+    counted = settings if site is not None and site.supports_root_list else settings.without_roots
     stale = (named for named in counted.named if stale_in(snapshot, webspace, named))
     proven = snapshot.rollout.proven_at(settings.site)
     return tuple(sorted(stale, key=lambda named: (named not in proven, age.get(named, len(versions)), named)))

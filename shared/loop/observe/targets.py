@@ -21,7 +21,7 @@ class Targets:
     """True if a tag names a site or a webspace, which may be in any subscription."""
     environments: frozenset[str] = frozenset()
     """The App Service Environments that a tag names."""
-    rooted: frozenset[str] = frozenset()
+    wanting_root: frozenset[str] = frozenset()
     """Those of the sites whose root lists a tag asks to name a version."""
     roots: frozenset[Thumbprint] = frozenset()
     """The versions that may be roots. Any root list may name them."""
@@ -35,18 +35,18 @@ class Targets:
         tags = [lineage.tags for lineage in lineages]
         sites = _words(tags, of_kind(Kind.SITES))
         environments = _words(tags, of_kind(Kind.ENVIRONMENTS))
-        rooted = _words(tags, (tag for tag in of_kind(Kind.SITES) if tag.makes_root))
+        wanting_root = _words(tags, (tag for tag in of_kind(Kind.SITES) if tag.makes_root))
         versions = (version for lineage in lineages if _may_be_root(lineage) for version in lineage.versions)
         anywhere = bool(sites or _words(tags, of_kind(Kind.PLACES)))
         current = (lineage.current for lineage in lineages if lineage.current)
         private = (version.thumbprint for version in current if version.facts and not version.facts.public_policy)
         roots = frozenset(version.thumbprint for version in versions)
-        return cls(sites, anywhere, environments, rooted, roots, frozenset(private))
+        return cls(sites, anywhere, environments, wanting_root, roots, frozenset(private))
 
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
         """Return True if the root list of an app names a version that may be a root, or a tag asks for that."""
         listed = settings.root_list if settings is not None else ()
-        return site.heeds_roots and (site.ref.name in self.rooted or not self.roots.isdisjoint(listed))
+        return site.supports_root_list and (site.ref.name in self.wanting_root or not self.roots.isdisjoint(listed))
 
 
 def _words(tags_of_all: list[Tags], asking: Iterable[Tag]) -> frozenset[str]:
@@ -93,7 +93,7 @@ class Scope:
 
     def may_list_roots(self, site: Site) -> bool:
         """Return True if the root list of the site may name a version that may be a root."""
-        return bool(self.targets.roots) and site.heeds_roots
+        return bool(self.targets.roots) and site.supports_root_list
 
     def is_hosted(self, site: Site) -> bool:
         """Return True if the site is in an App Service Environment that a tag names."""

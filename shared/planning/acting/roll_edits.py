@@ -34,7 +34,7 @@ def roll_edits(
 def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:
     """Return the names of the settings that are lists of the app, but for a root list that it does not heed."""
     keys = {one.key for one in settings.references if is_list(one.key)}
-    return tuple(sorted(key for key in keys if site.heeds_roots or is_load_list(key)))
+    return tuple(sorted(key for key in keys if site.supports_root_list or is_load_list(key)))
 
 
 def _first_root(settings: SiteSettings, thumbprint: Thumbprint) -> SettingEdit:

@@ -55,7 +55,9 @@ class AddRootCertificate(AboutRoot):
             raise Rejected(f"{self.subject}: the name is taken by {seen.thumbprint}; delete that one")
         der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
         now = ports.clock.now()
-        ports.cycles.change(self.root.ref.environment, lambda one: one.noting(self.version.thumbprint, now))
+        ports.environment_records.change(
+            self.root.ref.environment, lambda one: one.noting(self.version.thumbprint, now)
+        )
         ports.environments.put_root(self.root, der)
         settle(ports.clock, lambda: look(ports, self.root.ref), self._is, self.subject, UPLOAD_PATIENCE)
         return True

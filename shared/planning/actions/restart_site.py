@@ -20,7 +20,7 @@ from shared.planning.acting.subjects import settings_subject
 from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
 
-UNTOUCHED = frozenset({RollState.STALE, RollState.SET_ASIDE, RollState.REFUSED})
+UNTOUCHED = frozenset({RollState.STALE, RollState.DEFERRED, RollState.REFUSED})
 RECENT = timedelta(days=7)
 """How old a version may be whose arrival asks for a restart: without a record, nobody knows when the app started."""
 

@@ -60,7 +60,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         site = snapshot.site(settings.site)
         if site is None:
             continue
-        yield from _unheeded(snapshot, site, settings)
+        yield from _unsupported(snapshot, site, settings)
         stale = named_stale(snapshot, settings)
         if not stale and not lacks_root(snapshot, settings):
             continue
@@ -89,23 +89,23 @@ def _roll(
     record = snapshot.rollout.roll_of(site.ref)
     if record is not None and record.state in TAKING_BACK:
         return
-    if record is not None and is_fought_over(record, snapshot):
+    if record is not None and is_contested(record, snapshot):
         detail = (
             "others took this roll back twice within 24 hours: find what writes these settings (a template, a "
             "pipeline) and let it name the new version, or leave the setting out"
         )
-        yield Skip(settings_subject(site.ref), Reason.FOUGHT_OVER, detail, site.ref)
+        yield Skip(settings_subject(site.ref), Reason.CONTESTED, detail, site.ref)
         return
     asked = all(edit.beside is None for edit in edits)
     yield Step(RollAppSettings(settings, edits, webspace), Reason.ROOT_ASKED if asked else Reason.STALE_THUMBPRINT)
 
 
-def _unheeded(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:
+def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:
     """Say where a root list would do nothing: it is only for Windows code in an App Service Environment."""
     named = any(snapshot.lineage.version_of(one) for one in settings.root_list)
-    if site.heeds_roots or not (named or site.ref in (snapshot.rooted or ())):
+    if site.supports_root_list or not (named or site.ref in (snapshot.wanting_root or ())):
         return
-    kind, cure = (
+    kind, remedy = (
         (
             "no Windows code app",
             f"have the root added to {site.environment}, for apps of every kind: name that in the tag {ROOT_OF}",
@@ -116,11 +116,11 @@ def _unheeded(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterabl
             "App Service offers no custom roots there: move it into one, or let its own code trust the root",
         )
     )
-    detail = f"{site.ref} is {kind}, so {ROOT_LIST} does nothing for it; {cure}"
-    yield Skip(root_list_subject(site.ref), Reason.ROOT_LIST_UNHEEDED, detail, site.ref)
+    detail = f"{site.ref} is {kind}, so {ROOT_LIST} does nothing for it; {remedy}"
+    yield Skip(root_list_subject(site.ref), Reason.ROOT_LIST_UNSUPPORTED, detail, site.ref)
 
 
-def is_fought_over(record: RollRecord, snapshot: Snapshot) -> bool:
+def is_contested(record: RollRecord, snapshot: Snapshot) -> bool:
     """Say whether others took the roll back twice within 24 hours, this time included.
 
     For a day nothing is written there; then it is tried again.

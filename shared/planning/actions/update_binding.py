@@ -17,7 +17,7 @@ from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.intent import Intent
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
-from shared.domain.rollout.site_record import Again
+from shared.domain.rollout.site_record import Rebind
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import is_ambiguous, looks_stale, shown_bindings
 from shared.planning.acting.chains import is_asked, is_uploaded_again
@@ -37,7 +37,7 @@ class UpdateBinding(Traits):
     binding: Binding
     thumbprint: Thumbprint
     webspace: Webspace
-    again: bool = False
+    rebind: bool = False
     phase: ClassVar[Phase] = Phase.BINDING
 
     @property
@@ -68,13 +68,13 @@ class UpdateBinding(Traits):
     @property
     def rebinds(self) -> bool:
         """Whether the upload was made again."""
-        return self.again
+        return self.rebind
 
     def without_rebinding(self) -> Self | None:
         """Return the plain update, None if the host name shows the version already."""
-        if not self.again:
+        if not self.rebind:
             return self
-        return replace(self, again=False) if self.moves else None
+        return replace(self, rebind=False) if self.moves else None
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """A binding of its host name, in place of what the host name shows."""
@@ -85,7 +85,7 @@ class UpdateBinding(Traits):
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new thumbprint on this host name."""
         after = snapshot.with_binding(replace(self.binding, thumbprint=self.thumbprint))
-        return after.with_bound_again(self.binding.site, self.webspace) if self.again else after
+        return after.with_bound_again(self.binding.site, self.webspace) if self.rebind else after
 
     def perform(self, ports: Ports) -> bool:
         """Overwrite the thumbprint unless it is there already, and need not be written again.
@@ -97,7 +97,7 @@ class UpdateBinding(Traits):
         except NotFound as gone:
             raise Conflict(f"{self.subject} is gone: {gone}") from gone
         done = (seen.ssl_state, seen.thumbprint) == (self.binding.ssl_state, self.thumbprint)
-        if done and not self.again:
+        if done and not self.rebind:
             return False
         if not done and (seen.ssl_state, seen.thumbprint) != (self.binding.ssl_state, self.binding.thumbprint):
             raise Conflict(
@@ -115,8 +115,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         return
     for binding in shown_bindings(snapshot):
         webspace, stale = snapshot.webspace_of(binding), looks_stale(snapshot, binding)
-        again = _is_due_again(snapshot, binding, webspace)
-        if binding.ssl_state is SslState.DISABLED or not (stale or again):
+        rebind = _is_due_again(snapshot, binding, webspace)
+        if binding.ssl_state is SslState.DISABLED or not (stale or rebind):
             continue
         if is_ambiguous(snapshot, binding):
             yield Skip(
@@ -136,7 +136,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             )
         else:
             reason = Reason.STALE_THUMBPRINT if stale else Reason.UPLOAD_AGAIN_ASKED
-            yield Step(UpdateBinding(binding, current.thumbprint, webspace, again), reason)
+            yield Step(UpdateBinding(binding, current.thumbprint, webspace, rebind), reason)
 
 
 def _is_due_again(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:
@@ -144,5 +144,5 @@ def _is_due_again(snapshot: Snapshot, binding: Binding, webspace: Webspace | Non
     if webspace is None or not is_asked(snapshot.lineage) or is_ambiguous(snapshot, binding):
         return False
     record = snapshot.rollout.record_of(binding.site)
-    again = record.again if record else Again.NO
-    return again is Again.ASKED or (again is Again.NO and is_uploaded_again(snapshot, webspace))
+    rebind = record.rebind if record else Rebind.NO
+    return rebind is Rebind.ASKED or (rebind is Rebind.NO and is_uploaded_again(snapshot, webspace))

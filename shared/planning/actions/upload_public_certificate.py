@@ -18,7 +18,7 @@ from shared.domain.intent import Intent
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
 from shared.domain.snapshot.liveness import roots_at
-from shared.domain.snapshot.roots import is_rooted
+from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import stale_in
 from shared.domain.tags import LINEAGE, PUBLIC_TO
@@ -106,10 +106,10 @@ def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset
 def _needs_root(snapshot: Snapshot, site: Site) -> bool:
     """Say whether the root list of an app is to name the version: it does, or names an older one, or a tag asks."""
     settings = snapshot.settings_of(site.ref)
-    if settings is None or not site.heeds_roots or snapshot.fleet.opted_out(site.ref):
+    if settings is None or not site.supports_root_list or snapshot.fleet.opted_out(site.ref):
         return False
     ours = any(stale_in(snapshot, site.webspace, one) or snapshot.lineage.is_current(one) for one in settings.root_list)
-    return ours or is_rooted(snapshot, site.ref)
+    return ours or wants_root(snapshot, site.ref)
 
 
 def _upload(

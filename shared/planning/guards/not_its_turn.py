@@ -10,7 +10,7 @@ from shared.domain.fleet.probe import ProbeInvalid, probe_of
 from shared.domain.intent import Intent
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.rollout.gates import LOST_AFTER, URGENT, opens, opens_at
 from shared.domain.rollout.settings_record import WRITTEN, RollState
 from shared.domain.snapshot.expiry import settings_expire_at
@@ -51,7 +51,7 @@ class Turns:
         self._apps = apps
         self._restarting = restarting | apps
         self._rolls = snapshot.rollout.rolls
-        self._aside = {roll.site for roll in self._rolls if roll.state is RollState.SET_ASIDE}
+        self._aside = {roll.site for roll in self._rolls if roll.state is RollState.DEFERRED}
         self._slots = _by_production((*apps, *(roll.site for roll in self._rolls)))
         ends = settings_expire_at(snapshot, apps)
         self._urgent = ends is not None and ends - snapshot.now < URGENT
@@ -109,7 +109,7 @@ class Turns:
             return None
         return last_of_group(self._members(site.environment), app)
 
-    def _next_wave(self, environment: EnvironmentRef, most: MostDown) -> frozenset[SiteRef]:
+    def _next_wave(self, environment: EnvironmentRef, most: MaxUnavailable) -> frozenset[SiteRef]:
         going = frozenset(app for app in self._restarting if self._awaiting_turn(app) is None)
         down = frozenset(roll.site for roll in self._rolls if roll.under_way)
         return frozenset(next_wave(self._members(environment), going, most, down))

@@ -175,8 +175,8 @@ def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
 def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> Refusal | None:
     """Return why a root stays in its environment: nobody can see from here who needs it, but who was started since."""
     environment, current = root.ref.environment, snapshot.lineage.current
-    cycle = snapshot.cycle_of(environment)
-    if other := cycle.wanted_by_another(str(snapshot.lineage.ref), root.thumbprint, snapshot.now):
+    record = snapshot.environment_record_of(environment)
+    if other := record.wanted_by_another(str(snapshot.lineage.ref), root.thumbprint, snapshot.now):
         return Reason.STILL_USED, f"it is the current version of {other}, which is a root there as well"
     if any(one.ref == environment and opted_out(one.tags) for one in snapshot.fleet.environments):
         return Reason.OPTED_OUT, f"environment {environment} carries the tag certroll: off"
@@ -184,7 +184,7 @@ def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> 
         return Reason.KEPT_BESIDE, "it stays beside the new root; CERTROLL_DELETE_SUPERSEDED=on has it deleted in time"
     if current is None or not has_root(snapshot, environment, current.thumbprint):
         return Reason.NOT_PROVEN, "the current version is not there"
-    if (done_at := cycle.done_for(current.thumbprint)) is None:
+    if (done_at := record.done_for(current.thumbprint)) is None:
         return Reason.NOT_PROVEN, "not every app was stopped and started since the new root came"
     return _in_grace(snapshot, intent, done_at)
 

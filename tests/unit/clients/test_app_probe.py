@@ -25,7 +25,7 @@ from local.patience import HANG
 from local.proxy import Proxy
 from local.tls import server_context
 from shared.clients.network.app_probe import TIME_OUT_SECONDS, AppProbe, _Line
-from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeSight, Verdict
+from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeResult, Verdict
 from shared.domain.names import HostName
 from tests.build import FOREIGN, NEW, OLD
 
@@ -155,7 +155,7 @@ def _ended() -> None:
 
 def ask(
     probe: Probe = PROVING, time_out: float = HANG, host: HostName = HOST, address: str | None = None
-) -> ProbeSight:
+) -> ProbeResult:
     """Return what the app probe finds when it asks for the new certificate instead of the old."""
     return AppProbe(time_out).ask(host, probe, NEW, frozenset({OLD}), address)
 
@@ -174,9 +174,9 @@ def ask(
 def test_answer_is_judged(app: App, body: str, verdict: Verdict, detail: str) -> None:
     """The result has the verdict on the app's answer, and names the host and the path."""
     app.answer = says(body)
-    sight = ask()
-    assert sight.verdict is verdict
-    assert sight.detail.startswith(f"{HOST}/health {detail}")
+    result = ask()
+    assert result.verdict is verdict
+    assert result.detail.startswith(f"{HOST}/health {detail}")
 
 
 def test_one_plain_get_goes_out(app: App) -> None:
@@ -197,9 +197,9 @@ def test_one_plain_get_goes_out(app: App) -> None:
 def test_app_is_asked_at_an_address(app: App) -> None:
     """The probe can send its request to a given IP address instead of the address that DNS names."""
     app.answer = says(f"shown: {NEW}")
-    sight = ask(address="10.0.0.4")
-    assert (sight.verdict, app.hosts) == (Verdict.PASSED, ["10.0.0.4"])
-    assert sight.detail.startswith(f"{HOST}/health ")
+    result = ask(address="10.0.0.4")
+    assert (result.verdict, app.hosts) == (Verdict.PASSED, ["10.0.0.4"])
+    assert result.detail.startswith(f"{HOST}/health ")
     (request,) = app.requests
     assert [line for line in request.split(b"\r\n") if line.startswith(b"Host:")] == [f"Host: {HOST}".encode()]
 
@@ -208,10 +208,10 @@ def test_app_is_asked_at_an_address(app: App) -> None:
 def test_what_answers_at_an_address_has_to_be_the_host(app: App, of: str) -> None:
     """The probe sends a request to a given address only if that server's certificate is valid for the host name."""
     app.leaf = server_leaf(of)
-    sight = ask(address="10.0.0.4")
-    assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
-    assert "SSLCertVerificationError" in sight.detail
-    assert HOST in sight.detail
+    result = ask(address="10.0.0.4")
+    assert (result.verdict, app.requests) == (Verdict.FAILED, [])
+    assert "SSLCertVerificationError" in result.detail
+    assert HOST in result.detail
 
 
 @pytest.mark.parametrize(
@@ -256,10 +256,10 @@ def test_question_under_way_does_not_hold_up_the_end_of_the_process(app: App) ->
 def test_redirect_to_another_host_is_not_followed(app: App) -> None:
     """The probe fails if the app redirects, does not follow the redirect, and does not log its target."""
     app.answer = says("", "302 Found", "Location: https://evil.example/?token=pear")
-    sight = ask()
-    assert (sight.verdict, sight.redirected) == (Verdict.FAILED, True)
+    result = ask()
+    assert (result.verdict, result.redirected) == (Verdict.FAILED, True)
     assert (app.hosts, len(app.requests)) == ([HOST], 1)
-    assert "evil" not in repr(sight)
+    assert "evil" not in repr(result)
 
 
 def test_nothing_is_kept_between_two_questions(app: App) -> None:
@@ -345,7 +345,7 @@ def test_what_is_no_answer_fails_and_is_not_quoted(
     """An unreadable answer fails with a plain cause, and neither result nor log quotes the app's words."""
     caplog.set_level(logging.DEBUG)
     app.answer = answer
-    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: {why}")
+    assert ask() == ProbeResult(Verdict.FAILED, f"{HOST} gave no answer: {why}")
     assert "pear" not in caplog.text
 
 
@@ -354,7 +354,7 @@ def test_what_nobody_thought_of_fails_as_well(
 ) -> None:
     """An unexpected exception inside a library fails the probe, and the result shows only its class."""
     monkeypatch.setattr(Request, "prepare", lambda _: {}["pear"])
-    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: KeyError")
+    assert ask() == ProbeResult(Verdict.FAILED, f"{HOST} gave no answer: KeyError")
     assert app.hosts == []
     assert "pear" not in caplog.text + "".join(capfd.readouterr())
 
@@ -402,7 +402,7 @@ def leaf_of_the_past() -> Leaf:
 def test_bad_certificate_fails(app: App, leaf: Callable[[], Leaf], why: str) -> None:
     """The probe fails and sends no request if the server's certificate is invalid for the host."""
     app.leaf = leaf()
-    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: SSLCertVerificationError: {why}")
+    assert ask() == ProbeResult(Verdict.FAILED, f"{HOST} gave no answer: SSLCertVerificationError: {why}")
     assert app.requests == []
 
 
@@ -410,31 +410,31 @@ def test_only_the_roots_of_the_environment_are_trusted(app: App, monkeypatch: py
     """The probe trusts a private root certificate only if a variable such as `REQUESTS_CA_BUNDLE` names its file."""
     for name in BUNDLES:
         monkeypatch.delenv(name)
-    sight = ask()
-    assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
-    assert "SSLCertVerificationError" in sight.detail
+    result = ask()
+    assert (result.verdict, app.requests) == (Verdict.FAILED, [])
+    assert "SSLCertVerificationError" in result.detail
 
 
 def test_missing_bundle_fails(app: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The probe fails before any connection if `REQUESTS_CA_BUNDLE` names a missing file."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
-    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: OSError")
+    assert ask() == ProbeResult(Verdict.FAILED, f"{HOST} gave no answer: OSError")
     assert app.hosts == []
 
 
 def test_what_does_not_speak_tls_fails(app: App) -> None:
     """The probe sends no request over a connection on which the TLS handshake failed."""
     app.unsafe = lambda there: there.recv(1) and there.sendall(b"220 pear ESMTP\r\n")
-    sight = ask()
-    assert (sight.verdict, app.requests) == (Verdict.FAILED, [])
-    assert sight.detail.startswith(f"{HOST} gave no answer: SSL")
-    assert "pear" not in sight.detail
+    result = ask()
+    assert (result.verdict, app.requests) == (Verdict.FAILED, [])
+    assert result.detail.startswith(f"{HOST} gave no answer: SSL")
+    assert "pear" not in result.detail
 
 
 def test_nobody_behind_the_proxy_fails(app: App) -> None:
     """The probe reports the cause if the proxy cannot connect to the host."""
     app.leave()
-    assert ask() == ProbeSight(Verdict.FAILED, f"{HOST} gave no answer: ProxyError: OSError")
+    assert ask() == ProbeResult(Verdict.FAILED, f"{HOST} gave no answer: ProxyError: OSError")
 
 
 def test_proxy_that_refuses_fails_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -444,8 +444,8 @@ def test_proxy_that_refuses_fails_without_its_password(monkeypatch: pytest.Monke
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))  # Binding the port keeps other processes from listening on it.
         monkeypatch.setenv("HTTPS_PROXY", f"http://plum:pear@127.0.0.1:{deaf.getsockname()[1]}")
-        sight = ask()
-    assert sight == ProbeSight(
+        result = ask()
+    assert result == ProbeResult(
         Verdict.FAILED, f"{HOST} gave no answer: ProxyError: ConnectionRefusedError: Connection refused"
     )
     _ended()
@@ -454,9 +454,9 @@ def test_proxy_that_refuses_fails_without_its_password(monkeypatch: pytest.Monke
 def test_proxy_is_passed_by_where_the_environment_says_so(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe connects directly to a host that `NO_PROXY` names."""
     monkeypatch.setenv("NO_PROXY", "direct.invalid")
-    sight = ask(host=HostName("direct.invalid"))
-    assert sight.verdict is Verdict.FAILED
-    assert sight.detail.startswith("direct.invalid gave no answer: gaierror: ")
+    result = ask(host=HostName("direct.invalid"))
+    assert result.verdict is Verdict.FAILED
+    assert result.detail.startswith("direct.invalid gave no answer: gaierror: ")
     assert app.hosts == []
 
 
@@ -512,10 +512,10 @@ def through(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 def assert_left_in_time() -> None:
     """Fail if a probe takes longer than its time-out, or if the thread of the probe runs on afterwards."""
     before = time.monotonic()
-    sight = ask(time_out=SOON)
+    result = ask(time_out=SOON)
     assert SOON <= time.monotonic() - before < HANG
-    assert sight.verdict is Verdict.FAILED
-    assert sight.detail.startswith(f"{HOST} gave no answer: ")
+    assert result.verdict is Verdict.FAILED
+    assert result.detail.startswith(f"{HOST} gave no answer: ")
     _ended()
 
 

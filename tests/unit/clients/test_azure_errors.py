@@ -69,9 +69,9 @@ def answer(status: int, body: object = None, headers: dict[str, str] | None = No
     return HttpResponseError(response=RequestsTransportResponse(HttpRequest("GET", "https://x"), wire))
 
 
-def translated(error: SdkError, *, writing: bool = False, cure: str = "") -> AzureError:
+def translated(error: SdkError, *, writing: bool = False, remedy: str = "") -> AzureError:
     """Return the domain error for an error of the Azure SDK."""
-    return translate(error, WHAT, writing=writing, now=NOW, cure=cure)
+    return translate(error, WHAT, writing=writing, now=NOW, remedy=remedy)
 
 
 @pytest.mark.parametrize("writing", [False, True], ids=["reading", "writing"])
@@ -181,12 +181,12 @@ def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> 
 
 def test_denial_names_the_cure() -> None:
     """Only the message for a denied request names the role that the operator has to grant."""
-    cure = "grant the identity Reader"
+    remedy = "grant the identity Reader"
     for status in (401, 403):
         refused = answer(status, arm("AuthorizationFailed", "No."))
-        assert str(translated(refused, cure=cure)) == f"{WHAT}: {status} AuthorizationFailed No.; {cure}"
+        assert str(translated(refused, remedy=remedy)) == f"{WHAT}: {status} AuthorizationFailed No.; {remedy}"
         assert str(translated(refused)) == f"{WHAT}: {status} AuthorizationFailed No."
-    assert cure not in str(translated(answer(404), cure=cure))
+    assert remedy not in str(translated(answer(404), remedy=remedy))
 
 
 def test_long_answers_are_cut() -> None:

@@ -24,7 +24,7 @@ from shared.clients.storage.rows import (
 from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
 from shared.domain.fleet.bindings import SslState
 from shared.domain.rollout.settings_record import RollRecord, RollState
-from shared.domain.rollout.site_record import Again, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteState
 from tests.build import (
     FOREIGN,
     HOUR,
@@ -63,7 +63,7 @@ FULL = replace(
         broken_before=False,
         detail="its probe",
     ),
-    rooted=True,
+    wants_root=True,
     plan="/plans/a",
     copies=(copy("a#1").ref, copy("b").ref),
     asked="0a1b",
@@ -96,9 +96,9 @@ def test_row_of_an_earlier_release_is_read() -> None:
     """The journal reads rows of an earlier release, whose edits have no field for root lists."""
     row = {**roll_row(replace(FULL, edits=EDITS[:1])), "PartitionKey": lineage_key(REF)}
     row |= {"edits_0": json.dumps([[LOAD_LIST, NEW, [OLDER], OLD]])}
-    del row["rooted"]
+    del row["wants_root"]
     known = roll_record(Stored(row))
-    assert (known.edits, known.rooted) == (EDITS[:1], False)
+    assert (known.edits, known.wants_root) == (EDITS[:1], False)
 
 
 def test_row_holds_only_what_a_table_can() -> None:
@@ -134,7 +134,7 @@ def test_record_of_a_site_comes_back_as_it_was() -> None:
     last_good = binding(virtual_ip="203.0.113.7", ssl_state=SslState.IP_BASED), binding("b.contoso.com", None)
     copies = copy("a#1").ref, copy("b").ref
     seen = replace(record(SiteState.PENDING, detail="seen"), copies=copies, last_good=last_good)
-    every = [replace(seen, state=state, again=again) for state in SiteState for again in Again]
+    every = [replace(seen, state=state, rebind=rebind) for state in SiteState for rebind in Rebind]
     assert [site_record(site_row(REF, known)) for known in every] == every
     row = site_row(REF, seen)
     assert (row["certificate"], row["PartitionKey"]) == ("kv-shop/shop", lineage_key(REF))
@@ -145,8 +145,8 @@ def test_record_of_a_site_comes_back_as_it_was() -> None:
 def test_record_of_a_site_from_an_earlier_certroll_is_read() -> None:
     """The journal reads a row from before the column `again` existed as a site without a rebind."""
     row = site_row(REF, record(SiteState.PROVEN))
-    del row["again"]
-    assert site_record(row).again is Again.NO
+    del row["rebind"]
+    assert site_record(row).rebind is Rebind.NO
 
 
 def test_what_copies_held_comes_back_as_it_was() -> None:

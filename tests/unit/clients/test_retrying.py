@@ -101,7 +101,7 @@ def test_write_is_made_once(passing: Exception) -> None:
 def test_work_that_compares_is_done_again(passing: Exception) -> None:
     """If work reads, compares and writes, Certroll repeats the whole work, no earlier than Azure allows."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
-    assert Retrying(clock).again(calls) == 7
+    assert Retrying(clock).retry(calls) == 7
     assert calls.made == 3
     assert not isinstance(passing, Throttled) or min(clock.slept) >= 9
 
@@ -236,7 +236,7 @@ def test_work_that_meets_lasting_trouble_is_not_done_again(lasting: Exception) -
     """Certroll does not repeat work after an error that the same work would meet again."""
     calls = Calls(lasting)
     with pytest.raises(type(lasting)):
-        Retrying(ManualClock()).again(calls)
+        Retrying(ManualClock()).retry(calls)
     assert calls.made == 1
 
 

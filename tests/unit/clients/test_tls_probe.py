@@ -137,8 +137,8 @@ def test_expected_certificate_is_proof(proxy: Proxy, leaves: tuple[Leaf, Leaf]) 
     new, _ = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(new)]
-    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, END)
-    assert (sight.state, sight.thumbprint) == (SiteState.PROVEN, new.thumbprint)
+    handshake = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, END)
+    assert (handshake.state, handshake.thumbprint) == (SiteState.PROVEN, new.thumbprint)
     assert clock.slept == []
 
 
@@ -173,9 +173,9 @@ def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: t
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old)]
-    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, END)
-    assert str(sight) == f"{HOST} serves {old.thumbprint}, not {new.thumbprint}"
-    assert sight.state is SiteState.FAILED
+    handshake = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, END)
+    assert str(handshake) == f"{HOST} serves {old.thumbprint}, not {new.thumbprint}"
+    assert handshake.state is SiteState.FAILED
     assert timedelta(seconds=80) < clock.now() - NOW <= timedelta(seconds=90)
     assert len(proxy.targets) > 3
 
@@ -185,9 +185,9 @@ def test_silence_proves_nothing(proxy: Proxy, silence: Answer) -> None:
     """A host that does not answer three times is unproven, and the result names the address and the error."""
     clock = ManualClock()
     proxy.answers = [silence]
-    sight = TlsProbe(clock).shows(HOST, ADDRESS, FOREIGN, END)
-    assert (sight.state, sight.thumbprint, len(proxy.targets)) == (SiteState.UNPROVEN, None, 3)
-    assert str(sight).startswith(f"{HOST} could not be reached: {ADDRESS}: ")
+    handshake = TlsProbe(clock).shows(HOST, ADDRESS, FOREIGN, END)
+    assert (handshake.state, handshake.thumbprint, len(proxy.targets)) == (SiteState.UNPROVEN, None, 3)
+    assert str(handshake).startswith(f"{HOST} could not be reached: {ADDRESS}: ")
     assert clock.now() - NOW < timedelta(seconds=10)
 
 
@@ -203,17 +203,17 @@ def test_last_moment_is_kept_to(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old)]
-    sight = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, NOW + timedelta(seconds=1))
-    assert (sight.state, clock.slept) == (SiteState.FAILED, [0.5])
+    handshake = TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, NOW + timedelta(seconds=1))
+    assert (handshake.state, clock.slept) == (SiteState.FAILED, [0.5])
 
 
 def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
     """A probe that starts after its deadline makes no handshake and reports the host as unproven."""
     new, old = leaves
     proxy.answers = [proxy.serves(old)]
-    sight = TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, NOW)
-    assert (sight.state, proxy.targets) == (SiteState.UNPROVEN, [])
-    assert str(sight) == f"{HOST} could not be reached: there was no time left to look"
+    handshake = TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, NOW)
+    assert (handshake.state, proxy.targets) == (SiteState.UNPROVEN, [])
+    assert str(handshake) == f"{HOST} could not be reached: there was no time left to look"
 
 
 def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,8 +225,8 @@ def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{deaf.getsockname()[1]}")
         for address in (ADDRESS, "direct.invalid"):
-            sight = TlsProbe(ManualClock()).shows(HOST, address, FOREIGN, END)
-            assert (sight.state, sight.detail.partition(":")[0]) == (SiteState.UNPROVEN, address)
+            handshake = TlsProbe(ManualClock()).shows(HOST, address, FOREIGN, END)
+            assert (handshake.state, handshake.detail.partition(":")[0]) == (SiteState.UNPROVEN, address)
 
 
 # ------------------------------------------------------------------------------------- without a thumbprint to expect

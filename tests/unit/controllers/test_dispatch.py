@@ -11,8 +11,8 @@ from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit, SiteSetting
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import Webspace
 from shared.domain.reason import Reason
-from shared.domain.rollout.budget import MostDown, Room
-from shared.domain.rollout.settings_record import FIGHT, RollRecord, RollState
+from shared.domain.rollout.budget import MaxUnavailable, RestartBudget
+from shared.domain.rollout.settings_record import CONTEST_WINDOW, RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from shared.planning import planner
@@ -186,10 +186,10 @@ def test_app_of_an_environment_is_told_how_many_may_restart_beside_it() -> None:
     apps += [(name, plan, False) for plan in ("front", "back") for name in (f"{plan}-1", f"{plan}-2")]
     hosted = [site(name, plan=plan, running=running, environment=ASE) for name, plan, running in apps]
     seen = world(sites=(*hosted, site("elsewhere", plan="front", environment=OTHER_ASE), site("outside")))
-    half = replace(APPLY, ase_max_unavailable=MostDown(50, percent=True))
-    assert [record.room for record in records(seen, rolling(), intent=half)] == [Room(ASE.resource_id, 2, 1)]
-    assert [record.room for record in records(seen, rolling())] == [None]
-    assert [record.room for record in records(world(), rolling(), intent=half)] == [None]
+    half = replace(APPLY, ase_max_unavailable=MaxUnavailable(50, percent=True))
+    assert [record.budget for record in records(seen, rolling(), intent=half)] == [RestartBudget(ASE.resource_id, 2, 1)]
+    assert [record.budget for record in records(seen, rolling())] == [None]
+    assert [record.budget for record in records(world(), rolling(), intent=half)] == [None]
 
 
 def test_app_that_is_under_way_is_not_told_again() -> None:
@@ -221,7 +221,7 @@ def test_record_follows_on_the_one_before() -> None:
 
 @pytest.mark.parametrize(
     ("state", "kept"),
-    [(RollState.SET_ASIDE, True), (RollState.REFUSED, None), (RollState.UNPROVEN, None)],
+    [(RollState.DEFERRED, True), (RollState.REFUSED, None), (RollState.UNPROVEN, None)],
     ids=["it was set aside", "it was refused", "it was unproven"],
 )
 def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | None) -> None:
@@ -271,15 +271,15 @@ def test_failing_since_is_not_taken_over_from_another_state() -> None:
         pytest.param(roll(RollState.UNPROVEN), (NOW,), id="it was unproven: somebody took it back"),
         pytest.param(roll(RollState.RETIRED), (NOW,), id="it was retired: somebody took it back"),
         pytest.param(roll(RollState.REFUSED), (), id="it was refused: it was never done"),
-        pytest.param(roll(RollState.SET_ASIDE), (), id="it was set aside: it was never done"),
+        pytest.param(roll(RollState.DEFERRED), (), id="it was set aside: it was never done"),
         pytest.param(roll(RollState.ROLLED_BACK), (), id="it was rolled back: we did that"),
         pytest.param(
-            roll(RollState.VALIDATED, undone=(NOW - FIGHT, NOW - HOUR)),
+            roll(RollState.VALIDATED, undone=(NOW - CONTEST_WINDOW, NOW - HOUR)),
             (NOW - HOUR, NOW),
             id="what is a day ago is past",
         ),
         pytest.param(
-            roll(RollState.FOUGHT_OVER, undone=(NOW - HOUR,)), (NOW - HOUR,), id="it was fought over: not once more"
+            roll(RollState.CONTESTED, undone=(NOW - HOUR,)), (NOW - HOUR,), id="it was fought over: not once more"
         ),
         pytest.param(
             roll(RollState.VALIDATED, replaces=(OLDER, OLD)), (NOW,), id="one of what it replaced is there again"
@@ -316,25 +316,25 @@ def test_unproven_app_is_never_told_to_retire() -> None:
     assert record.retiring is False
 
 
-FIGHT_SKIP = Skip("app settings of shop", Reason.FOUGHT_OVER, "others took this roll back", site_ref())
+CONTEST_SKIP = Skip("app settings of shop", Reason.CONTESTED, "others took this roll back", site_ref())
 
 
 def test_fight_is_recorded_once() -> None:
     """Certroll records an app as contested, and only once, after somebody undid its roll for the second time."""
     before = roll(RollState.VALIDATED, undone=(NOW - 2 * DAY, NOW - HOUR), revision="7", proven=(OLD,))
     after = replace(
-        before, state=RollState.FOUGHT_OVER, at=NOW, undone=(NOW - HOUR, NOW), detail="others took this roll back"
+        before, state=RollState.CONTESTED, at=NOW, undone=(NOW - HOUR, NOW), detail="others took this roll back"
     )
-    assert records(world(before), skips=(FIGHT_SKIP,)) == (after,)
-    assert records(world(after), skips=(FIGHT_SKIP,)) == ()
+    assert records(world(before), skips=(CONTEST_SKIP,)) == (after,)
+    assert records(world(after), skips=(CONTEST_SKIP,)) == ()
 
 
 @pytest.mark.parametrize(
     ("skip", "known"),
     [
-        pytest.param(replace(FIGHT_SKIP, reason=Reason.NOT_LIVE), True, id="another reason"),
-        pytest.param(replace(FIGHT_SKIP, site=None), True, id="no site"),
-        pytest.param(FIGHT_SKIP, False, id="nothing is recorded"),
+        pytest.param(replace(CONTEST_SKIP, reason=Reason.NOT_LIVE), True, id="another reason"),
+        pytest.param(replace(CONTEST_SKIP, site=None), True, id="no site"),
+        pytest.param(CONTEST_SKIP, False, id="nothing is recorded"),
     ],
 )
 def test_other_refusals_are_no_fight(skip: Skip, *, known: bool) -> None:
@@ -465,11 +465,11 @@ def test_records_come_in_the_order_of_their_sites() -> None:
         settings=(named(OLD, NEW, site="a"), named(OLD, site="b"), named(OLD, site="c")),
         rollout=rollout(rolls=(roll(RollState.VALIDATED, site="b", undone=(NOW - HOUR,)),)),
     )
-    fought = replace(FIGHT_SKIP, site=site_ref("b"))
-    found = records(seen, rolling("c"), skips=(fought,))
+    contested = replace(CONTEST_SKIP, site=site_ref("b"))
+    found = records(seen, rolling("c"), skips=(contested,))
     assert [(str(record.site), record.state) for record in found] == [
         ("a", RollState.OVERLAPPING),
-        ("b", RollState.FOUGHT_OVER),
+        ("b", RollState.CONTESTED),
         ("c", RollState.STALE),
     ]
 

@@ -9,7 +9,7 @@ from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
-from shared.domain.rollout.site_record import Again, SiteRecord, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.run import Run
 from shared.planning.acting.subjects import copy_subject
@@ -117,12 +117,12 @@ def test_host_name_that_comes_to_a_proven_site_is_proven_for_itself() -> None:
 
 def test_what_was_to_be_bound_again_stays_so() -> None:
     """A later run of Certroll keeps the mark that the bindings have to be bound again after an upload."""
-    before = replace(record(SiteState.PENDING), again=Again.ASKED)
+    before = replace(record(SiteState.PENDING), rebind=Rebind.ASKED)
     (found,) = recorded(snapshot(rollout=rollout(before)))
-    assert found.again is Again.ASKED
-    other = rollout(replace(record(SiteState.PENDING, site="other"), again=Again.ASKED))
+    assert found.rebind is Rebind.ASKED
+    other = rollout(replace(record(SiteState.PENDING, site="other"), rebind=Rebind.ASKED))
     (found,) = recorded(snapshot(rollout=other))
-    assert found.again is Again.NO
+    assert found.rebind is Rebind.NO
 
 
 def public() -> WebspaceCertificate:

@@ -60,7 +60,7 @@ class Noting:
     def check(self) -> None:
         """Keep the lease."""
 
-    def again(self, work: Callable[[], bool]) -> bool:
+    def retry(self, work: Callable[[], bool]) -> bool:
         """Answer for the step as it is told, without doing it."""
         assert isinstance(work, partial)
         subject: str = work.func.__self__.subject

@@ -14,8 +14,8 @@ from shared.domain.errors import Denied, NotFound
 from shared.domain.fleet.app_settings import LOAD_LIST, AppSettings
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import WebspaceCertificate
-from shared.domain.fleet.handshake import Sight
-from shared.domain.fleet.probe import Probe, ProbeSight, Verdict
+from shared.domain.fleet.handshake import Handshake
+from shared.domain.fleet.probe import Probe, ProbeResult, Verdict
 from shared.domain.fleet.sites import Site
 from shared.domain.intent import Intent
 from shared.domain.messages import CertificateMessage, SiteMessage
@@ -23,7 +23,7 @@ from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, VaultCer
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.restart_window import RestartWindow
-from shared.domain.rollout.budget import Room
+from shared.domain.rollout.budget import RestartBudget
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteRecord, SiteState
@@ -122,13 +122,13 @@ class Town:
         """Return the same lineage under the given name."""
         return replace(self.lineage_, ref=ref)
 
-    def shows(self, host_name: HostName, _: str, expected: Thumbprint, __: datetime) -> Sight:
+    def shows(self, host_name: HostName, _: str, expected: Thumbprint, __: datetime) -> Handshake:
         """Return a TLS handshake that shows the thumbprint `serves`."""
-        return Sight(host_name, expected, self.serves)
+        return Handshake(host_name, expected, self.serves)
 
-    def ask(self, _: str, __: Probe, *___: object) -> ProbeSight:
+    def ask(self, _: str, __: Probe, *___: object) -> ProbeResult:
         """Return an app probe with the verdict `answers`."""
-        return ProbeSight(self.answers, "it says so")
+        return ProbeResult(self.answers, "it says so")
 
     def send_certificate(self, message: CertificateMessage) -> None:
         """Record the message that was sent."""
@@ -237,7 +237,7 @@ def test_site_whose_turn_has_not_come_is_given_back(desk: Desk, where: str) -> N
         desk.begin(begun(), ref=OTHER_REF)
     outcome = desk.carry()
     assert isinstance(outcome, Deferred)
-    assert outcome.reason is Reason.NOT_DISPATCHED
+    assert outcome.reason is Reason.NOT_ADMITTED
     assert desk.town.written == []
     assert [message.ref for message in desk.town.sent] == [REF]
 
@@ -417,7 +417,7 @@ def test_app_of_an_environment_leaves_its_place_there_as_well(desk: Desk) -> Non
     """After an app has answered, it gives up its claims on its plan and in its environment."""
     listing(desk)
     places = (PLAN, ASE.resource_id)
-    desk.ports.settings_rolls.put_roll(REF, told(room=Room(ASE.resource_id, 1, 1)))
+    desk.ports.settings_rolls.put_roll(REF, told(budget=RestartBudget(ASE.resource_id, 1, 1)))
     desk.carry()
     assert [desk.ports.restart_claims.restarting(place, OTHER_ASE) for place in places] == [(SHOP,), (SHOP,)]
     desk.clock.sleep(APPLY.probe_settle.total_seconds())
@@ -428,7 +428,7 @@ def test_app_of_an_environment_leaves_its_place_there_as_well(desk: Desk) -> Non
 def test_app_waits_for_room_in_its_environment(desk: Desk) -> None:
     """An app waits with its roll while its environment has as many restarting apps as the limit allows."""
     listing(desk)
-    desk.ports.settings_rolls.put_roll(REF, told(room=Room(ASE.resource_id, 1, 5)))
+    desk.ports.settings_rolls.put_roll(REF, told(budget=RestartBudget(ASE.resource_id, 1, 5)))
     assert desk.ports.restart_claims.claim(ASE.resource_id, API, ASE, 1)
     assert desk.carry().reason is Reason.PLAN_BUSY
     assert desk.town.written == []
@@ -478,7 +478,7 @@ def test_app_that_was_told_of_an_earlier_version_is_not_written(desk: Desk) -> N
     desk.town.lineage_ = lineage(version("v3", NEWER), version(), old_version())
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told())
-    assert desk.carry().reason is Reason.NOT_DISPATCHED
+    assert desk.carry().reason is Reason.NOT_ADMITTED
     assert desk.town.written == []
 
 

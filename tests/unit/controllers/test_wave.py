@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from shared.controllers.environment import pending_starts
-from shared.controllers.environment.controller import _finished, cycled_by_hand, reconcile_environment, remind
-from shared.controllers.environment.pending_starts import GONE_AFTER, STOP_MAY_COME, pay_owed_starts
-from shared.controllers.environment.wave import Cycling, carry_wave, next_apps
+from shared.controllers.environment.controller import (
+    _finished,
+    reconcile_environment,
+    record_stop_start_by_hand,
+    remind,
+)
+from shared.controllers.environment.pending_starts import GONE_AFTER, STOP_MAY_COME, complete_pending_starts
+from shared.controllers.environment.wave import WaveRun, carry_wave, next_apps
 from shared.domain.environments.apps import wave_app
-from shared.domain.environments.record import Cycle, CycleApp, CycleState, OwedStart
+from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord, PendingStart
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
 from shared.domain.fleet.copies import RootCertificate
 from shared.domain.fleet.fleet import Listing
@@ -23,7 +28,7 @@ from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.outcome import Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.tags import Tags
 from shared.loop.reach import Inbound
 from shared.loop.run import TIME_BUDGET, Run
@@ -140,7 +145,7 @@ class Desk:
     storage: SmallStorage = field(default_factory=SmallStorage)
     leases: SmallLeases = field(default_factory=SmallLeases)
 
-    def run(self, most: MostDown | None = None) -> Run:
+    def run(self, most: MaxUnavailable | None = None) -> Run:
         """Return a run that may have at most `most` apps down."""
         given: Any = {
             "app_service": self.estate,
@@ -151,13 +156,20 @@ class Desk:
         ports = ports_on(self.storage, self.clock, **given)
         return Run.start(ports, replace(APPLY, ase_max_unavailable=most), self.pool)
 
-    def cycling(self, most: int = 9, **others: Any) -> Cycling:  # noqa: ANN401 - as the fields are
+    def wave_run(self, most: int = 9, **others: Any) -> WaveRun:  # noqa: ANN401 - as the fields are
         """Return a run for the environment in which the records of all apps wait for the stop."""
         apps = tuple(pending(site) for site in self.estate.sites.values())
         self.run().ports.app_restarts.put(ASE, apps)
-        return Cycling(self.run(MostDown(most)), self.leases, Cycle(ASE, since=NOW - HOUR), apps, Inbound(), **others)
+        return WaveRun(
+            self.run(MaxUnavailable(most)),
+            self.leases,
+            EnvironmentRecord(ASE, since=NOW - HOUR),
+            apps,
+            Inbound(),
+            **others,
+        )
 
-    def states(self) -> dict[SiteRef, CycleState]:
+    def states(self) -> dict[SiteRef, AppRestartState]:
         """Return the recorded state of each app."""
         return {app.site: app.state for app in self.run().ports.app_restarts.of(ASE)}
 
@@ -179,14 +191,14 @@ def desk(pool: ThreadPoolExecutor, *sites: Site) -> Desk:
     return Desk(Estate({site.ref: site for site in sites}), pool)
 
 
-def pending(site: Site) -> CycleApp:
+def pending(site: Site) -> AppRestart:
     """Return the record of an app that has waited for its stop for an hour."""
-    return CycleApp(wave_app(site), CycleState.PENDING, NOW - HOUR)
+    return AppRestart(wave_app(site), AppRestartState.PENDING, NOW - HOUR)
 
 
-def going(cycling: Cycling) -> list[SiteRef]:
+def going(wave_run: WaveRun) -> list[SiteRef]:
     """Return the apps that the next wave of stops includes."""
-    return [app.site for app in next_apps(cycling)]
+    return [app.site for app in next_apps(wave_run)]
 
 
 # ----------------------------------------------------------------------------------------- next to rolls of settings
@@ -199,13 +211,13 @@ def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
 ) -> None:
     """A wave stops no further app of a group while a roll restarts another app of the group."""
     street = desk(pool, hosted("a", "checkout"), hosted("b", "checkout", plan=plan), hosted("c"))
-    restart_claims, cycling = street.run().ports.restart_claims, street.cycling()
+    restart_claims, wave_run = street.run().ports.restart_claims, street.wave_run()
     if done:
-        cycling = cycling.record([cycling.apps[1].now(CycleState.ANSWERED, NOW)])
+        wave_run = wave_run.record([wave_run.apps[1].now(AppRestartState.ANSWERED, NOW)])
     restart_claims.claim(plan, B, REF, 1)
-    assert going(cycling) == [C]
+    assert going(wave_run) == [C]
     restart_claims.give_back(plan, B, REF)
-    assert going(cycling) == [A, C]
+    assert going(wave_run) == [A, C]
 
 
 def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
@@ -214,34 +226,34 @@ def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolE
     A percentage limit on apps that are down counts only the apps that run.
     """
     street = desk(pool, hosted("a"), hosted("b"), hosted("c", running=False), hosted("d", running=False))
-    restart_claims, half = street.run().ports.restart_claims, MostDown(50, percent=True)
-    cycling = replace(street.cycling(), run=street.run(half))
+    restart_claims, half = street.run().ports.restart_claims, MaxUnavailable(50, percent=True)
+    wave_run = replace(street.wave_run(), run=street.run(half))
     restart_claims.claim(ASE.resource_id, site_ref("later"), REF, 1)
-    assert going(cycling) == []
+    assert going(wave_run) == []
     restart_claims.give_back(ASE.resource_id, site_ref("later"), REF)
-    assert going(cycling) == [A]
+    assert going(wave_run) == [A]
 
 
 def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
     """Waves and rolls together stay within the limit of the environment and of each plan."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c", plan=BACK))
     street.run().ports.restart_claims.claim(FRONT, A, REF, 1)
-    assert going(street.cycling(most=1)) == []
-    assert going(street.cycling(most=2)) == [B]
+    assert going(street.wave_run(most=1)) == []
+    assert going(street.wave_run(most=2)) == [B]
 
 
 def test_what_a_dead_run_of_the_environment_counted_goes_on(pool: ThreadPoolExecutor) -> None:
     """After a crash, the next run stops the apps that the crashed run had claimed."""
     street = desk(pool, hosted("a"), hosted("b"))
-    assert going(street.cycling(most=1)) == [A]
-    assert going(street.cycling(most=1)) == [A]
+    assert going(street.wave_run(most=1)) == [A]
+    assert going(street.wave_run(most=1)) == [A]
 
 
 def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolExecutor) -> None:
     """A wave leaves out an app whose lease another run holds, and an app that Azure refused to stop."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c"))
     refused = {B: StopRefused("no", Reason.DENIED_BY_AZURE)}
-    assert going(street.cycling(busy=frozenset({A}), refused=refused)) == [C]
+    assert going(street.wave_run(busy=frozenset({A}), refused=refused)) == [C]
 
 
 @pytest.mark.parametrize("why", ["the last of its group", "not let be stopped"])
@@ -251,13 +263,13 @@ def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExe
     groups = ("pair",) if last else ()
     street = desk(pool, hosted("a", *groups), hosted("b"), hosted("c", *groups, running=False))
     refused = {} if last else {A: StopRefused("no", Reason.DENIED_BY_AZURE)}
-    cycling = street.cycling(refused=refused)
-    left = replace(cycling, apps=tuple(app for app in cycling.apps if app.site != C or last))
-    parted = left.recorded([left.apps[-1].now(CycleState.SPARED, NOW)]) if last else left
+    wave_run = street.wave_run(refused=refused)
+    left = replace(wave_run, apps=tuple(app for app in wave_run.apps if app.site != C or last))
+    parted = left.recorded([left.apps[-1].now(AppRestartState.EXCLUDED, NOW)]) if last else left
     outcome = _finished(parted, 0)
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.PLAN_BUSY
-    alone = parted.recorded([parted.apps[1].now(CycleState.ANSWERED, NOW)])
+    alone = parted.recorded([parted.apps[1].now(AppRestartState.ANSWERED, NOW)])
     expected = Reason.LAST_OF_GROUP if last else Reason.DENIED_BY_AZURE
     assert _finished(alone, 0).reason is expected
 
@@ -268,13 +280,13 @@ def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExe
 def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
     """An app gives up its restart claim if it was already stopped or if Azure refused to stop it."""
     street = desk(pool, hosted("a"), hosted("b"))
-    cycling = street.cycling()
-    wave = next_apps(cycling)
+    wave_run = street.wave_run()
+    wave = next_apps(wave_run)
     street.estate.sites[A] = replace(street.estate.sites[A], running=False)
     street.estate.fails["stop", B] = Denied("no")
-    carry_wave(cycling, wave)
+    carry_wave(wave_run, wave)
     assert street.estate.asked == [("stop", B)]
-    assert street.states() == {A: CycleState.SPARED, B: CycleState.PENDING}
+    assert street.states() == {A: AppRestartState.EXCLUDED, B: AppRestartState.PENDING}
     for place in (FRONT, ASE.resource_id):
         assert street.run().ports.restart_claims.restarting(place, OTHER_ASE) == ()
 
@@ -282,10 +294,10 @@ def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExe
 def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor) -> None:
     """An app whose lease another run holds still counts as down for the limits of a wave."""
     street = desk(pool, hosted("a"))
-    cycling = street.cycling()
-    wave = next_apps(cycling)
+    wave_run = street.wave_run()
+    wave = next_apps(wave_run)
     street.leases.busy.add(f"site {A.resource_id}")
-    assert carry_wave(cycling, wave).busy == {A}
+    assert carry_wave(wave_run, wave).busy == {A}
     assert street.run().ports.restart_claims.restarting(FRONT, OTHER_ASE) == (A,)
 
 
@@ -293,9 +305,9 @@ def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor)
     """An app that Azure refuses to start still counts as down, so that no other app of the plan stops."""
     street = desk(pool, hosted("a"), hosted("b"))
     street.estate.fails["start", A] = Denied("no")
-    cycling = street.cycling(most=1)
+    wave_run = street.wave_run(most=1)
     with pytest.raises(Denied):
-        carry_wave(cycling, next_apps(cycling))
+        carry_wave(wave_run, next_apps(wave_run))
     restart_claims = street.run().ports.restart_claims
     assert restart_claims.restarting(FRONT, OTHER_ASE) == (A,)
     assert not restart_claims.claim(FRONT, B, REF, 1)
@@ -304,10 +316,10 @@ def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor)
 def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
     """After its stop and start, an app gives up its claims on its plan and in its environment."""
     street = desk(pool, hosted("a"))
-    cycling = street.cycling()
-    carry_wave(cycling, next_apps(cycling))
+    wave_run = street.wave_run()
+    carry_wave(wave_run, next_apps(wave_run))
     assert street.estate.asked == [("stop", A), ("start", A)]
-    assert street.states() == {A: CycleState.UNPROVEN}
+    assert street.states() == {A: AppRestartState.UNPROVEN}
     for place in (FRONT, ASE.resource_id):
         assert street.run().ports.restart_claims.restarting(place, OTHER_ASE) == ()
 
@@ -317,20 +329,22 @@ def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: Threa
 
 def noted(street: Desk, inside: EnvironmentRef = ASE) -> None:
     """Record a root that is expected in the environment."""
-    street.run().ports.cycles.change(inside, lambda cycle: cycle.noting(NEW, NOW - HOUR))
+    street.run().ports.environment_records.change(
+        inside, lambda environment_record: environment_record.noting(NEW, NOW - HOUR)
+    )
 
 
 def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExecutor) -> None:
     """A pending start in another environment does not delay an environment's waves."""
     street = desk(pool, hosted("a"))
     noted(street)
-    street.run().ports.pending_starts.record(OwedStart(A, OTHER_ASE, NOW))
+    street.run().ports.pending_starts.record(PendingStart(A, OTHER_ASE, NOW))
     outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.ROOT_NOT_THERE
-    street.run().ports.pending_starts.record(OwedStart(A, ASE, NOW))
+    street.run().ports.pending_starts.record(PendingStart(A, ASE, NOW))
     outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
-    assert outcome.reason is Reason.START_OWED
+    assert outcome.reason is Reason.START_PENDING
 
 
 def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) -> None:
@@ -351,8 +365,8 @@ def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) 
         street.storage.lasts = None
         outcome = reconcile_environment(street.run(), EnvironmentMessage(ASE))
         assert isinstance(outcome, Stalled)
-        assert outcome.reason is Reason.CYCLE_BY_HAND
-        assert set(street.states().values()) == {CycleState.PENDING}, f"after {lasts} writes"
+        assert outcome.reason is Reason.STOP_START_BY_HAND
+        assert set(street.states().values()) == {AppRestartState.PENDING}, f"after {lasts} writes"
 
 
 def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecutor) -> None:
@@ -363,13 +377,13 @@ def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecuto
     street = desk(pool, *(hosted(name) for name in "abc"))
     restart_claims, ports = street.run().ports.restart_claims, street.run().ports
     apps = [pending(street.estate.sites[ref]) for ref in (A, B, C)]
-    states = (CycleState.STARTED, CycleState.ANSWERED, CycleState.PENDING)
+    states = (AppRestartState.STARTED, AppRestartState.ANSWERED, AppRestartState.PENDING)
     ports.app_restarts.put(ASE, [app.now(state, NOW) for app, state in zip(apps, states, strict=True)])
     for place in (FRONT, ASE.resource_id):
         assert restart_claims.claim(place, A, ASE, 1)
-    cycled_by_hand(street.run(), ASE)
-    assert street.states() == {A: CycleState.SPARED, B: CycleState.ANSWERED, C: CycleState.SPARED}
-    assert not ports.cycles.of(ASE).is_open
+    record_stop_start_by_hand(street.run(), ASE)
+    assert street.states() == {A: AppRestartState.EXCLUDED, B: AppRestartState.ANSWERED, C: AppRestartState.EXCLUDED}
+    assert not ports.environment_records.of(ASE).is_open
     for place in (FRONT, ASE.resource_id):
         assert restart_claims.restarting(place, OTHER_ASE) == ()
 
@@ -378,7 +392,7 @@ def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
     """The sweep sends a message for an environment with waiting apps, and none for a finished environment."""
     street = desk(pool)
     noted(street)
-    street.run().ports.cycles.put(Cycle(OTHER_ASE, since=NOW - HOUR, done_at=NOW))
+    street.run().ports.environment_records.put(EnvironmentRecord(OTHER_ASE, since=NOW - HOUR, done_at=NOW))
     assert remind(street.run()) == (ASE,)
     assert street.estate.sent == [ASE]
 
@@ -386,9 +400,9 @@ def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
 # ------------------------------------------------------------------------------------------------------- pending starts
 
 
-def owed(street: Desk, ref: SiteRef, ago: timedelta = SECOND) -> None:
+def record_start(street: Desk, ref: SiteRef, ago: timedelta = SECOND) -> None:
     """Record that the start of an app has been pending for the given time."""
-    street.run().ports.pending_starts.record(OwedStart(ref, ASE, street.clock.now() - ago))
+    street.run().ports.pending_starts.record(PendingStart(ref, ASE, street.clock.now() - ago))
 
 
 def left(street: Desk) -> list[SiteRef]:
@@ -401,13 +415,13 @@ def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypa
     monkeypatch.setattr(pending_starts, "MOST_THREADS", 1)
     street = desk(pool, *(hosted(name, running=False) for name in "abc"))
     for ref in (A, B, C):
-        owed(street, ref)
+        record_start(street, ref)
     tried = []
     for minute in range(3):
         street.clock.time = NOW + timedelta(minutes=minute)
         leases = Slow(clock=street.clock)
         run = street.run()
-        pay_owed_starts(replace(run, ports=replace(run.ports, leases=leases)))
+        complete_pending_starts(replace(run, ports=replace(run.ports, leases=leases)))
         tried += leases.tried
     assert sorted(tried) == [f"site {ref.resource_id}" for ref in (A, B, C)]
 
@@ -432,9 +446,9 @@ class Slow(SmallLeases):
 def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolExecutor) -> None:
     """The timer for pending starts does not start an app whose lease is held by the run that stopped it."""
     street = desk(pool, hosted("a", running=False))
-    owed(street, A)
+    record_start(street, A)
     street.leases.busy.add(f"site {A.resource_id}")
-    pay_owed_starts(street.run())
+    complete_pending_starts(street.run())
     assert street.estate.asked == []
     assert left(street) == [A]
 
@@ -442,7 +456,7 @@ def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolEx
 def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_it(pool: ThreadPoolExecutor) -> None:
     """The timer for pending starts leaves an app stopped if the start was completed while the timer waited."""
     street = desk(pool, hosted("a", running=False))
-    owed(street, A)
+    record_start(street, A)
     run = street.run()
 
     @contextmanager
@@ -452,18 +466,18 @@ def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_i
 
     leases: Any = street.leases
     leases.hold = paying
-    pay_owed_starts(run)
+    complete_pending_starts(run)
     assert street.estate.asked == []
 
 
 def test_start_stays_owed_while_the_stop_may_still_come(pool: ThreadPoolExecutor) -> None:
     """A start stays pending for five minutes if the app runs, because a crashed run's stop may still arrive."""
     street = desk(pool, hosted("a"))
-    owed(street, A, STOP_MAY_COME - SECOND)
-    pay_owed_starts(street.run())
+    record_start(street, A, STOP_MAY_COME - SECOND)
+    complete_pending_starts(street.run())
     assert left(street) == [A]
     street.clock.sleep(1)
-    pay_owed_starts(street.run())
+    complete_pending_starts(street.run())
     assert left(street) == []
     assert street.estate.sent == [ASE]
     assert street.estate.asked == []
@@ -476,11 +490,11 @@ def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: Thread
     """
     street = desk(pool, hosted("a", running=False))
     street.estate.fails["look", A] = NotFound("gone")
-    owed(street, A, GONE_AFTER - SECOND)
-    pay_owed_starts(street.run())
+    record_start(street, A, GONE_AFTER - SECOND)
+    complete_pending_starts(street.run())
     assert left(street) == [A]
     street.clock.sleep(1)
-    pay_owed_starts(street.run())
+    complete_pending_starts(street.run())
     assert left(street) == []
 
 
@@ -489,9 +503,9 @@ def test_one_app_that_cannot_be_started_holds_up_no_other(pool: ThreadPoolExecut
     street = desk(pool, hosted("a", running=False), hosted("b", running=False))
     street.estate.fails["start", A] = Denied("no")
     for ref in (A, B):
-        owed(street, ref)
+        record_start(street, ref)
     with pytest.raises(ExceptionGroup):
-        pay_owed_starts(street.run())
+        complete_pending_starts(street.run())
     assert street.estate.sites[B].running
     assert A in left(street)
 
@@ -499,34 +513,34 @@ def test_one_app_that_cannot_be_started_holds_up_no_other(pool: ThreadPoolExecut
 @pytest.mark.parametrize(
     ("since", "state"),
     [
-        pytest.param(NOW - HOUR, CycleState.STARTED, id="its stop came after the apps were listed"),
-        pytest.param(NOW, CycleState.PENDING, id="its stop was for an earlier root"),
-        pytest.param(None, CycleState.PENDING, id="the apps were never listed"),
+        pytest.param(NOW - HOUR, AppRestartState.STARTED, id="its stop came after the apps were listed"),
+        pytest.param(NOW, AppRestartState.PENDING, id="its stop was for an earlier root"),
+        pytest.param(None, AppRestartState.PENDING, id="the apps were never listed"),
     ],
 )
 def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
     pool: ThreadPoolExecutor,
     since: datetime | None,
-    state: CycleState,
+    state: AppRestartState,
 ) -> None:
     """A start by the timer counts as the app's restart for a root that arrived before the app's stop."""
     street = desk(pool, hosted("a", running=False), hosted("b"))
     ports = street.run().ports
-    ports.cycles.put(Cycle(ASE, since=since))
+    ports.environment_records.put(EnvironmentRecord(ASE, since=since))
     ports.app_restarts.put(ASE, [pending(site) for site in street.estate.sites.values()])
-    owed(street, A)
-    pay_owed_starts(street.run())
+    record_start(street, A)
+    complete_pending_starts(street.run())
     assert street.estate.asked == [("start", A)]
-    assert street.states() == {A: state, B: CycleState.PENDING}
+    assert street.states() == {A: state, B: AppRestartState.PENDING}
 
 
 def test_stop_of_which_nobody_knows_is_followed_by_a_start(pool: ThreadPoolExecutor) -> None:
     """Certroll starts an app at once if Azure gave no answer to its stop, and the start stays recorded as pending."""
     street = desk(pool, hosted("a"))
     street.estate.fails["stop", A] = OutcomeUnknown("504")
-    cycling = street.cycling()
+    wave_run = street.wave_run()
     with pytest.raises(OutcomeUnknown):
-        carry_wave(cycling, next_apps(cycling))
+        carry_wave(wave_run, next_apps(wave_run))
     assert street.estate.asked == [("stop", A), ("start", A)]
     assert left(street) == [A]
     assert street.run().ports.restart_claims.restarting(FRONT, OTHER_ASE) == (A,)

@@ -10,11 +10,11 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
 from shared.clients.storage.queues import StorageQueue
-from shared.controllers.intake.operators import cycle, cycled, release
+from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
 from shared.controllers.intake.poison import replay
 from shared.controllers.sweep.certificates import _imported, _known_roots, _reading
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.environments.record import Cycle
+from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
@@ -127,28 +127,28 @@ def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor)
     """An operator's request to stop and start apps affects only the named environment."""
     box = Box()
     for ref in (ASE, TWIN):
-        box.run(pool).ports.cycles.put(Cycle(ref, since=NOW - HOUR, done_at=NOW))
-    assert cycle(box.run(pool), " RG-Network ", ASE.name.upper()) == ASE.resource_id
+        box.run(pool).ports.environment_records.put(EnvironmentRecord(ref, since=NOW - HOUR, done_at=NOW))
+    assert request_stop_start(box.run(pool), " RG-Network ", ASE.name.upper()) == ASE.resource_id
     assert box.sent == [EnvironmentMessage(ASE)]
-    assert [known.environment for known in box.run(pool).ports.cycles.all() if known.is_open] == [ASE]
+    assert [known.environment for known in box.run(pool).ports.environment_records.all() if known.is_open] == [ASE]
 
 
 def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolExecutor) -> None:
     """An operator's report of a finished stop and start affects only the named environment."""
     box = Box()
     for ref in (ASE, TWIN):
-        box.run(pool).ports.cycles.change(ref, lambda known: known.noting(NEW, NOW).asked(NOW))
-    cycled(box.run(pool), ASE.resource_group, ASE.name)
-    assert [known.environment for known in box.run(pool).ports.cycles.all() if known.is_asked] == [TWIN]
+        box.run(pool).ports.environment_records.change(ref, lambda known: known.noting(NEW, NOW).asked(NOW))
+    confirm_stop_start(box.run(pool), ASE.resource_group, ASE.name)
+    assert [known.environment for known in box.run(pool).ports.environment_records.all() if known.is_asked] == [TWIN]
 
 
 def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExecutor) -> None:
     """Certroll refuses an operator's report that a stop and start is done while a wave is in progress."""
     box = Box(leases=SmallLeases({f"environment {ASE.resource_id}"}))
-    box.run(pool).ports.cycles.change(ASE, lambda known: known.asked(NOW))
+    box.run(pool).ports.environment_records.change(ASE, lambda known: known.asked(NOW))
     with pytest.raises(Conflict, match="try again"):
-        cycled(box.run(pool), ASE.resource_group, ASE.name)
-    assert box.run(pool).ports.cycles.of(ASE).is_asked
+        confirm_stop_start(box.run(pool), ASE.resource_group, ASE.name)
+    assert box.run(pool).ports.environment_records.of(ASE).is_asked
 
 
 def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecutor) -> None:
@@ -191,7 +191,7 @@ def test_vaults_that_are_not_ours_are_not_read(pool: ThreadPoolExecutor) -> None
     """A sweep reads no vault outside `CERTROLL_VAULTS`, even if a copy or an environment names it."""
     copies = (copy(), copy("foreign", source=FOREIGN), copy("upload", source=None))
     assert _imported(Fleet(NOW, certificates=copies), APPLY.vaults) == {REF}
-    known = Cycle(ASE).wanting("evil/root", NEW, NOW).wanting(f"{VAULT}/root", NEW, NOW)
+    known = EnvironmentRecord(ASE).wanting("evil/root", NEW, NOW).wanting(f"{VAULT}/root", NEW, NOW)
     found = _known_roots(Box().run(pool), (known,))
     assert found == {VaultCertificateRef.parse(VAULT, "secret", "root")}
 

@@ -6,16 +6,23 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.environments.apps import WaveApp
-from shared.domain.environments.record import MOST_ROOTS, Cycle, CycleApp, CycleState, NotedRoot, Want
+from shared.domain.environments.record import (
+    MOST_ROOTS,
+    AppRestart,
+    AppRestartState,
+    EnvironmentRecord,
+    NotedRoot,
+    Want,
+)
 from shared.domain.names import Thumbprint
 from tests.build import ASE, DAY, HOUR, NEW, NEWER, NOW, OLD, site_ref
 
 BEFORE, AFTER = NOW - HOUR, NOW + HOUR
 SECOND = timedelta(seconds=1)
-NOTHING = Cycle(ASE)
+NOTHING = EnvironmentRecord(ASE)
 NOTED = NotedRoot(NEW, BEFORE)
 SEEN = NotedRoot(NEW, BEFORE, NOW)
-DONE = Cycle(ASE, (SEEN,), since=NOW, done_at=AFTER)
+DONE = EnvironmentRecord(ASE, (SEEN,), since=NOW, done_at=AFTER)
 
 
 def many(count: int) -> tuple[NotedRoot, ...]:
@@ -47,8 +54,8 @@ def many(count: int) -> tuple[NotedRoot, ...]:
 )
 def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
     """Certroll records a root before the upload of the root, and then waits until the environment has it."""
-    cycle = replace(DONE, roots=before)
-    assert cycle.noting(NEW, NOW) == replace(DONE, roots=after)
+    record = replace(DONE, roots=before)
+    assert record.noting(NEW, NOW) == replace(DONE, roots=after)
     assert len(after) <= MOST_ROOTS
 
 
@@ -63,9 +70,9 @@ def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tu
 )
 def test_root_that_somebody_else_put_is_known(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
     """Certroll remembers a root that somebody else uploaded, and stops no app for such a root."""
-    cycle = replace(DONE, roots=before)
-    assert cycle.knowing(NEW, NOW) == replace(DONE, roots=after)
-    assert cycle.knowing(NEW, NOW).is_open is cycle.is_open
+    record = replace(DONE, roots=before)
+    assert record.knowing(NEW, NOW) == replace(DONE, roots=after)
+    assert record.knowing(NEW, NOW).is_open is record.is_open
 
 
 def test_root_that_a_vault_object_is_makes_no_room() -> None:
@@ -81,7 +88,7 @@ def test_root_is_found_by_its_thumbprint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cycle", "is_open"),
+    ("record", "is_open"),
     [
         pytest.param(NOTHING, False, id="nothing is known of it"),
         pytest.param(NOTHING.noting(NEW, NOW), True, id="a root is on its way"),
@@ -97,13 +104,13 @@ def test_root_is_found_by_its_thumbprint() -> None:
         pytest.param(replace(DONE, asked_at=AFTER), True, id="they were asked for once more"),
     ],
 )
-def test_cycle_is_open_while_something_is_left(cycle: Cycle, *, is_open: bool) -> None:
+def test_cycle_is_open_while_something_is_left(record: EnvironmentRecord, *, is_open: bool) -> None:
     """An environment record is open until all roots have arrived, all apps are done, and no request is left."""
-    assert cycle.is_open is is_open
+    assert record.is_open is is_open
 
 
 @pytest.mark.parametrize(
-    ("cycle", "there", "news"),
+    ("record", "there", "news"),
     [
         pytest.param(NOTHING, {NEW}, False, id="nobody noted what is there"),
         pytest.param(NOTHING.noting(NEW, NOW), {NEW}, True, id="a noted root has come"),
@@ -115,9 +122,11 @@ def test_cycle_is_open_while_something_is_left(cycle: Cycle, *, is_open: bool) -
         pytest.param(replace(DONE, asked_at=AFTER), {NEW}, True, id="somebody asks once more"),
     ],
 )
-def test_apps_are_listed_anew_for_news_alone(cycle: Cycle, there: set[Thumbprint | None], *, news: bool) -> None:
+def test_apps_are_listed_anew_for_news_alone(
+    record: EnvironmentRecord, there: set[Thumbprint | None], *, news: bool
+) -> None:
     """Certroll lists an environment's apps again only for a new root or at an operator's request."""
-    assert cycle.has_news(frozenset(there)) is news
+    assert record.has_news(frozenset(there)) is news
 
 
 def test_listing_marks_the_roots_that_are_there() -> None:
@@ -126,10 +135,10 @@ def test_listing_marks_the_roots_that_are_there() -> None:
     Certroll keeps the time at which it saw a root first.
     """
     noted = (SEEN, NotedRoot(OLD, BEFORE), NotedRoot(NEWER, BEFORE))
-    before = Cycle(ASE, noted, BEFORE, BEFORE, BEFORE, revision="7")
+    before = EnvironmentRecord(ASE, noted, BEFORE, BEFORE, BEFORE, revision="7")
     after = before.listed(frozenset({NEW, OLD, None}), AFTER)
     roots = (SEEN, NotedRoot(OLD, BEFORE, AFTER), NotedRoot(NEWER, BEFORE))
-    assert after == Cycle(ASE, roots, AFTER, None, None, revision="7")
+    assert after == EnvironmentRecord(ASE, roots, AFTER, None, None, revision="7")
     assert before.listed(frozenset(), AFTER, hidden=True).hidden
 
 
@@ -139,7 +148,7 @@ def test_asking_keeps_what_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cycle", "done_for"),
+    ("record", "done_for"),
     [
         pytest.param(DONE, AFTER, id="it was there when they were listed"),
         pytest.param(replace(DONE, since=NOW + HOUR / 2), AFTER, id="they were listed once more, and are done again"),
@@ -150,26 +159,26 @@ def test_asking_keeps_what_is_known() -> None:
         pytest.param(replace(DONE, asked_at=AFTER), None, id="somebody asks once more"),
         pytest.param(NOTHING.knowing(NEW, NOW), None, id="somebody put it, and no app was listed"),
         pytest.param(
-            Cycle(ASE, (), since=BEFORE, done_at=BEFORE).knowing(NEW, NOW),
+            EnvironmentRecord(ASE, (), since=BEFORE, done_at=BEFORE).knowing(NEW, NOW),
             None,
             id="somebody put it after they were done",
         ),
     ],
 )
-def test_apps_are_done_for_roots_that_were_there(cycle: Cycle, done_for: datetime | None) -> None:
+def test_apps_are_done_for_roots_that_were_there(record: EnvironmentRecord, done_for: datetime | None) -> None:
     """An environment's apps count as done for a root only if Certroll listed them after the root arrived.
 
     An app trusts only roots that were in the environment before the app started.
     """
-    assert cycle.done_for(NEW) == done_for
+    assert record.done_for(NEW) == done_for
 
 
 def test_app_comes_into_a_new_state() -> None:
     """A new state of an app in a wave has its own time and a shortened detail, and keeps the probe's result."""
-    app = CycleApp(WaveApp(site_ref(), "plan"), CycleState.PENDING, BEFORE, "as it was", answered=True)
+    app = AppRestart(WaveApp(site_ref(), "plan"), AppRestartState.PENDING, BEFORE, "as it was", answered=True)
     assert app.site == site_ref()
-    assert app.now(CycleState.STARTED, NOW) == CycleApp(app.app, CycleState.STARTED, NOW, "", answered=True)
-    assert app.now(CycleState.FAILED, NOW, "x" * 5000).detail == "x" * 1000
+    assert app.now(AppRestartState.STARTED, NOW) == AppRestart(app.app, AppRestartState.STARTED, NOW, "", answered=True)
+    assert app.now(AppRestartState.FAILED, NOW, "x" * 5000).detail == "x" * 1000
 
 
 @pytest.mark.parametrize(
@@ -208,28 +217,28 @@ def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() ->
     Certroll ignores a record that a vault object is a root after eight days.
     """
     wants = (Want("kv/a", NEW, NOW), Want("kv/b", OLD, NOW), Want("kv/c", NEW, NOW - 9 * DAY))
-    cycle = replace(NOTHING, wants=wants)
-    assert cycle.wanted_by_another("kv/b", NEW, NOW) == "kv/a"
-    assert cycle.wanted_by_another("kv/a", NEW, NOW) is None
-    assert cycle.lasting(NOW) == wants[:2]
-    assert cycle.lasting(NOW + 8 * DAY) == ()
-    assert cycle.lasting(NOW + 8 * DAY - SECOND) == wants[:2]
+    record = replace(NOTHING, wants=wants)
+    assert record.wanted_by_another("kv/b", NEW, NOW) == "kv/a"
+    assert record.wanted_by_another("kv/a", NEW, NOW) is None
+    assert record.lasting(NOW) == wants[:2]
+    assert record.lasting(NOW + 8 * DAY) == ()
+    assert record.lasting(NOW + 8 * DAY - SECOND) == wants[:2]
 
 
 def test_what_never_came_is_not_waited_for() -> None:
     """Certroll forgets a root that did not arrive within a day, and keeps a root that it has seen."""
     seen = NotedRoot(NEW, NOW - 2 * DAY, NOW - 2 * DAY)
     lost, late = NotedRoot(OLD, NOW - 2 * DAY), NotedRoot(NEWER, BEFORE)
-    cycle = replace(NOTHING, roots=(seen, lost, late))
-    assert cycle.without_lost(frozenset(), NOW).roots == (seen, late)
-    assert set(cycle.without_lost(frozenset({OLD}), NOW).roots) == {seen, lost, late}
+    record = replace(NOTHING, roots=(seen, lost, late))
+    assert record.without_lost(frozenset(), NOW).roots == (seen, late)
+    assert set(record.without_lost(frozenset({OLD}), NOW).roots) == {seen, lost, late}
 
 
 @pytest.mark.parametrize(("ago", "counts"), [(DAY, False), (DAY - timedelta(seconds=1), True)])
 def test_root_that_was_to_be_put_counts_for_a_day(ago: timedelta, *, counts: bool) -> None:
     """Certroll waits for exactly one day for a root that it meant to upload."""
-    cycle = replace(NOTHING, roots=(NotedRoot(NEW, NOW - ago),))
-    assert bool(cycle.without_lost(frozenset(), NOW).roots) is counts
+    record = replace(NOTHING, roots=(NotedRoot(NEW, NOW - ago),))
+    assert bool(record.without_lost(frozenset(), NOW).roots) is counts
 
 
 def test_people_may_say_that_it_is_done() -> None:

@@ -79,28 +79,28 @@ def test_names_in_messages_compare_without_case() -> None:
 
 def test_waiting_is_counted() -> None:
     """The message that follows a waiting message counts another wait."""
-    assert CertificateMessage(REF, Cause.EVENT, 4).again() == CertificateMessage(REF, Cause.WAIT, 5)
-    assert SiteMessage(SLOT, REF, 4).again() == SiteMessage(SLOT, REF, 5)
-    assert EnvironmentMessage(ASE, 4).again() == EnvironmentMessage(ASE, 5)
+    assert CertificateMessage(REF, Cause.EVENT, 4).next_wait() == CertificateMessage(REF, Cause.WAIT, 5)
+    assert SiteMessage(SLOT, REF, 4).next_wait() == SiteMessage(SLOT, REF, 5)
+    assert EnvironmentMessage(ASE, 4).next_wait() == EnvironmentMessage(ASE, 5)
 
 
 def test_waiting_ends() -> None:
     """After twenty waits in a row, a message has no next message, because the sweep continues the work."""
-    assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS - 1).again() == CertificateMessage(REF, Cause.WAIT, 20)
-    assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS).again() is None
-    assert SiteMessage(SLOT, REF, MOST_WAITS - 1).again() == SiteMessage(SLOT, REF, 20)
-    assert SiteMessage(SLOT, REF, MOST_WAITS).again() is None
-    assert EnvironmentMessage(ASE, MOST_WAITS - 1).again() == EnvironmentMessage(ASE, 20)
-    assert EnvironmentMessage(ASE, MOST_WAITS).again() is None
+    assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS - 1).next_wait() == CertificateMessage(REF, Cause.WAIT, 20)
+    assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS).next_wait() is None
+    assert SiteMessage(SLOT, REF, MOST_WAITS - 1).next_wait() == SiteMessage(SLOT, REF, 20)
+    assert SiteMessage(SLOT, REF, MOST_WAITS).next_wait() is None
+    assert EnvironmentMessage(ASE, MOST_WAITS - 1).next_wait() == EnvironmentMessage(ASE, 20)
+    assert EnvironmentMessage(ASE, MOST_WAITS).next_wait() is None
 
 
 @pytest.mark.parametrize("waits", [0, 7, MOST_WAITS])
 def test_progress_begins_the_count_anew(waits: int) -> None:
     """The message that follows a run with progress starts again with a count of zero waits."""
     certificate, site = CertificateMessage(REF, Cause.EVENT, waits), SiteMessage(SLOT, REF, waits)
-    assert certificate.again(progress=True) == CertificateMessage(REF, Cause.WAIT, 0)
-    assert site.again(progress=True) == SiteMessage(SLOT, REF, 0)
-    assert EnvironmentMessage(ASE, waits).again(progress=True) == EnvironmentMessage(ASE, 0)
+    assert certificate.next_wait(progress=True) == CertificateMessage(REF, Cause.WAIT, 0)
+    assert site.next_wait(progress=True) == SiteMessage(SLOT, REF, 0)
+    assert EnvironmentMessage(ASE, waits).next_wait(progress=True) == EnvironmentMessage(ASE, 0)
 
 
 TAMPERED = [

@@ -218,7 +218,7 @@ def test_late_store_says_since_when() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "cure"),
+    ("status", "remedy"),
     [
         (StoreStatus.ORDER_FAILED, "the order itself failed; see its status"),
         (StoreStatus.NOT_PERMITTED, "the vault refuses certificate registration; see the findings of the vault"),
@@ -228,10 +228,10 @@ def test_late_store_says_since_when() -> None:
         (StoreStatus.UNKNOWN_ERROR, f"store it again ({STEP})"),
     ],
 )
-def test_failed_store_says_what_to_do(status: StoreStatus, cure: str) -> None:
+def test_failed_store_says_what_to_do(status: StoreStatus, remedy: str) -> None:
     """Certroll names a separate next step for each failure to store a certificate in its vault."""
     (found,) = problems(replace(GOOD, stored=stored(status)), NOW)
-    assert found.detail == f"{VAULT_ID} does not get it ({status}): {cure}"
+    assert found.detail == f"{VAULT_ID} does not get it ({status}): {remedy}"
 
 
 def test_failed_store_without_a_vault_says_so() -> None:

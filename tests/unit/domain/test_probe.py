@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeSight, Verdict, judge
+from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeResult, Verdict, judge
 from shared.domain.names import Thumbprint
 from tests.build import FOREIGN, NEW, OLD, OLDER
 
@@ -151,8 +151,8 @@ PLAIN = Probe("/partner", 200, "healthy")
 )
 def test_answer_is_judged(probe: Probe, status: int, body: str, verdict: Verdict) -> None:
     """An app's answer passes, shows an old thumbprint, or fails, and none of these is a redirect."""
-    sight = judge(probe, status, body, NEW, frozenset({OLD, OLDER}))
-    assert (sight.verdict, sight.redirected) == (verdict, False)
+    result = judge(probe, status, body, NEW, frozenset({OLD, OLDER}))
+    assert (result.verdict, result.redirected) == (verdict, False)
 
 
 def test_without_an_old_certificate_nothing_is_old() -> None:
@@ -168,8 +168,8 @@ def test_text_without_thumbprint_is_never_old() -> None:
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
 def test_redirect_fails_with_the_cure(status: int) -> None:
     """An unexpected redirect fails the probe, and the message shows how to correct the tag."""
-    sight = judge(PROVING, status, f"Shown: {NEW}", NEW, NOBODY)
-    assert sight == ProbeSight(
+    result = judge(PROVING, status, f"Shown: {NEW}", NEW, NOBODY)
+    assert result == ProbeResult(
         Verdict.FAILED,
         f"/partner answered {status}, not 200; redirects are not followed: name in the tag a path that answers by"
         f" itself and without a sign-in, or the redirect as what is expected (certroll-probe: /partner {status})",
@@ -180,8 +180,8 @@ def test_redirect_fails_with_the_cure(status: int) -> None:
 @pytest.mark.parametrize("status", [100, 299, 400, 401, 404, 500])
 def test_other_statuses_are_no_redirects(status: int) -> None:
     """The message about an unexpected status that is no redirect names only the path and both statuses."""
-    sight = judge(PROVING, status, "", NEW, NOBODY)
-    assert sight == ProbeSight(Verdict.FAILED, f"/partner answered {status}, not 200")
+    result = judge(PROVING, status, "", NEW, NOBODY)
+    assert result == ProbeResult(Verdict.FAILED, f"/partner answered {status}, not 200")
 
 
 def test_details_say_what_was_expected_and_seen() -> None:
@@ -200,9 +200,9 @@ def test_details_say_what_was_expected_and_seen() -> None:
 @pytest.mark.parametrize("thumbprint", [NEW, OLD, FOREIGN])
 def test_answer_is_never_quoted(status: int, thumbprint: Thumbprint) -> None:
     """The detail of a verdict quotes nothing of the app's answer except known thumbprints."""
-    sight = judge(PROVING, status, f"Shown: {thumbprint} and the secret pear", NEW, frozenset({OLD}))
-    assert "pear" not in repr(sight)
-    assert "key=1" not in repr(sight)
+    result = judge(PROVING, status, f"Shown: {thumbprint} and the secret pear", NEW, frozenset({OLD}))
+    assert "pear" not in repr(result)
+    assert "key=1" not in repr(result)
 
 
 def test_same_of_two_old_ones_is_named_each_time() -> None:
@@ -214,5 +214,5 @@ def test_same_of_two_old_ones_is_named_each_time() -> None:
 def test_first_of_several_old_thumbprints_is_named() -> None:
     """If an app shows several old thumbprints, the detail names the first in sorted order."""
     old = frozenset(Thumbprint(f"{number:040}") for number in range(10))
-    sight = judge(Probe("/health", 200, "{thumbprint}"), 200, " ".join(sorted(old, reverse=True)), NEW, old)
-    assert sight.detail == f"/health answered 200 as expected, but shows {0:040}, not {NEW}"
+    result = judge(Probe("/health", 200, "{thumbprint}"), 200, " ".join(sorted(old, reverse=True)), NEW, old)
+    assert result.detail == f"/health answered 200 as expected, but shows {0:040}, not {NEW}"

@@ -10,8 +10,8 @@ from shared.domain.reason import Reason, Severity, Shows
 STALLING = """
 IncompleteView NotCovered KeyNotImportable KeyTooSmall UnknownCurve NoPrivateKey KeyMismatch ChainLost
 SecretUnreadable AnotherCertificate ServerAuthLost ClientAuthLost KeyNotExportable NotPkcs12 NotAnAuthority
-NotSelfSigned NewestRefused NotLive AmbiguousLineage NoPlanInWebspace WebspaceFull VersionHeld FoughtOver
-ExpiresBeforeWindow SettingsShrunken CycleByHand WaveFailed LastOfGroup InEnvironment WildcardName NameNotAllowed
+NotSelfSigned NewestRefused NotLive AmbiguousLineage NoPlanInWebspace WebspaceFull VersionHeld Contested
+ExpiresBeforeWindow SettingsShrunken StopStartByHand WaveFailed LastOfGroup InEnvironment WildcardName NameNotAllowed
 TierTooLow OnFlexConsumption HostNotVerified CnameNotDirect NotTheAppsAddress BehindTrafficManager CaaForbids
 DnsNotSeen NameTaken RejectedByAzure NotSettled DeniedByAzure NotRenewed OrderPending OrderDenied OrderEnded
 OrderUnreadable OrderNotStored OrderStoreFailed OrderNotRenewable VerificationDue OrderActionUnknown
@@ -25,9 +25,9 @@ UNTOLD = """
 StaleCopy StaleUpload RootMissing PublicCertificateAsked ImportAsked UploadAgainAsked StaleThumbprint RootAsked
 RootNeeded SupersededInUse LoadedAtStart StaleReference ProbeFailed Superseded ManagedAsked AwaitingFirstStage
 OutsideWindow AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs KeptBeside StillUsed NotSeen NotProven InGrace
-EnoughDeleted Cycled NothingToCycle RootNotThere BehindACertificate NothingStale RolledOut Dispatched NotDispatched
+EnoughDeleted StoppedAndStarted NothingToStop RootNotThere BehindACertificate NothingStale RolledOut Dispatched NotAdmitted
 Busy OutOfTime Served Settling Probing PlanBusy SiteStopped Validated Retired NoProbe ProbeProvesNothing HoldReleased
-MalformedMessage Poisoned RenewalDue ReissueAsked OrderActionsOff
+MalformedMessage DeadLetter RenewalDue ReissueAsked OrderActionsOff
 """
 
 
@@ -69,7 +69,7 @@ def test_these_findings_need_nobody() -> None:
 def test_what_takes_an_app_down_is_critical() -> None:
     """Exactly four reasons have the severity "critical", among them an expired certificate."""
     critical = {reason for reason in Reason if reason.severity is Severity.CRITICAL}
-    assert critical == {Reason.START_OWED, Reason.NO_LAST_GOOD, Reason.EXPIRED, Reason.EXPIRES_BEFORE_WINDOW}
+    assert critical == {Reason.START_PENDING, Reason.NO_LAST_GOOD, Reason.EXPIRED, Reason.EXPIRES_BEFORE_WINDOW}
 
 
 def test_turns_remarks_and_passwords() -> None:
@@ -80,7 +80,7 @@ def test_turns_remarks_and_passwords() -> None:
         Reason.PINNED_REFERENCE,
         Reason.AMBIGUOUS_LINEAGE,
         Reason.LOADS_EVERYTHING,
-        Reason.ROOT_LIST_UNHEEDED,
+        Reason.ROOT_LIST_UNSUPPORTED,
     }
     no_lineage = {reason for reason in Reason if reason.is_no_lineage}
     assert no_lineage == {Reason.NOT_A_CERTIFICATE, Reason.BEHIND_A_CERTIFICATE}
@@ -116,7 +116,7 @@ OF_MANAGED = {
 OF_ROOTS = {
     Reason.NOT_AN_AUTHORITY,
     Reason.NOT_SELF_SIGNED,
-    Reason.CYCLE_BY_HAND,
+    Reason.STOP_START_BY_HAND,
     Reason.WAVE_FAILED,
     Reason.LAST_OF_GROUP,
 }

@@ -17,7 +17,7 @@ FAILED = replace(record(SiteState.FAILED, site="b"), detail="it serves another c
 @pytest.mark.parametrize("state", sorted(frozenset(RollState) - TAKING_BACK))
 def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
     """An app whose roll was taken back, or was undone by others, is tried again from the start; no other app is."""
-    held = state in {RollState.ROLLED_BACK, RollState.NO_LAST_GOOD, RollState.FOUGHT_OVER}
+    held = state in {RollState.ROLLED_BACK, RollState.NO_LAST_GOOD, RollState.CONTESTED}
     app = roll(state)
     assert released(rollout(rolls=(app,)), NOW).rolls == ((app,) if held else ())
 

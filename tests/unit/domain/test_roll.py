@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.rollout.gates import opens, opens_at
-from shared.domain.rollout.settings_record import FIGHT, RollRecord, RollState
+from shared.domain.rollout.settings_record import CONTEST_WINDOW, RollRecord, RollState
 from tests.build import DAY, HOUR, NOW, roll
 
 SECOND = timedelta(seconds=1)
@@ -30,15 +30,15 @@ def test_state_says_whether_it_goes_on_and_whether_it_holds() -> None:
     ("undone", "lately"),
     [
         pytest.param((), (), id="never"),
-        pytest.param((NOW - FIGHT,), (), id="a day ago"),
-        pytest.param((NOW - FIGHT + SECOND,), (NOW - FIGHT + SECOND,), id="just less than a day ago"),
+        pytest.param((NOW - CONTEST_WINDOW,), (), id="a day ago"),
+        pytest.param((NOW - CONTEST_WINDOW + SECOND,), (NOW - CONTEST_WINDOW + SECOND,), id="just less than a day ago"),
         pytest.param((NOW - 2 * DAY, NOW - HOUR, NOW), (NOW - HOUR, NOW), id="several times, in their order"),
     ],
 )
 def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: tuple[datetime, ...]) -> None:
     """Certroll remembers for 24 hours that somebody has undone a roll."""
     assert roll(RollState.VALIDATED, undone=undone).undone_lately(NOW) == lately
-    assert DAY == FIGHT
+    assert DAY == CONTEST_WINDOW
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: t
         pytest.param(RollState.UNPROVEN, SINCE + SOAK, SINCE, id="unproven: after the soak"),
         pytest.param(RollState.REFUSED, SINCE + SOAK, SINCE, id="refused: after the soak"),
         pytest.param(RollState.ROLLED_BACK, SINCE + SOAK, SINCE, id="rolled back: after the soak"),
-        pytest.param(RollState.FOUGHT_OVER, SINCE + SOAK, SINCE, id="fought over: after the soak"),
-        pytest.param(RollState.SET_ASIDE, SINCE + SOAK, SINCE, id="set aside: after the soak"),
+        pytest.param(RollState.CONTESTED, SINCE + SOAK, SINCE, id="fought over: after the soak"),
+        pytest.param(RollState.DEFERRED, SINCE + SOAK, SINCE, id="set aside: after the soak"),
         *(
             pytest.param(state, SINCE + SOAK, SINCE + LOST, id=f"{state}: after the soak, or when it is lost")
             for state in RollState
@@ -72,7 +72,7 @@ def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, ur
     ("rolls", "calm", "urgent"),
     [
         pytest.param((), None, None, id="nothing: never"),
-        pytest.param((roll(RollState.SET_ASIDE),), None, None, id="only what was set aside: never"),
+        pytest.param((roll(RollState.DEFERRED),), None, None, id="only what was set aside: never"),
         pytest.param((roll(RollState.VALIDATED),), SINCE, SINCE, id="validated: since then"),
         pytest.param((roll(RollState.UNPROVEN),), SINCE + SOAK, SINCE, id="unproven: after the soak"),
         *(
@@ -85,7 +85,7 @@ def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, ur
             (roll(RollState.UNPROVEN), roll(RollState.VALIDATED, site="b", at=NOW)), NOW, SINCE, id="the soonest counts"
         ),
         pytest.param(
-            (roll(RollState.SET_ASIDE, at=NOW - DAY), roll(RollState.UNPROVEN)),
+            (roll(RollState.DEFERRED, at=NOW - DAY), roll(RollState.UNPROVEN)),
             SINCE + SOAK,
             SINCE,
             id="what was set aside long ago does not",

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.domain.fleet.handshake import Sight, verdict
+from shared.domain.fleet.handshake import Handshake, verdict
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.rollout.gates import LOST_AFTER, URGENT, holds_up, stage
 from shared.domain.rollout.rollout import Rollout, Stage
@@ -91,7 +91,7 @@ SOON = NOW + URGENT - SECOND
             id="no site, and an app of another webspace: its proof is none here",
         ),
         pytest.param(
-            rollout(rolls=(roll(RollState.SET_ASIDE),)), FAR, NOW + SOAK, id="no site, and an app that was set aside"
+            rollout(rolls=(roll(RollState.DEFERRED),)), FAR, NOW + SOAK, id="no site, and an app that was set aside"
         ),
         pytest.param(
             rollout(record(UNPROVEN), rolls=(roll(RollState.VALIDATED),)),
@@ -266,20 +266,20 @@ def test_what_an_earlier_version_began_is_finished_in_time(
     assert rollout(past=(earlier,)).unfinished(NOW) == ((earlier,) if unfinished else ())
 
 
-def sight(thumbprint: Thumbprint | None, detail: str = "") -> Sight:
+def handshake(thumbprint: Thumbprint | None, detail: str = "") -> Handshake:
     """Return a handshake result for which the thumbprint `NEW` was expected."""
-    return Sight(HOST, NEW, thumbprint, detail)
+    return Handshake(HOST, NEW, thumbprint, detail)
 
 
 @pytest.mark.parametrize(
     ("seen", "state", "words"),
     [
-        pytest.param(sight(NEW), PROVEN, f"{HOST} serves {NEW}", id="the expected certificate"),
-        pytest.param(sight(FOREIGN), FAILED, f"{HOST} serves {FOREIGN}, not {NEW}", id="another certificate"),
-        pytest.param(sight(None, "refused"), UNPROVEN, f"{HOST} could not be reached: refused", id="no handshake"),
+        pytest.param(handshake(NEW), PROVEN, f"{HOST} serves {NEW}", id="the expected certificate"),
+        pytest.param(handshake(FOREIGN), FAILED, f"{HOST} serves {FOREIGN}, not {NEW}", id="another certificate"),
+        pytest.param(handshake(None, "refused"), UNPROVEN, f"{HOST} could not be reached: refused", id="no handshake"),
     ],
 )
-def test_sight_tells_what_it_proves(seen: Sight, state: SiteState, words: str) -> None:
+def test_sight_tells_what_it_proves(seen: Handshake, state: SiteState, words: str) -> None:
     """A handshake with the new certificate proves a site, and another certificate fails the site.
 
     A site that does not answer a TLS handshake is unproven.
@@ -288,15 +288,15 @@ def test_sight_tells_what_it_proves(seen: Sight, state: SiteState, words: str) -
 
 
 @pytest.mark.parametrize(
-    ("sights", "state"),
+    ("handshakes", "state"),
     [
         pytest.param((), UNPROVEN, id="nothing to look at proves nothing"),
-        pytest.param((sight(NEW), sight(FOREIGN)), FAILED, id="one failure fails the site"),
-        pytest.param((sight(None), sight(FOREIGN)), FAILED, id="one failure beside silence fails the site"),
-        pytest.param((sight(None), sight(NEW)), PROVEN, id="one proof beside silence proves the site"),
-        pytest.param((sight(None), sight(None)), UNPROVEN, id="silence alone proves nothing"),
+        pytest.param((handshake(NEW), handshake(FOREIGN)), FAILED, id="one failure fails the site"),
+        pytest.param((handshake(None), handshake(FOREIGN)), FAILED, id="one failure beside silence fails the site"),
+        pytest.param((handshake(None), handshake(NEW)), PROVEN, id="one proof beside silence proves the site"),
+        pytest.param((handshake(None), handshake(None)), UNPROVEN, id="silence alone proves nothing"),
     ],
 )
-def test_verdict_weighs_all_host_names(sights: tuple[Sight, ...], state: SiteState) -> None:
+def test_verdict_weighs_all_host_names(handshakes: tuple[Handshake, ...], state: SiteState) -> None:
     """A site fails if one of its host names fails, and is proven if none fails and one is proven."""
-    assert verdict(sights) is state
+    assert verdict(handshakes) is state

@@ -14,7 +14,7 @@ from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot import staleness
 from shared.domain.snapshot.expiry import expires_at, settings_expire_at
 from shared.domain.snapshot.liveness import live_in
-from shared.domain.snapshot.roots import is_rooted
+from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import named_stale, rollable, stale_in
 from tests.build import (
@@ -141,7 +141,7 @@ def test_nothing_is_stale_without_a_current_version() -> None:
 
 def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
     """A site that Azure did not list counts as a site that wants no root."""
-    assert not is_rooted(snapshot(), site_ref("gone"))
+    assert not wants_root(snapshot(), site_ref("gone"))
 
 
 def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:

@@ -138,7 +138,7 @@ def test_verdict(vault: VaultSettings, principal: Principal, expected: AccessVer
     """Certroll reports vault access as allowed only if it has read that all needed rights are granted."""
     found = judge(vault, principal)
     assert found.verdict is expected
-    assert (found.missing == found.unknown == found.cures == ()) == (expected is ALLOWED)
+    assert (found.missing == found.unknown == found.remedies == ()) == (expected is ALLOWED)
 
 
 def test_role_at_the_one_object_counts_where_only_that_matters() -> None:
@@ -151,7 +151,7 @@ def test_role_at_the_one_object_counts_where_only_that_matters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("vault", "principal", "cures"),
+    ("vault", "principal", "remedies"),
     [
         pytest.param(
             by_policies(),
@@ -211,16 +211,16 @@ def test_role_at_the_one_object_counts_where_only_that_matters() -> None:
         ),
     ],
 )
-def test_cure(vault: VaultSettings, principal: Principal, cures: list[str]) -> None:
+def test_cure(vault: VaultSettings, principal: Principal, remedies: list[str]) -> None:
     """Certroll shows exactly the commands that grant the missing rights."""
     found = judge(vault, principal)
-    assert list(found.cures) == cures
-    assert all(cure in found.detail for cure in cures)
+    assert list(found.remedies) == remedies
+    assert all(remedy in found.detail for remedy in remedies)
 
 
 def test_two_roles_are_needed_to_store_a_purchase() -> None:
     """Certroll shows two role assignments for the service that stores purchased certificates."""
-    commands = " ".join(judge(by_roles(), SELLER).cures)
+    commands = " ".join(judge(by_roles(), SELLER).remedies)
     assert "Key Vault Secrets Officer" in commands
     assert "Key Vault Certificate User" in commands
 

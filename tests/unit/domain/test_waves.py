@@ -8,7 +8,7 @@ from shared.domain.environments.apps import WaveApp, parse_groups, wave_apps
 from shared.domain.environments.waves import Waves, all_waves, last_of_group, next_wave
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import SiteRef
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 from tests.build import ASE, NOW, OTHER_ASE, site, site_ref
 
 BAD_LIMIT = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
@@ -24,19 +24,19 @@ def app(site: SiteRef, *groups: str, plan: str = "p", runs: bool = True) -> Wave
 @pytest.mark.parametrize(
     ("text", "most", "shown"),
     [
-        pytest.param("3", MostDown(3), "3", id="a number"),
-        pytest.param(" 12 ", MostDown(12), "12", id="blanks around it"),
-        pytest.param("99999", MostDown(99999), "99999", id="the largest number"),
-        pytest.param("25%", MostDown(25, percent=True), "25%", id="a share"),
-        pytest.param(" 25 % ", MostDown(25, percent=True), "25%", id="a share with blanks"),
-        pytest.param("1%", MostDown(1, percent=True), "1%", id="the smallest share"),
-        pytest.param("100%", MostDown(100, percent=True), "100%", id="all of them"),
-        pytest.param("101", MostDown(101), "101", id="a number may be more than a hundred"),
+        pytest.param("3", MaxUnavailable(3), "3", id="a number"),
+        pytest.param(" 12 ", MaxUnavailable(12), "12", id="blanks around it"),
+        pytest.param("99999", MaxUnavailable(99999), "99999", id="the largest number"),
+        pytest.param("25%", MaxUnavailable(25, percent=True), "25%", id="a share"),
+        pytest.param(" 25 % ", MaxUnavailable(25, percent=True), "25%", id="a share with blanks"),
+        pytest.param("1%", MaxUnavailable(1, percent=True), "1%", id="the smallest share"),
+        pytest.param("100%", MaxUnavailable(100, percent=True), "100%", id="all of them"),
+        pytest.param("101", MaxUnavailable(101), "101", id="a number may be more than a hundred"),
     ],
 )
-def test_limit_is_a_number_or_a_share(text: str, most: MostDown, shown: str) -> None:
+def test_limit_is_a_number_or_a_share(text: str, most: MaxUnavailable, shown: str) -> None:
     """Certroll reads the limit of apps that may be down as a number or a percentage, and shows the same form."""
-    assert MostDown.parse(text) == most
+    assert MaxUnavailable.parse(text) == most
     assert str(most) == shown
 
 
@@ -63,24 +63,24 @@ def test_limit_is_a_number_or_a_share(text: str, most: MostDown, shown: str) -> 
 def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
     """Certroll refuses a malformed limit of apps that may be down, and the message shows how to write a limit."""
     with pytest.raises(ValueError, match="from 1, or as a share") as caught:
-        MostDown.parse(text)
+        MaxUnavailable.parse(text)
     assert str(caught.value) == BAD_LIMIT
 
 
 @pytest.mark.parametrize(
     ("most", "apps", "down"),
     [
-        pytest.param(MostDown(3), 12, 3, id="a number is itself"),
-        pytest.param(MostDown(3), 2, 3, id="a number does not ask how many there are"),
-        pytest.param(MostDown(25, percent=True), 12, 3, id="a share"),
-        pytest.param(MostDown(25, percent=True), 11, 2, id="a share is rounded down"),
-        pytest.param(MostDown(25, percent=True), 3, 1, id="a share that would be none is one"),
-        pytest.param(MostDown(1, percent=True), 0, 1, id="a share of none is one"),
-        pytest.param(MostDown(29, percent=True), 100, 29, id="a share is exact"),
-        pytest.param(MostDown(100, percent=True), 7, 7, id="all of them"),
+        pytest.param(MaxUnavailable(3), 12, 3, id="a number is itself"),
+        pytest.param(MaxUnavailable(3), 2, 3, id="a number does not ask how many there are"),
+        pytest.param(MaxUnavailable(25, percent=True), 12, 3, id="a share"),
+        pytest.param(MaxUnavailable(25, percent=True), 11, 2, id="a share is rounded down"),
+        pytest.param(MaxUnavailable(25, percent=True), 3, 1, id="a share that would be none is one"),
+        pytest.param(MaxUnavailable(1, percent=True), 0, 1, id="a share of none is one"),
+        pytest.param(MaxUnavailable(29, percent=True), 100, 29, id="a share is exact"),
+        pytest.param(MaxUnavailable(100, percent=True), 7, 7, id="all of them"),
     ],
 )
-def test_share_is_of_what_there_is(most: MostDown, apps: int, down: int) -> None:
+def test_share_is_of_what_there_is(most: MaxUnavailable, apps: int, down: int) -> None:
     """A percentage limit is rounded down to at least one app, and a numeric limit is used unchanged."""
     assert most.of(apps) == down
 
@@ -144,27 +144,27 @@ def test_small_environments_go_as_expected(
     apps: list[WaveApp], most: str, waves: list[list[SiteRef]], kept: list[tuple[SiteRef, str]]
 ) -> None:
     """Small environments stop in the waves that an operator would expect."""
-    found = all_waves(apps, [member.site for member in apps], MostDown.parse(most))
+    found = all_waves(apps, [member.site for member in apps], MaxUnavailable.parse(most))
     assert found == Waves(tuple(map(tuple, waves)), tuple(kept))
 
 
 def test_what_is_kept_is_named_in_order() -> None:
     """Certroll names each app that it excludes as the last running app of a group, with the group."""
     apps = [app(B, "h"), app(A, "g"), app(C, "g", "h", runs=False)]
-    assert all_waves(apps, [A, B], MostDown(2)) == Waves((), ((A, "g"), (B, "h")))
+    assert all_waves(apps, [A, B], MaxUnavailable(2)) == Waves((), ((A, "g"), (B, "h")))
 
 
 def test_what_is_down_takes_the_place_of_others() -> None:
     """An app that restarts for another reason counts towards a wave's limit and keeps the rest of its group up."""
     apps = [app(A, "g"), app(B, "g"), app(C)]
-    assert next_wave(apps, [A, B, C], MostDown(2), [A]) == (C,)
-    assert next_wave(apps, [A, B, C], MostDown(1), [A]) == ()
-    assert next_wave([app(A), app(B, plan="q")], [A, B], MostDown(50, percent=True), [site_ref("gone")]) == (A,)
+    assert next_wave(apps, [A, B, C], MaxUnavailable(2), [A]) == (C,)
+    assert next_wave(apps, [A, B, C], MaxUnavailable(1), [A]) == ()
+    assert next_wave([app(A), app(B, plan="q")], [A, B], MaxUnavailable(50, percent=True), [site_ref("gone")]) == (A,)
 
 
 def test_app_that_is_stopped_is_in_no_wave() -> None:
     """A stopped app is in no wave and does not count towards the limit of a wave."""
-    assert next_wave([app(A, runs=False), app(B), app(C)], [A, B, C], MostDown(1)) == (B,)
+    assert next_wave([app(A, runs=False), app(B), app(C)], [A, B, C], MaxUnavailable(1)) == (B,)
 
 
 def test_apps_of_other_environments_are_not_counted() -> None:

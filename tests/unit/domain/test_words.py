@@ -8,7 +8,7 @@ from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.certificates.requirements import Requirement
 from shared.domain.certificates.version import KeyType
 from shared.domain.endpoints import CloudName
-from shared.domain.environments.record import CycleState
+from shared.domain.environments.record import AppRestartState
 from shared.domain.fleet.bindings import SslState
 from shared.domain.fleet.vault_access import VaultRight
 from shared.domain.intent import Mode
@@ -18,7 +18,7 @@ from shared.domain.names import ObjectKind
 from shared.domain.orders.action import AskedState, OrderAction
 from shared.domain.orders.order import OrderStatus, StoreStatus
 from shared.domain.rollout.settings_record import RollState
-from shared.domain.rollout.site_record import Again, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteState
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ from shared.domain.rollout.site_record import Again, SiteState
         (
             RollState,
             (
-                "Stale SetAside Overlapping Validated Unproven Refused Failed Restored NoLastGood RolledBack Retired "
-                "FoughtOver"
+                "Stale Deferred Overlapping Validated Unproven Refused Failed Restored NoLastGood RolledBack Retired "
+                "Contested"
             ),
         ),
-        (CycleState, "Pending Started Answered Unproven Failed Spared"),
+        (AppRestartState, "Pending Started Answered Unproven Failed Excluded"),
         (AskedState, "Asked Accepted Refused PutOff"),
         (OrderAction, "auto-renew renew reissue"),
         (ObjectKind, "certificate secret"),
@@ -46,7 +46,7 @@ def test_words_in_rows_and_messages(words: type[StrEnum], expected: str) -> None
 
 def test_word_for_what_was_not_asked_is_empty() -> None:
     """The word for a rebind that was not requested is empty, like a missing column."""
-    assert [str(word) for word in Again] == ["", "asked", "done"]
+    assert [str(word) for word in Rebind] == ["", "asked", "done"]
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ class Doing:
         if self.checks >= self.lost_at:
             raise LeaseLost("lost")
 
-    def again(self, work: Callable[[], Result]) -> Result:
+    def retry(self, work: Callable[[], Result]) -> Result:
         """Do the work once and count it."""
         self.tries += 1
         return work()

@@ -69,7 +69,7 @@ def test_progress_is_waited_for_anew(waits: int) -> None:
 
 @pytest.mark.parametrize(
     "outcome",
-    [Converged(Reason.ROLLED_OUT), Stalled(Reason.NOT_COVERED, "x"), Deferred(Reason.NOT_DISPATCHED, "x")],
+    [Converged(Reason.ROLLED_OUT), Stalled(Reason.NOT_COVERED, "x"), Deferred(Reason.NOT_ADMITTED, "x")],
     ids=["converged", "stalled", "deferred"],
 )
 def test_what_does_not_wait_sends_nothing(outcome: Outcome) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.environments.record import Cycle, NotedRoot
+from shared.domain.environments.record import EnvironmentRecord, NotedRoot
 from shared.domain.environments.roots import roots_subject
 from shared.domain.errors import Denied, NotFound, NotSettled, Rejected
 from shared.domain.fleet.copies import RootCertificate
@@ -28,7 +28,7 @@ from tests.build import (
     REF,
     SUBSCRIPTION,
     ManualClock,
-    RecordingCycles,
+    RecordingEnvironmentRecords,
     RecordingEnvironments,
     RecordingVault,
     environment,
@@ -70,7 +70,12 @@ def asked(
 
 def outside(clock: ManualClock, environments: RecordingEnvironments, vault: RecordingVault) -> Ports:
     """Return the ports that `AddRootCertificate.perform` uses."""
-    return ports(clock=clock, environments=environments, vault=vault, cycles=RecordingCycles(Cycle(ASE)))
+    return ports(
+        clock=clock,
+        environments=environments,
+        vault=vault,
+        environment_records=RecordingEnvironmentRecords(EnvironmentRecord(ASE)),
+    )
 
 
 def proposed(seen: Snapshot) -> list[Step | Skip]:
@@ -185,7 +190,12 @@ def test_root_that_is_there_is_not_put_again() -> None:
     """Certroll neither writes to Azure nor reads from the vault if the environment already has the root."""
     azure, vault = RecordingEnvironments([ADDED]), RecordingVault(DER)
     assert not ADD.perform(
-        ports(cycles=RecordingCycles(Cycle(ASE)), clock=ManualClock(), vault=vault, environments=azure)
+        ports(
+            environment_records=RecordingEnvironmentRecords(EnvironmentRecord(ASE)),
+            clock=ManualClock(),
+            vault=vault,
+            environments=azure,
+        )
     )
     assert (azure.writes, vault.asked) == ([], [])
 
@@ -213,7 +223,7 @@ def test_certificate_that_may_not_be_read_is_said_with_the_cure() -> None:
     with pytest.raises(Denied, match="grant"):
         ADD.perform(
             ports(
-                cycles=RecordingCycles(Cycle(ASE)),
+                environment_records=RecordingEnvironmentRecords(EnvironmentRecord(ASE)),
                 clock=ManualClock(),
                 vault=RecordingVault(Denied("grant the role")),
                 environments=azure,
@@ -228,7 +238,10 @@ def test_root_that_never_shows_is_not_taken_for_put() -> None:
     with pytest.raises(NotSettled, match=f"^{SUBJECT} still shows the old state"):
         ADD.perform(
             ports(
-                cycles=RecordingCycles(Cycle(ASE)), clock=ManualClock(), vault=RecordingVault(DER), environments=azure
+                environment_records=RecordingEnvironmentRecords(EnvironmentRecord(ASE)),
+                clock=ManualClock(),
+                vault=RecordingVault(DER),
+                environments=azure,
             )
         )
 
@@ -244,16 +257,25 @@ def test_root_is_noted_before_it_is_put() -> None:
 
     Certroll adds no root if it cannot write the record. Certroll records no root that the environment already has.
     """
-    clock, azure, cycles = ManualClock(), RecordingEnvironments([GONE, ADDED]), RecordingCycles(Cycle(ASE))
-    ADD.perform(ports(clock=clock, vault=RecordingVault(DER), environments=azure, cycles=cycles))
-    assert cycles.cycle.roots == (NotedRoot(NEW, ManualClock().now()),)
-    untouched, broken = RecordingEnvironments([GONE]), RecordingCycles(Cycle(ASE), NotFound("no journal"))
+    clock, azure, environment_records = (
+        ManualClock(),
+        RecordingEnvironments([GONE, ADDED]),
+        RecordingEnvironmentRecords(EnvironmentRecord(ASE)),
+    )
+    ADD.perform(
+        ports(clock=clock, vault=RecordingVault(DER), environments=azure, environment_records=environment_records)
+    )
+    assert environment_records.record.roots == (NotedRoot(NEW, ManualClock().now()),)
+    untouched, broken = (
+        RecordingEnvironments([GONE]),
+        RecordingEnvironmentRecords(EnvironmentRecord(ASE), NotFound("no journal")),
+    )
     with pytest.raises(NotFound, match="no journal"):
-        ADD.perform(ports(clock=clock, vault=RecordingVault(DER), environments=untouched, cycles=broken))
+        ADD.perform(ports(clock=clock, vault=RecordingVault(DER), environments=untouched, environment_records=broken))
     assert untouched.writes == []
-    there = RecordingCycles(Cycle(ASE))
-    assert not ADD.perform(ports(clock=clock, environments=RecordingEnvironments([ADDED]), cycles=there))
-    assert there.cycle == Cycle(ASE)
+    there = RecordingEnvironmentRecords(EnvironmentRecord(ASE))
+    assert not ADD.perform(ports(clock=clock, environments=RecordingEnvironments([ADDED]), environment_records=there))
+    assert there.record == EnvironmentRecord(ASE)
 
 
 def test_roots_that_are_not_known_are_not_put() -> None:

@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.environments.apps import WaveApp, wave_app
-from shared.domain.environments.record import CycleApp, CycleState
+from shared.domain.environments.record import AppRestart, AppRestartState
 from shared.domain.environments.waves import Waves
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.sites import Site
 from shared.domain.reason import Reason
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.tags import Tags
-from shared.planning.environment_plan import STOP_AND_START, apps_of, each_takes, waves_of, why_spared
+from shared.planning.environment_plan import STOP_AND_START, apps_of, each_takes, waves_of, why_excluded
 from tests.build import APPLY, ASE, NOW, OFF, OTHER_ASE, SUBSCRIPTION, site, site_ref
 
 OWN = replace(APPLY, own_site="certroll", own_subscription=SUBSCRIPTION)
@@ -34,7 +34,7 @@ def grouped(value: str) -> Tags:
 
 
 @pytest.mark.parametrize(
-    ("sites", "spared"),
+    ("sites", "excluded"),
     [
         pytest.param([hosted()], None, id="it runs"),
         pytest.param([hosted("certroll")], (Reason.OWN_SITE, OWN_SITE), id="Certroll runs on it"),
@@ -55,15 +55,15 @@ def grouped(value: str) -> Tags:
         ),
     ],
 )
-def test_app_is_spared_for_a_reason(sites: list[Site], spared: tuple[Reason, str] | None) -> None:
+def test_app_is_spared_for_a_reason(sites: list[Site], excluded: tuple[Reason, str] | None) -> None:
     """Certroll excludes its own site, opted-out apps and stopped apps from the stop/start, and gives the reason."""
-    assert why_spared(Fleet(NOW, tuple(sites)), sites[0], OWN) == spared
+    assert why_excluded(Fleet(NOW, tuple(sites)), sites[0], OWN) == excluded
 
 
 def test_site_of_that_name_elsewhere_is_not_our_own() -> None:
     """A site with Certroll's own name in another subscription is not Certroll's own site."""
     other = replace(OWN, own_subscription=SUBSCRIPTION[:-1] + "b")
-    assert why_spared(Fleet(NOW, (hosted("certroll"),)), hosted("certroll"), other) is None
+    assert why_excluded(Fleet(NOW, (hosted("certroll"),)), hosted("certroll"), other) is None
 
 
 def test_every_app_of_the_environment_is_listed() -> None:
@@ -79,10 +79,10 @@ def test_every_app_of_the_environment_is_listed() -> None:
     found = apps_of(Fleet(NOW, sites), ASE, OWN, NOW)
     slot = WaveApp(site_ref("api", "staging"), "front", frozenset({"front", "api"}))
     assert found == (
-        CycleApp(WaveApp(site_ref("api"), "front", frozenset({"front"})), CycleState.SPARED, NOW, OPTED_OUT),
-        CycleApp(slot, CycleState.SPARED, NOW, OPTED_OUT),
-        CycleApp(WaveApp(site_ref("job"), "front", runs=False), CycleState.SPARED, NOW, STOPPED),
-        CycleApp(WaveApp(site_ref("web"), "front"), CycleState.PENDING, NOW),
+        AppRestart(WaveApp(site_ref("api"), "front", frozenset({"front"})), AppRestartState.EXCLUDED, NOW, OPTED_OUT),
+        AppRestart(slot, AppRestartState.EXCLUDED, NOW, OPTED_OUT),
+        AppRestart(WaveApp(site_ref("job"), "front", runs=False), AppRestartState.EXCLUDED, NOW, STOPPED),
+        AppRestart(WaveApp(site_ref("web"), "front"), AppRestartState.PENDING, NOW),
     )
 
 
@@ -92,7 +92,7 @@ def test_slot_is_of_a_group_by_its_own_tag_alone() -> None:
     assert [wave_app(app).groups for app in sites] == [frozenset({"front"}), frozenset(), frozenset({"back"})]
 
 
-def listed(*sites: Site) -> tuple[CycleApp, ...]:
+def listed(*sites: Site) -> tuple[AppRestart, ...]:
     """Return the stop/start records that Certroll makes of these sites."""
     return apps_of(Fleet(NOW, sites), ASE, OWN, NOW)
 
@@ -105,23 +105,25 @@ def test_no_wave_goes_where_operators_allow_none() -> None:
 def test_pending_apps_go_in_waves() -> None:
     """Waves hold the pending apps, slots first; an excluded app that runs counts as a running app."""
     apps = listed(hosted("a"), hosted("b"), hosted("b", "s"), hosted("c", tags=OFF), hosted("d", running=False))
-    half = replace(OWN, ase_max_unavailable=MostDown.parse("50%"))
+    half = replace(OWN, ase_max_unavailable=MaxUnavailable.parse("50%"))
     assert waves_of(apps, half) == Waves(((site_ref("b", "s"), site_ref("a")), (site_ref("b"),)))
-    done = (apps[0].now(CycleState.ANSWERED, NOW), *apps[1:])
+    done = (apps[0].now(AppRestartState.ANSWERED, NOW), *apps[1:])
     assert waves_of(done, half) == Waves(((site_ref("b", "s"), site_ref("b")),))
 
 
 def test_only_what_is_pending_goes() -> None:
     """Certroll puts only pending apps into waves."""
     (app,) = listed(hosted())
-    allowed = replace(OWN, ase_max_unavailable=MostDown(1))
-    waves = {state: waves_of(iter([app.now(state, NOW)]), allowed) for state in CycleState}
-    assert waves == {state: Waves(((site_ref(),),) if state is CycleState.PENDING else ()) for state in CycleState}
+    allowed = replace(OWN, ase_max_unavailable=MaxUnavailable(1))
+    waves = {state: waves_of(iter([app.now(state, NOW)]), allowed) for state in AppRestartState}
+    assert waves == {
+        state: Waves(((site_ref(),),) if state is AppRestartState.PENDING else ()) for state in AppRestartState
+    }
 
 
 def test_spared_app_keeps_its_group_up() -> None:
     """An excluded app that runs keeps its group up, and a stopped app does not."""
-    allowed = replace(OWN, ase_max_unavailable=MostDown(5))
+    allowed = replace(OWN, ase_max_unavailable=MaxUnavailable(5))
     up = listed(hosted("a", tags=grouped("g")), hosted("b", tags=(*OFF, *grouped("g"))))
     down = listed(hosted("a", tags=grouped("g")), hosted("b", tags=grouped("g"), running=False))
     assert waves_of(up, allowed) == Waves(((site_ref("a"),),))

@@ -465,8 +465,8 @@ def test_nothing_goes_while_something_moves_there() -> None:
 
 def test_binding_that_is_spared_keeps_what_it_shows() -> None:
     """Certroll keeps a certificate that an opted-out host name still shows."""
-    spared = over(sites=(replace(site(), tags=OFF),), bindings=(binding(),))
-    plan = planner.plan(spared, EVERYTHING)
+    excluded = over(sites=(replace(site(), tags=OFF),), bindings=(binding(),))
+    plan = planner.plan(excluded, EVERYTHING)
     assert plan.steps == ()
     assert Reason.STILL_USED in [skip.reason for skip in plan.skips if OURS.ref.name in skip.subject]
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.environments.record import Cycle, NotedRoot
+from shared.domain.environments.record import EnvironmentRecord, NotedRoot
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet.copies import RootCertificate
 from shared.domain.intent import Intent
@@ -42,7 +42,7 @@ NEW_ROOT = root("new", NEW)
 OLD_ROOT = root()
 SUBJECT = "root certificate by-hand of environment rg-network/ase"
 LONG_AGO = NOW - 40 * DAY
-DONE = Cycle(ASE, (NotedRoot(NEW, LONG_AGO - HOUR, LONG_AGO),), since=LONG_AGO, done_at=LONG_AGO + HOUR)
+DONE = EnvironmentRecord(ASE, (NotedRoot(NEW, LONG_AGO - HOUR, LONG_AGO),), since=LONG_AGO, done_at=LONG_AGO + HOUR)
 ALLOWED = replace(APPLY, delete_superseded=True)
 THREE = (version(), old_version(), old_version("v0", OLDER))
 NOT_DONE = "not every app was stopped and started since the new root came"
@@ -54,7 +54,7 @@ def over(*roots: RootCertificate, to: str = "ase", **differences: object) -> Sna
         "lineage": lineage(*THREE, tags=(("certroll-root-of", to),)),
         "environments": (environment(), environment(OTHER_ASE)),
         "roots": roots or (NEW_ROOT, OLD_ROOT),
-        "cycles": (DONE, Cycle(OTHER_ASE)),
+        "environment_records": (DONE, EnvironmentRecord(OTHER_ASE)),
     }
     return snapshot(**{**ordinary, **differences})  # type: ignore[arg-type]
 
@@ -123,49 +123,57 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
             id="the new one is in another environment",
         ),
         pytest.param(
-            over(cycles=(DONE.wanting("kv-shop/twin", OLD, NOW - DAY),)),
+            over(environment_records=(DONE.wanting("kv-shop/twin", OLD, NOW - DAY),)),
             ALLOWED,
             Reason.STILL_USED,
             "it is the current version of kv-shop/twin, which is a root there as well",
             id="it is another vault object's",
         ),
-        pytest.param(over(cycles=()), ALLOWED, Reason.NOT_PROVEN, NOT_DONE, id="the journal was lost"),
+        pytest.param(over(environment_records=()), ALLOWED, Reason.NOT_PROVEN, NOT_DONE, id="the journal was lost"),
         pytest.param(
-            over(cycles=(replace(DONE, environment=OTHER_ASE),)),
+            over(environment_records=(replace(DONE, environment=OTHER_ASE),)),
             ALLOWED,
             Reason.NOT_PROVEN,
             NOT_DONE,
             id="apps of another environment are done",
         ),
         pytest.param(
-            over(cycles=(replace(DONE, roots=(NotedRoot(OLD, LONG_AGO, LONG_AGO),)),)),
+            over(environment_records=(replace(DONE, roots=(NotedRoot(OLD, LONG_AGO, LONG_AGO),)),)),
             ALLOWED,
             Reason.NOT_PROVEN,
             NOT_DONE,
             id="apps are done for another root",
         ),
         pytest.param(
-            over(cycles=(replace(DONE, done_at=None),)), ALLOWED, Reason.NOT_PROVEN, NOT_DONE, id="apps are under way"
+            over(environment_records=(replace(DONE, done_at=None),)),
+            ALLOWED,
+            Reason.NOT_PROVEN,
+            NOT_DONE,
+            id="apps are under way",
         ),
         pytest.param(
-            over(cycles=(DONE.asked(NOW - HOUR),)), ALLOWED, Reason.NOT_PROVEN, NOT_DONE, id="somebody asks once more"
+            over(environment_records=(DONE.asked(NOW - HOUR),)),
+            ALLOWED,
+            Reason.NOT_PROVEN,
+            NOT_DONE,
+            id="somebody asks once more",
         ),
         pytest.param(
-            over(cycles=(DONE.noting(FOREIGN, NOW),)),
+            over(environment_records=(DONE.noting(FOREIGN, NOW),)),
             ALLOWED,
             Reason.NOT_PROVEN,
             NOT_DONE,
             id="another root is on its way",
         ),
         pytest.param(
-            over(cycles=(replace(DONE, roots=()).knowing(NEW, LONG_AGO + 2 * HOUR),)),
+            over(environment_records=(replace(DONE, roots=()).knowing(NEW, LONG_AGO + 2 * HOUR),)),
             ALLOWED,
             Reason.NOT_PROVEN,
             NOT_DONE,
             id="people put the new one after apps were done",
         ),
         pytest.param(
-            over(cycles=(replace(DONE, done_at=NOW - 29 * DAY),)),
+            over(environment_records=(replace(DONE, done_at=NOW - 29 * DAY),)),
             ALLOWED,
             Reason.IN_GRACE,
             "CERTROLL_DELETE_GRACE keeps it until 2026-11-22 12:00 UTC",
@@ -195,7 +203,7 @@ def test_new_root_that_is_only_planned_does_not_let_the_old_one_go() -> None:
 @pytest.mark.parametrize(("more", "gone"), [(timedelta(0), True), (timedelta(seconds=1), False)], ids=["over", "not"])
 def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
     """The grace before a root's deletion begins when the last app was started, and ends to the second."""
-    seen = over(cycles=(replace(DONE, done_at=NOW - DAY + more),))
+    seen = over(environment_records=(replace(DONE, done_at=NOW - DAY + more),))
     (found,) = proposed(seen, replace(ALLOWED, delete_grace=DAY))
     assert (found.reason is Reason.SUPERSEDED) is gone
 
@@ -243,7 +251,7 @@ def test_kept_ones_take_nobody_elses_place() -> None:
         root("new", NEW, environment=OTHER_ASE),
         root("goes", environment=OTHER_ASE),
         to="ase,other-ase",
-        cycles=(replace(DONE, environment=OTHER_ASE),),
+        environment_records=(replace(DONE, environment=OTHER_ASE),),
     )
     reasons = [item.reason for item in proposed(seen, replace(ALLOWED, max_deletes=1))]
     assert reasons == [Reason.SUPERSEDED, Reason.NOT_PROVEN]

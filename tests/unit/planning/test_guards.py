@@ -460,11 +460,11 @@ def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
     """The gate allows Certroll to upload and bind again the very version that is in use."""
     odd = facts(key_type=KeyType.EC, curve="brainpoolP256r1", server_auth=False)
     new = copy("new", NEW, source=None)
-    again = (
+    rebind = (
         Step(UploadAgain(REF, version(), new, farm(), whole_chain=True), Reason.UPLOAD_AGAIN_ASKED),
-        Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, again=True), Reason.UPLOAD_AGAIN_ASKED),
+        Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, rebind=True), Reason.UPLOAD_AGAIN_ASKED),
     )
-    assert refusals(version_unfit.guard, Plan(again), after(odd, facts())) == []
+    assert refusals(version_unfit.guard, Plan(rebind), after(odd, facts())) == []
     assert [skip.reason for skip in refusals(version_unfit.guard, Plan((UPDATE,)), after(odd, facts()))] == [
         Reason.SERVER_AUTH_LOST
     ]
@@ -472,9 +472,9 @@ def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
 
 def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None:
     """Certroll rebinds host names although another host name of the webspace is not covered."""
-    again = Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, again=True), Reason.UPLOAD_AGAIN_ASKED)
+    rebind = Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, rebind=True), Reason.UPLOAD_AGAIN_ASKED)
     uncovered = Step(UpdateBinding(binding("other.example.com"), NEW, WEST), Reason.STALE_THUMBPRINT)
-    assert [skip.subject for skip in refusals(version_unfit.guard, Plan((again, uncovered)), renewed(facts()))] == [
+    assert [skip.subject for skip in refusals(version_unfit.guard, Plan((rebind, uncovered)), renewed(facts()))] == [
         uncovered.subject
     ]
 
@@ -995,8 +995,8 @@ def failed_roll(state: RollState = RollState.ROLLED_BACK, *, retiring: bool = Fa
 def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
     """A failed app holds the version in bindings, copies and settings everywhere, and the refusal names the app."""
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(state),)))
-    cure = "mend it and release the hold, or put a newer version in the vault"
-    detail = f"this version failed at bad (its probe fails): {cure}"
+    remedy = "mend it and release the hold, or put a newer version in the vault"
+    detail = f"this version failed at bad (its probe fails): {remedy}"
     assert [skip.detail for skip in refusals(not_its_stage.guard, Plan((SYNC, UPDATE, ROLL, RETIRE)), seen)] == [
         detail
     ] * 4

@@ -376,7 +376,7 @@ def test_slot_that_was_set_aside_and_its_site_do_not_wait_for_each_other() -> No
         bindings=(),
         copies=(copy(thumbprint=NEW), copy("kept", source=None)),
         settings=(named(OLD), named(OLD, slot="staging")),
-        rollout=rollout(rolls=(roll(RollState.SET_ASIDE, slot="staging", broken_before=True),)),
+        rollout=rollout(rolls=(roll(RollState.DEFERRED, slot="staging", broken_before=True),)),
     )
     assert [str(step.action.site) for step in planner.plan(seen, APPLY).steps] == ["shop"]
 

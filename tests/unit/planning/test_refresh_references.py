@@ -112,10 +112,10 @@ def test_version_of_a_reference_has_no_case() -> None:
 
 def test_app_is_refreshed_once_for_a_version() -> None:
     """Certroll refreshes no app that it already restarted or refreshed for the same version."""
-    for name, spared in (("shop", WRITTEN), ("other", frozenset[RollState]())):
+    for name, excluded in (("shop", WRITTEN), ("other", frozenset[RollState]())):
         worlds = {state: world(BEHIND, rolls=(roll(state, site=name),)) for state in RollState}
         found = {state: list(refresh_references.propose(seen, APPLY)) for state, seen in worlds.items()}
-        assert found == {state: [] if state in spared else [step()] for state in RollState}
+        assert found == {state: [] if state in excluded else [step()] for state in RollState}
 
 
 def test_reference_that_names_a_version_is_its_owners() -> None:

@@ -132,7 +132,7 @@ def test_app_that_is_nowhere_is_left_alone() -> None:
         *(
             pytest.param({"rolls": (roll(state),)}, id=f"it is {state}")
             for state in RollState
-            if state not in {RollState.STALE, RollState.SET_ASIDE, RollState.REFUSED}
+            if state not in {RollState.STALE, RollState.DEFERRED, RollState.REFUSED}
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_site_of_unknown_webspace_is_left_alone() -> None:
         pytest.param({"copies": (copy(thumbprint=OLD, source=OTHER_REF),)}, id="another's copy holds a version"),
         pytest.param({"rolls": (roll(RollState.STALE),)}, id="it was told to go"),
         pytest.param({"rolls": (roll(RollState.REFUSED),)}, id="its restart was refused"),
-        pytest.param({"rolls": (roll(RollState.SET_ASIDE),)}, id="it was set aside"),
+        pytest.param({"rolls": (roll(RollState.DEFERRED),)}, id="it was set aside"),
         pytest.param({"rolls": (roll(RollState.VALIDATED, site="other"),)}, id="another app is validated"),
     ],
 )

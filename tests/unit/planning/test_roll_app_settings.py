@@ -10,11 +10,11 @@ from shared.domain.fleet.app_settings import LOAD_LIST, ReferenceKind, SettingEd
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import FIGHT, RollRecord, RollState
+from shared.domain.rollout.settings_record import CONTEST_WINDOW, RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.acting.roll_edits import roll_edits
 from shared.planning.actions import roll_app_settings
-from shared.planning.actions.roll_app_settings import RollAppSettings, is_fought_over
+from shared.planning.actions.roll_app_settings import RollAppSettings, is_contested
 from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
@@ -368,34 +368,36 @@ def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expe
 
 
 @pytest.mark.parametrize(
-    ("state", "undone", "fought"),
+    ("state", "undone", "contested"),
     [
         pytest.param(RollState.VALIDATED, (NOW - HOUR,), True, id="validated, and undone for the second time"),
         pytest.param(RollState.UNPROVEN, (NOW - HOUR,), True, id="unproven, and undone for the second time"),
         pytest.param(RollState.OVERLAPPING, (NOW - HOUR,), True, id="under way, and undone for the second time"),
         pytest.param(RollState.RETIRED, (NOW - HOUR,), True, id="retired, and undone for the second time"),
         pytest.param(RollState.VALIDATED, (), False, id="undone for the first time"),
-        pytest.param(RollState.VALIDATED, (NOW - FIGHT + SECOND,), True, id="the first time is just not a day ago"),
-        pytest.param(RollState.VALIDATED, (NOW - FIGHT,), False, id="the first time is a day ago"),
+        pytest.param(
+            RollState.VALIDATED, (NOW - CONTEST_WINDOW + SECOND,), True, id="the first time is just not a day ago"
+        ),
+        pytest.param(RollState.VALIDATED, (NOW - CONTEST_WINDOW,), False, id="the first time is a day ago"),
         pytest.param(RollState.VALIDATED, (NOW - 2 * DAY, NOW - HOUR), True, id="the first time is long ago"),
         pytest.param(RollState.STALE, (NOW - HOUR,), False, id="told to go: this time is not over"),
         pytest.param(RollState.REFUSED, (NOW - HOUR,), False, id="not written: nobody undid it"),
-        pytest.param(RollState.SET_ASIDE, (NOW - HOUR,), False, id="set aside: nobody undid it"),
+        pytest.param(RollState.DEFERRED, (NOW - HOUR,), False, id="set aside: nobody undid it"),
         pytest.param(RollState.ROLLED_BACK, (NOW - HOUR,), False, id="rolled back: we undid it"),
-        pytest.param(RollState.FOUGHT_OVER, (NOW - 2 * HOUR, NOW - HOUR), True, id="fought over since an hour"),
-        pytest.param(RollState.FOUGHT_OVER, (NOW - DAY, NOW - HOUR), False, id="fought over, the first time a day ago"),
-        pytest.param(RollState.FOUGHT_OVER, (NOW - DAY - HOUR, NOW - DAY), False, id="fought over until a day ago"),
+        pytest.param(RollState.CONTESTED, (NOW - 2 * HOUR, NOW - HOUR), True, id="fought over since an hour"),
+        pytest.param(RollState.CONTESTED, (NOW - DAY, NOW - HOUR), False, id="fought over, the first time a day ago"),
+        pytest.param(RollState.CONTESTED, (NOW - DAY - HOUR, NOW - DAY), False, id="fought over until a day ago"),
     ],
 )
 def test_roll_that_others_take_back_is_left_to_them(
-    state: RollState, undone: tuple[datetime, ...], *, fought: bool
+    state: RollState, undone: tuple[datetime, ...], *, contested: bool
 ) -> None:
     """Certroll writes nothing for a day if somebody else reversed the same roll twice within 24 hours."""
     record = roll(state, undone=undone)
     seen = world(named(OLD), rolls=(record,))
-    assert is_fought_over(record, seen) is fought
+    assert is_contested(record, seen) is contested
     (item,) = roll_app_settings.propose(seen, APPLY)
-    assert item.reason is (Reason.FOUGHT_OVER if fought else Reason.STALE_THUMBPRINT)
+    assert item.reason is (Reason.CONTESTED if contested else Reason.STALE_THUMBPRINT)
 
 
 def test_who_fights_is_told_what_to_do() -> None:
@@ -404,7 +406,7 @@ def test_who_fights_is_told_what_to_do() -> None:
     assert list(roll_app_settings.propose(seen, APPLY)) == [
         Skip(
             SUBJECT,
-            Reason.FOUGHT_OVER,
+            Reason.CONTESTED,
             "others took this roll back twice within 24 hours: find what writes these settings (a template, a "
             "pipeline) and let it name the new version, or leave the setting out",
             site_ref(),
@@ -414,7 +416,7 @@ def test_who_fights_is_told_what_to_do() -> None:
 
 def test_nobody_fights_over_what_needs_no_edit() -> None:
     """Certroll reports no contest for settings that need no edit."""
-    seen = world(named(NEW), rolls=(roll(RollState.FOUGHT_OVER, undone=(NOW - HOUR,)),))
+    seen = world(named(NEW), rolls=(roll(RollState.CONTESTED, undone=(NOW - HOUR,)),))
     assert list(roll_app_settings.propose(seen, APPLY)) == []
 
 

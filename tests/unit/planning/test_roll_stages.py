@@ -11,7 +11,7 @@ from shared.domain.fleet.sites import Site
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import SiteRef
 from shared.domain.reason import Reason
-from shared.domain.rollout.budget import MostDown
+from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.rollout.gates import LOST_AFTER, URGENT
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
@@ -126,7 +126,7 @@ def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, 
                 site("b"),
                 site("c", tags=(("certroll-group", "shop"),), running=False),
             ),
-            replace(APPLY, ase_max_unavailable=MostDown(1)),
+            replace(APPLY, ase_max_unavailable=MaxUnavailable(1)),
             "a",
             id="the last of its group as well, outside of environments",
         ),
@@ -185,7 +185,7 @@ def test_rest_waits_for_the_first_app() -> None:
     assert told(world(), site_ref("b")) == (Reason.AWAITING_FIRST_SITE, detail)
 
 
-ASIDE = roll(RollState.SET_ASIDE, site="a", broken_before=True)
+ASIDE = roll(RollState.DEFERRED, site="a", broken_before=True)
 
 
 def test_app_that_was_set_aside_is_not_first() -> None:
@@ -196,11 +196,11 @@ def test_app_that_was_set_aside_is_not_first() -> None:
 
 def test_app_that_was_set_aside_goes_where_there_is_no_other() -> None:
     """Certroll rolls a deferred app first if all apps are deferred."""
-    assert going(world(ASIDE, roll(RollState.SET_ASIDE, site="b")), site_ref("a"), site_ref("b")) == ["a"]
+    assert going(world(ASIDE, roll(RollState.DEFERRED, site="b")), site_ref("a"), site_ref("b")) == ["a"]
 
 
 SITE_AND_SLOT = site("a"), site("a", "staging")
-SLOT_ASIDE = roll(RollState.SET_ASIDE, site="a", slot="staging")
+SLOT_ASIDE = roll(RollState.DEFERRED, site="a", slot="staging")
 
 
 def test_slot_that_was_set_aside_does_not_hold_up_its_site() -> None:
@@ -217,7 +217,7 @@ def test_site_that_was_set_aside_waits_for_its_slot() -> None:
 # ----------------------------------------------------------------------------------------------- when the rest follows
 
 SOAKED, URGENT_END = NOW - HOUR, URGENT - SECOND
-WAITING, FAR = [state for state in RollState if state not in {RollState.SET_ASIDE, RollState.STALE}], URGENT
+WAITING, FAR = [state for state in RollState if state not in {RollState.DEFERRED, RollState.STALE}], URGENT
 
 
 @pytest.mark.parametrize(
@@ -545,7 +545,7 @@ def test_apps_of_an_environment_go_in_waves(
     sites: tuple[str, ...], rolls: tuple[RollRecord, ...], most: str | None, expected: list[str]
 ) -> None:
     """Certroll rolls no more apps of an environment at a time than may be down at once."""
-    intent = replace(APPLY, ase_max_unavailable=MostDown.parse(most) if most else None)
+    intent = replace(APPLY, ase_max_unavailable=MaxUnavailable.parse(most) if most else None)
     seen = world(*rolls, sites=tuple(hosted(name) for name in sites))
     left = [app.ref for app in seen.fleet.sites if app.ref not in {roll.site for roll in rolls}]
     assert going(seen, *left, intent=intent) == expected
@@ -553,7 +553,7 @@ def test_apps_of_an_environment_go_in_waves(
 
 def test_what_waits_for_its_wave_says_so() -> None:
     """The refusal of an app that waits for its wave names the environment and the operator's limit."""
-    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, ON_ITS_WAY, sites=tuple(map(hosted, NAMES)))
     detail = f"others of {ASE} go first: CERTROLL_ASE_MAX_UNAVAILABLE is 1"
     assert Turns(seen, intent, frozenset({site_ref("c")})).refusal(site_ref("c")) == (Reason.AWAITING_WAVE, detail)
@@ -561,7 +561,7 @@ def test_what_waits_for_its_wave_says_so() -> None:
 
 def test_app_whose_turn_has_not_come_takes_no_place() -> None:
     """A site that waits for its slot uses none of the environment's limit, so another app may roll."""
-    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     slot = replace(site("a", "staging"), environment=ASE)
     soaking = roll(RollState.UNPROVEN, site="a", slot="staging")
     seen = world(STARTED_B, soaking, sites=(hosted("a"), slot, hosted("c")))
@@ -570,14 +570,14 @@ def test_app_whose_turn_has_not_come_takes_no_place() -> None:
 
 def test_app_that_is_stopped_waits_for_no_wave() -> None:
     """A stopped app waits for no wave, because its roll takes no running app down."""
-    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, ON_ITS_WAY, sites=(hosted("a"), hosted("b"), hosted("c", running=False)))
     assert going(seen, site_ref("c"), intent=intent) == ["c"]
 
 
 def test_last_of_a_group_waits() -> None:
     """Certroll rolls at most one of two apps of a group at a time, whatever the limit of the environment."""
-    intent = replace(APPLY, ase_max_unavailable=MostDown(3))
+    intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(3))
     grouped = ("certroll-group", "checkout")
     seen = world(STARTED, sites=(hosted("a"), hosted("b", grouped), hosted("c", grouped)))
     assert going(seen, site_ref("b"), site_ref("c"), intent=intent) == ["b"]
@@ -588,7 +588,7 @@ def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None
 
     The refusal of the last running app names the next step.
     """
-    intent = replace(APPLY, ase_max_unavailable=MostDown(3))
+    intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(3))
     grouped = ("certroll-group", "checkout")
     sites = (hosted("a", grouped), hosted("b"), hosted("c", grouped, running=False))
     seen = world(sites=sites)
@@ -600,7 +600,7 @@ def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None
 
 def test_retirement_in_an_environment_has_its_wave() -> None:
     """Certroll retires versions in no more apps of an environment at a time than may be down at once."""
-    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
     first, second = (
         Step(RetireThumbprint(named(OLD, NEW, site=name), (edit,), WEST), Reason.SUPERSEDED) for name in ("a", "b")
@@ -612,6 +612,6 @@ def test_retirement_in_an_environment_has_its_wave() -> None:
 
 def test_what_is_retired_has_its_wave_as_well() -> None:
     """An app that only retires an old thumbprint counts towards the limit of the environment."""
-    intent = replace(APPLY, ase_max_unavailable=MostDown(1))
+    intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, sites=tuple(map(hosted, NAMES)))
     assert Turns(seen, intent, frozenset(), frozenset({site_ref("a")})).refusal(site_ref("a")) is None

@@ -21,7 +21,7 @@ from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import Site
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import FIGHT, RollRecord, RollState
+from shared.domain.rollout.settings_record import CONTEST_WINDOW, RollRecord, RollState
 from shared.domain.snapshot.roots import lacks_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import named_stale
@@ -251,7 +251,7 @@ LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), enviro
 
 
 @pytest.mark.parametrize(
-    ("where", "cure"),
+    ("where", "remedy"),
     [
         pytest.param(LINUX, "every kind: name that in the tag certroll-root-of", id="Linux, or a container"),
         pytest.param(OUTSIDE, "App Service offers no custom roots there", id="outside of an environment"),
@@ -268,16 +268,16 @@ LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), enviro
     ],
 )
 def test_list_that_nobody_heeds_is_left_alone(
-    where: Site, cure: str, settings: SiteSettings, tags: Tags, *, told: bool
+    where: Site, remedy: str, settings: SiteSettings, tags: Tags, *, told: bool
 ) -> None:
     """Certroll never writes a root list that App Service ignores, and says what to do instead."""
     seen = world(settings, sites=(where,), tags=tags)
     found, skips = proposed(seen)
     assert found == []
     assert [(skip.subject, skip.reason, skip.site) for skip in skips] == (
-        [("root list of shop", Reason.ROOT_LIST_UNHEEDED, site_ref())] if told else []
+        [("root list of shop", Reason.ROOT_LIST_UNSUPPORTED, site_ref())] if told else []
     )
-    assert all(cure in skip.detail for skip in skips)
+    assert all(remedy in skip.detail for skip in skips)
     assert list(upload.propose(seen, APPLY)) == []
 
 
@@ -286,7 +286,7 @@ def test_other_lists_of_such_an_app_are_rolled() -> None:
     seen = world(listing(OLD, loaded=(OLD,)), sites=(LINUX,))
     found, (skip,) = proposed(seen)
     assert found == [(SettingEdit(LOAD_LIST, NEW, (), OLD),)]
-    assert skip.reason is Reason.ROOT_LIST_UNHEEDED
+    assert skip.reason is Reason.ROOT_LIST_UNSUPPORTED
     assert named_stale(seen, listing(OLD)) == ()
 
 
@@ -630,17 +630,19 @@ def test_record_says_that_the_tag_asked() -> None:
 
     The app's own run cannot see which apps the tag names.
     """
-    assert told(world(listing(), tags=ASKED), rolling(listing(), BEGUN)).rooted
-    assert told(world(listing(OLD), tags=ASKED), rolling(listing(OLD), BESIDE)).rooted
-    assert not told(world(listing(OLD)), rolling(listing(OLD), BESIDE)).rooted
-    assert not told(world(listing(NEW, loaded=(OLD,)), tags=ASKED), rolling(listing(NEW, loaded=(OLD,)), PINNED)).rooted
+    assert told(world(listing(), tags=ASKED), rolling(listing(), BEGUN)).wants_root
+    assert told(world(listing(OLD), tags=ASKED), rolling(listing(OLD), BESIDE)).wants_root
+    assert not told(world(listing(OLD)), rolling(listing(OLD), BESIDE)).wants_root
+    assert not told(
+        world(listing(NEW, loaded=(OLD,)), tags=ASKED), rolling(listing(NEW, loaded=(OLD,)), PINNED)
+    ).wants_root
 
 
 def test_apps_own_run_goes_by_the_record() -> None:
     """The run of one app reads from the record, and not from the tag, that the app wants a root."""
-    assert not lacks_root(replace(world(listing(), tags=ASKED), rooted=frozenset()), listing())
-    assert lacks_root(replace(world(listing()), rooted=frozenset({site_ref()})), listing())
-    assert not lacks_root(replace(world(listing(), sites=(LINUX,)), rooted=frozenset({site_ref()})), listing())
+    assert not lacks_root(replace(world(listing(), tags=ASKED), wanting_root=frozenset()), listing())
+    assert lacks_root(replace(world(listing()), wanting_root=frozenset({site_ref()})), listing())
+    assert not lacks_root(replace(world(listing(), sites=(LINUX,)), wanting_root=frozenset({site_ref()})), listing())
 
 
 def test_record_names_one_certificate_of_each_root() -> None:
@@ -656,9 +658,11 @@ def test_record_names_one_certificate_of_each_root() -> None:
     [
         pytest.param(roll(RollState.VALIDATED, replaces=()), (), id="the tag asks for the first time"),
         pytest.param(
-            replace(roll(RollState.VALIDATED, replaces=()), rooted=True), (NOW,), id="somebody took out what was begun"
+            replace(roll(RollState.VALIDATED, replaces=()), wants_root=True),
+            (NOW,),
+            id="somebody took out what was begun",
         ),
-        pytest.param(replace(roll(RollState.REFUSED, replaces=()), rooted=True), (), id="it was never written"),
+        pytest.param(replace(roll(RollState.REFUSED, replaces=()), wants_root=True), (), id="it was never written"),
     ],
 )
 def test_what_was_begun_and_taken_out_counts_as_undone(before: RollRecord, undone: tuple[object, ...]) -> None:
@@ -669,9 +673,9 @@ def test_what_was_begun_and_taken_out_counts_as_undone(before: RollRecord, undon
 
 def test_what_is_fought_over_is_left_for_a_day() -> None:
     """Certroll proposes nothing for a day if somebody removed its root list twice within 24 hours."""
-    before = replace(roll(RollState.VALIDATED, replaces=(), undone=(NOW - FIGHT / 2,)), rooted=True)
+    before = replace(roll(RollState.VALIDATED, replaces=(), undone=(NOW - CONTEST_WINDOW / 2,)), wants_root=True)
     found, (skip,) = proposed(world(listing(), tags=ASKED, rolls=(before,)))
-    assert (found, skip.reason) == ([], Reason.FOUGHT_OVER)
+    assert (found, skip.reason) == ([], Reason.CONTESTED)
 
 
 def test_overlap_that_people_made_is_asked() -> None:
@@ -861,7 +865,7 @@ def test_lineage_without_a_good_version_is_looked_for_nowhere() -> None:
 def test_apps_of_the_tag_are_targets() -> None:
     """Certroll reads the apps that the tag names, wherever they are."""
     targets = Targets.of((roots(tags=ASKED),))
-    assert (targets.sites, targets.rooted, targets.anywhere) == ({"shop"}, {"shop"}, True)
+    assert (targets.sites, targets.wanting_root, targets.anywhere) == ({"shop"}, {"shop"}, True)
     assert targets.needs_root(hosted(), None)
     assert not targets.needs_root(hosted("api"), None)
 
@@ -922,4 +926,4 @@ def test_windows_code_is_known(kind: str | None, properties: dict[str, object], 
     properties = {"defaultHostName": "shop.azurewebsites.net", **properties}
     seen, _ = read_site({"id": site_ref().resource_id, "kind": kind, "properties": properties})
     assert seen.windows_code is is_code
-    assert not seen.heeds_roots
+    assert not seen.supports_root_list

@@ -19,8 +19,8 @@ def test_what_is_shown_at_once_needs_no_wait() -> None:
 def test_looks_become_rarer() -> None:
     """Certroll doubles the wait between reads, up to eight seconds."""
     clock = ManualClock()
-    sights = iter(range(8))
-    assert settle(clock, lambda: next(sights), lambda seen: seen == 6, "it") == 6
+    handshakes = iter(range(8))
+    assert settle(clock, lambda: next(handshakes), lambda seen: seen == 6, "it") == 6
     assert clock.slept == [1, 2, 4, 8, 8, 8]
 
 

@@ -55,7 +55,7 @@ MINE = copy("mine", OLD, source=None)
 
 SYNC = SyncCertificate(copy(), farm(), CURRENT)
 UPDATE = UpdateBinding(binding(), NEW, WEST)
-REBIND = replace(UPDATE, again=True)
+REBIND = replace(UPDATE, rebind=True)
 DELETE = DeleteCertificate(MINE, ())
 DELETE_ROOT = DeleteRootCertificate(root())
 ROLL = RollAppSettings(SHOP, (LOADING, TRUSTING), WEST)

@@ -16,7 +16,7 @@ from shared.domain.fleet.sites import ServerFarm
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
-from shared.domain.rollout.site_record import Again, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from shared.planning import planner
@@ -80,7 +80,7 @@ COPY = WebspaceCertificate(
     tags=(("certroll-lineage", "kv-shop/shop"),),
 )
 UPLOAD = UploadAgain(REF, version(), COPY, farm(), whole_chain=True)
-BIND = UpdateBinding(SHOWN, NEW, WEST, again=True)
+BIND = UpdateBinding(SHOWN, NEW, WEST, rebind=True)
 WHOLE = Bundle(KeyFound.MATCHING, ("Corp Issuing CA", "Corp Root"), None, ordered=True)
 CUT = Bundle(KeyFound.MATCHING, ("Corp Issuing CA",), "Corp Root", ordered=True)
 GONE = NotFound("there is no such certificate")
@@ -94,10 +94,10 @@ def world(
     inside: bool = True,
     bindings: tuple[Binding, ...] = (SHOWN,),
     plans: tuple[ServerFarm, ...] = PLANS,
-    again: Again | None = None,
+    rebind: Rebind | None = None,
 ) -> Snapshot:
     """Return a snapshot of a site in an environment that shows the current version, with these copies."""
-    known = () if again is None else (replace(record(SiteState.PROVEN), again=again),)
+    known = () if rebind is None else (replace(record(SiteState.PROVEN), rebind=rebind),)
     return snapshot(
         lineage=lineage(current or version(), old_version(), tags=tags),
         sites=INSIDE if inside else (site(),),
@@ -280,9 +280,9 @@ def test_secret_that_cannot_be_read_is_its_own_reason(error: Denied | Rejected) 
         pytest.param(world(BY_HAND, OURS), id="Certroll uploaded it again"),
         pytest.param(world(UNKNOWN, OURS), id="nobody knows when the first one was uploaded"),
         pytest.param(world(BY_HAND, LATER), id="somebody uploaded it again"),
-        pytest.param(world(BY_HAND, OURS, again=Again.NO), id="the site is recorded, and nothing of this"),
-        pytest.param(world(BY_HAND, OURS, again=Again.ASKED), id="it is recorded as to be bound again"),
-        pytest.param(world(BY_HAND, again=Again.ASKED), id="its own run sees no dates"),
+        pytest.param(world(BY_HAND, OURS, rebind=Rebind.NO), id="the site is recorded, and nothing of this"),
+        pytest.param(world(BY_HAND, OURS, rebind=Rebind.ASKED), id="it is recorded as to be bound again"),
+        pytest.param(world(BY_HAND, rebind=Rebind.ASKED), id="its own run sees no dates"),
     ],
 )
 def test_what_shows_it_is_bound_again(seen: Snapshot) -> None:
@@ -294,16 +294,16 @@ NOWHERE = snapshot(
     lineage=lineage(version(), old_version(), tags=AGAIN),
     sites=(site(webspace=None),),
     bindings=(SHOWN,),
-    rollout=rollout(replace(record(SiteState.PROVEN), again=Again.ASKED)),
+    rollout=rollout(replace(record(SiteState.PROVEN), rebind=Rebind.ASKED)),
 )
 
 
 @pytest.mark.parametrize(
     "seen",
     [
-        pytest.param(world(BY_HAND, OURS, again=Again.DONE), id="it is recorded as bound again"),
+        pytest.param(world(BY_HAND, OURS, rebind=Rebind.DONE), id="it is recorded as bound again"),
         pytest.param(world(BY_HAND, OURS, tags=()), id="nobody asks"),
-        pytest.param(world(BY_HAND, OURS, tags=(), again=Again.ASKED), id="nobody asks any more"),
+        pytest.param(world(BY_HAND, OURS, tags=(), rebind=Rebind.ASKED), id="nobody asks any more"),
         pytest.param(world(BY_HAND), id="it is not uploaded again yet"),
         pytest.param(world(OURS), id="no early upload is there"),
         pytest.param(world(BY_HAND, OURS, inside=False), id="outside of environments"),
@@ -317,7 +317,7 @@ NOWHERE = snapshot(
         ),
         pytest.param(replace(world(BY_HAND, OURS), lineage=lineage(current=None, tags=AGAIN)), id="no good version"),
         pytest.param(
-            replace(world(BY_HAND, OURS, again=Again.ASKED), lineage=lineage(current=None, tags=AGAIN)),
+            replace(world(BY_HAND, OURS, rebind=Rebind.ASKED), lineage=lineage(current=None, tags=AGAIN)),
             id="no good version any more",
         ),
     ],
@@ -333,7 +333,7 @@ def test_what_moves_after_the_upload_needs_no_second_write() -> None:
     seen = world(BY_HAND, OURS, bindings=(SHOWN, stale))
     steps = list(update_binding.propose(seen, APPLY))
     assert steps == [
-        Step(UpdateBinding(stale, NEW, WEST, again=True), Reason.STALE_THUMBPRINT),
+        Step(UpdateBinding(stale, NEW, WEST, rebind=True), Reason.STALE_THUMBPRINT),
         Step(BIND, Reason.UPLOAD_AGAIN_ASKED),
     ]
     assert planner.plan(planner.project(planner.plan(seen, APPLY), seen), APPLY).steps == ()
@@ -352,16 +352,16 @@ def test_nothing_is_bound_again_before_it_is_uploaded_again() -> None:
     assert roll.subject == "app settings of shop"
 
 
-@pytest.mark.parametrize("again", [None, Again.NO, Again.ASKED])
-def test_bound_again_is_recorded_in_the_projection(again: Again | None) -> None:
+@pytest.mark.parametrize("rebind", [None, Rebind.NO, Rebind.ASKED])
+def test_bound_again_is_recorded_in_the_projection(rebind: Rebind | None) -> None:
     """The snapshot predicted for a rebind has the same bindings, and a record of the site as rebound."""
-    before = world(BY_HAND, OURS, again=again)
+    before = world(BY_HAND, OURS, rebind=rebind)
     after = BIND.project(before)
     assert after.fleet == before.fleet
     known = after.rollout.record_of(SHOWN.site)
     assert known is not None
-    assert known.again is Again.DONE
-    assert known.state is (SiteState.PENDING if again is None else SiteState.PROVEN)
+    assert known.rebind is Rebind.DONE
+    assert known.state is (SiteState.PENDING if rebind is None else SiteState.PROVEN)
     assert len(after.rollout.records) == 1
     assert list(update_binding.propose(after, APPLY)) == []
 
@@ -369,7 +369,7 @@ def test_bound_again_is_recorded_in_the_projection(again: Again | None) -> None:
 def test_binding_again_keeps_what_is_known_of_other_sites() -> None:
     """The snapshot predicted for a rebind has unchanged records of other sites."""
     other = record(SiteState.PROVEN, site="other")
-    before = world(BY_HAND, OURS, again=Again.ASKED)
+    before = world(BY_HAND, OURS, rebind=Rebind.ASKED)
     before = replace(before, rollout=replace(before.rollout, records=(*before.rollout.records, other)))
     after = BIND.project(before).rollout
     assert after.record_of(other.site) == other
@@ -402,7 +402,7 @@ def test_bound_again_is_written_as_it_is() -> None:
 def test_what_moved_meanwhile_is_written_all_the_same() -> None:
     """Certroll rebinds a host name that already moved to the new version, because the move may precede the upload."""
     azure = RecordingAppService(bindings=[SHOWN])
-    assert UpdateBinding(binding(), NEW, WEST, again=True).perform(ports(azure))
+    assert UpdateBinding(binding(), NEW, WEST, rebind=True).perform(ports(azure))
     assert azure.writes == [(SHOWN, {})]
 
 
