@@ -3,8 +3,9 @@
     is a noted root there? ──▶ list the apps, in the journal ──▶ settle ──▶ wave: stop, start, ask ──▶ next wave … done
                                                                               └── one does not come up: stop, report
 
-One run at a time does it for an environment, and every run goes on from the journal. shared/domain/environments/waves.py
-decides how many apps may be down at once. pending_starts.py makes sure that each app starts.
+Only one run at a time carries an environment, and every run goes on from the journal.
+shared/domain/environments/waves.py decides how many apps may be down at once. pending_starts.py makes sure that each
+app starts.
 """
 
 from collections.abc import Mapping
