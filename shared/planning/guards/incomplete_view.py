@@ -11,7 +11,7 @@ from shared.planning.plan import Action, Plan, Skip, Step, View
 CURES = {
     View.BINDINGS: "and the copy may serve it: grant Reader there",
     View.COPIES: "and a copy may be there already: grant Reader there",
-    View.SETTINGS: "so nothing is retired in its webspace: grant the roles that the README lists",
+    View.SETTINGS: "so nothing is retired in its webspace: grant the roles that docs/reference/roles.md lists",
 }
 
 

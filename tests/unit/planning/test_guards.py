@@ -733,7 +733,7 @@ def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
             "app settings of web",
             Reason.INCOMPLETE_VIEW,
             f"{spot.subject} cannot be seen ({spot.detail}), so nothing is retired in its webspace: "
-            "grant the roles that the README lists",
+            "grant the roles that docs/reference/roles.md lists",
             site_ref("web"),
         )
     ]
