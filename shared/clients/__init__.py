@@ -1,1 +1,1 @@
-"""The clients of Azure: only this package imports an Azure SDK, and it returns values of the domain."""
+"""The clients of Azure: only this package of shared/ imports an Azure SDK, and SDK objects never leave it."""

@@ -1,4 +1,4 @@
-"""The real clock: only this module reads the time of the machine."""
+"""The real clock: only this module asks the machine for date and time."""
 
 import time
 from datetime import UTC, datetime

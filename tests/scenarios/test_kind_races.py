@@ -438,7 +438,7 @@ def test_a_secret_that_may_not_be_read_is_not_called_missing(install: Install) -
     installation.sweep()
     found = {reason for subject, reason in installation.findings() if subject == f"{VAULT}/order-0d5f"}
     assert "NoSuchCertificate" not in found
-    assert "could not be seen" in installation.details()
+    assert "may not read whether the vault has a secret" in installation.details()
 
 
 def test_an_upload_of_a_disabled_secret_version_is_reported(install: Install) -> None:

@@ -32,7 +32,7 @@ _OWN_NAME = re.compile(rf"{re.escape(OWN_PREFIX)}.*-([0-9a-f]{{40}})")
 
 
 class Environments:
-    """The client of environments and their root certificates. It translates SDK errors into errors of the domain."""
+    """The client of environments and their root certificates. The client translates SDK errors into domain errors."""
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients

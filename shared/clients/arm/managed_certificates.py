@@ -29,7 +29,7 @@ VERIFIED = frozenset({"verified", "managed"})
 
 
 class ManagedCertificates:
-    """The client of managed certificates. Its methods translate each SDK error into an error of the domain."""
+    """The client of managed certificates. The client's methods translate SDK errors into errors of the domain."""
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
@@ -97,7 +97,7 @@ class ManagedCertificates:
         return f"{there.path}?{there.query}" if there.path else ""
 
     def is_done(self, operation: str) -> bool:
-        """Return True if Azure has finished the operation. Raise Rejected with Azure's reason if Azure refused it.
+        """Return True if Azure has finished the operation. Raise Rejected with Azure's reason if Azure refused.
 
         The operation must be a path of ARM, so that the identity's token goes to no other host. An operation that
         Azure no longer knows counts as finished, and so does an operation that the identity may not read. Afterwards

@@ -76,7 +76,7 @@ def _stop_unregistered(response: PipelineResponse[Any, Any]) -> None:
 
 
 class Orders:
-    """The client of certificate orders. Its methods translate each SDK error into an error of the domain."""
+    """The client of certificate orders. The client's methods translate SDK errors into errors of the domain."""
 
     def __init__(self, clients: OrderClients | None, retrying: Retrying) -> None:
         """Store the clients. `clients` is None in a cloud where Azure sells no certificates and so has no orders."""
@@ -127,7 +127,7 @@ class Orders:
         self._write(ref, lambda on: on.update(ref.resource_group, ref.name, patch))
 
     def renew(self, order: Order) -> None:
-        """Buy the next certificate of an order. Azure creates its private key, with the same size as before."""
+        """Buy the next certificate of an order. Azure creates a private key with the same size as before."""
         ref = order.ref
         body = RenewCertificateOrderRequest({"properties": {"keySize": order.key_size, "isPrivateKeyExternal": False}})
         self._write(ref, lambda on: on.renew(ref.resource_group, ref.name, body))

@@ -92,7 +92,7 @@ def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
 
 
 def webspace_of(subscription: str, properties: Json) -> Webspace | None:
-    """Return the webspace in the properties of a resource, or None if they name no webspace."""
+    """Return the webspace in the properties of a resource, or None if the properties name no webspace."""
     name = properties.get("webSpace")
     return Webspace.parse(subscription, name) if name else None
 

@@ -1,4 +1,4 @@
-"""Hold what every part of the App Service client needs: the SDK's clients, the retries, and sites or slots."""
+"""The base of each part of the App Service client, and the SDK's clients that all parts share."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
@@ -35,7 +35,7 @@ class AppServiceClients:
 
 
 class AppServicePart:
-    """The base of each part of the App Service client. Its methods translate SDK errors into errors of the domain."""
+    """The base of each part of the App Service client. All parts translate SDK errors into errors of the domain."""
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients

@@ -25,7 +25,7 @@ ALL = "all"
 
 
 class VaultRights:
-    """The client of access rights on vaults. Its methods translate each SDK error into an error of the domain."""
+    """The client of access rights on vaults. The client's methods translate SDK errors into errors of the domain."""
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients

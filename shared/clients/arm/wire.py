@@ -143,7 +143,10 @@ def _host_name(text: str) -> HostName:
 
 
 def _source(properties: Json) -> VaultCertificateRef | None:
-    """Return the vault certificate from which a copy was imported. Azure shows both of its names in lower case."""
+    """Return the vault certificate from which a copy was imported.
+
+    Azure shows the names of vault and certificate in lower case.
+    """
     vault, name = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
     if not vault or not name:
         return None

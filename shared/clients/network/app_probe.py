@@ -1,4 +1,4 @@
-"""Ask an app over HTTPS, on its site's default host name, whether it works with a new certificate.
+"""Ask an app over HTTPS, on its site's default host name, whether the app works with a new certificate.
 
 The probe uses only the transport of the library `requests`. The transport follows no redirects, stores no cookies,
 reads no netrc file and does not retry. The environment gives the proxy and the trusted roots, as for the SDKs:
@@ -105,7 +105,7 @@ class _Adapter(HTTPAdapter):
         verify: bool | str,  # noqa: FBT001 - requests' own signature
         cert: str | tuple[str, str] | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the keys of the connection pool. TLS sends the host name, and checks the certificate against it."""
+        """Return the keys of the connection pool. TLS sends the host name and checks the certificate for this name."""
         where, how = super().build_connection_pool_key_attributes(request, verify, cert)
         return where, {**how, "server_hostname": self._host}
 

@@ -60,8 +60,8 @@ class TlsProbe:
         """Return which certificate the address serves for the host name, with names and end date.
 
         Azure does not show a managed certificate's thumbprint, so this function checks host name and end date instead.
-        This function repeats the handshake until both are good, until the time `give_up`, or until three handshakes
-        have failed. It makes at least one handshake.
+        This function repeats the handshake until host name and end date are good, until the time `give_up`, or until
+        three handshakes have failed. This function makes at least one handshake.
         """
 
         def enough(state: tenacity.RetryCallState) -> bool:

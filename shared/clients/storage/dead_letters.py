@@ -1,4 +1,4 @@
-"""The records of dead letters, which are messages that failed for good, in the table `certrollfindings`.
+"""Store dead letters, which are messages that failed for good, in the table `certrollfindings`.
 
 The PartitionKey of a dead letter is `poison-` and the name of its queue. The PartitionKey `failures` holds the cause of
 each failed message that the queue may still deliver again. The RowKey is the hash of the message's body.

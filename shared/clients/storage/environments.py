@@ -1,4 +1,4 @@
-"""The journal's records of App Service Environments, in the table `certrolljournal`.
+"""Store the records of App Service Environments in the table `certrolljournal`.
 
 | PartitionKey | RowKey | the row records |
 |---|---|---|
@@ -58,7 +58,7 @@ class TableEnvironmentRecords:
     def change(
         self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
     ) -> EnvironmentRecord:
-        """Change the record of an environment, and return the changed record. Repeat this after a concurrent write."""
+        """Change the record of an environment, and return the changed record. Read again after a concurrent write."""
         for _ in range(MOST_RACES):
             before = self.of(environment)
             after = change(before)

@@ -1,4 +1,4 @@
-"""The findings and the history of Certroll, in the tables `certrollfindings` and `certrollhistory`.
+"""Store findings and the history of Certroll's work in the tables `certrollfindings` and `certrollhistory`.
 
 | table | PartitionKey | RowKey |
 |---|---|---|

@@ -69,7 +69,7 @@ class HeldLease:
             event("lease.not_released", lease=self._name, detail=str(error).splitlines()[0])
 
     def renew(self) -> bool:
-        """Renew the lease and return True. Return False if Azure Storage refuses; then `check` raises from now on.
+        """Renew the lease and return True. Return False if Azure Storage refuses, and let `check` raise LeaseLost.
 
         The renewed lease counts from the start of the renewal request.
         """

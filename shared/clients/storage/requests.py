@@ -1,4 +1,4 @@
-"""The records of Certroll's requests to Azure, in the table `certrolljournal`.
+"""Store the records of Certroll's requests to Azure in the table `certrolljournal`.
 
 | request | PartitionKey | RowKey |
 |---|---|---|

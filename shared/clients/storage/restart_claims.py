@@ -1,4 +1,4 @@
-"""The restart claims of sites, in the table `certrolljournal`.
+"""Store the restart claims of sites in the table `certrolljournal`.
 
 A site that restarts claims one use of the disruption budget of its App Service plan or its environment. The
 PartitionKey is `plan-` and the hash of the plan or environment. The RowKey is the hash of the site and of the
@@ -47,7 +47,7 @@ class TableRestartClaims:
         self._tables.delete(JOURNAL, _place_key(place), _claim_key(site, ref))
 
     def _claims(self, place: str) -> tuple[Entity, ...]:
-        """Return the valid claims in the place; a claim ends when it is older than CLAIM."""
+        """Return the valid claims of the plan or environment. A claim ends when it is older than `CLAIM`."""
         now, rows = self._clock.now(), self._tables.rows(JOURNAL, _place_key(place))
         return tuple(row for row in rows if now - moment(row["at"]) < CLAIM)
 

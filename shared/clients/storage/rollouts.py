@@ -1,4 +1,4 @@
-"""The progress of each certificate version and of each site, in the table `certrolljournal`.
+"""Store the progress of each certificate version and of each site in the table `certrolljournal`.
 
 The PartitionKey is the hash of the lineage. The RowKey is the hash of the site, or `rollout` for the version's own row.
 The rows of shared/clients/storage/settings_rolls.py are in the same partition.

@@ -177,8 +177,8 @@ def roll_record(row: Entity) -> RollRecord:
     )
 
 
-def _edit(key: str, add: str | None, remove: list[str], beside: str | None, whole: bool) -> SettingEdit:  # noqa: FBT001 - the order of the stored list
-    added, neighbour = (None if text is None else Thumbprint(text) for text in (add, beside))
+def _edit(key: str, add: str | None, remove: list[str], next_to: str | None, whole: bool) -> SettingEdit:  # noqa: FBT001 - the order of the stored list
+    added, neighbour = (None if text is None else Thumbprint(text) for text in (add, next_to))
     return SettingEdit(key, added, _thumbprints(remove), neighbour, whole)
 
 

@@ -1,4 +1,4 @@
-"""The settings record of each app, in the table `certrolljournal`.
+"""Store the settings record of each app in the table `certrolljournal`.
 
 A settings record holds the progress of a certificate version in the app settings of one app. The PartitionKey is the
 hash of the lineage. The RowKey is `roll-` and the hash of the site.

@@ -1,8 +1,8 @@
 """Read certificates from Key Vault: their versions, their policy, and for an upload the private key of a version.
 
 Certroll reads the value of a secret in two cases: to upload a PFX, and if the secret itself is the lineage. A list of
-secrets has neither thumbprints nor dates. A value that Certroll has read leaves the process only in an upload: a PFX
-has no text form, and no error contains the value. The SDK logs no bodies: its request log has none, and its network
+secrets has neither thumbprints nor dates. A value that Certroll has read leaves the process only in an upload. A PFX
+has no text form, and no error contains the value. The SDK logs no bodies: the request log has none, and the network
 trace is off unless a client is created with `logging_enable`.
 """
 
@@ -120,7 +120,7 @@ class KeyVault:
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one lineage with its versions, judged at the time `now`. Raise Rejected if a certificate is unreadable.
 
-        Azure does not say whether an imported copy comes from a certificate or from a secret. If the vault has no
+        An imported copy does not show whether its source is a certificate or a secret. If the vault has no
         certificate of that name, this function reads the secret of that name. A secret that holds no certificate gives
         a lineage with a refusal, and this function does not read the secret's value.
         """

@@ -171,7 +171,7 @@ def _read_pem(value: str) -> tuple[object, Certificates]:
 
 
 def _parsed(parse: Callable[[], Result], problem: str) -> Result:
-    """Return the result of the parser. Raise Rejected outside of the error handler, so that it has no cause."""
+    """Return the result of the parser. Raise Rejected outside of the error handler, so that Rejected has no cause."""
     with suppress(*UNREADABLE):
         return parse()
     raise Rejected(problem, Reason.SECRET_UNREADABLE)

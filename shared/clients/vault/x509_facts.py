@@ -49,7 +49,7 @@ def read_facts(der: bytes) -> CertificateFacts:
 
 
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:
-    """Return the facts of a parsed certificate. Raise ValueError if a part of it is unreadable."""
+    """Return the facts of a parsed certificate. Raise ValueError if a part of the certificate is unreadable."""
     return _readable(lambda: _facts(certificate))
 
 
@@ -137,7 +137,10 @@ def _policies(certificate: x509.Certificate) -> Iterable[str]:
 
 
 def _names(certificate: x509.Certificate) -> frozenset[HostName]:
-    """Return the host names of a certificate. Its common name counts only if it has no alternative names."""
+    """Return the host names of a certificate.
+
+    The common name counts only if the certificate has no alternative names.
+    """
     alternative = _extension(certificate, x509.SubjectAlternativeName)
     if alternative is not None:
         texts: Iterable[str] = alternative.get_values_for_type(x509.DNSName)
