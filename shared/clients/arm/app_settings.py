@@ -43,9 +43,9 @@ class Settings(AppServicePart):
         return AppSettings(site, values, {key: self._digest(key, value) for key, value in values.items()})
 
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
-        """Read the app settings, after reading the site's ETag.
+        """Read the ETag of the site, and then the app settings.
 
-        Azure's list of app settings has no ETag of its own (recorded).
+        Azure's answer with the app settings has no ETag (recorded).
         """
         web_apps = self._clients.client(site.subscription).web_apps
         get: Callable[..., Any] = site_or_slot(site, web_apps.get, web_apps.get_slot)

@@ -35,8 +35,8 @@ class Listings(AppServicePart):
     def uploaded_at(self, subscription: str) -> Listing[tuple[CopyRef, datetime]]:
         """Return when each webspace certificate of a subscription was created, as far as Azure shows the date.
 
-        App Service does not show this date. ARM's list of resources shows the date, because the request asks for it by
-        `$expand=createdTime`.
+        App Service does not show when a certificate was created. ARM's list of resources shows the date if the request
+        has `$expand=createdTime`.
         """
         url = f"/subscriptions/{subscription}/resources?$filter={COPY_FILTER}&$expand=createdTime"
         what = f"dates of the certificates of subscription {subscription}"

@@ -98,6 +98,9 @@ def webspace_of(subscription: str, properties: Json) -> Webspace | None:
 
 
 def tags_of(wire: Json) -> Tags:
-    """Return the tags of a resource, from the resource or from its properties, where newer answers also have tags."""
+    """Return the tags of a resource. Newer answers of Azure repeat the tags inside the properties.
+
+    A PUT without the tags deletes the tags.
+    """
     tags = wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}
     return tuple(sorted((str(key), str(value)) for key, value in tags.items()))

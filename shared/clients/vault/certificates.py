@@ -143,7 +143,8 @@ class KeyVault:
         """Read the list of versions, and the certificates of versions, the newest first, until one is good.
 
         If the newest version is good, two requests are enough: the list of versions, and the newest version with its
-        policy. The list has no certificates, so each further certificate costs one request. `judge` limits how many.
+        policy. The list of versions has no certificates, so each further certificate costs one request. `judge` limits
+        the number of further certificates.
         """
         client = self._vaults.client(ref.vault)
         what = f"vault certificate {ref}"
