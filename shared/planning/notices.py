@@ -1,4 +1,4 @@
-"""What people have to know of a plan and of a snapshot, as findings and skips. Pure: the loop's report records it."""
+"""Build the findings and skips that tell people about a plan and a snapshot. The loop records them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -23,14 +23,14 @@ MOST_NAMED = 10
 
 
 def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> tuple[Finding, ...]:
-    """Return a finding for each skip, except for those that are in order."""
+    """Return a finding for each skip whose reason makes one: `Reason.makes_finding`."""
     return tuple(
         Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in skips if skip.reason.makes_finding
     )
 
 
 def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
-    """Return a finding for everything that Certroll could not see: unseen is not the same as in order."""
+    """Return a finding for everything that Certroll could not read, because unread things may be wrong."""
     spots = fleet.blind_spots
     return tuple(Finding(fleet.taken_at, scope, spot.subject, Reason.BLIND_SPOT, spot.detail) for spot in spots)
 
@@ -39,7 +39,7 @@ def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
 
 
 def inherited_tags(lineage: Lineage, now: datetime) -> tuple[Finding, ...]:
-    """Return a finding if the newest version has no tags of its own, so that those of an older one count."""
+    """Return a finding if the newest version carries no tag, so that Certroll uses the tags of an older version."""
     if not lineage.tags_inherited:
         return ()
     detail = "the newest version carries no certroll tag; those of an older version count: set them on the newest"
@@ -47,7 +47,7 @@ def inherited_tags(lineage: Lineage, now: datetime) -> tuple[Finding, ...]:
 
 
 def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return what somebody should look at in the current version, as one finding of this version."""
+    """Return one finding with all warnings about the current version, empty if there are none."""
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return ()
@@ -60,7 +60,7 @@ def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 
 def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
-    """Return what the vault certificate is used for in what was seen."""
+    """Return the uses of the vault certificate that the snapshot shows."""
     named = (thumbprint for settings in snapshot.fleet.settings for thumbprint in settings.without_roots.named)
     seen = {
         Use.IMPORT: bool(snapshot.copies),
@@ -72,9 +72,9 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
 
 
 def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return a finding for each upload that may be a version of the secret which the vault no longer lets anybody read.
+    """Return a finding for each upload that may be an older version which the vault no longer lets Certroll read.
 
-    Such an upload covers names of the current version only, and is none of the versions that Certroll can read.
+    Such an upload covers only host names of the current version. It differs from all versions that Certroll can read.
     """
     lineage, current = snapshot.lineage, snapshot.lineage.current
     facts = current.facts if current else None
@@ -98,7 +98,10 @@ def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 
 def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return a finding for each binding that somebody else changed in kind or address; Certroll never moves it back."""
+    """Return a finding for each binding that somebody else changed in kind or address.
+
+    Certroll never moves such a binding back.
+    """
     seen = {binding.host_name: binding for binding in snapshot.fleet.bindings if binding.site == record.site}
     return tuple(
         Finding(
@@ -120,7 +123,10 @@ def _kind(binding: Binding | None) -> str:
 
 
 def sharing(snapshot: Snapshot) -> list[Skip]:
-    """Name, by App Service plan, the apps that trust a version only because the root list of another app names it."""
+    """Return a skip for each plan with apps that trust a version only through the root list of another app.
+
+    Azure loads the root list of each app for all apps of its App Service plan.
+    """
     fleet = snapshot.fleet
     supporting = [settings for settings in fleet.settings if _supports(snapshot, settings.site)]
     naming = {settings.site for settings in supporting if any(map(snapshot.lineage.version_of, settings.root_list))}
@@ -149,7 +155,10 @@ def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:
 
 
 def duplicates(snapshot: Snapshot) -> list[Skip]:
-    """Name webspaces that import the same vault certificate twice: Azure may refuse the second copy's sync."""
+    """Return a skip for each webspace that imports the same vault certificate twice.
+
+    Azure may refuse the sync of the second copy.
+    """
     by_webspace = groupby(sorted(snapshot.copies, key=lambda c: (c.webspace, c.ref)), key=lambda c: c.webspace)
     groups = [(webspace, [str(copy.ref) for copy in copies]) for webspace, copies in by_webspace]
     return [

@@ -1,4 +1,4 @@
-"""Which webspace a new version goes to first."""
+"""Decide which webspace gets a new version first."""
 
 from collections import Counter
 
@@ -9,9 +9,10 @@ from shared.planning.plan import Plan
 
 
 def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace | None:
-    """Return the webspace that goes first: the recorded one, else the one with the fewest bindings to move.
+    """Return the webspace that gets the version first: the recorded webspace, else the best of the plan.
 
-    Something must be served there, or an app use it, or nothing could be proven; our own site's webspace comes last.
+    The best webspace has a binding or an app, because only these can prove the version. The webspace of Certroll's own
+    site comes last. Of the remaining webspaces, the webspace with the fewest bindings is best.
     """
     if snapshot.rollout.first is not None:
         return snapshot.rollout.first

@@ -1,7 +1,7 @@
-"""Let an app load, or trust, the new version beside the old one, and use the new one where it names one by itself.
+"""Let an app load or trust the new version in addition to the old version, and pin the new version.
 
-The load list, the root list and pins go in one write. A root list is also begun, where the tag `certroll-root-on` of
-the vault object names the app. Where it would do nothing it is left alone, and people are told.
+One write changes the load list, the root list and the pins. If the tag `certroll-root-on` of the vault object names the
+app, Certroll also creates a root list. If the app does not support root lists, Certroll reports that instead.
 """
 
 from collections.abc import Iterable
@@ -27,36 +27,37 @@ from shared.planning.acting.subjects import root_list_subject, settings_subject
 from shared.planning.plan import Skip, Step
 
 MOST_UNDONE = 2
+"""How often others may undo a roll within 24 hours before Certroll stops writing it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollAppSettings(SettingsChange):
-    """Put the new thumbprint next to the old one in the lists, and in the old one's place in pins.
+    """Add the new thumbprint to the lists next to the old thumbprint, and replace the old thumbprint in pins.
 
-    Where the old version is no longer in the webspace it is replaced in the list as well: there is no overlap.
+    If the old version is no longer in the webspace, the new thumbprint replaces it in the lists, too.
     """
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """A root, where only root lists are edited; else what the app uses, in place of the version before."""
+        """Return the case of a root if all edits are of root lists, else the case of a version that the app uses."""
         lineage = snapshot.lineage
         if all(is_root_list(edit.key) for edit in self.edits):
             return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def without_roots(self) -> Self:
-        """Return the roll of the load list and the pins alone; unchanged if there are none."""
+        """Return the roll without edits of root lists; return the roll unchanged if it has no other edits."""
         edits = tuple(edit for edit in self.edits if not is_root_list(edit.key))
         return replace(self, edits=edits) if edits else self
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose a roll for every app whose settings name a stale version where they should name the current one.
+    """Propose a roll for every app whose settings name a stale version.
 
-    Likewise for every app whose root list lacks it although the tag asks for it.
+    Also propose a roll for every app that the tag `certroll-root-on` names and whose root list lacks the version.
     """
     if snapshot.lineage.current is not None:
         yield from named_sites(snapshot, ROOT_ON)[1]
-    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+    for settings in sorted(snapshot.fleet.settings, key=lambda settings: settings.site):
         site = snapshot.site(settings.site)
         if site is None:
             continue
@@ -74,7 +75,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 def _roll(
     snapshot: Snapshot, site: Site, webspace: Webspace, settings: SiteSettings, stale: tuple[Thumbprint, ...]
 ) -> Iterable[Step | Skip]:
-    contested = tuple(one for one in stale if contested_in(snapshot, webspace, one))
+    contested = tuple(thumbprint for thumbprint in stale if contested_in(snapshot, webspace, thumbprint))
     if contested:
         yield Skip(
             settings_subject(site.ref),
@@ -101,8 +102,11 @@ def _roll(
 
 
 def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:
-    """Say where a root list would do nothing: it is only for Windows code in an App Service Environment."""
-    named = any(snapshot.lineage.version_of(one) for one in settings.root_list)
+    """Yield a skip if the app should have a root list and App Service ignores such a list.
+
+    App Service reads root lists only for Windows code apps in an App Service Environment.
+    """
+    named = any(snapshot.lineage.version_of(thumbprint) for thumbprint in settings.root_list)
     if site.supports_root_list or not (named or site.ref in (snapshot.wanting_root or ())):
         return
     kind, remedy = (
@@ -121,9 +125,9 @@ def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iter
 
 
 def is_contested(record: RollRecord, snapshot: Snapshot) -> bool:
-    """Say whether others took the roll back twice within 24 hours, this time included.
+    """Return True if others undid the roll twice within 24 hours, the present time included.
 
-    For a day nothing is written there; then it is tried again.
+    Certroll then writes nothing to the app for a day, and tries again after that day.
     """
     this_time = record.state in WRITTEN
     return len(record.undone_lately(snapshot.now)) + this_time >= MOST_UNDONE

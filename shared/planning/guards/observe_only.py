@@ -1,4 +1,4 @@
-"""Observe, or apply."""
+"""Refuse all writes to Azure in observe mode."""
 
 from shared.domain.intent import Intent, Mode
 from shared.domain.reason import Reason
@@ -7,7 +7,7 @@ from shared.planning.plan import Plan, Skip
 
 
 def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
-    """Refuse every step unless the mode is apply. What is refused here is what would be done."""
+    """Refuse every step unless the mode is apply. These refusals list the steps that apply mode would perform."""
     if intent.mode is Mode.APPLY:
         return plan
     detail = "it would be done ({reason}); set CERTROLL_MODE=apply to have it done"

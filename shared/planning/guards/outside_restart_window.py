@@ -1,4 +1,4 @@
-"""Restarts only when operators allow them."""
+"""Refuse restarts of apps outside CERTROLL_RESTART_WINDOW."""
 
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -8,7 +8,7 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
-    """Refuse what restarts an app outside CERTROLL_RESTART_WINDOW; bringing the last good values back does not wait."""
+    """Refuse restarts outside CERTROLL_RESTART_WINDOW, except for steps that bring the last good settings back."""
     window = intent.restart_window
     if window is None or window.is_open(snapshot.now):
         return plan

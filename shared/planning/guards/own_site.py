@@ -1,4 +1,4 @@
-"""Certroll spares itself."""
+"""Refuse to restart the site that Certroll runs on."""
 
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -7,7 +7,7 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
-    """Refuse what would restart the site that Certroll runs on. Its bindings are carried like any other's."""
+    """Refuse steps that restart the site that Certroll runs on. Certroll updates the bindings of its own site."""
 
     def refusal(step: Step) -> Skip | None:
         site = step.action.site
