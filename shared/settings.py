@@ -216,7 +216,7 @@ def sweep_schedule() -> tuple[str, str | None]:
         problem = f"{text[:60]!r} is not an NCRONTAB schedule"
     else:
         return text, None
-    return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {problem}; hourly is used"
+    return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {problem}; Certroll sweeps hourly"
 
 
 def parse_duration(text: str) -> timedelta:
@@ -233,7 +233,7 @@ def parse_object_id(text: str) -> str:
     if not _OBJECT_ID.fullmatch(lowered):
         raise ValueError("give an object id, as `az ad sp show --id APPLICATION --query id -o tsv` prints it")
     if lowered in APPLICATION_IDS:
-        raise ValueError("that is the application id; `az ad sp show --id` with it prints the object id")
+        raise ValueError("this is the application id; `az ad sp show --id` with it prints the object id")
     return lowered
 
 

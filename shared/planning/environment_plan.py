@@ -26,11 +26,11 @@ def apps_of(fleet: Fleet, environment: EnvironmentRef, intent: Intent, now: date
 def why_excluded(fleet: Fleet, site: Site, intent: Intent) -> tuple[Reason, str] | None:
     """Return why Certroll does not stop an app, None if it may stop the app."""
     if intent.owns(site.ref):
-        return Reason.OWN_SITE, "it is the site that Certroll runs on: stop and start it by hand"
+        return Reason.OWN_SITE, "Certroll runs on this app: stop and start the app by hand"
     if fleet.opted_out(site.ref):
-        return Reason.OPTED_OUT, "it carries the tag certroll: off: stop and start it by hand"
+        return Reason.OPTED_OUT, "the app carries the tag certroll: off: stop and start the app by hand"
     if not site.running:
-        return Reason.SITE_STOPPED, "it was stopped already: it will trust the root when somebody starts it"
+        return Reason.SITE_STOPPED, "the app was stopped already: it will trust the root when somebody starts it"
     return None
 
 

@@ -42,7 +42,9 @@ def inherited_tags(lineage: Lineage, now: datetime) -> tuple[Finding, ...]:
     """Return a finding if the newest version carries no tag, so that Certroll uses the tags of an older version."""
     if not lineage.tags_inherited:
         return ()
-    detail = "the newest version carries no certroll tag; those of an older version count: set them on the newest"
+    detail = (
+        "the newest version carries no certroll tag, so Certroll uses older tags: set the tags on the newest version"
+    )
     return (Finding(now, str(lineage.ref), str(lineage.ref), Reason.TAGS_INHERITED, detail),)
 
 
@@ -81,8 +83,9 @@ def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
     if not lineage.unread or facts is None:
         return ()
     detail = (
-        f"{lineage.unread} older versions of {lineage.ref} cannot be read, and it covers the same names: whether it is "
-        "one of them is not known, and it is not renewed. Enable the version that it is, or replace it once by hand"
+        f"Certroll cannot read {lineage.unread} older versions of {lineage.ref}. This upload covers the same host "
+        "names and may be one of those versions, so Certroll does not renew it. Enable the version in the vault, or "
+        "replace the upload once by hand"
     )
     unknown = (
         copy for copy in snapshot.fleet.certificates if copy.uploaded and lineage.version_of(copy.thumbprint) is None
@@ -109,7 +112,7 @@ def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snaps
             str(ref),
             f"binding {was.host_name} of {was.site}",
             Reason.BINDING_MOVED,
-            f"it was {_kind(was)} before this version, and is {_kind(seen.get(was.host_name))} now",
+            f"the binding was {_kind(was)} before this version, and is {_kind(seen.get(was.host_name))} now",
         )
         for was in record.last_good
         if _kind(seen.get(was.host_name)) != _kind(was)
@@ -147,9 +150,9 @@ def _supports(snapshot: Snapshot, ref: SiteRef) -> bool:
 def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:
     more = f" and {len(apps) - MOST_NAMED} more" if len(apps) > MOST_NAMED else ""
     detail = (
-        f"{', '.join(map(str, apps[:MOST_NAMED]))}{more} may trust it only because another app of the plan has it in "
-        f"its {ROOT_LIST}: who depends on it should have it in its own, or may start before the other; name those apps "
-        f"in the tag {ROOT_ON}"
+        f"{', '.join(map(str, apps[:MOST_NAMED]))}{more} may trust the root only because another app of the plan names "
+        f"it in {ROOT_LIST}. An app that needs the root may start before that other app: name the app in the tag "
+        f"{ROOT_ON}"
     )
     return Reason.ROOT_SHARED, detail
 

@@ -478,7 +478,7 @@ def test_who_shares_a_root_is_named_once(install: Install) -> None:
     installation.deliver_all(HOURS)
     assert writes(town.world) == before
     assert installation.findings() == {("apps of plan windows", "RootShared")}
-    assert installation.details().startswith("other, quiet may trust it only because")
+    assert installation.details().startswith("other, quiet may trust the root only because")
     assert town.settings("quiet") == owned({})
 
 

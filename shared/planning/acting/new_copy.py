@@ -17,7 +17,9 @@ from shared.planning.plan import Skip
 
 MOST_IN_WEBSPACE = 1000
 """The most private certificates that a webspace takes (Azure docs, "Add and manage TLS/SSL certificates")."""
-PLANLESS = "no App Service plan of this webspace is visible, and an upload must name one: grant Reader on its plans"
+PLANLESS = (
+    "Certroll sees no App Service plan of this webspace, and an upload must name a plan: grant Reader on the plans"
+)
 
 
 def own_copy(
@@ -66,9 +68,7 @@ def why_full(snapshot: Snapshot, webspace: Webspace) -> str:
     held = len(snapshot.fleet.certificates_in(webspace))
     if held < MOST_IN_WEBSPACE:
         return ""
-    return (
-        f"{webspace} holds {held} certificates, and takes {MOST_IN_WEBSPACE} at most: delete what is superseded there"
-    )
+    return f"{webspace} holds {held} certificates, and takes {MOST_IN_WEBSPACE} at most: delete superseded ones there"
 
 
 def plan_for_upload(snapshot: Snapshot, copy: WebspaceCertificate, plan: ServerFarm | None) -> ServerFarm | Skip:

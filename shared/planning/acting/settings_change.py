@@ -73,10 +73,12 @@ class SettingsChange(Traits):
         if all_done(seen.values, self.edits):
             return False
         if moved := changed_elsewhere(seen.digests, self.settings.digests, self.edits):
-            raise Conflict(f"{self.subject}: {', '.join(moved)} changed since it was observed; it is planned again")
+            raise Conflict(
+                f"{self.subject}: {', '.join(moved)} changed since Certroll observed it; Certroll plans again"
+            )
         values = edited_values(seen.values, self.edits)
         if not all_done(values, self.edits):
-            raise Conflict(f"{self.subject}: what was to be edited is gone; it is planned again")
+            raise Conflict(f"{self.subject}: the values to edit are gone; Certroll plans again")
         ports.app_service.put_settings(replace(seen, values=values))
         settle(
             ports.clock,

@@ -52,7 +52,7 @@ class AddRootCertificate(AboutRoot):
         if (seen := read_root(ports, self.root.ref)) is not None:
             if self._is(seen):
                 return False
-            raise Rejected(f"{self.subject}: the name is taken by {seen.thumbprint}; delete that one")
+            raise Rejected(f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate")
         der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
         now = ports.clock.now()
         ports.environment_records.change(
@@ -79,7 +79,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         name = own_name(lineage.ref, current.thumbprint)
         root = RootCertificate(RootRef(environment.ref, name), environment.location, current.thumbprint)
         if spot := _hidden(snapshot, environment):
-            yield Skip(root_subject(root.ref), Reason.NOT_SEEN, f"{spot.subject} cannot be seen ({spot.detail})")
+            yield Skip(root_subject(root.ref), Reason.NOT_SEEN, f"Certroll cannot read {spot.subject} ({spot.detail})")
         elif opted_out(environment.tags):
             detail = f"environment {environment.ref} carries the tag certroll: off"
             yield Skip(root_subject(root.ref), Reason.OPTED_OUT, detail)

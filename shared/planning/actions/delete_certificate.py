@@ -56,10 +56,10 @@ class DeleteCertificate(AboutCopy):
             return False
         elsewhere = seen.site is None and seen.webspace != self.copy.webspace
         if elsewhere or (seen.thumbprint, seen.source) != (self.copy.thumbprint, None):
-            raise Conflict(f"{self.subject} changed since it was observed; it is planned again")
+            raise Conflict(f"{self.subject} changed since Certroll observed it; Certroll plans again")
         for app in self.apps:
             if self.copy.thumbprint in read_settings(ports.app_service.settings(app)).mentioned:
-                raise Conflict(f"{self.subject}: the settings of {app} have come to name it; it is planned again")
+                raise Conflict(f"{self.subject}: the settings of {app} name the upload now; Certroll plans again")
         ports.app_service.delete_certificate(self.copy.ref)
         settle(ports.clock, lambda: read_copy(ports, self.copy.ref), lambda now: now is None, self.subject)
         return True

@@ -73,7 +73,8 @@ class ImportCertificate(AboutCopy):
             if self._is_there(seen):
                 return False
             raise Rejected(
-                f"{self.subject}: the name is taken; set {IMPORT_NAME} on the vault certificate, or delete it"
+                f"{self.subject}: another certificate has the name; delete it, or set {IMPORT_NAME} on the "
+                "vault certificate"
             )
         vault_id = self.vault_id or self._find(ports)
         if lacking := self._lacking(ports, vault_id):
@@ -136,7 +137,10 @@ def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
     """Return why Certroll cannot import into the place now, None if it can."""
     refusal = snapshot.lineage.refusal
     if refusal is not None:
-        return Reason.NEWEST_REFUSED, f"App Service imports the newest version, which is refused: {refusal.detail}"
+        return (
+            Reason.NEWEST_REFUSED,
+            f"Certroll refuses the newest version, which App Service would import: {refusal.detail}",
+        )
     full = why_full(snapshot, place.webspace) if place.site is None else ""
     return (Reason.WEBSPACE_FULL, full) if full else None
 

@@ -57,13 +57,17 @@ class KeepSuperseded(UploadCertificate):
         try:
             pfx = ports.vault.pfx(self.ref, self.version.version, self.version.thumbprint)
         except (Denied, NotFound, Rejected) as error:
-            raise NotKept(f"{self.subject}: the old version cannot be read, so there is no overlap: {error}") from error
+            raise NotKept(
+                f"{self.subject}: Certroll cannot read the old version, so the new version replaces it at once: {error}"
+            ) from error
         try:
             self.send(ports, pfx)
         except (Denied, Rejected, NotSettled) as error:
             if not isinstance(error, Denied) and self._is_imported(ports):
-                raise NotYet(f"{self.subject} goes up after the sync: {error}") from error
-            raise NotKept(f"{self.subject}: Azure does not take it, so there is no overlap: {error}") from error
+                raise NotYet(f"{self.subject} is uploaded after the sync: {error}") from error
+            raise NotKept(
+                f"{self.subject}: Azure refuses the upload, so the new version replaces the old at once: {error}"
+            ) from error
         return True
 
     def _is_imported(self, ports: Ports) -> bool:
@@ -118,9 +122,9 @@ def _holds(copy: WebspaceCertificate, webspace: Webspace, thumbprint: Thumbprint
 
 def _refusal(snapshot: Snapshot, version: CertificateVersion, plan: ServerFarm | None) -> str:
     if version.not_after <= snapshot.now:
-        return f"it expired at {version.not_after:%Y-%m-%d %H:%M} UTC, so it is not kept beside the new version"
+        return f"the old version expired at {version.not_after:%Y-%m-%d %H:%M} UTC, so Certroll does not keep it"
     if not version.enabled:
-        return "this version is disabled in the vault, so it cannot be kept beside the new one: enable it until then"
+        return "the old version is disabled in the vault, so Certroll cannot keep it: enable it until no app names it"
     if plan is None:
         return PLANLESS
     return why_full(snapshot, plan.webspace)

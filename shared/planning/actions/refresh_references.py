@@ -74,7 +74,10 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         ours = tuple(reference for reference in settings.vault_references if reference.ref == ref)
         pinned = sorted(reference.key for reference in ours if reference.pinned not in {None, current.version.lower()})
         if pinned:
-            detail = f"{', '.join(pinned)} names another version of {ref}: write the new one, or none, to follow it"
+            detail = (
+                f"{', '.join(pinned)} names another version of {ref}: let the reference name the new version, or no "
+                "version to follow the vault"
+            )
             yield Skip(settings_subject(settings.site), Reason.PINNED_REFERENCE, detail, settings.site)
         behind = any(
             reference.pinned is None and (reference.active is None or reference.active in older) for reference in ours

@@ -66,7 +66,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if not stale and not lacks_root(snapshot, settings):
             continue
         if site.webspace is None:
-            detail = "Azure does not say in which webspace the site is, so no certificate of it is known to be live"
+            detail = "Azure does not name the webspace of the site, so Certroll does not know its live certificates"
             yield Skip(settings_subject(settings.site), Reason.INCOMPLETE_VIEW, detail, settings.site)
             continue
         yield from _roll(snapshot, site, site.webspace, settings, stale)
@@ -81,7 +81,7 @@ def _roll(
             settings_subject(site.ref),
             Reason.AMBIGUOUS_LINEAGE,
             f"{', '.join(contested)} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
-            "certificate holds it too: write what it should follow by hand, or delete one of the two copies",
+            "certificate holds it, too: write the right thumbprint by hand, or delete one of the two copies",
             site.ref,
         )
     edits = roll_edits(snapshot, site, settings, rollable(snapshot, settings))
@@ -92,8 +92,8 @@ def _roll(
         return
     if record is not None and is_contested(record, snapshot):
         detail = (
-            "others took this roll back twice within 24 hours: find what writes these settings (a template, a "
-            "pipeline) and let it name the new version, or leave the setting out"
+            "somebody undid this roll twice within 24 hours: find the template or pipeline that writes these "
+            "settings, and let it name the new version or no version"
         )
         yield Skip(settings_subject(site.ref), Reason.CONTESTED, detail, site.ref)
         return
@@ -111,13 +111,13 @@ def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iter
         return
     kind, remedy = (
         (
-            "no Windows code app",
-            f"have the root added to {site.environment}, for apps of every kind: name that in the tag {ROOT_OF}",
+            "not a Windows code app",
+            f"name {site.environment} in the tag {ROOT_OF}: Certroll then adds the root for apps of every kind",
         )
         if site.environment
         else (
-            "in no App Service Environment",
-            "App Service offers no custom roots there: move it into one, or let its own code trust the root",
+            "not in an App Service Environment",
+            "App Service offers custom roots only in one: move the app there, or let its own code trust the root",
         )
     )
     detail = f"{site.ref} is {kind}, so {ROOT_LIST} does nothing for it; {remedy}"

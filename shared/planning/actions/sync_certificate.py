@@ -70,7 +70,7 @@ class SyncCertificate(AboutCopy):
         if seen.thumbprint == self.version.thumbprint:
             return False
         if (seen.thumbprint, _identity(seen)) != (self.copy.thumbprint, _identity(self.copy)):
-            raise Conflict(f"{self.subject} changed since it was observed; it is planned again")
+            raise Conflict(f"{self.subject} changed since Certroll observed it; Certroll plans again")
         app_service.import_certificate(seen, self.plan)
         after = settle(
             ports.clock,
@@ -84,7 +84,7 @@ class SyncCertificate(AboutCopy):
             )
         if after.thumbprint != self.version.thumbprint:
             raise Conflict(
-                f"{self.subject} holds {after.thumbprint}, a version that came meanwhile; it is planned again"
+                f"{self.subject} holds {after.thumbprint}, a version that came meanwhile; Certroll plans again"
             )
         return True
 
@@ -116,8 +116,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             yield Skip(
                 subject,
                 Reason.NO_PLAN_IN_WEBSPACE,
-                "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans, "
-                "or delete the copy if the webspace has none",
+                "Certroll sees no App Service plan of this webspace, and a sync must name a plan: grant Reader on the "
+                "plans, or delete the copy if the webspace has none",
             )
             continue
         yield Step(SyncCertificate(copy, plan, lineage.current), Reason.STALE_COPY)

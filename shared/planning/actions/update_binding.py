@@ -103,7 +103,7 @@ class UpdateBinding(Traits):
         if not done and (seen.ssl_state, seen.thumbprint) != (self.binding.ssl_state, self.binding.thumbprint):
             raise Conflict(
                 f"{self.subject} is {seen.ssl_state} with {seen.thumbprint}, not {self.binding.ssl_state} with "
-                f"{self.binding.thumbprint} as planned against; it is planned again"
+                f"{self.binding.thumbprint} as planned; Certroll plans again"
             )
         ports.app_service.put_binding(replace(seen, thumbprint=self.thumbprint), body)
         return True
@@ -124,7 +124,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
                 binding_subject(binding),
                 Reason.AMBIGUOUS_LINEAGE,
                 f"{binding.thumbprint} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
-                "certificate holds it too: bind what it should follow by hand, or delete one of the two copies",
+                "certificate holds it, too: bind the right certificate by hand, or delete one of the two copies",
                 binding.site,
             )
             continue
@@ -132,7 +132,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             yield Skip(
                 binding_subject(binding),
                 Reason.INCOMPLETE_VIEW,
-                "Azure does not say in which webspace the site is, so no certificate of it is known to be live",
+                "Azure does not name the webspace of the site, so Certroll does not know its live certificates",
                 binding.site,
             )
         else:

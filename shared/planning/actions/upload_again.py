@@ -29,7 +29,7 @@ from shared.planning.actions.upload_certificate import UploadCertificate
 from shared.planning.plan import Phase, Skip, Step
 from shared.ports import Ports
 
-NEW_VERSION = "put a new version into the vault, which is uploaded with its chain and bound"
+NEW_VERSION = "put a new version into the vault, which Certroll uploads with its chain and binds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class UploadAgain(UploadCertificate):
         try:
             UploadCertificate.send(self, ports, pfx)  # super() fails here: `slots=True` replaces the class
         except (Rejected, NotSettled) as error:
-            raise Rejected(f"{self.subject}: Azure does not take it a second time ({error}): {NEW_VERSION}") from error
+            raise Rejected(f"{self.subject}: Azure refuses a second upload ({error}): {NEW_VERSION}") from error
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
@@ -83,7 +83,9 @@ def _refusal(snapshot: Snapshot, webspace: Webspace, uploads: tuple[WebspaceCert
     if not is_asked(snapshot.lineage):
         return Skip(subject, *_state(snapshot.lineage, uploads))
     if contested_in(snapshot, webspace, first.thumbprint):
-        detail = f"a copy of another vault certificate holds {first.thumbprint}, too, so it is not uploaded once more"
+        detail = (
+            f"a copy of another vault certificate holds {first.thumbprint}, too, so Certroll does not upload it again"
+        )
         return Skip(subject, Reason.AMBIGUOUS_LINEAGE, f"{detail}: {NEW_VERSION}")
     return None
 
@@ -94,8 +96,8 @@ def _state(lineage: Lineage, uploads: tuple[WebspaceCertificate, ...]) -> tuple[
     known = len(dates) == len(uploads)
     seen = f"it was uploaded on {max(dates):%Y-%m-%d}" if known else "Azure does not say when it was uploaded"
     detail = (
-        f"{seen}. Of what was uploaded before {CHAINS_ADDED_SINCE:%Y-%m-%d} the servers of an App Service Environment "
-        f"do not know the chain, and no public authority issued it: set {UPLOAD_AGAIN}: on on {lineage.ref}, and "
-        "Certroll uploads and binds it again"
+        f"{seen}. The servers of an App Service Environment do not know the chain of an upload from before "
+        f"{CHAINS_ADDED_SINCE:%Y-%m-%d}, and no public authority issued this certificate: set {UPLOAD_AGAIN}: on on "
+        f"{lineage.ref}, and Certroll uploads and binds it again"
     )
     return (Reason.UPLOADED_BEFORE_CHAINS if known else Reason.UPLOAD_DATE_UNKNOWN), detail

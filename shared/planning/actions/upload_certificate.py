@@ -106,7 +106,8 @@ class UploadCertificate(AboutCopy):
         seen = read_copy(ports, self.copy.ref)
         if seen is not None and not self.holds(seen):
             raise Rejected(
-                f"{self.subject}: the name is taken by {seen.thumbprint} in {seen.webspace}; delete that one"
+                f"{self.subject}: certificate {seen.thumbprint} in {seen.webspace} has the name; delete that "
+                "certificate"
             )
         return seen is not None
 

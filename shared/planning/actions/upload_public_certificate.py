@@ -60,7 +60,7 @@ class UploadPublicCertificate(AboutCopy):
         if (seen := read_copy(ports, self.copy.ref)) is not None:
             if self._is(seen):
                 return False
-            raise Rejected(f"{self.subject}: the name is taken by {seen.thumbprint}; delete that one")
+            raise Rejected(f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate")
         der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
         ports.app_service.upload_public_certificate(self.copy, der)
         settle(ports.clock, lambda: read_copy(ports, self.copy.ref), self._is, self.subject, UPLOAD_PATIENCE)

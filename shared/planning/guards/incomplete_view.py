@@ -11,7 +11,7 @@ from shared.planning.plan import Action, Plan, Skip, Step, View
 NEXT_STEPS = {
     View.BINDINGS: "and the copy may serve it: grant Reader there",
     View.COPIES: "and a copy may be there already: grant Reader there",
-    View.SETTINGS: "so nothing is retired in its webspace: grant the roles that the README lists",
+    View.SETTINGS: "so Certroll retires nothing in that webspace: grant the roles that docs/reference/roles.md lists",
 }
 
 
@@ -27,7 +27,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
         spot = _spot(snapshot, step.action)
         if spot is None:
             return None
-        detail = f"{spot.subject} cannot be seen ({spot.detail}), {NEXT_STEPS[step.action.needs_view]}"
+        detail = f"Certroll cannot read {spot.subject} ({spot.detail}), {NEXT_STEPS[step.action.needs_view]}"
         return Skip(step.subject, Reason.INCOMPLETE_VIEW, detail, step.action.site)
 
     return plan.refuse(refusal)

@@ -22,16 +22,15 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
             return None
         if failures:
             where = ", ".join(failures)
-            detail = (
-                f"this version failed at {where}: mend it and release the hold, or put a newer version in the vault"
-            )
+            remedy = "mend the app or site and release the hold, or put a newer version into the vault"
+            detail = f"this version failed at {where}: {remedy}"
             return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
         if step.action.restarts_site or not step.action.is_staged:
             return None  # the guard `not_its_turn` decides the order of apps
         if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
             return None
         until = f", at the latest at {gate.opens_at:%Y-%m-%d %H:%M:%S} UTC" if started and gate.opens_at else ""
-        detail = f"{first} goes first; the rest follows when it is proven there{until}"
+        detail = f"{first} goes first; the others follow when the version is proven there{until}"
         return Skip(step.subject, Reason.AWAITING_FIRST_STAGE, detail, step.action.site)
 
     return plan.refuse(refusal)

@@ -100,11 +100,14 @@ class Turns:
         if site is None or site.environment is None or limit is None or not site.running:
             return None
         if group := self._last_of(app):
-            detail = f"it is the last app of group {group} that runs: start another one of it, or take its tag away"
+            detail = f"this is the last running app of group {group}: start another app of it, or remove the app's tag"
             return Reason.LAST_OF_GROUP, detail
         if app in self._wave(site.environment, limit):
             return None
-        return Reason.AWAITING_WAVE, f"others of {site.environment} go first: CERTROLL_ASE_MAX_UNAVAILABLE is {limit}"
+        return (
+            Reason.AWAITING_WAVE,
+            f"other apps of {site.environment} go first: CERTROLL_ASE_MAX_UNAVAILABLE is {limit}",
+        )
 
     def _last_of(self, app: SiteRef) -> str | None:
         """Return the group whose last running app in the environment is this app, None if there is no such group.
@@ -123,7 +126,7 @@ class Turns:
 
     def _awaiting_first(self, app: SiteRef) -> tuple[Reason, str] | None:
         if not self._went:
-            detail = f"{self._first} goes first; the rest follows when it is proven there"
+            detail = f"{self._first} goes first; the others follow when the version is proven there"
             return None if app == self._first else (Reason.AWAITING_FIRST_SITE, detail)
         open_at = self.opens_at()
         if open_at is None or open_at <= self._snapshot.now:
@@ -131,7 +134,10 @@ class Turns:
         more = f" and {len(self._went) - SHOWN} others" if len(self._went) > SHOWN else ""
         names = f"{', '.join(self._went[:SHOWN])}{more}"
         latest = f"at the latest at {open_at:%Y-%m-%d %H:%M:%S} UTC"
-        return Reason.AWAITING_FIRST_SITE, f"{names} went first; the rest follows when it is proven there, {latest}"
+        return (
+            Reason.AWAITING_FIRST_SITE,
+            f"{names} went first; the others follow when the version is proven there, {latest}",
+        )
 
     def _awaiting_slots(self, app: SiteRef) -> tuple[Reason, str] | None:
         waiting = sorted(slot for slot in self._waited_for(app) if not self._is_through(slot))
@@ -190,7 +196,7 @@ def _where_live(plan: Plan, snapshot: Snapshot) -> Plan:
         site = step.action.site
         if site is None or not step.action.restarts_site or not absent(step.action, snapshot):
             return None
-        detail = f"the version comes to {step.action.webspace} in a later stage"
+        detail = f"Certroll brings the version to {step.action.webspace} in a later stage"
         return Skip(step.subject, Reason.AWAITING_FIRST_STAGE, detail, step.action.site)
 
     return plan.refuse(refusal)

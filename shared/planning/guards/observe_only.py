@@ -10,7 +10,7 @@ def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
     """Refuse every step unless the mode is apply. These refusals list the steps that apply mode would perform."""
     if intent.mode is Mode.APPLY:
         return plan
-    detail = "it would be done ({reason}); set CERTROLL_MODE=apply to have it done"
+    detail = "Certroll would do this ({reason}): set CERTROLL_MODE=apply to let it"
     return plan.refuse(
         lambda step: Skip(step.subject, Reason.OBSERVE_ONLY, detail.format(reason=step.reason), step.action.site)
     )

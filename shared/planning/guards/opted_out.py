@@ -29,7 +29,7 @@ def _opted_out(subject: str, site: SiteRef | None, snapshot: Snapshot) -> Skip |
     if site is None or not snapshot.fleet.opted_out(site):
         return None
     detail = (
-        f"{site} carries the tag certroll: off; App Service itself moves its bindings when it syncs the copy they use, "
-        "which only the same tag on the vault certificate keeps Certroll from asking for where the webspace shares it"
+        f"{site} carries the tag certroll: off. A sync of a shared copy still moves the bindings of the site: only "
+        "the same tag on the vault certificate keeps Certroll from such a sync"
     )
     return Skip(subject, Reason.OPTED_OUT, detail, site)

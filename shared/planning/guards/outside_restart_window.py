@@ -22,7 +22,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
         if ends is not None and ends <= opens:
             detail = (
                 f"the old certificate ends at {ends:%Y-%m-%d %H:%M} UTC, and CERTROLL_RESTART_WINDOW opens at "
-                f"{opens:%Y-%m-%d %H:%M} UTC only: widen it, or roll this app by hand"
+                f"{opens:%Y-%m-%d %H:%M} UTC only: widen the window, or roll this app by hand"
             )
             return Skip(step.subject, Reason.EXPIRES_BEFORE_WINDOW, detail, site)
         return Skip(step.subject, Reason.OUTSIDE_WINDOW, f"the window opens at {opens:%Y-%m-%d %H:%M} UTC", site)

@@ -13,6 +13,6 @@ def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
         site = step.action.site
         if site is None or not step.action.restarts_site or not intent.owns(site):
             return None
-        return Skip(step.subject, Reason.OWN_SITE, f"{site} is the site that Certroll runs on; do it by hand", site)
+        return Skip(step.subject, Reason.OWN_SITE, f"Certroll runs on {site}: make this change by hand", site)
 
     return plan.refuse(refusal)

@@ -27,7 +27,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
             return None
         if record.settings - seen <= max(FEW, record.settings // MOST_LOST):
             return None
-        detail = f"{seen} settings were read where there were {record.settings}; nothing is written back"
+        detail = f"Certroll read {seen} settings, and {record.settings} before: it writes nothing back"
         return Skip(step.subject, Reason.SETTINGS_SHRUNKEN, detail, step.action.site)
 
     return plan.refuse(refusal)

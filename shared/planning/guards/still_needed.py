@@ -39,7 +39,10 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
         else:
             return None
         if found is None and going >= intent.max_deletes:
-            found = Reason.ENOUGH_DELETED, f"{intent.max_deletes} are deleted at a time; it goes with a later look"
+            found = (
+                Reason.ENOUGH_DELETED,
+                f"CERTROLL_MAX_DELETES is {intent.max_deletes}: a later run may delete the certificate",
+            )
         going += found is None
         return Skip(step.subject, *found) if found else None
 
@@ -50,7 +53,7 @@ def _refusal(
     snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, moving: set[Webspace | None]
 ) -> Refusal | None:
     if copy.webspace in moving:
-        return Reason.NOT_PROVEN, "something in its webspace is on its way to the current version"
+        return Reason.NOT_PROVEN, "a step of this plan still brings something in that webspace to the current version"
     return next((found for check in CHECKS if (found := check(snapshot, intent, copy)) is not None), None)
 
 
@@ -67,7 +70,7 @@ def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:
 def _unwanted(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
     if intent.delete_superseded or is_ours(copy, snapshot.lineage.ref):
         return None
-    return Reason.NOT_OURS, "people uploaded it: delete it yourself, or set CERTROLL_DELETE_SUPERSEDED=on"
+    return Reason.NOT_OURS, "people uploaded the certificate: delete it yourself, or set CERTROLL_DELETE_SUPERSEDED=on"
 
 
 def _contested(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
@@ -75,7 +78,7 @@ def _contested(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refu
         return None
     return (
         Reason.STILL_USED,
-        f"it may be another vault certificate's, a copy of which holds {copy.thumbprint}",
+        f"it may belong to another vault certificate, a copy of which holds {copy.thumbprint}",
     )
 
 
@@ -104,7 +107,7 @@ def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal
     what = f"{spots[0].subject} ({spots[0].detail})" if spots else f"the settings of {unread[0]}" if unread else None
     if what is None:
         return None
-    return Reason.NOT_SEEN, f"{what} cannot be seen, so nothing is deleted in its webspace"
+    return Reason.NOT_SEEN, f"Certroll cannot read {what}, so it deletes nothing in that webspace"
 
 
 def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
@@ -135,9 +138,12 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
     doubtful |= {site for site in apps if rolls.get(site) not in PROVEN}
     if doubtful:
         names = ", ".join(map(str, sorted(doubtful)))
-        return Reason.NOT_PROVEN, f"{names} has the current version, and was not seen to use it"
+        return Reason.NOT_PROVEN, f"Certroll did not see {names} use the current version"
     if not bound | apps and not is_ours(copy, snapshot.lineage.ref):
-        return Reason.NOT_PROVEN, "nothing in its webspace uses the current version, which proves nothing"
+        return (
+            Reason.NOT_PROVEN,
+            "no binding and no app of the webspace uses the current version, so it is not proven there",
+        )
     return None
 
 
@@ -186,15 +192,18 @@ def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> 
     environment, current = root.ref.environment, snapshot.lineage.current
     record = snapshot.environment_record_of(environment)
     if other := record.wanted_by_another(str(snapshot.lineage.ref), root.thumbprint, snapshot.now):
-        return Reason.STILL_USED, f"it is the current version of {other}, which is a root there as well"
+        return Reason.STILL_USED, f"it is the current version of {other}, which is a root of the environment, too"
     if any(seen.ref == environment and opted_out(seen.tags) for seen in snapshot.fleet.environments):
         return Reason.OPTED_OUT, f"environment {environment} carries the tag certroll: off"
     if not intent.delete_superseded:
-        return Reason.KEPT_BESIDE, "it stays beside the new root; CERTROLL_DELETE_SUPERSEDED=on has it deleted in time"
+        return (
+            Reason.KEPT_BESIDE,
+            "the old root stays next to the new root: CERTROLL_DELETE_SUPERSEDED=on lets Certroll delete it",
+        )
     if current is None or not has_root(snapshot, environment, current.thumbprint):
         return Reason.NOT_PROVEN, "the current version is not there"
     if (done_at := record.done_for(current.thumbprint)) is None:
-        return Reason.NOT_PROVEN, "not every app was stopped and started since the new root came"
+        return Reason.NOT_PROVEN, "some apps were not stopped and started since the new root came"
     return _in_grace(snapshot, intent, done_at)
 
 

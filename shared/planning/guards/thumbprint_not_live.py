@@ -35,9 +35,11 @@ def not_live(step: Step, snapshot: Snapshot) -> Skip | None:
     change, write = step.action, step.action.settings_write
     roots = {edit.add for edit in write.edits if is_root_list(edit.key)} if write else set()
     where = (
-        "a public certificate of no app of its App Service plan" if missing <= roots else f"not in {change.webspace}"
+        "not a public certificate of any app of its App Service plan"
+        if missing <= roots
+        else f"not in {change.webspace}"
     )
-    detail = f"{', '.join(sorted(missing))} is {where}: see what is said of the copies there"
+    detail = f"{', '.join(sorted(missing))} is {where}; the findings about the certificates there say why"
     return Skip(step.subject, Reason.NOT_LIVE, detail, change.site)
 
 

@@ -304,7 +304,7 @@ def test_site_of_unknown_webspace_is_not_written() -> None:
         Skip(
             SUBJECT,
             Reason.INCOMPLETE_VIEW,
-            "Azure does not say in which webspace the site is, so no certificate of it is known to be live",
+            "Azure does not name the webspace of the site, so Certroll does not know its live certificates",
             site_ref(),
         )
     ]
@@ -320,8 +320,8 @@ THEIRS = copy("theirs", OLD, source=OTHER_REF)
 CONTESTED = Skip(
     SUBJECT,
     Reason.AMBIGUOUS_LINEAGE,
-    f"{OLD} is an older version of kv-shop/shop, and a copy of another vault certificate holds it too: "
-    "write what it should follow by hand, or delete one of the two copies",
+    f"{OLD} is an older version of kv-shop/shop, and a copy of another vault certificate holds it, too: "
+    "write the right thumbprint by hand, or delete one of the two copies",
     site_ref(),
 )
 
@@ -407,8 +407,8 @@ def test_who_fights_is_told_what_to_do() -> None:
         Skip(
             SUBJECT,
             Reason.CONTESTED,
-            "others took this roll back twice within 24 hours: find what writes these settings (a template, a "
-            "pipeline) and let it name the new version, or leave the setting out",
+            "somebody undid this roll twice within 24 hours: find the template or pipeline that writes these "
+            "settings, and let it name the new version or no version",
             site_ref(),
         )
     ]

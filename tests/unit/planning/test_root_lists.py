@@ -253,8 +253,12 @@ LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), enviro
 @pytest.mark.parametrize(
     ("where", "remedy"),
     [
-        pytest.param(LINUX, "every kind: name that in the tag certroll-root-of", id="Linux, or a container"),
-        pytest.param(OUTSIDE, "App Service offers no custom roots there", id="outside of an environment"),
+        pytest.param(
+            LINUX,
+            "in the tag certroll-root-of: Certroll then adds the root for apps of every kind",
+            id="Linux, or a container",
+        ),
+        pytest.param(OUTSIDE, "App Service offers custom roots only in one", id="outside of an environment"),
     ],
 )
 @pytest.mark.parametrize(
@@ -532,7 +536,7 @@ def test_refusal_says_where_a_root_is_missing() -> None:
     """The refusal names the plan if a root list lacks its root, and the webspace for any other setting."""
     seen = world(listing(OLD), copies=())
     for edit, where in (
-        (BESIDE, "no app of its App Service plan"),
+        (BESIDE, "not a public certificate of any app of its App Service plan"),
         (SettingEdit(LOAD_LIST, NEW, (), OLD), f"not in {WEST}"),
     ):
         (skip,) = thumbprint_not_live.guard(Plan((rolling(listing(OLD), edit),)), seen, APPLY).skips
@@ -755,7 +759,7 @@ def over(*settings: SiteSettings, **others: object) -> Snapshot:
         pytest.param(
             over(listing(NEW), listing(NEW, site="api"), rolls=DONE[:1]),
             Reason.NOT_PROVEN,
-            "api has the current version",
+            "Certroll did not see api use the current version",
             id="an app of the plan has not proven the new one",
         ),
         pytest.param(

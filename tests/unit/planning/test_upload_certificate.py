@@ -140,7 +140,7 @@ def test_upload_without_a_plan_is_refused() -> None:
     """Certroll uploads only through a visible plan of the webspace, and otherwise names the missing role."""
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=()), APPLY)
     assert isinstance(skip, Skip)
-    assert (skip.reason, "grant Reader on its plans" in skip.detail) == (Reason.NO_PLAN_IN_WEBSPACE, True)
+    assert (skip.reason, "grant Reader on the plans" in skip.detail) == (Reason.NO_PLAN_IN_WEBSPACE, True)
 
 
 def test_version_is_live_after_the_upload() -> None:
@@ -169,7 +169,7 @@ def test_what_is_there_is_not_uploaded_again() -> None:
 def test_name_that_is_taken_is_not_overwritten() -> None:
     """Certroll never overwrites another certificate with the copy's name, because that certificate may be in use."""
     azure = RecordingAppService(copies=[replace(COPY, thumbprint=FOREIGN)])
-    with pytest.raises(Rejected, match=f"the name is taken by {FOREIGN}"):
+    with pytest.raises(Rejected, match=f"certificate {FOREIGN} in .* has the name"):
         UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(PFX)))
     assert azure.writes == []
 
@@ -319,7 +319,7 @@ def test_full_webspace_takes_no_more() -> None:
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(999))
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many)), APPLY)
     assert isinstance(skip, Skip)
-    assert (skip.reason, "delete what is superseded" in skip.detail) == (Reason.WEBSPACE_FULL, True)
+    assert (skip.reason, "delete superseded ones" in skip.detail) == (Reason.WEBSPACE_FULL, True)
     (step,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many[1:])), APPLY)
     assert isinstance(step, Step)
 
