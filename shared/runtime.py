@@ -24,7 +24,7 @@ class Runtime:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings of the Function App. Reading them raises SettingsInvalid if a setting is bad."""
+        """The settings of the Function App. Raises SettingsInvalid if a setting is bad."""
         return load_settings()
 
     @cached_property
@@ -50,7 +50,7 @@ class Runtime:
     def bare_run(self) -> Run:
         """Return a run without intent, which can complete pending starts even if a setting is bad.
 
-        A changed setting restarts the Function App. A bad setting must not keep stopped apps down after that restart.
+        A changed setting restarts the Function App. A bad setting must not keep stopped apps down after such a restart.
         """
         try:
             ports = self.ports

@@ -38,7 +38,10 @@ Window = Annotated[RestartWindow | None, NoDecode]
 
 
 class Connection(BaseSettings):
-    """The settings by which Certroll reaches Azure. They suffice to start stopped apps if other settings are bad."""
+    """The settings by which Certroll reaches Azure.
+
+    These settings let Certroll start stopped apps even if other settings are bad.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -58,7 +61,7 @@ class Connection(BaseSettings):
     @field_validator("table_uri")
     @classmethod
     def _storage_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Raise ValueError if no storage account is set. As a check of one field it joins the other problems."""
+        """Raise ValueError if no storage account is set. A check of one field is reported with all other problems."""
         given = info.data
         by_address = given.get("blob_uri") and given.get("queue_uri") and value
         if not (given.get("storage") or given.get("storage_account") or by_address):
@@ -159,7 +162,7 @@ class Settings(Connection):
 
     @property
     def intent(self) -> Intent:
-        """The operators' settings as the planner takes them.
+        """The settings of operators in the form that the planner takes.
 
         WEBSITE_OWNER_NAME starts with the subscription of Certroll's own site, up to a plus sign.
         """
@@ -203,7 +206,7 @@ def _load(kind: type[Loaded]) -> Loaded:
 
 
 def sweep_schedule() -> tuple[str, str | None]:
-    """Return the NCRONTAB schedule of the sweep, and the problem of a bad schedule that Certroll replaces by hourly."""
+    """Return the NCRONTAB schedule of the sweep, or for a bad schedule the hourly schedule with the problem."""
     text = os.environ.get("CERTROLL_SWEEP_SCHEDULE", "").strip()
     if not text:
         return HOURLY, None

@@ -18,7 +18,7 @@ STOP_AND_START = timedelta(seconds=60)
 
 
 def apps_of(fleet: Fleet, environment: EnvironmentRef, intent: Intent, now: datetime) -> tuple[AppRestart, ...]:
-    """Return every site and slot of an environment: PENDING if Certroll may stop the app, EXCLUDED otherwise."""
+    """Return a record of every app of an environment, pending if Certroll may stop the app, else excluded."""
     sites = sorted((site for site in fleet.sites if site.environment == environment), key=lambda site: site.ref)
     return tuple(_app(fleet, site, intent, now) for site in sites)
 
@@ -46,7 +46,7 @@ def waves_of(apps: Iterable[AppRestart], intent: Intent) -> Waves | None:
 def each_takes(fleet: Fleet, apps: Iterable[SiteRef], intent: Intent) -> timedelta:
     """Return how long Certroll expects one wave to take.
 
-    A wave takes longer if an app has no probe: Certroll then waits for CERTROLL_PROBE_SETTLE in addition.
+    If an app of the wave has no probe, Certroll waits for CERTROLL_PROBE_SETTLE in addition.
     """
     probed = all(_has_probe(fleet, site) for site in apps)
     return STOP_AND_START if probed else STOP_AND_START + intent.probe_settle

@@ -23,14 +23,14 @@ MOST_NAMED = 10
 
 
 def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> tuple[Finding, ...]:
-    """Return a finding for each skip whose reason makes one: `Reason.makes_finding`."""
+    """Return a finding for each skip whose reason people should know (`Reason.makes_finding`)."""
     return tuple(
         Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in skips if skip.reason.makes_finding
     )
 
 
 def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
-    """Return a finding for everything that Certroll could not read, because unread things may be wrong."""
+    """Return a finding for each blind spot, because a resource that Certroll cannot read may be wrong."""
     spots = fleet.blind_spots
     return tuple(Finding(fleet.taken_at, scope, spot.subject, Reason.BLIND_SPOT, spot.detail) for spot in spots)
 
@@ -76,7 +76,8 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
 def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
     """Return a finding for each upload that may be an older version which the vault no longer lets Certroll read.
 
-    Such an upload covers only host names of the current version. It differs from all versions that Certroll can read.
+    The upload covers only host names of the current version. The upload holds none of the versions that Certroll can
+    read.
     """
     lineage, current = snapshot.lineage, snapshot.lineage.current
     facts = current.facts if current else None
@@ -103,7 +104,7 @@ def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
 def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> tuple[Finding, ...]:
     """Return a finding for each binding that somebody else changed in kind or address.
 
-    Certroll never moves such a binding back.
+    Certroll never changes the kind or the address of a binding.
     """
     seen = {binding.host_name: binding for binding in snapshot.fleet.bindings if binding.site == record.site}
     return tuple(
@@ -160,7 +161,7 @@ def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:
 def duplicates(snapshot: Snapshot) -> list[Skip]:
     """Return a skip for each webspace that imports the same vault certificate twice.
 
-    Azure may refuse the sync of the second copy.
+    If a webspace imports a vault certificate twice, Azure may refuse the sync of the second copy.
     """
     by_webspace = groupby(sorted(snapshot.copies, key=lambda c: (c.webspace, c.ref)), key=lambda c: c.webspace)
     groups = [(webspace, [str(copy.ref) for copy in copies]) for webspace, copies in by_webspace]

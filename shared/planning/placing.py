@@ -9,10 +9,10 @@ from shared.planning.plan import Plan
 
 
 def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace | None:
-    """Return the webspace that gets the version first: the recorded webspace, else the best of the plan.
+    """Return the webspace that gets the version first, as recorded or else as chosen from the plan.
 
-    The best webspace has a binding or an app, because only these can prove the version. The webspace of Certroll's own
-    site comes last. Of the remaining webspaces, the webspace with the fewest bindings is best.
+    Certroll prefers a webspace with a binding or an app, because only bindings and apps can prove the version. Certroll
+    takes the webspace of its own site last. Else it takes the webspace with the fewest bindings to move.
     """
     if snapshot.rollout.first is not None:
         return snapshot.rollout.first

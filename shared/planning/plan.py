@@ -79,7 +79,7 @@ class Traits(Protocol):
 
     @property
     def restarts_site(self) -> bool:
-        """True if the action restarts the app. It then needs a claim, a restart window and the app's own probe."""
+        """True if the action restarts the app, so that it needs a claim, a restart window and the app's probe."""
         return self.phase is Phase.APP
 
     @property
@@ -89,7 +89,7 @@ class Traits(Protocol):
 
     @property
     def replaces(self) -> WebspaceCertificate | None:
-        """The copy that the action replaces in place. App Service then moves all bindings of the copy."""
+        """The copy that the action replaces in place, so that App Service moves all bindings of the copy."""
         return None
 
     @property
@@ -127,7 +127,7 @@ class Traits(Protocol):
 
 
 class Action(Traits, Protocol):
-    """One change to Azure, as a value: Certroll can show it, project it onto a snapshot and carry it out."""
+    """One change to Azure, as a value that Certroll can show, project onto a snapshot and perform."""
 
     __slots__ = ()
 
@@ -145,7 +145,7 @@ class Action(Traits, Protocol):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprints that the action writes. Each must be a live certificate of the webspace."""
+        """The thumbprints that the action writes, each of a live certificate of the webspace."""
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the current version must meet, empty if the action is about an older version."""

@@ -57,7 +57,7 @@ class SettingsRolls(Protocol):
 
 
 class RestartClaims(Protocol):
-    """The claims of restarting sites on a disruption budget. A claim ends by itself after CLAIM.
+    """The claims of restarting sites on a disruption budget. A claim ends by itself after an hour (`CLAIM`).
 
     `budget` is the resource id of the App Service plan or environment that limits restarts.
     """
@@ -121,14 +121,14 @@ class DeadLetters(Protocol):
         """Record a message that failed for good, with the given cause or the cause from `note_cause`."""
 
     def get(self, queue: str, key: str) -> DeadLetter:
-        """Return a dead letter. Raises NotFound if the journal does not have it."""
+        """Return a dead letter. Raises NotFound if the journal has no such dead letter."""
 
     def forget(self, record: DeadLetter) -> None:
         """Delete the record of a dead letter after its message is back on its queue."""
 
 
 class EnvironmentRecords(Protocol):
-    """The record of each App Service Environment: its roots, and its stop and start of apps."""
+    """The record of each App Service Environment, with its roots and the progress of its waves."""
 
     def all(self) -> tuple[EnvironmentRecord, ...]:
         """Return the records of all environments."""

@@ -16,7 +16,7 @@ from shared.ports import Ports
 
 
 class AboutRoot(Traits):
-    """An action on a root certificate. The action touches no webspace and no site, because running apps stay as is."""
+    """An action on a root certificate, which changes no webspace and no site and leaves running apps unchanged."""
 
     __slots__ = ()
     root: RootCertificate

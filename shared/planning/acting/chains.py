@@ -22,7 +22,7 @@ def is_asked(lineage: Lineage) -> bool:
 def brings_chain(copy: WebspaceCertificate) -> bool:
     """Return True if the upload is late enough for its servers to know its chain.
 
-    An upload by Certroll and an imported copy always count as late enough. An upload without a date does not.
+    An upload by Certroll and an imported copy always count as late enough. An upload without a date counts as early.
     """
     return not copy.uploaded or (copy.created is not None and copy.created >= CHAINS_ADDED_SINCE)
 

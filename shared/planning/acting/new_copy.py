@@ -16,7 +16,7 @@ from shared.planning.acting.subjects import copy_subject
 from shared.planning.plan import Skip
 
 MOST_IN_WEBSPACE = 1000
-"""The most private certificates that a webspace takes (Azure docs, "Add and manage TLS/SSL certificates")."""
+"""How many private certificates a webspace takes (Azure docs, "Add and manage TLS/SSL certificates")."""
 PLANLESS = (
     "Certroll sees no App Service plan of this webspace, and an upload must name a plan: grant Reader on the plans"
 )

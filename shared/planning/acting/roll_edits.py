@@ -69,7 +69,7 @@ def _list_edit(
 def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:
     """Return True if the list may lose a version that is older than the last good version.
 
-    It may if the older version expired, or if the app is proven with the last good version.
+    An older version may leave the list if it expired, or if the app has proven the last good version.
     """
     version = snapshot.lineage.version_of(thumbprint)
     expired = version is not None and version.not_after <= snapshot.now

@@ -1,7 +1,7 @@
 """Write edits into an app's settings, which Azure replaces as a whole, so that edits of other people survive.
 
 Another writer's edit can be lost only between Certroll's read and write, some tens of milliseconds. If Azure honours
-If-Match (not documented), Azure refuses the write in that case. docs/explanation/app-settings.md has the measurements.
+If-Match (not documented), Azure refuses a write after another edit. See docs/explanation/app-settings.md.
 """
 
 from dataclasses import dataclass, replace

@@ -32,7 +32,7 @@ PROPOSALS: tuple[Propose, ...] = (
     upload_again.propose,
     # Put the certificate without its key on sites that a tag or a root list names.
     upload_public_certificate.propose,
-    # Import the vault certificate into each place that the tag `certroll-import-to` names.
+    # Import the vault certificate into each webspace or site that the tag `certroll-import-to` names.
     import_certificate.propose,
     # Put a root certificate into each App Service Environment that the tag `certroll-root-of` names.
     add_root_certificate.propose,
@@ -40,7 +40,7 @@ PROPOSALS: tuple[Propose, ...] = (
     sync_certificate.propose,
     # Show the current version on each binding that shows an older version.
     update_binding.propose,
-    # Take a roll back where the app's own probe failed.
+    # Restore the last good settings of an app whose own probe failed after a roll.
     restore_app_settings.propose,
     # Put the current thumbprint into the load list, the root list and the pins of each app.
     roll_app_settings.propose,

@@ -1,7 +1,7 @@
 """Put a root certificate into an App Service Environment, next to the existing root certificates.
 
 The tag `certroll-root-of` of the vault object names the environments. Running apps trust the root only after a stop and
-a start: shared/controllers/environment/controller.py stops and starts the apps.
+a start, for which shared/controllers/environment/controller.py cares.
 """
 
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ class AddRootCertificate(AboutRoot):
     root: RootCertificate
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of a root certificate of an environment."""
+        """Return the requirements for a root certificate of an environment."""
         return (Case(current, Use.ROOT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -44,10 +44,10 @@ class AddRootCertificate(AboutRoot):
         return snapshot.with_root(self.root)
 
     def perform(self, ports: Ports) -> bool:
-        """Put the root certificate unless it is there, and return once Azure shows it.
+        """Put the root certificate unless the environment has it, and return once Azure shows it.
 
         Certroll records the root before the write. After a crash Certroll still knows that it must stop and start the
-        apps for the root. Raises Rejected if another certificate has the name.
+        apps for the root. Raises Rejected if another root certificate has the name.
         """
         if (seen := read_root(ports, self.root.ref)) is not None:
             if self._is(seen):
@@ -90,7 +90,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 def _hidden(snapshot: Snapshot, environment: Environment) -> BlindSpot | None:
     """Return the blind spot that hides the roots of the environment, None if Certroll can read them.
 
-    If the root is there already, Certroll must not put it again and stop apps for it.
+    If the environment has the root already, Certroll must not put it again and stop apps for it.
     """
     subject = roots_subject(environment.ref)
     return next((spot for spot in snapshot.fleet.blind_spots if spot.subject == subject), None)

@@ -39,7 +39,7 @@ class DeleteCertificate(AboutCopy):
         return self.copy
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no case, because the action is about an older version."""
+        """Return no requirements, because the action is about an older version."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -66,7 +66,10 @@ class DeleteCertificate(AboutCopy):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose to delete every upload of an older version. The guard `still_needed` refuses most of these deletions."""
+    """Propose to delete every upload of an older version.
+
+    The guard `still_needed` refuses most of the proposed deletions.
+    """
     for copy in sorted(snapshot.fleet.certificates, key=lambda copy: copy.ref):
         claimed = copy.ref.public or snapshot.lineage.has_key_of(copy.thumbprint)
         if copy.source is None and claimed and snapshot.lineage.is_stale(copy.thumbprint):

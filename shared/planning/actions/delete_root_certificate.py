@@ -32,7 +32,7 @@ class DeleteRootCertificate(AboutRoot):
         return self.root
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no case, because the action is about an older version."""
+        """Return no requirements, because the action is about an older version."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -40,7 +40,10 @@ class DeleteRootCertificate(AboutRoot):
         return snapshot.without_root(self.root.ref)
 
     def perform(self, ports: Ports) -> bool:
-        """Delete the root unless it is gone. Raises Conflict if another certificate has the name of the root now."""
+        """Delete the root certificate unless Azure has none of that name.
+
+        Raises Conflict if another certificate has the name of the root now.
+        """
         seen = read_root(ports, self.root.ref)
         if seen is None:
             return False
@@ -51,7 +54,10 @@ class DeleteRootCertificate(AboutRoot):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose to delete every root of an older version. The guard `still_needed` refuses most of these deletions."""
+    """Propose to delete every root of an older version.
+
+    The guard `still_needed` refuses most of the proposed deletions.
+    """
     environments = {environment.ref for environment in environments_asked(snapshot)[0]}
     for root in sorted(snapshot.fleet.roots, key=lambda root: root.ref):
         if root.ref.environment in environments and root.is_root and snapshot.lineage.is_stale(root.thumbprint):

@@ -55,7 +55,7 @@ class ImportCertificate(AboutCopy):
     needs_view: ClassVar[View] = View.COPIES
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of an import that replaces no version."""
+        """Return the requirements for an import that replaces no version."""
         return (Case(current, Use.IMPORT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -63,11 +63,11 @@ class ImportCertificate(AboutCopy):
         return snapshot.with_certificate(self.copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Import the vault certificate unless the copy is there, and return once Azure shows the copy.
+        """Import the vault certificate unless the place has a copy, and return once Azure shows the copy.
 
         Raises Rejected if another certificate has the name, or if App Service lacks rights on the vault. The exception
-        then names the missing right and the command that grants it. If Certroll cannot read the rights, it imports, and
-        Azure refuses.
+        then names the missing right and the command that grants it. If Certroll cannot read the
+        rights, only Azure's refusal shows a missing right.
         """
         if (seen := read_copy(ports, self.copy.ref)) is not None:
             if self._is_there(seen):
@@ -89,7 +89,7 @@ class ImportCertificate(AboutCopy):
         try:
             access = judge(ports.vault_rights.settings(vault_id), self.app_service, self.lineage.ref.name)
         except AzureError:
-            return ""  # Certroll may not read the rights: Azure refuses the import if a right is missing
+            return ""  # Azure itself refuses the import if a right is missing
         return access.detail if access.verdict is AccessVerdict.LACKING else ""
 
     def _is_there(self, seen: WebspaceCertificate | None) -> bool:
@@ -199,9 +199,10 @@ def _import(
 
 
 def _name(lineage: Lineage, place: Place, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
-    """Return the name of the copy: from the tag `certroll-import-name`, else `{group}-{vault}-{certificate}`.
+    """Return the name of the copy, from the tag `certroll-import-name`, else `{group}-{vault}-{certificate}`.
 
-    The az CLI gives the latter name, too. The name gets a suffix if another webspace of the resource group has it.
+    The az CLI names copies `{group}-{vault}-{certificate}`, too. The name gets a suffix if another webspace of the
+    resource group has a certificate of that name.
     """
     group = place.plan.resource_group
     name = (IMPORT_NAME.value_in(lineage.tags) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}").lower()

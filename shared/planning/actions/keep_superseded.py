@@ -40,11 +40,11 @@ class KeepSuperseded(UploadCertificate):
     protects: ClassVar[bool] = True
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no case, because the action is about an older version."""
+        """Return no requirements, because the action is about an older version."""
         return ()
 
     def perform(self, ports: Ports) -> bool:
-        """Upload the version unless it is there, and return once Azure shows it.
+        """Upload the version unless the webspace has it, and return once Azure shows it.
 
         Raises NotYet if Azure takes the upload only after the sync. Raises NotKept if Certroll cannot read the version
         or Azure refuses it.
@@ -93,10 +93,10 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion, ...]:
-    """Return the versions to keep: apps of the webspace name them, and a sync removes or has removed them.
+    """Return the versions that apps of the webspace name and that a sync removes or has removed.
 
-    The newest version is excluded, because a sync brings it. If Certroll cannot read the settings of an app, every
-    version in an imported copy counts as named.
+    The newest version of the vault is excluded, because a sync brings it. If Certroll cannot read the settings of an
+    app, every version in an imported copy counts as named.
     """
     lineage, fleet = snapshot.lineage, snapshot.fleet
     imported = {copy.thumbprint for copy in snapshot.copies if copy.webspace == webspace}

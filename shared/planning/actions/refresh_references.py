@@ -21,7 +21,10 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class RefreshReferences(Traits):
-    """Make App Service fetch the Key Vault references of one app again. The app restarts if a value changed."""
+    """Make App Service fetch the Key Vault references of one app again.
+
+    App Service restarts the app if a value changed.
+    """
 
     settings: SiteSettings
     version: str
@@ -44,7 +47,7 @@ class RefreshReferences(Traits):
         return frozenset()
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of an app that uses the current version in place of the version before."""
+        """Return the requirements for an app that uses the current version in place of the version before."""
         lineage = snapshot.lineage
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
@@ -53,7 +56,10 @@ class RefreshReferences(Traits):
         return snapshot.with_settings(fetched(self.settings, snapshot.lineage.ref, self.version))
 
     def perform(self, ports: Ports) -> bool:
-        """Ask for one refresh. If the answer is lost, Certroll does not ask again: the next run reads the result."""
+        """Ask for one refresh.
+
+        If the answer is lost, Certroll does not ask again, because the next run reads the result.
+        """
         with suppress(OutcomeUnknown):
             ports.app_service.refresh_references(self.settings.site)
         return True
@@ -62,7 +68,8 @@ class RefreshReferences(Traits):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose a refresh for every app with a reference that still leads to an older version.
 
-    Certroll does not change the setting. If a reference names a version, Certroll only reports the reference.
+    Certroll does not change the setting that holds the reference. If a reference names a version, Certroll only reports
+    the reference.
     """
     current, ref = snapshot.lineage.current, snapshot.lineage.ref
     # A refresh always brings the newest version of the vault, also if Certroll refuses that version.

@@ -46,7 +46,7 @@ class RestartSite(Traits):
         return frozenset({self.version.thumbprint})
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of an app that loads the current version in place of the version before."""
+        """Return the requirements for an app that loads the current version in place of the version before."""
         lineage = snapshot.lineage
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
@@ -55,7 +55,7 @@ class RestartSite(Traits):
         return snapshot.with_start_of(self.site, self.webspace, self.version)
 
     def perform(self, ports: Ports) -> bool:
-        """Ask for one restart. If the answer is lost, Certroll does not ask again: the app's probe shows the result."""
+        """Ask for one restart. If the answer is lost, Certroll does not ask again, because the app's probe tells."""
         with suppress(OutcomeUnknown):
             ports.app_service.restart(self.site)
         return True
@@ -64,7 +64,8 @@ class RestartSite(Traits):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose a restart for apps that load every certificate and carry `certroll-restart: on`.
 
-    Without the tag, Certroll only reports the app. If the app also pins a version, the edit of the pin restarts it.
+    Without the tag `certroll-restart: on`, Certroll only reports that an app loads every certificate. An app that also
+    pins a version needs no restart of its own, because the edit of the pin restarts it.
     """
     version = snapshot.lineage.current
     if version is None or snapshot.now - version.created > RECENT:

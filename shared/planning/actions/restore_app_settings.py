@@ -25,7 +25,7 @@ class RestoreAppSettings(SettingsChange):
     protects: ClassVar[bool] = True
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no case, because the action is about an older version."""
+        """Return no requirements, because the action is about an older version."""
         return ()
 
 

@@ -22,13 +22,16 @@ from shared.planning.plan import Skip, Step, View
 
 @dataclass(frozen=True, slots=True)
 class RetireThumbprint(SettingsChange):
-    """Take superseded thumbprints out of the lists of one app. The write restarts the app once more."""
+    """Take superseded thumbprints out of the lists of one app.
+
+    The write of the shorter lists restarts the app once more.
+    """
 
     retires: ClassVar[bool] = True
     needs_view: ClassVar[View] = View.SETTINGS
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of an app that uses the current version alone."""
+        """Return the requirements for an app that uses the current version alone."""
         return (Case(current, Use.OUTBOUND, snapshot.now, None, snapshot.lineage.key),)
 
 

@@ -1,7 +1,7 @@
 """Let an app load or trust the new version in addition to the old version, and pin the new version.
 
 One write changes the load list, the root list and the pins. If the tag `certroll-root-on` of the vault object names the
-app, Certroll also creates a root list. If the app does not support root lists, Certroll reports that instead.
+app, Certroll also creates a root list. If the app does not support root lists, Certroll only reports the app.
 """
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class RollAppSettings(SettingsChange):
     """
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of a root if all edits are of root lists, else the case of a version that the app uses."""
+        """Return the requirements for a root if all edits are of root lists, else for a version that the app uses."""
         lineage = snapshot.lineage
         if all(is_root_list(edit.key) for edit in self.edits):
             return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
@@ -127,7 +127,7 @@ def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iter
 def is_contested(record: RollRecord, snapshot: Snapshot) -> bool:
     """Return True if others undid the roll twice within 24 hours, the present time included.
 
-    Certroll then writes nothing to the app for a day, and tries again after that day.
+    After two undone rolls, Certroll writes nothing to the app for a day, and then tries again.
     """
     this_time = record.state in WRITTEN
     return len(record.undone_lately(snapshot.now)) + this_time >= MOST_UNDONE

@@ -25,8 +25,8 @@ class SyncCertificate(AboutCopy):
 
     App Service then moves the bindings of every site on that copy, including opted-out sites (App Service team post
     "Deploying Azure Web App Certificate through Key Vault", section Rotating Certificate). `project` leaves the
-    bindings unchanged, because the plan has a step for each binding. Such a step writes nothing if App Service has
-    moved the binding.
+    bindings unchanged, because the plan has a step for each binding. The step of a
+    binding writes nothing if App Service has moved the binding.
     """
 
     copy: WebspaceCertificate
@@ -40,7 +40,7 @@ class SyncCertificate(AboutCopy):
         return self.copy
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of an import, and also the case of a binding if the copy is bound."""
+        """Return the requirements for an import, and also for a binding if the copy is bound."""
         lineage = snapshot.lineage
         uses = (Use.IMPORT, Use.BINDING) if snapshot.served_by(self.copy) else (Use.IMPORT,)
         return tuple(Case(current, use, snapshot.now, lineage.before, lineage.key) for use in uses)

@@ -1,8 +1,8 @@
 """Overwrite the thumbprint of a binding, and keep its other properties.
 
 After a second upload of the same version, Certroll also rebinds: it writes the same thumbprint again. Azure does not
-show whether a binding was rebound, so the journal does. Certroll records the sites to rebind before the first write,
-and the result after the last write. After a crash Certroll rebinds a second time, which changes nothing.
+show whether Certroll rebound a binding, so the journal keeps that. Certroll records the sites to rebind before the
+first write, and the result after the last write. After a crash Certroll rebinds a second time, which changes nothing.
 """
 
 from collections.abc import Iterable
@@ -78,7 +78,7 @@ class UpdateBinding(Traits):
         return replace(self, rebind=False) if self.moves else None
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of a binding of the host name, in place of the certificate that the host name shows."""
+        """Return the requirements for a binding of the host name, in place of the certificate that it shows."""
         lineage, hosts = snapshot.lineage, (self.binding.host_name,)
         in_use = lineage.before if self.moves else current
         return (Case(current, Use.BINDING, snapshot.now, in_use, lineage.key, hosts),)

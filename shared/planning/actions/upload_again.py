@@ -39,7 +39,7 @@ class UploadAgain(UploadCertificate):
     phase: ClassVar[Phase] = Phase.UPLOAD
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of an upload of the version that is in use."""
+        """Return the requirements for an upload of the version that is in use."""
         return (Case(current, Use.UPLOAD, snapshot.now, current, snapshot.lineage.key),)
 
     def send(self, ports: Ports, pfx: Pfx) -> None:
@@ -56,7 +56,7 @@ class UploadAgain(UploadCertificate):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose an upload for every webspace in which all uploads of the current version are early or undated.
 
-    Without the tag `certroll-upload-again: on`, Certroll reports these uploads instead.
+    Without the tag `certroll-upload-again: on`, Certroll reports the early uploads and does not upload again.
     """
     lineage, current = snapshot.lineage, snapshot.lineage.current
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}

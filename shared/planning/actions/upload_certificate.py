@@ -42,7 +42,7 @@ class UploadCertificate(AboutCopy):
     """True if servers of the webspace trust the certificate by the chain that is uploaded with it."""
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of an upload in place of the version before."""
+        """Return the requirements for an upload in place of the version before."""
         lineage = snapshot.lineage
         whole = self.whole_chain
         return (Case(current, Use.UPLOAD, snapshot.now, lineage.before, lineage.key, whole_chain=whole),)
@@ -52,7 +52,7 @@ class UploadCertificate(AboutCopy):
         return snapshot.with_certificate(self.copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Upload the version unless it is there, and return once Azure shows it.
+        """Upload the version unless the webspace has it, and return once Azure shows it.
 
         Raises Rejected if another certificate has the name, or if the chain lacks certificates that the version in use
         has. Raises NotSettled if Azure does not show the upload in this webspace.
@@ -66,14 +66,18 @@ class UploadCertificate(AboutCopy):
         return True
 
     def send(self, ports: Ports, pfx: Pfx) -> None:
-        """Upload the certificate, and return once Azure shows it. Raises NotSettled if Azure does not show it."""
+        """Upload the certificate, and return once Azure shows it.
+
+        Raises NotSettled if Azure does not show the upload.
+        """
         ports.app_service.upload_certificate(self.copy, pfx, self.plan)
         settle(ports.clock, lambda: read_copy(ports, self.copy.ref), self.holds, self.subject, UPLOAD_PATIENCE)
 
     def _check_chain(self, ports: Ports, pfx: Pfx) -> None:
         """Raise Rejected if the version lacks intermediates that the version in use has.
 
-        Visitors would not trust such a version. Certroll reads the older secret only if the new chain is incomplete.
+        Visitors would not trust a version without its intermediates. Certroll reads the older secret only if the new
+        chain is incomplete.
         """
         if pfx.bundle is None or pfx.bundle.missing is None or self.before is None:
             return
@@ -102,7 +106,7 @@ class UploadCertificate(AboutCopy):
         ports.findings.report((finding,))
 
     def _is_there(self, ports: Ports) -> bool:
-        """Return True if Azure has the copy. Raises Rejected if another certificate has its name."""
+        """Return True if Azure has the copy. Raises Rejected if another certificate has the name of the copy."""
         seen = read_copy(ports, self.copy.ref)
         if seen is not None and not self.holds(seen):
             raise Rejected(
@@ -144,7 +148,10 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _switches(snapshot: Snapshot, site: SiteRef) -> str:
-    """Return the switches of the newest superseded upload of the site, so that its code gets the new version, too."""
+    """Return the further properties of the newest superseded upload of the site, which the new upload gets, too.
+
+    On Flex Consumption these properties let the code of the app load the certificate.
+    """
     uploads = (copy for copy in snapshot.fleet.certificates_of(site) if copy.is_upload and copy.site)
     own = {copy.thumbprint: copy.switches for copy in uploads}
     return next((own[version.thumbprint] for version in snapshot.lineage.versions if version.thumbprint in own), "{}")

@@ -1,8 +1,8 @@
 """Put a certificate without its key on a site, for apps that only verify signatures of others.
 
 The tag `certroll-public-to` of the vault object names the sites and slots. If a root list needs the version, Certroll
-also puts it on one app of the App Service plan. Certroll restarts no app for this: apps find the certificate at their
-next start.
+also puts it on one app of the App Service plan. Certroll restarts no app for an upload, so apps find the certificate at
+their next start.
 """
 
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ class UploadPublicCertificate(AboutCopy):
     is_staged: ClassVar[bool] = False
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the case of a root if only root lists need the certificate, else of a public certificate."""
+        """Return the requirements for a root if only root lists need the certificate, else for a public certificate."""
         lineage = snapshot.lineage
         if self.as_root:
             return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
@@ -53,7 +53,7 @@ class UploadPublicCertificate(AboutCopy):
         return snapshot.with_certificate(self.copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Upload the certificate unless it is there, and return once Azure shows it.
+        """Upload the certificate unless the site has it, and return once Azure shows it.
 
         Raises Rejected if another certificate has the name.
         """

@@ -25,7 +25,7 @@ GUARDS: tuple[Guard, ...] = (
     version_unfit.guard,
     # Never restart the site that Certroll runs on.
     own_site.guard,
-    # Never sync, import or retire in a webspace that Certroll cannot read completely.
+    # Sync, import or retire only in a webspace that Certroll can read, except for a sync near the certificate's end.
     incomplete_view.guard,
     # Write a thumbprint only where its certificate is live.
     thumbprint_not_live.guard,
@@ -35,9 +35,9 @@ GUARDS: tuple[Guard, ...] = (
     still_needed.guard,
     # Write to Azure only if CERTROLL_MODE is apply.
     observe_only.guard,
-    # Roll a version out to one webspace first, and to no other webspace while the version failed at a site.
+    # Roll a version out to one webspace first, and stop the rollout if the version fails at a site.
     not_its_stage.guard,
-    # Restart apps only inside CERTROLL_RESTART_WINDOW.
+    # Restart apps only inside CERTROLL_RESTART_WINDOW, except to undo a failed roll.
     outside_restart_window.guard,
     # Restart one app first, slots before production, and few apps of an environment at once.
     not_its_turn.guard,

@@ -20,7 +20,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 
     A sync would also move bindings that Certroll could not read. A write to a single binding needs no other binding.
     Near the end of the old certificate Certroll syncs in spite of a blind spot, because Azure syncs within 24 hours.
-    For the same reason unreadable app settings do not stop a sync.
+    Unreadable app settings do not stop a sync either, because Azure syncs all the same.
     """
 
     def refusal(step: Step) -> Skip | None:

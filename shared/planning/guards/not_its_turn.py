@@ -41,7 +41,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
 class Turns:
     """The order in which apps restart, decided from their records and their remaining steps. This class is pure.
 
-    `apps` are the apps to roll. `restarting` also has the apps that only retire older versions.
+    `apps` are the apps to roll. `restarting` are the apps to roll and the apps that only retire older versions.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class Turns:
     def _waited_for(self, app: SiteRef) -> tuple[SiteRef, ...]:
         """Return the slots that restart before the app.
 
-        A slot that was broken before, or that does not run, is excluded: such a slot cannot prove the version.
+        A slot that was broken before, or that does not run, is excluded, because it cannot prove the version.
         """
         if not self._intent.slots_first:
             return ()
@@ -160,7 +160,7 @@ class Turns:
 
     def _is_through(self, slot: SiteRef) -> bool:
         record = self._snapshot.rollout.roll_of(slot)
-        # A written slot that still has a step was undone by somebody: it rolls again.
+        # If a written slot still has a step, somebody has undone its roll, and the slot rolls again.
         if record is None or (record.state in WRITTEN and slot in self._apps):
             return False
         return opens(record, self._intent.stage_soak, LOST_AFTER, urgent=self._urgent) <= self._snapshot.now

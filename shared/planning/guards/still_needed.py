@@ -60,7 +60,8 @@ def _refusal(
 def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:
     """Return True if Certroll uploaded the certificate for this vault object.
 
-    The name and the tag show that. A public certificate has no tags, so its name alone shows that.
+    The name and the tag of a certificate show who uploaded it. A public certificate has no tags, so only its name
+    counts.
     """
     if copy.ref.public:
         return copy.ref.name == own_name(ref, copy.thumbprint)
@@ -148,9 +149,9 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
 
 
 def _stand_ins(snapshot: Snapshot, copy: WebspaceCertificate) -> tuple[WebspaceCertificate, ...]:
-    """Return the certificates that can stand in for the copy: all of its webspace, or those of its kind on its site.
+    """Return the certificates that can replace the copy in use: all of its webspace, or those of its kind on its site.
 
-    In a root list, a public certificate of any app of the App Service plan can stand in.
+    In a root list, a public certificate of any app of the App Service plan can replace the copy.
     """
     if copy.site is None:
         return snapshot.fleet.certificates_in(copy.webspace)
@@ -187,7 +188,7 @@ def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
 def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> Refusal | None:
     """Return why a root certificate stays in its environment, None if Certroll may delete it.
 
-    Certroll cannot read who needs the root. Certroll only knows which apps were started since the new root came.
+    Certroll cannot see which partners need the root. It only knows which apps were started since the new root came.
     """
     environment, current = root.ref.environment, snapshot.lineage.current
     record = snapshot.environment_record_of(environment)

@@ -21,7 +21,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
         if (refused := not_live(step, snapshot)) is not None:
             skips.append(refused)
             continue
-        if step.action.site is None:  # only such steps bring certificates into a webspace
+        if step.action.site is None:  # only steps without a site bring certificates into a webspace
             snapshot = step.action.project(snapshot)
         kept.append(step)
     return Plan(tuple(kept), (*plan.skips, *skips))

@@ -38,7 +38,8 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 def _without_lost_rebinding(plan: Plan, judged: Plan) -> Plan:
     """Return the judged plan without rebindings in webspaces where a guard refused the second upload.
 
-    The journal would record such a rebinding as done, and Certroll would never rebind after a later upload.
+    After a rebinding without a new upload, the journal would record the site as rebound, and Certroll would not rebind
+    it after a later upload.
     """
     uploads = [step for step in plan.steps if step.action.phase is Phase.UPLOAD]
     lost = {step.action.webspace for step in uploads if step not in judged.steps}
@@ -47,7 +48,10 @@ def _without_lost_rebinding(plan: Plan, judged: Plan) -> Plan:
 
 
 def _without_roots(plan: Plan, root: Case) -> Plan:
-    """Return the plan without edits of root lists if the version cannot be a root. Other edits of an app stay."""
+    """Return the plan without edits of root lists if the version cannot be a root.
+
+    Other edits of the app stay in the plan.
+    """
     refused = refusals(root)
     if not refused:
         return plan
