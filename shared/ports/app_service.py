@@ -66,7 +66,7 @@ class Copies(Protocol):
         """Put a certificate without its key on a site or slot."""
 
     def delete_certificate(self, ref: CopyRef) -> None:
-        """Delete a certificate. Azure refuses while a host name is bound to the certificate."""
+        """Delete a certificate. Azure refuses the deletion while a host name is bound to the certificate."""
 
 
 class Bindings(Protocol):

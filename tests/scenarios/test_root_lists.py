@@ -426,7 +426,7 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
     assert town.settings("billing") == owned(settings)
     assert writes(town.world) == 0
     assert ("root list of billing", "RootListUnsupported") in installation.findings()
-    remedy = "no custom roots" if where == "multi-tenant" else "certroll-root-of"
+    remedy = "custom roots only in one" if where == "multi-tenant" else "certroll-root-of"
     assert remedy in installation.details()
 
 

@@ -1,7 +1,7 @@
 """Put a root certificate into an App Service Environment, next to the existing root certificates.
 
 The tag `certroll-root-of` of the vault object names the environments. Running apps trust the root only after a stop and
-a start, for which shared/controllers/environment/controller.py cares.
+a start, which shared/controllers/environment/controller.py performs.
 """
 
 from collections.abc import Iterable
