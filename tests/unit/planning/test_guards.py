@@ -483,8 +483,8 @@ def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None
 def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: bool, refused: list[Reason]) -> None:  # noqa: FBT001
     """The gate refuses an upload that lost its root if the servers of the webspace need the whole chain."""
     cut = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
-    rooted = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
-    seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=rooted)))
+    with_root = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+    seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=with_root)))
     upload = UploadCertificate(REF, version(), copy("new", NEW, source=None), farm(), whole_chain=whole)
     assert [
         s.reason for s in refusals(version_unfit.guard, Plan((Step(upload, Reason.STALE_UPLOAD),)), seen)
@@ -749,8 +749,8 @@ def test_retirement_is_not_hurried() -> None:
 @pytest.mark.parametrize(
     ("step", "spot"),
     [
-        pytest.param(SYNC, HIDDEN_SETTINGS, id="a sync, which Azure would make all the same, beside hidden settings"),
-        pytest.param(RETIRE, blind_spot(NORTH), id="a retirement beside a blind spot of another webspace"),
+        pytest.param(SYNC, HIDDEN_SETTINGS, id="a sync, which Azure would make all the same, next to hidden settings"),
+        pytest.param(RETIRE, blind_spot(NORTH), id="a retirement next to a blind spot of another webspace"),
         pytest.param(ROLL, blind_spot(), id="a roll, which touches one app alone"),
         pytest.param(RESTORE, blind_spot(), id="a restore"),
         pytest.param(KEEP, blind_spot(), id="the upload of a version"),

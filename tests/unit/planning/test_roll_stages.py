@@ -253,8 +253,8 @@ WAITING, FAR = [state for state in RollState if state not in {RollState.DEFERRED
             False,
             id="it is late, and it is not urgent",
         ),
-        pytest.param(roll(RollState.STALE, site="a", at=SOAKED), FAR, False, id="it was told to go a soak ago"),
-        pytest.param(roll(RollState.STALE, site="a", at=NOW - DAY), FAR, True, id="it was told to go a day ago"),
+        pytest.param(roll(RollState.STALE, site="a", at=SOAKED), FAR, False, id="it was admitted a soak ago"),
+        pytest.param(roll(RollState.STALE, site="a", at=NOW - DAY), FAR, True, id="it was admitted a day ago"),
     ],
 )
 def test_rest_follows(first: RollRecord, end: timedelta, *, opens: bool) -> None:
@@ -310,7 +310,7 @@ def test_app_that_was_not_told_waits(state: RollState) -> None:
     ("rolls", "opens"),
     [
         pytest.param((), None, id="nothing is recorded: there is no first"),
-        pytest.param((ASIDE,), None, id="only what was set aside: there is no first"),
+        pytest.param((ASIDE,), None, id="only what was deferred: there is no first"),
         pytest.param((roll(RollState.UNPROVEN),), NOW + HOUR / 2, id="unproven: after the soak"),
         pytest.param(
             (roll(RollState.UNPROVEN), roll(RollState.VALIDATED, site="b", at=NOW)), NOW, id="proven: since then"
@@ -367,7 +367,7 @@ PATIENCE = {RollState.STALE: DAY, RollState.OVERLAPPING: HOUR}
             id="it is unproven, and urgent",
         ),
         pytest.param(roll(RollState.REFUSED, site="a", slot="staging", at=SOAKED), FAR, True, id="it was refused"),
-        pytest.param(SLOT_ASIDE, FAR, True, id="it was set aside"),
+        pytest.param(SLOT_ASIDE, FAR, True, id="it was deferred"),
     ],
 )
 def test_site_waits_for_its_slot(slot: RollRecord | None, end: timedelta, *, goes: bool) -> None:

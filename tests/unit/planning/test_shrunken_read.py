@@ -61,7 +61,7 @@ def test_shrunken_read_is_not_written_back(state: RollState, before: int, seen: 
     ("state", "ago"),
     [
         pytest.param(RollState.FAILED, timedelta(days=1), id="it failed long ago"),
-        pytest.param(RollState.STALE, timedelta(days=1), id="it was told to go long ago"),
+        pytest.param(RollState.STALE, timedelta(days=1), id="it was admitted long ago"),
     ],
 )
 def test_shrunken_read_is_never_written_back_in_time(state: RollState, ago: timedelta) -> None:

@@ -198,7 +198,7 @@ def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
 
 # --------------------------------------------------------------------------------------------------------------- chains
 
-ROOTED = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+WITH_ROOT = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
 CUT = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
 
 
@@ -221,7 +221,7 @@ def test_upload_that_lost_its_intermediates_is_refused() -> None:
     Clients would not trust the shorter chain.
     """
     azure = RecordingAppService(copies=[GONE])
-    vault = TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", ROOTED))
+    vault = TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", WITH_ROOT))
     with pytest.raises(Rejected, match="its chain ends with the certificate itself, and Issuing CA") as refused:
         UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
     assert refused.value.reason is Reason.CHAIN_LOST
@@ -231,7 +231,7 @@ def test_upload_that_lost_its_intermediates_is_refused() -> None:
 @pytest.mark.parametrize(
     "vault",
     [
-        pytest.param(TwoSecrets(v2=Pfx(b"", "", ROOTED)), id="the chain is whole, and no other secret is read"),
+        pytest.param(TwoSecrets(v2=Pfx(b"", "", WITH_ROOT)), id="the chain is whole, and no other secret is read"),
         pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", CUT)), id="the version in use had no more"),
         pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=Denied("no right")), id="the version in use cannot be read"),
         pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=NotFound("gone")), id="the version in use is gone"),
@@ -264,7 +264,7 @@ INSIDE = (replace(site(), environment=ASE),)
         pytest.param(
             snapshot(sites=(replace(INSIDE[0], webspace=NORTH), site("web")), copies=(UPLOADED,)),
             False,
-            id="beside an environment",
+            id="next to an environment",
         ),
     ],
 )
@@ -282,12 +282,12 @@ ROOTLESS = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
 @pytest.mark.parametrize(
     ("now", "before", "whole", "refused", "told"),
     [
-        pytest.param(ROOTED, ROOTED, True, False, False, id="the root is there"),
-        pytest.param(ROOTLESS, ROOTED, True, True, False, id="the root is lost, by which servers trust it"),
-        pytest.param(ROOTLESS, ROOTED, False, False, False, id="the root is lost, which clients have"),
+        pytest.param(WITH_ROOT, WITH_ROOT, True, False, False, id="the root is there"),
+        pytest.param(ROOTLESS, WITH_ROOT, True, True, False, id="the root is lost, by which servers trust it"),
+        pytest.param(ROOTLESS, WITH_ROOT, False, False, False, id="the root is lost, which clients have"),
         pytest.param(ROOTLESS, ROOTLESS, True, False, True, id="no root, as before, which is told"),
         pytest.param(ROOTLESS, ROOTLESS, False, False, False, id="no root, as before, which clients have"),
-        pytest.param(None, ROOTED, True, False, False, id="nobody looked"),
+        pytest.param(None, WITH_ROOT, True, False, False, id="nobody looked"),
     ],
 )
 def test_root_is_missed_where_servers_trust_by_it(
