@@ -6,8 +6,8 @@ from http import HTTPStatus
 import azure.functions as func
 
 from functions import runtime
+from shared.controllers.intake.dead_letters import replay
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
-from shared.controllers.intake.poison import replay
 from shared.domain.errors import Conflict, NotFound
 
 blueprint = func.Blueprint()

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions import runtime
-from shared.controllers.intake.poison import on_poison
+from shared.controllers.intake.dead_letters import on_poison
 from shared.controllers.intake.queues import on_certificate, on_environment, on_site
 from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, SITES
 

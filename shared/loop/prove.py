@@ -7,7 +7,7 @@ from shared.domain.fleet.handshake import Handshake
 from shared.domain.names import SiteRef, Thumbprint
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings
-from shared.loop.reach import address_of, inbound_of
+from shared.loop.connect_address import address_of, inbound_of
 from shared.loop.run import Run
 
 PATIENCE = timedelta(seconds=90)

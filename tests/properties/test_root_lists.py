@@ -18,7 +18,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
-from shared.planning.acting.new_copy import own_name
+from shared.planning.acting.own_names import own_name
 from shared.planning.acting.settings_change import SettingsChange
 from shared.planning.actions.delete_certificate import DeleteCertificate
 from shared.planning.actions.roll_app_settings import RollAppSettings

@@ -20,9 +20,9 @@ from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from shared.clients.network.app_probe import THREAD as PROBING
 from shared.controllers.environment.pending_starts import complete_pending_starts
+from shared.controllers.intake.dead_letters import on_poison
 from shared.controllers.intake.events import on_vault_event
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
-from shared.controllers.intake.poison import on_poison
 from shared.controllers.intake.queues import on_certificate, on_environment, on_site
 from shared.controllers.sweep.certificates import sweep_certificates
 from shared.controllers.sweep.controller import sweep

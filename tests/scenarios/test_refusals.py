@@ -11,7 +11,7 @@ from local.azure.scripting.knobs import Knobs
 from local.azure.web.resources import Source
 from local.azure.world import World
 from local.worlds.builders import Builder
-from shared.controllers.intake.poison import replay
+from shared.controllers.intake.dead_letters import replay
 from shared.controllers.intake.queues import on_certificate
 from shared.domain.errors import AzureError
 from tests.scenarios.conftest import Install

@@ -16,7 +16,7 @@ from shared.loop.perform import Performed, perform_each
 from shared.loop.report import report_skips
 from shared.loop.run import Run
 from shared.planning.acting.about_root import environments_asked, has_root
-from shared.planning.acting.new_copy import own_name
+from shared.planning.acting.own_names import own_name
 from shared.planning.acting.subjects import root_subject
 from shared.planning.environment_plan import apps_of, each_takes, waves_of
 from shared.planning.plan import Phase, Plan

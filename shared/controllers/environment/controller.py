@@ -36,9 +36,9 @@ from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.tags import GROUP, opted_out
 from shared.loop.backoff import BUSY_PAUSE, pause, planning_again, until_free, until_open
+from shared.loop.connect_address import inbound_of
 from shared.loop.observe.fleet import observe_environment
 from shared.loop.perform import REFUSALS
-from shared.loop.reach import inbound_of
 from shared.loop.report import report_blind_spots
 from shared.loop.run import Run
 from shared.planning.environment_plan import apps_of, why_excluded

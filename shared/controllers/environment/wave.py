@@ -22,8 +22,8 @@ from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable, restart_budget
 from shared.loop.ask_app import BETWEEN_WAVE_PASSES_SECONDS, PASSES, ask_in_a_row
+from shared.loop.connect_address import Inbound
 from shared.loop.observe.site import observe_tags
-from shared.loop.reach import Inbound
 from shared.loop.restart_claims import claimed, give_back, places_of
 from shared.loop.run import Run
 from shared.planning.environment_plan import why_excluded

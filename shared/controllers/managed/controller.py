@@ -30,10 +30,10 @@ from shared.domain.managed.prerequisites import (
 )
 from shared.domain.names import CopyRef, HostName, SiteRef
 from shared.domain.reason import Reason
+from shared.loop.connect_address import address_of
 from shared.loop.observe.site import observe_site
 from shared.loop.perform import REFUSALS
 from shared.loop.prove import PATIENCE
-from shared.loop.reach import address_of
 from shared.loop.report import report_blind_spots
 from shared.loop.run import Run
 from shared.planning.acting.settle import settle

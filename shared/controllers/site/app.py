@@ -11,8 +11,8 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.connect_address import Inbound, inbound_of
 from shared.loop.observe.site import observe_app
-from shared.loop.reach import Inbound, inbound_of
 from shared.loop.report import report_plan
 from shared.loop.restart_claims import Places, give_back, places_of
 from shared.loop.run import Run

@@ -20,7 +20,7 @@ from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import opted_out
 from shared.planning.acting.about_root import AboutRoot, environments_asked, has_root, read_root
-from shared.planning.acting.new_copy import own_name
+from shared.planning.acting.own_names import own_name
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.acting.subjects import root_subject
 from shared.planning.plan import Skip, Step

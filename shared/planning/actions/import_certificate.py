@@ -23,8 +23,9 @@ from shared.domain.tags import IMPORT_NAME, IMPORT_TO, Target
 from shared.domain.targets import names_of_plan, names_of_site, names_of_webspace
 from shared.planning.acting.about_copy import AboutCopy, read_copy
 from shared.planning.acting.named_targets import named_targets, target_subject
-from shared.planning.acting.new_copy import unique_name, why_full
+from shared.planning.acting.own_names import unique_name
 from shared.planning.acting.settle import settle
+from shared.planning.acting.webspace_limits import why_full
 from shared.planning.plan import Skip, Step, View
 from shared.ports import Ports
 

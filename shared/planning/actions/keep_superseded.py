@@ -20,8 +20,9 @@ from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import named_stale, stale_in
 from shared.planning.acting.about_copy import read_copy
-from shared.planning.acting.new_copy import PLANLESS, own_copy, why_full
+from shared.planning.acting.own_names import own_copy
 from shared.planning.acting.subjects import copy_subject
+from shared.planning.acting.webspace_limits import PLANLESS, why_full
 from shared.planning.actions.upload_certificate import UploadCertificate
 from shared.planning.plan import Skip, Step
 from shared.ports import Ports

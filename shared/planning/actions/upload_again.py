@@ -23,8 +23,9 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import contested_in
 from shared.domain.tags import UPLOAD_AGAIN
 from shared.planning.acting.chains import CHAINS_ADDED_SINCE, brings_chain, is_asked
-from shared.planning.acting.new_copy import own_copy, plan_for_upload
+from shared.planning.acting.own_names import own_copy
 from shared.planning.acting.subjects import copy_subject
+from shared.planning.acting.webspace_limits import plan_for_upload
 from shared.planning.actions.upload_certificate import UploadCertificate
 from shared.planning.plan import Phase, Skip, Step
 from shared.ports import Ports

@@ -22,8 +22,9 @@ from shared.domain.snapshot.roots import trusts_by_chain
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import uploaded_to
 from shared.planning.acting.about_copy import AboutCopy, read_copy
-from shared.planning.acting.new_copy import own_copy, plan_for_upload
+from shared.planning.acting.own_names import own_copy
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
+from shared.planning.acting.webspace_limits import plan_for_upload
 from shared.planning.plan import Skip, Step
 from shared.ports import Ports
 

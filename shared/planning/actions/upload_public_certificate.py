@@ -24,7 +24,7 @@ from shared.domain.snapshot.staleness import stale_in
 from shared.domain.tags import LINEAGE, PUBLIC_TO
 from shared.planning.acting.about_copy import AboutCopy, read_copy
 from shared.planning.acting.named_targets import named_sites
-from shared.planning.acting.new_copy import own_name
+from shared.planning.acting.own_names import own_name
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.plan import Skip, Step
 from shared.ports import Ports

@@ -18,7 +18,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import contested_in, shown_bindings
 from shared.domain.tags import LINEAGE, opted_out
 from shared.planning.acting.about_root import has_root
-from shared.planning.acting.new_copy import own_name
+from shared.planning.acting.own_names import own_name
 from shared.planning.plan import Plan, Skip, Step
 
 Refusal = tuple[Reason, str]

@@ -30,7 +30,7 @@ from shared.domain.outcome import Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.tags import Tags
-from shared.loop.reach import Inbound
+from shared.loop.connect_address import Inbound
 from shared.loop.run import TIME_BUDGET, Run
 from tests.build import (
     APPLY,

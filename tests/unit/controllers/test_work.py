@@ -10,8 +10,8 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
 from shared.clients.storage.queues import StorageQueue
+from shared.controllers.intake.dead_letters import replay
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
-from shared.controllers.intake.poison import replay
 from shared.controllers.sweep.certificates import _imported, _known_roots, _reading
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.environments.record import EnvironmentRecord

@@ -10,7 +10,7 @@ from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.sites import Site
 from shared.domain.names import EnvironmentRef, HostName
-from shared.loop.reach import Inbound, address_of, inbound_of
+from shared.loop.connect_address import Inbound, address_of, inbound_of
 from shared.ports import Ports
 from tests.build import ASE, NOW, binding, ports, site, site_ref
 

@@ -28,7 +28,7 @@ from shared.domain.snapshot.staleness import named_stale
 from shared.domain.tags import Tags
 from shared.loop.observe.targets import Targets
 from shared.planning import planner
-from shared.planning.acting.new_copy import own_name
+from shared.planning.acting.own_names import own_name
 from shared.planning.actions import delete_certificate, keep_superseded, retire_thumbprint, roll_app_settings
 from shared.planning.actions import upload_public_certificate as upload
 from shared.planning.actions.delete_certificate import DeleteCertificate

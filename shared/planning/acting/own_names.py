@@ -1,4 +1,4 @@
-"""Build new certificates for App Service, with names of their own, if the webspace can take them."""
+"""Name and build the certificates that Certroll itself puts into App Service."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,17 +9,7 @@ from shared.domain.certificates.version import CertificateVersion
 from shared.domain.fleet.copies import OWN_PREFIX, WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.names import CopyRef, Thumbprint, VaultCertificateRef, Webspace
-from shared.domain.reason import Reason
-from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import LINEAGE
-from shared.planning.acting.subjects import copy_subject
-from shared.planning.plan import Skip
-
-MOST_IN_WEBSPACE = 1000
-"""How many private certificates a webspace takes (Azure docs, "Add and manage TLS/SSL certificates")."""
-PLANLESS = (
-    "Certroll sees no App Service plan of this webspace, and an upload must name a plan: grant Reader on the plans"
-)
 
 
 def own_copy(
@@ -61,20 +51,3 @@ def own_name(ref: VaultCertificateRef, thumbprint: Thumbprint | None) -> str:
     The name includes the vault object, because Azure stores no tags with a public certificate.
     """
     return f"{OWN_PREFIX}{ref.vault}-{ref.name}-{thumbprint}".lower()
-
-
-def why_full(snapshot: Snapshot, webspace: Webspace) -> str:
-    """Return why a webspace takes no more certificates, empty if it takes more."""
-    held = len(snapshot.fleet.certificates_in(webspace))
-    if held < MOST_IN_WEBSPACE:
-        return ""
-    return f"{webspace} holds {held} certificates, and takes {MOST_IN_WEBSPACE} at most: delete superseded ones there"
-
-
-def plan_for_upload(snapshot: Snapshot, copy: WebspaceCertificate, plan: ServerFarm | None) -> ServerFarm | Skip:
-    """Return the App Service plan for the upload of the copy, or the reason why Certroll cannot upload it."""
-    if plan is None:
-        return Skip(copy_subject(copy.ref, copy.webspace), Reason.NO_PLAN_IN_WEBSPACE, PLANLESS)
-    if copy.site is None and (full := why_full(snapshot, copy.webspace)):
-        return Skip(copy_subject(copy.ref, copy.webspace), Reason.WEBSPACE_FULL, full)
-    return plan

@@ -1,4 +1,4 @@
-"""By which address Certroll reaches a site."""
+"""Decide to which address Certroll connects to reach a host name of a site."""
 
 from typing import NamedTuple
 
