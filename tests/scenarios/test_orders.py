@@ -623,7 +623,7 @@ def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> Non
     found = access_to(installation.start(), vault.resource_id, registration(world.object_id(REGISTRATION)))
     assert found.verdict is AccessVerdict.UNKNOWN
     assert found.remedies == ()
-    assert "documented for vaults with access policies only" in found.detail
+    assert "Azure documents purchased certificates only for vaults with access policies" in found.detail
 
 
 # ------------------------------------------------------------------------------------------------------- end to end

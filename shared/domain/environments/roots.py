@@ -1,8 +1,8 @@
-"""Root certificates of App Service Environments: how they are named to people."""
+"""The name for people of the root certificates of an App Service Environment."""
 
 from shared.domain.names import EnvironmentRef
 
 
 def roots_subject(environment: EnvironmentRef) -> str:
-    """Return how the roots of an environment as a whole are named to people."""
+    """Return the name for people of all root certificates of an environment."""
     return f"root certificates of environment {environment}"
