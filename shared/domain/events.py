@@ -4,8 +4,8 @@ Certroll takes only the names of the vault and of the object from an event, and 
 Certroll reads everything else from Azure, so a forged event costs one read.
 
 Azure writes the keys of an event in mixed case and with stray blanks (Azure docs, "Azure Key Vault as Event Grid
-source"). The sample there has the key `ObjectName ` and a version with a leading blank. The types of NBF and EXP in
-the sample disagree with the table of the same page.
+source"). Azure's sample of an event has the key `ObjectName ` and a version with a leading blank. The types of NBF and
+EXP in Azure's sample disagree with the table on the same page.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ from shared.domain.rollout.budget import MaxUnavailable
 
 
 class Mode(StrEnum):
-    """Whether Certroll only observes, or also applies its plans."""
+    """The mode of Certroll: it only observes, or it also applies its plans."""
 
     OBSERVE = "observe"
     APPLY = "apply"

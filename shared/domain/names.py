@@ -98,7 +98,7 @@ class VaultCertificateRef:
 
     @classmethod
     def parse(cls, vault: str, kind: str, name: str) -> Self:
-        """Return the reference in three texts. Raises InvalidNameError, which names the wrong text."""
+        """Return the reference to an object in a vault. Raises InvalidNameError, which names the wrong text."""
         try:
             parsed = ObjectKind(kind)
         except ValueError:
@@ -144,7 +144,7 @@ class SiteRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference in a resource id of a site or slot. Raises InvalidNameError."""
+        """Return the site or slot that a resource id names. Raises InvalidNameError."""
         match = _SITE_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a site or slot")
@@ -158,7 +158,7 @@ class SiteRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id. Only the words of ARM itself contain upper-case letters."""
+        """The resource id in ARM, with all names in lower case."""
         site = f"{_web(self.subscription, self.resource_group)}/sites/{self.name}"
         return site if self.slot is None else f"{site}/slots/{self.slot}"
 
@@ -188,7 +188,7 @@ class EnvironmentRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference in a resource id. Raises InvalidNameError."""
+        """Return the reference that a resource id names. Raises InvalidNameError."""
         match = _ENVIRONMENT_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of an App Service Environment")
@@ -201,7 +201,7 @@ class EnvironmentRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id. Only the words of ARM itself contain upper-case letters."""
+        """The resource id in ARM, with all names in lower case."""
         return f"{_web(self.subscription, self.resource_group)}/hostingEnvironments/{self.name}"
 
     def __str__(self) -> str:
@@ -217,7 +217,7 @@ class RootRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference in a resource id. Raises InvalidNameError."""
+        """Return the reference that a resource id names. Raises InvalidNameError."""
         environment, marker, name = resource_id.strip().lower().partition("/publiccertificates/")
         if not marker:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
@@ -226,7 +226,7 @@ class RootRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id. Only the words of ARM itself contain upper-case letters."""
+        """The resource id in ARM, with all names in lower case."""
         return f"{self.environment.resource_id}/publicCertificates/{quote(self.name, safe='')}"
 
     def __str__(self) -> str:
@@ -263,7 +263,7 @@ class CopyRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference in a resource id. Raises InvalidNameError.
+        """Return the reference that a resource id names. Raises InvalidNameError.
 
         Some clients upload certificates with `#` in the name, and ids contain the `#` plain or percent-encoded.
         """
@@ -282,7 +282,7 @@ class CopyRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id. Only the words of ARM itself contain upper-case letters."""
+        """The resource id in ARM, with all names in lower case."""
         parent = self.owner.resource_id if self.owner else _web(self.subscription, self.resource_group)
         kind = "publicCertificates" if self.public else "certificates"
         return f"{parent}/{kind}/{quote(self.name, safe='')}"

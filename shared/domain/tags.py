@@ -2,8 +2,10 @@
 
 Some tags of a vault object hold a list of targets, which are the short names of resources:
 
+    ```
     certroll-public-to    shop, rg-web/api, shop/staging
     certroll-public-to-2  rg-web/api/staging
+    ```
 
 The value of a tag has at most 256 characters (Azure docs, "Tag support"), so a list continues in tags that count from
 2. The order of the targets has no meaning. A repeated target counts once, and Certroll ignores empty entries. Certroll

@@ -34,7 +34,7 @@ def found_targets(
 ) -> tuple[dict[Target, str], tuple[tuple[Target | None, TargetInvalid], ...]]:
     """Return the candidate that each target of the tag names, and the problems of the other targets.
 
-    A problem with None as its target concerns the whole tag. A wrong target does not block the other targets. Two
+    A problem whose target is None concerns the whole tag. A wrong target does not block the other targets. Two
     targets may name the same candidate.
     """
     found: dict[Target, str] = {}
@@ -52,12 +52,12 @@ def found_targets(
 
 
 def names_of_site(site: SiteRef) -> frozenset[str]:
-    """Return the names of a site or slot: `site` and `group/site`, or `site/slot` and `group/site/slot`."""
+    """Return the names of a site, `site` and `group/site`, or of a slot, `site/slot` and `group/site/slot`."""
     return _names(str(site), site.resource_group)
 
 
 def names_of_plan(resource_id: str) -> frozenset[str]:
-    """Return the names of an App Service plan: `plan` and `group/plan`."""
+    """Return `plan` and `group/plan`, the names of an App Service plan."""
     parts = resource_id.lower().strip("/").split("/")
     return _names(parts[-1], parts[3])
 
@@ -68,7 +68,7 @@ def names_of_webspace(webspace: Webspace) -> frozenset[str]:
 
 
 def names_of_environment(environment: EnvironmentRef) -> frozenset[str]:
-    """Return the names of an App Service Environment: `environment` and `group/environment`."""
+    """Return `environment` and `group/environment`, the names of an App Service Environment."""
     return _names(environment.name, environment.resource_group)
 
 

@@ -248,8 +248,8 @@ def chain_order(case: Case, bundle: Bundle) -> Opinion:
 def validity_limit(case: Case, facts: CertificateFacts) -> Opinion | None:
     """Warn of a public certificate whose validity exceeds the limit that applied on its day of issue.
 
-    A public certificate names a policy that the CA/Browser Forum reserves, and no other certificate has a limit. A
-    certificate does not contain its day of issue, which lies within 48 hours of `not_before`.
+    A public certificate names a policy that the CA/Browser Forum reserves, and no other certificate has a limit of
+    validity. A certificate does not contain its day of issue, which lies within 48 hours of `not_before`.
     """
     issued = case.version.not_before
     limit = next((days for since, days in VALIDITY_LIMITS if issued >= since), None)

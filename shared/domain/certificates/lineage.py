@@ -106,8 +106,9 @@ def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
 def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:
     """Return the reason for which Certroll does not roll out a version for any purpose, None if it may.
 
-    This is the version half of the gate. `before` is the next older enabled version, and some rules compare both: a
-    private fleet may use self-signed certificates, but a vault that suddenly makes one has lost its issuer.
+    This is the version half of the gate. `before` is the next older enabled version, and some rules compare both
+    versions. A private fleet may use self-signed certificates, but a vault that suddenly makes a self-signed version
+    has lost its issuer.
     """
     refused = refusals(Case(version, None, now, before))
     return Refusal(refused[0].reason, refused[0].detail) if refused else None

@@ -1,7 +1,7 @@
 """Judge a certificate by the table RULES, which has one line for each requirement.
 
 Certroll *refuses* a certificate that App Service would refuse, or that is worse than the version in use. Certroll
-*warns* of every other problem. A requirement whose subject Certroll did not read is *unseen*.
+*warns* of every other problem. The result is *unseen* if Certroll did not read the certificate or its key.
 """
 
 from dataclasses import dataclass
@@ -52,12 +52,12 @@ def check(case: Case) -> tuple[Verdict, ...]:
 
 
 def refusals(case: Case) -> tuple[Verdict, ...]:
-    """Return the verdicts that refuse the version for the use of the case, in the order of RULES."""
+    """Return the verdicts that refuse the version, in the order of RULES."""
     return tuple(verdict for verdict in check(case) if verdict.level is Level.REFUSE)
 
 
 def warnings(case: Case) -> tuple[Verdict, ...]:
-    """Return the verdicts that warn of the version for the use of the case, in the order of RULES."""
+    """Return the verdicts that warn of the version, in the order of RULES."""
     return tuple(verdict for verdict in check(case) if verdict.level is Level.WARN)
 
 

@@ -1,8 +1,10 @@
 """The record of an App Service Environment: the stop and the start of each app that ran when a new root arrived.
 
+    ```
     Pending ──stop, start──▶ Started ──its probe──▶ Answered
        │                        └──────────────────▶ Unproven   no probe, or a probe that failed before the stop
        └─ must not be stopped ──▶ Excluded             Failed     the probe passed before the stop, and fails now
+    ```
 
 An app trusts a new root only after a stop and a start, and a restart is not enough (Azure docs, "Certificates in App
 Service Environment", Root Certificate API).
@@ -20,7 +22,7 @@ MOST_ROOTS = 50
 WANT_RENEWED = timedelta(days=1)
 """How often Certroll renews the record that a vault object is a root: once a day, and not with every hourly sweep."""
 WANT_LASTS = timedelta(days=8)
-"""How long the record that a vault object is a root counts. The time covers a week of failed sweeps and a missed renewal."""
+"""How long the record that a vault object is a root counts: a week of failed sweeps and a missed renewal."""
 NOTED_FOR = timedelta(days=1)
 """How long Certroll waits for a root that it is about to add. A later run of the vault object notes the root again."""
 
@@ -127,7 +129,7 @@ class EnvironmentRecord:
         return self.done_at if listed and not self.is_open else None
 
     def noting(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return the record with a root that Certroll is about to add. An earlier note of the root is replaced."""
+        """Return the record with a root that Certroll is about to add, in place of an earlier note of the same root."""
         return self._with(NotedRoot(thumbprint, at))
 
     def without_lost(self, there: frozenset[Thumbprint | None], now: datetime) -> "EnvironmentRecord":
@@ -142,7 +144,7 @@ class EnvironmentRecord:
     def wanting(self, ref: str, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
         """Return the record with a vault object whose version must be a root.
 
-        Certroll renews a known entry only once a day.
+        Certroll renews the entry of a known vault object only once a day.
         """
         known = next((want for want in self.wants if want.ref == ref), None)
         if known is not None and known.thumbprint == thumbprint and at < known.at + WANT_RENEWED:

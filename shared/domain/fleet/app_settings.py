@@ -162,6 +162,9 @@ def fetched(settings: SiteSettings, ref: VaultCertificateRef, version: str | Non
 
 
 def changed_elsewhere(now: Mapping[str, str], then: Mapping[str, str], edits: Iterable[SettingEdit]) -> tuple[str, ...]:
-    """Return the names of changed settings that no edit is about. `now` and `then` are digests by setting."""
+    """Return the names of the settings that changed although no edit is about them.
+
+    `now` and `then` are digests by setting.
+    """
     edited = {edit.key for edit in edits}
     return tuple(sorted(key for key in {*now, *then} - edited if now.get(key) != then.get(key)))

@@ -41,7 +41,7 @@ SeenSite = tuple[Site, tuple[Binding, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Found]):
-    """The resources in a list of Azure."""
+    """The result of listing resources in Azure."""
 
     found: tuple[Found, ...]
     blind_spots: tuple[BlindSpot, ...] = ()
@@ -114,7 +114,7 @@ class Fleet:
         """Return the copies that a site or slot can use: the shared copies of its webspace, and its own copies.
 
         A site on a Flex Consumption plan uses only its own copies, unless one of its bindings shows a shared copy.
-        Azure does not document whether such a site can use shared copies.
+        Azure does not document whether a Flex Consumption site can use shared copies.
         """
         site, own = self.site(ref), self.index.own.get(ref, ())
         shared = self.certificates_in(site.webspace) if site else ()

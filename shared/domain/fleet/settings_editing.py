@@ -10,12 +10,15 @@ from shared.domain.names import Thumbprint
 
 
 def edited(key: str, value: str, edit: SettingEdit) -> str:
-    """Return the value after the edit, or the same value if the edit is done or does not apply."""
+    """Return the value after the edit, or the same value if the edit is already done or does not apply."""
     return _edited_list(value, edit) if is_list(key) else _edited_pin(value, edit)
 
 
 def edited_values(values: Mapping[str, str], edits: Iterable[SettingEdit]) -> dict[str, str]:
-    """Return all settings after the edits. A whole edit creates a missing setting and deletes an empty one."""
+    """Return all settings after the edits.
+
+    If an edit is `whole`, it creates a missing setting and deletes an empty setting.
+    """
     after = dict(values)
     for edit in edits:
         if edit.key in after or edit.whole:

@@ -197,7 +197,7 @@ def judge(vault: VaultSettings, principal: Principal, name: str | None = None) -
     """Judge whether the principal has the rights that it needs in the vault.
 
     `name` is the name of an object: with a name, the roles on that object count too. The verdict is ALLOWED only if
-    Certroll read everything that matters.
+    Certroll read all policies and role assignments of the vault.
     """
     held = _held(vault, principal, name)
     lacking = _lacking(vault, principal, held, name)

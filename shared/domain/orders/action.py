@@ -1,7 +1,7 @@
 """The actions that Certroll asks of an order, each at most once for each certificate of the order.
 
-A renewal costs money, and a reissue revokes a certificate. So Certroll records an action before it asks for it. If the
-outcome of an action is unknown, Certroll reports a finding and never repeats the action.
+A renewal costs money, and a reissue revokes a certificate. So Certroll records an action before it asks Azure for the
+action. If the outcome of an action is unknown, Certroll reports a finding and never repeats the action.
 """
 
 from collections.abc import Iterable
@@ -118,7 +118,7 @@ def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetim
     if ends is None or order.not_renewable:
         return False
     turned_on = record_of(order, OrderAction.AUTO_RENEW, records)
-    # If Azure refused automatic renewal, Certroll renews. If a person turned it off, that person wants no renewal.
+    # If Azure refused to turn automatic renewal on, Certroll renews. If a person turned it off, the person wants none.
     if not order.auto_renew:
         return turned_on is not None and turned_on.state is AskedState.REFUSED
     return _automatic_is_late(ends, order.renews_at, turned_on, now)

@@ -51,7 +51,7 @@ class OrderRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference in a resource id. Raises InvalidNameError."""
+        """Return the order that a resource id names. Raises InvalidNameError."""
         match = _ORDER_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate order")
@@ -59,7 +59,7 @@ class OrderRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id. Only the words of ARM itself contain upper-case letters."""
+        """The resource id in ARM, with all names in lower case."""
         return (
             f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.CertificateRegistration/certificateOrders/{self.name}"

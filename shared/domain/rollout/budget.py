@@ -40,7 +40,7 @@ class MaxUnavailable:
         return cls(number, text.strip().endswith("%"))
 
     def of(self, apps: int) -> int:
-        """Return how many of a number of apps may be down. A percentage is rounded down, to at least one app."""
+        """Return how many of a number of apps may be down. A percentage is rounded down, to one app at least."""
         return max(1, apps * self.number // WHOLE) if self.percent else self.number
 
     def __str__(self) -> str:
@@ -67,7 +67,8 @@ def restart_budget(
 ) -> RestartBudget:
     """Return how many apps may restart at once in the environment, in all and on the plan of an app.
 
-    `running` has the plan of each running app in the environment. On a plan without running apps one app may restart.
+    `running` has the plan of each running app in the environment. On a plan without running apps a percentage allows
+    one restart.
     """
     in_all, on_plan = limits(limit, running)
     return RestartBudget(environment.resource_id, in_all, on_plan.get(plan, limit.of(0)))

@@ -14,8 +14,8 @@ UNWRITTEN = timedelta(hours=24)
 def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime | None:
     """Return when the apps after the first may roll, None if no app has begun to roll.
 
-    The apps may roll as soon as one app is proven. Without proof they may roll when one app has soaked. A deferred app
-    proves nothing and blocks no other app, because it was broken before.
+    The apps may roll as soon as one app is proven. Without proof the apps may roll when one app has soaked. A deferred
+    app proves nothing and blocks no other app, because it was broken before.
     """
     counted = (roll for roll in rolls if roll.state is not RollState.DEFERRED)
     return min((opens(roll, soak, lost_after, urgent=urgent) for roll in counted), default=None)

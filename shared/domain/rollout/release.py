@@ -20,7 +20,7 @@ class Release:
     """The new records of failed sites: the version is unproven there and no longer on hold."""
 
     def sites(self, forgotten: tuple[RollRecord, ...]) -> tuple[SiteRef, ...]:
-        """Return the sites whose hold is released. `forgotten` has the deleted records of apps.
+        """Return the sites whose hold is released. `forgotten` has the records of apps that Certroll deleted.
 
         Raises Conflict if other runs changed all records that held the version.
         """

@@ -1,8 +1,8 @@
 """The progress of one version through the fleet.
 
 Certroll brings a new version to one webspace first, and proves there that App Service serves it. A failure in the first
-webspace holds all other webspaces. Without any proof the other webspaces follow after a soak. They do not wait for the
-soak if the old certificate ends soon.
+webspace holds all other webspaces. If nothing proves the version, the other webspaces follow after a soak. The other
+webspaces do not wait for the soak if the old certificate ends soon.
 """
 
 from collections.abc import Mapping
@@ -76,7 +76,7 @@ class Rollout:
 
     @property
     def refused(self) -> tuple[RollRecord, ...]:
-        """The records of apps that Certroll could not write. Certroll reports a finding for each of these apps."""
+        """The records of apps that Certroll could not write, each reported by a finding."""
         return tuple(roll for roll in self.rolls if roll.state is RollState.REFUSED)
 
     @property

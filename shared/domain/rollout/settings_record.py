@@ -1,8 +1,10 @@
 """The record of a roll: the replacement of a thumbprint in the settings of one app.
 
+    ```
     Stale ──one PUT: list + new, pins → new──▶ Overlapping ──proven──▶ Validated ──on request──▶ Retired
                                                  │  └──no proof──▶ Unproven
                                                  └──fails for good──▶ Failed ──inverse edit──▶ Restored ──▶ RolledBack
+    ```
 
 Only an answer of the app that shows the new thumbprint proves a roll. After an unproven roll the next app follows after
 a soak, and Certroll keeps the old thumbprint. After a failed roll Certroll restores the old settings and holds the

@@ -22,7 +22,7 @@ from shared.domain.targets import found_targets, names_of_site
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One lineage, the observed fleet, and the progress of the current version."""
+    """The input of a plan: one lineage, the observed fleet, and the progress of the current version."""
 
     lineage: Lineage
     fleet: Fleet

@@ -369,7 +369,10 @@ CLIENT_LOST = (
     "its extended key usage does not allow client authentication, but the version in use does: "
     "partners would refuse the app's calls"
 )
-SERVER_LOST = "its extended key usage does not allow server authentication, but the version in use does: browsers would refuse the new version"
+SERVER_LOST = (
+    "its extended key usage does not allow server authentication, but the version in use does: "
+    "browsers would refuse the new version"
+)
 REFRESH = Step(RefreshReferences(named(site="fn"), "v2", WEST), Reason.STALE_REFERENCE)
 RESTART = Step(RestartSite(site_ref("job"), WEST, version()), Reason.LOADED_AT_START)
 
@@ -428,8 +431,10 @@ def test_host_name_is_not_moved_where_the_version_in_use_is_not_known() -> None:
     (skip,) = refusals(version_unfit.guard, Plan((UPDATE,)), after(NO_SERVER, None))
     assert (skip.reason, skip.detail) == (
         Reason.SERVER_AUTH_LOST,
-        "its extended key usage does not allow server authentication, "
-        "and Certroll does not know what the version in use allows",
+        (
+            "its extended key usage does not allow server authentication, "
+            "and Certroll does not know what the version in use allows"
+        ),
     )
 
 
