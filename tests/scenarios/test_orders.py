@@ -227,7 +227,7 @@ def test_history_that_may_not_be_read_is_said_and_not_taken_for_good(install: In
     shop.world.roles.read_only(shop.order.id)
     shop.look()
     assert shop.reasons() == {"VerificationDue"}
-    assert "could not be read" in shop.installation.details()
+    assert "could not read when the domain was last verified" in shop.installation.details()
 
 
 # ------------------------------------------------------------------------------------------------------------ asking

@@ -95,7 +95,7 @@ def test_a_version_in_use_that_cannot_be_read_is_not_known(
     installation.look_at(VAULT, "web")
     installation.deliver_all()
     assert shown(world) == (after_renewal(before, new) if SERVER_AUTH in usages else before)
-    unknown = "what the version in use allows is not known" in installation.details()
+    unknown = "Certroll does not know what the version in use allows" in installation.details()
     assert unknown is (SERVER_AUTH not in usages)
 
 

@@ -87,7 +87,7 @@ class RollRecord:
     asked: str = ""
     """A digest of the probe that the app passed before the write."""
     failing_since: datetime | None = None
-    """The time of the first failed probe after the write."""
+    """The time of the first failed probe after the write, or of the first read with too few settings."""
     undone: tuple[datetime, ...] = ()
     """The times at which somebody else reverted the roll."""
     proven: tuple[Thumbprint, ...] = ()
