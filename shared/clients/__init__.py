@@ -1,1 +1,1 @@
-"""Adapters to Azure: the only place that imports an Azure SDK. SDK models never leave it."""
+"""The clients of Azure: only this package of shared/ imports an Azure SDK, and SDK objects never leave it."""

@@ -1,16 +1,16 @@
-"""The real clock: the only place that asks what time it is."""
+"""The real clock: only this module asks the machine for date and time."""
 
 import time
 from datetime import UTC, datetime
 
 
 class SystemClock:
-    """Time as it passes."""
+    """The clock of the machine, which fills the port `Clock`."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware, UTC."""
+        """Return the present time as an aware datetime in UTC."""
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
+        """Sleep for the given number of seconds."""
         time.sleep(seconds)

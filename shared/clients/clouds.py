@@ -1,4 +1,4 @@
-"""Where Azure is: public, or US Government."""
+"""The Azure clouds that Certroll supports: the public cloud and Azure Government."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,14 @@ from shared.domain.endpoints import CloudName
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The names of one cloud."""
+    """The addresses of one Azure cloud."""
 
     arm: AzureClouds
+    """The SDK's own name for the cloud, from which each ARM client knows its address."""
     authority: str
+    """The host name of Microsoft Entra ID, which issues the tokens."""
     vault_suffix: str
+    """The domain of every Key Vault in the cloud."""
 
 
 CLOUDS = {

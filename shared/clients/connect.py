@@ -1,4 +1,4 @@
-"""Everything of Azure, connected: the one place where ports are filled."""
+"""Fill every port of the core with a client of Azure."""
 
 from typing import Any
 
@@ -38,9 +38,10 @@ def connect(
     dns_servers: tuple[DnsServer, ...] = (),
     transport: HttpTransport[Any, Any] | None = None,
 ) -> Ports:
-    """Return the ports over one credential. Nothing is asked of Azure yet; connections are kept for the process.
+    """Return the ports; all clients share one credential.
 
-    `transport` carries the requests to ARM and Key Vault in place of the SDKs' own.
+    This function sends no request to Azure. The clients reuse their connections as long as the process lives.
+    `transport` carries the requests to ARM and Key Vault instead of the transport of the SDKs.
     """
     names = CLOUDS[cloud]
     credential = make_credential(names, client_id)
@@ -48,7 +49,7 @@ def connect(
     options = SDK_OPTIONS if transport is None else {**SDK_OPTIONS, "transport": transport}
     arm = AppServiceClients(credential, names, options)
     tables = StorageTables(table_service(storage, credential))
-    sold_here = cloud is CloudName.PUBLIC  # Azure docs: purchased certificates are not in the national clouds
+    sold_here = cloud is CloudName.PUBLIC  # Azure docs: national clouds sell no App Service certificates
     return Ports(
         app_service=AppService(arm, retrying),
         environments=Environments(arm, retrying),

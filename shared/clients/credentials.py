@@ -1,4 +1,4 @@
-"""The one credential."""
+"""The credential that all clients of Azure share."""
 
 from azure.core.credentials import TokenCredential
 from azure.identity import DefaultAzureCredential
@@ -7,8 +7,8 @@ from shared.clients.clouds import Cloud
 
 
 def make_credential(cloud: Cloud, client_id: str | None) -> TokenCredential:
-    """Return the identity's credential: its managed identity in Azure, a developer's login elsewhere.
+    """Return the credential: the app's managed identity in Azure, and the developer's login elsewhere.
 
-    `client_id` picks a user-assigned identity.
+    `client_id` selects a user-assigned managed identity.
     """
     return DefaultAzureCredential(authority=cloud.authority, managed_identity_client_id=client_id)

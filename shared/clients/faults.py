@@ -1,8 +1,8 @@
-"""From what Azure answers to what the core understands.
+"""Translate the errors of the Azure SDKs into the errors of the domain.
 
-Two error envelopes are in use: ARM's `{"error": {"code", "message"}}` and Microsoft.Web's `{"Code", "Message",
-"Details": [{"ErrorEntity": {"ExtendedCode"}}]}` without a wrapper; a plain 404 on a site has no body at all (recorded
-in azure-cli and azure-libraries-for-java test traffic).
+Azure uses two error envelopes. ARM's envelope is `{"error": {"code", "message"}}`. Microsoft.Web's envelope has no
+wrapper: `{"Code", "Message", "Details": [{"ErrorEntity": {"ExtendedCode"}}]}`. A 404 for a site has no body. All three
+forms are recorded in the test traffic of azure-cli and azure-libraries-for-java.
 """
 
 import json
@@ -50,35 +50,41 @@ KINDS: dict[int, type[AzureError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An error answer of either envelope."""
+    """What Azure answered with an error, from whichever of its two envelopes."""
 
     status: int
+    """The HTTP status of the answer."""
     code: str
+    """The error code that Azure gives, or an empty text if the body has no code."""
     message: str
+    """The first 300 characters of the error message that Azure gives, or an empty text."""
     extended_code: str
+    """The more exact code of Microsoft.Web, such as 59206 for a locked site, or an empty text."""
     retry_after: timedelta | None
+    """How long Azure asks the client to wait, or None if the answer has no Retry-After header."""
 
 
 def translate(
     error: SdkError, what: str, *, writing: bool, now: datetime, remedy: str = "", secret: bool = False
 ) -> AzureError:
-    """Return the domain error for an SDK error. `what` names the thing, `cure` what a person can do about it.
+    """Return the domain error for an error of the SDK.
 
-    A write that got no answer, or a 5xx that does not say that nothing was done, may have been applied. Where the
-    request holds secrets the answer's text is left out: Azure may well quote what it was sent.
+    `what` names the resource, and `remedy` tells the operator which right to grant. A write whose answer is lost may
+    have been applied, and so may a write that Azure answers with 500, 502 or 504. If the request contains secrets
+    (`secret`), the error omits Azure's message, because Azure may quote the request.
     """
     if isinstance(error, HttpResponseError) and error.response is not None:
-        return _from_answer(read_answer(error, now), what, writing=writing, remedy=remedy, secret=secret)
-    if isinstance(error, ClientAuthenticationError):
-        return Unavailable(f"{what}: no token for the identity: {_first_line(error)}")
-    if isinstance(error, ServiceRequestError) and not isinstance(error, ServiceResponseError):
-        return Unavailable(f"{what}: no connection: {_first_line(error)}")
-    kind = OutcomeUnknown if writing else Unavailable
-    return kind(f"{what}: no answer: {_first_line(error)}")
+        answer = read_answer(error, now)
+        known = _from_answer(answer, what, writing=writing, remedy=remedy, secret=secret)
+        known.status, known.code = answer.status, answer.code
+    else:
+        known = _without_answer(error, what, writing=writing)
+    known.what = what
+    return known
 
 
 def read_answer(error: HttpResponseError, now: datetime) -> Answer:
-    """Return status, codes and message of an error answer; texts are empty where the body says nothing."""
+    """Return the parts of an error answer; a text is empty if the body does not contain it."""
     body = _body(error)
     inner = body.get("error")
     wrapped = {str(key).lower(): value for key, value in (inner if isinstance(inner, Mapping) else body).items()}
@@ -100,7 +106,10 @@ def read_answer(error: HttpResponseError, now: datetime) -> Answer:
 
 
 def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
-    """Return the wait that a Retry-After header asks for, in seconds or as a date; None where it asks for none."""
+    """Return the wait that a Retry-After header asks for, or None if the header is missing or unreadable.
+
+    The header contains a number of seconds or a date (RFC 9110, 10.2.3).
+    """
     if not text:
         return None
     if re.fullmatch(r"[0-9]{1,9}", text.strip()):
@@ -118,6 +127,15 @@ def _body(error: HttpResponseError) -> dict[str, Any]:
     except (ValueError, AttributeError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _without_answer(error: SdkError, what: str, *, writing: bool) -> AzureError:
+    if isinstance(error, ClientAuthenticationError):
+        return Unavailable(f"{what}: no token for the identity: {_first_line(error)}")
+    if isinstance(error, ServiceRequestError) and not isinstance(error, ServiceResponseError):
+        return Unavailable(f"{what}: no connection: {_first_line(error)}")
+    kind = OutcomeUnknown if writing else Unavailable
+    return kind(f"{what}: no answer: {_first_line(error)}")
 
 
 def _from_answer(answer: Answer, what: str, *, writing: bool, remedy: str, secret: bool) -> AzureError:

@@ -1,6 +1,7 @@
-"""The one retry layer. azure-core's own retries are off for ARM and Key Vault, so that attempts do not multiply.
+"""Retry failed calls to ARM and Key Vault: no other layer of the process retries these calls.
 
-Above it: queue redelivery (minutes), and above that the sweep (hours).
+The retries of azure-core are switched off for ARM and Key Vault, so that attempts do not multiply. If a call still
+fails, the queue delivers the message again after minutes. The sweep reconciles the certificate again after hours.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,15 +18,15 @@ from shared.ports.clock import Clock
 from shared.telemetry import event
 
 PATIENCE = timedelta(seconds=90)
-"""How long a call is retried in place; after that the message fails, and the queue delivers it again (ADR 2)."""
+"""How long Certroll retries a call in place; after that the message fails, and the queue delivers it again (ADR 2)."""
 FIRST_WAIT_SECONDS = 1.0
-"""The longest first wait before a retry; a random part of it is taken, and each further wait may be twice as long."""
+"""The longest first wait before a retry. Certroll waits a random part of this time. Each next wait may double."""
 LONGEST_WAIT_SECONDS = 30.0
-"""The longest wait before a retry, if Azure does not name a longer one by Retry-After."""
+"""The longest wait before a retry, unless Azure names a longer wait by Retry-After."""
 CONNECT_SECONDS = 10
-"""How long a connection to Azure may take: a name that leads nowhere must not use up the patience."""
+"""How long a connection to Azure may take, so that a host that does not answer cannot use up `PATIENCE`."""
 READ_SECONDS = 60
-"""How long Azure may be silent in the middle of an answer; some writes of App Service answer only after the work."""
+"""How long Azure may send nothing during an answer. App Service answers some writes only after applying them."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,33 +42,37 @@ SDK_OPTIONS: dict[str, Any] = {
 
 
 class Retrying:
-    """Calls Azure again while it says that it is worth it: exponential backoff with jitter, Retry-After, a deadline."""
+    """Calls Azure again after errors that may pass.
+
+    Certroll waits by exponential backoff with jitter, and at least as long as Retry-After says. A deadline ends the
+    retries.
+    """
 
     def __init__(self, clock: Clock, patience: timedelta = PATIENCE) -> None:
         self._clock = clock
         self._patience = patience
 
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
-        """Return what the call returns. Raises the domain error that is left when patience runs out.
+        """Return the result of a call that only reads. Raise the last error when the deadline has passed.
 
-        `secret` says that the request or its answer holds secrets: then nothing of an error answer's text is passed on.
+        `secret` is true if the request or its answer contains secrets: errors then omit Azure's message.
         """
         return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
 
     def write(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
-        """Return what the call returns. Made once: whoever repeats a write reads and compares first, see `again`."""
+        """Return the result of a call that writes. This function never repeats a write; `retry` repeats work safely."""
         return self._attempt(what, call, writing=True, remedy=remedy, secret=secret)
 
     def retry(self, work: Callable[[], Result]) -> Result:
-        """Return what the work returns; it reads and compares before it writes, so it may be done again.
+        """Return the result of the work. Raise the last error when the deadline has passed.
 
-        A lock on a site means that somebody else is writing it: what was read before the wait is no longer true after
-        it. Raises the domain error that is left when patience runs out.
+        This function may run the work several times, so the work must read and compare before it writes. A locked site
+        means that another client writes the site, so a value that was read before the wait may be out of date.
         """
         return self._retry(work, (Transient, OutcomeUnknown))
 
     def pages(self, what: str, items: ItemPaged[Item], remedy: str = "") -> Iterator[Item]:
-        """Yield the items of a paged list; a page that fails is asked for again, not the whole list."""
+        """Yield the items of a paged list; after an error, this function requests only the failed page again."""
         pages = items.by_page()
         while (page := self.read(what, lambda: _next_page(pages), remedy)) is not None:
             yield from page
@@ -90,7 +95,7 @@ class Retrying:
             wait=_wait,
             stop=lambda state: self._clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up,
             retry=tenacity.retry_if_exception_type(worth_it),
-            before_sleep=_tell,
+            before_sleep=_log_retry,
             reraise=True,
         )
         return retryer(work)
@@ -105,13 +110,16 @@ _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=L
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Wait as long as Azure asks, and never less than the backoff: calling early renews a 429."""
+    """Return how long to wait, in seconds: as long as Azure asks, and at least as long as the backoff.
+
+    A client that calls earlier gets another 429.
+    """
     error = _error(state)
     asked = error.retry_after.total_seconds() if isinstance(error, Transient) and error.retry_after else 0.0
     return max(asked, _backoff(state))
 
 
-def _tell(state: tenacity.RetryCallState) -> None:
+def _log_retry(state: tenacity.RetryCallState) -> None:
     event(
         "request.retried", attempt=state.attempt_number, wait=round(state.upcoming_sleep, 1), error=str(_error(state))
     )

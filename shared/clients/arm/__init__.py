@@ -1,1 +1,1 @@
-"""Azure Resource Manager."""
+"""The clients of Azure Resource Manager (ARM)."""

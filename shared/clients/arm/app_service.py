@@ -1,4 +1,4 @@
-"""App Service over azure-mgmt-web, and the few ARM lists that complete it."""
+"""Read and write App Service by azure-mgmt-web, and by some lists of ARM that the SDK lacks."""
 
 from shared.clients.arm.app_settings import Settings
 from shared.clients.arm.bindings import Bindings
@@ -8,4 +8,4 @@ from shared.clients.arm.power import Power
 
 
 class AppService(Listings, Copies, Bindings, Settings, Power):
-    """Reads and writes App Service. Every method raises the domain's errors."""
+    """The client of App Service. The methods of the client translate each SDK error into an error of the domain."""

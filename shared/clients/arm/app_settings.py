@@ -1,4 +1,4 @@
-"""App settings, and the Key Vault references in them."""
+"""Read and write app settings, and the Key Vault references in app settings."""
 
 import hmac
 import secrets
@@ -26,7 +26,7 @@ REFRESH_API = "2022-03-01"
 
 
 class Settings(AppServicePart):
-    """Reads and writes app settings, and the Key Vault references in them."""
+    """The part of the App Service client for app settings and for the Key Vault references in app settings."""
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         super().__init__(clients, retrying)
@@ -39,18 +39,24 @@ class Settings(AppServicePart):
         what = f"app settings of {site}"
         values = dict(self._retrying.read(what, read, SETTINGS_REMEDY, secret=True).properties or {})
         if any(not isinstance(value, str) for value in values.values()):
-            raise Rejected(f"{what} cannot be read: a value is no text")
+            raise Rejected(f"{what} cannot be read: a value is not a text")
         return AppSettings(site, values, {key: self._digest(key, value) for key, value in values.items()})
 
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
-        """Read the app settings with the site's ETag from before: the list itself carries none (recorded)."""
+        """Read the ETag of the site, and then the app settings.
+
+        Azure's answer with the app settings has no ETag (recorded).
+        """
         web_apps = self._clients.client(site.subscription).web_apps
         get: Callable[..., Any] = site_or_slot(site, web_apps.get, web_apps.get_slot)
         etag = self._retrying.read(f"site {site}", partial(get, cls=_etag), REMEDY)
         return replace(self.settings(site), etag=etag)
 
     def put_settings(self, settings: AppSettings) -> None:
-        """Replace the app settings, with If-Match if the ETag is known. Azure does not document that it honours it."""
+        """Replace the app settings, with If-Match if the ETag is known.
+
+        Azure documents no check of If-Match for app settings.
+        """
         site = settings.site
         web_apps = self._clients.client(site.subscription).web_apps
         headers = {"If-Match": settings.etag} if settings.etag else {}
@@ -60,7 +66,10 @@ class Settings(AppServicePart):
         self._retrying.write(f"app settings of {site}", write, WRITE_REMEDY, secret=True)
 
     def vault_references(self, site: SiteRef) -> dict[str, str]:
-        """Return the version that each Key Vault reference leads to now, by setting; dead references are missing."""
+        """Return the secret version that App Service uses for each setting with a Key Vault reference.
+
+        The result omits references that App Service cannot resolve.
+        """
         web_apps = self._clients.client(site.subscription).web_apps
         items = site_or_slot(
             site, web_apps.get_app_settings_key_vault_references, web_apps.get_app_settings_key_vault_references_slot
@@ -73,9 +82,9 @@ class Settings(AppServicePart):
         return found
 
     def refresh_references(self, site: SiteRef) -> None:
-        """Have App Service fetch the Key Vault references of a site again.
+        """Request that App Service fetches the Key Vault references of a site again.
 
-        Azure docs, "Use Key Vault references", rotation.
+        The request is in the Azure docs, "Use Key Vault references", section on rotation.
         """
         url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFRESH_API}"
         client = self._clients.client(site.subscription)

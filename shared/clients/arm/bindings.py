@@ -1,4 +1,4 @@
-"""Host name bindings."""
+"""Read and write the host name bindings of sites and slots."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -12,10 +12,10 @@ from shared.domain.names import HostName, SiteRef
 
 
 class Bindings(AppServicePart):
-    """Reads and writes host name bindings."""
+    """The part of the App Service client for host name bindings."""
 
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Read one host name binding, and its whole body, which a write has to send back."""
+        """Read one host name binding, and its complete body, which a write must send back."""
         web_apps = self._clients.client(site.subscription).web_apps
         get = site_or_slot(site, web_apps.get_host_name_binding, web_apps.get_host_name_binding_slot)
         read = partial(get, host_name=host_name)
@@ -23,9 +23,10 @@ class Bindings(AppServicePart):
         return read_binding(site, host_name, wire.get("properties") or {}), wire
 
     def put_binding(self, binding: Binding, body: object) -> None:
-        """Write the body back with the thumbprint and ssl_state of the binding; everything else stays as it was read.
+        """Write the body back with the thumbprint and `ssl_state` of the binding, and with all other fields unchanged.
 
-        Without a thumbprint App Service finds a certificate by the host name: managed certificates need that.
+        If the thumbprint is missing, App Service finds a certificate by the host name. A binding of a managed
+        certificate needs this behaviour.
         """
         site = binding.site
         web_apps = self._clients.client(site.subscription).web_apps

@@ -1,4 +1,4 @@
-"""Single certificates of a webspace, a site or a slot."""
+"""Read and write single certificates of a webspace, a site or a slot."""
 
 import json
 from functools import partial
@@ -19,7 +19,7 @@ USER_STORE = "CurrentUserMy"
 
 
 class Copies(AppServicePart):
-    """Reads, imports, uploads and deletes certificates."""
+    """The part of the App Service client that reads, imports, uploads and deletes certificates."""
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Read one certificate of a webspace, a site or a slot."""
@@ -28,7 +28,7 @@ class Copies(AppServicePart):
         return readable(f"certificate {ref}", read_certificate, model.as_dict())
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
-        """Put an imported certificate again as it is, by which App Service fetches the vault's newest version."""
+        """Send an imported certificate unchanged again, so that App Service fetches the vault's newest version."""
         properties = {
             **json.loads(copy.switches),
             "keyVaultId": copy.key_vault_id,
@@ -41,7 +41,7 @@ class Copies(AppServicePart):
         self._retrying.write(f"certificate {copy.ref}", partial(_put_certificate, client, copy.ref, body), REMEDY)
 
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
-        """Put a certificate with its private key into the plan's webspace."""
+        """Upload a certificate with its private key to the webspace of the plan."""
         content = CertificateProperties(pfx_blob=pfx.blob, password=pfx.password, server_farm_id=plan.resource_id)
         if LOADING in (switches := json.loads(copy.switches)):
             content[LOADING] = switches[LOADING]
@@ -50,7 +50,7 @@ class Copies(AppServicePart):
         self._retrying.write(f"certificate {copy.ref}", write, REMEDY, secret=True)
 
     def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
-        """Put a certificate without a key on a site or slot."""
+        """Upload a public certificate, which has no private key, to a site or slot."""
         site, name = _owner(copy.ref), copy.ref.name
         web_apps = self._clients.client(site.subscription).web_apps
         content = PublicCertificateProperties(blob=der, public_certificate_location=USER_STORE)
@@ -62,7 +62,7 @@ class Copies(AppServicePart):
         self._retrying.write(f"certificate {copy.ref}", write, REMEDY)
 
     def delete_certificate(self, ref: CopyRef) -> None:
-        """Delete a certificate; Azure refuses while a host name is bound to it."""
+        """Delete a certificate. Azure refuses to delete a certificate that a host name binding uses."""
         client = self._clients.client(ref.subscription)
         self._retrying.write(f"certificate {ref}", partial(_delete_certificate, client, ref), REMEDY)
 

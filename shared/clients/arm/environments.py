@@ -1,8 +1,9 @@
-"""App Service Environments, and the root certificates that their apps trust.
+"""Read App Service Environments, and read and write the root certificates that their apps trust.
 
-No SDK has `hostingEnvironments/publicCertificates`: those requests are sent plainly, through the same client, retry and
-fault layer. What their answers hold is not documented (Azure docs, "Certificates in App Service Environment", Root
-Certificate API), so a thumbprint is taken from wherever it can be had.
+The SDK lacks `hostingEnvironments/publicCertificates`, so Certroll sends these requests itself by the SDK's client.
+Certroll retries these requests like all others. Azure does not document the answers (Azure docs, "Certificates in App
+Service Environment", Root Certificate API). So Certroll reads a root's thumbprint from whichever of three fields has a
+value: thumbprint, blob or name.
 """
 
 import base64
@@ -31,34 +32,37 @@ _OWN_NAME = re.compile(rf"{re.escape(OWN_PREFIX)}.*-([0-9a-f]{{40}})")
 
 
 class Environments:
-    """Reads environments, and reads and writes their root certificates. Every method raises the domain's errors."""
+    """The client of environments and their root certificates. The client translates SDK errors into domain errors."""
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
         self._retrying = retrying
 
     def environments(self, subscription: str) -> Listing[Environment]:
-        """List the App Service Environments of a subscription."""
+        """Return the App Service Environments of a subscription."""
         items = self._clients.client(subscription).app_service_environments.list()
         pages = self._retrying.pages(f"environments of subscription {subscription}", items, REMEDY)
         return _without_webspace(listing(subscription, (model.as_dict() for model in pages), _environment))
 
     def environment(self, ref: EnvironmentRef) -> Environment:
-        """Read one environment."""
+        """Read one App Service Environment."""
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"environment {ref}"
         wire = self._retrying.read(what, lambda: client.get(ref.resource_group, ref.name), REMEDY).as_dict()
         return readable(what, _environment, wire)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
-        """Return where an environment is reached: from inside its network where it is internal, else from anywhere."""
+        """Return the inbound addresses of an environment.
+
+        The addresses of an internal environment are reachable only from inside its virtual network.
+        """
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"networking of environment {ref}"
         read = partial(client.get_ase_v3_networking_configuration, ref.resource_group, ref.name)
         return readable(what, _inbound, self._retrying.read(what, read, REMEDY).as_dict())
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
-        """List the sites in an environment, without slots."""
+        """Return the sites in an environment, without slots."""
         items = self._clients.client(ref.subscription).app_service_environments.list_web_apps(
             ref.resource_group, ref.name
         )
@@ -66,7 +70,7 @@ class Environments:
         return listing(ref.subscription, (model.as_dict() for model in pages), lambda wire: read_site(wire)[0])
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
-        """List the public certificates of an environment."""
+        """Return the public certificates of an environment, which include its roots."""
         url = f"{quote(ref.resource_id)}/publicCertificates?api-version={ROOTS_API}"
         what = f"root certificates of environment {ref}"
         found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, REMEDY)
@@ -78,13 +82,13 @@ class Environments:
         return readable(what, _root, plain_read(self._retrying, client, _url(ref), what, REMEDY))
 
     def put_root(self, root: RootCertificate, der: bytes) -> None:
-        """Put a root certificate into an environment; apps trust it from their next start after a stop on."""
+        """Upload a root certificate to an environment. An app trusts the root after the app's next stop and start."""
         content = {"blob": base64.b64encode(der).decode(), "isRoot": root.is_root}
         body = {"location": root.location, "properties": content}
         self._retrying.write(f"root certificate {root.ref}", self._request("PUT", root.ref, body), REMEDY)
 
     def delete_root(self, ref: RootRef) -> None:
-        """Take a root certificate out of an environment; apps that run go on trusting it until they start anew."""
+        """Delete a root certificate of an environment. A running app trusts the root until its next stop and start."""
         self._retrying.write(f"root certificate {ref}", self._request("DELETE", ref), REMEDY)
 
     def _request(self, method: str, ref: RootRef, body: Json | None = None) -> Callable[[], HttpResponse]:
@@ -97,12 +101,15 @@ def _url(ref: RootRef) -> str:
 
 
 def _without_webspace(listed: Listing[Found]) -> Listing[Found]:
-    """Return the listing with blind spots that hide nothing of a webspace: what is odd in it is of an environment."""
+    """Return the listing with blind spots that hide only roots.
+
+    An unreadable entry of the listing belongs to an environment and hides no resource of a webspace.
+    """
     return Listing(listed.found, tuple(replace(spot, webspace=None, roots_only=True) for spot in listed.blind_spots))
 
 
 def _environment(wire: Json) -> Environment:
-    """Return an environment from its wire form. Raises ValueError."""
+    """Return an environment from its wire form. Raise ValueError if a field is unreadable."""
     balancing = str((wire.get("properties") or {}).get("internalLoadBalancingMode") or "None")
     ref = EnvironmentRef.parse(str(wire.get("id")))
     return Environment(ref, str(wire.get("location")), balancing.lower() != "none", tags_of(wire))
@@ -111,17 +118,17 @@ def _environment(wire: Json) -> Environment:
 def _inbound(wire: Json) -> tuple[str, ...]:
     properties: dict[str, Any] = wire.get("properties") or {}
     kinds = ("internalInboundIpAddresses", "externalInboundIpAddresses")
-    return tuple(str(one) for kind in kinds for one in properties.get(kind) or ())
+    return tuple(str(address) for kind in kinds for address in properties.get(kind) or ())
 
 
 def _root(wire: Json) -> RootCertificate:
-    """Return a root certificate from its wire form. Raises ValueError where it cannot be placed."""
+    """Return a root certificate from its wire form. Raise ValueError if a field of the wire form is unreadable."""
     properties, ref = wire.get("properties") or {}, RootRef.parse(str(wire.get("id")))
     return RootCertificate(ref, str(wire.get("location")), _thumbprint(ref, properties), bool(properties.get("isRoot")))
 
 
 def _thumbprint(ref: RootRef, properties: Json) -> Thumbprint | None:
-    """Return the thumbprint: as it is shown, of what is shown, or from a name that Certroll gave."""
+    """Return the thumbprint that Azure shows, or that of the shown blob, or that in a name that Certroll chose."""
     if properties.get("thumbprint"):
         return parse_thumbprint(str(properties["thumbprint"]))
     if properties.get("blob"):
@@ -134,4 +141,4 @@ def _decoded(blob: str) -> bytes:
     try:
         return base64.b64decode(blob, validate=True)
     except binascii.Error as error:
-        raise ValueError(f"its blob is no base64: {error}") from error
+        raise ValueError(f"its blob is not base64: {error}") from error

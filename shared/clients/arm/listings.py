@@ -1,4 +1,4 @@
-"""What there is in App Service, and the few ARM lists that tell of it."""
+"""List the resources of App Service: subscriptions, plans, sites and certificates."""
 
 from datetime import datetime
 from functools import partial
@@ -19,23 +19,24 @@ COPY_FILTER = quote("resourceType eq 'Microsoft.Web/certificates'")
 
 
 class Listings(AppServicePart):
-    """Lists subscriptions, plans, sites and their certificates, and reads single sites."""
+    """The part of the App Service client that lists subscriptions, plans, sites and certificates."""
 
     def subscriptions(self) -> tuple[str, ...]:
-        """Return the subscriptions that the identity sees."""
+        """Return the subscriptions in which the identity has a role."""
         found = self._plain(NO_SUBSCRIPTION, f"/subscriptions?api-version={SUBSCRIPTIONS_API}", "subscriptions")
         return tuple(sorted(parse_subscription(entry["subscriptionId"]) for entry in found))
 
     def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
-        """List the webspace certificates of a subscription."""
+        """Return the webspace certificates of a subscription."""
         what = f"certificates of subscription {subscription}"
         items = self._clients.client(subscription).certificates.list()
         return listing(subscription, self._wires(what, items), read_certificate)
 
     def uploaded_at(self, subscription: str) -> Listing[tuple[CopyRef, datetime]]:
-        """Return when each webspace certificate of a subscription was made, as far as Azure says it.
+        """Return when each webspace certificate of a subscription was created, as far as Azure shows the date.
 
-        The certificates themselves do not; the generic resource list does, where it is asked to.
+        App Service does not show when a certificate was created. ARM's list of resources shows the date if the request
+        has `$expand=createdTime`.
         """
         url = f"/subscriptions/{subscription}/resources?$filter={COPY_FILTER}&$expand=createdTime"
         what = f"dates of the certificates of subscription {subscription}"
@@ -43,18 +44,18 @@ class Listings(AppServicePart):
         return listing(subscription, found, read_date)
 
     def sites(self, subscription: str) -> Listing[SeenSite]:
-        """List the sites of a subscription with their bindings, without slots."""
+        """Return the sites of a subscription with their bindings, without slots."""
         items = self._clients.client(subscription).web_apps.list()
         return listing(subscription, self._wires(f"sites of subscription {subscription}", items), read_site)
 
     def slot_parents(self, subscription: str) -> Listing[SiteRef]:
-        """List the sites of a subscription that have slots; the generic resource list names all slots at once."""
+        """Return the sites of a subscription that have slots. ARM's list of resources names all slots at once."""
         url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
         found = self._plain(subscription, url, f"slots of subscription {subscription}")
         return listing(subscription, found, lambda wire: read_site_ref(wire).production)
 
     def slots(self, site: SiteRef) -> Listing[SeenSite]:
-        """List the slots of a site with their bindings."""
+        """Return the slots of a site with their bindings."""
         items = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
         return listing(site.subscription, self._wires(f"slots of {site}", items), read_site)
 
@@ -65,24 +66,24 @@ class Listings(AppServicePart):
         return readable(f"site {ref}", read_site, self._retrying.read(f"site {ref}", read, REMEDY).as_dict())
 
     def plans(self, subscription: str) -> Listing[ServerFarm]:
-        """List the App Service plans of a subscription."""
+        """Return the App Service plans of a subscription."""
         items = self._clients.client(subscription).app_service_plans.list()
         return listing(subscription, self._wires(f"plans of subscription {subscription}", items), read_plan)
 
     def sites_of_plan(self, plan: ServerFarm) -> Listing[SiteRef]:
-        """List what runs on a plan."""
+        """Return the sites and slots that run on an App Service plan."""
         _, _, subscription, _, group, *_, name = plan.resource_id.split("/")
         items = self._clients.client(subscription).app_service_plans.list_web_apps(group, name)
         return listing(subscription, self._wires(f"sites of plan {name}", items), read_site_ref, plan.webspace)
 
     def site_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
-        """List the certificates that a site on a Flex Consumption plan has to itself."""
+        """Return the certificates that belong only to a site on a Flex Consumption plan."""
         items = self._clients.client(site.subscription).site_certificates.list(site.resource_group, site.name)
         found = self._wires(f"certificates of {site}", items)
         return listing(site.subscription, found, partial(read_certificate, webspace=webspace), webspace)
 
     def public_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
-        """List the public certificates of a site or slot."""
+        """Return the public certificates of a site or slot."""
         web_apps = self._clients.client(site.subscription).web_apps
         items = site_or_slot(site, web_apps.list_public_certificates, web_apps.list_public_certificates_slot)()
         found = self._wires(f"public certificates of {site}", items)

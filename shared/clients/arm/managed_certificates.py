@@ -1,7 +1,7 @@
-"""Free managed certificates over azure-mgmt-web, and what their prerequisites are judged by.
+"""Read and request free managed certificates, and read what their prerequisites depend on, by azure-mgmt-web.
 
-The SDK takes the 202 with which Azure begins to issue one for an error, so that request and its polling are sent
-plainly, as az does it (azure-cli, `create_managed_ssl_cert`).
+Azure answers 202 when it begins to issue a managed certificate, and the SDK raises an error for this 202. So Certroll
+sends and polls this request itself by the SDK's client, as az does (azure-cli, `create_managed_ssl_cert`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,42 +29,42 @@ VERIFIED = frozenset({"verified", "managed"})
 
 
 class ManagedCertificates:
-    """Reads what managed certificates depend on, and asks for them. Every method raises the domain's errors."""
+    """The client of managed certificates. The client's methods translate SDK errors into errors of the domain."""
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
         self._retrying = retrying
 
     def certificates(self, subscription: str) -> Listing[SeenCertificate]:
-        """List the certificates of a subscription, managed ones and others."""
+        """Return all certificates of a subscription, including managed certificates."""
         items = self._clients.client(subscription).certificates.list()
         return listing(subscription, self._wires(f"certificates of subscription {subscription}", items), _certificate)
 
     def places(self, subscription: str) -> Listing[tuple[Place, tuple[Binding, ...]]]:
-        """List the sites of a subscription with their bindings, without slots."""
+        """Return the sites of a subscription with their bindings, without slots."""
         items = self._clients.client(subscription).web_apps.list()
         return listing(subscription, self._wires(f"sites of subscription {subscription}", items), _place)
 
     def slot_tags(self, subscription: str) -> Listing[tuple[SiteRef, Tags]]:
-        """List all slots of a subscription with their tags; the generic resource list names them at once."""
+        """Return all slots of a subscription with their tags. ARM's list of resources names all slots at once."""
         url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
         what, client = f"slots of subscription {subscription}", self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, what, REMEDY)
         return listing(subscription, found, _slot_tags)
 
     def slots(self, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
-        """List the slots of a site with their bindings."""
+        """Return the slots of a site with their bindings."""
         items = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
         return listing(site.subscription, self._wires(f"slots of {site}", items), _place)
 
     def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
-        """Return what App Service says of the host names of a site or slot."""
+        """Return the facts that App Service shows about the host names of a site or slot."""
         web_apps = self._clients.client(site.subscription).web_apps
         items = site_or_slot(site, web_apps.list_host_name_bindings, web_apps.list_host_name_bindings_slot)()
         return dict(_host_facts(wire) for wire in self._wires(f"host names of {site}", items))
 
     def tier(self, plan: str) -> str:
-        """Return the tier of an App Service plan, empty where Azure does not say it."""
+        """Return the tier of an App Service plan, or an empty text if Azure does not show the tier."""
         _, _, subscription, _, group, *_, name = plan.split("/")
         plans = self._clients.client(subscription).app_service_plans
         try:
@@ -74,7 +74,7 @@ class ManagedCertificates:
         return str((wire.get("sku") or {}).get("tier") or "")
 
     def certificate(self, ref: CopyRef) -> SeenCertificate:
-        """Read one certificate. Raises NotFound, also while it is not issued yet."""
+        """Read one certificate. Raise NotFound if Azure has no such certificate or has not issued it yet."""
         certificates = self._clients.client(ref.subscription).certificates
         model = self._retrying.read(
             f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), REMEDY
@@ -82,7 +82,10 @@ class ManagedCertificates:
         return _certificate(model.as_dict())
 
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
-        """Ask for a managed certificate; return where Azure will say how far it is, empty where it is done."""
+        """Request a managed certificate.
+
+        Return the path of Azure's operation, or an empty text if Azure has finished.
+        """
         properties = {"canonicalName": host_name, "serverFarmId": place.site.plan, "password": ""}
         url = f"{quote(ref.resource_id, safe='/%')}?api-version={CERTIFICATES_API}"
         request = HttpRequest("PUT", url, json={"location": place.location, "properties": properties})
@@ -94,13 +97,14 @@ class ManagedCertificates:
         return f"{there.path}?{there.query}" if there.path else ""
 
     def is_done(self, operation: str) -> bool:
-        """Say whether Azure is done with what it was asked for. Raises Rejected with its reason where it refused.
+        """Return True if Azure has finished the operation. Raise Rejected with Azure's reason if Azure refused.
 
-        What is asked is a path of Resource Manager, so that no token goes anywhere else. An operation that Azure
-        does not know any more counts as done, and so does one that may not be read: the certificate itself tells.
+        The operation must be a path of ARM, so that the identity's token goes to no other host. An operation that
+        Azure no longer knows counts as finished, and so does an operation that the identity may not read. Afterwards
+        Certroll reads the certificate itself.
         """
         if not operation.lower().startswith("/subscriptions/"):
-            raise Rejected(f"{operation[:200]!r} is no operation of Azure Resource Manager")
+            raise Rejected(f"{operation[:200]!r} is not an operation of Azure Resource Manager")
         send = partial(sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
         try:
             answer = self._retrying.read("the issuing of a managed certificate", send, REMEDY)
@@ -113,7 +117,7 @@ class ManagedCertificates:
 
 
 def _certificate(wire: Json) -> SeenCertificate:
-    """Return a certificate from its wire form. Raises ValueError where it cannot be placed."""
+    """Return a certificate from its wire form. Raise ValueError if a field is unreadable."""
     properties = wire.get("properties") or {}
     ref, thumbprint = CopyRef.parse(str(wire.get("id"))), properties.get("thumbprint")
     return SeenCertificate(
@@ -127,8 +131,8 @@ def _certificate(wire: Json) -> SeenCertificate:
 def _managed_for(properties: Json) -> HostName | None:
     """Return the host name that Azure manages a certificate for.
 
-    Where `canonicalName` does not come back it is the one host name of a certificate that hides its thumbprint and was
-    imported from no vault.
+    If Azure does not show `canonicalName`, Certroll recognizes a managed certificate by three signs: it has a single
+    host name, no thumbprint and no secret in a vault.
     """
     if properties.get("canonicalName"):
         return parse_host_name(str(properties["canonicalName"]))
@@ -138,12 +142,12 @@ def _managed_for(properties: Json) -> HostName | None:
 
 
 def _place(wire: Json) -> tuple[Place, tuple[Binding, ...]]:
-    """Return a site or slot from its wire form. Raises ValueError."""
+    """Return a site or slot from its wire form. Raise ValueError if a field is unreadable."""
     properties = wire.get("properties") or {}
     site, bindings = read_site(wire)
     possible = str(properties.get("possibleInboundIpAddresses") or "").split(",")
-    inbound = dict.fromkeys(one.strip() for one in (str(properties.get("inboundIpAddress") or ""), *possible))
-    addresses = tuple(one for one in inbound if one)
+    inbound = dict.fromkeys(text.strip() for text in (str(properties.get("inboundIpAddress") or ""), *possible))
+    addresses = tuple(address for address in inbound if address)
     return Place(
         site, str(wire.get("location")), addresses, bool(properties.get("hostingEnvironmentProfile"))
     ), bindings

@@ -1,4 +1,4 @@
-"""Orders of purchased certificates over azure-mgmt-certificateregistration."""
+"""Read and act on the orders of purchased certificates, by azure-mgmt-certificateregistration."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ ACTIONS_REMEDY = (
 )
 WRITE_REMEDY = "grant the identity the actions on certificateOrders that docs/reference/roles.md lists"
 REVOKE_AFTER_HOURS = 72
-"""How long the certificate before a reissue stays good: in this time every copy gets the new one."""
+"""How long the old certificate stays valid after a reissue. In this time every copy gets the new certificate."""
 UNREGISTERED = "MissingSubscriptionRegistration"
 VERIFIED = "domainvalidationcomplete"
 WRITABLE = ("distinguishedName", "validityInYears", "keySize", "productType")
@@ -46,11 +46,11 @@ Result = TypeVar("Result")
 
 
 class NotRegistered(HttpResponseError):
-    """The subscription never used Microsoft.CertificateRegistration, so it has no orders."""
+    """The subscription has not registered Microsoft.CertificateRegistration, so it has no orders."""
 
 
 class OrderClients:
-    """The SDK clients, one per subscription."""
+    """The SDK clients of certificate orders, with one client per subscription."""
 
     def __init__(self, credential: TokenCredential, cloud: Cloud, options: Mapping[str, Any] = SDK_OPTIONS) -> None:
         self._make: Callable[[str], CertificateRegistrationMgmtClient] = lru_cache(maxsize=None)(
@@ -64,27 +64,27 @@ class OrderClients:
         )
 
     def operations(self, subscription: str) -> Operations:
-        """Return the operations on the orders of a subscription."""
+        """Return the SDK's operations on the orders of a subscription."""
         return self._make(subscription).app_service_certificate_orders
 
 
 def _stop_unregistered(response: PipelineResponse[Any, Any]) -> None:
-    """Raise before azure-mgmt-core registers the provider by itself: reading must not change a subscription."""
+    """Raise an error before azure-mgmt-core registers the resource provider, because a read must not change Azure."""
     answer = response.http_response
     if answer.status_code == HTTPStatus.CONFLICT and UNREGISTERED in answer.text():
         raise NotRegistered(response=answer)
 
 
 class Orders:
-    """Reads and asks orders. Every method raises the domain's errors."""
+    """The client of certificate orders. The client's methods translate SDK errors into errors of the domain."""
 
     def __init__(self, clients: OrderClients | None, retrying: Retrying) -> None:
-        """Work over these clients; without any, in a cloud that sells no certificates, there are no orders."""
+        """Store the clients. `clients` is None in a cloud where Azure sells no certificates and so has no orders."""
         self._clients = clients
         self._retrying = retrying
 
     def orders(self, subscription: str) -> Listing[Order]:
-        """List the orders of a subscription: one request, and one for each further page."""
+        """Return the orders of a subscription. Each page of the list costs one request."""
         if self._clients is None:
             return Listing(())
         what = f"certificate orders of subscription {subscription}"
@@ -100,15 +100,15 @@ class Orders:
         return _listing(subscription, wires)
 
     def order(self, ref: OrderRef) -> Order:
-        """Read one order."""
+        """Read one certificate order."""
         return _readable(f"order {ref}", read_order, self._read(ref))
 
     def last_verified(self, ref: OrderRef) -> datetime | None:
-        """Return when somebody last proved the domain, None where the order's history does not say."""
+        """Return when the operator last proved control of the domain, or None if the order's history has no proof."""
         operations = self._operations(ref)
 
         def read() -> list[object]:
-            return [_wire(one) for one in operations.retrieve_certificate_actions(ref.resource_group, ref.name)]
+            return [_wire(action) for action in operations.retrieve_certificate_actions(ref.resource_group, ref.name)]
 
         what = f"history of order {ref}"
         try:
@@ -117,23 +117,23 @@ class Orders:
             raise Rejected(f"{what} cannot be read: {error}") from error
 
     def turn_on_auto_renew(self, ref: OrderRef) -> None:
-        """Turn automatic renewal on and leave all else as it is read now.
+        """Turn on automatic renewal, and leave all other fields of the order unchanged.
 
-        By PATCH: a PUT of an order that is gone would buy a new one. What can be written is sent along as it was read,
-        because it is not documented that a PATCH without it keeps it.
+        Certroll sends a PATCH, because a PUT of a deleted order would buy a new certificate. The PATCH repeats all
+        writable fields, because Azure does not document that a PATCH preserves omitted fields.
         """
         body = {**_readable(f"order {ref}", _writable, self._read(ref)), "autoRenew": True}
         patch = AppServiceCertificateOrderPatchResource({"properties": body})
         self._write(ref, lambda on: on.update(ref.resource_group, ref.name, patch))
 
     def renew(self, order: Order) -> None:
-        """Buy the next certificate of an order, with a key of the same size that Azure makes."""
+        """Buy the next certificate of an order. Azure creates a private key with the same size as before."""
         ref = order.ref
         body = RenewCertificateOrderRequest({"properties": {"keySize": order.key_size, "isPrivateKeyExternal": False}})
         self._write(ref, lambda on: on.renew(ref.resource_group, ref.name, body))
 
     def reissue(self, order: Order) -> None:
-        """Have the certificate issued again with a new key; the old one is revoked 72 hours later."""
+        """Request a new certificate with a new key for the order. Azure revokes the old certificate 72 hours later."""
         ref = order.ref
         properties = {
             "keySize": order.key_size,
@@ -159,7 +159,10 @@ class Orders:
 
 
 def _asked(ask: Callable[[Operations], Result], operations: Operations) -> Result:
-    """Return the answer. One that is no error and not the one that the SDK expects may well have done it."""
+    """Return the answer to a write. Raise an error for an unexpected status below 400.
+
+    After such a status Azure may have applied the write, so the raised error says that the outcome is unknown.
+    """
     try:
         return ask(operations)
     except HttpResponseError as odd:
@@ -173,7 +176,7 @@ def _wire(model: Any) -> object:  # noqa: ANN401 - the SDK passes on whatever th
 
 
 def _listing(subscription: str, wires: Iterable[object]) -> Listing[Order]:
-    """Return the orders that can be read; one that cannot is a blind spot and does not hide the others."""
+    """Return the readable orders. Each unreadable order becomes a blind spot and hides no other order."""
     found, blind = [], []
     for wire in wires:
         try:
@@ -192,17 +195,17 @@ def _readable(what: str, read: Callable[[Any], Result], wire: object) -> Result:
 
 
 def _writable(wire: Json) -> dict[str, Any]:
-    """Return what of an order can be written, as it was read. Raises ValueError."""
+    """Return the writable fields of an order unchanged. Raise ValueError if a field is unreadable."""
     properties = _mapping(wire, "properties")
     kept = {name: properties[name] for name in WRITABLE if properties.get(name) is not None}
-    stored = {name: _place(one) for name, one in _mapping(properties, "certificates").items()}
+    stored = {name: _place(place) for name, place in _mapping(properties, "certificates").items()}
     return {**kept, "certificates": stored} if stored else kept
 
 
 def read_order(wire: object) -> Order:
-    """Return an order from its wire form. Raises ValueError where it is none, or says what cannot be."""
+    """Return an order from its wire form. Raise ValueError if the wire form is no order or a field is unreadable."""
     if not isinstance(wire, Mapping):
-        raise ValueError("it is no object")  # noqa: TRY004 - what cannot be read is one kind of error
+        raise ValueError("it is not an object")  # noqa: TRY004 - callers expect ValueError for every unreadable field
     properties = _mapping(wire, "properties")
     certificates = _mapping(properties, "certificates")
     return Order(
@@ -229,14 +232,14 @@ def _key_size(found: object) -> int:
 
 
 def _stored(name: str, certificates: Json) -> StoredCertificate:
-    one = _mapping(certificates, name)
-    vault, secret = _text(one.get("keyVaultId"), LONGEST_ID), _text(one.get("keyVaultSecretName"))
+    place = _mapping(certificates, name)
+    vault, secret = _text(place.get("keyVaultId"), LONGEST_ID), _text(place.get("keyVaultSecretName"))
     try:
         ref = VaultCertificateRef.parse(vault, "secret", secret) if vault and secret else None
     except InvalidNameError:
         ref = None
     return StoredCertificate(
-        _text(name), vault, ref, _member(StoreStatus, one.get("provisioningState"), StoreStatus.UNKNOWN)
+        _text(name), vault, ref, _member(StoreStatus, place.get("provisioningState"), StoreStatus.UNKNOWN)
     )
 
 
@@ -250,12 +253,12 @@ def _mapping(wire: Json, name: str) -> Json:
     if found is None:
         return {}
     if not isinstance(found, Mapping):
-        raise ValueError(f"its {name} is no object")  # noqa: TRY004 - see read_order
+        raise ValueError(f"its {name} is not an object")  # noqa: TRY004 - see read_order
     return found
 
 
 def _text(found: object, most: int = 200) -> str:
-    """Return a text that can be written anywhere, of a length that can be read."""
+    """Return a value as a text of valid Unicode with at most `most` characters."""
     return str(found or "").encode("utf-8", "backslashreplace").decode()[:most].strip()
 
 
@@ -263,12 +266,12 @@ def _texts(found: object) -> tuple[str, ...]:
     if found is None:
         return ()
     if not isinstance(found, list):
-        raise ValueError("its reasons why it cannot be renewed are no list")  # noqa: TRY004 - see read_order
-    return tuple(sorted({_text(one) for one in found}))
+        raise ValueError("its list of reasons against a renewal is not a list")  # noqa: TRY004 - see read_order
+    return tuple(sorted({_text(reason) for reason in found}))
 
 
 def _switch(found: object) -> bool:
-    """Return whether automatic renewal is on, which it is where nothing is said (the API's default)."""
+    """Return True if automatic renewal is on, which is the API's default if the field is missing."""
     if found is None or isinstance(found, bool):
         return found is not False
     raise ValueError(f"its autoRenew is {found!r:.40}")
@@ -278,13 +281,16 @@ Member = TypeVar("Member", OrderStatus, StoreStatus)
 
 
 def _member(kind: type[Member], found: object, unknown: Member) -> Member:
-    """Return the word that Azure wrote, in whatever case."""
+    """Return the member whose word Azure wrote in upper or lower case, or `unknown` for any other word."""
     text = str(found or "").strip().lower()
     return next((member for member in kind if member.lower() == text), unknown)
 
 
 def _moment(found: object) -> datetime | None:
-    """Return a moment; without an offset it is UTC (recorded), and .NET's first or last moment stands for none."""
+    """Return a date and time. A value without an offset is in UTC (recorded).
+
+    The first and the last date of .NET mean that Azure has no value, so this function returns None for both.
+    """
     if not found:
         return None
     try:
@@ -293,7 +299,7 @@ def _moment(found: object) -> datetime | None:
             return None
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except ValueError as error:
-        raise ValueError(f"{str(found)[:40]!r} is no moment") from error
+        raise ValueError(f"{str(found)[:40]!r} is not a date and time") from error
 
 
 def _common_name(found: object) -> HostName | None:
@@ -306,8 +312,8 @@ def _common_name(found: object) -> HostName | None:
 
 def _newest_proof(actions: Iterable[object]) -> datetime | None:
     moments = (
-        _moment(one.get("createdAt"))
-        for one in actions
-        if isinstance(one, Mapping) and str(one.get("actionType")).lower() == VERIFIED
+        _moment(action.get("createdAt"))
+        for action in actions
+        if isinstance(action, Mapping) and str(action.get("actionType")).lower() == VERIFIED
     )
     return max((moment for moment in moments if moment is not None), default=None)

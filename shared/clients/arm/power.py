@@ -1,11 +1,11 @@
-"""Whether a site runs."""
+"""Restart, stop and start sites and slots."""
 
 from shared.clients.arm.site_requests import REMEDY, AppServicePart, site_or_slot
 from shared.domain.names import SiteRef
 
 
 class Power(AppServicePart):
-    """Restarts, stops and starts sites and slots."""
+    """The part of the App Service client that restarts, stops and starts sites and slots."""
 
     def restart(self, site: SiteRef) -> None:
         """Restart a site or slot."""

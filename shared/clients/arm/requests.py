@@ -1,4 +1,4 @@
-"""What clients of Azure Resource Manager have in common: plain requests beside the SDK's, and reading what comes."""
+"""Send the requests that the SDK of ARM lacks, and read the answers of ARM."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -15,7 +15,7 @@ from shared.domain.names import Webspace
 from shared.domain.tags import Tags
 
 ODD = (ValueError, TypeError, AttributeError)
-"""What comes of reading an answer of another shape than it should have."""
+"""The errors that Python raises when code reads an answer whose JSON has an unexpected shape."""
 
 Json = Mapping[str, Any]
 Found = TypeVar("Found")
@@ -23,7 +23,7 @@ Wire = TypeVar("Wire")
 
 
 def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
-    """Return the answer to a request that the SDK does not have. Raises the SDK's errors."""
+    """Return the answer to a request that the SDK lacks. Raise the errors of the SDK."""
     response = client.send_request(request)
     response.raise_for_status()
     return response
@@ -32,7 +32,7 @@ def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
 def plain_list(
     retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, remedy: str
 ) -> tuple[Json, ...]:
-    """Return the items of a list that the SDK does not have, of all its pages. Raises Rejected where it is none."""
+    """Return the items from all pages of a list that the SDK lacks. Raise Rejected if the answer is not a list."""
     found: list[Json] = []
     following: str | None = url
     while following:
@@ -43,7 +43,7 @@ def plain_list(
 
 
 def plain_read(retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, remedy: str) -> Json:
-    """Return the object that a GET answers which the SDK does not have. Raises Rejected where it is none."""
+    """Return the answer to a GET that the SDK lacks. Raise Rejected if the answer is not a JSON object."""
     answer = retrying.read(what, partial(sent, client, HttpRequest("GET", url)), remedy)
     return readable(what, _object, answer)
 
@@ -51,21 +51,21 @@ def plain_read(retrying: Retrying, client: WebSiteManagementClient, url: str, wh
 def _object(answer: HttpResponse) -> Json:
     found: object = answer.json()
     if not isinstance(found, Mapping):
-        raise TypeError("the answer is no object")
+        raise TypeError("the answer is not an object")
     return found
 
 
 def _entries(page: Json) -> list[Json]:
     found = page.get("value") or []
     if not isinstance(found, list):
-        raise TypeError("its value is no list")
+        raise TypeError("its value is not a list")
     return found
 
 
 def listing(
     subscription: str, wires: Iterable[Json], read: Callable[[Json], Found], webspace: Webspace | None = None
 ) -> Listing[Found]:
-    """Return what can be read of a list; one odd entry is a blind spot and does not hide the others."""
+    """Return the readable entries of a list. Each unreadable entry becomes a blind spot and hides no other entry."""
     found, blind = [], []
     for wire in wires:
         try:
@@ -77,14 +77,14 @@ def listing(
 
 
 def _webspace_of(subscription: str, wire: Json) -> Webspace | None:
-    """Return the webspace that an odd entry says it is in, None where that cannot be read either."""
+    """Return the webspace of an unreadable entry, or None if the webspace is unreadable, too."""
     with suppress(*ODD):
         return webspace_of(subscription, wire.get("properties") or {})
     return None
 
 
 def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
-    """Return what an answer says. Raises Rejected where it has another shape than it should have."""
+    """Return the value that `read` makes of an answer. Raise Rejected if the answer has an unexpected shape."""
     try:
         return read(wire)
     except ODD as error:
@@ -92,12 +92,15 @@ def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
 
 
 def webspace_of(subscription: str, properties: Json) -> Webspace | None:
-    """Return the webspace that a resource says it is in."""
+    """Return the webspace in the properties of a resource, or None if the properties name no webspace."""
     name = properties.get("webSpace")
     return Webspace.parse(subscription, name) if name else None
 
 
 def tags_of(wire: Json) -> Tags:
-    """Return the tags; newer answers carry them inside the properties as well, and a PUT without them loses them."""
+    """Return the tags of a resource. Newer answers of Azure repeat the tags inside the properties.
+
+    A PUT without the tags deletes the tags.
+    """
     tags = wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}
     return tuple(sorted((str(key), str(value)) for key, value in tags.items()))

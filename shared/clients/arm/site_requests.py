@@ -1,4 +1,4 @@
-"""Requests to App Service: the SDK's client of a subscription, sites and slots, and lists read by the retry layer."""
+"""The base of each part of the App Service client, and the SDK's clients that all parts share."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
@@ -14,7 +14,7 @@ from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.domain.names import SiteRef
 
-REMEDY = "grant the identity the roles that the README lists, on this subscription"
+REMEDY = "grant the identity the roles that docs/reference/roles.md lists, on this subscription"
 RESOURCES_API = "2021-04-01"
 SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
 
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class AppServiceClients:
-    """The SDK clients, one per subscription."""
+    """The SDK clients of App Service, with one client per subscription."""
 
     def __init__(self, credential: TokenCredential, cloud: Cloud, options: Mapping[str, Any] = SDK_OPTIONS) -> None:
         self._make: Callable[[str], WebSiteManagementClient] = lru_cache(maxsize=None)(
@@ -30,12 +30,12 @@ class AppServiceClients:
         )
 
     def client(self, subscription: str) -> WebSiteManagementClient:
-        """Return the client of a subscription."""
+        """Return the SDK client for a subscription."""
         return self._make(subscription)
 
 
 class AppServicePart:
-    """One part of App Service: its clients and the retry layer. Every method raises the domain's errors."""
+    """The base of each part of the App Service client. All parts translate SDK errors into errors of the domain."""
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
@@ -51,6 +51,6 @@ class AppServicePart:
 def site_or_slot(
     site: SiteRef, of_site: Callable[..., Result], of_slot: Callable[..., Result]
 ) -> Callable[..., Result]:
-    """Return the SDK's method for a site, or its twin for a slot, with the names of this one filled in."""
+    """Return the SDK's method for a site or its method for a slot, with the names of the site or slot filled in."""
     names = {"resource_group_name": site.resource_group, "name": site.name}
     return partial(of_site, **names) if site.slot is None else partial(of_slot, **names, slot=site.slot)

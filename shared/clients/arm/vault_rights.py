@@ -1,4 +1,4 @@
-"""Who may do what on a vault, from ARM: the vault's own settings, and the role assignments at its scope."""
+"""Read from ARM who has which rights on a vault: the vault's access settings, and the role assignments on it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -25,22 +25,22 @@ ALL = "all"
 
 
 class VaultRights:
-    """Reads who may do what on vaults. Every method raises the domain's errors."""
+    """The client of access rights on vaults. The client's methods translate SDK errors into errors of the domain."""
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
         self._retrying = retrying
 
     def vaults(self, subscription: str) -> dict[VaultName, str]:
-        """Return the resource ids of a subscription's vaults: one request, and one for each further page."""
+        """Return the resource ids of a subscription's vaults. Each page of the list costs one request."""
         url = f"/subscriptions/{subscription}/resources?$filter={VAULT_FILTER}&api-version={RESOURCES_API}"
         client = self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, f"vaults of {subscription}", LIST_REMEDY)
-        ids = [str(one.get("id")) for one in found if isinstance(one, Mapping)]
-        return {parse_vault_name(one): one for one in ids if _is_vault(one)}
+        ids = [str(entry.get("id")) for entry in found if isinstance(entry, Mapping)]
+        return {parse_vault_name(resource_id): resource_id for resource_id in ids if _is_vault(resource_id)}
 
     def settings(self, vault_id: str) -> VaultSettings:
-        """Read how a vault decides who may use it; role assignments only where it decides by them."""
+        """Read the access settings of a vault, and its role assignments if the vault uses roles."""
         client, what = self._clients.client(_subscription(vault_id)), f"vault {vault_id}"
         wire = plain_read(self._retrying, client, f"{quote(vault_id)}?api-version={VAULTS_API}", what, VAULT_REMEDY)
         settings = readable(what, partial(read_vault, vault_id), wire)
@@ -73,10 +73,11 @@ def _subscription(vault_id: str) -> str:
 
 
 def read_vault(vault_id: str, wire: Json) -> VaultSettings:
-    """Return a vault's access from its wire form. Raises ValueError.
+    """Return the access settings of a vault from its wire form. Raise ValueError if a field is unreadable.
 
-    Without rules for the network everybody gets through; `bypass` is AzureServices where it is not said; where public
-    access is disabled trusted services still get through by it (azure-rest-api-specs, Microsoft.KeyVault).
+    A vault without network rules lets every address through its firewall. The default of `bypass` is AzureServices,
+    which lets trusted Azure services through even if public access is disabled (azure-rest-api-specs,
+    Microsoft.KeyVault).
     """
     properties = _object(wire.get("properties"), "properties")
     network = _object(properties.get("networkAcls"), "networkAcls")
@@ -86,7 +87,7 @@ def read_vault(vault_id: str, wire: Json) -> VaultSettings:
         resource_id=vault_id,
         name=parse_vault_name(vault_id),
         uses_roles=properties.get("enableRbacAuthorization") is True,
-        policies=tuple(_policy(one) for one in _entries(properties.get("accessPolicies"), "access policies")),
+        policies=tuple(_policy(entry) for entry in _entries(properties.get("accessPolicies"), "access policies")),
         open_to_all=not closed and not disabled,
         trusted_services=str(network.get("bypass") or "AzureServices").lower() == "azureservices",
     )
@@ -100,12 +101,12 @@ def _policy(wire: object) -> AccessPolicy:
 
 
 def _rights(permissions: Json) -> Rights:
-    given = {f"{kind}/{str(one).lower()}" for kind in KINDS for one in _entries(permissions.get(kind), kind)}
+    given = {f"{kind}/{str(word).lower()}" for kind in KINDS for word in _entries(permissions.get(kind), kind)}
     return frozenset(right for right in VaultRight if right in given or f"{right.partition('/')[0]}/{ALL}" in given)
 
 
 def read_assignments(wires: Iterable[object]) -> tuple[RoleAssignment, ...]:
-    """Return role assignments from their wire form. Raises ValueError."""
+    """Return role assignments from their wire form. Raise ValueError if a field is unreadable."""
     return tuple(_assignment(_object(_object(wire, "entry").get("properties"), "properties")) for wire in wires)
 
 
@@ -123,7 +124,7 @@ def _object(found: object, what: str) -> Json:
     if found is None:
         return {}
     if not isinstance(found, Mapping):
-        raise ValueError(f"its {what} is no object")  # noqa: TRY004 - what cannot be read is one kind of error
+        raise ValueError(f"its {what} is not an object")  # noqa: TRY004 - callers expect ValueError for every unreadable field
     return found
 
 
@@ -131,5 +132,5 @@ def _entries(found: object, what: str) -> list[object]:
     if found is None:
         return []
     if not isinstance(found, list):
-        raise ValueError(f"its {what} is no list")  # noqa: TRY004 - see _object
+        raise ValueError(f"its {what} is not a list")  # noqa: TRY004 - see _object
     return found

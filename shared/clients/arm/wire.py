@@ -1,4 +1,4 @@
-"""What App Service answers, as values of the domain."""
+"""Turn the answers of App Service into values of the domain."""
 
 import json
 import re
@@ -25,24 +25,27 @@ from shared.domain.names import (
 
 LOADING = "loadCertificateToWebsitesSettings"
 SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
-"""What a PUT of a site's own certificate would switch off by leaving it out; the SDK has no names for them."""
+"""The switches of a site's own certificate. A PUT without a switch turns it off, and the SDK has no field for it."""
 
 _OLD_SLOT = re.compile(r"(/sites/[^/()]+)\(([^/()]+)\)$")
 
 
 def read_site_ref(wire: Json) -> SiteRef:
-    """Return what an id names; a slot may also be written `site(slot)`, App Service's own older spelling."""
+    """Return the site or slot that an id names. App Service also writes a slot in an older form, `site(slot)`."""
     return SiteRef.parse(_OLD_SLOT.sub(r"\1/slots/\2", str(wire.get("id"))))
 
 
 def read_date(wire: Json) -> tuple[CopyRef, datetime]:
-    """Return a certificate of the generic list, and when it was made. Raises ValueError if Azure does not say it."""
+    """Return a certificate of ARM's list of resources with its creation date.
+
+    Raise ValueError if the date is missing.
+    """
     created = datetime.fromisoformat(str(wire.get("createdTime")))
     return CopyRef.parse(str(wire.get("id"))), created.astimezone(UTC)
 
 
 def read_plan(wire: Json) -> ServerFarm:
-    """Return a plan from its wire form. Raises ValueError if the plan cannot be placed."""
+    """Return a plan from its wire form. Raise ValueError if the plan names no valid webspace."""
     resource_id = str(wire.get("id"))
     subscription = parse_subscription(resource_id.removeprefix("/subscriptions/").partition("/")[0])
     webspace = Webspace.parse(subscription, (wire.get("properties") or {}).get("webSpace") or "")
@@ -50,9 +53,10 @@ def read_plan(wire: Json) -> ServerFarm:
 
 
 def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCertificate:
-    """Return a certificate from its wire form. Raises ValueError if the certificate cannot be placed.
+    """Return a certificate from its wire form. Raise ValueError if a field is unreadable.
 
-    `webspace` is that of the site which alone has the certificate; Azure does not say it of public certificates.
+    `webspace` is the webspace of the site to which the certificate belongs. Azure does not show the webspace of a
+    public certificate.
     """
     properties = wire.get("properties") or {}
     ref = CopyRef.parse(str(wire.get("id")))
@@ -79,7 +83,7 @@ def _is_loaded(switch: object) -> bool:
 
 
 def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
-    """Return a site or slot with its bindings from its wire form. Raises ValueError."""
+    """Return a site or slot with its bindings from its wire form. Raise ValueError if a field is unreadable."""
     properties = wire.get("properties") or {}
     ref = read_site_ref(wire)
     site = Site(
@@ -99,9 +103,10 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
 
 
 def _is_windows_code(wire: Json, properties: Json) -> bool:
-    """Return True if the site runs code on Windows: neither kind nor properties name Linux or a container.
+    """Return True if the site runs code on Windows, so neither `kind` nor properties name Linux or a container.
 
-    Azure docs, App Service overview of `kind`: `app`, `functionapp,linux`, `app,container,windows` and the like.
+    Values of `kind` are for example `app`, `functionapp,linux` and `app,container,windows` (Azure docs, App Service
+    overview of `kind`).
     """
     kinds = {word.strip() for word in str(wire.get("kind") or "").lower().split(",")}
     switches = ("reserved", "isXenon", "hyperV")
@@ -114,7 +119,7 @@ def _environment(properties: Json) -> EnvironmentRef | None:
 
 
 def read_binding(site: SiteRef, host_name: HostName, properties: Json) -> Binding:
-    """Return a binding; sslState and thumbprint are absent if the host name was never bound (recorded)."""
+    """Return a binding. Azure omits `sslState` and `thumbprint` if the host name never had a certificate (recorded)."""
     return Binding(
         site=site,
         host_name=host_name,
@@ -125,12 +130,12 @@ def read_binding(site: SiteRef, host_name: HostName, properties: Json) -> Bindin
 
 
 def _thumbprint(text: str | None) -> Thumbprint | None:
-    """Return the thumbprint; free managed certificates hide theirs as null or an empty text."""
+    """Return the thumbprint, or None. Azure shows a managed certificate's thumbprint as null or an empty text."""
     return parse_thumbprint(text) if text else None
 
 
 def _host_name(text: str) -> HostName:
-    """Return the host name; a name that breaks the rules is one of Azure's own, and is kept unchanged."""
+    """Return the host name. A name that breaks the rules for host names comes from Azure and stays unchanged."""
     try:
         return parse_host_name(text)
     except InvalidNameError:
@@ -138,7 +143,10 @@ def _host_name(text: str) -> HostName:
 
 
 def _source(properties: Json) -> VaultCertificateRef | None:
-    """Return the vault certificate that a copy was imported from; Azure echoes both names in lower case."""
+    """Return the vault certificate from which a copy was imported.
+
+    Azure shows the names of vault and certificate in lower case.
+    """
     vault, name = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
     if not vault or not name:
         return None

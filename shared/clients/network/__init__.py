@@ -1,1 +1,1 @@
-"""TLS, HTTP and DNS as clients see them."""
+"""The probes of what a client sees: TLS handshakes, HTTP answers and DNS records."""

@@ -1,8 +1,8 @@
-"""The question to the app itself, over HTTPS, on the site's own default host name.
+"""Ask an app over HTTPS, on its site's default host name, whether the app works with a new certificate.
 
-It is requests' transport alone, below its sessions: nothing there follows a redirect, keeps a cookie, looks into a
-netrc file or tries again. Proxy and trusted roots come from the environment, by the rules that the SDKs go by
-(HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, else the roots of certifi).
+The probe uses only the transport of the library `requests`. The transport follows no redirects, stores no cookies,
+reads no netrc file and does not retry. The environment gives the proxy and the trusted roots, as for the SDKs:
+HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE. The default roots are those of certifi.
 """
 
 import logging
@@ -26,43 +26,45 @@ from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeResult, Verdict,
 from shared.domain.names import HostName, Thumbprint
 
 TIME_OUT_SECONDS = 30.0
-"""How long one probe may take in all, from the first packet to the last: an app that just started answers slowly."""
+"""How long a probe may take from the first packet to the last. An app that has just started answers slowly."""
 HEADERS = {"User-Agent": "certroll-probe", "Cache-Control": "no-cache"}
 THREAD = "app-probe"
 
 
 class AppProbe:
-    """Asks apps how they are; `time_out` is how long one answer may take in all, in seconds."""
+    """Asks apps whether they work; each probe ends after `time_out` seconds."""
 
     def __init__(self, time_out: float = TIME_OUT_SECONDS) -> None:
         self._time_out = time_out
-        logging.getLogger("urllib3.connection").addFilter(_not_of_a_probe)
+        logging.getLogger("urllib3.connection").addFilter(_comes_from_no_probe)
 
     def ask(
         self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint], address: str | None = None
     ) -> ProbeResult:
-        """Return what the app answers to one GET on a new connection, or within the time why there is no answer.
+        """Return the result of one GET on a new connection to the app. This function raises no exception.
 
-        No exception is raised, and no host but this one is asked, by its name or at the address; its certificate has
-        to be one for the host name in either case. Time-outs of sockets begin anew with each byte, so the whole is
-        asked in a thread of its own, whose connection is cut when the time is over.
+        If `address` is given, the request goes to this address instead of the host name's address. The app's TLS
+        certificate must be valid for the host name. A socket's time-out starts again with each byte. So a separate
+        thread sends the request, and this function ends the connection after the time-out of the probe.
         """
-        line, results = _Line(host), queue.SimpleQueue[ProbeResult]()
+        connection, results = _ProbeConnection(host), queue.SimpleQueue[ProbeResult]()
         url = f"https://{address or host}{probe.path}"
         asked = threading.Thread(
-            target=lambda: results.put(_look(line, self._time_out, url, probe, new, old)), name=THREAD, daemon=True
+            target=lambda: results.put(_probe_result(connection, self._time_out, url, probe, new, old)),
+            name=THREAD,
+            daemon=True,
         )
         asked.start()
         try:
             return results.get(timeout=self._time_out)
         except queue.Empty:
-            return _unanswered(host, f"no whole answer came within {self._time_out:g} s")
+            return _unanswered(host, f"no complete answer came within {self._time_out:g} s")
         finally:
-            line.cut()
+            connection.cut()
 
 
-class _Line:
-    """The connection of one question to a host. It can be cut from another thread, also before it is made."""
+class _ProbeConnection:
+    """The connection of one probe. Another thread can end the connection, even before the probe has opened it."""
 
     def __init__(self, host: HostName) -> None:
         self.host = host
@@ -71,14 +73,14 @@ class _Line:
         self._is_cut = False
 
     def keep(self, made: socket.socket) -> None:
-        """Remember a connection by a second descriptor, because TLS takes the first one away."""
+        """Store a second descriptor of the socket, because the TLS wrapper detaches the first descriptor."""
         with self._lock:
             self._twins.append(made.dup())
             if self._is_cut:
                 self._end()
 
     def cut(self) -> None:
-        """End the connection, now or as soon as it is made; whoever reads from it sees its end."""
+        """End the connection now, or as soon as the probe opens it. A thread that reads from the connection stops."""
         with self._lock:
             self._is_cut = True
             self._end()
@@ -90,11 +92,11 @@ class _Line:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' transport, which hands each connection that it makes to the line, and believes its host alone."""
+    """The transport of `requests`, with each socket in a `_ProbeConnection` and the host name for the TLS check."""
 
-    def __init__(self, line: _Line) -> None:
-        self._connection = _connection_on(line)
-        self._host = line.host
+    def __init__(self, connection: _ProbeConnection) -> None:
+        self._connection_class = _connection_class(connection)
+        self._host = connection.host
         super().__init__()
 
     def build_connection_pool_key_attributes(
@@ -103,7 +105,7 @@ class _Adapter(HTTPAdapter):
         verify: bool | str,  # noqa: FBT001 - requests' own signature
         cert: str | tuple[str, str] | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return where to connect, and that TLS asks for the host and compares the certificate with its name."""
+        """Return the keys of the connection pool. TLS sends the host name and checks the certificate for this name."""
         where, how = super().build_connection_pool_key_attributes(request, verify, cert)
         return where, {**how, "server_hostname": self._host}
 
@@ -114,38 +116,38 @@ class _Adapter(HTTPAdapter):
         proxies: dict[str, str] | None = None,
         cert: str | tuple[str, str] | None = None,
     ) -> HTTPConnectionPool:
-        """Return the pool of the one connection."""
+        """Return the pool, which opens its connections by this module's subclass."""
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        pool.ConnectionCls = self._connection
+        pool.ConnectionCls = self._connection_class
         return pool
 
 
-def _connection_on(line: _Line) -> type[HTTPSConnection]:
+def _connection_class(connection: _ProbeConnection) -> type[HTTPSConnection]:
     class Connection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             made = super()._new_conn()
-            line.keep(made)
+            connection.keep(made)
             return made
 
     return Connection
 
 
-def _look(
-    line: _Line, time_out: float, url: str, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]
+def _probe_result(
+    connection: _ProbeConnection, time_out: float, url: str, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]
 ) -> ProbeResult:
     try:
-        status, body = _get(line, time_out, url, probe.status)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is an answer; and a thread has nobody to raise it to
-        return _unanswered(line.host, _cause(error))
+        status, body = _get(connection, time_out, url, probe.status)
+    except Exception as error:  # noqa: BLE001 - each error is a result of the probe
+        return _unanswered(connection.host, _cause(error))
     result = judge(probe, status, body, new, old)
-    return replace(result, detail=f"{line.host}{result.detail}")
+    return replace(result, detail=f"{connection.host}{result.detail}")
 
 
-def _get(line: _Line, time_out: float, url: str, expected: int) -> tuple[int, str]:
-    """Return status and beginning of the answer; what has another status than expected is not read any further."""
-    prepared = Request("GET", url, headers={**HEADERS, "Host": line.host}).prepare()
+def _get(connection: _ProbeConnection, time_out: float, url: str, expected: int) -> tuple[int, str]:
+    """Return the status and the first part of the body. If the status is not the expected one, read no body."""
+    prepared = Request("GET", url, headers={**HEADERS, "Host": connection.host}).prepare()
     around: Mapping[str, Any] = Session().merge_environment_settings(url, {}, None, None, None)
-    with closing(_Adapter(line)) as adapter:
+    with closing(_Adapter(connection)) as adapter:
         response = adapter.send(prepared, timeout=time_out, verify=around["verify"], proxies=around["proxies"])
         with closing(response):
             body = response.raw.read(READ_AT_MOST, decode_content=True) if response.status_code == expected else b""
@@ -157,12 +159,15 @@ def _unanswered(host: HostName, why: str) -> ProbeResult:
 
 
 def _cause(error: Exception) -> str:
-    """Return what went wrong by names and texts of the system alone: other texts may quote what the app sent."""
+    """Return the cause of an error as the names of its classes and the texts of the operating system.
+
+    Other texts may quote the app's answer.
+    """
     causes = [cause for cause in _beneath(error) if isinstance(cause, OSError | HTTPException)]
     last = causes[-1] if causes else error
     words = [type(last).__name__]
     if isinstance(error, ProxyError) and not isinstance(last, ConnectionResetError):
-        words.insert(0, "ProxyError")  # urllib3 takes an app that hangs up for the proxy
+        words.insert(0, "ProxyError")  # urllib3 also raises ProxyError if the app closes the connection
     if isinstance(last, ssl.SSLCertVerificationError):
         words.append(last.verify_message)
     elif isinstance(last, OSError) and last.strerror:
@@ -171,13 +176,13 @@ def _cause(error: Exception) -> str:
 
 
 def _beneath(error: BaseException) -> Iterator[BaseException]:
-    """Give an exception and those while which it came up, down to the first."""
+    """Yield an exception, then the exception that it followed, and so on to the first."""
     beneath: BaseException | None = error
     while beneath is not None:
         yield beneath
         beneath = beneath.__context__
 
 
-def _not_of_a_probe(record: logging.LogRecord) -> bool:
-    """Say whether urllib3 may log it: of headers that it cannot read it quotes all that follow."""
+def _comes_from_no_probe(record: logging.LogRecord) -> bool:
+    """Return True if no probe wrote the log record. urllib3 logs unreadable headers together with their values."""
     return record.threadName != THREAD

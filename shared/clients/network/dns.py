@@ -1,4 +1,4 @@
-"""DNS by dnspython, from the machine's resolvers or from those that operators name."""
+"""Ask DNS by dnspython: the resolvers of the machine, or the servers that the operator's settings name."""
 
 from functools import cached_property
 
@@ -10,23 +10,23 @@ from shared.domain.endpoints import DnsServer
 from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
 
 LIFETIME_SECONDS = 6.0
-"""How long one DNS question may take over all name servers and tries; a sweep asks several for each host name."""
+"""How long one DNS question may take over all name servers and tries. A sweep asks several questions per host name."""
 TRY_SECONDS = LIFETIME_SECONDS / 3
 """How long one name server may take, so that three tries fit into `LIFETIME_SECONDS`."""
 
 
 class Dns:
-    """Asks DNS. What goes wrong is an answer too: nothing seen, and why."""
+    """Asks DNS. An error gives an answer without records, which contains the cause."""
 
     def __init__(self, servers: tuple[DnsServer, ...] = (), lifetime: float = LIFETIME_SECONDS) -> None:
-        """Ask these servers, or where none is named those of the machine; for `lifetime` seconds at most."""
+        """Store the servers and the time-out in seconds. Without servers, this class asks the machine's resolvers."""
         self._servers = servers
         self._lifetime = lifetime
 
     def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
-        """Return the records of a name. Nothing is raised: a name server that is silent or fails is an answer.
+        """Return the records of a name. If the name servers fail, return an answer with the cause.
 
-        An answer that is cut off over UDP is asked for again over TCP.
+        If an answer over UDP is cut short, dnspython asks again over TCP.
         """
         try:
             found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, search=False)
@@ -43,6 +43,8 @@ class Dns:
     def _resolver(self) -> dns.resolver.Resolver:
         resolver = dns.resolver.Resolver(configure=not self._servers)
         if self._servers:
-            resolver.nameservers = [dns.nameserver.Do53Nameserver(one.address, one.port) for one in self._servers]
+            resolver.nameservers = [
+                dns.nameserver.Do53Nameserver(server.address, server.port) for server in self._servers
+            ]
         resolver.timeout, resolver.lifetime = min(TRY_SECONDS, self._lifetime), self._lifetime
         return resolver

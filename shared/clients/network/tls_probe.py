@@ -1,4 +1,4 @@
-"""A TLS handshake with App Service itself, to see which certificate it serves."""
+"""Read by a TLS handshake which certificate App Service serves for a host name."""
 
 import http.client
 import socket
@@ -17,28 +17,29 @@ from shared.ports.clock import Clock
 
 PORT = 443
 TIME_OUT_SECONDS = 10.0
-"""How long a front end may take to connect, and to answer a handshake; healthy ones take a fraction of a second."""
+"""How long an App Service front end may take to connect or to answer a handshake; usually it takes under a second."""
 UNREACHABLE_AFTER = 3
 LABEL_FOR_WILDCARD = "certroll-probe"
 
 
 class TlsProbe:
-    """Shakes hands until the expected certificate is served, or long enough.
+    """Repeats TLS handshakes until App Service serves the expected certificate, or until a given time.
 
-    No trust is required, only thumbprints are compared: a certificate of a private CA is served just as well.
+    The probe compares only thumbprints, so it also accepts certificates of a private CA.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
-        """Return what the address serves for the host name, once it is the expected certificate or it is `give_up`.
+        """Return which certificate the address serves for the host name.
 
-        An address that refuses three times is given up: nothing is proven by silence, and waiting proves no more.
-        What was not looked at by then is not proven either.
+        This function repeats the handshake until App Service serves the expected certificate, until the time `give_up`,
+        or until three handshakes have failed. After `give_up` this function makes no handshake, and its result proves
+        nothing.
         """
         if self._clock.now() >= give_up:
-            return Handshake(host_name, expected, None, "there was no time left to look")
+            return Handshake(host_name, expected, None, "no time was left for a handshake")
 
         def enough(state: tenacity.RetryCallState) -> bool:
             seen = state.outcome.result() if state.outcome else None
@@ -52,14 +53,15 @@ class TlsProbe:
             retry=tenacity.retry_if_result(lambda handshake: handshake.thumbprint != expected),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        handshake: Handshake = retryer(_look, host_name, address, expected)
+        handshake: Handshake = retryer(_handshake, host_name, address, expected)
         return handshake
 
     def served(self, host_name: HostName, address: str, give_up: datetime) -> ServedCertificate:
-        """Return what the address serves for the host name, once that is good for it or it is `give_up`.
+        """Return which certificate the address serves for the host name, with names and end date.
 
-        Good is what covers the host name and has not expired: the thumbprint of a managed certificate is not known.
-        It is looked at least once. An address that refuses three times is given up.
+        Azure does not show a managed certificate's thumbprint, so this function checks host name and end date instead.
+        This function repeats the handshake until host name and end date are good, until the time `give_up`, or until
+        three handshakes have failed. This function makes at least one handshake.
         """
 
         def enough(state: tenacity.RetryCallState) -> bool:
@@ -74,11 +76,11 @@ class TlsProbe:
             retry=tenacity.retry_if_result(lambda served: not served.is_good(self._clock.now())),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        served: ServedCertificate = retryer(_look_at, host_name, address)
+        served: ServedCertificate = retryer(_served, host_name, address)
         return served
 
 
-def _look_at(host_name: HostName, address: str) -> ServedCertificate:
+def _served(host_name: HostName, address: str) -> ServedCertificate:
     try:
         certificate = x509.load_der_x509_certificate(_certificate(_server_name(host_name), address))
         return ServedCertificate(host_name, _host_names(certificate), certificate.not_valid_after_utc)
@@ -94,19 +96,19 @@ def _host_names(certificate: x509.Certificate) -> frozenset[HostName]:
     return frozenset(HostName(name.lower()) for name in names.get_values_for_type(x509.DNSName))
 
 
-def _look(host_name: HostName, address: str, expected: Thumbprint) -> Handshake:
+def _handshake(host_name: HostName, address: str, expected: Thumbprint) -> Handshake:
     try:
-        return Handshake(host_name, expected, _handshake(_server_name(host_name), address))
+        return Handshake(host_name, expected, _thumbprint(_server_name(host_name), address))
     except (OSError, http.client.HTTPException) as error:
         return Handshake(host_name, expected, None, f"{address}: {type(error).__name__}: {error}"[:200])
 
 
 def _server_name(host_name: HostName) -> str:
-    """Return a name that a client would ask for: a wildcard binding answers for any one label."""
+    """Return the name for the handshake; for a wildcard binding, a name that the wildcard covers."""
     return f"{LABEL_FOR_WILDCARD}{host_name[1:]}" if host_name.startswith("*") else host_name
 
 
-def _handshake(server_name: str, address: str) -> Thumbprint:
+def _thumbprint(server_name: str, address: str) -> Thumbprint:
     return thumbprint_of(_certificate(server_name, address))
 
 
@@ -122,7 +124,7 @@ def _certificate(server_name: str, address: str) -> bytes:
 
 
 def _connect(address: str) -> socket.socket:
-    """Return a connection, by way of the proxy that the environment names, as the SDKs' own connections go."""
+    """Return a connection to the address, through the proxy that the environment variables name, if any."""
     proxy = urllib.request.getproxies().get("https")
     if proxy is None or urllib.request.proxy_bypass(address):
         return socket.create_connection((address, PORT), TIME_OUT_SECONDS)

@@ -1,1 +1,1 @@
-"""The storage account of the Function App."""
+"""The clients of the Function App's storage account: tables, blob leases and queues."""

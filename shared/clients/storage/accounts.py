@@ -1,4 +1,4 @@
-"""The storage account of the Function App, by its connection string or by the identity."""
+"""Connect to the Function App's storage account, by a connection string or by the managed identity."""
 
 from typing import Any
 
@@ -13,21 +13,24 @@ PROMPT: dict[str, Any] = {"retry_total": 1, "initial_backoff": 1, "connection_ti
 
 
 def blob_service(address: StorageAddress, credential: TokenCredential) -> BlobServiceClient:
-    """Return the blob service, which holds leases: it answers within seconds, or the lease is as good as lost."""
+    """Return the blob service, with short time-outs.
+
+    Certroll renews leases through the blob service, and a lease that is renewed too late is lost.
+    """
     if address.connection_string:
         return BlobServiceClient.from_connection_string(address.connection_string, **PROMPT)
     return BlobServiceClient(address.blob_uri, credential, **PROMPT)
 
 
 def queue_service(address: StorageAddress, credential: TokenCredential) -> QueueServiceClient:
-    """Return the queue service."""
+    """Return the client of the storage account's queues."""
     if address.connection_string:
         return QueueServiceClient.from_connection_string(address.connection_string)
     return QueueServiceClient(address.queue_uri, credential)
 
 
 def table_service(address: StorageAddress, credential: TokenCredential) -> TableServiceClient:
-    """Return the table service."""
+    """Return the client of the storage account's tables."""
     if address.connection_string:
         return TableServiceClient.from_connection_string(address.connection_string)
     return TableServiceClient(endpoint=address.table_uri, credential=credential)

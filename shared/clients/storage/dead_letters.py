@@ -1,7 +1,7 @@
-"""Messages that failed for good, in the table `certrollfindings`.
+"""Store dead letters, which are messages that failed for good, in the table `certrollfindings`.
 
-PartitionKey: `poison-` and the queue, or `failures` for the cause of a message that may still succeed. RowKey: hash of
-the message.
+The PartitionKey of a dead letter is `poison-` and the name of its queue. The PartitionKey `failures` holds the cause of
+each failed message that the queue may still deliver again. The RowKey is the hash of the message's body.
 """
 
 from shared.clients.storage.findings import FINDINGS
@@ -16,37 +16,37 @@ FAILURES = "failures"
 
 
 class TableDeadLetters:
-    """Messages that failed for good."""
+    """The dead letters of all queues, as rows of a table."""
 
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
         self._clock = clock
 
     def note_cause(self, body: str, cause: str) -> None:
-        """Record why a message failed, for the day on which Azure moves it to a poison queue."""
+        """Record why a message failed, because Azure moves a message to its poison queue without the cause."""
         row = {"PartitionKey": FAILURES, "RowKey": digest(body), "cause": cause[:CHUNK], "at": self._clock.now()}
         self._tables.write(FINDINGS, [row])
 
     def add(self, queue: str, body: str, cause: str | None) -> DeadLetter:
-        """Record a message that failed for good, with the given cause or the one that was noted."""
+        """Record a dead letter. If the caller passes no cause, use the cause that `note_cause` recorded."""
         key = digest(body)
         if cause is None:
-            remembered = self._tables.row(FINDINGS, FAILURES, key)
-            cause = str(remembered["cause"]) if remembered else "unknown: the function died before it could say"
+            noted = self._tables.row(FINDINGS, FAILURES, key)
+            cause = str(noted["cause"]) if noted else "unknown: the function died before it recorded a cause"
         keys = {"PartitionKey": _poison_key(queue), "RowKey": key}
         about = {"reason": str(Reason.DEAD_LETTER), "queue": queue, "cause": cause, "at": self._clock.now()}
         self._tables.write(FINDINGS, [{**keys, **about, **chunked("body", body)}])
         return DeadLetter(key, queue, body, cause)
 
     def get(self, queue: str, key: str) -> DeadLetter:
-        """Return a recorded message. Raises NotFound."""
+        """Return one dead letter. Raise NotFound if the queue has no dead letter with this key."""
         row = self._tables.row(FINDINGS, _poison_key(queue), key)
         if row is None:
-            raise NotFound(f"no message {key[:80]!r} of queue {queue!r} is kept")
+            raise NotFound(f"queue {queue!r} has no dead letter with the key {key[:80]!r}")
         return DeadLetter(key, queue, joined("body", row), str(row["cause"]))
 
     def forget(self, record: DeadLetter) -> None:
-        """Forget a recorded message that was put back; if the message fails again it is recorded again."""
+        """Delete a dead letter's record after its message was sent again."""
         self._tables.delete(FINDINGS, _poison_key(record.queue), record.key)
 
 

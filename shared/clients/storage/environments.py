@@ -1,8 +1,10 @@
-"""What the journal keeps of App Service Environments, in the table `certrolljournal`.
+"""Store the records of App Service Environments in the table `certrolljournal`.
 
-PartitionKey `environments`            RowKey: hash of the environment; the roots it was given, how far its apps are
-PartitionKey `environment-` and hash   RowKey: hash of the site or slot; how far one app is
-PartitionKey `starts`                  RowKey: hash of the site or slot; a start that is owed
+| PartitionKey | RowKey | the row records |
+|---|---|---|
+| `environments` | hash of the environment | the environment's roots, and when its apps were stopped and started |
+| `environment-` and the environment's hash | hash of the site or slot | the stop and start of one app |
+| `starts` | hash of the site or slot | a pending start |
 """
 
 import json
@@ -30,25 +32,25 @@ STARTS = "starts"
 
 
 class TableEnvironmentRecords:
-    """What is known of each App Service Environment."""
+    """The record of each App Service Environment, as rows of the journal."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def all(self) -> tuple[EnvironmentRecord, ...]:
-        """Return what is known of every environment."""
+        """Return the records of all environments."""
         found = (_environment_record(row) for row in self._tables.rows(JOURNAL, ENVIRONMENTS))
         return tuple(sorted(found, key=lambda record: record.environment))
 
     def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
-        """Return what is known of an environment; of one that is not known nothing is."""
+        """Return the record of an environment, or an empty record if the journal has no row for the environment."""
         row = self._tables.row(JOURNAL, ENVIRONMENTS, digest(environment.resource_id))
         return EnvironmentRecord(environment) if row is None else _environment_record(row)
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
-        """Record it in place of the revision that it was made from; return it with its new revision.
+        """Replace the revision that the record was made from; return the record with its new revision.
 
-        Raises Conflict where that revision is no longer there.
+        Raise Conflict if another run has written the record in the meantime.
         """
         row, what = _record_row(record), f"the record of environment {record.environment}"
         return replace(record, revision=self._tables.put(row, record.revision, what))
@@ -56,7 +58,7 @@ class TableEnvironmentRecords:
     def change(
         self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
     ) -> EnvironmentRecord:
-        """Record the change of what is known by then, and return it; others may write at the same time."""
+        """Change the record of an environment, and return the changed record. Read again after a concurrent write."""
         for _ in range(MOST_RACES):
             before = self.of(environment)
             after = change(before)
@@ -70,44 +72,44 @@ class TableEnvironmentRecords:
 
 
 class TableAppRestarts:
-    """How far each app of an environment came with being stopped and started."""
+    """The record of each app that Certroll stops and starts for its environment, as rows of the journal."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
-        """Return the records of the apps of an environment."""
+        """Return the records of all apps of an environment, in the order of their sites."""
         found = (_app(row) for row in self._tables.rows(JOURNAL, _key(environment)))
         return tuple(sorted(found, key=lambda app: app.site))
 
     def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
-        """Record how far apps came."""
+        """Write the records of apps of an environment."""
         self._tables.write(JOURNAL, (_app_row(environment, app) for app in apps))
 
     def forget(self, environment: EnvironmentRef, site: SiteRef) -> None:
-        """Forget an app that is gone."""
+        """Delete the record of an app that no longer exists."""
         self._tables.delete(JOURNAL, _key(environment), digest(site.resource_id))
 
 
 class TablePendingStarts:
-    """Apps that Certroll stopped, or is about to stop, and has to start."""
+    """The apps that Certroll has stopped or is about to stop, and that Certroll must start again."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def record(self, start: PendingStart) -> None:
-        """Record that an app has to be started."""
+        """Record that Certroll must start an app."""
         keys = {"PartitionKey": STARTS, "RowKey": digest(start.site.resource_id)}
         about = {"site": start.site.resource_id, "environment": start.environment.resource_id, "at": start.at}
         self._tables.write(JOURNAL, [{**keys, **about}])
 
     def all(self) -> tuple[PendingStart, ...]:
-        """Return every start that is pending, the oldest first."""
+        """Return all pending starts, the oldest first."""
         found = (_start(row) for row in self._tables.rows(JOURNAL, STARTS))
         return tuple(sorted(found, key=lambda start: (start.at, start.site)))
 
     def complete(self, site: SiteRef) -> None:
-        """Forget the pending start of an app that runs."""
+        """Delete the pending start of an app that runs again."""
         self._tables.delete(JOURNAL, STARTS, digest(site.resource_id))
 
 
@@ -120,7 +122,7 @@ def _key(environment: EnvironmentRef) -> str:
 
 
 def _record_row(record: EnvironmentRecord) -> dict[str, Any]:
-    roots = [[one.thumbprint, _text(one.noted_at), _text(one.seen_at)] for one in record.roots]
+    roots = [[root.thumbprint, _text(root.noted_at), _text(root.seen_at)] for root in record.roots]
     return {
         "PartitionKey": ENVIRONMENTS,
         "RowKey": digest(record.environment.resource_id),
@@ -130,7 +132,7 @@ def _record_row(record: EnvironmentRecord) -> dict[str, Any]:
         "done_at": _text(record.done_at),
         "requested_at": _text(record.requested_at),
         "hidden": record.hidden,
-        "wants": json.dumps([[one.ref, one.thumbprint, _text(one.at)] for one in record.wants]),
+        "wants": json.dumps([[want.ref, want.thumbprint, _text(want.at)] for want in record.wants]),
     }
 
 
@@ -145,28 +147,28 @@ def _environment_record(row: Entity) -> EnvironmentRecord:
         _moment(row["since"]),
         _moment(row["done_at"]),
         _moment(row["requested_at"]),
-        bool(row.get("hidden")),
+        row["hidden"],
         tuple(
-            Want(ref, Thumbprint(one), datetime.fromisoformat(at))
-            for ref, one, at in json.loads(row.get("wants") or "[]")
+            Want(ref, Thumbprint(thumbprint), datetime.fromisoformat(at))
+            for ref, thumbprint, at in json.loads(row["wants"])
         ),
         revision_of(row),
     )
 
 
-def _app_row(environment: EnvironmentRef, one: AppRestart) -> Mapping[str, Any]:
+def _app_row(environment: EnvironmentRef, restart: AppRestart) -> Mapping[str, Any]:
     return {
         "PartitionKey": _key(environment),
-        "RowKey": digest(one.site.resource_id),
+        "RowKey": digest(restart.site.resource_id),
         "environment": environment.resource_id,
-        "app": one.site.resource_id,
-        "plan": one.app.plan,
-        "groups": json.dumps(sorted(one.app.groups)),
-        "runs": one.app.runs,
-        "state": str(one.state),
-        "at": one.at,
-        "detail": one.detail,
-        "answered": json.dumps(one.answered),
+        "app": restart.site.resource_id,
+        "plan": restart.app.plan,
+        "groups": json.dumps(sorted(restart.app.groups)),
+        "runs": restart.app.runs,
+        "state": str(restart.state),
+        "at": restart.at,
+        "detail": restart.detail,
+        "answered": json.dumps(restart.answered),
     }
 
 

@@ -1,8 +1,11 @@
-"""What people should know, and what was done: the tables `certrollfindings` and `certrollhistory`.
+"""Store findings and the history of Certroll's work in the tables `certrollfindings` and `certrollhistory`.
 
-certrollfindings   PartitionKey: hash of the scope. RowKey: hash of subject and reason.
-certrollhistory    PartitionKey: hash of the lineage, or of another scope. RowKey: time and hash of the entry. Rows are
-                   never changed.
+| table | PartitionKey | RowKey |
+|---|---|---|
+| `certrollfindings` | hash of the finding's scope | hash of the finding's subject and reason |
+| `certrollhistory` | hash of the lineage or another scope | time and hash of the entry |
+
+Certroll never changes a row of `certrollhistory`.
 """
 
 from collections.abc import Mapping
@@ -21,13 +24,13 @@ FINDINGS = "certrollfindings"
 
 
 class TableHistory:
-    """What was done, in the order in which it was done."""
+    """The history of Certroll's work, as rows of the table `certrollhistory` in the order of time."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def add(self, ref: VaultCertificateRef | str, entries: tuple[HistoryEntry, ...]) -> None:
-        """Append to the history of a vault certificate, or of another scope."""
+        """Append entries to the history of a vault certificate or of another scope."""
         self._tables.write(
             HISTORY,
             [
@@ -43,13 +46,13 @@ class TableHistory:
 
 
 class TableFindings:
-    """What a person should know."""
+    """The findings for operators, as rows of the table `certrollfindings`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Record and log findings; the same finding again only renews its date and detail."""
+        """Record and log findings. A repeated finding overwrites the date and detail of its row."""
         for found in findings:
             event(
                 "finding.reported",

@@ -1,7 +1,7 @@
-"""The journal in Table storage: every kind of record over the same tables, which are made when first written to.
+"""Fill every port of the journal with a client of Table storage.
 
-Keys are hashes because a table key may not hold slashes, backslashes, `#` or `?`. A row holds nothing secret: names,
-thumbprints and reasons.
+Table storage forbids slashes, backslashes, `#` and `?` in a key, so Certroll uses hashes as keys. A row contains names,
+thumbprints and reasons, and never a secret.
 """
 
 from typing import TypedDict
@@ -18,7 +18,7 @@ from shared.ports.clock import Clock
 
 
 class JournalPorts(TypedDict):
-    """The ports that the journal fills, by their names in Ports."""
+    """The ports of the journal, under the names of the fields of `Ports`."""
 
     rollouts: TableRollouts
     settings_rolls: TableSettingsRolls
@@ -33,7 +33,7 @@ class JournalPorts(TypedDict):
 
 
 def journal_ports(tables: Tables, clock: Clock) -> JournalPorts:
-    """Return every port of the journal over these tables."""
+    """Return all ports of the journal; their records are rows of the given tables."""
     return JournalPorts(
         rollouts=TableRollouts(tables, clock),
         settings_rolls=TableSettingsRolls(tables),

@@ -1,4 +1,4 @@
-"""One writer at a time: a blob lease for each name."""
+"""Let only one instance at a time write to a resource, by a blob lease for each name."""
 
 import hashlib
 import threading
@@ -15,23 +15,23 @@ from shared.telemetry import event
 
 CONTAINER = "certroll-leases"
 LEASE_SECONDS = 60
-"""How long a lease lasts without a renewal, the most that Azure Storage gives (Azure docs, "Lease Blob"). The lease of
-a run that died holds up the next run for as long."""
+"""How long a lease lasts without a renewal. Azure Storage allows no longer lease (Azure docs, "Lease Blob"). After a
+run dies, the next run waits for as long as the lease of the dead run lasts."""
 RENEW_EVERY_SECONDS = LEASE_SECONDS / 3
-"""How often a lease is renewed, so that one renewal may fail and the next one is still in time."""
+"""How often Certroll renews a lease: if one renewal fails, the next renewal is still in time."""
 SAFE_SECONDS = LEASE_SECONDS - 10.0
-"""How long after its last renewal a lease allows a write to begin; what is left is for a write that has begun."""
+"""How long after its last renewal a lease lets a write begin; the rest of the lease is for a write in progress."""
 
 
 class BlobLeases:
-    """Leases of 60 s on empty blobs, renewed every 20 s while they are held."""
+    """Blob leases of 60 s on empty blobs; Certroll renews each held lease every 20 s."""
 
     def __init__(self, service: BlobServiceClient) -> None:
         self._service = service
 
     @contextmanager
     def hold(self, name: str) -> Iterator["HeldLease"]:
-        """Take the lease of a name and keep it renewed while the context lasts. Raises LeaseBusy."""
+        """Hold the lease of a name until the context ends. Raise LeaseBusy if another instance holds the lease."""
         started = time.monotonic()
         held = HeldLease(name, _acquire(self._service, name), started)
         try:
@@ -41,7 +41,7 @@ class BlobLeases:
 
 
 class HeldLease:
-    """A lease that renews itself in the background."""
+    """A held lease, which a background thread renews."""
 
     def __init__(self, name: str, lease: BlobLeaseClient, taken: float) -> None:
         self._name = name
@@ -53,14 +53,14 @@ class HeldLease:
         self._renewal.start()
 
     def check(self) -> None:
-        """Return while the lease is held. Raises LeaseLost."""
+        """Raise LeaseLost if the lease is lost or if its last renewal is too long ago."""
         if time.monotonic() - self._taken > SAFE_SECONDS:
             self._lost = self._lost or f"it could not be renewed for {SAFE_SECONDS} s"
         if self._lost is not None:
             raise LeaseLost(f"the lease on {self._name} was lost: {self._lost}")
 
     def release(self) -> None:
-        """Give the lease back; one that is lost already is left to whoever has it."""
+        """Stop the renewal and release the lease. An error of Azure Storage is only logged."""
         self._released.set()
         self._renewal.join()
         try:
@@ -69,9 +69,9 @@ class HeldLease:
             event("lease.not_released", lease=self._name, detail=str(error).splitlines()[0])
 
     def renew(self) -> bool:
-        """Renew the lease and return True; where storage refuses it, return False, and `check` raises from then on.
+        """Renew the lease and return True. Return False if Azure Storage refuses, and let `check` raise LeaseLost.
 
-        The lease counts from the beginning of the request.
+        The renewed lease counts from the start of the renewal request.
         """
         started = time.monotonic()
         try:
@@ -100,7 +100,7 @@ def _acquire(service: BlobServiceClient, name: str) -> BlobLeaseClient:
 
 
 def _create(service: BlobServiceClient, blob: BlobClient) -> None:
-    """Create the container and the blob; what another instance created meanwhile is as good."""
+    """Create the container and the blob, unless another instance has created them."""
     with suppress(ResourceExistsError):
         service.create_container(CONTAINER)
     with suppress(ResourceExistsError):

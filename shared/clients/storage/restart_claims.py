@@ -1,7 +1,8 @@
-"""Which sites restart just now, in the table `certrolljournal`.
+"""Store the restart claims of sites in the table `certrolljournal`.
 
-PartitionKey: `plan-` and the hash of the App Service plan or environment. RowKey: hash of the site and of what it
-restarts for.
+A site that restarts claims one use of the disruption budget of its App Service plan or its environment. The
+PartitionKey is `plan-` and the hash of the plan or environment. The RowKey is the hash of the site and of the
+certificate or environment for which the site restarts.
 """
 
 from shared.clients.storage.rows import Entity, digest, moment
@@ -14,17 +15,18 @@ Purpose = VaultCertificateRef | EnvironmentRef
 
 
 class TableRestartClaims:
-    """Which sites restart just now, counted at each place that limits restarts."""
+    """The sites that restart now, for each App Service plan and environment, as rows of the journal."""
 
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
         self._clock = clock
 
     def claim(self, place: str, site: SiteRef, ref: Purpose, most: int) -> bool:
-        """Count the site and return True if it may restart now, with at most so many sites of the place.
+        """Claim a restart of the site and return True, or return False if the site may not restart now.
 
-        The caller holds the lease of the place. While the site restarts for another certificate it may not: an answer
-        of the app must not speak for both.
+        `place` is an App Service plan or environment, of which at most `most` sites may restart at a time. The caller
+        holds the lease of the place. A site that restarts for another certificate gets no claim, because an answer of
+        the app after one restart must not count for both certificates.
         """
         claims = self._claims(place)
         others = [row for row in claims if row["RowKey"] != _claim_key(site, ref)]
@@ -36,16 +38,16 @@ class TableRestartClaims:
         return True
 
     def restarting(self, place: str, but: EnvironmentRef) -> tuple[SiteRef, ...]:
-        """Return the sites that the place counts, without those that the environment's own waves claimed."""
+        """Return the sites with a claim in the place, except the sites that waves of the environment `but` restart."""
         counted = (row for row in self._claims(place) if row["certificate"] != str(but))
         return tuple(sorted({SiteRef.parse(row["site"]) for row in counted}))
 
     def give_back(self, place: str, site: SiteRef, ref: Purpose) -> None:
-        """Stop counting the site."""
+        """Delete the claim of the site."""
         self._tables.delete(JOURNAL, _place_key(place), _claim_key(site, ref))
 
     def _claims(self, place: str) -> tuple[Entity, ...]:
-        """Return the claims that count: a claim that nobody gave back ends after CLAIM."""
+        """Return the valid claims of the plan or environment. A claim ends when it is older than `CLAIM`."""
         now, rows = self._clock.now(), self._tables.rows(JOURNAL, _place_key(place))
         return tuple(row for row in rows if now - moment(row["at"]) < CLAIM)
 

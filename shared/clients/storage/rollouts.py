@@ -1,7 +1,7 @@
-"""How far each version and each site came, in the table `certrolljournal`.
+"""Store the progress of each certificate version and of each site in the table `certrolljournal`.
 
-PartitionKey: hash of the lineage. RowKey: hash of the site, or `rollout` for the version as a whole. The rows of
-shared/clients/storage/settings_rolls.py are in the same partition.
+The PartitionKey is the hash of the lineage. The RowKey is the hash of the site, or `rollout` for the version's own row.
+The rows of shared/clients/storage/settings_rolls.py are in the same partition.
 """
 
 from contextlib import suppress
@@ -30,17 +30,17 @@ ROLLOUT_ROW = "rollout"
 
 
 class TableRollouts:
-    """How far each version of a vault certificate came, and each site with it."""
+    """The progress of each version of a vault certificate, and of each site, as rows of the journal."""
 
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
         self._clock = clock
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
-        """Return the state of one version, an empty one if the journal does not know the version."""
+        """Return the rollout of one version, or an empty rollout if the journal has no row for the version."""
         rows = self._tables.rows(JOURNAL, lineage_key(ref))
         rolls = sorted((roll_record(row) for row in rows if is_roll(row)), key=lambda roll: roll.site)
-        ours = [row for row in rows if row.get("version") == version and not is_roll(row)]
+        ours = [row for row in rows if row["version"] == version and not is_roll(row)]
         records = (site_record(row) for row in ours if row["RowKey"] != ROLLOUT_ROW)
         begun = next((row for row in ours if row["RowKey"] == ROLLOUT_ROW), None)
         return Rollout(
@@ -51,16 +51,19 @@ class TableRollouts:
             rolls=tuple(roll for roll in rolls if roll.version == version),
             past_rolls=tuple(roll for roll in rolls if roll.version != version),
             looked_at=moment(begun["looked_at"]) if begun and begun.get("looked_at") else None,
-            held=held_of(begun or {}),
+            held=held_of(begun) if begun else frozenset(),
         )
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
-        """Return the record of one site for one version, None if there is none."""
+        """Return the record of one site for one version, or None if the journal has no such record."""
         row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
-        return site_record(row) if row is not None and row.get("version") == version else None
+        return site_record(row) if row is not None and row["version"] == version else None
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
-        """Record the sites, then which place is first: after a crash between the two the place is chosen again."""
+        """Record the sites, and then the first webspace.
+
+        After a crash between these two writes, the next run chooses the first webspace again.
+        """
         rows = [site_row(ref, record) for record in rollout.records]
         if rollout.first is not None:
             place = {"subscription": rollout.first.subscription, "webspace": rollout.first.name}
@@ -71,10 +74,10 @@ class TableRollouts:
         self._tables.write(JOURNAL, rows)
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
-        """Record the state of one site, unless the record of another version has replaced it meanwhile.
+        """Write the record of one site, unless the row by now belongs to another version.
 
-        The certificate's run and the site's run hold different leases: a late result of an older version must not
-        erase what is pending for a newer one.
+        The certificate's run and the site's run hold different leases. Without this check, a late result of an older
+        version could overwrite the pending record of a newer version.
         """
         row = site_row(ref, record)
         for _ in range(MOST_RACES):
@@ -86,7 +89,7 @@ class TableRollouts:
                 return
         raise Conflict(f"the record of {record.site} changed {MOST_RACES} times while it was written")
 
-    def looked(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
+    def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
         """Record when Certroll last observed the fleet for a version."""
         place = rollout.first or Webspace("", "")
         fields = {"subscription": place.subscription, "webspace": place.name, "at": rollout.started_at or at}

@@ -1,6 +1,6 @@
-"""The rows of the journal: from what is known of a site or an app to Table storage, and back.
+"""Turn the journal's records into rows of Table storage, and rows into records.
 
-Keys are hashes because a table key may not hold slashes, backslashes, `#` or `?`.
+Table storage forbids slashes, backslashes, `#` and `?` in a key, so Certroll uses hashes as keys.
 """
 
 import hashlib
@@ -21,56 +21,56 @@ from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 
 ROLL = "roll-"
-CHUNK = 30_000  # a string property holds 32 K characters
+CHUNK = 30_000  # a string property of Table storage has at most 32 K characters
 
 Entity = Mapping[str, Any]
 
 
 def digest(text: str) -> str:
-    """Return a key for any text."""
+    """Return the table key for a text, which is its SHA-256 in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def lineage_key(ref: VaultCertificateRef) -> str:
-    """Return the partition of a lineage, of whatever kind its vault object is."""
+    """Return the partition key of a lineage, which is the same for a certificate and a secret of one name."""
     return digest(f"{ref.vault}/{ObjectKind.CERTIFICATE}/{ref.name}")
 
 
 def roll_key(site: SiteRef) -> str:
-    """Return the row of the settings of an app."""
+    """Return the row key of an app's settings record."""
     return f"{ROLL}{digest(site.resource_id)}"
 
 
 def is_roll(row: Entity) -> bool:
-    """Return True if the row is of the settings of an app."""
+    """Return True if the row is the settings record of an app."""
     return str(row["RowKey"]).startswith(ROLL)
 
 
 def moment(stored: datetime) -> datetime:
-    """Return a stored moment, aware, UTC."""
+    """Return a stored time as an aware datetime in UTC."""
     return datetime.fromtimestamp(stored.timestamp(), UTC)
 
 
 def revision_of(row: Entity) -> str | None:
-    """Return the revision of a row that was read, None of one that is not stored yet."""
+    """Return the revision of a row that Certroll read, or None for a row that is not stored yet."""
     metadata: Mapping[str, str] = getattr(row, "metadata", {})
     return metadata.get("etag")
 
 
 def chunked(name: str, text: str) -> dict[str, str]:
-    """Return a long text as properties."""
+    """Return a long text in parts, as the properties `name_0`, `name_1` and so on."""
     parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
     return {f"{name}_{number}": part for number, part in enumerate(parts)}
 
 
 def joined(name: str, row: Entity) -> str:
-    """Return the text of such properties."""
+    """Return the text that `chunked` split into properties of the row."""
     numbers = sorted(int(key.removeprefix(f"{name}_")) for key in row if key.startswith(f"{name}_"))
     return "".join(str(row[f"{name}_{number}"]) for number in numbers)
 
 
 def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
-    """Return the row of a site."""
+    """Return the row for the record of a site."""
     last_good = [[b.host_name, b.ssl_state, b.thumbprint, b.virtual_ip] for b in record.last_good]
     return {
         "PartitionKey": lineage_key(ref),
@@ -90,7 +90,7 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
 
 
 def site_record(row: Entity) -> SiteRecord:
-    """Return what a row says of a site."""
+    """Return the record of a site from its row."""
     site = SiteRef.parse(row["site"])
     return SiteRecord(
         site=site,
@@ -104,23 +104,25 @@ def site_record(row: Entity) -> SiteRecord:
             for host, state, thumbprint, address in json.loads(joined("last_good", row))
         ),
         detail=row["detail"],
-        rebind=Rebind(row.get("rebind") or ""),
+        rebind=Rebind(row["rebind"]),
     )
 
 
 def held_text(rollout: Rollout) -> str:
-    """Return what copies held, as a property."""
-    return json.dumps(sorted([place.subscription, place.name, thumbprint] for place, thumbprint in rollout.held))
+    """Return the thumbprints that the copies of each webspace held, as the text of the property `held`."""
+    return json.dumps(
+        sorted([webspace.subscription, webspace.name, thumbprint] for webspace, thumbprint in rollout.held)
+    )
 
 
 def held_of(row: Entity) -> frozenset[tuple[Webspace, Thumbprint]]:
-    """Return what such a property says; nothing where there is none."""
-    found = json.loads(row.get("held") or "[]")
-    return frozenset((Webspace(subscription, name), Thumbprint(text)) for subscription, name, text in found)
+    """Return the webspaces and thumbprints that the property `held` of a row lists."""
+    held = json.loads(row["held"])
+    return frozenset((Webspace(subscription, name), Thumbprint(text)) for subscription, name, text in held)
 
 
 def roll_row(record: RollRecord) -> dict[str, Any]:
-    """Return the row of the settings of an app; thumbprints and names of settings, never a value."""
+    """Return the row for an app's settings record. The row contains names of settings and never a value."""
     edits = [[edit.key, edit.add, list(edit.remove), edit.next_to, edit.whole] for edit in record.edits]
     return {
         "RowKey": roll_key(record.site),
@@ -136,7 +138,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "broken_before": json.dumps(record.broken_before),
         "asked": record.asked,
         "failing_since": record.failing_since.isoformat() if record.failing_since else "",
-        "undone": json.dumps([moment.isoformat() for moment in record.undone]),
+        "undone": json.dumps([undone_at.isoformat() for undone_at in record.undone]),
         "proven": json.dumps(record.proven),
         "settings": record.settings,
         "missing": record.missing,
@@ -149,7 +151,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
 
 
 def roll_record(row: Entity) -> RollRecord:
-    """Return what a row says of the settings of an app."""
+    """Return an app's settings record from its row."""
     return RollRecord(
         site=SiteRef.parse(row["app"]),
         version=row["version"],
@@ -168,32 +170,31 @@ def roll_record(row: Entity) -> RollRecord:
         settings=row["settings"],
         missing=row["missing"],
         retiring=row["retiring"],
-        wants_root=row.get("wants_root", False),
+        wants_root=row["wants_root"],
         budget=_budget(row),
         detail=row["detail"],
         revision=revision_of(row),
     )
 
 
-def _edit(key: str, add: str | None, remove: list[str], beside: str | None, whole: bool = False) -> SettingEdit:  # noqa: FBT001, FBT002 - as it is stored
-    """Return an edit; rows of earlier releases end before `whole`."""
-    added, place = (None if text is None else Thumbprint(text) for text in (add, beside))
-    return SettingEdit(key, added, _thumbprints(remove), place, whole)
+def _edit(key: str, add: str | None, remove: list[str], next_to: str | None, whole: bool) -> SettingEdit:  # noqa: FBT001 - the order of the stored list
+    added, neighbour = (None if text is None else Thumbprint(text) for text in (add, next_to))
+    return SettingEdit(key, added, _thumbprints(remove), neighbour, whole)
 
 
 def _budget(row: Entity) -> RestartBudget | None:
-    """Return the room in an environment; rows of earlier releases have none."""
-    found = json.loads(row.get("budget") or "null")
-    return RestartBudget(*found) if found else None
+    """Return the disruption budget of an app's environment, or None if the app is in no environment."""
+    budget = json.loads(row["budget"])
+    return RestartBudget(*budget) if budget else None
 
 
 def order_key(order: OrderRef) -> str:
-    """Return the partition of what was asked of an order."""
+    """Return the partition key of all requests about an order."""
     return f"order-{digest(order.resource_id)}"
 
 
 def asked_row(record: OrderRecord) -> dict[str, Any]:
-    """Return the row of what was asked: one for each action and certificate of an order."""
+    """Return the row for a request; each pair of action and certificate of an order has its own row."""
     return {
         "PartitionKey": order_key(record.order),
         "RowKey": digest(f"{record.action} {record.certificate}"),
@@ -207,7 +208,7 @@ def asked_row(record: OrderRecord) -> dict[str, Any]:
 
 
 def asked_record(row: Entity) -> OrderRecord:
-    """Return what such a row says."""
+    """Return the record of a request about an order from its row."""
     return OrderRecord(
         order=OrderRef.parse(row["order"]),
         action=OrderAction(row["action"]),

@@ -1,4 +1,4 @@
-"""Table storage, as the journal uses it: tables that are made when first written to, and rows with revisions."""
+"""The operations on Table storage that the journal needs, with a revision for each row."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -20,52 +20,53 @@ from shared.domain.errors import Conflict
 
 JOURNAL = "certrolljournal"
 MOST_RACES = 5
-"""How often a row is read and written again that others write at the same time."""
+"""How often Certroll reads and writes a row again if other runs write the row at the same time."""
 Result = TypeVar("Result")
-TRANSACTION = 50  # Azure takes 100 rows and 4 MB; a site with many host names fills 60 KB
+TRANSACTION = 50  # Azure allows 100 rows and 4 MB; the row of a site with many host names has 60 KB
 
 
 class Tables(Protocol):
-    """Rows with revisions, in tables that are made when first written to.
+    """Tables whose rows have revisions. The first write to a table creates the table.
 
     A key is a string without slashes, backslashes, `#` and `?`. A property is a string of at most 32 K characters, a
-    bool, an int of 32 bits or an aware datetime, which comes back in UTC to the microsecond.
+    bool, an int of 32 bits or an aware datetime. A datetime is read back in UTC, exact to the microsecond.
     """
 
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
-        """Return the rows of a partition in the order of their keys; none where there is no table."""
+        """Return the rows of a partition in the order of their keys, and no rows if the table does not exist."""
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
-        """Return one row, None where it is not there."""
+        """Return one row, or None if the row does not exist."""
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
-        """Write a row of the journal in place of a revision, None for a new row; return its new revision.
+        """Replace the given revision of a journal row, and return the row's new revision.
 
-        Nothing is left of what the row held before. Raises Conflict where that revision is no longer there.
+        The revision is None for a new row. The replaced row loses all properties that the new row does not name. Raise
+        Conflict if the stored row has another revision.
         """
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition, fifty at a time, in order; of each fifty all or none are written.
+        """Upsert rows of one partition in order, in batches of fifty. Azure writes each batch completely or not at all.
 
-        Properties that a row does not name stay as they are.
+        An upsert leaves the properties that the row does not name unchanged.
         """
 
     def delete(self, table: str, partition: str, row: str) -> None:
-        """Delete a row, if it is there."""
+        """Delete a row. A row that does not exist is no error."""
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
-        """Delete a row of the journal, if it is there. Raises Conflict where it has another revision."""
+        """Delete a journal row if it exists. Raise Conflict if the row has another revision."""
 
 
 class StorageTables:
-    """The tables of one storage account."""
+    """The tables of one storage account in Azure."""
 
     def __init__(self, service: TableServiceClient) -> None:
-        # One client a table for the whole process; the SDK makes a pipeline for each client.
+        # The process uses one client per table, because the SDK builds a pipeline for each client.
         self._table: Callable[[str], TableClient] = lru_cache(maxsize=None)(service.get_table_client)
 
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
-        """Return the rows of a partition; none where there is no table."""
+        """Return the rows of a partition, and no rows if the table does not exist."""
         query = "PartitionKey eq @partition"
         try:
             return tuple(self._table(table).query_entities(query, parameters={"partition": partition}))
@@ -73,16 +74,16 @@ class StorageTables:
             return ()
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
-        """Return one row, None where it is not there."""
+        """Return one row, or None if the row does not exist."""
         try:
             return self._table(table).get_entity(partition, row)
         except ResourceNotFoundError:
             return None
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
-        """Write a row of the journal in place of a revision, None for a new row; return its new revision.
+        """Replace the given revision of a journal row, and return the row's new revision.
 
-        Raises Conflict where that revision is no longer there.
+        The revision is None for a new row. Raise Conflict if the stored row has another revision.
         """
         try:
             written = self._creating(JOURNAL, partial(_put, row, revision))
@@ -91,17 +92,17 @@ class StorageTables:
         return str(written["etag"])
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition, fifty at a time, in order; of each fifty all or none are written."""
+        """Upsert rows of one partition in order. Azure writes each batch of fifty rows completely or not at all."""
         remaining = iter(rows)
         while batch := list(islice(remaining, TRANSACTION)):
             self._creating(table, partial(_upsert, batch))
 
     def delete(self, table: str, partition: str, row: str) -> None:
-        """Delete a row, if it is there: the SDK takes one that is not for deleted."""
+        """Delete a row. The SDK ignores the 404 of a row that does not exist."""
         self._table(table).delete_entity(partition, row)
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
-        """Delete a row of the journal, if it is there. Raises Conflict where it has another revision."""
+        """Delete a journal row if it exists. Raise Conflict if the row has another revision."""
         try:
             self._table(JOURNAL).delete_entity(
                 partition, row, etag=revision, match_condition=MatchConditions.IfNotModified
@@ -110,7 +111,7 @@ class StorageTables:
             raise Conflict(f"{what} was written by another run") from error
 
     def _creating(self, table: str, write: Callable[[TableClient], Result]) -> Result:
-        """Return what the write returns; the table is made where it is missing."""
+        """Return the result of the write. Create the table first if Azure answers that the table is missing."""
         client = self._table(table)
         try:
             return write(client)
@@ -123,7 +124,10 @@ class StorageTables:
 
 
 def _is_table_missing(error: HttpResponseError) -> bool:
-    """Say whether the table is not there; the client names the code for a transaction, and only quotes it else."""
+    """Return True if Azure answers that the table does not exist.
+
+    The SDK sets `error_code` only on the error of a transaction. Other errors contain the code only in their text.
+    """
     missing = TableErrorCode.TABLE_NOT_FOUND.value
     return getattr(error, "error_code", None) == missing or f'"{missing}"' in str(error)
 
@@ -135,7 +139,7 @@ def _put(row: Entity, revision: str | None, table: TableClient) -> Mapping[str, 
 
 
 def _upsert(rows: list[Entity], table: TableClient) -> None:
-    """Merge the rows into the table; a single row without the multipart request that a transaction is."""
+    """Merge the rows into the table. A single row needs no transaction, which is a multipart request."""
     if len(rows) == 1:
         table.upsert_entity(rows[0], UpdateMode.MERGE)
     else:

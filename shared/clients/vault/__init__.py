@@ -1,1 +1,1 @@
-"""Key Vault."""
+"""The clients of Key Vault, and the parsers of certificates."""

@@ -1,9 +1,9 @@
-"""Key Vault: certificates, their versions and policy; and of a version that is asked for, its key, for an upload.
+"""Read certificates from Key Vault: their versions, their policy, and for an upload the private key of a version.
 
-Secrets are read for a PFX that is to be uploaded, and where a secret is itself the lineage: its list says neither
-thumbprint nor dates. What is read never leaves memory but in an upload: a PFX has no text form, and no error on the way
-quotes or carries what was read. The SDK logs no bodies, at any level: its log of requests has none, and its trace of
-the network, which has, is off unless a client is made with `logging_enable`.
+Certroll reads the value of a secret in two cases: to upload a PFX, and if the secret itself is the lineage. A list of
+secrets has neither thumbprints nor dates. A value that Certroll has read leaves the process only in an upload. A PFX
+has no text form, and no error contains the value. The SDK logs no bodies: the request log has none, and the network
+trace is off unless a client is created with `logging_enable`.
 """
 
 import secrets
@@ -41,7 +41,7 @@ PASSWORD_BYTES = 32
 
 
 class KeyVaults:
-    """The SDK clients, one per vault."""
+    """The SDK clients of Key Vault, with one client per vault."""
 
     def __init__(self, credential: TokenCredential, cloud: Cloud, options: Mapping[str, Any] = SDK_OPTIONS) -> None:
         self._make: Callable[[VaultName], CertificateClient] = lru_cache(maxsize=None)(
@@ -52,16 +52,19 @@ class KeyVaults:
         )
 
     def client(self, vault: VaultName) -> CertificateClient:
-        """Return the client of a vault."""
+        """Return the SDK client for the certificates of a vault."""
         return self._make(vault)
 
     def secrets(self, vault: VaultName) -> SecretClient:
-        """Return the client of a vault's secrets."""
+        """Return the SDK client for the secrets of a vault."""
         return self._make_secrets(vault)
 
 
 class KeyVault:
-    """Reads vault certificates as lineages, and a version of one as a PFX, encrypted as operators want it."""
+    """Reads vault certificates as lineages, and a version of a vault certificate as a PFX.
+
+    The operator's setting decides the encryption of the PFX.
+    """
 
     def __init__(self, vaults: KeyVaults, retrying: Retrying, encryption: PfxEncryption) -> None:
         self._vaults = vaults
@@ -70,17 +73,17 @@ class KeyVault:
         self._secrets = SecretLineages(vaults.secrets, retrying)
 
     def forget(self) -> None:
-        """Read again what was read once: for whoever follows another Azure with the same clients."""
+        """Clear the cache of secrets, so that tests can use these clients for another Azure."""
         self._secrets.forget()
 
     def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
-        """List all certificates of a vault, the disabled ones too; the deleted ones are not there any more."""
+        """Return the names of all certificates of a vault. The list has disabled certificates and no deleted ones."""
         listing = self._vaults.client(vault).list_properties_of_certificates()
         entries = self._retrying.pages(f"the certificates of vault {vault}", listing, REMEDY)
         return tuple(VaultCertificateRef.parse(vault, ObjectKind.CERTIFICATE, entry.name or "") for entry in entries)
 
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
-        """List the secrets of a vault that hold a certificate, without reading one."""
+        """Return the names of a vault's secrets that may hold a certificate. This function reads no value."""
         listing = self._vaults.secrets(vault).list_properties_of_secrets()
         entries = self._retrying.pages(f"the secrets of vault {vault}", listing, LIST_REMEDY)
         held = (entry for entry in entries if may_hold_certificate(entry))
@@ -89,7 +92,7 @@ class KeyVault:
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         """Return key, certificate and chain of one version as a PFX with a new random password.
 
-        Raises Rejected where the secret of that version is not what the thumbprint says, or cannot be read.
+        Raise Rejected if the secret of the version is unreadable, or if its certificate has another thumbprint.
         """
         what = f"the secret of vault certificate {ref}, version {version}"
         client = self._vaults.secrets(ref.vault)
@@ -102,7 +105,7 @@ class KeyVault:
             raise Rejected(f"{what}: {error}", error.reason) from None
 
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
-        """Return the certificate of one version in DER. Raises Rejected where it is not the one of the thumbprint."""
+        """Return the certificate of one version in DER. Raise Rejected if the certificate has another thumbprint."""
         what = f"vault certificate {ref}, version {version}"
         if ref.kind is ObjectKind.SECRET:
             der: bytes = self._secrets.public_part(ref, version)
@@ -115,11 +118,11 @@ class KeyVault:
         return der
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read one lineage with its versions, judged as of `now`. Raises Rejected where it makes no sense.
+        """Read one lineage with its versions, judged at the time `now`. Raise Rejected if a certificate is unreadable.
 
-        Nobody says of which kind the source of an imported copy is: where no certificate of that name is found, it is
-        looked for among the secrets. A secret that is no certificate is no lineage: its refusal says so, and its value
-        was not read.
+        An imported copy does not show whether its source is a certificate or a secret. If the vault has no
+        certificate of that name, this function reads the secret of that name. A secret that holds no certificate gives
+        a lineage with a refusal, and this function does not read the secret's value.
         """
         if ref.kind is ObjectKind.SECRET:
             return self._secrets.lineage(ref, now)
@@ -131,16 +134,17 @@ class KeyVault:
             except NotFound:
                 raise missing from None
             except Denied as hidden:
-                text = f"{missing}; whether there is a secret of that name could not be seen: {hidden}"
+                text = f"{missing}; Certroll may not read whether the vault has a secret of that name: {hidden}"
                 raise Denied(text) from None
         except ValueError as error:
             raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
 
     def _certificate_lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read the versions, and as many of the certificates as it takes to find a good one.
+        """Read the list of versions, and the certificates of versions, the newest first, until one is good.
 
-        Two requests where the newest version is good: the versions, and the latest with its policy. Versions are
-        listed without the certificate itself, so each further look is a request of its own, ten at most.
+        If the newest version is good, two requests are enough: the list of versions, and the newest version with its
+        policy. The list of versions has no certificates, so each further certificate costs one request. `judge` limits
+        the number of further certificates.
         """
         client = self._vaults.client(ref.vault)
         what = f"vault certificate {ref}"
@@ -150,13 +154,16 @@ class KeyVault:
         listed = {entry.version: entry for entry in properties if entry.version}
         newest = (latest.properties.version if latest.properties else None) or ""
         if newest not in listed:
-            raise Conflict(f"{what} got a new version while it was read; it is read again")
+            raise Conflict(f"{what} got a new version during the read; Certroll reads it again")
         versions = newest_first(tuple(_version(entry) for entry in listed.values()), newest)
         tags, inherited = lineage_tags(tuple(_tags(listed[version.version]) for version in versions))
         known = {newest: bytes(latest.cer or b"")}
 
         def facts(version: CertificateVersion) -> CertificateFacts:
-            """Return what the certificate of a version says; that of the newest is there already. Raises ValueError."""
+            """Return the facts of a version's certificate. Raise ValueError if the certificate is unreadable.
+
+            The certificate of the newest version needs no further request.
+            """
             name = version.version
             if name not in known:
                 bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, name), REMEDY)
@@ -187,7 +194,10 @@ def _tags(entry: CertificateProperties) -> Tags:
 
 
 def _policy(policy: CertificatePolicy | None) -> KeyPolicy:
-    """Return what the policy says of export and format; Key Vault's own defaults are exportable and PKCS12."""
+    """Return from a certificate's policy whether its key is exportable, and the format of its secret.
+
+    Key Vault's defaults are an exportable key and PKCS12.
+    """
     if policy is None:
         return KeyPolicy(exportable=True, content_type=PKCS12)
     kind = policy.content_type

@@ -1,4 +1,4 @@
-"""Key Vault events, by the names that the Event Grid SDK gives them."""
+"""Read Key Vault's events, whose names the Event Grid SDK defines."""
 
 import json
 
@@ -19,9 +19,10 @@ KINDS: dict[str, EventKind] = {
 
 
 def read_vault_event(text: str, vaults: frozenset[VaultName]) -> VaultEvent:
-    """Return what an event asks for, from its raw JSON. Raises EventRejected with the reason.
+    """Return the vault event from its raw JSON. Raise EventRejected with a reason.
 
-    The Functions SDK's own event types are not used: they fail on a date that they cannot read, before our code runs.
+    Certroll does not use the event types of the Functions SDK. They fail on an unreadable date before Certroll's code
+    runs.
     """
     try:
         raw = json.loads(text)

@@ -1,7 +1,7 @@
-"""From the secret behind a vault certificate to a PFX with a password, as an upload to App Service needs it.
+"""Build a PFX with a password, which an upload to App Service needs, from the secret of a vault certificate.
 
-Nothing here quotes what it reads: an error says what is wrong and carries no other error, because those of parsers may
-show the contents.
+No error of this module contains the secret's value. An error here also has no cause, because a parser's error may quote
+the value.
 """
 
 import base64
@@ -34,7 +34,10 @@ from shared.domain.reason import Reason
 
 MOST_NAMED = 10
 ROUNDS = 2048
-"""OpenSSL's own number. More would slow down guessing, of which a random password of 256 bits leaves no hope."""
+"""How many rounds the key derivation takes, which is OpenSSL's default.
+
+More rounds would slow down an attacker who guesses the password. A random password of 256 bits cannot be guessed.
+"""
 
 _SCHEMES: dict[PfxEncryption, tuple[PBES, hashes.HashAlgorithm]] = {
     PfxEncryption.TRIPLE_DES: (PBES.PBESv1SHA1And3KeyTripleDESCBC, hashes.SHA1()),  # noqa: S303 - what App Service takes
@@ -51,10 +54,10 @@ Result = TypeVar("Result")
 def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: PfxEncryption, password: str) -> Pfx:
     """Return key, certificate and chain of a secret's value as a PFX that the password opens.
 
-    The value is a PFX without password in base64, or PEM, as the content type says (platform facts: Key Vault's secret
-    payload). The certificate is the one of the private key; the chain goes from its issuer up as far as the value
-    holds it, without doubles and strangers. Raises Rejected, with a reason of its own, where the value cannot be read,
-    or holds another certificate than the expected one.
+    The content type says whether the value is PEM or a PFX without password in base64 (Azure docs, "About Azure Key
+    Vault certificates"). The PFX contains the certificate of the private key, and its issuers as far as the value has
+    them. The PFX contains no other certificate, and none twice. Raise Rejected with a reason if the value is unreadable
+    or lacks the expected certificate.
     """
     found, certificates = _read(value, content_type.strip().lower())
     key = _usable(found)
@@ -66,9 +69,9 @@ def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: P
 
 
 def read_bundle(value: str, content_type: str, expected: Thumbprint) -> Bundle:
-    """Return what lies beside the expected certificate in a secret's value.
+    """Return what a secret's value contains in addition to the expected certificate.
 
-    Raises Rejected, with a reason of its own, where the value cannot be read or does not hold that certificate.
+    Raise Rejected with a reason if the value is unreadable or lacks the expected certificate.
     """
     found, certificates = _read(value, content_type.strip().lower())
     by_thumbprint = {thumbprint(certificate): certificate for certificate in certificates}
@@ -85,18 +88,19 @@ def _key_found(found: object, leaf: x509.Certificate) -> KeyFound:
 
 
 def _bundle(key: KeyFound, leaf: x509.Certificate, chain: list[x509.Certificate], certificates: Certificates) -> Bundle:
-    """Return what lies beside the leaf; `certificates` are all there are, in the order of the value."""
+    """Return the bundle around a leaf certificate; `certificates` are all certificates in the order of the value."""
     places = [certificates.index(certificate) for certificate in (leaf, *chain)]
     last = [leaf, *chain][-1]
     missing = None if _issued(last, last) else _parsed(lambda: name_of(last.issuer), _CERTIFICATES)
-    issuers = _parsed(lambda: tuple(name_of(one.subject) for one in chain), _CERTIFICATES)
+    issuers = _parsed(lambda: tuple(name_of(issuer.subject) for issuer in chain), _CERTIFICATES)
     return Bundle(key, issuers, missing, ordered=places == sorted(places))
 
 
 def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, Bundle]:
-    """Return the certificate that a secret's value is about, and what lies beside it.
+    """Return the leaf certificate of a secret's value, and the bundle around the leaf.
 
-    Without a key it is the one that issued none of the others. Raises Rejected, with a reason of its own.
+    If the value has no private key, the leaf is the certificate that issued no other certificate of the value. Raise
+    Rejected with a reason if the value is unreadable or has no single leaf.
     """
     found, certificates = _read(value, content_type.strip().lower())
     leaf = _lowest(certificates) if found is None else _newest_fitting(_usable(found), certificates)
@@ -104,14 +108,18 @@ def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, Bundle]:
 
 
 def _newest_fitting(key: PrivateKey, certificates: Certificates) -> x509.Certificate:
-    fitting = [one for one in certificates if _fits(one, key)]
+    fitting = [certificate for certificate in certificates if _fits(certificate, key)]
     if not fitting:
         raise Rejected("no certificate in its value belongs to its private key", Reason.KEY_MISMATCH)
     return max(fitting, key=_lasting)
 
 
 def _lowest(certificates: Certificates) -> x509.Certificate:
-    lowest = [one for one in certificates if not any(_issued(other, one) for other in certificates if other != one)]
+    lowest = [
+        certificate
+        for certificate in certificates
+        if not any(_issued(other, certificate) for other in certificates if other != certificate)
+    ]
     if len(lowest) != 1:
         problem = f"its value holds no private key, and {len(certificates)} certificates of which none is the leaf"
         raise Rejected(problem, Reason.SECRET_UNREADABLE)
@@ -125,7 +133,7 @@ def _scheme(encryption: PfxEncryption, password: str) -> KeySerializationEncrypt
 
 
 def _read(value: str, content_type: str) -> tuple[object, Certificates]:
-    """Return the private key and all certificates, in any order."""
+    """Return the private key and all certificates of a secret's value, in the order of the value."""
     if content_type == PKCS12:
         return _read_pfx(value)
     if content_type == PEM or (content_type == BARE and "-----BEGIN" in value):
@@ -140,11 +148,11 @@ def _read_pfx(value: str) -> tuple[object, Certificates]:
     packed = _parsed(lambda: base64.b64decode("".join(value.split()), validate=True), "its value is not base64")
     bundle = _parsed(lambda: pkcs12.load_pkcs12(packed, None), "its value is not a PFX without a password")
     held = (bundle.cert, *bundle.additional_certs)
-    return bundle.key, tuple(one.certificate for one in held if one is not None)
+    return bundle.key, tuple(entry.certificate for entry in held if entry is not None)
 
 
 def _read_der(value: str) -> tuple[None, Certificates]:
-    """Return one certificate without a key, as a `.cer` file in base64 holds it."""
+    """Return the certificate of a value that is a `.cer` file in base64, which has no private key."""
     der = _parsed(lambda: base64.b64decode("".join(value.split()), validate=True), "its value is not base64")
     return None, (_parsed(lambda: x509.load_der_x509_certificate(der), "its value is not a certificate in DER"),)
 
@@ -163,7 +171,7 @@ def _read_pem(value: str) -> tuple[object, Certificates]:
 
 
 def _parsed(parse: Callable[[], Result], problem: str) -> Result:
-    """Return what the parser returns. Raises Rejected outside of any handler, so that nothing is chained to it."""
+    """Return the result of the parser. Raise Rejected outside of the error handler, so that Rejected has no cause."""
     with suppress(*UNREADABLE):
         return parse()
     raise Rejected(problem, Reason.SECRET_UNREADABLE)
@@ -179,7 +187,7 @@ def _usable(key: object) -> PrivateKey:
 
 
 def _leaf(key: PrivateKey, certificates: Certificates, expected: Thumbprint) -> x509.Certificate:
-    """Return the expected certificate. A renewal may keep its key, so that more than one can fit it."""
+    """Return the expected certificate of the key. A renewal may keep the key, so several certificates can fit."""
     fitting = {thumbprint(certificate): certificate for certificate in certificates if _fits(certificate, key)}
     if not fitting:
         raise Rejected("no certificate in its value belongs to its private key", Reason.KEY_MISMATCH)
@@ -194,7 +202,7 @@ def _another(found: Iterable[Thumbprint], expected: Thumbprint) -> Rejected:
 
 
 def thumbprint(certificate: x509.Certificate) -> Thumbprint:
-    """Return the thumbprint of a certificate that was parsed."""
+    """Return the thumbprint of a parsed certificate."""
     return thumbprint_of(certificate.public_bytes(Encoding.DER))
 
 
@@ -205,9 +213,10 @@ def _fits(certificate: x509.Certificate, key: PrivateKey) -> bool:
 
 
 def _chain(leaf: x509.Certificate, certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
-    """Return the issuers above the leaf, nearest first, up to a self-signed one or as far as they are known.
+    """Return the issuers above the leaf, the nearest first, up to a self-signed certificate.
 
-    Where two could be the issuer, as with a cross-signed root, it is the one that is valid for longer.
+    The chain ends earlier if the next issuer is not among the certificates. If two certificates could be the issuer, as
+    with a cross-signed root, the chain contains the certificate that expires later.
     """
     chain = [leaf]
     left = set(certificates) - {leaf}
@@ -224,7 +233,7 @@ def _lasting(certificate: x509.Certificate) -> tuple[datetime, Thumbprint]:
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Say whether the certificate names the issuer, and the issuer's key has signed it."""
+    """Return True if the certificate names the issuer, and the issuer's key has signed the certificate."""
     with suppress(*UNREADABLE, InvalidSignature):
         certificate.verify_directly_issued_by(issuer)
         return True

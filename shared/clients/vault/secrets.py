@@ -1,7 +1,7 @@
-"""Lineages of secrets: a PFX or PEM in a secret of its own, as purchased App Service certificates are kept.
+"""Read secrets that hold a certificate as lineages; Azure stores purchased App Service certificates as such secrets.
 
-The list of a secret's versions says neither thumbprint nor dates, so values are read: the newest ones, and each once in
-a process, since a version never changes. Of a value only what its certificate says in public is kept.
+The list of a secret's versions has neither thumbprints nor dates, so Certroll reads the values of the newest versions.
+A version never changes, so a process reads each value once. Certroll caches only the public part of a value.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,23 +26,29 @@ from shared.domain.tags import Tags, is_root
 PFX_REMEDY = "grant the identity Key Vault Secrets User on the vault or on this secret"
 LIST_REMEDY = "grant the identity Key Vault Reader on the vault, or by access policy the permission to list secrets"
 DEPTH = 5
-"""How many versions of a secret are read: each is a private key to check, some 40 ms."""
+"""How many versions of a secret Certroll reads; to check the private key of a version takes about 40 ms."""
 REMEMBERED = 16_384
 
 
 class Leaf(NamedTuple):
-    """What a version's certificate says in public, and what lies beside it."""
+    """The public part of a secret's version: its leaf certificate, and the bundle around the leaf."""
 
     thumbprint: Thumbprint
+    """The thumbprint of the leaf certificate."""
     not_before: datetime
+    """When the leaf certificate becomes valid."""
     not_after: datetime
+    """When the leaf certificate expires."""
     facts: CertificateFacts
+    """The facts that `judge` checks, such as host names and key type."""
     bundle: Bundle
+    """The issuers in the value, and whether the value has the private key of the leaf certificate."""
     der: bytes
+    """The leaf certificate in DER."""
 
 
 class SecretLineages:
-    """Reads secrets as lineages."""
+    """Reads the secrets of vaults as lineages."""
 
     def __init__(self, clients: Callable[[VaultName], SecretClient], retrying: Retrying) -> None:
         self._clients = clients
@@ -50,10 +56,11 @@ class SecretLineages:
         self._leaf = lru_cache(maxsize=REMEMBERED)(self._read_leaf)
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read one secret with its versions, judged as of `now`; what is no certificate is read no further.
+        """Read one secret with its versions, judged at the time `now`.
 
-        One request tells a password from a certificate. Raises NotFound, and Conflict where a version came
-        meanwhile.
+        The first request lists the versions. If the newest version is no certificate, such as a password, this function
+        reads no value. Raise NotFound if the secret does not exist, and Conflict if a version was added during the
+        read.
         """
         client, what = self._clients(ref.vault), f"vault secret {ref}"
         listing = client.list_properties_of_secret_versions(ref.name)
@@ -65,38 +72,38 @@ class SecretLineages:
             return Lineage(ref, (), None, foreign)
         newest = self._newest(client, what, ref, ordered)
         if newest not in entries:
-            raise Conflict(f"{what} got a new version while it was read; it is read again")
+            raise Conflict(f"{what} got a new version during the read; Certroll reads it again")
         ordered.sort(key=lambda entry: (entry.version == newest, *_age(entry)), reverse=True)
         return self._judged(ref, ordered, newest, now)
 
     def public_part(self, ref: VaultCertificateRef, version: str) -> bytes:
-        """Return the certificate of one version in DER. Raises Rejected where it holds none."""
+        """Return the certificate of one version in DER. Raise Rejected if the version holds no certificate."""
         what, client = f"vault secret {ref}, version {version}", self._clients(ref.vault)
         listing = client.list_properties_of_secret_versions(ref.name)
         entries = list(self._retrying.pages(what, listing, LIST_REMEDY))
         entry = next((e for e in entries if e.version == version), None)
         if entry is None:
-            raise NotFound(f"{what}: it is gone")
+            raise NotFound(f"{what}: the version no longer exists")
         return self._leaf(ref, version, _form(entry, entries)).der
 
     def forget(self) -> None:
-        """Read every version again."""
+        """Clear the cache, so that Certroll reads every version again."""
         self._leaf.cache_clear()
 
     def _newest(
         self, client: SecretClient, what: str, ref: VaultCertificateRef, ordered: list[SecretProperties]
     ) -> str:
-        """Return the version that the vault itself names as the latest, where dates leave it open."""
+        """Return the newest version. If two versions have the same creation date, the vault decides."""
         ties = [entry for entry in ordered if entry.created_on == ordered[0].created_on]
         if len(ties) == 1 or not all(entry.enabled for entry in ties):
             return str(ordered[0].version)
         return str(read_secret(self._retrying, what, lambda: client.get_secret(ref.name)).properties.version)
 
     def _judged(self, ref: VaultCertificateRef, ordered: list[SecretProperties], newest: str, now: datetime) -> Lineage:
-        """Return the lineage of the versions that can be read.
+        """Return the lineage of the readable versions.
 
-        One that is disabled or holds no certificate has no thumbprint to go by and is left out; where it is the newest,
-        it is why that one is refused.
+        The lineage omits a version that is disabled or holds no certificate, because its thumbprint is unknown. If the
+        omitted version is the newest, the lineage has a refusal.
         """
         leaves: dict[str, Leaf] = {}
         refusal: Refusal | None = None
@@ -144,7 +151,7 @@ class SecretLineages:
 
 
 def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret]) -> KeyVaultSecret:
-    """Read a secret. What is raised stands alone: the text of an SDK error shows the body that it failed on."""
+    """Read a secret. Raise errors without a cause, because an SDK error may quote the body of the answer."""
     try:
         return retrying.read(what, read, PFX_REMEDY)
     except AzureError as error:
@@ -154,19 +161,19 @@ def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret
 
 
 def holds_certificate(content_type: str | None) -> bool:
-    """Say whether a secret of that content type is a certificate."""
+    """Return True if the content type of a secret is that of a certificate."""
     return (content_type or "").strip().lower() in {PKCS12, PEM}
 
 
 def may_hold_certificate(entry: SecretProperties) -> bool:
-    """Say whether what a vault lists is a certificate by its content type, or a root by its tags."""
+    """Return True if a listed secret is a certificate by its content type, or a root by its tags."""
     return not entry.managed and (holds_certificate(entry.content_type) or is_root(_tags(entry)))
 
 
 def _foreign(entry: SecretProperties, versions: Iterable[SecretProperties]) -> Refusal | None:
-    """Return why a secret is no lineage by itself, None where it is one."""
+    """Return why a secret is no lineage, or None if the secret is a lineage."""
     if entry.managed:
-        return Refusal(Reason.BEHIND_A_CERTIFICATE, "it belongs to the vault certificate of its name")
+        return Refusal(Reason.BEHIND_A_CERTIFICATE, "it belongs to the vault certificate with the same name")
     if not _form(entry, versions):
         return Refusal(Reason.NOT_A_CERTIFICATE, f"its content type is {_content_type(entry)[:60]!r}")
     return None
@@ -177,13 +184,13 @@ def _age(entry: SecretProperties) -> tuple[datetime, str]:
 
 
 def _form(entry: SecretProperties, versions: Iterable[SecretProperties]) -> str:
-    """Return in which form the version holds a certificate, empty where in none.
+    """Return the form in which a version holds a certificate, or an empty text if it holds none.
 
-    A content type that is none of a certificate's is only looked behind where tags say that it is a root.
+    If the content type is not that of a certificate, the tags must say that the secret is a root.
     """
     if holds_certificate(entry.content_type):
         return _content_type(entry)
-    return BARE if any(is_root(_tags(one)) for one in versions) else ""
+    return BARE if any(is_root(_tags(version)) for version in versions) else ""
 
 
 def _tags(entry: SecretProperties) -> Tags:

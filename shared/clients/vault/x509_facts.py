@@ -1,6 +1,6 @@
-"""What an X.509 certificate says of itself, as plain values.
+"""Read the facts of an X.509 certificate as plain values.
 
-Certificates come from anywhere. Whatever is wrong with one, it is a ValueError that says so, and nothing else.
+A certificate may come from any source and have any defect. For every defect this module raises ValueError.
 """
 
 import hashlib
@@ -16,10 +16,11 @@ from shared.domain.certificates.version import CertificateFacts, KeyType
 from shared.domain.names import HostName, InvalidNameError, Thumbprint, parse_host_name
 
 LARGEST = 128 * 1024
-"""Bytes. A certificate with a thousand names has about 40,000."""
+"""The largest certificate that Certroll parses, in bytes; a certificate with 1,000 names has about 40,000 bytes."""
 LONGEST_ISSUER = 200
 PUBLIC_POLICIES = frozenset({"2.23.140.1.1", "2.23.140.1.2.1", "2.23.140.1.2.2", "2.23.140.1.2.3"})
-"""What certificates under the CA/Browser Forum's rules name one of (Baseline Requirements 7.1.2.7.9 and 7.1.6.1)."""
+"""The policies of which every public certificate names at least one (CA/Browser Forum, Baseline Requirements,
+7.1.2.7.9 and 7.1.6.1)."""
 _OLD_HASHES = {"1.2.840.113549.1.1.2": "md2", "1.2.840.113549.1.1.3": "md4", "1.2.840.113549.1.1.4": "md5"}
 UNREADABLE = (
     ValueError,
@@ -30,25 +31,25 @@ UNREADABLE = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
-"""What the parsers of the library raise of hostile input."""
+"""The errors that the library `cryptography` raises for malformed input."""
 Value = TypeVar("Value")
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 
 def thumbprint_of(der: bytes) -> Thumbprint:
-    """Return the SHA-1 of a certificate in upper-case hex: Azure's name for it, not a safeguard."""
+    """Return the thumbprint by which Azure names a certificate: its SHA-1 in upper-case hex."""
     return Thumbprint(hashlib.sha1(der, usedforsecurity=False).hexdigest().upper())
 
 
 def read_facts(der: bytes) -> CertificateFacts:
-    """Return what a certificate says of itself. Raises ValueError where it cannot be read."""
+    """Return the facts of a certificate in DER. Raise ValueError if the certificate is unreadable."""
     if len(der) > LARGEST:
         raise ValueError(f"a certificate of {len(der)} bytes, more than {LARGEST}")
     return _readable(lambda: _facts(x509.load_der_x509_certificate(der)))
 
 
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:
-    """Return what a certificate says of itself. Raises ValueError where it makes no sense."""
+    """Return the facts of a parsed certificate. Raise ValueError if a part of the certificate is unreadable."""
     return _readable(lambda: _facts(certificate))
 
 
@@ -56,7 +57,7 @@ def _readable(read: Callable[[], Value]) -> Value:
     try:
         return read()
     except UNREADABLE as error:
-        raise ValueError(f"no certificate that can be read: {str(error)[:LONGEST_ISSUER]}") from error
+        raise ValueError(f"the certificate cannot be read: {str(error)[:LONGEST_ISSUER]}") from error
 
 
 def _facts(certificate: x509.Certificate) -> CertificateFacts:
@@ -80,14 +81,17 @@ def _facts(certificate: x509.Certificate) -> CertificateFacts:
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
-    """Say whether it is a certificate authority's: without basic constraints it is none (RFC 5280, 4.2.1.9)."""
+    """Return True if the certificate is that of a certificate authority.
+
+    A certificate without basic constraints is not that of an authority (RFC 5280, 4.2.1.9).
+    """
     constraints = _extension(certificate, x509.BasicConstraints)
     return constraints is not None and constraints.ca
 
 
 def name_of(name: x509.Name) -> str:
-    """Return a name for people: its common name, or all of it where it has none."""
-    common = [str(one.value) for one in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    """Return an X.509 name for people: its common name, or the whole name if it has no common name."""
+    common = [str(attribute.value) for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
     text = (common[0] if common else name.rfc4514_string())[:LONGEST_ISSUER]
     return "".join(character if character.isprintable() else "?" for character in text)
 
@@ -101,7 +105,7 @@ def _kind(key: object) -> tuple[KeyType, int]:
 
 
 def _signature_hash(certificate: x509.Certificate) -> str:
-    """Return the hash under the issuer's signature, or the number of the algorithm where it has no hash of its own."""
+    """Return the hash algorithm of the issuer's signature, or the signature's OID if it has no separate hash."""
     number = certificate.signature_algorithm_oid.dotted_string
     try:
         algorithm = certificate.signature_hash_algorithm
@@ -118,7 +122,7 @@ def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extensio
 
 
 def _usages(certificate: x509.Certificate) -> frozenset[x509.ObjectIdentifier] | None:
-    """Return the extended key usages, None where the certificate limits itself to none (RFC 5280, 4.2.1.12)."""
+    """Return the extended key usages, or None if the certificate allows every usage (RFC 5280, 4.2.1.12)."""
     extension = _extension(certificate, x509.ExtendedKeyUsage)
     return None if extension is None else frozenset(extension)
 
@@ -133,7 +137,10 @@ def _policies(certificate: x509.Certificate) -> Iterable[str]:
 
 
 def _names(certificate: x509.Certificate) -> frozenset[HostName]:
-    """Return the host names. The common name counts only where there are no alternative names."""
+    """Return the host names of a certificate.
+
+    The common name counts only if the certificate has no alternative names.
+    """
     alternative = _extension(certificate, x509.SubjectAlternativeName)
     if alternative is not None:
         texts: Iterable[str] = alternative.get_values_for_type(x509.DNSName)
@@ -143,7 +150,7 @@ def _names(certificate: x509.Certificate) -> frozenset[HostName]:
 
 
 def _host_names(text: str) -> tuple[HostName, ...]:
-    """Return the name, or nothing for a text that cannot be a host name, such as a person's common name."""
+    """Return the text as a host name, or nothing if it is no host name, such as the common name of a person."""
     try:
         return (parse_host_name(text),)
     except InvalidNameError:

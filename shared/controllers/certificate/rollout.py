@@ -110,7 +110,7 @@ def _tell_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout)
     """Record the apps that may go now and send each its message; return the rollout with them."""
     ports = work.run.ports
     if apps or rollout.rolls:
-        ports.rollouts.looked(work.ref, rollout, work.snapshot.now)
+        ports.rollouts.observed(work.ref, rollout, work.snapshot.now)
     recorded = tuple(ports.settings_rolls.put_roll(work.ref, app) for app in apps)
     work.send(roll.site for roll in recorded if roll.under_way)
     renewed = {roll.site for roll in recorded}

@@ -81,7 +81,7 @@ def observe_managed(run: Run) -> View:
     """Return what is there in the subscriptions, or in all that the identity sees where none is named."""
     subscriptions = run.intent.subscriptions or run.ports.app_service.subscriptions()
     if not subscriptions:
-        raise Denied("the identity sees no subscription: grant it the role that the README lists")
+        raise Denied("the identity sees no subscription: grant it the role that docs/reference/roles.md lists")
     views = tuple(run.pool.map(partial(_subscription, run), subscriptions))
     fleets = [view.fleet for view in views]
     fleet = Fleet(

@@ -57,7 +57,7 @@ def observe_fleet(
     view = View(app_service, pool)
     subscriptions = subscriptions or app_service.subscriptions()
     if not subscriptions:
-        raise Denied("the identity sees no subscription: grant it the role that the README lists")
+        raise Denied("the identity sees no subscription: grant it the role that docs/reference/roles.md lists")
     productions = view.each_subscription(app_service.sites, subscriptions)
     certificates = view.certificates(subscriptions, productions, targets.private)
     environments, roots = view.environments(ports.environments, subscriptions, targets.environments)

@@ -24,7 +24,7 @@ from local.listener import Connection, Listener
 from local.patience import HANG
 from local.proxy import Proxy
 from local.tls import server_context
-from shared.clients.network.app_probe import TIME_OUT_SECONDS, AppProbe, _Line
+from shared.clients.network.app_probe import TIME_OUT_SECONDS, AppProbe, _ProbeConnection
 from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeResult, Verdict
 from shared.domain.names import HostName
 from tests.build import FOREIGN, NEW, OLD
@@ -521,10 +521,10 @@ def assert_left_in_time() -> None:
 
 def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
     """The probe closes a connection at once if it is established only after the time-out."""
-    line, (here, there) = _Line(HOST), socket.socketpair()
+    connection, (here, there) = _ProbeConnection(HOST), socket.socketpair()
     with here, there:
-        line.cut()
-        line.keep(here)
+        connection.cut()
+        connection.keep(here)
         there.settimeout(HANG)
         assert there.recv(1) == b""
 

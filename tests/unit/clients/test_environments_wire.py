@@ -123,9 +123,9 @@ def test_root_is_read_in_every_form(wire: dict[str, Any], expected: RootCertific
 @pytest.mark.parametrize(
     ("wire", "problem"),
     [
-        pytest.param(root_wire(blob="?"), "its blob is no base64: ", id="a blob that is no base64"),
+        pytest.param(root_wire(blob="?"), "its blob is not base64: ", id="a blob that is no base64"),
         pytest.param(root_wire(blob="\u00fc"), "ASCII", id="a blob beyond ASCII"),
-        pytest.param(root_wire(OWN, blob="A"), "its blob is no base64: ", id="a blob cut short, under a name of ours"),
+        pytest.param(root_wire(OWN, blob="A"), "its blob is not base64: ", id="a blob cut short, under a name of ours"),
         pytest.param(root_wire(thumbprint="A" * 39), "is not a SHA-1 thumbprint", id="a thumbprint cut short"),
         pytest.param(root_wire(thumbprint=[OLD]), "is not a SHA-1 thumbprint", id="a thumbprint in a list"),
         pytest.param({"properties": {}}, "'None' is not the resource id", id="no id"),
@@ -154,8 +154,8 @@ def test_odd_root_is_named_and_hides_no_other(wire: dict[str, Any], problem: str
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        pytest.param(["a root"], "the answer is no object", id="a list"),
-        pytest.param({"value": {"a": "root"}}, "its value is no list", id="an object of objects"),
+        pytest.param(["a root"], "the answer is not an object", id="a list"),
+        pytest.param({"value": {"a": "root"}}, "its value is not a list", id="an object of objects"),
     ],
 )
 def test_what_is_no_list_is_refused(answer: Any, problem: str) -> None:  # noqa: ANN401 - JSON of any shape

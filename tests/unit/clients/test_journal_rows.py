@@ -92,15 +92,6 @@ def test_record_comes_back_as_it_was(record: RollRecord) -> None:
     assert roll_record(Stored(row)) == replace(record, revision="7")
 
 
-def test_row_of_an_earlier_release_is_read() -> None:
-    """The journal reads rows of an earlier release, whose edits have no field for root lists."""
-    row = {**roll_row(replace(FULL, edits=EDITS[:1])), "PartitionKey": lineage_key(REF)}
-    row |= {"edits_0": json.dumps([[LOAD_LIST, NEW, [OLDER], OLD]])}
-    del row["wants_root"]
-    known = roll_record(Stored(row))
-    assert (known.edits, known.wants_root) == (EDITS[:1], False)
-
-
 def test_row_holds_only_what_a_table_can() -> None:
     """A row has only property types of Table Storage, long texts in parts, and a shortened detail."""
     many = tuple(SettingEdit(f"PIN_{number:04}", NEW, (OLD,), OLD) for number in range(1000))
@@ -142,21 +133,13 @@ def test_record_of_a_site_comes_back_as_it_was() -> None:
     assert lineage_key(REF) != lineage_key(OTHER_REF)
 
 
-def test_record_of_a_site_from_an_earlier_certroll_is_read() -> None:
-    """The journal reads a row from before the column `again` existed as a site without a rebind."""
-    row = site_row(REF, record(SiteState.PROVEN))
-    del row["rebind"]
-    assert site_record(row).rebind is Rebind.NO
-
-
 def test_what_copies_held_comes_back_as_it_was() -> None:
     """The journal reads the recorded thumbprints of a fleet's copies back unchanged from a row.
 
-    The row lists these thumbprints in a stable order. A row of an earlier release without the property `held` gives
-    an empty set of thumbprints.
+    The row lists these thumbprints in a stable order.
     """
     held = frozenset({(WEST, OLD), (NORTH, NEW), (WEST, FOREIGN)})
     text = held_text(replace(rollout(), held=held))
     assert held_of({"held": text}) == held
     assert json.loads(text) == sorted(json.loads(text))
-    assert (held_of({}), held_of({"held": ""}), held_of({"held": held_text(rollout())})) == (frozenset(),) * 3
+    assert held_of({"held": held_text(rollout())}) == frozenset()

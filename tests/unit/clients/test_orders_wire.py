@@ -107,19 +107,23 @@ def test_place_that_is_no_vault_has_no_secret(names: object) -> None:
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        pytest.param(None, "it is no object", id="nothing"),
-        pytest.param(3, "it is no object", id="a number"),
-        pytest.param(["x"], "it is no object", id="a list"),
+        pytest.param(None, "it is not an object", id="nothing"),
+        pytest.param(3, "it is not an object", id="a number"),
+        pytest.param(["x"], "it is not an object", id="a list"),
         pytest.param({}, "is not the resource id of a certificate order", id="no id"),
         pytest.param({"id": VAULT_ID}, "is not the resource id of a certificate order", id="another resource"),
-        pytest.param({"id": ORDER_ID, "properties": []}, "its properties is no object", id="properties as a list"),
-        pytest.param({"id": ORDER_ID, "tags": "x"}, "its tags is no object", id="tags as a text"),
-        pytest.param(wire(certificates=[1]), "its certificates is no object", id="certificates as a list"),
-        pytest.param(wire(certificates={"a": 1}), "its a is no object", id="a place as a number"),
-        pytest.param(wire(expirationTime="soon"), "'soon' is no moment", id="an end that is no moment"),
-        pytest.param(wire(expirationTime={"a": 1}), "is no moment", id="an end that is an object"),
+        pytest.param({"id": ORDER_ID, "properties": []}, "its properties is not an object", id="properties as a list"),
+        pytest.param({"id": ORDER_ID, "tags": "x"}, "its tags is not an object", id="tags as a text"),
+        pytest.param(wire(certificates=[1]), "its certificates is not an object", id="certificates as a list"),
+        pytest.param(wire(certificates={"a": 1}), "its a is not an object", id="a place as a number"),
+        pytest.param(wire(expirationTime="soon"), "'soon' is not a date and time", id="an end that is no moment"),
+        pytest.param(wire(expirationTime={"a": 1}), "is not a date and time", id="an end that is an object"),
         pytest.param(wire(autoRenew="yes"), "its autoRenew is 'yes'", id="a switch as a text"),
-        pytest.param(wire(appServiceCertificateNotRenewableReasons=3), "are no list", id="reasons as a number"),
+        pytest.param(
+            wire(appServiceCertificateNotRenewableReasons=3),
+            "its list of reasons against a renewal is not a list",
+            id="reasons as a number",
+        ),
     ],
 )
 def test_what_cannot_be_read_says_why(found: object, message: str) -> None:

@@ -213,7 +213,7 @@ def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple
     proxy.answers = [proxy.serves(old)]
     handshake = TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, NOW)
     assert (handshake.state, proxy.targets) == (SiteState.UNPROVEN, [])
-    assert str(handshake) == f"{HOST} could not be reached: there was no time left to look"
+    assert str(handshake) == f"{HOST} could not be reached: no time was left for a handshake"
 
 
 def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,7 @@ def test_old_hashes_are_known_by_name(number: str, told: str) -> None:
     ("named_policies", "public"),
     [
         pytest.param(("2.23.140.1.1",), True, id="extended validation"),
-        pytest.param((OWN, DV), True, id="domain validation, beside the authority's own"),
+        pytest.param((OWN, DV), True, id="domain validation, next to the authority's own"),
         pytest.param(("2.23.140.1.2.2",), True, id="organization validation"),
         pytest.param(("2.23.140.1.2.3",), True, id="individual validation"),
         pytest.param((OWN,), False, id="an authority's own alone"),
@@ -270,7 +270,7 @@ def test_size_is_looked_at_before_anything_is_parsed() -> None:
     """Certroll refuses a certificate of more than 128 KB before it parses any of it."""
     with pytest.raises(ValueError, match=f"a certificate of {128 * 1024 + 1} bytes, more than {128 * 1024}"):
         read_facts(bytes(128 * 1024 + 1))
-    with pytest.raises(ValueError, match="no certificate that can be read: "):
+    with pytest.raises(ValueError, match="the certificate cannot be read: "):
         read_facts(bytes(128 * 1024))
 
 

@@ -164,7 +164,7 @@ def test_hostile_root_is_refused_without_showing_it(value: str) -> None:
 
 def test_root_that_is_gone_is_said_to_be() -> None:
     """Certroll reports a version as gone if the vault no longer lists the version."""
-    with pytest.raises(NotFound, match="version v7: it is gone"):
+    with pytest.raises(NotFound, match="version v7: the version no longer exists"):
         lineages(Secret({"value": IN_PEM, "tags": ASKED})).public_part(REF, "v7")
 
 
