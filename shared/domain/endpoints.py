@@ -1,4 +1,4 @@
-"""Where Azure, our own storage and the name servers are."""
+"""The addresses of Azure's clouds, of the storage account and of name servers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,9 +18,10 @@ class CloudName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StorageAddress:
-    """The storage account of the Function App: a connection string, or the services' addresses for the identity."""
+    """The address of the Function App's storage account."""
 
     connection_string: str | None = None
+    """The connection string. If it is None, Certroll uses its identity and the addresses of the three services."""
     blob_uri: str = ""
     queue_uri: str = ""
     table_uri: str = ""
@@ -28,14 +29,14 @@ class StorageAddress:
 
 @dataclass(frozen=True, slots=True)
 class DnsServer:
-    """A name server that resolves for us."""
+    """A name server that answers the DNS questions of Certroll."""
 
     address: str
     port: int = DNS_PORT
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the server that `ip`, `ip:port` or `[ip]:port` names. Raises ValueError with the cure."""
+        """Return the server that `ip`, `ip:port` or `[ip]:port` names. Raises ValueError, which names a right form."""
         bare = text.strip()
         address, colon, port = bare.rpartition(":")
         if not colon or (":" in address and not address.endswith("]")):

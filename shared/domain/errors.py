@@ -1,26 +1,29 @@
-"""What can go wrong, as the core sees it.
+"""The errors that Certroll raises on purpose, as one tree.
 
 CertrollError
-├── AzureError            an answer of Azure, or none
-│   ├── Transient         try again in place, until the deadline
-│   │   ├── Throttled       too many requests; `retry_after` says when
-│   │   ├── SiteLocked      another write on the same site is under way
-│   │   └── Unavailable     5xx before anything was done, or no connection
-│   ├── OutcomeUnknown    a write may have been applied: read again before repeating it
-│   ├── Conflict          the world moved since it was read: plan again
-│   ├── Denied            a right is missing
-│   ├── NotFound          the thing is gone
+├── AzureError            Azure answered with an error, or did not answer
+│   ├── Transient         Certroll repeats the call within its deadline
+│   │   ├── Throttled       too many requests; `retry_after` is the wait that Azure asks for
+│   │   ├── SiteLocked      another write on the same site is in progress
+│   │   └── Unavailable     5xx before Azure changed anything, or no connection
+│   ├── OutcomeUnknown    a write may have been applied: read the resource before repeating the write
+│   ├── Conflict          the resource changed after Certroll read it: plan again
+│   ├── Denied            the identity lacks a right
+│   ├── NotFound          the resource does not exist
 │   ├── Rejected          the request is wrong: do not repeat it
-│   └── NotKept           a superseded version could not be kept beside the new one
-├── StopRefused           a site may not be stopped; it runs
-├── NotYet                this step can only be done after those that follow it
-├── NotSettled            written, but Azure still shows the old state
-├── LeaseLost             another instance may write now: stop
-├── LeaseBusy             another instance is at work: come back later
-├── MessageInvalid        a queue message that no retry can mend
-├── EventRejected         an event that is not for this installation, or cannot be read
-├── TargetInvalid         a tag names a target that cannot be one, that is not there, or that may be several
-└── SettingsInvalid       the settings are wrong; names every problem
+│   └── NotKept           Certroll could not keep a superseded version next to the new one
+├── StopRefused           Azure refuses to stop a site, so the site goes on running
+├── NotYet                this step is possible only after the later steps of the plan
+├── OutOfTime             the time of the run is over: the next run does the rest
+├── NotSettled            after a write Azure still shows the old state
+├── LeaseBusy             another run holds the lease: come back later
+├── LeaseLost             another run may write now: stop
+├── MessageInvalid        a queue message is malformed, so that a retry cannot help
+├── EventRejected         an event is malformed, or concerns another installation
+├── TargetInvalid         a target in a tag is malformed, missing or ambiguous
+├── SettingsInvalid       settings are missing or wrong; the error names every problem
+├── InvalidNameError      a text is not the name that it should be (shared/domain/names.py)
+└── ProbeInvalid          the tag `certroll-probe` is malformed (shared/domain/fleet/probe.py)
 """
 
 from datetime import timedelta
@@ -29,7 +32,7 @@ from shared.domain.reason import Reason
 
 
 class CertrollError(Exception):
-    """Anything that Certroll raises on purpose."""
+    """Every error that Certroll raises on purpose."""
 
 
 class AzureError(CertrollError):
@@ -44,7 +47,7 @@ class AzureError(CertrollError):
 
 
 class Transient(AzureError):
-    """Worth trying again in place."""
+    """A call failed, and the same call may succeed within seconds."""
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
@@ -52,35 +55,35 @@ class Transient(AzureError):
 
 
 class Throttled(Transient):
-    """Too many requests (429)."""
+    """Azure refused a call because Certroll sent too many requests (429)."""
 
 
 class SiteLocked(Transient):
-    """Another operation holds the site (Microsoft.Web 429 with extended code 59206, or 409 in progress)."""
+    """Another operation locks the site (Microsoft.Web 429 with extended code 59206, or 409 in progress)."""
 
 
 class Unavailable(Transient):
-    """Azure could not answer, and nothing was changed."""
+    """Azure could not answer, and changed nothing."""
 
 
 class OutcomeUnknown(AzureError):
-    """A write was sent, and whether it was applied is not known (504, or the answer was lost)."""
+    """Certroll sent a write and does not know whether Azure applied the write (504, or a lost answer)."""
 
 
 class Conflict(AzureError):
-    """What is there is not what was planned against."""
+    """A resource is no longer in the state that the plan was made for."""
 
 
 class Denied(AzureError):
-    """The identity lacks a right (401, 403)."""
+    """The identity of Certroll lacks a right (401, 403)."""
 
 
 class NotFound(AzureError):
-    """What was asked for does not exist (404)."""
+    """The requested resource does not exist (404)."""
 
 
 class Rejected(AzureError):
-    """The request is refused as it is, by Azure or before it is sent; the same one would be refused again."""
+    """Azure, or Certroll itself, refuses a request, and would refuse the same request again."""
 
     def __init__(self, message: str, reason: Reason = Reason.REJECTED_BY_AZURE) -> None:
         super().__init__(message)
@@ -88,11 +91,14 @@ class Rejected(AzureError):
 
 
 class NotKept(AzureError):
-    """A superseded version could not be brought into a webspace: what names it goes on without an overlap."""
+    """Certroll could not bring a superseded version into a webspace.
+
+    Apps that name the superseded version have no overlap of both versions.
+    """
 
 
 class StopRefused(CertrollError):
-    """Azure did not stop a site, and will not."""
+    """Azure did not stop a site, and a retry would not help."""
 
     def __init__(self, message: str, reason: Reason) -> None:
         super().__init__(message)
@@ -100,31 +106,31 @@ class StopRefused(CertrollError):
 
 
 class NotYet(CertrollError):
-    """This step can only be done after those that follow it."""
+    """This step of a plan is possible only after the later steps."""
 
 
 class OutOfTime(CertrollError):
-    """What is left must go into another run."""
+    """The time of a run is over, and the next run does the rest of the work."""
 
 
 class NotSettled(CertrollError):
-    """What was written is not what is read, for longer than Azure usually takes."""
+    """After a write Azure shows the old state for longer than usual."""
 
 
 class LeaseBusy(CertrollError):
-    """Another instance holds the lease."""
+    """Another run holds the lease."""
 
 
 class LeaseLost(CertrollError):
-    """The lease could not be renewed."""
+    """A run could not renew its lease."""
 
 
 class MessageInvalid(CertrollError):
-    """A queue message that cannot be read; repeating it changes nothing."""
+    """A queue message is malformed, so that a retry cannot help."""
 
 
 class EventRejected(CertrollError):
-    """An event that is recorded and accepted, but not acted on."""
+    """Certroll accepts and records an event, and does nothing because of it."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -132,7 +138,10 @@ class EventRejected(CertrollError):
 
 
 class TargetInvalid(CertrollError):
-    """A tag does not say where something is to go. The message says which entry, and what to write."""
+    """A target in a tag is malformed, missing or ambiguous.
+
+    The message names the wrong entry and the correction.
+    """
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)

@@ -1,9 +1,11 @@
-"""Events of Key Vault as Azure really sends them: two envelopes, keys in mixed case and with stray blanks.
+"""Read the events of Key Vault, in both envelopes that Azure sends.
 
-Nothing in an event is believed but the name of a vault and of an object, and that vault must be one of ours. Everything
-else is read again from Azure, so a forged event costs one look.
-Sources: Azure docs, "Azure Key Vault as Event Grid source" (its sample has the key `ObjectName ` and a version with a
-leading blank, and types for NBF and EXP that disagree with its table).
+Certroll takes only the names of the vault and of the object from an event, and the vault must be in CERTROLL_VAULTS.
+Certroll reads everything else from Azure, so a forged event costs one read.
+
+Azure writes the keys of an event in mixed case and with stray blanks (Azure docs, "Azure Key Vault as Event Grid
+source"). Azure's sample of an event has the key `ObjectName ` and a version with a leading blank. The types of NBF and
+EXP in Azure's sample disagree with the table on the same page.
 """
 
 from collections.abc import Mapping
@@ -17,21 +19,24 @@ from shared.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class VaultEvent:
-    """A certificate to look at, and what the event says should be reported of it, None for a new version."""
+    """The certificate that an event is about."""
 
     ref: VaultCertificateRef
     finding: Reason | None
+    """The finding that Certroll reports because of the event, None for a new version."""
 
 
 class EventKind(NamedTuple):
-    """What an event type is about, and what it says should be reported, None for a new version."""
+    """How Certroll reads the events of one type."""
 
     of: ObjectKind
+    """The kind of vault object that the event is about."""
     finding: Reason | None = None
+    """The finding that Certroll reports because of the event, None for a new version."""
 
 
 def _folded(fields: object) -> dict[str, object]:
-    """Return a mapping with its keys stripped and lower-cased; empty for anything that is no mapping."""
+    """Return a mapping with stripped, lower-case keys, or an empty mapping for any other value."""
     if not isinstance(fields, Mapping):
         return {}
     return {str(key).strip().lower(): value for key, value in fields.items()}
@@ -43,9 +48,9 @@ def _text(fields: Mapping[str, object], *names: str) -> str:
 
 
 def parse_vault_event(raw: object, kinds: Mapping[str, EventKind], vaults: frozenset[VaultName]) -> VaultEvent:
-    """Return what a raw event asks for. Raises EventRejected with the reason for every other event.
+    """Return the certificate that a raw event is about.
 
-    `kinds` are the event types that are acted on, in lower case.
+    `kinds` holds the event types that Certroll handles, in lower case. Raises EventRejected for every other event.
     """
     event = _folded(raw)
     data = _folded(event.get("data"))

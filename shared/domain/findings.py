@@ -1,4 +1,4 @@
-"""What is written down: history, findings and kept messages. Never a secret."""
+"""The entries of the journal for people: history, findings and dead letters. No entry holds a secret."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from shared.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One thing done or left undone."""
+    """One action that Certroll took or skipped."""
 
     at: datetime
     event: str
@@ -19,10 +19,11 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that a person should know. `scope` is the vault certificate, vault or queue it belongs to."""
+    """A problem or a fact that Certroll reports to operators."""
 
     at: datetime
     scope: str
+    """The vault certificate, vault or queue that the finding belongs to."""
     subject: str
     reason: Reason
     detail: str
@@ -30,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that failed for good, kept as it was."""
+    """A queue message that failed for good, with its unchanged body."""
 
     key: str
     queue: str

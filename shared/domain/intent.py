@@ -1,4 +1,4 @@
-"""What the operators want, from settings."""
+"""The decisions of the operators, read from the settings of the Function App."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,7 +11,7 @@ from shared.domain.rollout.budget import MaxUnavailable
 
 
 class Mode(StrEnum):
-    """Whether plans are carried out."""
+    """The mode of Certroll: it only observes, or it also applies its plans."""
 
     OBSERVE = "observe"
     APPLY = "apply"
@@ -19,39 +19,48 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What the operators want, from settings.
-
-    No `subscriptions` means all that the identity sees. `own_site` is the site that Certroll runs on.
-    `probe_settle` is the wait between a change of a site and the first probe that counts. `max_restarts` is how many
-    sites of one App Service plan may be restarting at a time; no `restart_window` means at any time.
-    `delete_superseded` is about what people uploaded; what Certroll made it deletes, both after `delete_grace`, and
-    `max_deletes` of a vault certificate at a time. `order_actions` lets purchased certificates be renewed and reissued,
-    which costs money. `ase_max_unavailable` is how many apps of an App Service Environment may be down at once, in all
-    and on each plan; without it none is stopped. `app_service` and `registration` are the services of Azure that have
-    to get into the vaults.
-    """
+    """The decisions of the operators, read from the settings of the Function App."""
 
     vaults: frozenset[VaultName] = frozenset()
+    """The vaults whose certificates Certroll carries."""
     subscriptions: tuple[str, ...] = ()
+    """The subscriptions that Certroll reads. If empty, Certroll reads every subscription that its identity sees."""
     mode: Mode = Mode.OBSERVE
     stage_soak: timedelta = timedelta(hours=1)
+    """How long a new version without proof runs in its first webspace before Certroll goes on to the next."""
     own_site: str | None = None
+    """The name of the site that Certroll runs on."""
     own_subscription: str | None = None
+    """The subscription of the site that Certroll runs on."""
     probe_settle: timedelta = timedelta(seconds=120)
+    """The wait between a change of an app's settings and the first probe that counts."""
     slots_first: bool = True
+    """True if the slots of a site get a new version before the site itself."""
     restart_window: RestartWindow | None = None
+    """The windows in which Certroll may restart sites. None allows a restart at any time."""
     max_restarts: int = 1
+    """How many sites of one App Service plan may restart at the same time."""
     delete_superseded: bool = False
+    """True if Certroll also deletes superseded certificates that people uploaded."""
     delete_grace: timedelta = timedelta(days=30)
+    """How long Certroll waits before it deletes a superseded certificate."""
     max_deletes: int = 5
+    """How many superseded copies of one vault certificate Certroll deletes in one run."""
     order_actions: bool = False
+    """True if Certroll may renew and reissue purchased certificates, which costs money."""
     app_service: Principal = field(default_factory=app_service)
+    """App Service as a principal, which reads the vaults to import certificates."""
     registration: Principal = field(default_factory=registration)
+    """Certificate registration as a principal, which stores purchased certificates in the vaults."""
     ase_max_unavailable: MaxUnavailable | None = None
+    """How many apps of an App Service Environment may be down at once, in all and on each plan.
+
+    If it is None, Certroll stops no app.
+    """
 
     def owns(self, site: SiteRef) -> bool:
-        """Say whether the site, or the site of the slot, is the one that Certroll itself runs on.
+        """Return True if Certroll itself runs on the site, or on the site of the slot.
 
-        Where it is not known in which subscription that is, every site of its name counts.
+        If Certroll does not know its own subscription, every site with the name of its own site counts.
         """
         return site.name == self.own_site and self.own_subscription in {None, site.subscription}

@@ -1,6 +1,6 @@
 """The messages of the work queues.
 
-Anybody who can write to the storage account can write one: they are parsed, then believed.
+Everybody who may write to the storage account can send a message, so Certroll checks the form of each message.
 """
 
 import json
@@ -12,12 +12,14 @@ from shared.domain.errors import MessageInvalid
 from shared.domain.names import EnvironmentRef, InvalidNameError, SiteRef, VaultCertificateRef
 
 VERSION = 1
+"""The version of the message format."""
 MOST_WAITS = 20
+"""How often in a row a message may wait."""
 _LONGEST_BODY = 4096
 
 
 class Cause(StrEnum):
-    """Why a certificate is looked at."""
+    """Why Certroll starts a run for a certificate."""
 
     EVENT = "event"
     SWEEP = "sweep"
@@ -59,15 +61,16 @@ def _ref(fields: dict[str, object]) -> VaultCertificateRef:
 
 @dataclass(frozen=True, slots=True)
 class CertificateMessage:
-    """Look at this vault certificate."""
+    """A message that starts a run for a vault certificate."""
 
     ref: VaultCertificateRef
     cause: Cause
     waits: int = 0
+    """How often the message has waited in a row."""
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Return the message. Raises MessageInvalid naming what is wrong."""
+        """Return the message in a JSON body. Raises MessageInvalid, which names the problem."""
         fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}))
         try:
             return cls(_ref(fields), Cause(_text(fields, "cause")), _waits(fields))
@@ -75,7 +78,10 @@ class CertificateMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next look, None where it has waited often enough: the sweep finds it."""
+        """Return the message for the next run, or None after MOST_WAITS waits in a row.
+
+        After the last message the hourly sweep finds the certificate.
+        """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits)
 
@@ -88,15 +94,16 @@ class CertificateMessage:
 
 @dataclass(frozen=True, slots=True)
 class SiteMessage:
-    """Carry this vault certificate to this site or slot."""
+    """A message that starts a run for a site or slot: it gets the newest version of a vault certificate."""
 
     site: SiteRef
     ref: VaultCertificateRef
     waits: int = 0
+    """How often the message has waited in a row."""
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Return the message. Raises MessageInvalid naming what is wrong."""
+        """Return the message in a JSON body. Raises MessageInvalid, which names the problem."""
         fields = _fields(body, frozenset({"v", "site", "vault", "kind", "name", "waits"}))
         try:
             return cls(SiteRef.parse(_text(fields, "site")), _ref(fields), _waits(fields))
@@ -104,7 +111,10 @@ class SiteMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next try, None where it has waited often enough: the sweep finds it."""
+        """Return the message for the next run, or None after MOST_WAITS waits in a row.
+
+        After the last message the hourly sweep finds the site.
+        """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)
 
@@ -117,14 +127,15 @@ class SiteMessage:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentMessage:
-    """Carry the apps of this App Service Environment a step further through their stops and starts."""
+    """A message that starts a run for an App Service Environment: the run stops and starts its apps in waves."""
 
     environment: EnvironmentRef
     waits: int = 0
+    """How often the message has waited in a row."""
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Return the message. Raises MessageInvalid naming what is wrong."""
+        """Return the message in a JSON body. Raises MessageInvalid, which names the problem."""
         fields = _fields(body, frozenset({"v", "environment", "waits"}))
         try:
             return cls(EnvironmentRef.parse(_text(fields, "environment")), _waits(fields))
@@ -132,7 +143,10 @@ class EnvironmentMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next look, None where it has waited often enough: the sweep finds it."""
+        """Return the message for the next run, or None after MOST_WAITS waits in a row.
+
+        After the last message the hourly sweep finds the environment.
+        """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)
 
@@ -142,9 +156,8 @@ class EnvironmentMessage:
 
 
 CERTIFICATES: Final = "certificates"
-
-
+"""The queue of certificate messages."""
 SITES: Final = "sites"
-
-
+"""The queue of site messages."""
 ENVIRONMENTS: Final = "environments"
+"""The queue of environment messages."""

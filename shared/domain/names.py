@@ -1,7 +1,7 @@
-"""Names are parsed once, here, and compared plainly afterwards.
+"""Parse and normalise all names, so that the rest of the code compares names as plain texts.
 
-Azure treats resource ids, vault names and host names without regard to case and echoes them in changing case
-(Key Vault ids come back lower-cased from Microsoft.Web), so every name is normalised where it enters.
+Azure ignores the case of resource ids, vault names and host names, and returns them in changing case. For example
+Microsoft.Web returns Key Vault ids in lower case.
 """
 
 import re
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, Self
 from urllib.parse import quote, unquote
+
+from shared.domain.errors import CertrollError
 
 Thumbprint = NewType("Thumbprint", str)
 HostName = NewType("HostName", str)
@@ -30,8 +32,8 @@ _SITE_ID = re.compile(rf"{_WEB}{_SITE}")
 _COPY_ID = re.compile(rf"{_WEB}(?:{_SITE})?/(certificates|publiccertificates)/([^/]+)")
 
 
-class InvalidNameError(ValueError):
-    """A text is not the name that it should be. The message says which, and what was expected."""
+class InvalidNameError(CertrollError, ValueError):
+    """A text is not the name that it should be. The message quotes the text and names the expected form."""
 
 
 def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
@@ -41,7 +43,7 @@ def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
 
 
 def _web(subscription: str, resource_group: str) -> str:
-    """Return how the resource ids of all that App Service has in a resource group begin."""
+    """Return the beginning of the resource ids of all App Service resources in a resource group."""
     return f"/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.Web"
 
 
@@ -51,7 +53,7 @@ def parse_thumbprint(text: str) -> Thumbprint:
 
 
 def parse_host_name(text: str) -> HostName:
-    """Return the host name in lower case and as A-labels; a leading `*.` is allowed. Raises InvalidNameError."""
+    """Return the host name in lower case and as A-labels. A leading `*.` is allowed. Raises InvalidNameError."""
     lowered = text.strip().rstrip(".").lower()
     if not lowered.isascii():
         try:
@@ -62,7 +64,7 @@ def parse_host_name(text: str) -> HostName:
 
 
 def parse_vault_name(text: str) -> VaultName:
-    """Return the lower-case vault name from a name or from a whole resource id. Raises InvalidNameError."""
+    """Return the lower-case vault name in a name or in a whole resource id. Raises InvalidNameError."""
     lowered = text.strip().lower()
     as_id = _VAULT_ID.fullmatch(lowered)
     return VaultName(_matching(_VAULT_NAME, as_id.group(1) if as_id else lowered, "a Key Vault name or resource id"))
@@ -74,28 +76,29 @@ def parse_subscription(text: str) -> str:
 
 
 class ObjectKind(StrEnum):
-    """What kind of vault object carries a lineage: a vault certificate, or a secret that holds a PFX."""
+    """The kind of vault object that holds a certificate: a vault certificate, or a secret with a PFX."""
 
     CERTIFICATE = "certificate"
-    SECRET = "secret"  # noqa: S105 - the word, not one of them
+    SECRET = "secret"  # noqa: S105 - the word is not a password
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class VaultCertificateRef:
-    """One named certificate of one vault, all its versions.
-
-    `kind` says how it is read and is no part of its identity: a vault certificate has the secret of its own name, so a
-    vault never has both a certificate and another secret of one name (Azure docs, "About Azure Key Vault certificates",
-    composition). App Service does not say of which kind the source of a copy is.
-    """
+    """The name of one certificate in one vault, with all its versions."""
 
     vault: VaultName
     kind: ObjectKind = field(compare=False)
+    """How Certroll reads the object. Two references with different kinds are equal.
+
+    A vault certificate owns the secret of the same name, so a vault cannot have another secret with the name of a
+    certificate (Azure docs, "About Azure Key Vault certificates", composition). App Service does not tell the kind of
+    the vault object that it imported.
+    """
     name: str
 
     @classmethod
     def parse(cls, vault: str, kind: str, name: str) -> Self:
-        """Return the reference from three texts. Raises InvalidNameError naming the bad one."""
+        """Return the reference to an object in a vault. Raises InvalidNameError, which names the wrong text."""
         try:
             parsed = ObjectKind(kind)
         except ValueError:
@@ -110,9 +113,9 @@ class VaultCertificateRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Webspace:
-    """Where installed certificates live and where alone they can be bound.
+    """A webspace: App Service shares certificates within it, and a site can bind only certificates of its webspace.
 
-    The `webSpace` string that Azure returns is unique within a subscription only: two subscriptions with a resource
+    The `webSpace` string that Azure returns is unique only within a subscription. Two subscriptions with a resource
     group of the same name in one region have webspaces of the same name.
     """
 
@@ -121,7 +124,7 @@ class Webspace:
 
     @classmethod
     def parse(cls, subscription: str, name: str) -> Self:
-        """Return the webspace, compared without regard to case. Raises InvalidNameError where it is empty."""
+        """Return the webspace in lower case. Raises InvalidNameError if the name is empty."""
         if not name.strip():
             raise InvalidNameError("an empty text is not a webspace")
         return cls(subscription.lower(), name.strip().lower())
@@ -132,7 +135,7 @@ class Webspace:
 
 @dataclass(frozen=True, slots=True)
 class SiteRef:
-    """One site, or one deployment slot of it."""
+    """The reference to one site or to one deployment slot."""
 
     subscription: str
     resource_group: str
@@ -141,7 +144,7 @@ class SiteRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference from a resource id of a site or slot. Raises InvalidNameError."""
+        """Return the site or slot that a resource id names. Raises InvalidNameError."""
         match = _SITE_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a site or slot")
@@ -155,7 +158,7 @@ class SiteRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id, in lower case but for ARM's own words."""
+        """The resource id in ARM, with all names in lower case."""
         site = f"{_web(self.subscription, self.resource_group)}/sites/{self.name}"
         return site if self.slot is None else f"{site}/slots/{self.slot}"
 
@@ -168,7 +171,7 @@ class SiteRef:
 
     @property
     def production(self) -> "SiteRef":
-        """The site that this slot belongs to, or the site itself."""
+        """The site of this slot, or this site itself."""
         return SiteRef(self.subscription, self.resource_group, self.name)
 
     def __str__(self) -> str:
@@ -177,7 +180,7 @@ class SiteRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class EnvironmentRef:
-    """One App Service Environment."""
+    """The reference to one App Service Environment."""
 
     subscription: str
     resource_group: str
@@ -185,7 +188,7 @@ class EnvironmentRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference from a resource id. Raises InvalidNameError."""
+        """Return the reference that a resource id names. Raises InvalidNameError."""
         match = _ENVIRONMENT_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of an App Service Environment")
@@ -198,7 +201,7 @@ class EnvironmentRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id, in lower case but for ARM's own words."""
+        """The resource id in ARM, with all names in lower case."""
         return f"{_web(self.subscription, self.resource_group)}/hostingEnvironments/{self.name}"
 
     def __str__(self) -> str:
@@ -207,14 +210,14 @@ class EnvironmentRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class RootRef:
-    """One public certificate of an App Service Environment."""
+    """The reference to one public certificate of an App Service Environment."""
 
     environment: EnvironmentRef
     name: str
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference from a resource id. Raises InvalidNameError."""
+        """Return the reference that a resource id names. Raises InvalidNameError."""
         environment, marker, name = resource_id.strip().lower().partition("/publiccertificates/")
         if not marker:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
@@ -223,7 +226,7 @@ class RootRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id, in lower case but for ARM's own words."""
+        """The resource id in ARM, with all names in lower case."""
         return f"{self.environment.resource_id}/publicCertificates/{quote(self.name, safe='')}"
 
     def __str__(self) -> str:
@@ -232,34 +235,37 @@ class RootRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class CopyRef:
-    """One certificate resource of App Service.
+    """The reference to one certificate resource of App Service.
 
-    Most are shared by a webspace. One that has a site, and perhaps a slot, is that site's alone: a certificate of a
-    Flex Consumption app, or with `public` a public certificate, which has no private key.
+    A webspace shares most certificates. A single site or slot owns a public certificate, and a certificate of a Flex
+    Consumption app.
     """
 
     subscription: str
     resource_group: str
     name: str
     site: str = ""
+    """The site that owns the certificate, empty if the webspace shares the certificate."""
     slot: str = ""
+    """The slot that owns the certificate, empty if a site owns the certificate or the webspace shares it."""
     public: bool = False
+    """True for a public certificate, which has no private key."""
 
     @classmethod
     def of_site(cls, owner: SiteRef, name: str, *, public: bool) -> Self:
-        """Return the reference of a certificate that one site or slot has to itself."""
+        """Return the reference to a certificate that one site or slot owns."""
         return cls(owner.subscription, owner.resource_group, name, owner.name, owner.slot or "", public)
 
     @property
     def owner(self) -> SiteRef | None:
-        """The site or slot that has it to itself, None where the webspace shares it."""
+        """The site or slot that owns the certificate, None if the webspace shares the certificate."""
         return SiteRef(self.subscription, self.resource_group, self.site, self.slot or None) if self.site else None
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference from a resource id. Raises InvalidNameError.
+        """Return the reference that a resource id names. Raises InvalidNameError.
 
-        Uploads by some clients carry `#` in the name, percent-encoded in the id or not.
+        Some clients upload certificates with `#` in the name, and ids contain the `#` plain or percent-encoded.
         """
         match = _COPY_ID.fullmatch(resource_id.strip().lower())
         if match is None:
@@ -276,7 +282,7 @@ class CopyRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id, in lower case but for ARM's own words."""
+        """The resource id in ARM, with all names in lower case."""
         parent = self.owner.resource_id if self.owner else _web(self.subscription, self.resource_group)
         kind = "publicCertificates" if self.public else "certificates"
         return f"{parent}/{kind}/{quote(self.name, safe='')}"
@@ -286,10 +292,10 @@ class CopyRef:
 
 
 def covers(names: frozenset[HostName], host: HostName) -> bool:
-    """Say whether a certificate with these names is good for the host name.
+    """Return True if a certificate with these names covers the host name.
 
-    A wildcard stands for exactly one left-most label (RFC 6125, 6.4.3); a wildcard host name, as App Service allows
-    as a binding, is covered only by the same wildcard.
+    A wildcard stands for exactly one left-most label (RFC 6125, 6.4.3). App Service also allows a binding of a wildcard
+    host name, and only the same wildcard covers such a host name.
     """
     if host in names:
         return True

@@ -1,4 +1,4 @@
-"""How a run ended, as a value. Anything else is an exception: try again."""
+"""The ways in which a run can end. A run that ends with an exception is repeated."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from shared.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """Nothing is left to do."""
+    """The run has nothing left to do."""
 
     reason: Reason
     detail: str = ""
@@ -16,17 +16,19 @@ class Converged:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Come back at `until`. After `progress` the waits are counted anew."""
+    """The run has to wait, and goes on at a later time."""
 
     until: datetime
+    """The time at which the run goes on."""
     reason: Reason
     detail: str = ""
     progress: bool = False
+    """True if the run made progress, so that the count of waits begins at zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """A person must act."""
+    """The run stands still until a person acts."""
 
     reason: Reason
     detail: str
@@ -34,7 +36,10 @@ class Stalled:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Given back to the certificate's own run, which alone decides what may go."""
+    """The run of a site hands the work back to the run of the certificate.
+
+    Only the run of the certificate decides which sites are admitted.
+    """
 
     reason: Reason
     detail: str

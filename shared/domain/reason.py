@@ -1,7 +1,7 @@
-"""The one vocabulary of reasons: every step, refusal, outcome and finding carries one.
+"""All reasons that Certroll gives: every step, refusal, outcome and finding carries a reason.
 
-What a reason means for people stands on the reason itself: where they meet it, how severe it is, and how a run goes on
-with it. docs/reference/reasons.md takes the first lines of each entry from here (`make docs`).
+Each reason knows where people meet it, how severe it is, and how a run continues. The command `make docs` writes these
+traits into docs/reference/reasons.md.
 """
 
 from dataclasses import dataclass, replace
@@ -26,38 +26,43 @@ class Shows(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a reason matters to the people who run the sites."""
+    """How much a reason matters to the operators."""
 
     INFO = "info"
-    """Nobody has to act."""
+    """Nobody has to act because of the reason."""
     LOW = "low"
-    """Somebody should act some day; nothing is late."""
+    """An operator should act some day, and no renewal is late."""
     MEDIUM = "medium"
-    """Somebody has to act before something can be renewed, or seen."""
+    """An operator must act before Certroll can renew a certificate or see a resource."""
     HIGH = "high"
     """A renewal stands still, or a site shows the wrong certificate."""
     CRITICAL = "critical"
-    """An app is down or broken, or will be without a person."""
+    """An app is down or broken, or will be down if no operator acts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a reason means for people, and for the run that meets it."""
+    """What a reason means for people, and for the run that meets the reason."""
 
     shows: tuple[Shows, ...]
+    """Where people meet the reason."""
     severity: Severity = Severity.INFO
+    """How much the reason matters to the operators."""
     stalls: bool = False
-    """A refusal with the reason, or a problem of an order, makes the outcome `Stalled`: the run waits for a person."""
+    """True if a refusal with the reason, or a problem of an order, makes the outcome `Stalled`."""
     awaits_turn: bool = False
-    """The step has its turn later, after other sites, slots, webspaces or waves."""
+    """True if Certroll does the step later, after other sites, slots, webspaces or waves."""
     allows_roll: bool = False
-    """The settings of an app may be rolled in spite of a refusal with the reason: it is a remark about the app."""
+    """True if Certroll may roll the settings of an app in spite of a refusal with the reason."""
     is_no_lineage: bool = False
-    """The vault secret is no certificate of its own. Most secrets are passwords, so that a run passes them silently."""
+    """True if the vault secret is not a certificate of its own.
+
+    Most secrets are passwords, so a run skips such a secret silently.
+    """
 
     def but(self, **changes: object) -> Self:
         """Return the same traits with some changes."""
-        return replace(self, **changes)  # type: ignore[arg-type]  # of any field
+        return replace(self, **changes)  # type: ignore[arg-type]  # a change may have the type of any field
 
 
 STEP = Traits((Shows.STEP,))
@@ -70,7 +75,7 @@ BLOCKS = Traits((Shows.REFUSAL, Shows.STALLED, Shows.FINDING), Severity.HIGH, st
 REFUSED = Traits((Shows.REFUSAL, Shows.FINDING), Severity.MEDIUM)
 REFUSED_FOR_INFO = Traits((Shows.REFUSAL, Shows.FINDING))
 AWAITS_TURN = Traits((Shows.REFUSAL, Shows.WAITING), awaits_turn=True)
-KEPT = Traits((Shows.REFUSAL,))
+NOT_DELETED = Traits((Shows.REFUSAL,))
 STALLED = Traits((Shows.STALLED, Shows.FINDING), Severity.HIGH)
 BAD_VERSION = Traits((Shows.VERSION_REFUSAL, Shows.STALLED, Shows.FINDING), Severity.HIGH)
 PREREQUISITE = Traits((Shows.FINDING,), Severity.MEDIUM, stalls=True)
@@ -78,12 +83,12 @@ ORDER = Traits((Shows.STALLED, Shows.FINDING), Severity.HIGH, stalls=True)
 
 
 class Reason(StrEnum):
-    """Why something is done, not done, or reported. docs/reference/reasons.md explains each."""
+    """The reason for an action, a refusal or a report. docs/reference/reasons.md explains each reason."""
 
     traits: Traits
 
     def __new__(cls, text: str, traits: Traits) -> Self:
-        """Build a reason that is its text, and knows what it means."""
+        """Build a reason that equals its text and carries its traits."""
         member = str.__new__(cls, text)
         member._value_ = text
         member.traits = traits
@@ -96,40 +101,40 @@ class Reason(StrEnum):
 
     @property
     def severity(self) -> Severity:
-        """How much the reason matters to people."""
+        """How much the reason matters to the operators."""
         return self.traits.severity
 
     @property
     def needs_person(self) -> bool:
-        """Whether somebody has to act. Without it the reason passes by itself, or is as it should be."""
+        """True if a person has to act. Every other reason passes by itself, or describes a normal state."""
         return self.traits.severity is not Severity.INFO
 
     @property
     def makes_finding(self) -> bool:
-        """Whether a person should know of it: then it is recorded as a finding."""
+        """True if Certroll records the reason as a finding."""
         return Shows.FINDING in self.traits.shows
 
     @property
     def stalls(self) -> bool:
-        """Whether a refusal with the reason makes the outcome `Stalled`."""
+        """True if a refusal with the reason makes the outcome `Stalled`."""
         return self.traits.stalls
 
     @property
     def awaits_turn(self) -> bool:
-        """Whether the step has its turn after others."""
+        """True if Certroll does the step later, after other sites, slots, webspaces or waves."""
         return self.traits.awaits_turn
 
     @property
     def allows_roll(self) -> bool:
-        """Whether the settings of an app may be rolled in spite of a refusal with the reason."""
+        """True if Certroll may roll the settings of an app in spite of a refusal with the reason."""
         return self.traits.allows_roll
 
     @property
     def is_no_lineage(self) -> bool:
-        """Whether the vault secret is no certificate of its own."""
+        """True if the vault secret is not a certificate of its own."""
         return self.traits.is_no_lineage
 
-    # a step
+    # ---- steps
     STALE_COPY = "StaleCopy", STEP
     STALE_UPLOAD = "StaleUpload", STEP
     ROOT_MISSING = "RootMissing", STEP
@@ -145,7 +150,7 @@ class Reason(StrEnum):
     PROBE_FAILED = "ProbeFailed", STEP
     SUPERSEDED = "Superseded", STEP
     MANAGED_ASKED = "ManagedAsked", HISTORY
-    # a step refused, by a guard or by the proposal itself
+    # ---- refusals of steps
     OBSERVE_ONLY = "ObserveOnly", Traits((Shows.REFUSAL, Shows.CONVERGED, Shows.FINDING))
     OPTED_OUT = "OptedOut", REFUSED_FOR_INFO
     OWN_SITE = "OwnSite", REFUSED
@@ -188,14 +193,14 @@ class Reason(StrEnum):
     AWAITING_SLOTS = "AwaitingSlots", AWAITS_TURN
     AWAITING_WAVE = "AwaitingWave", AWAITS_TURN
     SETTINGS_SHRUNKEN = "SettingsShrunken", BLOCKS
-    NOT_OURS = "NotOurs", KEPT
-    KEPT_BESIDE = "KeptBeside", KEPT
-    STILL_USED = "StillUsed", KEPT
-    NOT_SEEN = "NotSeen", KEPT
-    NOT_PROVEN = "NotProven", KEPT
-    IN_GRACE = "InGrace", KEPT
-    ENOUGH_DELETED = "EnoughDeleted", KEPT
-    # the apps of an environment, which trust a new root only after a stop and a start
+    NOT_OURS = "NotOurs", NOT_DELETED
+    KEPT_BESIDE = "KeptBeside", NOT_DELETED
+    STILL_USED = "StillUsed", NOT_DELETED
+    NOT_SEEN = "NotSeen", NOT_DELETED
+    NOT_PROVEN = "NotProven", NOT_DELETED
+    IN_GRACE = "InGrace", NOT_DELETED
+    ENOUGH_DELETED = "EnoughDeleted", NOT_DELETED
+    # ---- apps of an environment
     STOPPED_AND_STARTED = "StoppedAndStarted", Traits((Shows.CONVERGED, Shows.HISTORY))
     NOTHING_TO_STOP = "NothingToStop", CONVERGED
     ROOT_NOT_THERE = "RootNotThere", WAITING
@@ -204,7 +209,7 @@ class Reason(StrEnum):
     WAVE_FAILED = "WaveFailed", STALLED.but(stalls=True)
     START_PENDING = "StartPending", Traits((Shows.WAITING, Shows.HISTORY, Shows.FINDING), Severity.CRITICAL)
     LAST_OF_GROUP = "LastOfGroup", STALLED.but(severity=Severity.MEDIUM, stalls=True)
-    # a managed certificate refused: a prerequisite that does not hold
+    # ---- prerequisites of managed certificates
     IN_ENVIRONMENT = "InEnvironment", PREREQUISITE
     WILDCARD_NAME = "WildcardName", PREREQUISITE
     NAME_NOT_ALLOWED = "NameNotAllowed", PREREQUISITE
@@ -217,7 +222,7 @@ class Reason(StrEnum):
     CAA_FORBIDS = "CaaForbids", PREREQUISITE
     DNS_NOT_SEEN = "DnsNotSeen", PREREQUISITE.but(severity=Severity.LOW)
     NAME_TAKEN = "NameTaken", PREREQUISITE
-    # a version refused: the version half of the gate
+    # ---- refusals of versions
     VERSION_DISABLED = "VersionDisabled", BAD_VERSION.but(severity=Severity.MEDIUM)
     EXPIRED = "Expired", BAD_VERSION.but(severity=Severity.CRITICAL)
     NEWLY_SELF_SIGNED = "NewlySelfSigned", BAD_VERSION
@@ -229,7 +234,7 @@ class Reason(StrEnum):
         Traits((Shows.VERSION_REFUSAL, Shows.CONVERGED, Shows.FINDING), Severity.MEDIUM, is_no_lineage=True),
     )
     BEHIND_A_CERTIFICATE = "BehindACertificate", CONVERGED.but(is_no_lineage=True)
-    # an outcome, a finding or a record
+    # ---- outcomes, findings and records
     NOTHING_STALE = "NothingStale", CONVERGED
     ROLLED_OUT = "RolledOut", CONVERGED
     DISPATCHED = "Dispatched", WAITING
@@ -286,7 +291,7 @@ class Reason(StrEnum):
     MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM)
     MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER
     DEAD_LETTER = "DeadLetter", DEAD_LETTER
-    # a purchased certificate, and who may read a vault
+    # ---- purchased certificates and access to vaults
     ORDER_PENDING = "OrderPending", ORDER.but(severity=Severity.MEDIUM)
     ORDER_DENIED = "OrderDenied", ORDER
     ORDER_ENDED = "OrderEnded", ORDER

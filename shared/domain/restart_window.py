@@ -1,4 +1,4 @@
-"""When restarts are allowed: windows of the week, in UTC."""
+"""The windows of the week, in UTC, in which Certroll may restart sites."""
 
 import re
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Self
 
 EXAMPLE = "Sat,Sun 22:00-04:00; Wed 01:00-03:00"
 DAY = timedelta(days=1)
-"""A window begins on a day of the week."""
+"""Each window begins on a day of the week."""
 WEEK = timedelta(weeks=1)
-"""After a week the windows repeat."""
+"""The windows repeat every week."""
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NUMBERS = {word: (number,) for number, day in enumerate(_DAYS) for word in (day, day[:3])} | {"daily": tuple(range(7))}
 _WINDOW = re.compile(r"(.*[^\s,])\s+([0-9]{1,2}:[0-9]{2})\s*-\s*([0-9]{1,2}:[0-9]{2})")
@@ -18,18 +18,19 @@ _MIDNIGHT = "24:00"
 
 @dataclass(frozen=True, slots=True)
 class RestartWindow:
-    """The windows in which sites may be restarted, each as its start within the week and its length.
+    """The windows of the week in which Certroll may restart sites.
 
-    A week starts on Monday 00:00 UTC. A window that runs over the end of the week goes on in the next one.
+    A week starts on Monday 00:00 UTC. A window that is open at the end of a week continues into the next week.
     """
 
     windows: tuple[tuple[timedelta, timedelta], ...]
+    """Each window as its start within the week and its length."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the windows written as in EXAMPLE, in UTC. Raises ValueError with what is wrong and an example.
+        """Return the windows in a text such as EXAMPLE. Raises ValueError, which names the problem and an example.
 
-        A window whose end is not after its start ends on the next day, so that equal times mean 24 hours.
+        A window whose end is not after its start ends on the next day. A window with equal times lasts 24 hours.
         """
         parts = [part.strip() for part in text.split(";") if part.strip()]
         if not parts:
@@ -37,12 +38,15 @@ class RestartWindow:
         return cls(tuple(window for part in parts for window in _windows(part)))
 
     def is_open(self, now: datetime) -> bool:
-        """Say whether a restart may begin at the aware moment; a start belongs to its window, an end does not."""
+        """Return True if a restart may begin at the moment. The moment `now` has a time zone.
+
+        The first moment of a window belongs to the window, and its end does not.
+        """
         moment = now - _monday(now)
         return any((moment - start) % WEEK < length for start, length in self.windows)
 
     def opens_at(self, now: datetime) -> datetime:
-        """Return `now` itself while a window is open, else the moment in UTC at which the next one opens."""
+        """Return `now` while a window is open, and otherwise the UTC time at which the next window opens."""
         if self.is_open(now):
             return now
         monday = _monday(now)
@@ -51,7 +55,7 @@ class RestartWindow:
 
 
 def _monday(now: datetime) -> datetime:
-    """Return the start of the week that the moment is in."""
+    """Return the start of the moment's week: Monday 00:00 UTC."""
     day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return day - day.weekday() * DAY
 
@@ -77,7 +81,7 @@ def _day(word: str) -> tuple[int, ...]:
 def _time(text: str) -> timedelta:
     hours, _, minutes = text.partition(":")
     time = timedelta(hours=int(hours), minutes=int(minutes))
-    if time >= DAY or int(minutes) >= 60:  # noqa: PLR2004 - an hour
+    if time >= DAY or int(minutes) >= 60:  # noqa: PLR2004 - an hour has 60 minutes
         raise _wrong(f"{text!r} is not a time")
     return time
 

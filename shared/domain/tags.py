@@ -1,16 +1,18 @@
-"""All tags that Certroll reads or writes, in one table, and how the value of a tag is read.
+"""All tags that Certroll reads or writes, in one table, and the functions that read the value of a tag.
 
-A tag that names targets is a list of short names of what a vault object is to be brought to:
+Some tags of a vault object hold a list of targets, which are the short names of resources:
 
+    ```
     certroll-public-to    shop, rg-web/api, shop/staging
     certroll-public-to-2  rg-web/api/staging
+    ```
 
-The value of a tag holds 256 characters (Azure docs, "Tag support"), so a list goes on in tags that count from 2. The
-order of the targets means nothing, a target named twice counts once, and Certroll ignores empty entries. Certroll
-refuses a list with a gap in its numbers, because the missing part may have been lost.
+The value of a tag has at most 256 characters (Azure docs, "Tag support"), so a list continues in tags that count from
+2. The order of the targets has no meaning. A repeated target counts once, and Certroll ignores empty entries. Certroll
+refuses a list with a gap in its numbers, because a part of the list may be lost.
 
-A tag that the table does not hold does nothing. To add a tag, write a line into `TAGS`: the sweep, the targets of the
-fleet and docs/reference/tags.md follow it.
+Certroll ignores a tag that is not in the table. To add a tag, write a line into `TAGS`: the sweep, the targets of the
+fleet and docs/reference/tags.md follow the table.
 """
 
 import re
@@ -21,17 +23,21 @@ from shared.domain.errors import TargetInvalid
 from shared.domain.reason import Reason
 
 Tags = tuple[tuple[str, str], ...]
+"""The tags of a resource: pairs of a name and a value."""
 PREFIX = "certroll"
-"""The names of all tags of Certroll begin with it."""
+"""The beginning of the names of all tags of Certroll."""
 OFF = frozenset({"off", "false", "no", "0"})
+"""The values that turn something off."""
 MOST_PARTS = 3
+"""How many parts between slashes the name of a target has at most."""
 MOST_NAMED = 10
+"""How many names or problems a message lists at most."""
 _PART = re.compile(r"[\w.()-]{1,90}")
 _CONTINUES = re.compile(r"[2-9]|[1-9][0-9]")
 
 
 class Carrier(StrEnum):
-    """What a tag is set on, as the documentation calls it."""
+    """The kind of resource that carries a tag, in the words of the documentation."""
 
     SITE = "site"
     SLOT = "slot"
@@ -42,51 +48,52 @@ class Carrier(StrEnum):
 
 
 class Kind(StrEnum):
-    """How the value of a tag is read."""
+    """The kind of a tag's value."""
 
     OFF_SWITCH = auto()
-    """`off`, `false`, `no` or `0` turns something off."""
+    """The values `off`, `false`, `no` and `0` turn something off."""
     ON_SWITCH = auto()
-    """Only `on` turns something on."""
+    """Only the value `on` turns something on."""
     TEXT = auto()
     SITES = auto()
-    """Targets that are sites and slots."""
+    """The value is a list of sites and slots."""
     PLACES = auto()
-    """Targets that are webspaces, App Service plans or sites, in any subscription."""
+    """The value is a list of webspaces, App Service plans or sites, in any subscription."""
     ENVIRONMENTS = auto()
-    """Targets that are App Service Environments."""
+    """The value is a list of App Service Environments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag: what carries it, how its value is read, and what it means."""
+    """A tag of Certroll."""
 
     name: str
     carriers: frozenset[Carrier]
+    """The kinds of resources that may carry the tag."""
     kind: Kind
     form: str
-    """The value as the documentation shows it."""
+    """The form of the value, as the documentation shows it."""
     meaning: str
-    """What Certroll does because of the tag, in whole sentences."""
+    """The effect of the tag on Certroll, in whole sentences."""
     makes_root: bool = False
-    """A vault object with the tag is trusted somewhere as a root, and may be a certificate without a key."""
+    """True if the tag makes a vault object a trusted root, which may be a certificate without a key."""
     per_slot: bool = False
-    """A slot has only its own tag, and never its site's."""
+    """True if a slot does not inherit the tag from its site."""
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def makes_wanted(self) -> bool:
-        """Whether the sweep follows a vault object with the tag even if nothing of it is in App Service yet."""
+        """True if the sweep follows a vault object with the tag, even if App Service has no copy of it yet."""
         return self.kind in {Kind.SITES, Kind.PLACES, Kind.ENVIRONMENTS}
 
     def value_in(self, tags: Tags) -> str | None:
-        """Return the tag's value, stripped. Names compare without regard to case, as in ARM."""
+        """Return the stripped value of the tag, None without the tag. The names of tags ignore case, as in ARM."""
         return next((value.strip() for key, value in tags if _plain(key) == self.name), None)
 
     def number_of(self, key: str) -> str | None:
-        """Return the number with which the key continues the tag, empty for the tag itself, None for other keys."""
+        """Return the number with which the key continues the tag, empty for the tag itself, None for another key."""
         match = re.fullmatch(rf"{re.escape(self.name)}(?:-([0-9]+))?", _plain(key))
         return (match[1] or "") if match else None
 
@@ -220,17 +227,17 @@ _WANTED = tuple(tag.name for tag in TAGS if tag.makes_wanted)
 
 
 def has_ours(tags: Tags) -> bool:
-    """Return True if any of the tags is one of Certroll's, misspelled ones included."""
+    """Return True if the name of any tag begins like a tag of Certroll. This includes misspelled tags."""
     return any(_plain(key).startswith(PREFIX) for key, _ in tags)
 
 
 def are_wanted(tags: Tags) -> bool:
-    """Return True if a tag asks for the vault object somewhere, in a list that goes on or a misspelled one too."""
+    """Return True if a tag names targets for the vault object. Continued and misspelled lists count too."""
     return any(_plain(key).startswith(_WANTED) for key, _ in tags)
 
 
 def is_root(tags: Tags) -> bool:
-    """Return True if the tags ask for a vault object to be trusted somewhere: it may then be a certificate alone."""
+    """Return True if the tags make a vault object a trusted root, which may be a certificate without a key."""
     return any(tag.number_of(key) is not None for tag in TAGS if tag.makes_root for key, _ in tags)
 
 
@@ -240,29 +247,31 @@ def opted_out(tags: Tags) -> bool:
 
 
 def is_off(value: str | None) -> bool:
-    """Return True if the value of a tag says no, in any of the words that people use for it."""
+    """Return True if the value of a tag is one of the words for off."""
     return value is not None and value.strip().lower() in OFF
 
 
 def is_on(value: str | None) -> bool:
-    """Return True if the value of a tag is `on`. No other word may cost a restart or a write."""
+    """Return True if the value of a tag is `on`. Only this word may cause a restart or a write."""
     return value is not None and value.lower() == "on"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Target:
-    """One entry of a tag that names targets, in lower case: `name`, or with what is before it, as in `rg/name`."""
+    """One entry of a tag that names targets, such as `name` or `rg/name`."""
 
     parts: tuple[str, ...]
+    """The parts of the entry between slashes, in lower case."""
 
     def __str__(self) -> str:
         return "/".join(self.parts)
 
 
 def parse_targets(tags: Tags, tag: Tag) -> tuple[Target, ...]:
-    """Return the targets that the tag and those that continue it name, each once, in the order of the tags.
+    """Return the targets that the tag and its continuations name, each once, in the order of the tags.
 
-    Raises TargetInvalid, which names up to ten problems, if an entry cannot be a name or the numbers have a gap.
+    Raises TargetInvalid if an entry is not a name, or if the numbers of the tags have a gap. The message names up to
+    ten problems.
     """
     values, problems = _numbered(tags, tag)
     found: dict[Target, None] = {}
@@ -279,12 +288,12 @@ def parse_targets(tags: Tags, tag: Tag) -> tuple[Target, ...]:
 
 
 def of_kind(kind: Kind) -> tuple[Tag, ...]:
-    """Return the tags whose value is read in this way."""
+    """Return the tags whose value is of the kind."""
     return tuple(tag for tag in TAGS if tag.kind is kind)
 
 
 def words(tags: Tags, tag: Tag) -> frozenset[str]:
-    """Return each word of the targets in the tag, none if the tag cannot be read. A target may be called by each."""
+    """Return each part of each target in the tag, which may be the name of a resource. Return none for a bad tag."""
     try:
         return frozenset(part for target in parse_targets(tags, tag) for part in target.parts)
     except TargetInvalid:
@@ -301,7 +310,7 @@ def _is_name(target: Target) -> bool:
 
 
 def _numbered(tags: Tags, tag: Tag) -> tuple[list[tuple[int, str]], list[str]]:
-    """Return the values of the tag and of those that continue it, numbered; and what is wrong with the numbers."""
+    """Return the numbered values of the tag and of its continuations, and the problems of the numbers."""
     found = [(number, value) for key, value in tags if (number := tag.number_of(key)) is not None]
     values = [(int(number or 1), value) for number, value in found if not number or _CONTINUES.fullmatch(number)]
     odd = [number for number, _ in found if number and not _CONTINUES.fullmatch(number)]
@@ -311,7 +320,7 @@ def _numbered(tags: Tags, tag: Tag) -> tuple[list[tuple[int, str]], list[str]]:
     gap = next((number for number in range(1, last) if number not in numbers), None)
     if gap is not None:
         names = f"{_numbered_name(tag, last)} is there and {_numbered_name(tag, gap)} is not"
-        problems.append(f"{names}: number the tags anew")
+        problems.append(f"{names}: renumber the tags")
     return values, problems
 
 

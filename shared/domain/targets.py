@@ -1,4 +1,4 @@
-"""What the targets of a tag lead to: each is a short name, and has to fit exactly one thing that was seen."""
+"""Find the resource that each target of a tag names. A target is a short name and must fit exactly one resource."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,10 @@ from shared.domain.tags import MOST_NAMED, Tag, Tags, Target, parse_targets
 
 
 def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
-    """Return the one candidate that answers to the name; candidates are ids with the names that each answers to.
+    """Return the id of the only candidate that has the target's name.
 
-    Raises TargetInvalid where there is none, or more than one: then all of them are named, and none is chosen.
+    `candidates` maps each id to the names of the resource. Raises TargetInvalid if no candidate or several candidates
+    have the name. The message lists the candidates.
     """
     named = sorted(candidate for candidate, names in candidates.items() if str(target) in names)
     if len(named) == 1:
@@ -31,9 +32,10 @@ def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
 def found_targets(
     tags: Tags, tag: Tag, candidates: Mapping[str, frozenset[str]]
 ) -> tuple[dict[Target, str], tuple[tuple[Target | None, TargetInvalid], ...]]:
-    """Return the candidate that each target of the tag names, and what is wrong: by target, or with None all of it.
+    """Return the candidate that each target of the tag names, and the problems of the other targets.
 
-    One target that is wrong does not hold up the others; two may name the same candidate.
+    A problem whose target is None concerns the whole tag. A wrong target does not block the other targets. Two
+    targets may name the same candidate.
     """
     found: dict[Target, str] = {}
     problems: list[tuple[Target | None, TargetInvalid]] = []
@@ -50,23 +52,23 @@ def found_targets(
 
 
 def names_of_site(site: SiteRef) -> frozenset[str]:
-    """Return what a site or slot answers to: `site` and `group/site`, or `site/slot` and `group/site/slot`."""
+    """Return the names of a site, `site` and `group/site`, or of a slot, `site/slot` and `group/site/slot`."""
     return _names(str(site), site.resource_group)
 
 
 def names_of_plan(resource_id: str) -> frozenset[str]:
-    """Return what an App Service plan answers to: `plan` and `group/plan`."""
+    """Return `plan` and `group/plan`, the names of an App Service plan."""
     parts = resource_id.lower().strip("/").split("/")
     return _names(parts[-1], parts[3])
 
 
 def names_of_webspace(webspace: Webspace) -> frozenset[str]:
-    """Return what a webspace answers to: its own name, which has its resource group in it."""
+    """Return the only name of a webspace, which contains its resource group."""
     return frozenset({webspace.name.lower()})
 
 
 def names_of_environment(environment: EnvironmentRef) -> frozenset[str]:
-    """Return what an App Service Environment answers to: `environment` and `group/environment`."""
+    """Return `environment` and `group/environment`, the names of an App Service Environment."""
     return _names(environment.name, environment.resource_group)
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from itertools import groupby
 
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.certificates.requirements import Case, Use, warnings
+from shared.domain.certificates.requirements import Case, Use
+from shared.domain.certificates.rules import warnings
 from shared.domain.findings import Finding
 from shared.domain.fleet.app_settings import ROOT_LIST
 from shared.domain.fleet.bindings import Binding

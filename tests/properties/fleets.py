@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from shared.domain.certificates.lineage import Lineage, Refusal, newest_first
 from shared.domain.certificates.version import CertificateVersion, KeyType
-from shared.domain.fleet.app_settings import LOAD_LIST, AppSettings, SettingEdit, SiteSettings, read_settings
+from shared.domain.fleet.app_settings import LOAD_LIST, AppSettings, SettingEdit, SiteSettings
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import BlindSpot, Fleet
+from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.fleet.sites import ServerFarm, Site
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace

@@ -72,7 +72,7 @@ def put_back(case: Case, site: SiteRef) -> set[tuple[str, Thumbprint | None]]:
         return set()
     loaded = {(LOAD_LIST, edit.add) for edit in edits if not is_list(edit.key)}
     return loaded | {
-        (edit.key, gone) for edit in roll.edits for gone in (edit.remove if edit.add is None else (edit.beside,))
+        (edit.key, gone) for edit in roll.edits for gone in (edit.remove if edit.add is None else (edit.next_to,))
     }
 
 
@@ -137,7 +137,7 @@ def what_a_roll_replaces_is_there_to_go_back_to(case: Case) -> None:
             proven, named = world.rollout.proven_at(was.site), superseded(world, was)
             best = min(world.lineage.versions, key=lambda v: (v.thumbprint not in named, v.thumbprint not in proven))
             pinned = {pin.thumbprint for pin in was.pins} & named
-            replaced = {thumbprint for edit in roll.edits for thumbprint in (*edit.remove, edit.beside)}
+            replaced = {thumbprint for edit in roll.edits for thumbprint in (*edit.remove, edit.next_to)}
             for thumbprint in replaced & able & {best.thumbprint, *pinned}:
                 assert live(before, thumbprint, was.site)
 
@@ -215,7 +215,7 @@ def a_roll_that_is_taken_back_leaves_no_trace(case: Case) -> None:
         return
     after = case.carried_out
     for _, roll, _ in rolls(case):
-        if all(live(after, edit.beside, roll.settings.site) for edit in roll.edits):
+        if all(live(after, edit.next_to, roll.settings.site) for edit in roll.edits):
             is_as_it_was(case, roll, taken_back(case, roll))
 
 
@@ -231,7 +231,7 @@ def taken_back(case: Case, roll: RollAppSettings) -> SiteSettings:
 
 def is_as_it_was(case: Case, roll: RollAppSettings, back: SiteSettings) -> None:
     """Raise AssertionError if restored settings name a new thumbprint or lost a thumbprint that works."""
-    was, good = roll.settings, {edit.beside for edit in roll.edits}
+    was, good = roll.settings, {edit.next_to for edit in roll.edits}
     assert back.named <= was.named
     for (key, before), (same_key, now) in zip(named_by_key(was), named_by_key(back), strict=True):
         assert key == same_key
@@ -257,7 +257,7 @@ def no_value_that_is_no_thumbprint_is_told(case: Case) -> None:
     texts = (repr(case.plan), *map(str, case.plan.steps), *map(str, case.plan.skips), repr(case.told))
     assert not [text for text in texts if SECRET in text.upper()]
     changes = [step.action for step in case.plan.steps if isinstance(step.action, SettingsChange)]
-    assert not [edit for change in changes for edit in change.edits if SECRET in {edit.add, *edit.remove, edit.beside}]
+    assert not [edit for change in changes for edit in change.edits if SECRET in {edit.add, *edit.remove, edit.next_to}]
 
 
 SETTING_PROMISES: tuple[Promise[Case], ...] = (

@@ -5,18 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.fleet.app_settings import (
-    LOAD_LIST,
-    ROOT_LIST,
-    SettingEdit,
-    all_done,
-    edited,
-    edited_settings,
-    edited_values,
-    inverse,
-    is_done,
-    read_settings,
-)
+from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
+from shared.domain.fleet.settings_editing import all_done, edited, edited_settings, edited_values, inverse, is_done
+from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.names import Thumbprint
 from tests.build import FOREIGN, NEW, OLD, OLDER, app_settings
 
@@ -63,8 +54,8 @@ def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) ->
         entry for entry in plain(value) if entry.upper() not in ours
     ]
     named = {entry.upper() for entry in plain(value)}
-    applies = edit.beside in named if edit.add is None else named & {edit.beside, *edit.remove}
-    if edit.beside is None:
+    applies = edit.next_to in named if edit.add is None else named & {edit.next_to, *edit.remove}
+    if edit.next_to is None:
         applies = edit.add is not None
     assert is_done(key, after, edit) or not applies
     assert edited(key, after, edit) == after

@@ -241,7 +241,7 @@ def what_failed_names_what_it_named_before(model: Model) -> None:
     for found in model.rolls:
         now, was = model.world.settings_of(found.site), model.settings_at_first(found.site)
         assert now is not None
-        whole = all(live(model.world, edit.beside, found.site) for edit in found.edits)
+        whole = all(live(model.world, edit.next_to, found.site) for edit in found.edits)
         assert found.state is not RollState.ROLLED_BACK or not whole or now.named <= was.named
 
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit, is_root_list, read_settings
+from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit, is_root_list
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.fleet.sites import Site
 from shared.domain.intent import Intent
 from shared.domain.names import CopyRef, EnvironmentRef, SiteRef

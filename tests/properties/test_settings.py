@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import SettingsInvalid
-from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, AppSettings, read_settings
+from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, AppSettings
+from shared.domain.fleet.settings_reading import read_settings
 from shared.settings import HOURLY, Settings, load_settings, sweep_schedule
 from tests.build import site_ref
 

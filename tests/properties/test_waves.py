@@ -114,8 +114,8 @@ def every_app_goes_once_or_is_named(case: Case) -> None:
     waves = case.all
     going = [site for wave in waves.waves for site in wave]
     wanted = sorted(app.site for app in case.apps if app.site in case.waiting and app.runs)
-    assert sorted([*going, *(site for site, _ in waves.kept)]) == wanted
-    for site, group in waves.kept:
+    assert sorted([*going, *(site for site, _ in waves.excluded)]) == wanted
+    for site, group in waves.excluded:
         members = [app for app in case.apps if group in app.groups]
         assert len(members) > 1
         assert [app.site for app in members if app.runs] == [site]
@@ -200,7 +200,7 @@ MOST = 2000
     "worth",
     [
         pytest.param(lambda case: len(case.all.waves) > 2, id="many waves"),
-        pytest.param(lambda case: bool(case.all.kept), id="an app that is kept"),
+        pytest.param(lambda case: bool(case.all.excluded), id="an app that is excluded"),
         pytest.param(lambda case: case.most.percent and any(len(wave) > 2 for wave in case.all.waves), id="large"),
         pytest.param(lambda case: not case.next and next_wave(case.apps, case.waiting, case.most), id="some wait"),
     ],
@@ -226,9 +226,9 @@ PAIR = Case(
 )
 
 
-def waves(*found: tuple[SiteRef, ...], kept: tuple[tuple[SiteRef, str], ...] = ()) -> AllWaves:
+def waves(*found: tuple[SiteRef, ...], excluded: tuple[tuple[SiteRef, str], ...] = ()) -> AllWaves:
     """Return a function that makes these waves of all apps."""
-    return lambda _apps, _waiting, _most: Waves(found, kept)
+    return lambda _apps, _waiting, _limit: Waves(found, excluded)
 
 
 def wave(*found: SiteRef) -> NextWave:
@@ -250,7 +250,7 @@ BROKEN = (
     Broken(every_app_goes_once_or_is_named, FREE, replace(FREE, makes_all=waves((A, B)))),
     Broken(every_app_goes_once_or_is_named, FREE, replace(FREE, makes_all=waves((A, A_SLOT, B), (A,)))),
     Broken(every_app_goes_once_or_is_named, FREE, replace(FREE, makes_all=waves((A, A_SLOT, B), ()))),
-    Broken(every_app_goes_once_or_is_named, PAIR, replace(PAIR, makes_all=waves((A,), kept=((B, "x"),)))),
+    Broken(every_app_goes_once_or_is_named, PAIR, replace(PAIR, makes_all=waves((A,), excluded=((B, "x"),)))),
     Broken(no_wave_takes_too_much_down, NARROW, replace(NARROW, makes_all=waves((A, B), (A_SLOT,)))),
     Broken(no_wave_takes_too_much_down, PAIR, replace(PAIR, makes_all=waves((A, B)))),
     Broken(no_wave_is_smaller_than_it_has_to_be, FREE, replace(FREE, makes_all=waves((A_SLOT,), (A, B)))),

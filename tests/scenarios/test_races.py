@@ -24,11 +24,12 @@ from shared.clients.storage.leases import SAFE_SECONDS, HeldLease
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import LeaseLost
-from shared.domain.fleet.app_settings import AppSettings, SiteSettings, read_settings
+from shared.domain.fleet.app_settings import AppSettings, SiteSettings
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.handshake import Handshake
+from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.fleet.sites import Site as SeenSite
 from shared.domain.intent import Intent, Mode

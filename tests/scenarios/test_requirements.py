@@ -95,7 +95,7 @@ def test_a_version_in_use_that_cannot_be_read_is_not_known(
     installation.look_at(VAULT, "web")
     installation.deliver_all()
     assert shown(world) == (after_renewal(before, new) if SERVER_AUTH in usages else before)
-    unknown = "what the version in use allows is not known" in installation.details()
+    unknown = "Certroll does not know what the version in use allows" in installation.details()
     assert unknown is (SERVER_AUTH not in usages)
 
 
@@ -112,5 +112,5 @@ def test_what_is_missing_above_a_secret_is_told(install: Install) -> None:
     installation.deliver_all()
     assert shown(world) == after_renewal(before, new, ("shop.contoso.com",))
     told = [row["detail"] for row in installation.rows("certrollfindings") if row["reason"] == "RequirementWarning"]
-    end = "its chain ends with Certroll Local Issuing CA, and Certroll Local Root CA, which issued that, is not there"
-    assert told == [f"Chain: {end}: if that is an intermediate and not a root, put it into the vault object"]
+    end = "its chain ends with Certroll Local Issuing CA, without the issuer Certroll Local Root CA"
+    assert told == [f"Chain: {end}: if that issuer is an intermediate, put its certificate into the vault object"]

@@ -168,7 +168,7 @@ def test_limit_of_an_environment_is_a_number_or_a_share(
 @pytest.mark.parametrize("text", [" ", "0", "0%", "101%", "-1", "x", "1.5", "half", "3 apps"])
 def test_bad_limit_of_an_environment_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Certroll reports an invalid limit of an environment, and says how to write a limit."""
-    remedy = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
+    remedy = "write how many apps may be down at once as a number from 1, or as a percentage: 1% to 100%"
     found = problems(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE=text)
     assert found == (f"CERTROLL_ASE_MAX_UNAVAILABLE: {remedy}",)
 

@@ -130,7 +130,7 @@ def _record_row(record: EnvironmentRecord) -> dict[str, Any]:
         "roots": json.dumps(roots),
         "since": _text(record.since),
         "done_at": _text(record.done_at),
-        "asked_at": _text(record.asked_at),
+        "requested_at": _text(record.requested_at),
         "hidden": record.hidden,
         "wants": json.dumps([[want.ref, want.thumbprint, _text(want.at)] for want in record.wants]),
     }
@@ -146,7 +146,7 @@ def _environment_record(row: Entity) -> EnvironmentRecord:
         tuple(roots),
         _moment(row["since"]),
         _moment(row["done_at"]),
-        _moment(row["asked_at"]),
+        _moment(row["requested_at"]),
         row["hidden"],
         tuple(
             Want(ref, Thumbprint(thumbprint), datetime.fromisoformat(at))

@@ -123,7 +123,7 @@ def held_of(row: Entity) -> frozenset[tuple[Webspace, Thumbprint]]:
 
 def roll_row(record: RollRecord) -> dict[str, Any]:
     """Return the row for an app's settings record. The row contains names of settings and never a value."""
-    edits = [[edit.key, edit.add, list(edit.remove), edit.beside, edit.whole] for edit in record.edits]
+    edits = [[edit.key, edit.add, list(edit.remove), edit.next_to, edit.whole] for edit in record.edits]
     return {
         "RowKey": roll_key(record.site),
         "app": record.site.resource_id,

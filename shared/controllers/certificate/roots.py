@@ -90,7 +90,7 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
             waves=[[str(site) for site in wave] for wave in waves.waves] if waves else [],
             seconds=waves.takes(each_takes(snapshot.fleet, pending, intent)).total_seconds() if waves else None,
             by_hand=[] if waves else [str(site) for site in pending],
-            last_of_group=[{"site": str(site), "group": group} for site, group in waves.kept] if waves else [],
+            last_of_group=[{"site": str(site), "group": group} for site, group in waves.excluded] if waves else [],
             excluded=excluded,
         )
 

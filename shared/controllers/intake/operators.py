@@ -37,7 +37,7 @@ def request_stop_start(run: Run, group: str, name: str) -> str:
     """
     found = _known_environments(run, group, name)
     for environment in found:
-        run.ports.environment_records.change(environment, lambda known: known.asked(run.now()))
+        run.ports.environment_records.change(environment, lambda known: known.requested(run.now()))
         event("stop_start.requested", environment=str(environment))
         run.ports.queue.send_environment(EnvironmentMessage(environment))
     return ", ".join(environment.resource_id for environment in found)

@@ -1,1 +1,1 @@
-"""Versions, lineages and what they must be like."""
+"""The versions of vault certificates, and the requirements that they must meet."""

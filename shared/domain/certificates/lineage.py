@@ -1,22 +1,25 @@
-"""A vault certificate as the list of its versions, and which of them is the current one."""
+"""A lineage: all versions of one vault certificate, with the current version."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.domain.certificates.requirements import PKCS12, Case, compares, refusals
+from shared.domain.certificates.judges import compares
+from shared.domain.certificates.requirements import PKCS12, Case
+from shared.domain.certificates.rules import refusals
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
 from shared.domain.names import Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags, has_ours
 
 USABLE_KEY = KeyPolicy(exportable=True, content_type=PKCS12)
-DEEPEST_LOOK = 10
+MOST_JUDGED = 10
+"""How many versions Certroll judges at most to find the current version."""
 
 
 class Refusal(NamedTuple):
-    """Why a version may not be rolled out."""
+    """The reason for which Certroll does not roll out a version."""
 
     reason: Reason
     detail: str
@@ -24,24 +27,24 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """All versions of one vault certificate, newest first.
-
-    `current` is the newest version that passes the version half of the gate, None where none does. `refusal` says why
-    the newest version is not the current one, None where it is. `key` says whether a private key comes with it, and in
-    which format. `unread` counts older versions of a secret whose thumbprints are not known.
-    """
+    """All versions of one vault certificate, newest first."""
 
     ref: VaultCertificateRef
     versions: tuple[CertificateVersion, ...]
     current: CertificateVersion | None
+    """The newest version that Certroll may roll out, None if it may roll out no version."""
     refusal: Refusal | None = None
+    """The reason for which the newest version is not the current version, None if it is the current version."""
     tags: Tags = ()
     tags_inherited: bool = False
+    """True if the newest version has no tags of Certroll and `tags` are those of an older version."""
     key: KeyPolicy = USABLE_KEY
+    """The exportability of the private key, and the format of the vault object."""
     unread: int = 0
+    """How many older versions of a secret have a thumbprint that Certroll does not know."""
 
     def is_stale(self, thumbprint: Thumbprint | None) -> bool:
-        """Say whether the thumbprint belongs to a version older than the current one, and to no other."""
+        """Return True if the thumbprint belongs only to versions that are older than the current version."""
         if self.current is None or thumbprint is None:
             return False
         position = self.versions.index(self.current)
@@ -49,9 +52,10 @@ class Lineage:
         return thumbprint not in newer and self.version_of(thumbprint) is not None
 
     def has_key_of(self, thumbprint: Thumbprint | None) -> bool:
-        """Say whether a version with this thumbprint came with its private key.
+        """Return True if a version with this thumbprint contains its private key.
 
-        Anybody can put another's public certificate into a secret: only who had the key may say what replaces it.
+        Everybody can put the public certificate of somebody else into a secret. Only the owner of the private key may
+        decide which version replaces a certificate.
         """
         return any(
             version.thumbprint == thumbprint and (version.bundle is None or version.bundle.key is KeyFound.MATCHING)
@@ -59,12 +63,12 @@ class Lineage:
         )
 
     def is_current(self, thumbprint: Thumbprint | None) -> bool:
-        """Say whether the thumbprint is that of the current version."""
+        """Return True if the current version has the thumbprint."""
         return self.current is not None and thumbprint == self.current.thumbprint
 
     @property
     def before(self) -> CertificateVersion | None:
-        """The version in use before the current one: the next older one that is enabled, None where there is none."""
+        """The newest enabled version that is older than the current version, None if there is no such version."""
         if self.current is None:
             return None
         older = self.versions[self.versions.index(self.current) + 1 :]
@@ -76,19 +80,22 @@ class Lineage:
 
 
 def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple[CertificateVersion, ...]:
-    """Return the versions in order of age; Key Vault lists them in none.
+    """Return the versions, newest first. Key Vault lists versions in no order.
 
-    `latest` is the version that the vault itself names as the latest: it decides where two were made in one second.
+    `latest` is the version that the vault names as its latest version, which comes first.
     """
-    return tuple(
-        sorted(versions, key=lambda v: (v.version == latest, v.created, v.not_before, v.version), reverse=True)
-    )
+
+    def age(version: CertificateVersion) -> tuple[bool, datetime, datetime, str]:
+        return version.version == latest, version.created, version.not_before, version.version
+
+    return tuple(sorted(versions, key=age, reverse=True))
 
 
 def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
-    """Return the tags of the newest version that carries any of ours, and whether that is an older version.
+    """Return the tags of the newest version that has tags of Certroll, and True if that version is an older one.
 
-    Key Vault tags belong to a version; a renewal by import arrives without them, and an opt-out must not be lost so.
+    The tags of Key Vault belong to a version, and a renewal by import has no tags. An opt-out must survive such a
+    renewal.
     """
     for position, tags in enumerate(tags_by_version):
         if has_ours(tags):
@@ -97,10 +104,11 @@ def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
 
 
 def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:
-    """Judge one version by itself: the version half of the gate. None means that it passes.
+    """Return the reason for which Certroll does not roll out a version for any purpose, None if it may.
 
-    `before` is the next older enabled version, needed only where a judgment depends on it: a private fleet may well use
-    self-signed certificates, but a vault that suddenly makes one has lost its issuer.
+    This is the version half of the gate. `before` is the next older enabled version, and some rules compare both
+    versions. A private fleet may use self-signed certificates, but a vault that suddenly makes a self-signed version
+    has lost its issuer.
     """
     refused = refusals(Case(version, None, now, before))
     return Refusal(refused[0].reason, refused[0].detail) if refused else None
@@ -111,42 +119,45 @@ def judge(
     facts: Callable[[CertificateVersion], CertificateFacts],
     now: datetime,
 ) -> tuple[tuple[CertificateVersion, ...], CertificateVersion | None, Refusal | None]:
-    """Return the versions, the newest that passes the version half of the gate, and why the newest one does not.
+    """Return the versions, the current version, and the reason for which the newest version is not the current one.
 
-    The facts are asked for of as few versions as it takes, and are with those that were asked for.
+    This function reads the facts of as few versions as possible, and returns these versions with their facts.
     """
-    seen = dict[str, CertificateVersion]()
+    read = dict[str, CertificateVersion]()
 
-    def looked_into(version: CertificateVersion) -> CertificateVersion:
-        if version.version not in seen:
-            seen[version.version] = replace(version, facts=facts(version))
-        return seen[version.version]
+    def with_facts(version: CertificateVersion) -> CertificateVersion:
+        if version.version not in read:
+            read[version.version] = replace(version, facts=facts(version))
+        return read[version.version]
 
-    current, refusal = _newest_good(versions, looked_into, now)
-    return tuple(seen.get(version.version, version) for version in versions), current, refusal
+    current, refusal = _newest_good(versions, with_facts, now)
+    return tuple(read.get(version.version, version) for version in versions), current, refusal
 
 
 def _if_readable(
-    looked_into: Callable[[CertificateVersion], CertificateVersion], older: CertificateVersion
+    with_facts: Callable[[CertificateVersion], CertificateVersion], older: CertificateVersion
 ) -> CertificateVersion:
-    """Return the older version with its facts. One that cannot be read must not hold up the one that replaces it."""
+    """Return the older version with its facts, or without them if Certroll cannot read the certificate.
+
+    An unreadable older version must not block the newer version.
+    """
     try:
-        return looked_into(older)
+        return with_facts(older)
     except ValueError:
         return older
 
 
 def _newest_good(
     versions: tuple[CertificateVersion, ...],
-    looked_into: Callable[[CertificateVersion], CertificateVersion],
+    with_facts: Callable[[CertificateVersion], CertificateVersion],
     now: datetime,
 ) -> tuple[CertificateVersion | None, Refusal | None]:
     newest_refusal: Refusal | None = None
-    for position, version in enumerate(versions[:DEEPEST_LOOK]):
-        judged = looked_into(version) if version.enabled else version
-        older = next((v for v in versions[position + 1 :] if v.enabled), None)
+    for position, version in enumerate(versions[:MOST_JUDGED]):
+        judged = with_facts(version) if version.enabled else version
+        older = next((earlier for earlier in versions[position + 1 :] if earlier.enabled), None)
         compared = judged.facts is not None and compares(judged.facts)
-        before = _if_readable(looked_into, older) if compared and older else None
+        before = _if_readable(with_facts, older) if compared and older else None
         refusal = refuse_version(judged, before, now)
         if refusal is None:
             return judged, newest_refusal

@@ -1,4 +1,4 @@
-"""What must not be shown: a private key on its way from a vault to an upload."""
+"""A private key on its way from a vault to an upload, which Certroll must not show to anybody."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +7,7 @@ from shared.domain.certificates.version import Bundle
 
 
 class PfxEncryption(StrEnum):
-    """How keys and certificates in a PFX are encrypted."""
+    """The algorithm that encrypts keys and certificates in a PFX."""
 
     TRIPLE_DES = "3des"
     AES256 = "aes256"
@@ -15,16 +15,17 @@ class PfxEncryption(StrEnum):
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Pfx:
-    """A PFX and its password, in memory only; and what it holds, as far as that may be told.
+    """A PFX and its password, which exist only in memory.
 
-    Two are equal only where they are one, and no field is compared: pytest explains a failed comparison of
-    dataclasses by printing the fields that are.
+    Two PFX objects are equal only if they are the same object. The comparison uses no field, because pytest prints the
+    compared fields of dataclasses if an assertion fails.
     """
 
     blob: bytes = field(compare=False)
     password: str = field(compare=False)
     bundle: Bundle | None = field(default=None, compare=False)
+    """The key and the chain in the PFX, without any secret."""
 
     def __repr__(self) -> str:
-        """Return a text without contents, the same for any PFX."""
+        """Return the same text for every PFX, so that no secret is printed."""
         return "Pfx(...)"

@@ -1,4 +1,4 @@
-"""One version of a vault object: what its certificate says, and what its key and its secret are like."""
+"""One version of a vault object: the facts in its certificate, its key, and the format of its secret."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,54 +17,57 @@ class KeyType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What an X.509 certificate says of itself.
-
-    `key_size` in bits; `curve` is None where the key is not on one. `server_auth` and `client_auth` are what its
-    extended key usage allows, which is anything where there is none. `signature_hash` is the hash under the issuer's
-    signature, or the number of an algorithm that has none. `serial_octets` is the length of the serial number as it is
-    encoded. `public_policy` says that it names a policy that the CA/Browser Forum reserves for public certificates;
-    `is_ca` that it may sign others.
-    """
+    """The contents of an X.509 certificate that matter to Certroll."""
 
     host_names: frozenset[HostName]
     key_type: KeyType
     key_size: int
+    """The size of the key in bits."""
     self_signed: bool
     server_auth: bool
+    """True if the extended key usage allows server authentication, or if the certificate has no such extension."""
     client_auth: bool
+    """True if the extended key usage allows client authentication, or if the certificate has no such extension."""
     signature_hash: str
+    """The hash algorithm of the issuer's signature, or the OID of a signature algorithm without a hash."""
     serial_octets: int
+    """The length of the encoded serial number."""
     issuer: str
     curve: str | None
+    """The elliptic curve of the key, None for every other kind of key."""
     public_policy: bool
+    """True if the certificate names a policy that the CA/Browser Forum reserves for public certificates."""
     is_ca: bool = False
+    """True if the certificate may sign other certificates."""
 
 
 class KeyFound(StrEnum):
-    """Which private key lies beside a certificate."""
+    """The private key that comes with a certificate."""
 
     NONE = auto()
+    """The certificate comes without a private key."""
     FOREIGN = auto()
+    """The private key belongs to another certificate."""
     MATCHING = auto()
+    """The private key belongs to the certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What lies beside a certificate in a PFX or PEM.
-
-    `issuers` are the names of the certificates above it, nearest first. `missing` is the name of the one that issued
-    the last of them and is not there, None where that is a root. `ordered` says that they lay in this order.
-    """
+    """The key and the chain that come with a certificate in a PFX or PEM."""
 
     key: KeyFound
     issuers: tuple[str, ...]
+    """The names of the certificates in the chain, from the nearest issuer up."""
     missing: str | None
+    """The name of the issuer at which the chain ends, None if the chain reaches a root."""
     ordered: bool
+    """True if the PFX or PEM contains each certificate directly before its issuer."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """What decides whether App Service can import a vault certificate, or be given it: its key, and its format."""
+    """The properties of a vault object that decide whether App Service can import it or Certroll can upload it."""
 
     exportable: bool
     content_type: str
@@ -72,10 +75,7 @@ class KeyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CertificateVersion:
-    """One version of a vault certificate.
-
-    `facts` is None where they were not needed and not read, `bundle` where the certificate alone was.
-    """
+    """One version of a vault certificate."""
 
     version: str
     thumbprint: Thumbprint
@@ -84,4 +84,6 @@ class CertificateVersion:
     enabled: bool
     created: datetime
     facts: CertificateFacts | None = None
+    """The contents of the certificate, None if Certroll did not need to read them."""
     bundle: Bundle | None = None
+    """The key and the chain of the certificate, None if Certroll read only the certificate."""

@@ -1,4 +1,4 @@
-"""The apps of one App Service Environment, as waves count them."""
+"""The apps of an App Service Environment, with the properties that matter to waves of stops and starts."""
 
 from dataclasses import dataclass
 
@@ -10,27 +10,29 @@ from shared.domain.tags import GROUP
 
 @dataclass(frozen=True, slots=True)
 class WaveApp:
-    """A site or slot of an environment. `groups` are those of its tag `certroll-group`; `runs` says that it is up."""
+    """A site or slot of an environment."""
 
     site: SiteRef
     plan: str
     groups: frozenset[str] = frozenset()
+    """The groups that the tag `certroll-group` of the site or slot names."""
     runs: bool = True
+    """True if Azure shows the site or slot as running."""
 
 
 def wave_app(site: Site) -> WaveApp:
-    """Return what is asked of a site or slot when waves are made.
+    """Return the properties of a site or slot that matter to waves.
 
-    A slot is of a group only by a tag of its own: one that runs beside its site serves nobody in its stead.
+    A slot belongs to a group only by its own tag, because the slot does not serve the visitors of its site.
     """
     return WaveApp(site.ref, site.plan, parse_groups(GROUP.value_in(site.tags)), site.running)
 
 
 def wave_apps(fleet: Fleet, environment: EnvironmentRef) -> tuple[WaveApp, ...]:
-    """Return that of every site and slot of an environment."""
+    """Return the app of every site and slot in an environment."""
     return tuple(wave_app(site) for site in fleet.sites if site.environment == environment)
 
 
 def parse_groups(value: str | None) -> frozenset[str]:
-    """Return the groups that the value of the tag names, without regard to case."""
+    """Return the groups that the value of the tag names, in lower case."""
     return frozenset(name.strip().lower() for name in (value or "").split(",") if name.strip())

@@ -1,11 +1,13 @@
-"""A cycle: every app of an environment that ran when a root certificate came is stopped and started once.
+"""The record of an App Service Environment: the stop and the start of each app that ran when a new root arrived.
 
+    ```
     Pending ──stop, start──▶ Started ──its probe──▶ Answered
-       │                        └──────────────────▶ Unproven   no probe, or one that failed before
-       └─ not ours to stop ──▶ Excluded                Failed     it answered before, and does not any more
+       │                        └──────────────────▶ Unproven   no probe, or a probe that failed before the stop
+       └─ must not be stopped ──▶ Excluded             Failed     the probe passed before the stop, and fails now
+    ```
 
-Only a start that follows a stop makes an app trust it; a restart does not (Azure docs, "Certificates in App Service
-Environment", Root Certificate API).
+An app trusts a new root only after a stop and a start, and a restart is not enough (Azure docs, "Certificates in App
+Service Environment", Root Certificate API).
 """
 
 from dataclasses import dataclass, replace
@@ -16,16 +18,17 @@ from shared.domain.environments.apps import WaveApp
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 
 MOST_ROOTS = 50
+"""How many roots the record of an environment holds."""
 WANT_RENEWED = timedelta(days=1)
-"""How often the record is renewed that a vault object is a root: a write a day instead of one with every sweep."""
+"""How often Certroll renews the record that a vault object is a root: once a day, and not with every hourly sweep."""
 WANT_LASTS = timedelta(days=8)
-"""How long the record counts without being renewed: a week of sweeps that fail, and one renewal, may be missing."""
+"""How long the record that a vault object is a root counts: a week of failed sweeps and a missed renewal."""
 NOTED_FOR = timedelta(days=1)
-"""How long a root is waited for that was to be put: its vault object's own run notes it again if it still is."""
+"""How long Certroll waits for a root that it is about to add. A later run of the vault object notes the root again."""
 
 
 class AppRestartState(StrEnum):
-    """How far one app has come."""
+    """The progress of one app through its stop and its start."""
 
     PENDING = "Pending"
     STARTED = "Started"
@@ -37,16 +40,15 @@ class AppRestartState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AppRestart:
-    """A site or slot of the environment. `at` is when its state began; `answered` what its probe said before the stop.
-
-    `answered` is None where it was not asked: it has no probe.
-    """
+    """The stop and the start of one site or slot of the environment."""
 
     app: WaveApp
     state: AppRestartState
     at: datetime
+    """The time at which the state began."""
     detail: str = ""
     answered: bool | None = None
+    """True if the app passed its probe before the stop, None if the app has no probe."""
 
     @property
     def site(self) -> SiteRef:
@@ -54,140 +56,155 @@ class AppRestart:
         return self.app.site
 
     def now(self, state: AppRestartState, at: datetime, detail: str = "") -> "AppRestart":
-        """Return it in a new state."""
+        """Return the restart in a new state."""
         return replace(self, state=state, at=at, detail=detail[:1000])
 
 
 @dataclass(frozen=True, slots=True)
 class NotedRoot:
-    """A root that was to be put into the environment. `seen_at` is when it was first seen there, None until then."""
+    """A root that Certroll adds to the environment, or that is already there."""
 
     thumbprint: Thumbprint
     noted_at: datetime
     seen_at: datetime | None = None
+    """The time at which Certroll first saw the root in the environment, None until then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """A vault object that is a root of the environment with this version, as of a moment."""
+    """A vault object whose version must be a root of the environment."""
 
     ref: str
     thumbprint: Thumbprint
     at: datetime
+    """The time of the latest renewal."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentRecord:
-    """What the journal knows of an environment.
-
-    `since` is when its apps were last listed to be stopped and started, None before; `done_at` when that was done.
-    `asked_at` is when somebody asked for it without a new root, until they are listed for that. `hidden` says that not
-    all of them could be seen then. `wants` are the vault objects that are roots of it.
-    """
+    """The entry of an environment in the journal."""
 
     environment: EnvironmentRef
     roots: tuple[NotedRoot, ...] = ()
     since: datetime | None = None
+    """The time at which Certroll last listed the apps to stop and start, None before the first list."""
     done_at: datetime | None = None
-    asked_at: datetime | None = None
+    """The time at which all listed apps were stopped and started, None until then."""
+    requested_at: datetime | None = None
+    """The time at which an operator requested a stop and start. The next list of apps clears it."""
     hidden: bool = False
+    """True if Certroll could not see all apps of the environment when it listed them."""
     wants: tuple[Want, ...] = ()
+    """The vault objects that are roots of the environment."""
     revision: str | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether something is left: a root that was not seen yet, a request, or apps that were not cycled since."""
-        waits = any(root.seen_at is None for root in self.roots) or self.is_asked
+        """True if a noted root has not arrived yet, a request waits, or listed apps are not all started."""
+        waits = any(root.seen_at is None for root in self.roots) or self.is_requested
         return waits or self.is_under_way
 
     @property
     def is_under_way(self) -> bool:
-        """Whether its apps were listed and are not all done."""
+        """True if Certroll listed the apps and has not stopped and started all of them."""
         return self.since is not None and self.done_at is None
 
     @property
-    def is_asked(self) -> bool:
-        """Whether somebody asked for it, and its apps were not listed for that yet."""
-        return self.asked_at is not None
+    def is_requested(self) -> bool:
+        """True if an operator requested a stop and start, and Certroll has not listed the apps since."""
+        return self.requested_at is not None
 
     def root(self, thumbprint: Thumbprint) -> NotedRoot | None:
-        """Return what is known of a root."""
-        return next((one for one in self.roots if one.thumbprint == thumbprint), None)
+        """Return the noted root with the thumbprint, None if there is no such root."""
+        return next((root for root in self.roots if root.thumbprint == thumbprint), None)
 
     def done_for(self, thumbprint: Thumbprint) -> datetime | None:
-        """Return when the apps were done that were listed with the root already there; None while that is not so."""
+        """Return the time since which every app trusts the root, None if some apps may not trust it.
+
+        Every app trusts the root if Certroll listed the apps after the root arrived, and has started all of them.
+        """
         root = self.root(thumbprint)
         seen_at = root.seen_at if root else None
         listed = seen_at is not None and self.since is not None and seen_at <= self.since
         return self.done_at if listed and not self.is_open else None
 
     def noting(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return it with a root that is about to be put, as of now: what was known of it before counts no more."""
+        """Return the record with a root that Certroll is about to add, in place of an earlier note of the same root."""
         return self._with(NotedRoot(thumbprint, at))
 
     def without_lost(self, there: frozenset[Thumbprint | None], now: datetime) -> "EnvironmentRecord":
-        """Return it without roots that were to be put, did not come for a day, and are not there now."""
-        known = (one for one in self.roots if one.seen_at is not None or one.thumbprint in there)
-        lately = (one for one in self.roots if now < one.noted_at + NOTED_FOR)
-        return replace(self, roots=tuple(dict.fromkeys((*known, *lately))))
+        """Return the record without lost roots.
+
+        A root is lost if Certroll noted it more than a day ago, never saw it, and does not see it now.
+        """
+        known = (root for root in self.roots if root.seen_at is not None or root.thumbprint in there)
+        recent = (root for root in self.roots if now < root.noted_at + NOTED_FOR)
+        return replace(self, roots=tuple(dict.fromkeys((*known, *recent))))
 
     def wanting(self, ref: str, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return it with a vault object that is a root of it with this version; what is known is renewed daily."""
-        known = next((one for one in self.wants if one.ref == ref), None)
+        """Return the record with a vault object whose version must be a root.
+
+        Certroll renews the entry of a known vault object only once a day.
+        """
+        known = next((want for want in self.wants if want.ref == ref), None)
         if known is not None and known.thumbprint == thumbprint and at < known.at + WANT_RENEWED:
             return self
-        others = tuple(one for one in self.wants if one.ref != ref and at < one.at + WANT_LASTS)
+        others = tuple(want for want in self.wants if want.ref != ref and at < want.at + WANT_LASTS)
         return replace(self, wants=(*others, Want(ref, thumbprint, at)))
 
     def lasting(self, now: datetime) -> tuple[Want, ...]:
-        """Return the vault objects that are roots of it by now."""
-        return tuple(one for one in self.wants if now < one.at + WANT_LASTS)
+        """Return the vault objects that are still roots of the environment."""
+        return tuple(want for want in self.wants if now < want.at + WANT_LASTS)
 
     def wanted_by_another(self, ref: str, thumbprint: Thumbprint | None, now: datetime) -> str | None:
-        """Return another vault object that is a root of it with this version, None where there is none."""
-        found = (one for one in self.lasting(now) if one.ref != ref and one.thumbprint == thumbprint)
-        return next((one.ref for one in found), None)
+        """Return another vault object that is a root with the same thumbprint, None if there is no such object."""
+        found = (want for want in self.lasting(now) if want.ref != ref and want.thumbprint == thumbprint)
+        return next((want.ref for want in found), None)
 
     def knowing(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return it with a root that somebody else put: nobody asks for apps to be stopped because of it."""
+        """Return the record with a root that somebody else added. Such a root does not make Certroll stop apps."""
         return self if self.root(thumbprint) else self._with(NotedRoot(thumbprint, at, at))
 
     def _with(self, root: NotedRoot) -> "EnvironmentRecord":
-        others = [one for one in self.roots if one.thumbprint != root.thumbprint]
-        wanted = {one.thumbprint for one in self.wants}
-        spare = [one for one in others if one.seen_at is not None and one.thumbprint not in wanted]
+        others = [other for other in self.roots if other.thumbprint != root.thumbprint]
+        wanted = {want.thumbprint for want in self.wants}
+        spare = [other for other in others if other.seen_at is not None and other.thumbprint not in wanted]
         gone = spare[: max(len(others) + 1 - MOST_ROOTS, 0)]
-        return replace(self, roots=(*(one for one in others if one not in gone), root))
+        return replace(self, roots=(*(other for other in others if other not in gone), root))
 
-    def asked(self, at: datetime) -> "EnvironmentRecord":
-        """Return it with somebody asking for all apps to be stopped and started."""
-        return replace(self, asked_at=at)
+    def requested(self, at: datetime) -> "EnvironmentRecord":
+        """Return the record with a request to stop and start all apps."""
+        return replace(self, requested_at=at)
 
     def done(self, at: datetime) -> "EnvironmentRecord":
-        """Return it with every app stopped and started; a root that is still to come is not forgotten."""
+        """Return the record after every app was stopped and started. Roots that have not arrived stay noted."""
         return replace(self, done_at=at)
 
     def done_by_hand(self, at: datetime) -> "EnvironmentRecord":
-        """Return it with people saying that every app was stopped and started, for all roots that are there."""
-        return replace(self, since=at, done_at=at, asked_at=None, hidden=False)
+        """Return the record after an operator confirmed that every app was stopped and started by hand."""
+        return replace(self, since=at, done_at=at, requested_at=None, hidden=False)
 
     def listed(
         self, there: frozenset[Thumbprint | None], now: datetime, *, hidden: bool = False
     ) -> "EnvironmentRecord":
-        """Return it with its apps listed anew, for the noted roots that are there now."""
+        """Return the record with a new list of apps, which the noted roots that are there now make necessary."""
         roots = tuple(
-            replace(one, seen_at=now) if one.seen_at is None and one.thumbprint in there else one for one in self.roots
+            replace(root, seen_at=now) if root.seen_at is None and root.thumbprint in there else root
+            for root in self.roots
         )
-        return replace(self, roots=roots, since=now, done_at=None, asked_at=None, hidden=hidden)
+        return replace(self, roots=roots, since=now, done_at=None, requested_at=None, hidden=hidden)
 
     def has_news(self, there: frozenset[Thumbprint | None]) -> bool:
-        """Say whether its apps are to be listed anew: a noted root has come, or somebody asks."""
-        return self.is_asked or any(one.seen_at is None and one.thumbprint in there for one in self.roots)
+        """Return True if Certroll must list the apps: a noted root has arrived, or an operator requested it."""
+        return self.is_requested or any(root.seen_at is None and root.thumbprint in there for root in self.roots)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingStart:
-    """A start that is owed: written down before the stop, and forgotten only when the app was seen running again."""
+    """A start that Certroll still has to do.
+
+    Certroll records it before the stop, and removes the record only after it saw the app run again.
+    """
 
     site: SiteRef
     environment: EnvironmentRef

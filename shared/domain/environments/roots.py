@@ -1,8 +1,8 @@
-"""Root certificates of App Service Environments: how they are named to people."""
+"""The name that findings use for the root certificates of an App Service Environment."""
 
 from shared.domain.names import EnvironmentRef
 
 
 def roots_subject(environment: EnvironmentRef) -> str:
-    """Return how the roots of an environment as a whole are named to people."""
+    """Return the name that findings use for all root certificates of an environment."""
     return f"root certificates of environment {environment}"

@@ -1,6 +1,6 @@
-"""Stopping and starting the apps of an environment in waves: who goes next, so that enough of them are always up.
+"""Choose the apps of each wave of stops and starts, so that enough apps of the environment are always up.
 
-Pure: the same apps, limit and apps that are down give the same wave.
+The same apps, the same limit and the same stopped apps always give the same wave.
 """
 
 from collections import Counter
@@ -15,69 +15,73 @@ from shared.domain.rollout.budget import MaxUnavailable, limits
 
 @dataclass(frozen=True, slots=True)
 class Waves:
-    """The waves in their order, and the apps that can be in none, each with the group that it would take down whole."""
+    """All waves, in their order."""
 
     waves: tuple[tuple[SiteRef, ...], ...]
-    kept: tuple[tuple[SiteRef, str], ...] = ()
+    excluded: tuple[tuple[SiteRef, str], ...] = ()
+    """The apps that no wave may stop, each with a group of which the app is the last running member."""
 
     def takes(self, each: timedelta) -> timedelta:
-        """Return how long the waves take one after the other."""
+        """Return the duration of all waves in a row."""
         return each * len(self.waves)
 
 
 def next_wave(
     apps: Collection[WaveApp],
     waiting: Collection[SiteRef],
-    most: MaxUnavailable,
+    limit: MaxUnavailable,
     down: Collection[SiteRef] = frozenset(),
 ) -> tuple[SiteRef, ...]:
-    """Return which of the waiting apps may be taken down now, beside those that are down already; slots come first.
+    """Return the waiting apps that Certroll may stop now, in addition to the apps that are down. Slots come first.
 
-    Never more than allowed, in all and on each plan, and never the last app of a group that is up. `apps` are all of
-    the environment, whether they wait or not: they are what shares are of, and what keeps a group up.
+    A wave stays within the limit, in all and on each plan, and never stops the last running app of a group. `apps`
+    holds all apps of the environment, because percentages and groups refer to all apps.
     """
-    room = _Room(apps, most, down)
+    budget = _Budget(apps, limit, down)
     wanted = [app for app in sorted(apps, key=lambda app: (app.site.slot is None, app.site)) if app.site in waiting]
-    return tuple(app.site for app in wanted if app.runs and app.site not in down and room.takes(app))
+    return tuple(app.site for app in wanted if app.runs and app.site not in down and budget.takes(app))
 
 
-def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], most: MaxUnavailable) -> Waves:
-    """Return every wave, as long as each comes up again before the next. Kept out is what is the last of a group."""
-    waves = tuple(_until_done(apps, frozenset(waiting), most))
+def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], limit: MaxUnavailable) -> Waves:
+    """Return every wave, provided that the apps of each wave run again before the next wave.
+
+    The last running app of a group is in no wave.
+    """
+    waves = tuple(_until_done(apps, frozenset(waiting), limit))
     done = frozenset(site for wave in waves for site in wave)
     left = (app for app in apps if app.site in waiting and app.runs and app.site not in done)
-    return Waves(waves, tuple(sorted((app.site, _sole(apps, app)) for app in left)))
+    return Waves(waves, tuple(sorted((app.site, _group_of_last(apps, app)) for app in left)))
 
 
 def last_of_group(apps: Collection[WaveApp], site: SiteRef) -> str | None:
-    """Return the group of which the app is the last one that runs, others of it being stopped; None where it is not."""
-    app = next(one for one in apps if one.site == site)
-    return (_sole(apps, app) or None) if app.runs else None
+    """Return a group of which the site is the last running app, None if there is no such group."""
+    app = next(candidate for candidate in apps if candidate.site == site)
+    return (_group_of_last(apps, app) or None) if app.runs else None
 
 
 def _until_done(
-    apps: Collection[WaveApp], waiting: frozenset[SiteRef], most: MaxUnavailable
+    apps: Collection[WaveApp], waiting: frozenset[SiteRef], limit: MaxUnavailable
 ) -> Iterator[tuple[SiteRef, ...]]:
-    while wave := next_wave(apps, waiting, most):
+    while wave := next_wave(apps, waiting, limit):
         yield wave
         waiting -= frozenset(wave)
 
 
-def _sole(apps: Iterable[WaveApp], app: WaveApp) -> str:
-    """Return a group that would be down as a whole without the app, though it has more members; empty for none."""
+def _group_of_last(apps: Iterable[WaveApp], app: WaveApp) -> str:
+    """Return a group with several members of which only this app runs, empty if there is no such group."""
     for group in sorted(app.groups):
-        others = [one for one in apps if group in one.groups and one.site != app.site]
-        if others and not any(one.runs for one in others):
+        others = [other for other in apps if group in other.groups and other.site != app.site]
+        if others and not any(other.runs for other in others):
             return group
     return ""
 
 
-class _Room:
-    """How much may still go down."""
+class _Budget:
+    """The disruption budget of an environment: how many more apps may go down."""
 
-    def __init__(self, apps: Collection[WaveApp], most: MaxUnavailable, down: Collection[SiteRef]) -> None:
+    def __init__(self, apps: Collection[WaveApp], limit: MaxUnavailable, down: Collection[SiteRef]) -> None:
         running = [app for app in apps if app.runs]
-        in_all, on_plan = limits(most, (app.plan for app in running))
+        in_all, on_plan = limits(limit, (app.plan for app in running))
         self._all, self._on_plan = in_all, dict(on_plan)
         self._members = Counter(group for app in apps for group in app.groups)
         self._up = Counter(group for app in running for group in app.groups)
@@ -86,7 +90,7 @@ class _Room:
                 self._take(app)
 
     def takes(self, app: WaveApp) -> bool:
-        """Take the app down where there is room for it, and say so."""
+        """Claim one use of the budget for the app. Return True if the budget allows it."""
         fits = self._all > 0 and self._on_plan[app.plan] > 0
         if not fits or any(self._up[group] == 1 < self._members[group] for group in app.groups):
             return False

@@ -1,1 +1,1 @@
-"""App Service as Certroll observed it."""
+"""The resources of App Service as Certroll observed them."""

@@ -1,4 +1,4 @@
-"""Bindings: a host name of a site with the certificate that it shows."""
+"""Bindings: each connects a host name of a site with the certificate that App Service shows for it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from shared.domain.names import HostName, SiteRef, Thumbprint
 
 
 class SslState(StrEnum):
-    """How a host name is bound, in ARM's own words."""
+    """The kind of a binding, in ARM's own words."""
 
     DISABLED = "Disabled"
     SNI = "SniEnabled"
@@ -16,13 +16,15 @@ class SslState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A host name of a site or slot, with how it is bound."""
+    """A host name of a site or slot, with its certificate."""
 
     site: SiteRef
     host_name: HostName
     ssl_state: SslState
     thumbprint: Thumbprint | None
+    """The thumbprint of the bound certificate, None for a host name without a certificate."""
     virtual_ip: str | None = None
+    """The address of an IP-based binding."""
 
     def __lt__(self, other: "Binding") -> bool:
         return self._order < other._order

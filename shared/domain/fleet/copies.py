@@ -1,4 +1,4 @@
-"""Certificates as App Service holds them: copies of a webspace or a site, and roots of an environment."""
+"""The certificate resources of App Service: copies in a webspace or a site, and roots of an environment."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,57 +7,63 @@ from shared.domain.names import CopyRef, HostName, RootRef, SiteRef, Thumbprint,
 from shared.domain.tags import Tags
 
 OWN_PREFIX = "certroll-"
+"""The names of all certificates that Certroll uploads begin with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebspaceCertificate:
-    """A copy of a certificate in a webspace.
-
-    `thumbprint` is None for free managed certificates, which hide it. `source` is the vault object that an imported
-    copy comes from; `key_vault_id` and `key_vault_secret` are that source as Azure wrote it, for the way back.
-    `switches` are further properties that a PUT has to give back as they are, as JSON; `loaded` is the one of them by
-    which the code of a Flex Consumption app gets the certificate. `created` is when it was uploaded, None where Azure
-    does not say it, and where nobody needed to know.
-    """
+    """A copy of a certificate in a webspace."""
 
     ref: CopyRef
     webspace: Webspace
     location: str
     thumbprint: Thumbprint | None
+    """The thumbprint, None for a free managed certificate, whose thumbprint Azure hides."""
     host_names: frozenset[HostName]
     not_after: datetime | None
     source: VaultCertificateRef | None
+    """The vault object from which App Service imported the copy, None for every other copy."""
     key_vault_id: str | None = None
+    """The vault of the source as Azure wrote it. A PUT must return it unchanged."""
     key_vault_secret: str | None = None
+    """The secret of the source as Azure wrote it. A PUT must return it unchanged."""
     tags: Tags = ()
     switches: str = "{}"
+    """Further properties as JSON, which a PUT must return unchanged."""
     loaded: bool = False
+    """True if the code of a Flex Consumption app gets the certificate."""
     created: datetime | None = None
+    """The time of the upload, None if Azure does not tell it or Certroll did not read it."""
 
     @property
     def site(self) -> SiteRef | None:
-        """The one site or slot that has it to itself, None where the webspace shares it."""
+        """The site or slot that owns the copy, None if the webspace shares the copy."""
         return self.ref.owner
 
     @property
     def is_upload(self) -> bool:
-        """Whether it was uploaded with its key, by people or by us: it comes from no vault, nor is it Azure's own."""
+        """True if people or Certroll uploaded the copy with its private key.
+
+        Every other copy comes from a vault, is managed by Azure, or is a public certificate.
+        """
         return self.source is None and self.thumbprint is not None and not self.ref.public
 
     @property
     def uploaded(self) -> bool:
-        """Whether people uploaded it."""
+        """True if people uploaded the copy with its private key."""
         return self.is_upload and not self.ref.name.startswith(OWN_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
 class RootCertificate:
-    """A public certificate of an App Service Environment, which its apps trust from a start on where it `is_root`.
-
-    `thumbprint` is None where Azure shows neither it nor the certificate, and the name is none of ours.
-    """
+    """A public certificate of an App Service Environment."""
 
     ref: RootRef
     location: str
     thumbprint: Thumbprint | None
+    """The thumbprint, None if Certroll cannot find it.
+
+    Certroll reads it from Azure's answer, from the certificate, or from a resource name that Certroll gave.
+    """
     is_root: bool = True
+    """True if the apps of the environment trust the certificate as a root after their next start."""

@@ -1,4 +1,4 @@
-"""All of App Service that Certroll observed at one moment."""
+"""The fleet: all resources of App Service that Certroll observed at one moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,21 +17,20 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class BlindSpot:
-    """Something that could not be seen. `webspace` is None where it may hide anything of the subscription.
-
-    `settings_only` is set where it hides no binding, only what an app's settings name; `roots_only` where it hides
-    nothing of a webspace, only what an App Service Environment trusts.
-    """
+    """A resource that Certroll could not read."""
 
     subject: str
     detail: str
     subscription: str
     webspace: Webspace | None = None
+    """The webspace of the hidden resources, None if resources of the whole subscription may be hidden."""
     settings_only: bool = False
+    """True if the blind spot hides only the settings of an app, and no binding."""
     roots_only: bool = False
+    """True if the blind spot hides only roots of an App Service Environment, and nothing of a webspace."""
 
     def hides(self, webspace: Webspace) -> bool:
-        """Say whether things of this webspace may be hidden behind it."""
+        """Return True if the blind spot may hide resources of the webspace."""
         if self.roots_only:
             return False
         return webspace == self.webspace or (self.webspace is None and webspace.subscription == self.subscription)
@@ -42,20 +41,19 @@ SeenSite = tuple[Site, tuple[Binding, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Found]):
-    """What a list of Azure held, and what of it could not be read."""
+    """The result of listing resources in Azure."""
 
     found: tuple[Found, ...]
     blind_spots: tuple[BlindSpot, ...] = ()
+    """The entries of the list that Certroll could not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Everything of App Service that was observed at one moment.
-
-    App Service Environments are there only where a vault object is to be a root of one, and roots only of that one.
-    """
+    """All resources of App Service that Certroll observed at one moment."""
 
     taken_at: datetime
+    """The moment of the observation."""
     sites: tuple[Site, ...] = ()
     bindings: tuple[Binding, ...] = ()
     certificates: tuple[WebspaceCertificate, ...] = ()
@@ -63,22 +61,24 @@ class Fleet:
     blind_spots: tuple[BlindSpot, ...] = ()
     settings: tuple[SiteSettings, ...] = ()
     environments: tuple[Environment, ...] = ()
+    """All App Service Environments, which Certroll reads only if a tag makes a vault object a root of one."""
     roots: tuple[RootCertificate, ...] = ()
+    """The roots of the App Service Environments that such a tag names."""
     _index: "FleetIndex | None" = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def index(self) -> "FleetIndex":
-        """What is looked up most, made when it is first needed: a plan projects many fleets that nobody looks at."""
+        """The index of the fleet, built at its first use. A plan projects many fleets that need no index."""
         if self._index is None:
             object.__setattr__(self, "_index", FleetIndex.of(self))
         return cast("FleetIndex", self._index)
 
     def site(self, ref: SiteRef) -> Site | None:
-        """Return the observed site or slot, None where it was not seen."""
+        """Return the observed site or slot, None if Certroll did not see it."""
         return self.index.sites.get(ref)
 
     def tag(self, ref: SiteRef, tag: Tag) -> str | None:
-        """Return the value of a site's tag. A slot without the tag may have its site's."""
+        """Return the value of a tag of a site or slot. A slot inherits most tags of its site."""
         own = self.site(ref)
         value = tag.value_in(own.tags) if own else None
         if value is not None or tag.per_slot:
@@ -87,46 +87,49 @@ class Fleet:
         return tag.value_in(parent.tags) if parent else None
 
     def opted_out(self, ref: SiteRef) -> bool:
-        """Say whether operators took a site or slot out; a slot's own tag wins over its site's."""
+        """Return True if an operator opted the site or slot out. A slot's own tag wins over the tag of its site."""
         return is_off(self.tag(ref, OPT_OUT))
 
     def settings_of(self, ref: SiteRef) -> SiteSettings | None:
-        """Return what the settings of a site or slot name, None where they were not read."""
+        """Return the settings of a site or slot, None if Certroll did not read them."""
         return self.index.settings.get(ref)
 
     def certificates_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
-        """Return the copies that one webspace shares."""
+        """Return the copies that the webspace shares."""
         return self.index.certificates.get(webspace, ()) if webspace is not None else ()
 
     def plan_in(self, webspace: Webspace) -> ServerFarm | None:
-        """Return the plan that a write into the webspace names, always the same one; None where none is seen."""
+        """Return the App Service plan that a write into the webspace names, None if Certroll sees no plan there.
+
+        The same fleet always gives the same plan.
+        """
         plans = (plan for plan in self.plans if plan.webspace == webspace)
-        return min(plans, key=lambda one: one.resource_id, default=None)
+        return min(plans, key=lambda plan: plan.resource_id, default=None)
 
     def is_in_environment(self, webspace: Webspace) -> bool:
-        """Say whether a site in the webspace is seen to run in an App Service Environment."""
+        """Return True if Certroll sees a site of the webspace in an App Service Environment."""
         return webspace in self.index.hosted
 
     def certificates_of(self, ref: SiteRef) -> tuple[WebspaceCertificate, ...]:
-        """Return the copies that a site or slot can use: those of its webspace, and its own.
+        """Return the copies that a site or slot can use: the shared copies of its webspace, and its own copies.
 
-        A site on a Flex Consumption plan has its own alone, unless it is seen to be bound to one of its webspace: which
-        of the two holds is not documented.
+        A site on a Flex Consumption plan uses only its own copies, unless one of its bindings shows a shared copy.
+        Azure does not document whether a Flex Consumption site can use shared copies.
         """
         site, own = self.site(ref), self.index.own.get(ref, ())
         shared = self.certificates_in(site.webspace) if site else ()
         return (*shared, *own) if site is None or not site.flex or self._shares(ref, shared, own) else own
 
     def plan_mates(self, ref: SiteRef) -> tuple[SiteRef, ...]:
-        """Return the other sites and slots that are seen on its App Service plan, in order."""
+        """Return the other sites and slots on the App Service plan of the site, in order."""
         site = self.site(ref)
-        return tuple(one for one in self.index.plans.get(site.plan if site else "", ()) if one != ref)
+        return tuple(mate for mate in self.index.plans.get(site.plan if site else "", ()) if mate != ref)
 
     def roots_of(self, ref: SiteRef) -> tuple[WebspaceCertificate, ...]:
-        """Return the public certificates that the root list of a site or slot can name: its own, then its plan's.
+        """Return the public certificates that the root list of a site or slot can name, its own certificates first.
 
-        One has to be uploaded only once to be used by the apps of an App Service plan (Azure docs, "Certificates and
-        the App Service Environment").
+        All apps of an App Service plan can use a public certificate of one of them (Azure docs, "Certificates and the
+        App Service Environment").
         """
         site = self.site(ref)
         owners = (ref, *self.plan_mates(ref)) if site is not None and site.supports_root_list else ()
@@ -141,7 +144,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class FleetIndex:
-    """A fleet by what it is asked for: each binding of a large one looks its own site and copies up."""
+    """The resources of a fleet by their keys, because a plan looks up the site and the copies of every binding."""
 
     sites: Mapping[SiteRef, Site]
     settings: Mapping[SiteRef, SiteSettings]
@@ -167,10 +170,11 @@ class FleetIndex:
         for binding in fleet.bindings:
             bound[binding.site] = (*bound.get(binding.site, ()), binding.thumbprint)
         plans: dict[str, list[SiteRef]] = {}
-        for site in sorted(fleet.sites, key=lambda one: one.ref):
+        for site in sorted(fleet.sites, key=lambda site: site.ref):
             if site.plan:
                 plans.setdefault(site.plan, []).append(site.ref)
-        sites, settings = {site.ref: site for site in fleet.sites}, {one.site: one for one in fleet.settings}
+        sites = {site.ref: site for site in fleet.sites}
+        settings = {settings.site: settings for settings in fleet.settings}
         hosted = frozenset(site.webspace for site in fleet.sites if site.environment and site.webspace)
         on_plans = {plan: tuple(refs) for plan, refs in plans.items()}
         return cls(sites, settings, certificates, own, bound, on_plans, hosted)

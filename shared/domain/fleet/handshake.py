@@ -1,4 +1,4 @@
-"""What a TLS handshake showed."""
+"""The results of TLS handshakes with host names."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,16 +9,17 @@ from shared.domain.rollout.site_record import SiteState
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """The certificate that a host name served. `thumbprint` is None where no handshake came about."""
+    """The result of a handshake that expects a certain certificate."""
 
     host_name: HostName
     expected: Thumbprint
     thumbprint: Thumbprint | None
+    """The thumbprint of the served certificate, None if the handshake failed."""
     detail: str = ""
 
     @property
     def state(self) -> SiteState:
-        """What this proves: only another certificate is proof of failure, silence proves nothing."""
+        """The state that the handshake proves. Another certificate proves a failure, a failed handshake nothing."""
         if self.thumbprint is None:
             return SiteState.UNPROVEN
         return SiteState.PROVEN if self.thumbprint == self.expected else SiteState.FAILED
@@ -35,20 +36,22 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class ServedCertificate:
-    """What a host name served, whatever its thumbprint. `not_after` is None where no handshake came about."""
+    """The result of a handshake that accepts any certificate."""
 
     host_name: HostName
     host_names: frozenset[HostName] = frozenset()
+    """The host names in the served certificate."""
     not_after: datetime | None = None
+    """The end of the served certificate, None if the handshake failed."""
     detail: str = ""
 
     @property
     def covered(self) -> bool:
-        """Whether the certificate is one for the host name."""
+        """True if the served certificate covers the host name."""
         return covers(self.host_names, self.host_name)
 
     def is_good(self, now: datetime) -> bool:
-        """Say whether the certificate is one for the host name, and not expired."""
+        """Return True if the served certificate covers the host name and is not expired."""
         return self.covered and self.not_after is not None and now < self.not_after
 
     def __str__(self) -> str:
@@ -59,7 +62,10 @@ class ServedCertificate:
 
 
 def verdict(handshakes: tuple[Handshake, ...]) -> SiteState:
-    """Return what the handshakes of one site prove together: one failure fails it, one success proves it."""
+    """Return the state that the handshakes of one site prove together.
+
+    A single failure fails the site. Without a failure a single success proves the site.
+    """
     states = {handshake.state for handshake in handshakes}
     order = (SiteState.FAILED, SiteState.PROVEN, SiteState.UNPROVEN)
     return next((state for state in order if state in states), SiteState.UNPROVEN)

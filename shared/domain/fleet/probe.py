@@ -1,13 +1,14 @@
-"""The app's own answer, which operators may ask for: the tag `certroll-probe: /path [status] [text]`.
+"""Probes: requests to an app that operators define by the tag `certroll-probe: /path [status] [text]`.
 
-A probe is asked before and after the settings of an app change. Only an answer that shows the thumbprint of the new
-certificate proves that the app uses it; any other answer proves that the app is alive.
+Certroll probes an app before and after a change of its settings. An answer with the thumbprint of the new certificate
+proves that the app uses the certificate. Every other good answer only proves that the app is alive.
 """
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.domain.errors import CertrollError
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import SiteRef, Thumbprint
 from shared.domain.tags import PROBE
@@ -17,28 +18,30 @@ LONGEST_PATH = 200
 STATUS_DIGITS = 3
 LOWEST_STATUS, HIGHEST_STATUS = 100, 599
 READ_AT_MOST = 65_536
-"""How many bytes of an answer are looked at."""
+"""How many bytes of an answer Certroll reads."""
 
 _PLACEHOLDER = re.compile(r"\{thumbprint\}", re.IGNORECASE)
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 
 
-class ProbeInvalid(ValueError):
-    """A text is not a probe. The message says what is wrong, with an example that is right."""
+class ProbeInvalid(CertrollError, ValueError):
+    """A text is not a probe. The message names the problem and a right example."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A path of the app, and what it answers when all is well.
-
-    `text` is looked for in the answer; `{thumbprint}` in it stands for the thumbprint of the new certificate.
-    Nothing is encoded for the operator: the path holds only what RFC 3986 allows in a path and a query (3.3, 3.4), and
-    does not begin like the name of a host (4.2). Raises ProbeInvalid.
-    """
+    """A path of the app, with the answer of a healthy app. Raises ProbeInvalid."""
 
     path: str
+    """The path and the query of the request, which Certroll sends without any encoding.
+
+    The path holds only characters that RFC 3986 allows in a path and a query (3.3, 3.4). It does not begin with two
+    slashes, because a host name would follow them (4.2).
+    """
     status: int = 200
+    """The HTTP status of the answer."""
     text: str = ""
+    """A text in the answer. In it `{thumbprint}` stands for the thumbprint of the new certificate."""
 
     def __post_init__(self) -> None:
         if wrong := _wrong_path(self.path) or _wrong_status(self.status) or _wrong_text(self.text):
@@ -46,9 +49,9 @@ class Probe:
 
     @classmethod
     def parse(cls, tag: str) -> "Probe":
-        """Return what the value of the tag asks for: a path, a status (200) and a text (none). Raises ProbeInvalid.
+        """Return the probe in the value of the tag: a path, an optional status and an optional text.
 
-        A text that begins with a number needs the status before it.
+        A text that begins with a number needs the status before it. Raises ProbeInvalid.
         """
         path, _, rest = tag.strip(" ").partition(" ")
         word, _, text = rest.lstrip(" ").partition(" ")
@@ -58,24 +61,24 @@ class Probe:
 
     @property
     def proves(self) -> bool:
-        """Whether a good answer proves that the app uses the new certificate, and not only that it is alive."""
+        """True if a good answer proves that the app uses the new certificate. Every other probe proves only life."""
         return _PLACEHOLDER.search(self.text) is not None
 
     def text_with(self, thumbprint: Thumbprint) -> str:
-        """Return the text as it is expected for one certificate."""
+        """Return the text that the answer must contain if the app uses the certificate."""
         return _PLACEHOLDER.sub(thumbprint, self.text)
 
     @property
     def shown_path(self) -> str:
-        """The path without its query, which may hold more than a log should."""
+        """The path without its query, because a query may contain a secret."""
         return self.path.partition("?")[0]
 
 
 def _wrong_path(path: str) -> str:
     if not path.startswith("/"):
-        return "a probe begins with a path, and that with a slash; it is asked on the site's own host name"
+        return "a probe begins with a path, and a path begins with a slash; the host name is always the site's own"
     if path.startswith("//"):
-        return "the path begins with two slashes, like the name of a host; it is asked on the site's own host name"
+        return "the path begins with two slashes, like the name of a host; the host name is always the site's own"
     if len(path) > LONGEST_PATH:
         return f"the path is longer than {LONGEST_PATH} characters"
     if not _PATH.fullmatch(path):
@@ -90,34 +93,36 @@ def _wrong_status(status: int) -> str:
 
 
 def _wrong_text(text: str) -> str:
-    return "" if text.isprintable() else "the text holds a control character, or a blank that is none"
+    return "" if text.isprintable() else "the text holds a control character or an unusual blank"
 
 
 class Verdict(StrEnum):
-    """What an answer says of the app."""
+    """The meaning of an app's answer."""
 
     PASSED = "Passed"
     OLD = "Old"
+    """The app is alive and shows an earlier certificate.
+
+    A process from before the change still answers, or the app does not use the new certificate.
+    """
     FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What was seen when an app was asked; `detail` says it in words, and never quotes the answer.
-
-    OLD is the answer of a good app with an earlier certificate: a process from before is still there, or the app did
-    not take the new one. `redirected` says that the app sent its visitor elsewhere.
-    """
+    """The result of a probe."""
 
     verdict: Verdict
     detail: str
+    """The result in words, which never quotes the app's answer."""
     redirected: bool = False
+    """True if the app answered with a redirect."""
 
 
 def judge(probe: Probe, status: int, body: str, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeResult:
-    """Return what the app's answer says, once the new certificate is expected in place of the `old` ones.
+    """Return the meaning of an app's answer after its certificate changed from the `old` thumbprints to the new one.
 
-    Text is compared without regard to case: apps write thumbprints either way.
+    The comparison of texts ignores case, because apps write thumbprints in upper or lower case.
     """
     if status != probe.status:
         return _other_status(probe, status)
@@ -136,13 +141,13 @@ def _other_status(probe: Probe, status: int) -> ProbeResult:
     redirected = status // 100 == 3  # noqa: PLR2004 - the class of redirections, RFC 9110, 15.4
     if redirected:
         detail += (
-            "; redirects are not followed: name in the tag a path that answers by itself and without a sign-in,"
-            f" or the redirect as what is expected (certroll-probe: {probe.shown_path} {status})"
+            "; Certroll does not follow redirects: name a path in the tag that answers without a redirect and without"
+            f" a sign-in, or expect the redirect (certroll-probe: {probe.shown_path} {status})"
         )
     return ProbeResult(Verdict.FAILED, detail, redirected)
 
 
 def probe_of(fleet: Fleet, site: SiteRef) -> Probe | None:
-    """Return the probe that the tag asks for, None where there is none. Raises ProbeInvalid."""
+    """Return the probe of a site or slot, None if it has no probe. Raises ProbeInvalid."""
     text = fleet.tag(site, PROBE)
     return None if text is None else Probe.parse(text)

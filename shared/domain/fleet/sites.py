@@ -6,12 +6,12 @@ from shared.domain.names import EnvironmentRef, HostName, SiteRef, Webspace
 from shared.domain.tags import Tags
 
 PUBLIC_DOMAIN = ".azurewebsites."
-"""In the default host name of every site that the internet can reach, of whatever cloud."""
+"""A part of the default host name of every site in public DNS, in every cloud."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFarm:
-    """An App Service plan. `resource_group` is where the webspace's certificates belong (az names them there)."""
+    """An App Service plan."""
 
     resource_id: str
     webspace: Webspace
@@ -19,52 +19,54 @@ class ServerFarm:
 
     @property
     def resource_group(self) -> str:
-        """The resource group that the plan is in, in lower case."""
+        """The resource group of the plan in lower case, in which az creates the certificates of the webspace."""
         return self.resource_id.split("/")[4].lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site or a slot, without its bindings. `webspace` is None where Azure did not say it.
-
-    `plan` is the resource id of its App Service plan in lower case, empty where Azure did not say it. `flex` says that
-    it is on a Flex Consumption plan, where each site has certificates of its own. `environment` is the App Service
-    Environment that it runs in, None outside of one. `windows_code` says that it is code on Windows, not a container.
-    """
+    """A site or a slot, without its bindings."""
 
     ref: SiteRef
     webspace: Webspace | None
+    """The webspace of the site, None if Azure did not return it."""
     default_host_name: HostName
     tags: Tags = ()
     running: bool = True
     plan: str = ""
+    """The resource id of the App Service plan in lower case, empty if Azure did not return it."""
     flex: bool = False
+    """True on a Flex Consumption plan, where each site owns its certificates."""
     environment: EnvironmentRef | None = None
+    """The App Service Environment of the site, None outside of environments."""
     windows_code: bool = False
+    """True if the site runs code on Windows, and no container."""
 
     @property
     def supports_root_list(self) -> bool:
-        """Whether it heeds a root list: Windows code in an App Service Environment alone does.
+        """True if App Service supports a root list for the site.
 
-        Azure docs, "Certificates and the App Service Environment", private client certificate.
+        App Service supports root lists only for Windows code in an App Service Environment (Azure docs, "Certificates
+        and the App Service Environment", private client certificate).
         """
         return self.environment is not None and self.windows_code
 
     @property
     def behind(self) -> EnvironmentRef | None:
-        """The environment by whose address it is reached, None where its default host name is in public DNS.
+        """The internal environment through whose address clients reach the site, None for a site in public DNS.
 
-        Default host names end in `azurewebsites.net` outside of internal environments, and in
-        `appserviceenvironment.net` inside (Azure docs, "Custom domain suffix for App Service Environments").
+        Default host names end in `appserviceenvironment.net` in internal environments, and in `azurewebsites.net`
+        everywhere else (Azure docs, "Custom domain suffix for App Service Environments").
         """
         return None if PUBLIC_DOMAIN in self.default_host_name else self.environment
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An App Service Environment. `internal` says that its apps are reached from inside its network alone (ILB)."""
+    """An App Service Environment."""
 
     ref: EnvironmentRef
     location: str
     internal: bool
+    """True if clients reach the apps only from inside the network of the environment (ILB)."""
     tags: Tags = ()

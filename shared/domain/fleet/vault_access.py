@@ -1,11 +1,11 @@
-"""Who may read and write a vault, as far as ARM shows it, and the command that mends what is missing.
+"""Judge the rights of Azure's services in a vault, as far as ARM shows them, with the commands that grant the rest.
 
-Access policies and role assignments name object ids, which differ from tenant to tenant. The object id of a service
-cannot be had from its application id without Microsoft Graph, so operators say it in a setting. Without it, what is
-seen decides only where nobody at all has a right.
+Access policies and role assignments name object ids, and each tenant has its own object id for a service of Azure.
+Certroll cannot derive the object id from the application id without Microsoft Graph, so operators write it into a
+setting. Without the object id, Certroll knows only that a right is missing if no principal has the right.
 
-Sources: Azure docs, "Azure built-in roles for Security" (data actions), "Import a certificate from Key Vault"
-(application ids and rights of App Service), "Key Vault firewall" (trusted services).
+The sources are the Azure docs "Azure built-in roles for Security" (data actions), "Import a certificate from Key Vault"
+(application ids and rights of App Service) and "Key Vault firewall" (trusted services).
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from shared.domain.names import VaultName
 
 
 class VaultRight(StrEnum):
-    """A right on the objects of a vault, as access policies spell it with its kind before it."""
+    """A right on the objects of a vault: the kind of object, and the right as access policies spell it."""
 
     SECRETS_GET = "secrets/get"
     SECRETS_LIST = "secrets/list"
@@ -34,10 +34,14 @@ SECRETS: Rights = frozenset(right for right in VaultRight if right.startswith("s
 CERTIFICATES: Rights = frozenset(VaultRight) - SECRETS
 NONE: Rights = frozenset()
 MOST_NAMED = 10
+"""How many object ids a finding names at most."""
 TO_IMPORT: Rights = frozenset({VaultRight.SECRETS_GET, VaultRight.CERTIFICATES_GET})
-"""What App Service needs to import a certificate (Azure docs, "Import a certificate from Key Vault")."""
+"""The rights that App Service needs to import a certificate (Azure docs, "Import a certificate from Key Vault")."""
 TO_STORE: Rights = frozenset(VaultRight)
-"""What certificate registration needs to store what was bought (Azure portal, access policies that it sets up)."""
+"""The rights that certificate registration needs to store a purchased certificate.
+
+The source is the access policy that the Azure portal creates.
+"""
 
 CERTIFICATE_USER = "Key Vault Certificate User"
 SECRETS_OFFICER = "Key Vault Secrets Officer"
@@ -61,22 +65,25 @@ ROLES: dict[str, Rights] = {
     "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": NONE,  # User Access Administrator
     "f58310d9-a9f6-439a-9e8d-f62e7b41a168": NONE,  # Role Based Access Control Administrator
 }
-"""Built-in roles and what they allow of the data plane. `readMetadata` of secrets is the right to list them."""
+"""The built-in roles by their ids, with their rights in the data plane.
+
+The data action `readMetadata` of secrets is the right to list secrets.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A service of Azure that works on vaults, what it needs there, and which setting says its object id.
-
-    `policies_only` says that Azure documents no other way for it than access policies.
-    """
+    """A service of Azure that works on vaults."""
 
     name: str
     application_id: str
     needs: Rights
+    """The rights that the service needs in a vault."""
     setting: str
+    """The setting of Certroll that holds the object id of the service."""
     object_id: str | None = None
     policies_only: bool = False
+    """True if Azure documents only access policies for the service, and no roles."""
 
 
 APP_SERVICE_SETTING = "CERTROLL_APP_SERVICE_OBJECT_ID"
@@ -95,23 +102,27 @@ def app_service(cloud: CloudName = CloudName.PUBLIC, object_id: str | None = Non
 
 
 def registration(object_id: str | None = None) -> Principal:
-    """Return certificate registration, which stores what was bought. It is in the public cloud only (Azure docs)."""
+    """Return certificate registration, which stores purchased certificates in vaults.
+
+    Certificate registration exists only in the public cloud (Azure docs).
+    """
     name, setting = "Microsoft.Azure.CertificateRegistration", REGISTRATION_SETTING
     return Principal(name, REGISTRATION_ID, TO_STORE, setting, object_id, policies_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """What an access policy gives to an object id; with `application_id` only to its users through that application."""
+    """The rights that an access policy gives to an object id."""
 
     object_id: str
     rights: Rights
     application_id: str | None = None
+    """If set, the object id has the rights only through this application."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
-    """A role that an object id has at or above a vault, or on one of its objects."""
+    """A role of an object id at a vault, above the vault, or on an object of the vault."""
 
     object_id: str
     role_id: str
@@ -121,59 +132,72 @@ class RoleAssignment:
 
     @property
     def rights(self) -> Rights | None:
-        """What the role allows, None where it is none that is known, or only under a condition."""
+        """The rights of the role, None for an unknown role or a role with a condition."""
         return None if self.conditional else ROLES.get(self.role_id)
 
 
 @dataclass(frozen=True, slots=True)
 class VaultSettings:
-    """What ARM shows of a vault's access. `assignments` is None where they were not needed or could not be read."""
+    """The properties of a vault that decide who may read and write its objects."""
 
     resource_id: str
     name: VaultName
     uses_roles: bool
+    """True if role assignments apply, and False if access policies apply."""
     policies: tuple[AccessPolicy, ...] = ()
     assignments: tuple[RoleAssignment, ...] | None = None
+    """The role assignments, None if Certroll did not need them or could not read them."""
     open_to_all: bool = True
+    """True if the firewall of the vault accepts every network."""
     trusted_services: bool = True
+    """True if the firewall of the vault accepts trusted Microsoft services."""
     not_read: str = ""
+    """The error with which Certroll failed to read the role assignments."""
 
 
 class AccessVerdict(StrEnum):
-    """Whether a principal may do on a vault what it needs."""
+    """The result of judging a principal's rights in a vault."""
 
     ALLOWED = auto()
+    """The principal has all rights that it needs."""
     LACKING = auto()
+    """The principal certainly lacks a right."""
     UNKNOWN = auto()
+    """Certroll cannot tell whether the principal has a right that it needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class VaultAccess:
-    """What came of looking at a principal's rights on a vault. `cures` are az commands, each for something missing."""
+    """The rights of a principal in a vault, as far as Certroll knows them."""
 
     vault: str
     principal: Principal
     verdict: AccessVerdict
     missing: tuple[str, ...] = ()
+    """A text for each thing that the principal certainly lacks."""
     unknown: tuple[str, ...] = ()
+    """A text for each thing that Certroll does not know."""
     remedies: tuple[str, ...] = ()
+    """The az commands that grant the missing rights."""
 
     @property
     def detail(self) -> str:
-        """What is missing or not known, and the commands, in one text."""
+        """A text for people: the missing and the unknown rights, and the commands."""
         found = "; ".join((*self.missing, *self.unknown)) or f"{self.principal.name} has all that it needs"
         return f"{found}. Run: {' && '.join(self.remedies)}" if self.remedies else found
 
 
 def unreadable(vault: str, principal: Principal, why: str) -> VaultAccess:
-    """Return the verdict on a vault that could not be looked at."""
-    return VaultAccess(vault, principal, AccessVerdict.UNKNOWN, unknown=(f"its access could not be read: {why}",))
+    """Return the access to a vault that Certroll could not read."""
+    unknown = (f"Certroll could not read who has access to the vault: {why}",)
+    return VaultAccess(vault, principal, AccessVerdict.UNKNOWN, unknown=unknown)
 
 
 def judge(vault: VaultSettings, principal: Principal, name: str | None = None) -> VaultAccess:
-    """Return whether the principal may do what it needs; `name` is the one object that matters, if one does.
+    """Judge whether the principal has the rights that it needs in the vault.
 
-    A role on that one object counts as well. It is ALLOWED only where everything was seen.
+    `name` is the name of an object: with a name, the roles on that object count too. The verdict is ALLOWED only if
+    Certroll read all policies and role assignments of the vault.
     """
     held = _held(vault, principal, name)
     lacking = _lacking(vault, principal, held, name)
@@ -181,7 +205,7 @@ def judge(vault: VaultSettings, principal: Principal, name: str | None = None) -
     missing = tuple(_missing(principal, lacking, blocked=blocked))
     unknown = tuple(_unknown(vault, principal, held, lacking, name))
     verdict = AccessVerdict.LACKING if missing else AccessVerdict.UNKNOWN if unknown else AccessVerdict.ALLOWED
-    remedies = tuple(_cures(vault, principal, lacking, blocked=blocked))
+    remedies = tuple(_remedies(vault, principal, lacking, blocked=blocked))
     return VaultAccess(str(vault.name), principal, verdict, missing, unknown, remedies)
 
 
@@ -193,46 +217,48 @@ def _lacking(vault: VaultSettings, principal: Principal, held: Rights | None, na
 
 
 def _held(vault: VaultSettings, principal: Principal, name: str | None) -> Rights | None:
-    """Return the rights that are known to be the principal's; None where that cannot be told."""
+    """Return the rights that the principal certainly has, None if Certroll cannot tell."""
     if principal.object_id is None or (vault.uses_roles and vault.assignments is None):
         return None
-    ours = (rights for owner, rights in _grants(vault, name) if owner == principal.object_id.lower())
-    return frozenset(chain.from_iterable(rights or NONE for rights in ours))
+    held = (rights for owner, rights in _grants(vault, name) if owner == principal.object_id.lower())
+    return frozenset(chain.from_iterable(rights or NONE for rights in held))
 
 
 def _grants(vault: VaultSettings, name: str | None) -> Iterator[tuple[str, Rights | None]]:
     if not vault.uses_roles:
-        yield from ((one.object_id.lower(), one.rights) for one in vault.policies if one.application_id is None)
+        plain = (policy for policy in vault.policies if policy.application_id is None)
+        yield from ((policy.object_id.lower(), policy.rights) for policy in plain)
     else:
-        for one in vault.assignments or ():
-            if _concerns(one.scope, vault.resource_id, name):
-                yield one.object_id.lower(), one.rights
+        for assignment in vault.assignments or ():
+            if _concerns(assignment.scope, vault.resource_id, name):
+                yield assignment.object_id.lower(), assignment.rights
 
 
 MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
-"""ARM lists for a vault the roles of those groups alone that its subscription is in."""
+"""The scope of a role at a management group. For a vault ARM lists only roles of groups that contain the vault."""
 
 
 def _concerns(scope: str, vault_id: str, name: str | None) -> bool:
-    """Say whether a role at that scope holds for the vault, or for the one object of it."""
+    """Return True if a role at the scope applies to the vault, or to the named object in the vault."""
     at, vault = scope.rstrip("/").lower(), vault_id.lower()
     objects = {f"{vault}/{kind}/{name}".lower() for kind in ("secrets", "certificates")} if name else set()
     return f"{vault}/".startswith(f"{at}/") or at in objects or at.startswith(MANAGEMENT_GROUPS)
 
 
 def _nobody_has(vault: VaultSettings, right: VaultRight, name: str | None) -> bool:
-    """Say whether it is certain that no one at all has the right."""
+    """Return True if certainly no principal has the right."""
     if vault.uses_roles and vault.assignments is None:
         return False
     return all(rights is not None and right not in rights for _, rights in _grants(vault, name))
 
 
 def _perhaps_more(vault: VaultSettings, principal: Principal, name: str | None, lacking: Rights) -> bool:
-    """Say whether the principal may have more than is known: by a custom role, a condition, or a group."""
-    seen = (one for one in vault.assignments or () if _concerns(one.scope, vault.resource_id, name))
+    """Return True if the principal may have an unknown right, through a custom role, a condition or a group."""
+    assignments = vault.assignments or ()
+    applying = (assignment for assignment in assignments if _concerns(assignment.scope, vault.resource_id, name))
     own = (principal.object_id or "").lower()
-    unclear = (one for one in seen if one.group or one.object_id.lower() == own)
-    return any(one.rights is None or one.rights & lacking for one in unclear)
+    unclear = (assignment for assignment in applying if assignment.group or assignment.object_id.lower() == own)
+    return any(assignment.rights is None or assignment.rights & lacking for assignment in unclear)
 
 
 def _missing(principal: Principal, lacking: Rights, *, blocked: bool) -> Iterator[str]:
@@ -246,31 +272,37 @@ def _unknown(
     vault: VaultSettings, principal: Principal, held: Rights | None, lacking: Rights, name: str | None
 ) -> Iterator[str]:
     if vault.uses_roles and vault.assignments is None:
-        yield vault.not_read or "its role assignments were not read"
+        yield vault.not_read or "Certroll did not read the role assignments of the vault"
     elif principal.object_id is None and lacking != principal.needs:
         who = sorted({owner for owner, rights in _grants(vault, name) if rights is None or rights & principal.needs})
         ask = f"az ad sp show --id {principal.application_id} --query id -o tsv"
         yield (
-            f"whether {principal.name} has {', '.join(sorted(principal.needs - lacking))} is not known: set "
-            f"{principal.setting} to what `{ask}` prints. Rights are held by {_some(who)}"
+            f"Certroll does not know whether {principal.name} has {', '.join(sorted(principal.needs - lacking))}: set "
+            f"{principal.setting} to the output of `{ask}`. Rights are held by {_some(who)}"
         )
     elif held is not None and principal.needs - held - lacking:
         rest = ", ".join(sorted(principal.needs - held))
-        yield f"whether {principal.name} has {rest} is not known: it may, by a custom role, a condition or a group"
+        yield (
+            f"Certroll does not know whether {principal.name} has {rest}: "
+            "a custom role, a condition or a group may grant it"
+        )
     if principal.policies_only and vault.uses_roles:
         yield (
-            "purchased certificates are documented for vaults with access policies only, not for role-based access: "
-            "watch that the next renewal reaches the vault"
+            "Azure documents purchased certificates only for vaults with access policies, and this vault uses roles: "
+            "check that the next renewal reaches the vault"
         )
 
 
 def _some(owners: list[str]) -> str:
-    """Return the first of many object ids; a vault may have a thousand policies, and a finding 32 K characters."""
+    """Return a text with at most ten object ids, because a finding has at most 32 K characters.
+
+    A vault may have a thousand access policies.
+    """
     more = [f"and {len(owners) - MOST_NAMED} more"] if len(owners) > MOST_NAMED else []
     return ", ".join((*owners[:MOST_NAMED], *more)) or "nobody"
 
 
-def _cures(vault: VaultSettings, principal: Principal, lacking: Rights, *, blocked: bool) -> Iterator[str]:
+def _remedies(vault: VaultSettings, principal: Principal, lacking: Rights, *, blocked: bool) -> Iterator[str]:
     if lacking and vault.uses_roles:
         for role in _roles_for(lacking):
             yield (
@@ -284,14 +316,14 @@ def _cures(vault: VaultSettings, principal: Principal, lacking: Rights, *, block
 
 
 def _roles_for(lacking: Rights) -> tuple[str, ...]:
-    """Return the least roles that hold these rights together."""
+    """Return the smallest built-in roles that together have the rights."""
     if lacking <= ROLES["db79e9a7-68ee-4b58-9aeb-b90e7c24fcba"]:
         return (CERTIFICATE_USER,)
     return (SECRETS_OFFICER, CERTIFICATE_USER) if lacking & CERTIFICATES else (SECRETS_OFFICER,)
 
 
 def _permissions(principal: Principal) -> str:
-    """Return all that the principal needs as options: `set-policy` replaces the kinds that it names."""
+    """Return all needed rights as options of az, because `set-policy` replaces the earlier rights of each kind."""
     kinds = {"secrets": "--secret-permissions", "certificates": "--certificate-permissions"}
     return " ".join(f"{option} {_of_kind(principal.needs, kind)}" for kind, option in kinds.items())
 

@@ -1,1 +1,1 @@
-"""Free managed certificates: prerequisites and DNS."""
+"""Free App Service managed certificates: their prerequisites, and the DNS records that matter to them."""

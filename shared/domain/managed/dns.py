@@ -1,4 +1,4 @@
-"""What was asked of DNS, and what came of it. That nothing could be seen is a value of its own."""
+"""The questions that Certroll asks DNS, and the answers. A lookup that fails is an answer too."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RecordKind(StrEnum):
-    """The kinds of records that are asked for."""
+    """The kinds of DNS records that Certroll looks up."""
 
     A = "A"
     CNAME = "CNAME"
@@ -15,7 +15,7 @@ class RecordKind(StrEnum):
 
 
 class Seen(StrEnum):
-    """What came of a question."""
+    """The result of a DNS question."""
 
     RECORDS = "records"
     NO_RECORDS = "no such record"
@@ -25,16 +25,15 @@ class Seen(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DnsAnswer:
-    """The answer to one question; `records` are values as a zone file writes them, names without a dot at the end.
-
-    `detail` says why nothing could be seen. Aliases on the way are followed, except where they are asked for.
-    """
+    """The answer to one DNS question. Certroll follows aliases, unless the question is about CNAME records."""
 
     name: str
     kind: RecordKind
     seen: Seen
     records: tuple[str, ...] = ()
+    """The values of the records as a zone file writes them. Names have no dot at the end."""
     detail: str = ""
+    """The error of a lookup that failed."""
 
 
 Ask = Callable[[str, RecordKind], DnsAnswer]

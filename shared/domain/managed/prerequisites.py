@@ -1,7 +1,7 @@
-"""Free App Service managed certificates: their prerequisites, and what Certroll keeps of one that is under way.
+"""The prerequisites of free App Service managed certificates, and the record of an issuance in progress.
 
-Azure docs, "Add and manage TLS/SSL certificates", create a free managed certificate; and, where newer, "App Service
-managed certificate changes" of July 2025 and November 2025.
+The sources are the Azure docs "Add and manage TLS/SSL certificates" (create a free managed certificate) and the newer
+"App Service managed certificate changes" of July 2025 and November 2025.
 """
 
 import re
@@ -25,71 +25,71 @@ FLEX_TIER = "flexconsumption"
 KNOWN_CAA = frozenset({"issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"})
 CRITICAL = 128
 REFUSED_FOR = timedelta(hours=6)
-"""How long Certroll does not ask again for a managed certificate that Azure refused: by then somebody may have mended
-DNS, and four refusals a day are no burden."""
+"""How long Certroll waits after Azure refused a managed certificate before it asks again. By then an operator may have
+corrected DNS, and four refusals a day do no harm."""
 UNDER_WAY_FOR = timedelta(hours=24)
-"""How long Certroll waits for a managed certificate that Azure issues, before it asks again."""
+"""How long Certroll waits for Azure to issue a managed certificate before Certroll asks again."""
 UNKNOWN_FOR = timedelta(hours=1)
-"""How long Certroll does not ask again if it did not see Azure's answer: the next sweep."""
+"""How long Certroll waits before it asks again if Azure's answer was lost: until the next hourly sweep."""
 
 _NAME = re.compile(r"[a-z0-9.-]+")
-_ALTERNATIVE = f"Or import a certificate from a vault for it, or take the tag {MANAGED} away"
+_ALTERNATIVE = f"Or import a certificate from a vault for the host name, or remove the tag {MANAGED}"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A site or slot with what Azure's own certificates depend on.
-
-    `inbound_addresses` are those that DNS may lead to, the present one first; `in_environment` says that it runs in an
-    App Service Environment.
-    """
+    """A site or slot with the properties on which managed certificates depend."""
 
     site: Site
     location: str
     inbound_addresses: tuple[str, ...]
+    """The addresses to which DNS may lead, with the current inbound address first."""
     in_environment: bool = False
+    """True if the site runs in an App Service Environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What App Service says of a host name: whether it is verified, and whether Traffic Manager brought it."""
+    """The properties of a host name in App Service."""
 
     verified: bool
+    """True if App Service verified that the owner of the site owns the host name."""
     by_traffic_manager: bool = False
+    """True if Traffic Manager added the host name to the site."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenCertificate:
-    """A certificate of a webspace; `managed_for` is the host name that Azure manages it for, None for all others."""
+    """A certificate of a webspace."""
 
     ref: CopyRef
     webspace: Webspace
     managed_for: HostName | None
+    """The host name for which Azure manages the certificate, None for every other certificate."""
     thumbprint: Thumbprint | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """A managed certificate that Azure was asked for.
-
-    `operation` is where Azure says how far it is, empty where its answer is not known; `refused` is why it will not.
-    """
+    """A managed certificate for which Certroll asked Azure."""
 
     site: SiteRef
     host_name: HostName
     asked_at: datetime
     operation: str = ""
+    """The address at which Azure reports progress, empty if Azure's answer was lost."""
     refused: str = ""
+    """The cause of Azure's refusal, empty without a refusal."""
 
     def counts(self, now: datetime) -> bool:
-        """Say whether it still stands: nothing is asked for again while it does."""
+        """Return True while Certroll must not ask Azure again for the host name."""
         unknown = UNDER_WAY_FOR if self.operation else UNKNOWN_FOR
         return now < self.asked_at + (REFUSED_FOR if self.refused else unknown)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A prerequisite that does not hold, with the next step."""
+    """A prerequisite that the site does not meet, with the next step in its detail."""
 
     reason: Reason
     detail: str
@@ -97,15 +97,16 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class HostLook:
-    """What came of looking at one host name; `also` are further prerequisites that do not hold."""
+    """The result of inspecting one host name."""
 
     site: SiteRef
     host_name: HostName
     reason: Reason
     detail: str = ""
     also: tuple[Violation, ...] = ()
+    """Further prerequisites that the site does not meet."""
     left_alone: bool = False
-    """Somebody else decided about the host name, by a tag or a binding: nobody has to be told."""
+    """True if an operator decided about the host name by a tag or a binding, so that Certroll reports nothing."""
 
     @property
     def subject(self) -> str:
@@ -114,22 +115,23 @@ class HostLook:
 
 
 def is_custom(host_name: HostName) -> bool:
-    """Say whether people own the host name: those of App Service and Traffic Manager are Azure's."""
+    """Return True if the host name belongs to people. Azure owns the host names of its own services."""
     return not host_name.endswith((*PLATFORM, *ENVIRONMENTS, *TRAFFIC_MANAGER))
 
 
 def violations(host: HostName, place: Place, tier: str, facts: HostFacts, ask: Ask) -> tuple[Violation, ...]:
-    """Return the prerequisites that do not hold for the host name; DNS is asked only where the rest allows it.
+    """Return the prerequisites of a managed certificate that the host name does not meet.
 
-    `tier` is that of the App Service plan, in Azure's words.
+    `tier` is the tier of the App Service plan, in Azure's words. Certroll asks DNS only if a managed certificate is
+    possible at all.
     """
-    hopeless = tuple(_hopeless(host, place))
-    if hopeless:
-        return hopeless
+    impossible = tuple(_impossible(host, place))
+    if impossible:
+        return impossible
     return (*_of_app(host, place, tier, facts), *_of_records(host, place, facts, ask), *_of_authority(host, ask))
 
 
-def _hopeless(host: HostName, place: Place) -> Iterator[Violation]:
+def _impossible(host: HostName, place: Place) -> Iterator[Violation]:
     if place.in_environment:
         detail = f"{place.site.ref} runs in an App Service Environment, which has no managed certificates"
         yield Violation(Reason.IN_ENVIRONMENT, f"{detail}. {_ALTERNATIVE}")
@@ -143,7 +145,7 @@ def _hopeless(host: HostName, place: Place) -> Iterator[Violation]:
 
 def _of_app(host: HostName, place: Place, tier: str, facts: HostFacts) -> Iterator[Violation]:
     if not tier:
-        detail = f"Azure does not say the tier of the plan of {place.site.ref}; let the identity read the plan"
+        detail = f"Azure does not show the tier of the plan of {place.site.ref}; let the identity read the plan"
         yield Violation(Reason.INCOMPLETE_VIEW, detail)
     elif tier.lower() in FREE_TIERS:
         detail = f"{place.site.ref} is on a plan of tier {tier}; scale it up to Basic or higher"
@@ -157,9 +159,10 @@ def _of_app(host: HostName, place: Place, tier: str, facts: HostFacts) -> Iterat
 
 
 def _of_records(host: HostName, place: Place, facts: HostFacts, ask: Ask) -> Iterable[Violation]:
-    """Judge where DNS leads. A root domain is a name that owns an SOA record, so that it can have no CNAME (RFC 1034).
+    """Yield the prerequisites that the DNS records of the host name do not meet.
 
-    No list of public suffixes is needed for that, and a zone that was delegated counts as the root it is.
+    A root domain is a name with an SOA record, which cannot have a CNAME record (RFC 1034). This rule needs no list of
+    public suffixes, and treats the root of a delegated zone as a root domain.
     """
     alias = ask(host, RecordKind.CNAME)
     if alias.seen is Seen.RECORDS:
@@ -176,7 +179,7 @@ def _no_alias(host: HostName, place: Place, answer: DnsAnswer) -> Iterator[Viola
     if answer.seen is Seen.NOTHING:
         yield _not_seen(answer)
         return
-    detail = f"DNS has no CNAME record for {host}, which is no root domain ({answer.seen})"
+    detail = f"DNS has no CNAME record for {host}, which is not a root domain ({answer.seen})"
     yield Violation(Reason.CNAME_NOT_DIRECT, f"{detail}. {_cname_to_write(host, place)}")
 
 
@@ -186,12 +189,15 @@ def _of_alias(host: HostName, place: Place, target: str, ask: Ask) -> Iterator[V
     if target.endswith(TRAFFIC_MANAGER):
         yield from _of_traffic_manager(target, ask)
         return
-    detail = f"{host} is a CNAME of {target}; it has to lead directly to the app, or the certificate is not renewed"
-    yield Violation(Reason.CNAME_NOT_DIRECT, f"{detail} either. {_cname_to_write(host, place)}")
+    detail = f"{host} is a CNAME of {target}; Azure issues and renews only if the CNAME leads directly to the app"
+    yield Violation(Reason.CNAME_NOT_DIRECT, f"{detail}. {_cname_to_write(host, place)}")
 
 
 def _of_traffic_manager(target: str, ask: Ask) -> Iterator[Violation]:
-    """Allow profiles that lead to an app: nested and external endpoints are not supported (since July 2025)."""
+    """Yield a violation if the Traffic Manager profile does not lead directly to an app.
+
+    Managed certificates support only Azure endpoints since July 2025, and no nested or external endpoints.
+    """
     answer = ask(target, RecordKind.CNAME)
     if answer.seen is Seen.NOTHING:
         yield _not_seen(answer)
@@ -204,22 +210,25 @@ def _of_traffic_manager(target: str, ask: Ask) -> Iterator[Violation]:
 
 def _of_root(host: HostName, place: Place, facts: HostFacts, ask: Ask) -> Iterator[Violation]:
     if facts.by_traffic_manager:
-        detail = f"{host} is a root domain that Traffic Manager leads to the app, which is not supported"
+        detail = f"{host} is a root domain behind Traffic Manager, and managed certificates do not support that"
         yield Violation(Reason.BEHIND_TRAFFIC_MANAGER, f"{detail}. {_ALTERNATIVE}")
         return
     answer = ask(host, RecordKind.A)
     if answer.seen is Seen.NOTHING:
         yield _not_seen(answer)
     elif not place.inbound_addresses:
-        yield Violation(Reason.INCOMPLETE_VIEW, f"Azure does not say the inbound address of {place.site.ref}")
+        yield Violation(Reason.INCOMPLETE_VIEW, f"Azure does not show the inbound address of {place.site.ref}")
     elif not answer.records or set(answer.records) - set(place.inbound_addresses):
         leads = f"leads to {', '.join(sorted(answer.records))}" if answer.records else "has no A record"
-        detail = f"the root domain {host} {leads}; write this one A record: {host}. A {place.inbound_addresses[0]}"
+        detail = f"the root domain {host} {leads}; write only this A record: {host}. A {place.inbound_addresses[0]}"
         yield Violation(Reason.NOT_THE_APPS_ADDRESS, detail)
 
 
 def _of_authority(host: HostName, ask: Ask) -> Iterator[Violation]:
-    """Judge by the CAA records nearest above the name (RFC 8659, 3): none, or none of `issue`, allows everybody."""
+    """Yield a violation if the nearest CAA records at or above the host name forbid the authority (RFC 8659, 3).
+
+    If there are no CAA records, or none with the tag `issue`, every authority may issue.
+    """
     labels = host.split(".")
     for name in (".".join(labels[start:]) for start in range(len(labels))):
         answer = ask(name, RecordKind.CAA)
@@ -236,7 +245,7 @@ def _of_caa(name: str, records: tuple[str, ...]) -> Iterator[Violation]:
     unknown = [tag for flags, tag, _ in parsed if flags & CRITICAL and tag not in KNOWN_CAA]
     issuers = [value.partition(";")[0].strip().lower() for _, tag, value in parsed if tag == "issue"]
     if unknown:
-        detail = f"a CAA record of {name} demands {unknown[0]!r}, which no authority may ignore; take it away"
+        detail = f"a critical CAA record of {name} has the unknown tag {unknown[0]!r}; remove the record"
         yield Violation(Reason.CAA_FORBIDS, detail)
     elif issuers and AUTHORITY not in issuers:
         allowed = ", ".join(sorted(issuer or "nobody" for issuer in issuers))
@@ -245,14 +254,14 @@ def _of_caa(name: str, records: tuple[str, ...]) -> Iterator[Violation]:
 
 
 def _caa(record: str) -> tuple[int, str, str]:
-    """Return flags, tag and value of a CAA record; one that cannot be read counts as critical and unknown."""
+    """Return the flags, the tag and the value of a CAA record. An unreadable record counts as critical and unknown."""
     flags, _, rest = record.partition(" ")
     tag, _, value = rest.strip().partition(" ")
     return (int(flags) if flags.isdigit() else CRITICAL), tag.lower(), value.strip().strip('"')
 
 
 def _not_seen(answer: DnsAnswer) -> Violation:
-    detail = f"{answer.kind} of {answer.name} could not be looked up ({answer.detail}); see CERTROLL_DNS_SERVERS"
+    detail = f"Certroll could not look up {answer.kind} of {answer.name} ({answer.detail}); see CERTROLL_DNS_SERVERS"
     return Violation(Reason.DNS_NOT_SEEN, detail)
 
 

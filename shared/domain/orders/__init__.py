@@ -1,1 +1,1 @@
-"""Purchased App Service certificates."""
+"""Purchased App Service certificates: their orders, and the actions that Certroll takes on an order."""

@@ -1,6 +1,7 @@
-"""A purchased App Service certificate: the order, where it is stored, and what is out of order with it.
+"""The order of a purchased App Service certificate, the vaults that store it, and its problems.
 
-Facts: Azure docs, "Create and manage an App Service certificate"; the models of azure-mgmt-certificateregistration.
+The sources are the Azure docs "Create and manage an App Service certificate", and the models of the package
+azure-mgmt-certificateregistration.
 """
 
 import re
@@ -16,18 +17,20 @@ from shared.domain.reason import Reason
 from shared.domain.tags import Tag, Tags
 
 AUTOMATIC_WINDOW = timedelta(days=32)
-"""How long before the end Azure starts to renew by itself (Azure docs, "Renew an App Service certificate")."""
+"""How long before the end of an order Azure starts to renew it (Azure docs, "Renew an App Service certificate")."""
 MANUAL_WINDOW = timedelta(days=60)
-"""How long before the end a renewal can be asked for (the same page)."""
+"""How long before the end of an order Azure accepts a manual renewal (Azure docs, "Renew an App Service
+certificate")."""
 DOMAIN_REUSE = timedelta(days=198)
-"""How long one proof of domain ownership serves for further certificates, since March 2026 (Azure docs, industry-wide
-changes). Re-verification is not automated for purchased certificates."""
+"""How long a proof of domain ownership counts for further certificates, since March 2026 (Azure docs, industry-wide
+changes). Azure does not automate another proof for purchased certificates."""
 AUTOMATIC_DELAY = timedelta(days=2)
-"""How late an automatic renewal may be before it counts as one that does not come; Azure looks every eight hours."""
+"""How late an automatic renewal may be before Certroll treats it as missing. Azure checks orders every eight hours."""
 BETWEEN = timedelta(days=1)
-"""How much sooner than its order a certificate ends that has another one after it; less is only a matter of hours."""
+"""How much earlier than its order a certificate must end to have a successor within the order. The ends of an order and
+of its last certificate may differ by hours."""
 STORE_DELAY = timedelta(days=1)
-"""How long a new certificate may be on its way into the vault, before that is reported."""
+"""How long Azure may take to store a new certificate in the vault before Certroll reports a problem."""
 ORDER_API = "2024-11-01"
 PORTAL = "portal: App Service Certificates"
 STORE_STEP = f"{PORTAL}, Certificate Configuration, Step 1: Store"
@@ -40,7 +43,7 @@ _ORDER_ID = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class OrderRef:
-    """One Microsoft.CertificateRegistration/certificateOrders resource, all in lower case."""
+    """The reference to one Microsoft.CertificateRegistration/certificateOrders resource, in lower case."""
 
     subscription: str
     resource_group: str
@@ -48,7 +51,7 @@ class OrderRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference from a resource id. Raises InvalidNameError."""
+        """Return the order that a resource id names. Raises InvalidNameError."""
         match = _ORDER_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate order")
@@ -56,7 +59,7 @@ class OrderRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id, in lower case but for ARM's own words."""
+        """The resource id in ARM, with all names in lower case."""
         return (
             f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.CertificateRegistration/certificateOrders/{self.name}"
@@ -67,7 +70,7 @@ class OrderRef:
 
 
 class OrderStatus(StrEnum):
-    """The status of an order in ARM's own words; what is none of them is UNKNOWN."""
+    """The status of an order in ARM's own words, and UNKNOWN for every other word."""
 
     PENDING = "Pendingissuance"
     ISSUED = "Issued"
@@ -83,7 +86,7 @@ class OrderStatus(StrEnum):
 
 
 class StoreStatus(StrEnum):
-    """How far a certificate came on its way into its vault, in ARM's own words (KeyVaultSecretStatus)."""
+    """The progress of storing a certificate in its vault, in ARM's own words (KeyVaultSecretStatus)."""
 
     INITIALIZED = "Initialized"
     WAITING = "WaitingOnCertificateOrder"
@@ -99,7 +102,7 @@ class StoreStatus(StrEnum):
 
 
 UNDER_WAY = frozenset({StoreStatus.INITIALIZED, StoreStatus.WAITING})
-STORE_CURES = {
+STORE_REMEDIES = {
     StoreStatus.ORDER_FAILED: "the order itself failed; see its status",
     StoreStatus.NOT_PERMITTED: "the vault refuses certificate registration; see the findings of the vault",
     StoreStatus.UNAUTHORIZED: "certificate registration lacks rights; see the findings of the vault",
@@ -119,122 +122,134 @@ FINAL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class StoredCertificate:
-    """Where an order keeps its certificate. `secret` is None where Azure names no vault object that can be."""
+    """A vault secret in which an order stores its certificate."""
 
     name: str
     vault_id: str
     secret: VaultCertificateRef | None
+    """The vault secret, None if Azure returns no valid name of a secret."""
     status: StoreStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A purchased certificate as it was read.
-
-    `host` is the common name, None where the order has none that is a host name. Moments are aware, UTC; None where
-    Azure says nothing. `certificate_ends` is the end of the certificate itself: since certificates are good for 198
-    days, an order of a year has a second one in between. `serial` is that of the current certificate, empty before the
-    first. `token` is what a TXT record has to hold for the domain to be verified: it is meant to be public.
-    `last_verified` is when somebody last proved the domain, as far as that was asked and answered.
-    """
+    """The order of a purchased certificate as Certroll read it. All times are in UTC, and None if Azure shows none."""
 
     ref: OrderRef
     host: HostName | None
+    """The common name, None if it is not a host name."""
     status: OrderStatus
     auto_renew: bool
+    """True if Azure renews the order automatically."""
     expires: datetime | None = None
+    """The end of the order."""
     issued: datetime | None = None
+    """The time at which the current certificate was issued."""
     next_auto_renewal: datetime | None = None
+    """The time of the next automatic renewal, as Azure shows it."""
     certificate_ends: datetime | None = None
+    """The end of the current certificate. A certificate lasts 198 days, so an order of a year has two certificates."""
     serial: str = ""
+    """The serial number of the current certificate, empty before the first certificate."""
     token: str = ""
+    """The public value of the TXT record that proves domain ownership."""
     key_size: int = 2048
+    """The size of the RSA key in bits."""
     external_key: bool = False
+    """True if the private key was made outside Azure."""
     stored: tuple[StoredCertificate, ...] = ()
     not_renewable: tuple[str, ...] = ()
+    """The causes for which Azure does not renew the order."""
     tags: Tags = ()
     last_verified: datetime | None = None
+    """The time of the last proof of domain ownership, None if Certroll did not read it."""
 
     @property
     def subject(self) -> str:
-        """The order, for people."""
+        """The name of the order for people."""
         return f"order {self.ref}"
 
     @property
     def secret(self) -> VaultCertificateRef | None:
-        """The vault secret that holds its certificate and key; None where it was never stored."""
-        return next((one.secret for one in self.stored if one.secret is not None), None)
+        """The vault secret with the certificate and its key, None if the order is not stored in a vault."""
+        return next((stored.secret for stored in self.stored if stored.secret is not None), None)
 
     @property
     def renews_at(self) -> datetime | None:
-        """When Azure begins to renew by itself, if it is asked to; None where nothing says when it ends."""
+        """The time at which Azure begins an automatic renewal, None if Azure shows no end of the order."""
         by_end = self.expires - AUTOMATIC_WINDOW if self.expires else None
         return self.next_auto_renewal or by_end
 
     @property
     def next_certificate_at(self) -> datetime | None:
-        """When Azure begins to issue another certificate by itself, paid for or not; None where it will not."""
+        """The time at which Azure begins to issue the next certificate by itself, None if it does not.
+
+        The next certificate belongs to the same order or to a renewed order.
+        """
         between = self.certificate_ends and self.expires and self.certificate_ends < self.expires - BETWEEN
         by_certificate = self.certificate_ends - AUTOMATIC_WINDOW if self.certificate_ends and between else None
         by_order = self.renews_at if self.auto_renew else None
-        return min((one for one in (by_certificate, by_order) if one is not None), default=None)
+        return min((time for time in (by_certificate, by_order) if time is not None), default=None)
 
     def tag(self, tag: Tag) -> str | None:
-        """Return the value of a tag, None without it."""
+        """Return the value of a tag, None if the order does not have the tag."""
         return tag.value_in(self.tags)
 
 
 @dataclass(frozen=True, slots=True)
 class OrderProblem:
-    """Something about an order that a person should know; `detail` holds the exact next step."""
+    """A problem of an order, with the exact next step in its detail."""
 
     reason: Reason
     detail: str
 
 
 def asks_when_verified(order: Order, now: datetime) -> bool:
-    """Say whether the next certificate is near enough that it matters when the domain was last verified."""
+    """Return True if Certroll must read the last proof of domain ownership, because the next certificate is near."""
     at = order.next_certificate_at
     return order.status is OrderStatus.ISSUED and at is not None and at - now <= MANUAL_WINDOW
 
 
 def problems(order: Order, now: datetime) -> tuple[OrderProblem, ...]:
-    """Return what is out of order, gravest first; nothing where all is well."""
+    """Return the problems of an order, the gravest first."""
     if (stopped := _stopped(order)) is not None:
         return (stopped,)
     return tuple(_of_status(order, now)) + tuple(_of_store(order, now)) + tuple(_of_renewal(order, now))
 
 
 def outcome_of(found: Iterable[OrderProblem]) -> Outcome:
-    """Return Stalled with the first problem that waits for a person; without one all goes on by itself."""
-    stalls = next((one for one in found if one.reason.stalls), None)
+    """Return Stalled with the first problem that waits for a person, and Converged without such a problem."""
+    stalls = next((problem for problem in found if problem.reason.stalls), None)
     return Stalled(stalls.reason, stalls.detail) if stalls else Converged(Reason.NOTHING_STALE)
 
 
 def _stopped(order: Order) -> OrderProblem | None:
     if order.status is OrderStatus.DENIED:
-        detail = f"the certificate authority denied the order: {PORTAL}, its status says why; order again once mended"
+        detail = f"the certificate authority denied the order: read the cause ({PORTAL}), then order again"
         return OrderProblem(Reason.ORDER_DENIED, detail)
     if order.status in FINAL:
-        detail = f"the order is {order.status} and gives no certificate any more: move its sites to another one"
+        detail = f"the order is {order.status} and gives no more certificates: move its sites to another certificate"
         return OrderProblem(Reason.ORDER_ENDED, detail)
     return None
 
 
 def _of_status(order: Order, now: datetime) -> Iterator[OrderProblem]:
     if order.status is OrderStatus.NOT_SUBMITTED:
-        yield OrderProblem(Reason.ORDER_PENDING, f"the purchase was never submitted: finish it ({PORTAL})")
+        yield OrderProblem(Reason.ORDER_PENDING, f"nobody submitted the purchase: finish the purchase ({PORTAL})")
     elif order.status in {OrderStatus.PENDING, OrderStatus.PENDING_REKEY}:
-        yield OrderProblem(Reason.ORDER_PENDING, f"it is {order.status} until the domain is verified: {verify(order)}")
+        detail = f"the order is {order.status} until the domain is verified: {verify(order)}"
+        yield OrderProblem(Reason.ORDER_PENDING, detail)
     elif order.status is OrderStatus.UNKNOWN:
-        yield OrderProblem(Reason.ORDER_UNREADABLE, "its status is none that is known; look at it in the portal")
-    elif (ended := min((one for one in (order.expires, order.certificate_ends) if one), default=now)) < now:
-        detail = f"its certificate expired on {ended:%Y-%m-%d}: {renew_command(order)}"
+        yield OrderProblem(
+            Reason.ORDER_UNREADABLE, f"Certroll does not know the status of the order: see it ({PORTAL})"
+        )
+    elif (ended := min((end for end in (order.expires, order.certificate_ends) if end), default=now)) < now:
+        detail = f"the certificate of the order expired on {ended:%Y-%m-%d}: {renew_command(order)}"
         yield OrderProblem(Reason.ORDER_ENDED, detail)
 
 
 def verify(order: Order) -> str:
-    """Return the exact steps that prove the ownership of the domain."""
+    """Return the exact steps that prove domain ownership."""
     host = order.host or "its host name"
     value = f"with the value {order.token}" if order.token else "with the value that the portal shows"
     portal = f"{PORTAL}, {order.ref.name}, Certificate Configuration, Step 2: Verify"
@@ -243,7 +258,7 @@ def verify(order: Order) -> str:
 
 
 def renew_command(order: Order) -> str:
-    """Return how a person renews an order."""
+    """Return the steps with which a person renews an order."""
     return f"{PORTAL}, {order.ref.name}, Auto Renew Settings, Manual Renew"
 
 
@@ -253,18 +268,18 @@ def _post(order: Order, action: str) -> str:
 
 
 def _of_store(order: Order, now: datetime) -> Iterator[OrderProblem]:
-    if order.external_key or any(one.status is StoreStatus.EXTERNAL_KEY for one in order.stored):
-        detail = "its private key was made outside Azure, so no vault holds it: upload each new certificate by hand"
+    if order.external_key or any(stored.status is StoreStatus.EXTERNAL_KEY for stored in order.stored):
+        detail = "the private key was made outside Azure, so no vault holds it: upload each new certificate by hand"
         yield OrderProblem(Reason.ORDER_NOT_STORED, detail)
     elif not order.stored:
-        detail = f"it is in no vault, so no app can import it: {STORE_STEP}"
+        detail = f"no vault stores the certificate, so App Service cannot import it: {STORE_STEP}"
         yield OrderProblem(Reason.ORDER_NOT_STORED, detail)
     else:
-        yield from (found for one in order.stored if (found := _stored_badly(order, one, now)))
+        yield from (found for stored in order.stored if (found := _stored_badly(order, stored, now)))
 
 
 def _stored_badly(order: Order, stored: StoredCertificate, now: datetime) -> OrderProblem | None:
-    where = stored.vault_id or "no vault"
+    where = stored.vault_id or "a vault"
     if stored.status is StoreStatus.SUCCEEDED and stored.secret is not None:
         return None
     if stored.status in UNDER_WAY:
@@ -272,23 +287,25 @@ def _stored_badly(order: Order, stored: StoredCertificate, now: datetime) -> Ord
             return None
         detail = f"the certificate of {order.issued:%Y-%m-%d} is still not in {where}: {_see_vault()}"
         return OrderProblem(Reason.ORDER_STORE_FAILED, detail)
-    remedy = STORE_CURES.get(stored.status, _see_vault())
-    return OrderProblem(Reason.ORDER_STORE_FAILED, f"{where} does not get it ({stored.status}): {remedy}")
+    remedy = STORE_REMEDIES.get(stored.status, _see_vault())
+    detail = f"Azure did not store the certificate in {where} ({stored.status}): {remedy}"
+    return OrderProblem(Reason.ORDER_STORE_FAILED, detail)
 
 
 def _see_vault() -> str:
-    return f"store it again ({STORE_STEP})"
+    return f"store the certificate again ({STORE_STEP})"
 
 
 def _of_renewal(order: Order, now: datetime) -> Iterator[OrderProblem]:
     if order.status is not OrderStatus.ISSUED:
         return
     if not order.auto_renew:
-        ends = f"it ends on {order.expires:%Y-%m-%d}" if order.expires else "it ends one day"
-        detail = f"{ends} and renews only by hand: {PORTAL}, {order.ref.name}, Auto Renew Settings, On"
+        end = f" on {order.expires:%Y-%m-%d}" if order.expires else ""
+        detail = f"the order ends{end} without a renewal: {PORTAL}, {order.ref.name}, Auto Renew Settings, On"
         yield OrderProblem(Reason.AUTO_RENEW_OFF, detail)
     if near_end(order, now) is not None and order.not_renewable:
-        detail = f"Azure will not renew it: {', '.join(order.not_renewable)}; ask Azure support, or buy another"
+        causes = ", ".join(order.not_renewable)
+        detail = f"Azure will not renew the order: {causes}; ask Azure support, or buy another certificate"
         yield OrderProblem(Reason.ORDER_NOT_RENEWABLE, detail)
     if asks_when_verified(order, now):
         yield from _of_verification(order)
@@ -297,18 +314,16 @@ def _of_renewal(order: Order, now: datetime) -> Iterator[OrderProblem]:
 def _of_verification(order: Order) -> Iterator[OrderProblem]:
     at = order.next_certificate_at
     if order.last_verified is None:
-        known = "when the domain was last verified could not be read"
+        known = "Certroll could not read when the domain was last verified"
     elif at is not None and order.last_verified + DOMAIN_REUSE <= at:
-        known = f"the domain was last verified on {order.last_verified:%Y-%m-%d}, which is good for 198 days"
+        known = f"the domain was last verified on {order.last_verified:%Y-%m-%d}, and a verification lasts 198 days"
     else:
         return
-    detail = (
-        f"{known}, and the certificate of {at:%Y-%m-%d} will wait for it unless it is verified again: {verify(order)}"
-    )
+    detail = f"{known}; verify the domain, or the certificate of {at:%Y-%m-%d} will wait: {verify(order)}"
     yield OrderProblem(Reason.VERIFICATION_DUE, detail)
 
 
 def near_end(order: Order, now: datetime) -> datetime | None:
-    """Return the order's end where it is near enough that a renewal can be asked for; None where it is not."""
+    """Return the end of the order if Azure already accepts a renewal, and otherwise None."""
     near = order.expires is not None and order.expires - now <= MANUAL_WINDOW
     return order.expires if near else None

@@ -1,1 +1,1 @@
-"""How far one version has come, and when the next site may go."""
+"""The progress of one version through the fleet, and the gates that admit the next sites."""

@@ -1,4 +1,4 @@
-"""When the next webspace and the next app may go."""
+"""Decide when the next webspaces and the next apps may get a new version."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -8,22 +8,23 @@ from shared.domain.rollout.settings_record import PROVEN, RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
 
 UNWRITTEN = timedelta(hours=24)
-"""How long apps wait for an earlier one that could not be written yet: its plan may be busy, or the window closed."""
+"""How long apps wait for an earlier app that Certroll could not write yet: its plan is busy, or the window closed."""
 
 
 def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime | None:
-    """Return when apps after the first may go: as soon as one is proven, else when one has soaked; None before any.
+    """Return when the apps after the first may roll, None if no app has begun to roll.
 
-    An app that was set aside, because it was broken before, proves nothing and is not waited for.
+    The apps may roll as soon as one app is proven. Without proof the apps may roll when one app has soaked. A deferred
+    app proves nothing and blocks no other app, because it was broken before.
     """
     counted = (roll for roll in rolls if roll.state is not RollState.DEFERRED)
     return min((opens(roll, soak, lost_after, urgent=urgent) for roll in counted), default=None)
 
 
 def opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime:
-    """Return from when one app holds up those after it no longer: nothing is waited for without end.
+    """Return the time at which this app stops blocking the apps after it. Every wait has an end.
 
-    One that is not written yet has proven nothing, however long ago it was told: its plan may be busy.
+    An admitted app that Certroll has not written yet blocks for at least `UNWRITTEN`, because its plan may be busy.
     """
     if roll.state is RollState.STALE and not urgent:
         return roll.at + max(soak, UNWRITTEN)
@@ -33,18 +34,18 @@ def opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: b
 
 
 URGENT = timedelta(hours=72)
-"""How much of the old certificate must be left for Certroll to go on being careful. With less, a wait or a refusal may
-cost more than it protects, and a weekend may pass before somebody reads a finding (ADR 3, ADR 5)."""
+"""How much time the old certificate must have left for Certroll to be careful. With less time, a wait or a refusal may
+cost more than it protects, and a weekend may pass before an operator reads a finding (ADR 3, ADR 5)."""
 
 
 LOST_AFTER = timedelta(minutes=15)
-"""How long a site under way is waited for if the old certificate is urgent: its message may be lost."""
+"""How long Certroll waits for a site in progress if the old certificate ends soon: the site's message may be lost."""
 
 
 def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime | None) -> Stage:
-    """Return whether, and from when, the webspaces after the first may go.
+    """Return the time from which the webspaces after the first may get the version.
 
-    `expires_at` is when the first of the old certificates still in use runs out, None where none is in use.
+    `expires_at` is the earliest end of the old certificates in use, None if no old certificate is in use.
     """
     if rollout.failed:
         return Stage(None, rollout.failed)
@@ -66,7 +67,7 @@ def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime
 def holds_up(rollout: Rollout, gate: Stage, now: datetime) -> bool:
     """Return True if the run can only wait for sites in progress.
 
-    Return False if an app finished since Certroll last observed the fleet: that may let others go.
+    Return False if an app finished after Certroll last observed the fleet, because other apps may roll now.
     """
     pending, looked_at = rollout.pending, rollout.looked_at
     first = any(record.webspace == rollout.first for record in pending)
@@ -83,5 +84,5 @@ def _urgent(expires_at: datetime | None, now: datetime) -> bool:
 
 
 def _opened_by_rolls(rollout: Rollout, soak: timedelta, *, urgent: bool) -> datetime | None:
-    """Return when apps prove the first place, where no binding can."""
+    """Return when the apps of the first webspace open the stage. This decides only if that webspace has no bindings."""
     return opens_at((roll for roll in rollout.rolls if roll.webspace == rollout.first), soak, LOST_AFTER, urgent=urgent)

@@ -1,4 +1,4 @@
-"""What an operator lets go who releases a hold: the records of a version, judged. Pure."""
+"""Decide which records of a version change if an operator releases its hold."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,17 +12,17 @@ from shared.domain.rollout.site_record import SiteRecord, SiteState
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What becomes of the records that hold a version."""
+    """The changes to the records that hold a version."""
 
     rolls: tuple[RollRecord, ...] = ()
-    """Apps whose record is to be forgotten, so that the version is tried there from the start."""
+    """The records of apps that Certroll deletes, so that it tries the version there from the start."""
     records: tuple[SiteRecord, ...] = ()
-    """Sites that failed, as they are to be recorded: nothing is proven there, and nothing holds."""
+    """The new records of failed sites: the version is unproven there and no longer on hold."""
 
     def sites(self, forgotten: tuple[RollRecord, ...]) -> tuple[SiteRef, ...]:
-        """Return where the version was let go; `forgotten` are the rolls that no other run recorded meanwhile.
+        """Return the sites whose hold is released. `forgotten` has the records of apps that Certroll deleted.
 
-        Raises Conflict if other runs recorded everything that was held.
+        Raises Conflict if other runs changed all records that held the version.
         """
         if self.rolls and not forgotten and not self.records:
             names = ", ".join(sorted(str(roll.site) for roll in self.rolls))
@@ -31,9 +31,9 @@ class Release:
 
 
 def released(rollout: Rollout, now: datetime) -> Release:
-    """Return what a release of the version changes; nothing if no record holds the version.
+    """Return the changes to the records of a version, which are none if no record holds the version.
 
-    Raises Conflict while Certroll takes an app back: only the app's record knows its last good values.
+    Raises Conflict while Certroll restores an app's settings, because only the app's record has the last good values.
     """
     busy = sorted(str(roll.site) for roll in rollout.rolls if roll.state in TAKING_BACK)
     if busy:

@@ -1,11 +1,14 @@
-"""Rolling a thumbprint through the settings of one app: the states, and whose turn it is.
+"""The record of a roll: the replacement of a thumbprint in the settings of one app.
 
+    ```
     Stale ──one PUT: list + new, pins → new──▶ Overlapping ──proven──▶ Validated ──on request──▶ Retired
                                                  │  └──no proof──▶ Unproven
                                                  └──fails for good──▶ Failed ──inverse edit──▶ Restored ──▶ RolledBack
+    ```
 
-Only the app's own answer proves a roll, and only an answer that shows the new thumbprint. What is unproven lets the
-next app go after a soak, but never retires anything; what fails is taken back and holds the version.
+Only an answer of the app that shows the new thumbprint proves a roll. After an unproven roll the next app follows after
+a soak, and Certroll keeps the old thumbprint. After a failed roll Certroll restores the old settings and holds the
+version.
 """
 
 from dataclasses import dataclass
@@ -17,15 +20,16 @@ from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.rollout.budget import RestartBudget
 
 CONTEST_WINDOW = timedelta(hours=24)
-"""How long it counts that somebody took an edit back: a pipeline that does so runs every night at least."""
+"""How long Certroll remembers that somebody reverted its edit. A pipeline that reverts edits runs at least nightly."""
 
 
 RECYCLED_AFTER = timedelta(minutes=45)
-"""How long an old process may answer: Linux defers a restart by up to 40 minutes (App Service team, May 2026)."""
+"""How long an old process may answer after a write. On Linux App Service defers a restart by up to 40 minutes (App
+Service team, May 2026)."""
 
 
 class RollState(StrEnum):
-    """How far one version has come in the settings of one app."""
+    """The progress of one version in the settings of one app."""
 
     STALE = "Stale"
     DEFERRED = "Deferred"
@@ -57,57 +61,61 @@ TAKING_BACK = frozenset({RollState.FAILED, RollState.RESTORED})
 
 
 UNFINISHED = TAKING_BACK | {RollState.OVERLAPPING}
-"""What was written and is not judged yet; it is finished before a newer version is written there."""
+"""The states in which Certroll finishes the roll before it writes a newer version into the app."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollRecord:
-    """What the journal knows of one version in the settings of one app.
-
-    `at` is when it came into this state (UTC). `plan` is the App Service plan that it runs on. `copies` hold the new
-    version and those it replaces; `replaces` are the thumbprints that were named before. `edits` is the intention,
-    recorded before the write: its inverse brings the last good values back. `broken_before` says that the app failed
-    its own probe before anything was written, None where it was not asked; `asked` is a digest of the probe that it
-    passed then. `failing_since` is when it was first seen not to be well. `undone` are the moments at which somebody
-    else took the roll back. `proven` are thumbprints that the app was seen to use. `settings` is how many settings it
-    had when it was told to go, `missing` a digest of the names that were left where many were missed. `retiring` tells
-    a retirement from a roll. `room` is what CERTROLL_ASE_MAX_UNAVAILABLE leaves in its environment, None where it does
-    not count. `wants_root` says that a tag asked for the version in a root list that lacked it.
-    `revision` is the journal's own.
-    """
+    """The entry of the journal for one version in the settings of one app."""
 
     site: SiteRef
     version: str
     webspace: Webspace
     state: RollState
     at: datetime
+    """The UTC time at which the state began."""
     plan: str = ""
+    """The resource id of the App Service plan on which the app runs."""
     copies: tuple[CopyRef, ...] = ()
+    """The certificates that hold the new version and the replaced versions."""
     replaces: tuple[Thumbprint, ...] = ()
+    """The thumbprints that the settings named before the roll."""
     edits: tuple[SettingEdit, ...] = ()
+    """The edits of the roll, recorded before the write. Their inverse brings the last good values back."""
     broken_before: bool | None = None
+    """True if the app failed its probe before the write, None if Certroll did not probe the app then."""
     asked: str = ""
+    """A digest of the probe that the app passed before the write."""
     failing_since: datetime | None = None
+    """The time of the first failed probe after the write, or of the first read with too few settings."""
     undone: tuple[datetime, ...] = ()
+    """The times at which somebody else reverted the roll."""
     proven: tuple[Thumbprint, ...] = ()
+    """The thumbprints that the app's own answers have shown."""
     settings: int = 0
+    """How many settings the app had when Certroll admitted the roll."""
     missing: str = ""
+    """A digest of the names of the remaining settings, recorded if many settings were missing."""
     retiring: bool = False
+    """True if the record is about the retirement of an old thumbprint, and not about a roll."""
     wants_root: bool = False
+    """True if a tag asks for the version in the root list of the app, and the list lacked the version."""
     budget: RestartBudget | None = None
+    """The disruption budget of the environment, None if CERTROLL_ASE_MAX_UNAVAILABLE does not apply to the app."""
     detail: str = ""
     revision: str | None = None
+    """The revision of the entry in the journal."""
 
     @property
     def under_way(self) -> bool:
-        """Whether a message is to carry it on."""
+        """True if a queue message must carry the roll on."""
         return self.state in UNDER_WAY
 
     @property
     def holds(self) -> bool:
-        """Whether it is proof that the version does not work; a retirement that fails is not."""
+        """True if the roll proves that the version does not work. A failed retirement does not prove that."""
         return self.state in HOLDING and not self.retiring
 
     def undone_lately(self, now: datetime) -> tuple[datetime, ...]:
-        """Return when others took it back within the last 24 hours."""
+        """Return the times within the last 24 hours at which somebody else reverted the roll."""
         return tuple(moment for moment in self.undone if now - moment < CONTEST_WINDOW)

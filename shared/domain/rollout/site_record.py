@@ -1,4 +1,4 @@
-"""What the journal knows of the bindings of one site for one version."""
+"""The entry of the journal for one version in the bindings of one site."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from shared.domain.names import CopyRef, SiteRef, Webspace
 
 
 class SiteState(StrEnum):
-    """What is known of one site for one version."""
+    """The progress of one version in the bindings of one site."""
 
     PENDING = "Pending"
     PROVEN = "Proven"
@@ -18,7 +18,10 @@ class SiteState(StrEnum):
 
 
 class Rebind(StrEnum):
-    """Whether what shows the version already is to be bound to it once more; nothing in Azure tells that it was."""
+    """The progress of a rebind: Certroll writes bindings that already show the version once more.
+
+    Azure does not show whether a binding was written once more, so only the journal knows it.
+    """
 
     NO = ""
     ASKED = "asked"
@@ -27,18 +30,17 @@ class Rebind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
-    """What the journal knows of one site for one version.
-
-    `copies` are the webspace certificates that hold the version for this site; `last_good` the bindings as they were
-    before the version's first write, for comparison.
-    """
+    """The entry of the journal for one version in the bindings of one site."""
 
     site: SiteRef
     version: str
     webspace: Webspace
     state: SiteState
     at: datetime
+    """The UTC time at which the state began."""
     copies: tuple[CopyRef, ...] = ()
+    """The webspace certificates that hold the version for the site."""
     last_good: tuple[Binding, ...] = ()
+    """The bindings before the first write of the version, for comparison."""
     detail: str = ""
     rebind: Rebind = Rebind.NO

@@ -1,1 +1,1 @@
-"""Everything that a plan is made from, and what follows from it."""
+"""The snapshot from which Certroll makes a plan, and the facts that follow from a snapshot."""

@@ -1,4 +1,4 @@
-"""When the certificates that are in use by a snapshot end."""
+"""Find the earliest end of the old certificates that a snapshot shows in use."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -14,9 +14,9 @@ Places = frozenset[tuple[Webspace | None, SiteRef | None]]
 
 
 def expires_at(snapshot: Snapshot) -> datetime | None:
-    """Return when the first certificate ends that a binding shows and Certroll will replace, None if there is none.
+    """Return the earliest end of the certificates that bindings show and Certroll will replace, None without any.
 
-    A binding that will not get the current version does not count: a forgotten binding must not make every later
+    A binding that will not get the current version does not count. Otherwise a forgotten binding would make every later
     version urgent.
     """
     reached = frozenset((copy.webspace, copy.site) for copy in snapshot.copies) | uploaded_to(snapshot)
@@ -25,7 +25,7 @@ def expires_at(snapshot: Snapshot) -> datetime | None:
 
 
 def settings_expire_at(snapshot: Snapshot, sites: Collection[SiteRef]) -> datetime | None:
-    """Return when the first certificate ends that these apps name and will replace, None if there is none."""
+    """Return the earliest end of the certificates that these apps name and will replace, None without any."""
     named = (snapshot.settings_of(site) for site in sites)
     last_good = (named_stale(snapshot, settings)[:1] for settings in named if settings)
     return _first_end(snapshot, (thumbprint for thumbprints in last_good for thumbprint in thumbprints))

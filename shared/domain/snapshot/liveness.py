@@ -1,8 +1,9 @@
-"""What of a snapshot is live: which certificates an app can load, be bound to, or name in its root list."""
+"""Find the live certificates of a snapshot: an app can load them, bind them, or name them in its root list."""
 
 from collections.abc import Iterable
 
-from shared.domain.fleet.app_settings import SettingEdit, SiteSettings, edited_settings, is_load_list, is_root_list
+from shared.domain.fleet.app_settings import SettingEdit, SiteSettings, is_load_list, is_root_list
+from shared.domain.fleet.settings_editing import edited_settings
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.snapshot.snapshot import Snapshot
 
@@ -31,7 +32,7 @@ def private_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
 
 
 def live_for(snapshot: Snapshot, settings: SiteSettings, key: str) -> frozenset[Thumbprint]:
-    """Return the thumbprints that an app can have by this setting; a pin may also name what its root list names."""
+    """Return the thumbprints that a setting of an app may name. A pin may also name the entries of the root list."""
     roots = roots_at(snapshot, settings.site)
     if is_root_list(key):
         return roots
@@ -40,7 +41,7 @@ def live_for(snapshot: Snapshot, settings: SiteSettings, key: str) -> frozenset[
 
 
 def absent_after(snapshot: Snapshot, settings: SiteSettings, edits: Iterable[SettingEdit]) -> frozenset[Thumbprint]:
-    """Return the thumbprints that the edits add to a setting by which the app cannot have them."""
+    """Return the thumbprints that the edits add to a setting, although the app cannot get them by that setting."""
     edits = tuple(edits)
     after = edited_settings(settings, [edit for edit in edits if is_root_list(edit.key)])
     adds = ((edit.key, edit.add) for edit in edits if edit.add is not None)

@@ -1,4 +1,4 @@
-"""Which apps of a snapshot want the current version as a trusted root."""
+"""Find the apps of a snapshot that must trust the current version as a root."""
 
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.names import SiteRef, Webspace
@@ -6,7 +6,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 
 
 def wants_root(snapshot: Snapshot, ref: SiteRef) -> bool:
-    """Return True if the tag asks for the current version in the site's root list, and the site supports a list."""
+    """Return True if the tag asks for the current version in the site's root list, and the site supports the list."""
     site = snapshot.site(ref)
     return site is not None and site.supports_root_list and ref in (snapshot.wanting_root or ())
 
@@ -18,10 +18,10 @@ def lacks_root(snapshot: Snapshot, settings: SiteSettings) -> bool:
 
 
 def trusts_by_chain(snapshot: Snapshot, webspace: Webspace) -> bool:
-    """Return True if servers of the webspace trust the current version by the chain that is uploaded with it.
+    """Return True if servers of the webspace trust the current version by the chain that Certroll uploads with it.
 
-    Servers of an App Service Environment do if a private authority issued it (Azure docs, "Certificates in App
-    Service Environment", private server certificate).
+    Servers of an App Service Environment trust a certificate of a private authority by its uploaded chain (Azure docs,
+    "Certificates in App Service Environment", private server certificate).
     """
     current = snapshot.lineage.current
     facts = current.facts if current else None

@@ -1,4 +1,4 @@
-"""Everything that a plan is made from: a value, its look-ups, and what each change makes of it."""
+"""The snapshot: a value from which Certroll makes a plan, and which projects the changes of the plan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from shared.domain.targets import found_targets, names_of_site
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One lineage, the fleet that it may serve, and how far its current version has come."""
+    """The input of a plan: one lineage, the observed fleet, and the progress of the current version."""
 
     lineage: Lineage
     fleet: Fleet
@@ -30,19 +30,19 @@ class Snapshot:
     held: frozenset[tuple[Webspace, Thumbprint]] | None = None
     """The thumbprints that imported copies of the lineage held when Certroll observed it, by webspace.
 
-    If a vault certificate was deleted and made again under its name, only these tell that a binding belongs to it.
-    A projection keeps them.
+    If a vault certificate was deleted and created again under its name, only these thumbprints show which bindings
+    belong to it. Projections copy these thumbprints unchanged.
     """
     wanting_root: frozenset[SiteRef] | None = None
-    """The sites and slots whose root list must name the current version: the tag `certroll-root-on` names them.
+    """The sites and slots that the tag `certroll-root-on` names: their root list must name the current version.
 
-    A projection keeps them.
+    Projections copy these sites unchanged.
     """
     environment_records: tuple[EnvironmentRecord, ...] = ()
-    """What the journal knows of App Service Environments."""
+    """The entries of App Service Environments in the journal."""
 
     def __post_init__(self) -> None:
-        """Note what the copies hold and which sites the tag names, unless an earlier observation gave both."""
+        """Record the thumbprints in the copies and the sites that the tag names, unless the caller gave them."""
         if self.wanting_root is None:
             object.__setattr__(self, "wanting_root", self._named_by_tag())
         if self.held is None:
@@ -59,7 +59,7 @@ class Snapshot:
 
     @property
     def now(self) -> datetime:
-        """The moment of the observation: the only clock that a plan knows."""
+        """The time of the observation, which is the only clock of a plan."""
         return self.fleet.taken_at
 
     @property
@@ -69,7 +69,7 @@ class Snapshot:
 
     @property
     def held_unknown(self) -> frozenset[tuple[Webspace, Thumbprint]]:
-        """What copies held that is no version of the lineage. After a sync no other record tells of it."""
+        """The thumbprints in `held` that no version of the lineage has. Only this record has them after a sync."""
         known = {version.thumbprint for version in self.lineage.versions}
         return frozenset((webspace, thumbprint) for webspace, thumbprint in self.held or () if thumbprint not in known)
 
@@ -83,7 +83,7 @@ class Snapshot:
         return None if site is None else site.webspace
 
     def settings_of(self, site: SiteRef) -> SiteSettings | None:
-        """Return what the settings of a site or slot name, None if Certroll did not read the settings."""
+        """Return the settings of a site or slot, None if Certroll did not read them."""
         return self.fleet.settings_of(site)
 
     def settings_in(self, webspace: Webspace) -> tuple[SiteSettings, ...]:
@@ -95,7 +95,7 @@ class Snapshot:
     def settings_near(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
         """Return the settings of the sites and slots that can use the copy, in a stable order.
 
-        A swap exchanges settings between a site and its slots. The swap does not move certificates.
+        A swap of slots exchanges settings between a site and its slots, and does not move certificates.
         """
         if copy.site is None:
             return self.settings_in(copy.webspace)
@@ -119,7 +119,7 @@ class Snapshot:
         return tuple(copy for copy in shared if copy.is_upload and self.lineage.is_current(copy.thumbprint))
 
     def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
-        """Return the bindings of the copy's webspace, or site, that show its thumbprint, in no particular order."""
+        """Return the bindings that show the thumbprint of the copy in the copy's webspace or site, in no order."""
         return tuple(
             binding
             for binding in self.fleet.bindings
@@ -130,11 +130,11 @@ class Snapshot:
         )
 
     def tag(self, ref: SiteRef, tag: Tag) -> str | None:
-        """Return a site's tag; a slot's own tag wins over its site's."""
+        """Return the value of a tag of a site or slot. A slot's own tag wins over the tag of its site."""
         return self.fleet.tag(ref, tag)
 
     def environment_record_of(self, environment: EnvironmentRef) -> EnvironmentRecord:
-        """Return what the journal knows of an environment, an empty record if the journal does not know it."""
+        """Return the entry of an environment in the journal, or an empty record if there is no entry."""
         return next(
             (record for record in self.environment_records if record.environment == environment),
             EnvironmentRecord(environment),
@@ -158,8 +158,8 @@ class Snapshot:
         bindings = tuple([updated if seen.host_name == name and seen.site == site else seen for seen in others])
         return replace(self, fleet=replace(self.fleet, bindings=bindings))
 
-    def with_bound_again(self, site: SiteRef, webspace: Webspace) -> "Snapshot":
-        """Return the snapshot after Certroll wrote once more what the site shows; a new record is pending."""
+    def with_rebound(self, site: SiteRef, webspace: Webspace) -> "Snapshot":
+        """Return the snapshot after Certroll rebound the site. If the site had no record, it has a pending record."""
         fresh = SiteRecord(site, self.rollout.version, webspace, SiteState.PENDING, self.now)
         bound = replace(self.rollout.record_of(site) or fresh, rebind=Rebind.DONE)
         others = tuple(record for record in self.rollout.records if record.site != site)
@@ -172,10 +172,10 @@ class Snapshot:
         return replace(self, fleet=replace(self.fleet, settings=settings))
 
     def with_start_of(self, site: SiteRef, webspace: Webspace, version: CertificateVersion) -> "Snapshot":
-        """Return the snapshot in which the app has started with this version, and has yet to prove it."""
-        kept = tuple(roll for roll in self.rollout.rolls if roll.site != site)
+        """Return the snapshot after the app started with the version, which the app has not proven yet."""
+        others = tuple(roll for roll in self.rollout.rolls if roll.site != site)
         started = RollRecord(site, version.version, webspace, RollState.OVERLAPPING, self.now)
-        return replace(self, rollout=replace(self.rollout, rolls=(*kept, started)))
+        return replace(self, rollout=replace(self.rollout, rolls=(*others, started)))
 
     def with_certificate(self, added: WebspaceCertificate) -> "Snapshot":
         """Return the snapshot with one more webspace certificate."""

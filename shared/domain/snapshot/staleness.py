@@ -1,4 +1,4 @@
-"""What of a snapshot is stale: which bindings, settings and uploads still show an older version of the lineage."""
+"""Find the stale parts of a snapshot: bindings, settings and uploads with an older version of the lineage."""
 
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding
@@ -8,9 +8,9 @@ from shared.domain.snapshot.snapshot import Snapshot
 
 
 def is_stale(snapshot: Snapshot, binding: Binding) -> bool:
-    """Return True if the binding shows an older version of the lineage, or what a copy of it held before.
+    """Return True if the binding shows an older version of the lineage, or an earlier thumbprint of its copies.
 
-    An ambiguous binding is not stale: it may belong to another lineage.
+    An ambiguous binding is not stale, because the binding may belong to another lineage.
     """
     return looks_stale(snapshot, binding) and not is_ambiguous(snapshot, binding)
 
@@ -28,7 +28,7 @@ def is_ambiguous(snapshot: Snapshot, binding: Binding) -> bool:
 
 
 def stale_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
-    """Return True if the thumbprint is an older version of the lineage, or what a copy held in the webspace."""
+    """Return True if the thumbprint belongs to an older version of the lineage, or to a copy in the webspace before."""
     lineage = snapshot.lineage
     if lineage.is_stale(thumbprint):
         return lineage.has_key_of(thumbprint) or not _is_private(snapshot, webspace, thumbprint)
@@ -45,9 +45,9 @@ def _is_private(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumb
 
 
 def contested_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
-    """Return True if a copy of another vault certificate holds the thumbprint in the webspace.
+    """Return True if a copy of another vault certificate has the thumbprint in the webspace.
 
-    If two vault certificates hold each other's versions, each would treat the other's choice as stale.
+    If two vault certificates contain each other's versions, each would replace the bindings of the other.
     """
     return any(
         copy.thumbprint == thumbprint and copy.source not in (None, snapshot.lineage.ref)
@@ -56,7 +56,7 @@ def contested_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thum
 
 
 def shown_bindings(snapshot: Snapshot) -> tuple[Binding, ...]:
-    """Return the bindings that show a version of this lineage, the current or a stale one, in a stable order."""
+    """Return the bindings that show the current version or a stale version of the lineage, in a stable order."""
     shown = (
         binding
         for binding in snapshot.fleet.bindings
@@ -66,9 +66,10 @@ def shown_bindings(snapshot: Snapshot) -> tuple[Binding, ...]:
 
 
 def named_stale(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ...]:
-    """Return the stale thumbprints of the lineage that the settings name, the last good one first.
+    """Return the stale thumbprints of the lineage that the settings name, with the last good thumbprint first.
 
-    The last good one is the newest that the app was seen to use. If the app was seen to use none, it is the newest.
+    The last good thumbprint is the newest that the app's own answers have shown. Without such an answer it is the
+    newest of all.
     """
     site, versions = snapshot.site(settings.site), snapshot.lineage.versions
     webspace = site.webspace if site else None
@@ -80,26 +81,27 @@ def named_stale(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint,
 
 
 def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ...]:
-    """Return the stale thumbprints that Certroll may replace in the settings, the last good one first.
+    """Return the stale thumbprints that Certroll may replace in the settings, with the last good thumbprint first.
 
-    A contested thumbprint may belong to another vault certificate and is not among them. An app with a record that
-    is still to be written replaces what the record names: the run that made the record saw the whole webspace.
+    Contested thumbprints are excluded, because they may belong to another vault certificate. If the app is admitted and
+    not written yet, Certroll replaces only the thumbprints in its record: the run that admitted the app saw the whole
+    webspace.
     """
     site, record = snapshot.site(settings.site), snapshot.rollout.roll_of(settings.site)
     webspace = site.webspace if site else None
-    told = record is not None and record.state is RollState.STALE
+    admitted = record is not None and record.state is RollState.STALE
     return tuple(
         named
         for named in named_stale(snapshot, settings)
-        if not contested_in(snapshot, webspace, named) and (record is None or not told or named in record.replaces)
+        if not contested_in(snapshot, webspace, named) and (record is None or not admitted or named in record.replaces)
     )
 
 
 def uploaded_to(snapshot: Snapshot) -> frozenset[tuple[Webspace, SiteRef | None]]:
-    """Return the places that hold an older version as an upload, and into which nothing is imported.
+    """Return the places that have an older version as an upload, and no import of the vault certificate.
 
-    A place is a webspace, or a site that has certificates of its own. An upload by people always counts. An upload by
-    Certroll counts only while a binding there shows it or an app there names it.
+    A place is a webspace, or a site that owns its certificates. An upload by people always counts. An upload by
+    Certroll counts only while a binding there shows the upload or an app there names it.
     """
     imported = {(copy.webspace, copy.site) for copy in snapshot.copies}
     lineage, uploads = snapshot.lineage, (copy for copy in snapshot.fleet.certificates if copy.is_upload)

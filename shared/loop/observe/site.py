@@ -6,9 +6,10 @@ from datetime import datetime
 from itertools import chain
 
 from shared.domain.errors import Denied, NotFound, Rejected
-from shared.domain.fleet.app_settings import SiteSettings, read_settings
+from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.fleet.sites import Site
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef
 from shared.domain.tags import OPT_OUT

@@ -8,15 +8,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from shared.domain.errors import Conflict
-from shared.domain.fleet.app_settings import (
-    SettingEdit,
-    SiteSettings,
-    all_done,
-    changed_elsewhere,
-    edited_settings,
-    edited_values,
-    fetched,
-)
+from shared.domain.fleet.app_settings import SettingEdit, SiteSettings, changed_elsewhere, fetched
+from shared.domain.fleet.settings_editing import all_done, edited_settings, edited_values
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.acting.settle import settle

@@ -11,8 +11,8 @@ from typing import ClassVar
 from shared.domain.certificates.requirements import Case
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Conflict
-from shared.domain.fleet.app_settings import read_settings
 from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.intent import Intent
 from shared.domain.names import SiteRef
 from shared.domain.reason import Reason

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from shared.domain.certificates.requirements import Case
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.fleet.app_settings import SettingEdit, SiteSettings, inverse, is_list, is_load_list
+from shared.domain.fleet.app_settings import SettingEdit, SiteSettings, is_list, is_load_list
+from shared.domain.fleet.settings_editing import inverse
 from shared.domain.intent import Intent
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
@@ -64,7 +65,7 @@ def restoring(
 def _is_ours(settings: SiteSettings, edit: SettingEdit) -> bool:
     named = {reference.thumbprint for reference in settings.references if reference.key == edit.key}
     if edit.add is None:
-        return edit.beside in named and not named & set(edit.remove)
+        return edit.next_to in named and not named & set(edit.remove)
     return edit.add in named
 
 
@@ -73,5 +74,5 @@ def _loading(settings: SiteSettings, back: tuple[SettingEdit, ...]) -> Iterable[
     edited = {edit.key for edit in back}
     for key in sorted({reference.key for reference in settings.references if is_load_list(reference.key)} - edited):
         listed = {reference.thumbprint for reference in settings.references if reference.key == key}
-        missing = dict.fromkeys(edit.add for edit in back if edit.add not in listed and edit.beside in listed)
-        yield from (SettingEdit(key, add, (), back[0].beside) for add in missing)
+        missing = dict.fromkeys(edit.add for edit in back if edit.add not in listed and edit.next_to in listed)
+        yield from (SettingEdit(key, add, (), back[0].next_to) for add in missing)

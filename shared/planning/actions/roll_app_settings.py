@@ -97,7 +97,7 @@ def _roll(
         )
         yield Skip(settings_subject(site.ref), Reason.CONTESTED, detail, site.ref)
         return
-    asked = all(edit.beside is None for edit in edits)
+    asked = all(edit.next_to is None for edit in edits)
     yield Step(RollAppSettings(settings, edits, webspace), Reason.ROOT_ASKED if asked else Reason.STALE_THUMBPRINT)
 
 

@@ -86,7 +86,7 @@ class UpdateBinding(Traits):
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new thumbprint on the host name."""
         after = snapshot.with_binding(replace(self.binding, thumbprint=self.thumbprint))
-        return after.with_bound_again(self.binding.site, self.webspace) if self.rebind else after
+        return after.with_rebound(self.binding.site, self.webspace) if self.rebind else after
 
     def perform(self, ports: Ports) -> bool:
         """Overwrite the thumbprint unless the binding has it already and needs no rebinding.

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.domain.certificates.pfx import Pfx
-from shared.domain.certificates.requirements import Case, Requirement, Use, refusals
+from shared.domain.certificates.requirements import Case, Requirement, Use
+from shared.domain.certificates.rules import refusals
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.findings import Finding

@@ -62,6 +62,6 @@ def _missing(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
     if write is None:
         return action.writes - private
     edits = [edit for edit in write.edits if not is_root_list(edit.key)]
-    keyed = not private.isdisjoint(edit.beside for edit in edits)
+    keyed = not private.isdisjoint(edit.next_to for edit in edits)
     keyless = {edit.add for edit in edits if edit.add is not None} - private if keyed else set[Thumbprint]()
     return absent(action, snapshot) | keyless

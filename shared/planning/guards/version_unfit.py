@@ -6,7 +6,9 @@ version by itself, before any step.
 
 from dataclasses import replace
 
-from shared.domain.certificates.requirements import Case, Use, refusals, uncovered
+from shared.domain.certificates.judges import uncovered
+from shared.domain.certificates.requirements import Case, Use
+from shared.domain.certificates.rules import refusals
 from shared.domain.certificates.version import CertificateFacts
 from shared.domain.intent import Intent
 from shared.domain.names import covers

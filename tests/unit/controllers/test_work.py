@@ -137,18 +137,20 @@ def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolEx
     """An operator's report of a finished stop and start affects only the named environment."""
     box = Box()
     for ref in (ASE, TWIN):
-        box.run(pool).ports.environment_records.change(ref, lambda known: known.noting(NEW, NOW).asked(NOW))
+        box.run(pool).ports.environment_records.change(ref, lambda known: known.noting(NEW, NOW).requested(NOW))
     confirm_stop_start(box.run(pool), ASE.resource_group, ASE.name)
-    assert [known.environment for known in box.run(pool).ports.environment_records.all() if known.is_asked] == [TWIN]
+    assert [known.environment for known in box.run(pool).ports.environment_records.all() if known.is_requested] == [
+        TWIN
+    ]
 
 
 def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExecutor) -> None:
     """Certroll refuses an operator's report that a stop and start is done while a wave is in progress."""
     box = Box(leases=SmallLeases({f"environment {ASE.resource_id}"}))
-    box.run(pool).ports.environment_records.change(ASE, lambda known: known.asked(NOW))
+    box.run(pool).ports.environment_records.change(ASE, lambda known: known.requested(NOW))
     with pytest.raises(Conflict, match="try again"):
         confirm_stop_start(box.run(pool), ASE.resource_group, ASE.name)
-    assert box.run(pool).ports.environment_records.of(ASE).is_asked
+    assert box.run(pool).ports.environment_records.of(ASE).is_requested
 
 
 def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecutor) -> None:

@@ -12,16 +12,11 @@ from shared.domain.fleet.app_settings import (
     SettingReference,
     SiteSettings,
     VaultReference,
-    all_done,
     changed_elsewhere,
-    edited,
-    edited_settings,
-    edited_values,
-    inverse,
-    is_done,
     is_load_list,
-    read_settings,
 )
+from shared.domain.fleet.settings_editing import all_done, edited, edited_settings, edited_values, inverse, is_done
+from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.names import Thumbprint
 from tests.build import FOREIGN, NEW, OLD, OLDER, OTHER_REF, REF, app_settings, named, site_ref
 

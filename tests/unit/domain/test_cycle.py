@@ -93,15 +93,15 @@ def test_root_is_found_by_its_thumbprint() -> None:
         pytest.param(NOTHING, False, id="nothing is known of it"),
         pytest.param(NOTHING.noting(NEW, NOW), True, id="a root is on its way"),
         pytest.param(NOTHING.knowing(NEW, NOW), False, id="somebody else put a root"),
-        pytest.param(NOTHING.asked(NOW), True, id="somebody asks"),
+        pytest.param(NOTHING.requested(NOW), True, id="somebody asks"),
         pytest.param(replace(DONE, done_at=None), True, id="its apps are listed and not done"),
         pytest.param(DONE, False, id="its apps are done"),
         pytest.param(DONE.noting(OLD, AFTER), True, id="they are done, and the next root is on its way"),
-        pytest.param(replace(DONE, asked_at=BEFORE), True, id="they were asked for by a clock that is behind"),
+        pytest.param(replace(DONE, requested_at=BEFORE), True, id="they were asked for by a clock that is behind"),
         pytest.param(
-            replace(DONE, asked_at=NOW).listed(frozenset(), AFTER).done(AFTER), False, id="who asked was heard"
+            replace(DONE, requested_at=NOW).listed(frozenset(), AFTER).done(AFTER), False, id="who asked was heard"
         ),
-        pytest.param(replace(DONE, asked_at=AFTER), True, id="they were asked for once more"),
+        pytest.param(replace(DONE, requested_at=AFTER), True, id="they were asked for once more"),
     ],
 )
 def test_cycle_is_open_while_something_is_left(record: EnvironmentRecord, *, is_open: bool) -> None:
@@ -117,9 +117,9 @@ def test_cycle_is_open_while_something_is_left(record: EnvironmentRecord, *, is_
         pytest.param(NOTHING.noting(NEW, NOW), {OLD, None}, False, id="a noted root has not come yet"),
         pytest.param(DONE, {NEW}, False, id="it came before"),
         pytest.param(replace(DONE, done_at=None), {NEW}, False, id="its apps are listed for it"),
-        pytest.param(NOTHING.asked(NOW), set[Thumbprint | None](), True, id="somebody asks"),
-        pytest.param(DONE.asked(AFTER).listed(frozenset(), NOW), {NEW}, False, id="who asked was heard"),
-        pytest.param(replace(DONE, asked_at=AFTER), {NEW}, True, id="somebody asks once more"),
+        pytest.param(NOTHING.requested(NOW), set[Thumbprint | None](), True, id="somebody asks"),
+        pytest.param(DONE.requested(AFTER).listed(frozenset(), NOW), {NEW}, False, id="who asked was heard"),
+        pytest.param(replace(DONE, requested_at=AFTER), {NEW}, True, id="somebody asks once more"),
     ],
 )
 def test_apps_are_listed_anew_for_news_alone(
@@ -144,7 +144,7 @@ def test_listing_marks_the_roots_that_are_there() -> None:
 
 def test_asking_keeps_what_is_known() -> None:
     """An operator's request to stop and start all apps changes only the time of the request."""
-    assert DONE.asked(AFTER) == replace(DONE, asked_at=AFTER)
+    assert DONE.requested(AFTER) == replace(DONE, requested_at=AFTER)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_asking_keeps_what_is_known() -> None:
         pytest.param(replace(DONE, roots=()), None, id="the root is not known"),
         pytest.param(replace(DONE, roots=(NOTED,)), None, id="the root was not seen"),
         pytest.param(replace(DONE, done_at=None), None, id="they are under way"),
-        pytest.param(replace(DONE, asked_at=AFTER), None, id="somebody asks once more"),
+        pytest.param(replace(DONE, requested_at=AFTER), None, id="somebody asks once more"),
         pytest.param(NOTHING.knowing(NEW, NOW), None, id="somebody put it, and no app was listed"),
         pytest.param(
             EnvironmentRecord(ASE, (), since=BEFORE, done_at=BEFORE).knowing(NEW, NOW),
@@ -244,6 +244,6 @@ def test_root_that_was_to_be_put_counts_for_a_day(ago: timedelta, *, counts: boo
 def test_people_may_say_that_it_is_done() -> None:
     """An operator's report of restarted apps counts for each present root, and for apps that Certroll cannot read."""
     known = NOTHING.knowing(NEW, BEFORE)
-    said = replace(known, since=BEFORE, asked_at=BEFORE, hidden=True).done_by_hand(NOW)
+    said = replace(known, since=BEFORE, requested_at=BEFORE, hidden=True).done_by_hand(NOW)
     assert said == replace(known, since=NOW, done_at=NOW)
     assert (said.is_open, said.done_for(NEW)) == (False, NOW)

@@ -1,9 +1,32 @@
-"""The domain's error classes carry messages for operators."""
+"""The domain's error classes carry messages for operators, and form one documented tree."""
 
-from shared.domain.errors import SettingsInvalid
+import re
+from collections.abc import Iterator
+
+from shared.domain import errors
+from shared.domain.errors import CertrollError, SettingsInvalid
+from shared.domain.fleet.probe import ProbeInvalid
+from shared.domain.names import InvalidNameError
+
+ELSEWHERE = [(1, InvalidNameError.__name__), (1, ProbeInvalid.__name__)]
+"""The classes that other modules define. Python lists them in the order of import."""
 
 
 def test_every_wrong_setting_is_in_the_message() -> None:
     """The error about invalid settings names every setting that the operator has to correct."""
     error = SettingsInvalid(("CERTROLL_VAULTS: is missing", "CERTROLL_MODE: 'x' is none"))
     assert str(error) == "CERTROLL_VAULTS: is missing; CERTROLL_MODE: 'x' is none"
+
+
+def test_drawn_tree_equals_the_classes() -> None:
+    """The tree at the head of `errors.py` shows every error class of the product below its parent."""
+    drawn = re.findall(r"^((?:│   )*)[├└]── (\w+)", errors.__doc__ or "", re.MULTILINE)
+    classes = [found for found in _below(CertrollError, 1) if found not in ELSEWHERE]
+    assert [(len(indent) // 4 + 1, name) for indent, name in drawn] == [*classes, *ELSEWHERE]
+
+
+def _below(parent: type[CertrollError], depth: int) -> Iterator[tuple[int, str]]:
+    """Yield the depth and the name of each class below a class, in the order of the tree."""
+    for child in parent.__subclasses__():
+        yield depth, child.__name__
+        yield from _below(child, depth + 1)

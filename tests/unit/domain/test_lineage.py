@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.certificates.lineage import DEEPEST_LOOK, Lineage, judge, lineage_tags, newest_first, refuse_version
+from shared.domain.certificates.lineage import MOST_JUDGED, Lineage, judge, lineage_tags, newest_first, refuse_version
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
@@ -314,7 +314,7 @@ def test_older_version_that_cannot_be_read_holds_up_nothing() -> None:
 
 def test_so_many_versions_are_looked_into() -> None:
     """Certroll stops looking for a good version after a limited number of bad versions."""
-    bad = tuple(version(f"v{number}", enabled=False) for number in range(DEEPEST_LOOK))
+    bad = tuple(version(f"v{number}", enabled=False) for number in range(MOST_JUDGED))
     good = version("good")
     assert judge((*bad[1:], good), lambda _: facts(), NOW)[1] == replace(good, facts=facts())
     assert judge((*bad, good), lambda _: facts(), NOW)[1] is None

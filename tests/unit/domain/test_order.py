@@ -225,19 +225,19 @@ def test_late_store_says_since_when() -> None:
         (StoreStatus.UNAUTHORIZED, "certificate registration lacks rights; see the findings of the vault"),
         (StoreStatus.VAULT_GONE, f"the vault is gone; choose another ({STEP})"),
         (StoreStatus.OBJECT_GONE, f"the secret is gone; recover it, or store again ({STEP})"),
-        (StoreStatus.UNKNOWN_ERROR, f"store it again ({STEP})"),
+        (StoreStatus.UNKNOWN_ERROR, f"store the certificate again ({STEP})"),
     ],
 )
 def test_failed_store_says_what_to_do(status: StoreStatus, remedy: str) -> None:
     """Certroll names a separate next step for each failure to store a certificate in its vault."""
     (found,) = problems(replace(GOOD, stored=stored(status)), NOW)
-    assert found.detail == f"{VAULT_ID} does not get it ({status}): {remedy}"
+    assert found.detail == f"Azure did not store the certificate in {VAULT_ID} ({status}): {remedy}"
 
 
 def test_failed_store_without_a_vault_says_so() -> None:
-    """The message about a failed store says "no vault" if Azure names no vault."""
+    """The message about a failed store says "a vault" if Azure names no vault."""
     (found,) = problems(replace(GOOD, stored=(replace(STORED, vault_id="", status=StoreStatus.VAULT_GONE),)), NOW)
-    assert found.detail.startswith("no vault does not get it (KeyVaultDoesNotExist): ")
+    assert found.detail.startswith("Azure did not store the certificate in a vault (KeyVaultDoesNotExist): ")
 
 
 def test_verification_due_says_when_it_renews() -> None:

@@ -172,9 +172,9 @@ def test_open_questions(order: Order, record: OrderRecord, expected: Reason | No
     """Certroll reports a request for an order that had no effect, with the time and the error of the request."""
     found = open_questions(order, (record,), NOW)
     assert [question.reason for question in found] == ([expected] if expected else [])
-    assert all("was asked at 2026-" in question.detail for question in found)
-    look = "look at shop in the portal (App Service Certificates) and do it there if it was not done."
-    assert all(look in question.detail for question in found if question.reason is Reason.ORDER_ACTION_UNKNOWN)
+    assert all(" at 2026-" in question.detail for question in found)
+    check = "check shop in the portal (App Service Certificates), and "
+    assert all(check in question.detail for question in found if question.reason is Reason.ORDER_ACTION_UNKNOWN)
 
 
 def test_certificate_without_a_serial_is_told_by_its_dates() -> None:

@@ -78,7 +78,7 @@ def test_tag_is_read(tag: str, probe: Probe) -> None:
         ("/health 200 ok\nforged line", "control character"),
         ("/health 200 ok\x1b[2J", "control character"),
         ("/health 200\tok", "control character"),
-        ("/health 200 not\xa0ok", "blank that is none"),
+        ("/health 200 not\xa0ok", "unusual blank"),
     ],
 )
 def test_what_is_no_probe_is_refused_with_an_example(tag: str, wrong: str) -> None:
@@ -171,8 +171,8 @@ def test_redirect_fails_with_the_cure(status: int) -> None:
     result = judge(PROVING, status, f"Shown: {NEW}", NEW, NOBODY)
     assert result == ProbeResult(
         Verdict.FAILED,
-        f"/partner answered {status}, not 200; redirects are not followed: name in the tag a path that answers by"
-        f" itself and without a sign-in, or the redirect as what is expected (certroll-probe: /partner {status})",
+        f"/partner answered {status}, not 200; Certroll does not follow redirects: name a path in the tag that answers"
+        f" without a redirect and without a sign-in, or expect the redirect (certroll-probe: /partner {status})",
         redirected=True,
     )
 

@@ -5,21 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.certificates.requirements import (
-    ANY,
-    PEM,
-    PKCS12,
-    RULES,
-    Case,
-    Level,
-    Requirement,
-    Use,
-    check,
-    compares,
-    refusals,
-    validity_days,
-    warnings,
-)
+from shared.domain.certificates.judges import compares, validity_days
+from shared.domain.certificates.requirements import PEM, PKCS12, Case, Level, Requirement, Use
+from shared.domain.certificates.rules import ANY, RULES, check, refusals, warnings
 from shared.domain.certificates.version import (
     Bundle,
     CertificateFacts,
@@ -130,9 +118,9 @@ def test_what_was_not_looked_at_is_never_fine(use: Use) -> None:
     by_dates = {Requirement.ENABLED, Requirement.NOT_EXPIRED, Requirement.STARTED}
     assert {verdict.requirement for verdict in check(blind) if verdict.level is PASS} == by_dates
     assert (unseen[Requirement.SERIAL_NUMBER], unseen[Requirement.CONTENT_TYPE], unseen[Requirement.CHAIN]) == (
-        "the certificate was not read",
-        "the vault object was not looked at",
-        "not looked at: only the certificate itself was read, without key and chain",
+        "Certroll did not read the certificate",
+        "Certroll did not read the vault object",
+        "Certroll read only the certificate, without its key and chain",
     )
     assert (refusals(blind), warnings(blind)) == ((), ())
 
@@ -199,14 +187,14 @@ def test_version_is_judged_by_its_own_dates(
             SELF_SIGNED,
             SELF_SIGNED,
             PASS,
-            "it is self-signed, and so was the version before it, as far as there is one",
+            "it is self-signed, like the version before it, if there is such a version",
             id="self-signed as before",
         ),
         pytest.param(
             SELF_SIGNED,
             None,
             PASS,
-            "it is self-signed, and so was the version before it, as far as there is one",
+            "it is self-signed, like the version before it, if there is such a version",
             id="the first, self-signed",
         ),
     ],
@@ -316,7 +304,7 @@ def test_key_must_leave_the_vault(use: Use) -> None:
     stays = KeyPolicy(exportable=False, content_type=PKCS12)
     assert of(Requirement.EXPORTABLE_KEY, case(use=use, key=stays)) == (
         REFUSE,
-        "its key is not exportable, so App Service cannot have it: issue a version with an exportable key",
+        "its key is not exportable, so App Service cannot get the key: issue a version with an exportable key",
     )
 
 
@@ -336,7 +324,7 @@ def test_key_must_leave_the_vault(use: Use) -> None:
             Use.UPLOAD,
             "x" * 99,
             REFUSE,
-            f"its content type is '{'x' * 60}'; uploads are made of {PKCS12} and {PEM}",
+            f"its content type is '{'x' * 60}'; Certroll uploads {PKCS12} and {PEM} only",
             id="something else",
         ),
     ],
@@ -352,20 +340,20 @@ def test_format_must_be_readable(use: Use, content_type: str, level: Level, deta
     [
         pytest.param(
             KeyFound.NONE,
-            (REFUSE, "there is no private key with it: the certificate's policy must let the key be exported"),
+            (REFUSE, "it comes without a private key: the certificate's policy must allow the key's export"),
             None,
             id="no key",
         ),
         pytest.param(
             KeyFound.FOREIGN,
-            (PASS, "there is a private key with it"),
-            (REFUSE, "the private key with it belongs to another certificate"),
+            (PASS, "it comes with a private key"),
+            (REFUSE, "its private key belongs to another certificate"),
             id="another one's key",
         ),
         pytest.param(
             KeyFound.MATCHING,
-            (PASS, "there is a private key with it"),
-            (PASS, "the private key with it is its own"),
+            (PASS, "it comes with a private key"),
+            (PASS, "its private key matches"),
             id="its own key",
         ),
     ],
@@ -449,12 +437,17 @@ CLIENT = "its extended key usage does not allow client authentication"
         pytest.param(
             NO_SERVER,
             facts(),
-            (REFUSE, f"{SERVER}, and that of the version in use does: browsers would refuse it"),
+            (REFUSE, f"{SERVER}, but the version in use does: browsers would refuse the new version"),
             id="lost",
         ),
-        pytest.param(NO_SERVER, NO_SERVER, (WARN, f"{SERVER}, nor does that of the version in use"), id="never there"),
         pytest.param(
-            NO_SERVER, None, (REFUSE, f"{SERVER}, and what the version in use allows is not known"), id="not known"
+            NO_SERVER, NO_SERVER, (WARN, f"{SERVER}, and the version in use does not either"), id="never there"
+        ),
+        pytest.param(
+            NO_SERVER,
+            None,
+            (REFUSE, f"{SERVER}, and Certroll does not know what the version in use allows"),
+            id="not known",
         ),
     ],
 )
@@ -472,10 +465,12 @@ def test_binding_needs_server_authentication(
         pytest.param(
             NO_CLIENT,
             facts(),
-            (REFUSE, f"{CLIENT}, and that of the version in use does: partners would refuse the app's calls"),
+            (REFUSE, f"{CLIENT}, but the version in use does: partners would refuse the app's calls"),
             id="lost",
         ),
-        pytest.param(NO_CLIENT, NO_CLIENT, (WARN, f"{CLIENT}, nor does that of the version in use"), id="never there"),
+        pytest.param(
+            NO_CLIENT, NO_CLIENT, (WARN, f"{CLIENT}, and the version in use does not either"), id="never there"
+        ),
         pytest.param(NO_CLIENT, None, (WARN, CLIENT), id="not known"),
     ],
 )
@@ -511,13 +506,13 @@ def test_host_names_must_be_covered(hosts: tuple[HostName, ...], verdict: object
     [
         pytest.param(
             ROOT,
-            (PASS, "it is a certificate authority's"),
+            (PASS, "it belongs to a certificate authority"),
             (PASS, "it is self-signed, as a root is"),
             id="a root",
         ),
         pytest.param(
             facts(is_ca=True),
-            (PASS, "it is a certificate authority's"),
+            (PASS, "it belongs to a certificate authority"),
             (
                 REFUSE,
                 "it was issued by Contoso Issuing CA: put the root itself into the vault, not an intermediate",
@@ -528,7 +523,7 @@ def test_host_names_must_be_covered(hosts: tuple[HostName, ...], verdict: object
             SELF_SIGNED,
             (
                 REFUSE,
-                "it is no certificate authority's (basic constraints): nothing that it signed would be trusted",
+                "its basic constraints do not allow it to sign certificates: nobody would trust what it signed",
             ),
             (PASS, "it is self-signed, as a root is"),
             id="a server's own",
@@ -568,13 +563,13 @@ def test_root_needs_no_key_and_no_usage(new: CertificateFacts) -> None:
 
 CUT = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
 BARE = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
-CUT_SHORT = "its chain ends with Issuing CA, and Root CA, which issued that, is not there"
+CUT_SHORT = "its chain ends with Issuing CA, without the issuer Root CA"
 HAS = "the version in use has its intermediates"
-LOST = f"its chain ends with the certificate itself, and Issuing CA, which issued that, is not there; {HAS}"
+LOST = f"its chain ends with the certificate itself, without the issuer Issuing CA; {HAS}"
 LONG = Bundle(KeyFound.MATCHING, ("Issuing CA", "Policy CA", "Root CA"), None, ordered=True)
 SHORT = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Policy CA", ordered=True)
-SHORT_OF = "its chain ends with Issuing CA, and Policy CA, which issued that, is not there"
-HINT = "if that is an intermediate and not a root, put it into the vault object"
+SHORT_OF = "its chain ends with Issuing CA, without the issuer Policy CA"
+HINT = "if that issuer is an intermediate, put its certificate into the vault object"
 
 
 @pytest.mark.parametrize(
@@ -592,7 +587,7 @@ HINT = "if that is an intermediate and not a root, put it into the vault object"
             None,
             (
                 WARN,
-                f"its chain ends with the certificate itself, and Issuing CA, which issued that, is not there: {HINT}",
+                f"its chain ends with the certificate itself, without the issuer Issuing CA: {HINT}",
             ),
             id="nothing above it, and what is in use is not known",
         ),
@@ -608,25 +603,25 @@ HINT = "if that is an intermediate and not a root, put it into the vault object"
         pytest.param(
             replace(BARE, missing="Root CA"),
             replace(COMPLETE, issuers=("Root CA",)),
-            (WARN, f"its chain ends with the certificate itself, and Root CA, which issued that, is not there: {HINT}"),
+            (WARN, f"its chain ends with the certificate itself, without the issuer Root CA: {HINT}"),
             id="issued by the root itself, as before",
         ),
         pytest.param(
             replace(BARE, missing="Root CA"),
             COMPLETE,
-            (WARN, f"its chain ends with the certificate itself, and Root CA, which issued that, is not there: {HINT}"),
+            (WARN, f"its chain ends with the certificate itself, without the issuer Root CA: {HINT}"),
             id="issued by the root itself, where an intermediate was between",
         ),
         pytest.param(
             replace(BARE, missing="Root CA"),
             replace(COMPLETE, issuers=()),
-            (WARN, f"its chain ends with the certificate itself, and Root CA, which issued that, is not there: {HINT}"),
+            (WARN, f"its chain ends with the certificate itself, without the issuer Root CA: {HINT}"),
             id="issued by a root, where it was its own root",
         ),
         pytest.param(
             replace(BARE, missing="Root CA"),
             CUT,
-            (WARN, f"its chain ends with the certificate itself, and Root CA, which issued that, is not there: {HINT}"),
+            (WARN, f"its chain ends with the certificate itself, without the issuer Root CA: {HINT}"),
             id="issued by the root itself, where an intermediate was between, and the root was not there",
         ),
         pytest.param(
@@ -638,7 +633,7 @@ HINT = "if that is an intermediate and not a root, put it into the vault object"
         pytest.param(
             replace(CUT, issuers=("Other CA",), missing="Other Root"),
             COMPLETE,
-            (WARN, f"its chain ends with Other CA, and Other Root, which issued that, is not there: {HINT}"),
+            (WARN, f"its chain ends with Other CA, without the issuer Other Root: {HINT}"),
             id="of another authority, of which nothing can be compared",
         ),
     ],
@@ -675,7 +670,7 @@ def test_root_must_not_get_lost_where_servers_trust_by_it(
     [
         pytest.param(
             Use.UPLOAD,
-            "its chain is not in order, each certificate followed by its issuer; what is uploaded has it in order",
+            "its chain is not in order, each certificate followed by its issuer; Certroll uploads the chain in order",
             id="an upload mends it",
         ),
         pytest.param(

@@ -55,10 +55,10 @@ def test_tag_names_targets(tags: Tags, targets: list[str] | None) -> None:
         pytest.param(((TO, "x" * 91),), f"{TO}: '{'x' * 91}' is neither `name` nor `group/name`", id="91 characters"),
         pytest.param(
             ((TO, "a"), (f"{TO}-3", "b")),
-            f"{TO}-3 is there and {TO}-2 is not: number the tags anew",
+            f"{TO}-3 is there and {TO}-2 is not: renumber the tags",
             id="a number is missing",
         ),
-        pytest.param(((f"{TO}-2", "b"),), f"{TO}-2 is there and {TO} is not: number the tags anew", id="no beginning"),
+        pytest.param(((f"{TO}-2", "b"),), f"{TO}-2 is there and {TO} is not: renumber the tags", id="no beginning"),
         pytest.param(
             ((TO, "a"), (f"{TO}-1", "b")),
             f"{TO}-1: the list begins with {TO} and goes on with {TO}-2",

@@ -260,7 +260,7 @@ def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
     found = judge(by_policies(SOME), UNSET)
     assert found.verdict is LACKING
     assert "lacks certificates/get" in found.missing[0]
-    assert "secrets/get is not known" in found.unknown[0]
+    assert "does not know whether App Service has secrets/get" in found.unknown[0]
 
 
 def test_what_is_wholly_missing_is_told_once() -> None:
@@ -280,7 +280,9 @@ def test_service_is_named_as_azure_names_it() -> None:
 def test_why_roles_were_not_read_is_told() -> None:
     """The message about unknown rights gives Azure's error if the role assignments could not be read."""
     assert judge(BLIND, APP).unknown == ("the role assignments may not be read",)
-    assert judge(replace(BLIND, not_read=""), APP).unknown == ("its role assignments were not read",)
+    assert judge(replace(BLIND, not_read=""), APP).unknown == (
+        "Certroll did not read the role assignments of the vault",
+    )
 
 
 @pytest.mark.parametrize(

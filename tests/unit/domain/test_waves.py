@@ -11,7 +11,7 @@ from shared.domain.names import SiteRef
 from shared.domain.rollout.budget import MaxUnavailable
 from tests.build import ASE, NOW, OTHER_ASE, site, site_ref
 
-BAD_LIMIT = "write how many apps may be down at once as a number from 1, or as a share: 1% to 100%"
+BAD_LIMIT = "write how many apps may be down at once as a number from 1, or as a percentage: 1% to 100%"
 A, B, C, D = (site_ref(name) for name in "abcd")
 SLOT = site_ref("c", "staging")
 
@@ -62,7 +62,7 @@ def test_limit_is_a_number_or_a_share(text: str, most: MaxUnavailable, shown: st
 )
 def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
     """Certroll refuses a malformed limit of apps that may be down, and the message shows how to write a limit."""
-    with pytest.raises(ValueError, match="from 1, or as a share") as caught:
+    with pytest.raises(ValueError, match="from 1, or as a percentage") as caught:
         MaxUnavailable.parse(text)
     assert str(caught.value) == BAD_LIMIT
 

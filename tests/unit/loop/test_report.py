@@ -91,10 +91,10 @@ def test_refusals_and_blind_spots_are_findings() -> None:
 OLD_FASHIONED = facts(signature_hash="sha1", server_auth=False, client_auth=False, serial_octets=20)
 SHA1 = "Signature: it is signed with sha1, which clients no longer trust"
 NO_SERVER = (
-    "ServerAuth: its extended key usage does not allow server authentication, nor does that of the version in use"
+    "ServerAuth: its extended key usage does not allow server authentication, and the version in use does not either"
 )
 NO_CLIENT = (
-    "ClientAuth: its extended key usage does not allow client authentication, nor does that of the version in use"
+    "ClientAuth: its extended key usage does not allow client authentication, and the version in use does not either"
 )
 SERIAL = "SerialNumber: its serial number has 20 octets; App Service documents 10 for uploads"
 UPLOADED = snapshot(lineage=lineage(), copies=(copy(source=None),), bindings=())

@@ -152,7 +152,7 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
             id="apps are under way",
         ),
         pytest.param(
-            over(environment_records=(DONE.asked(NOW - HOUR),)),
+            over(environment_records=(DONE.requested(NOW - HOUR),)),
             ALLOWED,
             Reason.NOT_PROVEN,
             NOT_DONE,

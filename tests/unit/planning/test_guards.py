@@ -350,7 +350,7 @@ def test_certificate_is_judged_by_what_it_is_brought_for(
         pytest.param(
             facts(self_signed=True),
             Reason.NOT_AN_AUTHORITY,
-            "it is no certificate authority's (basic constraints): nothing that it signed would be trusted",
+            "its basic constraints do not allow it to sign certificates: nobody would trust what it signed",
             id="a server's own certificate",
         ),
     ],
@@ -366,12 +366,12 @@ def test_only_a_root_is_put_where_apps_trust_it(new: CertificateFacts, reason: R
 
 NO_SERVER, NO_CLIENT = facts(server_auth=False), facts(client_auth=False)
 CLIENT_LOST = (
-    "its extended key usage does not allow client authentication, and that of the version in use does: "
+    "its extended key usage does not allow client authentication, but the version in use does: "
     "partners would refuse the app's calls"
 )
 SERVER_LOST = (
-    "its extended key usage does not allow server authentication, and that of the version in use does: "
-    "browsers would refuse it"
+    "its extended key usage does not allow server authentication, but the version in use does: "
+    "browsers would refuse the new version"
 )
 REFRESH = Step(RefreshReferences(named(site="fn"), "v2", WEST), Reason.STALE_REFERENCE)
 RESTART = Step(RestartSite(site_ref("job"), WEST, version()), Reason.LOADED_AT_START)
@@ -431,7 +431,10 @@ def test_host_name_is_not_moved_where_the_version_in_use_is_not_known() -> None:
     (skip,) = refusals(version_unfit.guard, Plan((UPDATE,)), after(NO_SERVER, None))
     assert (skip.reason, skip.detail) == (
         Reason.SERVER_AUTH_LOST,
-        "its extended key usage does not allow server authentication, and what the version in use allows is not known",
+        (
+            "its extended key usage does not allow server authentication, "
+            "and Certroll does not know what the version in use allows"
+        ),
     )
 
 

@@ -6,15 +6,9 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.errors import Conflict, NotSettled, OutcomeUnknown
-from shared.domain.fleet.app_settings import (
-    LOAD_LIST,
-    ROOT_LIST,
-    AppSettings,
-    SettingEdit,
-    VaultReference,
-    inverse,
-    read_settings,
-)
+from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, AppSettings, SettingEdit, VaultReference
+from shared.domain.fleet.settings_editing import inverse
+from shared.domain.fleet.settings_reading import read_settings
 from shared.planning.acting.settings_change import SettingsChange
 from shared.planning.actions.restore_app_settings import RestoreAppSettings
 from shared.planning.actions.retire_thumbprint import RetireThumbprint

@@ -1,0 +1,281 @@
+"""The judges: each function judges one requirement of a certificate, and rules.py lists them all."""
+
+from datetime import timedelta
+
+from shared.domain.certificates.requirements import (
+    CURVES,
+    LONG_SERIAL,
+    LONGEST_SERIAL,
+    PEM,
+    PKCS12,
+    SMALLEST_RSA_KEY,
+    VALIDITY_LIMITS,
+    WEAK_HASHES,
+    Case,
+    Level,
+    Opinion,
+    Use,
+)
+from shared.domain.certificates.version import (
+    Bundle,
+    CertificateFacts,
+    CertificateVersion,
+    KeyFound,
+    KeyPolicy,
+    KeyType,
+)
+from shared.domain.names import HostName, covers
+
+
+def compares(facts: CertificateFacts) -> bool:
+    """Return True if a refusal of this certificate may depend on the version in use."""
+    odd = facts.signature_hash in WEAK_HASHES or not is_common(facts)
+    return facts.self_signed or odd or not facts.server_auth or not facts.client_auth
+
+
+def uncovered(facts: CertificateFacts, hosts: tuple[HostName, ...]) -> tuple[HostName, ...]:
+    """Return the sorted host names that the certificate does not cover."""
+    return tuple(sorted({host for host in hosts if not covers(facts.host_names, host)}))
+
+
+# ------------------------------------------------------------------------------------------------ every purpose
+
+
+def enabled(case: Case) -> Opinion:
+    """Refuse a version that people disabled in the vault."""
+    return (Level.PASS, "it is enabled") if case.version.enabled else (Level.REFUSE, "it is disabled")
+
+
+def not_expired(case: Case) -> Opinion:
+    """Refuse an expired version."""
+    end = f"{case.version.not_after:%Y-%m-%d %H:%M} UTC"
+    expired = case.version.not_after <= case.now
+    return (Level.REFUSE, f"it expired at {end}") if expired else (Level.PASS, f"it is valid until {end}")
+
+
+def started(case: Case) -> Opinion:
+    """Refuse a version that is not valid yet."""
+    detail = f"it is valid from {case.version.not_before:%Y-%m-%d %H:%M} UTC"
+    return (Level.REFUSE if case.version.not_before > case.now else Level.PASS), detail
+
+
+def issuer_kept(case: Case, facts: CertificateFacts) -> Opinion:
+    """Refuse a self-signed version if the version before it was issued by an authority.
+
+    A vault that suddenly makes a self-signed version has lost its issuer.
+    """
+    if not facts.self_signed:
+        return Level.PASS, f"it was issued by {facts.issuer}"
+    if case.before is not None and not case.before.self_signed:
+        return Level.REFUSE, "it is self-signed and the version before it was not"
+    return Level.PASS, "it is self-signed, like the version before it, if there is such a version"
+
+
+def serial_number(case: Case, facts: CertificateFacts) -> Opinion:
+    """Refuse a serial number that X.509 does not allow, and warn of one that is too long for App Service's docs.
+
+    Most certificate authorities use more than 10 octets. So Certroll does not warn if the version in use has a serial
+    number of more than 10 octets too.
+    """
+    octets = facts.serial_octets
+    if octets > LONGEST_SERIAL:
+        return Level.REFUSE, f"its serial number has {octets} octets; at most {LONGEST_SERIAL} are allowed"
+    new = case.before is None or case.before.serial_octets <= LONG_SERIAL
+    if octets > LONG_SERIAL and case.use is Use.UPLOAD and new:
+        return Level.WARN, f"its serial number has {octets} octets; App Service documents {LONG_SERIAL} for uploads"
+    return Level.PASS, f"its serial number has {octets} octets"
+
+
+def signature(case: Case, facts: CertificateFacts) -> Opinion:
+    """Judge the hash of the issuer's signature. Clients do not check the signature of a self-signed certificate."""
+    if facts.self_signed or facts.signature_hash not in WEAK_HASHES:
+        return Level.PASS, f"it is signed with {facts.signature_hash}"
+    detail = f"it is signed with {facts.signature_hash}, which clients no longer trust"
+    if case.before is not None and not case.before.self_signed and case.before.signature_hash not in WEAK_HASHES:
+        return Level.REFUSE, f"{detail}; the version before it was signed with {case.before.signature_hash}"
+    return Level.WARN, detail
+
+
+# ------------------------------------------------------------------------------------------------- some purposes
+
+
+def exportable_key(_: Case, key: KeyPolicy) -> Opinion:
+    """Refuse a key that the vault does not export."""
+    if key.exportable:
+        return Level.PASS, "its key is exportable"
+    detail = "its key is not exportable, so App Service cannot get the key: issue a version with an exportable key"
+    return Level.REFUSE, detail
+
+
+def content_type(case: Case, key: KeyPolicy) -> Opinion:
+    """Refuse a content type that App Service does not import, or that Certroll cannot upload."""
+    accepted = {PKCS12, PEM} if case.use is Use.UPLOAD else {PKCS12}
+    if key.content_type in accepted:
+        return Level.PASS, f"its content type is {key.content_type}"
+    limit = (
+        f"Certroll uploads {PKCS12} and {PEM} only" if case.use is Use.UPLOAD else f"App Service imports {PKCS12} only"
+    )
+    return Level.REFUSE, f"its content type is {key.content_type[:60]!r}; {limit}"
+
+
+def private_key(_: Case, bundle: Bundle) -> Opinion:
+    """Refuse a certificate that comes without a private key."""
+    if bundle.key is KeyFound.NONE:
+        return Level.REFUSE, "it comes without a private key: the certificate's policy must allow the key's export"
+    return Level.PASS, "it comes with a private key"
+
+
+def matching_key(_: Case, bundle: Bundle) -> Opinion | None:
+    """Refuse a private key that belongs to another certificate."""
+    if bundle.key is KeyFound.NONE:
+        return None
+    if bundle.key is KeyFound.FOREIGN:
+        return Level.REFUSE, "its private key belongs to another certificate"
+    return Level.PASS, "its private key matches"
+
+
+def rsa_key(_: Case, facts: CertificateFacts) -> Opinion:
+    """Refuse to import a key that is not an RSA key."""
+    if facts.key_type is KeyType.RSA:
+        return Level.PASS, "its key is RSA"
+    return Level.REFUSE, f"its key is {facts.key_type}; App Service imports RSA keys only from a vault"
+
+
+def known_curve(case: Case, facts: CertificateFacts) -> Opinion | None:
+    """Refuse an elliptic curve that TLS servers rarely know, or warn of it if the version in use has it too."""
+    if facts.key_type is KeyType.RSA:
+        return None
+    curve = facts.curve or str(facts.key_type)
+    if is_common(facts):
+        return Level.PASS, f"its key is on the curve {curve}"
+    detail = f"its key is {curve}; TLS servers know {', '.join(sorted(CURVES))}"
+    in_use = case.before is not None and (case.before.key_type, case.before.curve) == (facts.key_type, facts.curve)
+    return (Level.WARN if in_use else Level.REFUSE), detail
+
+
+def is_common(facts: CertificateFacts) -> bool:
+    """Return True if TLS servers commonly know the kind of the certificate's key."""
+    return facts.key_type is KeyType.RSA or facts.curve in CURVES
+
+
+def key_size(_: Case, facts: CertificateFacts) -> Opinion | None:
+    """Refuse an RSA key of fewer than 2048 bits."""
+    if facts.key_type is not KeyType.RSA:
+        return None
+    detail = f"its RSA key has {facts.key_size} bits"
+    if facts.key_size < SMALLEST_RSA_KEY:
+        return Level.REFUSE, f"{detail}; at least {SMALLEST_RSA_KEY} are needed"
+    return Level.PASS, detail
+
+
+def server_auth(case: Case, facts: CertificateFacts) -> Opinion:
+    """Refuse a certificate without server authentication, or warn of it if the version in use has none either.
+
+    App Service's docs require server authentication of a certificate in a binding.
+    """
+    if facts.server_auth:
+        return Level.PASS, "it allows server authentication"
+    detail = "its extended key usage does not allow server authentication"
+    if case.before is None:
+        return Level.REFUSE, f"{detail}, and Certroll does not know what the version in use allows"
+    if case.before.server_auth:
+        return Level.REFUSE, f"{detail}, but the version in use does: browsers would refuse the new version"
+    return Level.WARN, f"{detail}, and the version in use does not either"
+
+
+def client_auth(case: Case, facts: CertificateFacts) -> Opinion:
+    """Refuse a certificate without client authentication if the version in use has it, and otherwise warn.
+
+    App Service itself does not require client authentication.
+    """
+    if facts.client_auth:
+        return Level.PASS, "it allows client authentication"
+    detail = "its extended key usage does not allow client authentication"
+    if case.before is not None and case.before.client_auth:
+        return Level.REFUSE, f"{detail}, but the version in use does: partners would refuse the app's calls"
+    return Level.WARN, detail if case.before is None else f"{detail}, and the version in use does not either"
+
+
+def host_names(case: Case, facts: CertificateFacts) -> Opinion | None:
+    """Refuse a certificate that does not cover all host names of the bindings."""
+    if not case.hosts:
+        return None
+    lost = ", ".join(uncovered(facts, case.hosts))
+    if not lost:
+        return Level.PASS, f"it covers {', '.join(sorted(set(case.hosts)))}"
+    return Level.REFUSE, f"the new version does not cover {lost}: issue one that does, or bind another certificate"
+
+
+def chain(case: Case, bundle: Bundle) -> Opinion:
+    """Warn if the chain ends before its root, and refuse a chain that is worse than that of the version in use.
+
+    If the last issuer is missing, Certroll cannot tell whether that issuer is the root or an intermediate.
+    """
+    if bundle.missing is None:
+        return Level.PASS, f"its chain is complete: {len(bundle.issuers)} above it, up to the root"
+    last = bundle.issuers[-1] if bundle.issuers else "the certificate itself"
+    detail = f"its chain ends with {last}, without the issuer {bundle.missing}"
+    before = case.in_use.bundle if case.in_use else None
+    if _lacks_intermediate(bundle, before):
+        return Level.REFUSE, f"{detail}; the version in use has its intermediates"
+    if case.whole_chain and before is not None and before.missing is None:
+        return Level.REFUSE, f"{detail}; the version in use has its root, by which servers of an environment trust it"
+    return Level.WARN, f"{detail}: if that issuer is an intermediate, put its certificate into the vault object"
+
+
+def _lacks_intermediate(bundle: Bundle, before: Bundle | None) -> bool:
+    """Return True if the chain lacks an intermediate that the version in use has. A server need not send the root.
+
+    If another authority issued the new version, Certroll cannot tell which intermediates belong to its chain. Then only
+    a chain without any issuer counts as lacking an intermediate.
+    """
+    if before is None:
+        return False
+    intermediates = before.issuers[:-1] if before.missing is None else before.issuers
+    top = before.issuers[-1] if before.missing is None and before.issuers else before.missing
+    bare = not bundle.issuers and bool(intermediates) and bundle.missing != top
+    return bundle.missing in intermediates or bare
+
+
+def chain_order(case: Case, bundle: Bundle) -> Opinion:
+    """Warn of a chain whose certificates are not in order."""
+    if bundle.ordered:
+        return Level.PASS, "its chain is in order"
+    remedy = "; Certroll uploads the chain in order" if case.use is Use.UPLOAD else ""
+    return Level.WARN, f"its chain is not in order, each certificate followed by its issuer{remedy}"
+
+
+def validity_limit(case: Case, facts: CertificateFacts) -> Opinion | None:
+    """Warn of a public certificate whose validity exceeds the limit that applied on its day of issue.
+
+    A public certificate names a policy that the CA/Browser Forum reserves, and no other certificate has a limit of
+    validity. A certificate does not contain its day of issue, which lies within 48 hours of `not_before`.
+    """
+    issued = case.version.not_before
+    limit = next((days for since, days in VALIDITY_LIMITS if issued >= since), None)
+    if not facts.public_policy or limit is None:
+        return None
+    days = validity_days(case.version)
+    detail = f"it is valid for {days} days, and public certificates issued on {issued:%Y-%m-%d} for {limit} at most"
+    return (Level.WARN if days > limit else Level.PASS), detail
+
+
+def validity_days(version: CertificateVersion) -> int:
+    """Return the days of a version's validity. Both ends count, and a part of a day counts as a day."""
+    span = version.not_after - version.not_before + timedelta(seconds=1)
+    return -(-span // timedelta(days=1))
+
+
+def authority(_: Case, facts: CertificateFacts) -> Opinion:
+    """Refuse a root that may not sign other certificates."""
+    if facts.is_ca:
+        return Level.PASS, "it belongs to a certificate authority"
+    detail = "its basic constraints do not allow it to sign certificates: nobody would trust what it signed"
+    return Level.REFUSE, detail
+
+
+def self_signed(_: Case, facts: CertificateFacts) -> Opinion:
+    """Refuse a root that another authority issued."""
+    if facts.self_signed:
+        return Level.PASS, "it is self-signed, as a root is"
+    return Level.REFUSE, f"it was issued by {facts.issuer}: put the root itself into the vault, not an intermediate"
