@@ -14,7 +14,7 @@ PATIENCE = timedelta(seconds=90)
 """How long front ends may take to serve what was written; for all host names of a site together."""
 
 
-SECOND_LOOK = 2 * PATIENCE
+SECOND_INSPECTION = 2 * PATIENCE
 """When a certificate's run looks again at sites that failed. A site's run takes up to `PATIENCE` to say that the site
 still serves another certificate; as much again is for its message to be delivered."""
 

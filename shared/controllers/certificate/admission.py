@@ -78,9 +78,9 @@ def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord 
     again = bool(set(fresh.replaces) & set(before.replaces)) or (fresh.wants_root and before.wants_root)
     if before.state in WRITTEN and not retiring and again:
         undone = (*undone, snapshot.now)
-    aside = before.broken_before if before.state is RollState.DEFERRED else None
+    broken_before = before.broken_before if before.state is RollState.DEFERRED else None
     since = before.at if before.state is RollState.REFUSED else fresh.at  # tried again, it holds up nobody anew
-    return replace(fresh, at=since, broken_before=aside, undone=undone, retiring=retiring)
+    return replace(fresh, at=since, broken_before=broken_before, undone=undone, retiring=retiring)
 
 
 def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> int:

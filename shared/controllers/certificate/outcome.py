@@ -37,7 +37,7 @@ def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
         return await_sites(run, work.waits, rollout)
     awaiting = next((skip for skip in progress.skips if skip.reason.awaits_turn), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
-        return Waiting(_next_look(work, rollout), awaiting.reason, awaiting.detail)
+        return Waiting(_next_inspection(work, rollout), awaiting.reason, awaiting.detail)
     closed = next((skip for skip in progress.skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
     return None if closed is None else Waiting(until_open(run), closed.reason, closed.detail)
 
@@ -63,7 +63,7 @@ def _success(progress: Progress) -> Converged:
     return Converged(Reason.ROLLED_OUT if done else Reason.NOTHING_STALE, f"version {rollout.version}")
 
 
-def _next_look(work: RolloutRun, rollout: Rollout) -> datetime:
+def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
     """Return when to observe the fleet for the next stage: when it opens, and within a quarter of an hour.
 
     An unproven site stays unproven until then, and each run in between would observe the whole fleet.

@@ -18,7 +18,7 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.perform import Performed
-from shared.loop.prove import SECOND_LOOK
+from shared.loop.prove import SECOND_INSPECTION
 from shared.planning.placing import first_webspace
 from shared.planning.plan import Phase, Plan, Step
 
@@ -44,7 +44,7 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     # A site served another certificate, and an operator may have mended the site. The run of the site needs minutes to
     # find out.
     if any(record.state is SiteState.FAILED for record in sent_again):
-        return Waiting(work.run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
+        return Waiting(work.run.now() + SECOND_INSPECTION, Reason.DISPATCHED, "what failed is looked at again")
     return certificate_outcome(work, progress)
 
 
@@ -103,10 +103,10 @@ def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
     """Record the apps that may go now, and send each its message."""
     done = Plan(tuple(step for step in plan.steps if step.subject not in progress.stopped), plan.skips)
     apps = roll_records(work.snapshot, done, work.run.intent, fresh=work.is_fresh)
-    return replace(progress, rollout=_tell_apps(work, apps, progress.rollout))
+    return replace(progress, rollout=_admit_apps(work, apps, progress.rollout))
 
 
-def _tell_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
+def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
     """Record the apps that may go now and send each its message; return the rollout with them."""
     ports = work.run.ports
     if apps or rollout.rolls:

@@ -122,10 +122,10 @@ def complete_pending_starts(run: Run) -> None:
     One that cannot be started does not hold up the others: each minute begins with another one, and what went wrong is
     raised at the end, as a group.
     """
-    pending_start = run.ports.pending_starts.all()
-    first = int(run.now().timestamp() // MINUTE) % len(pending_start) if pending_start else 0
+    starts = run.ports.pending_starts.all()
+    first = int(run.now().timestamp() // MINUTE) % len(starts) if starts else 0
     with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # that of the run is for reads, and shared with sweeps
-        results = list(pool.map(partial(_guarded, run), (*pending_start[first:], *pending_start[:first])))
+        results = list(pool.map(partial(_guarded, run), (*starts[first:], *starts[:first])))
     if errors := [error for error in results if error is not None]:
         raise ExceptionGroup("not every app that is owed a start could be started", errors)
 

@@ -42,7 +42,7 @@ SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Inspection:
     """What came of looking at one order: how it stands now, what is out of order, or what went wrong."""
 
     order: Order
@@ -57,15 +57,26 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     wrong is raised at the end, as a group.
     """
     found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
-    looks = [_looked_at(run, order) for order in found]
-    stored = (certificate for look in looks for certificate in look.order.stored)
-    vaults = sorted({kept.vault_id for kept in stored if kept.secret and kept.secret.vault in run.intent.vaults})
+    inspections = [_inspected(run, order) for order in found]
+    stored = (certificate for inspection in inspections for certificate in inspection.order.stored)
+    vaults = sorted(
+        {
+            certificate.vault_id
+            for certificate in stored
+            if certificate.secret and certificate.secret.vault in run.intent.vaults
+        }
+    )
     report_access(run, SCOPE, run.pool.map(lambda vault: access_to(run, vault, run.intent.registration), vaults))
-    report(run.ports.findings, tuple(_finding(run, look.order, problem) for look in looks for problem in look.problems))
-    event("orders.found", orders=[_row(look) for look in looks])
-    if failed := [look.error for look in looks if look.error]:
+    report(
+        run.ports.findings,
+        tuple(
+            _finding(run, inspection.order, problem) for inspection in inspections for problem in inspection.problems
+        ),
+    )
+    event("orders.found", orders=[_row(inspection) for inspection in inspections])
+    if failed := [inspection.error for inspection in inspections if inspection.error]:
         raise ExceptionGroup("not every order could be looked at", failed)
-    return tuple(look.order for look in looks)
+    return tuple(inspection.order for inspection in inspections)
 
 
 def _subscriptions(run: Run) -> tuple[str, ...]:
@@ -82,20 +93,20 @@ def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
         report(run.ports.findings, (Finding(run.now(), SCOPE, subject, reason, str(error)),))
         return ()
     unread = ((f"order {spot.subject}", spot.detail) for spot in listing.blind_spots)
-    found = (Finding(run.now(), SCOPE, one, Reason.ORDER_UNREADABLE, detail) for one, detail in unread)
+    found = (Finding(run.now(), SCOPE, subject, Reason.ORDER_UNREADABLE, detail) for subject, detail in unread)
     report(run.ports.findings, tuple(found))
     return listing.found
 
 
-def _looked_at(run: Run, order: Order) -> Look:
+def _inspected(run: Run, order: Order) -> Inspection:
     try:
         run.check_time()
         order = _with_history(run, order)
         order, records = _acted_on(run, order, run.ports.requests.asked(order.ref))
         now = run.now()
-        return Look(order, (*problems(order, now), *open_questions(order, records, now)))
+        return Inspection(order, (*problems(order, now), *open_questions(order, records, now)))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one order, the others are looked at; raised above
-        return Look(order, error=error)
+        return Inspection(order, error=error)
 
 
 def _with_history(run: Run, order: Order) -> Order:
@@ -204,8 +215,8 @@ def _finding(run: Run, order: Order, problem: OrderProblem) -> Finding:
     return Finding(run.now(), SCOPE, order.subject, problem.reason, problem.detail[:MOST_TEXT])
 
 
-def _row(look: Look) -> dict[str, object]:
-    order, outcome = look.order, outcome_of(look.problems)
+def _row(inspection: Inspection) -> dict[str, object]:
+    order, outcome = inspection.order, outcome_of(inspection.problems)
     return {
         "order": str(order.ref),
         "host": order.host,
@@ -215,6 +226,6 @@ def _row(look: Look) -> dict[str, object]:
         "renews_at": order.renews_at if order.auto_renew else None,
         "secret": str(order.secret) if order.secret else None,
         "stored": [certificate.status for certificate in order.stored],
-        "outcome": type(outcome).__name__ if look.error is None else type(look.error).__name__,
+        "outcome": type(outcome).__name__ if inspection.error is None else type(inspection.error).__name__,
         "reason": outcome.reason,
     }

@@ -14,7 +14,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.observe.site import observe_app
 from shared.loop.reach import Inbound, inbound_of
 from shared.loop.report import report_plan
-from shared.loop.restart_claims import Places, give_back, places_of
+from shared.loop.restart_claims import Limits, give_back, limits_of
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.acting.subjects import is_binding_subject
@@ -55,7 +55,7 @@ class App:
         return site is not None and site.running
 
 
-def look_at_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
+def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
     """Read the app and plan for it. What Azure shows of it becomes an App."""
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
@@ -79,9 +79,9 @@ def settling_after(app: App, state: RollState) -> Outcome:
     return Waiting(until, Reason.SETTLING, f"{record.site} restarts; it is asked afterwards", progress=True)
 
 
-def restart_places(run: Run, record: RollRecord) -> Places:
+def restart_limits(run: Run, record: RollRecord) -> Limits:
     """Return where the app counts while it restarts: without a limit for its environment, on its plan alone."""
-    return places_of(record.plan, record.budget) if record.budget else ((record.plan, run.intent.max_restarts),)
+    return limits_of(record.plan, record.budget) if record.budget else ((record.plan, run.intent.max_restarts),)
 
 
 # ------------------------------------------------------------------------------------------------------- the record
@@ -124,4 +124,4 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
 
 def give_back_restart(run: Run, lineage: Lineage, record: RollRecord) -> None:
     """Count the app no longer among those that restart."""
-    give_back(run, (place for place, _ in restart_places(run, record)), record.site, lineage.ref)
+    give_back(run, (resource_id for resource_id, _ in restart_limits(run, record)), record.site, lineage.ref)

@@ -42,7 +42,7 @@ def bindings_of_site(
 def _carry_to_site(
     run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
 ) -> Outcome:
-    snapshot = _look_at_site(run, lineage, record)
+    snapshot = _observed(run, lineage, record)
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.findings, plan, snapshot)
     refused = perform_all(run, lease, lineage.ref, plan.steps)
@@ -51,7 +51,7 @@ def _carry_to_site(
     if plan.steps and not refused:
         snapshot = settle(
             run.ports.clock,
-            lambda: _look_at_site(run, lineage, record),
+            lambda: _observed(run, lineage, record),
             lambda seen: not _plan_of_site(run, seen, record).steps,
             f"site {record.site}",
         )
@@ -61,11 +61,11 @@ def _carry_to_site(
     return _site_outcome(run, lineage, record, (*plan.skips, *refused), handshakes)
 
 
-def _look_at_site(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
+def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
-    told = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
-    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, told), held)
+    known = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
+    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, known), held)
 
 
 def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
-from shared.controllers.site.app import App, conclude, look_at_app, report_app, settling_after
+from shared.controllers.site.app import App, conclude, inspect_app, report_app, settling_after
 from shared.controllers.site.asking import PROBE_AGAIN, ask_app_in_a_row, has_failed_for_good, not_yet, without_roots
 from shared.domain.fleet.probe import ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.outcome import Deferred, Outcome, Stalled, Waiting
@@ -29,7 +29,7 @@ def take_back(app: App, result: ProbeResult) -> Outcome:
     now, ref = app.run.now(), app.lineage.ref
     record = replace(app.record, state=RollState.FAILED, at=now, detail=detail)
     record = app.run.ports.settings_rolls.put_roll(ref, record)
-    return restore(look_at_app(app.run, app.lease, app.lineage, record, app.waits))
+    return restore(inspect_app(app.run, app.lease, app.lineage, record, app.waits))
 
 
 def restore(app: App) -> Outcome:
@@ -44,7 +44,7 @@ def restore(app: App) -> Outcome:
     # Azure shows fewer settings than the app had. If that read went wrong, a write would delete the rest. But Azure has
     # shown the same few for an hour: the owner of the app took the others out.
     if not steps and barred is not None and barred.reason is Reason.SETTINGS_SHRUNKEN and _is_believed(app):
-        return restore(look_at_app(run, app.lease, app.lineage, _believing(app), app.waits))
+        return restore(inspect_app(run, app.lease, app.lineage, _believing(app), app.waits))
     if not steps and barred is not None:
         return _not_restored(app, barred)
     refused = perform_all(run, app.lease, app.lineage.ref, steps)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from shared.controllers.site.app import App, conclude, give_back_restart, look_at_app, restart_places, settling_after
+from shared.controllers.site.app import App, conclude, give_back_restart, inspect_app, restart_limits, settling_after
 from shared.controllers.site.asking import ask_before
 from shared.controllers.site.rollback import check_restored, restore
 from shared.controllers.site.validation import validate
@@ -29,7 +29,7 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
         detail = "as many sites of its App Service plan, or environment, are restarting as may at once"
         return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
     try:
-        app = look_at_app(run, lease, lineage, record, waits)
+        app = inspect_app(run, lease, lineage, record, waits)
     except (NotFound, Denied, Rejected) as error:
         return _unseen(run, lineage, record, error)
     match record.state:
@@ -115,7 +115,7 @@ def _defer(app: App, result: ProbeResult) -> Outcome:
 
 def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
     """Return True if the app may restart now, with the others of its plan and environment. Raises LeaseBusy."""
-    return claimed(run, restart_places(run, record), record.site, lineage.ref)
+    return claimed(run, restart_limits(run, record), record.site, lineage.ref)
 
 
 def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:

@@ -45,7 +45,7 @@ def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Linea
             found = [*named, *led]
             event("references.found", site=str(settings.site), everything=everything, probe=probe, references=found)
         if site is not None and site.webspace is not None:
-            reported += _in_vain(settings, origins, copies, fleet.taken_at)
+            reported += _unusable(settings, origins, copies, fleet.taken_at)
     if reported:
         findings.report(tuple(reported))
 
@@ -97,7 +97,7 @@ def _led(reference: VaultReference) -> dict[str, object]:
     return {"setting": reference.key, "kind": "Key Vault reference", **where}
 
 
-def _in_vain(
+def _unusable(
     settings: SiteSettings,
     origins: Mapping[Thumbprint, Origin],
     copies: Mapping[Thumbprint | None, str],

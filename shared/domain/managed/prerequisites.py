@@ -96,7 +96,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class HostLook:
+class HostInspection:
     """What came of looking at one host name; `also` are further prerequisites that do not hold."""
 
     site: SiteRef

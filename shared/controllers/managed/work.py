@@ -1,0 +1,66 @@
+"""What a run for managed certificates works with: its view, and each answer of Azure and DNS once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from shared.controllers.managed.view import View
+from shared.domain.errors import NotFound
+from shared.domain.fleet.bindings import Binding
+from shared.domain.managed.dns import Ask
+from shared.domain.managed.prerequisites import HostFacts, Place, SeenCertificate, Violation, violations
+from shared.domain.names import CopyRef, HostName, SiteRef
+from shared.domain.reason import Reason
+from shared.loop.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A run, what it saw, and what is asked where it is needed: DNS, plans and host names, each question once."""
+
+    run: Run
+    view: View
+    ask: Ask
+    tier: Callable[[str], str]
+    facts: Callable[[SiteRef], Mapping[HostName, HostFacts]]
+
+    @classmethod
+    def of(cls, run: Run, view: View) -> "Work":
+        """Return the work of a run."""
+        once = lru_cache(maxsize=None)
+        return cls(run, view, once(run.ports.dns.ask), once(run.ports.managed.tier), once(run.ports.managed.host_facts))
+
+    def place(self, binding: Binding) -> Place:
+        """Return the site or slot of a host name."""
+        return self.view.places[binding.site]
+
+
+def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
+    """Return the prerequisites that do not hold for the host name. Raises NotFound if the host name is gone."""
+    place, facts = work.place(binding), work.facts(binding.site).get(binding.host_name)
+    if facts is None:
+        raise NotFound(f"host name {binding.host_name} of {binding.site} is gone")
+    name = certificate_ref(work, binding)
+    there = next((certificate for certificate in work.view.certificates if certificate.ref == name), None)
+    found = violations(binding.host_name, place, work.tier(place.site.plan), facts, work.ask)
+    if there is not None and not is_for(work, there, binding):
+        return (name_taken(binding, there), *found)
+    return found
+
+
+def certificate_ref(work: Work, binding: Binding) -> CopyRef:
+    """Return the name of a managed certificate: the host name, as az names it, in the resource group of the plan."""
+    plan = work.place(binding).site.plan
+    return CopyRef(binding.site.subscription, plan.split("/")[4], str(binding.host_name))
+
+
+def is_for(work: Work, certificate: SeenCertificate, binding: Binding) -> bool:
+    """Say whether the certificate is the one for the host name, and in the webspace where alone it can be bound."""
+    here = work.place(binding).site.webspace
+    return (certificate.managed_for, certificate.webspace) == (binding.host_name, here)
+
+
+def name_taken(binding: Binding, other: SeenCertificate) -> Violation:
+    """Return the violation for a host name whose certificate name another certificate has."""
+    detail = f"certificate {other.ref} of webspace {other.webspace} has the name that a managed one of "
+    return Violation(Reason.NAME_TAKEN, f"{detail}{binding.host_name} gets; bind that one, or delete it")
