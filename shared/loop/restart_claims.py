@@ -1,6 +1,7 @@
-"""How many apps restart at once: each is counted on its App Service plan, and in its environment, while it may be down.
+"""Limit how many apps of an App Service plan, and of an App Service Environment, restart at the same time.
 
-Waves of stops and rolls of settings count in the same places, so that neither exceeds a limit because of the other.
+An app holds a claim on its plan, and on its environment, while it may be down. Waves and rolls of app settings share
+these claims, so that the two together keep to the limits.
 """
 
 from collections.abc import Iterable
@@ -11,16 +12,19 @@ from shared.domain.rollout.budget import RestartBudget
 from shared.loop.run import Run
 
 Limits = tuple[tuple[str, int], ...]
-"""Where a site counts, by resource id, each with how many may restart there at once."""
+"""The resource ids of a site's plan and environment, each with how many sites may restart there at once."""
 
 
 def limits_of(plan: str, budget: RestartBudget) -> Limits:
-    """Return where an app of an App Service Environment counts: on its plan, and in the environment."""
+    """Return the limits for an app of an App Service Environment: those of its plan and of the environment."""
     return (plan, budget.on_plan), (budget.environment, budget.in_all)
 
 
 def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:
-    """Return True if the site may restart now. If so it is counted in every place, else in none. Raises LeaseBusy."""
+    """Claim a restart of the site under every limit, and return True if every claim succeeds.
+
+    If a claim fails, this function gives back the claims before it and returns False. Raises LeaseBusy.
+    """
     taken: list[str] = []
     for resource_id, most in limits:
         try:
@@ -37,6 +41,6 @@ def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | 
 
 
 def give_back(run: Run, resource_ids: Iterable[str], site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
-    """Count the site no longer."""
+    """Give back the claims of a site on its plan and environment."""
     for resource_id in resource_ids:
         run.ports.restart_claims.give_back(resource_id, site, ref)

@@ -1,4 +1,4 @@
-"""Queue `certificates`: carry the current version of one vault certificate a step further through the fleet."""
+"""Handle the queue `certificates`: carry the current version of one vault certificate further through the fleet."""
 
 from shared.controllers.certificate.reconcile import reconcile_lineage
 from shared.domain.errors import Denied, LeaseBusy, OutOfTime, Rejected
@@ -16,7 +16,7 @@ from shared.telemetry import event
 def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered: bool = False) -> Outcome:
     """Bring one vault certificate's current version a step further through the fleet.
 
-    `redelivered` says that an earlier try of this message died: sites that it had recorded are sent again.
+    `redelivered` is True if the run of an earlier delivery died. Certroll then sends the recorded sites again.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
     if foreign := refuse_foreign(run, message.ref):
@@ -28,7 +28,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # Azure refused to list the fleet, so nothing can be planned. A refused step does not come here: it is a skip.
+    # Azure refused to list the fleet, so Certroll cannot plan. A refused step raises no error: it becomes a skip.
     except (Denied, Rejected) as error:
         outcome = Stalled(REFUSALS[type(error)], str(error))
         run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))

@@ -1,4 +1,4 @@
-"""Read one vault certificate, decide whether a version may be rolled out, observe the fleet, and plan."""
+"""Read one vault certificate, decide whether Certroll may roll out a version, observe the fleet, and plan."""
 
 from datetime import datetime
 
@@ -30,20 +30,20 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     """
     ref, now = message.ref, run.now()
     lineage = read_lineage(run, ref)
-    # The operator deleted the certificate, or the vault refuses Certroll. Apps that Certroll has begun to change are
-    # finished all the same: to judge them, or to bring their last good values back, needs no vault.
+    # The operator deleted the certificate, or the vault refuses Certroll. Certroll still finishes the apps that it has
+    # begun to change: Certroll needs no vault to judge these apps or to restore their last good values.
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
-    # Most secrets are passwords. If a secret was copied into App Service as a certificate, the sweep reports that.
+    # Most secrets are passwords. The sweep reports each such secret that App Service imported as a certificate.
     if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
         return Converged(*lineage.refusal)
     report_lineage(run.ports.findings, lineage, now)
-    # No version may be rolled out: an operator disabled the newest, for instance. Certroll begins nothing new.
+    # Certroll may roll out no version, for instance because an operator disabled the newest version.
     if lineage.current is None:
         return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
     rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
-    # This message only ends a wait, and the sites that Certroll waits for are not done. To observe the fleet now costs
-    # many requests and shows nothing new.
+    # This message only ends a wait, and the sites that Certroll waits for are not done. To observe the fleet now would
+    # cost many requests and show nothing new.
     if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, None), now):
         return await_sites(run, message.waits, rollout)
     snapshot = _observed(run, lineage, rollout, now)
@@ -54,7 +54,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
 
 
 def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
-    """Return the fleet as one lineage sees it: the webspaces that hold a version of it, and the targets of its tags."""
+    """Return the fleet for one vault certificate: webspaces that hold one of its versions, and targets of its tags."""
     fleet = observe_fleet(
         run.ports,
         run.pool,
@@ -70,9 +70,11 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
-    """Have apps finished that another version was written to: no good version is needed for that."""
+    """Send a message to each app with an unfinished roll, and return the wait. Return None if there is no such app."""
     unfinished = run.ports.rollouts.rollout(ref, "").unfinished(run.now())
     if not unfinished or not fresh:
         return None
     send_sites(run, ref, (roll.site for roll in unfinished))
-    return Waiting(run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"{len(unfinished)} sites are on their way")
+    return Waiting(
+        run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"Certroll waits for {len(unfinished)} sites"
+    )

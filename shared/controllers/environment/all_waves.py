@@ -1,4 +1,4 @@
-"""Carry wave after wave, as long as nothing forbids the next wave."""
+"""Carry out the waves of an environment one after the other, and decide why no further wave may begin."""
 
 from datetime import datetime
 
@@ -17,25 +17,31 @@ from shared.loop.backoff import BUSY_PAUSE, pause, until_open
 from shared.loop.run import Run
 
 WAVE_TIME = 4 * STATE_PATIENCE
-"""What must be left of a run for a wave to begin: a stop and a start may each take `STATE_PATIENCE` to be seen, and as
-long again for their requests and for the first probes."""
+"""How much time a run must have left before Certroll begins a wave.
+
+Azure may take `STATE_PATIENCE` to show a stop, and the same time to show a start. The requests and the first probes may
+take as long again.
+"""
 
 
 def await_starts(run: Run, environment: EnvironmentRef, waits: int) -> Waiting | None:
-    """Return the wait while an app may be down: nobody else is stopped meanwhile."""
+    """Return the wait while an app of the environment has a pending start, or None.
+
+    Certroll stops no other app of the environment while an app may be down.
+    """
     pending = [str(start.site) for start in run.ports.pending_starts.all() if start.environment == environment]
     if not pending:
         return None
-    return Waiting(later(run, waits), Reason.START_PENDING, f"{', '.join(pending)} is owed a start")
+    return Waiting(later(run, waits), Reason.START_PENDING, f"{', '.join(pending)}: the start is pending")
 
 
 def later(run: Run, waits: int) -> datetime:
-    """Return when to inspect_site again at what takes others a while: never within seconds."""
+    """Return when to handle the environment again if Certroll waits for another run: after at least `BUSY_PAUSE`."""
     return run.now() + max(pause(waits), BUSY_PAUSE)
 
 
 def not_allowed(wave_run: WaveRun) -> Outcome | None:
-    """Return the outcome where operators allow no stop: the report is all there is then."""
+    """Return the outcome if the settings or tags allow no stop of the pending apps, or None."""
     intent, pending = wave_run.run.intent, wave_run.in_state(AppRestartState.PENDING)
     if pending and wave_run.is_off:
         return Converged(Reason.OPTED_OUT, f"environment {wave_run.environment} carries the tag certroll: off")
@@ -43,24 +49,24 @@ def not_allowed(wave_run: WaveRun) -> Outcome | None:
     if pending and intent.ase_max_unavailable is None:
         detail = (
             f"these apps trust the new root only after a stop and a start: {named}. Set CERTROLL_ASE_MAX_UNAVAILABLE "
-            "to have it done in waves, or do it by hand and "
+            "so that Certroll does this in waves, or do it by hand and "
             f"POST /api/environments/{wave_run.environment}/stop-start-done"
         )
         return Stalled(Reason.STOP_START_BY_HAND, detail)
     if pending and intent.mode is not Mode.APPLY:
-        return Converged(Reason.OBSERVE_ONLY, f"these apps would be stopped and started: {named}")
+        return Converged(Reason.OBSERVE_ONLY, f"Certroll would stop and start these apps: {named}")
     return None
 
 
 def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
-    """Do wave after wave, as long as nothing forbids the next one."""
+    """Carry out wave after wave, and return the outcome when no further wave may begin."""
     run = wave_run.run
     while not (blocked := _blocked(wave_run)):
         pending = wave_run.in_state(AppRestartState.PENDING)
         if pending and opted_out(run.ports.environments.environment(wave_run.environment).tags):
             return Converged(Reason.OPTED_OUT, f"environment {wave_run.environment} carries the tag certroll: off")
         if run.now() + WAVE_TIME > run.ends_at:
-            raise OutOfTime(f"the next wave of {wave_run.environment} goes in another run")
+            raise OutOfTime(f"the next wave of {wave_run.environment} needs another run")
         wave = next_apps(wave_run)
         if not wave:
             return _finished(wave_run, waits)
@@ -71,11 +77,11 @@ def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
 
 
 def _blocked(wave_run: WaveRun) -> Outcome | None:
-    """Return why no wave may begin now."""
+    """Return why no wave may begin now, or None."""
     run = wave_run.run
     if failed := wave_run.in_state(AppRestartState.FAILED):
         detail = "; ".join(f"{app.site}: {app.detail}" for app in failed)
-        remedy = "no other app is stopped until it answers, or is tagged certroll: off"
+        remedy = "Certroll stops no other app until this app passes its probe, or has the tag certroll: off"
         return Stalled(Reason.WAVE_FAILED, f"{detail}; {remedy}")
     if not wave_run.in_state(AppRestartState.PENDING):
         return None
@@ -85,39 +91,42 @@ def _blocked(wave_run: WaveRun) -> Outcome | None:
         return Waiting(until_open(run), Reason.OUTSIDE_WINDOW, f"the window opens at {opens:%Y-%m-%d %H:%M} UTC")
     settled = (wave_run.environment_record.since or run.now()) + run.intent.probe_settle
     if run.now() < settled:
-        return Waiting(settled, Reason.SETTLING, "more roots may come, and one stop and start is enough for them all")
+        return Waiting(settled, Reason.SETTLING, "more roots may come, and one stop and start is enough for all roots")
     return None
 
 
 def _finished(wave_run: WaveRun, waits: int) -> Outcome:
-    """Return the outcome where no wave can be made: all is done, or what is left is busy or the last of its group."""
+    """Return the outcome if no app may go into a wave.
+
+    Either no app is pending any more, or each pending app is busy, refused by Azure, or the last app of its group.
+    """
     run, pending = wave_run.run, wave_run.in_state(AppRestartState.PENDING)
     apps = [app.app for app in wave_run.apps]
     last = [(app.site, group) for app in pending if (group := last_of_group(apps, app.site))]
     if pending and len(last) == len(pending):
         detail = "; ".join(f"{site} is the last app of group {group} that runs" for site, group in last)
-        return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another one of it, or take the tag {GROUP} away")
+        return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another app of the group, or remove the tag {GROUP}")
     if pending and all(app.site in wave_run.refused for app in pending):
         refusal = wave_run.refused[pending[0].site]
         return Stalled(refusal.reason, "; ".join(f"{app.site}: {wave_run.refused[app.site]}" for app in pending))
     if pending:
         names = ", ".join(str(app.site) for app in pending)
         return Waiting(
-            later(run, waits), Reason.PLAN_BUSY, f"{names}: it, or enough others of its plan, are restarting"
+            later(run, waits), Reason.PLAN_BUSY, f"{names}: the app, or enough other apps of its plan, are restarting"
         )
     if wave_run.environment_record.hidden:
-        detail = f"what can be seen of {wave_run.environment} is done, and not everything can: see its blind spots"
+        detail = f"all apps of {wave_run.environment} that Certroll can read are done: see its blind spots"
         return Stalled(Reason.INCOMPLETE_VIEW, detail)
     run.ports.environment_records.put(wave_run.environment_record.done(run.now()))
     return Converged(Reason.STOPPED_AND_STARTED, _summary(wave_run))
 
 
 def _summary(wave_run: WaveRun) -> str:
-    """Return how many apps were stopped and started, and which of the others run without trusting what came."""
+    """Return how many apps Certroll stopped and started, and which running apps do not trust the new root."""
     done = wave_run.in_state(AppRestartState.ANSWERED, AppRestartState.UNPROVEN)
     unproven = [str(app.site) for app in wave_run.in_state(AppRestartState.UNPROVEN)]
     excluded = [str(app.site) for app in wave_run.in_state(AppRestartState.EXCLUDED) if app.app.runs]
     parts = [f"{len(done)} apps were stopped and started"]
-    parts += [f"not shown to be well: {', '.join(unproven)}"] if unproven else []
-    parts += [f"not stopped, though they run: {', '.join(excluded)}"] if excluded else []
+    parts += [f"no probe proves these apps: {', '.join(unproven)}"] if unproven else []
+    parts += [f"these apps run and were not stopped: {', '.join(excluded)}"] if excluded else []
     return "; ".join(parts)

@@ -1,9 +1,9 @@
-"""Every app of an App Service Environment stopped and started once, in waves, after a root certificate came.
+"""Stop and start each app of an App Service Environment once, in waves, after a root certificate came.
 
-    is a noted root there? ──▶ list the apps, in the journal ──▶ settle ──▶ wave: stop, start, ask ──▶ next wave … done
-                                                                              └── one does not come up: stop, report
+    is a recorded root there? ─▶ list the apps, in the journal ─▶ settle ─▶ wave: stop, start, probe ─▶ next wave … done
+                                                                              └── an app fails: no more waves, report
 
-Only one run at a time carries an environment, and every run goes on from the journal.
+Only one run at a time works on an environment, and each run continues from the journal.
 shared/domain/environments/waves.py decides how many apps may be down at once. pending_starts.py makes sure that each
 app starts.
 """
@@ -27,7 +27,7 @@ from shared.telemetry import event
 
 
 def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
-    """Carry the apps of an environment through as many waves as the time allows."""
+    """Stop and start the apps of an environment in as many waves as the time of the run allows."""
     environment = message.environment
     try:
         with run.ports.leases.hold(f"environment {environment.resource_id}") as lease:
@@ -52,7 +52,7 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
 
 
 def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
-    """Take people's word that every app was stopped and started since the last root came. Raises LeaseBusy."""
+    """Record that operators stopped and started every app after the last root came. Raises LeaseBusy."""
     with run.ports.leases.hold(f"environment {environment.resource_id}"):
         waiting = (AppRestartState.PENDING, AppRestartState.STARTED, AppRestartState.FAILED)
         left, now = [app for app in run.ports.app_restarts.of(environment) if app.state in waiting], run.now()
@@ -60,7 +60,7 @@ def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
             if app.state is AppRestartState.STARTED:
                 count_no_longer(run, environment, app)
         run.ports.app_restarts.put(
-            environment, [app.now(AppRestartState.EXCLUDED, now, "cycled by hand") for app in left]
+            environment, [app.now(AppRestartState.EXCLUDED, now, "stopped and started by hand") for app in left]
         )
         run.ports.environment_records.change(
             environment, lambda environment_record: environment_record.done_by_hand(now)
@@ -69,7 +69,7 @@ def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
 
 
 def remind(run: Run) -> tuple[EnvironmentRef, ...]:
-    """Return the environments whose apps are not all done, after putting each on the queue."""
+    """Put each environment that waits for a root, or for stops and starts, on the queue, and return them."""
     left = tuple(
         environment_record.environment
         for environment_record in run.ports.environment_records.all()
@@ -82,6 +82,7 @@ def remind(run: Run) -> tuple[EnvironmentRef, ...]:
 
 
 def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
+    """Carry an environment further under its lease: wait for the root, list the apps, and do waves."""
     environment = message.environment
     environment_record = run.ports.environment_records.of(environment)
     if not environment_record.is_open:
@@ -100,14 +101,18 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
 def _not_there_yet(
     run: Run, environment_record: EnvironmentRecord, there: frozenset[Thumbprint | None], waits: int
 ) -> Outcome:
-    """Come back for what was to be put and is not there: the vault object's own run puts it, or says why not."""
+    """Return the wait for a root that the environment does not yet hold.
+
+    The run of the vault object puts the root into the environment, or reports why it cannot. After a day, Certroll no
+    longer waits for the root.
+    """
     environment_record = run.ports.environment_records.change(
         environment_record.environment, lambda known: known.without_lost(there, run.now())
     )
     if not environment_record.is_open:
         return Converged(
-            Reason.NOTHING_TO_STOP, f"what was to be put into {environment_record.environment} did not come for a day"
+            Reason.NOTHING_TO_STOP, f"the root for {environment_record.environment} did not come for a day"
         )
     missing = ", ".join(root.thumbprint for root in environment_record.roots if root.seen_at is None)
-    detail = f"{missing} was to be put into {environment_record.environment} and is not there yet"
+    detail = f"root {missing} for {environment_record.environment} is not there yet"
     return Waiting(later(run, waits), Reason.ROOT_NOT_THERE, detail)

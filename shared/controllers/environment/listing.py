@@ -21,10 +21,11 @@ from shared.telemetry import event
 def list_apps(
     run: Run, lease: Lease, environment_record: EnvironmentRecord, there: frozenset[Thumbprint | None]
 ) -> WaveRun:
-    """Read the environment and update the record of every app.
+    """Read the environment, and update the record of every app.
 
-    If a new root has arrived, or an operator asks for it, each running app becomes pending. Otherwise the apps keep
-    their state. Apps are recorded before the environment is, so that a crash in between lists them again.
+    If a new root has arrived, or if an operator requested a stop and start, a new round begins, and each running app
+    becomes pending. In all other cases the apps keep their state. Certroll stores the apps before the environment, so
+    that after a crash between the two writes the next run lists the apps again.
     """
     now, ref, new_round = run.now(), environment_record.environment, environment_record.has_news(there)
     fleet = observe_environment(run.ports, run.pool, ref, now)
@@ -52,10 +53,12 @@ def _as_seen(
     *,
     new_round: bool,
 ) -> tuple[AppRestart, ...]:
-    """Return every app as far as it came; one that is not seen is forgotten, unless it may only be hidden."""
-    known = (
-        _renewed if new_round else partial(_known, as_new=environment_record.hidden)
-    )  # what was hidden may have run since before
+    """Return every app with its state.
+
+    Certroll forgets an app that the environment no longer shows, unless a blind spot may hide the app.
+    """
+    # An app that was hidden at the last listing may have run since before the root came.
+    known = _renewed if new_round else partial(_known, as_new=environment_record.hidden)
     found = apps_of(fleet, environment_record.environment, run.intent, fleet.taken_at)
     apps = tuple(known(before.get(app.site), app) for app in found)
     unseen = tuple(before[site] for site in sorted(before.keys() - {app.site for app in apps}))
@@ -63,39 +66,47 @@ def _as_seen(
     for app in unseen:
         if app not in hidden:
             run.ports.app_restarts.forget(environment_record.environment, app.site)
-    if new_round:  # it runs, as far as anybody knows: it is looked at right before its stop
+    if new_round:  # a hidden app may run, and Certroll reads each app once more right before its stop
         fresh = (AppRestart(app.app, AppRestartState.PENDING, fleet.taken_at) for app in hidden)
         hidden = tuple(map(_renewed, hidden, fresh))
     return (*apps, *hidden)
 
 
 def _is_gone(run: Run, app: AppRestart) -> bool:
-    """Return True if a failed app, which no listing shows, is not there when Certroll reads it by its name either."""
+    """Return True if the app failed, and if Azure answers 404 when Certroll reads the app by its name."""
     return app.state is AppRestartState.FAILED and inspect_site(run, app.site)[1] is None
 
 
 def _is_new(app: AppRestart, before: Mapping[SiteRef, AppRestart]) -> bool:
+    """Return True if the app was not excluded before, or for another reason."""
     known = before.get(app.site)
     return known is None or known.state is not AppRestartState.EXCLUDED or known.detail != app.detail
 
 
 def _report_excluded(run: Run, fleet: Fleet, ref: EnvironmentRef, sites: set[SiteRef]) -> None:
-    """Tell people of what they have to stop and start by hand, and log all that is spared."""
-    excluded_sites = [(site.ref, why_excluded(fleet, site, run.intent)) for site in fleet.sites if site.ref in sites]
-    excluded = [(site, *why) for site, why in excluded_sites if why is not None]
+    """Log all excluded apps, and report the apps that operators have to stop and start by hand."""
+    reasons = [(site.ref, why_excluded(fleet, site, run.intent)) for site in fleet.sites if site.ref in sites]
+    excluded = [(site, *why) for site, why in reasons if why is not None]
     rows = [{"site": str(site), "reason": reason} for site, reason, _ in excluded]
     event("environment.listed", environment=str(ref), apps=len(fleet.sites), excluded=rows)
     report_excluded(run, ref, excluded)
 
 
 def _renewed(before: AppRestart | None, now: AppRestart) -> AppRestart:
-    """Return an app that is listed anew. What has not come up yet goes on holding the others up: no root mends it."""
+    """Return the app at the start of a new round.
+
+    An app that has not passed its probe after its last start keeps its state, and still blocks the other apps.
+    """
     held = before is not None and before.state in {AppRestartState.STARTED, AppRestartState.FAILED}
     return _known(before, now) if held else now
 
 
 def _known(before: AppRestart | None, now: AppRestart, *, as_new: bool = False) -> AppRestart:
-    """Return an app as far as it came. What was not there when the apps were listed has started since, or is `anew`."""
+    """Return the app with its state before.
+
+    An app that was not in the last listing has started after the root came, so Certroll excludes it. With `as_new`,
+    such an app counts as newly listed.
+    """
     if before is None and as_new:
         return now
     if before is None:

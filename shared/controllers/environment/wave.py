@@ -1,4 +1,4 @@
-"""Carry out one wave: stop and start some apps together, and ask each until it has answered or had its time.
+"""Carry out one wave: stop and start some apps together, and send each its probe until it passes or its time is over.
 
 Certroll reads each app once more right before it stops the app. pending_starts.py makes sure that the app starts again.
 """
@@ -25,25 +25,26 @@ from shared.planning.environment_plan import why_excluded
 from shared.telemetry import event
 
 MOST_THREADS = 16
-DIED = "it passed its probe before a run began to stop it, did not finish, and it does not pass any more"
+"""How many apps of a wave Certroll stops and starts at the same time."""
+DIED = "it passed its probe before a run that died began to stop it, and fails its probe now"
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What became of one app of a wave."""
+    """The result of a wave for one app."""
 
     app: AppRestart
-    """The app as it is recorded now."""
+    """The record of the app as the journal has it now."""
     is_busy: bool = False
     """True if another run holds the lease of the site."""
     refusal: StopRefused | None = None
-    """Why Azure does not let it be stopped."""
+    """Why Azure does not let Certroll stop the app."""
     error: Exception | None = None
-    """The error that nobody foresaw."""
+    """The unexpected error that stopped the work on the app."""
 
     @classmethod
     def not_done(cls, app: AppRestart, error: Exception) -> "Stopped":
-        """Return an app that could not be stopped and started."""
+        """Return the result for an app that Certroll could not stop and start."""
         match error:
             case LeaseBusy():
                 return cls(app, is_busy=True)
@@ -54,7 +55,7 @@ class Stopped:
 
 
 def next_apps(wave_run: WaveRun) -> tuple[AppRestart, ...]:
-    """Return the pending apps that go now; what rolls of settings restart just now counts as down."""
+    """Return the pending apps of the next wave. Apps that a roll of app settings restarts now count as down."""
     restart_claims, most = wave_run.run.ports.restart_claims, wave_run.run.intent.ase_max_unavailable
     if most is None:
         return ()
@@ -68,7 +69,10 @@ def next_apps(wave_run: WaveRun) -> tuple[AppRestart, ...]:
 
 
 def _may_restart(wave_run: WaveRun, app: AppRestart, most: MaxUnavailable) -> bool:
-    """Count the app among those that restart, so that no roll of settings restarts too many at the same time."""
+    """Claim a restart of the app, and return True if it succeeds.
+
+    The claim keeps rolls of app settings from restarting too many apps at the same time.
+    """
     plan, environment = app.app.plan, wave_run.environment
     running = [other.app.plan for other in wave_run.apps if other.app.runs]
     budget = restart_budget(most, environment, plan, running)
@@ -79,10 +83,10 @@ def _may_restart(wave_run: WaveRun, app: AppRestart, most: MaxUnavailable) -> bo
 
 
 def carry_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> WaveRun:
-    """Stop and start the apps of one wave, and return when each has answered, or did not."""
+    """Stop and start the apps of one wave, send their probes, and return the run with the new states of the apps."""
     began = wave_run.run.now()
     event("wave.started", environment=str(wave_run.environment), sites=[str(app.site) for app in wave])
-    with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:  # that of the run is for reads, and shared
+    with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:  # the pool of the run is for reads
         results = tuple(pool.map(partial(_guarded, wave_run), wave))
     wave_run = _after(wave_run, results)
     _give_back_unused(wave_run, wave)
@@ -94,7 +98,7 @@ def carry_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> WaveRun:
 
 
 def _after(wave_run: WaveRun, results: tuple[Stopped, ...]) -> WaveRun:
-    """Return the run after its wave: with the apps as they are now, and those that could not be stopped."""
+    """Return the run with the new records of the apps, and with the apps that Certroll could not stop."""
     busy = frozenset(result.app.site for result in results if result.is_busy)
     refused = {result.app.site: result.refusal for result in results if result.refusal}
     known = replace(wave_run, busy=wave_run.busy | busy, refused={**wave_run.refused, **refused})
@@ -102,12 +106,12 @@ def _after(wave_run: WaveRun, results: tuple[Stopped, ...]) -> WaveRun:
 
 
 def _give_back_unused(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> None:
-    """Give back what the apps that were not stopped took of the limits.
+    """Give back the claims of the apps of a wave that Certroll did not stop.
 
-    An app keeps its claim while another run is at work on it, or while it may be down.
+    An app keeps its claims while another run holds its lease, or while it may be down.
     """
-    kept = {app.site for app in wave_run.in_state(AppRestartState.STARTED)} | wave_run.busy
-    unused = [app for app in wave if app.site not in kept]
+    in_use = {app.site for app in wave_run.in_state(AppRestartState.STARTED)} | wave_run.busy
+    unused = [app for app in wave if app.site not in in_use]
     pending_sites = {start.site for start in wave_run.run.ports.pending_starts.all()} if unused else set()
     for app in unused:
         if app.site not in pending_sites:
@@ -115,6 +119,7 @@ def _give_back_unused(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> None:
 
 
 def _report_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...], began: datetime) -> None:
+    """Write the states of the apps of a wave into the log and the history."""
     run, sites = wave_run.run, {app.site for app in wave}
     states = {str(app.site): str(app.state) for app in wave_run.apps if app.site in sites}
     seconds = round((run.now() - began).total_seconds(), 1)
@@ -127,10 +132,10 @@ def _report_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...], began: datetim
 
 
 def _guarded(wave_run: WaveRun, app: AppRestart) -> Stopped:
-    """Return what became of the app, or what went wrong: the others of the wave are finished in any case."""
+    """Stop and start one app, and return the result or the error, so that the other apps of the wave continue."""
     try:
         return Stopped(_stopped_and_started(wave_run, app))
-    except Exception as error:  # noqa: BLE001 - raised above, once every app of the wave runs again
+    except Exception as error:  # noqa: BLE001 - carry_wave raises it after every app of the wave
         event(
             "app.not_stopped_and_started", site=str(app.site), environment=str(wave_run.environment), detail=str(error)
         )
@@ -138,7 +143,7 @@ def _guarded(wave_run: WaveRun, app: AppRestart) -> Stopped:
 
 
 def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
-    """SiteInspection at the app once more, and stop and start it if it still runs and may be."""
+    """Read the app once more, and stop and start it if it still runs and Certroll may stop it."""
     run, environment = wave_run.run, wave_run.environment
     with run.ports.leases.hold(f"site {app.site.resource_id}") as lease:
         try:
@@ -150,15 +155,16 @@ def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
         if excluded := why_excluded(fleet, site, run.intent):
             report_excluded(run, environment, ((site.ref, *excluded),))
             return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), excluded[1]))
-        if wave_app(site) != app.app:  # it was moved or tagged anew: other waves may be right now
+        if wave_app(site) != app.app:  # a new plan or tag may change the waves
             return _put(run, environment, replace(app, app=wave_app(site)))
         answers = passes_before(wave_run, fleet, site)
-        if app.answered and not answers:  # a run that died may have stopped it, and it has not come up since
-            before = wave_run.environment_record.since or app.at  # so that it still waits for its stop when it answers
+        if app.answered and not answers:  # a run that died may have stopped the app, which has not come up since
+            before = wave_run.environment_record.since or app.at  # if the app passes later, a wave still has to stop it
             return _put(run, environment, replace(app, state=AppRestartState.FAILED, at=before, detail=DIED))
         return stop_and_start(run, (wave_run.lease, lease), environment, replace(app, answered=answers))
 
 
 def _put(run: Run, environment: EnvironmentRef, app: AppRestart) -> AppRestart:
+    """Store the record of an app, and return the record."""
     run.ports.app_restarts.put(environment, (app,))
     return app

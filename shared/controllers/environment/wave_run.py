@@ -1,4 +1,4 @@
-"""One run at work on an environment, and what its steps share."""
+"""Hold the state of a run that works on an environment, and the functions that its steps share."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,48 +17,51 @@ from shared.loop.run import Run
 from shared.ports.storage import Lease
 
 SiteInspection = tuple[Fleet, Site | None]
+"""A fleet with the tags of a site, and the site, or None if the site is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaveRun:
-    """A run at work on one environment: its lease, and what the journal knows.
-
-    `busy` are apps that others are at work on, `refused` why Azure does not let some of them be stopped. `inbound` says
-    where an internal environment is reached, `is_off` that operators took the environment out.
-    """
+    """A run that works on one App Service Environment, with the environment's records from the journal."""
 
     run: Run
     lease: Lease
+    """The lease of the environment. A run that has lost this lease may write nothing more."""
     environment_record: EnvironmentRecord
     apps: tuple[AppRestart, ...]
+    """The records of the apps of the environment."""
     inbound: Inbound
+    """The address at which Certroll reaches an internal environment."""
     busy: frozenset[SiteRef] = frozenset()
+    """The apps whose leases other runs hold."""
     refused: Mapping[SiteRef, StopRefused] = field(default_factory=dict)
+    """The apps that Azure does not let Certroll stop, each with Azure's answer."""
     is_off: bool = False
+    """True if the environment carries the tag `certroll: off`."""
 
     @property
     def environment(self) -> EnvironmentRef:
-        """The environment."""
+        """The environment on which the run works."""
         return self.environment_record.environment
 
     def in_state(self, *states: AppRestartState) -> tuple[AppRestart, ...]:
-        """Return the apps that are so far."""
+        """Return the apps that are in one of the states."""
         return tuple(app for app in self.apps if app.state in states)
 
     def recorded(self, changed: Iterable[AppRestart]) -> "WaveRun":
-        """Return it with these apps, which are in the journal, in place of what was known of them."""
+        """Return the run with the changed records of apps, which the journal has already."""
         renewed = {app.site: app for app in changed}
         return replace(self, apps=tuple(renewed.get(app.site, app) for app in self.apps))
 
     def record(self, changed: Iterable[AppRestart]) -> "WaveRun":
-        """Record the apps, and return it with them."""
+        """Store the changed records of apps in the journal, and return the run with these records."""
         changed = tuple(changed)
         self.run.ports.app_restarts.put(self.environment, changed)
         return self.recorded(changed)
 
 
 def inspect_site(run: Run, ref: SiteRef) -> SiteInspection:
-    """Return a site or slot as it is now, with its tags; None where it is gone."""
+    """Return a site or slot as it is now, with its tags, or None in place of a site that is gone."""
     try:
         fleet = observe_tags(run.ports.app_service, ref, (), run.now())
     except NotFound:
@@ -67,12 +70,15 @@ def inspect_site(run: Run, ref: SiteRef) -> SiteInspection:
 
 
 def count_no_longer(run: Run, environment: EnvironmentRef, app: AppRestart) -> None:
-    """Give back what the app took of the limits of its plan and environment."""
+    """Give back the app's claims on a restart, on its plan and on its environment."""
     give_back(run, (app.app.plan, environment.resource_id), app.site, environment)
 
 
 def report_excluded(run: Run, environment: EnvironmentRef, excluded: Iterable[tuple[SiteRef, Reason, str]]) -> None:
-    """Tell people of what they have to stop and start by hand; an app that is stopped needs nobody."""
+    """Record a finding for each excluded app that operators have to stop and start by hand.
+
+    A stopped app needs no operator, because it trusts the new root when it starts.
+    """
     findings = (
         Finding(run.now(), str(environment), f"site {site}", reason, detail) for site, reason, detail in excluded
     )

@@ -1,4 +1,4 @@
-"""Bind a host name to its managed certificate, and read what the site serves then."""
+"""Bind a host name to its managed certificate, and read which certificate the site serves afterwards."""
 
 from dataclasses import replace
 from functools import partial
@@ -15,15 +15,15 @@ from shared.planning.acting.settle import settle
 
 
 def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspection:
-    """Bind the host name by SNI, without a thumbprint, and see what is served."""
+    """Bind the host name by SNI, without a thumbprint, and return which certificate the site serves."""
     with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
         if is_opted_out_now(run, binding):
             return opted_out(binding)
         lease.check()
         run.check_time()
-        # Somebody bound the host name since the view was read. Whatever they chose, Certroll leaves it.
+        # If somebody bound the host name after Certroll read the fleet, Certroll does not change their binding.
         if not run.ports.retrying.retry(partial(_bind_once, run, binding, certificate)):
-            detail = "somebody else bound it meanwhile; it is left as it is"
+            detail = "somebody else bound it since the sweep began; Certroll does not change it"
             return left_alone(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
         fleet = _settled(run, binding)
     give_up = min(run.now() + PATIENCE, run.ends_at)
@@ -33,7 +33,7 @@ def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspec
 
 
 def _settled(run: Run, binding: Binding) -> Fleet:
-    """Return the site once Azure shows that its host name is bound."""
+    """Return the site as soon as Azure shows that its host name is bound."""
     return settle(
         run.ports.clock,
         lambda: observe_site(run.ports.app_service, binding.site, (), run.now()),
@@ -43,7 +43,7 @@ def _settled(run: Run, binding: Binding) -> Fleet:
 
 
 def _bind_once(run: Run, binding: Binding, certificate: SeenCertificate) -> bool:
-    """Return whether the host name is bound to the certificate now; one that is bound to anything is left alone."""
+    """Bind the host name if it has no binding, and return True if it is now bound to the certificate."""
     seen, body = run.ports.app_service.binding(binding.site, binding.host_name)
     if _is_bound(seen):
         return seen.ssl_state is SslState.SNI and seen.thumbprint in {None, certificate.thumbprint}

@@ -1,9 +1,10 @@
-"""Free managed certificates: asked for where a tag says so, bound, proven, and watch while they last.
+"""Request free managed certificates from Azure where a tag asks for them, bind them, and watch their renewal.
 
-Azure renews them by itself, 45 days before their end and while their prerequisites hold, and hides their thumbprint and
-dates: what is served is all there is to see (Azure docs, "Add and manage TLS/SSL certificates").
+Azure renews a managed certificate 45 days before its end, while its prerequisites hold. Azure hides the thumbprint and
+the dates of such a certificate, so Certroll reads them from a TLS handshake (Azure docs, "Add and manage TLS/SSL
+certificates").
 
-    look ──▶ prerequisites ──▶ PUT (recorded before and after) ──202──▶ poll ──▶ bind without a thumbprint ──▶ handshake
+    inspect ──▶ prerequisites ──▶ PUT (recorded before and after) ──202──▶ poll ──▶ bind, no thumbprint ──▶ handshake
 """
 
 from shared.controllers.managed.inspection import SCOPE
@@ -19,10 +20,10 @@ from shared.telemetry import event
 
 
 def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
-    """Return what came of every host name that has a managed certificate, or is to have one.
+    """Inspect every host name that has or is to have a managed certificate, and return the results.
 
-    What needs a person is a finding. One host name does not hold up the others; what went wrong beside the refusals is
-    raised at the end, as a group. Nothing is written unless the mode is apply.
+    Certroll reports a finding for each result that needs an operator. A failure for one host name does not stop the
+    other host names. Unexpected errors are raised at the end, as a group. Certroll writes only in the mode `apply`.
     """
     view = observe_managed(run)
     report_blind_spots(run.ports.findings, SCOPE, view.fleet)
@@ -31,11 +32,12 @@ def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
     inspections = tuple(attempt.inspection for attempt in tried)
     _report(run, inspections)
     if errors := [attempt.error for attempt in tried if attempt.error]:
-        raise ExceptionGroup("managed certificates could not all be looked at", errors)
+        raise ExceptionGroup("Certroll could not inspect every managed certificate", errors)
     return inspections
 
 
 def _report(run: Run, inspections: tuple[HostInspection, ...]) -> None:
+    """Log all results, and record as findings the results that need an operator."""
     event(
         "managed.inspected",
         hosts=[{"subject": inspection.subject, "reason": inspection.reason} for inspection in inspections],

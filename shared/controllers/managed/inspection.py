@@ -1,4 +1,4 @@
-"""The result for one host name, and how Certroll reads it from a handshake."""
+"""Build the result for one host name, and read the served certificate with a handshake."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,15 +21,15 @@ SCOPE = "managed"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of one host name."""
+    """The result of one attempt for one host name."""
 
     inspection: HostInspection
     error: Exception | None = None
-    """The error that nobody foresaw. It is raised once every host name had its turn."""
+    """The unexpected error of this host name. Certroll raises the error after the last host name."""
 
 
 def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> Attempt:
-    """Return what came of a host name, or what stopped it."""
+    """Inspect a host name, and return the result or the error."""
     try:
         return Attempt(inspect(binding))
     except tuple(REFUSALS) as error:
@@ -38,7 +38,7 @@ def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> A
         return Attempt(host_inspection(binding, Reason.BUSY, str(busy)))
     except OutOfTime as late:
         return Attempt(host_inspection(binding, Reason.OUT_OF_TIME, str(late)))
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one host name, the others are looked at; raised above
+    except Exception as error:  # noqa: BLE001 - an error for one host name must not stop the others; the controller raises it
         return Attempt(host_inspection(binding, Reason.OUT_OF_TIME, str(error)), error)
 
 
@@ -63,10 +63,10 @@ def refused_host(binding: Binding, found: tuple[Violation, ...]) -> HostInspecti
 
 
 def inspection_of(binding: Binding, handshake: ServedCertificate) -> HostInspection:
-    """Return what a handshake says: no connection proves nothing, and nothing seen is not fine."""
+    """Return the result that a handshake shows. Without a connection, the result is `Unreachable`."""
     if handshake.not_after is None:
         return host_inspection(
-            binding, Reason.UNREACHABLE, f"{handshake}; when its managed certificate ends is not known"
+            binding, Reason.UNREACHABLE, f"{handshake}; Certroll does not know when its managed certificate ends"
         )
     return host_inspection(binding, Reason.SERVED if handshake.covered else Reason.SERVED_ANOTHER, str(handshake))
 

@@ -1,4 +1,4 @@
-"""Ask Azure for each managed certificate that is missing, and wait a short time for it."""
+"""Request each missing managed certificate from Azure, and wait two minutes for Azure to issue it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -24,15 +24,15 @@ from shared.loop.run import Run
 from shared.ports.storage import Lease
 
 ISSUE_PATIENCE = timedelta(minutes=2)
-"""How long a sweep waits for managed certificates that it asked for; what takes longer is bound by the next sweep."""
+"""How long a sweep waits for the managed certificates that it requested. The next sweep binds a later certificate."""
 POLL_SECONDS = 5.0
-"""The pause between two questions whether Azure has issued them."""
+"""The pause before Certroll asks Azure again whether a certificate is issued."""
 
 
 def provide(work: Work) -> tuple[Attempt, ...]:
-    """Ask for every certificate that is missing, then wait two minutes for those that Azure is issuing.
+    """Request every missing certificate, then wait up to two minutes for the certificates that Azure is issuing.
 
-    The next sweep finds a certificate that takes longer.
+    If Azure takes longer for a certificate, the next sweep finds the certificate.
     """
     run = work.run
     tried = {binding: guarded(partial(_begin, work), binding) for binding in work.view.wanted()}
@@ -46,7 +46,7 @@ def provide(work: Work) -> tuple[Attempt, ...]:
 
 
 def _begin(work: Work, binding: Binding) -> HostInspection:
-    """Bring one host name as far as it goes without waiting."""
+    """Take the steps for one host name that need no waiting, and return the result."""
     run, place = work.run, work.place(binding)
     run.check_time()
     if work.view.fleet.opted_out(binding.site):
@@ -58,8 +58,8 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
     if there is None and not (known and known.counts(run.now())) and (found := violations_of(work, binding)):
         return refused_host(binding, found)
     if run.intent.mode is not Mode.APPLY:
-        what = "bound to the managed certificate that is there" if there else "given a managed certificate"
-        detail = f"{binding.host_name} would be {what}; set CERTROLL_MODE=apply to have it done"
+        what = "bind the managed certificate of" if there else "request a managed certificate for"
+        detail = f"Certroll would {what} {binding.host_name}; set CERTROLL_MODE=apply for it to do so"
         return host_inspection(binding, Reason.OBSERVE_ONLY, detail)
     if there is not None:
         return bind(run, binding, there)
@@ -67,7 +67,10 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
 
 
 def _ask(work: Work, binding: Binding) -> HostInspection:
-    """Ask Azure, which is recorded before and after: who asks twice makes the authority issue twice."""
+    """Request a certificate from Azure under the lease of the site, unless an earlier request still counts.
+
+    Certroll records each request, because a second request would make the certificate authority issue twice.
+    """
     run, ref = work.run, certificate_ref(work, binding)
     with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
         if is_opted_out_now(run, binding):
@@ -79,6 +82,7 @@ def _ask(work: Work, binding: Binding) -> HostInspection:
 
 
 def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Place) -> None:
+    """Record the request, send the request, and record Azure's answer."""
     requests, issuance = run.ports.requests, Issuance(binding.site, binding.host_name, run.now())
     lease.check()
     requests.put_issuance(issuance)
@@ -88,14 +92,18 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
         requests.put_issuance(replace(issuance, refused=str(refusal)))
         raise
     except Exception:
-        requests.forget_issuance(binding.site, binding.host_name)  # nothing was begun
+        requests.forget_issuance(binding.site, binding.host_name)  # Azure began nothing
         raise
     requests.put_issuance(replace(issuance, operation=operation))
-    record_done(run, "managed.asked", binding, operation or "Azure did not say how far it is")
+    record_done(run, "managed.asked", binding, operation or "Azure returned no operation to poll")
 
 
 def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
-    """Ask once; where it is not known whether Azure heard, it is not asked again but looked for."""
+    """Send the request, and return the operation that Azure began.
+
+    The operation is empty if Certroll does not know whether Azure received the request. Certroll then reads the
+    certificate by its name.
+    """
     try:
         return run.ports.managed.ask_for(ref, binding.host_name, place)
     except OutcomeUnknown:
@@ -103,18 +111,20 @@ def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
 
 
 def _resume(work: Work, binding: Binding) -> HostInspection:
-    """Look how far Azure is; bind what it has issued."""
+    """Ask Azure whether the certificate is issued, and bind the issued certificate."""
     run, ref = work.run, certificate_ref(work, binding)
     known = run.ports.requests.issuance(binding.site, binding.host_name)
     if known is not None and known.refused:
-        detail = f"Azure refused at {known.asked_at:%Y-%m-%d %H:%M} UTC and is asked again six hours later"
+        detail = f"Azure refused at {known.asked_at:%Y-%m-%d %H:%M} UTC, and Certroll asks again six hours later"
         return host_inspection(binding, Reason.REJECTED_BY_AZURE, f"{detail}: {known.refused}")
     done = known is None or not known.operation or _is_done(run, known)
     issued = _there(run, ref) if done else None
     if issued is None:
         since = known.asked_at if known else run.now()
         return host_inspection(
-            binding, Reason.ISSUING, f"Azure was asked at {since:%Y-%m-%d %H:%M} UTC and has not issued it yet"
+            binding,
+            Reason.ISSUING,
+            f"Certroll asked Azure at {since:%Y-%m-%d %H:%M} UTC, and Azure is still issuing it",
         )
     if not is_for(work, issued, binding):
         return refused_host(binding, (name_taken(binding, issued),))
@@ -123,6 +133,7 @@ def _resume(work: Work, binding: Binding) -> HostInspection:
 
 
 def _is_done(run: Run, issuance: Issuance) -> bool:
+    """Return True if Azure has completed the request. If Azure refuses the request, record and raise the refusal."""
     try:
         return run.ports.managed.is_done(issuance.operation)
     except Rejected as refusal:
@@ -131,6 +142,7 @@ def _is_done(run: Run, issuance: Issuance) -> bool:
 
 
 def _there(run: Run, ref: CopyRef) -> SeenCertificate | None:
+    """Return the certificate of this name, or None if Azure has no such certificate."""
     try:
         return run.ports.managed.certificate(ref)
     except NotFound:

@@ -1,4 +1,4 @@
-"""What a run for managed certificates works with: its view, and each answer of Azure and DNS once."""
+"""Hold what a run for managed certificates has read, and check the prerequisites of a host name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,22 +16,25 @@ from shared.loop.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A run, what it saw, and what is asked where it is needed: DNS, plans and host names, each question once."""
+    """A run for managed certificates with its view of the fleet. The run sends each question only once."""
 
     run: Run
     view: View
     ask: Ask
+    """Asks DNS."""
     tier: Callable[[str], str]
+    """Reads the pricing tier of an App Service plan."""
     facts: Callable[[SiteRef], Mapping[HostName, HostFacts]]
+    """Reads what Azure knows of the host names of a site."""
 
     @classmethod
     def of(cls, run: Run, view: View) -> "Work":
-        """Return the work of a run."""
+        """Return the work of a run, with a cache for each kind of question."""
         once = lru_cache(maxsize=None)
         return cls(run, view, once(run.ports.dns.ask), once(run.ports.managed.tier), once(run.ports.managed.host_facts))
 
     def place(self, binding: Binding) -> Place:
-        """Return the site or slot of a host name."""
+        """Return the site or slot that has the host name."""
         return self.view.places[binding.site]
 
 
@@ -49,18 +52,24 @@ def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
 
 
 def certificate_ref(work: Work, binding: Binding) -> CopyRef:
-    """Return the name of a managed certificate: the host name, as az names it, in the resource group of the plan."""
+    """Return the resource of a managed certificate, in the resource group of the App Service plan.
+
+    The resource has the host name as its name, as in the Azure CLI.
+    """
     plan = work.place(binding).site.plan
     return CopyRef(binding.site.subscription, plan.split("/")[4], str(binding.host_name))
 
 
 def is_for(work: Work, certificate: SeenCertificate, binding: Binding) -> bool:
-    """Say whether the certificate is the one for the host name, and in the webspace where alone it can be bound."""
+    """Return True if Azure issued the certificate for the host name, in the webspace of its site.
+
+    App Service binds a certificate only inside the webspace that holds it.
+    """
     here = work.place(binding).site.webspace
     return (certificate.managed_for, certificate.webspace) == (binding.host_name, here)
 
 
 def name_taken(binding: Binding, other: SeenCertificate) -> Violation:
     """Return the violation for a host name whose certificate name another certificate has."""
-    detail = f"certificate {other.ref} of webspace {other.webspace} has the name that a managed one of "
-    return Violation(Reason.NAME_TAKEN, f"{detail}{binding.host_name} gets; bind that one, or delete it")
+    detail = f"certificate {other.ref} of webspace {other.webspace} has the name that the managed certificate of "
+    return Violation(Reason.NAME_TAKEN, f"{detail}{binding.host_name} needs; bind that certificate, or delete it")

@@ -1,8 +1,8 @@
-"""Purchased certificates: what people must do for them, and with CERTROLL_ORDER_ACTIONS what is asked of Azure.
+"""Report what operators must do for purchased certificates, and request renewals if CERTROLL_ORDER_ACTIONS allows it.
 
-Azure renews an order and writes the new certificate into the vault as a new version of a secret; from there on it is a
-version like any other. What is asked of an order is written down before it is asked, once for each certificate that
-the order has had: a crash at any point buys nothing twice.
+Azure renews an order, and writes the new certificate into the vault as a new version of a secret. Certroll then rolls
+out this version like any other version. Certroll records each request to an order before sending it, once for each
+certificate of the order, so that a crash at any point buys no certificate twice.
 """
 
 from collections.abc import Callable
@@ -34,6 +34,7 @@ from shared.telemetry import event
 
 SCOPE: Final = "orders"
 MOST_TEXT = 4_000
+"""The most characters of a finding's detail."""
 SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
     OrderAction.AUTO_RENEW: lambda orders, order: orders.turn_on_auto_renew(order.ref),
     OrderAction.RENEW: lambda orders, order: orders.renew(order),
@@ -43,18 +44,20 @@ SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What came of looking at one order: how it stands now, what is out of order, or what went wrong."""
+    """The result of inspecting one order."""
 
     order: Order
+    """The order after Certroll's requests."""
     problems: tuple[OrderProblem, ...] = ()
     error: Exception | None = None
+    """The error that stopped the inspection."""
 
 
 def look_after_orders(run: Run) -> tuple[Order, ...]:
-    """Return the orders of the subscriptions; what is out of order is reported, what may be asked has been asked.
+    """Inspect the orders of the subscriptions, report problems, send the allowed requests, and return the orders.
 
-    One list request for each subscription. An order that cannot be looked at does not hold up the others; what went
-    wrong is raised at the end, as a group.
+    Certroll sends one list request for each subscription. An error for one order does not stop the other orders. This
+    function raises all errors at the end, as a group.
     """
     found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
     inspections = [_inspected(run, order) for order in found]
@@ -75,7 +78,7 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     )
     event("orders.found", orders=[_row(inspection) for inspection in inspections])
     if failed := [inspection.error for inspection in inspections if inspection.error]:
-        raise ExceptionGroup("not every order could be looked at", failed)
+        raise ExceptionGroup("Certroll could not inspect every order", failed)
     return tuple(inspection.order for inspection in inspections)
 
 
@@ -84,7 +87,7 @@ def _subscriptions(run: Run) -> tuple[str, ...]:
 
 
 def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
-    """Return the orders of a subscription; what of it could not be seen is a finding."""
+    """Return the orders of a subscription. Each order that Certroll could not read becomes a finding."""
     subject = f"orders of subscription {subscription}"
     try:
         listing = run.ports.orders.orders(subscription)
@@ -99,18 +102,22 @@ def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
 
 
 def _inspected(run: Run, order: Order) -> Inspection:
+    """Return the order with its problems, after sending the request that is due now."""
     try:
         run.check_time()
         order = _with_history(run, order)
         order, records = _acted_on(run, order, run.ports.requests.asked(order.ref))
         now = run.now()
         return Inspection(order, (*problems(order, now), *open_questions(order, records, now)))
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one order, the others are looked at; raised above
+    except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
         return Inspection(order, error=error)
 
 
 def _with_history(run: Run, order: Order) -> Order:
-    """Return the order with when its domain was last verified, where that matters soon and can be read."""
+    """Return the order with the time of its last domain verification.
+
+    Certroll reads this time only if it matters soon. If Azure does not answer, the time stays unknown.
+    """
     if not asks_when_verified(order, run.now()):
         return order
     try:
@@ -124,7 +131,7 @@ def _with_history(run: Run, order: Order) -> Order:
 
 
 def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple[Order, tuple[OrderRecord, ...]]:
-    """Return the order and what was asked of it, after asking what is to be asked now."""
+    """Send the request that is due now, if it is allowed, and return the order with the records of its requests."""
     action = next_action(order, records, run.now())
     if action is None:
         return order, records
@@ -135,7 +142,7 @@ def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple
 
 
 def _refusal(run: Run, order: Order) -> Reason | None:
-    """Return why nothing may be asked of the order."""
+    """Return why Certroll may send no request for the order, or None if it may."""
     if not _in_scope(run, order):
         return Reason.UNKNOWN_VAULT
     if not run.intent.order_actions:
@@ -150,7 +157,10 @@ def _in_scope(run: Run, order: Order) -> bool:
 def _asked(
     run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction
 ) -> tuple[Order, tuple[OrderRecord, ...]]:
-    """Ask once: read again, write down what is asked, ask, write down what came of it."""
+    """Read the order again, record the request, send the request, and record the answer.
+
+    If the request is no longer due when Certroll reads the order again, Certroll sends no request.
+    """
     seen = _read_again(run, order)
     if next_action(seen, records, run.now()) is not action:
         return seen, records
@@ -159,7 +169,7 @@ def _asked(
     wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
     try:
         asked = run.ports.requests.put_asked(wanted)
-    except Conflict:  # another run asks at this moment
+    except Conflict:  # another run sends a request at this moment
         _not_asked(seen, action, Reason.BUSY)
         return seen, run.ports.requests.asked(seen.ref)
     _note(run, asked, "order.asked")
@@ -170,7 +180,11 @@ def _asked(
 
 
 def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]:
-    """Return what came of asking. Only a clear no counts as one: whatever else may have been paid for."""
+    """Send the request, and return the state of the request with a detail.
+
+    Only a clear refusal counts as refused. After any other error Azure may have accepted the request and charged for
+    it.
+    """
     try:
         SEND[action](run.ports.orders, order)
     except (Throttled, SiteLocked) as busy:
@@ -188,7 +202,7 @@ def _read_again(run: Run, order: Order) -> Order:
 
 
 def _seen_after(run: Run, order: Order) -> Order:
-    """Return the order as it is now; as it was where that cannot be read."""
+    """Return the order as Azure shows it now, or the order as given if Azure does not show it."""
     try:
         return _read_again(run, order)
     except AzureError as error:
@@ -197,6 +211,7 @@ def _seen_after(run: Run, order: Order) -> Order:
 
 
 def _note(run: Run, record: OrderRecord, name: str) -> None:
+    """Write a request of an order into the history and the log."""
     ref, reason = record.order, REASONS[record.action]
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
     entry = HistoryEntry(run.now(), name, f"order {ref}", reason, detail[:1000])

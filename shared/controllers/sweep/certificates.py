@@ -1,4 +1,4 @@
-"""Find every vault certificate that has work to do, and put it on its queue."""
+"""Observe the fleet once, and put every vault certificate that has work on the queue."""
 
 from shared.controllers.sweep.judging import Seen, judge
 from shared.controllers.sweep.reading import imported, in_vaults, known_roots, read_in_turn
@@ -17,10 +17,10 @@ from shared.telemetry import event
 
 
 def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
-    """Return the vault certificates that have work to do, after putting each on the queue.
+    """Put each vault certificate that has work on the queue, and return these certificates.
 
-    The fleet is observed once, whatever the number of lineages. A lineage that cannot be read does not hold up the
-    others; what went wrong is raised at the end, as a group.
+    Certroll observes the fleet once for all vault certificates. An error with one vault certificate does not stop the
+    others. This function raises all errors at the end, as a group.
     """
     vaults, environment_records = run.intent.vaults, run.ports.environment_records.all()
     refs, errors = in_vaults(run)
@@ -39,11 +39,12 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
     if errors := [*errors, *(inspection.error for inspection in judged if inspection.error)]:
-        raise ExceptionGroup("not every vault certificate could be looked at", errors)
+        raise ExceptionGroup("Certroll could not inspect every vault certificate", errors)
     return busy
 
 
 def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:
+    """Return the fleet, with details for all uploads and for all imports from the vaults in scope."""
     try:
         return observe_fleet(
             run.ports,

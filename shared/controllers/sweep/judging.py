@@ -25,7 +25,7 @@ from shared.planning.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen once for all vault certificates: the fleet, and what the journal knows of environments."""
+    """The fleet and the environment records that the sweep read once for all vault certificates."""
 
     fleet: Fleet
     environment_records: tuple[EnvironmentRecord, ...]
@@ -33,14 +33,18 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One vault certificate in the fleet, and what is to be done for it."""
+    """The fleet as one vault certificate sees it, and the plan for this vault certificate."""
 
     snapshot: Snapshot
     plan: Plan
 
 
 def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: Inspection) -> Inspection:
-    """Put the certificate on the queue if it has work, and say so. Bringing old values back needs no vault."""
+    """Put the vault certificate on the queue if it has work, and return the result.
+
+    If Certroll could not read the vault certificate, unfinished apps are still work: Certroll can restore their last
+    good values without the vault.
+    """
     if inspection.error is not None:
         return inspection
     try:
@@ -52,25 +56,25 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
             busy = use.has(inspection.lineage) and _has_work(run, _planned(run, seen, inspection.lineage))
         if busy:
             run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
+    except Exception as error:  # noqa: BLE001 - an error with one certificate must not stop the others; the sweep raises it
         return Inspection(inspection.lineage, error=error)
     return Inspection(inspection.lineage, busy)
 
 
 def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateRef) -> Inspection:
-    """Report what would be done, and why nothing is."""
+    """Report the plan for an opposed vault certificate, and why Certroll does not carry the plan out."""
     ref = lineage.ref
     _has_work(run, _planned(run, seen, lineage))
     detail = (
-        f"{ref} and {other} hold the same certificates in opposite order, and each would take the other's choice for "
-        "stale; nothing of either is moved: delete one of them, or put a new version on top"
+        f"{ref} and {other} hold the same certificates in opposite order, so the newest of each is stale for the "
+        "other; Certroll moves neither: delete one of them, or add a new version to one of them"
     )
     run.ports.findings.report((Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail),))
     return Inspection(lineage)
 
 
 def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
-    """Plan for one vault certificate, and report the plan."""
+    """Build and report the plan for one vault certificate."""
     fleet = seen.fleet
     report_lineage(run.ports.findings, lineage, fleet.taken_at)
     if lineage.current is None and lineage.refusal is not None:
@@ -86,7 +90,7 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
 
 
 def _has_work(run: Run, planned: Planned) -> bool:
-    """Return True if a message for the certificate would change something, or finish what was begun."""
+    """Return True if a run for the vault certificate would change something, or finish an earlier change."""
     snapshot, plan, rollout = planned.snapshot, planned.plan, planned.snapshot.rollout
     outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished(snapshot.now)
     more = has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan)
@@ -94,9 +98,9 @@ def _has_work(run: Run, planned: Planned) -> bool:
 
 
 def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
-    """Return True if the vault object is a root that is there and that the journal does not know.
+    """Return True if an environment already holds the vault object's root and the journal does not know so.
 
-    On the way, write down of which environments the vault object is a root.
+    In the mode `apply`, this function also records of which environments the vault object is to be a root.
     """
     if run.intent.mode is not Mode.APPLY:
         return False
@@ -105,6 +109,6 @@ def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
 
 
 def _opens_soon(run: Run, plan: Plan) -> bool:
-    """Return True if something waits for a restart window that a later sweep might miss."""
+    """Return True if a step waits for a restart window that opens soon, which the next sweep might miss."""
     closed = any(skip.reason is Reason.OUTSIDE_WINDOW for skip in plan.skips)
     return closed and until_open(run) - run.now() <= LONGEST_PAUSE

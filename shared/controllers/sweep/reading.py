@@ -15,22 +15,28 @@ from shared.loop.lineage import stalled_on_vault
 from shared.loop.run import Run
 
 HOUR_SECONDS = 3600
-"""How often the sweep begins with another vault certificate: as often as it runs."""
+"""After how many seconds the sweep begins with another vault certificate. The sweep runs as often by default."""
 TURNS = 7
-"""After how many hours the first to be read is about the same one again."""
+"""After about how many hourly sweeps the sweep begins with the same vault certificate again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What came of looking at one vault certificate."""
+    """The result of inspecting one vault certificate."""
 
     lineage: Lineage | None = None
+    """The vault certificate with its versions, or None if Certroll could not read it."""
     busy: bool = False
+    """True if the vault certificate has work, and Certroll put it on the queue."""
     error: Exception | None = None
+    """The error that stopped the inspection."""
 
 
 def read_in_turn(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Inspection]]:
-    """Read each, beginning with another one each hour: where time runs out, it is not always for the same ones."""
+    """Read each vault certificate from its vault. Each hour, the sweep begins with another vault certificate.
+
+    If the time of a sweep is too short, the same vault certificates are then not always the unread ones.
+    """
     ordered = sorted(refs)
     hours = int(run.now().timestamp() // HOUR_SECONDS)
     first = hours * max(len(ordered) // TURNS, 1) % len(ordered) if ordered else 0
@@ -39,14 +45,17 @@ def read_in_turn(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tupl
 
 
 def _inspected(run: Run, ref: VaultCertificateRef) -> Inspection:
-    """Return the lineage; or what went wrong with it, which is reported or raised later."""
+    """Read a vault certificate with its versions, and return the result or the error.
+
+    This function reports a refusal of the vault as a finding.
+    """
     try:
         run.check_time()
         return Inspection(run.ports.vault.lineage(ref, run.now()))
     except (Denied, NotFound, Rejected) as error:
         stalled_on_vault(run, ref, error)
         return Inspection()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one lineage, the others are looked at; raised above
+    except Exception as error:  # noqa: BLE001 - an error with one certificate must not stop the others; the sweep raises it
         return Inspection(error=error)
 
 
@@ -56,10 +65,10 @@ def imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificate
 
 
 def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
-    """Return every certificate of the vaults and every secret that holds one; and which vaults did not answer.
+    """Return every certificate of the vaults, every secret that holds a certificate, and the errors of the vaults.
 
-    Only its versions tell whether an upload is one of them, and only all of them which tags it has inherited. A vault
-    that cannot be listed does not hold up the others.
+    Certroll reads every version, because an upload in App Service may be a copy of any version. An error with one vault
+    does not stop the other vaults.
     """
     lists = [(vault, names) for vault in sorted(run.intent.vaults) for names in _listings(run)]
     answers = list(run.pool.map(lambda listing: _listed(run, *listing), lists))
@@ -68,7 +77,10 @@ def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
 
 
 def known_roots(run: Run, environment_records: tuple[EnvironmentRecord, ...]) -> set[VaultCertificateRef]:
-    """Return the vault objects that are roots of environments, also where their newest version has lost its tags."""
+    """Return the vault objects that the journal knows as roots of environments.
+
+    The journal knows such a vault object even if its newest version no longer has the tag.
+    """
     wants = [want.ref.partition("/") for record in environment_records for want in record.lasting(run.now())]
     return {
         VaultCertificateRef.parse(vault, ObjectKind.SECRET, name)
@@ -84,7 +96,10 @@ def _listings(run: Run) -> tuple[Callable[[VaultName], tuple[VaultCertificateRef
 def _listed(
     run: Run, vault: VaultName, names: Callable[[VaultName], tuple[VaultCertificateRef, ...]]
 ) -> tuple[VaultCertificateRef, ...] | AzureError:
-    """Return what a vault lists: nothing where it refuses, which is reported; or that it does not answer."""
+    """Return the vault objects that a vault lists, or the error if the vault does not answer.
+
+    If the vault refuses the request, this function reports the refusal and returns no vault object.
+    """
     try:
         return names(vault)
     except (Denied, NotFound, Rejected) as error:

@@ -1,4 +1,4 @@
-"""Decide which vault certificates App Service uses or is to use. Pure."""
+"""Decide without any request which vault certificates App Service uses or is to use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +12,18 @@ from shared.domain.tags import are_wanted
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What App Service has, or is asked for, of all vaults: most vault certificates are for other services."""
+    """The vault certificates and thumbprints that App Service uses. Most vault certificates are for other services."""
 
     refs: frozenset[VaultCertificateRef]
+    """The vault certificates that App Service imported or that a Key Vault reference names."""
     thumbprints: frozenset[Thumbprint | None]
+    """The thumbprints that App Service holds, serves, or finds in app settings."""
     opposed: Mapping[VaultCertificateRef, VaultCertificateRef]
+    """Two vault certificates that hold the same versions in opposite order, each with the other."""
 
     @classmethod
     def of(cls, fleet: Fleet, opposed: Mapping[VaultCertificateRef, VaultCertificateRef]) -> Self:
-        """Return what the fleet has, and what is asked for in opposite ways."""
+        """Return the vault certificates and thumbprints that the fleet uses."""
         led = {reference.ref for settings in fleet.settings for reference in settings.vault_references}
         named = {thumbprint for settings in fleet.settings for thumbprint in settings.named}
         bound = {binding.thumbprint for binding in fleet.bindings if binding.thumbprint}
@@ -32,14 +35,17 @@ class Use:
         )
 
     def has(self, lineage: Lineage) -> bool:
-        """Return True if the lineage is there in any way, or a tag asks for it."""
+        """Return True if App Service may use a version of the vault certificate, or a tag asks for the certificate."""
         there = lineage.ref in self.refs or any(v.thumbprint in self.thumbprints for v in lineage.versions)
-        unread = lineage.unread > 0  # then an upload may be a version of it, and nobody knows
+        unread = lineage.unread > 0  # any upload in App Service may be the version that Certroll could not read
         return are_wanted(lineage.tags) or there or unread
 
 
 def opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertificateRef]:
-    """Return the lineages that hold each other's current version as an older one: each would undo the other's work."""
+    """Return the vault certificates that hold each other's current version as an older version.
+
+    Certroll must roll out neither of the two, because each would undo the work of the other.
+    """
     current: dict[Thumbprint, list[Lineage]] = {}
     for lineage in lineages:
         if lineage.current:
