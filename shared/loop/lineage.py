@@ -36,7 +36,7 @@ def without_current(run: Run, lineage: Lineage) -> Outcome:
 
 
 def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
-    """Return the versions of a vault certificate. If the vault refuses the read, report that and return the outcome."""
+    """Return the versions of a vault certificate. If the vault refuses the read, report and return the refusal."""
     try:
         return run.ports.vault.lineage(ref, run.now())
     except (Denied, NotFound, Rejected) as error:

@@ -95,7 +95,7 @@ def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[
             if put_off <= len(ahead):
                 ahead.append(step)
                 event("step.put_off", certificate=str(ref), subject=step.subject, detail=str(early))
-            else:  # Azure refused the step that this step has to follow
+            else:  # Certroll could not do the step that must come before this step
                 event("step.not_needed", certificate=str(ref), subject=step.subject, reason=step.reason)
             continue
         performed += done

@@ -1,7 +1,7 @@
 """Limit how many apps of an App Service plan, and of an App Service Environment, restart at the same time.
 
 An app holds a claim on its plan, and on its environment, while it may be down. Waves and rolls of app settings share
-these claims, so that the two together keep to the limits.
+the claims, so that waves and rolls together keep to the limits.
 """
 
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ Limits = tuple[tuple[str, int], ...]
 
 
 def limits_of(plan: str, budget: RestartBudget) -> Limits:
-    """Return the limits for an app of an App Service Environment: those of its plan and of the environment."""
+    """Return the limits for an app of an App Service Environment: one for its plan, and one for the environment."""
     return (plan, budget.on_plan), (budget.environment, budget.in_all)
 
 
 def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:
     """Claim a restart of the site under every limit, and return True if every claim succeeds.
 
-    If a claim fails, this function gives back the claims before it and returns False. Raises LeaseBusy.
+    If one claim fails, this function gives back the site's other claims and returns False. Raises LeaseBusy.
     """
     taken: list[str] = []
     for resource_id, most in limits:

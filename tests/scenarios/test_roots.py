@@ -330,7 +330,7 @@ def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureF
     assert max(len(wave) for wave in waves) == 3
     assert planned["by_hand"] == []
     assert planned["seconds"] == len(waves) * (60 + 120), "a minute each, and the settling of the app without a probe"
-    assert {app["site"] for app in planned["spared"]} == {"quiet", "spared"}
+    assert {app["site"] for app in planned["excluded"]} == {"quiet", "spared"}
     assert hosted.world.journal.writes(ARM) == ()
 
 

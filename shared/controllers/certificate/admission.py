@@ -33,9 +33,9 @@ app time to see the finding.
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
     """Return the records to write: of admitted apps, of overlaps without a record, and of contested apps.
 
-    An app names both versions in an overlap. The plan has no step that Azure refused, so that Certroll admits no app
-    that the version did not reach. Certroll admits a refused app again only in a `fresh` run, which follows an event or
-    a sweep, because a retry after seconds would meet the same refusal.
+    In an overlap, an app names the old and the new version. The caller has removed every step that Azure refused from
+    the plan, so Certroll admits only apps whose webspace holds the new version. Certroll admits a refused app again
+    only in a `fresh` run, which follows an event or a sweep. A retry after seconds would meet the same refusal.
     """
     after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
     restarts = (step.action for step in plan.steps if step.action.restarts_site)
@@ -52,7 +52,7 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
 def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
     """Return True if an app without a record names the old and the new version.
 
-    The journal may be lost, or a person may have added the new version before Certroll.
+    Either the journal was lost, or a person added the new version to the settings before Certroll did.
     """
     return any(True for _ in _unrecorded(snapshot, plan, intent))
 
@@ -75,7 +75,7 @@ def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
 def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
     """Return the record of an app that may roll now, or None while an earlier roll of the app is unfinished.
 
-    `after` is the fleet after the steps that touch no site.
+    `after` is the fleet as it will be after all steps of the plan that touch no site.
     """
     before = snapshot.rollout.roll_of(site)
     unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished(snapshot.now))
@@ -90,12 +90,17 @@ def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord 
     if before.state in WRITTEN and not retiring and again:
         undone = (*undone, snapshot.now)
     broken_before = before.broken_before if before.state is RollState.DEFERRED else None
-    since = before.at if before.state is RollState.REFUSED else fresh.at  # a second try must not block others longer
+    since = (
+        before.at if before.state is RollState.REFUSED else fresh.at
+    )  # a second try of a refused app must not block other apps for longer
     return replace(fresh, at=since, broken_before=broken_before, undone=undone, retiring=retiring)
 
 
 def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> int:
-    """Return how many settings a read has to show: the number before, until settings were missing for a day."""
+    """Return how many app settings a complete read has to show.
+
+    The number falls only after Azure has shown fewer settings for a day.
+    """
     if before is None or seen >= before.settings:
         return seen
     missed_long = before.failing_since is not None and now - before.failing_since >= FEWER_SETTINGS_BELIEVED_AFTER
@@ -103,7 +108,7 @@ def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> i
 
 
 def _contested(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
-    """Return the record of an app whose settings somebody else changed back repeatedly."""
+    """Return the record of an app whose settings another person or tool has changed back repeatedly."""
     before = snapshot.rollout.roll_of(skip.site) if skip.site is not None else None
     if before is None or before.state is RollState.CONTESTED:
         return None
@@ -129,10 +134,10 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
 
 
 def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
-    """Return the record of an app that Certroll found with both versions. Certroll asks such an app its probe first.
+    """Return the record of an app that Certroll found with the old and the new version in its settings.
 
-    If the app has the record of a refused write that Azure carried out nevertheless, the new record keeps the edits.
-    Certroll can restore the old values only with such edits.
+    If Azure reported a write as refused and carried it out nevertheless, the new record keeps the edits of the write.
+    Certroll can restore the old values of an app only from recorded edits.
     """
     fresh, before = _fresh(snapshot, after, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
     if fresh is None or before is None:
@@ -166,7 +171,7 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
 
 
 def _copies(after: Snapshot, site: SiteRef, wanted: set[Thumbprint]) -> tuple[CopyRef, ...]:
-    """Return the copies that the run of the app has to read: those that the app can use, and one of each root."""
+    """Return the copies that the run of the app has to read: every copy that the app can use, and one of each root."""
     own = {copy.ref for copy in after.fleet.certificates_of(site) if copy.thumbprint in wanted}
     roots = {copy.thumbprint: copy.ref for copy in reversed(after.fleet.roots_of(site)) if copy.thumbprint in wanted}
     return tuple(sorted(own | set(roots.values())))

@@ -16,7 +16,8 @@ from shared.telemetry import event
 def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered: bool = False) -> Outcome:
     """Bring one vault certificate's current version a step further through the fleet.
 
-    `redelivered` is True if the run of an earlier delivery died. Certroll then sends the recorded sites again.
+    `redelivered` is True if the run of an earlier delivery died. Certroll then sends each recorded site its message
+    again.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
     if foreign := refuse_foreign(run, message.ref):
@@ -28,7 +29,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # Azure refused to list the fleet, so Certroll cannot plan. A refused step raises no error: it becomes a skip.
+    # Azure refused to list the fleet, so Certroll cannot plan. A refused write raises no error here.
     except (Denied, Rejected) as error:
         outcome = Stalled(REFUSALS[type(error)], str(error))
         run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))

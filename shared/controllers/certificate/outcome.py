@@ -44,7 +44,7 @@ def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
 
 
 def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
-    """Return the outcome if a site failed, an app was refused, or a whole subscription is hidden, or None."""
+    """Return the outcome if a site failed, Azure refused an app, or Certroll cannot read a subscription, or None."""
     if rollout.failed:
         return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
     if rollout.held_by:
@@ -69,7 +69,7 @@ def _success(progress: Progress) -> Converged:
 def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
     """Return when to observe the fleet again: when the next stage opens, but at most a quarter of an hour from now.
 
-    An earlier run would observe the whole fleet and could not open the next stage.
+    A run before the next stage opens would observe the whole fleet for nothing.
     """
     now, soak = work.run.now(), work.run.intent.stage_soak
     opens = (
@@ -81,7 +81,10 @@ def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
 
 
 def await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
-    """Return the wait for sites and apps that have work. The run of the last such app starts this run early."""
+    """Return the wait for the sites and apps to which Certroll has sent messages.
+
+    The run of the last app that Certroll waits for starts the next run of the vault certificate early.
+    """
     unfinished = rollout.unfinished(run.now())
     sites = {record.site for record in rollout.pending} | {roll.site for roll in (*rollout.rolling, *unfinished)}
     least = timedelta(0) if rollout.pending else run.intent.probe_settle

@@ -34,7 +34,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     # begun to change: Certroll needs no vault to judge these apps or to restore their last good values.
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
-    # Most secrets are passwords. The sweep reports each such secret that App Service imported as a certificate.
+    # Most secrets are passwords. The sweep reports each password that App Service imported as a certificate.
     if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
         return Converged(*lineage.refusal)
     report_lineage(run.ports.findings, lineage, now)
@@ -42,8 +42,8 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     if lineage.current is None:
         return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
     rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
-    # This message only ends a wait, and the sites that Certroll waits for are not done. To observe the fleet now would
-    # cost many requests and show nothing new.
+    # The message of this run only ends a wait, and Certroll still waits for sites. To observe the fleet now would cost
+    # many requests and show nothing new.
     if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, None), now):
         return await_sites(run, message.waits, rollout)
     snapshot = _observed(run, lineage, rollout, now)
@@ -70,7 +70,7 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
-    """Send a message to each app with an unfinished roll, and return the wait. Return None if there is no such app."""
+    """Send a message to each app with an unfinished roll, and return the wait, or None if no roll is unfinished."""
     unfinished = run.ports.rollouts.rollout(ref, "").unfinished(run.now())
     if not unfinished or not fresh:
         return None

@@ -53,7 +53,8 @@ def pending_records(
 def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
     """Return the pending record with `last_good` and `at` of the record that an earlier run stored.
 
-    Without these two fields, this run would record bindings of Certroll as the original bindings, and restart the soak.
+    Without `last_good` and `at`, this run would record bindings that Certroll wrote as the original bindings, and would
+    restart the soak.
     """
     if known is None:
         return pending
@@ -72,8 +73,8 @@ def after_refusal(
 ) -> tuple[SiteRecord, ...]:
     """Return the records of a webspace in which Azure refused to sync a copy, and store each changed record.
 
-    If the webspace has another synced copy, its sites use the other copy. If not, the sites become unproven, and
-    Certroll sends them no message.
+    If the webspace has another synced copy, its sites use the other copy. If the webspace has no other synced copy, its
+    sites become unproven, and Certroll sends these sites no message.
     """
     report_skips(run.ports.findings, ref, refused, run.now())
     lost = {skip.subject for skip in refused}
@@ -92,7 +93,7 @@ def after_refusal(
 def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
     """Return the records of the known sites to which a fresh run sends another message.
 
-    The message of a pending site may be lost. An operator may have mended a failed site, or the site may serve the
+    The message of a pending site may be lost. An operator may have mended a failed site, or a failed site may serve the
     new version by now.
     """
     known = frozenset(before.records) & frozenset(after.records)

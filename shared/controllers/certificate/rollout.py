@@ -26,7 +26,8 @@ from shared.planning.plan import Phase, Plan, Step
 def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     """Carry out the plan in four phases, then repeat the messages that may be lost.
 
-    Each phase stores its records before it writes. After a crash, the next run sends messages for these records again.
+    Each phase stores its records before it writes. After a crash, the next run sends a message for each stored record
+    again.
     """
     deletions = tuple(step for step in plan.steps if step.action.phase is Phase.DELETE)
     others = (step for step in plan.steps if step.action.phase not in {Phase.DELETE, Phase.ROOT})
@@ -37,8 +38,8 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     progress = _roll_apps(work, staged, progress)
     progress = _delete_superseded(work, deletions, progress)
     sent_again = _send_again(work, progress.rollout) if work.is_fresh else ()
-    # Azure did not answer a step. The message fails only now, so that Certroll does all other steps first. At the next
-    # delivery of the message, Certroll observes the fleet, and sees whether Azure did the step.
+    # Azure did not answer one of the steps. The run fails only now, so that Certroll does all other steps first. At the
+    # next delivery of the message, Certroll observes the fleet, and sees whether Azure did the step.
     if progress.unanswered:
         raise progress.unanswered[0]
     # A site served another certificate before, and an operator may have mended the site. The run of the site needs
@@ -73,7 +74,7 @@ def _roll_webspace(
     """Record the sites of one webspace as pending, write the copies that they share, and send each site a message."""
     uploads, steps = _upload_again(work, steps)
     records = pending_records(work.snapshot, work.current, webspace, steps, shown)
-    # Certroll may die after the first write. Azure then shows the new version, and only these records tell the next run
+    # If Certroll dies after the first write, Azure shows the new version, and only these records tell the next run
     # which sites Certroll has still to prove.
     work.run.ports.rollouts.begin(work.ref, replace(progress.rollout, records=records))
     copies = work.perform(step for step in steps if step.action.site is None)
@@ -84,7 +85,7 @@ def _roll_webspace(
 
 
 def _upload_again(work: RolloutRun, steps: tuple[Step, ...]) -> tuple[Performed, tuple[Step, ...]]:
-    """Repeat the uploads that an operator asked for, and return the result and the other steps.
+    """Repeat the uploads that an operator asked Certroll to repeat, and return the result and the other steps.
 
     An upload needs no record, because an upload changes no site and Azure shows its time.
     """

@@ -42,7 +42,7 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
 def note_wants(run: Run, snapshot: Snapshot) -> None:
     """Record of which environments the vault object is to be a root.
 
-    Because of this record, the run of another vault object does not delete the root from the environment.
+    Because of the record, the run of another vault object does not delete the root from the environment.
     """
     current = snapshot.lineage.current
     if current is None:
@@ -56,7 +56,7 @@ def note_wants(run: Run, snapshot: Snapshot) -> None:
 
 
 def has_unknown(snapshot: Snapshot) -> bool:
-    """Return True if an environment holds the current version as a root and the journal does not know so."""
+    """Return True if an environment holds the current version as a root, and the journal has no record of this root."""
     return any(_unknown(snapshot, record) for record in _environment_records(snapshot))
 
 
@@ -67,7 +67,7 @@ def _environment_records(snapshot: Snapshot) -> tuple[EnvironmentRecord, ...]:
 
 
 def _unknown(snapshot: Snapshot, record: EnvironmentRecord) -> Thumbprint | None:
-    """Return the current thumbprint if the environment holds this root and the journal does not know so, or None."""
+    """Return the current thumbprint if the environment holds this root without a record in the journal, or None."""
     current = snapshot.lineage.current
     if current is None or record.root(current.thumbprint):
         return None
@@ -129,5 +129,5 @@ def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef)
         f"apps do not trust it; {route} has all apps stopped and started"
     )
     finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
-    run.ports.findings.report((finding,))  # before the journal knows: after a crash, two findings are better than none
+    run.ports.findings.report((finding,))  # stored before the record: after a crash, two findings are better than none
     run.ports.environment_records.change(environment, lambda known: known.knowing(found, run.now()))

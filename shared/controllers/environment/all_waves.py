@@ -36,7 +36,7 @@ def await_starts(run: Run, environment: EnvironmentRef, waits: int) -> Waiting |
 
 
 def later(run: Run, waits: int) -> datetime:
-    """Return when to handle the environment again if Certroll waits for another run: after at least `BUSY_PAUSE`."""
+    """Return the time at which Certroll handles the environment again, at least `BUSY_PAUSE` from now."""
     return run.now() + max(pause(waits), BUSY_PAUSE)
 
 

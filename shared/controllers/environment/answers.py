@@ -97,7 +97,8 @@ def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], ap
 def _through(wave_run: WaveRun, app: AppRestart, state: AppRestartState, detail: str = "") -> AppRestart:
     """Return the record of an app that no longer blocks the other apps.
 
-    If the last start of the app was before the apps were listed, the app becomes pending, so that a wave stops it.
+    If the app last started before Certroll listed the apps, the app becomes pending, so that a wave stops and starts
+    it.
     """
     since, now = wave_run.environment_record.since, wave_run.run.now()
     early = since is not None and app.at <= since

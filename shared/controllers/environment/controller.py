@@ -69,7 +69,7 @@ def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
 
 
 def remind(run: Run) -> tuple[EnvironmentRef, ...]:
-    """Put each environment that waits for a root, or for stops and starts, on the queue, and return them."""
+    """Put each environment with open work on the queue, and return these environments."""
     left = tuple(
         environment_record.environment
         for environment_record in run.ports.environment_records.all()

@@ -53,7 +53,7 @@ def _as_seen(
     *,
     new_round: bool,
 ) -> tuple[AppRestart, ...]:
-    """Return every app with its state.
+    """Return every app of the environment with its state in the current round.
 
     Certroll forgets an app that the environment no longer shows, unless a blind spot may hide the app.
     """
@@ -78,7 +78,7 @@ def _is_gone(run: Run, app: AppRestart) -> bool:
 
 
 def _is_new(app: AppRestart, before: Mapping[SiteRef, AppRestart]) -> bool:
-    """Return True if the app was not excluded before, or for another reason."""
+    """Return True if the app was not excluded before, or was excluded for another reason."""
     known = before.get(app.site)
     return known is None or known.state is not AppRestartState.EXCLUDED or known.detail != app.detail
 
@@ -102,10 +102,10 @@ def _renewed(before: AppRestart | None, now: AppRestart) -> AppRestart:
 
 
 def _known(before: AppRestart | None, now: AppRestart, *, as_new: bool = False) -> AppRestart:
-    """Return the app with its state before.
+    """Return the app with the state that the journal has for it.
 
-    An app that was not in the last listing has started after the root came, so Certroll excludes it. With `as_new`,
-    such an app counts as newly listed.
+    An app that was not in the last listing has started after the root came, so Certroll excludes this app. With
+    `as_new`, an app that was not in the last listing keeps the state of `now`.
     """
     if before is None and as_new:
         return now

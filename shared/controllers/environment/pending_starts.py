@@ -82,15 +82,15 @@ def _start_again(run: Run, environment: EnvironmentRef, app: AppRestart, stop: "
 
 
 def _check(leases: tuple[Lease, ...]) -> None:
-    """Raise LeaseLost if another run holds one of the leases."""
+    """Raise LeaseLost if this run has lost one of the leases."""
     for lease in leases:
         lease.check()
 
 
 class _Stop:
-    """A stop of a site that returns as soon as Azure shows the site as stopped, because an earlier start has no effect.
+    """Stop a site, and return as soon as Azure shows the site as stopped, because an earlier start has no effect.
 
-    `doubts` are the errors of requests that Azure may have received. Each such request may stop the site later.
+    `doubts` holds the error of each stop request that Azure may have received. Such a request may stop the site later.
     """
 
     def __init__(self, run: Run, site: SiteRef) -> None:
@@ -121,8 +121,8 @@ class _Stop:
 def complete_pending_starts(run: Run) -> None:
     """Start every app with a pending start whose lease is free, and report each app that Certroll could not start.
 
-    An app that Certroll could not start does not stop the other apps. Each minute begins with another app. This
-    function raises all errors at the end, as a group.
+    An app that Certroll could not start does not stop the other apps. Each minute, this function begins with another
+    app. This function raises all errors together at the end.
     """
     starts = run.ports.pending_starts.all()
     first = int(run.now().timestamp() // MINUTE) % len(starts) if starts else 0
@@ -148,7 +148,7 @@ def _guarded(run: Run, pending_start: PendingStart) -> Exception | None:
 
 
 def _complete(run: Run, pending_start: PendingStart) -> None:
-    """Start the app if it is stopped. If the app has run for long enough, forget its pending start."""
+    """Start the app if it is stopped. If Azure can no longer stop the app late, forget its pending start."""
     pending_starts, site = run.ports.pending_starts, pending_start.site
     # The run that stopped the app has started it while this run waited for the lease.
     if not any(start.site == site for start in pending_starts.all()):

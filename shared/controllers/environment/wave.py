@@ -155,7 +155,7 @@ def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
         if excluded := why_excluded(fleet, site, run.intent):
             report_excluded(run, environment, ((site.ref, *excluded),))
             return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), excluded[1]))
-        if wave_app(site) != app.app:  # a new plan or tag may change the waves
+        if wave_app(site) != app.app:  # the app has a new plan or a new tag, so the next wave may have other apps
             return _put(run, environment, replace(app, app=wave_app(site)))
         answers = passes_before(wave_run, fleet, site)
         if app.answered and not answers:  # a run that died may have stopped the app, which has not come up since

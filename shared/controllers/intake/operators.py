@@ -17,7 +17,7 @@ from shared.telemetry import event
 def let_go(
     rollouts: Rollouts, rolls: SettingsRolls, ref: VaultCertificateRef, version: str, now: datetime
 ) -> tuple[SiteRef, ...]:
-    """Forget the failures that hold a version, and return the sites that failed. Certroll then tries these sites again.
+    """Forget the failures that hold a version, and return the failed sites, so that Certroll tries these sites again.
 
     A record that another run writes in the meantime stays as that run wrote it. Raises Conflict if no failure is left
     to forget, and while Certroll restores the last good values of an app.

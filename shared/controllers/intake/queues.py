@@ -28,7 +28,7 @@ Message = TypeVar("Message", CertificateMessage, SiteMessage, EnvironmentMessage
 def on_certificate(run: Run, body: str, tries: int) -> None:
     """Reconcile the vault certificate of a message.
 
-    `tries` is 1 at the first delivery. A higher number means that the run of an earlier delivery died.
+    `tries` is 1 at the first delivery of the message. If `tries` is higher, the run of an earlier delivery died.
     """
 
     def work() -> None:
@@ -76,7 +76,7 @@ def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> N
 
 
 def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Message, timedelta], None]) -> None:
-    """Send a message for a run that waits.
+    """Send the message that continues a waiting run.
 
     Certroll sends no message after too many waits in a row, or before a long wait. The hourly sweep continues instead.
     """

@@ -1,8 +1,8 @@
 """Request free managed certificates from Azure where a tag asks for them, bind them, and watch their renewal.
 
 Azure renews a managed certificate 45 days before its end, while its prerequisites hold. Azure hides the thumbprint and
-the dates of such a certificate, so Certroll reads them from a TLS handshake (Azure docs, "Add and manage TLS/SSL
-certificates").
+the dates of a managed certificate, so Certroll reads the dates from a TLS handshake (Azure docs, "Add and manage
+TLS/SSL certificates").
 
     inspect ──▶ prerequisites ──▶ PUT (recorded before and after) ──202──▶ poll ──▶ bind, no thumbprint ──▶ handshake
 """
@@ -23,7 +23,8 @@ def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
     """Inspect every host name that has or is to have a managed certificate, and return the results.
 
     Certroll reports a finding for each result that needs an operator. A failure for one host name does not stop the
-    other host names. Unexpected errors are raised at the end, as a group. Certroll writes only in the mode `apply`.
+    other host names. This function raises unexpected errors together at the end. Certroll writes only in the mode
+    `apply`.
     """
     view = observe_managed(run)
     report_blind_spots(run.ports.findings, SCOPE, view.fleet)

@@ -21,7 +21,7 @@ SCOPE = "managed"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The result of one attempt for one host name."""
+    """The result of the work on one host name."""
 
     inspection: HostInspection
     error: Exception | None = None
@@ -38,7 +38,7 @@ def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> A
         return Attempt(host_inspection(binding, Reason.BUSY, str(busy)))
     except OutOfTime as late:
         return Attempt(host_inspection(binding, Reason.OUT_OF_TIME, str(late)))
-    except Exception as error:  # noqa: BLE001 - an error for one host name must not stop the others; the controller raises it
+    except Exception as error:  # noqa: BLE001 - the other host names must continue; the controller raises it
         return Attempt(host_inspection(binding, Reason.OUT_OF_TIME, str(error)), error)
 
 
@@ -48,7 +48,7 @@ def host_inspection(binding: Binding, reason: Reason, detail: str) -> HostInspec
 
 
 def left_alone(binding: Binding, reason: Reason, detail: str) -> HostInspection:
-    """Return the result for a host name about which somebody else decided: Certroll reports no finding."""
+    """Return the result for a host name that Certroll must not change. Such a result makes no finding."""
     return replace(host_inspection(binding, reason, detail), left_alone=True)
 
 

@@ -101,8 +101,8 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
 def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
     """Send the request, and return the operation that Azure began.
 
-    The operation is empty if Certroll does not know whether Azure received the request. Certroll then reads the
-    certificate by its name.
+    The operation is empty if Certroll does not know whether Azure received the request. Without an operation, Certroll
+    reads the certificate by its name.
     """
     try:
         return run.ports.managed.ask_for(ref, binding.host_name, place)

@@ -1,7 +1,7 @@
 """Read the sites, slots and certificates that matter for managed certificates, with few requests.
 
     per subscription   certificates · sites · all slots with their tags           (one listing each)
-    per site           the slots of the site, if a slot may need or have one      (one listing)
+    per site           slots, if a slot may need or have a managed certificate    (one listing)
 
 If no tag asks for a managed certificate and no webspace holds one, Certroll sends only the requests per subscription.
 """
@@ -125,7 +125,7 @@ def _concerned(
     """Return the sites whose slots Certroll has to read.
 
     Certroll reads the slots of a site that has slots, if a tag of the site or of a slot asks for a managed certificate.
-    Certroll also reads them if the webspace of the site holds a managed certificate whose host name no site shows.
+    Certroll also reads the slots if the webspace of the site holds a managed certificate whose host name no site shows.
     """
     asking = {ref.production for ref, tags in slots if is_on(MANAGED.value_in(tags))}
     with_slots = {ref.production for ref, _ in slots}

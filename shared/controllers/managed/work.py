@@ -1,4 +1,4 @@
-"""Hold what a run for managed certificates has read, and check the prerequisites of a host name."""
+"""Hold the data that a run for managed certificates has read, and check the prerequisites of a host name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from shared.loop.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A run for managed certificates with its view of the fleet. The run sends each question only once."""
+    """A run for managed certificates, with its view of the fleet and a cache of the answers of Azure and DNS."""
 
     run: Run
     view: View
@@ -70,6 +70,6 @@ def is_for(work: Work, certificate: SeenCertificate, binding: Binding) -> bool:
 
 
 def name_taken(binding: Binding, other: SeenCertificate) -> Violation:
-    """Return the violation for a host name whose certificate name another certificate has."""
+    """Return the violation for a host name if another certificate has the name that its certificate needs."""
     detail = f"certificate {other.ref} of webspace {other.webspace} has the name that the managed certificate of "
     return Violation(Reason.NAME_TAKEN, f"{detail}{binding.host_name} needs; bind that certificate, or delete it")

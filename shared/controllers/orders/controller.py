@@ -57,7 +57,7 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     """Inspect the orders of the subscriptions, report problems, send the allowed requests, and return the orders.
 
     Certroll sends one list request for each subscription. An error for one order does not stop the other orders. This
-    function raises all errors at the end, as a group.
+    function raises all errors together at the end.
     """
     found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
     inspections = [_inspected(run, order) for order in found]
@@ -116,7 +116,8 @@ def _inspected(run: Run, order: Order) -> Inspection:
 def _with_history(run: Run, order: Order) -> Order:
     """Return the order with the time of its last domain verification.
 
-    Certroll reads this time only if it matters soon. If Azure does not answer, the time stays unknown.
+    Certroll reads the time of the verification only if Azure may soon need a new verification. If Azure does not
+    answer, the time stays unknown.
     """
     if not asks_when_verified(order, run.now()):
         return order

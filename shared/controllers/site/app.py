@@ -43,7 +43,7 @@ class App:
 
     @property
     def new(self) -> Thumbprint:
-        """The thumbprint that the app is to use.
+        """The thumbprint of the version that the app is to use.
 
         If the vault no longer has the version of the record, the thumbprint comes from the edits of the record.
         """
@@ -73,7 +73,7 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
     plan = Plan(
         tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
         tuple(skip for skip in whole.skips if skip.site == record.site and not is_binding_subject(skip.subject)),
-    ).refuse(lambda step: not_live(step, snapshot))  # only the certificate's run writes copies
+    ).refuse(lambda step: not_live(step, snapshot))  # only the run of the vault certificate writes copies
     report_plan(run.ports.findings, plan, snapshot)
     return App(run, lease, lineage, record, snapshot, plan, waits, inbound_of(run.ports, snapshot.site(record.site)))
 
@@ -103,7 +103,7 @@ def restart_limits(run: Run, record: RollRecord) -> Limits:
 def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | None = None) -> Outcome:
     """Record the result of the roll, give back the app's claim on restarts, and return the outcome.
 
-    `record` is the app's record with the facts that this run learned. By default, it is the record before this run.
+    `record` is the app's record with the facts that this run learned, or None if this run learned no facts.
     """
     at = app.record.at if state is RollState.REFUSED else app.run.now()
     record = replace(record or app.record, state=state, at=at, detail=outcome.detail)
@@ -116,9 +116,9 @@ def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | 
 def _wake(app: App, state: RollState, outcome: Outcome) -> None:
     """Start a run of the vault certificate at once if this app was the last app that the certificate waited for.
 
-    This function ignores a deferred app, because the controller sends a message for such an app. It ignores a refused
-    app, because a refusal does not unblock other apps. The message has no waits left, because another message of the
-    vault certificate waits already.
+    This function ignores a deferred app, because the controller sends a message for a deferred app. This function
+    ignores a refused app, because a refusal does not unblock other apps. The message has no waits left, because another
+    message of the vault certificate waits already.
     """
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED

@@ -40,7 +40,7 @@ def not_yet(app: App) -> Waiting | None:
 
 
 def has_failed_for_good(app: App) -> bool:
-    """Return True if the app has failed for as long as a start takes. At the first failure, record the time."""
+    """Return True if the app has failed for as long as a start takes. Record the time of the first failure."""
     record, now = app.record, app.run.now()
     if record.failing_since is None:
         app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(record, failing_since=now))

@@ -33,9 +33,9 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # Only the run of the vault certificate decides which sites may go on. A site without a record starts such a run.
-    # For a recorded site, a message of the vault certificate waits already. The second message that Certroll sends then
-    # has no waits left, so that its run observes the fleet only once.
+    # Only the run of a vault certificate decides which sites may go on. A site without a record starts a run of its
+    # vault certificate. For a recorded site, a message of the vault certificate waits already, so Certroll sends a
+    # message that has no waits left. The run of such a message observes the fleet only once.
     if isinstance(outcome, Deferred):
         waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
@@ -85,8 +85,8 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
 def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | None:
     """Return the roll to carry on with, or None.
 
-    Certroll carries on with a roll of the current version. It finishes a roll of another version that it can still
-    judge or that it takes back. Certroll needs no vault to restore old values.
+    Certroll carries on with a roll of the current version. Certroll finishes a roll of another version if Certroll can
+    still judge the roll, or is taking the roll back. Certroll needs no vault to restore old values.
     """
     if roll is None or _is_of(roll, lineage.current):
         return roll
@@ -95,7 +95,7 @@ def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | No
 
 
 def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
-    """Return True if the roll is a roll of the version."""
+    """Return True if the roll brings the app the version."""
     return version is not None and roll.version == version.version
 
 

@@ -40,8 +40,8 @@ def restore(app: App) -> Outcome:
     # Certroll wrote no setting of this app, or somebody deleted the earlier version from the webspace.
     if not record.edits or (not steps and barred is not None and barred.reason is Reason.NOT_LIVE):
         return _nothing_to_restore(app)
-    # Azure shows fewer settings than the app had. If that read was incomplete, a write would delete the other settings.
-    # If Azure has shown the same few settings for an hour, the owner of the app removed the others.
+    # Azure shows fewer settings than the app had. After an incomplete read, a write would delete the settings that
+    # Azure did not show. If Azure has shown the same few settings for an hour, the owner of the app removed the others.
     if not steps and barred is not None and barred.reason is Reason.SETTINGS_SHRUNKEN and _is_believed(app):
         return restore(inspect_app(run, app.lease, app.lineage, _believing(app), app.waits))
     if not steps and barred is not None:
@@ -73,7 +73,7 @@ def _not_restored(app: App, skip: Skip) -> Outcome:
 
 
 def _is_believed(app: App) -> bool:
-    """Return True if Azure has shown the same few settings for an hour. If the settings changed, record the change."""
+    """Return True if Azure has shown the same few settings for an hour. Record the settings at the first such read."""
     record, now = app.record, app.run.now()
     left = _names_left(app)
     if record.missing == left:

@@ -63,8 +63,8 @@ def _write(app: App) -> Outcome:
         detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
     asked, result = ask_before(app)
-    # The app fails its probe already, and would fail with the new version, too. Certroll rolls the other apps first,
-    # because a failure of this app would put the version on hold for all of them.
+    # The app fails its probe already, and would fail with the new version, too. Certroll rolls other apps first,
+    # because a failure of this app would put the version on hold for all apps.
     if result is not None and asked.broken_before and app.record.broken_before is None:
         return _defer(app, result)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
@@ -103,7 +103,7 @@ def _nothing_to_write(app: App) -> Outcome:
 
 
 def _refused(app: App, skip: Skip) -> Outcome:
-    """Return the outcome for an app that a guard refuses. Only a closed restart window makes the app wait."""
+    """Return the outcome for an app that Certroll may not roll now. Only a closed restart window makes the app wait."""
     if skip.reason is Reason.OUTSIDE_WINDOW:
         give_back_restart(app.run, app.lineage, app.record)
         return Waiting(until_open(app.run), skip.reason, skip.detail)

@@ -20,7 +20,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     """Put each vault certificate that has work on the queue, and return these certificates.
 
     Certroll observes the fleet once for all vault certificates. An error with one vault certificate does not stop the
-    others. This function raises all errors at the end, as a group.
+    others. This function raises all errors together at the end.
     """
     vaults, environment_records = run.intent.vaults, run.ports.environment_records.all()
     refs, errors = in_vaults(run)

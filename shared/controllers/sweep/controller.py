@@ -10,8 +10,8 @@ from shared.loop.run import Run
 def sweep(run: Run) -> None:
     """Inspect vault certificates, environments, free managed certificates and orders of purchased certificates.
 
-    An error with one kind of certificate does not stop the other kinds. This function raises all errors at the end, as
-    a group.
+    An error with one kind of certificate does not stop the other kinds. This function raises all errors together at the
+    end.
     """
     errors = []
     for look_after in (sweep_certificates, remind, look_after_managed, look_after_orders):

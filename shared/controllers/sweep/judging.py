@@ -42,8 +42,8 @@ class Planned:
 def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: Inspection) -> Inspection:
     """Put the vault certificate on the queue if it has work, and return the result.
 
-    If Certroll could not read the vault certificate, unfinished apps are still work: Certroll can restore their last
-    good values without the vault.
+    A vault certificate that Certroll could not read has work if a roll of an app is unfinished. Certroll can restore
+    the last good values of an app without the vault.
     """
     if inspection.error is not None:
         return inspection
@@ -56,13 +56,13 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
             busy = use.has(inspection.lineage) and _has_work(run, _planned(run, seen, inspection.lineage))
         if busy:
             run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
-    except Exception as error:  # noqa: BLE001 - an error with one certificate must not stop the others; the sweep raises it
+    except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
         return Inspection(inspection.lineage, error=error)
     return Inspection(inspection.lineage, busy)
 
 
 def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateRef) -> Inspection:
-    """Report the plan for an opposed vault certificate, and why Certroll does not carry the plan out."""
+    """Report the plan for one of two vault certificates in opposite order, and why Certroll does not carry it out."""
     ref = lineage.ref
     _has_work(run, _planned(run, seen, lineage))
     detail = (
@@ -98,7 +98,7 @@ def _has_work(run: Run, planned: Planned) -> bool:
 
 
 def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
-    """Return True if an environment already holds the vault object's root and the journal does not know so.
+    """Return True if an environment holds the vault object's root, and the journal has no record of this root.
 
     In the mode `apply`, this function also records of which environments the vault object is to be a root.
     """

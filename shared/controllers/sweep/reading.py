@@ -35,7 +35,7 @@ class Inspection:
 def read_in_turn(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Inspection]]:
     """Read each vault certificate from its vault. Each hour, the sweep begins with another vault certificate.
 
-    If the time of a sweep is too short, the same vault certificates are then not always the unread ones.
+    Because of the rotation, a sweep that runs out of time does not always leave the same vault certificates unread.
     """
     ordered = sorted(refs)
     hours = int(run.now().timestamp() // HOUR_SECONDS)
@@ -55,7 +55,7 @@ def _inspected(run: Run, ref: VaultCertificateRef) -> Inspection:
     except (Denied, NotFound, Rejected) as error:
         stalled_on_vault(run, ref, error)
         return Inspection()
-    except Exception as error:  # noqa: BLE001 - an error with one certificate must not stop the others; the sweep raises it
+    except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
         return Inspection(error=error)
 
 

@@ -42,9 +42,9 @@ class Use:
 
 
 def opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertificateRef]:
-    """Return the vault certificates that hold each other's current version as an older version.
+    """Return each pair of vault certificates that hold each other's current version as an older version.
 
-    Certroll must roll out neither of the two, because each would undo the work of the other.
+    Certroll must roll out neither certificate of the pair, because each rollout would undo the other rollout.
     """
     current: dict[Thumbprint, list[Lineage]] = {}
     for lineage in lineages:

@@ -33,7 +33,8 @@ def observe_app(
 def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
     """Return the site that owns a public certificate, or nothing if Certroll cannot read the site.
 
-    Certroll then treats the site as being on another App Service plan, whose certificates the app does not trust.
+    Certroll treats a site that it cannot read as a site on another App Service plan, whose certificates the app does
+    not trust.
     """
     try:
         return (app_service.site(owner)[0],)
@@ -54,7 +55,10 @@ def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, .
     site, bindings = app_service.site(ref)
     sites: tuple[Site, ...] = (site,)
     if ref.slot is not None and OPT_OUT.value_in(site.tags) is None:
-        sites = (site, app_service.site(ref.production)[0])  # a slot without its own `certroll` tag inherits the site's
+        sites = (
+            site,
+            app_service.site(ref.production)[0],
+        )  # a slot without its own `certroll` tag inherits the tag of its site
     return Fleet(now, sites, bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
 
 
@@ -71,8 +75,8 @@ def observe_settings(
 ) -> SiteSettings:
     """Return the certificates that the app settings of a site or slot name, without the values of the settings.
 
-    This function sends one request. If `followed` accepts the vault object of a Key Vault reference, it sends another
-    request for the version that App Service resolved.
+    This function sends one request. If `followed` accepts the vault object of a Key Vault reference, this function asks
+    App Service with a second request which version it resolved.
     """
     settings = read_settings(app_service.settings(ref))
     if not any(followed(reference.ref) for reference in settings.vault_references):

@@ -31,7 +31,7 @@ class Targets:
 
     @classmethod
     def of(cls, lineages: Iterable[Lineage]) -> "Targets":
-        """Return the targets that the tags of all lineages name together."""
+        """Return the targets that the tags of the vault objects name."""
         lineages = tuple(lineages)
         tags = [lineage.tags for lineage in lineages]
         sites = _words(tags, of_kind(Kind.SITES))
@@ -45,7 +45,7 @@ class Targets:
         return cls(sites, anywhere, environments, wanting_root, roots, frozenset(private))
 
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
-        """Return True if the root list of an app names a version that may be a root, or is to name one by a tag."""
+        """Return True if the root list of an app names, or by a tag is to name, a version that may be a root."""
         listed = settings.root_list if settings is not None else ()
         return site.supports_root_list and (site.ref.name in self.wanting_root or not self.roots.isdisjoint(listed))
 
@@ -65,7 +65,7 @@ class Scope:
     """The part of the fleet in which Certroll reads slots and app settings.
 
     An app can use a thumbprint only inside the webspace that holds the certificate. Therefore Certroll reads no app
-    settings of sites elsewhere.
+    settings of sites in other webspaces.
     """
 
     targets: Targets

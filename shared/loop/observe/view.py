@@ -46,7 +46,7 @@ class View:
         """Read each subject and return all results. A subject that Azure refuses to show becomes a blind spot.
 
         Raises Unavailable if Azure does not answer for too many subjects. With `one_answers`, raises Unavailable also
-        if Azure answers for none of the subjects.
+        if Azure answers for no subject.
         """
         subjects = tuple(subjects)
         answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
@@ -54,7 +54,7 @@ class View:
         silent, most = 0, _most_silent(len(subjects), one_answers=one_answers)
         for subject, answer in zip(subjects, answers, strict=True):
             silent += isinstance(answer, Unavailable)
-            if silent > most and isinstance(answer, Unavailable):  # Azure as a whole is down
+            if silent > most and isinstance(answer, Unavailable):  # so many failures at once mean that Azure is down
                 raise answer
             if isinstance(answer, AzureError):
                 self.blind_spots.append(hidden(subject, str(answer)))
@@ -136,7 +136,7 @@ class View:
         targets: frozenset[str],
         mates: tuple[Site, ...],
     ) -> tuple[WebspaceCertificate, ...]:
-        """Return the public certificates of all given sites that may use one.
+        """Return the public certificates of each site that may use a public certificate.
 
         A site may use a public certificate if a tag names the site, or if its load list names a certificate that its
         webspace does not hold. `mates` are sites that share a plan with an app that needs a root.
@@ -213,7 +213,7 @@ class View:
 
 
 def _most_silent(subjects: int, *, one_answers: bool) -> int:
-    """Return for how many of the subjects Azure may fail to answer before Certroll gives the list up."""
+    """Return how many reads of a list of subjects may fail without an answer before Certroll gives the list up."""
     most = min(max(FEW_SILENT, subjects // 10), MOST_SILENT)
     return min(most, subjects - 1) if one_answers else most
 
@@ -223,7 +223,7 @@ def _lacking(
 ) -> Iterable[Site]:
     """Return the sites whose load lists name a thumbprint that their webspaces do not hold.
 
-    Such a thumbprint may be that of a public certificate of the site.
+    A thumbprint that the webspace does not hold may be the thumbprint of a public certificate of the site.
     """
     held = {(copy.webspace, copy.thumbprint) for copy in certificates if copy.site is None}
     listed = {named.site: named.load_list for named in settings}
