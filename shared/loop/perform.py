@@ -48,7 +48,7 @@ def reason_of(refusal: CertrollError) -> Reason:
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """The result of performing some steps."""
+    """The result of the steps that Certroll performed."""
 
     refused: tuple[Skip, ...] = ()
     """The steps that Azure refused, and the steps that Azure did not answer."""

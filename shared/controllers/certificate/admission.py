@@ -31,7 +31,7 @@ app time to see the finding.
 
 
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
-    """Return the records to write: of admitted apps, of overlaps without a record, and of contested apps.
+    """Return the records to write for admitted apps, for apps in an overlap without a record, and for contested apps.
 
     In an overlap, an app names the old and the new version. The caller has removed every step that Azure refused from
     the plan, so Certroll admits only apps whose webspace holds the new version. Certroll admits a refused app again

@@ -31,7 +31,7 @@ class RolloutRun:
     waits: int
     """How often the message has waited already."""
     is_fresh: bool
-    """True unless the message only ends a wait: then Certroll sends no message a second time."""
+    """False if the message only ends a wait. Only a fresh run sends sites and apps a second message."""
 
     @property
     def ref(self) -> VaultCertificateRef:

@@ -26,7 +26,7 @@ from shared.ports.storage import Lease
 def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
     """Carry one vault certificate a step further, under its lease.
 
-    `fresh` is True unless the message only ends a wait: then Certroll sends no message a second time.
+    `fresh` is False if the message only ends a wait. Only a fresh run sends sites and apps a second message.
     """
     ref, now = message.ref, run.now()
     lineage = read_lineage(run, ref)

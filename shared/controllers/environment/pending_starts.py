@@ -73,7 +73,7 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
 
 
 def _start_again(run: Run, environment: EnvironmentRef, app: AppRestart, stop: "_Stop") -> None:
-    """Start the app after any result of its stop, unless Azure refused the stop."""
+    """Start the app again, unless Azure refused every request to stop the app."""
     if stop.was_refused:
         run.ports.pending_starts.complete(app.site)
         run.ports.app_restarts.put(environment, (replace(app, answered=None),))
@@ -160,7 +160,8 @@ def _complete(run: Run, pending_start: PendingStart) -> None:
         return
     if stopped:
         _start_for_the_dead(run, pending_start)
-    # The run that seems dead may only be slow. Its stop may still reach Azure, so the start stays pending for a while.
+    # The run that seems dead may only be slow. The stop of a slow run may still
+    # reach Azure, so the start stays pending for a while.
     if run.now() < pending_start.at + STOP_MAY_COME:
         return
     pending_starts.complete(site)

@@ -79,7 +79,7 @@ def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
 def known_roots(run: Run, environment_records: tuple[EnvironmentRecord, ...]) -> set[VaultCertificateRef]:
     """Return the vault objects that the journal knows as roots of environments.
 
-    The journal knows such a vault object even if its newest version no longer has the tag.
+    The journal still knows a root whose newest version has lost its tags.
     """
     wants = [want.ref.partition("/") for record in environment_records for want in record.lasting(run.now())]
     return {
