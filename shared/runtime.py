@@ -1,6 +1,7 @@
-"""What a function works with, built when it is first needed.
+"""Build the settings, ports and threads of the process when a function first needs them.
 
-A bad setting must not stop functions from being indexed: it is raised by each run instead, naming all problems.
+A bad setting does not stop Azure from indexing the functions. Instead each run raises SettingsInvalid, which names all
+problems.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -15,30 +16,31 @@ from shared.ports import Ports
 from shared.settings import Connection, Settings, load_connection, load_settings
 
 READERS = 8
+"""How many reads run at once. Eight readers stay well below ARM's refill of 25 reads a second."""
 
 
 class Runtime:
-    """The settings, the ports and the pool of one process."""
+    """The settings, the ports and the threads of one process."""
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings. Raises SettingsInvalid."""
+        """The settings of the Function App. Raises SettingsInvalid if a setting is bad."""
         return load_settings()
 
     @cached_property
     def ports(self) -> Ports:
-        """The outside."""
+        """The ports, connected as the settings say."""
         settings = self.settings
         return _connect(settings, settings.pfx_encryption, settings.dns_servers)
 
     @cached_property
     def bare_ports(self) -> Ports:
-        """The outside, as far as it takes no more than how to reach Azure."""
+        """The ports, connected by only the settings that say how to reach Azure."""
         return _connect(load_connection())
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:
-        """Threads for reads: eight at once stay well below ARM's refill of 25 reads a second."""
+        """The threads that read from Azure."""
         return ThreadPoolExecutor(READERS, "reader")
 
     def run(self) -> Run:
@@ -46,9 +48,9 @@ class Runtime:
         return Run.start(self.ports, self.settings.intent, self.pool)
 
     def bare_run(self) -> Run:
-        """Return a run without intent, for what is owed whatever people want.
+        """Return a run without intent, which can complete pending starts even if a setting is bad.
 
-        A mistake in a setting restarts the Function App, and must not keep the apps down that it had just stopped.
+        A changed setting restarts the Function App. A bad setting must not keep stopped apps down after such a restart.
         """
         try:
             ports = self.ports
@@ -57,7 +59,7 @@ class Runtime:
         return Run.start(ports, Intent(), self.pool)
 
 
-def _connect(connection: Connection, *more: Any) -> Ports:  # noqa: ANN401 - as `connect` takes them
-    from shared.clients.connect import connect  # noqa: PLC0415 - half of a cold start, and indexing needs no SDK
+def _connect(connection: Connection, *more: Any) -> Ports:  # noqa: ANN401 - `connect` checks the types
+    from shared.clients.connect import connect  # noqa: PLC0415 - the SDKs take half of a cold start, and Azure indexes functions without them
 
     return connect(connection.cloud, connection.client_id, connection.storage_address, SystemClock(), *more)

@@ -1,6 +1,6 @@
-"""The settings, typed, read from the environment in this one place. All problems are reported at once.
+"""Read all settings from environment variables, check them, and report all problems at once.
 
-A missing or impossible setting never stops the functions from being indexed: each run raises SettingsInvalid instead.
+A missing or bad setting does not stop Azure from indexing the functions. Instead each run raises SettingsInvalid.
 """
 
 import os
@@ -23,6 +23,7 @@ from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
 
 HOURLY = "0 0 * * * *"
+"""The NCRONTAB schedule of the sweep if no schedule is set."""
 SCHEDULE_FIELDS = 6
 _NCRONTAB = re.compile(r"[\d*/,\s-]+")
 _CALENDAR_NAMES = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b")
@@ -37,7 +38,10 @@ Window = Annotated[RestartWindow | None, NoDecode]
 
 
 class Connection(BaseSettings):
-    """How Azure is reached: what is needed to start an app again, whatever else is wrong with the settings."""
+    """The settings by which Certroll reaches Azure.
+
+    These settings let Certroll start stopped apps even if other settings are bad.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -57,7 +61,7 @@ class Connection(BaseSettings):
     @field_validator("table_uri")
     @classmethod
     def _storage_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Refuse to go without storage. A check of one field, so that it is reported beside what else is wrong."""
+        """Raise ValueError if no storage account is set. A check of one field is reported with all other problems."""
         given = info.data
         by_address = given.get("blob_uri") and given.get("queue_uri") and value
         if not (given.get("storage") or given.get("storage_account") or by_address):
@@ -69,7 +73,7 @@ class Connection(BaseSettings):
 
     @property
     def storage_address(self) -> StorageAddress:
-        """Where the storage account of the Function App is."""
+        """The address of the Function App's storage account."""
         host = f"https://{self.storage_account}.{{}}.core.{STORAGE_SUFFIXES[self.cloud]}"
         return StorageAddress(
             self.storage,
@@ -80,7 +84,7 @@ class Connection(BaseSettings):
 
 
 class Settings(Connection):
-    """What operators set. Every field is explained in docs/reference/settings.md."""
+    """All settings of operators. docs/reference/settings.md explains each setting."""
 
     vaults: List = Field(alias="CERTROLL_VAULTS")
     subscriptions: List = Field((), alias="CERTROLL_SUBSCRIPTIONS")
@@ -153,12 +157,15 @@ class Settings(Connection):
 
     @field_validator("ase_max_unavailable", mode="before")
     @classmethod
-    def _most_down(cls, value: object) -> object:
+    def _max_unavailable(cls, value: object) -> object:
         return MaxUnavailable.parse(value) if isinstance(value, str) else value
 
     @property
     def intent(self) -> Intent:
-        """What the operators want. WEBSITE_OWNER_NAME starts with our own subscription, up to a plus sign."""
+        """The settings of operators in the form that the planner takes.
+
+        WEBSITE_OWNER_NAME starts with the subscription of Certroll's own site, up to a plus sign.
+        """
         owner = (self.owner_name or "").partition("+")[0].lower()
         return Intent(
             vaults=frozenset(VaultName(name) for name in self.vaults),
@@ -182,28 +189,28 @@ class Settings(Connection):
 
 
 def load_settings() -> Settings:
-    """Return the settings. Raises SettingsInvalid naming every problem, and never a value that may be secret."""
+    """Return all settings. Raises SettingsInvalid, which names every problem and never a secret value."""
     return _load(Settings)
 
 
 def load_connection() -> Connection:
-    """Return how Azure is reached. Raises SettingsInvalid as above, for what is wrong with these settings alone."""
+    """Return the settings by which Certroll reaches Azure. Raises SettingsInvalid if one of these settings is bad."""
     return _load(Connection)
 
 
 def _load(kind: type[Loaded]) -> Loaded:
     try:
-        return kind()  # type: ignore[call-arg]  # filled from the environment
+        return kind()  # type: ignore[call-arg]  # pydantic fills the fields from environment variables
     except ValidationError as error:
         raise SettingsInvalid(tuple(_problem(entry) for entry in error.errors(include_input=False))) from None
 
 
 def sweep_schedule() -> tuple[str, str | None]:
-    """Return the NCRONTAB schedule of the sweep, and what is wrong with the one that was set, if it falls back."""
+    """Return the NCRONTAB schedule of the sweep, or for a bad schedule the hourly schedule with the problem."""
     text = os.environ.get("CERTROLL_SWEEP_SCHEDULE", "").strip()
     if not text:
         return HOURLY, None
-    from croniter import croniter  # noqa: PLC0415 - only where a schedule is set, which it mostly is not
+    from croniter import croniter  # noqa: PLC0415 - most installations set no schedule
 
     plain = _CALENDAR_NAMES.sub("0", text.lower())
     if len(text.split()) != SCHEDULE_FIELDS or not _NCRONTAB.fullmatch(plain) or "7" in plain.split()[-1]:
@@ -212,11 +219,11 @@ def sweep_schedule() -> tuple[str, str | None]:
         problem = f"{text[:60]!r} is not an NCRONTAB schedule"
     else:
         return text, None
-    return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {problem}; hourly is used"
+    return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {problem}; Certroll sweeps hourly"
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return a duration written as a number with its unit: 90s, 15m, 1h, 2d. Raises ValueError."""
+    """Return a duration from a number with its unit, such as 90s, 15m, 1h or 2d. Raises ValueError."""
     match = _DURATION.fullmatch(text.strip().lower())
     if match is None:
         raise ValueError("write a duration as a number with its unit: 90s, 15m, 1h or 2d")
@@ -224,17 +231,17 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_object_id(text: str) -> str:
-    """Return an object id of Entra in lower case. Raises ValueError; an application id has the same form."""
+    """Return an object id of Entra in lower case. Raises ValueError, also for a known application id."""
     lowered = text.strip().lower()
     if not _OBJECT_ID.fullmatch(lowered):
         raise ValueError("give an object id, as `az ad sp show --id APPLICATION --query id -o tsv` prints it")
     if lowered in APPLICATION_IDS:
-        raise ValueError("that is the application id; `az ad sp show --id` with it prints the object id")
+        raise ValueError("this is the application id; `az ad sp show --id` with it prints the object id")
     return lowered
 
 
 def parse_switch(text: str) -> bool:
-    """Return whether the text says on: on, true or 1 against off, false or 0, in any case. Raises ValueError."""
+    """Return True for on, true or 1, and False for off, false or 0, in any case. Raises ValueError."""
     switch = _SWITCH.get(text.strip().lower())
     if switch is None:
         raise ValueError("write on or off")

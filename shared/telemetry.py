@@ -1,7 +1,7 @@
-"""What is said about a run: one JSON object per line, named noun.past_tense.
+"""Log the events of a run as one JSON object per line, each named noun.past_tense.
 
-The fields go in the message: the Functions host overwrites `extra` dimensions (azure-functions-python-worker, issue
-694).
+The fields are part of the message, because the Functions host overwrites `extra` dimensions
+(azure-functions-python-worker, issue 694).
 """
 
 import json
@@ -11,5 +11,5 @@ _LOGGER = logging.getLogger("certroll")
 
 
 def event(name: str, **fields: object) -> None:
-    """Log one event. Each name is explained in docs/reference/events.md."""
+    """Log one event. docs/reference/events.md explains each event name."""
     _LOGGER.info(json.dumps({"event": name, **fields}, default=str))

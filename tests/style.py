@@ -34,8 +34,8 @@ WORDS = {
     "spared": "excluded",
     "fought over": "contested",
     "poisoned": "dead letter",
-    "wants_root": "wants a root",
-    "cure|cures": "next step",
+    "rooted": "wants a root",
+    "cures?": "remedy, or next step",
 }
 """Each refused pattern, with the words to write in its place."""
 PATTERNS = {

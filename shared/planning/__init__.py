@@ -1,1 +1,1 @@
-"""From a snapshot to a plan. Pure: `perform` alone reaches out, and through ports only."""
+"""Turn a snapshot into a plan. All of it is pure except `perform`, which reaches Azure through the ports."""

@@ -1,4 +1,4 @@
-"""Which apps of an App Service Environment are stopped and started for a new root, and in which waves. Pure."""
+"""Decide which apps of an App Service Environment to stop and start for a new root, and in which waves."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -14,37 +14,40 @@ from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
 
 STOP_AND_START = timedelta(seconds=60)
-"""What a wave is expected to take until its apps run again; docs/reference/events.md says how that was chosen."""
+"""Certroll expects a wave to take this long until its apps run. docs/reference/events.md gives the reasons."""
 
 
 def apps_of(fleet: Fleet, environment: EnvironmentRef, intent: Intent, now: datetime) -> tuple[AppRestart, ...]:
-    """Return every site and slot of an environment: pending is what runs and may be stopped, the others are spared."""
+    """Return a record of every app of an environment, pending if Certroll may stop the app, else excluded."""
     sites = sorted((site for site in fleet.sites if site.environment == environment), key=lambda site: site.ref)
     return tuple(_app(fleet, site, intent, now) for site in sites)
 
 
 def why_excluded(fleet: Fleet, site: Site, intent: Intent) -> tuple[Reason, str] | None:
-    """Return why an app is not stopped, None where it may be."""
+    """Return why Certroll does not stop an app, None if it may stop the app."""
     if intent.owns(site.ref):
-        return Reason.OWN_SITE, "it is the site that Certroll runs on: stop and start it by hand"
+        return Reason.OWN_SITE, "Certroll runs on this app: stop and start the app by hand"
     if fleet.opted_out(site.ref):
-        return Reason.OPTED_OUT, "it carries the tag certroll: off: stop and start it by hand"
+        return Reason.OPTED_OUT, "the app carries the tag certroll: off: stop and start the app by hand"
     if not site.running:
-        return Reason.SITE_STOPPED, "it was stopped already: it will trust the root when somebody starts it"
+        return Reason.SITE_STOPPED, "the app was stopped already: it will trust the root when somebody starts it"
     return None
 
 
 def waves_of(apps: Iterable[AppRestart], intent: Intent) -> Waves | None:
-    """Return the waves in which the pending apps go, None where operators allow none."""
+    """Return the waves of the pending apps, None if CERTROLL_ASE_MAX_UNAVAILABLE is not set."""
     if intent.ase_max_unavailable is None:
         return None
     known = tuple(apps)
-    pending = frozenset(one.site for one in known if one.state is AppRestartState.PENDING)
-    return all_waves([one.app for one in known], pending, intent.ase_max_unavailable)
+    pending = frozenset(restart.site for restart in known if restart.state is AppRestartState.PENDING)
+    return all_waves([restart.app for restart in known], pending, intent.ase_max_unavailable)
 
 
 def each_takes(fleet: Fleet, apps: Iterable[SiteRef], intent: Intent) -> timedelta:
-    """Return how long one wave is expected to take: longer where one of the apps has no probe to say that it is up."""
+    """Return how long Certroll expects one wave to take.
+
+    If an app of the wave has no probe, Certroll waits for CERTROLL_PROBE_SETTLE in addition.
+    """
     probed = all(_has_probe(fleet, site) for site in apps)
     return STOP_AND_START if probed else STOP_AND_START + intent.probe_settle
 

@@ -1,4 +1,4 @@
-"""What people have to know of a plan and of a snapshot, as findings and skips. Pure: the loop's report records it."""
+"""Build the findings and skips that tell people about a plan and a snapshot. The loop records them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -23,14 +23,14 @@ MOST_NAMED = 10
 
 
 def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> tuple[Finding, ...]:
-    """Return a finding for each skip, except for those that are in order."""
+    """Return a finding for each skip whose reason people should know (`Reason.makes_finding`)."""
     return tuple(
         Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in skips if skip.reason.makes_finding
     )
 
 
 def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
-    """Return a finding for everything that Certroll could not see: unseen is not the same as in order."""
+    """Return a finding for each blind spot, because a resource that Certroll cannot read may be wrong."""
     spots = fleet.blind_spots
     return tuple(Finding(fleet.taken_at, scope, spot.subject, Reason.BLIND_SPOT, spot.detail) for spot in spots)
 
@@ -39,15 +39,17 @@ def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
 
 
 def inherited_tags(lineage: Lineage, now: datetime) -> tuple[Finding, ...]:
-    """Return a finding if the newest version has no tags of its own, so that those of an older one count."""
+    """Return a finding if the newest version carries no tag, so that Certroll uses the tags of an older version."""
     if not lineage.tags_inherited:
         return ()
-    detail = "the newest version carries no certroll tag; those of an older version count: set them on the newest"
+    detail = (
+        "the newest version carries no certroll tag, so Certroll uses older tags: set the tags on the newest version"
+    )
     return (Finding(now, str(lineage.ref), str(lineage.ref), Reason.TAGS_INHERITED, detail),)
 
 
 def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return what somebody should look at in the current version, as one finding of this version."""
+    """Return one finding with all warnings about the current version, empty if there are none."""
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return ()
@@ -60,7 +62,7 @@ def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 
 def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
-    """Return what the vault certificate is used for in what was seen."""
+    """Return the uses of the vault certificate that the snapshot shows."""
     named = (thumbprint for settings in snapshot.fleet.settings for thumbprint in settings.without_roots.named)
     seen = {
         Use.IMPORT: bool(snapshot.copies),
@@ -72,17 +74,19 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
 
 
 def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return a finding for each upload that may be a version of the secret which the vault no longer lets anybody read.
+    """Return a finding for each upload that may be an older version which the vault no longer lets Certroll read.
 
-    Such an upload covers names of the current version only, and is none of the versions that Certroll can read.
+    The upload covers only host names of the current version. The upload holds none of the versions that Certroll can
+    read.
     """
     lineage, current = snapshot.lineage, snapshot.lineage.current
     facts = current.facts if current else None
     if not lineage.unread or facts is None:
         return ()
     detail = (
-        f"{lineage.unread} older versions of {lineage.ref} cannot be read, and it covers the same names: whether it is "
-        "one of them is not known, and it is not renewed. Enable the version that it is, or replace it once by hand"
+        f"Certroll cannot read {lineage.unread} older versions of {lineage.ref}. This upload covers the same host "
+        "names and may be one of those versions, so Certroll does not renew it. Enable the version in the vault, or "
+        "replace the upload once by hand"
     )
     unknown = (
         copy for copy in snapshot.fleet.certificates if copy.uploaded and lineage.version_of(copy.thumbprint) is None
@@ -98,7 +102,10 @@ def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 
 def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return a finding for each binding that somebody else changed in kind or address; Certroll never moves it back."""
+    """Return a finding for each binding that somebody else changed in kind or address.
+
+    Certroll never changes the kind or the address of a binding.
+    """
     seen = {binding.host_name: binding for binding in snapshot.fleet.bindings if binding.site == record.site}
     return tuple(
         Finding(
@@ -106,7 +113,7 @@ def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snaps
             str(ref),
             f"binding {was.host_name} of {was.site}",
             Reason.BINDING_MOVED,
-            f"it was {_kind(was)} before this version, and is {_kind(seen.get(was.host_name))} now",
+            f"the binding was {_kind(was)} before this version, and is {_kind(seen.get(was.host_name))} now",
         )
         for was in record.last_good
         if _kind(seen.get(was.host_name)) != _kind(was)
@@ -120,7 +127,10 @@ def _kind(binding: Binding | None) -> str:
 
 
 def sharing(snapshot: Snapshot) -> list[Skip]:
-    """Name, by App Service plan, the apps that trust a version only because the root list of another app names it."""
+    """Return a skip for each plan with apps that trust a version only through the root list of another app.
+
+    Azure loads the root list of each app for all apps of its App Service plan.
+    """
     fleet = snapshot.fleet
     supporting = [settings for settings in fleet.settings if _supports(snapshot, settings.site)]
     naming = {settings.site for settings in supporting if any(map(snapshot.lineage.version_of, settings.root_list))}
@@ -141,15 +151,18 @@ def _supports(snapshot: Snapshot, ref: SiteRef) -> bool:
 def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:
     more = f" and {len(apps) - MOST_NAMED} more" if len(apps) > MOST_NAMED else ""
     detail = (
-        f"{', '.join(map(str, apps[:MOST_NAMED]))}{more} may trust it only because another app of the plan has it in "
-        f"its {ROOT_LIST}: who depends on it should have it in its own, or may start before the other; name those apps "
-        f"in the tag {ROOT_ON}"
+        f"{', '.join(map(str, apps[:MOST_NAMED]))}{more} may trust the root only because another app of the plan names "
+        f"it in {ROOT_LIST}. An app that needs the root may start before that other app: name the app in the tag "
+        f"{ROOT_ON}"
     )
     return Reason.ROOT_SHARED, detail
 
 
 def duplicates(snapshot: Snapshot) -> list[Skip]:
-    """Name webspaces that import the same vault certificate twice: Azure may refuse the second copy's sync."""
+    """Return a skip for each webspace that imports the same vault certificate twice.
+
+    If a webspace imports a vault certificate twice, Azure may refuse the sync of the second copy.
+    """
     by_webspace = groupby(sorted(snapshot.copies, key=lambda c: (c.webspace, c.ref)), key=lambda c: c.webspace)
     groups = [(webspace, [str(copy.ref) for copy in copies]) for webspace, copies in by_webspace]
     return [

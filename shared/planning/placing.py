@@ -1,4 +1,4 @@
-"""Which webspace a new version goes to first."""
+"""Decide which webspace gets a new version first."""
 
 from collections import Counter
 
@@ -9,9 +9,10 @@ from shared.planning.plan import Plan
 
 
 def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace | None:
-    """Return the webspace that goes first: the recorded one, else the one with the fewest bindings to move.
+    """Return the webspace that gets the version first, as recorded or else as chosen from the plan.
 
-    Something must be served there, or an app use it, or nothing could be proven; our own site's webspace comes last.
+    Certroll prefers a webspace with a binding or an app, because only bindings and apps can prove the version. Certroll
+    takes the webspace of its own site last. Else it takes the webspace with the fewest bindings to move.
     """
     if snapshot.rollout.first is not None:
         return snapshot.rollout.first

@@ -1,4 +1,4 @@
-"""Intent, steps, skips and the plan: what Certroll would do, as a value."""
+"""Define actions, steps, skips and plans: values that describe what Certroll would do."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -18,182 +18,188 @@ from shared.ports import Ports
 
 
 class Phase(Enum):
-    """Which run performs an action, and when."""
+    """The run that performs an action, and its place in the order of that run."""
 
     UPLOAD = auto()
-    """The certificate's run, first in a webspace. If Azure refuses the upload, no binding there is written again."""
+    """The certificate's run uploads first in a webspace. If Azure refuses, Certroll does not rebind there."""
     SHARED = auto()
-    """The certificate's run, webspace by webspace, after it has recorded the sites that follow."""
+    """The certificate's run acts webspace by webspace, after it has recorded the sites that follow."""
     BINDING = auto()
-    """The site's run, for the bindings that the certificate's run has recorded."""
+    """The site's run writes the bindings that the certificate's run has recorded."""
     APP = auto()
-    """The site's run, one app at a time: the app restarts and its own probe is asked."""
+    """The site's run changes one app at a time: the app restarts, and Certroll asks the app's own probe."""
     DELETE = auto()
-    """The certificate's run, after everything else."""
+    """The certificate's run deletes last, after all other actions."""
     ROOT = auto()
-    """The certificate's run, before any webspace: root certificates of App Service Environments."""
+    """The certificate's run changes root certificates of App Service Environments before any webspace."""
 
 
 class View(Enum):
     """What Certroll must see completely in the webspace of an action."""
 
     NONE = auto()
-    """Nothing but what the action itself names."""
+    """Certroll needs to see only the resources that the action itself names."""
     BINDINGS = auto()
-    """All bindings, because the action moves those that Certroll does not see."""
+    """All bindings, because the action also moves bindings that Certroll cannot read."""
     COPIES = auto()
-    """All certificates, because one that Certroll does not see may be there already."""
+    """All certificates, because a certificate that Certroll cannot read may be there already."""
     SETTINGS = auto()
-    """All certificates, bindings and app settings, because any of them may need what the action takes away."""
+    """All certificates, bindings and app settings, because each of them may need the removed version."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsWrite:
-    """The settings of one app as the plan saw them, and the edits that one write makes in them."""
+    """One write of the settings of one app."""
 
     settings: SiteSettings
+    """The settings as the plan saw them."""
     edits: tuple[SettingEdit, ...]
+    """The edits that the write makes in the settings."""
 
 
 class Traits(Protocol):
-    """What guards and controllers ask of an action, each with the answer that most actions give.
+    """The questions of guards and controllers about an action, with the answers of most actions as defaults.
 
-    An action inherits from this class and overrides what differs. Nobody asks an action for its class.
+    An action inherits from this class and overrides the answers that differ. Guards and controllers never ask for the
+    class of an action.
     """
 
     __slots__ = ()
 
     phase: ClassVar[Phase]
-    """Which run performs the action, and when. Every action says it."""
+    """The run that performs the action. Every action sets this field."""
     is_staged: ClassVar[bool] = True
-    """False if no webspace has to go first: the action changes nothing that is served and unproven."""
+    """False if all webspaces may get the action at once, because it does not change what visitors are served."""
     protects: ClassVar[bool] = False
-    """True if the action saves what works now. No stage, hold or restart window stops it; what follows waits for it."""
+    """True if the action saves what works now. No stage, hold or restart window stops such an action."""
     retires: ClassVar[bool] = False
-    """True if the action only takes older versions out of an app that is proven: no other app waits for that app."""
+    """True if the action only takes older versions out of a proven app. No other app waits for that app."""
     needs_view: ClassVar[View] = View.NONE
-    """What Certroll must see completely in the webspace, or the action is refused."""
+    """What Certroll must see completely in the webspace. Otherwise a guard refuses the action."""
 
     @property
     def restarts_site(self) -> bool:
-        """Whether the action restarts the app, so that it needs a claim, a window and the app's own probe."""
+        """True if the action restarts the app, so that it needs a claim, a restart window and the app's probe."""
         return self.phase is Phase.APP
 
     @property
     def owner(self) -> SiteRef | None:
-        """The site that alone has the certificate, if the action itself is on no site."""
+        """The only site that has the certificate, None if the webspace shares it or the action is on a site."""
         return None
 
     @property
     def replaces(self) -> WebspaceCertificate | None:
-        """The copy that the action replaces in place. App Service moves all bindings of the copy with it."""
+        """The copy that the action replaces in place, so that App Service moves all bindings of the copy."""
         return None
 
     @property
     def binds(self) -> Binding | None:
-        """The binding that the action writes, as the plan saw it. Every action of phase BINDING has one."""
+        """The binding that the action writes, as the plan saw it. Every action of phase BINDING has a binding."""
         return None
 
     @property
     def rebinds(self) -> bool:
-        """Whether the action writes the binding even if the binding shows the version already."""
+        """True if the action writes the binding even if the binding shows the version already."""
         return False
 
     @property
     def settings_write(self) -> SettingsWrite | None:
-        """The app settings that the action writes."""
+        """The write of app settings that the action makes, None if it makes none."""
         return None
 
     @property
     def deletes_copy(self) -> WebspaceCertificate | None:
-        """The certificate of App Service that the action deletes."""
+        """The certificate of App Service that the action deletes, None if it deletes none."""
         return None
 
     @property
     def deletes_root(self) -> RootCertificate | None:
-        """The root certificate of an App Service Environment that the action deletes."""
+        """The root certificate that the action deletes from an App Service Environment, None if it deletes none."""
         return None
 
     def without_roots(self) -> Self:
-        """Return the action without its edits of root lists; unchanged if it would then do nothing."""
+        """Return the action without its edits of root lists; return it unchanged if no other edit is left."""
         return self
 
     def without_rebinding(self) -> Self | None:
-        """Return the action without what `rebinds` adds to it, None if it would then do nothing."""
+        """Return the action without the rebinding that `rebinds` reports, None if nothing else is left to do."""
         return self
 
 
 class Action(Traits, Protocol):
-    """One change to Azure: a value that can be shown, projected and carried out."""
+    """One change to Azure, as a value that Certroll can show, project onto a snapshot and perform."""
 
     __slots__ = ()
 
     @property
     def subject(self) -> str:
-        """The thing that changes, for people."""
+        """The name of the changing resource, as text for people."""
 
     @property
     def webspace(self) -> Webspace | None:
-        """The webspace whose traffic the action touches, None if it touches none."""
+        """The webspace whose traffic the action touches, None if it touches no traffic."""
 
     @property
     def site(self) -> SiteRef | None:
-        """The one site that the action touches, None if it is of the webspace as a whole."""
+        """The site that the action touches, None if the action touches the webspace as a whole."""
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprints that the action writes somewhere. They have to be live certificates of the webspace."""
+        """The thumbprints that the action writes, each of a live certificate of the webspace."""
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return what the current version must be good for; empty if the action is about an older version."""
+        """Return the requirements that the current version must meet, empty if the action is about an older version."""
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return what Azure will look like afterwards. Pure."""
+        """Return the snapshot that Azure will show after the action. This method is pure."""
 
     def perform(self, ports: Ports) -> bool:
-        """Read again, compare, and write once if the write is still needed. Return True if something was written.
+        """Read Azure, compare it with the plan, write once if still needed, and return True after a write.
 
-        Raises Conflict if Azure holds something else than the plan saw.
+        Raises Conflict if Azure's state differs from the state that the plan saw.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to do."""
+    """An action that Certroll should perform, with the reason for it."""
 
     action: Action
     reason: Reason
 
     @property
     def subject(self) -> str:
-        """The thing that changes, for people."""
+        """The name of the changing resource, as text for people."""
         return self.action.subject
 
     def without_rebinding(self) -> "Step | None":
-        """Return the step with its action `without_rebinding`, None if nothing is left to do."""
+        """Return the step without the rebinding of its action, None if nothing is left to do."""
         left = self.action.without_rebinding()
         return replace(self, action=left) if left is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Something not done, and why."""
+    """A change that Certroll does not make, with the reason."""
 
     subject: str
+    """The name of the unchanged resource, as text for people."""
     reason: Reason
     detail: str
+    """The circumstances and the next step, as text for people."""
     site: SiteRef | None = None
+    """The site that the change would touch, None if it would touch no single site."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do in order, and what is left undone."""
+    """The steps to perform, in order, and the changes that Certroll does not make."""
 
     steps: tuple[Step, ...] = ()
     skips: tuple[Skip, ...] = ()
 
     def refuse(self, refusal: "Callable[[Step], Skip | None]") -> "Plan":
-        """Return the plan with every step for which a skip is given replaced by it."""
+        """Return the plan with each refused step replaced by the skip that `refusal` returns for that step."""
         judged = [(step, refusal(step)) for step in self.steps]
         return Plan(
             tuple(step for step, skip in judged if skip is None),
@@ -202,6 +208,6 @@ class Plan:
 
 
 Propose = Callable[[Snapshot, Intent], Iterable[Step | Skip]]
-
-
+"""A proposal of an action: it reads a snapshot and yields the steps that this action should take."""
 Guard = Callable[[Plan, Snapshot, Intent], Plan]
+"""A guard: it returns the plan with each step that it refuses replaced by a skip."""

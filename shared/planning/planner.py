@@ -1,4 +1,4 @@
-"""From what was observed to what is to be done. Pure: no I/O, no clock."""
+"""Build the plan from a snapshot. All functions here are pure: they use no I/O and no clock."""
 
 from functools import reduce
 
@@ -10,15 +10,15 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def plan(snapshot: Snapshot, intent: Intent) -> Plan:
-    """Return what is to be done, in order, and what is not, each with its reason.
+    """Return the steps to perform, in order, and the changes that Certroll refuses, each with its reason.
 
-    Each proposal sees the world as the steps before it will leave it, so that one plan holds the whole way.
+    Each proposal sees the snapshot with all earlier steps done, so that one plan holds all steps up to the goal.
     """
     return reduce(lambda so_far, guard: guard(so_far, snapshot, intent), GUARDS, _proposed(snapshot, intent))
 
 
 def project(plan: Plan, snapshot: Snapshot) -> Snapshot:
-    """Return the world as the steps of the plan will leave it."""
+    """Return the snapshot with all steps of the plan done."""
     return reduce(lambda world, step: step.action.project(world), plan.steps, snapshot)
 
 

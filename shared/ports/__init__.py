@@ -1,4 +1,4 @@
-"""What the core asks of the outside, one file for each counterpart. shared/clients fills these protocols."""
+"""Define all that Certroll reads and writes outside of itself, as protocols that shared/clients implements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from shared.ports.vault_rights import VaultRights
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a run needs of the outside."""
+    """All ports that a run uses."""
 
     app_service: AppService
     environments: Environments

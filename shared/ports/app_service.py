@@ -1,4 +1,4 @@
-"""App Service and what Azure Resource Manager knows of it. Every method raises AzureError's kinds."""
+"""Define the ports to App Service. Every method raises the subclasses of AzureError."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,16 +14,16 @@ from shared.domain.names import CopyRef, HostName, SiteRef, Webspace
 
 
 class Listings(Protocol):
-    """What there is: subscriptions, plans, sites and their certificates."""
+    """The lists of subscriptions, App Service plans, sites and certificates."""
 
     def subscriptions(self) -> tuple[str, ...]:
-        """Return the subscriptions that the identity sees."""
+        """Return the subscriptions that Certroll's identity can read."""
 
     def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
         """List the webspace certificates of a subscription."""
 
     def uploaded_at(self, subscription: str) -> Listing[tuple[CopyRef, datetime]]:
-        """List when each webspace certificate of a subscription was made, as far as Azure says it."""
+        """List the creation time of each webspace certificate of a subscription for which Azure returns it."""
 
     def sites(self, subscription: str) -> Listing[SeenSite]:
         """List the sites of a subscription with their bindings, without slots."""
@@ -41,65 +41,65 @@ class Listings(Protocol):
         """List the App Service plans of a subscription."""
 
     def sites_of_plan(self, plan: ServerFarm) -> Listing[SiteRef]:
-        """List what runs on a plan, which no role assignment hides."""
+        """List all sites of a plan, including sites that Certroll's role assignments hide in other lists."""
 
     def site_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
-        """List the certificates that a site on a Flex Consumption plan has to itself."""
+        """List the certificates that belong to one site of a Flex Consumption plan alone."""
 
     def public_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
         """List the public certificates of a site or slot."""
 
 
 class Copies(Protocol):
-    """Single certificates of a webspace, a site or a slot."""
+    """Reads and writes of single certificates of a webspace, a site or a slot."""
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Read one certificate."""
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
-        """Put an imported certificate again, by which App Service fetches the vault's newest version."""
+        """Put an imported certificate, so that App Service fetches the newest version of the vault."""
 
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
         """Put a certificate with its private key into a webspace."""
 
     def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
-        """Put a certificate without a key on a site or slot."""
+        """Put a certificate without its key on a site or slot."""
 
     def delete_certificate(self, ref: CopyRef) -> None:
-        """Delete a certificate; Azure refuses while a host name is bound to it."""
+        """Delete a certificate. Azure refuses the deletion while a host name is bound to the certificate."""
 
 
 class Bindings(Protocol):
-    """Host name bindings."""
+    """Reads and writes of host name bindings."""
 
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Read one host name binding, and its whole body, which a write has to send back."""
+        """Read one host name binding, with the whole body that a write must send back."""
 
     def put_binding(self, binding: Binding, body: object) -> None:
-        """Write the body back with the thumbprint and ssl_state of the binding."""
+        """Write the body back to Azure with the thumbprint and ssl_state of the binding."""
 
 
 class Settings(Protocol):
-    """App settings, and the Key Vault references in them."""
+    """Reads and writes of app settings, and of the Key Vault references in app settings."""
 
     def settings(self, site: SiteRef) -> AppSettings:
         """Read the app settings of a site or slot."""
 
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
-        """Read the app settings for a write that follows at once, with the ETag that the site had before the read."""
+        """Read the app settings for an immediate write, with the ETag of the site from before the read."""
 
     def put_settings(self, settings: AppSettings) -> None:
-        """Replace the app settings. If Azure honours the site's ETag, a site that changed since then is refused."""
+        """Replace the app settings. If Azure honours the ETag, Azure refuses to overwrite another change."""
 
     def vault_references(self, site: SiteRef) -> Mapping[str, str]:
-        """Return the version that each Key Vault reference of a site leads to now, by setting."""
+        """Return the vault version that each Key Vault reference of a site has now, by the name of the setting."""
 
     def refresh_references(self, site: SiteRef) -> None:
-        """Have App Service fetch the Key Vault references of a site again."""
+        """Make App Service fetch the Key Vault references of a site again."""
 
 
 class Power(Protocol):
-    """Whether a site runs."""
+    """The switches that restart, stop and start a site."""
 
     def restart(self, site: SiteRef) -> None:
         """Restart a site or slot."""
@@ -112,4 +112,4 @@ class Power(Protocol):
 
 
 class AppService(Listings, Copies, Bindings, Settings, Power, Protocol):
-    """All of App Service. A function asks for the parts that it uses."""
+    """The whole port to App Service. A function asks only for the parts that it uses."""

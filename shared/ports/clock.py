@@ -1,14 +1,14 @@
-"""Time, as an argument."""
+"""Define the clock, which functions take as an argument so that tests can set the time."""
 
 from datetime import datetime
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """The present moment, and waiting."""
+    """The clock that tells Certroll the time and lets it wait."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware, UTC."""
+        """Return the present time in UTC, as an aware datetime."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
+        """Wait for the given number of seconds."""

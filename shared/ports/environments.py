@@ -1,4 +1,4 @@
-"""App Service Environments and their root certificates."""
+"""Define the port to App Service Environments and their root certificates."""
 
 from typing import Protocol
 
@@ -9,16 +9,19 @@ from shared.domain.names import EnvironmentRef, RootRef
 
 
 class Environments(Protocol):
-    """App Service Environments. Every method raises AzureError's kinds."""
+    """The port to App Service Environments. Every method raises the subclasses of AzureError."""
 
     def environments(self, subscription: str) -> Listing[Environment]:
         """List the App Service Environments of a subscription."""
 
     def environment(self, ref: EnvironmentRef) -> Environment:
-        """Read one environment."""
+        """Read one App Service Environment."""
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
-        """Return the addresses of an environment: inside its network if it is internal, else public ones."""
+        """Return the inbound addresses of an environment.
+
+        An internal environment has private addresses. An external environment has public addresses.
+        """
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
         """List the sites in an environment, without slots."""

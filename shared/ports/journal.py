@@ -1,6 +1,6 @@
-"""What Certroll remembers between runs: how far each thing came, what people must know, and what was done.
+"""Define the ports to the journal, which keeps Certroll's progress, findings and history between runs.
 
-Each protocol is one kind of record. A function asks for the kind that it reads or writes.
+Each protocol holds one kind of record. A function asks only for the kinds that it reads or writes.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,150 +19,156 @@ from shared.domain.rollout.site_record import SiteRecord
 
 
 class Rollouts(Protocol):
-    """How far each version of a vault certificate came, and each site with it."""
+    """The progress of each version of a vault certificate, in all and at each site."""
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
-        """Return the state of one version, an empty one if the journal does not know the version."""
+        """Return the progress of one version, an empty Rollout if the journal does not know the version."""
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
-        """Return the record of one site for one version, None if there is none."""
+        """Return the record of one site for one version, None if the journal has no such record."""
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
-        """Record the sites, then which place is first: after a crash between the two the place is chosen again."""
+        """Record the sites of a rollout, then its first webspace.
+
+        After a crash between the two writes, the next run chooses the first webspace again.
+        """
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
-        """Record the state of one site, unless the record of another version has replaced it meanwhile."""
+        """Record the state of one site, unless the journal holds a record of another version for the site by now."""
 
-    def looked(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
-        """Record when Certroll last observed the fleet for a version."""
+    def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
+        """Record the time at which Certroll last observed the fleet for a version."""
 
 
 class SettingsRolls(Protocol):
-    """How far a version came in the settings of each app."""
+    """The progress of each version in the settings of each app."""
 
     def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
-        """Return the record of one app's settings, of whatever version it is; None if there is none."""
+        """Return the record of one app's settings for any version, None if the journal has no such record."""
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
-        """Replace the revision that the record was made from; return the record with its new revision.
+        """Replace the stored record if its revision is unchanged, and return the record with its new revision.
 
-        Raises Conflict if that revision is no longer there.
+        Raises Conflict if another run has replaced the record meanwhile.
         """
 
     def forget(self, ref: VaultCertificateRef, record: RollRecord) -> bool:
-        """Delete the record of one app and return True; return False if its revision is no longer there."""
+        """Delete the record of one app and return True, or return False if another run has replaced the record."""
 
 
 class RestartClaims(Protocol):
-    """Which sites restart just now, counted at each place that limits restarts. A claim ends by itself after CLAIM."""
+    """The claims of restarting sites on a disruption budget. A claim ends by itself after an hour (`CLAIM`).
 
-    def claim(self, place: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef, most: int) -> bool:
-        """Count the site and return True if it may restart now, with at most so many sites of the place.
+    `budget` is the resource id of the App Service plan or environment that limits restarts.
+    """
 
-        The caller holds the lease of the place.
+    def claim(self, budget: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef, limit: int) -> bool:
+        """Record a claim and return True if fewer than `limit` other sites have a claim on the budget.
+
+        The caller holds the lease of the budget.
         """
 
-    def restarting(self, place: str, but: EnvironmentRef) -> tuple[SiteRef, ...]:
-        """Return the sites that the place counts, without those that the environment's own waves claimed."""
+    def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
+        """Return the sites with a claim on the budget, without the claims of the environment's own waves."""
 
-    def give_back(self, place: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
-        """Stop counting the site."""
+    def give_back(self, budget: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
+        """Delete the claim of the site on the budget."""
 
 
 class Requests(Protocol):
-    """What Certroll asked Azure for: actions on orders, and managed certificates."""
+    """Certroll's requests to Azure for actions on orders and for managed certificates."""
 
     def asked(self, order: OrderRef) -> tuple[OrderRecord, ...]:
-        """Return every request about an order, for whatever certificate of it."""
+        """Return every request about an order, for all certificates of the order."""
 
     def put_asked(self, record: OrderRecord) -> OrderRecord:
-        """Replace the revision that the record was made from; return the record with its new revision.
+        """Replace the stored request if its revision is unchanged, and return the request with its new revision.
 
-        Raises Conflict if that revision is no longer there: another run asks.
+        Raises Conflict if another run makes the request meanwhile.
         """
 
     def issuance(self, site: SiteRef, host_name: HostName) -> Issuance | None:
-        """Return the request for a managed certificate of a host name, None if there is none."""
+        """Return the request for a managed certificate of a host name, None if Certroll made none."""
 
     def put_issuance(self, issuance: Issuance) -> None:
         """Record the request for a managed certificate."""
 
     def forget_issuance(self, site: SiteRef, host_name: HostName) -> None:
-        """Forget the request for a managed certificate of a host name."""
+        """Delete the record of a request for a managed certificate of a host name."""
 
 
 class History(Protocol):
-    """What was done, in the order in which it was done."""
+    """The history of Certroll's changes, in the order of the changes."""
 
     def add(self, ref: VaultCertificateRef | str, entries: tuple[HistoryEntry, ...]) -> None:
-        """Append to the history of a vault certificate, or of another scope."""
+        """Append entries to the history of a vault certificate or of another scope."""
 
 
 class Findings(Protocol):
-    """What a person should know."""
+    """The findings that people should know."""
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Record findings; the same finding reported again only renews its date."""
+        """Record findings. A finding that is already recorded only gets a new date."""
 
 
 class DeadLetters(Protocol):
-    """Messages that failed for good."""
+    """The dead letters: messages that failed for good."""
 
     def note_cause(self, body: str, cause: str) -> None:
-        """Record why a message failed, for the day on which Azure moves it to a poison queue."""
+        """Record why a message failed, for the case that Azure later moves the message to a poison queue."""
 
     def add(self, queue: str, body: str, cause: str | None) -> DeadLetter:
-        """Record a message that failed for good, with the given cause or the one that was noted."""
+        """Record a message that failed for good, with the given cause or the cause from `note_cause`."""
 
     def get(self, queue: str, key: str) -> DeadLetter:
-        """Return a recorded message. Raises NotFound."""
+        """Return a dead letter. Raises NotFound if the journal has no such dead letter."""
 
     def forget(self, record: DeadLetter) -> None:
-        """Forget a recorded message that was put back on its queue."""
+        """Delete the record of a dead letter after its message is back on its queue."""
 
 
 class EnvironmentRecords(Protocol):
-    """What is known of each App Service Environment."""
+    """The record of each App Service Environment, with its roots and the progress of its waves."""
 
     def all(self) -> tuple[EnvironmentRecord, ...]:
-        """Return the record of every environment."""
+        """Return the records of all environments."""
 
     def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
-        """Return the record of an environment, an empty one if the journal does not know the environment."""
+        """Return the record of an environment, an empty record if the journal does not know the environment."""
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
-        """Replace the revision that the record was made from; return the record with its new revision.
+        """Replace the stored record if its revision is unchanged, and return the record with its new revision.
 
-        Raises Conflict if that revision is no longer there.
+        Raises Conflict if another run has replaced the record meanwhile.
         """
 
     def change(
         self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
     ) -> EnvironmentRecord:
-        """Apply the change to the record as it is stored by then, and return the result."""
+        """Apply the change to the stored record, write the result, and return it."""
 
 
 class AppRestarts(Protocol):
-    """How far each app of an environment came with being stopped and started."""
+    """The progress of each app of an environment through its stop and start."""
 
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
         """Return the records of the apps of an environment."""
 
     def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
-        """Record how far apps came."""
+        """Record the progress of apps of an environment."""
 
     def forget(self, environment: EnvironmentRef, site: SiteRef) -> None:
-        """Forget an app that is gone."""
+        """Delete the record of an app that Azure no longer has."""
 
 
 class PendingStarts(Protocol):
-    """Apps that Certroll stopped, or is about to stop, and has to start."""
+    """The pending starts of apps that Certroll stopped or is about to stop."""
 
     def record(self, start: PendingStart) -> None:
-        """Record that an app has to be started."""
+        """Record that Certroll must start an app."""
 
     def all(self) -> tuple[PendingStart, ...]:
-        """Return every start that is pending, the oldest first."""
+        """Return all pending starts, the oldest first."""
 
     def complete(self, site: SiteRef) -> None:
-        """Forget the pending start of an app that runs."""
+        """Delete the pending start of an app that runs."""

@@ -1,4 +1,4 @@
-"""Free certificates that Azure manages, and what Azure needs to issue them."""
+"""Define the port to free managed certificates and to the facts that Azure checks before it issues them."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -11,10 +11,10 @@ from shared.domain.tags import Tags
 
 
 class ManagedCertificates(Protocol):
-    """Managed certificates. Every method raises AzureError's kinds."""
+    """The port to managed certificates. Every method raises the subclasses of AzureError."""
 
     def certificates(self, subscription: str) -> Listing[SeenCertificate]:
-        """List the certificates of a subscription, managed ones and others."""
+        """List all certificates of a subscription, managed or not."""
 
     def places(self, subscription: str) -> Listing[tuple[Place, tuple[Binding, ...]]]:
         """List the sites of a subscription with their bindings, without slots."""
@@ -26,16 +26,16 @@ class ManagedCertificates(Protocol):
         """List the slots of a site with their bindings."""
 
     def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
-        """Return what App Service says of the host names of a site or slot."""
+        """Return App Service's facts about the host names of a site or slot."""
 
     def tier(self, plan: str) -> str:
-        """Return the tier of an App Service plan, empty if Azure does not say it."""
+        """Return the tier of an App Service plan, empty if Azure does not name the tier."""
 
     def certificate(self, ref: CopyRef) -> SeenCertificate:
-        """Read one certificate. Raises NotFound, also while Azure has not issued it yet."""
+        """Read one certificate. Raises NotFound if Azure has not issued the certificate, or has deleted it."""
 
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
-        """Ask for a managed certificate; return where Azure reports its progress, empty if Azure is done."""
+        """Ask Azure for a managed certificate, and return the URL of the operation, empty if Azure is done."""
 
     def is_done(self, operation: str) -> bool:
-        """Return True if Azure finished the operation. Raises Rejected with Azure's reason if Azure refused."""
+        """Return True if Azure has finished the operation. Raises Rejected with Azure's reason if Azure refused."""

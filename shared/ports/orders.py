@@ -1,4 +1,4 @@
-"""Orders of purchased certificates."""
+"""Define the port to orders of purchased certificates."""
 
 from datetime import datetime
 from typing import Protocol
@@ -8,22 +8,25 @@ from shared.domain.orders.order import Order, OrderRef
 
 
 class Orders(Protocol):
-    """Orders of purchased certificates. Every method raises AzureError's kinds; the last three are not retried."""
+    """The port to orders of purchased certificates. Every method raises the subclasses of AzureError.
+
+    Certroll does not retry the three methods that write.
+    """
 
     def orders(self, subscription: str) -> Listing[Order]:
-        """List the orders of a subscription, without when their domains were last verified."""
+        """List the orders of a subscription. `last_verified` reads when the domain of an order was verified."""
 
     def order(self, ref: OrderRef) -> Order:
         """Read one order."""
 
     def last_verified(self, ref: OrderRef) -> datetime | None:
-        """Return when the domain was last proven, None if the order's history does not say."""
+        """Return when the domain of an order was last verified, None if the order's history does not tell."""
 
     def turn_on_auto_renew(self, ref: OrderRef) -> None:
-        """Turn automatic renewal on and keep everything else as Azure shows it now."""
+        """Turn automatic renewal on, and keep all other properties of the order."""
 
     def renew(self, order: Order) -> None:
         """Buy the next certificate of an order."""
 
     def reissue(self, order: Order) -> None:
-        """Have the certificate issued again with a new key; the issuer revokes the old certificate later."""
+        """Make the issuer reissue the certificate with a new key. The issuer revokes the old certificate later."""

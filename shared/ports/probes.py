@@ -1,4 +1,4 @@
-"""What visitors are shown: public DNS, TLS handshakes, and the app's own answer."""
+"""Define the ports that see what visitors see: public DNS, TLS handshakes, and the app's own answer."""
 
 from datetime import datetime
 from typing import Protocol
@@ -10,29 +10,35 @@ from shared.domain.names import HostName, Thumbprint
 
 
 class Dns(Protocol):
-    """Public DNS, as Certroll sees it."""
+    """The port to public DNS."""
 
     def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
-        """Return the records of a name. This method never raises: a failure is an answer."""
+        """Return the DNS records of a name. This method never raises, because a failure is an answer, too."""
 
 
 class TlsProbe(Protocol):
-    """The certificate that a host name serves."""
+    """The port that reads the certificate which a host name serves."""
 
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
-        """Shake hands at the address, the host name as SNI, until the expected certificate is seen or time is up."""
+        """Return the result of TLS handshakes with the host name as SNI.
+
+        The probe repeats the handshake until the address serves the expected certificate or `give_up` has come.
+        """
 
     def served(self, host_name: HostName, address: str, give_up: datetime) -> ServedCertificate:
-        """Shake hands at the address until a certificate is seen that is good for the host name, or time is up."""
+        """Return the certificate that the address serves for the host name.
+
+        The probe repeats the handshake until the certificate is good for the host name or `give_up` has come.
+        """
 
 
 class AppProbe(Protocol):
-    """The app's own answer."""
+    """The port that asks the app's own probe."""
 
     def ask(
         self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint], address: str | None = None
     ) -> ProbeResult:
-        """Ask the probe's path once on a new connection, and judge the answer.
+        """Ask the probe's path once on a new connection, and return the judged answer.
 
-        If an address is given the connection goes there: the host name may resolve inside a network only.
+        If `address` is given, the probe connects to it, because DNS may resolve the host name only inside a network.
         """

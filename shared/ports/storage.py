@@ -1,4 +1,4 @@
-"""Leases and queues in the storage account, and the layer that retries what Azure answers."""
+"""Define the ports to leases and queues of the storage account, and the port that retries calls to Azure."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,37 +11,37 @@ Result = TypeVar("Result")
 
 
 class Lease(Protocol):
-    """A lease that is held."""
+    """A lease that the run holds."""
 
     def check(self) -> None:
-        """Return while the lease is held. Raises LeaseLost."""
+        """Raise LeaseLost if the run no longer holds the lease."""
 
 
 class Leases(Protocol):
-    """One writer at a time."""
+    """The leases that let only one run write at a time."""
 
     def hold(self, name: str) -> AbstractContextManager[Lease]:
-        """Take a lease and keep it renewed while the context lasts. Raises LeaseBusy."""
+        """Take a lease, and renew it while the context lasts. Raises LeaseBusy if another run holds the lease."""
 
 
 class Queue(Protocol):
-    """The work queues."""
+    """The port to the work queues."""
 
     def send_certificate(self, message: CertificateMessage, delay: timedelta = timedelta(0)) -> None:
-        """Put a message on `certificates`, visible after the delay."""
+        """Send a message to the queue `certificates`, visible after the delay."""
 
     def send_site(self, message: SiteMessage, delay: timedelta = timedelta(0)) -> None:
-        """Put a message on `sites`, visible after the delay."""
+        """Send a message to the queue `sites`, visible after the delay."""
 
     def send_environment(self, message: EnvironmentMessage, delay: timedelta = timedelta(0)) -> None:
-        """Put a message on `environments`, visible after the delay."""
+        """Send a message to the queue `environments`, visible after the delay."""
 
     def put_back(self, queue: str, body: str) -> None:
-        """Put a body back unchanged."""
+        """Send a dead letter's body to its queue unchanged."""
 
 
 class Retrier(Protocol):
-    """The only retry layer, for work that reads and compares before it writes."""
+    """The only layer that retries calls to Azure. Retried work reads and compares before it writes."""
 
     def retry(self, work: Callable[[], Result]) -> Result:
-        """Return what the work returns, and repeat the work while its error is worth a retry."""
+        """Return the result of the work, and repeat the work while its error is worth a retry."""

@@ -1,4 +1,4 @@
-"""Key Vault: certificates, secrets that hold certificates, and their versions."""
+"""Define the port to Key Vault: certificates, secrets that hold certificates, and their versions."""
 
 from datetime import datetime
 from typing import Protocol
@@ -9,19 +9,19 @@ from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 
 
 class Vault(Protocol):
-    """Key Vault. Every method raises AzureError's kinds."""
+    """The port to Key Vault. Every method raises the subclasses of AzureError."""
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read one lineage with its versions, judged as of `now`."""
+        """Read the lineage of a vault certificate, with all versions judged at the time `now`."""
 
     def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """List the certificates of a vault."""
 
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
-        """List the secrets of a vault that hold a certificate by their content type."""
+        """List the secrets of a vault whose content type says that they hold a certificate."""
 
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
         """Return the certificate of one version in DER, without its key."""
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
-        """Return one version with its private key and chain, under a random password that is stored nowhere."""
+        """Return one version with its private key and chain, under a random password that Certroll never stores."""

@@ -1,4 +1,4 @@
-"""Who may use a vault, as Azure Resource Manager shows it."""
+"""Define the port to the access settings of vaults in Azure Resource Manager."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -8,10 +8,10 @@ from shared.domain.names import VaultName
 
 
 class VaultRights(Protocol):
-    """The vaults and their access settings. Every method raises AzureError's kinds."""
+    """The port to vaults and their access settings. Every method raises the subclasses of AzureError."""
 
     def vaults(self, subscription: str) -> Mapping[VaultName, str]:
-        """Return the resource ids of a subscription's vaults."""
+        """Return the resource id of each vault of a subscription, by the vault's name."""
 
     def settings(self, vault_id: str) -> VaultSettings:
-        """Read how a vault decides who may use it."""
+        """Read the access settings of a vault."""

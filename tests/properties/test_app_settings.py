@@ -121,10 +121,10 @@ def test_roll_of_a_pin_is_taken_back(value: str) -> None:
 def test_projection_reads_like_the_write(values: dict[str, str], edit: SettingEdit, whole: bool) -> None:  # noqa: FBT001
     """The settings that Certroll predicts for an edit equal the settings that it reads after the write."""
     roll = SettingEdit("A", NEW, (OLD,), OLD)
-    rooted = replace(edit, key=ROOT_LIST, whole=whole)
+    with_root = replace(edit, key=ROOT_LIST, whole=whole)
     seen = read_settings(app_settings(values))
     known = {reference.key for reference in seen.references}
-    edits = [change for change in (edit, roll, rooted) if change.key in known or change.whole]
+    edits = [change for change in (edit, roll, with_root) if change.key in known or change.whole]
     written = edited_values(values, edits)
     projected, read = edited_settings(seen, edits), read_settings(app_settings(written))
     assert set(projected.references) == set(read.references)

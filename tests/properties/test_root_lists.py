@@ -254,7 +254,7 @@ ROOT = version(created=NOW - 40 * DAY, facts=facts(self_signed=True, is_ca=True)
 LEAF = replace(ROOT, facts=facts(self_signed=True))
 
 
-def rooted(*listed: str, newest: CertificateVersion = ROOT, tags: Tags = (), plan: str = "/plans/one") -> Snapshot:
+def with_root(*listed: str, newest: CertificateVersion = ROOT, tags: Tags = (), plan: str = "/plans/one") -> Snapshot:
     """Return a snapshot of two apps on one plan that list the given roots; only the first app has the old root."""
     sites = tuple(
         replace(site(name, plan=own), environment=ASE, windows_code=True)
@@ -290,13 +290,13 @@ def as_listed(world: Snapshot, _: Intent) -> Plan:
     return Plan((Step(upload(world), Reason.SUPERSEDED),))
 
 
-STALE, HAS_BOTH = rooted(OLD), rooted(OLD, NEW)
+STALE, HAS_BOTH = with_root(OLD), with_root(OLD, NEW)
 OUTSIDE = replace(
     STALE, fleet=replace(STALE.fleet, sites=tuple(replace(found, environment=None) for found in STALE.fleet.sites))
 )
 SERVED = replace(STALE, fleet=replace(STALE.fleet, certificates=(public(STALE.fleet.sites[0].ref, NEW),)))
-NO_ROOT = rooted(OLD, newest=LEAF)
-ASKED = rooted(FOREIGN, tags=(("certroll-root-on", "shop"),))
+NO_ROOT = with_root(OLD, newest=LEAF)
+ASKED = with_root(FOREIGN, tags=(("certroll-root-on", "shop"),))
 DOCTORED: tuple[tuple[Promise[Case], Snapshot, Planner], ...] = (
     (second_plan_has_nothing_to_do, STALE, always(write(STALE))),
     (second_plan_has_nothing_to_do, STALE, always(upload(STALE))),

@@ -22,7 +22,7 @@ PROBE = {"certroll-probe": "/health"}
 OLD = timedelta(days=400)
 
 
-FRONT, BACK = ("api", "shop", "silent"), ("jobs", "quiet", "spared")
+FRONT, BACK = ("api", "shop", "silent"), ("jobs", "quiet", "untouched")
 FEW = ("api", "shop")
 MORE_FRONT, MORE_BACK = ("cart", "mail"), ("books", "search", "users")
 
@@ -30,7 +30,7 @@ MORE_FRONT, MORE_BACK = ("cart", "mail"), ("books", "search", "users")
 class Hosted:
     """Two plans of one environment with apps and a slot, which all trust the partner's current root.
 
-    The app `quiet` is stopped, and the app `spared` has the tag `certroll: off`. Every other app has a probe, except
+    The app `quiet` is stopped, and the app `untouched` has the tag `certroll: off`. Every other app has a probe, except
     for `silent`. The vault does not hold the partner's next root yet.
     """
 
@@ -57,7 +57,7 @@ class Hosted:
             self.add(self.build.add_site(name, self.front, tags={} if name == "silent" else PROBE))
         self.add(self.build.add_slot(self.site("shop"), "staging"))
         for name in () if apps == 3 else (*BACK, *(MORE_BACK if apps == 12 else ())):
-            own, state = ({"certroll": "off"} if name == "spared" else {}), STOPPED if name == "quiet" else RUNNING
+            own, state = ({"certroll": "off"} if name == "untouched" else {}), STOPPED if name == "quiet" else RUNNING
             self.add(self.build.add_site(name, self.back, tags=PROBE | own, state=state))
         self.world.clock.advance(timedelta(days=2))
 
@@ -69,7 +69,7 @@ class Hosted:
     @property
     def stopped_and_started(self) -> set[str]:
         """The names of the apps that Certroll must stop and start for a new root."""
-        return self.running - {"spared"}
+        return self.running - {"untouched"}
 
     def add(self, site: Site) -> None:
         """Give a site an app that calls the partner."""

@@ -465,7 +465,7 @@ def test_a_switch_of_another_shape_is_read_as_off() -> None:
 # --------------------------------------------------------------------------------------------- whose certificate it is
 
 
-@pytest.mark.parametrize("bystander", [False, True], ids=["two", "beside a third with the same newest version"])
+@pytest.mark.parametrize("bystander", [False, True], ids=["two", "next to a third with the same newest version"])
 @pytest.mark.real_storage
 def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install, bystander: bool) -> None:  # noqa: FBT001
     """If two vaults hold the same versions in opposite order, Certroll moves no binding and reports both vaults."""

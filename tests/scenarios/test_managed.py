@@ -189,7 +189,7 @@ def test_slots_own_tag_wins(install: Install) -> None:
     shop = build.world.web.site_with_host(HOST)
     other = build.add_site("other")
     hosts = {}
-    for site, name, tags in ((shop, "same", {}), (shop, "spared", OFF), (other, "alone", ON)):
+    for site, name, tags in ((shop, "same", {}), (shop, "untouched", OFF), (other, "alone", ON)):
         slot = build.add_slot(site, name, tags=tags)  # type: ignore[arg-type]
         hosts[name] = f"{name}.contoso.com"
         build.add_host(slot, hosts[name])
@@ -198,7 +198,7 @@ def test_slots_own_tag_wins(install: Install) -> None:
     assert set(look(installation)) == {HOST, ROOT, hosts["same"], hosts["alone"]}
     assert served(build.world, hosts["same"])
     assert served(build.world, hosts["alone"])
-    assert served(build.world, hosts["spared"]) is None
+    assert served(build.world, hosts["untouched"]) is None
     assert set(look(installation)) == {HOST, ROOT, hosts["same"], hosts["alone"]}
 
 

@@ -426,7 +426,7 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
     assert town.settings("billing") == owned(settings)
     assert writes(town.world) == 0
     assert ("root list of billing", "RootListUnsupported") in installation.findings()
-    remedy = "no custom roots" if where == "multi-tenant" else "certroll-root-of"
+    remedy = "custom roots only in one" if where == "multi-tenant" else "certroll-root-of"
     assert remedy in installation.details()
 
 
@@ -478,7 +478,7 @@ def test_who_shares_a_root_is_named_once(install: Install) -> None:
     installation.deliver_all(HOURS)
     assert writes(town.world) == before
     assert installation.findings() == {("apps of plan windows", "RootShared")}
-    assert installation.details().startswith("other, quiet may trust it only because")
+    assert installation.details().startswith("other, quiet may trust the root only because")
     assert town.settings("quiet") == owned({})
 
 

@@ -135,7 +135,7 @@ def test_a_new_root_comes_beside_the_old_and_apps_trust_it(install: Install) -> 
     assert watch.max_unavailable() <= 3
     assert stopped_at_once(hosted.world) <= 3
     hosted.move_partner()
-    assert {trouble.split(":")[0] for trouble in hosted.world.apps.troubles()} == {"spared"}
+    assert {trouble.split(":")[0] for trouble in hosted.world.apps.troubles()} == {"untouched"}
 
 
 def test_who_forgets_to_cycle_is_seen_to_fail(install: Install) -> None:
@@ -330,7 +330,7 @@ def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureF
     assert max(len(wave) for wave in waves) == 3
     assert planned["by_hand"] == []
     assert planned["seconds"] == len(waves) * (60 + 120), "a minute each, and the settling of the app without a probe"
-    assert {app["site"] for app in planned["excluded"]} == {"quiet", "spared"}
+    assert {app["site"] for app in planned["excluded"]} == {"quiet", "untouched"}
     assert hosted.world.journal.writes(ARM) == ()
 
 
@@ -1262,12 +1262,12 @@ def test_people_are_told_again_with_the_next_root(install: Install) -> None:
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
     carried(installation)
-    (before,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site spared")
+    (before,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site untouched")
     hosted.world.clock.advance(DAY)
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
-    (after,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site spared")
+    (after,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site untouched")
     assert after > before
 
 

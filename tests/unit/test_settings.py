@@ -274,7 +274,7 @@ def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(
             "CERTROLL_REGISTRATION_OBJECT_ID",
             "F3C21649-0979-4721-ac85-b0216b2cf413",
-            "CERTROLL_REGISTRATION_OBJECT_ID: that is the application id; "
+            "CERTROLL_REGISTRATION_OBJECT_ID: this is the application id; "
             "`az ad sp show --id` with it prints the object id",
             id="the application id in place of the object id",
         ),
@@ -443,9 +443,9 @@ def test_impossible_schedule_falls_back_to_hourly(monkeypatch: pytest.MonkeyPatc
     used, problem = sweep_schedule()
     assert used == HOURLY
     assert problem in {
-        f"CERTROLL_SWEEP_SCHEDULE: {schedule!r} is not an NCRONTAB schedule; hourly is used",
+        f"CERTROLL_SWEEP_SCHEDULE: {schedule!r} is not an NCRONTAB schedule; Certroll sweeps hourly",
         (
             "CERTROLL_SWEEP_SCHEDULE: give six fields of digits, names of months and days, and * , - / only, "
-            "as in '0 0 * * * *'; hourly is used"
+            "as in '0 0 * * * *'; Certroll sweeps hourly"
         ),
     }

@@ -86,7 +86,7 @@ class TableRollouts:
                 return
         raise Conflict(f"the record of {record.site} changed {MOST_RACES} times while it was written")
 
-    def looked(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
+    def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
         """Record when Certroll last observed the fleet for a version."""
         place = rollout.first or Webspace("", "")
         fields = {"subscription": place.subscription, "webspace": place.name, "at": rollout.started_at or at}

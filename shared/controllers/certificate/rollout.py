@@ -111,7 +111,7 @@ def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout
     """Store the records of the admitted apps, send a message to each app, and return the rollout with these records."""
     ports = work.run.ports
     if apps or rollout.rolls:
-        ports.rollouts.looked(work.ref, rollout, work.snapshot.now)
+        ports.rollouts.observed(work.ref, rollout, work.snapshot.now)
     recorded = tuple(ports.settings_rolls.put_roll(work.ref, app) for app in apps)
     work.send(roll.site for roll in recorded if roll.under_way)
     renewed = {roll.site for roll in recorded}

@@ -1,1 +1,1 @@
-"""What several actions share."""
+"""Code that several actions share."""

@@ -1,4 +1,4 @@
-"""What all actions on one certificate of App Service have in common."""
+"""The base of all actions on one certificate of App Service."""
 
 from typing import ClassVar
 
@@ -11,9 +11,10 @@ from shared.ports import Ports
 
 
 class AboutCopy(Traits):
-    """An action on a certificate that a webspace shares, or that one site has to itself.
+    """An action on one certificate: either a webspace shares the certificate, or one site alone has it.
 
-    It is done before anything of a site changes, so it is of no site, also where one alone has the certificate.
+    Certroll performs the action before it changes any site. Therefore `site` is None even if one site alone has the
+    certificate.
     """
 
     __slots__ = ()
@@ -22,32 +23,32 @@ class AboutCopy(Traits):
 
     @property
     def subject(self) -> str:
-        """The certificate."""
+        """The name of the certificate and its webspace, as text for people."""
         return copy_subject(self.copy.ref, self.copy.webspace)
 
     @property
     def webspace(self) -> Webspace:
-        """The webspace that it is in."""
+        """The webspace that holds the certificate."""
         return self.copy.webspace
 
     @property
     def site(self) -> SiteRef | None:
-        """None: no site changes by it."""
+        """None, because the action changes no site."""
         return None
 
     @property
     def owner(self) -> SiteRef | None:
-        """The site that alone has the certificate, None if the webspace shares it."""
+        """The only site that has the certificate, None if the webspace shares the certificate."""
         return self.copy.site
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """Nothing that has to be live before."""
+        """Empty, because the action needs no live certificate."""
         return frozenset()
 
 
-def look(ports: Ports, ref: CopyRef) -> WebspaceCertificate | None:
-    """Return the copy of that name, None where there is none."""
+def read_copy(ports: Ports, ref: CopyRef) -> WebspaceCertificate | None:
+    """Read a certificate of App Service, and return None if Azure has no certificate of that name."""
     try:
         return ports.app_service.certificate(ref)
     except NotFound:

@@ -1,4 +1,4 @@
-"""What all actions on one root certificate of an App Service Environment have in common."""
+"""The base of all actions on one root certificate of an App Service Environment."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from shared.ports import Ports
 
 
 class AboutRoot(Traits):
-    """An action on a root certificate. It is of no webspace and no site: nothing that runs changes by it."""
+    """An action on a root certificate, which changes no webspace and no site and leaves running apps unchanged."""
 
     __slots__ = ()
     root: RootCertificate
@@ -25,27 +25,27 @@ class AboutRoot(Traits):
 
     @property
     def subject(self) -> str:
-        """The root certificate."""
+        """The name of the root certificate and its environment, as text for people."""
         return root_subject(self.root.ref)
 
     @property
     def webspace(self) -> None:
-        """None: an environment has apps of many webspaces, or of none."""
+        """None, because the apps of an environment may be in any number of webspaces."""
         return
 
     @property
     def site(self) -> SiteRef | None:
-        """None: no site changes by it."""
+        """None, because the action changes no site."""
         return None
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """Nothing that has to be live before."""
+        """Empty, because the action needs no live certificate."""
         return frozenset()
 
 
-def look(ports: Ports, ref: RootRef) -> RootCertificate | None:
-    """Return the root certificate as Azure shows it now, None where there is none of that name."""
+def read_root(ports: Ports, ref: RootRef) -> RootCertificate | None:
+    """Read a root certificate, and return None if Azure has no root certificate of that name."""
     try:
         return ports.environments.root(ref)
     except NotFound:
@@ -53,16 +53,16 @@ def look(ports: Ports, ref: RootRef) -> RootCertificate | None:
 
 
 def environments_asked(snapshot: Snapshot) -> tuple[tuple[Environment, ...], list[Skip]]:
-    """Return the environments that the tag of the vault object names, and what is wrong with it."""
-    by_id = {one.ref.resource_id: one for one in snapshot.fleet.environments}
-    names = {resource_id: names_of_environment(one.ref) for resource_id, one in by_id.items()}
+    """Return the environments that the tag `certroll-root-of` names, and a refusal for each wrong target."""
+    by_id = {environment.ref.resource_id: environment for environment in snapshot.fleet.environments}
+    names = {resource_id: names_of_environment(environment.ref) for resource_id, environment in by_id.items()}
     found, skips = named_targets(snapshot.lineage, ROOT_OF, names)
-    return tuple(by_id[one] for one in sorted(set(found.values()))), skips
+    return tuple(by_id[resource_id] for resource_id in sorted(set(found.values()))), skips
 
 
 def has_root(snapshot: Snapshot, environment: EnvironmentRef, thumbprint: Thumbprint | None) -> bool:
-    """Say whether the apps of an environment trust the certificate as a root from their next start on."""
+    """Return True if the environment has the certificate as a root, so that its apps trust it from their next start."""
     return any(
-        one.ref.environment == environment and one.thumbprint == thumbprint and one.is_root
-        for one in snapshot.fleet.roots
+        root.ref.environment == environment and root.thumbprint == thumbprint and root.is_root
+        for root in snapshot.fleet.roots
     )

@@ -1,4 +1,4 @@
-"""Uploads whose chain the servers of an App Service Environment do not know, and the tag that has them made again."""
+"""Find uploads whose chain the servers of an App Service Environment do not know, and read the tag against it."""
 
 from datetime import UTC, datetime
 
@@ -20,11 +20,14 @@ def is_asked(lineage: Lineage) -> bool:
 
 
 def brings_chain(copy: WebspaceCertificate) -> bool:
-    """Say whether an upload is known to be late enough for its chain to be added; what Certroll uploaded is."""
+    """Return True if the upload is late enough for its servers to know its chain.
+
+    An upload by Certroll and an imported copy always count as late enough. An upload without a date counts as early.
+    """
     return not copy.uploaded or (copy.created is not None and copy.created >= CHAINS_ADDED_SINCE)
 
 
 def is_uploaded_again(snapshot: Snapshot, webspace: Webspace) -> bool:
-    """Say whether a later upload of the current version lies beside an early one, or one that may be early."""
+    """Return True if the webspace holds the current version as a late upload and as an early or undated upload."""
     known = [brings_chain(copy) for copy in snapshot.uploads_in(webspace)]
     return trusts_by_chain(snapshot, webspace) and any(known) and not all(known)

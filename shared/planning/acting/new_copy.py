@@ -1,4 +1,4 @@
-"""Certificates that Certroll makes in App Service: their names, and where there is room for them."""
+"""Build new certificates for App Service, with names of their own, if the webspace can take them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,8 +16,10 @@ from shared.planning.acting.subjects import copy_subject
 from shared.planning.plan import Skip
 
 MOST_IN_WEBSPACE = 1000
-"""Private certificates that a webspace holds (Azure docs, "Add and manage TLS/SSL certificates")."""
-PLANLESS = "no App Service plan of this webspace is visible, and an upload must name one: grant Reader on its plans"
+"""How many private certificates a webspace takes (Azure docs, "Add and manage TLS/SSL certificates")."""
+PLANLESS = (
+    "Certroll sees no App Service plan of this webspace, and an upload must name a plan: grant Reader on the plans"
+)
 
 
 def own_copy(
@@ -27,11 +29,11 @@ def own_copy(
     plan: ServerFarm | None,
     taken: Mapping[CopyRef, Webspace],
 ) -> WebspaceCertificate:
-    """Return a copy as we make it, named `certroll-{name}-{thumbprint}`."""
+    """Return the copy that Certroll uploads, named `certroll-{name}-{thumbprint}`."""
     group = plan.resource_group if plan else "unknown"
     ref = CopyRef(webspace.subscription, group, f"{OWN_PREFIX}{lineage.ref.name}-{version.thumbprint}".lower())
     return WebspaceCertificate(
-        ref=told_apart(ref, webspace, taken),
+        ref=unique_name(ref, webspace, taken),
         webspace=webspace,
         location=plan.location if plan else "",
         thumbprint=version.thumbprint,
@@ -42,11 +44,11 @@ def own_copy(
     )
 
 
-def told_apart(ref: CopyRef, webspace: Webspace, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
-    """Return the name, or one with a suffix where another webspace has it.
+def unique_name(ref: CopyRef, webspace: Webspace, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
+    """Return the name, with a suffix if another webspace has a certificate of this name.
 
-    Two webspaces of one resource group must not share a name: the second would replace the first (azure-powershell
-    issue 17347).
+    If two webspaces of one resource group shared a name, the second certificate would replace the first
+    (azure-powershell issue 17347).
     """
     if taken.get(ref, webspace) == webspace:
         return ref
@@ -54,22 +56,23 @@ def told_apart(ref: CopyRef, webspace: Webspace, taken: Mapping[CopyRef, Webspac
 
 
 def own_name(ref: VaultCertificateRef, thumbprint: Thumbprint | None) -> str:
-    """Return how a public certificate of ours is named: it has no tags to say of which vault object it is."""
+    """Return the name of a public certificate that Certroll uploads.
+
+    The name includes the vault object, because Azure stores no tags with a public certificate.
+    """
     return f"{OWN_PREFIX}{ref.vault}-{ref.name}-{thumbprint}".lower()
 
 
 def why_full(snapshot: Snapshot, webspace: Webspace) -> str:
-    """Return that a webspace takes no more certificates, empty where it does."""
+    """Return why a webspace takes no more certificates, empty if it takes more."""
     held = len(snapshot.fleet.certificates_in(webspace))
     if held < MOST_IN_WEBSPACE:
         return ""
-    return (
-        f"{webspace} holds {held} certificates, and takes {MOST_IN_WEBSPACE} at most: delete what is superseded there"
-    )
+    return f"{webspace} holds {held} certificates, and takes {MOST_IN_WEBSPACE} at most: delete superseded ones there"
 
 
-def room_for(snapshot: Snapshot, copy: WebspaceCertificate, plan: ServerFarm | None) -> ServerFarm | Skip:
-    """Return the plan by which the copy can be uploaded, or why it cannot."""
+def plan_for_upload(snapshot: Snapshot, copy: WebspaceCertificate, plan: ServerFarm | None) -> ServerFarm | Skip:
+    """Return the App Service plan for the upload of the copy, or the reason why Certroll cannot upload it."""
     if plan is None:
         return Skip(copy_subject(copy.ref, copy.webspace), Reason.NO_PLAN_IN_WEBSPACE, PLANLESS)
     if copy.site is None and (full := why_full(snapshot, copy.webspace)):

@@ -1,4 +1,4 @@
-"""Which edits bring the settings of an app to the current version."""
+"""Decide which edits bring the settings of an app to the current version."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,10 @@ from shared.domain.snapshot.snapshot import Snapshot
 def roll_edits(
     snapshot: Snapshot, site: Site, settings: SiteSettings, stale: tuple[Thumbprint, ...]
 ) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring an app's settings to the current version; `stale` has the last good one first."""
+    """Return the edits that bring an app's settings to the current version.
+
+    `stale` are the older thumbprints to replace, with the last good thumbprint first.
+    """
     current = snapshot.lineage.current
     if current is None:
         return ()
@@ -24,22 +27,22 @@ def roll_edits(
     loaded = live_at(snapshot, site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
     loaded |= roots_at(snapshot, site.ref) & set(settings.root_list)
     pins = [
-        SettingEdit(one.key, new, (one.thumbprint,), stale[0] if stale[0] in loaded else one.thumbprint)
-        for one in settings.pins
-        if one.thumbprint in stale
+        SettingEdit(pin.key, new, (pin.thumbprint,), stale[0] if stale[0] in loaded else pin.thumbprint)
+        for pin in settings.pins
+        if pin.thumbprint in stale
     ]
     return (*lists, *pins)
 
 
 def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:
-    """Return the names of the settings that are lists of the app, but for a root list that it does not heed."""
-    keys = {one.key for one in settings.references if is_list(one.key)}
+    """Return the names of the app's list settings, without a root list if the app does not support root lists."""
+    keys = {reference.key for reference in settings.references if is_list(reference.key)}
     return tuple(sorted(key for key in keys if site.supports_root_list or is_load_list(key)))
 
 
 def _first_root(settings: SiteSettings, thumbprint: Thumbprint) -> SettingEdit:
-    """Return the edit that puts the thumbprint at the end of the root list, which is made where there is none."""
-    known = {*settings.digests, *(one.key for one in settings.references)}
+    """Return the edit that appends the thumbprint to the root list, and creates the list if the app has none."""
+    known = {*settings.digests, *(reference.key for reference in settings.references)}
     key = next((key for key in sorted(known) if is_root_list(key)), None)
     return SettingEdit(key or ROOT_LIST, thumbprint, (), None, whole=key is None)
 
@@ -47,22 +50,27 @@ def _first_root(settings: SiteSettings, thumbprint: Thumbprint) -> SettingEdit:
 def _list_edit(
     snapshot: Snapshot, site: Site, settings: SiteSettings, key: str, stale: tuple[Thumbprint, ...], new: Thumbprint
 ) -> Iterable[SettingEdit]:
-    listed = {one.thumbprint for one in settings.references if one.key == key}
-    old = tuple(one for one in stale if one in listed)
+    listed = {reference.thumbprint for reference in settings.references if reference.key == key}
+    old = tuple(thumbprint for thumbprint in stale if thumbprint in listed)
     everything = settings.loads_everything and is_load_list(key)
     if not old or new in listed or everything:
         return
     live = live_for(snapshot, settings, key)
-    last_good = next((one for one in old if one in live), old[0])
+    last_good = next((thumbprint for thumbprint in old if thumbprint in live), old[0])
     needed = {last_good, *(pin.thumbprint for pin in settings.pins)}
     leaving = tuple(
-        one for one in old if one not in live or (one not in needed and _may_leave(snapshot, site, one, last_good))
+        thumbprint
+        for thumbprint in old
+        if thumbprint not in live or (thumbprint not in needed and _may_leave(snapshot, site, thumbprint, last_good))
     )
     yield SettingEdit(key, new, leaving, last_good)
 
 
 def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:
-    """Say whether a version before the last good one may leave: when it expired, or the last good one is proven."""
+    """Return True if the list may lose a version that is older than the last good version.
+
+    An older version may leave the list if it expired, or if the app has proven the last good version.
+    """
     version = snapshot.lineage.version_of(thumbprint)
     expired = version is not None and version.not_after <= snapshot.now
     return expired or last_good in snapshot.rollout.proven_at(site.ref)

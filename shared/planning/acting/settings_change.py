@@ -1,7 +1,7 @@
-"""The careful write of an app's settings, which Azure replaces as a whole: one edit of ours, and nobody's work lost.
+"""Write edits into an app's settings, which Azure replaces as a whole, so that edits of other people survive.
 
-The window that is left is between the read and the write; it is closed where Azure honours If-Match (not documented)
-and otherwise some tens of milliseconds long: see docs/explanation/app-settings.md.
+Another writer's edit can be lost only between Certroll's read and write, some tens of milliseconds. If Azure honours
+If-Match (not documented), Azure refuses a write after another edit. See docs/explanation/app-settings.md.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class SettingsChange(Traits):
-    """Edits of the settings of one app, in one write, which restarts it once."""
+    """All edits of the settings of one app, in one write, so that the app restarts once."""
 
     settings: SiteSettings
     edits: tuple[SettingEdit, ...]
@@ -36,44 +36,49 @@ class SettingsChange(Traits):
 
     @property
     def subject(self) -> str:
-        """The app."""
+        """The name of the app whose settings change, as text for people."""
         return settings_subject(self.settings.site)
 
     @property
     def site(self) -> SiteRef | None:
-        """The app."""
+        """The app whose settings change."""
         return self.settings.site
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprints that it puts in."""
+        """The thumbprints that the edits add."""
         return frozenset(edit.add for edit in self.edits if edit.add is not None)
 
     @property
     def settings_write(self) -> SettingsWrite:
-        """The edits."""
+        """The settings as the plan saw them, with the edits."""
         return SettingsWrite(self.settings, self.edits)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the edits done; a restart also fetches what Key Vault references lead to."""
+        """Return the snapshot with the edits done.
+
+        The write restarts the app, so that App Service also fetches the values of its Key Vault references.
+        """
         version = snapshot.lineage.current.version if snapshot.lineage.current else None
         after = fetched(edited_settings(self.settings, self.edits), snapshot.lineage.ref, version)
         return snapshot.with_settings(replace(after, changing=True))
 
     def perform(self, ports: Ports) -> bool:
-        """Read, compare with what was planned against, write once, and return when Azure shows it.
+        """Read the settings, compare them with the plan, write once, and return when Azure shows the edits.
 
-        Raises Conflict where another setting changed meanwhile, or an edit no longer applies.
+        Raises Conflict if another setting changed meanwhile, or if an edit no longer applies.
         """
         site = self.settings.site
         seen = ports.app_service.settings_to_edit(site)
         if all_done(seen.values, self.edits):
             return False
         if moved := changed_elsewhere(seen.digests, self.settings.digests, self.edits):
-            raise Conflict(f"{self.subject}: {', '.join(moved)} changed since it was observed; it is planned again")
+            raise Conflict(
+                f"{self.subject}: {', '.join(moved)} changed since Certroll observed it; Certroll plans again"
+            )
         values = edited_values(seen.values, self.edits)
         if not all_done(values, self.edits):
-            raise Conflict(f"{self.subject}: what was to be edited is gone; it is planned again")
+            raise Conflict(f"{self.subject}: the values to edit are gone; Certroll plans again")
         ports.app_service.put_settings(replace(seen, values=values))
         settle(
             ports.clock,

@@ -1,4 +1,4 @@
-"""Waiting until Azure shows what was written: its reads lag behind its writes by seconds."""
+"""Wait until Azure shows a write of Certroll, because Azure's reads lag behind its writes by seconds."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,8 +13,8 @@ PATIENCE = timedelta(seconds=60)
 """How long Azure may go on to show the old state after a write; users of the az CLI saw it do so for seconds
 (azure-cli issue 15950)."""
 UPLOAD_PATIENCE = timedelta(seconds=20)
-"""How long Azure may take to show an upload under a new name. It is shorter than that of other writes: a run may upload
-to many webspaces one after the other, and the next run finds an upload that this one did not see."""
+"""How long Azure may take to show an upload under a new name. This patience is short: a run may upload to many
+webspaces one after the other, and the next run finds an upload that this run did not see."""
 FIRST_PAUSE_SECONDS = 1.0
 """The first pause before Certroll reads again; each further pause is twice the one before."""
 LONGEST_PAUSE_SECONDS = 8.0
@@ -23,18 +23,19 @@ LONGEST_PAUSE_SECONDS = 8.0
 
 def settle(
     clock: Clock,
-    look: Callable[[], Seen],
+    read: Callable[[], Seen],
     accept: Callable[[Seen], bool],
     what: str,
     patience: timedelta = PATIENCE,
 ) -> Seen:
-    """Return the first sight that is accepted, looking again for up to a minute. Raises NotSettled naming `what`.
+    """Read until `accept` returns True, and return the accepted state. Raises NotSettled after `patience`.
 
-    Users of the az CLI report "imported, then not found" where this wait is missing (azure-cli issue 15950).
+    `what` is the name of the resource for the exception. Users of the az CLI, which does not wait, report
+    "imported, then not found" (azure-cli issue 15950).
     """
     give_up = clock.now() + patience
     pause = FIRST_PAUSE_SECONDS
-    while not accept(seen := look()):
+    while not accept(seen := read()):
         if clock.now() + timedelta(seconds=pause) > give_up:
             raise NotSettled(f"{what} still shows the old state after {patience.total_seconds():.0f} s")
         clock.sleep(pause)

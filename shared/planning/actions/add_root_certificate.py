@@ -1,7 +1,7 @@
-"""Put a root certificate into an App Service Environment, beside those that are there.
+"""Put a root certificate into an App Service Environment, next to the existing root certificates.
 
-An environment gets it where the tag `certroll-root-of` of the vault object names it. Apps trust it from their next
-start after a stop on, which is another matter: see shared/controllers/environment/controller.py.
+The tag `certroll-root-of` of the vault object names the environments. Running apps trust the root only after a stop and
+a start, which shared/controllers/environment/controller.py performs.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from shared.domain.names import RootRef, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import opted_out
-from shared.planning.acting.about_root import AboutRoot, environments_asked, has_root, look
+from shared.planning.acting.about_root import AboutRoot, environments_asked, has_root, read_root
 from shared.planning.acting.new_copy import own_name
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.acting.subjects import root_subject
@@ -29,37 +29,37 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class AddRootCertificate(AboutRoot):
-    """Put the public part of a version into an environment as a root, under a name of its own."""
+    """Put the public part of a version into an environment as a root certificate with a name of its own."""
 
     ref: VaultCertificateRef
     version: CertificateVersion
     root: RootCertificate
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """A root of an environment."""
+        """Return the requirements for a root certificate of an environment."""
         return (Case(current, Use.ROOT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the root."""
+        """Return the snapshot with the root certificate."""
         return snapshot.with_root(self.root)
 
     def perform(self, ports: Ports) -> bool:
-        """Put the root unless it is there; return once Azure shows it. Raises Rejected: the name is taken.
+        """Put the root certificate unless the environment has it, and return once Azure shows it.
 
-        It is noted before it is put: a crash right after that is no excuse to forget that apps have to be stopped and
-        started for it.
+        Certroll records the root before the write. After a crash Certroll still knows that it must stop and start the
+        apps for the root. Raises Rejected if another root certificate has the name.
         """
-        if (seen := look(ports, self.root.ref)) is not None:
+        if (seen := read_root(ports, self.root.ref)) is not None:
             if self._is(seen):
                 return False
-            raise Rejected(f"{self.subject}: the name is taken by {seen.thumbprint}; delete that one")
+            raise Rejected(f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate")
         der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
         now = ports.clock.now()
         ports.environment_records.change(
-            self.root.ref.environment, lambda one: one.noting(self.version.thumbprint, now)
+            self.root.ref.environment, lambda record: record.noting(self.version.thumbprint, now)
         )
         ports.environments.put_root(self.root, der)
-        settle(ports.clock, lambda: look(ports, self.root.ref), self._is, self.subject, UPLOAD_PATIENCE)
+        settle(ports.clock, lambda: read_root(ports, self.root.ref), self._is, self.subject, UPLOAD_PATIENCE)
         return True
 
     def _is(self, seen: RootCertificate | None) -> bool:
@@ -67,7 +67,7 @@ class AddRootCertificate(AboutRoot):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose it for every environment that should trust the current version and does not have it as a root."""
+    """Propose the root for every environment that the tag names and that lacks the current version as a root."""
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return
@@ -79,7 +79,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         name = own_name(lineage.ref, current.thumbprint)
         root = RootCertificate(RootRef(environment.ref, name), environment.location, current.thumbprint)
         if spot := _hidden(snapshot, environment):
-            yield Skip(root_subject(root.ref), Reason.NOT_SEEN, f"{spot.subject} cannot be seen ({spot.detail})")
+            yield Skip(root_subject(root.ref), Reason.NOT_SEEN, f"Certroll cannot read {spot.subject} ({spot.detail})")
         elif opted_out(environment.tags):
             detail = f"environment {environment.ref} carries the tag certroll: off"
             yield Skip(root_subject(root.ref), Reason.OPTED_OUT, detail)
@@ -88,6 +88,9 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _hidden(snapshot: Snapshot, environment: Environment) -> BlindSpot | None:
-    """Return why the roots of the environment are not known: one that is there must not be put, and apps stopped."""
+    """Return the blind spot that hides the roots of the environment, None if Certroll can read them.
+
+    If the environment has the root already, Certroll must not put it again and stop apps for it.
+    """
     subject = roots_subject(environment.ref)
     return next((spot for spot in snapshot.fleet.blind_spots if spot.subject == subject), None)

@@ -1,7 +1,7 @@
-"""Delete an upload that a newer version has superseded, when nothing can need it any more.
+"""Delete an upload that a newer version has superseded, once no binding and no app can need it.
 
-Azure refuses to delete a certificate that is bound, and deletes one that an app setting names: that check is ours alone
-(Azure docs, support articles on deleting certificates; platform facts 1.5). Every doubt keeps the certificate.
+Azure refuses to delete a bound certificate. Azure does not check whether an app setting names the certificate, so
+Certroll checks that (Azure docs, support articles on deleting certificates). In doubt Certroll keeps the certificate.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from shared.domain.intent import Intent
 from shared.domain.names import SiteRef
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.planning.acting.about_copy import AboutCopy, look
+from shared.planning.acting.about_copy import AboutCopy, read_copy
 from shared.planning.acting.settle import settle
 from shared.planning.plan import Phase, Skip, Step
 from shared.ports import Ports
@@ -25,20 +25,21 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class DeleteCertificate(AboutCopy):
-    """Delete one upload. `apps` are the sites and slots whose settings could name it."""
+    """Delete one superseded upload from App Service."""
 
     copy: WebspaceCertificate
     apps: tuple[SiteRef, ...]
+    """The sites and slots whose settings could name the upload."""
     phase: ClassVar[Phase] = Phase.DELETE
     is_staged: ClassVar[bool] = False
 
     @property
     def deletes_copy(self) -> WebspaceCertificate:
-        """The upload."""
+        """The upload that the action deletes."""
         return self.copy
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Nothing: the action is about an older version."""
+        """Return no requirements, because the action is about an older version."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -46,27 +47,30 @@ class DeleteCertificate(AboutCopy):
         return snapshot.without_certificate(self.copy.ref)
 
     def perform(self, ports: Ports) -> bool:
-        """Read the settings of every app once more, delete, and return once it is gone.
+        """Read the settings of every app again, delete the upload, and return once Azure no longer shows it.
 
-        Raises Conflict where the upload is another one now, or where an app has come to name it.
+        Raises Conflict if another certificate has the name now, or if an app names the upload now.
         """
-        seen = look(ports, self.copy.ref)
+        seen = read_copy(ports, self.copy.ref)
         if seen is None:
             return False
         elsewhere = seen.site is None and seen.webspace != self.copy.webspace
         if elsewhere or (seen.thumbprint, seen.source) != (self.copy.thumbprint, None):
-            raise Conflict(f"{self.subject} changed since it was observed; it is planned again")
+            raise Conflict(f"{self.subject} changed since Certroll observed it; Certroll plans again")
         for app in self.apps:
             if self.copy.thumbprint in read_settings(ports.app_service.settings(app)).mentioned:
-                raise Conflict(f"{self.subject}: the settings of {app} have come to name it; it is planned again")
+                raise Conflict(f"{self.subject}: the settings of {app} name the upload now; Certroll plans again")
         ports.app_service.delete_certificate(self.copy.ref)
-        settle(ports.clock, lambda: look(ports, self.copy.ref), lambda now: now is None, self.subject)
+        settle(ports.clock, lambda: read_copy(ports, self.copy.ref), lambda now: now is None, self.subject)
         return True
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose to delete every upload of an older version. The guard `still_needed` refuses most of these steps."""
-    for copy in sorted(snapshot.fleet.certificates, key=lambda one: one.ref):
+    """Propose to delete every upload of an older version.
+
+    The guard `still_needed` refuses most of the proposed deletions.
+    """
+    for copy in sorted(snapshot.fleet.certificates, key=lambda copy: copy.ref):
         claimed = copy.ref.public or snapshot.lineage.has_key_of(copy.thumbprint)
         if copy.source is None and claimed and snapshot.lineage.is_stale(copy.thumbprint):
             near = (*snapshot.settings_near(copy), *snapshot.settings_sharing(copy))

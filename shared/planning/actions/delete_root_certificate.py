@@ -1,7 +1,8 @@
-"""Take the root of an older version out of an App Service Environment, long after the new one came beside it.
+"""Delete the root certificate of an older version from an App Service Environment, long after the new root came.
 
-Apps that run go on trusting it until they start anew. What still needs it nobody can see from here: partners and
-servers hold certificates that lead to it. So it is only done where operators ask for it, and after a grace.
+Running apps trust a deleted root until they start again. Certroll cannot see who still needs the old root, because
+partners and servers hold certificates that it issued. Therefore Certroll deletes roots only with
+CERTROLL_DELETE_SUPERSEDED=on and after CERTROLL_DELETE_GRACE.
 """
 
 from collections.abc import Iterable
@@ -14,33 +15,36 @@ from shared.domain.fleet.copies import RootCertificate
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.planning.acting.about_root import AboutRoot, environments_asked, look
+from shared.planning.acting.about_root import AboutRoot, environments_asked, read_root
 from shared.planning.plan import Skip, Step
 from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteRootCertificate(AboutRoot):
-    """Take a superseded root out of its environment."""
+    """Delete a superseded root certificate from its environment."""
 
     root: RootCertificate
 
     @property
     def deletes_root(self) -> RootCertificate:
-        """The root."""
+        """The root certificate that the action deletes."""
         return self.root
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Nothing: the action is about an older version."""
+        """Return no requirements, because the action is about an older version."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot without the root."""
+        """Return the snapshot without the root certificate."""
         return snapshot.without_root(self.root.ref)
 
     def perform(self, ports: Ports) -> bool:
-        """Delete it, unless it is gone. Raises Conflict where another certificate has its name by now."""
-        seen = look(ports, self.root.ref)
+        """Delete the root certificate unless Azure has none of that name.
+
+        Raises Conflict if another certificate has the name of the root now.
+        """
+        seen = read_root(ports, self.root.ref)
         if seen is None:
             return False
         if seen.thumbprint != self.root.thumbprint:
@@ -50,8 +54,11 @@ class DeleteRootCertificate(AboutRoot):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose to delete every root of an older version. The guard `still_needed` refuses most of these steps."""
-    environments = {one.ref for one in environments_asked(snapshot)[0]}
-    for root in sorted(snapshot.fleet.roots, key=lambda one: one.ref):
+    """Propose to delete every root of an older version.
+
+    The guard `still_needed` refuses most of the proposed deletions.
+    """
+    environments = {environment.ref for environment in environments_asked(snapshot)[0]}
+    for root in sorted(snapshot.fleet.roots, key=lambda root: root.ref):
         if root.ref.environment in environments and root.is_root and snapshot.lineage.is_stale(root.thumbprint):
             yield Step(DeleteRootCertificate(root), Reason.SUPERSEDED)

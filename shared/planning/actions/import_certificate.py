@@ -1,6 +1,7 @@
-"""Import a vault certificate where it is asked for and is missing: a webspace, or a site that has its own.
+"""Import a vault certificate into each place that the tag `certroll-import-to` names and that lacks it.
 
-From then on it is a copy like any other: synced with each version, and never deleted.
+A place is a webspace, or a site that has certificates of its own. Certroll then syncs the imported copy with each new
+version, and never deletes it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,37 +21,41 @@ from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import IMPORT_NAME, IMPORT_TO, Target
 from shared.domain.targets import names_of_plan, names_of_site, names_of_webspace
-from shared.planning.acting.about_copy import AboutCopy, look
+from shared.planning.acting.about_copy import AboutCopy, read_copy
 from shared.planning.acting.named_targets import named_targets, target_subject
-from shared.planning.acting.new_copy import told_apart, why_full
+from shared.planning.acting.new_copy import unique_name, why_full
 from shared.planning.acting.settle import settle
 from shared.planning.plan import Skip, Step, View
 from shared.ports import Ports
 
 
 class Place(NamedTuple):
-    """Where a copy goes: a webspace, or one site of it that has its own, by a plan that is there."""
+    """A place for an imported copy: a webspace, or a site that has certificates of its own."""
 
     webspace: Webspace
     site: SiteRef | None
+    """The site, None if the whole webspace shares the copy."""
     plan: ServerFarm
+    """An App Service plan of the webspace, which the import must name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportCertificate(AboutCopy):
-    """Import the vault certificate. `vault_id` is the resource id of the vault, None where no copy of it tells."""
+    """Import the vault certificate into one place."""
 
     copy: WebspaceCertificate
     plan: ServerFarm
     version: CertificateVersion
     lineage: Lineage
     vault_id: str | None
+    """The resource id of the vault, None if no imported copy of the fleet names it."""
     app_service: Principal
+    """The service principal by which App Service reads the vault."""
     is_staged: ClassVar[bool] = False
     needs_view: ClassVar[View] = View.COPIES
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """An import, which replaces nothing."""
+        """Return the requirements for an import that replaces no version."""
         return (Case(current, Use.IMPORT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -58,50 +63,52 @@ class ImportCertificate(AboutCopy):
         return snapshot.with_certificate(self.copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Import unless a certificate of that name is there; return once Azure shows it.
+        """Import the vault certificate unless the place has a copy, and return once Azure shows the copy.
 
-        Raises Rejected where App Service may not read the vault, with what is missing and the command that mends it;
-        where that cannot be told, Azure is asked, whose refusal then says so.
+        Raises Rejected if another certificate has the name, or if App Service lacks rights on the vault. The exception
+        then names the missing right and the command that grants it. If Certroll cannot read the
+        rights, only Azure's refusal shows a missing right.
         """
-        if (seen := look(ports, self.copy.ref)) is not None:
+        if (seen := read_copy(ports, self.copy.ref)) is not None:
             if self._is_there(seen):
                 return False
             raise Rejected(
-                f"{self.subject}: the name is taken; set {IMPORT_NAME} on the vault certificate, or delete it"
+                f"{self.subject}: another certificate has the name; delete it, or set {IMPORT_NAME} on the "
+                "vault certificate"
             )
         vault_id = self.vault_id or self._find(ports)
         if lacking := self._lacking(ports, vault_id):
             raise Rejected(lacking, Reason.VAULT_ACCESS_LACKING)
         copy = replace(self.copy, key_vault_id=vault_id, key_vault_secret=self.lineage.ref.name)
         ports.app_service.import_certificate(copy, self.plan)
-        settle(ports.clock, lambda: look(ports, copy.ref), self._is_there, self.subject)
+        settle(ports.clock, lambda: read_copy(ports, copy.ref), self._is_there, self.subject)
         return True
 
     def _lacking(self, ports: Ports, vault_id: str) -> str:
-        """Return what App Service lacks on the vault, empty where nothing is known to be missing."""
+        """Return which right App Service lacks on the vault, empty if Certroll knows of no missing right."""
         try:
             access = judge(ports.vault_rights.settings(vault_id), self.app_service, self.lineage.ref.name)
         except AzureError:
-            return ""  # we may not look: Azure itself knows
+            return ""  # Azure itself refuses the import if a right is missing
         return access.detail if access.verdict is AccessVerdict.LACKING else ""
 
     def _is_there(self, seen: WebspaceCertificate | None) -> bool:
-        """Say whether what is seen is the copy: of this vault certificate, and in this place."""
+        """Return True if the certificate comes from this vault certificate and is in this place."""
         if seen is None or seen.source != self.lineage.ref:
             return False
         return seen.site is not None or seen.webspace == self.copy.webspace
 
     def _find(self, ports: Ports) -> str:
-        """Return the vault's resource id. Raises NotFound where no subscription that is seen has it."""
+        """Return the vault's resource id. Raises NotFound if no visible subscription has the vault."""
         here = self.copy.ref.subscription
-        for subscription in sorted(ports.app_service.subscriptions(), key=lambda one: (one != here, one)):
+        for subscription in sorted(ports.app_service.subscriptions(), key=lambda name: (name != here, name)):
             if (found := ports.vault_rights.vaults(subscription).get(self.lineage.ref.vault)) is not None:
                 return found
         raise NotFound(f"{self.subject}: ARM shows no vault {self.lineage.ref.vault}; grant Reader on the vault")
 
 
 def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
-    """Propose it for every place that the tag names and that has no copy of the vault certificate."""
+    """Propose an import for every place that the tag names and that has no copy of the vault certificate."""
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return
@@ -127,16 +134,22 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
 
 
 def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
-    """Return why nothing can be imported there now, None where it can."""
+    """Return why Certroll cannot import into the place now, None if it can."""
     refusal = snapshot.lineage.refusal
     if refusal is not None:
-        return Reason.NEWEST_REFUSED, f"App Service imports the newest version, which is refused: {refusal.detail}"
+        return (
+            Reason.NEWEST_REFUSED,
+            f"Certroll refuses the newest version, which App Service would import: {refusal.detail}",
+        )
     full = why_full(snapshot, place.webspace) if place.site is None else ""
     return (Reason.WEBSPACE_FULL, full) if full else None
 
 
 def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
-    """Return every place that a copy can go to, with all names that it goes by: its own, its plans' and its sites'."""
+    """Return every place for a copy, by its id, with all names by which a tag may name the place.
+
+    A webspace also has the names of its App Service plans and sites.
+    """
     found: dict[str, tuple[Place, frozenset[str]]] = {}
 
     def add(place: Place, names: frozenset[str]) -> None:
@@ -157,7 +170,7 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
 
 
 def _off(snapshot: Snapshot, target: Target) -> SiteRef | None:
-    """Return the site that the target names, if operators took it out; None otherwise."""
+    """Return the site that the target names if the site carries `certroll: off`, None otherwise."""
     named = (site.ref for site in snapshot.fleet.sites if str(target) in names_of_site(site.ref))
     return next((ref for ref in named if snapshot.fleet.opted_out(ref)), None)
 
@@ -186,12 +199,13 @@ def _import(
 
 
 def _name(lineage: Lineage, place: Place, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
-    """Return the name of the copy: as az gives it (`{group}-{vault}-{certificate}`), unless a tag says another.
+    """Return the name of the copy, from the tag `certroll-import-name`, else `{group}-{vault}-{certificate}`.
 
-    Where another webspace of the resource group has that name, this one's is told apart.
+    The az CLI names copies `{group}-{vault}-{certificate}`, too. The name gets a suffix if another webspace of the
+    resource group has a certificate of that name.
     """
     group = place.plan.resource_group
     name = (IMPORT_NAME.value_in(lineage.tags) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}").lower()
     if place.site is not None:
         return CopyRef.of_site(place.site, name, public=False)
-    return told_apart(CopyRef(place.webspace.subscription, group, name), place.webspace, taken)
+    return unique_name(CopyRef(place.webspace.subscription, group, name), place.webspace, taken)

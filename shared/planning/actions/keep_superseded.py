@@ -1,8 +1,8 @@
-"""Keep a version that app settings name, when the imported copy under it is replaced.
+"""Upload an old version that app settings still name before a sync replaces the imported copy of that version.
 
-A sync, ours or Azure's own within 24 hours, replaces an imported copy in place; an app that names the old thumbprint
-would not start with it again. The version is brought into the webspace once more, as an upload under a name of its own,
-so that old and new are live together.
+Certroll syncs an imported copy, or Azure syncs it within 24 hours. A sync replaces the copy in place, and an app that
+names the old thumbprint would then start without its certificate. Certroll therefore uploads the old version under a
+name of its own, so that the old and the new version are live together.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from shared.domain.names import CopyRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import named_stale, stale_in
-from shared.planning.acting.about_copy import look
+from shared.planning.acting.about_copy import read_copy
 from shared.planning.acting.new_copy import PLANLESS, own_copy, why_full
 from shared.planning.acting.subjects import copy_subject
 from shared.planning.actions.upload_certificate import UploadCertificate
@@ -31,22 +31,23 @@ from shared.ports import Ports
 class KeepSuperseded(UploadCertificate):
     """Upload a superseded version of the vault certificate into a webspace, under a name of its own.
 
-    `held_by` is the imported copy that holds the version now, None where none does any more. Where Azure does not take
-    a thumbprint that it holds already, the upload has to wait for the sync of that copy.
+    If Azure refuses a thumbprint that the webspace holds already, Certroll uploads after the sync of the imported copy.
     """
 
     held_by: CopyRef | None = None
+    """The imported copy that holds the version now, None if no copy holds it."""
     is_staged: ClassVar[bool] = False
     protects: ClassVar[bool] = True
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Nothing: the action is about an older version."""
+        """Return no requirements, because the action is about an older version."""
         return ()
 
     def perform(self, ports: Ports) -> bool:
-        """Upload the version unless it is there; return once Azure shows it.
+        """Upload the version unless the webspace has it, and return once Azure shows it.
 
-        Raises NotYet where Azure takes it only after the sync, NotKept where it cannot be had at all.
+        Raises NotYet if Azure takes the upload only after the sync. Raises NotKept if Certroll cannot read the version
+        or Azure refuses it.
         """
         try:
             if self._is_there(ports):
@@ -56,21 +57,25 @@ class KeepSuperseded(UploadCertificate):
         try:
             pfx = ports.vault.pfx(self.ref, self.version.version, self.version.thumbprint)
         except (Denied, NotFound, Rejected) as error:
-            raise NotKept(f"{self.subject}: the old version cannot be read, so there is no overlap: {error}") from error
+            raise NotKept(
+                f"{self.subject}: Certroll cannot read the old version, so the new version replaces it at once: {error}"
+            ) from error
         try:
             self.send(ports, pfx)
         except (Denied, Rejected, NotSettled) as error:
             if not isinstance(error, Denied) and self._is_imported(ports):
-                raise NotYet(f"{self.subject} goes up after the sync: {error}") from error
-            raise NotKept(f"{self.subject}: Azure does not take it, so there is no overlap: {error}") from error
+                raise NotYet(f"{self.subject} is uploaded after the sync: {error}") from error
+            raise NotKept(
+                f"{self.subject}: Azure refuses the upload, so the new version replaces the old at once: {error}"
+            ) from error
         return True
 
     def _is_imported(self, ports: Ports) -> bool:
-        return self.held_by is not None and self.holds(look(ports, self.held_by))
+        return self.held_by is not None and self.holds(read_copy(ports, self.held_by))
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose it for every version that settings name and that only an imported copy holds, or none any more."""
+    """Propose an upload for every version to keep, or a skip if Certroll cannot upload the version."""
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     for webspace in sorted({copy.webspace for copy in snapshot.copies if copy.site is None}):
         plan = snapshot.fleet.plan_in(webspace)
@@ -88,10 +93,10 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion, ...]:
-    """Return the versions of the webspace that a sync takes away, or took away, from apps that name them.
+    """Return the versions that apps of the webspace name and that a sync removes or has removed.
 
-    What only a sync with the vault's newest version can bring is not among them. Where the settings of an app cannot be
-    read, it may name what an imported copy holds.
+    The newest version of the vault is excluded, because a sync brings it. If Certroll cannot read the settings of an
+    app, every version in an imported copy counts as named.
     """
     lineage, fleet = snapshot.lineage, snapshot.fleet
     imported = {copy.thumbprint for copy in snapshot.copies if copy.webspace == webspace}
@@ -99,8 +104,8 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
     unread = any(spot.settings_only and spot.hides(webspace) for spot in fleet.blind_spots)
     wanted: set[Thumbprint | None] = set(imported) if unread else set()
     current = {lineage.current.thumbprint} if lineage.current and lineage.refusal else set[Thumbprint]()
-    for settings in (one.without_roots for one in snapshot.settings_in(webspace)):
-        wanted |= settings.named & (imported | current)  # Azure itself brings a newest version that is refused
+    for settings in (settings.without_roots for settings in snapshot.settings_in(webspace)):
+        wanted |= settings.named & (imported | current)  # Azure syncs even a newest version that Certroll refuses
         listed = settings.loads_everything or (lineage.current and lineage.current.thumbprint in settings.load_list)
         if not listed:
             wanted |= set(named_stale(snapshot, settings)[:1])
@@ -117,9 +122,9 @@ def _holds(copy: WebspaceCertificate, webspace: Webspace, thumbprint: Thumbprint
 
 def _refusal(snapshot: Snapshot, version: CertificateVersion, plan: ServerFarm | None) -> str:
     if version.not_after <= snapshot.now:
-        return f"it expired at {version.not_after:%Y-%m-%d %H:%M} UTC, so it is not kept beside the new version"
+        return f"the old version expired at {version.not_after:%Y-%m-%d %H:%M} UTC, so Certroll does not keep it"
     if not version.enabled:
-        return "this version is disabled in the vault, so it cannot be kept beside the new one: enable it until then"
+        return "the old version is disabled in the vault, so Certroll cannot keep it: enable it until no app names it"
     if plan is None:
         return PLANLESS
     return why_full(snapshot, plan.webspace)

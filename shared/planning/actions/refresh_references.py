@@ -1,4 +1,4 @@
-"""Ask App Service to fetch what an app's Key Vault references lead to; by itself it does so once a day."""
+"""Ask App Service to fetch the values of an app's Key Vault references, which App Service does only once a day."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,7 +21,10 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class RefreshReferences(Traits):
-    """Have the Key Vault references of one app fetched again, which restarts it where a value changed."""
+    """Make App Service fetch the Key Vault references of one app again.
+
+    App Service restarts the app if a value changed.
+    """
 
     settings: SiteSettings
     version: str
@@ -30,52 +33,62 @@ class RefreshReferences(Traits):
 
     @property
     def subject(self) -> str:
-        """The references."""
+        """The Key Vault references of the app, as text for people."""
         return f"Key Vault references of {self.settings.site}"
 
     @property
     def site(self) -> SiteRef | None:
-        """The app."""
+        """The app whose references App Service fetches."""
         return self.settings.site
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """Nothing: the app reads the vault, not the webspace."""
+        """Empty, because the app reads the vault instead of the webspace."""
         return frozenset()
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """What the app uses, in place of the version before."""
+        """Return the requirements for an app that uses the current version in place of the version before."""
         lineage = snapshot.lineage
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot in which the app has the current version."""
+        """Return the snapshot with the current version in the references of the app."""
         return snapshot.with_settings(fetched(self.settings, snapshot.lineage.ref, self.version))
 
     def perform(self, ports: Ports) -> bool:
-        """Ask for one refresh. Where the answer is lost it is not asked again: the next look tells."""
+        """Ask for one refresh.
+
+        If the answer is lost, Certroll does not ask again, because the next run reads the result.
+        """
         with suppress(OutcomeUnknown):
             ports.app_service.refresh_references(self.settings.site)
         return True
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose it where a reference to this vault certificate still leads to another version.
+    """Propose a refresh for every app with a reference that still leads to an older version.
 
-    The setting stays as it is. A reference that names a version is its owner's choice, and only reported.
+    Certroll does not change the setting that holds the reference. If a reference names a version, Certroll only reports
+    the reference.
     """
     current, ref = snapshot.lineage.current, snapshot.lineage.ref
-    if current is None or snapshot.lineage.refusal is not None:  # a refresh always brings the vault's newest version
+    # A refresh always brings the newest version of the vault, also if Certroll refuses that version.
+    if current is None or snapshot.lineage.refusal is not None:
         return
-    older = {one.version.lower() for one in snapshot.lineage.versions} - {current.version.lower()}
-    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+    older = {version.version.lower() for version in snapshot.lineage.versions} - {current.version.lower()}
+    for settings in sorted(snapshot.fleet.settings, key=lambda settings: settings.site):
         site, record = snapshot.site(settings.site), snapshot.rollout.roll_of(settings.site)
-        ours = tuple(one for one in settings.vault_references if one.ref == ref)
-        pinned = sorted(one.key for one in ours if one.pinned not in {None, current.version.lower()})
+        ours = tuple(reference for reference in settings.vault_references if reference.ref == ref)
+        pinned = sorted(reference.key for reference in ours if reference.pinned not in {None, current.version.lower()})
         if pinned:
-            detail = f"{', '.join(pinned)} names another version of {ref}: write the new one, or none, to follow it"
+            detail = (
+                f"{', '.join(pinned)} names another version of {ref}: let the reference name the new version, or no "
+                "version to follow the vault"
+            )
             yield Skip(settings_subject(settings.site), Reason.PINNED_REFERENCE, detail, settings.site)
-        behind = any(one.pinned is None and (one.active is None or one.active in older) for one in ours)
+        behind = any(
+            reference.pinned is None and (reference.active is None or reference.active in older) for reference in ours
+        )
         asked = record is not None and record.state in WRITTEN
         if behind and not asked and site is not None and site.webspace is not None:
             yield Step(RefreshReferences(settings, current.version, site.webspace), Reason.STALE_REFERENCE)

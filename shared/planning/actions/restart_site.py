@@ -1,4 +1,4 @@
-"""Restart an app that loads every certificate: its list does not change, but files are made only at start."""
+"""Restart an app that loads every certificate, because App Service provides certificates only at the app's start."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,13 +21,14 @@ from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
 
 UNTOUCHED = frozenset({RollState.STALE, RollState.DEFERRED, RollState.REFUSED})
+"""The states of a roll in which Certroll has not yet restarted the app."""
 RECENT = timedelta(days=7)
-"""How old a version may be whose arrival asks for a restart: without a record, nobody knows when the app started."""
+"""How old a version may be for Certroll to restart an app. Without a record the last start of the app is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestartSite(Traits):
-    """Restart one app."""
+    """Restart one app, so that it loads the current version."""
 
     site: SiteRef
     webspace: Webspace
@@ -36,39 +37,40 @@ class RestartSite(Traits):
 
     @property
     def subject(self) -> str:
-        """The app."""
+        """The name of the app, as text for people."""
         return f"site {self.site}"
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """What it will load, which has to be there."""
+        """The thumbprint that the app will load, which must be live in the webspace."""
         return frozenset({self.version.thumbprint})
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """What the app loads, in place of the version before."""
+        """Return the requirements for an app that loads the current version in place of the version before."""
         lineage = snapshot.lineage
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot in which the app has started with this version."""
+        """Return the snapshot after the app's restart with this version."""
         return snapshot.with_start_of(self.site, self.webspace, self.version)
 
     def perform(self, ports: Ports) -> bool:
-        """Ask for one restart. Where the answer is lost it is not asked again: the probe tells."""
+        """Ask for one restart. If the answer is lost, Certroll does not ask again, because the app's probe tells."""
         with suppress(OutcomeUnknown):
             ports.app_service.restart(self.site)
         return True
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose it for apps that load everything and carry `certroll-restart: on`; others are only named.
+    """Propose a restart for apps that load every certificate and carry `certroll-restart: on`.
 
-    An app that also pins a version is restarted by the edit of the pin.
+    Without the tag `certroll-restart: on`, Certroll only reports that an app loads every certificate. An app that also
+    pins a version needs no restart of its own, because the edit of the pin restarts it.
     """
     version = snapshot.lineage.current
     if version is None or snapshot.now - version.created > RECENT:
         return
-    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+    for settings in sorted(snapshot.fleet.settings, key=lambda settings: settings.site):
         site = snapshot.site(settings.site)
         if site is None or settings.changing or not settings.loads_everything or not _concerns(snapshot, site):
             continue
@@ -88,7 +90,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _concerns(snapshot: Snapshot, site: Site) -> bool:
-    """Say whether the lineage is in the app's webspace."""
+    """Return True if the app can load a version of the lineage."""
     return any(
         copy.source == snapshot.lineage.ref or snapshot.lineage.version_of(copy.thumbprint) is not None
         for copy in snapshot.fleet.certificates_of(site.ref)

@@ -1,4 +1,4 @@
-"""Bring the last good values back: the inverse of the edits that the journal holds."""
+"""Bring the last good settings of an app back, by the inverse of the edits that the journal holds."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -20,21 +20,21 @@ from shared.planning.plan import Skip, Step
 
 @dataclass(frozen=True, slots=True)
 class RestoreAppSettings(SettingsChange):
-    """Take our own edits back, on the values as they stand now."""
+    """Take Certroll's own edits back in the present values of the settings."""
 
     protects: ClassVar[bool] = True
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Nothing: the action is about an older version."""
+        """Return no requirements, because the action is about an older version."""
         return ()
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose it for apps whose own probe failed for good after a roll.
+    """Propose to restore the settings of every app whose own probe failed for good after a roll.
 
-    Only what is still as we wrote it is taken back: a setting that somebody else wrote since is theirs.
+    Certroll restores only settings that still hold the values of its own write.
     """
-    for record in sorted(snapshot.rollout.rolls, key=lambda one: one.site):
+    for record in sorted(snapshot.rollout.rolls, key=lambda roll: roll.site):
         settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
         if record.state is not RollState.FAILED or settings is None or site is None or site.webspace is None:
             continue
@@ -46,13 +46,12 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 def restoring(
     settings: SiteSettings, record: RollRecord, live: Callable[[str], frozenset[Thumbprint]]
 ) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring the last good values back; empty where nothing of ours is left.
+    """Return the edits that bring the last good values back, empty if no edit of Certroll is left.
 
-    `live` says what a setting can name. What is no longer live cannot come back. Where that is so for one of several
-    settings, or where somebody else pinned the new version meanwhile, the new version stays in the lists for those that
-    keep it.
+    `live` returns the thumbprints that a setting can name. A setting keeps the new version if its old version is no
+    longer live. If a setting keeps the new version, or another writer pinned it, the new version stays in the lists.
     """
-    back = tuple(one for edit in record.edits if _is_ours(settings, edit) for one in inverse(edit))
+    back = tuple(undo for edit in record.edits if _is_ours(settings, edit) for undo in inverse(edit))
     kept = tuple(edit for edit in back if edit.add is None or edit.add in live(edit.key)) or back
     ours = {edit.key for edit in kept}
     pinned = {pin.thumbprint for pin in settings.pins if pin.key not in ours}
@@ -63,16 +62,16 @@ def restoring(
 
 
 def _is_ours(settings: SiteSettings, edit: SettingEdit) -> bool:
-    named = {one.thumbprint for one in settings.references if one.key == edit.key}
+    named = {reference.thumbprint for reference in settings.references if reference.key == edit.key}
     if edit.add is None:
         return edit.beside in named and not named & set(edit.remove)
     return edit.add in named
 
 
 def _loading(settings: SiteSettings, back: tuple[SettingEdit, ...]) -> Iterable[SettingEdit]:
-    """Let a pinned version be loaded again, where somebody else took it out of the load list meanwhile."""
+    """Yield edits that put a restored pin into the load list, if another writer took its thumbprint out meanwhile."""
     edited = {edit.key for edit in back}
-    for key in sorted({one.key for one in settings.references if is_load_list(one.key)} - edited):
-        listed = {one.thumbprint for one in settings.references if one.key == key}
+    for key in sorted({reference.key for reference in settings.references if is_load_list(reference.key)} - edited):
+        listed = {reference.thumbprint for reference in settings.references if reference.key == key}
         missing = dict.fromkeys(edit.add for edit in back if edit.add not in listed and edit.beside in listed)
         yield from (SettingEdit(key, add, (), back[0].beside) for add in missing)

@@ -1,4 +1,4 @@
-"""Take superseded versions out of an app's lists, where an operator asks for it."""
+"""Take superseded versions out of an app's lists if an operator sets the tag `certroll-retire: on`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,26 +22,29 @@ from shared.planning.plan import Skip, Step, View
 
 @dataclass(frozen=True, slots=True)
 class RetireThumbprint(SettingsChange):
-    """Take superseded thumbprints out of the lists. It costs a restart of its own."""
+    """Take superseded thumbprints out of the lists of one app.
+
+    The write of the shorter lists restarts the app once more.
+    """
 
     retires: ClassVar[bool] = True
     needs_view: ClassVar[View] = View.SETTINGS
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """What the app uses from then on, without the versions before."""
+        """Return the requirements for an app that uses the current version alone."""
         return (Case(current, Use.OUTBOUND, snapshot.now, None, snapshot.lineage.key),)
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose it for apps that asked, by `certroll-retire: on`, and that were seen to use the current version."""
+    """Propose the edits for apps with `certroll-retire: on` that proved their use of the current version."""
     current = snapshot.lineage.current
     if current is None:
         return
-    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+    for settings in sorted(snapshot.fleet.settings, key=lambda settings: settings.site):
         site = snapshot.site(settings.site)
         record = snapshot.rollout.roll_of(settings.site)
-        told = record is not None and record.state is RollState.STALE and record.retiring
-        proven = told or (record is not None and record.state is RollState.VALIDATED)
+        admitted = record is not None and record.state is RollState.STALE and record.retiring
+        proven = admitted or (record is not None and record.state is RollState.VALIDATED)
         if site is None or site.webspace is None or settings.changing or not proven:
             continue
         edits = _edits(snapshot, site, settings, current.thumbprint)
@@ -59,10 +62,11 @@ def _edits(snapshot: Snapshot, site: Site, settings: SiteSettings, current: Thum
     if any(pin.thumbprint in stale for pin in settings.pins):
         return ()
     lists = {
-        key: tuple(one.thumbprint for one in settings.references if one.key == key) for key in lists_of(site, settings)
+        key: tuple(reference.thumbprint for reference in settings.references if reference.key == key)
+        for key in lists_of(site, settings)
     }
     return tuple(
-        SettingEdit(key, None, tuple(one for one in stale if one in listed), current)
+        SettingEdit(key, None, tuple(thumbprint for thumbprint in stale if thumbprint in listed), current)
         for key, listed in lists.items()
-        if current in listed and any(one in stale for one in listed)
+        if current in listed and any(thumbprint in stale for thumbprint in listed)
     )

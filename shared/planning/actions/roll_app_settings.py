@@ -1,7 +1,7 @@
-"""Let an app load, or trust, the new version beside the old one, and use the new one where it names one by itself.
+"""Let an app load or trust the new version in addition to the old version, and pin the new version.
 
-The load list, the root list and pins go in one write. A root list is also begun, where the tag `certroll-root-on` of
-the vault object names the app. Where it would do nothing it is left alone, and people are told.
+One write changes the load list, the root list and the pins. If the tag `certroll-root-on` of the vault object names the
+app, Certroll also creates a root list. If the app does not support root lists, Certroll only reports the app.
 """
 
 from collections.abc import Iterable
@@ -27,36 +27,37 @@ from shared.planning.acting.subjects import root_list_subject, settings_subject
 from shared.planning.plan import Skip, Step
 
 MOST_UNDONE = 2
+"""How often others may undo a roll within 24 hours before Certroll stops writing it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollAppSettings(SettingsChange):
-    """Put the new thumbprint next to the old one in the lists, and in the old one's place in pins.
+    """Add the new thumbprint to the lists next to the old thumbprint, and replace the old thumbprint in pins.
 
-    Where the old version is no longer in the webspace it is replaced in the list as well: there is no overlap.
+    If the old version is no longer in the webspace, the new thumbprint replaces it in the lists, too.
     """
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """A root, where only root lists are edited; else what the app uses, in place of the version before."""
+        """Return the requirements for a root if all edits are of root lists, else for a version that the app uses."""
         lineage = snapshot.lineage
         if all(is_root_list(edit.key) for edit in self.edits):
             return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def without_roots(self) -> Self:
-        """Return the roll of the load list and the pins alone; unchanged if there are none."""
+        """Return the roll without edits of root lists; return the roll unchanged if it has no other edits."""
         edits = tuple(edit for edit in self.edits if not is_root_list(edit.key))
         return replace(self, edits=edits) if edits else self
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose a roll for every app whose settings name a stale version where they should name the current one.
+    """Propose a roll for every app whose settings name a stale version.
 
-    Likewise for every app whose root list lacks it although the tag asks for it.
+    Also propose a roll for every app that the tag `certroll-root-on` names and whose root list lacks the version.
     """
     if snapshot.lineage.current is not None:
         yield from named_sites(snapshot, ROOT_ON)[1]
-    for settings in sorted(snapshot.fleet.settings, key=lambda one: one.site):
+    for settings in sorted(snapshot.fleet.settings, key=lambda settings: settings.site):
         site = snapshot.site(settings.site)
         if site is None:
             continue
@@ -65,7 +66,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if not stale and not lacks_root(snapshot, settings):
             continue
         if site.webspace is None:
-            detail = "Azure does not say in which webspace the site is, so no certificate of it is known to be live"
+            detail = "Azure does not name the webspace of the site, so Certroll does not know its live certificates"
             yield Skip(settings_subject(settings.site), Reason.INCOMPLETE_VIEW, detail, settings.site)
             continue
         yield from _roll(snapshot, site, site.webspace, settings, stale)
@@ -74,13 +75,13 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 def _roll(
     snapshot: Snapshot, site: Site, webspace: Webspace, settings: SiteSettings, stale: tuple[Thumbprint, ...]
 ) -> Iterable[Step | Skip]:
-    contested = tuple(one for one in stale if contested_in(snapshot, webspace, one))
+    contested = tuple(thumbprint for thumbprint in stale if contested_in(snapshot, webspace, thumbprint))
     if contested:
         yield Skip(
             settings_subject(site.ref),
             Reason.AMBIGUOUS_LINEAGE,
             f"{', '.join(contested)} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
-            "certificate holds it too: write what it should follow by hand, or delete one of the two copies",
+            "certificate holds it, too: write the right thumbprint by hand, or delete one of the two copies",
             site.ref,
         )
     edits = roll_edits(snapshot, site, settings, rollable(snapshot, settings))
@@ -91,8 +92,8 @@ def _roll(
         return
     if record is not None and is_contested(record, snapshot):
         detail = (
-            "others took this roll back twice within 24 hours: find what writes these settings (a template, a "
-            "pipeline) and let it name the new version, or leave the setting out"
+            "somebody undid this roll twice within 24 hours: find the template or pipeline that writes these "
+            "settings, and let it name the new version or no version"
         )
         yield Skip(settings_subject(site.ref), Reason.CONTESTED, detail, site.ref)
         return
@@ -101,19 +102,22 @@ def _roll(
 
 
 def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:
-    """Say where a root list would do nothing: it is only for Windows code in an App Service Environment."""
-    named = any(snapshot.lineage.version_of(one) for one in settings.root_list)
+    """Yield a skip if the app should have a root list and App Service ignores such a list.
+
+    App Service reads root lists only for Windows code apps in an App Service Environment.
+    """
+    named = any(snapshot.lineage.version_of(thumbprint) for thumbprint in settings.root_list)
     if site.supports_root_list or not (named or site.ref in (snapshot.wanting_root or ())):
         return
     kind, remedy = (
         (
-            "no Windows code app",
-            f"have the root added to {site.environment}, for apps of every kind: name that in the tag {ROOT_OF}",
+            "not a Windows code app",
+            f"name {site.environment} in the tag {ROOT_OF}: Certroll then adds the root for apps of every kind",
         )
         if site.environment
         else (
-            "in no App Service Environment",
-            "App Service offers no custom roots there: move it into one, or let its own code trust the root",
+            "not in an App Service Environment",
+            "App Service offers custom roots only in one: move the app there, or let its own code trust the root",
         )
     )
     detail = f"{site.ref} is {kind}, so {ROOT_LIST} does nothing for it; {remedy}"
@@ -121,9 +125,9 @@ def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iter
 
 
 def is_contested(record: RollRecord, snapshot: Snapshot) -> bool:
-    """Say whether others took the roll back twice within 24 hours, this time included.
+    """Return True if others undid the roll twice within 24 hours, the present time included.
 
-    For a day nothing is written there; then it is tried again.
+    After two undone rolls, Certroll writes nothing to the app for a day, and then tries again.
     """
     this_time = record.state in WRITTEN
     return len(record.undone_lately(snapshot.now)) + this_time >= MOST_UNDONE

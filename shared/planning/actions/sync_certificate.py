@@ -1,4 +1,4 @@
-"""Make App Service fetch the vault's newest version into an imported copy."""
+"""Make App Service fetch the newest version of the vault into an imported copy."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,11 +21,12 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class SyncCertificate(AboutCopy):
-    """Put the imported copy again as it is, by which App Service replaces it in place with the newest version.
+    """Put the imported copy unchanged, so that App Service replaces it in place with the newest version.
 
-    App Service then moves the bindings of every site on that copy by itself, opted-out ones included (App Service team
-    post "Deploying Azure Web App Certificate through Key Vault", section Rotating Certificate). That is not projected:
-    the plan also overwrites each binding, which writes nothing where the platform was there first.
+    App Service then moves the bindings of every site on that copy, including opted-out sites (App Service team post
+    "Deploying Azure Web App Certificate through Key Vault", section Rotating Certificate). `project` leaves the
+    bindings unchanged, because the plan has a step for each binding. The step of a
+    binding writes nothing if App Service has moved the binding.
     """
 
     copy: WebspaceCertificate
@@ -35,17 +36,17 @@ class SyncCertificate(AboutCopy):
 
     @property
     def replaces(self) -> WebspaceCertificate:
-        """The imported copy."""
+        """The imported copy that App Service replaces."""
         return self.copy
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """An import in place of the version before, and where the copy is bound also what it serves."""
+        """Return the requirements for an import, and also for a binding if the copy is bound."""
         lineage = snapshot.lineage
         uses = (Use.IMPORT, Use.BINDING) if snapshot.served_by(self.copy) else (Use.IMPORT,)
         return tuple(Case(current, use, snapshot.now, lineage.before, lineage.key) for use in uses)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the new version in this copy."""
+        """Return the snapshot with the new version in the imported copy."""
         facts = self.version.facts
         synced = replace(
             self.copy,
@@ -56,10 +57,10 @@ class SyncCertificate(AboutCopy):
         return snapshot.with_certificates(lambda copy: synced if copy.ref == self.copy.ref else copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Sync the copy unless it is current; return once Azure shows the new version in it.
+        """Sync the copy unless it is current, and return once Azure shows the new version in the copy.
 
-        The answer to the PUT is not believed: recorded answers showed another group's source. Raises Conflict where
-        the copy changed since it was planned, Rejected where it is another thing afterwards.
+        Certroll ignores the answer to the PUT, because recorded answers named the source of another resource group.
+        Raises Conflict if the copy differs from the plan. Raises Rejected if the copy has another source afterwards.
         """
         app_service = ports.app_service
         try:
@@ -69,7 +70,7 @@ class SyncCertificate(AboutCopy):
         if seen.thumbprint == self.version.thumbprint:
             return False
         if (seen.thumbprint, _identity(seen)) != (self.copy.thumbprint, _identity(self.copy)):
-            raise Conflict(f"{self.subject} changed since it was observed; it is planned again")
+            raise Conflict(f"{self.subject} changed since Certroll observed it; Certroll plans again")
         app_service.import_certificate(seen, self.plan)
         after = settle(
             ports.clock,
@@ -83,7 +84,7 @@ class SyncCertificate(AboutCopy):
             )
         if after.thumbprint != self.version.thumbprint:
             raise Conflict(
-                f"{self.subject} holds {after.thumbprint}, a version that came meanwhile; it is planned again"
+                f"{self.subject} holds {after.thumbprint}, a version that came meanwhile; Certroll plans again"
             )
         return True
 
@@ -95,7 +96,7 @@ def _identity(copy: WebspaceCertificate) -> tuple[object, ...]:
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose a sync of every imported copy that does not hold the current version.
 
-    App Service always fetches the newest version. Where that one was refused, no copy is synced.
+    App Service always fetches the newest version. If Certroll refuses the newest version, it syncs no copy.
     """
     lineage = snapshot.lineage
     for copy in sorted(snapshot.copies, key=lambda copy: copy.ref):
@@ -115,8 +116,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             yield Skip(
                 subject,
                 Reason.NO_PLAN_IN_WEBSPACE,
-                "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans, "
-                "or delete the copy if the webspace has none",
+                "Certroll sees no App Service plan of this webspace, and a sync must name a plan: grant Reader on the "
+                "plans, or delete the copy if the webspace has none",
             )
             continue
         yield Step(SyncCertificate(copy, plan, lineage.current), Reason.STALE_COPY)

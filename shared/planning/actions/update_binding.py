@@ -1,9 +1,8 @@
-"""Overwrite the thumbprint of a binding, and nothing else of it.
+"""Overwrite the thumbprint of a binding, and keep its other properties.
 
-What was uploaded again has to be bound again as well, also where it is shown already: the same thumbprint is written
-once more. Nothing in Azure tells that this was done, so the journal does: which sites are to be bound again is recorded
-before the first write, and that they were after the last one. A crash in between has it done twice, which changes
-nothing.
+After a second upload of the same version, Certroll also rebinds: it writes the same thumbprint again. Azure does not
+show whether Certroll rebound a binding, so the journal keeps that. Certroll records the sites to rebind before the
+first write, and the result after the last write. After a crash Certroll rebinds a second time, which changes nothing.
 """
 
 from collections.abc import Iterable
@@ -30,67 +29,69 @@ from shared.ports import Ports
 class UpdateBinding(Traits):
     """Show the new certificate on a host name, with the same ssl_state.
 
-    A binding is never removed and added again: that is how an IP-based one loses its address (Azure docs, "Renew an
-    uploaded certificate"). `again` says that its upload was made again, so that it is written whatever it shows.
+    Certroll never removes a binding and adds it again, because an IP-based binding would lose its address (Azure docs,
+    "Renew an uploaded certificate").
     """
 
     binding: Binding
+    """The binding as the plan saw it."""
     thumbprint: Thumbprint
     webspace: Webspace
     rebind: bool = False
+    """True if Certroll uploaded the version again, so that it writes the binding even if the thumbprint is there."""
     phase: ClassVar[Phase] = Phase.BINDING
 
     @property
     def subject(self) -> str:
-        """The host name and its site."""
+        """The host name and its site, as text for people."""
         return binding_subject(self.binding)
 
     @property
     def site(self) -> SiteRef | None:
-        """The site or slot that is bound."""
+        """The site or slot of the binding."""
         return self.binding.site
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The new thumbprint."""
+        """The thumbprint that the action writes into the binding."""
         return frozenset({self.thumbprint})
 
     @property
     def moves(self) -> bool:
-        """Whether the host name gets another certificate by it."""
+        """True if the action changes the certificate of the host name."""
         return self.binding.thumbprint != self.thumbprint
 
     @property
     def binds(self) -> Binding:
-        """The binding as it was."""
+        """The binding as the plan saw it."""
         return self.binding
 
     @property
     def rebinds(self) -> bool:
-        """Whether the upload was made again."""
+        """True if Certroll uploaded the version again."""
         return self.rebind
 
     def without_rebinding(self) -> Self | None:
-        """Return the plain update, None if the host name shows the version already."""
+        """Return the update without the rebinding, None if the host name shows the version already."""
         if not self.rebind:
             return self
         return replace(self, rebind=False) if self.moves else None
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """A binding of its host name, in place of what the host name shows."""
+        """Return the requirements for a binding of the host name, in place of the certificate that it shows."""
         lineage, hosts = snapshot.lineage, (self.binding.host_name,)
         in_use = lineage.before if self.moves else current
         return (Case(current, Use.BINDING, snapshot.now, in_use, lineage.key, hosts),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the new thumbprint on this host name."""
+        """Return the snapshot with the new thumbprint on the host name."""
         after = snapshot.with_binding(replace(self.binding, thumbprint=self.thumbprint))
         return after.with_bound_again(self.binding.site, self.webspace) if self.rebind else after
 
     def perform(self, ports: Ports) -> bool:
-        """Overwrite the thumbprint unless it is there already, and need not be written again.
+        """Overwrite the thumbprint unless the binding has it already and needs no rebinding.
 
-        Raises Conflict where the binding is no longer the one that was planned against.
+        Raises Conflict if the binding differs from the binding that the plan saw.
         """
         try:
             seen, body = ports.app_service.binding(self.binding.site, self.binding.host_name)
@@ -102,20 +103,20 @@ class UpdateBinding(Traits):
         if not done and (seen.ssl_state, seen.thumbprint) != (self.binding.ssl_state, self.binding.thumbprint):
             raise Conflict(
                 f"{self.subject} is {seen.ssl_state} with {seen.thumbprint}, not {self.binding.ssl_state} with "
-                f"{self.binding.thumbprint} as planned against; it is planned again"
+                f"{self.binding.thumbprint} as planned; Certroll plans again"
             )
         ports.app_service.put_binding(replace(seen, thumbprint=self.thumbprint), body)
         return True
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose the current thumbprint for every binding that shows an older version, or is to be bound again."""
+    """Propose the current thumbprint for every binding that shows an older version or needs a rebinding."""
     current = snapshot.lineage.current
     if current is None:
         return
     for binding in shown_bindings(snapshot):
         webspace, stale = snapshot.webspace_of(binding), looks_stale(snapshot, binding)
-        rebind = _is_due_again(snapshot, binding, webspace)
+        rebind = _needs_rebinding(snapshot, binding, webspace)
         if binding.ssl_state is SslState.DISABLED or not (stale or rebind):
             continue
         if is_ambiguous(snapshot, binding):
@@ -123,7 +124,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
                 binding_subject(binding),
                 Reason.AMBIGUOUS_LINEAGE,
                 f"{binding.thumbprint} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
-                "certificate holds it too: bind what it should follow by hand, or delete one of the two copies",
+                "certificate holds it, too: bind the right certificate by hand, or delete one of the two copies",
                 binding.site,
             )
             continue
@@ -131,7 +132,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             yield Skip(
                 binding_subject(binding),
                 Reason.INCOMPLETE_VIEW,
-                "Azure does not say in which webspace the site is, so no certificate of it is known to be live",
+                "Azure does not name the webspace of the site, so Certroll does not know its live certificates",
                 binding.site,
             )
         else:
@@ -139,8 +140,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             yield Step(UpdateBinding(binding, current.thumbprint, webspace, rebind), reason)
 
 
-def _is_due_again(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:
-    """Say whether the version was uploaded again and the site is not recorded as bound since."""
+def _needs_rebinding(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:
+    """Return True if Certroll uploaded the version again and the journal does not show the site as rebound."""
     if webspace is None or not is_asked(snapshot.lineage) or is_ambiguous(snapshot, binding):
         return False
     record = snapshot.rollout.record_of(binding.site)

@@ -1,7 +1,7 @@
-"""Put a version into a webspace that holds the certificate as an upload: App Service never renews those.
+"""Upload the current version into a webspace that holds the certificate as an upload, which App Service never renews.
 
-The old one stays where it is. Nothing is ever uploaded over it: Azure refuses that while it is bound, and an app that
-names it would be left without it (Azure docs, "Renew an uploaded certificate").
+Certroll uploads under a new name and leaves the old upload unchanged. Azure refuses to overwrite a bound certificate,
+and an app that names the old thumbprint would lose its certificate (Azure docs, "Renew an uploaded certificate").
 """
 
 from collections.abc import Iterable
@@ -21,8 +21,8 @@ from shared.domain.snapshot.liveness import live_in, private_at
 from shared.domain.snapshot.roots import trusts_by_chain
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import uploaded_to
-from shared.planning.acting.about_copy import AboutCopy, look
-from shared.planning.acting.new_copy import own_copy, room_for
+from shared.planning.acting.about_copy import AboutCopy, read_copy
+from shared.planning.acting.new_copy import own_copy, plan_for_upload
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.plan import Skip, Step
 from shared.ports import Ports
@@ -30,20 +30,19 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class UploadCertificate(AboutCopy):
-    """Upload a version of the vault certificate into a webspace, under a name of its own.
-
-    `whole_chain` says that servers there take their trust from the chain that goes with it.
-    """
+    """Upload a version of the vault certificate into a webspace, under a name of its own."""
 
     ref: VaultCertificateRef
     version: CertificateVersion
     copy: WebspaceCertificate
     plan: ServerFarm
     before: CertificateVersion | None = None
+    """The version in use, whose chain Certroll compares with the new chain. None skips the comparison."""
     whole_chain: bool = False
+    """True if servers of the webspace trust the certificate by the chain that is uploaded with it."""
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """An upload in place of the version before."""
+        """Return the requirements for an upload in place of the version before."""
         lineage = snapshot.lineage
         whole = self.whole_chain
         return (Case(current, Use.UPLOAD, snapshot.now, lineage.before, lineage.key, whole_chain=whole),)
@@ -53,10 +52,10 @@ class UploadCertificate(AboutCopy):
         return snapshot.with_certificate(self.copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Upload the version unless it is there; return once Azure shows it.
+        """Upload the version unless the webspace has it, and return once Azure shows it.
 
-        Raises Rejected where the name is taken or its chain is shorter than that of the version in use, NotSettled
-        where Azure does not show it, or shows it elsewhere.
+        Raises Rejected if another certificate has the name, or if the chain lacks certificates that the version in use
+        has. Raises NotSettled if Azure does not show the upload in this webspace.
         """
         if self._is_there(ports):
             return False
@@ -67,30 +66,34 @@ class UploadCertificate(AboutCopy):
         return True
 
     def send(self, ports: Ports, pfx: Pfx) -> None:
-        """Upload it; return once Azure shows it. Raises NotSettled where it does not."""
+        """Upload the certificate, and return once Azure shows it.
+
+        Raises NotSettled if Azure does not show the upload.
+        """
         ports.app_service.upload_certificate(self.copy, pfx, self.plan)
-        settle(ports.clock, lambda: look(ports, self.copy.ref), self.holds, self.subject, UPLOAD_PATIENCE)
+        settle(ports.clock, lambda: read_copy(ports, self.copy.ref), self.holds, self.subject, UPLOAD_PATIENCE)
 
     def _check_chain(self, ports: Ports, pfx: Pfx) -> None:
-        """Raise Rejected where intermediates are missing that the version in use has: visitors would not trust it.
+        """Raise Rejected if the version lacks intermediates that the version in use has.
 
-        What lies beside the certificate is known once the secret is read; the older secret only where there is doubt.
+        Visitors would not trust a version without its intermediates. Certroll reads the older secret only if the new
+        chain is incomplete.
         """
         if pfx.bundle is None or pfx.bundle.missing is None or self.before is None:
             return
         try:
-            beside = ports.vault.pfx(self.ref, self.before.version, self.before.thumbprint).bundle
+            bundle = ports.vault.pfx(self.ref, self.before.version, self.before.thumbprint).bundle
         except (Denied, NotFound, Rejected):
-            return  # then there is nothing to compare it with
-        in_use = replace(self.before, bundle=beside)
+            return  # without the older secret Certroll cannot compare the chains
+        in_use = replace(self.before, bundle=bundle)
         version, now = replace(self.version, bundle=pfx.bundle), ports.clock.now()
         case = Case(version, Use.UPLOAD, now, in_use, whole_chain=self.whole_chain)
-        lost = next((one for one in refusals(case) if one.requirement is Requirement.CHAIN), None)
+        lost = next((verdict for verdict in refusals(case) if verdict.requirement is Requirement.CHAIN), None)
         if lost is not None:
             raise Rejected(f"{self.subject}: {lost.detail}", lost.reason)
 
     def _report_chain(self, ports: Ports, pfx: Pfx) -> None:
-        """Report a chain that ends before its root, where servers take their trust from it."""
+        """Record a finding if the chain lacks its root and the servers of the webspace trust by the uploaded chain."""
         missing = pfx.bundle.missing if pfx.bundle else None
         if not self.whole_chain or missing is None:
             return
@@ -103,16 +106,17 @@ class UploadCertificate(AboutCopy):
         ports.findings.report((finding,))
 
     def _is_there(self, ports: Ports) -> bool:
-        """Say whether the copy is there. Raises Rejected where another one has its name."""
-        seen = look(ports, self.copy.ref)
+        """Return True if Azure has the copy. Raises Rejected if another certificate has the name of the copy."""
+        seen = read_copy(ports, self.copy.ref)
         if seen is not None and not self.holds(seen):
             raise Rejected(
-                f"{self.subject}: the name is taken by {seen.thumbprint} in {seen.webspace}; delete that one"
+                f"{self.subject}: certificate {seen.thumbprint} in {seen.webspace} has the name; delete that "
+                "certificate"
             )
         return seen is not None
 
     def holds(self, seen: WebspaceCertificate | None) -> bool:
-        """Say whether what is seen holds this version in this webspace."""
+        """Return True if the certificate holds this version in this webspace."""
         return (
             seen is not None
             and seen.thumbprint == self.version.thumbprint
@@ -121,7 +125,7 @@ class UploadCertificate(AboutCopy):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose it for every webspace with an upload of the lineage that has the current version in no form yet."""
+    """Propose an upload for every webspace that has an older upload and lacks the current version."""
     current = snapshot.lineage.current
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     for webspace, site in sorted(uploaded_to(snapshot), key=str) if current else ():
@@ -133,17 +137,21 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if site is not None:
             ref = CopyRef.of_site(site, copy.ref.name, public=False)
             copy = replace(copy, ref=ref, switches=_switches(snapshot, site))
-        room = room_for(snapshot, copy, plan)
-        if isinstance(room, Skip):
-            yield room
+        found = plan_for_upload(snapshot, copy, plan)
+        if isinstance(found, Skip):
+            yield found
             continue
         taken[copy.ref] = webspace
         whole = trusts_by_chain(snapshot, webspace)
         before = snapshot.lineage.before
-        yield Step(UploadCertificate(snapshot.lineage.ref, current, copy, room, before, whole), Reason.STALE_UPLOAD)
+        yield Step(UploadCertificate(snapshot.lineage.ref, current, copy, found, before, whole), Reason.STALE_UPLOAD)
 
 
 def _switches(snapshot: Snapshot, site: SiteRef) -> str:
-    """Return the switches of the newest upload that is superseded there: what the app's code got it gets again."""
-    own = {one.thumbprint: one.switches for one in snapshot.fleet.certificates_of(site) if one.is_upload and one.site}
+    """Return the further properties of the newest superseded upload of the site, which the new upload gets, too.
+
+    On Flex Consumption these properties let the code of the app load the certificate.
+    """
+    uploads = (copy for copy in snapshot.fleet.certificates_of(site) if copy.is_upload and copy.site)
+    own = {copy.thumbprint: copy.switches for copy in uploads}
     return next((own[version.thumbprint] for version in snapshot.lineage.versions if version.thumbprint in own), "{}")

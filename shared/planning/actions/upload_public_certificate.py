@@ -1,8 +1,8 @@
-"""Put a certificate without its key on a site, for apps that only check what others have signed.
+"""Put a certificate without its key on a site, for apps that only verify signatures of others.
 
-A site or slot gets it where the tag `certroll-public-to` of the vault object names it. So does one of the apps of an
-App Service plan where a root list is to name it. Nothing restarts: apps find it at their next start, or when their
-settings are rolled.
+The tag `certroll-public-to` of the vault object names the sites and slots. If a root list needs the version, Certroll
+also puts it on one app of the App Service plan. Certroll restarts no app for an upload, so apps find the certificate at
+their next start.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import stale_in
 from shared.domain.tags import LINEAGE, PUBLIC_TO
-from shared.planning.acting.about_copy import AboutCopy, look
+from shared.planning.acting.about_copy import AboutCopy, read_copy
 from shared.planning.acting.named_targets import named_sites
 from shared.planning.acting.new_copy import own_name
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
@@ -32,37 +32,38 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class UploadPublicCertificate(AboutCopy):
-    """Upload the public part of a version to one site or slot, under a name of its own.
-
-    `as_root` says that it is for root lists, and nothing else asked for it.
-    """
+    """Upload the public part of a version to one site or slot, under a name of its own."""
 
     ref: VaultCertificateRef
     version: CertificateVersion
     copy: WebspaceCertificate
     as_root: bool = False
+    """True if only root lists need the certificate."""
     is_staged: ClassVar[bool] = False
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """A root, if the certificate is for root lists alone; else a public certificate."""
+        """Return the requirements for a root if only root lists need the certificate, else for a public certificate."""
         lineage = snapshot.lineage
         if self.as_root:
             return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
         return (Case(current, Use.PUBLIC, snapshot.now, lineage.before, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the certificate."""
+        """Return the snapshot with the public certificate."""
         return snapshot.with_certificate(self.copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Upload the certificate unless it is there; return once Azure shows it. Raises Rejected: the name is taken."""
-        if (seen := look(ports, self.copy.ref)) is not None:
+        """Upload the certificate unless the site has it, and return once Azure shows it.
+
+        Raises Rejected if another certificate has the name.
+        """
+        if (seen := read_copy(ports, self.copy.ref)) is not None:
             if self._is(seen):
                 return False
-            raise Rejected(f"{self.subject}: the name is taken by {seen.thumbprint}; delete that one")
+            raise Rejected(f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate")
         der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
         ports.app_service.upload_public_certificate(self.copy, der)
-        settle(ports.clock, lambda: look(ports, self.copy.ref), self._is, self.subject, UPLOAD_PATIENCE)
+        settle(ports.clock, lambda: read_copy(ports, self.copy.ref), self._is, self.subject, UPLOAD_PATIENCE)
         return True
 
     def _is(self, seen: WebspaceCertificate | None) -> bool:
@@ -70,7 +71,7 @@ class UploadPublicCertificate(AboutCopy):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose it for every site and slot that should have the current version and has it in no public form yet."""
+    """Propose an upload for every site and slot that needs the current version and lacks it as a public certificate."""
     current = snapshot.lineage.current
     if current is None:
         return
@@ -86,12 +87,12 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset[SiteRef]) -> Iterable[Step]:
-    """Propose it for one app of each plan whose root lists need the version, where none of its apps has it.
+    """Propose an upload to one app of each plan whose root lists need the version, if no app of the plan has it.
 
-    Those that get it anyway are `named`.
+    `named` are the sites that get the certificate because of the tag `certroll-public-to`.
     """
     served: set[SiteRef] = set()
-    for site in sorted(snapshot.fleet.sites, key=lambda one: one.ref):
+    for site in sorted(snapshot.fleet.sites, key=lambda site: site.ref):
         if site.webspace is None or site.ref in served or not _needs_root(snapshot, site):
             continue
         plan = {site.ref, *snapshot.fleet.plan_mates(site.ref)}
@@ -104,11 +105,14 @@ def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset
 
 
 def _needs_root(snapshot: Snapshot, site: Site) -> bool:
-    """Say whether the root list of an app is to name the version: it does, or names an older one, or a tag asks."""
+    """Return True if the app's root list names the lineage, or if the tag `certroll-root-on` names the app."""
     settings = snapshot.settings_of(site.ref)
     if settings is None or not site.supports_root_list or snapshot.fleet.opted_out(site.ref):
         return False
-    ours = any(stale_in(snapshot, site.webspace, one) or snapshot.lineage.is_current(one) for one in settings.root_list)
+    ours = any(
+        stale_in(snapshot, site.webspace, thumbprint) or snapshot.lineage.is_current(thumbprint)
+        for thumbprint in settings.root_list
+    )
     return ours or wants_root(snapshot, site.ref)
 
 

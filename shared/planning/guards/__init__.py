@@ -1,7 +1,6 @@
-"""What may stop a step: one guard, one file, each from plan to plan.
+"""List all guards, each in a file of its own. A guard takes a plan and returns it without the steps that it refuses.
 
-The order of the table decides which reason is given where several apply: what operators took out first, then what is
-wrong with the certificate, then what cannot be seen, then what is still needed, then the mode, then whose turn it is.
+If several guards would refuse a step, the first guard of the table gives the reason.
 """
 
 from shared.planning.guards import (
@@ -20,15 +19,27 @@ from shared.planning.guards import (
 from shared.planning.plan import Guard
 
 GUARDS: tuple[Guard, ...] = (
+    # Change nothing that carries the tag `certroll: off`.
     opted_out.guard,
+    # Install a version only where it covers the host names and has the key and usages that the app needs.
     version_unfit.guard,
+    # Never restart the site that Certroll runs on.
     own_site.guard,
+    # Sync, import or retire only in a webspace that Certroll can read, except for a sync near the certificate's end.
     incomplete_view.guard,
+    # Write a thumbprint only where its certificate is live.
     thumbprint_not_live.guard,
+    # Never write settings back if a read returned far fewer settings than before.
     settings_shrunken.guard,
+    # Delete a certificate only if no binding and no app can need it.
     still_needed.guard,
+    # Write to Azure only if CERTROLL_MODE is apply.
     observe_only.guard,
+    # Roll a version out to one webspace first, and stop the rollout if the version fails at a site.
     not_its_stage.guard,
+    # Restart apps only inside CERTROLL_RESTART_WINDOW, except to undo a failed roll.
     outside_restart_window.guard,
+    # Restart one app first, slots before production, and few apps of an environment at once.
     not_its_turn.guard,
 )
+"""Every plan passes all guards in this order."""

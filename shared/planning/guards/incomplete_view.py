@@ -1,4 +1,4 @@
-"""What cannot be seen is not assumed to be fine."""
+"""Refuse actions in a webspace that Certroll cannot read completely, because hidden resources may need the old copy."""
 
 from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.intent import Intent
@@ -8,33 +8,33 @@ from shared.domain.snapshot.expiry import ends_within
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.plan import Action, Plan, Skip, Step, View
 
-CURES = {
+NEXT_STEPS = {
     View.BINDINGS: "and the copy may serve it: grant Reader there",
     View.COPIES: "and a copy may be there already: grant Reader there",
-    View.SETTINGS: "so nothing is retired in its webspace: grant the roles that the README lists",
+    View.SETTINGS: "so Certroll retires nothing in that webspace: grant the roles that docs/reference/roles.md lists",
 }
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse a sync in a webspace with a blind spot, which would move bindings that nobody has judged.
+    """Refuse to sync, import or retire in a webspace with a blind spot.
 
-    Nothing is imported or retired there either. Overwriting a single binding needs no view of the others. Close to the
-    old certificate's end the sync goes ahead: Azure makes the same sync within 24 h. Settings that cannot be read do
-    not hold up a sync: Azure would make it all the same.
+    A sync would also move bindings that Certroll could not read. A write to a single binding needs no other binding.
+    Near the end of the old certificate Certroll syncs in spite of a blind spot, because Azure syncs within 24 hours.
+    Unreadable app settings do not stop a sync either, because Azure syncs all the same.
     """
 
     def refusal(step: Step) -> Skip | None:
         spot = _spot(snapshot, step.action)
         if spot is None:
             return None
-        detail = f"{spot.subject} cannot be seen ({spot.detail}), {CURES[step.action.needs_view]}"
+        detail = f"Certroll cannot read {spot.subject} ({spot.detail}), {NEXT_STEPS[step.action.needs_view]}"
         return Skip(step.subject, Reason.INCOMPLETE_VIEW, detail, step.action.site)
 
     return plan.refuse(refusal)
 
 
 def _spot(snapshot: Snapshot, action: Action) -> BlindSpot | None:
-    """Return a blind spot of the webspace that the action may not have, None if there is none."""
+    """Return a blind spot of the webspace that forbids the action, None if the action may go ahead."""
     view, webspace, copy = action.needs_view, action.webspace, action.replaces
     if view is View.NONE or webspace is None or (copy is not None and ends_within(snapshot, copy, URGENT)):
         return None

@@ -1,4 +1,4 @@
-"""One webspace first; the others when it is proven there."""
+"""Roll a version out to one webspace first, and to the other webspaces after sites there have proven the version."""
 
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -10,7 +10,7 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
-    """Refuse steps whose turn has not come, and every step of a version that was seen to fail."""
+    """Refuse steps in later webspaces until the first webspace is proven, and every step of a version that failed."""
     first = first_webspace(plan, snapshot, intent)
     gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, expires_at(snapshot))
     started = snapshot.rollout.first is not None
@@ -22,16 +22,15 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
             return None
         if failures:
             where = ", ".join(failures)
-            detail = (
-                f"this version failed at {where}: mend it and release the hold, or put a newer version in the vault"
-            )
+            remedy = "mend the app or site and release the hold, or put a newer version into the vault"
+            detail = f"this version failed at {where}: {remedy}"
             return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
         if step.action.restarts_site or not step.action.is_staged:
-            return None  # apps have stages of their own
+            return None  # the guard `not_its_turn` decides the order of apps
         if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
             return None
         until = f", at the latest at {gate.opens_at:%Y-%m-%d %H:%M:%S} UTC" if started and gate.opens_at else ""
-        detail = f"{first} goes first; the rest follows when it is proven there{until}"
+        detail = f"{first} goes first; the others follow when the version is proven there{until}"
         return Skip(step.subject, Reason.AWAITING_FIRST_STAGE, detail, step.action.site)
 
     return plan.refuse(refusal)

@@ -1,4 +1,4 @@
-"""One app first; slots before production; the others when it is proven there."""
+"""Restart one app first, slots before production, and the other apps after the first app has proven the version."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -19,10 +19,11 @@ from shared.planning.guards.thumbprint_not_live import absent
 from shared.planning.plan import Plan, Skip, Step
 
 SHOWN = 3
+"""How many apps a refusal names."""
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
-    """Refuse changes of apps whose turn has not come."""
+    """Refuse restarts of apps that must wait for other apps."""
     plan = _where_live(plan, snapshot)
     staged = [step.action for step in plan.steps if _staged(step)]
     rolling = (action for action in staged if not action.retires)
@@ -38,9 +39,9 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
 
 
 class Turns:
-    """Whose turn it is: pure, from the records and from which apps still have something to do.
+    """The order in which apps restart, decided from their records and their remaining steps. This class is pure.
 
-    `apps` are to be rolled; `restarting` are those and the ones of which something is to be retired.
+    `apps` are the apps to roll. `restarting` are the apps to roll and the apps that only retire older versions.
     """
 
     def __init__(
@@ -51,34 +52,37 @@ class Turns:
         self._apps = apps
         self._restarting = restarting | apps
         self._rolls = snapshot.rollout.rolls
-        self._aside = {roll.site for roll in self._rolls if roll.state is RollState.DEFERRED}
+        self._deferred = {roll.site for roll in self._rolls if roll.state is RollState.DEFERRED}
         self._slots = _by_production((*apps, *(roll.site for roll in self._rolls)))
         ends = settings_expire_at(snapshot, apps)
         self._urgent = ends is not None and ends - snapshot.now < URGENT
-        self._went = sorted(str(roll.site) for roll in self._rolls if roll.site not in self._aside)
+        self._went = sorted(str(roll.site) for roll in self._rolls if roll.site not in self._deferred)
         self._members = cache(partial(wave_apps, snapshot.fleet))
         self._wave = cache(self._next_wave)
         self._first = min(apps, key=self._rank, default=None)
 
     def refusal(self, app: SiteRef) -> tuple[Reason, str] | None:
-        """Return why the app may not go now, None where it may."""
+        """Return why the app may not restart now, None if it may."""
         record = self._snapshot.rollout.roll_of(app)
         if record is not None and record.state is RollState.STALE:
-            return None  # it was told to go already
+            return None  # the app is admitted already
         return self._awaiting_turn(app) or self._awaiting_wave(app)
 
     def opens_at(self) -> datetime | None:
-        """Return from when apps after the first may go, None while there is no first."""
+        """Return when apps after the first app may restart, None if no app has restarted yet."""
         return opens_at(self._rolls, self._intent.stage_soak, LOST_AFTER, urgent=self._urgent)
 
     def _rank(self, app: SiteRef) -> tuple[object, ...]:
-        """Return who goes first: where it can be proven, and not an app that was broken before it was touched."""
+        """Return the sort key of an app: the app with the smallest key restarts first.
+
+        An app that can prove the version sorts early. An app that was broken before the roll sorts late.
+        """
         stopped = not self._runs(app)
         held_up = any(slot in self._apps for slot in self._waited_for(app))
         proof = _proof(self._snapshot, app)
         return (
             self._last_of(app) is not None,
-            app in self._aside,
+            app in self._deferred,
             held_up,
             self._intent.owns(app),
             stopped,
@@ -91,32 +95,38 @@ class Turns:
         return self._awaiting_first(app) or self._awaiting_slots(app)
 
     def _awaiting_wave(self, app: SiteRef) -> tuple[Reason, str] | None:
-        """Refuse apps of an environment while too many others of it, or all others of a group, are on their way."""
-        site, most = self._snapshot.site(app), self._intent.ase_max_unavailable
-        if site is None or site.environment is None or most is None or not site.running:
+        """Return a refusal if the app must wait for a later wave, or if it is the last running app of its group."""
+        site, limit = self._snapshot.site(app), self._intent.ase_max_unavailable
+        if site is None or site.environment is None or limit is None or not site.running:
             return None
         if group := self._last_of(app):
-            detail = f"it is the last app of group {group} that runs: start another one of it, or take its tag away"
+            detail = f"this is the last running app of group {group}: start another app of it, or remove the app's tag"
             return Reason.LAST_OF_GROUP, detail
-        if app in self._wave(site.environment, most):
+        if app in self._wave(site.environment, limit):
             return None
-        return Reason.AWAITING_WAVE, f"others of {site.environment} go first: CERTROLL_ASE_MAX_UNAVAILABLE is {most}"
+        return (
+            Reason.AWAITING_WAVE,
+            f"other apps of {site.environment} go first: CERTROLL_ASE_MAX_UNAVAILABLE is {limit}",
+        )
 
     def _last_of(self, app: SiteRef) -> str | None:
-        """Return the group of which nobody else in the environment runs: a limit never lets the last one go."""
+        """Return the group whose last running app in the environment is this app, None if there is no such group.
+
+        Certroll never restarts the last running app of a group.
+        """
         site = self._snapshot.site(app)
         if site is None or site.environment is None or self._intent.ase_max_unavailable is None:
             return None
         return last_of_group(self._members(site.environment), app)
 
-    def _next_wave(self, environment: EnvironmentRef, most: MaxUnavailable) -> frozenset[SiteRef]:
+    def _next_wave(self, environment: EnvironmentRef, limit: MaxUnavailable) -> frozenset[SiteRef]:
         going = frozenset(app for app in self._restarting if self._awaiting_turn(app) is None)
         down = frozenset(roll.site for roll in self._rolls if roll.under_way)
-        return frozenset(next_wave(self._members(environment), going, most, down))
+        return frozenset(next_wave(self._members(environment), going, limit, down))
 
     def _awaiting_first(self, app: SiteRef) -> tuple[Reason, str] | None:
         if not self._went:
-            detail = f"{self._first} goes first; the rest follows when it is proven there"
+            detail = f"{self._first} goes first; the others follow when the version is proven there"
             return None if app == self._first else (Reason.AWAITING_FIRST_SITE, detail)
         open_at = self.opens_at()
         if open_at is None or open_at <= self._snapshot.now:
@@ -124,7 +134,10 @@ class Turns:
         more = f" and {len(self._went) - SHOWN} others" if len(self._went) > SHOWN else ""
         names = f"{', '.join(self._went[:SHOWN])}{more}"
         latest = f"at the latest at {open_at:%Y-%m-%d %H:%M:%S} UTC"
-        return Reason.AWAITING_FIRST_SITE, f"{names} went first; the rest follows when it is proven there, {latest}"
+        return (
+            Reason.AWAITING_FIRST_SITE,
+            f"{names} went first; the others follow when the version is proven there, {latest}",
+        )
 
     def _awaiting_slots(self, app: SiteRef) -> tuple[Reason, str] | None:
         waiting = sorted(slot for slot in self._waited_for(app) if not self._is_through(slot))
@@ -133,10 +146,13 @@ class Turns:
         return Reason.AWAITING_SLOTS, f"{', '.join(map(str, waiting))} goes before its production site"
 
     def _waited_for(self, app: SiteRef) -> tuple[SiteRef, ...]:
-        """Return the slots that go before the app; one that is broken or does not run proves nothing for it."""
+        """Return the slots that restart before the app.
+
+        A slot that was broken before, or that does not run, is excluded, because it cannot prove the version.
+        """
         if not self._intent.slots_first:
             return ()
-        return tuple(slot for slot in self._slots.get(app, ()) if slot not in self._aside and self._runs(slot))
+        return tuple(slot for slot in self._slots.get(app, ()) if slot not in self._deferred and self._runs(slot))
 
     def _runs(self, app: SiteRef) -> bool:
         site = self._snapshot.site(app)
@@ -144,7 +160,8 @@ class Turns:
 
     def _is_through(self, slot: SiteRef) -> bool:
         record = self._snapshot.rollout.roll_of(slot)
-        if record is None or (record.state in WRITTEN and slot in self._apps):  # somebody took it back: it goes again
+        # If a written slot still has a step, somebody has undone its roll, and the slot rolls again.
+        if record is None or (record.state in WRITTEN and slot in self._apps):
             return False
         return opens(record, self._intent.stage_soak, LOST_AFTER, urgent=self._urgent) <= self._snapshot.now
 
@@ -157,7 +174,7 @@ def _by_production(apps: Iterable[SiteRef]) -> dict[SiteRef, tuple[SiteRef, ...]
 
 
 def _proof(snapshot: Snapshot, app: SiteRef) -> int:
-    """Return how well the app can prove a roll: 0 by its thumbprint, 1 by being alive, 2 not at all."""
+    """Return how well the app can prove a roll: 0 by its thumbprint, 1 by a healthy answer, 2 if it has no probe."""
     try:
         probe = probe_of(snapshot.fleet, app)
     except ProbeInvalid:
@@ -170,7 +187,7 @@ def _staged(step: Step) -> bool:
 
 
 def _where_live(plan: Plan, snapshot: Snapshot) -> Plan:
-    """Refuse apps whose webspace gets the version only in a later stage."""
+    """Return the plan without restarts of apps whose webspace gets the version only in a later stage."""
     for step in plan.steps:
         if step.action.site is None:
             snapshot = step.action.project(snapshot)
@@ -179,7 +196,7 @@ def _where_live(plan: Plan, snapshot: Snapshot) -> Plan:
         site = step.action.site
         if site is None or not step.action.restarts_site or not absent(step.action, snapshot):
             return None
-        detail = f"the version comes to {step.action.webspace} in a later stage"
+        detail = f"Certroll brings the version to {step.action.webspace} in a later stage"
         return Skip(step.subject, Reason.AWAITING_FIRST_STAGE, detail, step.action.site)
 
     return plan.refuse(refusal)

@@ -1,4 +1,4 @@
-"""Observe, or apply."""
+"""Refuse all writes to Azure in observe mode."""
 
 from shared.domain.intent import Intent, Mode
 from shared.domain.reason import Reason
@@ -7,10 +7,10 @@ from shared.planning.plan import Plan, Skip
 
 
 def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
-    """Refuse every step unless the mode is apply. What is refused here is what would be done."""
+    """Refuse every step unless the mode is apply. The refusals list the steps that apply mode would perform."""
     if intent.mode is Mode.APPLY:
         return plan
-    detail = "it would be done ({reason}); set CERTROLL_MODE=apply to have it done"
+    detail = "Certroll would do this ({reason}): set CERTROLL_MODE=apply to let it"
     return plan.refuse(
         lambda step: Skip(step.subject, Reason.OBSERVE_ONLY, detail.format(reason=step.reason), step.action.site)
     )

@@ -1,4 +1,4 @@
-"""`certroll: off` on a vault certificate, a site or a slot."""
+"""Refuse all changes of a vault certificate, a site or a slot that carries the tag `certroll: off`."""
 
 from shared.domain.intent import Intent
 from shared.domain.names import SiteRef
@@ -9,16 +9,16 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse steps on what operators took out, and give no other reason for what is left undone there.
+    """Refuse steps on everything that carries `certroll: off`, and replace the reasons of its other skips, too.
 
-    A slot's own tag wins over its site's.
+    The tag of a slot wins over the tag of its site.
     """
     judged = plan.refuse(lambda step: _opted_out(step.subject, _site_of(step), snapshot))
     return Plan(judged.steps, tuple(_opted_out(skip.subject, skip.site, snapshot) or skip for skip in judged.skips))
 
 
 def _site_of(step: Step) -> SiteRef | None:
-    """Return the site that the step is on, or else the site that alone has the certificate."""
+    """Return the site that the step changes, else the only site that has the certificate."""
     return step.action.site or step.action.owner
 
 
@@ -29,7 +29,7 @@ def _opted_out(subject: str, site: SiteRef | None, snapshot: Snapshot) -> Skip |
     if site is None or not snapshot.fleet.opted_out(site):
         return None
     detail = (
-        f"{site} carries the tag certroll: off; App Service itself moves its bindings when it syncs the copy they use, "
-        "which only the same tag on the vault certificate keeps Certroll from asking for where the webspace shares it"
+        f"{site} carries the tag certroll: off. A sync of a shared copy still moves the bindings of the site: only "
+        "the same tag on the vault certificate keeps Certroll from such a sync"
     )
     return Skip(subject, Reason.OPTED_OUT, detail, site)

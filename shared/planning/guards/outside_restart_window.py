@@ -1,4 +1,4 @@
-"""Restarts only when operators allow them."""
+"""Refuse restarts of apps outside CERTROLL_RESTART_WINDOW."""
 
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -8,7 +8,7 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
-    """Refuse what restarts an app outside CERTROLL_RESTART_WINDOW; bringing the last good values back does not wait."""
+    """Refuse restarts outside CERTROLL_RESTART_WINDOW, except for steps that bring the last good settings back."""
     window = intent.restart_window
     if window is None or window.is_open(snapshot.now):
         return plan
@@ -22,7 +22,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
         if ends is not None and ends <= opens:
             detail = (
                 f"the old certificate ends at {ends:%Y-%m-%d %H:%M} UTC, and CERTROLL_RESTART_WINDOW opens at "
-                f"{opens:%Y-%m-%d %H:%M} UTC only: widen it, or roll this app by hand"
+                f"{opens:%Y-%m-%d %H:%M} UTC only: widen the window, or roll this app by hand"
             )
             return Skip(step.subject, Reason.EXPIRES_BEFORE_WINDOW, detail, site)
         return Skip(step.subject, Reason.OUTSIDE_WINDOW, f"the window opens at {opens:%Y-%m-%d %H:%M} UTC", site)

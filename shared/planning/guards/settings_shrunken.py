@@ -1,4 +1,4 @@
-"""A read that lost settings is never written back."""
+"""Refuse to write app settings back if the read seems to have lost settings."""
 
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -8,11 +8,14 @@ from shared.planning.plan import Plan, Skip, Step
 
 WATCHED = frozenset({RollState.STALE, RollState.FAILED})
 FEW, MOST_LOST = 2, 4
-"""Two settings, or one in four, may have gone since the app was chosen: people remove one or two, a bad answer most."""
+"""Two settings, or one in four, may be gone since Certroll admitted the app.
+
+People remove one or two settings. A bad answer of Azure lacks most settings.
+"""
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse to write settings of which far fewer are read now than when the app was told to go."""
+    """Refuse to write settings if Certroll reads far fewer of them now than when it admitted the app."""
 
     def refusal(step: Step) -> Skip | None:
         write = step.action.settings_write
@@ -24,7 +27,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
             return None
         if record.settings - seen <= max(FEW, record.settings // MOST_LOST):
             return None
-        detail = f"{seen} settings were read where there were {record.settings}; nothing is written back"
+        detail = f"Certroll read {seen} settings, and {record.settings} before: it writes nothing back"
         return Skip(step.subject, Reason.SETTINGS_SHRUNKEN, detail, step.action.site)
 
     return plan.refuse(refusal)

@@ -1,7 +1,7 @@
-"""Nothing is deleted that anything may still need: every doubt keeps it.
+"""Refuse to delete a certificate that a binding or an app may still need. In doubt Certroll keeps the certificate.
 
-Judged by what was observed, not by what the plan will have changed: a binding that a step of the same plan moves, or
-that operators took out, still shows the old certificate, and a root that a step puts is not there yet.
+This guard judges the snapshot before any step of the plan. A binding that the plan will move still shows the old
+certificate, and a root that the plan will put is not there yet.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ Refusal = tuple[Reason, str]
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
-    """Refuse to delete what is used, or may be; and more than so many at a time."""
+    """Refuse to delete certificates that may be in use, and more than CERTROLL_MAX_DELETES certificates in one plan."""
     moving = {step.action.webspace for step in plan.steps if step.action.deletes_copy is None}
     going = 0
 
@@ -39,7 +39,10 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
         else:
             return None
         if found is None and going >= intent.max_deletes:
-            found = Reason.ENOUGH_DELETED, f"{intent.max_deletes} are deleted at a time; it goes with a later look"
+            found = (
+                Reason.ENOUGH_DELETED,
+                f"CERTROLL_MAX_DELETES is {intent.max_deletes}: a later run may delete the certificate",
+            )
         going += found is None
         return Skip(step.subject, *found) if found else None
 
@@ -50,12 +53,16 @@ def _refusal(
     snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, moving: set[Webspace | None]
 ) -> Refusal | None:
     if copy.webspace in moving:
-        return Reason.NOT_PROVEN, "something in its webspace is on its way to the current version"
+        return Reason.NOT_PROVEN, "a step of this plan still brings something in that webspace to the current version"
     return next((found for check in CHECKS if (found := check(snapshot, intent, copy)) is not None), None)
 
 
 def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:
-    """Say whether Certroll made it for this vault object: by name and tag; a public one, which has no tags, by name."""
+    """Return True if Certroll uploaded the certificate for this vault object.
+
+    The name and the tag of a certificate show who uploaded it. A public certificate has no tags, so only its name
+    counts.
+    """
     if copy.ref.public:
         return copy.ref.name == own_name(ref, copy.thumbprint)
     return copy.ref.name.startswith(OWN_PREFIX) and LINEAGE.value_in(copy.tags) == str(ref)
@@ -64,7 +71,7 @@ def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:
 def _unwanted(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
     if intent.delete_superseded or is_ours(copy, snapshot.lineage.ref):
         return None
-    return Reason.NOT_OURS, "people uploaded it: delete it yourself, or set CERTROLL_DELETE_SUPERSEDED=on"
+    return Reason.NOT_OURS, "people uploaded the certificate: delete it yourself, or set CERTROLL_DELETE_SUPERSEDED=on"
 
 
 def _contested(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
@@ -72,7 +79,7 @@ def _contested(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refu
         return None
     return (
         Reason.STILL_USED,
-        f"it may be another vault certificate's, a copy of which holds {copy.thumbprint}",
+        f"it may belong to another vault certificate, a copy of which holds {copy.thumbprint}",
     )
 
 
@@ -84,10 +91,10 @@ def _bound(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal 
 def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     settings = snapshot.settings_near(copy)
     sharing = snapshot.settings_sharing(copy)
-    named = [str(one.site) for one in (*settings, *sharing) if copy.thumbprint in one.mentioned]
+    named = [str(app.site) for app in (*settings, *sharing) if copy.thumbprint in app.mentioned]
     if named:
         return Reason.STILL_USED, f"named by app settings of {', '.join(named)}"
-    loading = [str(one.site) for one in settings if one.loads_everything or copy.loaded]
+    loading = [str(app.site) for app in settings if app.loads_everything or copy.loaded]
     expired = copy.not_after is not None and copy.not_after <= snapshot.now
     if loading and not expired:
         return Reason.STILL_USED, f"{', '.join(loading)} loads every certificate, and may use it until it expires"
@@ -101,11 +108,14 @@ def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal
     what = f"{spots[0].subject} ({spots[0].detail})" if spots else f"the settings of {unread[0]}" if unread else None
     if what is None:
         return None
-    return Reason.NOT_SEEN, f"{what} cannot be seen, so nothing is deleted in its webspace"
+    return Reason.NOT_SEEN, f"Certroll cannot read {what}, so it deletes nothing in that webspace"
 
 
 def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
-    """Return the sites and slots that may use it: of its webspace, or its site's own, and who shares its roots."""
+    """Return the sites and slots that may use the copy: all of its webspace, or its own site and the site's slots.
+
+    For a public certificate in an environment, also return the apps of the same App Service plan.
+    """
     near = (site.ref for site in snapshot.fleet.sites if site.webspace in {None, copy.webspace})
     if copy.site is None:
         return near
@@ -116,33 +126,36 @@ def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
 
 
 def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
-    """Refuse while the current version is not there, or anything that shows or names it has not proven it."""
+    """Return a refusal if the webspace lacks the current version, or if a site there has not proven it."""
     current = snapshot.lineage.current
-    if current is None or not any(other.thumbprint == current.thumbprint for other in _beside(snapshot, copy)):
+    if current is None or not any(other.thumbprint == current.thumbprint for other in _stand_ins(snapshot, copy)):
         return Reason.NOT_PROVEN, "the current version is not in its webspace"
     records = {record.site: record.state for record in snapshot.rollout.records}
     rolls = {roll.site: roll.state for roll in snapshot.rollout.rolls}
     bound = {b.site for b in shown_bindings(snapshot) if _shows(snapshot, b, copy)}
-    apps = {one.site for one in snapshot.settings_near(copy) if current.thumbprint in one.named}
-    apps |= {one.site for one in snapshot.settings_sharing(copy) if current.thumbprint in one.root_list}
+    apps = {app.site for app in snapshot.settings_near(copy) if current.thumbprint in app.named}
+    apps |= {app.site for app in snapshot.settings_sharing(copy) if current.thumbprint in app.root_list}
     doubtful = {site for site in bound if records.get(site) is not SiteState.PROVEN}
     doubtful |= {site for site in apps if rolls.get(site) not in PROVEN}
     if doubtful:
         names = ", ".join(map(str, sorted(doubtful)))
-        return Reason.NOT_PROVEN, f"{names} has the current version, and was not seen to use it"
+        return Reason.NOT_PROVEN, f"Certroll did not see {names} use the current version"
     if not bound | apps and not is_ours(copy, snapshot.lineage.ref):
-        return Reason.NOT_PROVEN, "nothing in its webspace uses the current version, which proves nothing"
+        return (
+            Reason.NOT_PROVEN,
+            "no binding and no app of the webspace uses the current version, so it is not proven there",
+        )
     return None
 
 
-def _beside(snapshot: Snapshot, copy: WebspaceCertificate) -> tuple[WebspaceCertificate, ...]:
-    """Return the certificates that can stand in for the copy: of its webspace, or of its site and of its kind.
+def _stand_ins(snapshot: Snapshot, copy: WebspaceCertificate) -> tuple[WebspaceCertificate, ...]:
+    """Return the certificates that can replace the copy in use: all of its webspace, or those of its kind on its site.
 
-    For a root list a public certificate of any app of the plan does.
+    In a root list, a public certificate of any app of the App Service plan can replace the copy.
     """
     if copy.site is None:
         return snapshot.fleet.certificates_in(copy.webspace)
-    own = tuple(one for one in snapshot.fleet.certificates_of(copy.site) if one.ref.public == copy.ref.public)
+    own = tuple(other for other in snapshot.fleet.certificates_of(copy.site) if other.ref.public == copy.ref.public)
     return (*own, *snapshot.fleet.roots_of(copy.site)) if copy.ref.public else own
 
 
@@ -164,28 +177,34 @@ def _in_grace(snapshot: Snapshot, intent: Intent, since: datetime) -> Refusal | 
 
 
 def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
-    """Return since when it is out of use: when the next version came, or when what used it last has left it."""
+    """Return when the copy went out of use: when the next version came, or when its last user moved off it."""
     versions = snapshot.lineage.versions
-    oldest = min(place for place, version in enumerate(versions) if version.thumbprint == copy.thumbprint)
+    oldest = min(index for index, version in enumerate(versions) if version.thumbprint == copy.thumbprint)
     left = [r.at for r in snapshot.rollout.records if any(b.thumbprint == copy.thumbprint for b in r.last_good)]
     left += [roll.at for roll in snapshot.rollout.rolls if copy.thumbprint in {*roll.replaces, *roll.proven}]
     return max((versions[oldest - 1].created, *left))
 
 
 def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> Refusal | None:
-    """Return why a root stays in its environment: nobody can see from here who needs it, but who was started since."""
+    """Return why a root certificate stays in its environment, None if Certroll may delete it.
+
+    Certroll cannot see which partners need the root. It only knows which apps were started since the new root came.
+    """
     environment, current = root.ref.environment, snapshot.lineage.current
     record = snapshot.environment_record_of(environment)
     if other := record.wanted_by_another(str(snapshot.lineage.ref), root.thumbprint, snapshot.now):
-        return Reason.STILL_USED, f"it is the current version of {other}, which is a root there as well"
-    if any(one.ref == environment and opted_out(one.tags) for one in snapshot.fleet.environments):
+        return Reason.STILL_USED, f"it is the current version of {other}, which is a root of the environment, too"
+    if any(seen.ref == environment and opted_out(seen.tags) for seen in snapshot.fleet.environments):
         return Reason.OPTED_OUT, f"environment {environment} carries the tag certroll: off"
     if not intent.delete_superseded:
-        return Reason.KEPT_BESIDE, "it stays beside the new root; CERTROLL_DELETE_SUPERSEDED=on has it deleted in time"
+        return (
+            Reason.KEPT_BESIDE,
+            "the old root stays next to the new root: CERTROLL_DELETE_SUPERSEDED=on lets Certroll delete it",
+        )
     if current is None or not has_root(snapshot, environment, current.thumbprint):
         return Reason.NOT_PROVEN, "the current version is not there"
     if (done_at := record.done_for(current.thumbprint)) is None:
-        return Reason.NOT_PROVEN, "not every app was stopped and started since the new root came"
+        return Reason.NOT_PROVEN, "some apps were not stopped and started since the new root came"
     return _in_grace(snapshot, intent, done_at)
 
 

@@ -1,7 +1,7 @@
-"""Never write a thumbprint that is not a live certificate of that webspace.
+"""Refuse to write a thumbprint that is not a live certificate of the webspace.
 
-One wrong thumbprint takes an app down, and Azure does not always check (Microsoft Q&A 5916603). Live for a root list
-are the public certificates of the apps of the App Service plan.
+A wrong thumbprint takes an app down, and Azure does not always check it (Microsoft Q&A 5916603). For a root list, the
+public certificates of all apps of the App Service plan are live.
 """
 
 from shared.domain.fleet.app_settings import is_root_list
@@ -14,35 +14,37 @@ from shared.planning.plan import Action, Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse what names a version that is not in the webspace, nor brought there by an earlier step of the plan."""
+    """Refuse steps that write a version which is not in the webspace after the earlier steps of the plan."""
     kept: list[Step] = []
     skips: list[Skip] = []
     for step in plan.steps:
         if (refused := not_live(step, snapshot)) is not None:
             skips.append(refused)
             continue
-        if step.action.site is None:  # only what is of the webspace as a whole brings a certificate there
+        if step.action.site is None:  # only steps without a site bring certificates into a webspace
             snapshot = step.action.project(snapshot)
         kept.append(step)
     return Plan(tuple(kept), (*plan.skips, *skips))
 
 
 def not_live(step: Step, snapshot: Snapshot) -> Skip | None:
-    """Return why the step may not write what it would write, None where it may."""
+    """Return why the step may not write its thumbprints, None if it may."""
     missing = _missing(step.action, snapshot)
     if not missing:
         return None
     change, write = step.action, step.action.settings_write
     roots = {edit.add for edit in write.edits if is_root_list(edit.key)} if write else set()
     where = (
-        "a public certificate of no app of its App Service plan" if missing <= roots else f"not in {change.webspace}"
+        "not a public certificate of any app of its App Service plan"
+        if missing <= roots
+        else f"not in {change.webspace}"
     )
-    detail = f"{', '.join(sorted(missing))} is {where}: see what is said of the copies there"
+    detail = f"{', '.join(sorted(missing))} is {where}; the findings about the certificates there say why"
     return Skip(step.subject, Reason.NOT_LIVE, detail, change.site)
 
 
 def absent(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
-    """Return what the action has an app use that the app cannot have by the settings that are to name it."""
+    """Return the thumbprints that the action writes and that the app could not find after the write."""
     write = action.settings_write
     if write is None:
         return action.writes - (live_at(snapshot, action.site) if action.site else frozenset())
@@ -50,7 +52,10 @@ def absent(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
 
 
 def _missing(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
-    """Return what may not be written: an app that used a private key must find one with the new version, too."""
+    """Return the thumbprints that the action must not write.
+
+    If the app used the private key of the old version, it must find a private key with the new version, too.
+    """
     if action.site is None or snapshot.site(action.site) is None:
         return action.writes - live_in(snapshot, action.webspace)
     private, write = private_at(snapshot, action.site), action.settings_write

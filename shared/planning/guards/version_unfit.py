@@ -19,7 +19,7 @@ from shared.planning.plan import Phase, Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse what the current version is not good for; what it is good for is not held back by it."""
+    """Refuse each step for which the current version misses a requirement, and keep the other steps."""
     current = snapshot.lineage.current
     if current is None or current.facts is None:
         return plan
@@ -32,11 +32,15 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
             return Skip(step.subject, refused[0].reason, refused[0].detail, step.action.site)
         return _takes_cover_away(step, facts, snapshot)
 
-    return _without_again(plan, plan.refuse(refusal))
+    return _without_lost_rebinding(plan, plan.refuse(refusal))
 
 
-def _without_again(plan: Plan, judged: Plan) -> Plan:
-    """Return the plan as judged, without binding again what is not uploaded again: recorded, it would not be redone."""
+def _without_lost_rebinding(plan: Plan, judged: Plan) -> Plan:
+    """Return the judged plan without rebindings in webspaces where a guard refused the second upload.
+
+    After a rebinding without a new upload, the journal would record the site as rebound, and Certroll would not rebind
+    it after a later upload.
+    """
     uploads = [step for step in plan.steps if step.action.phase is Phase.UPLOAD]
     lost = {step.action.webspace for step in uploads if step not in judged.steps}
     steps = (step.without_rebinding() if step.action.webspace in lost else step for step in judged.steps)
@@ -44,7 +48,10 @@ def _without_again(plan: Plan, judged: Plan) -> Plan:
 
 
 def _without_roots(plan: Plan, root: Case) -> Plan:
-    """Return the plan without edits of root lists where the version may be no root; an app's other edits stay."""
+    """Return the plan without edits of root lists if the version cannot be a root.
+
+    Other edits of the app stay in the plan.
+    """
     refused = refusals(root)
     if not refused:
         return plan
@@ -59,10 +66,10 @@ def _without_roots(plan: Plan, root: Case) -> Plan:
 
 
 def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -> Skip | None:
-    """Refuse a sync that would move a host name from a certificate that covers it to one that does not.
+    """Return a refusal for a sync that would move a host name to a version that does not cover it.
 
-    A sync moves all bindings of the copy at once. Close to the old certificate's end it goes ahead all the same: the
-    uncovered host name would be lost anyway, and the others must not be lost with it.
+    A sync moves all bindings of the copy at once. Near the end of the old certificate Certroll syncs all the same, to
+    save the covered host names: the uncovered host name is lost in any case.
     """
     copy = step.action.replaces
     if copy is None:

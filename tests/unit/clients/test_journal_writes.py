@@ -83,7 +83,7 @@ def test_looking_at_the_fleet_does_not_start_the_soak_anew() -> None:
     """An inspection of the fleet changes neither the recorded first webspace nor the start of the soak time."""
     there = journal()
     there.rollouts.begin(REF, replace(many(1), started_at=NOW - HOUR))
-    there.rollouts.looked(REF, there.rollouts.rollout(REF, "v2"), NOW)
+    there.rollouts.observed(REF, there.rollouts.rollout(REF, "v2"), NOW)
     seen = there.rollouts.rollout(REF, "v2")
     assert (seen.first, seen.started_at, seen.looked_at) == (WEST, NOW - HOUR, NOW)
 
@@ -91,7 +91,7 @@ def test_looking_at_the_fleet_does_not_start_the_soak_anew() -> None:
 def test_look_at_a_fleet_without_a_first_place_chooses_none() -> None:
     """An inspection of the fleet records no first webspace if only apps have to be rolled."""
     there = journal()
-    there.rollouts.looked(REF, Rollout("v2"), NOW)
+    there.rollouts.observed(REF, Rollout("v2"), NOW)
     seen = there.rollouts.rollout(REF, "v2")
     assert (seen.first, seen.started_at, seen.looked_at) == (None, None, NOW)
 

@@ -162,7 +162,7 @@ def test_old_hashes_are_known_by_name(number: str, told: str) -> None:
     ("named_policies", "public"),
     [
         pytest.param(("2.23.140.1.1",), True, id="extended validation"),
-        pytest.param((OWN, DV), True, id="domain validation, beside the authority's own"),
+        pytest.param((OWN, DV), True, id="domain validation, next to the authority's own"),
         pytest.param(("2.23.140.1.2.2",), True, id="organization validation"),
         pytest.param(("2.23.140.1.2.3",), True, id="individual validation"),
         pytest.param((OWN,), False, id="an authority's own alone"),

@@ -222,7 +222,7 @@ def test_record_follows_on_the_one_before() -> None:
 @pytest.mark.parametrize(
     ("state", "kept"),
     [(RollState.DEFERRED, True), (RollState.REFUSED, None), (RollState.UNPROVEN, None)],
-    ids=["it was set aside", "it was refused", "it was unproven"],
+    ids=["it was deferred", "it was refused", "it was unproven"],
 )
 def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | None) -> None:
     """Certroll remembers that a deferred app was already broken, and probes every other app before its roll."""
@@ -271,7 +271,7 @@ def test_failing_since_is_not_taken_over_from_another_state() -> None:
         pytest.param(roll(RollState.UNPROVEN), (NOW,), id="it was unproven: somebody took it back"),
         pytest.param(roll(RollState.RETIRED), (NOW,), id="it was retired: somebody took it back"),
         pytest.param(roll(RollState.REFUSED), (), id="it was refused: it was never done"),
-        pytest.param(roll(RollState.DEFERRED), (), id="it was set aside: it was never done"),
+        pytest.param(roll(RollState.DEFERRED), (), id="it was deferred: it was never done"),
         pytest.param(roll(RollState.ROLLED_BACK), (), id="it was rolled back: we did that"),
         pytest.param(
             roll(RollState.VALIDATED, undone=(NOW - CONTEST_WINDOW, NOW - HOUR)),
@@ -279,7 +279,7 @@ def test_failing_since_is_not_taken_over_from_another_state() -> None:
             id="what is a day ago is past",
         ),
         pytest.param(
-            roll(RollState.CONTESTED, undone=(NOW - HOUR,)), (NOW - HOUR,), id="it was fought over: not once more"
+            roll(RollState.CONTESTED, undone=(NOW - HOUR,)), (NOW - HOUR,), id="it was contested: not once more"
         ),
         pytest.param(
             roll(RollState.VALIDATED, replaces=(OLDER, OLD)), (NOW,), id="one of what it replaced is there again"
@@ -365,7 +365,7 @@ def test_overlap_of_a_pin_is_recorded() -> None:
     [
         pytest.param(world(settings=(named(NEW),)), Plan(), APPLY, id="it names the new one alone"),
         pytest.param(world(settings=(named(OLD),)), Plan(), APPLY, id="it names the old one alone"),
-        pytest.param(world(settings=(named(NEW, FOREIGN),)), Plan(), APPLY, id="it names another's beside it"),
+        pytest.param(world(settings=(named(NEW, FOREIGN),)), Plan(), APPLY, id="it names another's next to it"),
         pytest.param(world(settings=(OVERLAP,)), Plan(), Intent(), id="the mode is observe"),
         pytest.param(
             world(settings=(OVERLAP,), lineage=lineage(tags=OFF)), Plan(), APPLY, id="the vault certificate opted out"

@@ -235,7 +235,7 @@ IN_VAIN = f"{FOREIGN} is no certificate of its webspace or of the site itself, n
     ("settings", "detail"),
     [
         pytest.param(named(FOREIGN), IN_VAIN, id="in a list"),
-        pytest.param(named(FOREIGN, OLD, FOREIGN), IN_VAIN, id="twice in a list, beside a known one"),
+        pytest.param(named(FOREIGN, OLD, FOREIGN), IN_VAIN, id="twice in a list, next to a known one"),
         pytest.param(replace(named(), references=(FILE,)), IN_VAIN, id="in a path"),
         pytest.param(
             named(FOREIGN, NEWER, OLDER, MORE),

@@ -115,7 +115,7 @@ def test_nothing_is_against_it(host: str, records: Records) -> None:
         pytest.param(ROOT, {**AT_ROOT, (ROOT, A): Seen.NO_RECORDS}, Reason.NOT_THE_APPS_ADDRESS, id="a root without A"),
         pytest.param(ROOT, {**AT_ROOT, (ROOT, A): ("9.9.9.9",)}, Reason.NOT_THE_APPS_ADDRESS, id="another address"),
         pytest.param(
-            ROOT, {**AT_ROOT, (ROOT, A): (ADDRESS, "9.9.9.9")}, Reason.NOT_THE_APPS_ADDRESS, id="another one beside it"
+            ROOT, {**AT_ROOT, (ROOT, A): (ADDRESS, "9.9.9.9")}, Reason.NOT_THE_APPS_ADDRESS, id="another one next to it"
         ),
         pytest.param(
             HOST,

@@ -77,7 +77,7 @@ class Noting:
         """Note the site."""
         self.done.append(f"record {changed.site} {changed.state}")
 
-    def looked(self, *_: object) -> None:
+    def observed(self, *_: object) -> None:
         """Keep when the fleet was observed."""
 
     def put_roll(self, _: VaultCertificateRef, roll: RollRecord) -> RollRecord:

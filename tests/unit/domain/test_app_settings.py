@@ -57,12 +57,12 @@ def read(**values: str) -> SiteSettings:
         pytest.param(OLD.lower(), (OLD,), 0, id="lower case"),
         pytest.param(f"{OLD[:20]}{OLD[20:].lower()}", (OLD,), 0, id="mixed case"),
         pytest.param(f"{OLD},{OLD.lower()}", (OLD, OLD), 0, id="one twice, in either case"),
-        pytest.param(f"{OLD},nonsense", (OLD,), 1, id="something else beside it"),
+        pytest.param(f"{OLD},nonsense", (OLD,), 1, id="something else next to it"),
         pytest.param(f"{OLD};{FOREIGN}", (), 1, id="semicolons, which App Service does not know"),
         pytest.param(f"{OLD} {FOREIGN},x,y", (), 3, id="several that are no thumbprints"),
         pytest.param(f"{OLD}A,{OLD[1:]}", (), 2, id="a digit too many, and one too few"),
         pytest.param("G" * 40, (), 1, id="letters that are no hex digits"),
-        pytest.param(f"{OLD},*", (OLD,), 0, id="a star beside it"),
+        pytest.param(f"{OLD},*", (OLD,), 0, id="a star next to it"),
         pytest.param(f"/var/ssl/private/{OLD}.p12", (), 1, id="a path, which no load list takes"),
     ],
 )
@@ -79,7 +79,7 @@ def test_load_list_is_read(value: str, listed: tuple[Thumbprint, ...], odd: int)
     [
         pytest.param("*", True, id="a star"),
         pytest.param(" * ", True, id="a star between blanks"),
-        pytest.param(f"{OLD}, *", True, id="a star beside a thumbprint"),
+        pytest.param(f"{OLD}, *", True, id="a star next to a thumbprint"),
         pytest.param("**", False, id="two stars"),
         pytest.param(f"{OLD}*", False, id="a star at a thumbprint"),
         pytest.param(OLD, False, id="no star"),
@@ -352,9 +352,9 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
 @pytest.mark.parametrize(
     ("before", "edit", "after"),
     [
-        pytest.param(OLD, NEW_BESIDE_OLD, f"{OLD},{NEW}", id="beside the only one"),
-        pytest.param(f"{OLD},{FOREIGN}", NEW_BESIDE_OLD, f"{OLD},{NEW},{FOREIGN}", id="beside the first"),
-        pytest.param(f"{FOREIGN},{OLD}", NEW_BESIDE_OLD, f"{FOREIGN},{OLD},{NEW}", id="beside the last"),
+        pytest.param(OLD, NEW_BESIDE_OLD, f"{OLD},{NEW}", id="next to the only one"),
+        pytest.param(f"{OLD},{FOREIGN}", NEW_BESIDE_OLD, f"{OLD},{NEW},{FOREIGN}", id="next to the first"),
+        pytest.param(f"{FOREIGN},{OLD}", NEW_BESIDE_OLD, f"{FOREIGN},{OLD},{NEW}", id="next to the last"),
         pytest.param(
             f"{OLD},{FOREIGN},{OLD},{OLDER}",
             NEW_BESIDE_OLD,
@@ -381,25 +381,25 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
             f"{OLDER},{FOREIGN},{OLD},{OLDER},x",
             SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
             f"{FOREIGN},{OLD},{NEW},x",
-            id="beside one while another leaves",
+            id="next to one while another leaves",
         ),
         pytest.param(
             f"{OLDER},{FOREIGN}",
             SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
             f"{FOREIGN},{NEW}",
-            id="at the end, where what it should go beside is gone and what is to leave is not",
+            id="at the end, where what it should go next to is gone and what is to leave is not",
         ),
         pytest.param(
             f"{OLD.lower()},{FOREIGN},{OLDER.lower()}",
             SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
             f"{OLD.lower()},{NEW},{FOREIGN}",
-            id="beside one in lower case while another in lower case leaves",
+            id="next to one in lower case while another in lower case leaves",
         ),
         pytest.param(
             f"{FOREIGN},{OLD},{OLDER.lower()},{FOREIGN}",
             SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
             f"{FOREIGN},{OLD},{NEW},{FOREIGN}",
-            id="beside one while the next, in lower case, leaves",
+            id="next to one while the next, in lower case, leaves",
         ),
         pytest.param(
             f"{NEW.lower()},{OLD},{FOREIGN}", NEW_FOR_OLD, f"{NEW.lower()},{FOREIGN}", id="there already: only removed"
@@ -430,7 +430,7 @@ def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None
 @pytest.mark.parametrize(
     ("value", "edit"),
     [
-        pytest.param(f" {FOREIGN},{OLDER}", NEW_BESIDE_OLD, id="what it should go beside is not there"),
+        pytest.param(f" {FOREIGN},{OLDER}", NEW_BESIDE_OLD, id="what it should go next to is not there"),
         pytest.param("", NEW_BESIDE_OLD, id="the list is empty"),
         pytest.param("*", NEW_BESIDE_OLD, id="the list became a star"),
         pytest.param(FOREIGN, inverse(NEW_BESIDE_OLD)[0], id="what is to be taken back is gone"),
@@ -445,7 +445,7 @@ def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit)
 @pytest.mark.parametrize(
     ("before", "edit", "after"),
     [
-        pytest.param(OLD, NEW_BESIDE_OLD, f"{OLD},{NEW}", id="beside the only one"),
+        pytest.param(OLD, NEW_BESIDE_OLD, f"{OLD},{NEW}", id="next to the only one"),
         pytest.param(f"{FOREIGN}, {OLD}", NEW_BESIDE_OLD, f"{FOREIGN},{OLD},{NEW}", id="the blank goes"),
         pytest.param(f"*,{OLD},x", NEW_BESIDE_OLD, f"*,{OLD},{NEW},x", id="a star is an entry like any other"),
         pytest.param("", AT_THE_END, NEW, id="at the end of nothing"),

@@ -89,7 +89,7 @@ def reasons(order: Order) -> list[Reason]:
         pytest.param(replace(GOOD, stored=()), [Reason.ORDER_NOT_STORED], id="in no vault"),
         pytest.param(replace(GOOD, external_key=True), [Reason.ORDER_NOT_STORED], id="its key is elsewhere"),
         pytest.param(
-            replace(GOOD, stored=stored(StoreStatus.EXTERNAL_KEY)), [Reason.ORDER_NOT_STORED], id="likewise, by status"
+            replace(GOOD, stored=stored(StoreStatus.EXTERNAL_KEY)), [Reason.ORDER_NOT_STORED], id="as well, by status"
         ),
         *(
             pytest.param(replace(GOOD, stored=stored(status)), [Reason.ORDER_STORE_FAILED], id=f"store: {status}")
@@ -145,7 +145,7 @@ def reasons(order: Order) -> list[Reason]:
         ),
         pytest.param(replace(GOOD, auto_renew=False), [Reason.AUTO_RENEW_OFF], id="renews only by hand"),
         pytest.param(
-            replace(GOOD, auto_renew=False, expires=None), [Reason.AUTO_RENEW_OFF], id="likewise, end not known"
+            replace(GOOD, auto_renew=False, expires=None), [Reason.AUTO_RENEW_OFF], id="as well, end not known"
         ),
         pytest.param(
             replace(GOOD, not_renewable=("ExpirationNotInRenewalTimeRange",)), [], id="too early to renew: nothing"
@@ -186,7 +186,7 @@ def reasons(order: Order) -> list[Reason]:
             [],
             id="the second certificate of the year has its proof",
         ),
-        pytest.param(replace(GOOD, last_verified=None), [], id="likewise, but months before it renews"),
+        pytest.param(replace(GOOD, last_verified=None), [], id="as well, but months before it renews"),
         pytest.param(replace(GOOD, expires=None, last_verified=None), [], id="nothing says when it ends"),
     ],
 )

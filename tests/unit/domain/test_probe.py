@@ -131,7 +131,7 @@ PLAIN = Probe("/partner", 200, "healthy")
     [
         pytest.param(PROVING, 200, f"<p>Shown: {NEW}</p>", Verdict.PASSED, id="the new thumbprint passes"),
         pytest.param(PROVING, 200, f"SHOWN: {NEW.lower()}", Verdict.PASSED, id="case does not count"),
-        pytest.param(PROVING, 200, f"shown: {OLD}, Shown: {NEW}", Verdict.PASSED, id="new beside old passes"),
+        pytest.param(PROVING, 200, f"shown: {OLD}, Shown: {NEW}", Verdict.PASSED, id="new next to old passes"),
         pytest.param(PROVING, 200, f"shown: {OLD.lower()}", Verdict.OLD, id="an old thumbprint is an old process"),
         pytest.param(PROVING, 200, f"Shown: {OLDER}", Verdict.OLD, id="so is an older one"),
         pytest.param(PROVING, 200, f"Shown: {FOREIGN}", Verdict.FAILED, id="an unknown thumbprint fails"),

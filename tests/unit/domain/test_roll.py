@@ -49,8 +49,8 @@ def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: t
         pytest.param(RollState.UNPROVEN, SINCE + SOAK, SINCE, id="unproven: after the soak"),
         pytest.param(RollState.REFUSED, SINCE + SOAK, SINCE, id="refused: after the soak"),
         pytest.param(RollState.ROLLED_BACK, SINCE + SOAK, SINCE, id="rolled back: after the soak"),
-        pytest.param(RollState.CONTESTED, SINCE + SOAK, SINCE, id="fought over: after the soak"),
-        pytest.param(RollState.DEFERRED, SINCE + SOAK, SINCE, id="set aside: after the soak"),
+        pytest.param(RollState.CONTESTED, SINCE + SOAK, SINCE, id="contested: after the soak"),
+        pytest.param(RollState.DEFERRED, SINCE + SOAK, SINCE, id="deferred: after the soak"),
         *(
             pytest.param(state, SINCE + SOAK, SINCE + LOST, id=f"{state}: after the soak, or when it is lost")
             for state in RollState
@@ -72,7 +72,7 @@ def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, ur
     ("rolls", "calm", "urgent"),
     [
         pytest.param((), None, None, id="nothing: never"),
-        pytest.param((roll(RollState.DEFERRED),), None, None, id="only what was set aside: never"),
+        pytest.param((roll(RollState.DEFERRED),), None, None, id="only what was deferred: never"),
         pytest.param((roll(RollState.VALIDATED),), SINCE, SINCE, id="validated: since then"),
         pytest.param((roll(RollState.UNPROVEN),), SINCE + SOAK, SINCE, id="unproven: after the soak"),
         *(
@@ -88,7 +88,7 @@ def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, ur
             (roll(RollState.DEFERRED, at=NOW - DAY), roll(RollState.UNPROVEN)),
             SINCE + SOAK,
             SINCE,
-            id="what was set aside long ago does not",
+            id="what was deferred long ago does not",
         ),
     ],
 )

@@ -55,7 +55,7 @@ SOON = NOW + URGENT - SECOND
             rollout(record(PROVEN), record(PENDING, site="b", at=NOW)),
             FAR,
             NOW + SOAK,
-            id="a result is outstanding beside a proof: after its soak",
+            id="a result is outstanding next to a proof: after its soak",
         ),
         pytest.param(
             rollout(record(UNPROVEN), record(UNPROVEN, site="b", at=NOW)),
@@ -91,7 +91,7 @@ SOON = NOW + URGENT - SECOND
             id="no site, and an app of another webspace: its proof is none here",
         ),
         pytest.param(
-            rollout(rolls=(roll(RollState.DEFERRED),)), FAR, NOW + SOAK, id="no site, and an app that was set aside"
+            rollout(rolls=(roll(RollState.DEFERRED),)), FAR, NOW + SOAK, id="no site, and an app that was deferred"
         ),
         pytest.param(
             rollout(record(UNPROVEN), rolls=(roll(RollState.VALIDATED),)),
@@ -292,8 +292,8 @@ def test_sight_tells_what_it_proves(seen: Handshake, state: SiteState, words: st
     [
         pytest.param((), UNPROVEN, id="nothing to look at proves nothing"),
         pytest.param((handshake(NEW), handshake(FOREIGN)), FAILED, id="one failure fails the site"),
-        pytest.param((handshake(None), handshake(FOREIGN)), FAILED, id="one failure beside silence fails the site"),
-        pytest.param((handshake(None), handshake(NEW)), PROVEN, id="one proof beside silence proves the site"),
+        pytest.param((handshake(None), handshake(FOREIGN)), FAILED, id="one failure next to silence fails the site"),
+        pytest.param((handshake(None), handshake(NEW)), PROVEN, id="one proof next to silence proves the site"),
         pytest.param((handshake(None), handshake(None)), UNPROVEN, id="silence alone proves nothing"),
     ],
 )

@@ -121,7 +121,7 @@ BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may
         pytest.param(by_roles(role(OWNER, OTHER, group=True)), APP, LACKING, id="a group with no right in the vault"),
         pytest.param(by_roles(role(CUSTOM, OTHER)), APP, LACKING, id="somebody else's custom role"),
         pytest.param(by_roles(role(CUSTOM, OTHER)), UNSET, UNKNOWN, id="a custom role of somebody, who is not known"),
-        pytest.param(by_roles(role(CUSTOM), role(USER)), APP, ALLOWED, id="a custom role beside one that is enough"),
+        pytest.param(by_roles(role(CUSTOM), role(USER)), APP, ALLOWED, id="a custom role next to one that is enough"),
         pytest.param(BLIND, APP, UNKNOWN, id="role assignments not read"),
         pytest.param(replace(BLIND, not_read=""), APP, UNKNOWN, id="role assignments not asked for"),
         pytest.param(BLIND, UNSET, UNKNOWN, id="neither role assignments nor object id"),
@@ -195,7 +195,7 @@ def test_role_at_the_one_object_counts_where_only_that_matters() -> None:
                     f"--assignee f3c21649-0979-4721-ac85-b0216b2cf413 --scope {VAULT_ID}"
                 )
             ],
-            id="the role that is missing beside the one that is there",
+            id="the role that is missing next to the one that is there",
         ),
         pytest.param(
             replace(by_policies(FULL), open_to_all=False, trusted_services=False),

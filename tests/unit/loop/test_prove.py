@@ -52,12 +52,12 @@ def fleet(site: Site, others: Iterable[Binding] = ()) -> Fleet:
     ("seen", "inbound", "expected"),
     [
         pytest.param(fleet(PUBLIC), None, "shop.azurewebsites.net", id="a site by its default host name"),
-        pytest.param(fleet(PUBLIC, [DEDICATED]), None, "sni.shop.azurewebsites.net", id="beside an IP-based binding"),
+        pytest.param(fleet(PUBLIC, [DEDICATED]), None, "sni.shop.azurewebsites.net", id="next to an IP-based binding"),
         pytest.param(
             fleet(PUBLIC, [replace(DEDICATED, site=site_ref("other"))]),
             None,
             "shop.azurewebsites.net",
-            id="beside a site with an IP-based binding",
+            id="next to a site with an IP-based binding",
         ),
         pytest.param(fleet(site("other")), None, "shop.contoso.com", id="a site that was not seen by the host name"),
         pytest.param(fleet(EXTERNAL), None, "shop.ase.p.azurewebsites.net", id="an external environment like others"),

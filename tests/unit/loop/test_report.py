@@ -165,7 +165,9 @@ def test_inherited_tags_are_a_finding(*, inherited: bool) -> None:
     """Certroll reports a newest version that inherits its tags from an older version."""
     journal = RecordingJournal()
     report_lineage(ports(findings=journal).findings, lineage(tags_inherited=inherited), NOW)
-    detail = "the newest version carries no certroll tag; those of an older version count: set them on the newest"
+    detail = (
+        "the newest version carries no certroll tag, so Certroll uses older tags: set the tags on the newest version"
+    )
     assert journal.findings == ([Finding(NOW, SCOPE, SCOPE, Reason.TAGS_INHERITED, detail)] if inherited else [])
 
 
@@ -204,7 +206,7 @@ def test_upload_that_may_be_a_version_nobody_can_read_is_a_finding(seen: Snapsho
     (*findings,) = unread_versions(seen)
     expected = [("certificate rg-web/up", Reason.VERSIONS_UNREAD, NOW, SCOPE)] if found else []
     assert [(each.subject, each.reason, each.at, each.scope) for each in findings] == expected
-    assert all(each.detail.startswith("2 older versions of kv-shop/shop cannot be read") for each in findings)
+    assert all(each.detail.startswith("Certroll cannot read 2 older versions of kv-shop/shop.") for each in findings)
 
 
 IP_BASED = binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
@@ -217,22 +219,26 @@ IP_BASED = binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
         pytest.param(
             IP_BASED,
             (binding(),),
-            "it was IpBasedEnabled at 203.0.113.7 before this version, and is SniEnabled now",
+            "the binding was IpBasedEnabled at 203.0.113.7 before this version, and is SniEnabled now",
             id="its address was taken away",
         ),
         pytest.param(
             IP_BASED,
             (binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.8"),),
-            "it was IpBasedEnabled at 203.0.113.7 before this version, and is IpBasedEnabled at 203.0.113.8 now",
+            "the binding was IpBasedEnabled at 203.0.113.7 before this version, "
+            "and is IpBasedEnabled at 203.0.113.8 now",
             id="its address changed",
         ),
         pytest.param(
-            binding(), (), "it was SniEnabled before this version, and is gone now", id="its host name was removed"
+            binding(),
+            (),
+            "the binding was SniEnabled before this version, and is gone now",
+            id="its host name was removed",
         ),
         pytest.param(
             binding(),
             (binding(site="other"),),
-            "it was SniEnabled before this version, and is gone now",
+            "the binding was SniEnabled before this version, and is gone now",
             id="its host name went to another site",
         ),
     ],

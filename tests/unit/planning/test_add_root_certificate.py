@@ -213,7 +213,7 @@ def test_name_that_is_taken_is_not_overwritten(taken: RootCertificate, by: Thumb
     azure, vault = RecordingEnvironments([taken]), RecordingVault(DER)
     with pytest.raises(Rejected) as refused:
         ADD.perform(outside(clock=ManualClock(), vault=vault, environments=azure))
-    assert str(refused.value) == f"{SUBJECT}: the name is taken by {by}; delete that one"
+    assert str(refused.value) == f"{SUBJECT}: certificate {by} has the name; delete that certificate"
     assert (azure.writes, vault.asked) == ([], [])
 
 
@@ -287,6 +287,6 @@ def test_roots_that_are_not_known_are_not_put() -> None:
     seen = asked(to="ase,other-ase")
     found = proposed(replace(seen, fleet=replace(seen.fleet, blind_spots=(hidden,))))
     assert found == [
-        Skip(SUBJECT, Reason.NOT_SEEN, f"root certificates of environment {ASE} cannot be seen (503)"),
+        Skip(SUBJECT, Reason.NOT_SEEN, f"Certroll cannot read root certificates of environment {ASE} (503)"),
         Step(replace(ADD, root=root(NAME, NEW, environment=OTHER_ASE)), Reason.ROOT_MISSING),
     ]

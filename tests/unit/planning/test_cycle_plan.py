@@ -18,9 +18,9 @@ from tests.build import APPLY, ASE, NOW, OFF, OTHER_ASE, SUBSCRIPTION, site, sit
 
 OWN = replace(APPLY, own_site="certroll", own_subscription=SUBSCRIPTION)
 PROBE: Tags = (("certroll-probe", "/health"),)
-OPTED_OUT = "it carries the tag certroll: off: stop and start it by hand"
-OWN_SITE = "it is the site that Certroll runs on: stop and start it by hand"
-STOPPED = "it was stopped already: it will trust the root when somebody starts it"
+OPTED_OUT = "the app carries the tag certroll: off: stop and start the app by hand"
+OWN_SITE = "Certroll runs on this app: stop and start the app by hand"
+STOPPED = "the app was stopped already: it will trust the root when somebody starts it"
 
 
 def hosted(name: str = "shop", slot: str | None = None, *, tags: Tags = (), running: bool = True) -> Site:

@@ -140,25 +140,25 @@ def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> No
         pytest.param(
             over(blind_spots=(blind_spot(),)),
             Reason.NOT_SEEN,
-            "site hidden (its plan names it, the listing does not) cannot be seen",
+            "Certroll cannot read site hidden (its plan names it, the listing does not)",
             id="a site is hidden",
         ),
         pytest.param(
             over(blind_spots=(replace(blind_spot(), settings_only=True),)),
             Reason.NOT_SEEN,
-            "nothing is deleted in its webspace",
+            "it deletes nothing in that webspace",
             id="settings are hidden",
         ),
         pytest.param(
             over(settings=()),
             Reason.NOT_SEEN,
-            "the settings of shop cannot be seen",
+            "Certroll cannot read the settings of shop",
             id="settings were not read",
         ),
         pytest.param(
             over(sites=(site(), site("lost", webspace=None))),
             Reason.NOT_SEEN,
-            "the settings of lost cannot be seen",
+            "Certroll cannot read the settings of lost",
             id="a site is nowhere",
         ),
         pytest.param(
@@ -170,20 +170,20 @@ def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> No
         pytest.param(
             over(rollout=rollout(record(SiteState.UNPROVEN, at=LONG_AGO))),
             Reason.NOT_PROVEN,
-            "shop has the current version, and was not seen to use it",
+            "Certroll did not see shop use the current version",
             id="nobody saw it served",
         ),
         pytest.param(
             over(rollout=rollout(record(SiteState.FAILED, at=LONG_AGO))),
             Reason.NOT_PROVEN,
-            "was not seen to use it",
+            "use the current version",
             id="another one is served",
         ),
-        pytest.param(over(rollout=rollout()), Reason.NOT_PROVEN, "was not seen to use it", id="the journal was lost"),
+        pytest.param(over(rollout=rollout()), Reason.NOT_PROVEN, "use the current version", id="the journal was lost"),
         pytest.param(
             over(settings=(named(NEW),), rollout=replace(PROVEN, rolls=(roll(RollState.UNPROVEN, at=LONG_AGO),))),
             Reason.NOT_PROVEN,
-            "was not seen to use it",
+            "use the current version",
             id="an app proved nothing",
         ),
         pytest.param(over(lineage=lineage(current=None)), None, "", id="no version is good"),
@@ -208,7 +208,7 @@ def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> No
         pytest.param(
             over(OURS, copy("kv", OLD, source=OTHER_REF)),
             Reason.STILL_USED,
-            "it may be another vault certificate's",
+            "it may belong to another vault certificate",
             id="it may be another vault certificate's",
         ),
     ],
@@ -322,7 +322,7 @@ def test_hidden_things_are_named_in_their_order() -> None:
     spots = tuple(blind_spot(subject=f"site {letter}") for letter in "zmak")
     (skip,) = judged(over(blind_spots=spots))
     assert isinstance(skip, Skip)
-    assert skip.detail.startswith("site a (")
+    assert skip.detail.startswith("Certroll cannot read site a (")
 
 
 def test_doubtful_sites_are_named_in_their_order() -> None:
@@ -335,7 +335,7 @@ def test_doubtful_sites_are_named_in_their_order() -> None:
     )
     (skip,) = judged(seen)
     assert isinstance(skip, Skip)
-    assert skip.detail.startswith(f"{', '.join(sorted(names))} has the current version")
+    assert skip.detail.startswith(f"Certroll did not see {', '.join(sorted(names))} use ")
 
 
 def test_neighbour_that_shows_another_version_keeps_nothing() -> None:
@@ -353,7 +353,7 @@ def test_first_site_whose_settings_were_not_read_is_named() -> None:
     """Certroll names the first site by name if it could not read the settings of several sites."""
     (skip,) = judged(over(sites=(site("z"), site("b"), site("m")), settings=(), bindings=()))
     assert isinstance(skip, Skip)
-    assert skip.detail.startswith("the settings of b cannot be seen")
+    assert skip.detail.startswith("Certroll cannot read the settings of b")
 
 
 def test_site_that_has_its_own_has_to_prove_it() -> None:
@@ -459,7 +459,7 @@ def test_nothing_goes_while_something_moves_there() -> None:
     (skip,) = still_needed.guard(Plan((moving, step)), over(), EVERYTHING).skips
     assert (skip.reason, skip.detail) == (
         Reason.NOT_PROVEN,
-        "something in its webspace is on its way to the current version",
+        "a step of this plan still brings something in that webspace to the current version",
     )
 
 
@@ -518,7 +518,7 @@ def test_what_is_gone_is_not_deleted_again() -> None:
 def test_what_has_changed_is_not_deleted(seen: WebspaceCertificate) -> None:
     """Certroll refuses to delete an upload that is another certificate than the planned one."""
     azure = RecordingAppService(copies=[seen])
-    with pytest.raises(Conflict, match="changed since it was observed"):
+    with pytest.raises(Conflict, match="changed since Certroll observed it"):
         DELETE.perform(ports(azure, ManualClock()))
     assert azure.writes == []
 
@@ -539,7 +539,7 @@ def test_app_that_has_come_to_name_it_keeps_it(value: str) -> None:
     Azure itself would delete a certificate that an app setting names.
     """
     azure = RecordingAppService(copies=[OURS], seen=[app_settings({"SOMETHING": value})])
-    with pytest.raises(Conflict, match="the settings of shop have come to name it"):
+    with pytest.raises(Conflict, match="the settings of shop name the upload now"):
         DELETE.perform(ports(azure, ManualClock()))
     assert azure.writes == []
 

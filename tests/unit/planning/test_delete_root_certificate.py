@@ -45,7 +45,7 @@ LONG_AGO = NOW - 40 * DAY
 DONE = EnvironmentRecord(ASE, (NotedRoot(NEW, LONG_AGO - HOUR, LONG_AGO),), since=LONG_AGO, done_at=LONG_AGO + HOUR)
 ALLOWED = replace(APPLY, delete_superseded=True)
 THREE = (version(), old_version(), old_version("v0", OLDER))
-NOT_DONE = "not every app was stopped and started since the new root came"
+NOT_DONE = "some apps were not stopped and started since the new root came"
 
 
 def over(*roots: RootCertificate, to: str = "ase", **differences: object) -> Snapshot:
@@ -98,7 +98,7 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
             over(),
             APPLY,
             Reason.KEPT_BESIDE,
-            "it stays beside the new root; CERTROLL_DELETE_SUPERSEDED=on has it deleted in time",
+            "the old root stays next to the new root: CERTROLL_DELETE_SUPERSEDED=on lets Certroll delete it",
             id="nobody asked for it",
         ),
         pytest.param(
@@ -126,7 +126,7 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
             over(environment_records=(DONE.wanting("kv-shop/twin", OLD, NOW - DAY),)),
             ALLOWED,
             Reason.STILL_USED,
-            "it is the current version of kv-shop/twin, which is a root there as well",
+            "it is the current version of kv-shop/twin, which is a root of the environment, too",
             id="it is another vault object's",
         ),
         pytest.param(over(environment_records=()), ALLOWED, Reason.NOT_PROVEN, NOT_DONE, id="the journal was lost"),
@@ -183,7 +183,7 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
             over(),
             replace(ALLOWED, max_deletes=0),
             Reason.ENOUGH_DELETED,
-            "0 are deleted at a time; it goes with a later look",
+            "CERTROLL_MAX_DELETES is 0: a later run may delete the certificate",
             id="nothing may be deleted",
         ),
     ],

@@ -483,8 +483,8 @@ def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None
 def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: bool, refused: list[Reason]) -> None:  # noqa: FBT001
     """The gate refuses an upload that lost its root if the servers of the webspace need the whole chain."""
     cut = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
-    rooted = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
-    seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=rooted)))
+    with_root = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+    seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=with_root)))
     upload = UploadCertificate(REF, version(), copy("new", NEW, source=None), farm(), whole_chain=whole)
     assert [
         s.reason for s in refusals(version_unfit.guard, Plan((Step(upload, Reason.STALE_UPLOAD),)), seen)
@@ -538,8 +538,8 @@ def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
     assert skip == Skip(
         BINDING,
         Reason.OPTED_OUT,
-        "shop carries the tag certroll: off; App Service itself moves its bindings when it syncs the copy they use, "
-        "which only the same tag on the vault certificate keeps Certroll from asking for where the webspace shares it",
+        "shop carries the tag certroll: off. A sync of a shared copy still moves the bindings of the site: only "
+        "the same tag on the vault certificate keeps Certroll from such a sync",
         site_ref(),
     )
 
@@ -629,7 +629,7 @@ def test_own_site_is_not_restarted(slot: str | None) -> None:
     restart = Step(Restart(site_ref(slot=slot)), Reason.STALE_THUMBPRINT)
     (skip,) = refusals(own_site.guard, Plan((restart,), (EARLIER,)), snapshot(), OURS)
     name = site_ref(slot=slot)
-    detail = f"{name} is the site that Certroll runs on; do it by hand"
+    detail = f"Certroll runs on {name}: make this change by hand"
     assert skip == Skip(f"site {name}", Reason.OWN_SITE, detail, name)
 
 
@@ -672,7 +672,7 @@ def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
         Skip(
             COPY,
             Reason.INCOMPLETE_VIEW,
-            "site hidden cannot be seen (its plan names it, the listing does not), and the copy may serve it: "
+            "Certroll cannot read site hidden (its plan names it, the listing does not), and the copy may serve it: "
             "grant Reader there",
         )
     ]
@@ -732,8 +732,8 @@ def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
         Skip(
             "app settings of web",
             Reason.INCOMPLETE_VIEW,
-            f"{spot.subject} cannot be seen ({spot.detail}), so nothing is retired in its webspace: "
-            "grant the roles that the README lists",
+            f"Certroll cannot read {spot.subject} ({spot.detail}), so Certroll retires nothing in that webspace: "
+            "grant the roles that docs/reference/roles.md lists",
             site_ref("web"),
         )
     ]
@@ -749,8 +749,8 @@ def test_retirement_is_not_hurried() -> None:
 @pytest.mark.parametrize(
     ("step", "spot"),
     [
-        pytest.param(SYNC, HIDDEN_SETTINGS, id="a sync, which Azure would make all the same, beside hidden settings"),
-        pytest.param(RETIRE, blind_spot(NORTH), id="a retirement beside a blind spot of another webspace"),
+        pytest.param(SYNC, HIDDEN_SETTINGS, id="a sync, which Azure would make all the same, next to hidden settings"),
+        pytest.param(RETIRE, blind_spot(NORTH), id="a retirement next to a blind spot of another webspace"),
         pytest.param(ROLL, blind_spot(), id="a roll, which touches one app alone"),
         pytest.param(RESTORE, blind_spot(), id="a restore"),
         pytest.param(KEEP, blind_spot(), id="the upload of a version"),
@@ -782,7 +782,7 @@ def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
     """Certroll names the hidden site if both a site and app settings are hidden in the webspace of a sync."""
     spots = BlindSpot("a", "403", SUBSCRIPTION, WEST, settings_only=True), blind_spot(subject="b")
     (skip,) = refusals(incomplete_view.guard, Plan((SYNC,)), snapshot(blind_spots=spots))
-    assert skip.detail.startswith("b cannot be seen")
+    assert skip.detail.startswith("Certroll cannot read b (")
 
 
 # ------------------------------------------------------------------------------------------------------------ live
@@ -794,7 +794,7 @@ def test_binding_to_what_is_not_there_is_refused() -> None:
         Skip(
             BINDING,
             Reason.NOT_LIVE,
-            f"{NEW} is not in rg-westeuropewebspace: see what is said of the copies there",
+            f"{NEW} is not in rg-westeuropewebspace; the findings about the certificates there say why",
             site_ref(),
         )
     ]
@@ -830,7 +830,8 @@ def test_app_is_not_given_what_is_not_there() -> None:
     edits = tuple(SettingEdit(thumbprint, thumbprint, (OLD,), OLD) for thumbprint in (NEWER, FOREIGN, NEW, OLDER))
     missing = RollAppSettings(named(OLD), edits, WEST)
     seen = refusals(thumbprint_not_live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
-    detail = f"{OLDER}, {NEW}, {NEWER}, {FOREIGN} is not in rg-westeuropewebspace: see what is said of the copies there"
+    missing_here = f"{OLDER}, {NEW}, {NEWER}, {FOREIGN} is not in rg-westeuropewebspace"
+    detail = f"{missing_here}; the findings about the certificates there say why"
     assert seen == [Skip("app settings of shop", Reason.NOT_LIVE, detail, site_ref())]
 
 
@@ -876,15 +877,15 @@ def test_refused_sync_brings_nothing() -> None:
 def test_observing_puts_no_root() -> None:
     """Certroll in observe mode reports each change to roots, and makes none."""
     skips = refusals(observe_only.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), Intent())
-    assert [(skip.reason, skip.detail.partition("; ")[0]) for skip in skips] == [
-        (Reason.OBSERVE_ONLY, "it would be done (RootMissing)"),
-        (Reason.OBSERVE_ONLY, "it would be done (Superseded)"),
+    assert [(skip.reason, skip.detail.partition(": ")[0]) for skip in skips] == [
+        (Reason.OBSERVE_ONLY, "Certroll would do this (RootMissing)"),
+        (Reason.OBSERVE_ONLY, "Certroll would do this (Superseded)"),
     ]
 
 
 def test_observing_writes_nothing() -> None:
     """Certroll refuses every step in observe mode, and says which setting would allow the step."""
-    detail = "it would be done ({}); set CERTROLL_MODE=apply to have it done"
+    detail = "Certroll would do this ({}): set CERTROLL_MODE=apply to let it"
     assert refusals(observe_only.guard, WHOLE, snapshot(), Intent()) == [
         Skip(COPY, Reason.OBSERVE_ONLY, detail.format("StaleCopy")),
         Skip(BINDING, Reason.OBSERVE_ONLY, detail.format("StaleThumbprint"), site_ref()),
@@ -906,7 +907,7 @@ WEST_FIRST = Plan((update(), update("north-1", webspace=NORTH), update("north-2"
 def test_new_version_goes_to_one_webspace_first() -> None:
     """Certroll first changes the webspace with the fewest bindings, and the other webspaces wait for its proof."""
     skips = refusals(not_its_stage.guard, WEST_FIRST, two_webspaces())
-    detail = "rg-westeuropewebspace goes first; the rest follows when it is proven there"
+    detail = "rg-westeuropewebspace goes first; the others follow when the version is proven there"
     assert skips == [
         Skip(f"binding {HOST} of {name}", Reason.AWAITING_FIRST_STAGE, detail, site_ref(name))
         for name in ("north-1", "north-2")
@@ -932,7 +933,7 @@ def test_other_webspaces_wait_for_the_proof() -> None:
     """Other webspaces wait until the first webspace is proven, and the refusal gives the latest time."""
     seen = two_webspaces(rollout(record(SiteState.PENDING)))
     detail = (
-        "rg-westeuropewebspace goes first; the rest follows when it is proven there, "
+        "rg-westeuropewebspace goes first; the others follow when the version is proven there, "
         "at the latest at 2026-11-21 12:30:00 UTC"
     )
     assert [skip.detail for skip in refusals(not_its_stage.guard, WEST_FIRST, seen)] == [detail, detail]
@@ -980,7 +981,7 @@ def test_failure_holds_the_version() -> None:
     skips = refusals(not_its_stage.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), *failed)))
     detail = (
         "this version failed at bad (it serves another), worse (it serves another): "
-        "mend it and release the hold, or put a newer version in the vault"
+        "mend the app or site and release the hold, or put a newer version into the vault"
     )
     assert {(skip.reason, skip.detail) for skip in skips} == {(Reason.VERSION_HELD, detail)}
     assert [skip.site for skip in skips] == [step.action.site for step in WEST_FIRST.steps]
@@ -995,7 +996,7 @@ def failed_roll(state: RollState = RollState.ROLLED_BACK, *, retiring: bool = Fa
 def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
     """A failed app holds the version in bindings, copies and settings everywhere, and the refusal names the app."""
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(state),)))
-    remedy = "mend it and release the hold, or put a newer version in the vault"
+    remedy = "mend the app or site and release the hold, or put a newer version into the vault"
     detail = f"this version failed at bad (its probe fails): {remedy}"
     assert [skip.detail for skip in refusals(not_its_stage.guard, Plan((SYNC, UPDATE, ROLL, RETIRE)), seen)] == [
         detail
@@ -1008,7 +1009,7 @@ def test_failures_of_sites_and_apps_are_all_named() -> None:
     apps = tuple(roll(RollState.ROLLED_BACK, site=name, detail="asked") for name in ("c", "a", "b"))
     (skip,) = refusals(not_its_stage.guard, Plan((UPDATE,)), two_webspaces(rollout(*sites, rolls=apps)))
     where = "x (seen), y (seen), z (seen), a (asked), b (asked), c (asked)"
-    assert skip.detail.startswith(f"this version failed at {where}: mend it")
+    assert skip.detail.startswith(f"this version failed at {where}: mend the app")
 
 
 def test_failed_retirement_holds_nothing() -> None:

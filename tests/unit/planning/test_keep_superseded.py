@@ -211,7 +211,7 @@ def test_newer_of_two_versions_that_cannot_be_read_is_told() -> None:
     old = replace(old_version(), enabled=False), replace(old_version("v0", not_after=NOW), enabled=False)
     (skip,) = keep_superseded.propose(world(named(OLD), lineage=lineage(version(), *old)), APPLY)
     assert isinstance(skip, Skip)
-    assert skip.detail.startswith("this version is disabled")
+    assert skip.detail.startswith("the old version is disabled")
 
 
 @pytest.mark.parametrize(
@@ -221,21 +221,22 @@ def test_newer_of_two_versions_that_cannot_be_read_is_told() -> None:
             old_version(not_after=NOW),
             (PLAN,),
             SUBJECT,
-            "it expired at 2026-11-21 12:00 UTC, so it is not kept beside the new version",
+            "the old version expired at 2026-11-21 12:00 UTC, so Certroll does not keep it",
             id="it expired this moment",
         ),
         pytest.param(
             replace(old_version(), enabled=False),
             (PLAN,),
             SUBJECT,
-            "this version is disabled in the vault, so it cannot be kept beside the new one: enable it until then",
+            "the old version is disabled in the vault, so Certroll cannot keep it: enable it until no app names it",
             id="it is disabled",
         ),
         pytest.param(
             old_version(),
             (farm(NORTH),),
             f"certificate unknown/{NAME} in rg-westeuropewebspace",
-            "no App Service plan of this webspace is visible, and an upload must name one: grant Reader on its plans",
+            "Certroll sees no App Service plan of this webspace, and an upload must name a plan: "
+            "grant Reader on the plans",
             id="no plan is visible",
         ),
     ],
@@ -405,7 +406,7 @@ def test_name_that_was_taken_meanwhile_is_not_overwritten(seen: WebspaceCertific
     case = performing(seen)
     with pytest.raises(NotKept) as raised:
         case.perform()
-    assert str(raised.value) == f"{SUBJECT}: the name is taken by {words}; delete that one"
+    assert str(raised.value) == f"{SUBJECT}: certificate {words} has the name; delete that certificate"
     assert (case.azure.writes, case.vault.asked) == ([], [])
 
 
@@ -417,14 +418,17 @@ def test_version_that_cannot_be_read_is_not_kept(error: Exception) -> None:
     case = performing(GONE, pfx=error)
     with pytest.raises(NotKept) as raised:
         case.perform()
-    assert str(raised.value) == f"{SUBJECT}: the old version cannot be read, so there is no overlap: {error}"
+    assert (
+        str(raised.value)
+        == f"{SUBJECT}: Certroll cannot read the old version, so the new version replaces it at once: {error}"
+    )
     assert case.azure.writes == []
 
 
 def test_azure_that_takes_no_thumbprint_twice_is_asked_after_the_sync() -> None:
     """Certroll uploads after the sync if Azure refuses the upload while the imported copy holds the same version."""
     case = performing(GONE, upload=Rejected("409 exists"))
-    with pytest.raises(NotYet, match=r"goes up after the sync: 409 exists$"):
+    with pytest.raises(NotYet, match=r"is uploaded after the sync: 409 exists$"):
         case.perform()
     assert len(case.azure.writes) == 1
 
@@ -432,7 +436,7 @@ def test_azure_that_takes_no_thumbprint_twice_is_asked_after_the_sync() -> None:
 def test_azure_that_shows_nothing_is_asked_after_the_sync() -> None:
     """Certroll uploads after the sync if Azure does not show the upload while the imported copy holds the version."""
     case = performing(GONE)
-    with pytest.raises(NotYet, match=r"goes up after the sync: .* still shows the old state after 20 s$"):
+    with pytest.raises(NotYet, match=r"is uploaded after the sync: .* still shows the old state after 20 s$"):
         case.perform()
     assert sum(case.clock.slept) <= 20
 
@@ -453,13 +457,16 @@ def test_upload_that_azure_refuses_for_good_is_not_kept(
     case = performing(GONE, upload=error, imported=imported, action=action)
     with pytest.raises(NotKept) as raised:
         case.perform()
-    assert str(raised.value) == f"{SUBJECT}: Azure does not take it, so there is no overlap: no"
+    assert str(raised.value) == f"{SUBJECT}: Azure refuses the upload, so the new version replaces the old at once: no"
     assert len(case.azure.writes) == 1
 
 
 def test_upload_that_is_never_shown_is_not_kept() -> None:
     """Certroll reports a missing overlap if Azure never shows the upload and no imported copy holds the version."""
-    with pytest.raises(NotKept, match=r"Azure does not take it, so there is no overlap: .* after 20 s$"):
+    with pytest.raises(
+        NotKept,
+        match=r"Azure refuses the upload, so the new version replaces the old at once: .* after 20 s$",
+    ):
         performing(GONE, imported=SYNCED).perform()
 
 

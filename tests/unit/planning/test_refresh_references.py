@@ -125,7 +125,8 @@ def test_reference_that_names_a_version_is_its_owners() -> None:
         Skip(
             "app settings of shop",
             Reason.PINNED_REFERENCE,
-            "P, Z names another version of kv-shop/shop: write the new one, or none, to follow it",
+            "P, Z names another version of kv-shop/shop: let the reference name the new version, or no "
+            "version to follow the vault",
             site_ref(),
         )
     ]

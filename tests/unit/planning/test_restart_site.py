@@ -152,9 +152,9 @@ def test_site_of_unknown_webspace_is_left_alone() -> None:
         pytest.param({"copies": (copy(thumbprint=NEW, source=None),)}, id="people uploaded a version"),
         pytest.param({"copies": (copy(thumbprint=FOREIGN),)}, id="the imported copy holds something else"),
         pytest.param({"copies": (copy(thumbprint=OLD, source=OTHER_REF),)}, id="another's copy holds a version"),
-        pytest.param({"rolls": (roll(RollState.STALE),)}, id="it was told to go"),
+        pytest.param({"rolls": (roll(RollState.STALE),)}, id="it was admitted"),
         pytest.param({"rolls": (roll(RollState.REFUSED),)}, id="its restart was refused"),
-        pytest.param({"rolls": (roll(RollState.DEFERRED),)}, id="it was set aside"),
+        pytest.param({"rolls": (roll(RollState.DEFERRED),)}, id="it was deferred"),
         pytest.param({"rolls": (roll(RollState.VALIDATED, site="other"),)}, id="another app is validated"),
     ],
 )

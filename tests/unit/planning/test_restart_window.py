@@ -115,5 +115,5 @@ def test_person_is_told_what_to_do() -> None:
     (skip,) = outside_restart_window.guard(Plan((ROLL,)), world(end=HOUR), CLOSED).skips
     assert skip.detail == (
         "the old certificate ends at 2026-11-21 13:00 UTC, and CERTROLL_RESTART_WINDOW opens at 2026-11-21 22:00 UTC "
-        "only: widen it, or roll this app by hand"
+        "only: widen the window, or roll this app by hand"
     )

@@ -14,7 +14,7 @@ from shared.planning.actions.restore_app_settings import RestoreAppSettings, res
 from shared.planning.plan import Step
 from tests.build import APPLY, FOREIGN, NEW, OLD, OLDER, WEST, copy, named, roll, rollout, site, site_ref, snapshot
 
-BESIDE = SettingEdit(LOAD_LIST, NEW, (), OLD)
+NEXT_TO = SettingEdit(LOAD_LIST, NEW, (), OLD)
 INSTEAD = SettingEdit(LOAD_LIST, NEW, (OLD,), OLD)
 PINNED = SettingEdit("PIN", NEW, (OLD,), OLD)
 RETIRED = SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW)
@@ -38,31 +38,31 @@ def restored(
 @pytest.mark.parametrize(
     ("settings", "edits", "back"),
     [
-        pytest.param(named(OLD, NEW), (BESIDE,), (LIST_BACK,), id="a list: the new one leaves"),
+        pytest.param(named(OLD, NEW), (NEXT_TO,), (LIST_BACK,), id="a list: the new one leaves"),
         pytest.param(named(NEW), (INSTEAD,), (LIST_BACK,), id="a list without overlap: the old one comes back"),
-        pytest.param(named(FOREIGN, NEW), (BESIDE,), (LIST_BACK,), id="a list that lost the old one: it comes back"),
+        pytest.param(named(FOREIGN, NEW), (NEXT_TO,), (LIST_BACK,), id="a list that lost the old one: it comes back"),
         pytest.param(
-            named(OLD, NEW, pins={"PIN": NEW}), (BESIDE, PINNED), (LIST_BACK, PIN_BACK), id="a list and a pin"
+            named(OLD, NEW, pins={"PIN": NEW}), (NEXT_TO, PINNED), (LIST_BACK, PIN_BACK), id="a list and a pin"
         ),
         pytest.param(
             named(OLD, pins={"PIN": NEW}),
-            (BESIDE, PINNED),
+            (NEXT_TO, PINNED),
             (PIN_BACK,),
             id="a list that somebody changed back: the pin",
         ),
         pytest.param(
             named(OLD, NEW, pins={"PIN": FOREIGN}),
-            (BESIDE, PINNED),
+            (NEXT_TO, PINNED),
             (LIST_BACK,),
             id="a pin that somebody moved on: the list",
         ),
         pytest.param(
-            named(OLD, NEW, pins={"PIN": OLD}), (BESIDE, PINNED), (LIST_BACK,), id="a pin that somebody moved back"
+            named(OLD, NEW, pins={"PIN": OLD}), (NEXT_TO, PINNED), (LIST_BACK,), id="a pin that somebody moved back"
         ),
         pytest.param(
             named(OLD, NEW, pins={"P": NEW}), (PINNED,), (), id="a setting that is gone, and not its namesake"
         ),
-        pytest.param(named(OLD), (BESIDE,), (), id="nothing of ours is left"),
+        pytest.param(named(OLD), (NEXT_TO,), (), id="nothing of ours is left"),
         pytest.param(named(OLD, NEW), (), (), id="nothing was recorded"),
         pytest.param(
             named(NEW),
@@ -83,7 +83,7 @@ def test_what_is_still_ours_is_taken_back(
 
 def test_app_that_cannot_be_restored_holds_up_no_other() -> None:
     """Certroll restores the next app if it could not read the settings of the first app."""
-    rolls = failed(BESIDE, site="a"), failed(BESIDE, site="b")
+    rolls = failed(NEXT_TO, site="a"), failed(NEXT_TO, site="b")
     seen = snapshot(sites=(site("a"), site("b")), settings=(named(OLD, NEW, site="b"),), rollout=rollout(rolls=rolls))
     (step,) = restore_app_settings.propose(seen, APPLY)
     assert step.subject == "app settings of b"
@@ -93,7 +93,7 @@ def test_app_that_cannot_be_restored_holds_up_no_other() -> None:
     ("listed", "more"),
     [
         pytest.param((NEW,), (LOADED_AGAIN,), id="somebody took the old one out of the list"),
-        pytest.param((FOREIGN, NEW), (LOADED_AGAIN,), id="somebody took it out beside another"),
+        pytest.param((FOREIGN, NEW), (LOADED_AGAIN,), id="somebody took it out next to another"),
         pytest.param((OLD, NEW), (), id="the old one is there"),
         pytest.param((OLD,), (), id="the old one is there alone"),
         pytest.param((FOREIGN,), (), id="the list has nothing of ours"),
@@ -137,28 +137,28 @@ BOTH_PINS = named(OLD, NEW, pins={"PIN": NEW, "Q": NEW})
     [
         pytest.param(
             BOTH_PINS,
-            (BESIDE, PINNED, OTHER_PIN),
+            (NEXT_TO, PINNED, OTHER_PIN),
             (OLD, OLDER),
             (LIST_BACK, PIN_BACK, SettingEdit("Q", OLDER, (NEW,), NEW)),
             id="all are live: all come back",
         ),
         pytest.param(
             BOTH_PINS,
-            (BESIDE, PINNED, OTHER_PIN),
+            (NEXT_TO, PINNED, OTHER_PIN),
             (OLD, NEW),
             (LISTED, PIN_BACK),
             id="one pin's is not: that pin stays, and the new one in the list",
         ),
         pytest.param(
             BOTH_PINS,
-            (BESIDE, OTHER_PIN),
+            (NEXT_TO, OTHER_PIN),
             (OLDER, NEW),
             (SettingEdit("Q", OLDER, (NEW,), NEW), SettingEdit(LOAD_LIST, OLDER, (), NEW)),
             id="the list's is not: it stays, and loads what the pin comes back to",
         ),
         pytest.param(
             named(OLD, NEW, pins={"PIN": NEW}),
-            (BESIDE, PINNED),
+            (NEXT_TO, PINNED),
             (NEW,),
             (LIST_BACK, PIN_BACK),
             id="none is: all is tried, and refused as a whole",
@@ -197,7 +197,7 @@ def test_two_pins_of_two_versions_are_both_loaded() -> None:
 def test_only_what_is_live_comes_back() -> None:
     """Certroll restores only values whose certificate is in the webspace of the app."""
     seen = snapshot(
-        settings=(BOTH_PINS,), copies=(copy(),), rollout=rollout(rolls=(failed(BESIDE, PINNED, OTHER_PIN),))
+        settings=(BOTH_PINS,), copies=(copy(),), rollout=rollout(rolls=(failed(NEXT_TO, PINNED, OTHER_PIN),))
     )
     (step,) = restore_app_settings.propose(seen, APPLY)
     assert isinstance(step, Step)
@@ -210,7 +210,7 @@ def test_apps_are_restored_in_a_stable_order() -> None:
     seen = snapshot(
         sites=tuple(site(name) for name in apps),
         settings=tuple(named(OLD, NEW, site=name) for name in apps),
-        rollout=rollout(rolls=tuple(failed(BESIDE, site=name) for name in apps)),
+        rollout=rollout(rolls=tuple(failed(NEXT_TO, site=name) for name in apps)),
     )
     assert [item.subject[-1] for item in restore_app_settings.propose(seen, APPLY)] == ["a", "b", "c"]
 
@@ -223,30 +223,30 @@ def world(*records: RollRecord, settings: SiteSettings | None = None) -> Snapsho
 def test_app_that_failed_is_restored() -> None:
     """Certroll restores the last good values of an app whose own probe failed for good after a roll."""
     action = RestoreAppSettings(named(OLD, NEW), (LIST_BACK,), WEST)
-    assert list(restore_app_settings.propose(world(failed(BESIDE)), APPLY)) == [Step(action, Reason.PROBE_FAILED)]
+    assert list(restore_app_settings.propose(world(failed(NEXT_TO)), APPLY)) == [Step(action, Reason.PROBE_FAILED)]
 
 
 @pytest.mark.parametrize("state", [state for state in RollState if state is not RollState.FAILED])
 def test_other_app_is_left_alone(state: RollState) -> None:
     """Certroll restores only apps whose recorded state is failed."""
-    assert list(restore_app_settings.propose(world(roll(state, edits=(BESIDE,))), APPLY)) == []
+    assert list(restore_app_settings.propose(world(roll(state, edits=(NEXT_TO,))), APPLY)) == []
 
 
 @pytest.mark.parametrize(
     "seen",
     [
-        pytest.param(world(failed(BESIDE, site="other")), id="neither its site was seen nor its settings read"),
+        pytest.param(world(failed(NEXT_TO, site="other")), id="neither its site was seen nor its settings read"),
         pytest.param(
-            snapshot(rollout=rollout(rolls=(failed(BESIDE),))), id="its site was seen, and its settings were not read"
+            snapshot(rollout=rollout(rolls=(failed(NEXT_TO),))), id="its site was seen, and its settings were not read"
         ),
         pytest.param(
-            replace(world(failed(BESIDE)), fleet=replace(world().fleet, sites=())), id="its site was not seen"
+            replace(world(failed(NEXT_TO)), fleet=replace(world().fleet, sites=())), id="its site was not seen"
         ),
         pytest.param(
-            replace(world(failed(BESIDE)), fleet=replace(world().fleet, sites=(site(webspace=None),))),
+            replace(world(failed(NEXT_TO)), fleet=replace(world().fleet, sites=(site(webspace=None),))),
             id="its webspace is not known",
         ),
-        pytest.param(world(failed(BESIDE), settings=named(OLD)), id="somebody changed it back already"),
+        pytest.param(world(failed(NEXT_TO), settings=named(OLD)), id="somebody changed it back already"),
         pytest.param(world(failed()), id="nobody knows what it was before"),
     ],
 )
@@ -257,7 +257,7 @@ def test_nothing_is_restored_blindly(seen: Snapshot) -> None:
 
 def test_what_is_restored_once_is_not_restored_again() -> None:
     """Certroll restores nothing for a second time, because a restore removes all of Certroll's edits."""
-    seen = world(failed(BESIDE))
+    seen = world(failed(NEXT_TO))
     (step,) = restore_app_settings.propose(seen, APPLY)
     assert isinstance(step, Step)
     after = step.action.project(seen)

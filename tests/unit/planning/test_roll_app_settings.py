@@ -47,7 +47,7 @@ SUBJECT = "app settings of shop"
 SYNCED, KEPT = copy(thumbprint=NEW), copy("kept", OLD, source=None)
 LIVE = SYNCED, KEPT, copy("older", OLDER, source=None)
 THREE = lineage(version(), old_version(), old_version("v0", OLDER))
-BESIDE = SettingEdit(LOAD_LIST, NEW, (), OLD)
+NEXT_TO = SettingEdit(LOAD_LIST, NEW, (), OLD)
 
 
 def world(
@@ -73,14 +73,14 @@ def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        pytest.param(named(OLD), (BESIDE,), id="a list: the new one beside the old one"),
-        pytest.param(named(FOREIGN, OLD), (BESIDE,), id="a list that names another's, too"),
+        pytest.param(named(OLD), (NEXT_TO,), id="a list: the new one next to the old one"),
+        pytest.param(named(FOREIGN, OLD), (NEXT_TO,), id="a list that names another's, too"),
         pytest.param(named(OLDER), (SettingEdit(LOAD_LIST, NEW, (), OLDER),), id="a list that is two versions behind"),
-        pytest.param(named(OLDER, OLD), (BESIDE,), id="a list of two old ones: beside the last good one, both stay"),
+        pytest.param(named(OLDER, OLD), (NEXT_TO,), id="a list of two old ones: next to the last good one, both stay"),
         pytest.param(named(pins={"PIN": OLD}), (SettingEdit("PIN", NEW, (OLD,), OLD),), id="a pin without a list"),
         pytest.param(
             named(OLD, pins={"A": OLD, "B": FOREIGN, "C": OLDER, "D": NEW}),
-            (BESIDE, SettingEdit("A", NEW, (OLD,), OLD), SettingEdit("C", NEW, (OLDER,), OLD)),
+            (NEXT_TO, SettingEdit("A", NEW, (OLD,), OLD), SettingEdit("C", NEW, (OLDER,), OLD)),
             id="a list and pins: each stale one, after the list; the last good one is what comes back",
         ),
         pytest.param(
@@ -165,7 +165,7 @@ def test_lists_of_two_spellings_are_both_rolled() -> None:
     other, foreign = "website_load_certificates", "Website_Load_Certificates"
     lists = ((LOAD_LIST, OLD), (other, OLDER), (foreign, FOREIGN))
     references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, thumbprint) for key, thumbprint in lists)
-    assert edits(world(replace(named(), references=references))) == (BESIDE, SettingEdit(other, NEW, (), OLDER))
+    assert edits(world(replace(named(), references=references))) == (NEXT_TO, SettingEdit(other, NEW, (), OLDER))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_version_of_the_lineage_is_better_than_an_unknown_one() -> None:
     """Certroll prefers a version of the vault as last good version to a thumbprint that the vault does not know."""
     held = copy("odd", FOREIGN)
     seen = world(named(FOREIGN, OLD), copies=(*LIVE, held))
-    assert edits(seen) == (BESIDE,)
+    assert edits(seen) == (NEXT_TO,)
 
 
 # --------------------------------------------------------------------------------------------------------- refusals
@@ -304,7 +304,7 @@ def test_site_of_unknown_webspace_is_not_written() -> None:
         Skip(
             SUBJECT,
             Reason.INCOMPLETE_VIEW,
-            "Azure does not say in which webspace the site is, so no certificate of it is known to be live",
+            "Azure does not name the webspace of the site, so Certroll does not know its live certificates",
             site_ref(),
         )
     ]
@@ -320,8 +320,8 @@ THEIRS = copy("theirs", OLD, source=OTHER_REF)
 CONTESTED = Skip(
     SUBJECT,
     Reason.AMBIGUOUS_LINEAGE,
-    f"{OLD} is an older version of kv-shop/shop, and a copy of another vault certificate holds it too: "
-    "write what it should follow by hand, or delete one of the two copies",
+    f"{OLD} is an older version of kv-shop/shop, and a copy of another vault certificate holds it, too: "
+    "write the right thumbprint by hand, or delete one of the two copies",
     site_ref(),
 )
 
@@ -355,8 +355,8 @@ def test_every_contested_thumbprint_is_named() -> None:
         pytest.param(
             roll(RollState.STALE, replaces=(OLDER,)), SettingEdit(LOAD_LIST, NEW, (), OLDER), id="told: only that"
         ),
-        pytest.param(roll(RollState.REFUSED, replaces=(OLDER,)), BESIDE, id="not told: whatever is stale"),
-        pytest.param(roll(RollState.STALE, site="other", replaces=(OLDER,)), BESIDE, id="another app was told"),
+        pytest.param(roll(RollState.REFUSED, replaces=(OLDER,)), NEXT_TO, id="not told: whatever is stale"),
+        pytest.param(roll(RollState.STALE, site="other", replaces=(OLDER,)), NEXT_TO, id="another app was told"),
     ],
 )
 def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expected: SettingEdit) -> None:
@@ -380,13 +380,13 @@ def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expe
         ),
         pytest.param(RollState.VALIDATED, (NOW - CONTEST_WINDOW,), False, id="the first time is a day ago"),
         pytest.param(RollState.VALIDATED, (NOW - 2 * DAY, NOW - HOUR), True, id="the first time is long ago"),
-        pytest.param(RollState.STALE, (NOW - HOUR,), False, id="told to go: this time is not over"),
+        pytest.param(RollState.STALE, (NOW - HOUR,), False, id="admitted: this time is not over"),
         pytest.param(RollState.REFUSED, (NOW - HOUR,), False, id="not written: nobody undid it"),
-        pytest.param(RollState.DEFERRED, (NOW - HOUR,), False, id="set aside: nobody undid it"),
+        pytest.param(RollState.DEFERRED, (NOW - HOUR,), False, id="deferred: nobody undid it"),
         pytest.param(RollState.ROLLED_BACK, (NOW - HOUR,), False, id="rolled back: we undid it"),
-        pytest.param(RollState.CONTESTED, (NOW - 2 * HOUR, NOW - HOUR), True, id="fought over since an hour"),
-        pytest.param(RollState.CONTESTED, (NOW - DAY, NOW - HOUR), False, id="fought over, the first time a day ago"),
-        pytest.param(RollState.CONTESTED, (NOW - DAY - HOUR, NOW - DAY), False, id="fought over until a day ago"),
+        pytest.param(RollState.CONTESTED, (NOW - 2 * HOUR, NOW - HOUR), True, id="contested since an hour"),
+        pytest.param(RollState.CONTESTED, (NOW - DAY, NOW - HOUR), False, id="contested, the first time a day ago"),
+        pytest.param(RollState.CONTESTED, (NOW - DAY - HOUR, NOW - DAY), False, id="contested until a day ago"),
     ],
 )
 def test_roll_that_others_take_back_is_left_to_them(
@@ -407,8 +407,8 @@ def test_who_fights_is_told_what_to_do() -> None:
         Skip(
             SUBJECT,
             Reason.CONTESTED,
-            "others took this roll back twice within 24 hours: find what writes these settings (a template, a "
-            "pipeline) and let it name the new version, or leave the setting out",
+            "somebody undid this roll twice within 24 hours: find the template or pipeline that writes these "
+            "settings, and let it name the new version or no version",
             site_ref(),
         )
     ]

@@ -181,7 +181,7 @@ def test_probe_of_a_site_counts_for_its_slots() -> None:
 
 def test_rest_waits_for_the_first_app() -> None:
     """All other apps wait for the first app, and the refusal names the first app."""
-    detail = "a goes first; the rest follows when it is proven there"
+    detail = "a goes first; the others follow when the version is proven there"
     assert told(world(), site_ref("b")) == (Reason.AWAITING_FIRST_SITE, detail)
 
 
@@ -253,8 +253,8 @@ WAITING, FAR = [state for state in RollState if state not in {RollState.DEFERRED
             False,
             id="it is late, and it is not urgent",
         ),
-        pytest.param(roll(RollState.STALE, site="a", at=SOAKED), FAR, False, id="it was told to go a soak ago"),
-        pytest.param(roll(RollState.STALE, site="a", at=NOW - DAY), FAR, True, id="it was told to go a day ago"),
+        pytest.param(roll(RollState.STALE, site="a", at=SOAKED), FAR, False, id="it was admitted a soak ago"),
+        pytest.param(roll(RollState.STALE, site="a", at=NOW - DAY), FAR, True, id="it was admitted a day ago"),
     ],
 )
 def test_rest_follows(first: RollRecord, end: timedelta, *, opens: bool) -> None:
@@ -283,7 +283,7 @@ def test_soak_is_what_operators_set() -> None:
 def test_rest_is_told_until_when() -> None:
     """The refusal names at most three apps that went first, and the latest time at which the others follow."""
     went = roll(RollState.UNPROVEN, site="a", slot="z"), roll(RollState.OVERLAPPING, site="b"), ASIDE
-    follows = "went first; the rest follows when it is proven there, at the latest at 2026-11-21 12:30:00 UTC"
+    follows = "went first; the others follow when the version is proven there, at the latest at 2026-11-21 12:30:00 UTC"
     assert told(world(*went), site_ref("c")) == (Reason.AWAITING_FIRST_SITE, f"a/z, b {follows}")
     three = tuple(roll(RollState.UNPROVEN, site=name) for name in ("z", "y", "x"))
     assert told(world(*three), site_ref("c")) == (Reason.AWAITING_FIRST_SITE, f"x, y, z {follows}")
@@ -310,7 +310,7 @@ def test_app_that_was_not_told_waits(state: RollState) -> None:
     ("rolls", "opens"),
     [
         pytest.param((), None, id="nothing is recorded: there is no first"),
-        pytest.param((ASIDE,), None, id="only what was set aside: there is no first"),
+        pytest.param((ASIDE,), None, id="only what was deferred: there is no first"),
         pytest.param((roll(RollState.UNPROVEN),), NOW + HOUR / 2, id="unproven: after the soak"),
         pytest.param(
             (roll(RollState.UNPROVEN), roll(RollState.VALIDATED, site="b", at=NOW)), NOW, id="proven: since then"
@@ -367,7 +367,7 @@ PATIENCE = {RollState.STALE: DAY, RollState.OVERLAPPING: HOUR}
             id="it is unproven, and urgent",
         ),
         pytest.param(roll(RollState.REFUSED, site="a", slot="staging", at=SOAKED), FAR, True, id="it was refused"),
-        pytest.param(SLOT_ASIDE, FAR, True, id="it was set aside"),
+        pytest.param(SLOT_ASIDE, FAR, True, id="it was deferred"),
     ],
 )
 def test_site_waits_for_its_slot(slot: RollRecord | None, end: timedelta, *, goes: bool) -> None:
@@ -442,7 +442,7 @@ EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 def test_what_waits_is_refused() -> None:
     """Certroll lets only the first app of all rolls, restarts and refreshes go, and keeps earlier refusals."""
     plan = not_its_turn.guard(Plan((rolling("a"), RESTART, REFRESH), (EARLIER,)), world(), APPLY)
-    detail = "a goes first; the rest follows when it is proven there"
+    detail = "a goes first; the others follow when the version is proven there"
     assert plan == Plan(
         (rolling("a"),),
         (
@@ -488,7 +488,7 @@ def later(*steps: Step) -> Plan:
 
 def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
     """Every app, even the first, waits while the new version reaches its webspace only in a later stage."""
-    detail = "the version comes to rg-westeuropewebspace in a later stage"
+    detail = "Certroll brings the version to rg-westeuropewebspace in a later stage"
     assert later(rolling("a")) == Plan(
         (), (Skip("app settings of a", Reason.AWAITING_FIRST_STAGE, detail, site_ref("a")),)
     )
@@ -555,7 +555,7 @@ def test_what_waits_for_its_wave_says_so() -> None:
     """The refusal of an app that waits for its wave names the environment and the operator's limit."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, ON_ITS_WAY, sites=tuple(map(hosted, NAMES)))
-    detail = f"others of {ASE} go first: CERTROLL_ASE_MAX_UNAVAILABLE is 1"
+    detail = f"other apps of {ASE} go first: CERTROLL_ASE_MAX_UNAVAILABLE is 1"
     assert Turns(seen, intent, frozenset({site_ref("c")})).refusal(site_ref("c")) == (Reason.AWAITING_WAVE, detail)
 
 
@@ -593,7 +593,7 @@ def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None
     sites = (hosted("a", grouped), hosted("b"), hosted("c", grouped, running=False))
     seen = world(sites=sites)
     assert going(seen, site_ref("a"), site_ref("b"), intent=intent) == ["b"]
-    detail = "it is the last app of group checkout that runs: start another one of it, or take its tag away"
+    detail = "this is the last running app of group checkout: start another app of it, or remove the app's tag"
     turns = Turns(world(STARTED_B, sites=sites), intent, frozenset({site_ref("a")}))
     assert turns.refusal(site_ref("a")) == (Reason.LAST_OF_GROUP, detail)
 

@@ -70,7 +70,7 @@ PLAN, OTHER_PLAN = "/plans/one", "/plans/two"
 ROOT = facts(self_signed=True, is_ca=True)
 NO_CA = facts(self_signed=True)
 ASKED: Tags = (("certroll-root-on", "shop"),)
-BESIDE = SettingEdit(ROOT_LIST, NEW, (), OLD)
+NEXT_TO = SettingEdit(ROOT_LIST, NEW, (), OLD)
 BEGUN = SettingEdit(ROOT_LIST, NEW, (), None, whole=True)
 ADDED = replace(BEGUN, whole=False)
 LONG_AGO = NOW - 40 * DAY
@@ -139,28 +139,28 @@ def proposed(seen: Snapshot) -> tuple[list[tuple[SettingEdit, ...]], list[Skip]]
 @pytest.mark.parametrize(
     ("settings", "edits"),
     [
-        pytest.param(listing(OLD), (BESIDE,), id="a list: the new one beside the old one"),
-        pytest.param(listing(FOREIGN, OLD), (BESIDE,), id="a list that names another's, too"),
+        pytest.param(listing(OLD), (NEXT_TO,), id="a list: the new one next to the old one"),
+        pytest.param(listing(FOREIGN, OLD), (NEXT_TO,), id="a list that names another's, too"),
         pytest.param(listing(OLD, NEW), (), id="a list with both"),
         pytest.param(listing(FOREIGN), (), id="a list of another's alone"),
         pytest.param(
             listing(OLD, key=ROOT_LIST.lower()),
-            (replace(BESIDE, key=ROOT_LIST.lower()),),
+            (replace(NEXT_TO, key=ROOT_LIST.lower()),),
             id="a list under another spelling keeps it",
         ),
         pytest.param(
             listing(OLD, loaded=(OLD,)),
-            (SettingEdit(LOAD_LIST, NEW, (), OLD), BESIDE),
+            (SettingEdit(LOAD_LIST, NEW, (), OLD), NEXT_TO),
             id="both lists: each gets it",
         ),
         pytest.param(
             replace(listing(OLD), loads_everything=True),
-            (BESIDE,),
+            (NEXT_TO,),
             id="an app that loads everything trusts by its list",
         ),
         pytest.param(
             listing(OLD, pins={"PIN": OLD}),
-            (BESIDE, SettingEdit("PIN", NEW, (OLD,), OLD)),
+            (NEXT_TO, SettingEdit("PIN", NEW, (OLD,), OLD)),
             id="a pin that names what the list does",
         ),
     ],
@@ -175,10 +175,10 @@ def test_root_list_is_rolled_like_a_load_list(settings: SiteSettings, edits: tup
 @pytest.mark.parametrize(
     ("copies", "edit"),
     [
-        pytest.param(BOTH, BESIDE, id="both are there"),
-        pytest.param((public(OLD, "api"), BOTH[1]), BESIDE, id="the old one is on another app of the plan"),
-        pytest.param((BOTH[1],), replace(BESIDE, remove=(OLD,)), id="the old one is on no app of the plan"),
-        pytest.param((public(OLD, "far"), BOTH[1]), replace(BESIDE, remove=(OLD,)), id="it is on another plan's"),
+        pytest.param(BOTH, NEXT_TO, id="both are there"),
+        pytest.param((public(OLD, "api"), BOTH[1]), NEXT_TO, id="the old one is on another app of the plan"),
+        pytest.param((BOTH[1],), replace(NEXT_TO, remove=(OLD,)), id="the old one is on no app of the plan"),
+        pytest.param((public(OLD, "far"), BOTH[1]), replace(NEXT_TO, remove=(OLD,)), id="it is on another plan's"),
     ],
 )
 def test_root_that_nobody_has_is_replaced(copies: tuple[WebspaceCertificate, ...], edit: SettingEdit) -> None:
@@ -191,7 +191,7 @@ def test_pin_goes_back_to_the_last_good_root() -> None:
     """The rollback value of a pin that is two versions behind is the root that the app's list trusts."""
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(listing(OLD, pins={"PIN": OLDER}), lineage=three, copies=(*BOTH, public(OLDER)))
-    assert proposed(seen)[0] == [(BESIDE, SettingEdit("PIN", NEW, (OLDER,), OLD))]
+    assert proposed(seen)[0] == [(NEXT_TO, SettingEdit("PIN", NEW, (OLDER,), OLD))]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_pin_goes_back_to_the_last_good_root() -> None:
             replace(ADDED, key=ROOT_LIST.lower()),
             id="one under another spelling",
         ),
-        pytest.param(listing(OLD), BESIDE, id="one that names the old one: beside that"),
+        pytest.param(listing(OLD), NEXT_TO, id="one that names the old one: next to that"),
         pytest.param(listing(NEW), None, id="one that names it already"),
         pytest.param(listing(loaded=(NEW,)), BEGUN, id="a load list that names it is another list"),
     ],
@@ -253,8 +253,12 @@ LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), enviro
 @pytest.mark.parametrize(
     ("where", "remedy"),
     [
-        pytest.param(LINUX, "every kind: name that in the tag certroll-root-of", id="Linux, or a container"),
-        pytest.param(OUTSIDE, "App Service offers no custom roots there", id="outside of an environment"),
+        pytest.param(
+            LINUX,
+            "in the tag certroll-root-of: Certroll then adds the root for apps of every kind",
+            id="Linux, or a container",
+        ),
+        pytest.param(OUTSIDE, "App Service offers custom roots only in one", id="outside of an environment"),
     ],
 )
 @pytest.mark.parametrize(
@@ -323,7 +327,7 @@ def test_old_root_is_retired(where: Site, edits: tuple[SettingEdit, ...]) -> Non
 @pytest.mark.parametrize(
     ("settings", "edits", "live_roots", "back"),
     [
-        pytest.param(listing(OLD, NEW), (BESIDE,), (OLD,), (SettingEdit(ROOT_LIST, OLD, (NEW,), NEW),), id="a roll"),
+        pytest.param(listing(OLD, NEW), (NEXT_TO,), (OLD,), (SettingEdit(ROOT_LIST, OLD, (NEW,), NEW),), id="a roll"),
         pytest.param(
             listing(NEW), (BEGUN,), (), (SettingEdit(ROOT_LIST, None, (NEW,), None, whole=True),), id="what was begun"
         ),
@@ -333,7 +337,7 @@ def test_old_root_is_retired(where: Site, edits: tuple[SettingEdit, ...]) -> Non
         pytest.param(listing(FOREIGN), (ADDED,), (), (), id="what somebody else took out is theirs"),
         pytest.param(
             listing(OLD, NEW, key=ROOT_LIST.lower(), pins={"PIN": NEW}),
-            (replace(BESIDE, key=ROOT_LIST.lower()), SettingEdit("PIN", NEW, (OLD,), OLD)),
+            (replace(NEXT_TO, key=ROOT_LIST.lower()), SettingEdit("PIN", NEW, (OLD,), OLD)),
             (OLD,),
             (SettingEdit(ROOT_LIST.lower(), OLD, (), NEW),),
             id="a pin whose old version is not there stays, and with it the new one in the list",
@@ -354,10 +358,10 @@ def test_old_root_is_retired(where: Site, edits: tuple[SettingEdit, ...]) -> Non
         ),
         pytest.param(
             listing(OLD, NEW, pins={"PIN": NEW}),
-            (BESIDE,),
+            (NEXT_TO,),
             (OLD,),
             (SettingEdit(ROOT_LIST, OLD, (), NEW),),
-            id="and so does it beside the old one",
+            id="and so does it next to the old one",
         ),
     ],
 )
@@ -503,14 +507,14 @@ OWN_KEYED = replace(SIBLING, ref=CopyRef.of_site(site_ref(), "keyed", public=Fal
 @pytest.mark.parametrize(
     ("copies", "edits", "is_live"),
     [
-        pytest.param(BOTH, (BESIDE,), True, id="on the app itself"),
-        pytest.param((SIBLING,), (BESIDE,), True, id="on another app of the plan"),
-        pytest.param((public(NEW, "api", "staging"),), (BESIDE,), True, id="on a slot of another app of the plan"),
-        pytest.param((public(NEW, "far"),), (BESIDE,), False, id="on an app of another plan"),
-        pytest.param((copy(thumbprint=NEW, source=None),), (BESIDE,), False, id="with its key in the webspace"),
-        pytest.param((OWN_KEYED,), (BESIDE,), False, id="with its key, of the app alone"),
+        pytest.param(BOTH, (NEXT_TO,), True, id="on the app itself"),
+        pytest.param((SIBLING,), (NEXT_TO,), True, id="on another app of the plan"),
+        pytest.param((public(NEW, "api", "staging"),), (NEXT_TO,), True, id="on a slot of another app of the plan"),
+        pytest.param((public(NEW, "far"),), (NEXT_TO,), False, id="on an app of another plan"),
+        pytest.param((copy(thumbprint=NEW, source=None),), (NEXT_TO,), False, id="with its key in the webspace"),
+        pytest.param((OWN_KEYED,), (NEXT_TO,), False, id="with its key, of the app alone"),
         pytest.param((SIBLING,), (SettingEdit(LOAD_LIST, NEW, (), OLD),), False, id="a load list: of the app alone"),
-        pytest.param((SIBLING,), (BESIDE, PINNED), True, id="a pin of what its root list names then"),
+        pytest.param((SIBLING,), (NEXT_TO, PINNED), True, id="a pin of what its root list names then"),
         pytest.param((SIBLING,), (PINNED,), False, id="a pin of what its root list does not name"),
         pytest.param((), (SettingEdit(ROOT_LIST, None, (OLD,), NEW),), True, id="nothing is put in"),
     ],
@@ -532,7 +536,7 @@ def test_refusal_says_where_a_root_is_missing() -> None:
     """The refusal names the plan if a root list lacks its root, and the webspace for any other setting."""
     seen = world(listing(OLD), copies=())
     for edit, where in (
-        (BESIDE, "no app of its App Service plan"),
+        (NEXT_TO, "not a public certificate of any app of its App Service plan"),
         (SettingEdit(LOAD_LIST, NEW, (), OLD), f"not in {WEST}"),
     ):
         (skip,) = thumbprint_not_live.guard(Plan((rolling(listing(OLD), edit),)), seen, APPLY).skips
@@ -545,18 +549,18 @@ def test_key_is_asked_for_where_there_was_one_alone() -> None:
     A root list needs only the public part.
     """
     settings = listing(OLD, loaded=(OLD,))
-    both = rolling(settings, SettingEdit(LOAD_LIST, NEW, (), OLD), BESIDE)
+    both = rolling(settings, SettingEdit(LOAD_LIST, NEW, (), OLD), NEXT_TO)
     kept = copy("kept", OLD, source=None)
     seen = world(settings, copies=(*BOTH, kept))
     assert thumbprint_not_live.guard(Plan((both,)), seen, APPLY).steps == ()
-    assert thumbprint_not_live.guard(Plan((rolling(settings, BESIDE),)), seen, APPLY).steps != ()
+    assert thumbprint_not_live.guard(Plan((rolling(settings, NEXT_TO),)), seen, APPLY).steps != ()
     keyed = world(settings, copies=(*BOTH, kept, copy(thumbprint=NEW)))
     assert thumbprint_not_live.guard(Plan((both,)), keyed, APPLY).steps == (both,)
 
 
 def test_root_that_comes_later_is_waited_for() -> None:
     """Certroll admits an app only if its plan has the root, or if a step of the same Certroll plan uploads it."""
-    seen, step = world(listing(OLD), copies=OLD_ALONE), rolling(listing(OLD), BESIDE)
+    seen, step = world(listing(OLD), copies=OLD_ALONE), rolling(listing(OLD), NEXT_TO)
     (skip,) = not_its_turn.guard(Plan((step,)), seen, APPLY).skips
     assert skip.reason is Reason.AWAITING_FIRST_STAGE
     assert roll_records(seen, Plan((step,)), APPLY, fresh=True) == ()
@@ -586,7 +590,7 @@ def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
     """
     seen = world(listing(OLD), copies=OLD_ALONE, said=said)
     steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
-    plan = Plan((*steps, rolling(listing(OLD), BESIDE)))
+    plan = Plan((*steps, rolling(listing(OLD), NEXT_TO)))
     judged = version_unfit.guard(plan, seen, APPLY)
     assert [skip.reason for skip in judged.skips] == ([] if reason is None else [reason, reason])
     assert len(judged.steps) == (2 if reason is None else 0)
@@ -595,7 +599,7 @@ def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
 def test_version_that_is_expired_is_no_root() -> None:
     """The gate refuses an expired root as expired."""
     seen = world(listing(OLD), lineage=lineage(version(facts=ROOT, not_after=NOW - HOUR), old_version()))
-    (skip,) = version_unfit.guard(Plan((rolling(listing(OLD), BESIDE),)), seen, APPLY).skips
+    (skip,) = version_unfit.guard(Plan((rolling(listing(OLD), NEXT_TO),)), seen, APPLY).skips
     assert skip.reason is Reason.EXPIRED
 
 
@@ -605,14 +609,14 @@ def test_what_is_no_root_still_rolls_elsewhere() -> None:
     settings = listing(OLD, loaded=(OLD,))
     for said, edits, skips in (
         (NO_CA, (loaded,), [("root list of shop", Reason.NOT_AN_AUTHORITY)]),
-        (ROOT, (loaded, BESIDE), []),
+        (ROOT, (loaded, NEXT_TO), []),
     ):
-        judged = version_unfit.guard(Plan((rolling(settings, loaded, BESIDE),)), world(settings, said=said), APPLY)
+        judged = version_unfit.guard(Plan((rolling(settings, loaded, NEXT_TO),)), world(settings, said=said), APPLY)
         assert judged.steps == (rolling(settings, *edits),)
         assert [(skip.subject, skip.reason) for skip in judged.skips] == skips
         assert all(skip.site == site_ref() for skip in judged.skips)
     weak = world(settings, said=replace(ROOT, key_size=1024))
-    (skip,) = version_unfit.guard(Plan((rolling(settings, loaded, BESIDE),)), weak, APPLY).skips
+    (skip,) = version_unfit.guard(Plan((rolling(settings, loaded, NEXT_TO),)), weak, APPLY).skips
     assert skip.reason is Reason.KEY_TOO_SMALL
 
 
@@ -631,8 +635,8 @@ def test_record_says_that_the_tag_asked() -> None:
     The app's own run cannot see which apps the tag names.
     """
     assert told(world(listing(), tags=ASKED), rolling(listing(), BEGUN)).wants_root
-    assert told(world(listing(OLD), tags=ASKED), rolling(listing(OLD), BESIDE)).wants_root
-    assert not told(world(listing(OLD)), rolling(listing(OLD), BESIDE)).wants_root
+    assert told(world(listing(OLD), tags=ASKED), rolling(listing(OLD), NEXT_TO)).wants_root
+    assert not told(world(listing(OLD)), rolling(listing(OLD), NEXT_TO)).wants_root
     assert not told(
         world(listing(NEW, loaded=(OLD,)), tags=ASKED), rolling(listing(NEW, loaded=(OLD,)), PINNED)
     ).wants_root
@@ -649,7 +653,7 @@ def test_record_names_one_certificate_of_each_root() -> None:
     """The record names one certificate for each root, with the app's own certificate before those of other apps."""
     sites = (hosted("api"), hosted("bill"), hosted())
     copies = (public(OLD, "api"), public(NEW, "api"), public(NEW, "bill"), public(OLD, name="by-hand"))
-    record = told(world(listing(OLD), sites=sites, copies=copies), rolling(listing(OLD), BESIDE))
+    record = told(world(listing(OLD), sites=sites, copies=copies), rolling(listing(OLD), NEXT_TO))
     assert record.copies == tuple(sorted((copies[1].ref, copies[3].ref)))
 
 
@@ -755,7 +759,7 @@ def over(*settings: SiteSettings, **others: object) -> Snapshot:
         pytest.param(
             over(listing(NEW), listing(NEW, site="api"), rolls=DONE[:1]),
             Reason.NOT_PROVEN,
-            "api has the current version",
+            "Certroll did not see api use the current version",
             id="an app of the plan has not proven the new one",
         ),
         pytest.param(
@@ -842,7 +846,7 @@ def test_who_shares_a_root_is_named(
     [
         pytest.param(ROOT, True, id="a root"),
         pytest.param(NO_CA, True, id="self-signed: it may be in a list, and people are told that it is none"),
-        pytest.param(facts(is_ca=True), True, id="an intermediate, likewise"),
+        pytest.param(facts(is_ca=True), True, id="an intermediate, as well"),
         pytest.param(facts(), False, id="what somebody issued"),
         pytest.param(None, False, id="what was not read"),
     ],

@@ -151,7 +151,7 @@ def test_what_others_changed_is_not_written_over(seen: Mapping[str, str], words:
     case = Case(ROLL, seen)
     with pytest.raises(Conflict) as raised:
         case.perform()
-    assert str(raised.value) == f"app settings of shop: {words} since it was observed; it is planned again"
+    assert str(raised.value) == f"app settings of shop: {words} since Certroll observed it; Certroll plans again"
     assert case.azure.writes == []
 
 
@@ -171,7 +171,7 @@ def test_edit_that_no_longer_applies_is_planned_again(seen: Mapping[str, str]) -
     case = Case(ROLL, seen)
     with pytest.raises(Conflict) as raised:
         case.perform()
-    assert str(raised.value) == "app settings of shop: what was to be edited is gone; it is planned again"
+    assert str(raised.value) == "app settings of shop: the values to edit are gone; Certroll plans again"
     assert case.azure.writes == []
 
 

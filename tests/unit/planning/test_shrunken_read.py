@@ -61,7 +61,7 @@ def test_shrunken_read_is_not_written_back(state: RollState, before: int, seen: 
     ("state", "ago"),
     [
         pytest.param(RollState.FAILED, timedelta(days=1), id="it failed long ago"),
-        pytest.param(RollState.STALE, timedelta(days=1), id="it was told to go long ago"),
+        pytest.param(RollState.STALE, timedelta(days=1), id="it was admitted long ago"),
     ],
 )
 def test_shrunken_read_is_never_written_back_in_time(state: RollState, ago: timedelta) -> None:
@@ -72,7 +72,7 @@ def test_shrunken_read_is_never_written_back_in_time(state: RollState, ago: time
 @pytest.mark.parametrize("kind", [RollAppSettings, RestoreAppSettings, RetireThumbprint])
 def test_people_are_told_what_is_missing(kind: type[SettingsChange]) -> None:
     """The refusal gives the number of settings before and now, whatever the change was."""
-    detail = "4 settings were read where there were 40; nothing is written back"
+    detail = "Certroll read 4 settings, and 40 before: it writes nothing back"
     assert refusals(change(4, kind), roll(RollState.STALE, settings=40)) == (
         Skip("app settings of shop", Reason.SETTINGS_SHRUNKEN, detail, site_ref()),
     )

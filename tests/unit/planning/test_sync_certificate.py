@@ -131,7 +131,7 @@ def test_sync_needs_a_plan_of_the_webspace() -> None:
     assert skip == Skip(
         SYNC.subject,
         Reason.NO_PLAN_IN_WEBSPACE,
-        "no App Service plan of this webspace is visible, and a sync must name one: grant Reader on its plans, "
+        "Certroll sees no App Service plan of this webspace, and a sync must name a plan: grant Reader on the plans, "
         "or delete the copy if the webspace has none",
     )
 
@@ -193,7 +193,7 @@ def test_current_copy_is_not_written() -> None:
 def test_changed_copy_is_planned_again(seen: WebspaceCertificate) -> None:
     """Certroll writes nothing if the copy changed after the plan."""
     case = performing(seen)
-    with pytest.raises(Conflict, match=r"rg-web/shop-copy .* changed since it was observed; it is planned again"):
+    with pytest.raises(Conflict, match=r"rg-web/shop-copy .* changed since Certroll observed it; Certroll plans again"):
         case.perform()
     assert case.azure.writes == []
 
@@ -223,7 +223,7 @@ def test_copy_that_came_back_as_another_is_rejected(after: WebspaceCertificate, 
 def test_version_that_came_meanwhile_is_planned_again() -> None:
     """Certroll plans again if the sync brought a version newer than the planned version."""
     case = performing(STALE, copy(thumbprint=NEWER))
-    with pytest.raises(Conflict, match=f"holds {NEWER}, a version that came meanwhile; it is planned again"):
+    with pytest.raises(Conflict, match=f"holds {NEWER}, a version that came meanwhile; Certroll plans again"):
         case.perform()
 
 

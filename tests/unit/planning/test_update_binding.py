@@ -117,7 +117,7 @@ def test_binding_without_webspace_is_not_guessed(sites: tuple[Site, ...]) -> Non
         Skip(
             f"binding {HOST} of shop",
             Reason.INCOMPLETE_VIEW,
-            "Azure does not say in which webspace the site is, so no certificate of it is known to be live",
+            "Azure does not name the webspace of the site, so Certroll does not know its live certificates",
             site_ref(),
         )
     ]
@@ -173,8 +173,8 @@ def test_binding_that_two_vault_certificates_claim_is_left_alone(sites: tuple[Si
         Skip(
             f"binding {HOST} of shop",
             Reason.AMBIGUOUS_LINEAGE,
-            f"{OLD} is an older version of kv-shop/shop, and a copy of another vault certificate holds it too: "
-            "bind what it should follow by hand, or delete one of the two copies",
+            f"{OLD} is an older version of kv-shop/shop, and a copy of another vault certificate holds it, too: "
+            "bind the right certificate by hand, or delete one of the two copies",
             site_ref(),
         )
     ]
@@ -250,8 +250,8 @@ def test_changed_binding_is_planned_again(state: SslState, thumbprint: Thumbprin
     with pytest.raises(Conflict) as caught:
         UPDATE.perform(ports(azure))
     assert str(caught.value) == (
-        f"binding {HOST} of shop is {state} with {thumbprint}, not SniEnabled with {OLD} as planned against; "
-        "it is planned again"
+        f"binding {HOST} of shop is {state} with {thumbprint}, not SniEnabled with {OLD} as planned; "
+        "Certroll plans again"
     )
     assert azure.writes == []
 

@@ -140,7 +140,7 @@ def test_upload_without_a_plan_is_refused() -> None:
     """Certroll uploads only through a visible plan of the webspace, and otherwise names the missing role."""
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=()), APPLY)
     assert isinstance(skip, Skip)
-    assert (skip.reason, "grant Reader on its plans" in skip.detail) == (Reason.NO_PLAN_IN_WEBSPACE, True)
+    assert (skip.reason, "grant Reader on the plans" in skip.detail) == (Reason.NO_PLAN_IN_WEBSPACE, True)
 
 
 def test_version_is_live_after_the_upload() -> None:
@@ -169,7 +169,7 @@ def test_what_is_there_is_not_uploaded_again() -> None:
 def test_name_that_is_taken_is_not_overwritten() -> None:
     """Certroll never overwrites another certificate with the copy's name, because that certificate may be in use."""
     azure = RecordingAppService(copies=[replace(COPY, thumbprint=FOREIGN)])
-    with pytest.raises(Rejected, match=f"the name is taken by {FOREIGN}"):
+    with pytest.raises(Rejected, match=f"certificate {FOREIGN} in .* has the name"):
         UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(PFX)))
     assert azure.writes == []
 
@@ -198,7 +198,7 @@ def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
 
 # --------------------------------------------------------------------------------------------------------------- chains
 
-ROOTED = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+WITH_ROOT = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
 CUT = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
 
 
@@ -221,7 +221,7 @@ def test_upload_that_lost_its_intermediates_is_refused() -> None:
     Clients would not trust the shorter chain.
     """
     azure = RecordingAppService(copies=[GONE])
-    vault = TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", ROOTED))
+    vault = TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", WITH_ROOT))
     with pytest.raises(Rejected, match="its chain ends with the certificate itself, and Issuing CA") as refused:
         UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
     assert refused.value.reason is Reason.CHAIN_LOST
@@ -231,7 +231,7 @@ def test_upload_that_lost_its_intermediates_is_refused() -> None:
 @pytest.mark.parametrize(
     "vault",
     [
-        pytest.param(TwoSecrets(v2=Pfx(b"", "", ROOTED)), id="the chain is whole, and no other secret is read"),
+        pytest.param(TwoSecrets(v2=Pfx(b"", "", WITH_ROOT)), id="the chain is whole, and no other secret is read"),
         pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", CUT)), id="the version in use had no more"),
         pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=Denied("no right")), id="the version in use cannot be read"),
         pytest.param(TwoSecrets(v2=Pfx(b"", "", CUT), v1=NotFound("gone")), id="the version in use is gone"),
@@ -264,7 +264,7 @@ INSIDE = (replace(site(), environment=ASE),)
         pytest.param(
             snapshot(sites=(replace(INSIDE[0], webspace=NORTH), site("web")), copies=(UPLOADED,)),
             False,
-            id="beside an environment",
+            id="next to an environment",
         ),
     ],
 )
@@ -282,12 +282,12 @@ ROOTLESS = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
 @pytest.mark.parametrize(
     ("now", "before", "whole", "refused", "told"),
     [
-        pytest.param(ROOTED, ROOTED, True, False, False, id="the root is there"),
-        pytest.param(ROOTLESS, ROOTED, True, True, False, id="the root is lost, by which servers trust it"),
-        pytest.param(ROOTLESS, ROOTED, False, False, False, id="the root is lost, which clients have"),
+        pytest.param(WITH_ROOT, WITH_ROOT, True, False, False, id="the root is there"),
+        pytest.param(ROOTLESS, WITH_ROOT, True, True, False, id="the root is lost, by which servers trust it"),
+        pytest.param(ROOTLESS, WITH_ROOT, False, False, False, id="the root is lost, which clients have"),
         pytest.param(ROOTLESS, ROOTLESS, True, False, True, id="no root, as before, which is told"),
         pytest.param(ROOTLESS, ROOTLESS, False, False, False, id="no root, as before, which clients have"),
-        pytest.param(None, ROOTED, True, False, False, id="nobody looked"),
+        pytest.param(None, WITH_ROOT, True, False, False, id="nobody looked"),
     ],
 )
 def test_root_is_missed_where_servers_trust_by_it(
@@ -319,7 +319,7 @@ def test_full_webspace_takes_no_more() -> None:
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(999))
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many)), APPLY)
     assert isinstance(skip, Skip)
-    assert (skip.reason, "delete what is superseded" in skip.detail) == (Reason.WEBSPACE_FULL, True)
+    assert (skip.reason, "delete superseded ones" in skip.detail) == (Reason.WEBSPACE_FULL, True)
     (step,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many[1:])), APPLY)
     assert isinstance(step, Step)
 

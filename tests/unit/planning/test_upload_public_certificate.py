@@ -127,6 +127,6 @@ def test_public_certificate_is_put_once_and_read_back() -> None:
 def test_name_that_is_taken_is_not_overwritten() -> None:
     """Certroll never overwrites another certificate with the name of its public certificate."""
     azure = Public(copies=[replace(COPY, thumbprint=FOREIGN)])
-    with pytest.raises(Rejected, match=f"the name is taken by {FOREIGN}; delete that one$"):
+    with pytest.raises(Rejected, match=f"certificate {FOREIGN} has the name; delete that certificate$"):
         STEP.action.perform(ports(azure, ManualClock(), vault=RecordingVault(DER)))
     assert azure.writes == []
