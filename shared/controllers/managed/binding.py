@@ -3,7 +3,8 @@
 from dataclasses import replace
 from functools import partial
 
-from shared.controllers.managed.inspection import inspection_of, left_alone, opted_out, record_done, served_certificate
+from shared.controllers.managed.inspection import SCOPE, inspection_of, left_alone, opted_out, served_certificate
+from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.managed.prerequisites import HostInspection, SeenCertificate
@@ -12,6 +13,7 @@ from shared.loop.observe.site import observe_site
 from shared.loop.prove import PATIENCE
 from shared.loop.run import Run
 from shared.planning.acting.settle import settle
+from shared.telemetry import event
 
 
 def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspection:
@@ -28,7 +30,10 @@ def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspec
         fleet = _settled(run, binding)
     give_up = min(run.now() + PATIENCE, run.ends_at)
     handshake = served_certificate(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=give_up)
-    record_done(run, "managed.bound", binding, str(handshake))
+    subject, detail = f"host name {binding.host_name} of {binding.site}", str(handshake)
+    entry = HistoryEntry(run.now(), "managed.bound", subject, Reason.MANAGED_ASKED, detail[:1000])
+    run.ports.history.add(SCOPE, (entry,))
+    event("managed.bound", subject=subject, detail=detail)
     return inspection_of(binding, handshake)
 
 

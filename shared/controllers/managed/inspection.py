@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain.errors import LeaseBusy, OutOfTime
-from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.handshake import ServedCertificate
@@ -14,7 +13,6 @@ from shared.domain.reason import Reason
 from shared.loop.perform import REFUSALS
 from shared.loop.reach import address_of
 from shared.loop.run import Run
-from shared.telemetry import event
 
 SCOPE = "managed"
 
@@ -74,11 +72,3 @@ def inspection_of(binding: Binding, handshake: ServedCertificate) -> HostInspect
 def served_certificate(run: Run, fleet: Fleet, binding: Binding, *, give_up: datetime) -> ServedCertificate:
     """Return the certificate that App Service itself serves for the host name."""
     return run.ports.tls_probe.served(binding.host_name, address_of(fleet, binding), give_up)
-
-
-def record_done(run: Run, name: str, binding: Binding, detail: str) -> None:
-    """Write into the history and the log what Certroll did for a host name."""
-    subject = f"host name {binding.host_name} of {binding.site}"
-    entry = HistoryEntry(run.now(), name, subject, Reason.MANAGED_ASKED, detail[:1000])
-    run.ports.history.add(SCOPE, (entry,))
-    event(name, subject=subject, detail=detail)

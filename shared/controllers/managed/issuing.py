@@ -6,15 +6,16 @@ from functools import partial
 
 from shared.controllers.managed.binding import bind, is_opted_out_now
 from shared.controllers.managed.inspection import (
+    SCOPE,
     Attempt,
     guarded,
     host_inspection,
     opted_out,
-    record_done,
     refused_host,
 )
 from shared.controllers.managed.work import Work, certificate_ref, is_for, name_taken, violations_of
 from shared.domain.errors import NotFound, OutcomeUnknown, Rejected
+from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
 from shared.domain.intent import Mode
 from shared.domain.managed.prerequisites import HostInspection, Issuance, Place, SeenCertificate
@@ -22,6 +23,7 @@ from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
 from shared.loop.run import Run
 from shared.ports.storage import Lease
+from shared.telemetry import event
 
 ISSUE_PATIENCE = timedelta(minutes=2)
 """How long a sweep waits for the managed certificates that it requested. The next sweep binds a later certificate."""
@@ -95,7 +97,11 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
         requests.forget_issuance(binding.site, binding.host_name)  # Azure began nothing
         raise
     requests.put_issuance(replace(issuance, operation=operation))
-    record_done(run, "managed.asked", binding, operation or "Azure returned no operation to poll")
+    subject = f"host name {binding.host_name} of {binding.site}"
+    detail = operation or "Azure returned no operation to poll"
+    entry = HistoryEntry(run.now(), "managed.asked", subject, Reason.MANAGED_ASKED, detail[:1000])
+    run.ports.history.add(SCOPE, (entry,))
+    event("managed.asked", subject=subject, detail=detail)
 
 
 def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
