@@ -1,1 +1,1 @@
-"""One folder for each queue or timer; `controller.py` is the page to read first."""
+"""Each folder handles one queue or one timer, and its `controller.py` is the module to read first."""

@@ -1,1 +1,1 @@
-"""What every controller uses: observe, perform, prove, report."""
+"""Every controller uses these modules to observe the fleet, perform steps, prove the result and report."""

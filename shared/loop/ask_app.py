@@ -1,4 +1,4 @@
-"""Ask an app its probe several times in a row."""
+"""Send an app its probe several times in a row."""
 
 from collections.abc import Callable
 
@@ -6,21 +6,22 @@ from shared.domain.fleet.probe import ProbeResult, Verdict
 from shared.ports.clock import Clock
 
 PASSES = 3
-"""How often in a row an app has to pass its probe to count as well."""
+"""How often in a row an app has to pass its probe before Certroll counts the app as well."""
 
 
 BETWEEN_PASSES_SECONDS = 2.0
-"""The pause between two probes of an app in a row. A front end may choose any instance each time (ADR 11)."""
+"""The pause between two probes of one app. A front end may send each probe to another instance of the app (ADR 11)."""
 
 
 BETWEEN_WAVE_PASSES_SECONDS = BETWEEN_PASSES_SECONDS / 2
-"""The same pause in a wave: half as long, because the next wave waits until all apps of this one are asked."""
+"""The pause between two probes of one app in a wave: half as long, because the next wave waits for these probes."""
 
 
 def ask_in_a_row(clock: Clock, ask: Callable[[], ProbeResult], pause: float) -> ProbeResult:
-    """Return the last of three passes, or the first result that is none: instances recycle one after the other.
+    """Return the first probe result that is not a pass, or the last of three passes.
 
-    `pause` is how many seconds lie between two of them.
+    One pass is too few, because the instances of an app restart one after the other. `pause` is the number of seconds
+    between two probes.
     """
     for number in range(PASSES):
         if number:

@@ -1,4 +1,4 @@
-"""How long a run waits before it comes back, and how often it plans again."""
+"""Decide how long a message waits before Certroll handles it again, and how often a run plans."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -15,38 +15,38 @@ BUSY_PAUSE = timedelta(seconds=30)
 
 
 FIRST_PAUSE = timedelta(seconds=1)
-"""How soon a message comes back the first times. Most of what Certroll waits for is done within seconds."""
+"""How soon a message comes back after its first waits. Azure does most of what Certroll waits for within seconds."""
 
 
 SHORT_PAUSES = 4
-"""How many pauses are as short as the first one; each further one is twice the one before."""
+"""How many pauses after the first one are equally short. Each later pause is twice as long as the pause before it."""
 
 
 LONGEST_PAUSE = timedelta(minutes=15)
-"""The longest pause of a message. Messages wait 20 times in a row at most, so that they bridge hours; after them the
-hourly sweep looks."""
+"""The longest pause of a message. A message waits at most 20 times in a row, which bridges hours. After these waits
+the hourly sweep takes over."""
 
 
 WINDOW_AHEAD = timedelta(hours=4)
-"""How long before CERTROLL_RESTART_WINDOW opens messages begin to look every `LONGEST_PAUSE`, so that a sweep that runs
-every four hours misses no window."""
-
-
+"""How long before CERTROLL_RESTART_WINDOW opens a message begins to come back every `LONGEST_PAUSE`. Because of these
+messages, Certroll meets every window even if an operator lets the sweep run only every four hours."""
 ROUNDS = 3
+"""How often a run observes and plans before Certroll gives up on a fleet that changes under each plan."""
 
 
 Result = TypeVar("Result")
 
 
 def pause(waits: int) -> timedelta:
-    """Return how long to wait after so many waits: a second for the first five, in which most things are done."""
+    """Return how long a message waits if it has waited `waits` times already: one second for the first five waits."""
     return min(FIRST_PAUSE * (1 << min(max(waits - SHORT_PAUSES, 0), 16)), LONGEST_PAUSE)
 
 
 def until_open(run: Run) -> datetime:
-    """Return when to look again at what waits for CERTROLL_RESTART_WINDOW.
+    """Return when Certroll handles a message again that waits for CERTROLL_RESTART_WINDOW.
 
-    Near its opening somebody looks every quarter of an hour: a sweep may well miss a short window.
+    Shortly before the window opens, the message comes back every quarter of an hour. The hourly sweep alone could miss
+    a short window.
     """
     now, window = run.now(), run.intent.restart_window
     opens = window.opens_at(now) if window else now
@@ -54,12 +54,12 @@ def until_open(run: Run) -> datetime:
 
 
 def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
-    """Come back soon: another instance is usually done with a site within seconds."""
+    """Return a short wait for a lease that another run holds. Another run usually releases a lease within seconds."""
     return Waiting(run.now() + min(pause(waits), BUSY_PAUSE), Reason.BUSY, str(busy))
 
 
 def planning_again(attempt: Callable[[], Result]) -> Result:
-    """Return what the attempt returns; where the world moved under it, it observes and plans again."""
+    """Return the result of `attempt`. If Azure's state changes under its plan, call `attempt` up to twice more."""
     for _ in range(ROUNDS - 1):
         try:
             return attempt()

@@ -10,16 +10,18 @@ from shared.ports import Ports
 
 
 class Inbound(NamedTuple):
-    """The address by which an internal environment is reached, None for all other sites; or why it is not known."""
+    """The inbound address of an internal App Service Environment, or why Certroll does not know the address."""
 
     address: str | None = None
+    """The inbound address of the environment. It is None for a site outside of an internal environment."""
     unknown: str = ""
+    """Why Certroll could not read the address, or empty."""
 
 
 def inbound_of(ports: Ports, site: Site | None) -> Inbound:
-    """Return by which address the site is reached: one request where it is in an internal environment, else none.
+    """Return the inbound address for the site. Certroll sends a request only for an internal environment.
 
-    That it could not be read fails nothing, and proves nothing either.
+    If Azure refuses the request, the run continues, but a handshake or probe of the site then proves nothing.
     """
     behind = site.behind if site else None
     if behind is None:
@@ -32,11 +34,12 @@ def inbound_of(ports: Ports, site: Site | None) -> Inbound:
 
 
 def address_of(fleet: Fleet, binding: Binding, inbound: str | None = None) -> str:
-    """Return where App Service itself serves the host name; public DNS may well point at a CDN in front of it.
+    """Return the address at which App Service itself serves the host name.
 
-    `inbound` is the address of the internal environment that the site is in: its names resolve inside the network
-    alone. A site with an IP-based binding serves its SNI bindings under `sni.` and its default host name (Azure docs,
-    "Secure a custom DNS name", remap records for IP based SSL).
+    Certroll does not use public DNS for the host name, because public DNS may point at a CDN in front of the site.
+    `inbound` is the address of the site's internal environment, whose names resolve only inside the virtual network. A
+    site with an IP-based binding serves its SNI bindings under `sni.` and its default host name (Azure docs, "Secure a
+    custom DNS name", remap records for IP based SSL).
     """
     if binding.virtual_ip is not None:
         return binding.virtual_ip

@@ -1,4 +1,4 @@
-"""Read a lineage from its vault; say what to do where the vault does not give it."""
+"""Read a vault certificate with its versions, and decide the outcome if the vault does not return it."""
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
@@ -12,16 +12,19 @@ VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICA
 
 
 def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
-    """Return the refusal of a message for a vault outside of CERTROLL_VAULTS: it may be forged, or older than that."""
+    """Return the outcome for a message that names a vault outside of CERTROLL_VAULTS, or None for any other message.
+
+    Somebody may have forged such a message, or sent it before an operator took the vault out of the setting.
+    """
     if ref.vault in run.intent.vaults:
         return None
-    detail = f"vault {ref.vault!r} is not among CERTROLL_VAULTS; add it, or leave the message"
+    detail = f"vault {ref.vault!r} is not among CERTROLL_VAULTS: add the vault, or ignore the message"
     run.ports.findings.report((Finding(run.now(), str(ref), str(ref), Reason.UNKNOWN_VAULT, detail),))
     return Stalled(Reason.UNKNOWN_VAULT, detail)
 
 
 def without_current(run: Run, lineage: Lineage) -> Outcome:
-    """Return the outcome if no version of the certificate may be rolled out."""
+    """Return the outcome for a vault certificate of which Certroll may roll out no version."""
     if lineage.refusal is None:
         return Stalled(Reason.NO_SUCH_CERTIFICATE, f"{lineage.ref} has no version")
     reason, detail = lineage.refusal
@@ -33,7 +36,7 @@ def without_current(run: Run, lineage: Lineage) -> Outcome:
 
 
 def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
-    """Return the versions of a vault certificate; if the vault refuses Certroll, report that and return the outcome."""
+    """Return the versions of a vault certificate. If the vault refuses the read, report and return the refusal."""
     try:
         return run.ports.vault.lineage(ref, run.now())
     except (Denied, NotFound, Rejected) as error:
@@ -41,7 +44,7 @@ def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
 
 
 def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: AzureError) -> Stalled:
-    """Report a vault certificate that cannot be read, and return the outcome."""
+    """Report a vault certificate that Certroll cannot read, and return the outcome of the run."""
     reason = VAULT_REASONS.get(type(error), Reason.REJECTED_BY_AZURE)
     run.ports.findings.report((Finding(run.now(), str(ref), str(ref), reason, str(error)),))
     return Stalled(reason, str(error))

@@ -1,4 +1,4 @@
-"""How a run carries out the steps of a plan."""
+"""Perform the steps of a plan in order, and record which steps Azure refused."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -32,27 +32,26 @@ REFUSALS: dict[type[CertrollError], Reason] = {
     NotSettled: Reason.NOT_SETTLED,
     NotKept: Reason.NO_OVERLAP,
 }
-"""What stops one step and not the others; a write that answers 404 names a certificate or plan that Azure lost."""
+"""The errors that stop one step but no other step, each with the reason that Certroll reports.
 
-
+If a write answers 404, Azure has lost the certificate or the App Service plan that the write names.
+"""
 Errors = tuple[type[AzureError], ...]
-
-
 NO_ANSWER: Errors = (Transient, OutcomeUnknown)
-"""The errors after which nobody knows what Azure did, or will do when the step is tried again."""
+"""The errors after which Certroll does not know whether Azure did a step."""
 
 
 def reason_of(refusal: CertrollError) -> Reason:
-    """Return the reason for one of the REFUSALS: what is rejected may bring its own."""
+    """Return the reason that Certroll reports for a refusal. An error of type `Rejected` carries its own reason."""
     return refusal.reason if isinstance(refusal, Rejected) else REFUSALS[type(refusal)]
 
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """What became of steps."""
+    """The result of the steps that Certroll performed."""
 
     refused: tuple[Skip, ...] = ()
-    """The steps that were not done. Those without an answer of Azure are among them: they count as refused for now."""
+    """The steps that Azure refused, and the steps that Azure did not answer."""
     unanswered: tuple[AzureError, ...] = ()
     """The errors of the steps that Azure did not answer."""
 
@@ -61,25 +60,29 @@ class Performed:
 
 
 def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> tuple[Skip, ...]:
-    """Perform the steps in order; return those that Azure refused, which do not hold up the others.
+    """Perform the steps in order, and return the steps that Azure refused.
 
-    Raises what Azure does not answer: the steps after it are not begun. Raises LeaseLost or OutOfTime between two
-    steps.
+    A refused step does not stop the steps after it. If Azure does not answer a step, this function raises the error and
+    begins no further step. Raises LeaseLost or OutOfTime between two steps.
     """
     return _in_order(run, lease, ref, steps, noted=()).refused
 
 
 def perform_each(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> Performed:
-    """Perform the steps in order; a step that Azure refuses or does not answer does not hold up the others.
+    """Perform the steps in order, and return the steps that Azure refused or did not answer.
 
-    One kind of step does: if Azure does not answer whether it kept a version, the steps after it are not begun. A sync
-    among them would take that version away. Raises LeaseLost or OutOfTime between two steps.
+    A refused step does not stop the steps after it. If Azure does not answer a step that preserves a version, this
+    function begins no further step, because a sync could remove that version. Raises LeaseLost or OutOfTime between
+    two steps.
     """
     return _in_order(run, lease, ref, steps, noted=NO_ANSWER)
 
 
 def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step], *, noted: Errors) -> Performed:
-    """Perform step by step. A step that can only be done after the others goes to the end, as long as others follow."""
+    """Perform step by step. A step that raises NotYet goes to the end, as long as other steps follow.
+
+    `noted` are the errors that this function returns; it raises all other errors that are not refusals.
+    """
     performed, ahead, put_off = Performed(), deque(steps), 0
     while ahead:
         step = ahead.popleft()
@@ -92,17 +95,17 @@ def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[
             if put_off <= len(ahead):
                 ahead.append(step)
                 event("step.put_off", certificate=str(ref), subject=step.subject, detail=str(early))
-            else:  # the step that it waits for was not done either
+            else:  # Certroll could not do the step that must come before this step
                 event("step.not_needed", certificate=str(ref), subject=step.subject, reason=step.reason)
             continue
         performed += done
-        if done.unanswered and step.action.protects:  # a later step may replace what was to be kept
+        if done.unanswered and step.action.protects:  # a later step may remove the version that this step preserves
             return performed + _waiting_for(step, ahead)
     return performed
 
 
 def _perform(run: Run, ref: VaultCertificateRef, step: Step, noted: Errors) -> Performed:
-    """Perform one step and write it into the history; return a refusal, or one of the noted errors, in its place."""
+    """Perform one step and write it into the history, or return its refusal or its error of type `noted`."""
     try:
         written = run.ports.retrying.retry(partial(step.action.perform, run.ports))
     except noted as error:
@@ -116,7 +119,7 @@ def _perform(run: Run, ref: VaultCertificateRef, step: Step, noted: Errors) -> P
 
 
 def _waiting_for(step: Step, left: Iterable[Step]) -> Performed:
-    """Return the steps that are left as refused for now."""
+    """Return the steps after `step` as refused, because Azure did not answer `step`."""
     return Performed(tuple(Skip(other.subject, Reason.NO_ANSWER, f"it waits for {step.subject}") for other in left))
 
 

@@ -1,4 +1,4 @@
-"""What a site really serves, host name by host name."""
+"""Read with TLS handshakes which certificate a site serves for each host name."""
 
 from datetime import timedelta
 
@@ -11,18 +11,21 @@ from shared.loop.connect_address import address_of, inbound_of
 from shared.loop.run import Run
 
 PATIENCE = timedelta(seconds=90)
-"""How long front ends may take to serve what was written; for all host names of a site together."""
+"""How long the front ends of App Service may take to serve a new binding, for all host names of a site together."""
 
 
-SECOND_LOOK = 2 * PATIENCE
-"""When a certificate's run looks again at sites that failed. A site's run takes up to `PATIENCE` to say that the site
-still serves another certificate; as much again is for its message to be delivered."""
+SECOND_INSPECTION = 2 * PATIENCE
+"""How long the run of a vault certificate waits for sites that served another certificate before.
+
+The run of a site takes up to `PATIENCE` to see that the site still serves the other certificate. The same time again
+is for the delivery of the site's message.
+"""
 
 
 def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -> tuple[Handshake, ...]:
-    """Return what every host name of the site serves that is bound to the current version.
+    """Return a handshake result for every host name of the site that is bound to the current version.
 
-    Nothing is proven of a site whose environment does not say where it is reached.
+    If Certroll cannot read the address of the site's App Service Environment, the results prove nothing and say why.
     """
     bound = [
         b

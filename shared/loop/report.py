@@ -1,4 +1,4 @@
-"""What people are told: the plan in the log, and as findings what somebody must look at."""
+"""Write the plan into the log, and record as findings what operators have to know."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,13 +16,13 @@ from shared.telemetry import event
 
 
 def report(to: Findings, findings: tuple[Finding, ...]) -> None:
-    """Record findings, if there are any."""
+    """Record the findings if there is at least one."""
     if findings:
         to.report(findings)
 
 
 def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
-    """Log the plan; record refusals, blind spots and warnings of the version as findings."""
+    """Log the plan, and record refusals, blind spots and warnings about the version as findings."""
     ref = snapshot.lineage.ref
     event(
         "plan.computed",
@@ -38,20 +38,20 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
 
 
 def report_skips(findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:
-    """Record refusals as findings, except for those that are in order."""
+    """Record refused steps as findings, if the reason of the refusal makes a finding."""
     report(findings, notices.refusals(ref, skips, now))
 
 
 def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:
-    """Record as findings what Certroll could not see."""
+    """Record as findings the resources that Certroll could not read."""
     report(findings, notices.blind_spots(scope, fleet))
 
 
 def report_lineage(findings: Findings, lineage: Lineage, now: datetime) -> None:
-    """Record as a finding that the tags of an older version count for the newest."""
+    """Record a finding if the newest version of a vault certificate uses the tags of an older version."""
     report(findings, notices.inherited_tags(lineage, now))
 
 
 def report_moved(findings: Findings, ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> None:
-    """Record as findings the bindings that somebody else changed in kind or address."""
+    """Record as findings the bindings whose kind or address somebody else changed."""
     report(findings, notices.moved_bindings(ref, record, snapshot))

@@ -1,6 +1,7 @@
-"""How many apps restart at once: each is counted on its App Service plan, and in its environment, while it may be down.
+"""Limit how many apps of an App Service plan, and of an App Service Environment, restart at the same time.
 
-Waves of stops and rolls of settings count in the same places, so that neither exceeds a limit because of the other.
+An app holds a claim on its plan, and on its environment, while it may be down. Waves and rolls of app settings share
+the claims, so that waves and rolls together keep to the limits.
 """
 
 from collections.abc import Iterable
@@ -10,33 +11,36 @@ from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
 from shared.domain.rollout.budget import RestartBudget
 from shared.loop.run import Run
 
-Places = tuple[tuple[str, int], ...]
-"""Where a site counts, by resource id, each with how many may restart there at once."""
+Limits = tuple[tuple[str, int], ...]
+"""The resource ids of a site's plan and environment, each with how many sites may restart there at once."""
 
 
-def places_of(plan: str, budget: RestartBudget) -> Places:
-    """Return where an app of an App Service Environment counts: on its plan, and in the environment."""
+def limits_of(plan: str, budget: RestartBudget) -> Limits:
+    """Return the limits for an app of an App Service Environment: one for its plan, and one for the environment."""
     return (plan, budget.on_plan), (budget.environment, budget.in_all)
 
 
-def claimed(run: Run, places: Places, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:
-    """Return True if the site may restart now. If so it is counted in every place, else in none. Raises LeaseBusy."""
+def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:
+    """Claim a restart of the site under every limit, and return True if every claim succeeds.
+
+    If one claim fails, this function gives back the site's other claims and returns False. Raises LeaseBusy.
+    """
     taken: list[str] = []
-    for place, most in places:
+    for resource_id, most in limits:
         try:
-            with run.ports.leases.hold(f"plan {place}"):
-                free = run.ports.restart_claims.claim(place, site, ref, most)
+            with run.ports.leases.hold(f"plan {resource_id}"):
+                free = run.ports.restart_claims.claim(resource_id, site, ref, most)
         except LeaseBusy:
             give_back(run, taken, site, ref)
             raise
         if not free:
             give_back(run, taken, site, ref)
             return False
-        taken.append(place)
+        taken.append(resource_id)
     return True
 
 
-def give_back(run: Run, places: Iterable[str], site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
-    """Count the site no longer."""
-    for place in places:
-        run.ports.restart_claims.give_back(place, site, ref)
+def give_back(run: Run, resource_ids: Iterable[str], site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
+    """Give back the claims of a site on its plan and environment."""
+    for resource_id in resource_ids:
+        run.ports.restart_claims.give_back(resource_id, site, ref)

@@ -1,4 +1,4 @@
-"""What every run works with, and when it must end."""
+"""Define a run: the ports and settings that it works with, and the time at which it must end."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -9,33 +9,36 @@ from shared.domain.intent import Intent
 from shared.ports import Ports
 
 FUNCTION_TIME_OUT = timedelta(minutes=10)
-"""The same as `functionTimeout` of host.json, and the most that a Consumption plan allows (Azure docs, "Function app
-timeout duration"). The host kills the worker process of a run that takes longer, and with it the other runs there."""
+"""The `functionTimeout` of host.json, and the most that a Consumption plan allows (Azure docs, "Function app timeout
+duration"). If a run takes longer, the Functions host kills the worker process with all runs in it."""
 
 
 TIME_BUDGET = FUNCTION_TIME_OUT - timedelta(minutes=2)
-"""How long a run may begin new work. The rest is for a request that has begun: it may be retried for 90 s."""
+"""How long a run may begin new work. The two minutes left are for the last request, which Certroll retries for 90 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The ports, the intent, a pool for reads, and the moment by which the run must end."""
+    """The handling of one queue message, timer call or HTTP request."""
 
     ports: Ports
     intent: Intent
+    """The settings of the operator."""
     pool: Executor
+    """Threads for reads only."""
     ends_at: datetime
+    """The time at which the run stops beginning new work."""
 
     @classmethod
     def start(cls, ports: Ports, intent: Intent, pool: Executor) -> "Run":
-        """Return a run that starts now and ends well inside the function time-out of ten minutes."""
+        """Return a run that starts now and ends before the function time-out of ten minutes."""
         return cls(ports, intent, pool, ports.clock.now() + TIME_BUDGET)
 
     def now(self) -> datetime:
-        """Return the present moment."""
+        """Return the current time."""
         return self.ports.clock.now()
 
     def check_time(self) -> None:
-        """Return while there is time. Raises OutOfTime."""
+        """Raise OutOfTime if the run may begin no new work."""
         if self.now() >= self.ends_at:
-            raise OutOfTime("the rest goes in another run")
+            raise OutOfTime("the time of this run is over; another run continues the work")

@@ -1,4 +1,4 @@
-"""Whether a service of Azure may do on a vault what it needs, and what to do where it may not."""
+"""Check whether a service of Azure has the rights on a vault that it needs, and report missing rights."""
 
 from collections.abc import Iterable
 
@@ -16,9 +16,10 @@ REASONS = {
 
 
 def access_to(run: Run, vault_id: str, principal: Principal, name: str | None = None) -> VaultAccess:
-    """Return whether the principal may do what it needs on a vault; `name` is the one object that matters, if one does.
+    """Return whether the principal has the rights that it needs on a vault. Send at most two requests.
 
-    Two requests at most. What cannot be read is not known, never in order.
+    `name` is the vault object that the principal needs, or None for the whole vault. If Certroll cannot read the
+    rights, the result says that the rights are unknown.
     """
     try:
         return judge(run.ports.vault_rights.settings(vault_id), principal, name)
@@ -27,7 +28,7 @@ def access_to(run: Run, vault_id: str, principal: Principal, name: str | None = 
 
 
 def report_access(run: Run, scope: str, seen: Iterable[VaultAccess]) -> None:
-    """Record as findings what is missing, or not known."""
+    """Record as findings the rights on vaults that are missing or unknown."""
     findings = tuple(
         Finding(
             run.now(),

@@ -182,7 +182,7 @@ def test_whatever_breaks_one_lineage_the_sweep_sends_the_others_and_fails_at_the
         return real(vault, ref, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(installation.ports.vault), "lineage", lineage)
-    with pytest.raises(ExceptionGroup, match="not every vault certificate") as raised:
+    with pytest.raises(ExceptionGroup, match="could not inspect every vault certificate") as raised:
         installation.sweep()
     assert [str(error) for error in raised.value.exceptions] == ["nobody foresaw this"]
     assert len(installation.queue) == 1

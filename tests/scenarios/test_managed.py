@@ -18,7 +18,7 @@ from shared.controllers.managed.controller import look_after_managed
 from shared.domain.errors import LeaseLost
 from shared.domain.intent import Mode
 from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
-from shared.domain.managed.prerequisites import HostLook, Issuance
+from shared.domain.managed.prerequisites import HostInspection, Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.reason import Reason
 from shared.ports import Ports
@@ -59,7 +59,7 @@ def look(installation: Installation) -> dict[str, Reason]:
     return {found.host_name: found.reason for found in looks(installation)}
 
 
-def looks(installation: Installation) -> tuple[HostLook, ...]:
+def looks(installation: Installation) -> tuple[HostInspection, ...]:
     """Let Certroll look after managed certificates, and return the results."""
     return look_after_managed(installation.start())
 
@@ -718,7 +718,7 @@ def test_address_that_nobody_reaches_is_told(install: Install) -> None:
     installation = install(build.world)
     installation.ports = replace(installation.ports, tls_probe=_Nowhere(installation.ports.tls_probe))
     assert look(installation) == {HOST: Reason.UNREACHABLE}
-    assert "is not known" in installation.details()
+    assert "does not know when" in installation.details()
 
 
 class _Nowhere:

@@ -68,7 +68,7 @@ def _value(path: Path, name: str) -> object:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("SECOND_LOOK", timedelta(minutes=3)),
+        ("SECOND_INSPECTION", timedelta(minutes=3)),
         ("WAVE_TIME", timedelta(minutes=4)),
         ("TIME_BUDGET", timedelta(minutes=8)),
         ("RENEW_EVERY_SECONDS", timedelta(seconds=20)),

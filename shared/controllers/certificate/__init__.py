@@ -1,1 +1,1 @@
-"""Queue `certificates`: one vault certificate."""
+"""Handle the queue `certificates`: each message names one vault certificate."""

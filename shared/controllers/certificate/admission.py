@@ -1,6 +1,6 @@
-"""Decide which apps may roll now, and build their records. Pure.
+"""Decide without any request which apps may roll now, and build the records of these apps.
 
-Without a record, Certroll never writes an app's settings.
+Certroll writes the settings of an app only if the app has a record.
 """
 
 from collections.abc import Iterable
@@ -23,15 +23,19 @@ from shared.planning.guards.thumbprint_not_live import absent
 from shared.planning.plan import Plan, Skip
 
 FEWER_SETTINGS_BELIEVED_AFTER = timedelta(hours=24)
-"""How long settings must be missing before Certroll rolls the app without them. A read that shows a part of
-them would delete the others with the next write (ADR 14), and a day gives their owner time to see the finding."""
+"""How long app settings must be missing before Certroll rolls the app without the missing settings.
+
+If a read shows only a part of the settings, the next write deletes the others (ADR 14). A day gives the owner of the
+app time to see the finding.
+"""
 
 
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
-    """Return the records to write: of apps that may go now, of overlaps that nobody recorded, and of fights.
+    """Return the records to write for admitted apps, for apps in an overlap without a record, and for contested apps.
 
-    The plan is without what Azure refused: an app that the version did not reach stays. A refused app may go again only
-    in a `fresh` run (after an event, or of the sweep), because what refuses it once refuses it a second later as well.
+    In an overlap, an app names the old and the new version. The caller has removed every step that Azure refused from
+    the plan, so Certroll admits only apps whose webspace holds the new version. Certroll admits a refused app again
+    only in a `fresh` run, which follows an event or a sweep. A retry after seconds would meet the same refusal.
     """
     after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
     restarts = (step.action for step in plan.steps if step.action.restarts_site)
@@ -46,12 +50,15 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
 
 
 def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
-    """Return True if an app names old and new without a record: the journal was lost, or a person was faster."""
+    """Return True if an app without a record names the old and the new version.
+
+    Either the journal was lost, or a person added the new version to the settings before Certroll did.
+    """
     return any(True for _ in _unrecorded(snapshot, plan, intent))
 
 
 def _with_budget(snapshot: Snapshot, intent: Intent, record: RollRecord | None) -> RollRecord | None:
-    """Return the record with how many apps of its environment may restart at once, as the fleet is seen now."""
+    """Return the record with the disruption budget of its environment, as the fleet is now."""
     site = snapshot.site(record.site) if record else None
     most = intent.ase_max_unavailable
     if record is None or site is None or site.environment is None or most is None:
@@ -66,6 +73,10 @@ def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
 
 
 def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
+    """Return the record of an app that may roll now, or None while an earlier roll of the app is unfinished.
+
+    `after` is the fleet as it will be after all steps of the plan that touch no site.
+    """
     before = snapshot.rollout.roll_of(site)
     unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished(snapshot.now))
     if unfinished or (before is not None and before.under_way):
@@ -78,13 +89,18 @@ def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord 
     again = bool(set(fresh.replaces) & set(before.replaces)) or (fresh.wants_root and before.wants_root)
     if before.state in WRITTEN and not retiring and again:
         undone = (*undone, snapshot.now)
-    aside = before.broken_before if before.state is RollState.DEFERRED else None
-    since = before.at if before.state is RollState.REFUSED else fresh.at  # tried again, it holds up nobody anew
-    return replace(fresh, at=since, broken_before=aside, undone=undone, retiring=retiring)
+    broken_before = before.broken_before if before.state is RollState.DEFERRED else None
+    since = (
+        before.at if before.state is RollState.REFUSED else fresh.at
+    )  # a second try of a refused app must not block other apps for longer
+    return replace(fresh, at=since, broken_before=broken_before, undone=undone, retiring=retiring)
 
 
 def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> int:
-    """Return how many settings a read has to show: what was known before counts until it was missed for a day."""
+    """Return how many app settings a complete read has to show.
+
+    The number falls only after Azure has shown fewer settings for a day.
+    """
     if before is None or seen >= before.settings:
         return seen
     missed_long = before.failing_since is not None and now - before.failing_since >= FEWER_SETTINGS_BELIEVED_AFTER
@@ -92,6 +108,7 @@ def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> i
 
 
 def _contested(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
+    """Return the record of an app whose settings another person or tool has changed back repeatedly."""
     before = snapshot.rollout.roll_of(skip.site) if skip.site is not None else None
     if before is None or before.state is RollState.CONTESTED:
         return None
@@ -100,6 +117,7 @@ def _contested(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
 
 
 def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[SiteRef]:
+    """Yield each app that names the old and the new version, and that no record explains."""
     current = snapshot.lineage.current
     if intent.mode is not Mode.APPLY or opted_out(snapshot.lineage.tags):
         return
@@ -116,9 +134,10 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
 
 
 def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
-    """Return the record of an overlap that was found: it is asked first, and mostly nothing is known to restore.
+    """Return the record of an app that Certroll found with the old and the new version in its settings.
 
-    Of one that counted as refused, and was written all the same, what was recorded before the write is known.
+    If Azure reported a write as refused and carried it out nevertheless, the new record keeps the edits of the write.
+    Certroll can restore the old values of an app only from recorded edits.
     """
     fresh, before = _fresh(snapshot, after, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
     if fresh is None or before is None:
@@ -127,6 +146,7 @@ def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord |
 
 
 def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState) -> RollRecord | None:
+    """Return a new record of the app for the current version, or None if Azure shows too little of the app."""
     current, settings, seen = snapshot.lineage.current, snapshot.settings_of(site), snapshot.site(site)
     if current is None or settings is None or seen is None or seen.webspace is None:
         return None
@@ -139,7 +159,7 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
         webspace=seen.webspace,
         state=state,
         at=snapshot.now,
-        plan=seen.plan or site.resource_id,  # where Azure does not say it, the app counts as a plan of its own
+        plan=seen.plan or site.resource_id,  # if Azure does not say the plan, the app counts as a plan of its own
         copies=_copies(after, site, wanted),
         replaces=replaces,
         proven=before.proven if before else (),
@@ -151,7 +171,7 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
 
 
 def _copies(after: Snapshot, site: SiteRef, wanted: set[Thumbprint]) -> tuple[CopyRef, ...]:
-    """Return the certificates that tell the app's own run what is live: what it can use, and one of each root."""
+    """Return the copies that the run of the app has to read: every copy that the app can use, and one of each root."""
     own = {copy.ref for copy in after.fleet.certificates_of(site) if copy.thumbprint in wanted}
     roots = {copy.thumbprint: copy.ref for copy in reversed(after.fleet.roots_of(site)) if copy.thumbprint in wanted}
     return tuple(sorted(own | set(roots.values())))

@@ -1,49 +1,35 @@
-"""Queue `certificates`: carry the current version of one vault certificate a step further through the fleet."""
+"""Handle the queue `certificates`: carry the current version of one vault certificate further through the fleet."""
 
-from datetime import datetime
-
-from shared.controllers.certificate.outcome import await_sites
-from shared.controllers.certificate.progress import RolloutRun, send_sites
-from shared.controllers.certificate.rollout import roll_out
-from shared.controllers.certificate.roots import report_waves
-from shared.domain.certificates.lineage import Lineage
+from shared.controllers.certificate.reconcile import reconcile_lineage
 from shared.domain.errors import Denied, LeaseBusy, OutOfTime, Rejected
 from shared.domain.findings import Finding
 from shared.domain.messages import Cause, CertificateMessage
-from shared.domain.names import ObjectKind, VaultCertificateRef
-from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
+from shared.domain.outcome import Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.gates import holds_up, stage
-from shared.domain.rollout.rollout import Rollout
-from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import planning_again, until_free
-from shared.loop.lineage import read_lineage, refuse_foreign, without_current
-from shared.loop.observe.fleet import observe_fleet
-from shared.loop.observe.targets import Targets
+from shared.loop.lineage import refuse_foreign
 from shared.loop.perform import REFUSALS
-from shared.loop.report import report_lineage, report_plan
 from shared.loop.run import Run
-from shared.planning import planner
-from shared.ports.storage import Lease
 from shared.telemetry import event
 
 
 def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered: bool = False) -> Outcome:
     """Bring one vault certificate's current version a step further through the fleet.
 
-    `redelivered` says that an earlier try of this message died: sites that it had recorded are sent again.
+    `redelivered` is True if the run of an earlier delivery died. Certroll then sends each recorded site its message
+    again.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
     if foreign := refuse_foreign(run, message.ref):
         return _log_certificate(message, foreign)
     try:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:
-            outcome = planning_again(lambda: _reconcile_lineage(run, lease, message, fresh=fresh))
+            outcome = planning_again(lambda: reconcile_lineage(run, lease, message, fresh=fresh))
     except LeaseBusy as busy:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # Azure refused to list the fleet, so nothing can be planned. A refused step does not come here: it is a skip.
+    # Azure refused to list the fleet, so Certroll cannot plan. A refused write raises no error here.
     except (Denied, Rejected) as error:
         outcome = Stalled(REFUSALS[type(error)], str(error))
         run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
@@ -60,57 +46,3 @@ def _log_certificate(message: CertificateMessage, outcome: Outcome) -> Outcome:
         detail=outcome.detail,
     )
     return outcome
-
-
-# ------------------------------------------------------------------------------------------- one vault certificate
-
-
-def _reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
-    ref, now = message.ref, run.now()
-    lineage = read_lineage(run, ref)
-    # The operator deleted the certificate, or the vault refuses Certroll. Apps that Certroll has begun to change are
-    # finished all the same: to judge them, or to bring their last good values back, needs no vault.
-    if not isinstance(lineage, Lineage):
-        return _finishing(run, ref, fresh=fresh) or lineage
-    # Most secrets are passwords. If a secret was copied into App Service as a certificate, the sweep reports that.
-    if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
-        return Converged(*lineage.refusal)
-    report_lineage(run.ports.findings, lineage, now)
-    # No version may be rolled out: an operator disabled the newest, for instance. Certroll begins nothing new.
-    if lineage.current is None:
-        return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
-    rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
-    # This message only ends a wait, and the sites that Certroll waits for are not done. To observe the fleet now costs
-    # many requests and shows nothing new.
-    if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, None), now):
-        return await_sites(run, message.waits, rollout)
-    snapshot = _observed(run, lineage, rollout, now)
-    plan = planner.plan(snapshot, run.intent)
-    report_plan(run.ports.findings, plan, snapshot)
-    report_waves(snapshot, plan, run.intent)
-    return roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
-
-
-def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
-    """Return the fleet as one lineage sees it: the webspaces that hold a version of it, and the targets of its tags."""
-    fleet = observe_fleet(
-        run.ports,
-        run.pool,
-        run.intent.subscriptions,
-        lambda copy: copy.source == lineage.ref or lineage.version_of(copy.thumbprint) is not None,
-        lambda followed: followed == lineage.ref,
-        now,
-        Targets.of((lineage,)),
-    )
-    return Snapshot(
-        lineage, fleet, rollout, environment_records=run.ports.environment_records.all() if fleet.environments else ()
-    )
-
-
-def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
-    """Have apps finished that another version was written to: no good version is needed for that."""
-    unfinished = run.ports.rollouts.rollout(ref, "").unfinished(run.now())
-    if not unfinished or not fresh:
-        return None
-    send_sites(run, ref, (roll.site for roll in unfinished))
-    return Waiting(run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"{len(unfinished)} sites are on their way")

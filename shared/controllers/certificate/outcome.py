@@ -1,4 +1,4 @@
-"""What a run of a vault certificate ends with, and when the next one is due."""
+"""Decide the outcome of a run for a vault certificate, and when the next run is due."""
 
 from datetime import datetime, timedelta
 
@@ -17,13 +17,13 @@ from shared.loop.run import Run
 
 
 def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
-    """Return what the run came to: what it waits for, what needs a person, or that the version is rolled out."""
+    """Return the outcome of the run: a wait, a problem for an operator, or success."""
     blocked = next((skip for skip in progress.skips if skip.reason.stalls), None)
     refusal = work.snapshot.lineage.refusal
     if (waiting := _to_wait_for(work, progress)) is not None:
         return waiting
-    # The newest version is valid from tomorrow on, and Certroll carries the one before it. That needs nobody: it comes
-    # back when the newest becomes valid, unless something else needs a person.
+    # The newest version is not yet valid, and Certroll rolls out the version before it. Certroll waits until the newest
+    # version becomes valid, unless another problem needs an operator.
     if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
         return without_current(work.run, work.snapshot.lineage)
     if blocked is not None:
@@ -32,17 +32,19 @@ def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
 
 
 def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
+    """Return the wait for sites, for the next stage, or for the restart window, or None."""
     run, rollout = work.run, progress.rollout
     if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
         return await_sites(run, work.waits, rollout)
     awaiting = next((skip for skip in progress.skips if skip.reason.awaits_turn), None)
     if awaiting is not None and run.intent.mode is Mode.APPLY:
-        return Waiting(_next_look(work, rollout), awaiting.reason, awaiting.detail)
+        return Waiting(_next_inspection(work, rollout), awaiting.reason, awaiting.detail)
     closed = next((skip for skip in progress.skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
     return None if closed is None else Waiting(until_open(run), closed.reason, closed.detail)
 
 
 def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
+    """Return the outcome if a site failed, Azure refused an app, or Certroll cannot read a subscription, or None."""
     if rollout.failed:
         return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
     if rollout.held_by:
@@ -51,22 +53,23 @@ def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
         return Stalled(Reason.APP_REFUSED, "; ".join(f"{roll.site}: {roll.detail}" for roll in rollout.refused))
     hidden = next((spot for spot in snapshot.fleet.blind_spots if spot.webspace is None), None)
     if hidden is not None:
-        return Stalled(Reason.INCOMPLETE_VIEW, f"{hidden.subject} cannot be seen ({hidden.detail})")
+        return Stalled(Reason.INCOMPLETE_VIEW, f"Certroll cannot read {hidden.subject} ({hidden.detail})")
     return None
 
 
 def _success(progress: Progress) -> Converged:
+    """Return the outcome of a run that has no open work."""
     if any(skip.reason is Reason.OBSERVE_ONLY for skip in progress.skips):
-        return Converged(Reason.OBSERVE_ONLY, "planned, and not carried out")
+        return Converged(Reason.OBSERVE_ONLY, "Certroll only observes, and carries no step of the plan out")
     rollout = progress.rollout
     done = bool(rollout.records or rollout.rolls)
     return Converged(Reason.ROLLED_OUT if done else Reason.NOTHING_STALE, f"version {rollout.version}")
 
 
-def _next_look(work: RolloutRun, rollout: Rollout) -> datetime:
-    """Return when to observe the fleet for the next stage: when it opens, and within a quarter of an hour.
+def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
+    """Return when to observe the fleet again: when the next stage opens, but at most a quarter of an hour from now.
 
-    An unproven site stays unproven until then, and each run in between would observe the whole fleet.
+    A run before the next stage opens would observe the whole fleet for nothing.
     """
     now, soak = work.run.now(), work.run.intent.stage_soak
     opens = (
@@ -78,9 +81,12 @@ def _next_look(work: RolloutRun, rollout: Rollout) -> datetime:
 
 
 def await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
-    """Come back when the sites may be done. The last app that is awaited calls for a look by itself."""
+    """Return the wait for the sites and apps to which Certroll has sent messages.
+
+    The run of the last app that Certroll waits for starts the next run of the vault certificate early.
+    """
     unfinished = rollout.unfinished(run.now())
     sites = {record.site for record in rollout.pending} | {roll.site for roll in (*rollout.rolling, *unfinished)}
     least = timedelta(0) if rollout.pending else run.intent.probe_settle
     until = run.now() + min(max(pause(waits), least), LONGEST_PAUSE)
-    return Waiting(until, Reason.DISPATCHED, f"{len(sites)} sites are on their way")
+    return Waiting(until, Reason.DISPATCHED, f"Certroll waits for {len(sites)} sites")

@@ -1,4 +1,4 @@
-"""What the phases of a rollout work with, and how far they have come."""
+"""Hold the input and the progress of the phases of a rollout."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from shared.ports.storage import Lease
 
 @dataclass(frozen=True, slots=True)
 class RolloutRun:
-    """One run for one version of a vault certificate: what each phase of the rollout works with."""
+    """One run for one version of a vault certificate, as the input of each phase of the rollout."""
 
     run: Run
     lease: Lease
@@ -27,11 +27,11 @@ class RolloutRun:
     snapshot: Snapshot
     """The fleet and the journal before the first write of this run."""
     current: CertificateVersion
-    """The version that is rolled out."""
+    """The version that Certroll rolls out."""
     waits: int
     """How often the message has waited already."""
     is_fresh: bool
-    """True unless the message only ends a wait: then Certroll sends no message a second time."""
+    """False if the message only ends a wait. Only a fresh run sends sites and apps a second message."""
 
     @property
     def ref(self) -> VaultCertificateRef:
@@ -39,49 +39,50 @@ class RolloutRun:
         return self.snapshot.lineage.ref
 
     def perform(self, steps: Iterable[Step]) -> Performed:
-        """Perform the steps; return those that Azure refused or did not answer."""
+        """Perform the steps, and return the steps that Azure refused or did not answer."""
         return perform_each(self.run, self.lease, self.ref, steps)
 
     def report(self, refused: Iterable[Skip]) -> None:
-        """Record refusals as findings."""
+        """Record the refused steps as findings."""
         report_skips(self.run.ports.findings, self.ref, refused, self.run.now())
 
     def send(self, sites: Iterable[SiteRef]) -> None:
-        """Send each site its message."""
+        """Put a message for each site on the queue."""
         send_sites(self.run, self.ref, sites)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come: each phase of the rollout takes this value and returns the next one."""
+    """The progress of a run. Each phase of the rollout takes a Progress and returns the next Progress."""
 
     rollout: Rollout
-    """The records as the journal has them now."""
+    """The records of the version as the journal has them now."""
     skips: tuple[Skip, ...]
-    """What this run did not do, and why: the refusals of the plan, then those of Azure."""
+    """The steps that this run did not do, with reasons: the refusals of the plan, then the refusals of Azure."""
     unanswered: tuple[AzureError, ...] = ()
     """The errors of the steps that Azure did not answer."""
     stopped: frozenset[str] = frozenset()
-    """The subjects of the copies that Azure did not write: no app that needs one of them may go."""
+    """The subjects of the copies that Azure did not write. Certroll admits no app that needs such a copy."""
 
     def after(self, performed: Performed) -> "Progress":
-        """Return the progress with what Azure refused and did not answer."""
+        """Return the progress with the steps that Azure refused and the errors of steps without an answer."""
         unanswered = (*self.unanswered, *performed.unanswered)
         return replace(self, skips=(*self.skips, *performed.refused), unanswered=unanswered)
 
     def after_copies(self, performed: Performed, records: tuple[SiteRecord, ...]) -> "Progress":
-        """Return the progress after the copies of one webspace, with the records of its sites."""
+        """Return the progress after Certroll wrote the copies of one webspace, with the records of its sites."""
         stopped = self.stopped.union(skip.subject for skip in performed.refused)
         return replace(self.after(performed), rollout=_merged(self.rollout, records), stopped=stopped)
 
 
 def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:
+    """Return the rollout with the given records in place of its earlier records of the same sites."""
     renewed = {record.site for record in records}
-    kept = tuple(record for record in rollout.records if record.site not in renewed)
-    return replace(rollout, records=(*kept, *records))
+    others = tuple(record for record in rollout.records if record.site not in renewed)
+    return replace(rollout, records=(*others, *records))
 
 
 def send_sites(run: Run, ref: VaultCertificateRef, sites: Iterable[SiteRef]) -> None:
-    """Send each site its message."""
+    """Put a message for each site on the queue `sites`."""
     for site in sites:
         run.ports.queue.send_site(SiteMessage(site, ref))

@@ -1,4 +1,4 @@
-"""The records of sites that a run of a vault certificate makes before it writes."""
+"""Build the records of sites that the run of a vault certificate stores before its first write."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def shown_bindings(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
-    """Return the bindings of each site as they are, without those of which it is not clear whose they are."""
+    """Return the current bindings of each site, without bindings that may belong to another vault certificate."""
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
     for binding in (b for b in staleness.shown_bindings(snapshot) if not is_ambiguous(snapshot, b)):
         shown[binding.site] = (*shown.get(binding.site, ()), binding)
@@ -51,9 +51,10 @@ def pending_records(
 
 
 def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
-    """Return the pending record with `last_good` and `at` of the record that an earlier run made.
+    """Return the pending record with `last_good` and `at` of the record that an earlier run stored.
 
-    Otherwise this run would take bindings that Certroll has written for the original ones, and restart the soak.
+    Without `last_good` and `at`, this run would record bindings that Certroll wrote as the original bindings, and would
+    restart the soak.
     """
     if known is None:
         return pending
@@ -70,10 +71,10 @@ def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
 def after_refusal(
     run: Run, ref: VaultCertificateRef, records: tuple[SiteRecord, ...], refused: tuple[Skip, ...]
 ) -> tuple[SiteRecord, ...]:
-    """Record what is left where Azure refused to sync a copy.
+    """Return the records of a webspace in which Azure refused to sync a copy, and store each changed record.
 
-    Where the webspace has another copy that was synced, its sites go on with that one; else there is nothing to send
-    them, and nothing is proven there.
+    If the webspace has another synced copy, its sites use the other copy. If the webspace has no other synced copy, its
+    sites become unproven, and Certroll sends these sites no message.
     """
     report_skips(run.ports.findings, ref, refused, run.now())
     lost = {skip.subject for skip in refused}
@@ -90,9 +91,10 @@ def after_refusal(
 
 
 def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
-    """Return the known sites that a fresh look sends another message for.
+    """Return the records of the known sites to which a fresh run sends another message.
 
-    What is pending may have been lost; what failed may have been mended, or is served late.
+    The message of a pending site may be lost. An operator may have mended a failed site, or a failed site may serve the
+    new version by now.
     """
     known = frozenset(before.records) & frozenset(after.records)
     rebind = {SiteState.PENDING, SiteState.FAILED}

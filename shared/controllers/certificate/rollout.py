@@ -1,4 +1,4 @@
-"""Carry one version through its phases: roots, webspaces, apps, deletions."""
+"""Roll out one version in four phases: roots, webspaces, apps, deletions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -18,15 +18,16 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.perform import Performed
-from shared.loop.prove import SECOND_LOOK
+from shared.loop.prove import SECOND_INSPECTION
 from shared.planning.placing import first_webspace
 from shared.planning.plan import Phase, Plan, Step
 
 
 def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
-    """Carry out the plan in phases: roots, webspaces, apps, deletions; then send again what may have been lost.
+    """Carry out the plan in four phases, then repeat the messages that may be lost.
 
-    Each phase records before it writes. A crash anywhere leaves records that the next run sends again.
+    Each phase stores its records before it writes. After a crash, the next run sends a message for each stored record
+    again.
     """
     deletions = tuple(step for step in plan.steps if step.action.phase is Phase.DELETE)
     others = (step for step in plan.steps if step.action.phase not in {Phase.DELETE, Phase.ROOT})
@@ -37,21 +38,21 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     progress = _roll_apps(work, staged, progress)
     progress = _delete_superseded(work, deletions, progress)
     sent_again = _send_again(work, progress.rollout) if work.is_fresh else ()
-    # Azure did not answer a step. All other steps are on their way, so the message fails only now. The next try of the
-    # message observes the fleet, and sees whether Azure did the step.
+    # Azure did not answer one of the steps. The run fails only now, so that Certroll does all other steps first. At the
+    # next delivery of the message, Certroll observes the fleet, and sees whether Azure did the step.
     if progress.unanswered:
         raise progress.unanswered[0]
-    # A site served another certificate, and an operator may have mended the site. The run of the site needs minutes to
-    # find out.
+    # A site served another certificate before, and an operator may have mended the site. The run of the site needs
+    # minutes to see which certificate the site serves now.
     if any(record.state is SiteState.FAILED for record in sent_again):
-        return Waiting(work.run.now() + SECOND_LOOK, Reason.DISPATCHED, "what failed is looked at again")
+        return Waiting(work.run.now() + SECOND_INSPECTION, Reason.DISPATCHED, "Certroll checks the failed sites again")
     return certificate_outcome(work, progress)
 
 
 def _roll_webspaces(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
-    """Bring the version into one webspace after the other, as far as the time allows."""
-    # The first webspace is chosen once for each version, and recorded with the first sites: a later run must not choose
-    # another, or two webspaces would go first.
+    """Bring the version into one webspace after the other, as long as the run has time."""
+    # Certroll chooses the first webspace once for each version, and records it with the first sites. If a later run
+    # chose another webspace, two webspaces would go first.
     if plan.steps:
         first = first_webspace(plan, work.snapshot, work.run.intent)
         rollout = replace(progress.rollout, first=first, held=work.snapshot.held_unknown)
@@ -70,11 +71,11 @@ def _roll_webspace(
     shown: Mapping[SiteRef, tuple[Binding, ...]],
     progress: Progress,
 ) -> Progress:
-    """Record the sites of one webspace as pending, write the copies that they share, and send each site its message."""
+    """Record the sites of one webspace as pending, write the copies that they share, and send each site a message."""
     uploads, steps = _upload_again(work, steps)
     records = pending_records(work.snapshot, work.current, webspace, steps, shown)
-    # Certroll may die after the first write. Azure shows the new version then, and only these records tell the next run
-    # which sites have still to be proven.
+    # If Certroll dies after the first write, Azure shows the new version, and only these records tell the next run
+    # which sites Certroll has still to prove.
     work.run.ports.rollouts.begin(work.ref, replace(progress.rollout, records=records))
     copies = work.perform(step for step in steps if step.action.site is None)
     if copies.refused:
@@ -84,30 +85,30 @@ def _roll_webspace(
 
 
 def _upload_again(work: RolloutRun, steps: tuple[Step, ...]) -> tuple[Performed, tuple[Step, ...]]:
-    """Upload again what an operator asked for; return what became of it, and the steps that are left.
+    """Repeat the uploads that an operator asked Certroll to repeat, and return the result and the other steps.
 
-    This phase needs no record: no site changes by it, and Azure shows whether it was done.
+    An upload needs no record, because an upload changes no site and Azure shows its time.
     """
     uploads = tuple(step for step in steps if step.action.phase is Phase.UPLOAD)
     left = tuple(step for step in steps if step not in uploads)
     performed = work.perform(uploads)
     work.report(performed.refused)
-    # An operator asked for sites to be bound once more, so that they serve the new upload. Azure refused the upload:
-    # to bind the old one again would only interrupt them.
+    # An operator asked Certroll to bind sites once more, so that the sites serve the new upload. Azure refused the
+    # upload, and to bind the old upload again would only interrupt the sites.
     if performed.refused:
         left = tuple(filter(None, map(Step.without_rebinding, left)))
     return performed, left
 
 
 def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
-    """Record the apps that may go now, and send each its message."""
+    """Admit the apps that may roll now, and return the progress with their records."""
     done = Plan(tuple(step for step in plan.steps if step.subject not in progress.stopped), plan.skips)
     apps = roll_records(work.snapshot, done, work.run.intent, fresh=work.is_fresh)
-    return replace(progress, rollout=_tell_apps(work, apps, progress.rollout))
+    return replace(progress, rollout=_admit_apps(work, apps, progress.rollout))
 
 
-def _tell_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
-    """Record the apps that may go now and send each its message; return the rollout with them."""
+def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
+    """Store the records of the admitted apps, send a message to each app, and return the rollout with these records."""
     ports = work.run.ports
     if apps or rollout.rolls:
         ports.rollouts.observed(work.ref, rollout, work.snapshot.now)
@@ -118,9 +119,9 @@ def _tell_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout)
 
 
 def _delete_superseded(work: RolloutRun, deletions: tuple[Step, ...], progress: Progress) -> Progress:
-    """Delete what nothing uses any more.
+    """Delete the superseded copies that no site uses any more.
 
-    A refusal becomes a finding and no skip: the version is rolled out, whether Azure deletes an old one or not.
+    A refused deletion becomes a finding and no skip, because the rollout of the new version is complete without it.
     """
     performed = work.perform(deletions)
     work.report(performed.refused)
@@ -128,7 +129,7 @@ def _delete_superseded(work: RolloutRun, deletions: tuple[Step, ...], progress: 
 
 
 def _send_again(work: RolloutRun, rollout: Rollout) -> tuple[SiteRecord, ...]:
-    """Send the sites and apps of earlier runs another message; return the records of the sites."""
+    """Send another message to the unfinished sites and apps of earlier runs, and return the records of the sites."""
     before = work.snapshot.rollout
     records = to_send_again(before, rollout)
     rolls = (*before.rolling, *before.unfinished(work.snapshot.now))

@@ -1,6 +1,6 @@
-"""The part of a vault object's run that is about root certificates of App Service Environments.
+"""Put and delete root certificates of App Service Environments, as a part of a vault object's run.
 
-Stopping and starting apps for them is done by a run of its own, see shared/controllers/environment/controller.py.
+A run of the environment stops and starts the apps for a new root (shared/controllers/environment/controller.py).
 """
 
 from functools import partial
@@ -25,9 +25,9 @@ from shared.telemetry import event
 
 
 def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Performed:
-    """Put and delete roots as the plan says, and send the environments whose apps have to be stopped and started.
+    """Put and delete the roots of the plan, and return the steps that Azure refused or did not answer.
 
-    Return what Azure refused or did not answer.
+    In the mode `apply`, Certroll also sends a message to each environment whose apps need a stop and a start.
     """
     steps = tuple(step for step in plan.steps if step.action.phase is Phase.ROOT)
     performed = perform_each(run, lease, snapshot.lineage.ref, steps)
@@ -40,7 +40,10 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
 
 
 def note_wants(run: Run, snapshot: Snapshot) -> None:
-    """Write down of which environments the vault object is a root: no other one's run may delete it there."""
+    """Record of which environments the vault object is to be a root.
+
+    Because of the record, the run of another vault object does not delete the root from the environment.
+    """
     current = snapshot.lineage.current
     if current is None:
         return
@@ -53,18 +56,18 @@ def note_wants(run: Run, snapshot: Snapshot) -> None:
 
 
 def has_unknown(snapshot: Snapshot) -> bool:
-    """Say whether the current version is a root of an environment and the journal does not know of it."""
+    """Return True if an environment holds the current version as a root, and the journal has no record of this root."""
     return any(_unknown(snapshot, record) for record in _environment_records(snapshot))
 
 
 def _environment_records(snapshot: Snapshot) -> tuple[EnvironmentRecord, ...]:
-    """Return what the journal knew of each environment that the vault object is to be a root of."""
+    """Return the journal's record of each environment of which the vault object is to be a root."""
     environments, _ = environments_asked(snapshot)
     return tuple(snapshot.environment_record_of(environment.ref) for environment in environments)
 
 
 def _unknown(snapshot: Snapshot, record: EnvironmentRecord) -> Thumbprint | None:
-    """Return the current version where it is a root of the environment that the journal does not know of."""
+    """Return the current thumbprint if the environment holds this root without a record in the journal, or None."""
     current = snapshot.lineage.current
     if current is None or record.root(current.thumbprint):
         return None
@@ -72,11 +75,12 @@ def _unknown(snapshot: Snapshot, record: EnvironmentRecord) -> Thumbprint | None
 
 
 def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
-    """Log, for every environment that is to get a root, in which waves its apps will be, or would be, cycled.
+    """Log for each environment that is to get a root in which waves Certroll will or would stop and start its apps.
 
-    `seconds` is what all of them are expected to take; without a limit the apps are named that people have to see to.
+    `seconds` is the expected duration of all waves. If CERTROLL_ASE_MAX_UNAVAILABLE is not set, the log line names the
+    apps that operators have to stop and start by hand.
     """
-    for ref in _to_get_one(snapshot, plan):
+    for ref in _to_get_root(snapshot, plan):
         apps = apps_of(snapshot.fleet, ref, intent, snapshot.now)
         pending = [app.site for app in apps if app.state is AppRestartState.PENDING]
         excluded = [
@@ -95,8 +99,8 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
         )
 
 
-def _to_get_one(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
-    """Return the environments into which the plan puts a root, or would if it were carried out."""
+def _to_get_root(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
+    """Return the environments into which the plan puts a root, or would put a root in the mode `apply`."""
     current = snapshot.lineage.current
     if current is None:
         return ()
@@ -110,7 +114,10 @@ def _to_get_one(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
 
 
 def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> None:
-    """Send the message where apps wait for it; of a root that Certroll found there already, tell people once."""
+    """Send a message to an environment with apps that wait for a stop and a start.
+
+    If the environment holds a root that Certroll did not put there, this function reports the root once.
+    """
     record = run.ports.environment_records.of(environment)
     if record.is_open:
         run.ports.queue.send_environment(EnvironmentMessage(environment))
@@ -118,9 +125,9 @@ def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef)
         return
     route = f"POST /api/environments/{environment}/stop-start"
     detail = (
-        f"{found} was there already, and which apps were stopped and started since is not known. Those "
-        f"that were not do not trust it; {route} has all of them stopped and started"
+        f"{found} was there already, and Certroll does not know which apps were stopped and started since. All other "
+        f"apps do not trust it; {route} has all apps stopped and started"
     )
     finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
-    run.ports.findings.report((finding,))  # before it is known: who dies in between tells it twice, and not never
+    run.ports.findings.report((finding,))  # stored before the record: after a crash, two findings are better than none
     run.ports.environment_records.change(environment, lambda known: known.knowing(found, run.now()))

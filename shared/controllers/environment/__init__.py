@@ -1,1 +1,1 @@
-"""Queue `environments` and timer `starts`: one App Service Environment."""
+"""Handle the queue `environments` and the timer of pending starts, for one App Service Environment at a time."""

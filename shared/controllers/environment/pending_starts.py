@@ -1,11 +1,12 @@
-"""A start is owed for every stop: written down before the stop, paid in any case, and by a timer for those who died.
+"""Stop and start apps, with a record of each pending start, so that each stopped app starts even after a crash.
 
-    owe ──▶ stop ──▶ seen stopped ──▶ start ──▶ seen running ──▶ paid
-                            └── whatever goes wrong ──▶ start all the same
-                                                            └── the process died ──▶ the timer starts it
+    record the pending start ──▶ stop ──▶ seen stopped ──▶ start ──▶ seen running ──▶ complete
+                                               └── any error ──▶ start nevertheless
+                                                                     └── the process died ──▶ the timer starts the app
 
-Who stops an app holds its lease until it is started, so the timer takes over only from the dead. A stop whose answer
-was lost may still come: a start is forgotten only once the app was seen to run for a while.
+A run holds the lease of the app from the stop to the start, so the timer takes over only from a run that died. If
+Azure's answer to a stop was lost, Azure may still stop the app later. In this case, the start stays pending for some
+minutes.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -27,30 +28,30 @@ from shared.ports.storage import Lease
 from shared.telemetry import event
 
 STOP_MAY_COME = timedelta(minutes=5)
-"""How long after it was owed a start is kept although the app runs: a stop that was under way may still happen."""
+"""How long a start stays pending although the app runs, because a stop that Azure received late may still happen."""
 GONE_AFTER = timedelta(hours=1)
-"""How long a site has to be unknown to Azure until its start is not owed any more: a 404 may be wrong."""
+"""How long Azure has to answer 404 for a site before Certroll forgets its pending start, because a 404 may be wrong."""
 STATE_PATIENCE = timedelta(seconds=60)
-"""How long Azure may take to show that a site stopped, or runs."""
+"""How long Azure may take to show that a site has stopped or runs."""
 MINUTE, MOST_THREADS = 60, 8
+"""The seconds between two calls of the timer, and how many apps the timer starts at the same time."""
 
 
 def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: AppRestart) -> AppRestart:
-    """Stop an app that runs and start it again; return it as started, or as spared where it did not run any more.
+    """Stop a running app, start it again, and return its new record, which is also stored.
 
-    Either is recorded. Whatever goes wrong in between, the start is tried, and stays owed until the app was seen to
-    run; where a stop may still come, a while longer. Raises what went wrong. The caller holds the leases, that of the
-    site among them.
+    An app that does not run becomes excluded. After any error, this function still tries to start the app, and raises
+    the error. The start stays pending until Certroll has seen the app run, and longer if Azure may still stop the app.
+    The caller holds the leases of the site and of its environment.
     """
     run.check_time()
-    # Somebody stopped the app since the apps were listed, and meant to: Certroll must not start it.
+    # Somebody stopped the app on purpose after Certroll listed the apps, so Certroll must not start it.
     if not _runs(run, app.site):
-        excluded = app.now(AppRestartState.EXCLUDED, run.now(), "somebody stopped it meanwhile")
+        excluded = app.now(AppRestartState.EXCLUDED, run.now(), "somebody stopped it before its wave")
         run.ports.app_restarts.put(environment, (excluded,))
         return excluded
-    run.ports.app_restarts.put(
-        environment, (app,)
-    )  # what it answered before is needed by whoever goes on after a crash
+    # After a crash, the next run needs the result of the probe before the stop.
+    run.ports.app_restarts.put(environment, (app,))
     _check(leases)
     run.ports.pending_starts.record(PendingStart(app.site, environment, run.now()))
     stop = _Stop(run, app.site)
@@ -72,7 +73,7 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
 
 
 def _start_again(run: Run, environment: EnvironmentRef, app: AppRestart, stop: "_Stop") -> None:
-    """Start the app, whatever came of its stop. A stop that Azure refused leaves nothing to start."""
+    """Start the app again, unless Azure refused every request to stop the app."""
     if stop.was_refused:
         run.ports.pending_starts.complete(app.site)
         run.ports.app_restarts.put(environment, (replace(app, answered=None),))
@@ -81,14 +82,15 @@ def _start_again(run: Run, environment: EnvironmentRef, app: AppRestart, stop: "
 
 
 def _check(leases: tuple[Lease, ...]) -> None:
+    """Raise LeaseLost if this run has lost one of the leases."""
     for lease in leases:
         lease.check()
 
 
 class _Stop:
-    """Stops a site, and returns once it is seen to be stopped: a start that comes too early would be none.
+    """Stop a site, and return as soon as Azure shows the site as stopped, because an earlier start has no effect.
 
-    `doubts` are requests of which nobody knows whether they were heard: each may stop the site later.
+    `doubts` holds the error of each stop request that Azure may have received. Such a request may stop the site later.
     """
 
     def __init__(self, run: Run, site: SiteRef) -> None:
@@ -99,7 +101,7 @@ class _Stop:
 
     @property
     def was_refused(self) -> bool:
-        """Whether the site was not stopped, nor will be, by whatever was asked."""
+        """True if Azure refused every request to stop the site."""
         return self.was_asked and not self._was_heard and not self.doubts
 
     def __call__(self) -> None:
@@ -108,7 +110,7 @@ class _Stop:
         try:
             run.ports.app_service.stop(site)
         except (Denied, Rejected, NotFound, Throttled, SiteLocked):
-            raise  # Azure did not do it
+            raise  # Azure did not stop the site
         except BaseException as doubt:
             self.doubts.append(doubt)
             raise
@@ -117,36 +119,38 @@ class _Stop:
 
 
 def complete_pending_starts(run: Run) -> None:
-    """Start every app whose start is owed and that nobody is at work on; what still fails is reported, and stays owed.
+    """Start every app with a pending start whose lease is free, and report each app that Certroll could not start.
 
-    One that cannot be started does not hold up the others: each minute begins with another one, and what went wrong is
-    raised at the end, as a group.
+    An app that Certroll could not start does not stop the other apps. Each minute, this function begins with another
+    app. This function raises all errors together at the end.
     """
-    pending_start = run.ports.pending_starts.all()
-    first = int(run.now().timestamp() // MINUTE) % len(pending_start) if pending_start else 0
-    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # that of the run is for reads, and shared with sweeps
-        results = list(pool.map(partial(_guarded, run), (*pending_start[first:], *pending_start[:first])))
+    starts = run.ports.pending_starts.all()
+    first = int(run.now().timestamp() // MINUTE) % len(starts) if starts else 0
+    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # the pool of the run is for reads
+        results = list(pool.map(partial(_guarded, run), (*starts[first:], *starts[:first])))
     if errors := [error for error in results if error is not None]:
-        raise ExceptionGroup("not every app that is owed a start could be started", errors)
+        raise ExceptionGroup("Certroll could not start every app with a pending start", errors)
 
 
 def _guarded(run: Run, pending_start: PendingStart) -> Exception | None:
+    """Complete one pending start, and return the error if it failed."""
     try:
         run.check_time()
         with run.ports.leases.hold(f"site {pending_start.site.resource_id}"):
             _complete(run, pending_start)
     except (LeaseBusy, OutOfTime):
-        return None  # who stopped it is alive, and starts it; or it is the first of a later minute
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one app, the others are started; raised above
-        with suppress(Exception):  # what cannot be told is raised all the same
+        return None  # the run that stopped the app is alive and starts it, or a later call of the timer does so
+    except Exception as error:  # noqa: BLE001 - an error with one app must not stop the others; the caller raises it
+        with suppress(Exception):  # the caller raises the error even if Certroll cannot report it
             _still_pending(run, pending_start, error)
         return error
     return None
 
 
 def _complete(run: Run, pending_start: PendingStart) -> None:
+    """Start the app if it is stopped. If Azure can no longer stop the app late, forget its pending start."""
     pending_starts, site = run.ports.pending_starts, pending_start.site
-    # The run that stopped the app started it while this one waited for the lease.
+    # The run that stopped the app has started it while this run waited for the lease.
     if not any(start.site == site for start in pending_starts.all()):
         return
     try:
@@ -156,7 +160,8 @@ def _complete(run: Run, pending_start: PendingStart) -> None:
         return
     if stopped:
         _start_for_the_dead(run, pending_start)
-    # The run that seems dead may only be slow. Its stop may still reach Azure, so the start stays owed for a while.
+    # The run that seems dead may only be slow. The stop of a slow run may still
+    # reach Azure, so the start stays pending for a while.
     if run.now() < pending_start.at + STOP_MAY_COME:
         return
     pending_starts.complete(site)
@@ -164,27 +169,30 @@ def _complete(run: Run, pending_start: PendingStart) -> None:
 
 
 def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> None:
-    """Forget the start of a site that is gone. Azure sometimes answers 404 for a site that exists, so wait an hour."""
+    """Forget the pending start of a site for which Azure has answered 404 for an hour. Report it until then.
+
+    Azure sometimes answers 404 for a site that exists.
+    """
     if run.now() < pending_start.at + GONE_AFTER:
         _still_pending(run, pending_start, gone)
         return
-    event("start.not_needed", site=str(pending_start.site), detail="it is gone")
+    event("start.not_needed", site=str(pending_start.site), detail="the site is gone")
     run.ports.pending_starts.complete(pending_start.site)
 
 
 def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
-    """Start an app that a run stopped before it died, and record that."""
+    """Start an app that a run stopped before the run died, and write the start into the history."""
     site, environment = str(pending_start.site), str(pending_start.environment)
     _start(run, pending_start.site)
     _mark_started(run, pending_start)
-    detail = "its stop was begun by a run that died"
+    detail = "the run that stopped it died, so the timer started it"
     entry = HistoryEntry(run.now(), "start.completed", f"site {site}", Reason.START_PENDING, detail)
     run.ports.history.add(environment, (entry,))
     event("start.completed", site=site, environment=environment)
 
 
 def _mark_started(run: Run, pending_start: PendingStart) -> None:
-    """Record that it was stopped and started, which is all that it takes to trust a root."""
+    """Record a pending app as started if its stop was after the root came, because the app then trusts the root."""
     record = run.ports.environment_records.of(pending_start.environment)
     known = (app for app in run.ports.app_restarts.of(pending_start.environment) if app.site == pending_start.site)
     for app in known:
@@ -194,9 +202,9 @@ def _mark_started(run: Run, pending_start: PendingStart) -> None:
 
 
 def _still_pending(run: Run, pending_start: PendingStart, error: Exception) -> None:
-    detail = (
-        f"it was stopped at {pending_start.at:%Y-%m-%d %H:%M} UTC and could not be started: {error}; start it by hand"
-    )
+    """Record a finding for an app that Certroll could not start."""
+    stopped_at = f"{pending_start.at:%Y-%m-%d %H:%M} UTC"
+    detail = f"Certroll stopped it at {stopped_at} and could not start it: {error}; start it by hand"
     finding = Finding(
         run.now(), str(pending_start.environment), f"site {pending_start.site}", Reason.START_PENDING, detail
     )
@@ -204,7 +212,10 @@ def _still_pending(run: Run, pending_start: PendingStart, error: Exception) -> N
 
 
 def _start(run: Run, site: SiteRef) -> None:
-    """Return once the app is seen to run. It is asked to start whatever is read first: a stop may be under way."""
+    """Start the app, and return as soon as Azure shows that it runs.
+
+    Certroll sends the start even if Azure shows the app as running, because a stop may be under way.
+    """
 
     def start() -> None:
         run.ports.app_service.start(site)
@@ -214,4 +225,5 @@ def _start(run: Run, site: SiteRef) -> None:
 
 
 def _runs(run: Run, site: SiteRef) -> bool:
+    """Return True if Azure shows that the site runs."""
     return run.ports.app_service.site(site)[0].running

@@ -1,1 +1,1 @@
-"""What each trigger asks for: from a message or a request to a controller."""
+"""Turn each message, event and HTTP request into a call of a controller."""

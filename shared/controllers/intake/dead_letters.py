@@ -1,4 +1,4 @@
-"""Messages that failed for good: keep them, and put them back on request."""
+"""Store messages that failed five times as dead letters, and put them back on their queues on request."""
 
 import re
 
@@ -11,15 +11,15 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def on_poison(run: Run, queue: str, body: str) -> None:
-    """Keep a message that failed five times, with the cause of its last failure."""
+    """Store a message that failed five times as a dead letter, with the cause of its last failure."""
     record = run.ports.dead_letters.add(queue, body, None)
     event("message.dead_lettered", queue=queue, key=record.key, cause=record.cause)
 
 
 def replay(run: Run, queue: str, key: str) -> None:
-    """Put a kept message back on its queue. Raises NotFound where none is kept under this key."""
+    """Put a dead letter back on its queue. Raises NotFound if there is no dead letter with this key."""
     if queue not in {CERTIFICATES, SITES, ENVIRONMENTS} or not _KEY.fullmatch(key):
-        raise NotFound(f"{queue[:40]!r} and {key[:80]!r} do not name a kept message")
+        raise NotFound(f"{queue[:40]!r} and {key[:80]!r} do not name a dead letter")
     record = run.ports.dead_letters.get(queue, key)
     run.ports.queue.put_back(queue, record.body)
     run.ports.dead_letters.forget(record)

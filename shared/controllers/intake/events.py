@@ -1,4 +1,4 @@
-"""What an Event Grid event asks for."""
+"""Handle an Event Grid event of a vault."""
 
 from shared.domain.errors import EventRejected
 from shared.domain.findings import Finding
@@ -8,9 +8,10 @@ from shared.telemetry import event
 
 
 def on_vault_event(run: Run, text: str) -> None:
-    """Put the certificate that an event names on the queue; an event that is not for us is recorded and accepted.
+    """Put the vault certificate that an event names on the queue.
 
-    A refusal would only be sent again for a day.
+    Certroll accepts an event that is not for this installation, and records it as a finding. If Certroll refused such
+    an event, Event Grid would deliver the event again for a day.
     """
     now = run.now()
     try:
@@ -20,7 +21,7 @@ def on_vault_event(run: Run, text: str) -> None:
         event("event.rejected", reason=rejected.reason, detail=str(rejected))
         return
     if seen.finding is not None:
-        detail = "Key Vault says so; it is looked at again, and a newer version rolled out where there is one"
+        detail = "Key Vault reported this; Certroll inspects the certificate, and rolls out the newest version"
         run.ports.findings.report((Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail),))
     run.ports.queue.send_certificate(CertificateMessage(seen.ref, Cause.EVENT))
     event("event.accepted", certificate=str(seen.ref), finding=seen.finding)

@@ -1,4 +1,4 @@
-"""What operators ask for by HTTP."""
+"""Handle the HTTP requests of operators."""
 
 from datetime import datetime
 
@@ -17,10 +17,10 @@ from shared.telemetry import event
 def let_go(
     rollouts: Rollouts, rolls: SettingsRolls, ref: VaultCertificateRef, version: str, now: datetime
 ) -> tuple[SiteRef, ...]:
-    """Forget the failures that hold a version; return where they were. The version is tried there from the start.
+    """Forget the failures that hold a version, and return the failed sites, so that Certroll tries these sites again.
 
-    A record that another run writes meanwhile stays as that run wrote it. Raises Conflict if that leaves nothing to
-    release, and while an app is being taken back.
+    A record that another run writes in the meantime stays as that run wrote it. Raises Conflict if no failure is left
+    to forget, and while Certroll restores the last good values of an app.
     """
     release = released(rollouts.rollout(ref, version), now)
     forgotten = tuple(roll for roll in release.rolls if rolls.forget(ref, roll))
@@ -31,9 +31,9 @@ def let_go(
 
 
 def request_stop_start(run: Run, group: str, name: str) -> str:
-    """Have the apps of a known App Service Environment stopped and started, in waves; return which it is.
+    """Request a stop and start of all apps of an App Service Environment, and return the environment's resource id.
 
-    Raises NotFound where none of that name was ever given a root, or had one, by Certroll.
+    Raises NotFound if Certroll knows no environment of that name, because no vault object is a root of it.
     """
     found = _known_environments(run, group, name)
     for environment in found:
@@ -44,16 +44,16 @@ def request_stop_start(run: Run, group: str, name: str) -> str:
 
 
 def confirm_stop_start(run: Run, group: str, name: str) -> str:
-    """Take people's word that the apps of an environment were stopped and started; return which it is.
+    """Record that operators stopped and started the apps of an environment, and return the environment's resource id.
 
-    Raises NotFound as `cycle` does, and Conflict while a wave is under way.
+    Raises NotFound if Certroll knows no environment of that name, and Conflict while a wave is under way.
     """
     found = _known_environments(run, group, name)
     for environment in found:
         try:
             record_stop_start_by_hand(run, environment)
         except LeaseBusy as busy:
-            raise Conflict(f"{busy}; try again when its wave is over") from busy
+            raise Conflict(f"{busy}; try again after the wave of the environment") from busy
     return ", ".join(environment.resource_id for environment in found)
 
 
@@ -67,10 +67,10 @@ def _known_environments(run: Run, group: str, name: str) -> tuple[EnvironmentRef
 
 
 def release(run: Run, vault: str, name: str) -> str:
-    """Let a version that failed somewhere go on; return where that was.
+    """Release the hold of the current version after a failure, and return the sites that failed.
 
-    Raises NotFound where nothing is held, Conflict while an app is being taken back, or where another run recorded
-    meanwhile all that was held.
+    Raises NotFound if the version is not on hold. Raises Conflict while Certroll restores the last good values of an
+    app, or if another run has just recorded every failed site.
     """
     try:
         ref = VaultCertificateRef.parse(vault, "certificate", name)
@@ -81,7 +81,7 @@ def release(run: Run, vault: str, name: str) -> str:
     current = run.ports.vault.lineage(ref, run.now()).current
     sites = let_go(run.ports.rollouts, run.ports.settings_rolls, ref, current.version, run.now()) if current else ()
     if current is None or not sites:
-        raise NotFound(f"no version of {ref} is held")
+        raise NotFound(f"no version of {ref} is on hold")
     where = ", ".join(sorted(map(str, sites)))
     entry = HistoryEntry(run.now(), "hold.released", str(ref), Reason.HOLD_RELEASED, where[:1000])
     run.ports.history.add(ref, (entry,))

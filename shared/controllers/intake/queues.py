@@ -1,4 +1,4 @@
-"""What a message of a work queue asks for, and when it comes back."""
+"""Handle the messages of the work queues, and decide when a waiting message comes back."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,7 +26,10 @@ Message = TypeVar("Message", CertificateMessage, SiteMessage, EnvironmentMessage
 
 
 def on_certificate(run: Run, body: str, tries: int) -> None:
-    """Reconcile the vault certificate of a message. `tries` counts from 1; a later one follows a run that died."""
+    """Reconcile the vault certificate of a message.
+
+    `tries` is 1 at the first delivery of the message. If `tries` is higher, the run of an earlier delivery died.
+    """
 
     def work() -> None:
         message = CertificateMessage.parse(body)
@@ -47,7 +50,7 @@ def on_site(run: Run, body: str) -> None:
 
 
 def on_environment(run: Run, body: str) -> None:
-    """Carry the apps of an App Service Environment through their stops and starts."""
+    """Stop and start the apps of the App Service Environment of a message."""
 
     def work() -> None:
         message = EnvironmentMessage.parse(body)
@@ -57,9 +60,9 @@ def on_environment(run: Run, body: str) -> None:
 
 
 def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> None:
-    """Do the work; remember why it failed, for the day the message is found in the poison queue.
+    """Do the work, and record the cause of a failure for the time when the message becomes a dead letter.
 
-    A message that cannot be read is kept at once: no retry can mend it.
+    A message that Certroll cannot parse becomes a dead letter at once, because every retry would fail.
     """
     try:
         work()
@@ -73,7 +76,10 @@ def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> N
 
 
 def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Message, timedelta], None]) -> None:
-    """Send the message that follows a wait; one that waited too often, or would wait long, is left to the sweep."""
+    """Send the message that continues a waiting run.
+
+    Certroll sends no message after too many waits in a row, or before a long wait. The hourly sweep continues instead.
+    """
     if not isinstance(outcome, Waiting):
         return
     again = message.next_wait(progress=outcome.progress)

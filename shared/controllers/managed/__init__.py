@@ -1,1 +1,1 @@
-"""Free managed certificates."""
+"""Request, bind and watch free managed certificates of App Service."""

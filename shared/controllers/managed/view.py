@@ -1,9 +1,9 @@
-"""What is looked at for managed certificates, with few requests.
+"""Read the sites, slots and certificates that matter for managed certificates, with few requests.
 
     per subscription   certificates · sites · all slots with their tags           (one listing each)
-    per site           its slots, where one of them may be concerned              (one listing)
+    per site           slots, if a slot may need or have a managed certificate    (one listing)
 
-Where neither a tag asks for a managed certificate nor a webspace holds one, that is all.
+If no tag asks for a managed certificate and no webspace holds one, Certroll sends only the requests per subscription.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,14 +23,15 @@ from shared.ports.managed import ManagedCertificates
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Sites with their bindings, what their certificates depend on, and every certificate."""
+    """The sites, bindings and certificates that Certroll saw."""
 
     fleet: Fleet
     places: Mapping[SiteRef, Place]
+    """Each site and slot, with the properties on which its managed certificates depend."""
     certificates: tuple[SeenCertificate, ...]
 
     def managed_for(self, webspace: Webspace | None, host_name: HostName) -> SeenCertificate | None:
-        """Return the managed certificate of a host name in a webspace."""
+        """Return the managed certificate that the webspace holds for the host name, or None."""
         return next(
             (
                 certificate
@@ -41,7 +42,7 @@ class View:
         )
 
     def wanted(self) -> tuple[Binding, ...]:
-        """Return the host names that a tag asks a managed certificate for, and that are bound to nothing."""
+        """Return the host names without a certificate for which a tag asks for a managed certificate."""
         return tuple(
             sorted(
                 binding
@@ -53,9 +54,10 @@ class View:
         )
 
     def bound(self) -> tuple[tuple[Binding, SeenCertificate], ...]:
-        """Return the host names that are bound to a managed certificate, with that certificate.
+        """Return the host names that are bound to a managed certificate, each with its managed certificate.
 
-        One that hides its thumbprint may be bound under a thumbprint that nothing else in the webspace has.
+        Azure hides the thumbprints of managed certificates. A host name therefore counts as bound to its managed
+        certificate if no other certificate of the webspace has the thumbprint of the binding.
         """
         pairs = []
         managed = {
@@ -78,7 +80,7 @@ class View:
 
 
 def observe_managed(run: Run) -> View:
-    """Return what is there in the subscriptions, or in all that the identity sees where none is named."""
+    """Read the subscriptions of the settings, or all subscriptions that the identity sees if the settings name none."""
     subscriptions = run.intent.subscriptions or run.ports.app_service.subscriptions()
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that docs/reference/roles.md lists")
@@ -95,6 +97,7 @@ def observe_managed(run: Run) -> View:
 
 
 def _subscription(run: Run, subscription: str) -> View:
+    """Return the view of one subscription. A subscription that Azure does not show becomes a blind spot."""
     managed = run.ports.managed
     try:
         certificates, sites = managed.certificates(subscription), managed.places(subscription)
@@ -119,7 +122,11 @@ def _concerned(
     slots: Iterable[tuple[SiteRef, Tags]],
     certificates: Iterable[SeenCertificate],
 ) -> tuple[SiteRef, ...]:
-    """Return the sites whose slots may be concerned: by a tag, or by a managed certificate that no site shows."""
+    """Return the sites whose slots Certroll has to read.
+
+    Certroll reads the slots of a site that has slots, if a tag of the site or of a slot asks for a managed certificate.
+    Certroll also reads the slots if the webspace of the site holds a managed certificate whose host name no site shows.
+    """
     asking = {ref.production for ref, tags in slots if is_on(MANAGED.value_in(tags))}
     with_slots = {ref.production for ref, _ in slots}
     shown = {binding.host_name for _, bindings in sites for binding in bindings}
@@ -139,7 +146,7 @@ def _concerned(
 
 
 def _slots(managed: ManagedCertificates, sites: tuple[SiteRef, ...]) -> Listing[tuple[Place, tuple[Binding, ...]]]:
-    """Return the slots of the sites. If Azure does not show those of a site, they are a blind spot."""
+    """Return the slots of the sites. Slots that Azure does not show become a blind spot."""
     listings = [_slots_of(managed, site) for site in sites]
     return Listing(
         tuple(chain.from_iterable(listing.found for listing in listings)),
@@ -148,6 +155,7 @@ def _slots(managed: ManagedCertificates, sites: tuple[SiteRef, ...]) -> Listing[
 
 
 def _slots_of(managed: ManagedCertificates, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+    """Return the slots of one site, or a blind spot."""
     try:
         return managed.slots(site)
     except (Denied, NotFound, Rejected, Unavailable) as error:

@@ -1,1 +1,1 @@
-"""Purchased App Service certificates."""
+"""Inspect the orders of purchased App Service certificates."""

@@ -1,8 +1,8 @@
-"""Purchased certificates: what people must do for them, and with CERTROLL_ORDER_ACTIONS what is asked of Azure.
+"""Report what operators must do for purchased certificates, and request renewals if CERTROLL_ORDER_ACTIONS allows it.
 
-Azure renews an order and writes the new certificate into the vault as a new version of a secret; from there on it is a
-version like any other. What is asked of an order is written down before it is asked, once for each certificate that
-the order has had: a crash at any point buys nothing twice.
+Azure renews an order, and writes the new certificate into the vault as a new version of a secret. Certroll then rolls
+out this version like any other version. Certroll records each request to an order before sending it, once for each
+certificate of the order, so that a crash at any point buys no certificate twice.
 """
 
 from collections.abc import Callable
@@ -34,6 +34,7 @@ from shared.telemetry import event
 
 SCOPE: Final = "orders"
 MOST_TEXT = 4_000
+"""The most characters of a finding's detail."""
 SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
     OrderAction.AUTO_RENEW: lambda orders, order: orders.turn_on_auto_renew(order.ref),
     OrderAction.RENEW: lambda orders, order: orders.renew(order),
@@ -42,30 +43,43 @@ SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What came of looking at one order: how it stands now, what is out of order, or what went wrong."""
+class Inspection:
+    """The result of inspecting one order."""
 
     order: Order
+    """The order after Certroll's requests."""
     problems: tuple[OrderProblem, ...] = ()
     error: Exception | None = None
+    """The error that stopped the inspection."""
 
 
 def look_after_orders(run: Run) -> tuple[Order, ...]:
-    """Return the orders of the subscriptions; what is out of order is reported, what may be asked has been asked.
+    """Inspect the orders of the subscriptions, report problems, send the allowed requests, and return the orders.
 
-    One list request for each subscription. An order that cannot be looked at does not hold up the others; what went
-    wrong is raised at the end, as a group.
+    Certroll sends one list request for each subscription. An error for one order does not stop the other orders. This
+    function raises all errors together at the end.
     """
     found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
-    looks = [_looked_at(run, order) for order in found]
-    stored = (certificate for look in looks for certificate in look.order.stored)
-    vaults = sorted({kept.vault_id for kept in stored if kept.secret and kept.secret.vault in run.intent.vaults})
+    inspections = [_inspected(run, order) for order in found]
+    stored = (certificate for inspection in inspections for certificate in inspection.order.stored)
+    vaults = sorted(
+        {
+            certificate.vault_id
+            for certificate in stored
+            if certificate.secret and certificate.secret.vault in run.intent.vaults
+        }
+    )
     report_access(run, SCOPE, run.pool.map(lambda vault: access_to(run, vault, run.intent.registration), vaults))
-    report(run.ports.findings, tuple(_finding(run, look.order, problem) for look in looks for problem in look.problems))
-    event("orders.found", orders=[_row(look) for look in looks])
-    if failed := [look.error for look in looks if look.error]:
-        raise ExceptionGroup("not every order could be looked at", failed)
-    return tuple(look.order for look in looks)
+    report(
+        run.ports.findings,
+        tuple(
+            _finding(run, inspection.order, problem) for inspection in inspections for problem in inspection.problems
+        ),
+    )
+    event("orders.found", orders=[_row(inspection) for inspection in inspections])
+    if failed := [inspection.error for inspection in inspections if inspection.error]:
+        raise ExceptionGroup("Certroll could not inspect every order", failed)
+    return tuple(inspection.order for inspection in inspections)
 
 
 def _subscriptions(run: Run) -> tuple[str, ...]:
@@ -73,7 +87,7 @@ def _subscriptions(run: Run) -> tuple[str, ...]:
 
 
 def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
-    """Return the orders of a subscription; what of it could not be seen is a finding."""
+    """Return the orders of a subscription. Each order that Certroll could not read becomes a finding."""
     subject = f"orders of subscription {subscription}"
     try:
         listing = run.ports.orders.orders(subscription)
@@ -82,24 +96,29 @@ def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
         report(run.ports.findings, (Finding(run.now(), SCOPE, subject, reason, str(error)),))
         return ()
     unread = ((f"order {spot.subject}", spot.detail) for spot in listing.blind_spots)
-    found = (Finding(run.now(), SCOPE, one, Reason.ORDER_UNREADABLE, detail) for one, detail in unread)
+    found = (Finding(run.now(), SCOPE, subject, Reason.ORDER_UNREADABLE, detail) for subject, detail in unread)
     report(run.ports.findings, tuple(found))
     return listing.found
 
 
-def _looked_at(run: Run, order: Order) -> Look:
+def _inspected(run: Run, order: Order) -> Inspection:
+    """Return the order with its problems, after sending the request that is due now."""
     try:
         run.check_time()
         order = _with_history(run, order)
         order, records = _acted_on(run, order, run.ports.requests.asked(order.ref))
         now = run.now()
-        return Look(order, (*problems(order, now), *open_questions(order, records, now)))
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one order, the others are looked at; raised above
-        return Look(order, error=error)
+        return Inspection(order, (*problems(order, now), *open_questions(order, records, now)))
+    except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
+        return Inspection(order, error=error)
 
 
 def _with_history(run: Run, order: Order) -> Order:
-    """Return the order with when its domain was last verified, where that matters soon and can be read."""
+    """Return the order with the time of its last domain verification.
+
+    Certroll reads the time of the verification only if Azure may soon need a new verification. If Azure does not
+    answer, the time stays unknown.
+    """
     if not asks_when_verified(order, run.now()):
         return order
     try:
@@ -113,7 +132,7 @@ def _with_history(run: Run, order: Order) -> Order:
 
 
 def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple[Order, tuple[OrderRecord, ...]]:
-    """Return the order and what was asked of it, after asking what is to be asked now."""
+    """Send the request that is due now, if it is allowed, and return the order with the records of its requests."""
     action = next_action(order, records, run.now())
     if action is None:
         return order, records
@@ -124,7 +143,7 @@ def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple
 
 
 def _refusal(run: Run, order: Order) -> Reason | None:
-    """Return why nothing may be asked of the order."""
+    """Return why Certroll may send no request for the order, or None if it may."""
     if not _in_scope(run, order):
         return Reason.UNKNOWN_VAULT
     if not run.intent.order_actions:
@@ -139,7 +158,10 @@ def _in_scope(run: Run, order: Order) -> bool:
 def _asked(
     run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction
 ) -> tuple[Order, tuple[OrderRecord, ...]]:
-    """Ask once: read again, write down what is asked, ask, write down what came of it."""
+    """Read the order again, record the request, send the request, and record the answer.
+
+    If the request is no longer due when Certroll reads the order again, Certroll sends no request.
+    """
     seen = _read_again(run, order)
     if next_action(seen, records, run.now()) is not action:
         return seen, records
@@ -148,7 +170,7 @@ def _asked(
     wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
     try:
         asked = run.ports.requests.put_asked(wanted)
-    except Conflict:  # another run asks at this moment
+    except Conflict:  # another run sends a request at this moment
         _not_asked(seen, action, Reason.BUSY)
         return seen, run.ports.requests.asked(seen.ref)
     _note(run, asked, "order.asked")
@@ -159,7 +181,11 @@ def _asked(
 
 
 def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]:
-    """Return what came of asking. Only a clear no counts as one: whatever else may have been paid for."""
+    """Send the request, and return the state of the request with a detail.
+
+    Only a clear refusal counts as refused. After any other error Azure may have accepted the request and charged for
+    it.
+    """
     try:
         SEND[action](run.ports.orders, order)
     except (Throttled, SiteLocked) as busy:
@@ -177,7 +203,7 @@ def _read_again(run: Run, order: Order) -> Order:
 
 
 def _seen_after(run: Run, order: Order) -> Order:
-    """Return the order as it is now; as it was where that cannot be read."""
+    """Return the order as Azure shows it now, or the order as given if Azure does not show it."""
     try:
         return _read_again(run, order)
     except AzureError as error:
@@ -186,6 +212,7 @@ def _seen_after(run: Run, order: Order) -> Order:
 
 
 def _note(run: Run, record: OrderRecord, name: str) -> None:
+    """Write a request of an order into the history and the log."""
     ref, reason = record.order, REASONS[record.action]
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
     entry = HistoryEntry(run.now(), name, f"order {ref}", reason, detail[:1000])
@@ -204,8 +231,8 @@ def _finding(run: Run, order: Order, problem: OrderProblem) -> Finding:
     return Finding(run.now(), SCOPE, order.subject, problem.reason, problem.detail[:MOST_TEXT])
 
 
-def _row(look: Look) -> dict[str, object]:
-    order, outcome = look.order, outcome_of(look.problems)
+def _row(inspection: Inspection) -> dict[str, object]:
+    order, outcome = inspection.order, outcome_of(inspection.problems)
     return {
         "order": str(order.ref),
         "host": order.host,
@@ -215,6 +242,6 @@ def _row(look: Look) -> dict[str, object]:
         "renews_at": order.renews_at if order.auto_renew else None,
         "secret": str(order.secret) if order.secret else None,
         "stored": [certificate.status for certificate in order.stored],
-        "outcome": type(outcome).__name__ if look.error is None else type(look.error).__name__,
+        "outcome": type(outcome).__name__ if inspection.error is None else type(inspection.error).__name__,
         "reason": outcome.reason,
     }

@@ -1,1 +1,1 @@
-"""Queue `sites`: one site or slot."""
+"""Handle the queue `sites`: each message names one site or slot."""

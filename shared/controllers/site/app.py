@@ -1,4 +1,4 @@
-"""One app whose settings Certroll rolls: what was observed, and how its result is recorded."""
+"""Observe one app whose settings Certroll rolls, and record the result of the roll."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.connect_address import Inbound, inbound_of
 from shared.loop.observe.site import observe_app
 from shared.loop.report import report_plan
-from shared.loop.restart_claims import Places, give_back, places_of
+from shared.loop.restart_claims import Limits, give_back, limits_of
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.acting.subjects import is_binding_subject
@@ -25,38 +25,46 @@ from shared.ports.storage import Lease
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One app as it is looked at: what is recorded, what is there, and what is to be done."""
+    """One app, with its record, the resources that Certroll observed, and the plan for the app."""
 
     run: Run
     lease: Lease
+    """The lease of the site. A run that has lost this lease may write nothing more."""
     lineage: Lineage
+    """The vault certificate, with the version of the record as its current version."""
     record: RollRecord
     snapshot: Snapshot
     plan: Plan
+    """The steps that write the settings of this app, and why Certroll may not do other steps."""
     waits: int
+    """How often the message has waited already."""
     inbound: Inbound
+    """The address of the internal environment of the app."""
 
     @property
     def new(self) -> Thumbprint:
-        """The thumbprint that it is to use; the record names one where the vault knows the version no more."""
+        """The thumbprint of the version that the app is to use.
+
+        If the vault no longer has the version of the record, the thumbprint comes from the edits of the record.
+        """
         added = next((edit.add for edit in self.record.edits if edit.add is not None), Thumbprint(""))
         current = self.lineage.current
         return current.thumbprint if current and current.version == self.record.version else added
 
     @property
     def old(self) -> frozenset[Thumbprint]:
-        """The thumbprints that the app named before."""
+        """The thumbprints that the app named before the roll."""
         return frozenset(self.record.replaces)
 
     @property
     def running(self) -> bool:
-        """Whether the app is running."""
+        """True if the app is running."""
         site = self.snapshot.site(self.record.site)
         return site is not None and site.running
 
 
-def look_at_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
-    """Read the app and plan for it. What Azure shows of it becomes an App."""
+def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
+    """Observe the app, build the plan for it, and return both as an App."""
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
     wanting_root = frozenset({record.site} if record.wants_root else ())
@@ -65,32 +73,37 @@ def look_at_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
     plan = Plan(
         tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
         tuple(skip for skip in whole.skips if skip.site == record.site and not is_binding_subject(skip.subject)),
-    ).refuse(lambda step: not_live(step, snapshot))  # what the plan would bring there is brought by another run
+    ).refuse(lambda step: not_live(step, snapshot))  # only the run of the vault certificate writes copies
     report_plan(run.ports.findings, plan, snapshot)
     return App(run, lease, lineage, record, snapshot, plan, waits, inbound_of(run.ports, snapshot.site(record.site)))
 
 
 def settling_after(app: App, state: RollState) -> Outcome:
-    """Record the app in its new state, and wait until it has restarted."""
+    """Record the app in its new state, and return the wait for its restart."""
     now = app.run.now()
     record = replace(app.record, state=state, at=now, failing_since=None)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
     until = now + app.run.intent.probe_settle
-    return Waiting(until, Reason.SETTLING, f"{record.site} restarts; it is asked afterwards", progress=True)
+    return Waiting(
+        until, Reason.SETTLING, f"{record.site} restarts; Certroll sends its probe afterwards", progress=True
+    )
 
 
-def restart_places(run: Run, record: RollRecord) -> Places:
-    """Return where the app counts while it restarts: without a limit for its environment, on its plan alone."""
-    return places_of(record.plan, record.budget) if record.budget else ((record.plan, run.intent.max_restarts),)
+def restart_limits(run: Run, record: RollRecord) -> Limits:
+    """Return the limits under which the app claims a restart.
+
+    If the record has no disruption budget for the environment, only the limit of the App Service plan applies.
+    """
+    return limits_of(record.plan, record.budget) if record.budget else ((record.plan, run.intent.max_restarts),)
 
 
 # ------------------------------------------------------------------------------------------------------- the record
 
 
 def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | None = None) -> Outcome:
-    """Record what became of the app, let another of its plan restart, and return the outcome.
+    """Record the result of the roll, give back the app's claim on restarts, and return the outcome.
 
-    `record` is that of the app with what this run learned about it, if it learned anything.
+    `record` is the app's record with the facts that this run learned, or None if this run learned no facts.
     """
     at = app.record.at if state is RollState.REFUSED else app.run.now()
     record = replace(record or app.record, state=state, at=at, detail=outcome.detail)
@@ -101,10 +114,11 @@ def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | 
 
 
 def _wake(app: App, state: RollState, outcome: Outcome) -> None:
-    """Have the certificate's own run look at once, where this was the last app that it waited for.
+    """Start a run of the vault certificate at once if this app was the last app that the certificate waited for.
 
-    What is deferred goes back to it anyway; an app that was refused frees no other. It looks once: the run that waits
-    for the apps goes on by itself.
+    This function ignores a deferred app, because the controller sends a message for a deferred app. This function
+    ignores a refused app, because a refusal does not unblock other apps. The message has no waits left, because another
+    message of the vault certificate waits already.
     """
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED
@@ -113,7 +127,7 @@ def _wake(app: App, state: RollState, outcome: Outcome) -> None:
 
 
 def report_app(app: App, outcome: Outcome) -> Outcome:
-    """Write the outcome into the history; if it is not in order, record it as a finding. Return it."""
+    """Write the outcome into the history, record a finding if the outcome needs one, and return the outcome."""
     ref, now, site = app.lineage.ref, app.run.now(), str(app.record.site)
     ports = app.run.ports
     ports.history.add(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
@@ -123,5 +137,5 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
 
 
 def give_back_restart(run: Run, lineage: Lineage, record: RollRecord) -> None:
-    """Count the app no longer among those that restart."""
-    give_back(run, (place for place, _ in restart_places(run, record)), record.site, lineage.ref)
+    """Give back the app's claims on a restart."""
+    give_back(run, (resource_id for resource_id, _ in restart_limits(run, record)), record.site, lineage.ref)

@@ -1,4 +1,4 @@
-"""Ask one app its probe, before and after its settings were written."""
+"""Send one app its probe before and after Certroll writes the settings of the app."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -15,24 +15,32 @@ from shared.loop.ask_app import BETWEEN_PASSES_SECONDS, ask_in_a_row
 from shared.loop.backoff import LONGEST_PAUSE
 
 PROBE_AGAIN = timedelta(seconds=15)
-"""How soon Certroll asks an app again that still shows the old certificate, or failed its probe: most restarts take
-less than a minute, and an app counts as failed only if it fails twice with this pause between."""
+"""How soon Certroll repeats a probe that failed or that still shows the old certificate.
+
+Most restarts take less than a minute. An app counts as failed only after two failures with at least this pause between
+them.
+"""
 
 
 def not_yet(app: App) -> Waiting | None:
-    """Return the wait while the app restarts, or does not run; its plan may restart others while it does not."""
+    """Return the wait while the app restarts or is stopped, or None if Certroll may send the probe.
+
+    A stopped app gives back its claim on a restart, so that other apps of its plan may restart.
+    """
     now, site = app.run.now(), app.record.site
     settled = app.record.at + app.run.intent.probe_settle
     if now < settled:
-        return Waiting(settled, Reason.SETTLING, f"{site} restarts; it is asked afterwards")
+        return Waiting(settled, Reason.SETTLING, f"{site} restarts; Certroll sends its probe afterwards")
     if app.running:
         return None
     give_back_restart(app.run, app.lineage, app.record)
-    return Waiting(now + LONGEST_PAUSE, Reason.SITE_STOPPED, f"{site} is stopped; it is asked when it runs")
+    return Waiting(
+        now + LONGEST_PAUSE, Reason.SITE_STOPPED, f"{site} is stopped; Certroll sends its probe when it runs"
+    )
 
 
 def has_failed_for_good(app: App) -> bool:
-    """Return True if the app failed for as long as a start takes. Record when it began to fail."""
+    """Return True if the app has failed for as long as a start takes. Record the time of the first failure."""
     record, now = app.record, app.run.now()
     if record.failing_since is None:
         app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(record, failing_since=now))
@@ -41,14 +49,17 @@ def has_failed_for_good(app: App) -> bool:
 
 
 def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
-    """Return the record with what the app answers before anything is written, and the answer where it can be asked."""
+    """Send the probe before Certroll writes the settings, and return the record with the result, and the result.
+
+    The result is None if the app has no valid probe, is stopped, or has passed this probe before.
+    """
     record = replace(app.record, asked="")
     try:
         probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid:
         return record, None
     if probe is not None and app.record.asked == digest_of(probe):
-        return app.record, None  # it passed before this write was begun; somebody else's may restart it just now
+        return app.record, None  # the app passed before this write began; a write of somebody else may restart it now
     if probe is None or not app.running:
         return record, None
     result = _ask(app, without_roots(app, probe))
@@ -57,17 +68,17 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
 
 
 def without_roots(app: App, probe: Probe) -> Probe:
-    """Return the probe as it is asked where no version is named: an app that is given its first shows none yet."""
+    """Return the probe without its text for an app that gets its first root, because such an app shows no version."""
     return replace(probe, text="") if app.record.wants_root and not app.old and probe.proves else probe
 
 
 def ask_app_in_a_row(app: App, probe: Probe) -> ProbeResult:
-    """Ask the app three times in a row; return the first answer that is no pass, or the last."""
+    """Send the probe up to three times, and return the first result that is not a pass, or the last result."""
     return ask_in_a_row(app.run.ports.clock, partial(_ask, app, probe), BETWEEN_PASSES_SECONDS)
 
 
 def _ask(app: App, probe: Probe) -> ProbeResult:
-    """Ask on the site's own default host name, and on no other; in an internal environment at its address."""
+    """Send the probe once to the default host name of the site, or to the address of its internal environment."""
     site = app.snapshot.site(app.record.site)
     if site is None:
         raise NotFound(f"site {app.record.site} is gone")
@@ -75,5 +86,5 @@ def _ask(app: App, probe: Probe) -> ProbeResult:
 
 
 def digest_of(probe: Probe) -> str:
-    """Return a digest of what the probe asks and expects."""
+    """Return a digest of the path, the status and the text of a probe."""
     return sha256(f"{probe.path} {probe.status} {probe.text}".encode()).hexdigest()

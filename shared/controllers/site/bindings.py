@@ -1,4 +1,4 @@
-"""Overwrite the bindings of one site, and record what the site serves afterwards."""
+"""Bind the host names of one site to the current version, and record which certificate the site serves afterwards."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ SITE_REASONS: dict[type[AzureError], Reason] = {
 def bindings_of_site(
     run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
 ) -> Outcome:
-    """Carry the current version to the bindings of the site. If Azure refuses, record the site as unproven."""
+    """Bring the current version to the bindings of the site. If Azure refuses, record the site as unproven."""
     try:
         return _carry_to_site(run, lease, lineage, current, record)
     except (NotFound, Denied, Rejected) as error:
@@ -42,7 +42,8 @@ def bindings_of_site(
 def _carry_to_site(
     run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
 ) -> Outcome:
-    snapshot = _look_at_site(run, lineage, record)
+    """Observe the site, perform its part of the plan, wait until Azure shows the result, and prove the result."""
+    snapshot = _observed(run, lineage, record)
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.findings, plan, snapshot)
     refused = perform_all(run, lease, lineage.ref, plan.steps)
@@ -51,7 +52,7 @@ def _carry_to_site(
     if plan.steps and not refused:
         snapshot = settle(
             run.ports.clock,
-            lambda: _look_at_site(run, lineage, record),
+            lambda: _observed(run, lineage, record),
             lambda seen: not _plan_of_site(run, seen, record).steps,
             f"site {record.site}",
         )
@@ -61,17 +62,19 @@ def _carry_to_site(
     return _site_outcome(run, lineage, record, (*plan.skips, *refused), handshakes)
 
 
-def _look_at_site(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
+def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
+    """Return the site as it is now, with the copies and the old thumbprints of its record."""
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
-    told = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
-    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, told), held)
+    known = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
+    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, known), held)
 
 
 def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
-    """Return the part of the plan that is the site's own, of the host names that the certificate's run recorded.
+    """Return the steps of the plan that bind host names of the record.
 
-    Copies are synced by that run alone, and it alone sees the copies of other lineages in the webspace.
+    Only the run of the vault certificate syncs copies, because only this run sees the copies of other vault
+    certificates in the webspace.
     """
     plan = planner.plan(snapshot, run.intent)
     recorded = {(binding.site, binding.host_name) for binding in record.last_good}
@@ -85,10 +88,11 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
 def _site_outcome(
     run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], handshakes: tuple[Handshake, ...]
 ) -> Outcome:
+    """Decide the state of the site from its handshakes and the refused steps, record it, and return the outcome."""
     blocked = next((skip for skip in skips if skip.reason.stalls), None)
     state = verdict(handshakes)
     if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
-        state = SiteState.FAILED  # only proof ends a hold; somebody may have put the old certificate back
+        state = SiteState.FAILED  # only proof of the new certificate ends a hold
     telling = "; ".join(str(handshake) for handshake in handshakes if handshake.state is state)
     outcome: Outcome
     if state is SiteState.FAILED:
@@ -98,14 +102,14 @@ def _site_outcome(
     elif state is SiteState.PROVEN:
         outcome = Converged(Reason.SERVED, telling)
     else:
-        outcome = Converged(Reason.UNREACHABLE, telling or "no host name of it is bound to the current version")
+        outcome = Converged(Reason.UNREACHABLE, telling or "none of its host names is bound to the current version")
     return _conclude(run, lineage, record, state, outcome)
 
 
 def _conclude(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome) -> Outcome:
-    """Record what became of the site, and return the outcome.
+    """Record the state of the site, and return the outcome.
 
-    The soak of an unproven site counts from its dispatch: looking again does not start it anew.
+    The soak of an unproven site counts from the time at which Certroll sent its first message, so `at` stays the same.
     """
     detail = outcome.detail[:1000]
     ref, now = lineage.ref, run.now()

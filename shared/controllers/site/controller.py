@@ -1,4 +1,4 @@
-"""Queue `sites`: carry the current version to one site or slot, and prove that the site serves it."""
+"""Handle the queue `sites`: bring the current version to one site or slot, and prove that the site serves it."""
 
 from dataclasses import replace
 
@@ -19,11 +19,11 @@ from shared.ports.storage import Lease
 from shared.telemetry import event
 
 URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
-"""Of two outcomes of one site the first of these counts: what has to come back does."""
+"""The types of outcomes in order: if a site has two outcomes, the message gets the outcome whose type comes first."""
 
 
 def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
-    """Carry the current version of one vault certificate to the bindings of one site or slot, and prove it."""
+    """Bring the current version of one vault certificate to the bindings and app settings of one site or slot."""
     if foreign := refuse_foreign(run, message.ref):
         return _log_site(message, foreign)
     try:
@@ -33,9 +33,9 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # This site may not go on by itself: only the run of its certificate decides which sites go. A site without a record
-    # starts such a run anew. For a recorded site that run waits already, so the message gets the last of all waits: the
-    # run then observes the fleet once and leaves no second chain of waits behind.
+    # Only the run of a vault certificate decides which sites may go on. A site without a record starts a run of its
+    # vault certificate. For a recorded site, a message of the vault certificate waits already, so Certroll sends a
+    # message that has no waits left. The run of such a message observes the fleet only once.
     if isinstance(outcome, Deferred):
         waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
@@ -58,7 +58,10 @@ def _log_site(message: SiteMessage, outcome: Outcome) -> Outcome:
 
 
 def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
-    """Carry what is recorded of the site: its bindings first, and its settings, of whatever version they were begun."""
+    """Carry on with the records of the site: first its bindings, then the roll of its app settings.
+
+    The roll may be of an older version, if Certroll began the roll before the current version came.
+    """
     lineage = read_lineage(run, message.ref)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
@@ -80,7 +83,11 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
 
 
 def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | None:
-    """Return the record of this version, or of another that was begun: bringing old values back needs no vault."""
+    """Return the roll to carry on with, or None.
+
+    Certroll carries on with a roll of the current version. Certroll finishes a roll of another version if Certroll can
+    still judge the roll, or is taking the roll back. Certroll needs no vault to restore old values.
+    """
     if roll is None or _is_of(roll, lineage.current):
         return roll
     judged = roll.state in UNFINISHED and any(_is_of(roll, version) for version in lineage.versions)
@@ -88,10 +95,11 @@ def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | No
 
 
 def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
+    """Return True if the roll brings the app the version."""
     return version is not None and roll.version == version.version
 
 
 def _as_of(lineage: Lineage, roll: RollRecord) -> Lineage:
-    """Return the lineage as it was when the app was told to go: what was begun is judged by that version."""
+    """Return the vault certificate with the version of the roll as its current version."""
     version = next((known for known in lineage.versions if known.version == roll.version), lineage.current)
     return replace(lineage, current=version, refusal=None)

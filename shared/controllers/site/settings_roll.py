@@ -1,8 +1,8 @@
-"""Roll the settings of one app: decide what its record asks for now, and write the settings."""
+"""Roll the settings of one app: decide from its record which step is next, and write the settings."""
 
 from dataclasses import replace
 
-from shared.controllers.site.app import App, conclude, give_back_restart, look_at_app, restart_places, settling_after
+from shared.controllers.site.app import App, conclude, give_back_restart, inspect_app, restart_limits, settling_after
 from shared.controllers.site.asking import ask_before
 from shared.controllers.site.rollback import check_restored, restore
 from shared.controllers.site.validation import validate
@@ -24,12 +24,16 @@ from shared.ports.storage import Lease
 
 
 def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> Outcome:
-    """Carry the settings of one app a step further. Raises Conflict where the world moved, LeaseBusy for its plan."""
+    """Carry the roll of one app a step further.
+
+    Raises Conflict if Azure's state changed under the plan. Raises LeaseBusy if another run is claiming a restart on
+    the same App Service plan.
+    """
     if record.state is RollState.STALE and not _claimed(run, lineage, record):
-        detail = "as many sites of its App Service plan, or environment, are restarting as may at once"
+        detail = "enough other sites of its App Service plan or environment are restarting"
         return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
     try:
-        app = look_at_app(run, lease, lineage, record, waits)
+        app = inspect_app(run, lease, lineage, record, waits)
     except (NotFound, Denied, Rejected) as error:
         return _unseen(run, lineage, record, error)
     match record.state:
@@ -49,38 +53,42 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
 
 
 def _write(app: App) -> Outcome:
+    """Send the probe, record the edits, and write the settings of the app, unless a reason forbids the write."""
     # An earlier run wrote the settings and died, or a guard refuses the write by now.
     if not app.plan.steps:
         return _nothing_to_write(app)
-    # The version failed in another app since this one was admitted.
+    # The version has failed in another app after Certroll admitted this app.
     if held := app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version).held_by:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
-        detail = f"{app.record.site}: this version failed meanwhile at {where}"
+        detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
     asked, result = ask_before(app)
-    # The app is broken already. It would fail with the new version, too, and hold every other app of the fleet for
-    # nothing; so the others go first.
+    # The app fails its probe already, and would fail with the new version, too. Certroll rolls other apps first,
+    # because a failure of this app would put the version on hold for all apps.
     if result is not None and asked.broken_before and app.record.broken_before is None:
         return _defer(app, result)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
     app = replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, recorded))
     refused = perform_all(app.run, app.lease, app.lineage.ref, app.plan.steps)
     report_skips(app.run.ports.findings, app.lineage.ref, refused, app.run.now())
-    if refused and refused[0].reason is not Reason.NOT_SETTLED:  # which says that it was written, and not seen yet
+    if refused and refused[0].reason is not Reason.NOT_SETTLED:  # NOT_SETTLED is no refusal
         outcome = Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
         return conclude(app, RollState.REFUSED, outcome)
     return settling_after(app, RollState.OVERLAPPING)
 
 
 def _intention(app: App) -> tuple[SettingEdit, ...]:
-    """Return the edits to record: those of this plan, and what was written before a crash and is not in it any more."""
+    """Return the edits to record: the edits of this plan, and recorded edits that a crashed run has made already."""
     writes = [write for step in app.plan.steps if (write := step.action.settings_write) is not None]
     planned = {edit.key: edit for write in writes for edit in write.edits}
     return tuple(({edit.key: edit for edit in app.record.edits} | planned).values())
 
 
 def _nothing_to_write(app: App) -> Outcome:
-    """Return the outcome where the plan has nothing for the app: it was done before a crash, or may not be done now."""
+    """Return the outcome for a plan without steps for the app.
+
+    Either an earlier run wrote the settings before it crashed, or Certroll may not write them now.
+    """
     barred = next((skip for skip in app.plan.skips if not skip.reason.allows_roll), None)
     if barred is not None:
         return _refused(app, barred)
@@ -90,11 +98,12 @@ def _nothing_to_write(app: App) -> Outcome:
     )
     if named:
         return settling_after(app, RollState.OVERLAPPING)
-    detail = f"the settings of {app.record.site} name no version of {app.lineage.ref} any more; nothing was written"
+    detail = f"the settings of {app.record.site} no longer name a version of {app.lineage.ref}; Certroll wrote nothing"
     return conclude(app, RollState.REFUSED, Stalled(Reason.NOT_NAMED, detail))
 
 
 def _refused(app: App, skip: Skip) -> Outcome:
+    """Return the outcome for an app that Certroll may not roll now. Only a closed restart window makes the app wait."""
     if skip.reason is Reason.OUTSIDE_WINDOW:
         give_back_restart(app.run, app.lineage, app.record)
         return Waiting(until_open(app.run), skip.reason, skip.detail)
@@ -106,23 +115,23 @@ def _refused(app: App, skip: Skip) -> Outcome:
 
 
 def _defer(app: App, result: ProbeResult) -> Outcome:
-    """Leave the app to those that can prove the version; it is rolled after them."""
+    """Defer an app that fails its probe already. Certroll rolls such an app after apps that can prove the version."""
     reason = Reason.PROBE_REDIRECTS if result.redirected else Reason.BROKEN_BEFORE
-    detail = f"{app.record.site} fails its own probe before anything is written: {result.detail}"
+    detail = f"{app.record.site} failed its own probe before Certroll wrote anything: {result.detail}"
     broken = replace(app.record, broken_before=True)
     return conclude(app, RollState.DEFERRED, Deferred(reason, detail), broken)
 
 
 def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
-    """Return True if the app may restart now, with the others of its plan and environment. Raises LeaseBusy."""
-    return claimed(run, restart_places(run, record), record.site, lineage.ref)
+    """Claim a restart of the app on its plan and environment, and return True if it succeeds. Raises LeaseBusy."""
+    return claimed(run, restart_limits(run, record), record.site, lineage.ref)
 
 
 def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
-    """Record an app that could not be looked at.
+    """Record and report an app that Certroll could not read.
 
-    One that is gone is waited for no longer. What was written to one that is only hidden stays, and is looked at again
-    by the sweep.
+    Certroll no longer waits for an app that is gone. If Azure only hides an app that Certroll has written to, the
+    record stays, and the sweep tries again.
     """
     reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else REFUSALS[type(error)]
     outcome = Stalled(reason, str(error))

@@ -1,4 +1,4 @@
-"""What the app's own answer says about a roll of its settings."""
+"""Judge a roll of an app's settings by the app's answers to its probe."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -15,15 +15,17 @@ from shared.domain.tags import PROBE
 from shared.planning.acting.roll_edits import roll_edits
 
 OLD_AGAIN = timedelta(minutes=5)
-"""How soon Certroll asks an app again that still shows the old certificate after twice `CERTROLL_PROBE_SETTLE`. Then
-App Service has deferred the restart, and some more minutes change little."""
+"""How soon Certroll repeats a probe that still shows the old certificate after twice CERTROLL_PROBE_SETTLE.
+
+After this time, App Service has deferred the restart, and a few more minutes make little difference.
+"""
 
 
 # ---------------------------------------------------------------------------------------------------- the app's answer
 
 
 def validate(app: App) -> Outcome:
-    """Ask the app whether it works with the new version, and record what that proves."""
+    """Send the app its probe, and record whether the app works with the new version."""
     record = app.record
     if _is_undone(app):
         undone = Deferred(Reason.UNDONE, f"somebody else changed the settings of {record.site} back")
@@ -35,12 +37,13 @@ def validate(app: App) -> Outcome:
     except ProbeInvalid as invalid:
         return conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_INVALID, f"{record.site}: {invalid}"))
     if probe is None:
-        detail = f"{record.site} has no {PROBE} tag, so nothing proves that it works with the new version"
+        detail = f"{record.site} has no {PROBE} tag, so Certroll cannot prove that it works with the new version"
         return conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
     return _judge(app, probe, ask_app_in_a_row(app, probe))
 
 
 def _is_undone(app: App) -> bool:
+    """Return True if the settings need the edits of this roll again, because somebody changed them back."""
     settings, site = app.snapshot.settings_of(app.record.site), app.snapshot.site(app.record.site)
     if settings is None or site is None or app.record.retiring:
         return False
@@ -49,6 +52,7 @@ def _is_undone(app: App) -> bool:
 
 
 def _judge(app: App, probe: Probe, result: ProbeResult) -> Outcome:
+    """Return the outcome for the verdict of a probe."""
     match result.verdict:
         case Verdict.PASSED:
             return _passed(app, probe)
@@ -59,11 +63,12 @@ def _judge(app: App, probe: Probe, result: ProbeResult) -> Outcome:
 
 
 def _passed(app: App, probe: Probe) -> Outcome:
+    """Record an app that passed its probe: as validated only if the probe shows the new certificate."""
     site = app.record.site
     if app.record.retiring:
         return conclude(app, RollState.RETIRED, Converged(Reason.RETIRED, f"{site} works without the old version"))
     if not probe.proves:
-        detail = f"{site} is well, but its probe does not show which certificate it uses"
+        detail = f"{site} passes its probe, but the probe does not show which certificate the app uses"
         return conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
     proven = tuple(dict.fromkeys((app.new, *app.record.proven)))
     validated = Converged(Reason.VALIDATED, f"{site} uses {app.new}")
@@ -71,7 +76,7 @@ def _passed(app: App, probe: Probe) -> Outcome:
 
 
 def _still_old(app: App, result: ProbeResult) -> Outcome:
-    """Wait for the new process: one that answers well with the old certificate is no failure."""
+    """Return the wait for an app that still passes its probe with the old certificate. App Service may restart late."""
     site, waited = app.record.site, app.run.now() - app.record.at
     if waited >= RECYCLED_AFTER:
         detail = f"{site} still answers with the old certificate: {result.detail}"
@@ -83,15 +88,20 @@ def _still_old(app: App, result: ProbeResult) -> Outcome:
 
 
 def _failing(app: App, probe: Probe, result: ProbeResult) -> Outcome:
-    """Ask again until it failed for as long as a start takes; only what passed before can fail by this roll."""
+    """Return the wait for an app that fails its probe, or decide after its start time whether the roll is the cause.
+
+    The roll is the cause only if the app passed the same probe before the roll.
+    """
     record = app.record
     if not has_failed_for_good(app):
         return Waiting(app.run.now() + PROBE_AGAIN, Reason.PROBING, f"{record.site}: {result.detail}")
     if app.inbound.unknown:
-        detail = f"{record.site} was asked by its name alone: {result.detail}; {app.inbound.unknown}"
+        detail = (
+            f"Certroll sent the probe to the host name of {record.site} alone: {result.detail}; {app.inbound.unknown}"
+        )
         return conclude(app, RollState.UNPROVEN, Converged(Reason.UNREACHABLE, detail))
     if record.broken_before:
-        detail = f"{record.site} failed its own probe before this roll, and does so now: {result.detail}"
+        detail = f"{record.site} failed its own probe before this roll, and still fails: {result.detail}"
         return conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
     if record.asked != digest_of(probe):
         detail = f"{record.site} fails a probe that it did not pass before this roll: {result.detail}"

@@ -1,1 +1,1 @@
-"""The sweep: the timer that inspects everything."""
+"""Inspect everything in scope once an hour, and put the work on the queues."""

@@ -1,4 +1,4 @@
-"""The sweep: inspect everything once an hour."""
+"""Inspect all vault certificates, environments, managed certificates and orders once an hour."""
 
 from shared.controllers.environment.controller import remind
 from shared.controllers.managed.controller import look_after_managed
@@ -8,15 +8,16 @@ from shared.loop.run import Run
 
 
 def sweep(run: Run) -> None:
-    """Look after everything: vault certificates, free managed certificates, and orders of purchased ones.
+    """Inspect vault certificates, environments, free managed certificates and orders of purchased certificates.
 
-    What goes wrong with one kind does not hold up the others; it is raised at the end, as a group.
+    An error with one kind of certificate does not stop the other kinds. This function raises all errors together at the
+    end.
     """
     errors = []
     for look_after in (sweep_certificates, remind, look_after_managed, look_after_orders):
         try:
             look_after(run)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one kind, the others are looked at; raised below
+        except Exception as error:  # noqa: BLE001 - an error with one kind must not stop the other kinds; raised below
             errors.append(error)
     if errors:
-        raise ExceptionGroup("the sweep could not look at everything; what it found elsewhere is on its way", errors)
+        raise ExceptionGroup("the sweep could not inspect everything; all other work goes on", errors)

@@ -1,6 +1,7 @@
-"""Which app uses which certificate, through what, and how old that is; and what belongs to nothing.
+"""Log which certificates the app settings of each app name, and report thumbprints that no certificate has.
 
-A pin may be any text of 40 hex digits: only what is known to be a certificate's thumbprint is ever named.
+A pin may be any text of 40 hex digits, perhaps a password. Certroll therefore logs a pin only if a vault or App Service
+has a certificate with this thumbprint.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,16 +21,17 @@ from shared.telemetry import event
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a thumbprint comes from: a version of a vault certificate, and how many newer ones there are."""
+    """The version of a vault certificate that has a given thumbprint."""
 
     ref: VaultCertificateRef
     version: str
     created: datetime
     behind: int
+    """How many newer versions the vault certificate has."""
 
 
 def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Lineage]) -> None:
-    """Log what each app's settings name, and record as findings what they name in vain."""
+    """Log the certificates that each app's settings name, and record unusable entries as findings."""
     origins = _origins(lineages)
     reported: list[Finding] = []
     for settings in fleet.settings:
@@ -45,13 +47,13 @@ def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Linea
             found = [*named, *led]
             event("references.found", site=str(settings.site), everything=everything, probe=probe, references=found)
         if site is not None and site.webspace is not None:
-            reported += _in_vain(settings, origins, copies, fleet.taken_at)
+            reported += _unusable(settings, origins, copies, fleet.taken_at)
     if reported:
         findings.report(tuple(reported))
 
 
 def _probe(fleet: Fleet, site: SiteRef) -> str:
-    """Return what the app's probe can say of a roll: `proves`, `alive`, `none` or `invalid`."""
+    """Return how far the app's probe can judge a roll: `proves`, `alive`, `none` or `invalid`."""
     try:
         probe = probe_of(fleet, site)
     except ProbeInvalid:
@@ -72,6 +74,7 @@ def _origins(lineages: Iterable[Lineage]) -> dict[Thumbprint, Origin]:
 def _shown(
     reference: SettingReference, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
 ) -> bool:
+    """Return True if Certroll may log the entry: a pin counts only if its text is a known thumbprint."""
     return reference.kind is not ReferenceKind.PIN or reference.thumbprint in origins or reference.thumbprint in copies
 
 
@@ -97,13 +100,13 @@ def _led(reference: VaultReference) -> dict[str, object]:
     return {"setting": reference.key, "kind": "Key Vault reference", **where}
 
 
-def _in_vain(
+def _unusable(
     settings: SiteSettings,
     origins: Mapping[Thumbprint, Origin],
     copies: Mapping[Thumbprint | None, str],
     now: datetime,
 ) -> Iterable[Finding]:
-    """Return findings for thumbprints that nobody knows, and for entries that are no thumbprints."""
+    """Yield a finding for thumbprints that no certificate has, and for entries that are no thumbprints."""
     if unknown := _unknown(settings, origins, copies):
         detail = (
             f"{', '.join(unknown)} is no certificate of its webspace or of the site itself, nor of a vault in scope: "
@@ -113,16 +116,17 @@ def _in_vain(
     odd = {ReferenceKind.LOAD_LIST: settings.odd_entries, ReferenceKind.ROOT_LIST: settings.odd_roots}
     for kind, count in odd.items():
         if count:
-            detail = f"{count} entries of the {kind} are no thumbprints; they are left as they are"
+            detail = f"{count} entries of the {kind} are no thumbprints; Certroll does not change them"
             yield Finding(now, "sweep", f"{kind} of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
 
 
 def _unknown(
     settings: SiteSettings, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
 ) -> list[Thumbprint]:
-    """Return the thumbprints of load lists that no vault and no webspace has.
+    """Return the thumbprints of load lists that neither a vault nor the webspace nor the site has.
 
-    Root lists are left out: for a thumbprint that no vault has, Certroll does not read the certificates of the plan.
+    This function ignores root lists. If no vault has a thumbprint of a root list, Certroll has not read the plan's
+    certificates, and does not know their thumbprints.
     """
     listed = (reference for reference in settings.without_roots.references if reference.kind is not ReferenceKind.PIN)
     named = {reference.thumbprint for reference in listed}

@@ -96,7 +96,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class HostLook:
+class HostInspection:
     """The result of inspecting one host name."""
 
     site: SiteRef

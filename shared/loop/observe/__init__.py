@@ -1,1 +1,1 @@
-"""From Azure to a fleet: the only place that reads in parallel. Read fleet.py first."""
+"""Read Azure in parallel and return a fleet. Read fleet.py first."""

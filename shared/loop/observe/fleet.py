@@ -1,24 +1,23 @@
-"""The whole fleet, as far as it matters for the vault certificates that are asked about; or one environment.
+"""Observe the parts of the fleet that matter for given vault certificates, or one App Service Environment.
 
     per subscription   certificates · sites · plans · sites that have slots        (listings)
-    per site           its own certificates, where it is on a Flex Consumption plan
-    where a root of one is asked for: App Service Environments per subscription, and the roots of each that is named
+    per site           the site's own certificates, if the site is on a Flex Consumption plan
+    if a tag names an environment: App Service Environments per subscription, and the roots of each named environment
                                      │
-    only in webspaces that hold a wanted copy, and for sites that are named as targets:
-                       slots of each site that has some · sites of each plan
+    only in webspaces that hold a wanted copy, and for sites that a tag names:
+                       slots of each site that has slots · sites of each plan
                        app settings of each site and slot                          (one read each)
-                       its public certificates, where it is a target, or its load list names what its webspace lacks
-    only for lineages that may be roots, in App Service Environments:
+                       public certificates of a target, and of a site whose load list names a certificate that its
+                       webspace does not hold
+    only for vault certificates that may be roots, in App Service Environments:
                        slots and app settings of each Windows code app
-                       the public certificates of all apps of a plan, where a root list names one of them, or is to
-    only where an App Service Environment has uploads of a current version that no public authority issued:
-                       when they were made                                         (one listing per subscription)
+                       public certificates of all apps of a plan, if a root list on the plan names the root or is to
+    only if an App Service Environment has uploads of a current version that no public authority issued:
+                       the time of each upload                                     (one listing per subscription)
 
-A thumbprint can be used only inside the webspace that holds the certificate, so nothing else needs a closer look.
-
-A thumbprint can be used only inside the webspace that holds the certificate, so nothing else needs a closer look.
-Subscription listings silently leave out what the identity may not read; the plans name every site that runs on them,
-and a site that only they name is a blind spot.
+An app can use a thumbprint only inside the webspace that holds the certificate, so Certroll reads other webspaces no
+further. Azure's listings silently omit every site that the identity may not read. Each App Service plan names all sites
+that run on the plan. Certroll reports a site that only its plan names as a blind spot.
 """
 
 from collections.abc import Callable
@@ -46,12 +45,12 @@ def observe_fleet(
     now: datetime,
     targets: Targets,
 ) -> Fleet:
-    """Return what is in the subscriptions; without names of subscriptions, in all that the identity sees.
+    """Return the fleet of the given subscriptions, or of all subscriptions that the identity sees if none is given.
 
-    Blind spots apart, the fleet has all sites, bindings and settings of the webspaces that hold a wanted certificate.
-    It has all sites and slots of the environments that a tag names, and every site that a tag names. Where a Key Vault
-    reference leads is read only if it leads to a vault object that is followed. Raises Denied if the identity sees no
-    subscription.
+    Except for blind spots, the fleet has all sites, bindings and app settings of webspaces with a wanted certificate.
+    The fleet has all sites and slots of the App Service Environments that a tag names. The fleet has every site that a
+    tag names. Certroll reads the version behind a Key Vault reference only if `followed` accepts its vault object.
+    Raises Denied if the identity sees no subscription.
     """
     app_service = ports.app_service
     view = View(app_service, pool)
@@ -88,10 +87,10 @@ def _public_certificates(
     settings: tuple[SiteSettings, ...],
     certificates: tuple[WebspaceCertificate, ...],
 ) -> tuple[WebspaceCertificate, ...]:
-    """Read the public certificates that matter, once the plans have shown whether a site of them was not listed.
+    """Return the public certificates that matter, and note sites that only their plan names as blind spots.
 
-    All apps of a plan trust what the root list of one of them names. If one app needs a root, the public certificates
-    of all apps of its plan matter.
+    If the root list of one app names a certificate, all apps of the plan trust the certificate. Therefore, if an app
+    needs a root, this function reads the public certificates of all apps on its plan.
     """
     seen, read = tuple(site for site, _ in sites), {named.site: named for named in settings}
     near = tuple(site for site in seen if scope.is_near(site))
@@ -103,7 +102,7 @@ def _public_certificates(
 
 
 def observe_environment(ports: Ports, pool: Executor, ref: EnvironmentRef, now: datetime) -> Fleet:
-    """Return an environment with its sites and slots, and no more of them."""
+    """Return an App Service Environment with its sites and slots, without bindings, certificates and app settings."""
     view, environment = View(ports.app_service, pool), ports.environments.environment(ref)
     productions = ports.environments.sites(ref)
     view.blind_spots.extend(productions.blind_spots)

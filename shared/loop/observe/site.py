@@ -1,4 +1,4 @@
-"""One site or slot as it is now, with what an action on it depends on."""
+"""Observe one site or slot, and the resources that an action on this site depends on."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,10 @@ from shared.ports.app_service import AppService, Copies, Listings
 def observe_app(
     app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], followed: VaultCertificateRef, now: datetime
 ) -> Fleet:
-    """Return one site or slot with what its settings name, and the copies that it may name."""
+    """Return one site or slot with the certificates that its app settings name, and the given copies.
+
+    `followed` is the vault object whose Key Vault references Certroll reads.
+    """
     settings = observe_settings(app_service, ref, lambda reference: reference == followed)
     seen = observe_tags(app_service, ref, copies, now)
     known = {site.ref for site in seen.sites}
@@ -29,7 +32,11 @@ def observe_app(
 
 
 def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
-    """Return the site whose public certificate the app may trust, or nothing: then it is none of its plan."""
+    """Return the site that owns a public certificate, or nothing if Certroll cannot read the site.
+
+    Certroll treats a site that it cannot read as a site on another App Service plan, whose certificates the app does
+    not trust.
+    """
     try:
         return (app_service.site(owner)[0],)
     except (Denied, NotFound, Rejected):
@@ -37,24 +44,27 @@ def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
 
 
 def observe_tags(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
-    """Return one site or slot with all of its tags, and the copies. Raises NotFound where the site is gone."""
+    """Return one site or slot with all of its tags, and the copies. Raises NotFound if the site is gone."""
     seen = observe_site(app_service, ref, copies, now)
-    if ref.slot is not None and seen.site(ref.production) is None:  # a slot may have its site's tags, one by one
+    if ref.slot is not None and seen.site(ref.production) is None:  # a slot inherits each tag of its site separately
         seen = replace(seen, sites=(*seen.sites, app_service.site(ref.production)[0]))
     return seen
 
 
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
-    """Return one site or slot, and the copies that are to serve it. Raises NotFound where the site is gone."""
+    """Return one site or slot, and the copies of certificates for it. Raises NotFound if the site is gone."""
     site, bindings = app_service.site(ref)
     sites: tuple[Site, ...] = (site,)
     if ref.slot is not None and OPT_OUT.value_in(site.tags) is None:
-        sites = (site, app_service.site(ref.production)[0])  # a slot without a tag of its own has its site's
+        sites = (
+            site,
+            app_service.site(ref.production)[0],
+        )  # a slot without its own `certroll` tag inherits the tag of its site
     return Fleet(now, sites, bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
 
 
 def _present(app_service: Copies, copy: CopyRef) -> tuple[WebspaceCertificate, ...]:
-    """Return the copy, or nothing where it is gone: then no thumbprint of it is live."""
+    """Return the copy of a certificate, or nothing if the copy is gone."""
     try:
         return (app_service.certificate(copy),)
     except NotFound:
@@ -64,9 +74,10 @@ def _present(app_service: Copies, copy: CopyRef) -> tuple[WebspaceCertificate, .
 def observe_settings(
     app_service: AppService, ref: SiteRef, followed: Callable[[VaultCertificateRef], bool]
 ) -> SiteSettings:
-    """Return what the app settings of a site or slot name, and where their Key Vault references lead; no value is kept.
+    """Return the certificates that the app settings of a site or slot name, without the values of the settings.
 
-    One request, and one more if a reference leads to a vault object that is followed.
+    This function sends one request. If `followed` accepts the vault object of a Key Vault reference, this function asks
+    App Service with a second request which version it resolved.
     """
     settings = read_settings(app_service.settings(ref))
     if not any(followed(reference.ref) for reference in settings.vault_references):
@@ -74,6 +85,6 @@ def observe_settings(
     try:
         active = app_service.vault_references(settings.site)
     except (Denied, NotFound, Rejected):
-        return settings  # where they lead stays unknown; Azure refuses the refresh, too, and says what is missing
+        return settings  # the resolved versions stay unknown; Azure refuses the later refresh, too, with its reason
     led = (replace(known, active=active.get(known.key, "").lower() or None) for known in settings.vault_references)
     return replace(settings, vault_references=tuple(led))

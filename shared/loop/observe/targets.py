@@ -1,4 +1,4 @@
-"""What of the fleet has to be looked at: what tags of vault objects name, and what is near a wanted certificate."""
+"""Decide which parts of the fleet Certroll reads in detail, from the tags of vault objects and wanted certificates."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from shared.domain.tags import Kind, Tag, Tags, of_kind, words
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What vault objects ask for by their tags."""
+    """The sites, webspaces and environments that the tags of vault objects name."""
 
     sites: frozenset[str] = frozenset()
     """The sites that a tag names."""
@@ -22,15 +22,16 @@ class Targets:
     environments: frozenset[str] = frozenset()
     """The App Service Environments that a tag names."""
     wanting_root: frozenset[str] = frozenset()
-    """Those of the sites whose root lists a tag asks to name a version."""
+    """The sites for whose root lists a tag asks Certroll to name a version."""
     roots: frozenset[Thumbprint] = frozenset()
-    """The versions that may be roots. Any root list may name them."""
+    """The versions that may be root certificates, and that any root list may therefore name."""
     private: frozenset[Thumbprint] = frozenset()
-    """The current versions that no public authority issued: Certroll may have to upload them once more, by date."""
+    """The current versions that no public authority issued. Certroll may have to upload such a version a second time,
+    depending on the date of the first upload."""
 
     @classmethod
     def of(cls, lineages: Iterable[Lineage]) -> "Targets":
-        """Return what all of the lineages ask for."""
+        """Return the targets that the tags of the vault objects name."""
         lineages = tuple(lineages)
         tags = [lineage.tags for lineage in lineages]
         sites = _words(tags, of_kind(Kind.SITES))
@@ -44,13 +45,13 @@ class Targets:
         return cls(sites, anywhere, environments, wanting_root, roots, frozenset(private))
 
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
-        """Return True if the root list of an app names a version that may be a root, or a tag asks for that."""
+        """Return True if the root list of an app names, or by a tag is to name, a version that may be a root."""
         listed = settings.root_list if settings is not None else ()
         return site.supports_root_list and (site.ref.name in self.wanting_root or not self.roots.isdisjoint(listed))
 
 
 def _words(tags_of_all: list[Tags], asking: Iterable[Tag]) -> frozenset[str]:
-    """Return each word by which the tags name a target, of all vault objects."""
+    """Return each word in the values of the given tags, for all vault objects."""
     return frozenset(word for tag in asking for tags in tags_of_all for word in words(tags, tag))
 
 
@@ -61,17 +62,18 @@ def _may_be_root(lineage: Lineage) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a wanted certificate may be used, or is to be used: only there Certroll reads slots and app settings.
+    """The part of the fleet in which Certroll reads slots and app settings.
 
-    A thumbprint can be used only inside the webspace that holds the certificate, so other sites need no closer reading.
+    An app can use a thumbprint only inside the webspace that holds the certificate. Therefore Certroll reads no app
+    settings of sites in other webspaces.
     """
 
     targets: Targets
-    """What the tags ask for."""
+    """The sites, webspaces and environments that the tags name."""
     webspaces: frozenset[Webspace]
     """The webspaces that hold a wanted certificate."""
     owners: frozenset[SiteRef]
-    """The sites that hold a wanted certificate of their own."""
+    """The sites that have a wanted certificate to themselves."""
     environments: frozenset[EnvironmentRef]
     """The App Service Environments that a tag names."""
 
@@ -79,7 +81,7 @@ class Scope:
     def of(
         cls, targets: Targets, wanted: Iterable[WebspaceCertificate], environments: Iterable[Environment]
     ) -> "Scope":
-        """Return the scope for the wanted certificates among those that are there."""
+        """Return the scope for the wanted certificates, the targets and the environments that Azure shows."""
         wanted = tuple(wanted)
         webspaces = frozenset(copy.webspace for copy in wanted if copy.site is None)
         owners = frozenset(copy.site for copy in wanted if copy.site is not None)
@@ -87,7 +89,7 @@ class Scope:
         return cls(targets, webspaces, owners, frozenset(ref for ref in refs if ref.name in targets.environments))
 
     def is_near(self, site: Site) -> bool:
-        """Return True if Certroll has to read what the app settings of the site name."""
+        """Return True if Certroll has to read the app settings of the site."""
         named = site.ref.name in self.targets.sites or site.ref in self.owners
         return site.webspace in self.webspaces or named or self.may_list_roots(site)
 
@@ -100,11 +102,11 @@ class Scope:
         return site.environment in self.environments
 
     def is_listed(self, site: Site) -> bool:
-        """Return True if Certroll has to know the slots of the site."""
+        """Return True if Certroll has to read the slots of the site."""
         return self.is_near(site) or self.is_hosted(site)
 
     def subscriptions(self, subscriptions: tuple[str, ...], sites: Iterable[Site]) -> tuple[str, ...]:
-        """Return the subscriptions in which something is near; all of them if a target may be anywhere."""
+        """Return the subscriptions with resources of this scope, or all if a tag names a site or a webspace."""
         if self.targets.anywhere:
             return subscriptions
         listing = (site.ref for site in sites if self.may_list_roots(site))

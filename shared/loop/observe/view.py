@@ -1,4 +1,4 @@
-"""Many things of Azure read in parallel, with what Azure did not show of them."""
+"""Read many resources of Azure in parallel, and note each resource that Azure did not show as a blind spot."""
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor
@@ -21,11 +21,14 @@ Subject = TypeVar("Subject")
 Found = TypeVar("Found")
 
 FEW_SILENT, MOST_SILENT = 5, 20
-"""How much of a list may fail to answer, or a tenth of it, before the reading is given up: each takes a thread 90 s."""
+"""The least and the most reads of a list that may fail without an answer before Certroll gives the list up.
+
+Between the two limits, a tenth of the list may fail. Each failing read occupies a thread for 90 s.
+"""
 
 
 class View:
-    """Reads in parallel. What Azure does not show becomes a blind spot of this view."""
+    """Parallel reads of Azure. Each resource that Azure does not show becomes a blind spot of the view."""
 
     def __init__(self, app_service: AppService, pool: Executor) -> None:
         self._app_service = app_service
@@ -40,9 +43,10 @@ class View:
         *,
         one_answers: bool = False,
     ) -> tuple[Found, ...]:
-        """Return all that reading each subject yields; a subject that may not be read becomes a blind spot.
+        """Read each subject and return all results. A subject that Azure refuses to show becomes a blind spot.
 
-        Raises Unavailable where too many are silent, with `one_answers` also where all of them are.
+        Raises Unavailable if Azure does not answer for too many subjects. With `one_answers`, raises Unavailable also
+        if Azure answers for no subject.
         """
         subjects = tuple(subjects)
         answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
@@ -50,7 +54,7 @@ class View:
         silent, most = 0, _most_silent(len(subjects), one_answers=one_answers)
         for subject, answer in zip(subjects, answers, strict=True):
             silent += isinstance(answer, Unavailable)
-            if silent > most and isinstance(answer, Unavailable):  # so many at once: Azure itself is down
+            if silent > most and isinstance(answer, Unavailable):  # so many failures at once mean that Azure is down
                 raise answer
             if isinstance(answer, AzureError):
                 self.blind_spots.append(hidden(subject, str(answer)))
@@ -62,13 +66,13 @@ class View:
     def each_subscription(
         self, read: Callable[[str], Listing[Found]], subscriptions: tuple[str, ...]
     ) -> tuple[Found, ...]:
-        """Read each subscription as `each` does; where none answers, nothing at all was seen: raises Unavailable."""
+        """Read each subscription and return all results. Raises Unavailable if no subscription answers."""
         return self.each(read, subscriptions, _subscription_hidden, one_answers=True)
 
     def certificates(
         self, subscriptions: tuple[str, ...], productions: tuple[SeenSite, ...], private: frozenset[Thumbprint]
     ) -> tuple[WebspaceCertificate, ...]:
-        """Return the certificates of all webspaces, then those that sites have to themselves."""
+        """Return the certificates of all webspaces, then the certificates that sites have to themselves."""
         listed = self.each_subscription(self._app_service.certificates, subscriptions)
         copies = tuple(sorted(listed, key=lambda copy: copy.ref))
         return (*self._dated(copies, productions, private), *self._site_certificates(productions))
@@ -76,7 +80,10 @@ class View:
     def environments(
         self, environments: Environments, subscriptions: tuple[str, ...], named: frozenset[str]
     ) -> tuple[tuple[Environment, ...], tuple[RootCertificate, ...]]:
-        """Read the environments, where one is named, and the roots of those that are."""
+        """Return all App Service Environments, and the roots of the named environments.
+
+        If no environment is named, this function reads nothing.
+        """
         if not named:
             return (), ()
         seen = self.each(
@@ -100,9 +107,9 @@ class View:
         productions: tuple[SeenSite, ...],
         private: frozenset[Thumbprint],
     ) -> tuple[WebspaceCertificate, ...]:
-        """Return the copies, uploads of private versions in an environment with when they were made.
+        """Return the copies with the upload times of private versions in App Service Environments.
 
-        What Azure does not say stays unknown, and hides nothing else: it is no blind spot.
+        If Azure does not answer, an upload time stays unknown. An unknown upload time is not a blind spot.
         """
         hosted = {site.webspace for site, _ in productions if site.environment is not None}
         concerned = {c.ref for c in copies if c.is_upload and c.thumbprint in private and c.webspace in hosted}
@@ -112,7 +119,7 @@ class View:
         return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 
     def _site_certificates(self, productions: tuple[SeenSite, ...]) -> tuple[WebspaceCertificate, ...]:
-        """Read the certificates that sites on Flex Consumption plans have to themselves."""
+        """Return the certificates that sites on Flex Consumption plans have to themselves."""
         where = {site.ref: site.webspace for site, _ in productions if site.flex and site.webspace is not None}
         copies = self.each(
             lambda ref: self._app_service.site_certificates(ref, where[ref]),
@@ -129,7 +136,11 @@ class View:
         targets: frozenset[str],
         mates: tuple[Site, ...],
     ) -> tuple[WebspaceCertificate, ...]:
-        """Read the public certificates of sites that may need one, and of all that share a plan with a root list."""
+        """Return the public certificates of each site that may use a public certificate.
+
+        A site may use a public certificate if a tag names the site, or if its load list names a certificate that its
+        webspace does not hold. `mates` are sites that share a plan with an app that needs a root.
+        """
         lacking = _lacking(sites, settings, certificates)
         named = (site for site in sites if site.ref.name in targets)
         where = {site.ref: site.webspace for site in (*lacking, *named, *mates) if site.webspace is not None}
@@ -148,7 +159,7 @@ class View:
         concerned: tuple[str, ...],
         is_near: Callable[[Site], bool],
     ) -> tuple[SeenSite, ...]:
-        """Return the sites with the slots of those that are near, or of which it is not known where they are."""
+        """Return the sites, and the slots of each site that `is_near` accepts or whose webspace Azure does not say."""
         parents = self.each_subscription(self._app_service.slot_parents, concerned)
         near = {site.ref: site.webspace for site, _ in productions if site.webspace is None or is_near(site)}
         slots = self.each(
@@ -167,7 +178,7 @@ class View:
     def settings(
         self, sites: Iterable[Site], followed: Callable[[VaultCertificateRef], bool]
     ) -> tuple[SiteSettings, ...]:
-        """Return what the app settings of each site and slot name; no value is kept."""
+        """Return the certificates that the app settings of each site and slot name, without the values."""
         where = {site.ref: site.webspace for site in sites}
         return self.each(
             lambda ref: Listing((observe_settings(self._app_service, ref, followed),)),
@@ -182,9 +193,9 @@ class View:
         rooting: Collection[str],
         seen: frozenset[SiteRef],
     ) -> None:
-        """Note as blind spots the sites that a plan names and no listing shows.
+        """Note as blind spots the sites that a plan names and that no listing shows.
 
-        The plans are those of these webspaces, and those whose apps share roots.
+        This function asks the plans in `webspaces`, and the plans in `rooting`, whose apps share root certificates.
         """
         near = tuple(plan for plan in plans if plan.webspace in webspaces or plan.resource_id.lower() in rooting)
         named = self.each(
@@ -202,7 +213,7 @@ class View:
 
 
 def _most_silent(subjects: int, *, one_answers: bool) -> int:
-    """Return how many of so many subjects may be silent before the reading is given up."""
+    """Return how many reads of a list of subjects may fail without an answer before Certroll gives the list up."""
     most = min(max(FEW_SILENT, subjects // 10), MOST_SILENT)
     return min(most, subjects - 1) if one_answers else most
 
@@ -210,7 +221,10 @@ def _most_silent(subjects: int, *, one_answers: bool) -> int:
 def _lacking(
     sites: tuple[Site, ...], settings: tuple[SiteSettings, ...], certificates: tuple[WebspaceCertificate, ...]
 ) -> Iterable[Site]:
-    """Return the sites whose load lists name what their webspaces do not hold: it may be a public certificate."""
+    """Return the sites whose load lists name a thumbprint that their webspaces do not hold.
+
+    A thumbprint that the webspace does not hold may be the thumbprint of a public certificate of the site.
+    """
     held = {(copy.webspace, copy.thumbprint) for copy in certificates if copy.site is None}
     listed = {named.site: named.load_list for named in settings}
     return (
@@ -228,7 +242,7 @@ def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Li
     try:
         return read(subject)
     except (Denied, NotFound, Rejected, Unavailable) as error:
-        return error  # one thing that does not answer must not hold up all the others
+        return error  # a resource that Azure does not show must not stop the reads of the others
 
 
 def _subscription_hidden(subscription: str, why: str) -> BlindSpot:

@@ -277,7 +277,7 @@ def test_certificate_of_another_webspace_is_not_there(told: Told) -> None:
 def test_odd_entries_are_counted_not_told(told: Told) -> None:
     """Certroll counts the load list entries that are no thumbprints, and never shows their text."""
     told.report(named(OLD, odd_entries=2))
-    detail = "2 entries of the load list are no thumbprints; they are left as they are"
+    detail = "2 entries of the load list are no thumbprints; Certroll does not change them"
     assert told.findings == [Finding(NOW, "sweep", "load list of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
 
 
@@ -295,7 +295,7 @@ def test_root_list_is_told_and_not_accused(told: Told) -> None:
     settings = replace(named(), references=roots, odd_roots=1)
     found = rows(told.report(settings, copies=(public,), sites=(hosted, mate)))
     assert [(row["kind"], row["live"]) for row in found] == [("root list", live) for live in (True, False, False)]
-    detail = "1 entries of the root list are no thumbprints; they are left as they are"
+    detail = "1 entries of the root list are no thumbprints; Certroll does not change them"
     assert told.findings == [Finding(NOW, "sweep", "root list of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
 
 

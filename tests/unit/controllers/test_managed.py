@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.managed.dns import Ask, DnsAnswer, RecordKind, Seen
-from shared.domain.managed.prerequisites import HostFacts, HostLook, Issuance, Place, is_custom, violations
+from shared.domain.managed.prerequisites import HostFacts, HostInspection, Issuance, Place, is_custom, violations
 from shared.domain.names import HostName
 from shared.domain.reason import Reason
 from tests.build import HOUR, NOW, site, site_ref
@@ -275,7 +275,7 @@ def test_azure_is_asked_again_only_later(issuance: dict[str, str], hours: int) -
 
 def test_host_name_is_told_with_its_site() -> None:
     """The result of Certroll's check of a host name names the host name and its site."""
-    look = HostLook(site_ref("shop", "staging"), HOST, Reason.WILDCARD_NAME)
+    look = HostInspection(site_ref("shop", "staging"), HOST, Reason.WILDCARD_NAME)
     assert look.subject == "host name www.contoso.com of shop/staging"
 
 

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from shared.controllers.environment import pending_starts
+from shared.controllers.environment.all_waves import _finished
 from shared.controllers.environment.controller import (
-    _finished,
     reconcile_environment,
     record_stop_start_by_hand,
     remind,
 )
 from shared.controllers.environment.pending_starts import GONE_AFTER, STOP_MAY_COME, complete_pending_starts
-from shared.controllers.environment.wave import WaveRun, carry_wave, next_apps
+from shared.controllers.environment.wave import carry_wave, next_apps
+from shared.controllers.environment.wave_run import WaveRun
 from shared.domain.environments.apps import wave_app
 from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord, PendingStart
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused

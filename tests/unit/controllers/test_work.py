@@ -12,7 +12,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from shared.clients.storage.queues import StorageQueue
 from shared.controllers.intake.dead_letters import replay
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
-from shared.controllers.sweep.certificates import _imported, _known_roots, _reading
+from shared.controllers.sweep.reading import imported, known_roots, read_in_turn
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.errors import Conflict, NotFound
@@ -183,7 +183,7 @@ def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> No
     refs = {VaultCertificateRef.parse(VAULT, "certificate", f"shop-{number}") for number in range(20)}
     for hours in range(24):
         box.clock.time = NOW + hours * HOUR
-        looks = dict(_reading(box.run(pool), refs))
+        looks = dict(read_in_turn(box.run(pool), refs))
         assert looks.keys() == refs, "what was not read is known to be left"
         assert sum(look.lineage is not None for look in looks.values()) == 3
     assert set(box.read) == refs
@@ -192,9 +192,9 @@ def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> No
 def test_vaults_that_are_not_ours_are_not_read(pool: ThreadPoolExecutor) -> None:
     """A sweep reads no vault outside `CERTROLL_VAULTS`, even if a copy or an environment names it."""
     copies = (copy(), copy("foreign", source=FOREIGN), copy("upload", source=None))
-    assert _imported(Fleet(NOW, certificates=copies), APPLY.vaults) == {REF}
+    assert imported(Fleet(NOW, certificates=copies), APPLY.vaults) == {REF}
     known = EnvironmentRecord(ASE).wanting("evil/root", NEW, NOW).wanting(f"{VAULT}/root", NEW, NOW)
-    found = _known_roots(Box().run(pool), (known,))
+    found = known_roots(Box().run(pool), (known,))
     assert found == {VaultCertificateRef.parse(VAULT, "secret", "root")}
 
 

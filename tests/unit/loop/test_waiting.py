@@ -114,5 +114,5 @@ def test_run_ends_well_inside_the_functions_time() -> None:
         clock.time += timedelta(minutes=8) - SECOND
         run.check_time()
         clock.time += SECOND
-        with pytest.raises(OutOfTime, match="the rest goes in another run"):
+        with pytest.raises(OutOfTime, match="the time of this run is over"):
             run.check_time()

@@ -1,0 +1,80 @@
+"""Read one vault certificate, decide whether Certroll may roll out a version, observe the fleet, and plan."""
+
+from datetime import datetime
+
+from shared.controllers.certificate.outcome import await_sites
+from shared.controllers.certificate.progress import RolloutRun, send_sites
+from shared.controllers.certificate.rollout import roll_out
+from shared.controllers.certificate.roots import report_waves
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.messages import CertificateMessage
+from shared.domain.names import ObjectKind, VaultCertificateRef
+from shared.domain.outcome import Converged, Outcome, Waiting
+from shared.domain.reason import Reason
+from shared.domain.rollout.gates import holds_up, stage
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.lineage import read_lineage, without_current
+from shared.loop.observe.fleet import observe_fleet
+from shared.loop.observe.targets import Targets
+from shared.loop.report import report_lineage, report_plan
+from shared.loop.run import Run
+from shared.planning import planner
+from shared.ports.storage import Lease
+
+
+def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
+    """Carry one vault certificate a step further, under its lease.
+
+    `fresh` is False if the message only ends a wait. Only a fresh run sends sites and apps a second message.
+    """
+    ref, now = message.ref, run.now()
+    lineage = read_lineage(run, ref)
+    # The operator deleted the certificate, or the vault refuses Certroll. Certroll still finishes the apps that it has
+    # begun to change: Certroll needs no vault to judge these apps or to restore their last good values.
+    if not isinstance(lineage, Lineage):
+        return _finishing(run, ref, fresh=fresh) or lineage
+    # Most secrets are passwords. The sweep reports each password that App Service imported as a certificate.
+    if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
+        return Converged(*lineage.refusal)
+    report_lineage(run.ports.findings, lineage, now)
+    # Certroll may roll out no version, for instance because an operator disabled the newest version.
+    if lineage.current is None:
+        return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
+    rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
+    # The message of this run only ends a wait, and Certroll still waits for sites. To observe the fleet now would cost
+    # many requests and show nothing new.
+    if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, None), now):
+        return await_sites(run, message.waits, rollout)
+    snapshot = _observed(run, lineage, rollout, now)
+    plan = planner.plan(snapshot, run.intent)
+    report_plan(run.ports.findings, plan, snapshot)
+    report_waves(snapshot, plan, run.intent)
+    return roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
+
+
+def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
+    """Return the fleet for one vault certificate: webspaces that hold one of its versions, and targets of its tags."""
+    fleet = observe_fleet(
+        run.ports,
+        run.pool,
+        run.intent.subscriptions,
+        lambda copy: copy.source == lineage.ref or lineage.version_of(copy.thumbprint) is not None,
+        lambda followed: followed == lineage.ref,
+        now,
+        Targets.of((lineage,)),
+    )
+    return Snapshot(
+        lineage, fleet, rollout, environment_records=run.ports.environment_records.all() if fleet.environments else ()
+    )
+
+
+def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
+    """Send a message to each app with an unfinished roll, and return the wait, or None if no roll is unfinished."""
+    unfinished = run.ports.rollouts.rollout(ref, "").unfinished(run.now())
+    if not unfinished or not fresh:
+        return None
+    send_sites(run, ref, (roll.site for roll in unfinished))
+    return Waiting(
+        run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"Certroll waits for {len(unfinished)} sites"
+    )

@@ -1,0 +1,132 @@
+"""Carry out the waves of an environment one after the other, and decide why no further wave may begin."""
+
+from datetime import datetime
+
+from shared.controllers.environment.pending_starts import STATE_PATIENCE
+from shared.controllers.environment.wave import carry_wave, next_apps
+from shared.controllers.environment.wave_run import WaveRun
+from shared.domain.environments.record import AppRestartState
+from shared.domain.environments.waves import last_of_group
+from shared.domain.errors import OutOfTime
+from shared.domain.intent import Mode
+from shared.domain.names import EnvironmentRef
+from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
+from shared.domain.reason import Reason
+from shared.domain.tags import GROUP, opted_out
+from shared.loop.backoff import BUSY_PAUSE, pause, until_open
+from shared.loop.run import Run
+
+WAVE_TIME = 4 * STATE_PATIENCE
+"""How much time a run must have left before Certroll begins a wave.
+
+Azure may take `STATE_PATIENCE` to show a stop, and the same time to show a start. The requests and the first probes may
+take as long again.
+"""
+
+
+def await_starts(run: Run, environment: EnvironmentRef, waits: int) -> Waiting | None:
+    """Return the wait while an app of the environment has a pending start, or None.
+
+    Certroll stops no other app of the environment while an app may be down.
+    """
+    pending = [str(start.site) for start in run.ports.pending_starts.all() if start.environment == environment]
+    if not pending:
+        return None
+    return Waiting(later(run, waits), Reason.START_PENDING, f"{', '.join(pending)}: the start is pending")
+
+
+def later(run: Run, waits: int) -> datetime:
+    """Return the time at which Certroll handles the environment again, at least `BUSY_PAUSE` from now."""
+    return run.now() + max(pause(waits), BUSY_PAUSE)
+
+
+def not_allowed(wave_run: WaveRun) -> Outcome | None:
+    """Return the outcome if the settings or tags allow no stop of the pending apps, or None."""
+    intent, pending = wave_run.run.intent, wave_run.in_state(AppRestartState.PENDING)
+    if pending and wave_run.is_off:
+        return Converged(Reason.OPTED_OUT, f"environment {wave_run.environment} carries the tag certroll: off")
+    named = ", ".join(str(app.site) for app in pending)
+    if pending and intent.ase_max_unavailable is None:
+        detail = (
+            f"these apps trust the new root only after a stop and a start: {named}. Set CERTROLL_ASE_MAX_UNAVAILABLE "
+            "so that Certroll does this in waves, or do it by hand and "
+            f"POST /api/environments/{wave_run.environment}/stop-start-done"
+        )
+        return Stalled(Reason.STOP_START_BY_HAND, detail)
+    if pending and intent.mode is not Mode.APPLY:
+        return Converged(Reason.OBSERVE_ONLY, f"Certroll would stop and start these apps: {named}")
+    return None
+
+
+def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
+    """Carry out wave after wave, and return the outcome when no further wave may begin."""
+    run = wave_run.run
+    while not (blocked := _blocked(wave_run)):
+        pending = wave_run.in_state(AppRestartState.PENDING)
+        if pending and opted_out(run.ports.environments.environment(wave_run.environment).tags):
+            return Converged(Reason.OPTED_OUT, f"environment {wave_run.environment} carries the tag certroll: off")
+        if run.now() + WAVE_TIME > run.ends_at:
+            raise OutOfTime(f"the next wave of {wave_run.environment} needs another run")
+        wave = next_apps(wave_run)
+        if not wave:
+            return _finished(wave_run, waits)
+        wave_run = carry_wave(wave_run, wave)
+        if waiting := await_starts(run, wave_run.environment, waits):
+            return waiting
+    return blocked
+
+
+def _blocked(wave_run: WaveRun) -> Outcome | None:
+    """Return why no wave may begin now, or None."""
+    run = wave_run.run
+    if failed := wave_run.in_state(AppRestartState.FAILED):
+        detail = "; ".join(f"{app.site}: {app.detail}" for app in failed)
+        remedy = "Certroll stops no other app until this app passes its probe, or has the tag certroll: off"
+        return Stalled(Reason.WAVE_FAILED, f"{detail}; {remedy}")
+    if not wave_run.in_state(AppRestartState.PENDING):
+        return None
+    window = run.intent.restart_window
+    if window is not None and not window.is_open(run.now()):
+        opens = window.opens_at(run.now())
+        return Waiting(until_open(run), Reason.OUTSIDE_WINDOW, f"the window opens at {opens:%Y-%m-%d %H:%M} UTC")
+    settled = (wave_run.environment_record.since or run.now()) + run.intent.probe_settle
+    if run.now() < settled:
+        return Waiting(settled, Reason.SETTLING, "more roots may come, and one stop and start is enough for all roots")
+    return None
+
+
+def _finished(wave_run: WaveRun, waits: int) -> Outcome:
+    """Return the outcome if no app may go into a wave.
+
+    Either no app is pending any more, or each pending app is busy, refused by Azure, or the last app of its group.
+    """
+    run, pending = wave_run.run, wave_run.in_state(AppRestartState.PENDING)
+    apps = [app.app for app in wave_run.apps]
+    last = [(app.site, group) for app in pending if (group := last_of_group(apps, app.site))]
+    if pending and len(last) == len(pending):
+        detail = "; ".join(f"{site} is the last app of group {group} that runs" for site, group in last)
+        return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another app of the group, or remove the tag {GROUP}")
+    if pending and all(app.site in wave_run.refused for app in pending):
+        refusal = wave_run.refused[pending[0].site]
+        return Stalled(refusal.reason, "; ".join(f"{app.site}: {wave_run.refused[app.site]}" for app in pending))
+    if pending:
+        names = ", ".join(str(app.site) for app in pending)
+        return Waiting(
+            later(run, waits), Reason.PLAN_BUSY, f"{names}: the app, or enough other apps of its plan, are restarting"
+        )
+    if wave_run.environment_record.hidden:
+        detail = f"all apps of {wave_run.environment} that Certroll can read are done: see its blind spots"
+        return Stalled(Reason.INCOMPLETE_VIEW, detail)
+    run.ports.environment_records.put(wave_run.environment_record.done(run.now()))
+    return Converged(Reason.STOPPED_AND_STARTED, _summary(wave_run))
+
+
+def _summary(wave_run: WaveRun) -> str:
+    """Return how many apps Certroll stopped and started, and which running apps do not trust the new root."""
+    done = wave_run.in_state(AppRestartState.ANSWERED, AppRestartState.UNPROVEN)
+    unproven = [str(app.site) for app in wave_run.in_state(AppRestartState.UNPROVEN)]
+    excluded = [str(app.site) for app in wave_run.in_state(AppRestartState.EXCLUDED) if app.app.runs]
+    parts = [f"{len(done)} apps were stopped and started"]
+    parts += [f"no probe proves these apps: {', '.join(unproven)}"] if unproven else []
+    parts += [f"these apps run and were not stopped: {', '.join(excluded)}"] if excluded else []
+    return "; ".join(parts)

@@ -1,0 +1,116 @@
+"""Read an environment, and update the record of each of its apps."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from shared.controllers.environment.wave_run import WaveRun, inspect_site, report_excluded
+from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
+from shared.domain.tags import opted_out
+from shared.loop.connect_address import inbound_of
+from shared.loop.observe.fleet import observe_environment
+from shared.loop.report import report_blind_spots
+from shared.loop.run import Run
+from shared.planning.environment_plan import apps_of, why_excluded
+from shared.ports.storage import Lease
+from shared.telemetry import event
+
+
+def list_apps(
+    run: Run, lease: Lease, environment_record: EnvironmentRecord, there: frozenset[Thumbprint | None]
+) -> WaveRun:
+    """Read the environment, and update the record of every app.
+
+    If a new root has arrived, or if an operator requested a stop and start, a new round begins, and each running app
+    becomes pending. In all other cases the apps keep their state. Certroll stores the apps before the environment, so
+    that after a crash between the two writes the next run lists the apps again.
+    """
+    now, ref, new_round = run.now(), environment_record.environment, environment_record.has_news(there)
+    fleet = observe_environment(run.ports, run.pool, ref, now)
+    report_blind_spots(run.ports.findings, str(ref), fleet)
+    before = {app.site: app for app in run.ports.app_restarts.of(ref)}
+    apps = _as_seen(run, environment_record, fleet, before, new_round=new_round)
+    excluded = (app for app in apps if app.state is AppRestartState.EXCLUDED)
+    _report_excluded(run, fleet, ref, {app.site for app in excluded if new_round or _is_new(app, before)})
+    run.ports.app_restarts.put(ref, (app for app in apps if app != before.get(app.site)))
+    hidden = bool(fleet.blind_spots)
+    if new_round:
+        environment_record = run.ports.environment_records.put(environment_record.listed(there, now, hidden=hidden))
+    elif environment_record.hidden and not hidden:
+        environment_record = run.ports.environment_records.put(replace(environment_record, hidden=False))
+    off = any(opted_out(environment.tags) for environment in fleet.environments)
+    inbound = inbound_of(run.ports, next((site for site in fleet.sites if site.behind is not None), None))
+    return WaveRun(run, lease, environment_record, apps, inbound, is_off=off)
+
+
+def _as_seen(
+    run: Run,
+    environment_record: EnvironmentRecord,
+    fleet: Fleet,
+    before: Mapping[SiteRef, AppRestart],
+    *,
+    new_round: bool,
+) -> tuple[AppRestart, ...]:
+    """Return every app of the environment with its state in the current round.
+
+    Certroll forgets an app that the environment no longer shows, unless a blind spot may hide the app.
+    """
+    # An app that was hidden at the last listing may have run since before the root came.
+    known = _renewed if new_round else partial(_known, as_new=environment_record.hidden)
+    found = apps_of(fleet, environment_record.environment, run.intent, fleet.taken_at)
+    apps = tuple(known(before.get(app.site), app) for app in found)
+    unseen = tuple(before[site] for site in sorted(before.keys() - {app.site for app in apps}))
+    hidden = tuple(app for app in unseen if fleet.blind_spots and not _is_gone(run, app))
+    for app in unseen:
+        if app not in hidden:
+            run.ports.app_restarts.forget(environment_record.environment, app.site)
+    if new_round:  # a hidden app may run, and Certroll reads each app once more right before its stop
+        fresh = (AppRestart(app.app, AppRestartState.PENDING, fleet.taken_at) for app in hidden)
+        hidden = tuple(map(_renewed, hidden, fresh))
+    return (*apps, *hidden)
+
+
+def _is_gone(run: Run, app: AppRestart) -> bool:
+    """Return True if the app failed, and if Azure answers 404 when Certroll reads the app by its name."""
+    return app.state is AppRestartState.FAILED and inspect_site(run, app.site)[1] is None
+
+
+def _is_new(app: AppRestart, before: Mapping[SiteRef, AppRestart]) -> bool:
+    """Return True if the app was not excluded before, or was excluded for another reason."""
+    known = before.get(app.site)
+    return known is None or known.state is not AppRestartState.EXCLUDED or known.detail != app.detail
+
+
+def _report_excluded(run: Run, fleet: Fleet, ref: EnvironmentRef, sites: set[SiteRef]) -> None:
+    """Log all excluded apps, and report the apps that operators have to stop and start by hand."""
+    reasons = [(site.ref, why_excluded(fleet, site, run.intent)) for site in fleet.sites if site.ref in sites]
+    excluded = [(site, *why) for site, why in reasons if why is not None]
+    rows = [{"site": str(site), "reason": reason} for site, reason, _ in excluded]
+    event("environment.listed", environment=str(ref), apps=len(fleet.sites), excluded=rows)
+    report_excluded(run, ref, excluded)
+
+
+def _renewed(before: AppRestart | None, now: AppRestart) -> AppRestart:
+    """Return the app at the start of a new round.
+
+    An app that has not passed its probe after its last start keeps its state, and still blocks the other apps.
+    """
+    held = before is not None and before.state in {AppRestartState.STARTED, AppRestartState.FAILED}
+    return _known(before, now) if held else now
+
+
+def _known(before: AppRestart | None, now: AppRestart, *, as_new: bool = False) -> AppRestart:
+    """Return the app with the state that the journal has for it.
+
+    An app that was not in the last listing has started after the root came, so Certroll excludes this app. With
+    `as_new`, an app that was not in the last listing keeps the state of `now`.
+    """
+    if before is None and as_new:
+        return now
+    if before is None:
+        return now.now(AppRestartState.EXCLUDED, now.at, now.detail or "it came after the root")
+    if now.state is AppRestartState.EXCLUDED and before.state is AppRestartState.PENDING:
+        return now
+    return replace(before, app=now.app)

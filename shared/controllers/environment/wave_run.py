@@ -1,0 +1,85 @@
+"""Hold the state of a run that works on an environment, and the functions that its steps share."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord
+from shared.domain.errors import NotFound, StopRefused
+from shared.domain.findings import Finding
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.sites import Site
+from shared.domain.names import EnvironmentRef, SiteRef
+from shared.domain.reason import Reason
+from shared.loop.connect_address import Inbound
+from shared.loop.observe.site import observe_tags
+from shared.loop.restart_claims import give_back
+from shared.loop.run import Run
+from shared.ports.storage import Lease
+
+SiteInspection = tuple[Fleet, Site | None]
+"""A fleet with the tags of a site, and the site, or None if the site is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaveRun:
+    """A run that works on one App Service Environment, with the environment's records from the journal."""
+
+    run: Run
+    lease: Lease
+    """The lease of the environment. A run that has lost this lease may write nothing more."""
+    environment_record: EnvironmentRecord
+    apps: tuple[AppRestart, ...]
+    """The records of the apps of the environment."""
+    inbound: Inbound
+    """The address at which Certroll reaches an internal environment."""
+    busy: frozenset[SiteRef] = frozenset()
+    """The apps whose leases other runs hold."""
+    refused: Mapping[SiteRef, StopRefused] = field(default_factory=dict)
+    """The apps that Azure does not let Certroll stop, each with Azure's answer."""
+    is_off: bool = False
+    """True if the environment carries the tag `certroll: off`."""
+
+    @property
+    def environment(self) -> EnvironmentRef:
+        """The environment on which the run works."""
+        return self.environment_record.environment
+
+    def in_state(self, *states: AppRestartState) -> tuple[AppRestart, ...]:
+        """Return the apps that are in one of the states."""
+        return tuple(app for app in self.apps if app.state in states)
+
+    def recorded(self, changed: Iterable[AppRestart]) -> "WaveRun":
+        """Return the run with the changed records of apps, which the journal has already."""
+        renewed = {app.site: app for app in changed}
+        return replace(self, apps=tuple(renewed.get(app.site, app) for app in self.apps))
+
+    def record(self, changed: Iterable[AppRestart]) -> "WaveRun":
+        """Store the changed records of apps in the journal, and return the run with these records."""
+        changed = tuple(changed)
+        self.run.ports.app_restarts.put(self.environment, changed)
+        return self.recorded(changed)
+
+
+def inspect_site(run: Run, ref: SiteRef) -> SiteInspection:
+    """Return a site or slot as it is now, with its tags, or None in place of a site that is gone."""
+    try:
+        fleet = observe_tags(run.ports.app_service, ref, (), run.now())
+    except NotFound:
+        return Fleet(run.now()), None
+    return fleet, fleet.site(ref)
+
+
+def count_no_longer(run: Run, environment: EnvironmentRef, app: AppRestart) -> None:
+    """Give back the app's claims on a restart, on its plan and on its environment."""
+    give_back(run, (app.app.plan, environment.resource_id), app.site, environment)
+
+
+def report_excluded(run: Run, environment: EnvironmentRef, excluded: Iterable[tuple[SiteRef, Reason, str]]) -> None:
+    """Record a finding for each excluded app that operators have to stop and start by hand.
+
+    A stopped app needs no operator, because it trusts the new root when it starts.
+    """
+    findings = (
+        Finding(run.now(), str(environment), f"site {site}", reason, detail) for site, reason, detail in excluded
+    )
+    run.ports.findings.report(tuple(finding for finding in findings if finding.reason.makes_finding))

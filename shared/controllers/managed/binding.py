@@ -1,0 +1,66 @@
+"""Bind a host name to its managed certificate, and read which certificate the site serves afterwards."""
+
+from dataclasses import replace
+from functools import partial
+
+from shared.controllers.managed.inspection import SCOPE, inspection_of, left_alone, opted_out, served_certificate
+from shared.domain.findings import HistoryEntry
+from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.managed.prerequisites import HostInspection, SeenCertificate
+from shared.domain.reason import Reason
+from shared.loop.observe.site import observe_site
+from shared.loop.prove import PATIENCE
+from shared.loop.run import Run
+from shared.planning.acting.settle import settle
+from shared.telemetry import event
+
+
+def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspection:
+    """Bind the host name by SNI, without a thumbprint, and return which certificate the site serves."""
+    with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
+        if is_opted_out_now(run, binding):
+            return opted_out(binding)
+        lease.check()
+        run.check_time()
+        # If somebody bound the host name after Certroll read the fleet, Certroll does not change their binding.
+        if not run.ports.retrying.retry(partial(_bind_once, run, binding, certificate)):
+            detail = "somebody else bound it since the sweep began; Certroll does not change it"
+            return left_alone(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
+        fleet = _settled(run, binding)
+    give_up = min(run.now() + PATIENCE, run.ends_at)
+    handshake = served_certificate(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=give_up)
+    subject, detail = f"host name {binding.host_name} of {binding.site}", str(handshake)
+    entry = HistoryEntry(run.now(), "managed.bound", subject, Reason.MANAGED_ASKED, detail[:1000])
+    run.ports.history.add(SCOPE, (entry,))
+    event("managed.bound", subject=subject, detail=detail)
+    return inspection_of(binding, handshake)
+
+
+def _settled(run: Run, binding: Binding) -> Fleet:
+    """Return the site as soon as Azure shows that its host name is bound."""
+    return settle(
+        run.ports.clock,
+        lambda: observe_site(run.ports.app_service, binding.site, (), run.now()),
+        lambda seen: any(bound.host_name == binding.host_name and _is_bound(bound) for bound in seen.bindings),
+        f"host name {binding.host_name} of {binding.site}",
+    )
+
+
+def _bind_once(run: Run, binding: Binding, certificate: SeenCertificate) -> bool:
+    """Bind the host name if it has no binding, and return True if it is now bound to the certificate."""
+    seen, body = run.ports.app_service.binding(binding.site, binding.host_name)
+    if _is_bound(seen):
+        return seen.ssl_state is SslState.SNI and seen.thumbprint in {None, certificate.thumbprint}
+    run.ports.app_service.put_binding(replace(seen, ssl_state=SslState.SNI, thumbprint=None), body)
+    return True
+
+
+def _is_bound(binding: Binding) -> bool:
+    return binding.ssl_state is not SslState.DISABLED
+
+
+def is_opted_out_now(run: Run, binding: Binding) -> bool:
+    """Return True if the site of the host name carries the tag `certroll: off` now."""
+    fleet = observe_site(run.ports.app_service, binding.site, (), run.now())
+    return fleet.opted_out(binding.site)

@@ -1,0 +1,155 @@
+"""Request each missing managed certificate from Azure, and wait two minutes for Azure to issue it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+from shared.controllers.managed.binding import bind, is_opted_out_now
+from shared.controllers.managed.inspection import (
+    SCOPE,
+    Attempt,
+    guarded,
+    host_inspection,
+    opted_out,
+    refused_host,
+)
+from shared.controllers.managed.work import Work, certificate_ref, is_for, name_taken, violations_of
+from shared.domain.errors import NotFound, OutcomeUnknown, Rejected
+from shared.domain.findings import HistoryEntry
+from shared.domain.fleet.bindings import Binding
+from shared.domain.intent import Mode
+from shared.domain.managed.prerequisites import HostInspection, Issuance, Place, SeenCertificate
+from shared.domain.names import CopyRef
+from shared.domain.reason import Reason
+from shared.loop.run import Run
+from shared.ports.storage import Lease
+from shared.telemetry import event
+
+ISSUE_PATIENCE = timedelta(minutes=2)
+"""How long a sweep waits for the managed certificates that it requested. The next sweep binds a later certificate."""
+POLL_SECONDS = 5.0
+"""The pause before Certroll asks Azure again whether a certificate is issued."""
+
+
+def provide(work: Work) -> tuple[Attempt, ...]:
+    """Request every missing certificate, then wait up to two minutes for the certificates that Azure is issuing.
+
+    If Azure takes longer for a certificate, the next sweep finds the certificate.
+    """
+    run = work.run
+    tried = {binding: guarded(partial(_begin, work), binding) for binding in work.view.wanted()}
+    give_up = min(run.now() + ISSUE_PATIENCE, run.ends_at)
+    while issuing := [binding for binding, attempt in tried.items() if attempt.inspection.reason is Reason.ISSUING]:
+        if run.intent.mode is not Mode.APPLY or run.now() + timedelta(seconds=POLL_SECONDS) > give_up:
+            break
+        run.ports.clock.sleep(POLL_SECONDS)
+        tried |= {binding: guarded(partial(_resume, work), binding) for binding in issuing}
+    return tuple(tried.values())
+
+
+def _begin(work: Work, binding: Binding) -> HostInspection:
+    """Take the steps for one host name that need no waiting, and return the result."""
+    run, place = work.run, work.place(binding)
+    run.check_time()
+    if work.view.fleet.opted_out(binding.site):
+        return opted_out(binding)
+    if place.site.webspace is None or not place.site.plan:
+        return host_inspection(binding, Reason.INCOMPLETE_VIEW, f"Azure does not say on which plan {binding.site} is")
+    there = work.view.managed_for(place.site.webspace, binding.host_name)
+    known = run.ports.requests.issuance(binding.site, binding.host_name)
+    if there is None and not (known and known.counts(run.now())) and (found := violations_of(work, binding)):
+        return refused_host(binding, found)
+    if run.intent.mode is not Mode.APPLY:
+        what = "bind the managed certificate of" if there else "request a managed certificate for"
+        detail = f"Certroll would {what} {binding.host_name}; set CERTROLL_MODE=apply for it to do so"
+        return host_inspection(binding, Reason.OBSERVE_ONLY, detail)
+    if there is not None:
+        return bind(run, binding, there)
+    return _resume(work, binding) if known and known.counts(run.now()) else _ask(work, binding)
+
+
+def _ask(work: Work, binding: Binding) -> HostInspection:
+    """Request a certificate from Azure under the lease of the site, unless an earlier request still counts.
+
+    Certroll records each request, because a second request would make the certificate authority issue twice.
+    """
+    run, ref = work.run, certificate_ref(work, binding)
+    with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
+        if is_opted_out_now(run, binding):
+            return opted_out(binding)
+        known = run.ports.requests.issuance(binding.site, binding.host_name)
+        if not (known and known.counts(run.now())) and _there(run, ref) is None:
+            _ask_once(run, lease, ref, binding, work.place(binding))
+    return _resume(work, binding)
+
+
+def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Place) -> None:
+    """Record the request, send the request, and record Azure's answer."""
+    requests, issuance = run.ports.requests, Issuance(binding.site, binding.host_name, run.now())
+    lease.check()
+    requests.put_issuance(issuance)
+    try:
+        operation = run.ports.retrying.retry(partial(_put, run, ref, binding, place))
+    except Rejected as refusal:
+        requests.put_issuance(replace(issuance, refused=str(refusal)))
+        raise
+    except Exception:
+        requests.forget_issuance(binding.site, binding.host_name)  # Azure began nothing
+        raise
+    requests.put_issuance(replace(issuance, operation=operation))
+    subject = f"host name {binding.host_name} of {binding.site}"
+    detail = operation or "Azure returned no operation to poll"
+    entry = HistoryEntry(run.now(), "managed.asked", subject, Reason.MANAGED_ASKED, detail[:1000])
+    run.ports.history.add(SCOPE, (entry,))
+    event("managed.asked", subject=subject, detail=detail)
+
+
+def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
+    """Send the request, and return the operation that Azure began.
+
+    The operation is empty if Certroll does not know whether Azure received the request. Without an operation, Certroll
+    reads the certificate by its name.
+    """
+    try:
+        return run.ports.managed.ask_for(ref, binding.host_name, place)
+    except OutcomeUnknown:
+        return ""
+
+
+def _resume(work: Work, binding: Binding) -> HostInspection:
+    """Ask Azure whether the certificate is issued, and bind the issued certificate."""
+    run, ref = work.run, certificate_ref(work, binding)
+    known = run.ports.requests.issuance(binding.site, binding.host_name)
+    if known is not None and known.refused:
+        detail = f"Azure refused at {known.asked_at:%Y-%m-%d %H:%M} UTC, and Certroll asks again six hours later"
+        return host_inspection(binding, Reason.REJECTED_BY_AZURE, f"{detail}: {known.refused}")
+    done = known is None or not known.operation or _is_done(run, known)
+    issued = _there(run, ref) if done else None
+    if issued is None:
+        since = known.asked_at if known else run.now()
+        return host_inspection(
+            binding,
+            Reason.ISSUING,
+            f"Certroll asked Azure at {since:%Y-%m-%d %H:%M} UTC, and Azure is still issuing it",
+        )
+    if not is_for(work, issued, binding):
+        return refused_host(binding, (name_taken(binding, issued),))
+    run.ports.requests.forget_issuance(binding.site, binding.host_name)
+    return bind(run, binding, issued)
+
+
+def _is_done(run: Run, issuance: Issuance) -> bool:
+    """Return True if Azure has completed the request. If Azure refuses the request, record and raise the refusal."""
+    try:
+        return run.ports.managed.is_done(issuance.operation)
+    except Rejected as refusal:
+        run.ports.requests.put_issuance(replace(issuance, refused=str(refusal)))
+        raise
+
+
+def _there(run: Run, ref: CopyRef) -> SeenCertificate | None:
+    """Return the certificate of this name, or None if Azure has no such certificate."""
+    try:
+        return run.ports.managed.certificate(ref)
+    except NotFound:
+        return None

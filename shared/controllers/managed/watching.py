@@ -1,0 +1,58 @@
+"""Watch what App Service serves for host names that are bound to a managed certificate."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+from shared.controllers.managed.inspection import (
+    Attempt,
+    guarded,
+    host_inspection,
+    inspection_of,
+    refused_host,
+    served_certificate,
+)
+from shared.controllers.managed.work import Work, violations_of
+from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.handshake import ServedCertificate
+from shared.domain.managed.prerequisites import HostInspection
+from shared.domain.reason import Reason
+
+INSPECTION_PATIENCE = timedelta(seconds=10)
+"""How long a sweep tries a handshake with a bound host name. A short time is enough, because Certroll wrote nothing."""
+WARN_BEFORE = timedelta(days=30)
+"""How long before its end Certroll reports a managed certificate as not renewed.
+
+Azure renews a managed certificate 45 days before its end, so Azure is then two weeks late (Azure docs, "Create a free
+managed certificate").
+"""
+
+
+def watch(work: Work) -> Iterable[Attempt]:
+    """Read the served certificate of every host name with a managed certificate, and check why renewals are late."""
+    bound = [binding for binding, _ in work.view.bound()]
+    give_up = min(work.run.now() + INSPECTION_PATIENCE, work.run.ends_at)
+    handshakes = work.run.pool.map(
+        lambda binding: served_certificate(work.run, work.view.fleet, binding, give_up=give_up), bound
+    )
+    for binding, handshake in zip(bound, handshakes, strict=True):
+        yield guarded(partial(_judged, work, handshake), binding)
+
+
+def _judged(work: Work, handshake: ServedCertificate, binding: Binding) -> HostInspection:
+    """Return the result of a handshake. If Azure is late with a renewal, the result names the failed prerequisites."""
+    inspection = inspection_of(binding, handshake)
+    left = handshake.not_after - work.run.now() if handshake.not_after else WARN_BEFORE
+    if inspection.reason is not Reason.SERVED or left >= WARN_BEFORE:
+        return inspection
+    found = violations_of(work, binding)
+    until = f"{handshake}, {left.days} days from now; Azure renews 45 days before while the prerequisites hold"
+    if not found:
+        detail = (
+            f"{until}. Certroll sees that they hold: open a support case, or delete the certificate and bind another"
+        )
+        return host_inspection(binding, Reason.NOT_RENEWED, detail)
+    return refused_host(
+        binding, tuple(replace(violation, detail=f"{violation.detail}. {until}") for violation in found)
+    )

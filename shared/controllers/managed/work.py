@@ -1,0 +1,75 @@
+"""Hold the data that a run for managed certificates has read, and check the prerequisites of a host name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from shared.controllers.managed.view import View
+from shared.domain.errors import NotFound
+from shared.domain.fleet.bindings import Binding
+from shared.domain.managed.dns import Ask
+from shared.domain.managed.prerequisites import HostFacts, Place, SeenCertificate, Violation, violations
+from shared.domain.names import CopyRef, HostName, SiteRef
+from shared.domain.reason import Reason
+from shared.loop.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A run for managed certificates, with its view of the fleet and a cache of the answers of Azure and DNS."""
+
+    run: Run
+    view: View
+    ask: Ask
+    """Asks DNS."""
+    tier: Callable[[str], str]
+    """Reads the pricing tier of an App Service plan."""
+    facts: Callable[[SiteRef], Mapping[HostName, HostFacts]]
+    """Reads what Azure knows of the host names of a site."""
+
+    @classmethod
+    def of(cls, run: Run, view: View) -> "Work":
+        """Return the work of a run, with a cache for each kind of question."""
+        once = lru_cache(maxsize=None)
+        return cls(run, view, once(run.ports.dns.ask), once(run.ports.managed.tier), once(run.ports.managed.host_facts))
+
+    def place(self, binding: Binding) -> Place:
+        """Return the site or slot that has the host name."""
+        return self.view.places[binding.site]
+
+
+def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
+    """Return the prerequisites that do not hold for the host name. Raises NotFound if the host name is gone."""
+    place, facts = work.place(binding), work.facts(binding.site).get(binding.host_name)
+    if facts is None:
+        raise NotFound(f"host name {binding.host_name} of {binding.site} is gone")
+    name = certificate_ref(work, binding)
+    there = next((certificate for certificate in work.view.certificates if certificate.ref == name), None)
+    found = violations(binding.host_name, place, work.tier(place.site.plan), facts, work.ask)
+    if there is not None and not is_for(work, there, binding):
+        return (name_taken(binding, there), *found)
+    return found
+
+
+def certificate_ref(work: Work, binding: Binding) -> CopyRef:
+    """Return the resource of a managed certificate, in the resource group of the App Service plan.
+
+    The resource has the host name as its name, as in the Azure CLI.
+    """
+    plan = work.place(binding).site.plan
+    return CopyRef(binding.site.subscription, plan.split("/")[4], str(binding.host_name))
+
+
+def is_for(work: Work, certificate: SeenCertificate, binding: Binding) -> bool:
+    """Return True if Azure issued the certificate for the host name, in the webspace of its site.
+
+    App Service binds a certificate only inside the webspace that holds it.
+    """
+    here = work.place(binding).site.webspace
+    return (certificate.managed_for, certificate.webspace) == (binding.host_name, here)
+
+
+def name_taken(binding: Binding, other: SeenCertificate) -> Violation:
+    """Return the violation for a host name if another certificate has the name that its certificate needs."""
+    detail = f"certificate {other.ref} of webspace {other.webspace} has the name that the managed certificate of "
+    return Violation(Reason.NAME_TAKEN, f"{detail}{binding.host_name} needs; bind that certificate, or delete it")

@@ -1,0 +1,114 @@
+"""Plan for one vault certificate, and put it on the queue if it has work."""
+
+from dataclasses import dataclass
+
+from shared.controllers.certificate.admission import has_unrecorded
+from shared.controllers.certificate.roots import has_unknown, note_wants, report_waves
+from shared.controllers.sweep.reading import Inspection
+from shared.controllers.sweep.use import Use
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.environments.record import EnvironmentRecord
+from shared.domain.findings import Finding
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.intent import Mode
+from shared.domain.messages import Cause, CertificateMessage
+from shared.domain.names import VaultCertificateRef
+from shared.domain.reason import Reason
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.backoff import LONGEST_PAUSE, until_open
+from shared.loop.report import report_lineage, report_plan
+from shared.loop.run import Run
+from shared.planning import planner
+from shared.planning.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The fleet and the environment records that the sweep read once for all vault certificates."""
+
+    fleet: Fleet
+    environment_records: tuple[EnvironmentRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The fleet as one vault certificate sees it, and the plan for this vault certificate."""
+
+    snapshot: Snapshot
+    plan: Plan
+
+
+def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: Inspection) -> Inspection:
+    """Put the vault certificate on the queue if it has work, and return the result.
+
+    A vault certificate that Certroll could not read has work if a roll of an app is unfinished. Certroll can restore
+    the last good values of an app without the vault.
+    """
+    if inspection.error is not None:
+        return inspection
+    try:
+        if ref in use.opposed and inspection.lineage is not None:
+            return _left_alone(run, seen, inspection.lineage, use.opposed[ref])
+        if inspection.lineage is None:
+            busy = bool(run.ports.rollouts.rollout(ref, "").unfinished(seen.fleet.taken_at))
+        else:
+            busy = use.has(inspection.lineage) and _has_work(run, _planned(run, seen, inspection.lineage))
+        if busy:
+            run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
+    except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
+        return Inspection(inspection.lineage, error=error)
+    return Inspection(inspection.lineage, busy)
+
+
+def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateRef) -> Inspection:
+    """Report the plan for one of two vault certificates in opposite order, and why Certroll does not carry it out."""
+    ref = lineage.ref
+    _has_work(run, _planned(run, seen, lineage))
+    detail = (
+        f"{ref} and {other} hold the same certificates in opposite order, so the newest of each is stale for the "
+        "other; Certroll moves neither: delete one of them, or add a new version to one of them"
+    )
+    run.ports.findings.report((Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail),))
+    return Inspection(lineage)
+
+
+def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
+    """Build and report the plan for one vault certificate."""
+    fleet = seen.fleet
+    report_lineage(run.ports.findings, lineage, fleet.taken_at)
+    if lineage.current is None and lineage.refusal is not None:
+        finding = Finding(fleet.taken_at, str(lineage.ref), str(lineage.ref), *lineage.refusal)
+        run.ports.findings.report((finding,))
+    version = lineage.current.version if lineage.current else ""
+    rollout = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
+    snapshot = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
+    plan = planner.plan(snapshot, run.intent)
+    report_plan(run.ports.findings, plan, snapshot)
+    report_waves(snapshot, plan, run.intent)
+    return Planned(snapshot, plan)
+
+
+def _has_work(run: Run, planned: Planned) -> bool:
+    """Return True if a run for the vault certificate would change something, or finish an earlier change."""
+    snapshot, plan, rollout = planned.snapshot, planned.plan, planned.snapshot.rollout
+    outstanding = rollout.pending or rollout.failed or rollout.rolling or rollout.unfinished(snapshot.now)
+    more = has_unrecorded(snapshot, plan, run.intent) or _opens_soon(run, plan)
+    return bool(plan.steps or outstanding or more or _has_unknown_root(run, snapshot))
+
+
+def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
+    """Return True if an environment holds the vault object's root, and the journal has no record of this root.
+
+    In the mode `apply`, this function also records of which environments the vault object is to be a root.
+    """
+    if run.intent.mode is not Mode.APPLY:
+        return False
+    note_wants(run, snapshot)
+    return has_unknown(snapshot)
+
+
+def _opens_soon(run: Run, plan: Plan) -> bool:
+    """Return True if a step waits for a restart window that opens soon, which the next sweep might miss."""
+    closed = any(skip.reason is Reason.OUTSIDE_WINDOW for skip in plan.skips)
+    return closed and until_open(run) - run.now() <= LONGEST_PAUSE

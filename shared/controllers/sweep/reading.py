@@ -1,0 +1,112 @@
+"""Find the vault certificates of a sweep, and read each of them from its vault."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.environments.record import EnvironmentRecord
+from shared.domain.errors import AzureError, Denied, NotFound, Rejected
+from shared.domain.findings import Finding
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.names import ObjectKind, VaultCertificateRef, VaultName
+from shared.domain.reason import Reason
+from shared.loop.lineage import stalled_on_vault
+from shared.loop.run import Run
+
+HOUR_SECONDS = 3600
+"""After how many seconds the sweep begins with another vault certificate. The sweep runs as often by default."""
+TURNS = 7
+"""After about how many hourly sweeps the sweep begins with the same vault certificate again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The result of inspecting one vault certificate."""
+
+    lineage: Lineage | None = None
+    """The vault certificate with its versions, or None if Certroll could not read it."""
+    busy: bool = False
+    """True if the vault certificate has work, and Certroll put it on the queue."""
+    error: Exception | None = None
+    """The error that stopped the inspection."""
+
+
+def read_in_turn(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Inspection]]:
+    """Read each vault certificate from its vault. Each hour, the sweep begins with another vault certificate.
+
+    Because of the rotation, a sweep that runs out of time does not always leave the same vault certificates unread.
+    """
+    ordered = sorted(refs)
+    hours = int(run.now().timestamp() // HOUR_SECONDS)
+    first = hours * max(len(ordered) // TURNS, 1) % len(ordered) if ordered else 0
+    turned = ordered[first:] + ordered[:first]
+    return zip(turned, run.pool.map(partial(_inspected, run), turned), strict=True)
+
+
+def _inspected(run: Run, ref: VaultCertificateRef) -> Inspection:
+    """Read a vault certificate with its versions, and return the result or the error.
+
+    This function reports a refusal of the vault as a finding.
+    """
+    try:
+        run.check_time()
+        return Inspection(run.ports.vault.lineage(ref, run.now()))
+    except (Denied, NotFound, Rejected) as error:
+        stalled_on_vault(run, ref, error)
+        return Inspection()
+    except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
+        return Inspection(error=error)
+
+
+def imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificateRef]:
+    """Return the vault certificates that App Service imported from the vaults in scope."""
+    return {copy.source for copy in fleet.certificates if copy.source and copy.source.vault in vaults}
+
+
+def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
+    """Return every certificate of the vaults, every secret that holds a certificate, and the errors of the vaults.
+
+    Certroll reads every version, because an upload in App Service may be a copy of any version. An error with one vault
+    does not stop the other vaults.
+    """
+    lists = [(vault, names) for vault in sorted(run.intent.vaults) for names in _listings(run)]
+    answers = list(run.pool.map(lambda listing: _listed(run, *listing), lists))
+    found = {ref for answer in answers if not isinstance(answer, Exception) for ref in answer}
+    return found, [answer for answer in answers if isinstance(answer, Exception)]
+
+
+def known_roots(run: Run, environment_records: tuple[EnvironmentRecord, ...]) -> set[VaultCertificateRef]:
+    """Return the vault objects that the journal knows as roots of environments.
+
+    The journal still knows a root whose newest version has lost its tags.
+    """
+    wants = [want.ref.partition("/") for record in environment_records for want in record.lasting(run.now())]
+    return {
+        VaultCertificateRef.parse(vault, ObjectKind.SECRET, name)
+        for vault, _, name in wants
+        if vault in run.intent.vaults
+    }
+
+
+def _listings(run: Run) -> tuple[Callable[[VaultName], tuple[VaultCertificateRef, ...]], ...]:
+    return run.ports.vault.names, run.ports.vault.secret_names
+
+
+def _listed(
+    run: Run, vault: VaultName, names: Callable[[VaultName], tuple[VaultCertificateRef, ...]]
+) -> tuple[VaultCertificateRef, ...] | AzureError:
+    """Return the vault objects that a vault lists, or the error if the vault does not answer.
+
+    If the vault refuses the request, this function reports the refusal and returns no vault object.
+    """
+    try:
+        return names(vault)
+    except (Denied, NotFound, Rejected) as error:
+        run.ports.findings.report((Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error)),))
+        return ()
+    except AzureError as error:
+        run.ports.findings.report(
+            (Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_UNREACHABLE, str(error)),)
+        )
+        return error
