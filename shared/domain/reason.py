@@ -194,7 +194,7 @@ class Reason(StrEnum):
     AWAITING_WAVE = "AwaitingWave", AWAITS_TURN
     SETTINGS_SHRUNKEN = "SettingsShrunken", BLOCKS
     NOT_OURS = "NotOurs", NOT_DELETED
-    KEPT_BESIDE = "KeptBeside", NOT_DELETED
+    ROOT_KEPT = "RootKept", NOT_DELETED
     STILL_USED = "StillUsed", NOT_DELETED
     NOT_SEEN = "NotSeen", NOT_DELETED
     NOT_PROVEN = "NotProven", NOT_DELETED

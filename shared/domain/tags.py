@@ -326,3 +326,15 @@ def _numbered(tags: Tags, tag: Tag) -> tuple[list[tuple[int, str]], list[str]]:
 
 def _numbered_name(tag: Tag, number: int) -> str:
     return tag.name if number == 1 else f"{tag}-{number}"
+
+
+def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
+    """Return the tags of the newest version that has tags of Certroll, and True if that version is an older one.
+
+    The tags of Key Vault belong to a version, and a renewal by import has no tags. An opt-out must survive such a
+    renewal.
+    """
+    for position, tags in enumerate(tags_by_version):
+        if has_ours(tags):
+            return tags, position > 0
+    return (tags_by_version[0] if tags_by_version else ()), False

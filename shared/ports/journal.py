@@ -9,7 +9,7 @@ from typing import Protocol
 
 from shared.domain.environments.record import AppRestart, EnvironmentRecord, PendingStart
 from shared.domain.findings import DeadLetter, Finding, HistoryEntry
-from shared.domain.managed.prerequisites import Issuance
+from shared.domain.managed.issuance import Issuance
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, VaultCertificateRef
 from shared.domain.orders.action import OrderRecord
 from shared.domain.orders.order import OrderRef

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Listing
-from shared.domain.managed.prerequisites import HostFacts, Place, SeenCertificate
+from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef
 from shared.domain.tags import Tags
 

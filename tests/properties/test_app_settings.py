@@ -31,10 +31,10 @@ pins = st.sampled_from(
 )
 list_edits = st.sampled_from(
     [
-        SettingEdit(LOAD_LIST, add, remove, beside)
+        SettingEdit(LOAD_LIST, add, remove, next_to)
         for add in (NEW, OLD, None)
         for remove in ((), (OLD,), (OLDER,), (OLD, OLDER))
-        for beside in (OLD, OLDER, NEW, None)
+        for next_to in (OLD, OLDER, NEW, None)
         if add not in remove
     ]
 )

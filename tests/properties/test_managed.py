@@ -3,8 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.managed.caa import AUTHORITY
 from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
-from shared.domain.managed.prerequisites import AUTHORITY, HostFacts, Place, violations
+from shared.domain.managed.issuance import HostFacts, Place
+from shared.domain.managed.prerequisites import violations
 from shared.domain.names import HostName
 from shared.domain.reason import Reason
 from tests.build import site

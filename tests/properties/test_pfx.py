@@ -42,7 +42,7 @@ class Secret:
     chain: tuple[x509.Certificate, ...]
 
     @property
-    def beside(self) -> Bundle:
+    def report(self) -> Bundle:
         """The report that Certroll should give about the secret's chain and about a missing certificate above it."""
         last = (self.issued.leaf, *self.chain)[-1]
         missing = None if last.issuer == last.subject else name_of(last.issuer)
@@ -102,7 +102,7 @@ def test_key_leaf_and_chain_come_back(secret: Secret, encryption: PfxEncryption)
     assert found.cert is not None
     assert found.cert.certificate == secret.issued.leaf
     assert tuple(additional.certificate for additional in found.additional_certs) == secret.chain
-    assert built.bundle in {replace(secret.beside, ordered=ordered) for ordered in (True, False)}
+    assert built.bundle in {replace(secret.report, ordered=ordered) for ordered in (True, False)}
 
 
 @pytest.mark.skipif(OPENSSL is None, reason="there is no openssl on this machine")

@@ -18,7 +18,7 @@ from shared.controllers.managed.controller import look_after_managed
 from shared.domain.errors import LeaseLost
 from shared.domain.intent import Mode
 from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
-from shared.domain.managed.prerequisites import HostInspection, Issuance
+from shared.domain.managed.issuance import HostInspection, Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.reason import Reason
 from shared.ports import Ports

@@ -530,7 +530,7 @@ def test_starts_that_fail_for_a_while_are_paid(install: Install, status: int) ->
     installation.deliver_all(during=timedelta(minutes=20))
     assert hosted.states()["shop/staging"] == STOPPED
     assert set(stops_and_starts(hosted.world)) <= {"shop/staging", "api"}, (
-        "no other app is stopped while a start is owed"
+        "no other app is stopped while a start is pending"
     )
     assert ("site shop/staging", "StartPending") in installation.findings()
     front, web = hosted.front.id.lower(), hosted.lineage("web")

@@ -20,7 +20,7 @@ from shared.clients.retrying import Retrying
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Listing
-from shared.domain.managed.prerequisites import HostFacts, Place, SeenCertificate
+from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint
 from shared.domain.tags import Tags
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from shared.clients.storage.rows import CHUNK, asked_record, asked_row, digest, moment, order_key
 from shared.clients.storage.tables import JOURNAL, Tables
-from shared.domain.managed.prerequisites import Issuance
+from shared.domain.managed.issuance import Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.orders.action import OrderRecord
 from shared.domain.orders.order import OrderRef

@@ -22,7 +22,7 @@ from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
 from shared.clients.vault.secrets import LIST_REMEDY, SecretLineages, may_hold_certificate, read_secret
 from shared.clients.vault.x509_facts import read_facts, thumbprint_of
-from shared.domain.certificates.lineage import Lineage, judge, lineage_tags, newest_first
+from shared.domain.certificates.lineage import Lineage, judge, newest_first
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import PKCS12
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyPolicy
@@ -34,7 +34,7 @@ from shared.domain.names import (
     VaultName,
     parse_thumbprint,
 )
-from shared.domain.tags import Tags
+from shared.domain.tags import Tags, lineage_tags
 
 REMEDY = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
 PASSWORD_BYTES = 32

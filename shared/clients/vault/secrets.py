@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from shared.clients.retrying import Retrying
 from shared.clients.vault.pfx import read_leaf, thumbprint
 from shared.clients.vault.x509_facts import facts_of
-from shared.domain.certificates.lineage import Lineage, Refusal, judge, lineage_tags, newest_first
+from shared.domain.certificates.lineage import Lineage, Refusal, judge, newest_first
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
 from shared.domain.certificates.version import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
 from shared.domain.errors import AzureError, Conflict, NotFound, Rejected
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
-from shared.domain.tags import Tags, is_root
+from shared.domain.tags import Tags, is_root, lineage_tags
 
 PFX_REMEDY = "grant the identity Key Vault Secrets User on the vault or on this secret"
 LIST_REMEDY = "grant the identity Key Vault Reader on the vault, or by access policy the permission to list secrets"

@@ -7,7 +7,7 @@ from shared.controllers.managed.inspection import SCOPE, inspection_of, left_alo
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.managed.prerequisites import HostInspection, SeenCertificate
+from shared.domain.managed.issuance import HostInspection, SeenCertificate
 from shared.domain.reason import Reason
 from shared.loop.observe.site import observe_site
 from shared.loop.prove import PATIENCE

@@ -13,7 +13,7 @@ from shared.controllers.managed.view import observe_managed
 from shared.controllers.managed.watching import watch
 from shared.controllers.managed.work import Work
 from shared.domain.findings import Finding
-from shared.domain.managed.prerequisites import HostInspection, Violation
+from shared.domain.managed.issuance import HostInspection, Violation
 from shared.loop.report import report_blind_spots
 from shared.loop.run import Run
 from shared.telemetry import event

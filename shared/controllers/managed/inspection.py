@@ -8,7 +8,7 @@ from shared.domain.errors import LeaseBusy, OutOfTime
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.handshake import ServedCertificate
-from shared.domain.managed.prerequisites import HostInspection, Violation
+from shared.domain.managed.issuance import HostInspection, Violation
 from shared.domain.reason import Reason
 from shared.loop.connect_address import address_of
 from shared.loop.perform import REFUSALS

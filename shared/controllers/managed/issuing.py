@@ -18,7 +18,7 @@ from shared.domain.errors import NotFound, OutcomeUnknown, Rejected
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
 from shared.domain.intent import Mode
-from shared.domain.managed.prerequisites import HostInspection, Issuance, Place, SeenCertificate
+from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
 from shared.loop.run import Run

@@ -14,7 +14,8 @@ from itertools import chain
 from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import BlindSpot, Fleet, Listing
-from shared.domain.managed.prerequisites import Place, SeenCertificate, is_custom
+from shared.domain.managed.issuance import Place, SeenCertificate
+from shared.domain.managed.prerequisites import is_custom
 from shared.domain.names import HostName, SiteRef, Webspace
 from shared.domain.tags import MANAGED, Tags, is_on
 from shared.loop.run import Run

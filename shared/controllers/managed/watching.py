@@ -16,7 +16,7 @@ from shared.controllers.managed.inspection import (
 from shared.controllers.managed.work import Work, violations_of
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.handshake import ServedCertificate
-from shared.domain.managed.prerequisites import HostInspection
+from shared.domain.managed.issuance import HostInspection
 from shared.domain.reason import Reason
 
 INSPECTION_PATIENCE = timedelta(seconds=10)

@@ -8,7 +8,8 @@ from shared.controllers.managed.view import View
 from shared.domain.errors import NotFound
 from shared.domain.fleet.bindings import Binding
 from shared.domain.managed.dns import Ask
-from shared.domain.managed.prerequisites import HostFacts, Place, SeenCertificate, Violation, violations
+from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate, Violation
+from shared.domain.managed.prerequisites import violations
 from shared.domain.names import CopyRef, HostName, SiteRef
 from shared.domain.reason import Reason
 from shared.loop.run import Run

@@ -11,9 +11,11 @@ from shared.domain.certificates.rules import refusals
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
 from shared.domain.names import Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
-from shared.domain.tags import Tags, has_ours
+from shared.domain.tags import Tags
 
 USABLE_KEY = KeyPolicy(exportable=True, content_type=PKCS12)
+
+
 MOST_JUDGED = 10
 """How many versions Certroll judges at most to find the current version."""
 
@@ -89,18 +91,6 @@ def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple
         return version.version == latest, version.created, version.not_before, version.version
 
     return tuple(sorted(versions, key=age, reverse=True))
-
-
-def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
-    """Return the tags of the newest version that has tags of Certroll, and True if that version is an older one.
-
-    The tags of Key Vault belong to a version, and a renewal by import has no tags. An opt-out must survive such a
-    renewal.
-    """
-    for position, tags in enumerate(tags_by_version):
-        if has_ours(tags):
-            return tags, position > 0
-    return (tags_by_version[0] if tags_by_version else ()), False
 
 
 def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:

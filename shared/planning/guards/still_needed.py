@@ -198,7 +198,7 @@ def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> 
         return Reason.OPTED_OUT, f"environment {environment} carries the tag certroll: off"
     if not intent.delete_superseded:
         return (
-            Reason.KEPT_BESIDE,
+            Reason.ROOT_KEPT,
             "the old root stays next to the new root: CERTROLL_DELETE_SUPERSEDED=on lets Certroll delete it",
         )
     if current is None or not has_root(snapshot, environment, current.thumbprint):

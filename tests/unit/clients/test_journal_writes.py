@@ -8,7 +8,7 @@ import pytest
 from shared.controllers.intake.operators import let_go
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.findings import Finding
-from shared.domain.managed.prerequisites import Issuance
+from shared.domain.managed.issuance import Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import CLAIM

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.managed.dns import Ask, DnsAnswer, RecordKind, Seen
-from shared.domain.managed.prerequisites import HostFacts, HostInspection, Issuance, Place, is_custom, violations
+from shared.domain.managed.issuance import HostFacts, HostInspection, Issuance, Place
+from shared.domain.managed.prerequisites import is_custom, violations
 from shared.domain.names import HostName
 from shared.domain.reason import Reason
 from tests.build import HOUR, NOW, site, site_ref

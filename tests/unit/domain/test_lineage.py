@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.certificates.lineage import MOST_JUDGED, Lineage, judge, lineage_tags, newest_first, refuse_version
+from shared.domain.certificates.lineage import MOST_JUDGED, Lineage, judge, newest_first, refuse_version
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.tags import OPT_OUT, PROBE, Tags, opted_out
+from shared.domain.tags import OPT_OUT, PROBE, Tags, lineage_tags, opted_out
 from tests.build import DAY, FOREIGN, NEW, NEWER, NOW, OFF, OLD, OLDER, facts, lineage, old_version, version
 
 V4, V3 = version("v4", NEWER), version("v3", NEW)

@@ -24,7 +24,7 @@ OrderActionRefused VaultAccessUnknown
 UNTOLD = """
 StaleCopy StaleUpload RootMissing PublicCertificateAsked ImportAsked UploadAgainAsked StaleThumbprint RootAsked
 RootNeeded SupersededInUse LoadedAtStart StaleReference ProbeFailed Superseded ManagedAsked AwaitingFirstStage
-OutsideWindow AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs KeptBeside StillUsed NotSeen NotProven InGrace
+OutsideWindow AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs RootKept StillUsed NotSeen NotProven InGrace
 EnoughDeleted StoppedAndStarted NothingToStop RootNotThere BehindACertificate NothingStale RolledOut Dispatched
 NotAdmitted
 Busy OutOfTime Served Settling Probing PlanBusy SiteStopped Validated Retired NoProbe ProbeProvesNothing HoldReleased

@@ -114,7 +114,7 @@ MANY = tuple(Thumbprint(f"{number:040}") for number in range(8))
 
 def test_unknown_thumbprints_are_in_a_stable_order() -> None:
     """A snapshot lists stale thumbprints of no known version in the order of the thumbprints."""
-    seen = snapshot(copies=tuple(copy(one[-1], one) for one in MANY))
+    seen = snapshot(copies=tuple(copy(thumbprint[-1], thumbprint) for thumbprint in MANY))
     assert named_stale(seen, named(*MANY[::-1])) == MANY
 
 

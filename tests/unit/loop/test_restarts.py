@@ -35,7 +35,7 @@ class Counting:
 
     def give_back(self, place: str, site: SiteRef, _: object) -> None:
         """Count the site no longer."""
-        self.counted = [one for one in self.counted if one[:2] != (place, site)]
+        self.counted = [claim for claim in self.counted if claim[:2] != (place, site)]
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:

@@ -97,7 +97,7 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
         pytest.param(
             over(),
             APPLY,
-            Reason.KEPT_BESIDE,
+            Reason.ROOT_KEPT,
             "the old root stays next to the new root: CERTROLL_DELETE_SUPERSEDED=on lets Certroll delete it",
             id="nobody asked for it",
         ),

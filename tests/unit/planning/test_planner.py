@@ -277,7 +277,7 @@ def test_app_that_is_rolled_has_both_versions() -> None:
         pytest.param(
             apps(named(everything=True, pins={"PIN": OLD}), tags=ON),
             [Reason.STALE_THUMBPRINT],
-            id="the edit of a pin, which also loads everything anew",
+            id="the edit of a pin, which also loads everything again",
         ),
         pytest.param(
             apps(named(led=(VaultReference("K", REF, None, "v1"),))), [Reason.STALE_REFERENCE], id="a refresh alone"

@@ -815,7 +815,7 @@ def test_apps_of_the_plan_are_looked_at_once_more() -> None:
             (hosted(), replace(hosted("api"), windows_code=False)),
             (),
             "",
-            id="a container, which heeds no list",
+            id="a container, which supports no list",
         ),
         pytest.param((listing(NEW), listing(site="gone")), (hosted(),), (), "", id="it was not seen"),
         pytest.param((listing(NEW), listing(site="api")), MATES, (("certroll-root-on", "api"),), "", id="it gets it"),
