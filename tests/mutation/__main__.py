@@ -17,9 +17,7 @@ from tests.mutation.survivors import EXPLAINED, explained, idle, line_of
 
 TARGETS = (
     "shared/domain",
-    "shared/actions",
-    "shared/guards",
-    "shared/planning/planner.py",
+    "shared/planning",
     "shared/clients/retrying.py",
 )
 LATER = (("tests/properties", 2.0),)

@@ -213,7 +213,7 @@ def test_exactly_one_change_is_made(tmp_path: Path) -> None:
     ("path", "module"),
     [
         ("shared/planning/planner.py", "shared.planning.planner"),
-        ("shared/guards/__init__.py", "shared.planning.guards"),
+        ("shared/planning/guards/__init__.py", "shared.planning.guards"),
     ],
 )
 def test_module_is_named_as_it_is_imported(path: str, module: str) -> None:
@@ -344,8 +344,7 @@ def small_tree(tmp_path: Path) -> Path:
     """Build a small source tree with two functions, and a test of only one of them."""
     for folder in (
         "shared/domain",
-        "shared/actions",
-        "shared/guards",
+        "shared/planning",
         "shared/clients",
         "tests/unit",
         "tests/properties",
