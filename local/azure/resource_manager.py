@@ -1,4 +1,4 @@
-"""ARM (management.azure.com) for one world: the check of the api-version, and the routes of all resource providers."""
+"""ARM (management.azure.com): the check of the api-version, and the routes of all simulated resource providers."""
 
 import random
 from uuid import UUID
@@ -39,10 +39,10 @@ ROUTES: tuple[Route, ...] = (
 
 
 class Arm:
-    """The service behind management.azure.com, for which one request is one change of the world.
+    """The simulated service management.azure.com, which counts one request as one change of the simulated Azure.
 
-    `LocalAzure` has already checked that the request has a token. A request without a token has no principal. Only a
-    rule for everyone applies to a request without a principal.
+    `LocalAzure` refuses a request to ARM without a token. If a test sends a request without a token directly to `Arm`,
+    only access rules for everyone apply to the request.
     """
 
     def __init__(self, world: World) -> None:

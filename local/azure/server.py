@@ -1,6 +1,6 @@
-"""The simulated Azure: one function that gives each request to the service of its host name.
+"""The simulated Azure as a whole: `LocalAzure` gives each request to the service of the request's host name.
 
-The function also applies scripted faults, writes the journal, and locks the world.
+`LocalAzure` also applies scripted faults, writes the journal, and locks the simulated Azure during a request.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ class LocalAzure:
     def __init__(self, world: World, directory: Directory | None = None) -> None:
         """Answer from the state of this world.
 
-        `after_write` is called after every request that may have changed the world.
+        The function `after_write` is called after each processed request that is not a GET.
         """
         self.world = world
         self.directory = directory or Directory()
@@ -39,10 +39,10 @@ class LocalAzure:
         return host in self._services or self._vaults.knows(host)
 
     def handle(self, request: Request) -> Response:
-        """Return Azure's response; raise Drop if a fault closes the connection without a response.
+        """Return the response of the simulated Azure; raise Drop if a scripted fault closes the connection.
 
-        A request without a token meets no scripted fault. Clients differ in when they send requests without a token,
-        and a fault has to strike the same request in each run.
+        Scripted faults do not strike a request without a token, except a request to Entra. Clients differ in when they
+        send requests without a token, and a fault has to strike the same request in each run.
         """
         principal = principal_of(request)
         with self.world.journal.recording(request, principal) as entry:

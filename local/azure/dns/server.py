@@ -1,4 +1,4 @@
-"""A real DNS server on loopback, which answers from the zones of a world."""
+"""A real DNS server on loopback, which answers from the DNS records of a simulated Azure."""
 
 import socketserver
 import struct
@@ -22,10 +22,11 @@ PLAIN_UDP = 512
 
 
 def answer(zones: Zones, wire: bytes, longest: int | None = None) -> bytes | None:
-    """Return the answer to a DNS question in wire format, or None if the server stays silent.
+    """Return the answer to a DNS question in wire format, or None if a test scripted silence for the name.
 
-    `longest` is the size limit of a UDP answer in bytes. If the answer is longer, the server sends an empty answer with
-    the TC flag, which tells the client to ask over TCP.
+    `longest` is the size limit of a UDP answer in bytes, unless the DNS question announces a larger size (EDNS). If a
+    UDP answer is longer than its size limit, the server sends an empty answer with the TC flag, so that the client asks
+    over TCP.
     """
     request = dns.message.from_wire(wire)
     question = request.question[0]
@@ -62,7 +63,7 @@ class DnsServer:
     def __init__(self, zones: Callable[[], Zones]) -> None:
         """Listen on a free port.
 
-        The server calls `zones` for every question, and answers from the records that `zones` returns.
+        The DNS server calls the function `zones` for every question, and answers from the records that `zones` returns.
         """
         self._zones = zones
         self._tcp = Listener(self._serve_tcp, "dns-tcp")
@@ -80,11 +81,11 @@ class DnsServer:
 
     @property
     def address(self) -> str:
-        """The address of the server, as `ip:port`."""
+        """The address of the DNS server, as `ip:port`."""
         return f"127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        """Stop the server and free its port."""
+        """Stop the DNS server and free its port."""
         self._udp.shutdown()
         self._udp.server_close()
         self._thread.join()
@@ -96,7 +97,7 @@ class DnsServer:
             port = self._tcp.listen()
             try:
                 return port, socketserver.UDPServer(("127.0.0.1", port), self._datagram_handler())
-            except OSError:  # another program uses the port for UDP
+            except OSError:  # Another program uses the port for UDP.
                 self._tcp.leave("127.0.0.1")
 
     def _datagram_handler(self) -> type[socketserver.BaseRequestHandler]:
@@ -106,7 +107,7 @@ class DnsServer:
             """The handler of one DNS question that arrived over UDP."""
 
             def handle(self) -> None:
-                """Send the answer, unless the question is unreadable or a test scripted silence for its name."""
+                """Send the DNS answer, unless the question is unreadable or a test scripted silence for its name."""
                 wire, socket = self.request
                 if (reply := server._answer(wire, PLAIN_UDP)) is not None:
                     socket.sendto(reply, self.client_address)

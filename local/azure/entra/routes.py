@@ -9,7 +9,7 @@ from local.azure.wire import Request, Response, json_response
 
 
 class TenantHolder(Protocol):
-    """The part of a world that Entra reads."""
+    """The part of a simulated Azure that Entra reads: the tenant id."""
 
     tenant_id: str
 
@@ -18,7 +18,7 @@ class Entra:
     """The service login.microsoftonline.com of one world: discovery documents, and tokens for client credentials."""
 
     def __init__(self, world: TenantHolder, directory: Directory) -> None:
-        """Answer for the tenant of this world and for the principals of this directory."""
+        """Answer for the tenant of the simulated Azure, and for the principals in `directory`."""
         self._world = world
         self._directory = directory
 
@@ -88,19 +88,19 @@ def _refused(status: int, error: str, description: str) -> Response:
 class ManagedIdentity:
     """The managed-identity endpoint inside App Service: plain HTTP, guarded by a secret header.
 
-    A request to this endpoint has the parameter `resource` and the header X-IDENTITY-HEADER (Azure docs,
-    overview-managed-identity, "REST endpoint reference", api-version 2019-08-01). A client, principal or resource id in
-    the request is optional and selects a user-assigned identity.
+    A request to the managed-identity endpoint has the parameter `resource` and the header X-IDENTITY-HEADER (Azure
+    docs, overview-managed-identity, "REST endpoint reference", api-version 2019-08-01). A request for a token may name
+    a user-assigned identity by its client id, principal id or resource id.
     """
 
     def __init__(self, world: TenantHolder, directory: Directory, header: str) -> None:
-        """Answer only requests whose X-IDENTITY-HEADER has the value `header`."""
+        """Give tokens only to requests whose X-IDENTITY-HEADER has the value `header`."""
         self._world = world
         self._directory = directory
         self._header = header
 
     def __call__(self, request: Request) -> Response:
-        """Return a response with a token, or the refusal that App Service would send."""
+        """Return a response with an access token, or a refusal in the form of App Service."""
         if request.headers.get("x-identity-header") != self._header:
             return json_response(401, {"statusCode": 401, "message": "The identity header is missing or wrong."})
         audience = request.query.get("resource")

@@ -1,7 +1,7 @@
-"""The principals of a tenant, and the tokens of these principals.
+"""The principals (identities) of an Entra tenant, and the access tokens of these principals.
 
-A token looks like a token of Entra, and names its principal and its audience. No token is signed, and the local Azure
-checks no signature.
+A token of the simulated Entra looks like a real token, and names its principal and its audience. No token of the
+simulated Entra has a valid signature, and the local Azure checks no signature.
 """
 
 import base64
@@ -55,7 +55,7 @@ class Directory:
     principals: list[Principal] = field(default_factory=lambda: [CERTROLL, OPERATOR])
 
     def find(self, identifier: str) -> Principal | None:
-        """Return the principal that has this client, object or resource id, ignoring upper and lower case."""
+        """Return the principal that has this client, object or resource id in upper or lower case, or None."""
         wanted = identifier.casefold()
         return next((principal for principal in self.principals if wanted in _identifiers(principal)), None)
 
@@ -66,7 +66,7 @@ def _identifiers(principal: Principal) -> set[str]:
 
 
 def token(tenant: str, principal: Principal, audience: str, issued: int) -> str:
-    """Return an unsigned token in the form of a JWT, which names the tenant, the principal and the audience."""
+    """Return a JWT without a valid signature, which names the tenant, the principal and the audience."""
     claims = {
         "aud": audience,
         "iss": f"https://sts.windows.net/{tenant}/",
@@ -104,7 +104,7 @@ def claims_of(request: Request) -> Mapping[str, Any] | None:
 
 
 def principal_of(request: Request) -> str | None:
-    """Return the object id of the principal that sent the request, or None if the request has no token."""
+    """Return the object id of the principal that sent the request, or None without a readable token."""
     claims = claims_of(request)
     return None if claims is None else claims.get("oid")
 

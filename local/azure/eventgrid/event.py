@@ -11,11 +11,12 @@ Schema = Literal["EventGrid", "CloudEvents"]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The spelling of an event's payload, in which Azure's sample, Azure's table and the SDKs disagree.
+    """The spelling of a Key Vault event's payload, on which Azure docs and the SDKs disagree.
 
-    In Azure's table (Azure docs, event-schema-key-vault), the key is `id`, and NBF and EXP are numbers. In Azure's
-    sample, the key is `Id`, and NBF and EXP are strings. In Azure's sample, the key `ObjectName` ends with a blank, and
-    the version begins with a blank.
+    In the table of Azure docs, event-schema-key-vault, the vault object's address has the key `id`, and NBF and EXP are
+    numbers. In the sample event of the same page, the vault object's address has the key `Id`, and NBF and EXP are
+    strings. In the sample event of Azure docs, the key `ObjectName` ends with a blank, and the version begins with a
+    blank.
     """
 
     schema: Schema = "EventGrid"
@@ -49,12 +50,12 @@ class Event:
 
     @property
     def type(self) -> str:
-        """The event type, as Event Grid names it."""
+        """The type of the event, in the spelling of Event Grid."""
         return f"Microsoft.KeyVault.{self.object_type}{self.kind}"
 
     @property
     def data(self) -> dict[str, Any]:
-        """The data section of the event, in the spelling of `shape`."""
+        """The data section of the event, in the spelling that `shape` describes."""
         return {
             self.shape.id_key: self.url,
             "VaultName": self.vault,

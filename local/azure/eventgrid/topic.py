@@ -1,7 +1,7 @@
-"""The events of a world.
+"""The Key Vault events of a simulated Azure, and their subscribers.
 
-Key Vault announces each new version of a certificate or secret to the subscribers. A subscriber is a plain callable,
-which receives each event immediately.
+The simulated Key Vault announces each new version of a certificate or plain secret as an event to subscribers. A
+subscriber is a plain callable, which receives an event immediately unless a test holds events back.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ Subscriber = Callable[[Event], None]
 
 
 class Events:
-    """The events of a world, which its vaults announce to the subscribers."""
+    """The Key Vault events of a simulated Azure, which its vaults announce to subscribers."""
 
     def __init__(self, kernel: Kernel, vaults: Mapping[str, Vault]) -> None:
         """Begin without subscribers, and with the default spelling of events."""
@@ -29,19 +29,19 @@ class Events:
         self._held: list[Event] | None = None
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call the subscriber with every later event, and return a function that ends the subscription.
+        """Register a subscriber to later events, and return a function that ends the subscription.
 
-        The subscriber runs while the world is locked. The subscriber must therefore be quick, and must not call the
-        world over the network.
+        A subscriber usually runs while the simulated Azure is locked. Subscribers must be quick, and must not call the
+        simulated Azure over the network.
         """
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
     def new_version(self, vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion) -> None:
-        """Announce a new version of a certificate or of a plain secret.
+        """Announce a new version of a vault certificate or of a plain secret to the subscribers.
 
-        If the knob `certificate_events_have_secret_twins` is on, a certificate's version is also announced as a version
-        of the secret behind the certificate.
+        If the knob `certificate_events_have_secret_twins` is on, a new version of a certificate is also announced as a
+        version of the secret behind the certificate.
         """
         plain = found.name.lower() in vault.secrets
         twins = self._kernel.knobs.certificate_events_have_secret_twins
@@ -57,7 +57,7 @@ class Events:
         version: str | None = None,
         object_type: ObjectType | None = None,
     ) -> Event:
-        """Announce an event about a vault object as if Azure sent it now, and return the event.
+        """Announce an event about a vault object as if Azure sent the event now, and return the event.
 
         The event names the object's real type, certificate or secret, unless `object_type` names another type.
         """
@@ -78,11 +78,11 @@ class Events:
         return again
 
     def hold(self) -> None:
-        """Hold back every event until a test calls `release` or `lose`."""
+        """Hold back every new event until a test calls `release` or `lose`."""
         self._held = self._held or []
 
     def release(self) -> list[Event]:
-        """Deliver the events that were held back, newest first, and return these events.
+        """Deliver the events that were held back to the subscribers, newest first, and return these events.
 
         Subscribers have to cope with events in reverse order, because Event Grid does not promise any order.
         """

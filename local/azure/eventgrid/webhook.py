@@ -1,4 +1,4 @@
-"""Event Grid's push delivery, by a subscriber of a world's events that posts each event to a webhook over HTTP."""
+"""The simulation of Event Grid's push delivery: a subscriber that posts each event to a webhook over HTTP."""
 
 import http.client
 import json
@@ -38,11 +38,11 @@ class Attempt:
 
 @dataclass(slots=True, eq=False)
 class WebhookDelivery:
-    """Event Grid's push delivery to one webhook, with retries after failed attempts.
+    """The simulation of Event Grid's push delivery to one webhook, with retries after failed attempts.
 
-    The delivery posts events in its own `schema`, outside the world's lock. `pump` posts every event that is due by the
-    world's clock. Between `start` and `stop`, a thread calls `pump` whenever an event arrives, and every `interval`
-    real seconds.
+    The delivery posts events in the schema that its field `schema` names, without locking the simulated Azure. `pump`
+    posts every event to the webhook that is due by the clock of the simulated Azure. Between `start` and `stop`, a
+    thread calls `pump` whenever an event arrives, and every `interval` real seconds.
     """
 
     url: str
@@ -58,11 +58,11 @@ class WebhookDelivery:
     _pumping: threading.RLock = field(default_factory=threading.RLock)
 
     def __call__(self, event: Event) -> None:
-        """Accept the event, which the next call of `pump` posts."""
+        """Accept the event; a later call of `pump` posts the event to the webhook."""
         self._arrived.put(replace(event, shape=replace(event.shape, schema=self.schema)))
 
     def validate(self) -> None:
-        """Ask the webhook whether it wants events; raise PermissionError unless it agrees.
+        """Validate the webhook as Event Grid does; raise PermissionError if the webhook fails the validation.
 
         In Event Grid's own schema, Event Grid posts a code that the webhook has to return (Azure docs, webhook event
         delivery). In CloudEvents, Event Grid sends an OPTIONS request (CloudEvents HTTP webhook specification).
@@ -76,7 +76,7 @@ class WebhookDelivery:
             raise PermissionError(f"The webhook {self.url.split('?')[0]} did not pass Event Grid's validation.")
 
     def pump(self) -> int:
-        """Post every event that is due by the world's clock, and return how many the webhook accepted."""
+        """Post every event that is due by the world's clock, and return the number of accepted events."""
         with self._pumping:
             self._drain()
             now = self.clock.now()
@@ -85,12 +85,12 @@ class WebhookDelivery:
             return sum(self._deliver(attempt) for attempt in due)
 
     def start(self) -> None:
-        """Start a thread that calls `pump`."""
+        """Start a thread that calls `pump` to deliver events."""
         self._thread = threading.Thread(target=self._run, name="event-grid", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread; events that were not delivered stay undelivered."""
+        """Stop the delivery thread, which leaves waiting events undelivered."""
         self._stopped.set()
         self._arrived.put(None)
         if self._thread is not None:

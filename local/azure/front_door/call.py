@@ -21,7 +21,7 @@ CONDITION = re.compile(r"\s*\(?\s*(\w+)\s+eq\s+'([^']*)'\s*\)?\s*", re.IGNORECAS
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to ARM, with what the front door finds out before a resource provider sees the request."""
+    """One request to ARM, with the parameters in its path and with its sender (the principal)."""
 
     world: World
     request: Request
@@ -29,11 +29,11 @@ class Call:
     principal: str | None
 
     def __getitem__(self, name: str) -> str:
-        """Return the segment of the path that the route's template gives this name."""
+        """Return the segment of the request's path that has this name in the route's template."""
         return self.parameters[name]
 
     def payload(self) -> dict[str, Any]:
-        """Return the request body; refuse the request if the body is not a JSON object."""
+        """Return the request body as an object; refuse the request if the body is not a JSON object."""
         try:
             payload = self.request.json()
         except ValueError:
@@ -47,16 +47,16 @@ class Call:
         return self.world.roles.may_read(self.principal, resource_id)
 
     def below(self, key: str) -> bool:
-        """Return True if the resource belongs to the subscription or resource group that the call lists.
+        """Return True if the resource belongs to the subscription or resource group that the request lists.
 
-        `key` is the resource id in lower case.
+        `key` is the id of the resource in lower case.
         """
         group = self.parameters.get("group")
         scope = group_id(self["subscription"], group) if group else f"/subscriptions/{self['subscription']}"
         return key.startswith(f"{scope.lower()}/")
 
     def within(self, subscription: str, resource_group: str) -> bool:
-        """Return True if the resource group belongs to the subscription or resource group that the call lists."""
+        """Return True if the resource group belongs to the subscription or resource group that the request lists."""
         group = self.parameters.get("group")
         same = subscription.lower() == self["subscription"].lower()
         return same and (group is None or group.lower() == resource_group.lower())
@@ -67,7 +67,7 @@ class Call:
         return f"{site}/slots/{self['slot']}" if "slot" in self.parameters else site
 
     def site(self) -> Site:
-        """Return the site or slot as readers see it, which may be an older state of the site."""
+        """Return the site or slot in the state that clients read, which may be older than the current state."""
         return _found(self.world.web.sites.read(self.site_id()))
 
     def site_now(self) -> Site:
@@ -77,14 +77,14 @@ class Call:
         return site
 
     def plan(self) -> Plan:
-        """Return the App Service plan that the path names."""
+        """Return the App Service plan that the request's path names; refuse a missing plan."""
         plan = self.world.web.plans.read(web_id(self["subscription"], self["group"], "serverfarms", self["plan"]))
         if plan is None:
             raise refusals.absent("Microsoft.Web/serverFarms", self["plan"], self["group"])
         return plan
 
     def conditions(self) -> dict[str, set[str]]:
-        """Return the conditions of `$filter` in lower case: each field with the values that it may have."""
+        """Return the conditions of `$filter` in lower case: each field with its accepted values."""
         conditions: dict[str, set[str]] = {}
         for part in re.split(r"\s+(?:and|or)\s+", self.request.query.get("$filter", ""), flags=re.IGNORECASE):
             match = CONDITION.fullmatch(part)
@@ -120,7 +120,7 @@ Route = tuple[str, str, Function]
 def on_sites(*routes: Route) -> tuple[Route, ...]:
     """Return the routes twice, once for sites and once for slots.
 
-    The path of each given route is relative to a site.
+    The path of each given route is relative to the path of a site or slot.
     """
     return tuple((method, base + template, function) for base in (SITE, SLOT) for method, template, function in routes)
 

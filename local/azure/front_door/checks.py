@@ -1,4 +1,4 @@
-"""The checks of ARM before a resource provider sees a request: the scope exists, and the caller's role allows it."""
+"""The checks of ARM before a resource provider sees a request: the scope exists, and the caller's role suffices."""
 
 from collections.abc import Mapping
 from urllib.parse import unquote
@@ -10,10 +10,10 @@ from local.azure.world import World
 
 
 def behind_front_door(world: World, function: Function) -> RoutedFunction:
-    """Return the function, preceded by two checks of ARM: the scope, and then the caller's role."""
+    """Return the route's function, preceded by two checks of ARM: the scope, and then the caller's role."""
 
     def checked(request: Request, parameters: Mapping[str, str]) -> Response:
-        """Return the response of the function, or refuse the request."""
+        """Return the response of the route's function, or refuse the request."""
         call = Call(world, request, parameters, principal_of(request))
         _check_scope(call)
         _check_role(call)
@@ -31,9 +31,10 @@ def _check_scope(call: Call) -> None:
 
 
 def _check_role(call: Call) -> None:
-    """Refuse the request if the caller's role does not allow it.
+    """Refuse the request if the caller's role in ARM does not allow the request.
 
-    A POST is an action, and a reader's role allows no action. A client lists app settings with a POST.
+    ARM treats a POST as an action, and a principal that may only read may do no action. Listing app settings is a POST,
+    so a principal that may only read cannot list app settings.
     """
     scope = unquote(call.request.path)
     reading = call.request.method == "GET"

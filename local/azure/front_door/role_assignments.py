@@ -19,9 +19,9 @@ OF_NAME = re.compile(r"roleName\s+eq\s+'([^']+)'", re.IGNORECASE)
 
 
 def list_assignments(call: Call) -> Response:
-    """Respond with the role assignments at, above and below the scope.
+    """Respond with the role assignments at, above and below the scope in the request's path.
 
-    With `atScope()` in `$filter`, the response has no assignments from below the scope.
+    With `atScope()` in `$filter`, the response omits role assignments from below the scope.
     """
     scope, wanted = _scope(call), call.request.query.get("$filter", "")
     principal = OF_PRINCIPAL.search(wanted)
@@ -36,7 +36,7 @@ def list_assignments(call: Call) -> Response:
 
 
 def get_assignment(call: Call) -> Response:
-    """Respond with one role assignment at exactly this scope."""
+    """Respond with one role assignment at exactly the scope in the request's path."""
     found = call.world.role_assignments.get(_assignment_id(call))
     if found is None:
         message = f"The role assignment '{call['assignment']}' is not found."
@@ -47,8 +47,8 @@ def get_assignment(call: Call) -> Response:
 def put_assignment(call: Call) -> Response:
     """Create the role assignment, and respond with the assignment.
 
-    The assignment takes effect after the seconds of the knob `role_seconds`. Writing the same assignment again changes
-    nothing.
+    The role assignment takes effect in vaults after the seconds that the simulation's knob `role_seconds` sets. Writing
+    the same role assignment again changes nothing.
     """
     wanted, known = _wanted(call), call.world.role_assignments.get(_assignment_id(call))
     if known is not None and known.what != wanted.what:
@@ -65,7 +65,7 @@ def put_assignment(call: Call) -> Response:
 def delete_assignment(call: Call) -> Response:
     """Delete the role assignment, and respond with the assignment.
 
-    The response to the deletion of an unknown assignment is an empty 204.
+    The response to the deletion of an unknown role assignment is an empty 204.
     """
     gone = call.world.role_assignments.pop(_assignment_id(call), None)
     if gone is None:

@@ -1,4 +1,4 @@
-"""Vaults as ARM shows and changes them: access by roles or access policies, and the firewall."""
+"""The key vaults that ARM shows and changes, with access by roles or access policies, and the firewall."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -33,8 +33,8 @@ def get_vault(call: Call) -> Response:
 def put_vault(call: Call) -> Response:
     """Write the vault, and respond with the vault.
 
-    Access policies and network rules that the request omits are removed. The az CLI reads a vault first, and sends all
-    of the vault back.
+    A PUT removes the access policies and network rules of the vault that the request omits. The az CLI reads a vault
+    before a change, and sends the whole vault back.
     """
     return _changed(call, replace(_vault(call).access, policies=(), network=None))
 
@@ -47,7 +47,7 @@ def patch_vault(call: Call) -> Response:
 def update_policies(call: Call) -> Response:
     """Add, replace or remove access policies, and respond with all policies of the vault.
 
-    The last segment of the path says whether policies are added, replaced or removed.
+    The last segment of the request's path says whether policies are added, replaced or removed.
     """
     edit = EDITS.get(call["kind"].lower())
     if edit is None:

@@ -1,7 +1,8 @@
-"""Orders of purchased certificates, which the world issues, stores in a vault, renews and expires on its clock.
+"""Orders of purchased certificates, which the simulated Azure issues, stores in vaults, renews and expires.
 
 Azure docs ("Create and manage an App Service certificate") and the models of azure-mgmt-certificateregistration
-describe orders. Work that is due happens at the next request to ARM, or when a test calls `settle`.
+describe orders of purchased certificates. Work that is due on an order happens at the next request to ARM, or at a call
+of `settle`.
 """
 
 import base64
@@ -45,7 +46,7 @@ _COMMON_NAME = re.compile(r"CN=([^,]+)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Stored:
-    """The vault secret in which an order stores its certificate, and the thumbprint that the secret holds now."""
+    """The vault secret in which an order stores its certificate, and the thumbprint of the last stored certificate."""
 
     vault_id: str
     secret_name: str
@@ -105,16 +106,16 @@ class Order:
 
     @property
     def serial(self) -> str:
-        """The serial number of the current certificate in hexadecimal, or empty before the first certificate."""
+        """The serial number of the order's certificate in hexadecimal, or empty before the first certificate."""
         return f"{self.certificate.certificate.serial_number:032X}" if self.certificate else ""
 
     @property
     def ends(self) -> datetime | None:
-        """The time at which the current certificate expires, or None before the first certificate."""
+        """The time at which the order's current certificate expires, or None before the first certificate."""
         return self.certificate.certificate.not_valid_after_utc if self.certificate else None
 
     def shown_status(self, now: datetime) -> str:
-        """Return the status that readers see, which may lag behind the order's real status."""
+        """Return the status of the order that clients see, which may lag behind the real status."""
         late = self.hidden_until is not None and now < self.hidden_until and self.status in PENDING
         return "Issued" if late and self.certificate else self.status
 
@@ -129,12 +130,12 @@ class Order:
 
 
 class Orders:
-    """The orders of a world, by resource id in lower case."""
+    """The orders of purchased certificates in a simulated Azure, by resource id in lower case."""
 
     def __init__(self, kernel: Kernel, vaults: Mapping[str, Vault], zones: Zones) -> None:
         """Begin without orders.
 
-        Certificates are stored in `vaults`, and domains are verified in `zones`, the public DNS of the world.
+        Purchased certificates are stored in `vaults`, and domains are verified in `zones`, the public DNS of the world.
         """
         self._kernel = kernel
         self._vaults = vaults
@@ -162,7 +163,7 @@ class Orders:
     def begin(self, order: Order, wish: Wish) -> None:
         """Begin to issue, renew or reissue the order's certificate.
 
-        A renewal costs a purchase, even if Azure issues no certificate.
+        A renewal of an order counts as a purchase, even if Azure then issues no certificate.
         """
         now = self._kernel.clock.now()
         order.wish, order.due = wish, now + ISSUING
@@ -173,9 +174,9 @@ class Orders:
         self._kernel.journal.note(f"order {order.name}: {wish} begun")
 
     def verify(self, order: Order) -> bool:
-        """Look for the token in TXT records of the host name and its parent domains.
+        """Look for the order's token in TXT records of the order's host name and of its parent domains.
 
-        Return True if a TXT record contains the token.
+        Return True if a TXT record contains the order's token.
         """
         labels = order.host.removeprefix("*.").split(".")
         climbing = (".".join(labels[start:]) for start in range(len(labels) - 1))
@@ -188,7 +189,7 @@ class Orders:
         return True
 
     def settle(self) -> None:
-        """Bring every order up to date with the clock: expire, renew, issue, and store in a vault."""
+        """Do the due work on every order: expire, renew, issue a certificate, and store the certificate in vaults."""
         now = self._kernel.clock.now()
         with self._kernel.journal.apart():
             for order in self:
@@ -215,7 +216,7 @@ class Orders:
         return order.certificate
 
     def store(self, order: Order, stored: Stored, at: datetime | None = None) -> None:
-        """Store the newest certificate as a new version of the vault secret, if the vault allows this."""
+        """Store the order's certificate in the vault secret, if the certificate is new and the vault allows it."""
         if order.status == "Denied":
             stored.status = "CertificateOrderFailed"
         elif order.external_key:
@@ -248,7 +249,7 @@ def _is_verified(order: Order, now: datetime) -> bool:
 
 
 def _refusal(vault: Vault) -> str | None:
-    """Return the status that names why the vault refuses certificates, or None if the vault accepts them."""
+    """Return the order's status for a vault that refuses certificates, or None if the vault accepts certificates."""
     refusals = (vault.refusal(REGISTRATION, operation) for operation in NEEDS)
     first = next((refusal for refusal in refusals if refusal is not None), None)
     if first is None:

@@ -1,4 +1,4 @@
-"""The routes of ARM for certificate orders."""
+"""The routes of ARM for orders of purchased certificates."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,10 @@ def list_orders(call: Call) -> Response:
 
 
 def get_order(call: Call) -> Response:
-    """Respond with one certificate order. The first read ends a long-running write of the order."""
+    """Respond with one certificate order.
+
+    The first read of an order still shows the provisioning state `InProgress`, and then ends this state.
+    """
     order = _found(call)
     answer = order_json(order, call.world.clock.now())
     order.in_progress = False
@@ -30,9 +33,9 @@ def get_order(call: Call) -> Response:
 
 
 def put_order(call: Call) -> Response:
-    """Buy a certificate, or change an existing order, and respond with 201.
+    """Buy a certificate, or change an existing order; the response to an accepted request is a 201.
 
-    The order's provisioning state is `InProgress` until a client reads the order.
+    After a PUT, the order's provisioning state is `InProgress` until a client has read the order.
     """
     properties = _properties(call)
     order = call.world.orders.get(_id(call))
@@ -48,7 +51,9 @@ def put_order(call: Call) -> Response:
 
 
 def patch_order(call: Call) -> Response:
-    """Change only the properties of the order that the request names.
+    """Change the properties of the order that the request names.
+
+    Other properties stay, unless the simulation's knob `order_patch_forgets` is on.
 
     Azure requires the product type in every PATCH of an order (azure-rest-api-specs).
     """
@@ -64,7 +69,8 @@ def patch_order(call: Call) -> Response:
 def delete_order(call: Call) -> Response:
     """Delete the order, unless App Service still has a certificate that was imported from this order.
 
-    Azure docs, "Delete an App Service certificate", describe that Azure refuses to delete an order with imports.
+    According to Azure docs, "Delete an App Service certificate", Azure refuses to delete an order whose certificate is
+    imported.
     """
     order = call.world.orders.get(_id(call))
     if order is None:
@@ -81,7 +87,7 @@ def delete_order(call: Call) -> Response:
 
 
 def renew(call: Call) -> Response:
-    """Begin to renew the order, which costs a purchase."""
+    """Begin to renew the order, which counts as one more purchase."""
     order = _found(call)
     if reasons := order.not_renewable(call.world.clock.now()):
         raise refusals.bad(f"The certificate order {order.name} cannot be renewed: {', '.join(reasons)}.")
@@ -90,7 +96,7 @@ def renew(call: Call) -> Response:
 
 
 def reissue(call: Call) -> Response:
-    """Begin to issue the order's certificate again with a new key."""
+    """Begin to issue the order's certificate again (reissue) with another private key."""
     order = _found(call)
     if order.shown_status(call.world.clock.now()) != "Issued":
         raise refusals.bad(f"The certificate order {order.name} is {order.status} and cannot be rekeyed.")
@@ -99,14 +105,14 @@ def reissue(call: Call) -> Response:
 
 
 def verify(call: Call) -> Response:
-    """Look for the token in public DNS; the response does not tell whether the token was there."""
+    """Look for the order's token in public DNS; the response does not tell whether a record had the token."""
     call.world.orders.verify(_found(call))
     call.world.orders.settle()
     return Response(204)
 
 
 def actions(call: Call) -> Response:
-    """Respond with the history of the order."""
+    """Respond with the history of the order: each action with its time."""
     shown = [{"actionType": kind, "createdAt": zulu(at)} for kind, at in _found(call).actions]
     return json_response(200, shown)
 
@@ -126,7 +132,7 @@ def get_stored(call: Call) -> Response:
 
 
 def put_stored(call: Call) -> Response:
-    """Store the order's certificate in this vault secret, now and after each renewal."""
+    """Store the order's certificate in the vault secret that the request names, now and after each renewal."""
     order, properties = _found(call), _properties(call)
     vault, secret = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
     if not vault or not secret:

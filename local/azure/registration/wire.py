@@ -14,10 +14,10 @@ Item = dict[str, Any]
 
 
 def order_json(order: Order, now: datetime) -> Item:
-    """Return the order as ARM writes it.
+    """Return the certificate order in the JSON form of ARM.
 
-    In certificate orders that azure-cli recorded in 2022, `type` is short and `expirationTime` has no UTC offset. An
-    order whose certificate was never stored in a vault has no `certificates`.
+    In traffic that azure-cli recorded in 2022, a certificate order has a short `type` and an `expirationTime` without a
+    UTC offset. The JSON of an order without a vault secret has no field `certificates`.
     """
     ends = order.ends
     next_renewal = ends - AUTOMATIC if ends and order.auto_renew else None
@@ -58,7 +58,7 @@ def _place(stored: Stored) -> Item:
 
 
 def stored_json(order: Order, name: str) -> Item:
-    """Return one of the vault secrets of the order, as ARM writes it."""
+    """Return one of the vault secrets of the order, in the JSON form of ARM."""
     identity = {"id": f"{order.id}/certificates/{name}", "name": name, "type": f"{ORDER_TYPE}/certificates"}
     return {**identity, "location": "global", "properties": _place(order.stored[name])}
 

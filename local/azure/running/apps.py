@@ -1,7 +1,7 @@
-"""Running apps: processes that a start made, and the certificates that each process found at its start.
+"""The running apps of sites: their processes, and the certificates that each process found at its start.
 
-An app presents a private certificate to a partner. An app may also need a public certificate, to verify what a partner
-signed.
+An app may present a private certificate to a simulated partner server. An app may also need a public certificate, for
+instance to verify a signature of the simulated partner server.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -29,11 +29,12 @@ Scripted = tuple[int, Mapping[str, str], str]
 
 
 class Partner:
-    """A partner that apps call over TLS, and which a test may change at any time.
+    """A simulated partner server, which apps call over TLS and which a test may change at any time.
 
-    `own` is the private authority that issued the partner's certificate. An app trusts a private authority only if the
-    app has the root of this authority. If `own` is None, the local authority issued the partner's certificate, and
-    every app trusts the partner. A partner that is `open_to_all` asks for no client certificate.
+    `own` is the private certificate authority that issued the certificate of the simulated partner server. An app
+    trusts a private certificate authority only if the app has loaded the root certificate of this authority. If `own`
+    is None, the local authority issued the server's certificate, and every app trusts the simulated partner server. A
+    simulated partner server that is `open_to_all` requires no client certificate.
     """
 
     def __init__(
@@ -45,9 +46,9 @@ class Partner:
         own: Authority | None = None,
         open_to_all: bool = False,
     ) -> None:
-        """Make a partner that accepts only these thumbprints.
+        """Make a simulated partner server that accepts only client certificates with these thumbprints.
 
-        If `accepts` is None, the partner accepts every client certificate of the local authority.
+        If `accepts` is None, the simulated partner server accepts every client certificate of the local authority.
         """
         self.name, self.own, self.open_to_all = name, own, open_to_all
         self._changes = changes
@@ -55,11 +56,11 @@ class Partner:
 
     @property
     def host_name(self) -> str:
-        """The host name at which apps call the partner."""
+        """The host name at which apps call the simulated partner server."""
         return f"{self.name}.{PARTNER_DOMAIN}".lower()
 
     def accept_only(self, *thumbprints: str) -> None:
-        """Accept only these thumbprints from now on, in upper or lower case."""
+        """Accept only client certificates with these thumbprints from now on, in upper or lower case."""
         self._pinned = _pins(thumbprints)
         self._changes.note()
 
@@ -69,28 +70,28 @@ class Partner:
         self._changes.note()
 
     def move_to(self, authority: Authority | None) -> None:
-        """Present a certificate of this authority from now on.
+        """Present a server certificate of this certificate authority to apps from now on.
 
-        If `authority` is None, the partner presents a certificate of the local authority.
+        If `authority` is None, the simulated partner server presents a certificate of the local authority.
         """
         self.own = authority
         self._changes.note()
 
     def is_trusted_with(self, roots: Roots) -> bool:
-        """Return True if a client trusts the partner, given these roots in addition to the public ones.
+        """Return True if a client with these additional root certificates trusts the simulated partner server.
 
-        This function sends nothing over the network.
+        The certificates are compared in memory, without a network connection.
         """
         return self.own is None or any(is_trusted_through(root, self.own.issuer) for root in roots)
 
     def admits(self, thumbprint: str) -> bool:
-        """Return True if the partner accepts a client certificate that has passed the TLS handshake."""
+        """Return True if the simulated partner server accepts a client certificate with this thumbprint."""
         return self._pinned is None or thumbprint in self._pinned
 
     def accepts(self, certificate: ImportedCertificate) -> bool:
-        """Return True if the partner would accept a call with this certificate and its chain.
+        """Return True if the simulated partner server would accept a call with this certificate and its chain.
 
-        This function sends nothing over the network.
+        The certificates are compared in memory, without a network connection.
         """
         return _is_trusted_client(certificate.public_der, certificate.chain_pem) and self.admits(certificate.thumbprint)
 
@@ -102,7 +103,7 @@ class Process:
     loaded: Loaded
     """The certificates that App Service loaded into the process at its start."""
     certificate: ImportedCertificate | None
-    """The certificate that the app presents to its partner, or None if the process found none."""
+    """The certificate that the app presents to its simulated partner server, or None if none was found."""
     up_at: datetime
     """The time from which the process answers."""
     gone_at: datetime | None = None
@@ -113,22 +114,22 @@ class Process:
     """The roots that the process trusts in addition to the public ones."""
 
     def answers(self, now: datetime) -> bool:
-        """Return True if the process answers at this moment."""
+        """Return True if the app's process answers requests at this moment."""
         return self.up_at <= now and not self.is_gone(now)
 
     def is_gone(self, now: datetime) -> bool:
-        """Return True if the process has ended by this moment."""
+        """Return True if the app's process has ended by this moment."""
         return self.gone_at is not None and self.gone_at <= now
 
 
 @dataclass(slots=True)
 class App:
-    """An app on a site or slot."""
+    """A simulated app on an App Service site or slot."""
 
     site_id: str
     """The resource id of the site or slot."""
     partner: Partner
-    """The partner that the app calls."""
+    """The simulated partner server that the app calls."""
     chosen: Chosen
     """The way in which the app chooses its certificates."""
     probe: str = PROBE
@@ -150,13 +151,13 @@ class App:
     """The roots that the app's environment had when the app was last started after a stop."""
 
     def answering(self, now: datetime) -> list[Process]:
-        """Return the processes that answer at this moment, oldest first."""
+        """Return the app's processes that answer requests at this moment, oldest first."""
         return [process for process in self.processes if process.answers(now)]
 
     def comes_up(self) -> bool:
-        """Return True if a start of the app that happens now brings up a process.
+        """Count one start of the app, and return True if the start brings up a process.
 
-        Each call of this function counts as one start.
+        A test may script starts of an app that fail (`failing_starts`).
         """
         if self.failing_starts:
             self.failing_starts -= 1
@@ -164,16 +165,16 @@ class App:
         return self.failing_starts is not None
 
     def visit(self) -> int:
-        """Return the number of a new visit; visits go to the answering processes in turn."""
+        """Return the number of a new request to the app; requests go to the answering processes in turn."""
         self.visits += 1
         return self.visits - 1
 
     def replace_processes(self, fresh: Process, now: datetime, overlap: float) -> None:
-        """Let the fresh process replace the newest process that answers.
+        """Let the fresh process of the app replace the newest process that answers requests.
 
-        The replaced process ends `overlap` seconds after the fresh process is up. A process that is still starting is
-        dropped, because the fresh process overtakes it. A process that was already being replaced keeps its planned
-        end.
+        The replaced process ends `overlap` seconds after the fresh process is up. An older process that is still
+        starting is dropped, because the fresh process overtakes the older process. A process that was already being
+        replaced keeps its planned end.
         """
         kept = self.answering(now)
         for process in kept[-1:]:
@@ -182,13 +183,13 @@ class App:
 
 
 class Apps:
-    """The apps of a world, by site id in upper or lower case.
+    """The apps of a simulated Azure, by the resource id of the site in upper or lower case.
 
-    Code that reads or changes the apps holds the world's lock.
+    Code that reads or changes the apps has to hold the lock of the simulated Azure.
     """
 
     def __init__(self, kernel: Kernel, web: WebState) -> None:
-        """Begin without apps and partners. Each app will follow the starts and stops of its site."""
+        """Begin without apps and partners. Each app starts and stops together with its site."""
         self._kernel = kernel
         self._web = web
         web.add_follower(self.follow)
@@ -203,16 +204,19 @@ class Apps:
         own: Authority | None = None,
         open_to_all: bool = False,
     ) -> Partner:
-        """Return a new partner that accepts only these thumbprints.
+        """Return a new simulated partner server that accepts only client certificates with these thumbprints.
 
-        If `accepts` is None, the partner accepts every client certificate of the local authority.
+        If `accepts` is None, the simulated partner server accepts every client certificate of the local authority.
         """
         partner = Partner(name, self._kernel.changes, accepts, own=own, open_to_all=open_to_all)
         self.partners[partner.host_name] = partner
         return partner
 
     def add(self, site: Site, partner: Partner, chosen: Chosen, probe: str = PROBE) -> App:
-        """Return the new app of the site. The app starts if the site is running."""
+        """Add an app to the site, and return the app.
+
+        The new app starts immediately if its site is running.
+        """
         app = self._apps[site.id.lower()] = App(site.id, partner, chosen, probe)
         current = self._web.sites.get(site.id) or site
         self.follow(current, starts=current.state == RUNNING, from_stop=True)
@@ -229,7 +233,8 @@ class Apps:
     def follow(self, site: Site, *, starts: bool, from_stop: bool) -> None:
         """End the app's processes if its site stopped, or start a process if its site started.
 
-        The roots of the app's environment reach the app only at a start after a stop, or at its first start.
+        The root certificates of an App Service Environment reach an app only at its first start and at starts after a
+        stop.
         """
         app = self.of(site)
         if app is None:
@@ -241,11 +246,11 @@ class Apps:
             self._start(app, site)
 
     def troubles(self) -> tuple[str, ...]:
-        """Return every reason why an app on a running site would fail, as sentences.
+        """Return a sentence for each reason why an app on a running site would fail.
 
-        This function checks each process that answers or is starting. This function also checks the process that a
-        start would make now from the present settings and certificates. This function sends nothing over the network. A
-        sentence names sites and thumbprints, and never the value of a setting.
+        The check covers each process that answers or is starting, and the process that a start of the app would make
+        now. The check of the apps sends nothing over the network. A sentence about a failing app does not quote the
+        value of an app setting.
         """
         with self._kernel.lock:
             return tuple(trouble for app in self._apps.values() for trouble in self._troubles(app))
@@ -300,9 +305,9 @@ def _pins(thumbprints: Collection[str] | None) -> frozenset[str] | None:
 
 @lru_cache(maxsize=512)
 def _is_trusted_client(der: bytes, chain_pem: bytes) -> bool:
-    """Return True if a TLS server that trusts only the local root accepts the certificate and chain.
+    """Return True if a TLS server that trusts only the local root accepts the client certificate with its chain.
 
-    This function ignores the dates of the certificate.
+    The check ignores the dates of the client certificate.
     """
     return _is_for_clients(x509.load_der_x509_certificate(der)) and leads_to_root(der, chain_pem)
 

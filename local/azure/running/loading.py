@@ -1,9 +1,10 @@
-"""The loading of certificates from a webspace or site into an app's process, and how the app finds them there.
+"""The loading of certificates into the process of an app, and how the app finds a certificate there.
 
-`WEBSITE_LOAD_CERTIFICATES` names thumbprints of private and public certificates, or `*` for all (Azure docs,
-configure-ssl-certificate-in-code). On Windows, App Service puts the named certificates into a certificate store. On
-Linux and in Windows containers, App Service writes files that are named after the thumbprints. The certificates of Flex
-Consumption sites have a switch of their own instead of this setting (az CLI 2.91).
+The app setting `WEBSITE_LOAD_CERTIFICATES` names thumbprints of private and public certificates, or `*` for all (Azure
+docs, configure-ssl-certificate-in-code). On Windows, App Service puts the certificates that `WEBSITE_LOAD_CERTIFICATES`
+names into a certificate store. On Linux and in Windows containers, App Service writes the loaded certificates to files
+that are named after their thumbprints. A certificate that belongs to a Flex Consumption site has its own switch instead
+of the setting `WEBSITE_LOAD_CERTIFICATES` (az CLI 2.91).
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,7 +36,7 @@ class Chosen:
     An app with only this field makes no calls.
     """
     anonymous: bool = False
-    """True if the app calls its partner without a certificate."""
+    """True if the app calls its simulated partner server without a certificate."""
 
     def __post_init__(self) -> None:
         ways = bool(self.setting) + bool(self.subject) + self.anonymous
@@ -46,13 +47,13 @@ class Chosen:
 
     @property
     def calls(self) -> bool:
-        """True if the app calls its partner."""
+        """True if the app calls a simulated partner server."""
         return bool(self.setting or self.subject or self.anonymous)
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The certificates that one process holds from its start to its end."""
+    """The certificates that one process of an app holds from its start to its end."""
 
     platform: Platform
     certificates: tuple[ImportedCertificate, ...] = field(repr=False)
@@ -73,9 +74,9 @@ class Loaded:
         return self._by_thumbprint(value) or self._files().get(self._spelling(value))
 
     def trusted(self, chosen: Chosen, settings: Mapping[str, str]) -> str | None:
-        """Return the thumbprint of the public certificate that the app needs, or None if the app does not find it.
+        """Return the thumbprint of the public certificate that the app needs, or None if the app lacks it.
 
-        The app's setting names the certificate by thumbprint or by file path.
+        The app setting names the public certificate by thumbprint or by file path.
         """
         value = settings.get(chosen.trusts or "", "")
         if value.upper() in self.public:
@@ -107,14 +108,14 @@ class Loaded:
         }
 
     def _spelling(self, path: str) -> str:
-        """Return the path as the file system compares it. Linux paths distinguish upper and lower case."""
+        """Return the path in the spelling that the file system compares: unchanged on Linux, else in lower case."""
         return path if self.platform == "linux" else path.lower()
 
 
 def load(site: Site, private: Iterable[Certificate], public: Iterable[PublicCertificate]) -> Loaded:
     """Return the certificates that a process of the site would hold if the process started now.
 
-    `private` and `public` are the certificates that the site may use.
+    `private` and `public` are the private and the public certificates that the site may use.
     """
     wanted = frozenset(load_list(site.settings))
     held = {
@@ -139,10 +140,11 @@ def _is_named(thumbprint: str, wanted: frozenset[str]) -> bool:
 
 
 def _is_in_reach(site: Site, certificate: PublicCertificate) -> bool:
-    """Return True if the site's code can read the store in which the public certificate is.
+    """Return True if the code of the site can read the certificate store that holds the public certificate.
 
-    On Windows, code reads only the user's store. In an App Service Environment, code also reads the machine's store
-    (Azure docs, configure-ssl-certificate-in-code, Isolated tier).
+    On Windows outside of an App Service Environment, code reads public certificates only in the user's store. In an App
+    Service Environment, code on Windows also reads the machine's certificate store (Azure docs,
+    configure-ssl-certificate-in-code, Isolated tier).
     """
     return _platform(site) != "windows" or certificate.location == CURRENT_USER or site.environment is not None
 

@@ -1,10 +1,10 @@
-"""The roots that a process trusts in addition to the public ones, from its environment and from its plan.
+"""The root certificates that an app trusts in addition to the public roots: from its environment and from its plan.
 
 The root certificates of an environment reach an app's trust store when the app is stopped and started (Azure docs, App
-Service Environment, overview of certificates). A restart of the app does not load new root certificates.
-`WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of `WEBSITE_LOAD_ROOT_CERTIFICATES` is a list of
-thumbprints of public certificates, with commas and without blanks. `WEBSITE_LOAD_ROOT_CERTIFICATES` applies to all apps
-of the plan.
+Service Environment, overview of certificates). A restart of an app does not load new root certificates of its
+environment. The app setting `WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of the app setting
+`WEBSITE_LOAD_ROOT_CERTIFICATES` is a list of thumbprints of public certificates, with commas and without blanks. The
+setting `WEBSITE_LOAD_ROOT_CERTIFICATES` of one app applies to all apps of its plan.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ Roots = tuple[bytes, ...]
 
 
 def injected(web: WebState, site: Site) -> Roots:
-    """Return the roots that the site's environment puts into the trust store of an app that starts now.
+    """Return the root certificates that the site's App Service Environment gives to an app that starts now.
 
-    Outside of an App Service Environment, this function returns no roots.
+    The result is empty for a site outside of an App Service Environment.
     """
     if site.environment is None:
         return ()
@@ -28,9 +28,9 @@ def injected(web: WebState, site: Site) -> Roots:
 
 
 def listed(web: WebState, site: Site) -> Roots:
-    """Return the roots that are listed by the running Windows code apps on the site's plan.
+    """Return the roots that the plan's running Windows code apps list in `WEBSITE_LOAD_ROOT_CERTIFICATES`.
 
-    A listed root has to be among the public certificates of the sites on this plan.
+    A root that `WEBSITE_LOAD_ROOT_CERTIFICATES` lists has to be a public certificate of a site on the same plan.
     """
     if not _supports_list(site):
         return ()

@@ -1,4 +1,4 @@
-"""The notice of changes: listeners are called after every request or event that changed the world."""
+"""Change notices: listeners are called after each request or other action that changed the simulated Azure."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 class Changes:
     """The listeners to changes of a world, and the batches that group several changes into one.
 
-    A batch holds the world's lock, so that nobody sees a request half done.
+    A batch of changes holds the lock of the simulated Azure, so that other requests do not see the batch half done.
     """
 
     def __init__(self, lock: threading.RLock) -> None:
@@ -19,7 +19,7 @@ class Changes:
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call the listener after each change from now on, while the world is locked."""
+        """Call the listener after each later change or batch of changes, while the simulated Azure is locked."""
         self._listeners.append(listener)
 
     def forget(self, listener: Callable[[], None]) -> None:
@@ -28,7 +28,7 @@ class Changes:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Treat all changes inside this context as one change."""
+        """Treat all changes inside this context as one change, unless `settle` is called in between."""
         with self._lock:
             self._depth += 1
             try:
@@ -44,9 +44,9 @@ class Changes:
             self._pending = True
 
     def settle(self) -> None:
-        """Call the listeners now if the world has changed, even inside a batch.
+        """Call the listeners now if the simulated Azure has changed since their last call, even inside a batch.
 
-        Changes after this call count as a separate change, such as the edit of another client.
+        Changes after a call of `settle` count as a separate change, for instance the edit of another client.
         """
         with self._lock:
             pending, self._pending = self._pending, False

@@ -23,9 +23,9 @@ class Clock:
 
     @staticmethod
     def real(now: Callable[[], datetime] = _real_now, sleep: Callable[[float], None] | None = None) -> "Clock":
-        """Return a clock that follows real time, plus the time that `advance` adds.
+        """Return a clock that follows real time, plus the time that calls of `advance` or `set` add.
 
-        The method `sleep` of this clock really sleeps.
+        The method `sleep` of a clock that follows real time waits in real time by default.
         """
         return _RealClock(now, sleep or time.sleep)  # noqa: TID251 - only this function sleeps for a world
 

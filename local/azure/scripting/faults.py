@@ -30,13 +30,13 @@ _writes_back: ContextVar[int] = ContextVar("writes_back", default=0)
 
 
 def writes_back() -> int:
-    """Return how many writes behind the present the state is that the current request sees."""
+    """Return the number of the last writes whose results the current request does not see."""
     return _writes_back.get()
 
 
 @contextmanager
 def seen_from(writes: int) -> Iterator[None]:
-    """Let requests inside this context see the state from this many writes ago."""
+    """Let reads inside this context see the state of the simulated Azure before the last `writes` writes."""
     token = _writes_back.set(writes)
     try:
         yield
@@ -48,7 +48,8 @@ def seen_from(writes: int) -> Iterator[None]:
 class Fault:
     """One scripted fault: its kind, the requests that it strikes, and how often it strikes.
 
-    `method`, `host` and `path` are regular expressions, which match anywhere in the request, in upper or lower case.
+    `method`, `host` and `path` are regular expressions for parts of the request's method, host name and path, in upper
+    or lower case.
     """
 
     kind: Kind
@@ -87,7 +88,7 @@ class Fault:
         return self.times is not None and self.strikes >= self.times
 
     def due(self, request: Request) -> bool:
-        """Return True if the fault strikes this request; a request that passes is counted down in `skip`."""
+        """Return True if the fault strikes this request; a matching request that `skip` lets pass lowers `skip`."""
         if self.is_over or not self.matches(request):
             return False
         if self.skip > 0:
@@ -99,13 +100,13 @@ class Fault:
 
 @dataclass(slots=True)
 class Bucket:
-    """The tokens of a throttle: each request takes one token, and the world's clock refills the bucket."""
+    """The token bucket of a scripted throttle: each matching request takes one token, and time refills the bucket."""
 
     tokens: float
     at: datetime
 
     def take(self, fault: Fault, now: datetime) -> int | None:
-        """Return the number of requests that may still pass after this one, or None to refuse this request."""
+        """Take a token and return the number of whole tokens left, or return None if the request has to be refused."""
         refilled = self.tokens + (now - self.at).total_seconds() * fault.refill
         self.tokens, self.at = min(float(fault.bucket), refilled), now
         if self.tokens < 1:
@@ -115,7 +116,7 @@ class Bucket:
 
 
 class Faults:
-    """The faults of a world, in the order in which a test scripted them."""
+    """The scripted faults of a simulated Azure, in the order in which tests added the faults."""
 
     def __init__(self, clock: Clock, journal: Journal) -> None:
         """Begin without faults."""
@@ -126,7 +127,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(self, *faults: Fault) -> None:
-        """Let these faults strike from now on."""
+        """Add faults, which strike matching requests from now on."""
         with self._lock:
             self._faults.extend(faults)
 
@@ -137,15 +138,16 @@ class Faults:
             self._buckets.clear()
 
     def all(self) -> tuple[Fault, ...]:
-        """Return all faults, including those that are over, so that a test can see which faults struck."""
+        """Return all scripted faults, including finished faults, so that a test can see which faults struck."""
         with self._lock:
             return tuple(self._faults)
 
     def around(self, request: Request, call: Call) -> Response:
         """Return the response to the request under the scripted faults; raise Drop if a fault drops the connection.
 
-        Every matching latency and throttle applies to the request, and so does the first matching fault of another
-        kind. The caller must not hold the world's lock, because a latency sleeps while other requests continue.
+        All matching latencies and throttles apply to the request, and also the first other matching fault if no
+        throttle refuses the request. The caller of `around` must not hold the lock of the simulated Azure, because a
+        latency sleeps while other requests continue.
         """
         pauses, throttles, fault = self._draw(request)
         for pause in pauses:
@@ -216,7 +218,7 @@ def _too_many(request: Request, fault: Fault) -> Response:
 
 
 def _site_lock(fault: Fault, _request: Request, _call: Call) -> Response:
-    """Refuse a change during another change of the site (recorded azure-libraries-for-java traffic)."""
+    """Refuse a change as if another change of the site was in progress (recorded azure-libraries-for-java traffic)."""
     template = "Cannot acquire exclusive lock to create, update or delete this site. Retry the request later."
     return web_error(429, "429", "59206", template).adding(_retry_after(fault))
 

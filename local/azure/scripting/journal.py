@@ -1,4 +1,4 @@
-"""The journal of a world: every request with its sender and its status, and what each write changed.
+"""The journal of a simulated Azure: each request with its sender and its status, and the changes that it made.
 
 The journal records no request or response body, and therefore no secret.
 """
@@ -40,7 +40,7 @@ class Entry:
 
     @property
     def change(self) -> str:
-        """The changes in words, or an empty string if the request changed nothing."""
+        """The changes of the journal entry in words, or an empty string if the request changed nothing."""
         return "; ".join(self.changes)
 
     @property
@@ -52,12 +52,12 @@ class Entry:
         return self.method in WRITES or (self.method == "POST" and bool(self.changes))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry as JSON-ready values."""
+        """Return the journal entry as JSON-ready values."""
         return asdict(self) | {"at": self.at.isoformat(), "change": self.change}
 
 
 class Journal:
-    """The entries of a world, oldest first."""
+    """The journal of a simulated Azure: its entries, oldest first."""
 
     def __init__(self, clock: Clock) -> None:
         """Begin without entries."""
@@ -68,9 +68,9 @@ class Journal:
 
     @contextmanager
     def recording(self, request: Request, principal: str | None = None) -> Iterator[Entry]:
-        """Record the request, and add every change noted inside this context to its entry.
+        """Record the request in the journal, together with the changes that are noted inside this context.
 
-        The caller sets the status of the entry.
+        The caller has to set the HTTP status of the journal entry.
         """
         entry = self._append(request.method, request.host, request.path, principal)
         token = self._current.set(entry)
@@ -80,18 +80,18 @@ class Journal:
             self._current.reset(token)
 
     def note(self, change: str) -> None:
-        """Record a change in the entry of the current request.
+        """Record a change in the journal entry of the current request.
 
-        Outside of a request, the change gets its own entry with the method `PLATFORM`.
+        A change outside of a request gets its own journal entry with the method `PLATFORM`.
         """
         entry = self._current.get() or self._append(PLATFORM, "", "", None)
         entry.changes.append(change)
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Record changes inside this context in entries of their own, even during a request.
+        """Record changes inside this context in separate journal entries, even during a request.
 
-        Changes that no request made come from Azure itself or from a simulated other client.
+        A change without a request comes from Azure itself, or from a simulated client other than Certroll.
         """
         token = self._current.set(None)
         try:
@@ -100,7 +100,7 @@ class Journal:
             self._current.reset(token)
 
     def note_fault(self, fault: str) -> None:
-        """Record that a scripted fault struck the current request."""
+        """Record in the journal that a scripted fault struck the current request."""
         if (entry := self._current.get()) is not None:
             entry.fault = fault
 
@@ -110,11 +110,11 @@ class Journal:
             return tuple(self._entries)
 
     def writes(self, host: str | None = None) -> tuple[Entry, ...]:
-        """Return the requests that asked for a change, for one host or for all hosts."""
+        """Return the journal entries of requests that asked for a change, for one host or for all hosts."""
         return tuple(entry for entry in self._requests(host) if entry.is_write)
 
     def reads(self, host: str | None = None) -> tuple[Entry, ...]:
-        """Return the requests that asked for no change, for one host or for all hosts."""
+        """Return the journal entries of requests that asked for no change, for one host or for all hosts."""
         return tuple(entry for entry in self._requests(host) if not entry.is_write)
 
     def counts(self, host: str | None = None) -> dict[str, int]:
@@ -122,15 +122,15 @@ class Journal:
         return dict(Counter(entry.method for entry in self._requests(host)))
 
     def changes(self) -> tuple[str, ...]:
-        """Return every change in words and in order, including the changes that Azure made by itself."""
+        """Return all changes in the journal in words and in order, including changes that Azure made by itself."""
         return tuple(change for entry in self.entries() for change in entry.changes)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return all entries as JSON-ready values."""
+        """Return all entries of the journal as JSON-ready values."""
         return [entry.to_json() for entry in self.entries()]
 
     def clear(self) -> None:
-        """Remove all entries; the numbers of new entries start at 1 again."""
+        """Remove all entries of the journal; the numbers of new entries start at 1 again."""
         with self._lock:
             self._entries.clear()
 

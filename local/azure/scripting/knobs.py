@@ -1,4 +1,4 @@
-"""The knobs of a world: switches for undocumented behaviour of Azure, and for limits that a test wants small."""
+"""The knobs of the simulation: settings for undocumented behaviour of Azure, and for limits that a test wants small."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 @dataclass(slots=True)
 class Knobs:
-    """The knobs of a world: switches for doubts about Azure.
+    """The knobs of the simulation: settings for behaviour that the sources about Azure leave open.
 
-    A client has to succeed under every setting of the knobs.
+    A client such as Certroll has to work under every setting of the simulation's knobs.
     """
 
     sync_moves_bindings: bool = True
@@ -127,7 +127,7 @@ class Knobs:
     """The number of entries in a page of a list; a small value makes every client follow nextLink."""
 
     def turn(self, **settings: Any) -> None:  # noqa: ANN401 - comes as JSON from the control port
-        """Set these knobs; raise a KeyError that lists all knobs if a name is unknown."""
+        """Set these knobs of the simulation; raise a KeyError that lists all knobs if a name is unknown."""
         known = {knob.name for knob in fields(self)}
         if unknown := sorted(set(settings) - known):
             raise KeyError(f"No knob named {', '.join(unknown)}; there are {', '.join(sorted(known))}.")

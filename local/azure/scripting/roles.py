@@ -16,14 +16,17 @@ class Assignment:
     right: Right
 
     def concerns(self, principal: str | None, resource_id: str) -> bool:
-        """Return True if the exception applies to this principal and resource."""
+        """Return True if the exception from full rights applies to this principal and resource."""
         same = self.principal in {EVERYONE, (principal or "").lower()}
         below = resource_id.lower() + "/"
         return same and below.startswith(self.scope + "/")
 
 
 class Roles:
-    """The rights of all principals in ARM, on scopes. A scope is a resource id, or a parent of resource ids."""
+    """The rights of principals in ARM on scopes.
+
+    A scope in ARM is a resource id, or a parent of resource ids.
+    """
 
     def __init__(self) -> None:
         """Begin without exceptions."""
@@ -34,11 +37,11 @@ class Roles:
         self._add(scope, principal, "nothing")
 
     def read_only(self, scope: str, principal: str = EVERYONE) -> None:
-        """Let the principal read, but not change, the scope and everything below it."""
+        """Let the principal read, but not change, the scope and all resources below the scope."""
         self._add(scope, principal, "read")
 
     def restore(self, scope: str) -> None:
-        """Remove every exception at exactly this scope."""
+        """Remove all exceptions from full rights at exactly this scope."""
         self._exceptions = [kept for kept in self._exceptions if kept.scope != _normal(scope)]
 
     def may_read(self, principal: str | None, resource_id: str) -> bool:

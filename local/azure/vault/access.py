@@ -75,7 +75,7 @@ A permission without an entry has the data action `{permission}/action`.
 
 
 def data_action(operation: str) -> str:
-    """Return the data action of an operation such as `secrets/get`, relative to `VAULTS`."""
+    """Return the data action of an operation such as `secrets/get`, without the prefix `Microsoft.KeyVault/vaults`."""
     return ACTIONS.get(operation, f"{operation}/action")
 
 
@@ -92,8 +92,8 @@ def role(name_or_id: str) -> Role:
 class RoleAssignment:
     """A role assignment: a principal has a role at a scope and at everything below the scope.
 
-    The condition of a role assignment is stored and shown, but not evaluated. A role assignment with a condition gives
-    no access.
+    The condition of a role assignment is stored and shown, but not evaluated. In the local Azure, a role assignment
+    with a condition gives no access.
     """
 
     name: str
@@ -106,30 +106,33 @@ class RoleAssignment:
 
     @property
     def id(self) -> str:
-        """The resource id of the assignment."""
+        """The resource id of the role assignment."""
         return f"{self.scope.rstrip('/')}/providers/Microsoft.Authorization/roleAssignments/{self.name}"
 
     @property
     def what(self) -> tuple[str, str, str]:
-        """The unique key of the assignment: principal, role and scope."""
+        """The unique key of the role assignment: principal, role and scope."""
         return self.principal.lower(), self.role.id, self.scope.rstrip("/").lower()
 
     def reaches(self, resource_id: str) -> bool:
-        """Return True if the assignment's scope is this resource or a parent of it."""
+        """Return True if the scope of the role assignment is this resource or a parent of this resource."""
         return is_within(resource_id, self.scope)
 
     def gives(self, principal: str, resource_id: str, since: datetime) -> bool:
-        """Return True if the principal has had the role on this resource since this moment."""
+        """Return True if the principal has had the role on this resource at least since this moment."""
         own = self.concerns(principal) and self.condition is None
         return own and self.reaches(resource_id) and self.created <= since
 
     def concerns(self, principal: str) -> bool:
-        """Return True if the assignment belongs to the principal with this object id."""
+        """Return True if the role assignment belongs to the principal with this object id."""
         return self.principal.casefold() == principal.casefold()
 
 
 def is_within(resource_id: str, scope: str) -> bool:
-    """Return True if the resource is the scope itself or below it. The scope `/` contains every resource."""
+    """Return True if the resource is the scope itself or below the scope.
+
+    The scope `/` contains every resource.
+    """
     return f"{resource_id.rstrip('/').lower()}/".startswith(f"{scope.rstrip('/').lower()}/")
 
 
@@ -143,8 +146,8 @@ def assignment(principal: str, role_name: str, scope: str, created: datetime) ->
 class AccessPolicy:
     """An access policy: the permissions of one principal in a vault that does not use roles.
 
-    A permission is a word of Key Vault, such as `Get`, `list` or `all`. A policy with an `application_id` is for users
-    of this application, and not for the principal itself.
+    A permission in an access policy is a word such as `Get`, `list` or `all`, in upper or lower case. An access policy
+    with an `application_id` is for users of this application, and not for the principal itself.
     """
 
     object_id: str
@@ -154,18 +157,18 @@ class AccessPolicy:
     application_id: str | None = None
 
     def concerns(self, principal: str) -> bool:
-        """Return True if the policy belongs to the principal with this object id."""
+        """Return True if the access policy belongs to the principal with this object id."""
         return self.application_id is None and self.object_id.casefold() == principal.casefold()
 
     def is_about(self, other: "AccessPolicy") -> bool:
-        """Return True if both policies have the same principal and the same application."""
+        """Return True if both access policies have the same principal and the same application."""
         mine, its = (policy.object_id + (policy.application_id or "") for policy in (self, other))
         return mine.casefold() == its.casefold()
 
     def lets(self, operation: str) -> bool:
         """Return True if the access policy allows this operation.
 
-        The permission `all` does not include purge, which is a guess.
+        In the local Azure, the permission `all` does not include purge, which is a guess.
         """
         kind, _, verb = operation.partition("/")
         granted = {word.casefold() for word in {"secrets": self.secrets, "certificates": self.certificates}[kind]}
@@ -174,7 +177,10 @@ class AccessPolicy:
 
 @dataclass(frozen=True, slots=True)
 class NetworkRules:
-    """The firewall rules of a vault, as ARM shows them. By default, trusted services bypass the firewall."""
+    """The firewall rules of a vault, which ARM shows.
+
+    By default, Microsoft's trusted services bypass the firewall of a vault.
+    """
 
     bypass: str = TRUSTED_SERVICES
     default_action: str = "Allow"
@@ -217,9 +223,9 @@ class Access:
         return None if any(policy.lets(operation) for policy in own) else "policy"
 
     def with_policy(self, wanted: AccessPolicy) -> "Access":
-        """Return these settings with this access policy instead of the principal's previous one.
+        """Return the access settings with this access policy instead of the principal's previous access policy.
 
-        A policy without permissions removes the previous policy.
+        An access policy without permissions only removes the principal's previous access policy.
         """
         empty = not (wanted.secrets or wanted.certificates or wanted.keys)
         others = tuple(policy for policy in self.policies if not policy.is_about(wanted))

@@ -1,8 +1,8 @@
 """The certificate authority of the simulated Azure, and the private keys of its certificates.
 
-The running process makes the authority and all keys, and stores none of them. RSA keys are slow to make, so a few RSA
-keys are made on demand and used in turn. Two certificates that the authority issues in succession always differ in key
-and serial number.
+The running process makes the certificate authority and all private keys, and writes no key to a file. RSA keys are slow
+to make, so a few RSA keys are made on demand and used in turn. Two successive certificates with keys of one type and
+size from the pool differ in key and serial number.
 """
 
 import functools
@@ -41,7 +41,7 @@ class KeyPool:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, key_type: KeyType = "RSA", size: int = 2048) -> PrivateKey:
-        """Return a key of this kind that differs from the key of the previous call."""
+        """Return a private key that differs from the previous key of the same type and size."""
         with self._lock:
             return next(self._rings.setdefault((key_type, size), _ring(key_type, size)))
 
@@ -112,7 +112,7 @@ class Leaf:
     def without_key(self) -> "Leaf":
         """Return the certificate and its chain without the private key.
 
-        A vault shows a certificate without its key if the key is not exportable.
+        Key Vault gives out a certificate without its private key if the key is not exportable.
         """
         return Leaf(self.certificate, None, self.chain)
 
@@ -154,12 +154,12 @@ class Request:
 
     @property
     def name(self) -> x509.Name:
-        """The subject of the certificate, by default the first host name."""
+        """The subject of the requested certificate, by default the first host name."""
         return self.subject or common_name((self.host_names or ("unnamed",))[0])
 
 
 def common_name(text: str) -> x509.Name:
-    """Return a name that has only a common name, cut to the maximum length in X.509."""
+    """Return an X.509 name that has only this common name, cut to the maximum of 64 characters."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:COMMON_NAME_LIMIT])])
 
 
@@ -171,7 +171,7 @@ class Authority:
     """
 
     def __init__(self, name: str = LOCAL, span: tuple[datetime, datetime] = _FOREVER) -> None:
-        """Make the root and the issuing CA, both valid for this span.
+        """Make the root and the issuing CA of the authority, both valid for this span of time.
 
         The root and the issuing CA use elliptic-curve keys, because these keys sign quickly.
         """
@@ -194,7 +194,7 @@ class Authority:
         return self.root.public_bytes(Encoding.PEM)
 
     def issue(self, request: Request) -> Leaf:
-        """Issue a certificate for this request, with a key from the pool, and return it."""
+        """Issue a certificate for this request with a private key from the pool, and return the certificate."""
         key = self.keys.take(request.key_type, request.key_size)
         builder = _leaf_builder(request, key.public_key())
         if request.self_signed:
@@ -202,7 +202,7 @@ class Authority:
         return Leaf(_signed(builder, self.issuer.subject, self._key), key, (self.issuer,))
 
     def sign(self, request: x509.CertificateSigningRequest, not_before: datetime, not_after: datetime) -> Leaf:
-        """Issue a certificate for a signing request, whose private key stays with its owner."""
+        """Issue a certificate for a signing request (CSR); the private key stays with the sender of the request."""
         names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         wanted = Request(tuple(names.get_values_for_type(x509.DNSName)), not_before, not_after, subject=request.subject)
         public_key = request.public_key()
@@ -213,7 +213,7 @@ class Authority:
 
 @functools.lru_cache(maxsize=1)
 def authority() -> Authority:
-    """Return the local authority, of which the process has only one, so that all worlds share its root."""
+    """Return the local certificate authority, which all simulated Azures of one process share."""
     return Authority()
 
 
@@ -311,7 +311,7 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def is_trusted_through(root_der: bytes, issuer: x509.Certificate) -> bool:
-    """Return True if this root has signed the certificate of an issuing CA, ignoring dates."""
+    """Return True if this root has signed the certificate of this issuing CA, ignoring dates."""
     return _issued(x509.load_der_x509_certificate(root_der), issuer)
 
 

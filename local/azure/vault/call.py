@@ -26,7 +26,7 @@ class Call:
 
     @property
     def certificate(self) -> VaultCertificate:
-        """The certificate that the request names; a missing certificate is refused."""
+        """The vault certificate that the request names; a request for a missing certificate is refused."""
         found = self.vault.certificate(self.name)
         if found is None:
             raise wire.missing(self.name)
@@ -34,7 +34,7 @@ class Call:
 
     @property
     def found(self) -> tuple[VaultCertificate, Version]:
-        """The certificate that the request names, and its named version or else its latest version."""
+        """The vault certificate that the request names, and its named version or else its latest version."""
         certificate = self.certificate
         if not certificate.versions:
             raise wire.missing(self.name)
@@ -45,7 +45,7 @@ class Call:
 
     @property
     def pending(self) -> tuple[VaultCertificate, Operation]:
-        """The certificate and its pending operation; the request is refused if no operation is pending."""
+        """The vault certificate and its pending creation; the request is refused if no creation is pending."""
         certificate = self.certificate
         if certificate.pending is None:
             raise Refused(404, "PendingCertificateNotFound", f"Pending certificate not found: {self.name}")
@@ -53,7 +53,7 @@ class Call:
 
     @property
     def deleted(self) -> VaultCertificate:
-        """The deleted certificate that the request names."""
+        """The deleted vault certificate that the request names."""
         found = self.vault.deleted.get(self.name.lower())
         if found is None:
             raise Refused(404, "CertificateNotFound", f"Deleted Certificate not found: {self.name}")
@@ -71,7 +71,7 @@ class Route:
 
 
 def check_name(call: Call, deleted: Collection[str], kind: str) -> None:
-    """Refuse an invalid name, and a name that a deleted object of this kind still has."""
+    """Refuse an invalid name of a vault object, and a name that a deleted object of the same kind still has."""
     if not NAME_RULE.fullmatch(call.name):
         raise Refused(400, "BadParameter", f"The {kind.lower()} name {call.name} is not valid.")
     if call.name.lower() in deleted:
@@ -99,7 +99,7 @@ def _offset(token: str) -> int:
 
 
 def routes(lines: Iterable[tuple[str, str, str, Callable[[Call], Response]]]) -> tuple[Route, ...]:
-    """Return the routes that these lines describe with method, path, permission and function."""
+    """Return one route for each line of method, path, permission and function."""
 
     def pattern(path: str) -> re.Pattern[str]:
         return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path), re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""The reading of a certificate in the value of a secret, which is PEM or a PFX in base64."""
+"""The reading of a certificate from the value of a secret, which is PEM or a PFX in base64."""
 
 import base64
 import binascii
@@ -16,9 +16,10 @@ KEY_MARK = b"PRIVATE KEY-----"
 
 
 def read(value: str, password: str = "") -> tuple[Leaf, str]:
-    """Return the certificate in a value, and the matching content type; raise ValueError if it cannot be read.
+    """Return the certificate in a secret's value, and its content type; raise ValueError for an unreadable value.
 
-    PEM may be plain, or in base64 as the SDKs send it to an import. A certificate may lack its private key.
+    The value may be plain PEM, or PEM in base64 as the SDKs import it. The certificate in a secret's value may lack its
+    private key.
     """
     try:
         blob = value.encode() if PEM_MARK.decode() in value else base64.b64decode(value)
@@ -29,7 +30,7 @@ def read(value: str, password: str = "") -> tuple[Leaf, str]:
 
 @functools.lru_cache(maxsize=64)
 def certificate_in(value: str) -> tuple[Leaf, str] | None:
-    """Return the certificate in a value without a password, or None if the value holds no certificate."""
+    """Return the certificate in a secret's value, or None if the value holds none that opens without a password."""
     try:
         return read(value)
     except ValueError:

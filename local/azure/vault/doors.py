@@ -33,15 +33,15 @@ class Denial:
 
 
 class Doors:
-    """The access control of one vault.
+    """The access control of one key vault.
 
-    Denials apply to every principal; `access` applies only to `PROVIDERS`. `access` is what Azure shows of the vault:
-    roles or access policies, and the firewall. A principal that is not in `PROVIDERS` may do everything that no denial
-    forbids.
+    A denial may concern any principal; the settings in `access` apply only to the principals in `PROVIDERS`. `access`
+    has the settings of the vault that ARM shows: roles or access policies, and the firewall. A principal that is not in
+    `PROVIDERS` may do everything in the vault, unless a denial of a test forbids the operation.
     """
 
     def __init__(self, kernel: Kernel, assignments: MutableMapping[str, RoleAssignment], resource_id: str) -> None:
-        """Begin without access for the principals in `PROVIDERS`.
+        """Begin without access policies and denials, so that principals in `PROVIDERS` need a role assignment.
 
         `assignments` are the role assignments of the world, by resource id in lower case.
         """
@@ -56,11 +56,11 @@ class Doors:
         self.denials.append(Denial(principal, how, frozenset(operations)))
 
     def allow(self, principal: str = EVERYONE) -> None:
-        """Remove the denials of this principal; `*` removes all denials."""
+        """Remove the denials that name this principal; `*` removes all denials."""
         self.denials = [] if principal == EVERYONE else [kept for kept in self.denials if kept.principal != principal]
 
     def refusal(self, principal: str, operation: str) -> Denial | None:
-        """Return the denial of this operation to this principal, or None if the principal may do it.
+        """Return the denial of this operation to this principal, or None if the principal may do the operation.
 
         The application id and the object id both identify a principal in `PROVIDERS`.
         """
@@ -103,9 +103,9 @@ class Doors:
         self.access = replace(self.access, by_roles=False).with_policy(own)
 
     def close(self, bypass: str = "AzureServices") -> None:
-        """Close the firewall to all except named networks and Microsoft's trusted services.
+        """Close the vault's firewall to all except named networks and Microsoft's trusted services.
 
-        If `bypass` is the string `None`, the firewall also refuses trusted services.
+        If `bypass` is the string `None`, the vault's firewall also refuses trusted services.
         """
         self.access = replace(self.access, network=NetworkRules(bypass, "Deny"))
 

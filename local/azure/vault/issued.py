@@ -9,7 +9,7 @@ from local.azure.vault.policy import PKCS12
 
 @dataclass(frozen=True, slots=True)
 class ImportedCertificate:
-    """A certificate that App Service has imported or received, and that its front ends serve."""
+    """A certificate that App Service has imported or received by upload, and that its front ends may serve."""
 
     thumbprint: str
     host_names: tuple[str, ...]

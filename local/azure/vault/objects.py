@@ -15,11 +15,11 @@ NAME_RULE = re.compile(r"[0-9A-Za-z-]{1,127}")
 
 
 class VaultRefusal(Exception):
-    """The vault does not give the requested object to App Service."""
+    """The vault does not give the requested vault object to App Service."""
 
 
 class VaultDenied(VaultRefusal):
-    """The principal may not read this vault."""
+    """The principal of the import may not read this vault."""
 
 
 class VaultMissing(VaultRefusal):
@@ -31,16 +31,19 @@ class VaultObjectMissing(VaultRefusal):
 
 
 class VaultObjectDisabled(VaultRefusal):
-    """The newest version of the object is disabled."""
+    """The version of the vault object that App Service would import is disabled."""
 
 
 class VaultObjectUnusable(VaultRefusal):
-    """App Service cannot import the newest version, for instance because its key is not an RSA key."""
+    """App Service cannot import the vault object's version, for instance because its key is not an RSA key."""
 
 
 @dataclass(slots=True)
 class Version:
-    """One version of a vault certificate. The certificate of a version never changes; its attributes may change."""
+    """One version of a vault certificate.
+
+    The certificate in a version never changes; the attributes of the version may change.
+    """
 
     id: str
     leaf: Leaf
@@ -52,35 +55,36 @@ class Version:
 
     @property
     def thumbprint(self) -> str:
-        """The SHA-1 hash of the certificate in upper-case hexadecimal."""
+        """The SHA-1 hash of the version's certificate in upper-case hexadecimal."""
         return self.leaf.thumbprint
 
     @property
     def not_before(self) -> datetime:
-        """The time at which the certificate becomes valid."""
+        """The time at which the certificate in this version becomes valid."""
         return self.leaf.certificate.not_valid_before_utc
 
     @property
     def not_after(self) -> datetime:
-        """The time at which the certificate expires."""
+        """The time at which the certificate in this version expires."""
         return self.leaf.certificate.not_valid_after_utc
 
     @property
     def host_names(self) -> tuple[str, ...]:
-        """The names that the certificate covers."""
+        """The host names that the certificate in this version covers."""
         return self.leaf.host_names
 
     @property
     def content_type(self) -> str:
-        """The content type of the secret behind the version."""
+        """The content type of the secret behind this version of the vault certificate."""
         return self.policy.content_type
 
     @property
     def import_problem(self) -> str | None:
-        """The reason why App Service cannot import this version, or None if it can.
+        """The reason why App Service cannot import this version, or None if App Service can.
 
-        App Service reads the secret behind the certificate. The secret has to be a PFX without a password, of content
-        type `application/x-pkcs12`, with an RSA key (Azure docs, configure-ssl-certificate).
+        For an import, App Service reads the secret behind the vault certificate. The secret behind an imported vault
+        certificate has to be a PFX without a password, of content type `application/x-pkcs12`, with an RSA key (Azure
+        docs, configure-ssl-certificate).
         """
         problems = {
             "its private key is not exportable": not self.policy.exportable,
@@ -91,13 +95,13 @@ class Version:
         return next((problem for problem, applies in problems.items() if applies), None)
 
     def imported(self) -> ImportedCertificate:
-        """Return this version as App Service stores it after an import."""
+        """Return the certificate of this version in the form that App Service stores after an import."""
         return imported(self.leaf, self.policy.content_type)
 
 
 @dataclass(slots=True)
 class Operation:
-    """The pending creation of a certificate, which completes at once or by a merge."""
+    """The creation of a vault certificate's version, which completes at once or by a later merge."""
 
     request_id: str
     policy: Policy
@@ -123,11 +127,11 @@ class VaultCertificate:
 
     @property
     def newest(self) -> Version:
-        """The version that was made last, enabled or not."""
+        """The version of the vault certificate that was made last, enabled or not."""
         return self.versions[-1]
 
     def version(self, identifier: str) -> Version | None:
-        """Return the version with this id, or None."""
+        """Return the version of the vault certificate with this id, or None."""
         return next((version for version in self.versions if version.id == identifier), None)
 
 
@@ -139,11 +143,11 @@ class Versioned(Protocol[AnyVersion_co]):
 
     @property
     def versions(self) -> Sequence[AnyVersion_co]:
-        """The versions of the object, oldest first."""
+        """The versions of the vault object, oldest first."""
 
 
 class Differences(TypedDict, total=False):
-    """The properties of a new version that differ from the defaults of its certificate and policy."""
+    """The properties of a new version that differ from the defaults of its vault certificate and policy."""
 
     not_before: datetime
     not_after: datetime

@@ -40,7 +40,7 @@ class Policy:
         return x509.Name.from_rfc4514_string(self.subject) if self.subject else None
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the policy as the data plane shows it, without id and attributes."""
+        """Return the certificate policy in the JSON form of Key Vault's data plane, without id and attributes."""
         subject = self.subject or (f"CN={self.host_names[0]}" if self.host_names else "")
         return {
             "key_props": {

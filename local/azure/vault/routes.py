@@ -37,7 +37,7 @@ class KeyVault:
         self._tenant_id = tenant_id
 
     def knows(self, host: str) -> bool:
-        """Return True if the host name belongs to a vault of this world."""
+        """Return True if the host name belongs to a vault of this simulated Azure."""
         return host.endswith(HOST_SUFFIX) and host.removesuffix(HOST_SUFFIX) in self._vaults
 
     def __call__(self, request: Request) -> Response:
@@ -76,9 +76,9 @@ def list_certificates(call: Call) -> Response:
 
 
 def list_versions(call: Call) -> Response:
-    """Respond with a page of a certificate's versions, ordered by id.
+    """Respond with a page of a vault certificate's versions, ordered by version id.
 
-    Key Vault promises no order, so clients must not treat the last version as the newest.
+    Key Vault promises no order of versions in a list, so clients must not treat the last version as the newest.
     """
     certificate = call.vault.certificate(call.name)
     versions = certificate.versions if certificate else []
@@ -87,12 +87,12 @@ def list_versions(call: Call) -> Response:
 
 
 def get_certificate(call: Call) -> Response:
-    """Respond with a whole version of a certificate, enabled or not."""
+    """Respond with a whole version of a vault certificate, enabled or not."""
     return answer(200, wire.bundle(call.vault, *call.found))
 
 
 def update_certificate(call: Call) -> Response:
-    """Change only the attributes and tags of the version that the request names."""
+    """Change the enabled state and tags of a version, and the certificate's policy, if the request names them."""
     certificate, version = call.found
     wanted = wire.json_body(call.request)
     version.enabled = (wanted.get("attributes") or {}).get("enabled", version.enabled)
@@ -110,17 +110,17 @@ def get_policy(call: Call) -> Response:
 
 
 def update_policy(call: Call) -> Response:
-    """Change the certificate's policy; existing versions stay unchanged."""
+    """Change the policy of a vault certificate; the certificates in existing versions stay unchanged."""
     certificate = call.certificate
     certificate.policy = certificate.policy.merged(wire.json_body(call.request))
     return get_policy(call)
 
 
 def create_certificate(call: Call) -> Response:
-    """Create a version of a certificate, and respond with an operation in progress.
+    """Create a version of a vault certificate, and respond with an operation that is shown as in progress.
 
-    If the issuer is `Unknown`, the operation waits for a merge. If the issuer is not `Unknown`, the new version exists
-    before the response.
+    If the issuer in the policy is `Unknown`, the creation of the version waits for a merge. With any other issuer than
+    `Unknown`, the new version of the vault certificate exists before the response.
     """
     _check_name(call)
     wanted = wire.json_body(call.request)
@@ -148,13 +148,13 @@ def _new_operation(vault: Vault, policy: Policy, tags: dict[str, str], *, enable
 
 
 def get_pending(call: Call) -> Response:
-    """Respond with the pending operation and its present status."""
+    """Respond with the pending creation of a certificate and its present status."""
     certificate, operation = call.pending
     return answer(200, wire.operation(call.vault, certificate, operation, status=operation.status))
 
 
 def cancel_pending(call: Call) -> Response:
-    """Cancel the operation if the request asks for it and the operation is still in progress."""
+    """Cancel the pending creation of a certificate, if the request asks for it and the creation is in progress."""
     _, operation = call.pending
     operation.cancelled = bool(wire.json_body(call.request).get("cancellation_requested"))
     if operation.cancelled and operation.status == "inProgress":
@@ -163,14 +163,14 @@ def cancel_pending(call: Call) -> Response:
 
 
 def delete_pending(call: Call) -> Response:
-    """Delete the pending operation, and respond with it."""
+    """Delete the pending creation of a certificate, and respond with the deleted operation."""
     certificate, operation = call.pending
     certificate.pending = None
     return answer(200, wire.operation(call.vault, certificate, operation, status=operation.status))
 
 
 def merge_certificate(call: Call) -> Response:
-    """Make a version from a signed certificate and the pending operation's key."""
+    """Make a version of a vault certificate from a signed certificate and the pending operation's private key."""
     certificate, operation = call.pending
     wanted = wire.json_body(call.request)
     chain = [_certificate(text) for text in wanted.get("x5c") or []]
@@ -196,9 +196,9 @@ def _same_key(certificate: x509.Certificate, key: PrivateKey) -> bool:
 
 
 def import_certificate(call: Call) -> Response:
-    """Make a version from an imported PFX or PEM, and respond with this version.
+    """Make a version of a vault certificate from an imported PFX or PEM, and respond with this version.
 
-    The certificate's policy adopts the key type, host names and content type of the import.
+    The policy of the vault certificate adopts the key type, host names and content type of the imported file.
     """
     _check_name(call)
     wanted = wire.json_body(call.request)
@@ -235,7 +235,7 @@ def _check_name(call: Call) -> None:
 
 
 def delete_certificate(call: Call) -> Response:
-    """Delete the certificate, which stays recoverable."""
+    """Delete the vault certificate, which a client may recover until the certificate is purged."""
     _ = call.found
     return answer(200, wire.deleted_bundle(call.vault, call.vault.delete(call.name)))
 
@@ -246,7 +246,7 @@ def get_deleted(call: Call) -> Response:
 
 
 def purge_deleted(call: Call) -> Response:
-    """Purge the deleted certificate, which cannot be recovered afterwards."""
+    """Purge the deleted vault certificate, which cannot be recovered afterwards."""
     del call.vault.deleted[call.deleted.name.lower()]
     return answer(204)
 

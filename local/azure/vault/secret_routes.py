@@ -14,7 +14,7 @@ from local.azure.wire import Response
 def list_secrets(call: Call) -> Response:
     """Respond with a page of the vault's secrets, with the attributes of their newest versions.
 
-    The list includes the secrets behind certificates.
+    The list of secrets includes the secrets behind vault certificates.
     """
     names = sorted({*call.vault.certificates, *call.vault.secrets})
     found = (secret for secret in map(call.vault.secret, names) if secret is not None)
@@ -22,9 +22,9 @@ def list_secrets(call: Call) -> Response:
 
 
 def list_versions(call: Call) -> Response:
-    """Respond with a page of a secret's versions, ordered by id.
+    """Respond with a page of a secret's versions, ordered by version id.
 
-    Key Vault promises no order, so clients must not treat the last version as the newest.
+    Key Vault promises no order of versions in a list, so clients must not treat the last version as the newest.
     """
     found = call.vault.secret(call.name)
     if found is None:
@@ -34,7 +34,7 @@ def list_versions(call: Call) -> Response:
 
 
 def get_secret(call: Call) -> Response:
-    """Respond with a secret and its value; refuse a disabled version."""
+    """Respond with a secret and its value; refuse to read a disabled version."""
     found, version = _found(call)
     if not version.enabled:
         raise Refused(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
@@ -42,7 +42,7 @@ def get_secret(call: Call) -> Response:
 
 
 def set_secret(call: Call) -> Response:
-    """Set a new version of a plain secret, which is created if it does not exist."""
+    """Add a version to a plain secret, and create the secret if it does not exist."""
     check_name(call, call.vault.deleted_secrets, "Secret")
     check_name(call, call.vault.deleted, "Certificate")
     if call.vault.certificate(call.name):
@@ -64,9 +64,9 @@ def set_secret(call: Call) -> Response:
 
 
 def update_secret(call: Call) -> Response:
-    """Change only the properties of the secret version that the request names.
+    """Change only the properties of a plain secret's version that the request names.
 
-    The response does not contain the value of the secret.
+    The response to the update does not contain the value of the secret.
     """
     found, version = _plain(call, "update")
     wanted = wire.json_body(call.request)
@@ -82,7 +82,7 @@ def update_secret(call: Call) -> Response:
 
 
 def delete_secret(call: Call) -> Response:
-    """Delete the plain secret, which stays recoverable."""
+    """Delete the plain secret, which a client may recover until the secret is purged."""
     found, _ = _plain(call, "delete")
     return answer(200, wire.deleted_secret(call.vault, call.vault.delete_secret(found.name)))
 
@@ -93,7 +93,7 @@ def list_deleted(call: Call) -> Response:
 
 
 def get_deleted(call: Call) -> Response:
-    """Respond with a deleted plain secret."""
+    """Respond with a deleted plain secret, without its value."""
     return answer(200, wire.deleted_secret(call.vault, _deleted(call)))
 
 

@@ -12,7 +12,10 @@ from local.azure.vault.policy import PEM, PKCS12
 
 @dataclass(slots=True)
 class SecretVersion:
-    """One version of a plain secret. The value of a version never changes; its attributes may change."""
+    """One version of a plain secret.
+
+    The value of a secret version never changes; the attributes of the version may change.
+    """
 
     id: str
     value: str = field(repr=False)
@@ -34,7 +37,10 @@ class SecretVersion:
 
     @property
     def leaf(self) -> Leaf:
-        """The certificate in the value. Reading this property raises ValueError if the value holds no certificate."""
+        """The certificate in the secret's value.
+
+        Reading the property `leaf` raises ValueError if the secret's value holds no certificate.
+        """
         found = certificate_in(self.value)
         if found is None:
             raise ValueError(f"Version {self.id} of this secret holds no certificate.")
@@ -42,31 +48,31 @@ class SecretVersion:
 
     @property
     def thumbprint(self) -> str:
-        """The SHA-1 hash of the certificate in the value, in upper-case hexadecimal."""
+        """The SHA-1 hash of the certificate in the secret's value, in upper-case hexadecimal."""
         return self.leaf.thumbprint
 
     @property
     def host_names(self) -> tuple[str, ...]:
-        """The names that the certificate in the value covers."""
+        """The host names that the certificate in the secret's value covers."""
         return self.leaf.host_names
 
     @property
     def has_certificate(self) -> bool:
-        """True if the value holds a certificate that can be read without a password."""
+        """True if the secret's value holds a certificate that can be read without a password."""
         return certificate_in(self.value) is not None
 
     @property
     def is_pem(self) -> bool:
-        """True if the value is a certificate in PEM, independent of the content type."""
+        """True if the secret's value is a certificate in PEM, independent of the secret's content type."""
         found = certificate_in(self.value)
         return found is not None and found[1] == PEM
 
     @property
     def import_problem(self) -> str | None:
-        """The reason why App Service cannot import this version, or None if it can.
+        """The reason why App Service cannot import this version, or None if App Service can.
 
-        App Service needs a PFX without a password and with an RSA key. The content type of the secret has to be
-        `application/x-pkcs12` (Azure docs, configure-ssl-certificate).
+        To import a plain secret, App Service needs a PFX without a password and with an RSA key. For an import, the
+        content type of the secret has to be `application/x-pkcs12` (Azure docs, configure-ssl-certificate).
         """
         found = certificate_in(self.value)
         if (self.content_type or "").lower() != PKCS12:
@@ -88,11 +94,11 @@ class Secret:
 
     @property
     def newest(self) -> SecretVersion:
-        """The version that was set last, enabled or not."""
+        """The version of the plain secret that was set last, enabled or not."""
         return self.versions[-1]
 
     def version(self, identifier: str) -> SecretVersion | None:
-        """Return the version with this id, or None."""
+        """Return the version of the plain secret with this id, or None."""
         return next((version for version in self.versions if version.id == identifier), None)
 
 

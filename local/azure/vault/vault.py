@@ -63,12 +63,12 @@ class Vault(Doors):
         name: str,
         **place: Unpack[Place],
     ) -> None:
-        """Make an empty vault that uses roles and gives no access to the principals in `PROVIDERS`.
+        """Make an empty vault that uses roles, so that principals in `PROVIDERS` need a role assignment.
 
-        The vault calls `announce` with each new version. `latest_skips_disabled` is a knob for a read without a version
-        if the newest version is disabled. The sources leave open whether Key Vault refuses such a read or returns the
-        newest enabled version. By default, the local Azure refuses to read a disabled secret, as Azure docs describe
-        for secrets.
+        The vault calls the function `announce` with each new version of a certificate or plain secret. If
+        `latest_skips_disabled` is True, a read without a version returns the newest enabled version. Azure docs leave
+        open whether Key Vault refuses a read without a version if the newest version is disabled. By default, the local
+        Azure refuses to read a disabled secret, as Azure docs describe for secrets.
         """
         group = f"/subscriptions/{place['subscription']}/resourceGroups/{place['resource_group']}"
         super().__init__(kernel, assignments, f"{group}/providers/Microsoft.KeyVault/vaults/{name}")
@@ -90,7 +90,7 @@ class Vault(Doors):
         return f"https://{self.name.lower()}.vault.azure.net"
 
     def certificate(self, name: str) -> VaultCertificate | None:
-        """Return the certificate with this name in upper or lower case, or None."""
+        """Return the vault certificate with this name in upper or lower case, or None."""
         return self.certificates.get(name.lower())
 
     def secret(self, name: str) -> VaultCertificate | Secret | None:
@@ -106,18 +106,18 @@ class Vault(Doors):
         policy: Policy | None = None,
         **differences: Unpack[Differences],
     ) -> Version:
-        """Create a certificate for these host names, and return its first version."""
+        """Create a vault certificate for these host names, and return its first version."""
         policy = policy or Policy(subject=f"CN={next(iter(host_names), name)}")
         with self.kernel.lock:
             self._entry(name, replace(policy, host_names=tuple(host_names)))
             return self.renew(name, **differences)
 
     def renew(self, name: str, **differences: Unpack[RenewalDifferences]) -> Version:
-        """Create a version of the certificate with a new key, and return the version.
+        """Create a version of the vault certificate with another private key, and return the version.
 
-        The version has the same names and policy, except for `differences`. If the key, exportability or content type
-        differs, the certificate's policy adopts the difference for all later renewals. A difference of any other kind
-        applies only to this version.
+        The new version of the vault certificate follows the certificate's policy, except for `differences`. If
+        `differences` names a key type, key size, exportability or content type, the certificate's policy adopts the new
+        value for later renewals. Any other property in `differences` applies only to the new version.
         """
         certificate = self.certificates[name.lower()]
         policy = _changed(certificate.policy, differences)
@@ -141,7 +141,7 @@ class Vault(Doors):
     def append(
         self, certificate: VaultCertificate, leaf: Leaf, policy: Policy, **differences: Unpack[RenewalDifferences]
     ) -> Version:
-        """Append a version with this certificate, announce the version to subscribers, and return it."""
+        """Append a version with this certificate, announce the version to subscribers, and return the version."""
         created = differences.get("created", self.kernel.clock.now())
         version = Version(
             id=self.new_id(),
@@ -159,18 +159,18 @@ class Vault(Doors):
         return version
 
     def ensure(self, name: str, policy: Policy) -> VaultCertificate:
-        """Return the certificate with this name, which is created with this policy if it does not exist."""
+        """Return the vault certificate with this name; a missing certificate is created with this policy."""
         return self.certificate(name) or self._entry(name, policy)
 
     def delete(self, name: str) -> VaultCertificate:
-        """Move the certificate to the deleted certificates (soft delete), and return it."""
+        """Move the vault certificate to the deleted certificates (soft delete), and return the certificate."""
         certificate = self.certificates.pop(name.lower())
         certificate.deleted_at = self.kernel.clock.now()
         self.deleted[name.lower()] = certificate
         return certificate
 
     def recover(self, name: str) -> VaultCertificate:
-        """Recover the deleted certificate, and return it."""
+        """Recover the deleted vault certificate, and return the certificate."""
         certificate = self.deleted.pop(name.lower())
         certificate.deleted_at = None
         self.certificates[name.lower()] = certificate
@@ -188,9 +188,9 @@ class Vault(Doors):
         not_before: datetime | None = None,
         not_after: datetime | None = None,
     ) -> SecretVersion:
-        """Append a version to a plain secret, announce the version to subscribers, and return it.
+        """Append a version to a plain secret, announce the version to subscribers, and return the version.
 
-        A missing secret is created. Raise ValueError if the name is invalid or belongs to a certificate.
+        A missing secret is created. Raise ValueError if the secret's name is invalid or belongs to a vault certificate.
         """
         check_name(name)
         if self.certificate(name):
@@ -208,10 +208,10 @@ class Vault(Doors):
     def set_pfx_secret(
         self, name: str, host_names: Collection[str], *, pem: bool = False, **differences: Unpack[SecretDifferences]
     ) -> SecretVersion:
-        """Issue a certificate for these host names, set it as a plain secret, and return the version.
+        """Issue a certificate for these host names, store it as a version of a plain secret, and return the version.
 
-        The value of the secret has the form of a purchased certificate: key, certificate and chain as PKCS12 without a
-        password, in base64. If `pem` is True, the value of the secret is PEM.
+        By default, the value of the secret has the form of a purchased certificate: key, certificate and chain as
+        PKCS12 without a password, in base64. If `pem` is True, the value of the secret is PEM.
         """
         created = differences.get("created", self.kernel.clock.now())
         leaf = authority().issue(_wanted(tuple(host_names), created, differences))
@@ -233,9 +233,9 @@ class Vault(Doors):
     ) -> SecretVersion:
         """Issue a new certificate for a plain secret that holds a certificate, and return the new version.
 
-        The new version has the same names, key type and encoding, unless `differences` or `host_names` change them. The
-        new version has no tags unless `differences` names tags. Raise KeyError if the secret does not exist, and
-        ValueError if the secret holds no certificate.
+        The new version of the plain secret keeps the host names, key type and encoding, unless `differences` or
+        `host_names` change them. The new version of the plain secret has no tags, unless `differences` names tags.
+        Raise KeyError if the secret does not exist, and ValueError if the secret holds no certificate.
         """
         newest = self.secrets[name.lower()].newest
         wanted: SecretDifferences = {"key_type": newest.leaf.key_type}
@@ -245,30 +245,31 @@ class Vault(Doors):
         return self.set_pfx_secret(name, host_names or newest.host_names, pem=newest.is_pem, **wanted)
 
     def delete_secret(self, name: str) -> Secret:
-        """Move the plain secret to the deleted secrets (soft delete), and return it."""
+        """Move the plain secret to the deleted secrets (soft delete), and return the secret."""
         secret = self.secrets.pop(name.lower())
         secret.deleted_at = self.kernel.clock.now()
         self.deleted_secrets[name.lower()] = secret
         return secret
 
     def recover_secret(self, name: str) -> Secret:
-        """Recover the deleted plain secret, and return it."""
+        """Recover the deleted plain secret, and return the secret."""
         secret = self.deleted_secrets.pop(name.lower())
         secret.deleted_at = None
         self.secrets[name.lower()] = secret
         return secret
 
     def latest(self, found: Versioned[AnyVersion_co]) -> AnyVersion_co:
-        """Return the version that a read without a version gets, enabled or not."""
+        """Return the version of a vault object that a read without a version gets, enabled or not."""
         enabled = [version for version in found.versions if version.enabled]
         return enabled[-1] if self.latest_skips_disabled and enabled else found.versions[-1]
 
     def newest_importable(self, name: str, principal: str = APP_SERVICE) -> ImportedCertificate:
         """Return the certificate that App Service imports from this vault object.
 
-        Raise VaultRefusal if the vault refuses. App Service reads a secret: a plain secret, or the secret behind a
-        certificate. To import a certificate, App Service also needs the right to read certificates, according to Azure
-        docs. The knob `import_needs_certificates_get` decides whether App Service needs this right.
+        Raise VaultRefusal if the vault refuses to give the certificate to the principal. To import a certificate, App
+        Service reads a plain secret, or the secret behind a vault certificate. According to Azure docs, the import of a
+        vault certificate also needs App Service's right to read certificates. The knob `import_needs_certificates_get`
+        decides whether an import needs the right to read certificates.
         """
         found = self.secret(name)
         if not self._may_import(principal, certificate=isinstance(found, VaultCertificate)):
@@ -301,7 +302,7 @@ class Vault(Doors):
 
 
 def find_vault(vaults: Mapping[str, Vault], vault_id: str) -> Vault:
-    """Return the vault with this resource id in upper or lower case; raise VaultMissing if there is none."""
+    """Return the vault with this resource id in upper or lower case; raise VaultMissing if no vault has the id."""
     match = VAULT_ID.fullmatch(vault_id)
     vault = vaults.get(match["name"].lower()) if match else None
     if vault is None or vault.resource_id.lower() != vault_id.rstrip("/").lower():

@@ -20,10 +20,10 @@ RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": PURGE_A
 
 
 class Refused(AzureRefused):
-    """The data plane refuses a request, in Key Vault's error envelope."""
+    """An exception with which the data plane refuses a request, in Key Vault's error envelope."""
 
     def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
-        """Make the response with the reason for the refusal."""
+        """Make Key Vault's error response with the reason for the refusal."""
         error: dict[str, Any] = {"code": code, "message": message}
         if inner is not None:
             error["innererror"] = {"code": inner}
@@ -31,7 +31,7 @@ class Refused(AzureRefused):
 
 
 def answer(status: int, payload: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a response of the data plane."""
+    """Return a response of Key Vault's data plane."""
     own = {
         "Cache-Control": "no-cache",
         "Content-Type": "application/json; charset=utf-8",
@@ -74,7 +74,7 @@ def denied(vault: Vault, denial: Denial, principal: str, operation: str) -> Refu
 
 
 def missing(name: str, version: str = "") -> Refused:
-    """Return the 404 for a missing certificate or version."""
+    """Return Key Vault's 404 for a missing certificate or certificate version."""
     wanted = f"{name}/{version}" if version else name
     return Refused(
         404, "CertificateNotFound", f"A certificate with (name/id) {wanted} was not found in this key vault."
@@ -82,7 +82,7 @@ def missing(name: str, version: str = "") -> Refused:
 
 
 def secret_missing(name: str) -> Refused:
-    """Return the 404 for a missing secret or version."""
+    """Return Key Vault's 404 for a missing secret or secret version."""
     return Refused(404, "SecretNotFound", f"A secret with (name/id) {name} was not found in this key vault.")
 
 
@@ -93,7 +93,7 @@ def managed(verb: str) -> Refused:
 
 
 def unix(moment: datetime) -> int:
-    """Return the moment as Key Vault writes it: whole seconds since 1970."""
+    """Return the moment in the form of Key Vault: whole seconds since 1970."""
     return int(moment.timestamp())
 
 
@@ -103,7 +103,10 @@ def thumbprint(version: Version) -> str:
 
 
 def attributes(version: Version | SecretVersion) -> dict[str, Any]:
-    """Return the attributes of a version. Dates are integers, and a plain secret may have no dates."""
+    """Return the attributes of a version in Key Vault's JSON form.
+
+    Dates in Key Vault's attributes are integers, and a plain secret may have no dates.
+    """
     return {
         "enabled": version.enabled,
         **({"nbf": unix(version.not_before)} if version.not_before else {}),
@@ -126,7 +129,7 @@ def item(vault: Vault, certificate: VaultCertificate, version: Version, *, versi
 
 
 def policy(vault: Vault, certificate: VaultCertificate) -> dict[str, Any]:
-    """Return the certificate's policy with id and attributes."""
+    """Return the vault certificate's policy with id and attributes, in Key Vault's JSON form."""
     times = {"created": unix(certificate.created), "updated": unix(certificate.created)}
     return {
         "id": f"{vault.url}/certificates/{certificate.name}/policy",
@@ -136,7 +139,10 @@ def policy(vault: Vault, certificate: VaultCertificate) -> dict[str, Any]:
 
 
 def bundle(vault: Vault, certificate: VaultCertificate, version: Version) -> dict[str, Any]:
-    """Return a whole version of a certificate. Certificate, key and secret share the version's id."""
+    """Return a whole version of a vault certificate in Key Vault's JSON form.
+
+    A vault certificate, its key and its secret share the id of the version.
+    """
     name = f"{certificate.name}/{version.id}"
     pending = {"id": f"{vault.url}/certificates/{certificate.name}/pending"}
     return {
@@ -167,8 +173,8 @@ def secret_item(
 ) -> dict[str, Any]:
     """Return a version as an entry in a list of secrets, without its value.
 
-    Only the secret behind a certificate has the field `managed`. Key Vault omits the content type, dates and tags that
-    a plain secret lacks.
+    In Key Vault's JSON form, only the secret behind a vault certificate has the field `managed`. Key Vault omits the
+    content type, dates and tags that a plain secret lacks.
     """
     address = f"{vault.url}/secrets/{found.name}"
     plain = isinstance(found, Secret)
@@ -182,7 +188,7 @@ def secret_item(
 
 
 def secret(vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion) -> dict[str, Any]:
-    """Return a secret version with its value.
+    """Return a secret version with its value, in Key Vault's JSON form.
 
     The value of a secret behind a certificate is a PFX without a password, or PEM, as the certificate's policy says.
     """
@@ -210,7 +216,7 @@ def _secret_value(version: Version) -> str:
 
 
 def operation(vault: Vault, certificate: VaultCertificate, pending: Operation, *, status: str) -> dict[str, Any]:
-    """Return the pending operation of a certificate."""
+    """Return the pending creation of a vault certificate in Key Vault's JSON form."""
     address = f"{vault.url}/certificates/{certificate.name}"
     unknown = pending.policy.issuer_name == "Unknown"
     waiting = (
