@@ -1,1 +1,1 @@
-"""The means by which a test controls a world (clock, knobs, faults, roles) and observes it (journal, changes)."""
+"""The means by which tests control the simulated Azure (clock, knobs, faults, roles) and observe it (journal)."""

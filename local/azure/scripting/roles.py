@@ -9,7 +9,7 @@ Right = Literal["nothing", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """An exception: a principal has only this right on a scope and on everything below the scope."""
+    """An exception from full rights: the only right of a principal on a scope and on resources below the scope."""
 
     principal: str
     scope: str
@@ -33,7 +33,10 @@ class Roles:
         self._exceptions: list[Assignment] = []
 
     def hide(self, scope: str, principal: str = EVERYONE) -> None:
-        """Hide the scope and everything below it: lists omit these resources, and reading one gives 403."""
+        """Hide a scope and all resources below the scope.
+
+        Most lists omit a hidden resource, and reading a hidden resource gives 403.
+        """
         self._add(scope, principal, "nothing")
 
     def read_only(self, scope: str, principal: str = EVERYONE) -> None:

@@ -163,7 +163,7 @@ class Differences(TypedDict, total=False):
 
 
 class RenewalDifferences(Differences, total=False):
-    """The properties in which a renewed version differs from the defaults, which may include its host names."""
+    """The properties, possibly with host names, of a renewed certificate version that differ from the defaults."""
 
     host_names: Collection[str]
 

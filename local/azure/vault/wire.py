@@ -117,7 +117,7 @@ def attributes(version: Version | SecretVersion) -> dict[str, Any]:
 
 
 def item(vault: Vault, certificate: VaultCertificate, version: Version, *, versioned: bool) -> dict[str, Any]:
-    """Return a version as an entry in a list of certificates, without the certificate itself and its policy."""
+    """Return a version as an entry in Key Vault's list of certificates, without the certificate and its policy."""
     address = f"{vault.url}/certificates/{certificate.name}"
     return {
         "id": f"{address}/{version.id}" if versioned else address,

@@ -1,1 +1,1 @@
-"""Watches over a world for tests and the demo: a watch records failures, and changes nothing."""
+"""Watches over the simulated Azure for tests and the demo: a watch records failures, and changes nothing."""

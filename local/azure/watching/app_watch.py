@@ -1,4 +1,4 @@
-"""A watch for tests, which records every outbound call of an app that would fail after a change of the world."""
+"""A watch for tests, which records why apps would fail after a change of the simulated Azure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from local.azure.world import World
 class AppWatch:
     """A watch that reads `world.apps.troubles()` at its start and after every change of the world.
 
-    For a watch, one request is one change of the world, even if the request writes several resources.
+    A watch counts one request as one change of the simulated Azure, even if the request writes several resources.
     """
 
     world: World

@@ -16,9 +16,10 @@ Down = frozenset[str]
 class DownWatch:
     """A watch that records which sites and slots are down, at its start and after every change of the world.
 
-    A site is down if it is stopped, or if it has an app that does not answer. An app does not answer while it starts. A
-    site that is down when the watch begins counts only after it has been up. Time alone can only bring apps up, so the
-    number of down sites is highest right after a change. For a watch, one request is one change of the world.
+    A site is down if it is stopped, or if it has an app that does not answer. While an app starts, the app does not
+    answer, unless an older process of the app still answers. A site that is down when the watch begins counts as down
+    only after the site has been up. Time alone can only bring apps up, so the number of down sites is highest right
+    after a change. A watch counts one request as one change of the simulated Azure.
     """
 
     world: World
@@ -52,8 +53,8 @@ class DownWatch:
         """Return the largest number of sites that were down at the same moment.
 
         If `plan` is given, only sites on the plan with this resource id count. If `group` is given, only sites with
-        this value of the tag `certroll-group` count. A slot does not inherit the groups of its site. The plans and tags
-        of the sites are read when `max_unavailable` is called.
+        this value of the tag `certroll-group` count. A slot does not inherit the tag `certroll-group` of its site.
+        `max_unavailable` reads the present plans and tags of the sites.
         """
         with self.world.lock:
             members = {key for key, site in self._sites().items() if self._counts(site, plan, group)}
@@ -73,7 +74,7 @@ class DownWatch:
         return frozenset(key for key, site in self._sites().items() if not self._is_up(site))
 
     def _starts_of(self, key: str) -> list[datetime]:
-        """Return the times at which the processes of the site's app come up."""
+        """Return the times at which the processes of the app on this site come up."""
         app = self.world.apps.of(self.world.web.sites.get(key))
         return [process.up_at for process in app.processes] if app else []
 

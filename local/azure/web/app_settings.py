@@ -11,18 +11,24 @@ from local.azure.web.state import WebState
 
 
 class AppSettings:
-    """The writes of app settings in a world. A write restarts its site if a value changed."""
+    """The writes of app settings in a world.
+
+    A write of app settings restarts the site if a value changed.
+    """
 
     def __init__(self, kernel: Kernel, web: WebState, references: References) -> None:
-        """Write app settings to the sites of `web`. `references` resolves Key Vault references."""
+        """Write app settings to the sites in the App Service state `web`.
+
+        `references` resolves Key Vault references.
+        """
         self._kernel = kernel
         self._web = web
         self._references = references
 
     def store(self, site: Site, settings: Mapping[str, str], by: str = "") -> Site:
-        """Store exactly these settings, and return the site.
+        """Replace all app settings of the site by these settings, and return the site.
 
-        The site restarts if a value changed (Azure docs, configure-common).
+        A write of app settings restarts the site if a value changed (Azure docs, configure-common).
         """
         names = sorted(name for name in {*site.settings, *settings} if site.settings.get(name) != settings.get(name))
         after = self._web.put_site(replace(site, settings=dict(settings), restarts=site.restarts + bool(names)))
@@ -32,10 +38,10 @@ class AppSettings:
         return after
 
     def rewrite_load_lists(self, certificate: Certificate, old: str) -> None:
-        """Replace the old thumbprint in every load list by the thumbprint of the certificate.
+        """Replace the old thumbprint in load lists (WEBSITE_LOAD_CERTIFICATES) by the certificate's thumbprint.
 
-        This function does nothing unless the knob `import_rewrites_load_list` is on. Only the load lists of sites that
-        may use the certificate are changed.
+        App settings change only if the simulation's knob `import_rewrites_load_list` is on. A load list (the setting
+        WEBSITE_LOAD_CERTIFICATES) changes only on sites that may use the certificate.
         """
         if not self._kernel.knobs.import_rewrites_load_list:
             return
@@ -48,7 +54,7 @@ class AppSettings:
     def refresh_references(self, site: Site) -> Site:
         """Resolve the site's Key Vault references again, and return the site.
 
-        The site restarts if a reference now resolves to another version.
+        The site restarts if a Key Vault reference now resolves to another version of its secret.
         """
         fresh = self._references.resolved(site)
         moved = sorted(name for name, found in fresh.items() if found.active_version != _active(site, name))

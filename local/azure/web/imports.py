@@ -1,4 +1,4 @@
-"""Imports and uploads of certificates into a webspace, and the move of host name bindings to a new version."""
+"""Imports and uploads of certificates into App Service, and the move of host name bindings to new thumbprints."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,11 +30,12 @@ class Imports:
         return find_vault(self._vaults, source.vault_id).newest_importable(source.secret_name, reader)
 
     def install(self, certificate: Certificate) -> None:
-        """Store the certificate, and move the bindings of replaced content if the knob says so.
+        """Store the certificate in App Service, and move bindings from a replaced thumbprint if configured.
 
-        The knob `sync_moves_bindings` decides whether bindings move. The App Service team wrote in "Deploying Azure Web
-        App Certificate through Key Vault" that creating a certificate again with the same body updates the certificate
-        in place. According to this article, the update migrates every app that uses the certificate.
+        The knob `sync_moves_bindings` decides whether host name bindings move to the new thumbprint. The App Service
+        team wrote in "Deploying Azure Web App Certificate through Key Vault" that creating a certificate again with the
+        same body updates the certificate in place. According to the App Service team's article, such an update migrates
+        every app that uses the certificate.
         """
         before = self._web.certificate(certificate.id)
         self._web.put_certificate(certificate)
@@ -46,9 +47,10 @@ class Imports:
                 self.move_bindings(certificate, old)
 
     def move_bindings(self, certificate: Certificate, old: str) -> None:
-        """Move every binding that may use the certificate from the old thumbprint to the certificate's.
+        """Move bindings of the old thumbprint to the certificate's thumbprint, on sites that may use the certificate.
 
-        If the knob `mismatch_refused` is on, a host name that the new content does not cover keeps its old thumbprint.
+        If the knob `mismatch_refused` is on, a binding whose host name the new certificate does not cover keeps the old
+        thumbprint.
         """
         for site, host in tuple(self._web.using(certificate, old)):
             if self._kernel.knobs.mismatch_refused and not certificate.covers(host.name):
@@ -56,7 +58,7 @@ class Imports:
             self._rebind(site, host, certificate.thumbprint)
 
     def sync_all(self) -> None:
-        """Sync every imported certificate and its bindings with the newest version in its vault."""
+        """Sync each imported certificate and its bindings with the vault, or record that the vault refuses."""
         for certificate in self._web.all_certificates():
             if certificate.source is not None:
                 self._sync(certificate, certificate.source)

@@ -1,7 +1,7 @@
 """The load list: the app setting that names the certificates which App Service loads into a site's processes.
 
-Azure docs, configure-ssl-certificate-in-code: `WEBSITE_LOAD_CERTIFICATES` names thumbprints, or `*` for all
-certificates.
+According to Azure docs, configure-ssl-certificate-in-code, the app setting `WEBSITE_LOAD_CERTIFICATES` names
+thumbprints, or `*` for all certificates.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,10 @@ def load_list(settings: Mapping[str, str]) -> Iterator[str]:
 
 
 def rename(value: str, old: str, new: str) -> str:
-    """Return the load list with the new thumbprint instead of the old one, and other entries unchanged.
+    """Return the load list (WEBSITE_LOAD_CERTIFICATES) with the new thumbprint instead of the old thumbprint.
 
-    The old and the new thumbprint have to be in upper case. The entries of the list may be in upper or lower case.
+    The arguments `old` and `new` are thumbprints in upper case. The entries of the load list
+    (WEBSITE_LOAD_CERTIFICATES) may be in upper or lower case.
     """
     if old not in {entry.strip().upper() for entry in value.split(",")}:
         return value

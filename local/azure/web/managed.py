@@ -1,7 +1,7 @@
-"""Free managed certificates: a client orders one, public DNS decides, and Azure issues and renews it.
+"""Free managed certificates: a client orders a certificate, public DNS decides, and Azure issues and renews it.
 
-A PUT with a `canonicalName` is an order of a managed certificate. Azure docs, configure-ssl-certificate, describe the
-steps in "Create a free managed certificate".
+A PUT of a new certificate with a `canonicalName` is an order of a managed certificate. Azure docs,
+configure-ssl-certificate, describe the steps in "Create a free managed certificate".
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ AUTHORITY = "digicert.com"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order of a managed certificate, which Azure issues or refuses when the order is due."""
+    """An order of a managed certificate; Azure issues or refuses the certificate when the order is due."""
 
     key: str
     wanted: Certificate
@@ -46,7 +46,7 @@ class ManagedCertificates:
         self._orders: dict[str, Order] = {}
 
     def ask(self, wanted: Certificate, plan: Plan) -> Order:
-        """Return the unfinished order for this certificate, or a new order if there is none."""
+        """Return the unfinished order for this managed certificate, or else a new order."""
         unfinished = (order for order in self._orders.values() if not order.finished)
         running = next((order for order in unfinished if order.wanted.id == wanted.id), None)
         if running is not None:
@@ -59,19 +59,19 @@ class ManagedCertificates:
         return self._orders[key]
 
     def order(self, subscription: str, key: str) -> Order | None:
-        """Return the order of this operation in this subscription, or None."""
+        """Return the order of a managed certificate with this operation id in this subscription, or None."""
         order = self._orders.get(key)
         return order if order and order.wanted.subscription.lower() == subscription.lower() else None
 
     def settle(self) -> None:
-        """Issue or refuse every order that is due."""
+        """Issue or refuse the managed certificate of every order that is due."""
         now = self._kernel.clock.now()
         for key, order in self._orders.items():
             if not order.finished and order.due <= now:
                 self._orders[key] = self._finished(order)
 
     def renew(self) -> None:
-        """Renew every managed certificate that ends within 45 days, if DNS still allows it."""
+        """Renew every managed certificate that ends within 45 days, if DNS still allows the renewal."""
         now = self._kernel.clock.now()
         for old in tuple(self._web.certificates.values()):
             if old.managed is None or old.content.not_after - now > RENEWED_BEFORE or self._trouble(old):
@@ -82,7 +82,7 @@ class ManagedCertificates:
             self._imports.move_bindings(fresh, old.thumbprint)
 
     def new_content(self, host_name: str) -> ImportedCertificate:
-        """Issue a certificate for this host name now, and return it."""
+        """Issue a managed certificate for this host name now, and return the certificate."""
         now = self._kernel.clock.now()
         return imported(authority().issue(Request((host_name,), now, now + SIX_MONTHS, usages=(SERVER_AUTH,))))
 
@@ -102,7 +102,7 @@ class ManagedCertificates:
         return self.dns_trouble(site, host_name)
 
     def dns_trouble(self, site: Site, host_name: str) -> str | None:
-        """Return the reason why public DNS does not allow a certificate for the host name, or None."""
+        """Return the reason why public DNS does not allow a managed certificate for the host name, or None."""
         alias, target = self._zones.values(host_name, "CNAME"), site.default_host_name
         if self._zones.values(host_name, "SOA"):
             addresses = set(self._zones.values(host_name, "A"))

@@ -1,4 +1,4 @@
-"""Other clients at work: scripted edits of app settings between two requests, and reads that show wrong settings."""
+"""Simulated clients other than Certroll: scripted edits of app settings, and reads that show wrong settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SOMEBODY = "somebody else"
 
 @dataclass(slots=True)
 class Meddling:
-    """One scripted interference of another client with a site's app settings."""
+    """One scripted interference of a client other than Certroll with a site's app settings."""
 
     site_id: str
     when: When
@@ -31,7 +31,7 @@ class Meddling:
     """True if the interference has happened."""
 
     def is_due(self, when: When, method: Method, site_id: str) -> bool:
-        """Return True if the interference happens now; each call at its position counts one request down."""
+        """Return True if the scripted edit happens at this request; each matching request lowers `left`."""
         if self.struck or (when, method, site_id.lower()) != (self.when, self.method, self.site_id.lower()):
             return False
         self.left -= 1
@@ -40,7 +40,7 @@ class Meddling:
 
 
 class OtherPeople:
-    """The other clients that change a world's app settings, at the moments that a test scripts."""
+    """Simulated clients other than Certroll, which change app settings at the moments that a test scripts."""
 
     def __init__(self, kernel: Kernel, web: WebState, settings: AppSettings) -> None:
         """Begin without scripts."""
@@ -51,32 +51,32 @@ class OtherPeople:
         self._misreads: list[Meddling] = []
 
     def script_edit(self, script: Meddling) -> Meddling:
-        """Add a script for one edit, and return the script."""
+        """Add a script for one edit of app settings by another client, and return the script."""
         self._edits.append(script)
         return script
 
     def script_misread(self, script: Meddling) -> Meddling:
-        """Add a script for one wrong answer to a read, and return the script."""
+        """Add a script for one wrong answer to a read of app settings, and return the script."""
         self._misreads.append(script)
         return script
 
     def reach(self, when: When, method: Method, site_id: str) -> None:
-        """Make the edits that are scripted for this position of a request to the site's app settings."""
+        """Make the edits that a test scripted before or after this request to the site's app settings."""
         for script in self._edits:
             if script.is_due(when, method, site_id):
                 self.edit(script.site_id, script.edit)
 
     def shown(self, site: Site) -> dict[str, str]:
-        """Return the settings that this read shows, which a script may have changed."""
+        """Return the app settings that this read shows, which a test's script may have changed."""
         settings = dict(site.settings)
         due = [script for script in self._misreads if script.is_due("before", "POST", site.id)]
         return dict(due[0].edit(settings)) if due else settings
 
     def edit(self, site_id: str, edit: Edit) -> None:
-        """Change the site's settings now, as a separate write of another client.
+        """Change the site's app settings now, as a separate write of a client other than Certroll.
 
-        The write gives the site a new ETag. If the edit changes a value, the site restarts, and the journal gets a
-        separate entry for the edit.
+        The write of the other client gives the site a new ETag. If the edit changes a value, the site restarts, and the
+        journal gets a separate entry for the edit.
         """
         site = self._web.sites.get(site_id)
         if site is None:

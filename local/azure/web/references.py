@@ -1,11 +1,11 @@
-"""Key Vault references in app settings, and what App Service resolves them to.
+"""Key Vault references in app settings, and the secret versions to which App Service resolves references.
 
-Azure docs (app-service-key-vault-references) describe two forms of a reference.
+Azure docs (app-service-key-vault-references) describe two forms of a Key Vault reference.
 
 - `@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/n[/ver])` names the secret by its address.
 - `@Microsoft.KeyVault(VaultName=v;SecretName=n[;SecretVersion=ver])` names the vault and the secret.
 
-A reference without a version resolves to the newest version of the secret.
+A Key Vault reference without a version names the newest version of the secret.
 """
 
 import re
@@ -28,7 +28,7 @@ def is_reference(value: str) -> bool:
 
 
 class References:
-    """The Key Vault references of a world's sites, resolved from its vaults."""
+    """The resolution of Key Vault references in a simulated Azure, from the secrets of its vaults."""
 
     def __init__(self, vaults: Mapping[str, Vault]) -> None:
         """Resolve references with the secrets of these vaults, which are keyed by name in lower case."""
@@ -37,8 +37,8 @@ class References:
     def resolved(self, site: Site) -> Mapping[str, Resolution]:
         """Return the resolution of each Key Vault reference of the site now, by name of the setting.
 
-        The site's resource id stands for its managed identity. A test denies the vault to this site with
-        `vault.deny(site.id)`.
+        In the simulation, the site's resource id stands for the site's managed identity. A test takes the site's access
+        to a vault away with `vault.deny(site.id)`.
         """
         named = ((name, value) for name, value in site.settings.items() if is_reference(value))
         return {name: _resolve(self._vaults, site, value) for name, value in named}
@@ -72,7 +72,7 @@ def _looked_up(vault: Vault, named: Resolution) -> Resolution:
 
 
 def _parts(value: str) -> tuple[str, str, str] | None:
-    """Return vault, secret and version of a reference, or None if its syntax is invalid.
+    """Return the vault, secret and version of a Key Vault reference, or None if its syntax is invalid.
 
     An empty version in the result stands for the newest version of the secret.
     """

@@ -6,28 +6,28 @@ CANNOT_FIND = "Cannot find {0} with name {1}."
 
 
 def missing(kind: str, name: str) -> Refused:
-    """Return the refusal for an object that Microsoft.Web does not find (recorded azure-cli traffic)."""
+    """Return the 404 refusal for an object that Microsoft.Web does not find (recorded azure-cli traffic)."""
     return Refused(web_error(404, "NotFound", "51004", CANNOT_FIND, kind, name))
 
 
 def absent(resource_type: str, name: str, group: str) -> Refused:
-    """Return the refusal for a resource that ARM does not find."""
+    """Return the 404 refusal for a resource that ARM does not find."""
     message = f"The Resource '{resource_type}/{name}' under resource group '{group}' was not found."
     return Refused(arm_error(404, "ResourceNotFound", message))
 
 
 def bad(message: str) -> Refused:
-    """Return the refusal for a request that Microsoft.Web cannot process."""
+    """Return the 400 refusal for a request that Microsoft.Web cannot process."""
     return Refused(web_error(400, "BadRequest", None, "{0}", message))
 
 
 def invalid(field: str, reason: str) -> Refused:
-    """Return the refusal for a field with an impossible value (recorded azure-cli traffic)."""
+    """Return the 400 refusal for a request field with an impossible value (recorded azure-cli traffic)."""
     return Refused(web_error(400, "BadRequest", "51021", "{0} is invalid.  {1}", field, reason))
 
 
 def conflict(template: str, *parameters: str, extended_code: str | None = None) -> Refused:
-    """Return the refusal for a request that the present state does not allow."""
+    """Return the 409 refusal for a request that the present state of App Service does not allow."""
     return Refused(web_error(409, "Conflict", extended_code, template, *parameters))
 
 
@@ -39,6 +39,6 @@ def in_use(thumbprint: str, host_name: str) -> Refused:
 
 
 def mismatch(thumbprint: str, host_name: str) -> Refused:
-    """Return the refusal to bind a certificate to a host name that it does not cover (azure-powershell #12843)."""
+    """Return the refusal to bind a certificate to a host name outside of its names (azure-powershell #12843)."""
     template = "The certificate with thumbprint '{0}' does not match the hostname '{1}'."
     return conflict(template, thumbprint, host_name, extended_code="04030")

@@ -37,12 +37,12 @@ REGIONS = {
 
 
 def short_location(location: str) -> str:
-    """Return the location as generic resources write it, such as `westeurope`."""
+    """Return the Azure location in the spelling of ARM's generic lists, such as `westeurope`."""
     return location.replace(" ", "").lower()
 
 
 def display_location(location: str) -> str:
-    """Return the location as Microsoft.Web writes it, such as `West Europe`."""
+    """Return the Azure location in the spelling of Microsoft.Web, such as `West Europe`."""
     return REGIONS.get(short_location(location), location)
 
 
@@ -57,7 +57,10 @@ def web_id(subscription: str, resource_group: str, kind: str, name: str) -> str:
 
 
 def covers(pattern: str, host_name: str) -> bool:
-    """Return True if a name in a certificate covers the host name. A wildcard covers exactly one label (RFC 6125)."""
+    """Return True if a name in a certificate covers the host name.
+
+    A wildcard in a certificate covers exactly one label of a host name (RFC 6125).
+    """
     pattern, host_name = pattern.lower(), host_name.lower()
     if pattern == host_name:
         return True
@@ -67,14 +70,14 @@ def covers(pattern: str, host_name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Webspace:
-    """A webspace: the unit of a subscription whose sites share certificates and an inbound address."""
+    """A webspace: App Service's group of plans whose sites share certificates and an inbound address."""
 
     subscription: str
     name: str
 
     @property
     def key(self) -> tuple[str, str]:
-        """The key of the webspace, which is the same for every spelling of its name."""
+        """The key of the webspace (App Service's group of plans) in lower case, for every spelling of its name."""
         return self.subscription.lower(), self.name.lower()
 
 
@@ -95,17 +98,17 @@ class Environment:
 
     @property
     def id(self) -> str:
-        """The resource id of the environment."""
+        """The resource id of the App Service Environment."""
         return web_id(self.subscription, self.resource_group, "hostingEnvironments", self.name)
 
     @property
     def dns_suffix(self) -> str:
-        """The end of the default host names of an environment's sites (Azure docs, environment/using)."""
+        """The domain of the default host names in an App Service Environment (Azure docs, environment/using)."""
         return f"{self.name}.{INTERNAL_DOMAIN if self.internal else EXTERNAL_DOMAIN}".lower()
 
     @property
     def webspace(self) -> Webspace:
-        """The default webspace of an environment's plans: a certificate is uploaded once for all of the apps."""
+        """The default webspace of an App Service Environment's plans, in which its apps share certificates."""
         region = display_location(self.location).replace(" ", "")
         return Webspace(self.subscription, f"{self.resource_group}-{region}webspace-{self.name}")
 
@@ -126,7 +129,7 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """The resource id of the plan."""
+        """The resource id of the App Service plan."""
         return web_id(self.subscription, self.resource_group, "serverfarms", self.name)
 
     @property
@@ -153,7 +156,7 @@ class Host:
 
     @property
     def shown_thumbprint(self) -> str | None:
-        """The thumbprint that reads show, or None if reads hide the thumbprint."""
+        """The thumbprint that reads of the host name show, or None if reads hide the thumbprint."""
         return None if self.hidden else self.thumbprint
 
     @property
@@ -164,7 +167,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The outcome of a Key Vault reference when App Service last resolved it, at a start or at a refresh."""
+    """The outcome of App Service's last resolution of a Key Vault reference, at a start or at a refresh."""
 
     status: str
     vault_name: str | None = None
@@ -232,12 +235,12 @@ class Site:
 
     @property
     def default_domain(self) -> str:
-        """The end of the site's default host name."""
+        """The domain in the site's default host name, such as `azurewebsites.net`."""
         return self.environment.dns_suffix if self.environment else DEFAULT_DOMAIN
 
     @property
     def dedicated_host(self) -> Host | None:
-        """The host name with an IP-based binding, or None."""
+        """The site's host name with an IP-based TLS binding, or None."""
         return next((host for host in self.hosts.values() if host.ssl_state == IP_BASED), None)
 
 
@@ -251,7 +254,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate with its private key, imported from a vault or uploaded."""
+    """A certificate in App Service with its private key, from an import, an upload, or an order."""
 
     subscription: str
     resource_group: str
@@ -284,7 +287,7 @@ class Certificate:
 
     @property
     def scope(self) -> tuple[str, ...]:
-        """The key of the site or webspace whose sites may use the certificate."""
+        """The key of the certificate's owner: a site, or a webspace (App Service's group of plans)."""
         return self.webspace.key if self.site_id is None else (self.site_id.lower(),)
 
     @property

@@ -1,4 +1,4 @@
-"""The changes of a site's host names: add, bind, move to another certificate, unbind and remove."""
+"""The changes of a site's host names: add, bind to a certificate, move to another certificate, unbind and remove."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,9 +36,9 @@ def wish_of(properties: Mapping[str, Any]) -> Wish:
 def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
     """Return the host name with the requested binding; raise Refused if App Service would refuse the binding.
 
-    A request without `sslState` unbinds the host name. The effect of such a request in Azure is not documented, so the
-    local Azure assumes the worst case. If the request names no thumbprint, App Service chooses a certificate that
-    covers the host name.
+    In the local Azure, a request for a host name without `sslState` removes the TLS binding. Azure docs do not describe
+    a request without `sslState`, so the local Azure assumes the worst case. If a request for a TLS binding names no
+    thumbprint, App Service chooses a certificate that covers the host name.
     """
     kept = replace(host, record_type=wish.record_type or host.record_type)
     if wish.ssl_state in {None, DISABLED}:
@@ -89,7 +89,10 @@ def store_host(world: World, site: Site, host: Host) -> Site:
 
 
 def remove_host(world: World, site: Site, host: Host) -> Site:
-    """Remove the host name, and return the site. The dedicated address of the host name is lost."""
+    """Remove the host name, and return the site.
+
+    A dedicated IP address of the removed host name is lost.
+    """
     hosts = {name: kept for name, kept in site.hosts.items() if name != host.name.lower()}
     lost = f", address {host.virtual_ip} lost" if host.virtual_ip else ""
     world.journal.note(f"host name {host.name} removed from {site.full_name}{lost}")
@@ -97,7 +100,10 @@ def remove_host(world: World, site: Site, host: Host) -> Site:
 
 
 def note(world: World, before: Host | None, after: Host) -> None:
-    """Record how a host name changed, such as `binding shop.contoso.com SniEnabled 1A2B3C4D->5E6F7A8B`."""
+    """Record in the journal how a host name changed.
+
+    An entry of the journal is, for example, `binding shop.contoso.com SniEnabled 1A2B3C4D->5E6F7A8B`.
+    """
     if before is None:
         world.journal.note(f"host name {after.name} added")
         before = Host(after.name)

@@ -1,4 +1,4 @@
-"""The checks before App Service stores a certificate, which may refuse it or resolve it to an existing one."""
+"""The checks before App Service stores a certificate, which may refuse it or return an existing certificate."""
 
 from local.azure.web import refusals
 from local.azure.web.resources import Certificate, short_location
@@ -6,11 +6,12 @@ from local.azure.world import World
 
 
 def check_allowed(world: World, certificate: Certificate, before: Certificate | None) -> None:
-    """Refuse a certificate that the present state of the webspace does not allow.
+    """Refuse a certificate that the present state of App Service does not allow.
 
-    - App Service refuses a new certificate if the webspace is full.
-    - App Service refuses an existing thumbprint if the knob `second_import_same_thumbprint` is `refuse`.
-    - App Service refuses an upload that would replace a certificate with bindings.
+    - App Service refuses a new certificate if its webspace (group of plans) is full.
+    - App Service refuses a second certificate with the same thumbprint if the knob `second_import_same_thumbprint` is
+      `refuse`.
+    - App Service refuses an upload that would replace a certificate to which host names are bound.
     """
     if before is None:
         _check_room(world, certificate)
@@ -25,8 +26,8 @@ def check_unused(world: World, certificate: Certificate) -> None:
     """Refuse to remove a certificate that a host name is bound to.
 
     Azure support articles describe the refusal to remove a bound certificate. Users report that App Service also
-    refuses an upload that would replace a bound certificate. Azure does not check app settings that name the
-    thumbprint.
+    refuses an upload that would replace a bound certificate. Before a certificate is removed, Azure does not check
+    whether app settings name its thumbprint.
     """
     for _, host in world.web.using(certificate, certificate.thumbprint):
         raise refusals.in_use(certificate.thumbprint, host.name)
@@ -42,7 +43,7 @@ def resolved(world: World, certificate: Certificate, before: Certificate | None)
 
 
 def _check_room(world: World, certificate: Certificate) -> None:
-    """Refuse a new certificate if its webspace is full.
+    """Refuse a new certificate if its webspace (App Service's group of plans) is full.
 
     The maximum number of certificates of a Flex Consumption site is not documented.
     """

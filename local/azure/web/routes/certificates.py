@@ -1,4 +1,4 @@
-"""The routes for certificates: import from a vault, sync by writing again, upload, read and delete."""
+"""The routes for certificates: import from a vault, sync by a repeated import, upload, read and delete."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -33,8 +33,8 @@ def get_certificate(call: Call) -> Response:
 def put_certificate(call: Call) -> Response:
     """Import, upload or order a certificate.
 
-    Azure answers 200 to a new certificate, instead of 201. Writing an imported certificate again syncs the certificate
-    in place.
+    Azure answers 200, instead of 201, to the import or upload of a new certificate. A repeated import under the same
+    name syncs the certificate in place.
     """
     payload, before = call.payload(), call.world.web.certificates.get(_id(call))
     if not (payload.get("properties") or {}).get("canonicalName"):
@@ -51,7 +51,7 @@ def patch_certificate(call: Call) -> Response:
 
 
 def delete_certificate(call: Call) -> Response:
-    """Delete the certificate, unless a host name is bound to it."""
+    """Delete the certificate, unless a host name is bound to the certificate."""
     certificate = call.world.web.certificates.get(_id(call))
     if certificate is None:
         return Response(204)
@@ -62,8 +62,8 @@ def delete_certificate(call: Call) -> Response:
 def accept(world: World, certificate: Certificate, before: Certificate | None) -> Certificate:
     """Store the certificate, and return the certificate that the response shows.
 
-    Raise Refused if the present state does not allow the certificate. The knobs `second_import_same_thumbprint` and
-    `wrong_echo` make the response show another certificate.
+    Raise Refused if the present state of App Service does not allow the certificate. The simulation's knobs
+    `second_import_same_thumbprint` and `wrong_echo` can make the response show another certificate.
     """
     if (first := certificate_checks.resolved(world, certificate, before)) is not None:
         return first
@@ -77,7 +77,7 @@ def content_of(
 ) -> tuple[Source | None, ImportedCertificate]:
     """Return the source and the content of the certificate that a request describes.
 
-    The content of the certificate comes from a PFX, from the vault as `reader` sees it, or from the existing
+    The content of the certificate comes from a PFX, from the vault with the rights of `reader`, or from the existing
     certificate.
     """
     if properties.get("pfxBlob"):
@@ -153,10 +153,10 @@ def _location(payload: Mapping[str, Any], before: Certificate | None) -> str:
 
 
 def _webspace(call: Call, properties: Mapping[str, Any], location: str) -> Webspace:
-    """Return the webspace of a new certificate.
+    """Return the webspace (App Service's group of plans) for a new certificate.
 
-    A new certificate goes to the webspace of the plan that the request names. If the request names no plan, the
-    resource group and location decide the webspace.
+    A new certificate goes to the webspace (group of plans) of the plan that the request names. If the request names no
+    plan, the resource group and location decide the webspace of the new certificate.
     """
     plan_id = properties.get("serverFarmId")
     if plan_id:
@@ -180,7 +180,7 @@ def _plans_near(call: Call, location: str) -> Iterator[Plan]:
 
 
 def _wrong_echo(world: World, certificate: Certificate, before: Certificate | None) -> Certificate:
-    """Return a wrong response for the knob `wrong_echo`: another source, and the content before the write."""
+    """Return a wrong certificate for the simulation's knob `wrong_echo`: another source, and old content."""
     others = (
         other.source for other in world.web.all_certificates() if other.source and other.source != certificate.source
     )

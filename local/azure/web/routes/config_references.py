@@ -8,12 +8,12 @@ from local.azure.wire import Response, json_response
 
 
 def list_references(call: Call) -> Response:
-    """Respond with every app setting that is a Key Vault reference, and the version it resolved to."""
+    """Respond with every app setting that is a Key Vault reference, and its secret version."""
     return _listed(call, call.site())
 
 
 def get_reference(call: Call) -> Response:
-    """Respond with one Key Vault reference."""
+    """Respond with one Key Vault reference of the site."""
     site, name = call.site(), call["setting"]
     if not references.is_reference(site.settings.get(name, "")):
         raise refusals.missing("AppSetting", name)
@@ -23,7 +23,8 @@ def get_reference(call: Call) -> Response:
 def refresh(call: Call) -> Response:
     """Resolve all Key Vault references of the site again, and respond with the references.
 
-    A changed version of a secret restarts the app (Azure docs, app-service-key-vault-references).
+    The app restarts if a Key Vault reference now resolves to another version of its secret (Azure docs,
+    app-service-key-vault-references).
     """
     return _listed(call, call.world.settings.refresh_references(call.site_now()))
 

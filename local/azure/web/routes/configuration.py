@@ -36,7 +36,7 @@ WEB_DEFAULTS: Mapping[str, Any] = {
 
 
 def list_settings(call: Call) -> Response:
-    """Respond with all app settings and their values.
+    """Respond with all app settings of the site and their values.
 
     The response with the app settings has no ETag (recorded azure-libraries-for-net traffic).
     """
@@ -49,7 +49,7 @@ def list_settings(call: Call) -> Response:
 
 
 def put_settings(call: Call) -> Response:
-    """Replace all app settings; a change restarts the app (Azure docs, configure-common)."""
+    """Replace all app settings of the site; a changed value restarts the app (Azure docs, configure-common)."""
     call.world.other_people.reach("before", "PUT", call.site_id())
     site, properties = call.site_now(), call.payload().get("properties")
     if not isinstance(properties, dict):
@@ -63,7 +63,7 @@ def put_settings(call: Call) -> Response:
 def get_sticky_names(call: Call) -> Response:
     """Respond with the names of the settings that stay with their slot in a swap.
 
-    The id in the response is null (recorded azure-cli traffic).
+    The id in a response with slot-sticky names is null (recorded azure-cli traffic).
     """
     return json_response(200, sticky_names_json(call.site()))
 

@@ -26,12 +26,15 @@ def get_environment(call: Call) -> Response:
 
 
 def get_networking(call: Call) -> Response:
-    """Respond with the addresses of an environment. An internal environment has no external inbound address."""
+    """Respond with the IP addresses of an App Service Environment.
+
+    An internal App Service Environment has no external inbound address.
+    """
     return json_response(200, networking_json(_environment(call)))
 
 
 def list_plans(call: Call) -> Response:
-    """Respond with the plans in an environment."""
+    """Respond with the App Service plans in an App Service Environment."""
     found = _environment(call)
     keys = {plan.id.lower() for plan in call.world.web.plans.values() if plan.environment == found}
     plans = call.world.web.plans.listing(keys.__contains__)
@@ -39,7 +42,7 @@ def list_plans(call: Call) -> Response:
 
 
 def list_sites(call: Call) -> Response:
-    """Respond with the sites in an environment, without slots."""
+    """Respond with the sites in an App Service Environment, without slots."""
     found = _environment(call)
     keys = {site.id.lower() for site in call.world.web.sites.values() if site.environment == found and not site.slot}
     sites = call.world.web.sites.listing(keys.__contains__)
@@ -47,7 +50,7 @@ def list_sites(call: Call) -> Response:
 
 
 def list_roots(call: Call) -> Response:
-    """Respond with the public certificates of an environment."""
+    """Respond with the public certificates of an App Service Environment."""
     _check_version(call)
     prefix = f"{_environment(call).id}/publicCertificates/".lower()
     found = call.world.web.roots.listing(lambda key: key.startswith(prefix))
@@ -55,7 +58,7 @@ def list_roots(call: Call) -> Response:
 
 
 def get_root(call: Call) -> Response:
-    """Respond with one public certificate of an environment."""
+    """Respond with one public certificate of an App Service Environment."""
     _check_version(call)
     found = call.world.web.roots.read(_root_id(call))
     if found is None:
@@ -64,7 +67,7 @@ def get_root(call: Call) -> Response:
 
 
 def put_root(call: Call) -> Response:
-    """Store a public certificate under this name; running apps do not notice the change."""
+    """Store a public certificate of an App Service Environment, which running apps do not notice."""
     _check_version(call)
     world, payload = call.world, call.payload()
     if not payload.get("location"):
@@ -81,7 +84,7 @@ def put_root(call: Call) -> Response:
 
 
 def delete_root(call: Call) -> Response:
-    """Delete a public certificate; running apps continue to trust the roots of their last start."""
+    """Delete a public certificate of an environment; running apps trust it until they are stopped and started."""
     _check_version(call)
     environment, found = _environment(call), call.world.web.roots.get(_root_id(call))
     if found is None:

@@ -17,14 +17,17 @@ def list_bindings(call: Call) -> Response:
 def get_binding(call: Call) -> Response:
     """Respond with one host name of a site.
 
-    The ETag of a host name is the ETag of the site (recorded azure-cli traffic).
+    The ETag of a host name binding is the ETag of its site (recorded azure-cli traffic).
     """
     site = call.site()
     return _answer(site, _host(site, call["host"]))
 
 
 def put_binding(call: Call) -> Response:
-    """Add a host name, or write its binding. Azure answers 200 to a new host name, instead of 201."""
+    """Add a host name to a site, or write the TLS binding of the host name.
+
+    Azure answers 200, instead of 201, to the PUT of a new host name.
+    """
     site, name = call.site_now(), call["host"].lower()
     properties = call.payload().get("properties") or {}
     owner = call.world.web.site_with_host(name)
@@ -36,7 +39,7 @@ def put_binding(call: Call) -> Response:
 
 
 def delete_binding(call: Call) -> Response:
-    """Remove a host name; refuse to remove the default host name."""
+    """Remove a host name from a site; refuse to remove the default host name."""
     site, name = call.site_now(), call["host"].lower()
     if name == site.default_host_name:
         raise refusals.bad(f"The default host name {name} cannot be removed.")

@@ -1,6 +1,7 @@
-"""The routes for managed certificates: a PUT orders one, and the client polls until Azure issues or refuses it.
+"""The routes for managed certificates: a PUT orders a certificate, which Azure then issues or refuses.
 
-The az CLI expects a 202 without a body as the first response (azure-cli, `create_managed_ssl_cert`).
+The az CLI expects a 202 without a body as the first response to the order of a managed certificate (azure-cli,
+`create_managed_ssl_cert`).
 """
 
 import re
@@ -45,7 +46,7 @@ def put(call: Call, payload: Mapping[str, Any], location: str) -> Response:
 
 
 def again(before: Certificate, payload: Mapping[str, Any]) -> Certificate:
-    """Return the existing certificate; raise Refused if the request names another host name."""
+    """Return the existing managed certificate; raise Refused if the request names another host name."""
     if before.managed != str(payload["properties"]["canonicalName"]).lower():
         raise refusals.conflict("The certificate {0} exists and is not managed for that name.", before.name)
     return before
@@ -54,7 +55,8 @@ def again(before: Certificate, payload: Mapping[str, Any]) -> Certificate:
 def poll(call: Call) -> Response:
     """Respond with the state of an order of a managed certificate.
 
-    An unfinished order gets a 202. A finished order gets a 200 or the reason for its refusal.
+    The response for an unfinished order is a 202. The response for a finished order is a 200, or a 400 with the reason
+    for the refusal.
     """
     order = call.world.managed.order(call["subscription"], call["operation"])
     if order is None:

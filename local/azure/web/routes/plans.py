@@ -18,9 +18,9 @@ def get_plan(call: Call) -> Response:
 
 
 def list_sites_of_plan(call: Call) -> Response:
-    """Respond with the sites on a plan, even those that the caller may not read.
+    """Respond with the sites on a plan without slots, even with sites that the caller may not read.
 
-    Azure checks only the caller's right on the plan.
+    For the list of a plan's sites, only the caller's right on the plan is checked.
     """
     plan_id = call.plan().id.lower()
     on_plan = {

@@ -30,7 +30,7 @@ def get_public_certificate(call: Call) -> Response:
 
 
 def put_public_certificate(call: Call) -> Response:
-    """Store a public certificate under this name; running processes do not notice the change."""
+    """Store a public certificate of a site; running processes do not notice the change."""
     site, properties = call.site_now(), call.payload().get("properties") or {}
     before = call.world.web.public_certificates.get(_id(site, call["name"]))
     der = uploads.read_public(str(properties.get("blob") or ""))
@@ -44,7 +44,7 @@ def put_public_certificate(call: Call) -> Response:
 
 
 def delete_public_certificate(call: Call) -> Response:
-    """Delete a public certificate, even if app settings name its thumbprint."""
+    """Delete a public certificate of a site, even if app settings name its thumbprint."""
     site = call.site_now()
     found = call.world.web.public_certificates.get(_id(site, call["name"]))
     if found is None:
@@ -64,9 +64,9 @@ def _location(properties: Mapping[str, Any]) -> StoreLocation:
 
 
 def _check_room(world: World, site: Site) -> None:
-    """Refuse a new certificate if the sites of the plan together have reached the limit.
+    """Refuse a new public certificate if the sites of the plan together have the maximum number of them.
 
-    Azure docs, configure-ssl-certificate, set this limit of public certificates.
+    Azure docs, configure-ssl-certificate, name the maximum number of public certificates for a plan.
     """
     limit, plan = world.knobs.public_certificates_per_plan, site.plan_id.lower()
     on_plan = {neighbour.id.lower() for neighbour in world.web.sites.values() if neighbour.plan_id.lower() == plan}

@@ -34,9 +34,9 @@ def get_site_certificate(call: Call) -> Response:
 def put_site_certificate(call: Call) -> Response:
     """Import or upload a certificate; respond with 201 for a new certificate, otherwise with 200.
 
-    Writing an imported certificate again syncs the certificate. A PUT turns off loading and the use of the site's
-    identity, unless the request names these properties. Azure's behaviour for omitted properties is not documented, so
-    the local Azure assumes the worst case.
+    A repeated import under the same name syncs the certificate. A PUT of a Flex Consumption certificate turns off
+    loading and the use of the site's identity, unless the request names these properties. Azure docs do not describe a
+    PUT that omits properties, so the local Azure assumes the worst case.
     """
     site = call.site_now()
     _check_flex(site)
@@ -56,7 +56,7 @@ def patch_site_certificate(call: Call) -> Response:
 
 
 def delete_site_certificate(call: Call) -> Response:
-    """Delete the certificate, unless a host name of the site is bound to it."""
+    """Delete the certificate of a Flex Consumption site, unless a host name of the site is bound to it."""
     certificate = call.world.web.site_certificates.get(_id(call.site_now(), call["name"]))
     if certificate is None:
         return Response(204)

@@ -40,7 +40,7 @@ def get_site(call: Call) -> Response:
 def put_site(call: Call) -> Response:
     """Write an existing site, and respond with the site.
 
-    The request replaces all tags. Host names that the request omits stay unchanged.
+    A PUT of a site replaces all tags. A PUT of a site keeps host names unchanged that the request omits.
     """
     site, payload = call.site_now(), call.payload()
     location = payload.get("location")
@@ -101,7 +101,7 @@ def _written(call: Call, site: Site, payload: Mapping[str, Any]) -> Response:
 
 
 def _with_entry(world: World, site: Site, entry: Mapping[str, Any]) -> Site:
-    """Return the site with the binding of the entry, if the entry says `toUpdate`."""
+    """Return the site with the TLS binding that `entry` asks for, if the entry says `toUpdate`."""
     if not entry.get("toUpdate"):
         return site
     name = str(entry.get("name", "")).lower()
