@@ -1,1 +1,1 @@
-"""The simulated Azure: the state of a world, and the services that answer requests from that state."""
+"""The simulated Azure: its whole state, and the services that answer requests from this state."""

@@ -1,4 +1,4 @@
-"""The parts that all services of a world share: the lock, the clock, the seed, the knobs and the journal."""
+"""The parts that all services of a simulated Azure share: the lock, the clock, the seed, the knobs and the journal."""
 
 import random
 import threading
@@ -13,13 +13,13 @@ from local.azure.scripting.knobs import Knobs
 
 
 class Kernel:
-    """The parts that all services of one world share, such as the clock and the journal.
+    """The parts that all services of one simulated Azure share, such as the clock and the journal.
 
-    Code that reads or changes the world holds `lock`.
+    Code that reads or changes the simulated Azure has to hold `lock`.
     """
 
     def __init__(self, clock: Clock | None = None, seed: int = 0, knobs: Knobs | None = None) -> None:
-        """Make the kernel of an empty world; the same seed gives the same ids and addresses."""
+        """Make the kernel of an empty simulated Azure; the same seed gives the same ids and addresses."""
         self.lock = threading.RLock()
         self.changes = Changes(self.lock)
         self.clock = clock or Clock()
@@ -31,12 +31,12 @@ class Kernel:
         self._applications = UUID(int=seed % 2**128)
 
     def new_id(self) -> UUID:
-        """Return a fresh id, which the seed of the world determines."""
+        """Return a fresh id, which the seed of the simulated Azure determines."""
         return UUID(int=self.random.getrandbits(128), version=4)
 
     def object_id(self, application_id: str) -> str:
         """Return the object id of the application's principal in this tenant.
 
-        The world's seed and the application id determine the object id.
+        The simulated Azure's seed and the application id determine the object id.
         """
         return str(uuid5(self._applications, application_id.lower()))

@@ -6,11 +6,10 @@ from local.azure.web.state import WebState
 
 
 def nightly_sync(web: WebState, imports: Imports, managed: ManagedCertificates) -> None:
-    """Sync every imported certificate to its vault's newest version, and renew managed certificates.
+    """Sync every imported certificate with its vault, and renew managed certificates that end soon.
 
     Azure moves the bindings together with an imported certificate (Azure docs, configure-ssl-certificate). If App
-    Service cannot read the vault object, the imported certificate keeps its old content, and its status names the
-    reason.
+    Service cannot read the vault object, the imported certificate keeps its old content, and a status names the reason.
     """
     web.history.begin_write()
     imports.sync_all()

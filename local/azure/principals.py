@@ -7,6 +7,6 @@ REGISTRATION = "f3c21649-0979-4721-ac85-b0216b2cf413"
 PROVIDERS = (APP_SERVICE, REGISTRATION)
 """The principals whose access a vault's roles, access policies and firewall decide.
 
-Every other principal may do everything in a vault, unless a test denies it.
+Every other principal may do everything in a vault, unless a test denies an operation.
 """
 EVERYONE = "*"

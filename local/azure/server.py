@@ -17,10 +17,10 @@ ARM_HOST = "management.azure.com"
 
 
 class LocalAzure:
-    """All services of one world, under the host names of Azure."""
+    """All services of one simulated Azure, under the host names of Azure."""
 
     def __init__(self, world: World, directory: Directory | None = None) -> None:
-        """Answer from the state of this world.
+        """Answer from the state of this simulated Azure.
 
         The function `after_write` is called after each processed request that is not a GET.
         """
@@ -35,7 +35,7 @@ class LocalAzure:
         }
 
     def knows(self, host: str) -> bool:
-        """Return True if the host name belongs to a service of Azure or to a vault of this world."""
+        """Return True if the host name belongs to a service of Azure or to a vault of this simulated Azure."""
         return host in self._services or self._vaults.knows(host)
 
     def handle(self, request: Request) -> Response:

@@ -24,9 +24,9 @@ class Request:
     body: bytes = b""
 
     def json(self) -> Any:  # noqa: ANN401 - JSON of a client
-        """Return the body as JSON, or an empty object if the body is empty.
+        """Return the request body as JSON, or an empty object if the body is empty.
 
-        Raise ValueError if the body is not JSON.
+        Raise ValueError if the request body is not JSON.
         """
         return json.loads(self.body) if self.body else {}
 
@@ -51,7 +51,10 @@ class Request:
 
 
 def read_query(text: str) -> dict[str, str]:
-    """Return the decoded query by key in lower case. If a key repeats, the last value of the key counts."""
+    """Return the decoded query parameters, by key in lower case.
+
+    If a query key repeats, the last value of the key counts.
+    """
     return {key.lower(): value for key, value in parse_qsl(text, keep_blank_values=True)}
 
 
@@ -64,7 +67,7 @@ class Response:
     body: bytes = b""
 
     def json(self) -> Any:  # noqa: ANN401 - JSON of a service
-        """Return the body as JSON, or None if the response has no body."""
+        """Return the response body as JSON, or None if the response has no body."""
         return json.loads(self.body) if self.body else None
 
     def adding(self, headers: Mapping[str, str]) -> "Response":
@@ -73,11 +76,11 @@ class Response:
 
 
 class Drop(Exception):
-    """The server closes the connection without a response."""
+    """An exception that makes the server close the connection without a response."""
 
 
 class Refused(Exception):
-    """A service refuses the request with the response that this exception carries."""
+    """An exception with which a service refuses a request; the exception carries the response."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status, response.body[:200])
@@ -95,12 +98,15 @@ def json_response(status: int, payload: object, **headers: str) -> Response:
 
 
 def arm_error(status: int, code: str, message: str, **headers: str) -> Response:
-    """Return an error as written by ARM's front door, and by most resource providers."""
+    """Return an error in the JSON form of ARM's front door and of most resource providers."""
     return json_response(status, {"error": {"code": code, "message": message}}, **headers)
 
 
 def vault_error(status: int, code: str, message: str, inner: str | None = None, **headers: str) -> Response:
-    """Return an error as Key Vault's data plane writes it. `inner` is the code of the inner error."""
+    """Return an error in the form of Key Vault's data plane.
+
+    `inner` is the code of the inner error.
+    """
     error: dict[str, object] = {"code": code, "message": message}
     if inner:
         error["innererror"] = {"code": inner}
@@ -115,9 +121,9 @@ def web_error(
     *parameters: str,
     **headers: str,
 ) -> Response:
-    """Return an error as Microsoft.Web writes it, in PascalCase and without an enclosing `error` object.
+    """Return an error in the form of Microsoft.Web: in PascalCase, and without an enclosing `error` object.
 
-    The form of the error is that of recorded azure-cli traffic.
+    The JSON form of the error is that of recorded azure-cli traffic.
     """
     message = template.format(*parameters)
     entity: dict[str, object] = {"Code": code, "Message": message}
@@ -131,11 +137,11 @@ def web_error(
 class Router:
     """A router that finds the function for a method and a path.
 
-    Literal segments of a route match in upper or lower case. Parameters of a path are percent-decoded.
+    Literal segments of a route match in upper or lower case. The router percent-decodes the parameters in a path.
     """
 
     def __init__(self, unmatched: Service) -> None:
-        """Answer with `unmatched` every request that fits no route."""
+        """Answer requests that fit no route with the function `unmatched`."""
         self._unmatched = unmatched
         self._routes: dict[tuple[str, int], list[tuple[tuple[str, ...], RoutedFunction]]] = {}
 

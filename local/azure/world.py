@@ -1,4 +1,4 @@
-"""A world: the whole state of one simulated Azure, with its clock, its seed and its journal."""
+"""The whole state of one simulated Azure, with its clock, its seed and its journal."""
 
 from dataclasses import dataclass
 from typing import Unpack
@@ -41,18 +41,18 @@ class ResourceGroup:
 
     @property
     def id(self) -> str:
-        """The resource id of the group."""
+        """The resource id of the resource group."""
         return f"/subscriptions/{self.subscription}/resourceGroups/{self.name}"
 
 
 class World:
     """The whole state of one simulated Azure, and the only class that connects the services of this Azure.
 
-    Code that reads or changes the world holds `lock`.
+    Code that reads or changes the simulated Azure has to hold `lock`.
     """
 
     def __init__(self, clock: Clock | None = None, seed: int = 0, knobs: Knobs | None = None) -> None:
-        """Make an empty world; the same seed gives the same ids and addresses."""
+        """Make an empty simulated Azure; the same seed gives the same ids and addresses."""
         kernel = self._kernel = Kernel(clock, seed, knobs)
         self.lock, self.changes, self.clock, self.random = kernel.lock, kernel.changes, kernel.clock, kernel.random
         self.knobs, self.journal, self.faults = kernel.knobs, kernel.journal, kernel.faults
@@ -75,11 +75,14 @@ class World:
         self.other_people = OtherPeople(kernel, self.web, self.settings)
 
     def new_vault(self, name: str, **place: Unpack[Place]) -> Vault:
-        """Return a new, empty vault. The caller has to add the new vault to `vaults`."""
+        """Return a new, empty vault.
+
+        The caller of `new_vault` has to add the new vault to `vaults`.
+        """
         return Vault(self._kernel, self.role_assignments, self.events.new_version, name, **place)
 
     def nightly_sync(self) -> None:
-        """Do now the work that Azure does by itself within 24 hours, as one write."""
+        """Do the work on certificates now that Azure does by itself within 24 hours, as one write."""
         with self.lock:
             nightly_sync(self.web, self.imports, self.managed)
 
@@ -94,16 +97,16 @@ class World:
     ) -> Meddling:
         """Script one edit of the site's app settings by another client, and return the script.
 
-        `edit` receives the current settings and returns the new settings. `before` or `after` names the request around
-        which the edit happens. A POST request reads the settings, and a PUT request writes the settings. `nth` counts
-        the requests of this method for the site from now on, whichever client sends them. With `after`, only PUT
-        requests that succeeded are counted.
+        `edit` receives the current app settings and returns the new app settings. `before` or `after` names the
+        request, `POST` or `PUT`, before or after which the edit happens. A POST request reads the app settings, and a
+        PUT request writes the app settings. `nth` counts the requests of this method to the site's app settings from
+        now on, from any client. For an edit after a PUT, `nth` counts only PUT requests that succeeded.
 
-        - If the edit happens before a read, the read shows the edited settings.
-        - If the edit happens after a read, the client's next write overwrites the edit.
+        - If the edit happens before a read, the read shows the edited app settings.
+        - If the edit happens after a read, a client that then writes the settings from this read overwrites the edit.
         - If the edit happens before a write, the edit precedes the check of If-Match.
-        - If the edit happens after a write, the edit changes the settings that the write stored.
-        - If neither `before` nor `after` is given, the edit happens immediately.
+        - If the edit happens after a write, the edit changes the app settings that the write stored.
+        - If neither `before` nor `after` is given, the edit of the app settings happens immediately.
         """
         if before and after:
             raise ValueError("Say before or after, not both.")
@@ -118,7 +121,7 @@ class World:
     def misread(self, site: Site, *, nth: int = 1, shown: Edit = lambda _: {}) -> Meddling:
         """Script one wrong answer to the nth read of the site's app settings, and return the script.
 
-        `shown` receives the current settings and returns the settings of the wrong answer. By default, the wrong answer
-        has no settings. The site's settings themselves do not change.
+        `shown` receives the current app settings and returns the app settings of the wrong answer. By default, the
+        scripted wrong answer has no app settings. A scripted wrong answer does not change the site's app settings.
         """
         return self.other_people.script_misread(Meddling(site.id, "before", "POST", shown, nth))

@@ -1,1 +1,1 @@
-"""The public DNS records of a world, and a DNS server that answers from them."""
+"""The public DNS records of a simulated Azure, and a DNS server that answers from them."""

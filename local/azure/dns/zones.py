@@ -1,4 +1,4 @@
-"""The public DNS of a world: records that tests write for custom host names, and Azure's own host names.
+"""The public DNS of a simulated Azure: records that tests write for custom host names, and Azure's own host names.
 
 A default host name below `azurewebsites.net` leads to the address of its site, although no test writes a DNS record for
 the name.
@@ -16,7 +16,7 @@ SOA_TEXT = "ns.{0}. hostmaster.{0}. 1 3600 600 86400 60"
 
 
 class Zones:
-    """The DNS records of a world.
+    """The DNS records of a simulated Azure.
 
     The methods of `Zones` accept host names in upper or lower case, except `exists`, which needs lower case. A trailing
     dot in a host name is accepted only by `add`, `add_zone` and `remove`.

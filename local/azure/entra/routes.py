@@ -15,7 +15,7 @@ class TenantHolder(Protocol):
 
 
 class Entra:
-    """The service login.microsoftonline.com of one world: discovery documents, and tokens for client credentials."""
+    """The service login.microsoftonline.com of one simulated Azure: discovery, and tokens for client credentials."""
 
     def __init__(self, world: TenantHolder, directory: Directory) -> None:
         """Answer for the tenant of the simulated Azure, and for the principals in `directory`."""

@@ -40,8 +40,8 @@ class Events:
     def new_version(self, vault: Vault, found: VaultCertificate | Secret, version: Version | SecretVersion) -> None:
         """Announce a new version of a vault certificate or of a plain secret to the subscribers.
 
-        If the knob `certificate_events_have_secret_twins` is on, a new version of a certificate is also announced as a
-        version of the secret behind the certificate.
+        If the simulation's knob `certificate_events_have_secret_twins` is on, a new version of a certificate is also
+        announced as a version of the secret behind the certificate.
         """
         plain = found.name.lower() in vault.secrets
         twins = self._kernel.knobs.certificate_events_have_secret_twins

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to deliver an event, due at a moment of the world's clock."""
+    """One attempt to deliver an event, due at a moment of the simulated Azure's clock."""
 
     event: Event
     due: datetime
@@ -76,7 +76,7 @@ class WebhookDelivery:
             raise PermissionError(f"The webhook {self.url.split('?')[0]} did not pass Event Grid's validation.")
 
     def pump(self) -> int:
-        """Post every event that is due by the world's clock, and return the number of accepted events."""
+        """Post every event that is due by the simulated Azure's clock, and return the number of accepted events."""
         with self._pumping:
             self._drain()
             now = self.clock.now()

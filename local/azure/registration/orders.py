@@ -135,7 +135,8 @@ class Orders:
     def __init__(self, kernel: Kernel, vaults: Mapping[str, Vault], zones: Zones) -> None:
         """Begin without orders.
 
-        Purchased certificates are stored in `vaults`, and domains are verified in `zones`, the public DNS of the world.
+        Purchased certificates are stored in `vaults`, and domains are verified in `zones`, the public DNS of the
+        simulated Azure.
         """
         self._kernel = kernel
         self._vaults = vaults
@@ -151,13 +152,13 @@ class Orders:
         return self._orders.get(resource_id.lower())
 
     def add(self, order: Order) -> Order:
-        """Add the order to the world, and return the order."""
+        """Add the order to the simulated Azure, and return the order."""
         self._orders[order.id.lower()] = order
         order.actions.append(("CertificateOrderCreated", order.created))
         return order
 
     def remove(self, order: Order) -> None:
-        """Remove the order from the world."""
+        """Remove the order from the simulated Azure."""
         del self._orders[order.id.lower()]
 
     def begin(self, order: Order, wish: Wish) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Changes:
-    """The listeners to changes of a world, and the batches that group several changes into one.
+    """The listeners to changes of a simulated Azure, and the batches that group several changes into one.
 
     A batch of changes holds the lock of the simulated Azure, so that other requests do not see the batch half done.
     """
@@ -39,7 +39,7 @@ class Changes:
                     self.settle()
 
     def note(self) -> None:
-        """Record that the world has changed."""
+        """Record that the simulated Azure has changed."""
         with self.batch():
             self._pending = True
 

@@ -1,4 +1,4 @@
-"""The clock of a world: a manual clock for tests, or a clock that follows real time."""
+"""The clock of a simulated Azure: a manual clock for tests, or a clock that follows real time."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-"""The default start of a world's clock, which is a Monday morning."""
+"""The default start of a simulated Azure's clock, which is a Monday morning."""
 
 
 def _real_now() -> datetime:

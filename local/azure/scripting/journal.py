@@ -45,7 +45,7 @@ class Entry:
 
     @property
     def is_write(self) -> bool:
-        """True if the request asked for a change of the world.
+        """True if the request asked for a change of the simulated Azure.
 
         A POST request counts as a write only if it changed something.
         """

@@ -43,7 +43,7 @@ class Doors:
     def __init__(self, kernel: Kernel, assignments: MutableMapping[str, RoleAssignment], resource_id: str) -> None:
         """Begin without access policies and denials, so that principals in `PROVIDERS` need a role assignment.
 
-        `assignments` are the role assignments of the world, by resource id in lower case.
+        `assignments` are the role assignments of the simulated Azure, by resource id in lower case.
         """
         self.kernel = kernel
         self.resource_id = resource_id

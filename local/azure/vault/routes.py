@@ -26,7 +26,7 @@ API_VERSION = re.compile(r"(\d+\.\d+|\d{4}-\d{2}-\d{2})(-preview(\.\d+)?)?")
 
 
 class KeyVault:
-    """The data planes of all vaults of a world."""
+    """The data planes of all vaults of a simulated Azure."""
 
     def __init__(self, vaults: Mapping[str, Vault], tenant_id: str) -> None:
         """Answer requests to these vaults, which are keyed by name in lower case.

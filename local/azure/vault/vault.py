@@ -268,8 +268,8 @@ class Vault(Doors):
 
         Raise VaultRefusal if the vault refuses to give the certificate to the principal. To import a certificate, App
         Service reads a plain secret, or the secret behind a vault certificate. According to Azure docs, the import of a
-        vault certificate also needs App Service's right to read certificates. The knob `import_needs_certificates_get`
-        decides whether an import needs the right to read certificates.
+        vault certificate also needs App Service's right to read certificates. The simulation's knob
+        `import_needs_certificates_get` decides whether an import needs the right to read certificates.
         """
         found = self.secret(name)
         if not self._may_import(principal, certificate=isinstance(found, VaultCertificate)):
@@ -289,7 +289,7 @@ class Vault(Doors):
         return all(self.lets(principal, operation) for operation in needed)
 
     def new_id(self) -> str:
-        """Return a fresh version id of 32 hexadecimal digits, which the world's seed determines."""
+        """Return a fresh version id of 32 hexadecimal digits, which the simulated Azure's seed determines."""
         return f"{self.kernel.random.getrandbits(128):032x}"
 
     def _entry(self, name: str, policy: Policy) -> VaultCertificate:

@@ -9,20 +9,20 @@ from local.azure.world import World
 
 @dataclass(slots=True)
 class AppWatch:
-    """A watch that reads `world.apps.troubles()` at its start and after every change of the world.
+    """A watch that reads `world.apps.troubles()` at its start and after every change of the simulated Azure.
 
     A watch counts one request as one change of the simulated Azure, even if the request writes several resources.
     """
 
     world: World
     troubles: list[tuple[datetime, str]] = field(default_factory=list)
-    """Each trouble of an app, with the moment of the world's clock at which it began."""
+    """Each trouble of an app, with the moment of the simulated Azure's clock at which it began."""
     looks: int = 0
     """The number of inspections so far."""
     _standing: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
-        """Return the watch, after a first inspection of the world."""
+        """Return the watch, after a first inspection of the simulated Azure."""
         with self.world.lock:
             self.world.changes.listen(self._look)
             self._look()

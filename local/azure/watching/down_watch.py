@@ -14,7 +14,7 @@ Down = frozenset[str]
 
 @dataclass(slots=True)
 class DownWatch:
-    """A watch that records which sites and slots are down, at its start and after every change of the world.
+    """A watch that records which sites and slots are down, at its start and after every change of the simulated Azure.
 
     A site is down if it is stopped, or if it has an app that does not answer. While an app starts, the app does not
     answer, unless an older process of the app still answers. A site that is down when the watch begins counts as down
@@ -24,12 +24,12 @@ class DownWatch:
 
     world: World
     moments: list[tuple[datetime, Down]] = field(default_factory=list)
-    """The sites that were down after each change, with the moment of the world's clock."""
+    """The sites that were down after each change, with the moment of the simulated Azure's clock."""
     _never_up: Down = frozenset()
     _coming_up: dict[str, datetime] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        """Return the watch, after a first inspection of the world."""
+        """Return the watch, after a first inspection of the simulated Azure."""
         with self.world.lock:
             self._never_up = self._not_answering()
             self.world.changes.listen(self._look)

@@ -11,7 +11,7 @@ from local.azure.web.state import WebState
 
 
 class AppSettings:
-    """The writes of app settings in a world.
+    """The writes of app settings in a simulated Azure.
 
     A write of app settings restarts the site if a value changed.
     """

@@ -16,10 +16,10 @@ INITIALIZED = "Initialized"
 
 
 class Imports:
-    """The imports and uploads of a world's certificates, and the syncs of imported certificates."""
+    """The imports and uploads of a simulated Azure's certificates, and the syncs of imported certificates."""
 
     def __init__(self, kernel: Kernel, web: WebState, settings: AppSettings, vaults: Mapping[str, Vault]) -> None:
-        """Import from these vaults into the certificates, bindings and app settings of the world."""
+        """Import from these vaults into the certificates, bindings and app settings of the simulated Azure."""
         self._kernel = kernel
         self._web = web
         self._settings = settings
@@ -32,10 +32,10 @@ class Imports:
     def install(self, certificate: Certificate) -> None:
         """Store the certificate in App Service, and move bindings from a replaced thumbprint if configured.
 
-        The knob `sync_moves_bindings` decides whether host name bindings move to the new thumbprint. The App Service
-        team wrote in "Deploying Azure Web App Certificate through Key Vault" that creating a certificate again with the
-        same body updates the certificate in place. According to the App Service team's article, such an update migrates
-        every app that uses the certificate.
+        The simulation's knob `sync_moves_bindings` decides whether host name bindings move to the new thumbprint. The
+        App Service team wrote in "Deploying Azure Web App Certificate through Key Vault" that creating a certificate
+        again with the same body updates the certificate in place. According to the App Service team's article, such an
+        update migrates every app that uses the certificate.
         """
         before = self._web.certificate(certificate.id)
         self._web.put_certificate(certificate)
@@ -49,8 +49,8 @@ class Imports:
     def move_bindings(self, certificate: Certificate, old: str) -> None:
         """Move bindings of the old thumbprint to the certificate's thumbprint, on sites that may use the certificate.
 
-        If the knob `mismatch_refused` is on, a binding whose host name the new certificate does not cover keeps the old
-        thumbprint.
+        If the simulation's knob `mismatch_refused` is on, a binding whose host name the new certificate does not cover
+        keeps the old thumbprint.
         """
         for site, host in tuple(self._web.using(certificate, old)):
             if self._kernel.knobs.mismatch_refused and not certificate.covers(host.name):

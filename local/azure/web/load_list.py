@@ -11,7 +11,7 @@ EVERYTHING = "*"
 
 
 def load_list(settings: Mapping[str, str]) -> Iterator[str]:
-    """Return the entries of the load list in upper case, without blanks and empty entries."""
+    """Return the entries of the load list (WEBSITE_LOAD_CERTIFICATES) in upper case, without empty entries."""
     entries = (entry.strip().upper() for entry in settings.get(LOAD_LIST, "").split(","))
     return (entry for entry in entries if entry)
 

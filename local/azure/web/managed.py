@@ -35,7 +35,7 @@ class Order:
 
 
 class ManagedCertificates:
-    """The orders of managed certificates of a world, by operation id."""
+    """The orders of managed certificates of a simulated Azure, by operation id."""
 
     def __init__(self, kernel: Kernel, web: WebState, zones: Zones, imports: Imports) -> None:
         """Begin without orders. `zones` is the public DNS that decides the orders."""

@@ -36,7 +36,7 @@ class Follower(Protocol):
     """A function that is called after each write of a site, so that an app can follow its site."""
 
     def __call__(self, site: Site, *, starts: bool, from_stop: bool) -> None:
-        """Follow the site after a write.
+        """React to a write of the site.
 
         `starts` is True if the site gets new processes. `from_stop` is True if the site was not running before the
         write.
@@ -44,13 +44,16 @@ class Follower(Protocol):
 
 
 class WebState:
-    """The whole state of Microsoft.Web in a world. Each method that front ends call locks the world."""
+    """The whole state of Microsoft.Web in a simulated Azure.
+
+    The methods `served`, `address_of`, `addresses` and `state_of`, which front ends call, lock the simulated Azure.
+    """
 
     def __init__(self, kernel: Kernel, resolve: Callable[[Site], Mapping[str, Resolution]]) -> None:
         """Begin empty.
 
-        The world's seed determines the addresses. `resolve` returns what the Key Vault references of a site resolve to
-        now.
+        The seed of the simulated Azure determines the inbound addresses. The function `resolve` returns the present
+        resolution of a site's Key Vault references.
         """
         self._kernel = kernel
         self._resolve = resolve
@@ -71,11 +74,11 @@ class WebState:
         self._index: tuple[int, dict[str, Site]] = (-1, {})
 
     def served(self, host_name: str, address: str) -> ImportedCertificate | None:
-        """Return the certificate in a TLS handshake for this host name at this address.
+        """Return the certificate that a front end serves in a TLS handshake for this host name at this address.
 
-        A result of None stands for the platform's own certificate. A dedicated address serves one certificate for every
-        host name. At the shared address of a webspace, SNI selects the certificate (Azure docs,
-        configure-ssl-bindings).
+        If the result is None, the front end serves App Service's own certificate. A dedicated IP address serves the
+        same certificate for every host name. At the shared address of a webspace (App Service's group of plans), SNI
+        selects the certificate (Azure docs, configure-ssl-bindings).
         """
         with self._kernel.lock:
             dedicated = next((site for site in self._sites_seen() if _owns(site, address)), None)
@@ -114,21 +117,24 @@ class WebState:
         return self._hosting(host_name)
 
     def domain_behind(self, host_name: str) -> str:
-        """Return the end of the default host name of the site behind the host name."""
+        """Return the domain of the default host name of the site that serves this host name."""
         site = self._hosting(host_name)
         return DEFAULT_DOMAIN if site is None else site.default_domain
 
     def shared_address(self, webspace: Webspace) -> str:
-        """Return the address that the sites of the webspace share.
+        """Return the address that the sites of the webspace (App Service's group of plans) share.
 
-        The first call for a webspace assigns the address.
+        The first call for a webspace assigns the shared address, unless an App Service Environment gave its address.
         """
         if webspace.key not in self._shared:
             self._shared[webspace.key] = self.new_address()
         return self._shared[webspace.key]
 
     def put_plan(self, plan: Plan) -> None:
-        """Store the plan. The plan's webspace shares the address of its environment."""
+        """Store the plan.
+
+        The webspace of a plan in an App Service Environment gets the address of the environment.
+        """
         if plan.environment is not None:
             self._shared[plan.webspace.key] = plan.environment.address
         self.plans.put(plan.id, plan)
@@ -136,7 +142,7 @@ class WebState:
     def is_public(self, host: str) -> bool:
         """Return True if the internet can reach the host name or address.
 
-        The internet cannot reach the host names and addresses of internal environments.
+        The internet cannot reach the host names and addresses of internal App Service Environments.
         """
         internal = [environment for environment in self.environments.values() if environment.internal]
         site = self._hosting(host)
@@ -144,7 +150,7 @@ class WebState:
         return not inside and host not in {environment.address for environment in internal}
 
     def new_address(self) -> str:
-        """Return a loopback address that was never in use in this world."""
+        """Return a loopback address that was never in use in this simulated Azure."""
         while True:
             draw = self._random.randrange
             address = f"127.{draw(16, 250)}.{draw(0, 256)}.{draw(1, 255)}"
@@ -153,13 +159,13 @@ class WebState:
                 return address
 
     def add_follower(self, follower: Follower) -> None:
-        """Call this follower after each write of a site from now on."""
+        """Call this function after each later write of a site."""
         self._followers.append(follower)
 
     def put_site(self, site: Site) -> Site:
         """Store the site with a new ETag and the current time, and return the stored site.
 
-        The followers of the site's writes then start or stop the site's app.
+        The functions that `add_follower` received then start or stop the site's app.
         """
         before = self.sites.get(site.id)
         starts, ran = _starts(before, site), before is not None and before.state == RUNNING
@@ -178,8 +184,8 @@ class WebState:
     def put_certificate(self, certificate: Certificate) -> None:
         """Store the certificate, and give its content to the front ends.
 
-        Front ends never lose the content of a certificate. The creation time of a certificate is the time of its first
-        write, unless the certificate names another time.
+        Front ends keep the content of a certificate after its replacement or deletion. The creation time of a
+        certificate is the time of its first write, unless the certificate names another time.
         """
         before = self.certificate(certificate.id)
         born = (before.created if before else certificate.created) or self._kernel.clock.now()
@@ -193,8 +199,9 @@ class WebState:
     def add_chain(self, site: Site, thumbprint: str | None) -> None:
         """Give the chain of a newly bound certificate to the servers of the site.
 
-        The servers of an environment do not learn the chain of an upload from before October 2023. An upload from
-        before October 2023 has to be uploaded again and then bound again.
+        The servers of an App Service Environment do not learn the chain of a certificate that was uploaded before
+        October 2023. A certificate that was uploaded before October 2023 has to be uploaded again and then bound again,
+        so that front ends serve its chain.
         """
         same = (certificate for certificate in self.certificates_for(site) if certificate.thumbprint == thumbprint)
         if any(certificate.created is not None and certificate.created >= CHAINS_ADDED_SINCE for certificate in same):
@@ -214,18 +221,18 @@ class WebState:
         return (*self.certificates.values(), *self.site_certificates.values())
 
     def sites_in(self, webspace: Webspace) -> Iterator[Site]:
-        """Return the sites and slots of a webspace in their current state."""
+        """Return the current sites and slots of a webspace (App Service's group of plans)."""
         return (site for site in self.sites.values() if site.webspace.key == webspace.key)
 
     def certificates_in(self, webspace: Webspace) -> Iterator[Certificate]:
-        """Return the current certificates of a webspace."""
+        """Return the current certificates of a webspace (App Service's group of plans)."""
         return (certificate for certificate in self.certificates.values() if certificate.webspace.key == webspace.key)
 
     def certificates_for(self, site: Site) -> Iterator[Certificate]:
-        """Return the current certificates that the site or slot may use, its own first.
+        """Return the current certificates that the site or slot may use, with the site's own certificates first.
 
-        A Flex Consumption site uses the certificates of its webspace only if the knob `flex_uses_webspace_certificates`
-        is on.
+        A Flex Consumption site may use the certificates of its webspace (group of plans) only if the simulation's knob
+        `flex_uses_webspace_certificates` is on.
         """
         yield from (
             certificate for certificate in self.site_certificates.values() if certificate.scope == (site.id.lower(),)
@@ -242,7 +249,7 @@ class WebState:
         )
 
     def roots_of(self, environment: Environment) -> Iterator[RootCertificate]:
-        """Return the current public certificates of the environment."""
+        """Return the current public certificates of the App Service Environment."""
         return (root for root in self.roots.values() if root.environment_id.lower() == environment.id.lower())
 
     def sites_with(self, certificate: Certificate) -> Iterator[Site]:
@@ -255,7 +262,7 @@ class WebState:
     def using(self, certificate: Certificate, thumbprint: str) -> Iterator[tuple[Site, Host]]:
         """Return each host name that is bound to this thumbprint, with its site.
 
-        This function returns only sites that may use the certificate.
+        The result has only host names of sites that may use the certificate.
         """
         return (
             (site, host)
@@ -294,7 +301,10 @@ class WebState:
         return self._index[1]
 
     def _seen(self, site: Site) -> Site:
-        """Return the site as the front ends know it. The knob `slow_front_end` delays the front ends."""
+        """Return the site in the state that the front ends know.
+
+        The simulation's knob `slow_front_end` delays the changes that front ends see.
+        """
         return self.sites.before(self._kernel.knobs.slow_front_end).get(site.id.lower()) or site
 
     def _sites_seen(self) -> Iterator[Site]:

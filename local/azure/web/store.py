@@ -1,4 +1,4 @@
-"""The resources of Microsoft.Web by id, with their history for slow readers, stale readers and front ends."""
+"""The resources of Microsoft.Web by id, with earlier values for readers and front ends that see an older state."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ REMEMBERED_CHANGES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of a resource: a new value, a creation or a removal."""
+    """One change of a resource of Microsoft.Web: a new value, a creation or a removal."""
 
     write: int
     """The number of the write to which the change belongs."""
@@ -29,7 +29,10 @@ class Change:
 
 
 class History:
-    """The changes of all resource stores, oldest first. One write of a client may change several resources."""
+    """The latest changes of all resource stores, oldest first.
+
+    One write of a client may change several resources.
+    """
 
     def __init__(self, clock: Clock, knobs: Knobs, changes: Changes) -> None:
         """Begin without changes."""
@@ -41,7 +44,7 @@ class History:
         self._changes: deque[Change] = deque(maxlen=REMEMBERED_CHANGES)
 
     def begin_write(self) -> None:
-        """Let the following changes belong to a new write."""
+        """Let the following changes of resources belong to a new write."""
         self.write += 1
 
     def record(self, kind: str, key: str, before: object | None) -> None:
@@ -52,14 +55,15 @@ class History:
     def before_writes(self, kind: str, writes: int) -> dict[str, object | None]:
         """Return the earlier value of each resource of this kind that the last writes changed.
 
-        The resources with which a world was built do not belong to any write, so every reader sees them.
+        The resources with which the simulated Azure was built do not belong to any write, so every reader sees these
+        resources.
         """
         newest = list(dict.fromkeys(change.write for change in reversed(self._changes) if change.write))[:writes]
         concerned = set(newest)
         return {change.key: change.before for change in self._newest(kind) if change.write in concerned}
 
     def before_moment(self, kind: str, moment: datetime) -> dict[str, object | None]:
-        """Return the value at this moment of each resource of this kind that changed later."""
+        """Return each resource of this kind that changed after this moment, with its value at the moment."""
         recent: dict[str, object | None] = {}
         for change in self._newest():
             if change.at <= moment:
@@ -80,7 +84,7 @@ class _Shadow:
 
 
 class Store(Generic[Resource]):
-    """The resources of one kind, by resource id in upper or lower case.
+    """The resources of one kind, such as sites, by resource id in upper or lower case.
 
     `get` and `values` return the current resources, on which writers work. `read` and `listing` return the resources
     that a client sees, which may be older.
@@ -94,7 +98,7 @@ class Store(Generic[Resource]):
         self._shadows: dict[str, _Shadow] = {}
 
     def get(self, key: str) -> Resource | None:
-        """Return the current resource, or None."""
+        """Return the current resource with this id, or None."""
         return self._values.get(key.lower())
 
     def values(self) -> Iterator[Resource]:
@@ -114,18 +118,18 @@ class Store(Generic[Resource]):
         self._history.changes.note()
 
     def read(self, key: str) -> Resource | None:
-        """Return the resource that a client sees.
+        """Return the resource that a client sees, which may be older than the current resource.
 
-        Each call of this function counts as one read for the knob `reads_until_visible`.
+        Each call of `read` counts as one read of the resource for the simulation's knob `reads_until_visible`.
         """
         key = key.lower()
         past = self._past()
         return past[key] if key in past else self._visible(key)
 
     def listing(self, wanted: Callable[[str], bool]) -> list[Resource]:
-        """Return the resources with a wanted id that a client sees in a list.
+        """Return the resources with a wanted id that a client sees in a list of one kind.
 
-        A list counts as one read of each resource for the knob `reads_until_visible`.
+        A list counts as one read of each listed resource for the simulation's knob `reads_until_visible`.
         """
         past = self._past()
         keys = filter(wanted, dict.fromkeys([*self._values, *self._shadows, *past]))
@@ -133,9 +137,9 @@ class Store(Generic[Resource]):
         return [value for value in shown if value is not None]
 
     def overview(self, wanted: Callable[[str], bool]) -> list[Resource]:
-        """Return the resources with a wanted id that a client sees in the generic list.
+        """Return the resources with a wanted id that a client sees in ARM's generic list of all kinds.
 
-        The generic list does not count as a read for the knob `reads_until_visible`.
+        ARM's generic list does not count as a read for the simulation's knob `reads_until_visible`.
         """
         values = {**self._values, **self._past()}
         return [value for key, value in values.items() if value is not None and wanted(key)]

@@ -1,7 +1,7 @@
 """The checks of App Service on uploads: the requirements of a PFX and of a public certificate.
 
-A refusal of an upload quotes nothing of the upload. A refusal of an upload also omits the parser's error, because this
-error might quote the upload.
+The text of a refusal quotes no bytes of the upload. The text of a refusal also omits the parser's error, because the
+parser's error might quote the upload.
 """
 
 import base64
@@ -39,8 +39,8 @@ def read_pfx(blob: str, password: str, knobs: Knobs) -> ImportedCertificate:
     - App Service refuses a PFX without a password.
     - App Service refuses a PFX without a certificate and its private key.
     - App Service refuses a PFX with a weak key.
-    - App Service refuses a PFX that AES encrypts, if the knob `aes_pfx_refused` is on.
-    - App Service refuses a serial number with more octets than the knob `serial_octets` allows.
+    - App Service refuses a PFX that AES encrypts, if the simulation's knob `aes_pfx_refused` is on.
+    - App Service refuses a serial number with more octets than the simulation's knob `serial_octets` allows.
 
     App Service does not check dates, names, usages or the chain (Azure docs, configure-ssl-certificate, requirements of
     private certificates).

@@ -9,8 +9,8 @@ def check_allowed(world: World, certificate: Certificate, before: Certificate | 
     """Refuse a certificate that the present state of App Service does not allow.
 
     - App Service refuses a new certificate if its webspace (group of plans) is full.
-    - App Service refuses a second certificate with the same thumbprint if the knob `second_import_same_thumbprint` is
-      `refuse`.
+    - App Service refuses a second certificate with the same thumbprint if the simulation's knob
+      `second_import_same_thumbprint` is `refuse`.
     - App Service refuses an upload that would replace a certificate to which host names are bound.
     """
     if before is None:
@@ -36,7 +36,8 @@ def check_unused(world: World, certificate: Certificate) -> None:
 def resolved(world: World, certificate: Certificate, before: Certificate | None) -> Certificate | None:
     """Return the existing certificate that a request for a new certificate resolves to, or None.
 
-    A request resolves to an existing certificate only if the knob `second_import_same_thumbprint` is `resolve`.
+    A request resolves to an existing certificate only if the simulation's knob `second_import_same_thumbprint` is
+    `resolve`.
     """
     resolves = world.knobs.second_import_same_thumbprint == "resolve" and before is None
     return _first(world, certificate) if resolves else None

@@ -14,7 +14,7 @@ from local.azure.wire import Refused, Response, arm_error, json_response
 
 
 def list_site_certificates(call: Call) -> Response:
-    """Respond with the certificates of a site, which only Flex Consumption sites have."""
+    """Respond with the site's own certificates, which only a Flex Consumption site may have."""
     prefix = f"{call.site().id}/certificates/".lower()
     found = call.world.web.site_certificates.listing(lambda key: key.startswith(prefix))
     seen = (certificate for certificate in found if call.sees(certificate.id))

@@ -28,7 +28,7 @@ ALWAYS_NULL = (
 
 
 def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
-    """Return the certificate as Microsoft.Web writes it.
+    """Return the certificate in the JSON form of Microsoft.Web.
 
     Microsoft.Web writes the vault's id in lower case, and the plan's id as null. Only reads of a certificate show
     `keyVaultSecretStatus` (recorded azure-cli test_webapp_ssl_import).
@@ -57,10 +57,11 @@ def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str
 
 
 def warnings(content: ImportedCertificate, now: datetime) -> Mapping[str, str]:
-    """Return the header with warnings about the certificate, or an empty mapping.
+    """Return the response header `warning` for the certificate, or an empty mapping.
 
-    In recorded azure-cli traffic, a self-signed certificate gets both warnings. The local Azure also sends each warning
-    alone, which is an inference.
+    In recorded azure-cli traffic, a self-signed certificate gets two warnings: self-signed or expired, and without a
+    trusted CA. The local Azure also sends each of the two warnings alone, although no recorded traffic shows one
+    warning alone.
     """
     expired = content.not_after < now
     found = (
@@ -72,7 +73,7 @@ def warnings(content: ImportedCertificate, now: datetime) -> Mapping[str, str]:
 
 
 def _managed_json(certificate: Certificate) -> dict[str, Any]:
-    """Return the properties that differ in a managed certificate.
+    """Return the properties that differ in the JSON form of a managed certificate.
 
     Azure has hidden the thumbprint, issuer and dates of managed certificates since 2021. The `keyVaultId` of a managed
     certificate is an empty string in traffic recorded in 2020.

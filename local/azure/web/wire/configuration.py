@@ -7,7 +7,7 @@ from local.azure.web.resources import Site, display_location
 
 
 def config_json(site: Site, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a part of the site's configuration, with these properties."""
+    """Return a part of the site's configuration with these properties, in the JSON form of Microsoft.Web."""
     kind = "Microsoft.Web/sites/slots/config" if site.slot else "Microsoft.Web/sites/config"
     return {
         "id": f"{site.id}/config/{name}",
@@ -22,7 +22,7 @@ def config_json(site: Site, name: str, properties: Mapping[str, Any]) -> dict[st
 def sticky_names_json(site: Site) -> dict[str, Any]:
     """Return the names of the settings that stay with their slot in a swap.
 
-    The id is null (recorded azure-cli traffic).
+    The id in the JSON form of the slot-sticky names is null (recorded azure-cli traffic).
     """
     names = list(site.sticky_settings) or None
     return {

@@ -1,8 +1,8 @@
 """The JSON form in which Microsoft.Web writes an App Service Environment and its root certificates.
 
-The form of an environment is that of the specification's examples (Microsoft.Web 2024-04-01). The form of a root
-certificate is not documented. The local Azure writes a root certificate like a public certificate of a site, without
-the fields that the knobs hide.
+The JSON form of an App Service Environment is that of the specification's examples (Microsoft.Web 2024-04-01). Azure
+docs do not show the JSON form of an environment's root certificate. The local Azure writes a root certificate like a
+public certificate of a site, without the fields that the simulation's knobs hide.
 """
 
 import base64
@@ -18,7 +18,7 @@ SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 
 
 def environment_json(web: WebState, environment: Environment) -> dict[str, Any]:
-    """Return the environment as Microsoft.Web writes it."""
+    """Return the App Service Environment in the JSON form of Microsoft.Web."""
     plans = (plan for plan in web.plans.values() if plan.environment == environment)
     group = environment.id.partition("/providers/")[0]
     return {
@@ -56,7 +56,10 @@ def environment_json(web: WebState, environment: Environment) -> dict[str, Any]:
 
 
 def networking_json(environment: Environment) -> dict[str, Any]:
-    """Return the addresses of the environment. An internal environment has no external inbound address."""
+    """Return the IP addresses of the App Service Environment.
+
+    An internal App Service Environment has no external inbound address.
+    """
     inside, outside = ([environment.address], []) if environment.internal else ([], [environment.address])
     return {
         "id": f"{environment.id}/configurations/networking",
@@ -76,7 +79,7 @@ def networking_json(environment: Environment) -> dict[str, Any]:
 
 
 def root_json(knobs: Knobs, root: RootCertificate) -> dict[str, Any]:
-    """Return the root certificate, with the fields that the knobs show."""
+    """Return the root certificate with the fields that the simulation's knobs show."""
     return {
         "id": root.id,
         "name": root.name,

@@ -6,7 +6,7 @@ from local.azure.web.resources import IP_BASED, Host, Site, display_location
 
 
 def binding_json(site: Site, host: Host) -> dict[str, Any]:
-    """Return the binding as Microsoft.Web writes it.
+    """Return the host name binding in the JSON form of Microsoft.Web.
 
     A host name that was never bound has no `sslState` and no `thumbprint` (recorded azure-cli traffic).
     """

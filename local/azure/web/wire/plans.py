@@ -9,7 +9,7 @@ from local.azure.web.wire.sites import plan_tier, profile_json
 
 
 def plan_json(web: WebState, plan: Plan) -> dict[str, Any]:
-    """Return the plan as Microsoft.Web writes it."""
+    """Return the App Service plan in the JSON form of Microsoft.Web."""
     used = sum(site.plan_id.lower() == plan.id.lower() for site in web.sites.values())
     location = display_location(plan.location)
     family = plan.sku.rstrip("0123456789")

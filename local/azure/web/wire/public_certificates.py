@@ -7,7 +7,7 @@ from local.azure.web.resources import PublicCertificate, Site, display_location
 
 
 def public_certificate_json(site: Site, certificate: PublicCertificate) -> dict[str, Any]:
-    """Return the public certificate as Microsoft.Web writes it."""
+    """Return the public certificate in the JSON form of Microsoft.Web."""
     slot = "/slots" if site.slot else ""
     return {
         "id": certificate.id,

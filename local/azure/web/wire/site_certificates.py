@@ -1,7 +1,7 @@
 """The JSON form in which Microsoft.Web writes a certificate of a Flex Consumption site.
 
-The sources of this form are the public specification (SiteCertificates) and az CLI 2.91. The az CLI knows two
-properties that the SDK's model lacks.
+The sources for the JSON form of a Flex Consumption certificate are the public specification (SiteCertificates) and az
+CLI 2.91. The az CLI knows two properties of a Flex Consumption certificate that the SDK's model lacks.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ def switches_json(certificate: Certificate) -> dict[str, Any]:
 
 
 def site_certificate_json(knobs: Knobs, certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
-    """Return the certificate as in the specification's examples, with the two properties that they lack."""
+    """Return the certificate in the form of the specification's examples, with two properties of az CLI."""
     plain = certificate_json(certificate, with_status=with_status)
     hidden: dict[str, Any] = {"hostNames": []} if knobs.site_certificates_hide_host_names else {}
     slot = "/slots/" in certificate.id

@@ -16,7 +16,7 @@ UNSET_SITE_CONFIG = (
 
 
 def site_json(web: WebState, site: Site) -> dict[str, Any]:
-    """Return the site or slot as Microsoft.Web writes it."""
+    """Return the site or slot in the JSON form of Microsoft.Web."""
     return {
         "id": site.id,
         "name": site.full_name,
@@ -75,7 +75,7 @@ def hosting_json(web: WebState, site: Site) -> dict[str, Any]:
 
 
 def profile_json(environment: Environment | None) -> dict[str, str] | None:
-    """Return the environment as its plans and sites name it, or None outside of an environment."""
+    """Return the environment in the form in which its plans and sites show it, or None without an environment."""
     if environment is None:
         return None
     return {"id": environment.id, "name": environment.name, "type": "Microsoft.Web/hostingEnvironments"}
@@ -98,7 +98,7 @@ def _with_repository(site: Site) -> list[Host]:
 
 
 def _ssl_state(host: Host) -> dict[str, Any]:
-    """Return the host name as a site shows it, with null fields included (recorded azure-cli traffic)."""
+    """Return the host name in the form of a site's JSON, with null fields (recorded azure-cli traffic)."""
     return {
         "name": host.name,
         "sslState": host.ssl_state or DISABLED,
