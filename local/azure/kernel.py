@@ -31,12 +31,12 @@ class Kernel:
         self._applications = UUID(int=seed % 2**128)
 
     def new_id(self) -> UUID:
-        """Return a fresh id, which the seed of the simulated Azure determines."""
+        """Return a fresh id, which the random seed of the simulated Azure determines."""
         return UUID(int=self.random.getrandbits(128), version=4)
 
     def object_id(self, application_id: str) -> str:
         """Return the object id of the application's principal in this tenant.
 
-        The simulated Azure's seed and the application id determine the object id.
+        The random seed of the simulated Azure and the application id determine the object id.
         """
         return str(uuid5(self._applications, application_id.lower()))

@@ -46,7 +46,7 @@ class Arm:
     """
 
     def __init__(self, world: World) -> None:
-        """Answer from the state of this simulated Azure."""
+        """Answer requests to ARM from the state of this simulated Azure."""
         self._world = world
         self._ids = random.Random(0)  # noqa: S311 - request ids
         self._router = Router(_unmatched)

@@ -20,7 +20,7 @@ class LocalAzure:
     """All services of one simulated Azure, under the host names of Azure."""
 
     def __init__(self, world: World, directory: Directory | None = None) -> None:
-        """Answer from the state of this simulated Azure.
+        """Answer requests from the state of this simulated Azure.
 
         The function `after_write` is called after each processed request that is not a GET.
         """

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, in the normal form that all services read."""
+    """One HTTP request, in the normal form that all simulated services read."""
 
     method: str
     """The method, in upper case."""
@@ -146,7 +146,7 @@ class Router:
         self._routes: dict[tuple[str, int], list[tuple[tuple[str, ...], RoutedFunction]]] = {}
 
     def add(self, method: str, template: str, function: RoutedFunction) -> None:
-        """Route `method` on `template` to the function; the first matching route wins.
+        """Route requests with this method and a path like `template` to the function; the first matching route wins.
 
         A template looks like "/subscriptions/{subscription}/…".
         """

@@ -97,7 +97,7 @@ class DnsServer:
             port = self._tcp.listen()
             try:
                 return port, socketserver.UDPServer(("127.0.0.1", port), self._datagram_handler())
-            except OSError:  # Another program uses the port for UDP.
+            except OSError:  # An OSError means that another program uses the port for UDP.
                 self._tcp.leave("127.0.0.1")
 
     def _datagram_handler(self) -> type[socketserver.BaseRequestHandler]:

@@ -85,7 +85,7 @@ class Partner:
         return self.own is None or any(is_trusted_through(root, self.own.issuer) for root in roots)
 
     def admits(self, thumbprint: str) -> bool:
-        """Return True if the simulated partner server accepts a client certificate with this thumbprint."""
+        """Return True if the simulated partner server accepts this thumbprint of a trusted client certificate."""
         return self._pinned is None or thumbprint in self._pinned
 
     def accepts(self, certificate: ImportedCertificate) -> bool:
@@ -189,7 +189,10 @@ class Apps:
     """
 
     def __init__(self, kernel: Kernel, web: WebState) -> None:
-        """Begin without apps and partners. Each app starts and stops together with its site."""
+        """Begin without apps and partners.
+
+        An app starts and stops together with its site, unless a test scripts failing starts.
+        """
         self._kernel = kernel
         self._web = web
         web.add_follower(self.follow)
@@ -215,7 +218,7 @@ class Apps:
     def add(self, site: Site, partner: Partner, chosen: Chosen, probe: str = PROBE) -> App:
         """Add an app to the site, and return the app.
 
-        The new app starts immediately if its site is running.
+        The start of the new app begins immediately if its site is running.
         """
         app = self._apps[site.id.lower()] = App(site.id, partner, chosen, probe)
         current = self._web.sites.get(site.id) or site

@@ -47,7 +47,7 @@ class Entry:
     def is_write(self) -> bool:
         """True if the request asked for a change of the simulated Azure.
 
-        A POST request counts as a write only if it changed something.
+        In the journal, a POST request counts as a write only if the request changed something.
         """
         return self.method in WRITES or (self.method == "POST" and bool(self.changes))
 
@@ -118,7 +118,7 @@ class Journal:
         return tuple(entry for entry in self._requests(host) if not entry.is_write)
 
     def counts(self, host: str | None = None) -> dict[str, int]:
-        """Return the number of requests by method, for one host or for all hosts."""
+        """Return the number of requests in the journal by HTTP method, for one host or for all hosts."""
         return dict(Counter(entry.method for entry in self._requests(host)))
 
     def changes(self) -> tuple[str, ...]:

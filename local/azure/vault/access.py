@@ -26,7 +26,7 @@ class Role:
     """The patterns of the allowed data actions, relative to `VAULTS`."""
 
     def lets(self, operation: str) -> bool:
-        """Return True if the role allows this operation of the data plane."""
+        """Return True if the role allows this operation of Key Vault's data plane."""
         return any(fnmatchcase(data_action(operation), pattern) for pattern in self.data_actions)
 
 

@@ -1,8 +1,8 @@
 """The certificate authority of the simulated Azure, and the private keys of its certificates.
 
-The running process makes the certificate authority and all private keys, and writes no key to a file. RSA keys are slow
-to make, so a few RSA keys are made on demand and used in turn. Two successive certificates with keys of one type and
-size from the pool differ in key and serial number.
+The running Python process makes the certificate authority and all private keys, and writes no key to a file. RSA keys
+are slow to make, so a few RSA keys are made on demand and used in turn. Two successive certificates with keys of one
+type and size from the pool differ in key and serial number.
 """
 
 import functools

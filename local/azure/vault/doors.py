@@ -35,13 +35,14 @@ class Denial:
 class Doors:
     """The access control of one key vault.
 
-    A denial may concern any principal; the settings in `access` apply only to the principals in `PROVIDERS`. `access`
-    has the settings of the vault that ARM shows: roles or access policies, and the firewall. A principal that is not in
-    `PROVIDERS` may do everything in the vault, unless a denial of a test forbids the operation.
+    A denial may concern any principal; the settings in `access` apply only to the principals in `PROVIDERS` (Azure's
+    own services). `access` has the settings of the vault that ARM shows: roles or access policies, and the firewall. A
+    principal that is not in `PROVIDERS` (Azure's own services) may do everything in the vault, unless a denial of a
+    test forbids the operation.
     """
 
     def __init__(self, kernel: Kernel, assignments: MutableMapping[str, RoleAssignment], resource_id: str) -> None:
-        """Begin without access policies and denials, so that principals in `PROVIDERS` need a role assignment.
+        """Begin without access policies and denials, so that Azure's own services (`PROVIDERS`) need a role assignment.
 
         `assignments` are the role assignments of the simulated Azure, by resource id in lower case.
         """
@@ -62,7 +63,7 @@ class Doors:
     def refusal(self, principal: str, operation: str) -> Denial | None:
         """Return the denial of this operation to this principal, or None if the principal may do the operation.
 
-        The application id and the object id both identify a principal in `PROVIDERS`.
+        The application id and the object id both identify a principal in `PROVIDERS` (Azure's own services).
         """
         names = {provider: {provider, self.kernel.object_id(provider)} for provider in PROVIDERS}
         known = next((provider for provider in PROVIDERS if principal.lower() in names[provider]), principal)

@@ -23,7 +23,7 @@ class VaultDenied(VaultRefusal):
 
 
 class VaultMissing(VaultRefusal):
-    """No vault has this resource id."""
+    """No key vault has the resource id that an import or an order names."""
 
 
 class VaultObjectMissing(VaultRefusal):

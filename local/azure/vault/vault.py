@@ -63,7 +63,7 @@ class Vault(Doors):
         name: str,
         **place: Unpack[Place],
     ) -> None:
-        """Make an empty vault that uses roles, so that principals in `PROVIDERS` need a role assignment.
+        """Make an empty vault that uses roles, so that Azure's own services (`PROVIDERS`) need a role assignment.
 
         The vault calls the function `announce` with each new version of a certificate or plain secret. If
         `latest_skips_disabled` is True, a read without a version returns the newest enabled version. Azure docs leave

@@ -44,14 +44,14 @@ def answer(status: int, payload: Mapping[str, Any] | None = None, headers: Mappi
 
 
 def challenge(tenant: str, message: str) -> Response:
-    """Return the 401 that tells a client where to get a token, and for which resource."""
+    """Return Key Vault's 401, which tells a client where to get a token, and for which resource."""
     authority = f'authorization="https://login.microsoftonline.com/{tenant}"'
     header = {"WWW-Authenticate": f'Bearer {authority}, resource="https://vault.azure.net"'}
     return answer(401, {"error": {"code": "Unauthorized", "message": message}}, header)
 
 
 def denied(vault: Vault, denial: Denial, principal: str, operation: str) -> Refused:
-    """Return the 403 of the mechanism that denies the operation, in the form that users of Key Vault report."""
+    """Return the 403 for an operation that roles, a policy or the firewall deny, in the form that users report."""
     caller = f"appid={principal};oid={principal};iss=https://sts.windows.net/{vault.kernel.tenant_id}/"
     where = f"{vault.name};location={vault.location}"
     kind, _, verb = operation.partition("/")

@@ -1,4 +1,4 @@
-"""The writes of app settings: the settings are stored, the site restarts, and the journal names the changed keys."""
+"""The writes of app settings: a changed value restarts the site, and the journal names the changed keys."""
 
 from collections.abc import Mapping
 from dataclasses import replace

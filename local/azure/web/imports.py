@@ -26,16 +26,16 @@ class Imports:
         self._vaults = vaults
 
     def fetch(self, source: Source, reader: str = APP_SERVICE) -> ImportedCertificate:
-        """Return the certificate that the vault gives to the reader now; raise VaultRefusal if the vault refuses."""
+        """Return the certificate that the vault gives to `reader`; raise VaultRefusal if the vault refuses."""
         return find_vault(self._vaults, source.vault_id).newest_importable(source.secret_name, reader)
 
     def install(self, certificate: Certificate) -> None:
-        """Store the certificate in App Service, and move bindings from a replaced thumbprint if configured.
+        """Store the certificate; if the knob `sync_moves_bindings` is on, move bindings of a replaced thumbprint.
 
         The simulation's knob `sync_moves_bindings` decides whether host name bindings move to the new thumbprint. The
         App Service team wrote in "Deploying Azure Web App Certificate through Key Vault" that creating a certificate
-        again with the same body updates the certificate in place. According to the App Service team's article, such an
-        update migrates every app that uses the certificate.
+        again with the same body updates the certificate in place. According to the App Service team's article, updating
+        a certificate in place migrates all apps that use the certificate.
         """
         before = self._web.certificate(certificate.id)
         self._web.put_certificate(certificate)

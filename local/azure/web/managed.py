@@ -38,7 +38,7 @@ class ManagedCertificates:
     """The orders of managed certificates of a simulated Azure, by operation id."""
 
     def __init__(self, kernel: Kernel, web: WebState, zones: Zones, imports: Imports) -> None:
-        """Begin without orders. `zones` is the public DNS that decides the orders."""
+        """Begin without orders. `zones` is the public DNS that decides the orders of managed certificates."""
         self._kernel = kernel
         self._web = web
         self._zones = zones
@@ -71,7 +71,7 @@ class ManagedCertificates:
                 self._orders[key] = self._finished(order)
 
     def renew(self) -> None:
-        """Renew every managed certificate that ends within 45 days, if DNS still allows the renewal."""
+        """Renew every managed certificate that ends within 45 days, if its site and DNS still allow the renewal."""
         now = self._kernel.clock.now()
         for old in tuple(self._web.certificates.values()):
             if old.managed is None or old.content.not_after - now > RENEWED_BEFORE or self._trouble(old):

@@ -39,6 +39,6 @@ def in_use(thumbprint: str, host_name: str) -> Refused:
 
 
 def mismatch(thumbprint: str, host_name: str) -> Refused:
-    """Return the refusal to bind a certificate to a host name outside of its names (azure-powershell #12843)."""
+    """Return the refusal of a binding whose certificate does not cover the host name (azure-powershell #12843)."""
     template = "The certificate with thumbprint '{0}' does not match the hostname '{1}'."
     return conflict(template, thumbprint, host_name, extended_code="04030")

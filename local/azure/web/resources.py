@@ -108,7 +108,7 @@ class Environment:
 
     @property
     def webspace(self) -> Webspace:
-        """The default webspace of an App Service Environment's plans, in which its apps share certificates."""
+        """The webspace (group of plans with shared certificates) of an App Service Environment's plans by default."""
         region = display_location(self.location).replace(" ", "")
         return Webspace(self.subscription, f"{self.resource_group}-{region}webspace-{self.name}")
 

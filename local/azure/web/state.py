@@ -100,7 +100,7 @@ class WebState:
             return _dedicated_address(site, host_name.lower()) or self.shared_address(site.webspace)
 
     def addresses(self) -> frozenset[str]:
-        """Return all inbound addresses: one for each webspace or environment, one for each IP-based binding."""
+        """Return all inbound addresses: one per webspace (group of plans), and one per IP-based binding."""
         with self._kernel.lock:
             shared = {self.shared_address(plan.webspace) for plan in self.plans.values()}
             hosts = (host for site in self.sites.values() for host in site.hosts.values())
@@ -124,7 +124,8 @@ class WebState:
     def shared_address(self, webspace: Webspace) -> str:
         """Return the address that the sites of the webspace (App Service's group of plans) share.
 
-        The first call for a webspace assigns the shared address, unless an App Service Environment gave its address.
+        The first call for a webspace (group of plans) assigns the shared address, unless an App Service Environment
+        gave its address.
         """
         if webspace.key not in self._shared:
             self._shared[webspace.key] = self.new_address()
@@ -133,7 +134,7 @@ class WebState:
     def put_plan(self, plan: Plan) -> None:
         """Store the plan.
 
-        The webspace of a plan in an App Service Environment gets the address of the environment.
+        The webspace (group of plans) of a plan in an App Service Environment gets the address of the environment.
         """
         if plan.environment is not None:
             self._shared[plan.webspace.key] = plan.environment.address
@@ -165,7 +166,7 @@ class WebState:
     def put_site(self, site: Site) -> Site:
         """Store the site with a new ETag and the current time, and return the stored site.
 
-        The functions that `add_follower` received then start or stop the site's app.
+        After the write, the functions that `add_follower` registered start or stop the site's app.
         """
         before = self.sites.get(site.id)
         starts, ran = _starts(before, site), before is not None and before.state == RUNNING
@@ -213,11 +214,11 @@ class WebState:
         store.remove(certificate.id)
 
     def certificate(self, resource_id: str) -> Certificate | None:
-        """Return the current certificate with this resource id, of a webspace or of a site, or None."""
+        """Return the current certificate with this resource id in App Service, or None."""
         return self.certificates.get(resource_id) or self.site_certificates.get(resource_id)
 
     def all_certificates(self) -> tuple[Certificate, ...]:
-        """Return the current private certificates of all webspaces and sites."""
+        """Return all current private certificates: of webspaces (groups of plans), and of sites."""
         return (*self.certificates.values(), *self.site_certificates.values())
 
     def sites_in(self, webspace: Webspace) -> Iterator[Site]:
@@ -303,7 +304,7 @@ class WebState:
     def _seen(self, site: Site) -> Site:
         """Return the site in the state that the front ends know.
 
-        The simulation's knob `slow_front_end` delays the changes that front ends see.
+        The simulation's knob `slow_front_end` sets how late front ends learn of changes.
         """
         return self.sites.before(self._kernel.knobs.slow_front_end).get(site.id.lower()) or site
 

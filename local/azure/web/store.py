@@ -53,7 +53,7 @@ class History:
         self._changes.append(Change(self.write, self.clock.now(), kind, key, before))
 
     def before_writes(self, kind: str, writes: int) -> dict[str, object | None]:
-        """Return the earlier value of each resource of this kind that the last writes changed.
+        """Return the earlier value of each resource of this kind that the last `writes` writes changed.
 
         The resources with which the simulated Azure was built do not belong to any write, so every reader sees these
         resources.
@@ -106,7 +106,7 @@ class Store(Generic[Resource]):
         return iter(tuple(self._values.values()))
 
     def put(self, key: str, value: Resource) -> None:
-        """Store this value of the resource."""
+        """Store a new value of the resource."""
         self._remember(key.lower())
         self._values[key.lower()] = value
         self._history.changes.note()
@@ -127,7 +127,7 @@ class Store(Generic[Resource]):
         return past[key] if key in past else self._visible(key)
 
     def listing(self, wanted: Callable[[str], bool]) -> list[Resource]:
-        """Return the resources with a wanted id that a client sees in a list of one kind.
+        """Return the resources that a client sees in a list of this kind, if `wanted` accepts their ids.
 
         A list counts as one read of each listed resource for the simulation's knob `reads_until_visible`.
         """
@@ -137,7 +137,7 @@ class Store(Generic[Resource]):
         return [value for value in shown if value is not None]
 
     def overview(self, wanted: Callable[[str], bool]) -> list[Resource]:
-        """Return the resources with a wanted id that a client sees in ARM's generic list of all kinds.
+        """Return the resources that a client sees in ARM's generic list, if `wanted` accepts their ids.
 
         ARM's generic list does not count as a read for the simulation's knob `reads_until_visible`.
         """

@@ -38,9 +38,10 @@ def read_pfx(blob: str, password: str, knobs: Knobs) -> ImportedCertificate:
     - App Service refuses a PFX that the given password does not open.
     - App Service refuses a PFX without a password.
     - App Service refuses a PFX without a certificate and its private key.
-    - App Service refuses a PFX with a weak key.
+    - App Service refuses a PFX with an RSA key below 2,048 bits or with an unsupported elliptic curve.
     - App Service refuses a PFX that AES encrypts, if the simulation's knob `aes_pfx_refused` is on.
-    - App Service refuses a serial number with more octets than the simulation's knob `serial_octets` allows.
+    - App Service refuses a certificate whose serial number has more octets than the simulation's knob `serial_octets`
+      allows.
 
     App Service does not check dates, names, usages or the chain (Azure docs, configure-ssl-certificate, requirements of
     private certificates).

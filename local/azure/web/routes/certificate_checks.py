@@ -34,10 +34,10 @@ def check_unused(world: World, certificate: Certificate) -> None:
 
 
 def resolved(world: World, certificate: Certificate, before: Certificate | None) -> Certificate | None:
-    """Return the existing certificate that a request for a new certificate resolves to, or None.
+    """Return the existing certificate with which App Service answers a request for a new certificate, or None.
 
-    A request resolves to an existing certificate only if the simulation's knob `second_import_same_thumbprint` is
-    `resolve`.
+    A request for a new certificate is answered with an existing certificate only if the simulation's knob
+    `second_import_same_thumbprint` is `resolve`.
     """
     resolves = world.knobs.second_import_same_thumbprint == "resolve" and before is None
     return _first(world, certificate) if resolves else None

@@ -45,7 +45,7 @@ def put_certificate(call: Call) -> Response:
 
 
 def patch_certificate(call: Call) -> Response:
-    """Change only the properties of the certificate that the request names."""
+    """Change the properties of the certificate that the request names, and keep the other properties."""
     before = _current(call)
     return _write(call, {"location": before.location, "tags": dict(before.tags)} | call.payload(), before)
 
@@ -156,7 +156,7 @@ def _webspace(call: Call, properties: Mapping[str, Any], location: str) -> Websp
     """Return the webspace (App Service's group of plans) for a new certificate.
 
     A new certificate goes to the webspace (group of plans) of the plan that the request names. If the request names no
-    plan, the resource group and location decide the webspace of the new certificate.
+    plan, the resource group and location decide the webspace (group of plans) of the new certificate.
     """
     plan_id = properties.get("serverFarmId")
     if plan_id:

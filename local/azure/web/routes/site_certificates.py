@@ -34,9 +34,9 @@ def get_site_certificate(call: Call) -> Response:
 def put_site_certificate(call: Call) -> Response:
     """Import or upload a certificate; respond with 201 for a new certificate, otherwise with 200.
 
-    A repeated import under the same name syncs the certificate. A PUT of a Flex Consumption certificate turns off
-    loading and the use of the site's identity, unless the request names these properties. Azure docs do not describe a
-    PUT that omits properties, so the local Azure assumes the worst case.
+    A repeated import under the same name syncs the certificate with its vault. A PUT of a Flex Consumption certificate
+    turns off loading and the use of the site's identity, unless the request names these properties. Azure docs do not
+    describe a PUT that omits properties, so the local Azure assumes the worst case.
     """
     site = call.site_now()
     _check_flex(site)

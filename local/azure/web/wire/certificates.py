@@ -30,8 +30,8 @@ ALWAYS_NULL = (
 def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
     """Return the certificate in the JSON form of Microsoft.Web.
 
-    Microsoft.Web writes the vault's id in lower case, and the plan's id as null. Only reads of a certificate show
-    `keyVaultSecretStatus` (recorded azure-cli test_webapp_ssl_import).
+    Microsoft.Web writes the vault's id in lower case, and the plan's id as null. Reads of an imported certificate show
+    `keyVaultSecretStatus`, but responses to writes do not (recorded azure-cli test_webapp_ssl_import).
     """
     content = certificate.content
     properties: dict[str, Any] = dict.fromkeys(ALWAYS_NULL) | {

@@ -82,7 +82,7 @@ def profile_json(environment: Environment | None) -> dict[str, str] | None:
 
 
 def plan_tier(sku: str) -> str:
-    """Return the tier to which a plan's size belongs."""
+    """Return the pricing tier to which the size of an App Service plan belongs."""
     if sku.upper().startswith(FLEX):
         return "FlexConsumption"
     tiers = {"F": "Free", "D": "Shared", "B": "Basic", "S": "Standard", "P": "PremiumV3", "I": "IsolatedV2"}
