@@ -1,4 +1,4 @@
-"""The parts that all services of a simulated Azure share: the lock, the clock, the seed, the knobs and the journal."""
+"""The parts that all services of a simulated Azure share: lock, clock, random seed, knobs (settings) and journal."""
 
 import random
 import threading

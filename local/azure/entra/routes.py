@@ -18,12 +18,12 @@ class Entra:
     """The service login.microsoftonline.com of one simulated Azure: discovery, and tokens for client credentials."""
 
     def __init__(self, world: TenantHolder, directory: Directory) -> None:
-        """Answer for the tenant of the simulated Azure, and for the principals in `directory`."""
+        """Answer token requests for the tenant of the simulated Azure and for the principals in `directory`."""
         self._world = world
         self._directory = directory
 
     def __call__(self, request: Request) -> Response:
-        """Return Entra's response to the request."""
+        """Return the simulated Entra's response to the request."""
         if request.path.endswith("/discovery/instance"):
             return json_response(200, self._instances())
         if request.path.endswith("/.well-known/openid-configuration"):

@@ -47,7 +47,7 @@ def get_group(call: Call) -> Response:
 def list_resources(call: Call) -> Response:
     """Respond with the resources of all types that match `$filter`.
 
-    An entry has `createdTime` only if `$expand` asks for that field.
+    An entry in ARM's list of resources has `createdTime` only if `$expand` asks for that field.
     """
     conditions = call.conditions()
     times = "createdtime" in call.request.query.get("$expand", "").lower()

@@ -249,11 +249,11 @@ class Apps:
             self._start(app, site)
 
     def troubles(self) -> tuple[str, ...]:
-        """Return a sentence for each reason why an app on a running site would fail.
+        """Return a sentence for each certificate or trust problem of an app on a running site.
 
         The check covers each process that answers or is starting, and the process that a start of the app would make
-        now. The check of the apps sends nothing over the network. A sentence about a failing app does not quote the
-        value of an app setting.
+        now. The check of the apps sends nothing over the network. A sentence about a problem of an app does not quote
+        the value of an app setting.
         """
         with self._kernel.lock:
             return tuple(trouble for app in self._apps.values() for trouble in self._troubles(app))
@@ -310,7 +310,7 @@ def _pins(thumbprints: Collection[str] | None) -> frozenset[str] | None:
 def _is_trusted_client(der: bytes, chain_pem: bytes) -> bool:
     """Return True if a TLS server that trusts only the local root accepts the client certificate with its chain.
 
-    The check ignores the dates of the client certificate.
+    The check of the client certificate ignores dates.
     """
     return _is_for_clients(x509.load_der_x509_certificate(der)) and leads_to_root(der, chain_pem)
 

@@ -4,7 +4,7 @@ The root certificates of an environment reach an app's trust store when the app 
 Service Environment, overview of certificates). A restart of an app does not load new root certificates of its
 environment. The app setting `WEBSITE_LOAD_ROOT_CERTIFICATES` is for Windows code apps. The value of the app setting
 `WEBSITE_LOAD_ROOT_CERTIFICATES` is a list of thumbprints of public certificates, with commas and without blanks. The
-setting `WEBSITE_LOAD_ROOT_CERTIFICATES` of one app applies to all apps of its plan.
+setting `WEBSITE_LOAD_ROOT_CERTIFICATES` of one running app applies to all Windows code apps of its plan.
 """
 
 from collections.abc import Iterator

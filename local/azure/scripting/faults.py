@@ -145,9 +145,9 @@ class Faults:
     def around(self, request: Request, call: Call) -> Response:
         """Return the response to the request under the scripted faults; raise Drop if a fault drops the connection.
 
-        All matching latencies and throttles apply to the request, and also the first other matching fault if no
-        throttle refuses the request. The caller of `around` must not hold the lock of the simulated Azure, because a
-        latency sleeps while other requests continue.
+        All matching latencies apply to the request; a throttle may then refuse the request. If no throttle refuses the
+        request, the first other matching fault applies. The caller of `around` must not hold the lock of the simulated
+        Azure, because a latency sleeps while other requests continue.
         """
         pauses, throttles, fault = self._draw(request)
         for pause in pauses:

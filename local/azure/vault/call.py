@@ -80,7 +80,7 @@ def check_name(call: Call, deleted: Collection[str], kind: str) -> None:
 
 
 def page(call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
-    """Return one page of a list, with a link to the next page if more entries follow."""
+    """Return one page of a list in a vault, with a link to the next page if more entries follow."""
     query = call.request.query
     size = min(int(query.get("maxresults", PAGE_SIZE)), call.vault.kernel.knobs.page_size)
     start = _offset(query.get("$skiptoken", ""))

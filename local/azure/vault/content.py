@@ -18,8 +18,8 @@ KEY_MARK = b"PRIVATE KEY-----"
 def read(value: str, password: str = "") -> tuple[Leaf, str]:
     """Return the certificate in a secret's value, and its content type; raise ValueError for an unreadable value.
 
-    The value may be plain PEM, or PEM in base64 as the SDKs import it. The certificate in a secret's value may lack its
-    private key.
+    The secret's value may be plain PEM, or PEM in base64, which the SDKs send for an import. The certificate in a
+    secret's value may lack its private key.
     """
     try:
         blob = value.encode() if PEM_MARK.decode() in value else base64.b64decode(value)

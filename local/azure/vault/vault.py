@@ -86,7 +86,7 @@ class Vault(Doors):
 
     @property
     def url(self) -> str:
-        """The address of the vault's data plane."""
+        """The address (URL) of the vault's data plane."""
         return f"https://{self.name.lower()}.vault.azure.net"
 
     def certificate(self, name: str) -> VaultCertificate | None:

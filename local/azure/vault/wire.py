@@ -173,8 +173,8 @@ def secret_item(
 ) -> dict[str, Any]:
     """Return a version as an entry in a list of secrets, without its value.
 
-    In Key Vault's JSON form, only the secret behind a vault certificate has the field `managed`. Key Vault omits the
-    content type, dates and tags that a plain secret lacks.
+    In lists of secrets, only the secret behind a vault certificate has the field `managed`. Key Vault omits the content
+    type, dates and tags that a plain secret lacks.
     """
     address = f"{vault.url}/secrets/{found.name}"
     plain = isinstance(found, Secret)

@@ -1,4 +1,4 @@
-"""A watch for tests, which records why apps would fail after a change of the simulated Azure."""
+"""A watch for tests, which records certificate and trust problems of apps after each change."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -40,8 +40,9 @@ class AppSettings:
     def rewrite_load_lists(self, certificate: Certificate, old: str) -> None:
         """Replace the old thumbprint in load lists (WEBSITE_LOAD_CERTIFICATES) by the certificate's thumbprint.
 
-        App settings change only if the simulation's knob `import_rewrites_load_list` is on. A load list (the setting
-        WEBSITE_LOAD_CERTIFICATES) changes only on sites that may use the certificate.
+        An import changes load lists (settings WEBSITE_LOAD_CERTIFICATES) only if the simulation's knob
+        `import_rewrites_load_list` is on. An import changes load lists (settings WEBSITE_LOAD_CERTIFICATES) only on
+        sites that may use the certificate.
         """
         if not self._kernel.knobs.import_rewrites_load_list:
             return

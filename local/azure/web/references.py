@@ -31,7 +31,7 @@ class References:
     """The resolution of Key Vault references in a simulated Azure, from the secrets of its vaults."""
 
     def __init__(self, vaults: Mapping[str, Vault]) -> None:
-        """Resolve references with the secrets of these vaults, which are keyed by name in lower case."""
+        """Resolve Key Vault references with the secrets of these vaults, which are keyed by name in lower case."""
         self._vaults = vaults
 
     def resolved(self, site: Site) -> Mapping[str, Resolution]:
@@ -74,7 +74,7 @@ def _looked_up(vault: Vault, named: Resolution) -> Resolution:
 def _parts(value: str) -> tuple[str, str, str] | None:
     """Return the vault, secret and version of a Key Vault reference, or None if its syntax is invalid.
 
-    An empty version in the result stands for the newest version of the secret.
+    An empty version in the parsed reference stands for the newest version of the secret.
     """
     match = REFERENCE.fullmatch(value)
     inside = match["inside"] if match else ""

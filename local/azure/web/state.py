@@ -33,13 +33,13 @@ CHAINS_ADDED_SINCE = datetime(2023, 10, 1, tzinfo=UTC)
 
 
 class Follower(Protocol):
-    """A function that is called after each write of a site, so that an app can follow its site."""
+    """A function that is called after each write of a site, so that an app can start and stop with its site."""
 
     def __call__(self, site: Site, *, starts: bool, from_stop: bool) -> None:
         """React to a write of the site.
 
-        `starts` is True if the site gets new processes. `from_stop` is True if the site was not running before the
-        write.
+        `starts` is True if the write gives the site new processes. `from_stop` is True if the site was not running
+        before the write.
         """
 
 
@@ -329,7 +329,7 @@ def _owns(site: Site, address: str) -> bool:
 
 
 def _dedicated_address(site: Site, host_name: str) -> str | None:
-    """Return the dedicated address to which the host name leads, or None.
+    """Return the dedicated IP address to which the host name leads, or None.
 
     The default host name of a site leads to the dedicated address of the site, if the site has such an address.
     """

@@ -29,7 +29,7 @@ class Change:
 
 
 class History:
-    """The latest changes of all resource stores, oldest first.
+    """The latest changes in all resources of Microsoft.Web, oldest first.
 
     One write of a client may change several resources.
     """
@@ -86,8 +86,8 @@ class _Shadow:
 class Store(Generic[Resource]):
     """The resources of one kind, such as sites, by resource id in upper or lower case.
 
-    `get` and `values` return the current resources, on which writers work. `read` and `listing` return the resources
-    that a client sees, which may be older.
+    `get` and `values` return the current resources, which a write has to change. `read` and `listing` return the
+    resources that a client sees, which may be older than the current resources.
     """
 
     def __init__(self, kind: str, history: History) -> None:

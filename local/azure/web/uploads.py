@@ -1,7 +1,7 @@
 """The checks of App Service on uploads: the requirements of a PFX and of a public certificate.
 
-The text of a refusal quotes no bytes of the upload. The text of a refusal also omits the parser's error, because the
-parser's error might quote the upload.
+The text of a refused upload's response quotes no bytes of the upload. The text of the response also omits the parser's
+error, because the parser's error might quote the upload.
 """
 
 import base64

@@ -91,7 +91,7 @@ def store_host(world: World, site: Site, host: Host) -> Site:
 def remove_host(world: World, site: Site, host: Host) -> Site:
     """Remove the host name, and return the site.
 
-    A dedicated IP address of the removed host name is lost.
+    If the removed host name has a dedicated IP address, the IP address is lost.
     """
     hosts = {name: kept for name, kept in site.hosts.items() if name != host.name.lower()}
     lost = f", address {host.virtual_ip} lost" if host.virtual_ip else ""

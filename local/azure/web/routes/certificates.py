@@ -75,7 +75,7 @@ def accept(world: World, certificate: Certificate, before: Certificate | None) -
 def content_of(
     world: World, properties: Mapping[str, Any], before: Certificate | None, reader: str = APP_SERVICE
 ) -> tuple[Source | None, ImportedCertificate]:
-    """Return the source and the content of the certificate that a request describes.
+    """Return the vault source (None for an upload) and the content of the certificate that a request describes.
 
     The content of the certificate comes from a PFX, from the vault with the rights of `reader`, or from the existing
     certificate.

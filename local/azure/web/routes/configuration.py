@@ -61,7 +61,7 @@ def put_settings(call: Call) -> Response:
 
 
 def get_sticky_names(call: Call) -> Response:
-    """Respond with the names of the settings that stay with their slot in a swap.
+    """Respond with the names of the app settings that stay with their slot in a swap.
 
     The id in a response with slot-sticky names is null (recorded azure-cli traffic).
     """
@@ -69,7 +69,7 @@ def get_sticky_names(call: Call) -> Response:
 
 
 def put_sticky_names(call: Call) -> Response:
-    """Replace the names of the settings that stay with their slot in a swap."""
+    """Replace the names of the app settings that stay with their slot in a swap."""
     properties = call.payload().get("properties") or {}
     site = replace(call.site_now(), sticky_settings=tuple(properties.get("appSettingNames") or ()))
     call.world.journal.note(f"sticky settings of {site.full_name}: {', '.join(site.sticky_settings) or 'none'}")

@@ -55,8 +55,8 @@ def again(before: Certificate, payload: Mapping[str, Any]) -> Certificate:
 def poll(call: Call) -> Response:
     """Respond with the state of an order of a managed certificate.
 
-    The response for an unfinished order is a 202. The response for a finished order is a 200, or a 400 with the reason
-    for the refusal.
+    The response for an unfinished order of a managed certificate is a 202. The response for a finished order of a
+    managed certificate is a 200, or a 400 with the reason for the refusal.
     """
     order = call.world.managed.order(call["subscription"], call["operation"])
     if order is None:

@@ -40,7 +40,7 @@ def get_site(call: Call) -> Response:
 def put_site(call: Call) -> Response:
     """Write an existing site, and respond with the site.
 
-    A PUT of a site replaces all tags. A PUT of a site keeps host names unchanged that the request omits.
+    A PUT of a site replaces all tags of the site. A PUT of a site keeps host names unchanged that the request omits.
     """
     site, payload = call.site_now(), call.payload()
     location = payload.get("location")
@@ -54,7 +54,7 @@ def put_site(call: Call) -> Response:
 
 
 def patch_site(call: Call) -> Response:
-    """Change only the properties of the site that the request names."""
+    """Change the properties of the site that the request names, and keep the other properties."""
     site, payload = call.site_now(), call.payload()
     tags = payload.get("tags")
     return _written(call, site if tags is None else replace(site, tags=tags), payload)

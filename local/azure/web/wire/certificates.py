@@ -73,7 +73,7 @@ def warnings(content: ImportedCertificate, now: datetime) -> Mapping[str, str]:
 
 
 def _managed_json(certificate: Certificate) -> dict[str, Any]:
-    """Return the properties that differ in the JSON form of a managed certificate.
+    """Return the JSON properties in which a managed certificate differs from other certificates.
 
     Azure has hidden the thumbprint, issuer and dates of managed certificates since 2021. The `keyVaultId` of a managed
     certificate is an empty string in traffic recorded in 2020.

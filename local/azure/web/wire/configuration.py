@@ -20,7 +20,7 @@ def config_json(site: Site, name: str, properties: Mapping[str, Any]) -> dict[st
 
 
 def sticky_names_json(site: Site) -> dict[str, Any]:
-    """Return the names of the settings that stay with their slot in a swap.
+    """Return the names of the app settings that stay with their slot in a swap.
 
     The id in the JSON form of the slot-sticky names is null (recorded azure-cli traffic).
     """
