@@ -1,4 +1,4 @@
-"""The simulated Azure as a whole: `LocalAzure` gives each request to the service of the request's host name.
+"""The whole simulated Azure, which gives each request to the service of the request's host name.
 
 `LocalAzure` also applies scripted faults, writes the journal, and locks the simulated Azure during a request.
 """

@@ -70,7 +70,7 @@ def covers(pattern: str, host_name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Webspace:
-    """A webspace: App Service's group of plans whose sites share certificates and an inbound address."""
+    """A webspace, which is App Service's group of plans whose sites share certificates and an inbound address."""
 
     subscription: str
     name: str

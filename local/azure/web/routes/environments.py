@@ -84,7 +84,7 @@ def put_root(call: Call) -> Response:
 
 
 def delete_root(call: Call) -> Response:
-    """Delete a public certificate of an environment; running apps trust it until they are stopped and started."""
+    """Delete a public certificate of an environment; apps that trust it keep the trust until a stop and start."""
     _check_version(call)
     environment, found = _environment(call), call.world.web.roots.get(_root_id(call))
     if found is None:

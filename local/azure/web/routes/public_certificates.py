@@ -44,7 +44,7 @@ def put_public_certificate(call: Call) -> Response:
 
 
 def delete_public_certificate(call: Call) -> Response:
-    """Delete a public certificate of a site, even if app settings name its thumbprint."""
+    """Delete a public certificate of a site, even if app settings name the certificate's thumbprint."""
     site = call.site_now()
     found = call.world.web.public_certificates.get(_id(site, call["name"]))
     if found is None:

@@ -75,7 +75,7 @@ def hosting_json(web: WebState, site: Site) -> dict[str, Any]:
 
 
 def profile_json(environment: Environment | None) -> dict[str, str] | None:
-    """Return the environment in the form in which its plans and sites show it, or None without an environment."""
+    """Return the JSON reference from a plan or site to its App Service Environment, or None."""
     if environment is None:
         return None
     return {"id": environment.id, "name": environment.name, "type": "Microsoft.Web/hostingEnvironments"}
