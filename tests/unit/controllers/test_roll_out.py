@@ -183,7 +183,7 @@ def test_site_that_failed_is_looked_at_again_before_the_version_counts_as_failed
 
 
 def test_refusals_of_a_webspace_are_known_after_the_next_webspace() -> None:
-    """Certroll remembers every certificate that Azure refused to write, also after it wrote those of another webspace."""
+    """Certroll remembers the certificates that Azure refused in one webspace after it has written the next webspace."""
     west, north = (Performed((Skip(subject, Reason.DENIED_BY_AZURE, "no"),)) for subject in ("west", "north"))
     progress = Progress(rollout(), ()).after_copies(west, ()).after_copies(north, ())
     assert progress.stopped == {"west", "north"}
