@@ -179,21 +179,6 @@ def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> 
     assert str(read).startswith((f"{WHAT}: 50", f"{WHAT}: no answer: "))
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        pytest.param(answer(404, arm("ResourceNotFound", "No.")), 404, "ResourceNotFound", id="ARM's envelope"),
-        pytest.param(answer(429, LOCK), 429, "429", id="Microsoft.Web's envelope"),
-        pytest.param(answer(503), 503, "", id="no body"),
-        pytest.param(ServiceResponseError("Connection aborted."), None, "", id="no answer"),
-    ],
-)
-def test_error_has_resource_status_and_code_as_fields(error: SdkError, status: int | None, code: str) -> None:
-    """Code that handles an error reads the resource, the status and Azure's code from fields, not from the message."""
-    found = translated(error)
-    assert (found.what, found.status, found.code) == (WHAT, status, code)
-
-
 def test_denial_names_the_cure() -> None:
     """Only the message for a denied request names the role that the operator has to grant."""
     remedy = "grant the identity Reader"
