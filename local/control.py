@@ -117,7 +117,7 @@ class Control:
         return self._steered.world
 
     def _state(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return the whole simulated world as JSON, without secrets."""
+        """Return the whole simulated Azure as JSON, without secrets."""
         return json_response(200, fleet(self._world))
 
     def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
@@ -142,7 +142,7 @@ class Control:
         return self._clock(request, names)
 
     def _knobs(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return the knobs, which set how the simulated Azure behaves."""
+        """Return the knobs (simulation settings), which set how the simulated Azure behaves."""
         knobs = self._world.knobs
         return json_response(200, {name: getattr(knobs, name) for name in knobs.__slots__})
 

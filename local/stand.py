@@ -1,4 +1,4 @@
-"""Run a local Azure: services, proxy, identity, front ends, partners, control port."""
+"""Run a local Azure: services, proxy, identity, front ends, partner servers, control port."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -86,7 +86,7 @@ class Stand:
         self.use(WORLDS[name](self._world.clock, seed))
 
     def reset(self) -> None:
-        """Serve a fresh copy of the world that was last seeded by name. Webhooks stay registered."""
+        """Serve a fresh copy of the simulated Azure that was last seeded by name. Webhooks stay registered."""
         webhooks = [(delivery.url, delivery.schema) for delivery in self._deliveries]
         self.seed(*self._seeded)
         for url, schema in webhooks:
@@ -109,7 +109,7 @@ class Stand:
 
     @property
     def visitor(self) -> Visitor:
-        """Return a visitor, which makes TLS handshakes with the sites of the world."""
+        """Return a visitor, which makes TLS handshakes with the sites of the simulated Azure."""
         return Visitor(self.proxy.address)
 
     def canary(self) -> Canary:

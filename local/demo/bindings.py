@@ -69,7 +69,7 @@ class Course:
 
 
 def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
-    """Renew Contoso's certificates, check what host names and apps use then, and return the report with the checks."""
+    """Renew the certificates of the simulated fleet Contoso, and return the report with the checks."""
     stand = local.stand
     stand.world.knobs.turn(sync_moves_bindings=False)
     before = _bound(stand)

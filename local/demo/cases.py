@@ -50,7 +50,7 @@ class Before:
 
     @classmethod
     def of(cls, world: World) -> Self:
-        """Return the present addresses and serial numbers of the world."""
+        """Return the present addresses and serial numbers of the simulated Azure."""
         return cls(addresses(world), {order.name: order.serial for order in world.orders})
 
 

@@ -78,7 +78,7 @@ def _row(stand: Stand, was: Named, outcome: str, seconds: float) -> dict[str, An
 
 
 def check_rolls(claim: Claim, stand: Stand, apps: list[Named], rows: list[dict[str, Any]], watch: AppWatch) -> None:
-    """Check the apps as their owner would: by the calls that partners accept, and by the settings."""
+    """Check the apps as their owner would: by the calls that partner servers accept, and by the settings."""
     outcome = {row["site"]: row["outcome"] for row in rows}
     good = [app for app in apps if not app.refused]
     held = [app for app in apps if app.refused]

@@ -1,9 +1,9 @@
 """Simulate App Service's front ends with real TLS on loopback addresses.
 
-The front ends pick a certificate at each handshake. Every inbound address of the world is a loopback address with its
-own listener. Each webspace has one inbound address, which its SNI bindings share. Each IP-based binding has its own
-inbound address. App Service's front ends listen on port 443. The simulated front ends listen on an unprivileged port,
-and the proxy translates the port.
+The front ends pick a certificate at each handshake. Every inbound address of the simulated Azure is a loopback address
+with its own listener. Each webspace has one inbound address, which its SNI bindings share. Each IP-based binding has
+its own inbound address. App Service's front ends listen on port 443. The simulated front ends listen on an unprivileged
+port, and the proxy translates the port.
 """
 
 import functools
@@ -34,7 +34,7 @@ class FrontEnds:
     def __init__(self, world: World, partners: Partners) -> None:
         """Listen on every address in use. `follow` adds and removes addresses later.
 
-        The apps behind the front ends call the partners.
+        The apps behind the front ends call the partner servers.
         """
         self._world = world
         self._partners = partners
@@ -81,7 +81,7 @@ class FrontEnds:
     def _is_reachable(self, host: str) -> bool:
         """Return True if a client of the proxy can reach the host name or address.
 
-        The knob `internal_environments` says whether the client is inside the network of an environment.
+        The simulation setting `internal_environments` says whether the client is inside the network of an environment.
         """
         standing = self._world.knobs.internal_environments
         inside = standing == "resolved" or (standing == "by address" and _is_address(host))
@@ -135,7 +135,7 @@ class FrontEnds:
     def _app_answer(self, world: World, app: App, turns: Turns) -> Response:
         """Return the answer of the app's next process.
 
-        The lock of the world is free while the process calls its partner.
+        The lock of the simulated Azure is free while the process calls its partner server.
         """
         with world.lock:
             processes = app.answering(world.clock.now())
@@ -150,7 +150,7 @@ class FrontEnds:
         return _plain(500, "broken") if app.broken else self._process_answer(app, process)
 
     def _process_answer(self, app: App, process: Process) -> Response:
-        """Call the partner, and return an answer with all certificates of the process.
+        """Call the partner server, and return an answer with all certificates of the process.
 
         The answer names the client certificate of the call, the public certificate that the process needs, and the
         roots that the process trusts in addition to the public roots.

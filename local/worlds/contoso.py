@@ -11,10 +11,11 @@ certificates. The site `partners-contoso` opted out of Certroll. At the start, o
 has an older certificate than the newest copy.
 
 Two of the renewed vault certificates are client certificates. The apps with a client certificate have no custom host
-names and call a partner. `invoices-contoso` (Linux, with a slot `staging`) names `partner-client` by path.
-`ledger-contoso` (Windows) names `partner-client` by thumbprint. The partner of `invoices-contoso` and `ledger-contoso`
-accepts every certificate of the local authority. `payments-contoso` (Linux) names `bank-client` by path. The partner of
-`payments-contoso` accepts only the present thumbprint, so Certroll has to take the roll back.
+names and call a partner server. `invoices-contoso` (Linux, with a slot `staging`) names `partner-client` by path.
+`ledger-contoso` (Windows) names `partner-client` by thumbprint. The partner server of `invoices-contoso` and
+`ledger-contoso` accepts every certificate of the local authority. `payments-contoso` (Linux) names `bank-client` by
+path. The partner server of `payments-contoso` accepts only the present thumbprint, so Certroll has to take the roll
+back.
 """
 
 from datetime import timedelta
@@ -51,7 +52,7 @@ THUMBPRINT_SETTING = "CLIENT_CERT_THUMBPRINT"
 
 
 def contoso(clock: Clock | None = None, seed: int = 0) -> World:
-    """Return the world of Contoso before the renewals."""
+    """Return the simulated fleet Contoso before the renewals."""
     world = World(clock, seed)
     build = Builder(world)
     production = build.add_subscription("Contoso Production", PRODUCTION)
@@ -138,7 +139,7 @@ def _corporate(build: Builder, group: ResourceGroup) -> None:
 
 
 def _clients(build: Builder) -> None:
-    """Build the apps that present a client certificate to a partner.
+    """Build the apps that present a client certificate to a partner server.
 
     A Linux app and a Windows app use the same vault certificate. A third app's partner accepts only the present
     thumbprint.

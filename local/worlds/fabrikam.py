@@ -49,7 +49,7 @@ OWN_TAG = "certroll-lineage"
 
 
 def fabrikam(clock: Clock | None = None, seed: int = 0) -> World:
-    """Return the world of Fabrikam before the renewals."""
+    """Return the simulated fleet Fabrikam before the renewals."""
     world = World(clock, seed)
     build = Builder(world)
     build.add_subscription("Fabrikam", SUBSCRIPTION)

@@ -6,9 +6,10 @@
 | plan-billing (Linux)  | archive (stopped), invoices, ledger, museum (opted out), rates |
 
 The apps call a partner whose certificate chains to a private root. The sites `prices` and `rates` are a group: at least
-one site of a group has to be up at any time. Every app calls the partner when a probe asks for the app's health. The
-call succeeds if the app trusts the root of the partner's certificate. The environment and the vault hold the present
-root. The demo puts the next root into the vault, and then gives the partner a certificate of the next root.
+one site of a group has to be up at any time. Every app calls the partner server when a probe asks for the app's health.
+The call succeeds if the app trusts the root of the partner server's certificate. The environment and the vault hold the
+present root. The demo puts the next root into the vault, and then gives the partner server a certificate of the next
+root.
 """
 
 from local.azure.scripting.clock import Clock
@@ -29,7 +30,7 @@ STOPPED_SITE, EXCLUDED = "archive", "museum"
 
 
 def northwind(clock: Clock | None = None, seed: int = 0) -> World:
-    """Return the world of Northwind before its authority gets a new root."""
+    """Return the simulated fleet Northwind before its authority gets a new root."""
     world = World(clock, seed)
     build = Builder(world)
     build.add_subscription("Northwind", SUBSCRIPTION)
@@ -51,7 +52,7 @@ def northwind(clock: Clock | None = None, seed: int = 0) -> World:
 
 
 def put_next_root(world: World) -> Authority:
-    """Put the next root of Northwind's authority into the vault; return that authority."""
+    """Put the next root of the simulated fleet Northwind's authority into the vault; return that authority."""
     coming = Authority("Northwind 2026")
     Builder(world).add_root_object(ROOT, coming.root_leaf, tags=TAGS)
     return coming

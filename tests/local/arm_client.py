@@ -59,7 +59,7 @@ class Client:
 
 
 class Shop:
-    """A webspace with one site, `shop`, bound by SNI to an imported copy of one vault certificate."""
+    """A webspace with one site, `shop`, bound by SNI to an imported vault certificate."""
 
     def __init__(self) -> None:
         """Build the shop's vault, certificate and site."""
@@ -84,7 +84,7 @@ class Shop:
         return f"/subscriptions/{self.site.subscription}"
 
     def import_body(self, **properties: object) -> dict[str, object]:
-        """Return the request body that imports the vault certificate, or syncs its imported copy."""
+        """Return the request body that imports the vault certificate, or syncs the imported certificate."""
         source = {"keyVaultId": self.vault.resource_id, "keyVaultSecretName": "shop", "password": ""}
         return {"location": "West Europe", "properties": source | {"serverFarmId": self.plan.id} | properties}
 

@@ -18,7 +18,7 @@ def shop() -> Shop:
 
 
 def sibling(shop: Shop, name: str) -> str:
-    """Return the ARM path of a certificate in the shop's resource group."""
+    """Return the ARM path of a certificate in the resource group of the site `shop`."""
     return shop.copy.id.rsplit("/", maxsplit=1)[0] + "/" + name
 
 
@@ -49,7 +49,7 @@ def test_list_has_an_id_of_null(shop: Shop) -> None:
 def test_sync_replaces_in_place_and_moves_bindings_as_the_knob_says(shop: Shop, moves: bool) -> None:  # noqa: FBT001 - a knob
     """A repeated import replaces a certificate with the vault's newest version.
 
-    Bindings move to the new certificate only if the knob `sync_moves_bindings` is on.
+    Bindings move to the new certificate only if the simulation setting `sync_moves_bindings` is on.
     """
     shop.world.knobs.sync_moves_bindings = moves
     second = shop.vault.renew("shop")
@@ -92,7 +92,7 @@ def test_sync_moves_only_bindings_of_its_webspace(shop: Shop) -> None:
 
 
 def test_wrong_echo_shows_another_copy_and_the_old_thumbprint(shop: Shop) -> None:
-    """The knob `wrong_echo` makes ARM answer a sync with another certificate's data.
+    """The simulation setting `wrong_echo` makes ARM answer a sync with another certificate's data.
 
     A GET of the certificate still shows its true thumbprint and vault.
     """
@@ -203,7 +203,7 @@ def test_without_a_plan_the_location_picks_the_webspace(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("knob", "status"), [("accept", 200), ("refuse", 409)])
 def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, status: int) -> None:
-    """The knob `second_import_same_thumbprint` decides whether ARM accepts a second import of one version.
+    """A simulation setting decides whether ARM accepts a second import of the same version of a vault certificate.
 
     ARM always accepts a sync of an existing import.
     """
@@ -216,7 +216,7 @@ def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, sta
 @pytest.mark.parametrize("upload", [False, True])
 @pytest.mark.parametrize(("knob", "status"), [("accept", 200), ("refuse", 409), ("resolve", 200)])
 def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, upload: bool) -> None:
-    """The knob `second_import_same_thumbprint` decides what ARM does with a second copy of a thumbprint.
+    """The setting `second_import_same_thumbprint` decides on a second certificate with the same thumbprint.
 
     With the value `resolve`, ARM creates nothing and answers with the existing certificate.
     """
@@ -232,7 +232,7 @@ def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, 
 def test_resolving_concerns_second_copies_alone(shop: Shop) -> None:
     """`resolve` applies only to a second certificate with equal subscription, location and thumbprint.
 
-    `resolve` is a value of the knob `second_import_same_thumbprint`.
+    `resolve` is a value of the simulation setting `second_import_same_thumbprint`.
     """
     shop.world.knobs.turn(second_import_same_thumbprint="resolve")
     shop.build.add_upload(shop.vault.renew("shop"), shop.plan)

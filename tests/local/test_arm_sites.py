@@ -255,7 +255,7 @@ def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
 
 
 def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
-    """Only reads of a resource count against the knob `reads_until_visible`.
+    """Only reads of a resource count against the simulation setting `reads_until_visible`.
 
     Reads of another subscription's list and of the generic list do not count.
     """
@@ -268,7 +268,7 @@ def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
 
 
 def test_one_seed_makes_one_world() -> None:
-    """Two simulated worlds of the same seed have the same ids and addresses."""
+    """Two simulated Azures of the same seed have the same ids and addresses."""
     first, other = Shop(), Shop()
     assert first.site.id == other.site.id
     assert (

@@ -59,7 +59,7 @@ def test_what_was_done_in_vain_fails_its_claim(done: Effort, claim: str) -> None
 
 
 def test_the_least_of_contoso() -> None:
-    """`least` computes the minimum number of messages and requests that Contoso's renewals need."""
+    """`least` computes the minimum number of messages and requests that the simulated fleet Contoso's renewals need."""
     floor = least(contoso(), {("kv/a", "one"), ("kv/a", "two")}, bindings=1, apps=3)
     assert (floor.messages, floor.sites, floor.apps) == (8, 2, 3)
     assert floor.requests == 148 + 2 * (9 + 1)

@@ -192,7 +192,7 @@ def test_an_environment_has_no_managed_certificates(hosted: Hosted) -> None:
 def test_the_generic_list_says_when_certificates_were_created(hosted: Hosted) -> None:
     """`$expand=createdTime` shows when each certificate was first created, and a sync keeps that time.
 
-    The knob `certificates_show_created` can hide the creation time of certificates.
+    The simulation setting `certificates_show_created` can hide the creation time of certificates.
     """
     copy = bound(hosted)
     old = hosted.build.add_upload(hosted.build.add_certificate("old", ["old.contoso.com"]), name="old", created=OLD)
@@ -236,7 +236,7 @@ class Private(Hosted):
 
     @property
     def path(self) -> str:
-        """The ARM path of the second upload."""
+        """The ARM path of the upload of the same PFX under another name."""
         return f"{self.group.id}/providers/Microsoft.Web/certificates/again"
 
     def upload_again(self) -> None:
@@ -271,7 +271,7 @@ def test_the_chain_of_an_upload_gets_to_the_servers(
 ) -> None:
     """The front ends send the full chain of an upload from October 2023 or later.
 
-    The front ends omit the chain of an earlier upload of a private authority.
+    The front ends omit the chain of a private authority's certificate that was uploaded before October 2023.
     """
     hosted = Private(created, chained=chained)
     stand.use(hosted.world)
@@ -281,7 +281,7 @@ def test_the_chain_of_an_upload_gets_to_the_servers(
 
 
 def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> None:
-    """The front ends send an early upload's chain only after another upload and another binding."""
+    """The front ends send the chain of an upload before October 2023 only after another upload and another binding."""
     hosted = Private(OLD)
     stand.use(hosted.world)
     hosted.bind_again()
@@ -293,9 +293,9 @@ def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> Non
 
 
 def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand) -> None:
-    """The front ends send the chain of an early upload of a public authority.
+    """The front ends send the chain of a public authority's certificate that was uploaded before October 2023.
 
-    The front ends also send the chain of an early upload outside an environment.
+    Outside an environment, the front ends send the chain of a certificate that was uploaded before October 2023.
     """
     public = hosted.build.add_certificate("old", ["old.contoso.com"])
     hosted.build.add_host(hosted.shop, "old.contoso.com", hosted.build.add_upload(public, hosted.windows, created=OLD))
@@ -318,9 +318,9 @@ def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand)
 def test_internal_names_lead_nowhere_from_outside(
     hosted: Hosted, stand: Stand, standing: str, *, by_name: bool, by_address: bool
 ) -> None:
-    """The knob `internal_environments` decides whether a caller reaches an internal environment.
+    """The simulation setting `internal_environments` decides whether a caller reaches an internal environment.
 
-    The knob allows connections by host name and address, by address only, or none.
+    The simulation setting `internal_environments` allows connections by host name and address, by address, or none.
     """
     copy = bound(hosted)
     hosted.world.knobs.turn(internal_environments=standing)
@@ -413,7 +413,7 @@ def test_a_root_needs_a_location_and_the_documented_version(client: WebSiteManag
 def test_what_a_root_shows_is_open(
     client: WebSiteManagementClient, hosted: Hosted, *, blob: bool, thumbprint: bool
 ) -> None:
-    """Two knobs hide a root's blob and thumbprint in every answer, because Azure's behaviour is unknown."""
+    """Two simulation settings hide a root's blob and thumbprint in ARM's answers."""
     hosted.world.knobs.turn(roots_show_blob=blob, roots_show_thumbprint=thumbprint)
     put = send(client, "PUT", f"{hosted.roots}/corp", body(Authority("Corp").root_leaf.der)).json()
     (listed,) = send(client, "GET", hosted.roots).json()["value"]
@@ -433,7 +433,10 @@ def test_not_every_certificate_is_a_root(
 
 
 def test_roots_have_pages_and_roles(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """ARM lists roots in pages and omits hidden roots. A caller with read access cannot delete a root."""
+    """ARM lists roots in pages and omits hidden roots.
+
+    ARM does not let a caller with only read access delete a root.
+    """
     for name in ("one", "two", "three"):
         hosted.build.add_root_certificate(hosted.ase, Authority(name).root_leaf.der, name=name)
     hosted.world.knobs.turn(page_size=1)

@@ -47,13 +47,13 @@ class Fleet:
 
 @pytest.fixture
 def fleet() -> Fleet:
-    """Build a fleet with one site."""
+    """Build a simulated fleet with one site."""
     return Fleet()
 
 
 @pytest.fixture
 def stand(fleet: Fleet) -> Iterator[Stand]:
-    """Yield a running local Azure that serves the fleet."""
+    """Yield a running local Azure that serves the simulated fleet."""
     with Stand(fleet.world) as stand:
         yield stand
 
@@ -73,7 +73,7 @@ def test_next_handshake_shows_the_next_certificate(fleet: Fleet, stand: Stand) -
 
 
 def test_slow_front_end_serves_the_old_one_for_a_while(fleet: Fleet, stand: Stand) -> None:
-    """A slow front end serves the old certificate for as long as the knob `slow_front_end` says."""
+    """A slow front end serves the old certificate for as long as the simulation setting `slow_front_end` says."""
     fleet.world.knobs.slow_front_end = 30
     fleet.world.clock.advance(timedelta(hours=1))
     second = fleet.vault.renew("shop").imported()

@@ -86,7 +86,7 @@ def test_asking_twice_issues_once(shop: Wanted) -> None:
 
 
 def test_issued_at_once_where_the_knob_says_so(shop: Wanted) -> None:
-    """The PUT of a managed certificate answers 200 at once if the knob `managed_issuance_seconds` is 0."""
+    """The PUT of a managed certificate answers 200 if the simulation setting `managed_issuance_seconds` is 0."""
     shop.world.knobs.managed_issuance_seconds = 0
     assert shop.ask().status == 200
 
@@ -94,7 +94,7 @@ def test_issued_at_once_where_the_knob_says_so(shop: Wanted) -> None:
 def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
     """A managed certificate and its binding show no thumbprint.
 
-    App Service has hidden the thumbprint since 2021.
+    App Service has hidden the thumbprint of a managed certificate since 2021.
     """
     properties = shop.issue()["properties"]
     assert (properties["thumbprint"], properties["issuer"]) == ("", "")
@@ -105,7 +105,7 @@ def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
 
 
 def test_thumbprint_is_shown_where_the_knob_says_so(shop: Wanted) -> None:
-    """The knob `managed_hides_thumbprint` can show the thumbprint, because some Azure users still see thumbprints."""
+    """A simulation setting can show the thumbprint of a managed certificate, because some Azure users still see it."""
     shop.world.knobs.managed_hides_thumbprint = False
     assert shop.issue()["properties"]["thumbprint"] == shop.bind_without_thumbprint()["properties"]["thumbprint"]
 

@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 
 class Office:
-    """A simulated world with a vault and one App Service Certificate order."""
+    """A simulated Azure with a vault and one App Service Certificate order."""
 
     def __init__(self, knobs: Knobs | None = None, host: str = HOST, **differences: Any) -> None:  # noqa: ANN401 - the builder's
         """Build the vault and the order."""
@@ -175,7 +175,7 @@ def test_renewal_is_refused_before_its_window_and_while_one_is_under_way() -> No
 def test_order_that_shows_late_takes_another_payment() -> None:
     """A second renewal request is charged again while the order still reads as `Issued`.
 
-    The knob `orders_show_late` makes an order read as `Issued` for some time after its renewal began.
+    The simulation setting `orders_show_late` makes an order read as `Issued` for some time after its renewal began.
     """
     office = Office(Knobs(orders_show_late=600.0), age=timedelta(days=140), auto_renew=False)
     office.post("renew")

@@ -28,7 +28,7 @@ VAULT_URL = "https://kv-shop.vault.azure.net"
 
 
 def new_world(seed: int = 0) -> World:
-    """Return a simulated world with one vault and one certificate."""
+    """Return a simulated Azure with one vault and one certificate."""
     world = World(seed=seed)
     world.subscriptions[SUBSCRIPTION] = Subscription(SUBSCRIPTION, "Shop")
     world.vaults["kv-shop"] = world.new_vault("kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
@@ -94,7 +94,7 @@ def test_identity_endpoint_checks_its_header(stand: Stand, monkeypatch: pytest.M
 
 
 def test_open_clients_meet_the_next_world(stand: Stand) -> None:
-    """An open SDK client reads the new simulated world after the test has replaced the old world."""
+    """An open SDK client reads the new simulated Azure after the test has replaced the old simulated Azure."""
     with DefaultAzureCredential() as credential, CertificateClient(VAULT_URL, credential) as client:
         before = client.get_certificate("shop").properties.version
         stand.use(new_world(seed=1))

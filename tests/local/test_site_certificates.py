@@ -35,7 +35,7 @@ class Flex:
 
     @property
     def site(self) -> Site:
-        """The current state of the site."""
+        """The current state of the simulated site."""
         site = self.world.web.sites.get(self.born.id)
         assert site is not None
         return site
@@ -157,7 +157,7 @@ def test_no_list_of_a_webspace_shows_them(flex: Flex) -> None:
 def test_a_hidden_one_is_missing_silently(flex: Flex) -> None:
     """ARM omits a certificate from the site's list if the caller may not read it.
 
-    A GET of the hidden certificate by name answers 403.
+    ARM answers 403 to a GET of a site's certificate that the caller may not read.
     """
     flex.world.roles.hide(flex.copy.id)
     assert flex.listed == []
@@ -174,7 +174,7 @@ def test_an_import_without_a_plan_is_not_for_flex_sites(flex: Flex) -> None:
 
 
 def test_host_names_may_be_hidden(flex: Flex) -> None:
-    """The knob `site_certificates_hide_host_names` hides a certificate's host names.
+    """The simulation setting `site_certificates_hide_host_names` hides a certificate's host names.
 
     A certificate without visible host names can still be bound by its thumbprint.
     """
@@ -233,7 +233,7 @@ def test_slots_have_their_own(flex: Flex) -> None:
 def test_a_sync_moves_the_bindings_of_its_site(flex: Flex, *, moves: bool) -> None:
     """A repeated import replaces a site's certificate in place.
 
-    The site's bindings move to the new certificate if the knob `sync_moves_bindings` is on.
+    The site's bindings move to the new certificate if the simulation setting `sync_moves_bindings` is on.
     """
     flex.world.knobs.turn(sync_moves_bindings=moves)
     second = flex.vault.renew("jobs")
@@ -268,7 +268,7 @@ def test_nobody_else_may_bind_them(flex: Flex) -> None:
 
 @pytest.mark.parametrize(("knob", "status"), [(False, 404), (True, 200)])
 def test_what_the_webspace_holds_meets_the_knob(flex: Flex, status: int, *, knob: bool) -> None:
-    """A knob decides whether a Flex Consumption site may bind certificates of its webspace.
+    """A simulation setting decides whether a Flex Consumption site may bind certificates of its webspace.
 
     If `flex_uses_webspace_certificates` is on, a sync of the webspace's certificate moves the site's binding.
     """

@@ -25,7 +25,7 @@ SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
 
 @pytest.fixture
 def world() -> World:
-    """Build a simulated world with a vault that has one certificate with two versions."""
+    """Build a simulated Azure with a vault that has one certificate with two versions."""
     world = World(seed=7)
     vault = world.new_vault("kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
     world.vaults["kv-shop"] = vault

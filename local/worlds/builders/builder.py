@@ -8,8 +8,8 @@ from local.worlds.builders.copies import Copies
 class Builder(Copies):
     """Build a world, piece by piece.
 
-    A piece goes to the first subscription, group, vault or plan of the world, unless the caller names another. The
-    builder makes a missing subscription, group, vault or plan, as in `Builder(World()).add_site("shop")`.
+    A piece goes to the first subscription, group, vault or plan of the simulated Azure, unless the caller names
+    another. The builder makes a missing subscription, group, vault or plan, as in `Builder(World()).add_site("shop")`.
     """
 
     def add_record(self, name: str, kind: Kind, value: str) -> None:

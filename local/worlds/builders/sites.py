@@ -27,7 +27,7 @@ from local.worlds.builders.groups import Groups
 
 
 class Sites(Groups):
-    """Build plans, environments, sites with host names, and apps with their partners."""
+    """Build plans, environments, sites with host names, and apps with their partner servers."""
 
     def add_environment(
         self,
@@ -157,13 +157,12 @@ class Sites(Groups):
         own_root: bool | Authority = False,
         open_to_all: bool = False,
     ) -> Partner:
-        """Return a new partner, which accepts the thumbprints of `accepts`.
+        """Return a new partner server, which accepts the thumbprints of `accepts`.
 
-        If `accepts` is None, the partner accepts every certificate of the local authority.
+        If `accepts` is None, the partner server accepts every certificate of the local authority.
 
-        With `own_root` the partner's own certificate chains to a private authority. `own_root` is that authority, or
-        True for a new authority.
-        A partner that is `open_to_all` asks for no client certificate.
+        With `own_root` the partner server's own certificate chains to a private authority. `own_root` is that
+        authority, or True for a new authority. A partner server that is `open_to_all` asks for no client certificate.
         """
         own = Authority(name) if own_root is True else own_root or None
         return self.world.apps.add_partner(name, accepts, own=own, open_to_all=open_to_all)
@@ -181,7 +180,7 @@ class Sites(Groups):
     ) -> App:
         """Return the started app of the site or slot.
 
-        The app calls its partner, which is by default the first partner of the world.
+        The app calls its partner server, which is by default the first partner server of the simulated Azure.
 
         The app chooses its client certificate in one of these ways:
 
@@ -190,7 +189,8 @@ class Sites(Groups):
         - With `anonymous`, the app presents no certificate.
 
         `trusts` names an app setting with the thumbprint or path of the public certificate that the app needs. An app
-        with only `trusts` calls no partner. Raise ValueError if the caller gives none of `setting`, `subject`, `trusts`
+        with only `trusts` calls no partner server. Raise ValueError if the caller gives none of `setting`, `subject`,
+        `trusts`
         and `anonymous`. Raise ValueError also for two arguments that exclude each other.
         """
         chosen = Chosen(setting, subject, trusts, anonymous)
