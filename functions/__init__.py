@@ -1,6 +1,6 @@
 """Define the triggers of the Function App: each reads its input and makes one call.
 
-The code in `shared/` makes every decision about certificates.
+The functions leave every decision about certificates to the code in `shared/`.
 """
 
 from functools import cache

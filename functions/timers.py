@@ -1,4 +1,4 @@
-"""Run the sweep and complete the pending starts, each on a timer."""
+"""Run on timers the sweep (a check of all certificates) and the pending starts of stopped apps."""
 
 import azure.functions as func
 
@@ -31,6 +31,6 @@ def sweep_timer(timer: func.TimerRequest) -> None:
 def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
     """Start the apps that a run of Certroll stopped and did not start again.
 
-    Every run of this function completes all pending starts, so a missed minute needs no second run.
+    Each run of this function attempts all pending starts of apps, so a missed minute needs no second run.
     """
     complete_pending_starts(runtime().bare_run())

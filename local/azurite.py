@@ -28,7 +28,7 @@ NEXT_STEP = "run `make setup`, or `python -m local setup` in the virtual environ
 
 
 class NotInstalled(Exception):
-    """Azurite or its Node.js is missing. The error message names the next step."""
+    """Azurite or its Node.js is missing. The message of the error NotInstalled names the next step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Azurite:
 
 
 def _command(*, requests: bool) -> list[str]:
-    # Even with --silent Azurite prints the lines that name its free ports; the option drops the line for each request.
+    # Even with --silent, Azurite prints the lines that name its free ports, and prints no line for each request.
     # Azurite is started without npx, so that SIGTERM reaches Azurite itself.
     # The storage SDKs speak a newer version than Azurite knows, so Azurite needs --skipApiVersionCheck.
     # By default Azurite closes a connection that is idle for 5 s, and a request may meet the closing connection. The

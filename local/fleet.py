@@ -1,4 +1,4 @@
-"""Describe a world as JSON, and list the host names that visitors can check."""
+"""Describe a simulated fleet as JSON, and list the host names that visitors can check."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def bound_host_names(world: World) -> tuple[str, ...]:
 
 
 def fleet(world: World) -> dict[str, Any]:
-    """Return the world as values for JSON, without private keys, secrets and app settings."""
+    """Return the simulated fleet as values for JSON, without private keys, secrets and app settings."""
     with world.lock:
         return {
             "now": world.clock.now().isoformat(),

@@ -2,7 +2,7 @@
 
 A client needs only environment variables to use the proxy. The proxy answers `CONNECT` to a simulated service itself,
 in TLS with a certificate of the local authority. The proxy tunnels `CONNECT` to a site's host name or inbound address
-to the front ends. The proxy refuses every other request, so that no request leaves the machine.
+to the front ends. The proxy refuses a request for any other host, so that no request leaves the machine.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Run the three parts of the demo, and write their claims to build/demo.json."""
+"""Run the three parts of the demo, and write the report to build/demo.json."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Define the metadata of a function, and the input and the outcome of an invocation."""
+"""Define the metadata of a function, and the input and the result of an invocation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -84,7 +84,7 @@ class FunctionHost:
         return 0 if child is None else child.stop(self._grace + HANG)
 
     def kill(self) -> None:
-        """Kill the host, as in a crash.
+        """Kill the process of the Functions host, as in a crash.
 
         The messages of unfinished invocations stay invisible until their visibility timeout.
         """

@@ -293,9 +293,9 @@ def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> Non
 
 
 def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand) -> None:
-    """The front ends send the chain of a public authority's certificate that was uploaded before October 2023.
+    """The front ends send the chain of a public authority's certificate even if it was uploaded before October 2023.
 
-    Outside an environment, the front ends send the chain of a certificate that was uploaded before October 2023.
+    Outside an environment, the front ends send the chain of any upload, even from before October 2023.
     """
     public = hosted.build.add_certificate("old", ["old.contoso.com"])
     hosted.build.add_host(hosted.shop, "old.contoso.com", hosted.build.add_upload(public, hosted.windows, created=OLD))

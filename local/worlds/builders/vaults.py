@@ -102,7 +102,8 @@ class Vaults(Groups):
 
         The builder makes the vault object if it is missing.
 
-        A secret holds the root without its key, as PEM or as DER in base64. A certificate holds the key too.
+        A plain secret holds the root without its private key, as PEM or as DER in base64. A vault certificate holds the
+        root with its private key.
         """
         vault = vault or self._vault()
         if form == "certificate":
