@@ -20,7 +20,7 @@ blueprint = func.Blueprint()
 
 @blueprint.timer_trigger(arg_name="timer", schedule=SCHEDULE, use_monitor=True)
 def sweep_timer(timer: func.TimerRequest) -> None:
-    """Put every vault certificate that needs work from Certroll on the queue."""
+    """Inspect vault certificates, environments, managed certificates and orders, and queue the work that they need."""
     if PROBLEM is not None:
         event("setting.ignored", detail=PROBLEM)
     event("sweep.started", past_due=timer.past_due)

@@ -1,4 +1,4 @@
-"""Run the whole system on one machine: local Azure, Azurite and function app."""
+"""Run the local Azure, Azurite and the function app together on one machine."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack

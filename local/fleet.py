@@ -16,7 +16,7 @@ WILDCARD_VISITOR = "canary"
 def bound_host_names(world: World) -> tuple[str, ...]:
     """Return every host name with a TLS binding.
 
-    A wildcard is replaced by a host name that the wildcard covers.
+    A wildcard host name is replaced by a host name that the wildcard covers.
     """
     with world.lock:
         names = [name for site in world.web.sites.values() for name, host in site.hosts.items() if host.is_bound]

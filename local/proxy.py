@@ -143,7 +143,8 @@ def _acknowledge(source: socket.socket) -> None:
 
     urllib3 leaves Nagle's algorithm on for a proxy, and would wait 40 ms for each acknowledgement.
     """
-    if hasattr(socket, "TCP_QUICKACK"):  # only Linux has TCP_QUICKACK; the kernel resets it soon after
+    # Only Linux has TCP_QUICKACK, and the kernel resets the option soon after it is set.
+    if hasattr(socket, "TCP_QUICKACK"):
         source.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 

@@ -1,4 +1,4 @@
-"""Show that every host name serves its new certificate after a renewal in the vault.
+"""Show that the host names whose certificates renew in the vault serve the new certificates.
 
 The demo checks most claims from outside: by a visitor's TLS handshakes, and in the simulated Azure's journal. In
 this part of the demo, the simulated Azure moves no binding when App Service syncs an imported certificate. Certroll
@@ -47,7 +47,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The course of the renewals, from the events until Certroll recorded all results.
+    """The course of the renewals, from the renewal events until Certroll recorded the results.
 
     The course includes the sweep (Certroll's check of all certificates) after the renewals.
     """
@@ -99,7 +99,7 @@ def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
 
 
 def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
-    """Renew the certificates, wait until Certroll recorded all results, and sweep once more.
+    """Renew the certificates, wait until Certroll recorded the results, and start one more sweep.
 
     Meanwhile a canary (a visitor that makes TLS handshakes) visits every host name, and a watch observes the apps.
     """

@@ -63,7 +63,7 @@ def addresses(world: World) -> dict[str, tuple[str | None, str | None]]:
 
 
 def all_cases(local: LocalApp, before: Before) -> tuple[Case, ...]:
-    """Return all claims of this part of the demo."""
+    """Return all statements that this part of the demo checks."""
     return (
         *_served(local.stand),
         *_loaded(local.stand.world),

@@ -79,7 +79,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The time and the work from the events until every host name served its new certificate."""
+    """The time and the work from the renewal events until visitors received every new certificate."""
 
     seconds: float
     yardstick: float
@@ -124,7 +124,7 @@ def _lineage(source: Any) -> str:  # noqa: ANN401 - a copy's source, or None
 def _look(world: World, webspaces: set[object]) -> int:
     """Return the least number of requests that read all sites and certificates of the simulated fleet.
 
-    Certroll reads lists of each subscription, the slots of each site, and the settings of each site and slot.
+    Certroll reads three lists of each subscription, and slots and settings of the sites in these webspaces.
     """
     near: list[Site] = [site for site in world.web.sites.values() if site.webspace in webspaces]
     return LISTS * len(world.subscriptions) + len(near) + sum(site.slot is None for site in near)
@@ -188,7 +188,7 @@ def show_pace(pace: Pace) -> None:
 
 
 def check_effort(checks: Checks, pace: Pace) -> None:
-    """Check that Certroll's work was near the least possible, and that nothing waited before the first write.
+    """Check that Certroll's work was a small multiple of the least, and that nothing waited before the first write.
 
     The checked counts are the same on a slow machine.
     """

@@ -1,4 +1,4 @@
-"""Print lines, tables, a line of progress, and claims with the results of their checks."""
+"""Print lines, tables, a line of progress, and the statements of the demo with the results of their checks."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence

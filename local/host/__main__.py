@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     ready = json.dumps(asdict(host.start()))
-    print(f"{READY} {ready}\n", end="", flush=True)  # one write, because functions may log at the same time
+    # One write per line keeps the lines of functions that log at the same time apart.
+    print(f"{READY} {ready}\n", end="", flush=True)
     os.read(told, 1)
     finished = host.stop(timedelta(seconds=options.grace))
     print("HOST STOPPED", flush=True)

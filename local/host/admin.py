@@ -17,7 +17,7 @@ TIMER_TRIGGER = "timerTrigger"
 
 
 class NotRunnable(Exception):
-    """A function cannot start with the given input. The error message gives the cause."""
+    """A function cannot start with the given input. The message of this error gives the cause."""
 
 
 class Admin:
@@ -57,7 +57,7 @@ class Admin:
             {"function": name, "succeeded": succeeded, "count": count}
             for (name, succeeded), count in sorted(self._dispatcher.ended.items())
         ]
-        # Only this host has `running` and `ended`; tests and the demo wait for these values.
+        # Only the local host's answer has `running` and `ended`, for which tests and the demo wait.
         return {
             "id": "certroll-local",
             "state": "Running",

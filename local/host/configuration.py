@@ -17,7 +17,7 @@ Encoding = Literal["base64", "none"]
 
 
 class ConfigurationInvalid(Exception):
-    """The host cannot use host.json or an app setting. The error message names the setting."""
+    """The host cannot use host.json or an app setting. The message of this error names the setting."""
 
 
 @dataclass(frozen=True, slots=True)

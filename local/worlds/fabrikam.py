@@ -7,7 +7,7 @@
 | api-NorthEuropewebspace-Linux      | plan-api (Linux)   | a secret, uploads by hand, a public certificate    |
 | functions-WestEuropewebspace-Linux | plan-jobs (Flex)   | a site with its own certificate                    |
 
-App Service's nightly sync renews no certificate of this simulated fleet during the demo. The demo renews the
+App Service's nightly sync does not run in the demo, so App Service itself renews no certificate. The demo renews the
 certificates in `RENEWING`, and one purchased order. Five
 things in this simulated fleet wait for an operator:
 
@@ -86,7 +86,7 @@ def _imported(build: Builder, plan: Plan) -> None:
 
 
 def _uploaded(build: Builder, plan: Plan) -> None:
-    """Build an upload by hand with an IP-based binding, and its predecessor.
+    """Build a manually uploaded certificate with an IP-based binding, and the superseded upload before it.
 
     The setting of an app names the thumbprint of the newer upload as its client certificate.
     """
@@ -115,7 +115,7 @@ def _aged(build: Builder, name: str, host: str) -> Version:
 def _uploaded_oddly(build: Builder, plan: Plan) -> None:
     """Build uploads of two vault objects that App Service cannot import.
 
-    One certificate has an elliptic key, and the other certificate is PEM in a plain secret.
+    One upload has an elliptic-curve key, and the other upload is PEM in a plain secret of the vault.
     """
     vault = build.world.vaults[VAULT]
     versions: dict[str, Version | SecretVersion] = {

@@ -12,10 +12,10 @@ HOST = "https://management.azure.com"
 
 
 class Client:
-    """Calls the simulated ARM of one world, and fails unless an answer has the status that the test expects."""
+    """Calls the ARM of a simulated Azure, and fails unless an answer has the status that the test expects."""
 
     def __init__(self, world: World) -> None:
-        """Create a client for the simulated ARM of that world."""
+        """Create a client for the ARM of the given simulated Azure."""
         self.world = world
         self._arm = Arm(world)
 

@@ -131,7 +131,7 @@ def test_a_connection_stays_with_its_process(stand: Stand, out: Outbound) -> Non
 
 
 def test_scripted_answers_come_first(stand: Stand, out: Outbound) -> None:
-    """An app first gives its scripted answers, and then answers by itself again."""
+    """A simulated app first gives its scripted answers, and then answers by itself again."""
     out.app.script = [(500, {}, "one"), (302, {"Location": "https://elsewhere.example/"}, "")]
     assert probe(stand) == (500, "one")
     connection = http.client.HTTPSConnection(*stand.proxy.address, context=client_context())
@@ -144,7 +144,7 @@ def test_scripted_answers_come_first(stand: Stand, out: Outbound) -> None:
 
 
 def test_a_broken_app_is_broken_whatever_it_holds(stand: Stand, out: Outbound) -> None:
-    """A broken app answers 500 to every request after its scripted answers."""
+    """A simulated app that is broken answers 500 to every request after its scripted answers."""
     out.app.broken = True
     out.app.script = [(200, {}, "for once")]
     assert [probe(stand) for _ in range(3)] == [(200, "for once"), (500, "broken"), (500, "broken")]
@@ -192,7 +192,7 @@ def test_a_self_signed_certificate_that_comes_twice_is_refused(stand: Stand, out
 
 
 def test_a_partner_may_be_named_in_capitals(stand: Stand, out: Outbound) -> None:
-    """A call reaches a partner whose name has capital letters."""
+    """A call reaches a partner server whose host name has capital letters."""
     woodgrove = out.build.add_partner("Woodgrove")
     assert stand.partners.call(woodgrove, out.first.imported()) is CallEnd.ACCEPTED
 
@@ -216,7 +216,7 @@ def ends(stand: Stand, out: Outbound, content: ImportedCertificate) -> tuple[boo
 
 
 def test_a_partner_wants_a_certificate(stand: Stand) -> None:
-    """A partner server answers no client that sends no client certificate."""
+    """A partner server that requires a client certificate does not answer a client without a certificate."""
     connection = http.client.HTTPSConnection("127.0.0.1", stand.partners._port, context=trusting_anybody())
     with pytest.raises((OSError, http.client.HTTPException)):
         ask(connection)

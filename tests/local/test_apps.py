@@ -72,7 +72,7 @@ def test_a_thumbprint_is_found_in_lower_case(*, linux: bool) -> None:
 def test_the_load_list_is_read_kindly(loads: str, *, found: bool) -> None:
     """App Service ignores blanks, duplicates and unknown entries in WEBSITE_LOAD_CERTIFICATES.
 
-    An app gets only the certificates that WEBSITE_LOAD_CERTIFICATES names.
+    An app gets only the private certificates that the setting WEBSITE_LOAD_CERTIFICATES names.
     """
     out = Outbound(loads=loads)
     assert out.loaded() == [(out.first.thumbprint,) if found else ()]
@@ -112,7 +112,7 @@ def test_a_certificate_without_its_key_is_not_loaded(out: Outbound) -> None:
 def test_an_app_by_subject_takes_the_newest_with_that_name() -> None:
     """An app that selects by subject presents the newest certificate with that subject.
 
-    A certificate that arrives later takes effect at the app's next start.
+    A certificate that arrives after the start of an app takes effect at the app's next start.
     """
     out = Outbound(loads="*", subject="client.contoso.com")
     second = out.vault.renew("client")
@@ -166,7 +166,10 @@ def test_an_upload_of_the_superseded_version_spares_the_trouble(out: Outbound) -
 
 
 def test_a_process_is_made_only_at_a_start(out: Outbound) -> None:
-    """Only a changed setting starts a new process. Unchanged settings, tags and new certificates start no process."""
+    """A changed app setting starts a new process.
+
+    Writes of unchanged app settings or of tags, and new certificates, start no process.
+    """
     (process,) = out.answering()
     out.change()
     out.arm.send("PATCH", out.site.id, {"tags": {"a": "b"}})
@@ -461,7 +464,7 @@ def night(out: Outbound) -> None:
 @pytest.mark.parametrize("carry", [Outbound.sync, night])
 @pytest.mark.parametrize("rewrites", [True, False])
 def test_an_import_may_rewrite_load_lists(out: Outbound, carry: Callable[[Outbound], None], *, rewrites: bool) -> None:
-    """With `import_rewrites_load_list`, a sync replaces the old thumbprint in WEBSITE_LOAD_CERTIFICATES of each app.
+    """With `import_rewrites_load_list`, a sync replaces the old thumbprint in the settings of the webspace's apps.
 
     Each site whose WEBSITE_LOAD_CERTIFICATES is rewritten restarts.
     """

@@ -149,7 +149,7 @@ def test_host_name_belongs_to_one_site(shop: Shop) -> None:
 
 
 def test_slot_has_bindings_of_its_own(shop: Shop) -> None:
-    """A binding on a slot's path changes only the slot."""
+    """A binding that is written on a slot's path changes only the slot."""
     slot = shop.build.add_slot(shop.site, "staging")
     path = f"{slot.id}/hostNameBindings/pay.contoso.com"
     body = {"properties": {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": shop.first.thumbprint}}

@@ -49,7 +49,7 @@ def test_list_has_an_id_of_null(shop: Shop) -> None:
 def test_sync_replaces_in_place_and_moves_bindings_as_the_knob_says(shop: Shop, moves: bool) -> None:  # noqa: FBT001 - a knob
     """A repeated import replaces a certificate with the vault's newest version.
 
-    Bindings move to the new certificate only if the simulation setting `sync_moves_bindings` is on.
+    A client's sync moves bindings only if the simulation setting `sync_moves_bindings` is on.
     """
     shop.world.knobs.sync_moves_bindings = moves
     second = shop.vault.renew("shop")
@@ -94,7 +94,7 @@ def test_sync_moves_only_bindings_of_its_webspace(shop: Shop) -> None:
 def test_wrong_echo_shows_another_copy_and_the_old_thumbprint(shop: Shop) -> None:
     """The simulation setting `wrong_echo` makes ARM answer a sync with another certificate's data.
 
-    A GET of the certificate still shows its true thumbprint and vault.
+    After a wrong answer to a sync, a GET of the certificate shows its true thumbprint and vault.
     """
     shop.world.knobs.wrong_echo = True
     other = shop.build.add_vault("other-kv")
@@ -108,7 +108,7 @@ def test_wrong_echo_shows_another_copy_and_the_old_thumbprint(shop: Shop) -> Non
 
 
 def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
-    """Azure's nightly sync renews certificates and moves bindings.
+    """Azure's nightly sync renews an imported certificate and moves the certificate's bindings.
 
     The nightly sync appears in the request journal without a client's write.
     """
@@ -127,7 +127,7 @@ def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
 def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause: str, status: str) -> None:
     """A certificate keeps serving if the nightly sync cannot read its vault secret.
 
-    Only the certificate's status shows that Azure cannot renew the certificate.
+    The status of the certificate shows that Azure cannot renew the certificate.
     """
     if cause == "denied":
         shop.vault.deny(APP_SERVICE)
@@ -139,7 +139,7 @@ def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause:
 
 
 def test_nightly_sync_without_news_changes_nothing(shop: Shop) -> None:
-    """The nightly sync leaves no entry in the request journal if every certificate is current.
+    """Azure's nightly sync leaves no entry in the request journal if every certificate is current.
 
     A certificate's status becomes `Initialized` again when App Service may read the vault again.
     """
@@ -218,7 +218,7 @@ def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, sta
 def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, upload: bool) -> None:
     """The setting `second_import_same_thumbprint` decides on a second certificate with the same thumbprint.
 
-    With the value `resolve`, ARM creates nothing and answers with the existing certificate.
+    With the value `resolve` of a simulation setting, ARM answers an import with the existing certificate.
     """
     shop.world.knobs.turn(second_import_same_thumbprint=knob)
     body = pfx_of(shop.first.leaf, "secret") if upload else shop.import_body()

@@ -105,7 +105,7 @@ def test_pages_follow_one_another(shop: Shop) -> None:
 def test_hidden_site_is_left_out_silently_but_named_by_its_plan(shop: Shop) -> None:
     """ARM's lists omit a site that the principal may not read, and a GET answers 403.
 
-    The plan's list of sites still names the hidden site.
+    A plan's list of sites names even a site that the principal may not read.
     """
     shop.world.roles.hide(shop.site.id, PRINCIPAL)
     assert names(as_principal(shop, "GET", f"{shop.subscription}/providers/Microsoft.Web/sites")) == []
@@ -243,7 +243,10 @@ def test_malformed_body_is_refused(shop: Shop) -> None:
 
 
 def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
-    """A stale list shows the state before the last write. A sync and its moved bindings count as one write."""
+    """A stale list of sites shows the state before the last write.
+
+    A sync of a certificate and the bindings that it moves count as one write.
+    """
     second = shop.vault.renew("shop")
     shop.arm.put(shop.copy.id, shop.import_body())
     shop.world.faults.add(Fault("stale_list", method="GET", times=2))
@@ -257,7 +260,7 @@ def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
 def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
     """Only reads of a resource count against the simulation setting `reads_until_visible`.
 
-    Reads of another subscription's list and of the generic list do not count.
+    Reads of another subscription's list or of the generic list do not end the delay of a visible write.
     """
     other = shop.build.add_subscription("other")
     shop.world.knobs.reads_until_visible = 1

@@ -55,7 +55,7 @@ def test_renewals_concern_enough_bindings(world: World) -> None:
 
 
 def test_opted_out_site_shares_its_lineage_with_nobody(world: World) -> None:
-    """Only the opted-out site of the simulated fleet uses its certificate, and that site's binding is outdated.
+    """No other site uses the certificate of the fleet's opted-out site, whose binding is outdated.
 
     The demo does not renew the opted-out site's certificate.
     """

@@ -1,4 +1,4 @@
-"""These tests send requests to the control port of the local Azure, as a person or a script would."""
+"""These tests send requests to the control port of the local Azure, as a developer or a script would."""
 
 import http.client
 import json
@@ -37,7 +37,7 @@ def ask(stand: Stand, method: str, path: str, payload: object = None) -> tuple[i
 
 
 def test_state_shows_the_fleet(stand: Stand) -> None:
-    """GET /state lists each vault certificate's versions, all sites, all imported certificates and all addresses."""
+    """GET /state lists the versions of vault certificates, the sites, the certificates and the addresses."""
     status, state = ask(stand, "GET", "/state")
     assert status == 200
     newest = stand.world.vaults["kv"].certificates["shop"].newest
@@ -63,7 +63,7 @@ def test_clock_moves(stand: Stand) -> None:
 def test_knobs_turn(stand: Stand) -> None:
     """The control port sets a knob (a simulation setting) by its name.
 
-    A request with a misspelt simulation setting gets a 400 that repeats the name.
+    A request with a misspelt simulation setting gets a 400 that repeats the misspelt name.
     """
     assert ask(stand, "POST", "/knobs", {"wrong_echo": True})[1]["wrong_echo"] is True
     assert stand.world.knobs.wrong_echo

@@ -26,7 +26,7 @@ OUT_OF_TIME = 60
 
 
 class Trusting(Hosted):
-    """An App Service Environment with two apps that call a partner whose certificate has a private root."""
+    """An App Service Environment with two apps that call a partner server whose certificate has a private root."""
 
     def __init__(self) -> None:
         """Build the environment, whose apps do not trust the partner server's root yet."""
@@ -98,7 +98,7 @@ def test_a_root_is_trusted_after_stop_and_start(
 def test_forgetting_to_cycle_is_seen(hosted: Trusting, stand: Stand) -> None:
     """A running app neither trusts a new root nor forgets a deleted root.
 
-    The local Azure's list of failing apps names each affected app.
+    The local Azure's list of failing apps names each app that distrusts its partner server.
     """
     hosted.add_root()
     assert hosted.ask(stand) == (502, "untrusted")
@@ -127,7 +127,10 @@ def test_a_restart_injects_nothing(client: WebSiteManagementClient, hosted: Trus
 
 
 def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
-    """A new app trusts the roots that its environment already has. An app outside the environment trusts no root."""
+    """A new app trusts the roots that its environment already has.
+
+    An app outside the environment trusts no root of the environment.
+    """
     hosted.add_root()
     made = hosted.build.add_app(hosted.build.add_site("new", hosted.linux), hosted.partner, anonymous=True)
     outside = hosted.build.add_app(hosted.outside, hosted.partner, anonymous=True)
@@ -322,7 +325,10 @@ def test_a_start_may_bring_up_nothing(hosted: Trusting, stand: Stand) -> None:
 
 
 def test_starts_may_fail_for_ever(hosted: Trusting) -> None:
-    """`failing_starts = None` makes every start fail. A failed restart leaves the old process running."""
+    """The value `failing_starts = None` of a simulated app makes every start of the app fail.
+
+    A failed restart leaves the old process running.
+    """
     hosted.api_app.failing_starts = None
     hosted.arm.post(f"{hosted.api.id}/restart")
     assert answers(hosted, hosted.api_app)

@@ -176,7 +176,7 @@ class Webhook:
 
     @property
     def notifications(self) -> list[Request]:
-        """The requests that carried an event."""
+        """The requests to the webhook that carried an event."""
         return [request for request in self.requests if request.headers.get("aeg-event-type") == "Notification"]
 
     def _serve(self, connection: Connection) -> None:

@@ -52,7 +52,7 @@ def test_it_can_be_chosen_by_name() -> None:
     ],
 )
 def test_each_kind_is_bound_to_what_covers_it(world: World, host: str, vault: str | None, imported: bool) -> None:  # noqa: FBT001
-    """Each host name of the simulated fleet Fabrikam is served with a certificate that covers it.
+    """Each bound host name of the simulated fleet Fabrikam is served with a certificate that covers the host name.
 
     An imported certificate names its vault, and an uploaded certificate names none.
     """
@@ -94,7 +94,7 @@ def test_uploads_are_what_cannot_be_imported(world: World) -> None:
 
 
 def test_the_apps_are_well_and_follow_their_certificates() -> None:
-    """No app of the simulated fleet Fabrikam is in trouble.
+    """No app of the simulated fleet Fabrikam fails at the start.
 
     An app of the simulated fleet Fabrikam trusts the signer's current certificate.
 

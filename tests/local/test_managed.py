@@ -66,7 +66,7 @@ def shop() -> Wanted:
 def test_first_answer_is_202_without_a_body(shop: Wanted) -> None:
     """A request for a managed certificate answers 202 with a Location and no body.
 
-    The managed certificate does not exist before Azure has issued it.
+    A requested managed certificate does not exist before Azure has issued the certificate.
     """
     accepted = shop.ask()
     assert (accepted.status, accepted.body) == (202, b"")
@@ -92,7 +92,7 @@ def test_issued_at_once_where_the_knob_says_so(shop: Wanted) -> None:
 
 
 def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
-    """A managed certificate and its binding show no thumbprint.
+    """By default, ARM shows no thumbprint of a managed certificate or of its binding.
 
     App Service has hidden the thumbprint of a managed certificate since 2021.
     """

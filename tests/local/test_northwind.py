@@ -21,11 +21,11 @@ def test_it_can_be_chosen_by_name() -> None:
 
 
 def test_every_app_trusts_its_partner_at_first(world: World) -> None:
-    """No app of the simulated fleet Northwind is in trouble at the start.
+    """No app of the simulated fleet Northwind fails at the start.
 
     One site of the simulated fleet Northwind is stopped, and another site has opted out of Certroll.
 
-    The sites of the simulated fleet Northwind's `certroll-group` are on different plans.
+    The two sites with the tag `certroll-group` in the simulated fleet Northwind are on different plans.
     """
     assert world.apps.troubles() == ()
     sites = {site.full_name: site for site in world.web.sites.values()}

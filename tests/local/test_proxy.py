@@ -103,7 +103,7 @@ def test_open_clients_meet_the_next_world(stand: Stand) -> None:
 
 
 def test_requests_on_an_open_connection_are_cheap(stand: Stand) -> None:
-    """A hundred requests on an open connection cost less processor time than five yardsticks (fixed work)."""
+    """A hundred requests on a connection take less processor time than five yardsticks (a fixed piece of work)."""
     with tls_to(stand, "management.azure.com") as connection:
         client = http.client.HTTPConnection("management.azure.com")
         client.sock = connection
@@ -187,7 +187,7 @@ def test_no_fault_strikes_a_request_without_a_token(stand: Stand) -> None:
 
 
 def test_stand_starts_cheaply_and_again(stand: Stand) -> None:
-    """The local Azure starts several times, each for less processor time than five yardsticks (a fixed work)."""
+    """Each start of the local Azure takes less processor time than five yardsticks (a fixed piece of work)."""
     before = time.process_time()
     for _ in range(3):
         with Stand(new_world()) as another:

@@ -99,7 +99,7 @@ def test_a_flex_plan_makes_flex_sites(flex: Flex) -> None:
 
 
 def test_only_flex_sites_have_certificates_of_their_own(flex: Flex) -> None:
-    """A site on another plan lists no certificates of its own, and ARM refuses to add any."""
+    """A site on a plan other than Flex Consumption lists no certificates of its own, and ARM refuses to add any."""
     plain = flex.build.add_site("plain")
     assert flex.arm.listed(f"{plain.id}/certificates") == []
     error = flex.arm.put(f"{plain.id}/certificates/jobs", flex.body(), 400)
@@ -112,9 +112,9 @@ def test_only_flex_sites_have_certificates_of_their_own(flex: Flex) -> None:
 
 
 def test_an_import_answers_201_then_200(flex: Flex) -> None:
-    """The first import of a certificate into a site answers 201.
+    """ARM answers 201 to the first import of a certificate into a Flex Consumption site.
 
-    A repeated import syncs the certificate and answers 200.
+    A repeated import into a Flex Consumption site syncs the certificate, and ARM answers 200.
     """
     made = flex.arm.put(flex.path("new"), flex.body(), 201)
     assert (made["id"], made["name"], made["type"]) == (flex.path("new"), "new", "Microsoft.Web/sites/certificates")
@@ -130,7 +130,10 @@ def test_an_import_answers_201_then_200(flex: Flex) -> None:
 
 
 def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
-    """A PUT of a certificate turns omitted switches off. A PATCH of a certificate leaves omitted switches unchanged."""
+    """A PUT of a site's certificate turns omitted switches off.
+
+    A PATCH of a site's certificate leaves omitted switches unchanged.
+    """
     on = LOADING | {"enableKeyVaultAccessUsingMSI": True}
     made = flex.arm.put(flex.path("new"), flex.body(**on), 201)["properties"]
     assert {name: made[name] for name in on} == on
@@ -270,7 +273,7 @@ def test_nobody_else_may_bind_them(flex: Flex) -> None:
 def test_what_the_webspace_holds_meets_the_knob(flex: Flex, status: int, *, knob: bool) -> None:
     """A simulation setting decides whether a Flex Consumption site may bind certificates of its webspace.
 
-    If `flex_uses_webspace_certificates` is on, a sync of the webspace's certificate moves the site's binding.
+    If `flex_uses_webspace_certificates` is on, a sync of a webspace's certificate moves a Flex site's binding.
     """
     flex.world.knobs.turn(flex_uses_webspace_certificates=knob)
     plan = flex.build.add_plan("plain", linux=True)

@@ -149,8 +149,7 @@ def test_long_serial_numbers_meet_the_knob(shop: Shop, octets: int, limit: int, 
 def test_encryption_by_aes_meets_the_knob(shop: Shop, status: int, *, refused: bool) -> None:
     """App Service always reads a PFX that is encrypted with triple DES.
 
-    The simulation setting `aes_pfx_refused` decides about AES, the default of OpenSSL 3, because Azure's behaviour is
-    unknown.
+    A simulation setting decides if App Service reads a PFX with AES, because Azure's behaviour is unknown.
     """
     shop.world.knobs.turn(aes_pfx_refused=refused)
     assert send(shop, pfx(shop.first.leaf)).status == 200

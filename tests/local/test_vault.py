@@ -366,7 +366,7 @@ def test_app_service_imports_the_newest_version(vault: Vault) -> None:
 
 
 def test_app_service_refuses_what_it_cannot_use(vault: Vault) -> None:
-    """Each obstacle to an import raises its own exception."""
+    """Each obstacle to an import from the simulated vault raises its own exception."""
     with pytest.raises(VaultObjectMissing):
         vault.newest_importable("none")
     vault.renew("shop", exportable=False)

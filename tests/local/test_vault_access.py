@@ -263,7 +263,7 @@ def test_vault_shows_who_gets_in(shop: Shop) -> None:
 def test_object_ids_belong_to_the_tenant() -> None:
     """An application has different object ids in simulated Azures of different seeds.
 
-    Simulated worlds of the same seed give the application the same object id.
+    Simulated Azures of the same seed give an application the same object id.
     """
     first, again, other = World(seed=3), World(seed=3), World(seed=4)
     assert first.object_id(APP_SERVICE) == again.object_id(APP_SERVICE.upper()) != other.object_id(APP_SERVICE)
@@ -286,7 +286,7 @@ def with_policy(shop: Shop, **permissions: list[str]) -> Json:
 def test_written_access_policy_opens_the_vault(shop: Shop) -> None:
     """An access policy that `az keyvault set-policy` writes takes effect at once.
 
-    az reads the vault, adds the policy and writes the whole vault back.
+    The command az reads the vault, adds the access policy and writes the whole vault back.
     """
     shop.arm.put(shop.vault.resource_id, with_policy(shop, secrets=["get"]))
     assert not may_import(shop)

@@ -26,10 +26,10 @@ MISDEEDS = frozenset({signal.SIGXCPU, signal.SIGSEGV, signal.SIGABRT})
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of a mutant: who noticed it, and the CPU seconds that it took.
+    """The outcome of a mutant: the test that noticed the mutant, and the CPU seconds of the trial.
 
-    The field `by` is the test or the end of the process that noticed the mutant. The field `by` is empty for a
-    survivor.
+    The field `by` is the test or the end of the process that noticed the mutant. The field `by` is empty for a survivor
+    (a mutant that no test noticed).
     """
 
     key: str
@@ -107,7 +107,7 @@ def _noticed_by(trial: Trial, code: int) -> str:
 def import_all(names: Iterable[str]) -> None:
     """Import the third-party modules of the tests, so that no child has to import them.
 
-    The function ignores a module that fails to import.
+    The function ignores a third-party module that fails to import.
     """
     for name in names:
         with suppress(Exception):
