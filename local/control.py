@@ -1,7 +1,7 @@
 """Let a developer, the demo or a test in another process change the running simulated Azure.
 
-The control port speaks plain HTTP and JSON on its own loopback port. The simulated Azure does not serve requests on the
-control port.
+The control port speaks plain HTTP and JSON on its own loopback port. The control port is apart from the simulated
+Azure, so that no client mistakes the control port for Azure.
 """
 
 from collections.abc import Collection, Mapping

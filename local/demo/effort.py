@@ -103,9 +103,9 @@ def least(world: World, pairs: set[tuple[str, str]], bindings: int, apps: int) -
 
     Each of `pairs` is a vault certificate with a site whose binding has to use the new version.
 
-    For the least number of requests, Certroll reads the fleet once for each vault certificate. Certroll also reads and
-    writes each imported certificate and each binding once. For the least number of messages, each vault certificate's
-    event makes one message, and each site needs one message.
+    For the least number of requests, Certroll reads the fleet once for each vault certificate. For the least number of
+    requests, Certroll also reads and writes each imported certificate and binding once. For the least number of
+    messages, each vault certificate's event makes one message, and each site needs one message.
     """
     lineages = {f"{vault}/{name}" for vault, name in world.renewing}
     with world.lock:

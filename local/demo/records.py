@@ -86,7 +86,7 @@ def sleeps(local: LocalApp) -> tuple[datetime, ...]:
 def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
     """Start a sweep, and return True if the sweep succeeded.
 
-    If `followed_by` names a function, the next run of this function has to succeed too.
+    If `followed_by` names a function, the next run of that function has to succeed after the sweep.
     """
     url = _url(local)
     before, functions = _ended(url), [name for name in ("sweep_timer", followed_by) if name]

@@ -1,9 +1,9 @@
 """Simulate App Service's front ends with real TLS on loopback addresses.
 
 The front ends pick a certificate at each handshake. Every inbound address of the simulated Azure is a loopback address
-with its own listener. Each webspace (a group of App Service plans) has one inbound address, which its SNI bindings
-share. Each IP-based binding has its own inbound address. App Service's front ends listen on port 443. The simulated
-front ends listen on an unprivileged port, and the proxy translates the port.
+on which the front ends listen. Each webspace (a group of App Service plans) has one inbound address, which its SNI
+bindings share. Each IP-based binding has its own inbound address. App Service's front ends listen on port 443. The
+simulated front ends listen on an unprivileged port, and the proxy translates the port.
 """
 
 import functools

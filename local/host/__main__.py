@@ -26,7 +26,7 @@ INVOCATIONS_LEFT = 3
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the host until SIGTERM or SIGINT. Return 1 if the host could not start."""
+    """Run the Functions host until SIGTERM or SIGINT. The exit code is 1 if the Functions host could not start."""
     options = _parser().parse_args(arguments)
     _log_to_stdout()
     tell_sleeps()

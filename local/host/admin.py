@@ -21,7 +21,7 @@ class NotRunnable(Exception):
 
 
 class Admin:
-    """The HTTP routes of the host below `/admin/`."""
+    """The HTTP routes of the Functions host below `/admin/`."""
 
     def __init__(
         self, functions: Mapping[str, FunctionMetadata], errors: Mapping[str, str], dispatcher: Dispatcher
@@ -31,7 +31,7 @@ class Admin:
         self._dispatcher = dispatcher
 
     def answer(self, request: Request) -> Response:
-        """Return the answer of the .NET host's admin API, or 404 for a route that this host lacks."""
+        """Return the answer of the .NET host's admin API, or 404 for a route that this Functions host lacks."""
         path = request.path[len(PREFIX) :]
         if request.method == "GET":
             return self._read(path)

@@ -50,7 +50,7 @@ class FunctionHost:
 
     @property
     def running(self) -> bool:
-        """True while the host's process runs."""
+        """True while the Functions host's process runs."""
         return self._child is not None and self._child.running
 
     @property
@@ -63,7 +63,7 @@ class FunctionHost:
         return f"{self.url}/runtime/webhooks/eventgrid?functionName={function}"
 
     def start(self) -> None:
-        """Index the app and start every listener. Raise StartFailed if the host does not start.
+        """Index the app and start every listener. Raise StartFailed if the Functions host does not start.
 
         A restarted host has the same address as before, as a restarted Function App has.
         """

@@ -62,7 +62,7 @@ class TimerListener:
         self._thread = threading.Thread(target=self._run, name=f"timer {function.name}", daemon=True)
 
     def start(self) -> None:
-        """Start the timer; with `runOnStartup` also run its function now."""
+        """Start the timer, and with `runOnStartup` run the timer's function now."""
         self._thread.start()
 
     def stop(self) -> None:

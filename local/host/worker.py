@@ -56,7 +56,7 @@ def _protos() -> SimpleNamespace:
 
 
 class _Runtime(Protocol):
-    """The types of the part of `azure_functions_runtime` that this host uses."""
+    """The types of the part of `azure_functions_runtime` that this Functions host uses."""
 
     def start_threadpool_executor(self) -> None: ...
     def worker_init_request(self, request: object) -> Coroutine[Any, Any, Any]: ...

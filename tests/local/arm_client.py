@@ -62,7 +62,7 @@ class Shop:
     """A webspace with one site, `shop`, bound by SNI to an imported vault certificate."""
 
     def __init__(self) -> None:
-        """Build the shop's vault, certificate and site."""
+        """Build a vault, a vault certificate and the site `shop`."""
         self.build = Builder()
         self.world = self.build.world
         self.arm = Client(self.world)

@@ -47,7 +47,7 @@ def test_an_app_that_starts_holds_what_its_setting_pins(out: Outbound) -> None:
     ],
 )
 def test_each_platform_has_its_own_places(platform: str, pin: str, *, found: bool) -> None:
-    """An app finds its certificate by thumbprint on every platform.
+    """An app finds a loaded certificate by thumbprint on Windows and on Linux.
 
     A file path works only on the platform that puts the certificate there, and is case-sensitive on Linux.
     """
@@ -328,7 +328,7 @@ def test_a_certificate_that_a_setting_names_may_be_deleted(out: Outbound) -> Non
 
 
 def test_a_partner_may_pin_from_the_start(out: Outbound) -> None:
-    """A partner server that is built with a list of thumbprints accepts only those certificates."""
+    """A partner server that is built with a list of thumbprints accepts only the listed certificates."""
     picky = out.build.add_partner("woodgrove", accepts=["AB"])
     app = out.build.add_app(out.build.add_site("other", settings=out.site.settings), picky, setting=PIN)
     assert app.partner is picky

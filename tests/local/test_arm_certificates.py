@@ -187,7 +187,7 @@ def test_name_taken_in_another_region_is_refused(shop: Shop) -> None:
 def test_same_name_in_a_second_webspace_updates_the_first(shop: Shop) -> None:
     """An import under an existing name updates that certificate, even if the request names another webspace.
 
-    Azure updates an existing certificate of that name too (azure-powershell, issue 17347).
+    Azure also updates an existing certificate under the name of an import (azure-powershell, issue 17347).
     """
     linux = shop.build.add_plan("linux", linux=True)
     answer = shop.arm.put(shop.copy.id, shop.import_body(serverFarmId=linux.id))

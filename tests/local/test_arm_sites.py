@@ -116,14 +116,14 @@ def test_hidden_site_is_left_out_silently_but_named_by_its_plan(shop: Shop) -> N
 
 
 def test_hidden_subscription_is_not_listed(shop: Shop) -> None:
-    """ARM omits a hidden subscription from the list, and refuses requests inside that subscription."""
+    """ARM omits a subscription that the caller may not read from the list, and refuses requests inside it."""
     shop.world.roles.hide(shop.subscription, PRINCIPAL)
     assert as_principal(shop, "GET", "/subscriptions").json()["value"] == []
     assert as_principal(shop, "GET", f"{shop.subscription}/providers/Microsoft.Web/sites").status == 403
 
 
 def test_hidden_group_hides_what_is_in_it(shop: Shop) -> None:
-    """ARM omits the sites, certificates and vaults of a hidden resource group from every list."""
+    """ARM's lists omit the sites, certificates and vaults of a resource group that the caller may not read."""
     shop.world.roles.hide(f"{shop.subscription}/resourceGroups/contoso", PRINCIPAL)
     for kind in ("Microsoft.Web/certificates", "Microsoft.Web/sites", "Microsoft.KeyVault/vaults"):
         assert names(as_principal(shop, "GET", f"{shop.subscription}/providers/{kind}")) == []

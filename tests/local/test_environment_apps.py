@@ -29,7 +29,7 @@ class Trusting(Hosted):
     """An App Service Environment with two apps that call a partner server whose certificate has a private root."""
 
     def __init__(self) -> None:
-        """Build the environment, whose apps do not trust the partner server's root yet."""
+        """Build the App Service Environment, whose apps do not trust the partner server's root yet."""
         super().__init__()
         self.corp = Authority("Corp")
         self.root = self.corp.root_leaf
@@ -39,7 +39,7 @@ class Trusting(Hosted):
         )
 
     def add_root(self, leaf: Leaf | None = None) -> None:
-        """Add a root certificate to the environment: by default the partner server's root."""
+        """Add a root certificate to the App Service Environment: by default the partner server's root."""
         self.build.add_root_certificate(self.ase, (leaf or self.root).der)
 
     def ask(self, stand: Stand, site: Site | None = None) -> tuple[int, str]:
@@ -65,7 +65,7 @@ def stand() -> Iterator[Stand]:
 
 @pytest.fixture
 def hosted(stand: Stand) -> Trusting:
-    """Build an environment, and let the local Azure serve it."""
+    """Build an App Service Environment, and let the local Azure serve it."""
     hosted = Trusting()
     stand.use(hosted.world)
     return hosted
@@ -127,9 +127,9 @@ def test_a_restart_injects_nothing(client: WebSiteManagementClient, hosted: Trus
 
 
 def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
-    """A new app trusts the roots that its environment already has.
+    """A new app trusts the roots that its App Service Environment already has.
 
-    An app outside the environment trusts no root of the environment.
+    An app outside the App Service Environment trusts no root of the environment.
     """
     hosted.add_root()
     made = hosted.build.add_app(hosted.build.add_site("new", hosted.linux), hosted.partner, anonymous=True)
@@ -280,7 +280,7 @@ def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) ->
 
 @pytest.mark.parametrize(("inside", "found"), [(True, True), (False, False)])
 def test_code_in_an_environment_sees_the_machines_store(hosted: Trusting, *, inside: bool, found: bool) -> None:
-    """Windows code in an environment finds a public certificate in the machine's store.
+    """Windows code in an App Service Environment finds a public certificate in the machine's store.
 
     Windows code outside an environment does not find a public certificate in the machine's store.
     """

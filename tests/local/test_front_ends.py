@@ -91,14 +91,14 @@ def test_default_host_name_shows_the_platforms_certificate(fleet: Fleet, stand: 
 def test_probe_connects_by_default_host_name(fleet: Fleet, stand: Stand) -> None:
     """A connection to the site's default host name serves the certificate of the host name in SNI.
 
-    The default host name with the prefix `sni.` also serves the certificate of the host name in SNI.
+    A site's default host name with the prefix `sni.` serves the certificate of the host name in SNI.
     """
     for target in ("shop.azurewebsites.net", "sni.shop.azurewebsites.net"):
         assert stand.visitor.handshake(HOST, connect_to=target) == fleet.first.thumbprint
 
 
 def test_wildcard_binding_serves_the_names_it_stands_for(fleet: Fleet, stand: Stand) -> None:
-    """A wildcard binding serves names with one more label, and the test visitor (canary) visits such a name."""
+    """A wildcard binding serves names with one more label, and the canary (a test visitor) visits such a name."""
     fleet.bind(fleet.first, Host("*.wild.contoso.com", SNI, fleet.first.thumbprint))
     assert stand.visitor.handshake("any.wild.contoso.com") == fleet.first.thumbprint
     assert tuple(stand.canary().hosts()) == ("canary.wild.contoso.com",)

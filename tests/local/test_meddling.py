@@ -189,7 +189,7 @@ def test_scripts_have_one_moment(out: Outbound) -> None:
 
 
 def test_a_read_may_come_back_empty_once(out: Outbound) -> None:
-    """A scripted misread (a wrong answer to a read) returns no settings once, although the settings did not change."""
+    """A scripted misread (a wrong answer to a read) returns no app settings once, although the site has settings."""
     misread = out.world.misread(out.site, nth=2)
     seen = [read(out) for _ in range(3)]
     assert seen == [out.site.settings, {}, out.site.settings]
@@ -198,7 +198,7 @@ def test_a_read_may_come_back_empty_once(out: Outbound) -> None:
 
 
 def test_a_read_may_be_shrunken(out: Outbound) -> None:
-    """A scripted misread (a wrong answer to a read) can return a part of the settings.
+    """A scripted misread (a wrong answer to a read) can return only a part of the app settings.
 
     Reads of another site do not use up a scripted misread (a wrong answer to a read).
     """

@@ -53,7 +53,7 @@ class Office:
         return self.arm.post(f"{self.order.id}/{action}", status)
 
     def patch(self, **properties: object) -> int:
-        """Send a PATCH with those properties to the order, and return the status."""
+        """Send a PATCH with the given properties to the order, and return the status of ARM's answer."""
         return self.arm.send("PATCH", self.order.id, {"properties": properties}).status
 
     def pass_(self, time: timedelta) -> None:
@@ -257,7 +257,7 @@ def test_order_with_imported_copies_is_not_deleted() -> None:
 
 
 def test_orders_are_listed_by_subscription_and_group() -> None:
-    """ARM lists orders by subscription and by group, page by page, and omits hidden orders."""
+    """ARM lists orders by subscription and by group, page by page, without orders that the caller may not read."""
     office = Office(Knobs(page_size=1))
     office.build.add_order("other", "other.contoso.com", office.vault)
     scope = f"/subscriptions/{office.order.subscription}"
@@ -280,7 +280,7 @@ def test_orders_are_listed_by_subscription_and_group() -> None:
     ],
 )
 def test_odd_requests_are_refused(method: str, path: str, body: object, status: int) -> None:
-    """ARM answers a malformed request for an order with an error."""
+    """ARM answers a malformed request for a certificate order with an error."""
     office = Office()
     assert office.arm.send(method, f"{office.order.id}{path}", body).status == status
 

@@ -94,7 +94,7 @@ def test_a_public_certificate_comes_as_der_or_pem(out: Outbound, form: str) -> N
 def test_what_is_no_public_certificate_is_refused(out: Outbound, form: str, words: str) -> None:
     """ARM refuses and does not store a public certificate whose file contains a private key.
 
-    ARM also refuses a public certificate file that holds no certificate or several.
+    ARM refuses a public certificate file that holds no certificate or several certificates.
     """
     leaf = signer(out)
     blobs = {
@@ -222,7 +222,7 @@ def trusting(out: Outbound, leaf: Leaf, pin: str = "{}", loads: str = "{}", **mo
     ],
 )
 def test_each_platform_has_its_own_places(platform: str, pin: str, *, found: bool) -> None:
-    """An app finds a public certificate by thumbprint on every platform.
+    """An app finds a loaded public certificate by thumbprint on Windows and on Linux.
 
     The file path of a public certificate works only on the platform that puts a file there.
     """

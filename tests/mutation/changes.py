@@ -196,7 +196,7 @@ def _keywords(node: ast.Call, _: Surroundings) -> Iterator[ast.AST]:
 def _patterns(node: ast.Call) -> Iterator[ast.AST]:
     """Yield the regular expression with each of its repetitions changed, such as `+` to `*`.
 
-    Another mutation operator changes the whole pattern as a string.
+    Another mutation operator changes the whole regular expression as a string.
     """
     pattern = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
     if not isinstance(pattern, str):
@@ -274,7 +274,7 @@ def _looped(node: ast.While, _: Surroundings) -> Iterator[ast.AST]:
 def _returned(node: ast.Return, place: Surroundings) -> Iterator[ast.AST]:
     """Yield the `return` with an empty value, or with True and with False for a `bool`.
 
-    A `return` of a comparison or a constant gets no such mutant, because other mutation operators change the value.
+    A `return` of a comparison or a constant gets no mutant here, because other mutation operators change the value.
     """
     if _is_none(node.value) or isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Constant):
         return
@@ -300,7 +300,7 @@ def _stated(node: ast.Expr, _: Surroundings) -> Iterator[ast.AST]:
 def _assigned(node: ast.Assign, _: Surroundings) -> Iterator[ast.AST]:
     """Yield `pass` for an assignment to an attribute or an item.
 
-    An assignment to a name gets no such mutant, because a missing name would fail most tests.
+    An assignment to a name gets no mutant with `pass`, because a missing name would fail most tests.
     """
     if any(isinstance(target, ast.Attribute | ast.Subscript) for target in node.targets):
         yield ast.Pass()
@@ -315,7 +315,7 @@ def _augmented(node: ast.AugAssign, _: Surroundings) -> Iterator[ast.AST]:
 def _raised(node: ast.Raise, place: Surroundings) -> Iterator[ast.AST]:
     """Yield `pass` in place of a `raise`.
 
-    A `raise` directly below an `if` gets no such mutant, because the mutant of the condition is the same.
+    A `raise` directly below an `if` gets no mutant with `pass`, because the mutant of the condition is the same.
     """
     if not isinstance(place.parent, ast.If) and node.exc is not None:
         yield ast.Pass()

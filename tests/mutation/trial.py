@@ -86,7 +86,7 @@ class MutantFinder(MetaPathFinder):
 class Chosen:
     """A pytest plugin that runs the chosen tests in their order, and keeps the failed test.
 
-    A test with an unrecorded id runs too, because the mutant of a table may change the ids of a parametrised test.
+    A test with an unrecorded id also runs, because the mutant of a table may change the ids of a parametrised test.
     """
 
     def __init__(self, tests: tuple[str, ...], known: frozenset[str]) -> None:

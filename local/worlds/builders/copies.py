@@ -149,7 +149,7 @@ class Copies(Vaults, Sites):
     def add_root_certificate(
         self, environment: Environment, der: bytes, *, name: str | None = None, is_root: bool = True
     ) -> RootCertificate:
-        """Return a root certificate of the environment, by default named after its thumbprint.
+        """Return a root certificate of the App Service Environment, by default named after its thumbprint.
 
         Each app of the environment trusts a root with `is_root` from the app's next stop and start on.
         """

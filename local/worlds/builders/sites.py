@@ -191,8 +191,8 @@ class Sites(Groups):
 
         `trusts` names an app setting with the thumbprint or path of the public certificate that the app needs. An app
         with only `trusts` calls no partner server. Raise ValueError if the caller gives none of `setting`, `subject`,
-        `trusts`
-        and `anonymous`. Raise ValueError also for two arguments that exclude each other.
+        `trusts` and `anonymous`. Raise ValueError for two arguments that exclude each other, such as `setting` and
+        `subject`.
         """
         chosen = Chosen(setting, subject, trusts, anonymous)
         return self.world.apps.add(site, partner or self._partner(), chosen, probe)
