@@ -123,7 +123,7 @@ class Azurite:
         return f"http://127.0.0.1:{self.ports[service]}/{ACCOUNT}"
 
     def start(self) -> None:
-        """Start Azurite's three services on free ports, and wait until they accept connections."""
+        """Start Azurite's three services on free ports, and wait until the services accept connections."""
         if not SCRIPT.is_file():
             raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {NEXT_STEP}")
         settings = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._key}"}

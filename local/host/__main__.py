@@ -1,6 +1,6 @@
 """`python -m local.host --app DIR --port N` runs the local Functions host.
 
-The environment of the process is the app settings.
+The environment variables of the host's process are the app settings.
 """
 
 import argparse

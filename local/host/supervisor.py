@@ -17,7 +17,10 @@ WORKER_SETTINGS = {"FUNCTIONS_WORKER_RUNTIME": "python", "FUNCTIONS_EXTENSION_VE
 
 
 class FunctionHost:
-    """A function app that runs in a process of its own. The environment of the process is the app settings."""
+    """A function app that runs in a process of its own.
+
+    The environment variables of the host's process are the app settings.
+    """
 
     def __init__(
         self, app: Path, settings: Mapping[str, str], *, log: Path | None = None, port: int = 0, grace: float = 10.0

@@ -70,7 +70,7 @@ class TimerListener:
         self._stopping.set()
 
     def fire(self) -> None:
-        """Start the function now, whatever the schedule says."""
+        """Start the timer function now, whatever the schedule says."""
         now = utc_now()
         self._start(self.function, timer(now, self._last, self._schedule.after(now)))
 

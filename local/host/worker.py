@@ -90,7 +90,7 @@ class Worker:
         return Outcome(ok, returned, tuple(outputs), error or "", trace or "")
 
     def close(self) -> None:
-        """End the worker's loop. Invocations that still run end with the process."""
+        """End the worker's loop. Invocations that still run end with the process of the Functions host."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
 

@@ -81,7 +81,7 @@ class Outbound:
         self.arm.put(self.copy.id, {"location": "West Europe", "properties": source | {"serverFarmId": self.plan.id}})
 
     def wait(self, seconds: float) -> None:
-        """Advance the simulated clock by that many seconds."""
+        """Advance the simulated clock by the given number of seconds."""
         self.world.clock.advance(timedelta(seconds=seconds))
 
 

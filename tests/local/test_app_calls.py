@@ -162,7 +162,7 @@ CERTIFICATES: dict[str, tuple[Differences, bool]] = {
 
 @pytest.mark.parametrize("kind", CERTIFICATES)
 def test_the_pure_look_and_the_real_call_agree(stand: Stand, out: Outbound, kind: str) -> None:
-    """`Partner.accepts`, which makes no connection, gives the same result as a real TLS connection."""
+    """`Partner.accepts`, which makes no connection, gives the same result as a TLS connection to the partner server."""
     differences, welcome = CERTIFICATES[kind]
     content = out.vault.renew("client", **differences).imported()
     assert ends(stand, out, content) == (welcome, CallEnd.ACCEPTED if welcome else CallEnd.REFUSED)

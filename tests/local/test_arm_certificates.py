@@ -297,7 +297,7 @@ def test_bound_upload_cannot_be_replaced_under_its_name(shop: Shop) -> None:
 
 
 def test_self_signed_certificate_is_taken_with_a_warning(shop: Shop) -> None:
-    """App Service accepts a self-signed certificate and warns in a header."""
+    """App Service accepts an upload of a self-signed certificate and warns in a header of its answer."""
     shop.vault.renew("shop", self_signed=True)
     response = shop.arm.send("PUT", shop.copy.id, shop.import_body())
     assert (response.status, "self-signed" in response.headers["warning"]) == (200, True)

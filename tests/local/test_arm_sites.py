@@ -166,7 +166,10 @@ def test_kinds_of_sites(shop: Shop) -> None:
 
 
 def test_put_replaces_tags_and_patch_keeps_them(shop: Shop) -> None:
-    """A PUT of a site without tags removes its tags. A PATCH without tags keeps the tags."""
+    """A PUT of a site without tags in its body removes the site's tags.
+
+    A PATCH of a site without tags in its body keeps the site's tags.
+    """
     shop.arm.send("PATCH", shop.site.id, {"tags": {"certroll": "off"}})
     shop.arm.send("PATCH", shop.site.id, {"properties": {"httpsOnly": True}})
     assert shop.arm.get(shop.site.id)["tags"] == {"certroll": "off"}

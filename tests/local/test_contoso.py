@@ -47,7 +47,7 @@ def test_one_certificate_is_in_every_webspace(world: World) -> None:
 
 
 def test_renewals_concern_enough_bindings(world: World) -> None:
-    """The demo's renewals change at least twelve bindings, including the three IP-based bindings."""
+    """The demo's renewals concern at least twelve bindings, including the three IP-based bindings."""
     renewed = {world.vaults[vault].certificates[name].newest.thumbprint for vault, name in world.renewing}
     concerned = [host for _, host in custom(world) if host.thumbprint in renewed]
     assert len(concerned) >= 12

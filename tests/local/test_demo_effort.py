@@ -90,9 +90,9 @@ def sent(second: int, queue: str, delay: int, status: int = 201) -> str:
 
 
 def test_effort_is_counted_up_to_the_last_binding(tmp_path: Path) -> None:
-    """`effort` counts requests, messages and sleeps up to the last binding.
+    """`effort` counts Certroll's requests, messages and sleeps up to the last write of a binding.
 
-    `effort` counts the delays and sleeps before the first write separately.
+    `effort` counts Certroll's delays and sleeps before the first write to ARM separately.
     """
     storage = [
         sent(0, "certificates", 0, 404),
@@ -131,6 +131,6 @@ def test_effort_is_counted_up_to_the_last_binding(tmp_path: Path) -> None:
 
 
 def test_nothing_moved_is_counted_too(tmp_path: Path) -> None:
-    """`effort` counts all requests and messages if no binding has moved."""
+    """`effort` counts all of Certroll's requests and messages if no binding was written."""
     done = effort(logs(tmp_path, [sent(1, "sites", 0)], [], [entry(1, "GET", "/subscriptions")]), set())
     assert (done.requests, done.messages) == (1, 1)

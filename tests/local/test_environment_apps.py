@@ -222,7 +222,7 @@ def public(hosted: Trusting, site: Site) -> str:
 def test_a_listed_root_is_trusted_by_the_whole_plan(hosted: Trusting, stand: Stand) -> None:
     """A Windows app trusts a root that its setting lists, after the restart that the new setting causes.
 
-    Other apps on a plan trust a root that one app's setting lists from their next start or restart on.
+    From their next start or restart on, the apps on a plan trust a root that one app's setting lists.
     """
     neighbour = hosted.build.add_site("neighbour", hosted.windows)
     hosted.build.add_app(neighbour, hosted.partner, anonymous=True)

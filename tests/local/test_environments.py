@@ -246,7 +246,7 @@ class Private(Hosted):
         self.arm.put(self.path, wish)
 
     def bind_again(self) -> None:
-        """Write the host name binding again without a change."""
+        """Write the host name binding again with the same certificate."""
         properties = {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": self.leaf.thumbprint}
         self.arm.put(f"{self.shop.id}/hostNameBindings/shop.corp.example", {"properties": properties})
 

@@ -44,7 +44,7 @@ def heard(world: World) -> list[Event]:
 
 
 def test_renewal_is_announced(vault: Vault, heard: list[Event]) -> None:
-    """Key Vault announces a new certificate version with its address, under the event type that the SDK knows."""
+    """The simulated Key Vault announces a new certificate version in an event of the type that the SDK knows."""
     version = vault.renew("shop")
     (event,) = heard
     assert event.payload["eventType"] == SystemEventNames.KeyVaultCertificateNewVersionCreatedEventName

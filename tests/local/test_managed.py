@@ -18,10 +18,10 @@ HOST = "www.contoso.com"
 
 
 class Wanted(Shop):
-    """A shop with an uncovered host name whose DNS allows a managed certificate."""
+    """A site with a host name without a certificate, whose DNS allows a managed certificate."""
 
     def __init__(self) -> None:
-        """Build the shop, the host name and its DNS record."""
+        """Build the site `shop`, its uncovered host name and the DNS record of that name."""
         super().__init__()
         self.site = self.build.add_host(self.site, HOST)
         self.build.add_record(HOST, "CNAME", self.site.default_host_name)
@@ -59,7 +59,7 @@ class Wanted(Shop):
 
 @pytest.fixture
 def shop() -> Wanted:
-    """Build a shop whose host name may get a managed certificate."""
+    """Build a site whose host name may get a managed certificate."""
     return Wanted()
 
 

@@ -49,7 +49,7 @@ class Office:
         return len(secret.versions) if secret else 0
 
     def post(self, action: str, status: int = 204) -> Any:  # noqa: ANN401 - what a service answers
-        """Send a POST with that action to the order, and return ARM's answer."""
+        """Send a POST with the given action to the order, and return ARM's answer."""
         return self.arm.post(f"{self.order.id}/{action}", status)
 
     def patch(self, **properties: object) -> int:
@@ -139,7 +139,7 @@ def test_order_renews_itself_32_days_before_its_end() -> None:
     "differences", [{"auto_renew": False}, {"knobs": Knobs(orders_renew_themselves=False)}], ids=["off", "it fails"]
 )
 def test_order_that_does_not_renew_expires(differences: dict[str, Any]) -> None:
-    """An order that does not renew expires without another purchase."""
+    """An order without automatic renewal expires without another purchase."""
     office = Office(age=timedelta(days=165), **differences)
     office.pass_(timedelta(days=40))
     assert (office.properties["status"], office.order.purchases) == ("Expired", 1)

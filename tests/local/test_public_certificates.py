@@ -128,7 +128,7 @@ def test_a_public_certificate_has_one_of_three_places(out: Outbound) -> None:
 def test_a_plan_takes_only_so_many(out: Outbound) -> None:
     """The limit of public certificates counts all sites and slots of a plan, and no other plan.
 
-    A public certificate can still be replaced when the plan has reached its limit.
+    A public certificate can still be replaced when the plan has reached its limit of certificates.
     """
     out.world.knobs.turn(public_certificates_per_plan=1)
     slot = out.build.add_slot(out.site, "staging")

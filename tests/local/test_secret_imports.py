@@ -12,7 +12,7 @@ from tests.local.arm_client import Json, Shop
 
 @pytest.fixture
 def shop() -> Shop:
-    """Build a shop whose second host name is bound to a certificate from a plain secret."""
+    """Build a site whose second host name is bound to a certificate from a plain secret."""
     shop = Shop()
     shop.build.add_secret("order", ["pay.contoso.com"])
     shop.build.add_host(shop.site, "pay.contoso.com", shop.build.add_copy("order", name="order"))

@@ -179,7 +179,7 @@ def test_an_import_without_a_plan_is_not_for_flex_sites(flex: Flex) -> None:
 def test_host_names_may_be_hidden(flex: Flex) -> None:
     """The simulation setting `site_certificates_hide_host_names` hides a certificate's host names.
 
-    A certificate without visible host names can still be bound by its thumbprint.
+    A site's certificate whose host names ARM hides can still be bound by its thumbprint.
     """
     flex.world.knobs.turn(site_certificates_hide_host_names=True)
     assert flex.listed[0]["properties"]["hostNames"] == []
@@ -191,7 +191,7 @@ def test_who_reads_the_vault(flex: Flex, *, by_identity: bool) -> None:
     """The switch `enableKeyVaultAccessUsingMSI` makes Azure read the vault as the site's managed identity.
 
     Without the switch `enableKeyVaultAccessUsingMSI`, Azure reads the vault as App Service.
-    Azure cannot import if the vault denies the reading identity.
+    An import fails if the vault denies access to the identity that reads the vault.
     """
     flex.vault.deny(APP_SERVICE if by_identity else flex.born.id)
     body = flex.body(enableKeyVaultAccessUsingMSI=by_identity)

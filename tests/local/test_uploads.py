@@ -198,7 +198,7 @@ def test_a_bound_upload_is_not_replaced_in_place(shop: Shop) -> None:
 
 
 def test_an_expired_certificate_is_taken_with_a_warning(shop: Shop) -> None:
-    """App Service accepts an expired certificate and adds a warning header."""
+    """App Service accepts an upload of an expired certificate, and its answer has a warning header."""
     past = shop.world.clock.now().replace(year=2020)
     old = another(shop, not_before=past.replace(year=2019), not_after=past)
     response = send(shop, pfx(old))

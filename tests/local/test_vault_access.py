@@ -37,7 +37,7 @@ def vault(world: World) -> Vault:
 
 @pytest.fixture
 def shop() -> Shop:
-    """Build a shop with a new version in its vault, which App Service may not read."""
+    """Build a site whose vault has a new certificate version, and which App Service may not read."""
     shop = Shop()
     shop.vault.unassign(APP_SERVICE)
     shop.vault.renew("shop")

@@ -51,7 +51,7 @@ class Choice:
         return tuple(dict.fromkeys(name for held in self._recordings for name in held.libraries))
 
     def rounds(self, mutant: Mutant) -> tuple[Round, ...]:
-        """Return the rounds of tests to try in turn, until a test notices the mutant."""
+        """Return the rounds of tests that are tried in turn, until a test notices the mutant."""
         found = self._ranked(self.unit, mutant)
         files = tuple(dict.fromkeys(map(file_of, found[:FIRST])))[:FIRST_FILES]
         first = tuple(test for test in found[:FIRST] if file_of(test) in files)

@@ -26,7 +26,7 @@ class Results:
             self._take(json.loads(line))
 
     def of(self, key: str) -> Result | None:
-        """Return the outcome of the mutant, or None if it is unknown for the present tests."""
+        """Return the outcome of the mutant, or None if the outcome is unknown for the present tests."""
         return self._known.get(key)
 
     def keep(self, result: Result) -> None:

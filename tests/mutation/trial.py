@@ -51,7 +51,7 @@ class Trial:
 
 
 class MutantLoader(SourceFileLoader):
-    """A loader that compiles a module with a change, and ignores compiled files."""
+    """A loader that compiles a module with a mutant's change, and ignores compiled files."""
 
     def __init__(self, mutant: Mutant, enums: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__(mutant.module, str(mutant.path.resolve()))
