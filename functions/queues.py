@@ -35,19 +35,19 @@ def environments_queue(message: func.QueueMessage) -> None:
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{CERTIFICATES}-poison", connection=STORAGE)
 def certificates_poison(message: func.QueueMessage) -> None:
-    """Record a message of the queue `certificates` that the Functions host gave up after five failures."""
+    """Record a message of the queue `certificates` that the Functions host gave up, usually after five failures."""
     on_poison(runtime().run(), CERTIFICATES, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{SITES}-poison", connection=STORAGE)
 def sites_poison(message: func.QueueMessage) -> None:
-    """Record a message of the queue `sites` that the Functions host gave up after five failures."""
+    """Record a message of the queue `sites` that the Functions host gave up, usually after five failures."""
     on_poison(runtime().run(), SITES, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{ENVIRONMENTS}-poison", connection=STORAGE)
 def environments_poison(message: func.QueueMessage) -> None:
-    """Record a message of the queue `environments` that the Functions host gave up after five failures."""
+    """Record a message of the queue `environments` that the Functions host gave up, usually after five failures."""
     on_poison(runtime().run(), ENVIRONMENTS, _text(message))
 
 

@@ -208,7 +208,7 @@ class Control:
         return json_response(200, [event.payload for event in events])
 
     def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Renew a vault certificate, unchanged or with differences: {} or {"self_signed": true}."""
+        """Renew a vault certificate, with the same or with changed properties: {} or {"self_signed": true}."""
         vault = self._world.vaults[names["vault"].lower()]
         wanted = _differences(_asked(request), RenewalDifferences.__annotations__)
         return json_response(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))

@@ -1,6 +1,6 @@
 """Show that the host names whose certificates renew in the vault serve the new certificates.
 
-The demo checks most claims from outside: by a visitor's TLS handshakes, and in the simulated Azure's journal. In
+The demo checks most statements from outside: by a visitor's TLS handshakes, and in the simulated Azure's journal. In
 this part of the demo, the simulated Azure moves no binding when App Service syncs an imported certificate. Certroll
 therefore writes each binding that has to use a new certificate.
 """
@@ -124,7 +124,7 @@ def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
 def _checked(
     stand: Stand, course: Course, before: list[Bound], after: dict[str, Bound], rows: list[dict[str, Any]]
 ) -> Checks:
-    """Check every claim of the demo about the renewals, and print each claim with its result."""
+    """Check the demo's statements about the renewals, and print each statement with its result."""
     checks = Checks()
     print("\nChecked:")
     _check_served(checks, rows, settled=course.settled)

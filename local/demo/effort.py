@@ -131,7 +131,7 @@ def _look(world: World, webspaces: set[object]) -> int:
 
 
 def effort(local: LocalApp, pairs: set[tuple[str, str]]) -> Effort:
-    """Return Certroll's work up to the last write of a binding, or up to now without a write."""
+    """Return Certroll's work up to the last write of a binding, or up to now if no binding was written."""
     entries = local.stand.world.journal.entries()
     writes = [entry for entry in entries if entry.host == ARM and entry.is_write]
     first = min((entry.at for entry in writes), default=NEVER)

@@ -83,7 +83,7 @@ def _expect_tunnel(tunnel: socket.socket) -> None:
 class Canary:
     """Visit every host name in turn while the context is open, and count handshakes and failures.
 
-    The canary waits `pause` real seconds between two visits, to save processor time.
+    The canary (a visitor of all host names) waits `pause` real seconds between two visits, to save processor time.
     """
 
     visitor: Visitor

@@ -85,7 +85,7 @@ def mutant(key: str, module: str = "m") -> Mutant:
     ],
 )
 def test_expression_is_changed(code: str, expected: set[str]) -> None:
-    """The tool makes exactly the expected changes of each kind of expression."""
+    """The mutation tool makes exactly the expected changes of each kind of expression."""
     assert set(changed(f"it = {code}")) == expected
 
 
@@ -111,13 +111,13 @@ def test_expression_is_changed(code: str, expected: set[str]) -> None:
     ],
 )
 def test_statement_is_changed(code: str, expected: set[str]) -> None:
-    """The tool makes exactly the expected changes of each kind of statement."""
+    """The mutation tool makes exactly the expected changes of each kind of statement."""
     body = code.replace("\n", "\n    ")
     assert set(changed(f"def f():\n    {body}")) == expected
 
 
 def test_cases_and_their_conditions_are_dropped() -> None:
-    """The tool drops each case of a `match` once, and each condition of a case once."""
+    """The mutation tool drops each case of a `match` once, and each condition of a case once."""
     code = "def f():\n    match a:\n        case b if c:\n            pass\n        case _:\n            pass"
     assert set(changed(code)) == {
         "match a of b, _ -> match a of _",
@@ -140,7 +140,7 @@ def test_return_is_changed_as_its_type_allows(returns: str, expected: set[str]) 
 
 
 def test_what_decorators_hide_is_changed() -> None:
-    """The tool changes fields, methods and properties of dataclasses, which mutmut leaves out."""
+    """The mutation tool changes fields, methods and properties of dataclasses, which mutmut leaves out."""
     code = """
         @dataclass(frozen=True, slots=True, order=True)
         class It:
@@ -222,7 +222,7 @@ def test_module_is_named_as_it_is_imported(path: str, module: str) -> None:
 
 
 def test_source_that_was_edited_meanwhile_is_not_judged(tmp_path: Path) -> None:
-    """The tool refuses to change a source that was edited after the mutants were made."""
+    """The mutation tool refuses to change a source that was edited after the mutants were made."""
     (file,) = written(tmp_path, m="A = 1\nB = 2\n")
     first, second = mutants((file,), {})
     for found, source in ((second, "A = 1\n"), (first, "B = 2\nA = 1\n")):
@@ -268,7 +268,7 @@ def test_every_mutant_has_a_key_of_its_own(tmp_path: Path) -> None:
 
 
 def test_members_of_enums_are_known(tmp_path: Path) -> None:
-    """The tool finds an enum by its base class, with the members in their order."""
+    """The mutation tool finds an enum by its base class, with the members in their order."""
     files = written(
         tmp_path, m="class State(StrEnum):\n    OLD = 'old'\n    NEW = 'new'\n\n\nclass It(Base):\n    A = 1\n"
     )
@@ -314,7 +314,7 @@ def test_explanations_are_read_by_their_keys(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", [line_of(mutant("ab"), ""), "ab | f | a reason alone"])
 def test_explanation_without_a_reason_is_refused(tmp_path: Path, line: str) -> None:
-    """The tool refuses a line of the survivors file that gives no reason."""
+    """The mutation tool refuses a line of the survivors file that gives no reason."""
     file = tmp_path / "survivors.txt"
     file.write_text(f"{line}\n")
     with pytest.raises(SystemExit, match=":1 is not"):
@@ -366,7 +366,7 @@ def small_tree(tmp_path: Path) -> Path:
 
 
 def test_test_that_fails_by_itself_notices_nothing(small_tree: Path) -> None:
-    """The tool stops with an error if a test fails by itself without any mutant."""
+    """The mutation tool stops with an error if a test fails by itself without any mutant."""
     (small_tree / "tests/unit/test_it.py").write_text(
         "from shared.domain.it import f\n\nready = []\n\n\n"
         "def test_a():\n    ready.append(1)\n\n\ndef test_f():\n    assert f(1) == 2 and ready\n"
