@@ -38,7 +38,7 @@ class Networks:
 
 
 def behind(networks: Networks) -> Ports:
-    """Return ports that can only reach environments."""
+    """Return the ports of Certroll with which the code can reach only environments."""
     # `Networks` implements only the method of the port that this test needs.
     return replace(ports(), environments=networks)  # type: ignore[arg-type]
 
@@ -95,7 +95,7 @@ def test_binding_with_an_address_is_looked_at_there(inbound: str | None) -> None
 def test_address_is_asked_of_internal_environments(
     seen: Site | None, answer: tuple[str, ...], expected: Inbound, asked: int
 ) -> None:
-    """Certroll asks Azure for the inbound address only if the site is in an internal environment."""
+    """Certroll asks Azure for the inbound address only if the site is in an internal App Service Environment."""
     networks = Networks(answer)
     assert inbound_of(behind(networks), seen) == expected
     assert networks.asked == [ASE] * asked

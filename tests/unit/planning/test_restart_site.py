@@ -91,7 +91,7 @@ def test_app_that_loads_everything_is_restarted_on_request(
 
 
 def test_tag_of_a_site_counts_for_its_slots() -> None:
-    """The restart tag of a site counts for its slots, and a slot's own tag wins."""
+    """The tag `certroll-restart` of a site counts for its slots, and a slot's own tag takes precedence."""
     slot = named(slot="staging", everything=True)
     (step,) = restart_site.propose(world(slot, sites=(*TAGGED, site(slot="staging"))), APPLY)
     assert isinstance(step, Step)

@@ -27,7 +27,7 @@ def change(seen: int, kind: type[SettingsChange] = RollAppSettings) -> Step:
 
 
 def refusals(step: Step, *rolls: RollRecord) -> tuple[Skip, ...]:
-    """Return the guard's refusals, after a check that earlier refusals stay."""
+    """Return the steps that the guard refuses, after a check that earlier refusals stay."""
     judged = settings_shrunken.guard(Plan((step,), (EARLIER,)), snapshot(rollout=rollout(rolls=rolls)), APPLY)
     assert judged.skips[0] == EARLIER
     assert len(judged.steps) + len(judged.skips) == 2
