@@ -52,7 +52,7 @@ def test_finding_says_how_much_it_matters() -> None:
 
 @pytest.mark.parametrize("sites", [1, 49, 50, 51, 120])
 def test_every_site_is_recorded_before_the_place_that_is_first(sites: int) -> None:
-    """The journal records all sites of a version's rollout before it records the first webspace.
+    """The journal records all sites of a version's rollout before it records the first App Service webspace.
 
     If a process dies between these writes, the next run of Certroll chooses the first webspace again. If the first
     webspace were recorded before its sites, other webspaces could follow before all these sites are proven.
@@ -89,7 +89,7 @@ def test_looking_at_the_fleet_does_not_start_the_soak_anew() -> None:
 
 
 def test_look_at_a_fleet_without_a_first_place_chooses_none() -> None:
-    """The journal records no first webspace for a rollout if only app settings have to be updated."""
+    """The journal records no first App Service webspace for a rollout if only app settings have to be updated."""
     there = journal()
     there.rollouts.observed(REF, Rollout("v2"), NOW)
     seen = there.rollouts.rollout(REF, "v2")

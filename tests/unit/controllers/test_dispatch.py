@@ -104,10 +104,7 @@ def records(
     ],
 )
 def test_app_that_was_refused_is_told_afresh_only(state: RollState | None, *, fresh: bool, told: bool) -> None:
-    """If an app's settings update was refused, Certroll admits the app again only after an event or a sweep.
-
-    An app is admitted if Certroll may now update its settings.
-    """
+    """If an app's settings update was refused, Certroll tries it again only after an event or a sweep."""
     seen = world(*([roll(state)] if state else []))
     assert bool(records(seen, rolling(), fresh=fresh)) is told
 
@@ -154,7 +151,7 @@ def test_record_counts_the_settings() -> None:
 
 
 def test_apps_are_told_in_a_stable_order() -> None:
-    """Certroll admits each app to its settings update once, in the order of names, whatever its number of steps."""
+    """Certroll starts each app's settings update once, in the order of names, whatever its number of steps."""
     sites = tuple(site(name) for name in ("b", "a"))
     seen = world(sites=sites, settings=tuple(named(OLD, site=name) for name in ("b", "a")))
     refresh = Step(RefreshReferences(named(OLD, site="b"), "v2", WEST), Reason.STALE_REFERENCE)
@@ -162,7 +159,7 @@ def test_apps_are_told_in_a_stable_order() -> None:
 
 
 def test_what_restarts_no_app_tells_none() -> None:
-    """Certroll admits no app to a settings update if the plan of steps changes only bindings or certificates."""
+    """Certroll starts no update of app settings if the plan of steps changes only bindings or certificates."""
     update = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
     sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
     assert records(world(), update, sync) == ()
@@ -329,7 +326,7 @@ CONTEST_SKIP = Skip("app settings of shop", Reason.CONTESTED, "others took this 
 
 
 def test_fight_is_recorded_once() -> None:
-    """After another writer undid an app's settings update twice, Certroll records the app once as contested."""
+    """After another writer undid an app's settings update twice, Certroll records the conflict once."""
     before = roll(RollState.VALIDATED, undone=(NOW - 2 * DAY, NOW - HOUR), revision="7", proven=(OLD,))
     after = replace(
         before, state=RollState.CONTESTED, at=NOW, undone=(NOW - HOUR, NOW), detail="others took this roll back"
@@ -347,7 +344,7 @@ def test_fight_is_recorded_once() -> None:
     ],
 )
 def test_other_refusals_are_no_fight(skip: Skip, *, known: bool) -> None:
-    """Certroll records an app as contested only if the plan refuses the app as contested and the app has a record."""
+    """Certroll records that another writer undoes its updates only if the plan says so and the app has a record."""
     assert records(world(*([roll(RollState.VALIDATED)] if known else [])), skips=(skip,)) == ()
 
 
@@ -365,10 +362,7 @@ def test_overlap_that_nobody_recorded_is_recorded() -> None:
 
 
 def test_overlap_of_a_pin_is_recorded() -> None:
-    """An app names both versions if one setting is the new thumbprint and the old one is in the load list.
-
-    The load list is the setting WEBSITE_LOAD_CERTIFICATES.
-    """
+    """An app names both versions if one setting is the new thumbprint and WEBSITE_LOAD_CERTIFICATES has the old one."""
     assert records(world(settings=(named(OLD, pins={"PIN": NEW}),))) == (OVERLAPPING,)
 
 
@@ -461,7 +455,7 @@ def test_only_off_spares_an_overlap(tags: Tags) -> None:
 
 
 def test_contested_version_is_not_replaced() -> None:
-    """Certroll does not replace a version in an app's settings if another vault certificate also has that version."""
+    """Certroll replaces no version in an app's settings that was also imported from another vault certificate."""
     theirs = copy("theirs", OLDER, source=OTHER_REF)
     versions = lineage(version(), old_version(), old_version("v0", OLDER))
     seen = world(settings=(named(OLD, OLDER, NEW),), copies=(SYNCED, KEPT, theirs), lineage=versions)
@@ -487,7 +481,7 @@ def test_records_come_in_the_order_of_their_sites() -> None:
 
 
 def test_told_app_has_nothing_else_to_plan() -> None:
-    """Certroll's run for an app plans the same settings update as the run that admitted the app to the update."""
+    """Certroll's run for an app plans the same settings update as the run that recorded the app for the update."""
     seen = world()
     (record,) = records(seen, rolling())
     told = replace(seen, rollout=rollout(rolls=(record,)))

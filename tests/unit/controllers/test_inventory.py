@@ -301,7 +301,7 @@ def test_root_list_is_told_and_not_accused(told: Told) -> None:
 
 @pytest.mark.parametrize("sites", [(), (site(webspace=None),)], ids=["not seen", "of unknown webspace"])
 def test_app_that_is_not_placed_is_not_accused(told: Told, sites: object) -> None:
-    """Certroll logs an app whose webspace is unknown, and reports no problem about the app."""
+    """Certroll logs an app whose App Service webspace is unknown, and reports no problem about the app."""
     assert rows(told.report(named(FOREIGN, odd_entries=1), sites=sites)) != []
     assert told.findings == []
 

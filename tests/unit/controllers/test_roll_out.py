@@ -144,7 +144,7 @@ def test_deletion_without_an_answer_fails_the_message(run: Callable[..., Outcome
 
 
 def test_refused_copy_sends_nobody(run: Callable[..., Outcome]) -> None:
-    """If Azure refused a sync, Certroll sends no message to the sites of that webspace."""
+    """If Azure refused a sync, Certroll sends no message to the sites of that App Service webspace."""
     noting = Noting({SYNC.subject: Denied("no")})
     outcome = run(noting, Plan((SYNC, BIND)))
     assert noting.done == ["record shop Pending", f"write {SYNC.subject}", "record shop Unproven"]
@@ -153,7 +153,7 @@ def test_refused_copy_sends_nobody(run: Callable[..., Outcome]) -> None:
 
 @pytest.mark.parametrize("refused", [True, False])
 def test_app_goes_only_where_its_copy_arrived(run: Callable[..., Outcome], *, refused: bool) -> None:
-    """Certroll updates an app's settings only if the new version reached the app's webspace.
+    """Certroll updates an app's settings only if the new version reached the app's App Service webspace.
 
     An app cannot load a version that is missing in the webspace.
     """

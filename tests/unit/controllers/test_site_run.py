@@ -300,7 +300,7 @@ def test_site_that_is_proven_counts_from_its_dispatch(desk: Desk) -> None:
 
 
 def told(state: RollState = RollState.STALE, name: str = "shop", **differences: Any) -> RollRecord:  # noqa: ANN401
-    """Return the record of an app that Certroll admitted to a settings update."""
+    """Return the record of an app whose settings Certroll may now update."""
     about: dict[str, Any] = {"plan": PLAN, "copies": (SYNCED.ref, KEPT.ref), "settings": 2} | differences
     return replace(roll(state, site=name), **about)
 
@@ -426,7 +426,7 @@ def test_app_of_an_environment_leaves_its_place_there_as_well(desk: Desk) -> Non
 
 
 def test_app_waits_for_room_in_its_environment(desk: Desk) -> None:
-    """An app's settings update waits while as many apps of its environment restart as the limit allows."""
+    """An app's settings update waits while as many apps of its App Service Environment restart as the limit allows."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told(budget=RestartBudget(ASE.resource_id, 1, 5)))
     assert desk.ports.restart_claims.claim(ASE.resource_id, API, ASE, 1)

@@ -1,4 +1,4 @@
-"""Certroll stops and starts apps of an environment in waves for a new root, next to settings updates."""
+"""Certroll stops and starts apps of an App Service Environment in waves for a new root, next to settings updates."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -89,19 +89,19 @@ class Estate:
         return Listing(())
 
     def environment(self, ref: EnvironmentRef) -> Environment:
-        """Return the environment."""
+        """Return the App Service Environment."""
         return environment(ref)
 
     def listed(self, ref: EnvironmentRef) -> Listing[Site]:
-        """Return the apps of the environment."""
+        """Return the apps of the App Service Environment."""
         return Listing(tuple(site for site in self.sites.values() if site.environment == ref))
 
     def roots(self, _: EnvironmentRef) -> Listing[RootCertificate]:
-        """Return the roots of the environment."""
+        """Return the roots of the App Service Environment."""
         return Listing(self.there)
 
     def send_environment(self, message: EnvironmentMessage) -> None:
-        """Record the environment in the message that Certroll sends."""
+        """Record the App Service Environment in the message that Certroll sends."""
         self.sent.append(message.environment)
 
     def _turn(self, verb: str, ref: SiteRef, *, running: bool) -> None:
@@ -116,20 +116,20 @@ class Estate:
 
 @dataclass
 class Environments:
-    """This client lists the apps and the roots of the fake Azure's environments."""
+    """This client lists the apps and the roots of the fake Azure's App Service Environments."""
 
     estate: Estate
 
     def environment(self, ref: EnvironmentRef) -> Environment:
-        """Return the environment."""
+        """Return the App Service Environment."""
         return self.estate.environment(ref)
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
-        """Return the environment's apps."""
+        """Return the App Service Environment's apps."""
         return self.estate.listed(ref)
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
-        """Return the environment's roots."""
+        """Return the App Service Environment's roots."""
         return self.estate.roots(ref)
 
 
@@ -158,7 +158,7 @@ class Desk:
         return Run.start(ports, replace(APPLY, ase_max_unavailable=most), self.pool)
 
     def wave_run(self, most: int = 9, **others: Any) -> WaveRun:  # noqa: ANN401 - as the fields are
-        """Return a run for the environment in which the records of all apps wait for the stop."""
+        """Return a run for the App Service Environment in which the records of all apps wait for the stop."""
         apps = tuple(pending(site) for site in self.estate.sites.values())
         self.run().ports.app_restarts.put(ASE, apps)
         return WaveRun(
@@ -182,7 +182,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def hosted(name: str, *groups: str, plan: str = FRONT, running: bool = True, inside: EnvironmentRef = ASE) -> Site:
-    """Return an app of the environment without a probe."""
+    """Return an app of the App Service Environment without a probe."""
     tags: Tags = (("certroll-group", ",".join(groups)),) if groups else ()
     return site(name, plan=plan, environment=inside, tags=tags, running=running)
 
@@ -329,14 +329,14 @@ def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: Threa
 
 
 def noted(street: Desk, inside: EnvironmentRef = ASE) -> None:
-    """Record a root certificate that Certroll expects in the environment."""
+    """Record a root certificate that Certroll expects in the App Service Environment."""
     street.run().ports.environment_records.change(
         inside, lambda environment_record: environment_record.noting(NEW, NOW - HOUR)
     )
 
 
 def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExecutor) -> None:
-    """A pending start of an app in one environment does not delay the stops in another environment.
+    """A pending start of an app in one App Service Environment does not delay the stops in another environment.
 
     A pending start is the start of an app that Certroll stopped and still has to start.
     """
@@ -432,7 +432,7 @@ def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypa
 
 @dataclass
 class Slow(SmallLeases):
-    """A run uses up all its time while it waits for one of these leases, which another instance then holds."""
+    """This fake run uses up all its time while it waits for an app's lease, which another instance then takes."""
 
     clock: ManualClock = field(default_factory=ManualClock)
     tried: list[str] = field(default_factory=list)

@@ -124,7 +124,7 @@ def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: ThreadPoolExecutor, q
 
 
 def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor) -> None:
-    """An operator's request to stop and start apps affects only the named environment."""
+    """An operator's request to stop and start apps affects only the named App Service Environment."""
     box = Box()
     for ref in (ASE, TWIN):
         box.run(pool).ports.environment_records.put(EnvironmentRecord(ref, since=NOW - HOUR, done_at=NOW))
@@ -134,7 +134,7 @@ def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor)
 
 
 def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolExecutor) -> None:
-    """An operator's report that a stop and start is done affects only the named environment."""
+    """An operator's report that a stop and start is done affects only the named App Service Environment."""
     box = Box()
     for ref in (ASE, TWIN):
         box.run(pool).ports.environment_records.change(ref, lambda known: known.noting(NEW, NOW).requested(NOW))

@@ -26,7 +26,7 @@ DONE = EnvironmentRecord(ASE, (SEEN,), since=NOW, done_at=AFTER)
 
 
 def many(count: int) -> tuple[NotedRoot, ...]:
-    """Return the given number of root certificates that are present in the environment."""
+    """Return the given number of root certificates that are present in the App Service Environment."""
     return tuple(NotedRoot(Thumbprint(f"{number:040X}"), BEFORE, BEFORE) for number in range(count))
 
 
@@ -125,7 +125,7 @@ def test_cycle_is_open_while_something_is_left(record: EnvironmentRecord, *, is_
 def test_apps_are_listed_anew_for_news_alone(
     record: EnvironmentRecord, there: set[Thumbprint | None], *, news: bool
 ) -> None:
-    """Certroll lists an environment's apps again only for a new root or at an operator's request."""
+    """Certroll lists an App Service Environment's apps again only for a new root or at an operator's request."""
     assert record.has_news(frozenset(there)) is news
 
 

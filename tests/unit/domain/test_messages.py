@@ -30,7 +30,7 @@ def test_environment_message_is_written_as_agreed() -> None:
 
 
 def test_new_site_message_has_not_waited() -> None:
-    """A new queue message about a site or an environment has a count of zero waits."""
+    """A new queue message about a site or an App Service Environment has a count of zero waits."""
     assert SiteMessage(SLOT, REF).waits == 0
     assert EnvironmentMessage(ASE).waits == 0
 
@@ -64,7 +64,7 @@ def test_site_message_comes_back_as_it_was(site: object) -> None:
 
 
 def test_environment_message_comes_back_as_it_was() -> None:
-    """Certroll reads an environment message back unchanged."""
+    """Certroll reads a queue message about an App Service Environment back unchanged."""
     assert EnvironmentMessage.parse(json.dumps(ENVIRONMENT)) == EnvironmentMessage(ASE, 3)
     assert EnvironmentMessage.parse(EnvironmentMessage(ASE, 7).body()) == EnvironmentMessage(ASE, 7)
 
@@ -188,7 +188,7 @@ def test_tampered_site_message_is_refused(change: dict[str, object] | str, compl
     ],
 )
 def test_tampered_environment_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:
-    """Certroll refuses a malformed environment message, and the error names the problem."""
+    """Certroll refuses a malformed App Service Environment message, and the error names the problem."""
     with pytest.raises(MessageInvalid, match=complaint):
         EnvironmentMessage.parse(changed(ENVIRONMENT, change))
 

@@ -452,7 +452,7 @@ def test_root_certificate_is_read_from_its_id(name: str, expected: str) -> None:
 
 
 def test_root_certificates_have_one_order() -> None:
-    """Root certificates sort by environment and then by name."""
+    """Root certificates sort by App Service Environment and then by name."""
     order = [RootRef(ASE, "b"), RootRef(OTHER_ASE, "a"), RootRef(OTHER_ASE, "b")]
     assert sorted(order[index] for index in (2, 0, 1)) == order
 
@@ -481,7 +481,7 @@ def test_root_certificates_have_one_order() -> None:
     ],
 )
 def test_tampered_root_certificate_is_refused(resource_id: str, complaint: str) -> None:
-    """Certroll refuses a resource id of anything other than an environment's public certificate."""
+    """Certroll refuses a resource id of anything other than an App Service Environment's public certificate."""
     with pytest.raises(InvalidNameError) as caught:
         RootRef.parse(resource_id)
     assert complaint in str(caught.value)

@@ -1,4 +1,4 @@
-"""The record of a rollout says when other webspaces may follow the first, and a handshake proves a site."""
+"""The record of a rollout says when other App Service webspaces may follow the first, and a handshake proves a site."""
 
 from datetime import datetime, timedelta
 
@@ -131,7 +131,7 @@ def test_failure_holds_everything(webspace: Webspace) -> None:
 
 
 def test_stage_is_open_from_its_moment_on() -> None:
-    """The other webspaces wait until the time of their rollout stage, and may start from exactly that time on."""
+    """The other webspaces wait for the first webspace until a fixed time, and may start from exactly that time on."""
     opened = Stage(NOW)
     assert not opened.is_open(NOW - SECOND)
     assert opened.is_open(NOW)
@@ -162,7 +162,7 @@ def test_rollout_knows_its_sites() -> None:
     ],
 )
 def test_pending_sites_are_waited_for_until_the_soak_is_over(seen: Rollout, opens_at: datetime, *, waits: bool) -> None:
-    """A rollout waits for pending sites until the waiting time of its first webspace is over."""
+    """A rollout waits for pending sites until the waiting time of its first App Service webspace is over."""
     assert holds_up(seen, Stage(opens_at), NOW) is waits
 
 

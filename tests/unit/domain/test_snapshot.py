@@ -152,7 +152,7 @@ def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
 
 
 def test_binding_of_an_unseen_site_is_nowhere() -> None:
-    """The webspace of a binding is unknown if Certroll did not see the site of the binding."""
+    """The App Service webspace of a binding is unknown if Certroll did not see the site of the binding."""
     assert snapshot(sites=()).webspace_of(binding()) is None
     assert snapshot().webspace_of(binding()) == WEST
 
@@ -179,9 +179,9 @@ def test_binding_of_an_unseen_site_is_nowhere() -> None:
     ],
 )
 def test_what_may_be_replaced_is_known(seen: Snapshot, rollable: tuple[Thumbprint, ...]) -> None:
-    """Certroll replaces stale thumbprints in an app's settings unless another vault certificate claims them.
+    """Certroll replaces a stale thumbprint in an app's settings unless another vault certificate also has it.
 
-    After Certroll has admitted an app to an update, it replaces only the thumbprints in the app's record.
+    Once an app has a record for the update, Certroll replaces only the thumbprints in that record.
     """
     assert staleness.rollable(seen, named(OLDER, OLD)) == rollable
 
@@ -242,7 +242,7 @@ def test_one_binding_is_changed() -> None:
 
 
 def test_settings_of_a_webspace_are_found() -> None:
-    """A snapshot lists the apps of a webspace in a stable order."""
+    """A snapshot lists the apps of an App Service webspace in a stable order."""
     here = named(site="b"), named(site="a", slot="x"), named(site="a")
     others = named(site="north"), named(site="gone"), named(site="nowhere")
     sites = site("a"), site("a", "x"), site("b"), site("north", webspace=NORTH), site("nowhere", webspace=None)

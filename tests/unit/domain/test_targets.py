@@ -1,4 +1,4 @@
-"""A tag of a vault object names target sites, slots, webspaces, plans or environments."""
+"""A tag of a vault object names target sites, slots, webspaces, plans or App Service Environments."""
 
 import pytest
 
@@ -164,7 +164,7 @@ def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
 
 
 def test_environment_answers_to_nothing_else() -> None:
-    """An environment is found by its name, or by its resource group and name, in lower case."""
+    """An App Service Environment is found by its name, or by its resource group and name, in lower case."""
     assert names_of_environment(EnvironmentRef("s", "RG", "Ase")) == {"ase", "rg/ase"}
 
 

@@ -143,7 +143,7 @@ def test_last_of_a_group_is_known(apps: list[WaveApp], group: str | None) -> Non
 def test_small_environments_go_as_expected(
     apps: list[WaveApp], most: str, waves: list[list[SiteRef]], kept: list[tuple[SiteRef, str]]
 ) -> None:
-    """Certroll stops the apps of the example environments in the expected waves (apps stopped together)."""
+    """Certroll stops the apps of the example App Service Environments in the expected waves (apps stopped together)."""
     found = all_waves(apps, [member.site for member in apps], MaxUnavailable.parse(most))
     assert found == Waves(tuple(map(tuple, waves)), tuple(kept))
 
@@ -155,7 +155,7 @@ def test_what_is_kept_is_named_in_order() -> None:
 
 
 def test_what_is_down_takes_the_place_of_others() -> None:
-    """An app that restarts for another reason counts towards a wave's limit of stopped apps.
+    """An app that restarts for another reason counts towards the limit of apps that Certroll may stop together.
 
     Such an app also keeps the other apps of its `certroll-group` running.
     """
@@ -166,19 +166,19 @@ def test_what_is_down_takes_the_place_of_others() -> None:
 
 
 def test_app_that_is_stopped_is_in_no_wave() -> None:
-    """A stopped app is in no wave of stops and does not count towards the limit of a wave."""
+    """A stopped app is in no wave of stops and does not count towards the limit of apps that may be down."""
     assert next_wave([app(A, runs=False), app(B), app(C)], [A, B, C], MaxUnavailable(1)) == (B,)
 
 
 def test_apps_of_other_environments_are_not_counted() -> None:
-    """Percentage limits and `certroll-group` tags count only the apps of the same environment."""
+    """Percentage limits and `certroll-group` tags count only the apps of the same App Service Environment."""
     inside = site("a", plan="p", environment=ASE)
     fleet = Fleet(NOW, (inside, site("b", environment=OTHER_ASE), site("c")))
     assert wave_apps(fleet, ASE) == (app(A),)
 
 
 def test_waves_take_as_long_as_there_are_many() -> None:
-    """The duration of several waves of stops and starts is the sum of their durations."""
+    """The duration of several waves (apps stopped together) is the sum of the durations of the waves."""
     each = timedelta(seconds=90)
     assert Waves(((A, B), (C,))).takes(each) == timedelta(minutes=3)
     assert Waves(()).takes(each) == timedelta(0)

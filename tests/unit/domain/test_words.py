@@ -95,5 +95,5 @@ def test_words_of_azure_and_dns(words: type[StrEnum], expected: str) -> None:
     ],
 )
 def test_words_of_operators(words: type[StrEnum], expected: str) -> None:
-    """Words that operators write into settings or read in findings keep their spelling."""
+    """Words that operators write into settings or read in reported problems keep their spelling."""
     assert [str(word) for word in words] == expected.split()

@@ -77,11 +77,11 @@ def test_what_has_no_date_is_left_out(wire: dict[str, object]) -> None:
 NO_TARGETS = Targets()
 WANTED = copy("web")
 OWN = replace(copy("web", webspace=NORTH), ref=CopyRef.of_site(site_ref(), "web", public=False))
-"""A certificate that belongs to a single site; its webspace says nothing about other sites."""
+"""A certificate that belongs to a single site; its App Service webspace says nothing about other sites."""
 
 
 def scope(*wanted: WebspaceCertificate, targets: Targets = NO_TARGETS) -> Scope:
-    """Return the scope of a read for these wanted certificates in a fleet with one environment."""
+    """Return the scope of a read for these wanted certificates in a fleet with one App Service Environment."""
     return Scope.of(targets, wanted, (Environment(ASE, "Sweden Central", internal=False),))
 
 

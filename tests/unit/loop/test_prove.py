@@ -30,7 +30,7 @@ class Networks:
     asked: list[EnvironmentRef] = field(default_factory=list)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
-        """Record the environment, and return the addresses or raise the error."""
+        """Record the App Service Environment, and return the addresses or raise the error."""
         self.asked.append(ref)
         if isinstance(self.answer, AzureError):
             raise self.answer
@@ -38,7 +38,7 @@ class Networks:
 
 
 def behind(networks: Networks) -> Ports:
-    """Return the ports of Certroll with which the code can reach only environments."""
+    """Return the ports of Certroll with which the code can reach only App Service Environments."""
     # `Networks` implements only the method of the port that this test needs.
     return replace(ports(), environments=networks)  # type: ignore[arg-type]
 
@@ -103,6 +103,6 @@ def test_address_is_asked_of_internal_environments(
 
 @pytest.mark.parametrize("error", [Denied("no right"), NotFound("gone"), Rejected("odd"), Unavailable("silent")])
 def test_address_that_cannot_be_read_is_said(error: AzureError) -> None:
-    """Certroll returns Azure's error as a message if it cannot read an environment's inbound address."""
+    """Certroll returns Azure's error as a message if it cannot read an App Service Environment's inbound address."""
     found = inbound_of(behind(Networks(error)), INTERNAL)
     assert found == Inbound(unknown=f"the inbound address of environment rg-network/ase could not be read: {error}")

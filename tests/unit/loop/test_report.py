@@ -156,8 +156,8 @@ def test_waiting_for_ones_turn_is_no_finding() -> None:
     ],
 )
 def test_double_import_is_a_finding(copies: tuple[object, ...], found: list[tuple[str, Reason, str]]) -> None:
-    """Certroll reports a vault certificate that was imported twice into one webspace, with both names."""
-    assert report(snapshot(copies=copies), Plan()) == found  # type: ignore[arg-type]  # Each of these values is a certificate in App Service.
+    """Certroll reports a vault certificate that was imported twice into one App Service webspace, with both names."""
+    assert report(snapshot(copies=copies), Plan()) == found  # type: ignore[arg-type]  # All values are certificates.
 
 
 @pytest.mark.parametrize("inherited", [True, False])

@@ -110,7 +110,7 @@ def test_root_is_put_where_the_tag_asks_for_it(roots: tuple[RootCertificate, ...
     ],
 )
 def test_nothing_is_put_where_it_is_not_needed(seen: Snapshot) -> None:
-    """Certroll adds no root that no tag asks for, and no root that the environment already has."""
+    """Certroll adds no root that no tag asks for, and no root that the App Service Environment already has."""
     assert proposed(seen) == []
 
 
@@ -159,7 +159,7 @@ def test_tag_that_cannot_be_read_is_told() -> None:
 
 
 def test_root_is_of_no_webspace_and_no_site() -> None:
-    """Adding a root certificate restarts no site and needs no certificate in any webspace."""
+    """Adding a root certificate restarts no site and needs no certificate in any App Service webspace."""
     assert (ADD.subject, ADD.webspace, ADD.site, ADD.writes, ADD.restarts_site) == (
         SUBJECT,
         None,
@@ -187,7 +187,7 @@ def test_root_is_put_once_and_read_back() -> None:
 
 
 def test_root_that_is_there_is_not_put_again() -> None:
-    """Certroll neither writes to Azure nor reads from the vault if the environment already has the root."""
+    """Certroll neither writes to Azure nor reads from the vault if the App Service Environment already has the root."""
     azure, vault = RecordingEnvironments([ADDED]), RecordingVault(DER)
     assert not ADD.perform(
         ports(
@@ -233,7 +233,7 @@ def test_certificate_that_may_not_be_read_is_said_with_the_cure() -> None:
 
 
 def test_root_that_never_shows_is_not_taken_for_put() -> None:
-    """Certroll does not report a root as added until Azure shows the root in the environment."""
+    """Certroll does not report a root as added until Azure shows the root in the App Service Environment."""
     azure = RecordingEnvironments([GONE])
     with pytest.raises(NotSettled, match=f"^{SUBJECT} still shows the old state"):
         ADD.perform(
@@ -279,7 +279,7 @@ def test_root_is_noted_before_it_is_put() -> None:
 
 
 def test_roots_that_are_not_known_are_not_put() -> None:
-    """Certroll adds no root certificate to an environment whose list of roots it could not read.
+    """Certroll adds no root certificate to an App Service Environment whose list of roots it could not read.
 
     A hidden list of roots in one environment does not stop the root for other environments.
     """

@@ -24,7 +24,7 @@ STOPPED = "the app was stopped already: it will trust the root when somebody sta
 
 
 def hosted(name: str = "shop", slot: str | None = None, *, tags: Tags = (), running: bool = True) -> Site:
-    """Return a site or slot of the test environment."""
+    """Return a site or slot of the test App Service Environment."""
     return site(name, slot, tags=tags, running=running, plan="front", environment=ASE)
 
 
@@ -98,7 +98,7 @@ def listed(*sites: Site) -> tuple[AppRestart, ...]:
 
 
 def test_no_wave_goes_where_operators_allow_none() -> None:
-    """Certroll stops no app of an environment for which the operator has set no limit."""
+    """Certroll stops no app of an App Service Environment for which the operator has set no limit."""
     assert waves_of(listed(hosted()), OWN) is None
 
 
@@ -112,7 +112,7 @@ def test_pending_apps_go_in_waves() -> None:
 
 
 def test_only_what_is_pending_goes() -> None:
-    """Certroll puts only apps whose stop is pending into waves of stops."""
+    """Certroll puts only apps whose stop is pending into waves (apps stopped together)."""
     (app,) = listed(hosted())
     allowed = replace(OWN, ase_max_unavailable=MaxUnavailable(1))
     waves = {state: waves_of(iter([app.now(state, NOW)]), allowed) for state in AppRestartState}

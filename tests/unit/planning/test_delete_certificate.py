@@ -279,7 +279,7 @@ def test_upload_of_one_site_goes_by_what_that_site_does() -> None:
 
 
 def test_elsewhere_it_may_be_used() -> None:
-    """The use of a thumbprint in another webspace does not prevent a deletion in this webspace."""
+    """The use of a thumbprint in another App Service webspace does not prevent a deletion in this webspace."""
     north = site("north", webspace=NORTH)
     seen = over(
         sites=(site(), north),
@@ -378,7 +378,7 @@ def test_neighbour_has_nothing_to_prove_for_what_one_site_has_to_itself() -> Non
 
 
 def test_plan_shares_roots_in_an_environment_alone() -> None:
-    """Certroll checks other apps of a plan before it deletes a public certificate only in an environment.
+    """Certroll checks other apps of a plan before it deletes a public certificate only in an App Service Environment.
 
     Outside of an environment, an app cannot use the public certificate of another app of its plan.
     """
@@ -448,7 +448,7 @@ def test_older_ones_do_not_wait_for_the_newest() -> None:
 
 
 def test_nothing_goes_while_something_moves_there() -> None:
-    """Certroll deletes no upload in a webspace that another step of the plan changes.
+    """Certroll deletes no upload in an App Service webspace that another step of the plan changes.
 
     A step that changes a binding may need the old certificate as its way back.
     """

@@ -265,7 +265,7 @@ def test_deletion_is_projected() -> None:
 
 
 def test_deletion_is_of_no_webspace_and_no_site() -> None:
-    """Deleting a root restarts no site and needs no certificate in any webspace."""
+    """Deleting a root restarts no site and needs no certificate in any App Service webspace."""
     action = DeleteRootCertificate(OLD_ROOT)
     assert (action.subject, action.webspace, action.site, action.writes, action.restarts_site) == (
         SUBJECT,

@@ -484,7 +484,7 @@ def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None
 
 @pytest.mark.parametrize(("whole", "refused"), [(True, [Reason.CHAIN_LOST]), (False, [])])
 def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: bool, refused: list[Reason]) -> None:  # noqa: FBT001
-    """Certroll refuses an upload that lost its root if the servers of the webspace need the whole chain."""
+    """Certroll refuses an upload that lost its root if the servers of the App Service webspace need the whole chain."""
     cut = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
     with_root = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
     seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=with_root)))
@@ -707,7 +707,7 @@ def test_same_blind_spot_is_named_whatever_the_order() -> None:
     ],
 )
 def test_blind_spot_elsewhere_stops_nothing(seen: Snapshot) -> None:
-    """An unreadable resource in one webspace does not stop a sync in another webspace."""
+    """An unreadable resource in one App Service webspace does not stop a sync in another webspace."""
     assert refusals(incomplete_view.guard, WHOLE, seen) == []
 
 
@@ -769,7 +769,7 @@ def test_what_needs_no_whole_view_goes_on(step: Step, spot: BlindSpot) -> None:
 
 @pytest.mark.parametrize("webspace", [None, WEST])
 def test_hidden_roots_disturb_nobody_else(webspace: Webspace | None) -> None:
-    """Certroll still works on webspaces if the root certificates of an environment are hidden."""
+    """Certroll still works on webspaces if the root certificates of an App Service Environment are hidden."""
     hidden = BlindSpot(
         "root certificates of environment rg-network/ase", "403", SUBSCRIPTION, webspace, roots_only=True
     )
@@ -779,7 +779,7 @@ def test_hidden_roots_disturb_nobody_else(webspace: Webspace | None) -> None:
 
 
 def test_roots_need_no_whole_view() -> None:
-    """Certroll adds and deletes roots of an environment in spite of unreadable resources in webspaces."""
+    """Certroll adds and deletes roots of an App Service Environment in spite of unreadable resources in webspaces."""
     seen = snapshot(blind_spots=(blind_spot(), blind_spot(None)))
     assert refusals(incomplete_view.guard, Plan((ADD_ROOT, DELETE_ROOT)), seen) == []
 
@@ -795,7 +795,7 @@ def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
 
 
 def test_binding_to_what_is_not_there_is_refused() -> None:
-    """Certroll does not bind a thumbprint that the webspace lacks, and names the webspace."""
+    """Certroll does not bind a thumbprint that the App Service webspace lacks, and names the webspace."""
     assert refusals(thumbprint_not_live.guard, Plan((UPDATE,), (EARLIER,)), snapshot()) == [
         Skip(
             BINDING,
@@ -807,7 +807,7 @@ def test_binding_to_what_is_not_there_is_refused() -> None:
 
 
 def test_binding_to_what_is_there_passes() -> None:
-    """Certroll may bind a certificate that is in the webspace, whoever put the certificate there."""
+    """Certroll may bind a certificate that is in the App Service webspace, whoever put the certificate there."""
     assert (
         refusals(thumbprint_not_live.guard, Plan((UPDATE,)), snapshot(copies=(copy(thumbprint=NEW, source=None),)))
         == []
@@ -815,18 +815,18 @@ def test_binding_to_what_is_there_passes() -> None:
 
 
 def test_binding_to_what_is_in_another_webspace_is_refused() -> None:
-    """Certroll does not bind a certificate that is only in another webspace."""
+    """Certroll does not bind a certificate that is only in another App Service webspace."""
     seen = snapshot(copies=(copy(thumbprint=NEW, webspace=NORTH),))
     assert [skip.reason for skip in refusals(thumbprint_not_live.guard, Plan((UPDATE,)), seen)] == [Reason.NOT_LIVE]
 
 
 def test_earlier_sync_makes_a_binding_possible() -> None:
-    """Certroll may bind a certificate that an earlier step of the plan brings into the webspace."""
+    """Certroll may bind a certificate that an earlier step of the plan brings into the App Service webspace."""
     assert refusals(thumbprint_not_live.guard, WHOLE, snapshot()) == []
 
 
 def test_later_sync_does_not_make_a_binding_possible() -> None:
-    """Certroll does not bind a certificate that only a later step of the plan brings into the webspace."""
+    """Certroll does not bind a certificate that only a later step of the plan brings into the App Service webspace."""
     seen = refusals(thumbprint_not_live.guard, Plan((UPDATE, SYNC)), snapshot())
     assert [(skip.subject, skip.reason) for skip in seen] == [(BINDING, Reason.NOT_LIVE)]
 
@@ -871,7 +871,7 @@ def test_root_makes_nothing_live() -> None:
 
 
 def test_refused_sync_brings_nothing() -> None:
-    """A refused step brings no certificate into the webspace for the steps after it."""
+    """A refused step brings no certificate into the App Service webspace for the steps after it."""
     nowhere = Step(UpdateBinding(binding(), NEWER, WEST), Reason.STALE_THUMBPRINT)
     seen = refusals(thumbprint_not_live.guard, Plan((nowhere, nowhere)), snapshot())
     assert [skip.reason for skip in seen] == [Reason.NOT_LIVE, Reason.NOT_LIVE]
@@ -936,7 +936,7 @@ def test_what_changes_nothing_that_is_served_has_no_stage(step: Step) -> None:
 
 
 def test_other_webspaces_wait_for_the_proof() -> None:
-    """Other webspaces wait until the first webspace is proven, and the refusal gives the latest time."""
+    """Other App Service webspaces wait until the first webspace is proven, and the refusal gives the latest time."""
     seen = two_webspaces(rollout(record(SiteState.PENDING)))
     detail = (
         "rg-westeuropewebspace goes first; the others follow when the version is proven there, "
@@ -954,7 +954,7 @@ def test_other_webspaces_wait_for_the_proof() -> None:
     ],
 )
 def test_other_webspaces_follow(seen: Rollout) -> None:
-    """Other webspaces follow once the first webspace is proven or its waiting time is over."""
+    """Other App Service webspaces follow once the first webspace is proven or its waiting time is over."""
     assert refusals(not_its_stage.guard, WEST_FIRST, two_webspaces(seen)) == []
 
 
@@ -969,7 +969,7 @@ def test_soak_is_what_operators_set(soak: timedelta, *, refused: bool) -> None:
 
 
 def test_near_end_of_what_is_shown_opens_the_stage() -> None:
-    """Other webspaces do not wait for an unproven site if a shown certificate has under 72 hours left."""
+    """Other App Service webspaces do not wait for an unproven site if a shown certificate has under 72 hours left."""
     near = lineage(version(), old_version(not_after=NOW + URGENT - timedelta(seconds=1)))
     seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
     urgent = Snapshot(near, seen.fleet, seen.rollout)
@@ -1053,7 +1053,7 @@ def test_hold_does_not_stop_what_protects() -> None:
 def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
     """Certroll preserves old versions and restores last good values in every webspace without waiting for another.
 
-    Updates of app settings wait for rollout stages of their own.
+    Updates of app settings wait for each other in an order of their own.
     """
     elsewhere = Step(KeepSuperseded(REF, old_version(), copy("k", webspace=NORTH), farm(NORTH)), KEEP.reason)
     rolled = Step(RollAppSettings(named(OLD, site="north-1"), (), NORTH), ROLL.reason)
@@ -1068,20 +1068,20 @@ def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
     ids=["an app is proven", "no app is proven"],
 )
 def test_app_proves_the_first_webspace_where_no_binding_can(state: RollState, *, refused: bool) -> None:
-    """If the first webspace has no binding to move, its apps decide when the other webspaces follow."""
+    """If the first App Service webspace has no binding to move, its apps decide when the other webspaces follow."""
     seen = two_webspaces(rollout(first=WEST, rolls=(roll(state),)))
     assert bool(refusals(not_its_stage.guard, Plan((update("north-1", webspace=NORTH),)), seen)) is refused
 
 
 def test_failure_holds_a_version_without_a_first_place() -> None:
-    """A failure stops the rollout of the version even if the journal lost which webspace was first."""
+    """A failure stops the rollout of the version even if the journal lost which App Service webspace was first."""
     seen = two_webspaces(rollout(record(SiteState.FAILED), first=None))
     assert {skip.reason for skip in refusals(not_its_stage.guard, WEST_FIRST, seen)} == {Reason.VERSION_HELD}
 
 
 @pytest.mark.parametrize("soak", [HOUR, timedelta(0)], ids=["with a soak", "without a soak"])
 def test_records_without_a_first_place_open_nothing(soak: timedelta) -> None:
-    """Certroll chooses the first webspace again if a crash prevented its record.
+    """Certroll chooses the first App Service webspace again if a crash prevented its record.
 
     Other webspaces wait until the chosen first webspace is proven.
     """

@@ -68,7 +68,7 @@ def test_import_names_the_vault_and_its_object() -> None:
 
 
 def test_import_that_is_there_is_not_made_again() -> None:
-    """Certroll writes nothing if the same imported certificate is already in the webspace."""
+    """Certroll writes nothing if the same imported certificate is already in the App Service webspace."""
     service = RecordingAppService(copies=[COPY])
     assert not performed(service)
     assert service.writes == []
@@ -149,7 +149,7 @@ def test_copy_is_made_where_it_is_asked_for(to: str) -> None:
     ],
 )
 def test_nothing_is_imported_where_it_is_not_needed(seen: Snapshot) -> None:
-    """Certroll imports nothing that no tag asks for, and nothing that the webspace already has."""
+    """Certroll imports nothing that no tag asks for, and nothing that the App Service webspace already has."""
     assert proposed(seen) == []
 
 
@@ -216,14 +216,14 @@ def test_copy_is_put_by_the_plan_of_its_site() -> None:
 
 
 def test_slot_is_no_place_of_its_own() -> None:
-    """The import tag cannot name a slot, because a slot shares the certificates of its webspace."""
+    """The import tag cannot name a slot, because a slot shares the certificates of its App Service webspace."""
     (skip,) = proposed(asked("shop/staging", sites=(site(), site(slot="staging"))))
     assert isinstance(skip, Skip)
     assert skip.reason is Reason.NO_SUCH_TARGET
 
 
 def test_copies_of_one_group_are_told_apart() -> None:
-    """Certroll gives imported certificates in two webspaces of one resource group different names.
+    """Certroll gives imported certificates in two App Service webspaces of one resource group different names.
 
     The tag `certroll-import-name` may choose another name for an imported certificate.
     """

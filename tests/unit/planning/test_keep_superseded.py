@@ -270,7 +270,7 @@ def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
 
 
 def test_copy_under_it_is_known() -> None:
-    """The step names the imported certificate of the same webspace that has the old version, or None."""
+    """The step names the imported certificate of the same App Service webspace that has the old version, or None."""
     assert held_by(SYNCED, copy("b")) == copy("b").ref
     assert held_by(SYNCED, copy("c"), copy("b")) == copy("b").ref
     assert held_by(SYNCED) is None
@@ -278,13 +278,13 @@ def test_copy_under_it_is_known() -> None:
 
 
 def names(seen: Snapshot) -> list[tuple[str, str]]:
-    """Return the webspace and the name of each certificate that Certroll uploads."""
+    """Return the App Service webspace and the name of each certificate that Certroll uploads."""
     actions = [item.action for item in keep_superseded.propose(seen, APPLY) if isinstance(item, Step)]
     return [(action.webspace.name, action.copy.ref.name) for action in actions if isinstance(action, KeepSuperseded)]
 
 
 def suffixed(webspace: str) -> str:
-    """Return the upload's name in a webspace where another webspace's certificate has the plain name."""
+    """Return the upload's name in an App Service webspace where another webspace's certificate has the plain name."""
     return f"{NAME}-{sha256(webspace.encode()).hexdigest()[:8]}"
 
 
@@ -299,7 +299,7 @@ def test_plan_of_a_copy_does_not_depend_on_the_order() -> None:
 
 
 def test_webspaces_of_one_group_do_not_share_a_name() -> None:
-    """Certroll gives uploads in webspaces of one resource group different names.
+    """Certroll gives uploads in App Service webspaces of one resource group different names.
 
     A second certificate of the same name would replace the first certificate.
     """
@@ -315,7 +315,7 @@ def test_webspaces_of_one_group_do_not_share_a_name() -> None:
 
 
 def test_name_that_is_taken_elsewhere_is_not_used() -> None:
-    """Certroll does not use a name that a certificate of another webspace has.
+    """Certroll does not use a name that a certificate of another App Service webspace has.
 
     Certroll plans with the name if the certificate with that name is in the same webspace.
     """
@@ -372,7 +372,7 @@ GONE = NotFound("404")
 
 
 def test_version_is_uploaded_once() -> None:
-    """Certroll uploads the version with its key once, through a plan of its webspace."""
+    """Certroll uploads the version with its key once, through a plan of its App Service webspace."""
     case = performing(GONE, THERE)
     assert case.perform()
     assert case.azure.writes == [(KEPT, PFX, PLAN)]

@@ -70,7 +70,7 @@ def reasons(plan: Plan) -> dict[str, Reason]:
 
 
 def test_copies_come_before_bindings() -> None:
-    """Certroll brings a version into a webspace before a binding there shows the version."""
+    """Certroll brings a version into an App Service webspace before a binding there shows the version."""
     assert told(planner.plan(two_webspaces(PROVEN), APPLY)) == [
         (Reason.STALE_COPY, "certificate rg-web/north-copy"),
         (Reason.STALE_COPY, "certificate rg-web/shop-copy"),
@@ -136,7 +136,7 @@ def test_fleet_that_is_current_needs_nothing() -> None:
 
 
 def test_observing_shows_the_whole_plan() -> None:
-    """Certroll by default writes nothing, and reports every step of every webspace that it would make."""
+    """Certroll by default writes nothing, and reports every step of every App Service webspace that it would make."""
     plan = planner.plan(two_webspaces(), Intent())
     assert plan.steps == ()
     assert [skip.reason for skip in plan.skips] == [Reason.OBSERVE_ONLY] * 5
@@ -253,7 +253,7 @@ def test_old_version_is_kept_before_its_copy_is_synced() -> None:
 
 
 def test_app_that_is_rolled_has_both_versions() -> None:
-    """After the plan, the app names both versions, its webspace has both, and a second plan is empty."""
+    """After the plan, the app names both versions, its App Service webspace has both, and a second plan is empty."""
     seen = apps(named(OLD, pins={"PIN": OLD}), synced=False)
     after = planner.project(planner.plan(seen, APPLY), seen)
     assert after.settings_of(site_ref()) == named(OLD, NEW, pins={"PIN": NEW})

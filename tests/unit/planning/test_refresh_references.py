@@ -78,7 +78,7 @@ def test_other_app_is_left_alone(settings: SiteSettings) -> None:
 
 
 def test_site_of_unknown_webspace_is_left_alone() -> None:
-    """Certroll refreshes no app whose webspace Azure does not report."""
+    """Certroll refreshes no app whose App Service webspace Azure does not report."""
     seen = snapshot(sites=(site(webspace=None),), settings=(BEHIND,))
     assert list(refresh_references.propose(seen, APPLY)) == []
 

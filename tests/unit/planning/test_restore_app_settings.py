@@ -112,7 +112,7 @@ def test_list_that_is_edited_anyway_is_edited_once() -> None:
 
 
 def test_two_pins_of_one_version_are_loaded_once() -> None:
-    """If two restored settings name one thumbprint, Certroll adds it once to each spelling of the load list.
+    """If two restored settings name one thumbprint, Certroll adds it to each spelling of the load list only once.
 
     The load list is the setting WEBSITE_LOAD_CERTIFICATES.
     """
@@ -198,7 +198,7 @@ def test_two_pins_of_two_versions_are_both_loaded() -> None:
 
 
 def test_only_what_is_live_comes_back() -> None:
-    """Certroll restores only values whose certificate is in the webspace of the app."""
+    """Certroll restores only values whose certificate is in the App Service webspace of the app."""
     seen = snapshot(
         settings=(BOTH_PINS,), copies=(copy(),), rollout=rollout(rolls=(failed(NEXT_TO, PINNED, OTHER_PIN),))
     )

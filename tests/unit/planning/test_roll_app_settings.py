@@ -57,7 +57,7 @@ def world(
     past: tuple[RollRecord, ...] = (),
     versions: Lineage = THREE,
 ) -> Snapshot:
-    """Return a snapshot of Azure whose webspace has three versions, with these app settings."""
+    """Return a snapshot of Azure whose App Service webspace has three versions, with these app settings."""
     return snapshot(lineage=versions, copies=copies, settings=settings, rollout=rollout(rolls=rolls, past=past))
 
 
@@ -271,7 +271,7 @@ LASTS = lineage(version(), old_version(), old_version("v0", OLDER, not_after=NOW
 def test_old_thumbprints_leave_with_the_next_roll(
     seen: Snapshot, leaving: tuple[Thumbprint, ...], last_good: Thumbprint
 ) -> None:
-    """A settings update removes old thumbprints that the webspace lacks from WEBSITE_LOAD_CERTIFICATES.
+    """A settings update removes old thumbprints that the App Service webspace lacks from WEBSITE_LOAD_CERTIFICATES.
 
     Once the last good version is proven or an older version expired, a settings update also removes older thumbprints
     that no other setting needs.
@@ -281,7 +281,7 @@ def test_old_thumbprints_leave_with_the_next_roll(
 
 
 def test_what_an_imported_copy_held_is_rolled() -> None:
-    """Certroll treats the thumbprint of an imported certificate of a recreated vault certificate as an older version."""
+    """Certroll treats the thumbprint of an import of a recreated vault certificate as an older version."""
     seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
     (step,) = roll_app_settings.propose(seen, APPLY)
     assert isinstance(step, Step)
@@ -301,7 +301,7 @@ def test_version_of_the_lineage_is_better_than_an_unknown_one() -> None:
 
 
 def test_site_of_unknown_webspace_is_not_written() -> None:
-    """Certroll writes no settings of an app whose webspace Azure does not report."""
+    """Certroll writes no settings of an app whose App Service webspace Azure does not report."""
     seen = snapshot(sites=(site(webspace=None),), settings=(named(OLD),))
     assert list(roll_app_settings.propose(seen, APPLY)) == [
         Skip(
@@ -314,7 +314,7 @@ def test_site_of_unknown_webspace_is_not_written() -> None:
 
 
 def test_site_of_unknown_webspace_that_names_nothing_stale_is_not_reported() -> None:
-    """Certroll does not report an unknown webspace of an app whose settings need no update."""
+    """Certroll does not report an unknown App Service webspace of an app whose settings need no update."""
     seen = snapshot(sites=(site(webspace=None),), settings=(named(NEW, FOREIGN),))
     assert list(roll_app_settings.propose(seen, APPLY)) == []
 
@@ -363,7 +363,7 @@ def test_every_contested_thumbprint_is_named() -> None:
     ],
 )
 def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expected: SettingEdit) -> None:
-    """Certroll replaces in an admitted app exactly the thumbprints in its record.
+    """In an app with a record for the update, Certroll replaces exactly the thumbprints of the record.
 
     Certroll made the record when it read the whole webspace.
     """

@@ -295,7 +295,7 @@ def test_rest_is_told_until_when() -> None:
 
 
 def test_app_that_was_told_goes() -> None:
-    """Certroll updates an admitted app at once, whatever other apps are waiting."""
+    """Certroll updates an app at once that has a record for the update, whatever other apps are waiting."""
     assert going(world(roll(RollState.STALE, site="c", at=NOW))) == ["c"]
     slot = roll(RollState.OVERLAPPING, site="a", slot="staging", at=NOW)
     assert going(world(roll(RollState.STALE, site="a", at=NOW), slot, sites=SITE_AND_SLOT), site_ref("a")) == ["a"]
@@ -488,12 +488,12 @@ def test_retirement_holds_up_nobody() -> None:
 
 
 def later(*steps: Step) -> Plan:
-    """Return the steps that the guard leaves while the webspace lacks the new version."""
+    """Return the steps that the guard leaves while the App Service webspace lacks the new version."""
     return not_its_turn.guard(Plan(steps), snapshot(sites=ORDINARY, copies=(copy(),)), APPLY)
 
 
 def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
-    """Every app, even the first, waits while its webspace gets the new version only in a later rollout stage."""
+    """Every app, even the first, waits while its App Service webspace has to wait for the new version."""
     detail = "Certroll brings the version to rg-westeuropewebspace in a later stage"
     assert later(rolling("a")) == Plan(
         (), (Skip("app settings of a", Reason.AWAITING_FIRST_STAGE, detail, site_ref("a")),)
@@ -511,12 +511,12 @@ def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
     ],
 )
 def test_app_goes_where_the_version_is(steps: tuple[Step, ...]) -> None:
-    """An app need not wait if any step of the plan brings the new version into its webspace."""
+    """An app need not wait if any step of the plan brings the new version into its App Service webspace."""
     assert later(*steps).steps == steps
 
 
 def test_app_whose_webspace_is_later_is_not_the_first() -> None:
-    """An app that waits for its webspace does not count as the first app."""
+    """An app that waits for its App Service webspace does not count as the first app."""
     other = Step(
         RollAppSettings(named(OLD, site="b"), (SettingEdit(LOAD_LIST, NEW, (), OLD),), NORTH), Reason.STALE_THUMBPRINT
     )
@@ -550,7 +550,7 @@ ON_ITS_WAY = roll(RollState.OVERLAPPING, site="b", at=NOW)
 def test_apps_of_an_environment_go_in_waves(
     sites: tuple[str, ...], rolls: tuple[RollRecord, ...], most: str | None, expected: list[str]
 ) -> None:
-    """Certroll updates no more apps of an environment at a time than may be down at once."""
+    """Certroll updates no more apps of an App Service Environment at a time than may be down at once."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable.parse(most) if most else None)
     seen = world(*rolls, sites=tuple(hosted(name) for name in sites))
     left = [app.ref for app in seen.fleet.sites if app.ref not in {roll.site for roll in rolls}]
@@ -558,7 +558,7 @@ def test_apps_of_an_environment_go_in_waves(
 
 
 def test_what_waits_for_its_wave_says_so() -> None:
-    """The refusal of an app that waits for its wave of restarts names the environment and the operator's limit."""
+    """If an app waits because too many apps restart, the refusal names the environment and the operator's limit."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, ON_ITS_WAY, sites=tuple(map(hosted, NAMES)))
     detail = f"other apps of {ASE} go first: CERTROLL_ASE_MAX_UNAVAILABLE is 1"
@@ -575,7 +575,7 @@ def test_app_whose_turn_has_not_come_takes_no_place() -> None:
 
 
 def test_app_that_is_stopped_waits_for_no_wave() -> None:
-    """A stopped app waits for no wave, because its settings update takes no running app down."""
+    """A stopped app does not wait for other apps, because its settings update takes no running app down."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, ON_ITS_WAY, sites=(hosted("a"), hosted("b"), hosted("c", running=False)))
     assert going(seen, site_ref("c"), intent=intent) == ["c"]
@@ -605,7 +605,7 @@ def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None
 
 
 def test_retirement_in_an_environment_has_its_wave() -> None:
-    """Certroll removes versions from no more apps of an environment at a time than may be down at once."""
+    """Certroll removes versions from no more apps of an App Service Environment at a time than may be down at once."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
     first, second = (

@@ -1,4 +1,4 @@
-"""Test which root lists (WEBSITE_LOAD_ROOT_CERTIFICATES) Certroll edits, and which roots stay because of a list."""
+"""Test which values of WEBSITE_LOAD_ROOT_CERTIFICATES Certroll edits, and which roots stay because of a value."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -77,7 +77,7 @@ LONG_AGO = NOW - 40 * DAY
 
 
 def hosted(name: str = "shop", slot: str | None = None, *, plan: str = PLAN, tags: Tags = ()) -> Site:
-    """Return a Windows app in an environment."""
+    """Return a Windows app in an App Service Environment."""
     return replace(site(name, slot, plan=plan, tags=tags), environment=ASE, windows_code=True)
 
 
@@ -191,10 +191,7 @@ def test_root_that_nobody_has_is_replaced(copies: tuple[WebspaceCertificate, ...
 
 
 def test_pin_goes_back_to_the_last_good_root() -> None:
-    """After a failure, a setting with a root two versions back gets the root that the app's root list trusts.
-
-    The root list is the setting WEBSITE_LOAD_ROOT_CERTIFICATES.
-    """
+    """After a failure, a setting with an older root gets the root of WEBSITE_LOAD_ROOT_CERTIFICATES back."""
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(listing(OLD, pins={"PIN": OLDER}), lineage=three, copies=(*BOTH, public(OLDER)))
     assert proposed(seen)[0] == [(NEXT_TO, SettingEdit("PIN", NEW, (OLDER,), OLD))]
@@ -280,10 +277,7 @@ LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), enviro
 def test_list_that_nobody_heeds_is_left_alone(
     where: Site, remedy: str, settings: SiteSettings, tags: Tags, *, told: bool
 ) -> None:
-    """Certroll does not write a root list that App Service ignores, and says what to do instead.
-
-    The root list is the setting WEBSITE_LOAD_ROOT_CERTIFICATES.
-    """
+    """Certroll does not write WEBSITE_LOAD_ROOT_CERTIFICATES where App Service ignores it, and names another way."""
     seen = world(settings, sites=(where,), tags=tags)
     found, skips = proposed(seen)
     assert found == []
@@ -383,9 +377,9 @@ def test_root_list_is_taken_back(
     live_roots: tuple[Thumbprint, ...],
     back: tuple[SettingEdit, ...],
 ) -> None:
-    """The inverse edits restore the last good root list (WEBSITE_LOAD_ROOT_CERTIFICATES).
+    """The inverse edits restore the last good value of WEBSITE_LOAD_ROOT_CERTIFICATES.
 
-    The inverse edits remove a root list that Certroll created.
+    If Certroll created that setting, the inverse edits remove the setting.
     """
     record = roll(RollState.FAILED, edits=edits)
     rest = {FOREIGN}  # thumbprint that is live for all settings except the root list
@@ -577,7 +571,7 @@ def test_key_is_asked_for_where_there_was_one_alone() -> None:
 
 
 def test_root_that_comes_later_is_waited_for() -> None:
-    """Certroll updates an app only if its App Service plan has the root, or if an earlier planned step uploads it."""
+    """Certroll updates an app only if its App Service plan has the root, or if a planned step uploads the root."""
     seen, step = world(listing(OLD), copies=OLD_ALONE), rolling(listing(OLD), NEXT_TO)
     (skip,) = not_its_turn.guard(Plan((step,)), seen, APPLY).skips
     assert skip.reason is Reason.AWAITING_FIRST_STAGE
@@ -645,13 +639,13 @@ def test_what_is_no_root_still_rolls_elsewhere() -> None:
 
 
 def told(seen: Snapshot, *steps: Step) -> RollRecord:
-    """Return the record of the only app that Certroll admits to a settings update."""
+    """Return the record of the only app whose settings Certroll may now update."""
     (record,) = roll_records(seen, Plan(steps), APPLY, fresh=True)
     return record
 
 
 def test_record_says_that_the_tag_asked() -> None:
-    """The record of an admitted app says that the tag asked for the root.
+    """The record of an app for an update says that the tag asked for the root.
 
     Certroll's later run for the app cannot see which apps the tag names.
     """
@@ -671,7 +665,7 @@ def test_apps_own_run_goes_by_the_record() -> None:
 
 
 def test_record_names_one_certificate_of_each_root() -> None:
-    """The record of an app names one certificate for each root, the app's own certificate before those of other apps."""
+    """The record of an app names one certificate for each root, the app's own before those of other apps."""
     sites = (hosted("api"), hosted("bill"), hosted())
     copies = (public(OLD, "api"), public(NEW, "api"), public(NEW, "bill"), public(OLD, name="by-hand"))
     record = told(world(listing(OLD), sites=sites, copies=copies), rolling(listing(OLD), NEXT_TO))
@@ -697,16 +691,19 @@ def test_what_was_begun_and_taken_out_counts_as_undone(before: RollRecord, undon
 
 
 def test_what_is_fought_over_is_left_for_a_day() -> None:
-    """If another writer removed Certroll's new WEBSITE_LOAD_ROOT_CERTIFICATES twice in 24 hours, Certroll waits a day."""
+    """If another writer removed Certroll's new WEBSITE_LOAD_ROOT_CERTIFICATES twice, Certroll waits for a day.
+
+    Both removals have to be within 24 hours.
+    """
     before = replace(roll(RollState.VALIDATED, replaces=(), undone=(NOW - CONTEST_WINDOW / 2,)), wants_root=True)
     found, (skip,) = proposed(world(listing(), tags=ASKED, rolls=(before,)))
     assert (found, skip.reason) == ([], Reason.CONTESTED)
 
 
 def test_overlap_that_people_made_is_asked() -> None:
-    """Certroll probes an app without a record whose root list names the old and the new root.
+    """Certroll probes an app without a record whose WEBSITE_LOAD_ROOT_CERTIFICATES names the old and the new root.
 
-    A root list (WEBSITE_LOAD_ROOT_CERTIFICATES) that App Service ignores does not count.
+    Certroll does not probe an app for that reason where App Service ignores the setting.
     """
     assert has_unrecorded(world(listing(OLD, NEW)), Plan(), APPLY)
     assert not has_unrecorded(world(listing(OLD, NEW), sites=(LINUX,)), Plan(), APPLY)

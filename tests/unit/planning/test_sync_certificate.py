@@ -126,7 +126,7 @@ def test_nothing_is_synced_without_any_version() -> None:
 
 
 def test_sync_needs_a_plan_of_the_webspace() -> None:
-    """Certroll syncs an imported certificate only through a visible plan of its webspace.
+    """Certroll syncs an imported certificate only through a visible plan of its App Service webspace.
 
     If no such plan is visible, the refusal names the missing role.
     """
@@ -155,7 +155,10 @@ def test_projection_without_facts_keeps_the_names() -> None:
 
 
 def test_sync_puts_the_copy_as_it_was_read() -> None:
-    """Certroll sends the PUT of the imported certificate unchanged and once, and waits until Azure shows the version."""
+    """Certroll sends the PUT of the imported certificate unchanged and once.
+
+    Certroll then waits until Azure shows the new version.
+    """
     tagged = replace(STALE, tags=(("team", "web"),))
     case = performing(tagged, SYNCED)
     assert case.perform()

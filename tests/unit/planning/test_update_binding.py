@@ -112,7 +112,7 @@ def test_binding_that_stays_holds_up_no_other(first: Binding) -> None:
 
 @pytest.mark.parametrize("sites", [(site(webspace=None),), ()], ids=["not said", "site not seen"])
 def test_binding_without_webspace_is_not_guessed(sites: tuple[Site, ...]) -> None:
-    """Certroll moves no binding of a site whose webspace Azure does not report, and reports the binding."""
+    """Certroll moves no binding of a site whose App Service webspace Azure does not report, and reports the binding."""
     assert list(update_binding.propose(snapshot(sites=sites), APPLY)) == [
         Skip(
             f"binding {HOST} of shop",
@@ -195,7 +195,7 @@ def test_other_copies_claim_nothing(other: WebspaceCertificate) -> None:
 
 
 def test_update_belongs_to_its_site() -> None:
-    """A step on a binding names the host name, the site and the webspace."""
+    """A step on a binding names the host name, the site and the App Service webspace."""
     update = UpdateBinding(binding(slot="staging"), NEW, NORTH)
     assert update.subject == f"binding {HOST} of shop/staging"
     assert (update.site, update.webspace, update.restarts_site) == (site_ref("shop", "staging"), NORTH, False)

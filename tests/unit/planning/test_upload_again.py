@@ -1,4 +1,4 @@
-"""Test how Certroll uploads a version once more into an environment whose servers do not know its chain."""
+"""Test how Certroll uploads a version once more into an App Service Environment whose servers do not know its chain."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -208,7 +208,7 @@ def test_each_webspace_of_an_environment_gets_its_own() -> None:
     ],
 )
 def test_what_cannot_be_uploaded_again_is_refused(seen: Snapshot, reason: Reason, words: str) -> None:
-    """Certroll refuses to upload again if the webspace is full, shows no plan, or the owner is unclear.
+    """Certroll refuses to upload again if the App Service webspace is full, shows no plan, or the owner is unclear.
 
     The refusal of the second upload names the next step.
     """
@@ -377,7 +377,7 @@ def test_binding_again_keeps_what_is_known_of_other_sites() -> None:
 
 
 def test_what_is_bound_again_lets_no_other_webspace_go_before_it_answered() -> None:
-    """A second binding in the first webspace proves nothing yet, so the other webspaces still wait."""
+    """A second binding in the first App Service webspace proves nothing yet, so the other webspaces still wait."""
     waits = roll(RollState.STALE, at=NOW)
     seen = snapshot(
         lineage=lineage(version(), old_version(not_after=NOW + DAY), tags=AGAIN),

@@ -129,7 +129,7 @@ def test_upload_of_our_own_is_carried_on_while_it_is_used(seen: Snapshot) -> Non
 
 
 def test_two_old_versions_in_a_webspace_get_one_new() -> None:
-    """Certroll uploads the new version once per webspace, however many old uploads the webspace has."""
+    """Certroll uploads the new version once per App Service webspace, however many old uploads the webspace has."""
     older = lineage(version(), old_version(), old_version("v0", OLDER))
     copies = (UPLOADED, copy("older", OLDER, source=None), copy("north", OLD, source=None, webspace=NORTH))
     steps = list(upload_certificate.propose(snapshot(lineage=older, copies=copies), APPLY))
@@ -210,7 +210,7 @@ class TwoSecrets(RecordingVault):
         self.answers = answers
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
-        """Return the PFX of that version."""
+        """Return the PFX of that version of the vault certificate."""
         self.answer = self.answers[version]
         return super().pfx(ref, version, thumbprint)
 
@@ -317,7 +317,7 @@ def test_root_is_missed_where_servers_trust_by_it(
 
 
 def test_full_webspace_takes_no_more() -> None:
-    """Certroll uploads nothing into a webspace with a thousand certificates, and names the next step."""
+    """Certroll uploads nothing into an App Service webspace with a thousand certificates, and names the next step."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(999))
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many)), APPLY)
     assert isinstance(skip, Skip)
@@ -327,7 +327,7 @@ def test_full_webspace_takes_no_more() -> None:
 
 
 def test_site_of_a_full_webspace_gets_its_own() -> None:
-    """A full webspace does not stop the upload of a certificate for one Flex Consumption site."""
+    """A full App Service webspace does not stop the upload of a certificate for one Flex Consumption site."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(1000))
     old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False))
     seen = snapshot(sites=(replace(site(), flex=True),), copies=(old, *many), plans=(PLAN,))
@@ -346,7 +346,7 @@ def test_site_gets_its_own_though_its_webspace_has_one() -> None:
 
 
 def test_webspaces_of_one_group_get_names_of_their_own() -> None:
-    """Certroll gives two uploads in webspaces of one resource group different names.
+    """Certroll gives two uploads in App Service webspaces of one resource group different names.
 
     The second upload would otherwise replace the first.
     """
@@ -358,7 +358,7 @@ def test_webspaces_of_one_group_get_names_of_their_own() -> None:
 
 
 def test_full_webspace_holds_up_no_other() -> None:
-    """Certroll still uploads a certificate into other webspaces if one webspace is full."""
+    """Certroll still uploads a certificate into other App Service webspaces if one webspace is full."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None, webspace=NORTH) for number in range(999))
     old = UPLOADED, replace(UPLOADED, ref=replace(UPLOADED.ref, name="north"), webspace=NORTH)
     skip, step = upload_certificate.propose(snapshot(copies=(*old, *many)), APPLY)
