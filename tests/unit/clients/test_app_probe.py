@@ -83,8 +83,8 @@ class Nothing:
 class App:
     """This TLS server acts as an App Service site behind a proxy, and records each request.
 
-    The server gives the same `answer` on each connection. It calls `unsafe` on each connection before the TLS
-    handshake. It sets `gone` when a client has closed the connection during the answer.
+    The test server gives the same `answer` on each connection. The test server calls `unsafe` on each connection before
+    the TLS handshake. The test server sets `gone` when a client has closed the connection during the answer.
     """
 
     def __init__(self) -> None:

@@ -136,7 +136,7 @@ def test_record_of_a_site_comes_back_as_it_was() -> None:
 def test_what_copies_held_comes_back_as_it_was() -> None:
     """The journal reads back which thumbprints imported certificates had before.
 
-    The table row lists these thumbprints in a stable order.
+    The journal's row lists the earlier thumbprints of imported certificates in a stable order.
     """
     held = frozenset({(WEST, OLD), (NORTH, NEW), (WEST, FOREIGN)})
     text = held_text(replace(rollout(), held=held))

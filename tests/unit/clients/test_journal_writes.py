@@ -54,8 +54,8 @@ def test_finding_says_how_much_it_matters() -> None:
 def test_every_site_is_recorded_before_the_place_that_is_first(sites: int) -> None:
     """The journal records all sites of a version's rollout before it records the first App Service webspace.
 
-    If a process dies between these writes, the next run of Certroll chooses the first webspace again. If the first
-    webspace were recorded before its sites, other webspaces could follow before all these sites are proven.
+    If a process dies before Certroll has recorded the first webspace, the next run chooses the first webspace again. If
+    the first webspace were recorded before its sites, other webspaces could follow before all its sites are proven.
     """
     for lasts in range(sites + 2):
         storage = SmallStorage(lasts=lasts)
@@ -231,7 +231,7 @@ def test_what_restarts_is_all_but_the_environments_own() -> None:
 def test_release_lets_only_what_failed_go() -> None:
     """When an operator releases a stopped version, the journal forgets failed apps and marks failed sites unproven.
 
-    The release leaves the records of proven and pending sites unchanged.
+    An operator's release of a stopped version leaves the records of proven and pending sites unchanged.
     """
     there = journal()
     sites = (

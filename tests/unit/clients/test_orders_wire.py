@@ -164,7 +164,7 @@ def test_vault_with_policies_is_read() -> None:
 def test_firewall_is_read(properties: dict[str, Any], expected: tuple[bool, bool]) -> None:
     """Certroll decides from three vault properties whether a vault's firewall lets Azure services in.
 
-    The three properties are default action, public access and bypass.
+    Default action, public access and bypass decide whether a vault's firewall lets Azure services in.
     """
     vault = read_vault(VAULT_ID, {"properties": properties})
     assert (vault.open_to_all, vault.trusted_services) == expected

@@ -184,7 +184,7 @@ def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: t
 def test_silence_proves_nothing(proxy: Proxy, silence: Answer) -> None:
     """The TLS probe reports a host as unproven if the host does not answer three times.
 
-    The result names the address and the error.
+    The TLS probe's result names the address and the error.
     """
     clock = ManualClock()
     proxy.answers = [silence]

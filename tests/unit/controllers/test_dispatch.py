@@ -89,7 +89,7 @@ def records(
 ) -> tuple[RollRecord, ...]:
     """Return the records that Certroll writes for a plan of steps.
 
-    The plan was made by an event or a sweep, unless `fresh` is False.
+    The plan of steps was made by an event or a sweep, unless `fresh` is False.
     """
     return roll_records(seen, Plan(steps, skips), intent, fresh=fresh)
 
@@ -123,7 +123,7 @@ def test_app_that_was_refused_holds_up_nobody_anew() -> None:
 def test_app_that_may_go_is_recorded() -> None:
     """Certroll records an app before it updates the app's settings.
 
-    The record has the replaced thumbprints and the certificates in App Service for both versions.
+    An app's record has the replaced thumbprints and the certificates in App Service for both versions.
     """
     assert records(world(), rolling()) == (FRESH_RECORD,)
 
@@ -251,7 +251,7 @@ def test_shrunken_read_is_believed_after_a_day(
 ) -> None:
     """If Certroll reads fewer settings of an app than before, it trusts the smaller number only after a day.
 
-    After a day with fewer settings, Certroll assumes that a person has removed the missing settings.
+    After a day with fewer settings, Certroll assumes that an operator has removed the missing settings.
     """
     since = None if failing is None else NOW - failing
     known = replace(roll(RollState.REFUSED, settings=before), failing_since=since)

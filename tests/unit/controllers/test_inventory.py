@@ -284,7 +284,7 @@ def test_odd_entries_are_counted_not_told(told: Told) -> None:
 def test_root_list_is_told_and_not_accused(told: Told) -> None:
     """Certroll logs for each root in an app's WEBSITE_LOAD_ROOT_CERTIFICATES whether an app on its plan has the root.
 
-    Certroll reports no problem about an unknown thumbprint in that setting.
+    Certroll reports no problem about an unknown thumbprint in WEBSITE_LOAD_ROOT_CERTIFICATES.
     """
     hosted = replace(site(), environment=EnvironmentRef("s", "rg", "ase"), windows_code=True, plan="/plans/one")
     mate = replace(hosted, ref=site_ref("api"))

@@ -139,7 +139,7 @@ def test_certificate_without_its_key_serves_no_host_name() -> None:
 def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[SiteRecord, ...]:
     """Return the sites' records after Azure refused to sync these imported certificates.
 
-    The function also checks that the journal has the records.
+    The function also checks that the journal has the same records.
     """
     clock, storage = ManualClock(), SmallStorage()
     ports_on(storage, clock).rollouts.begin(REF, rollout(*of))

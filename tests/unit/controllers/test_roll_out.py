@@ -115,8 +115,8 @@ def _run() -> Iterator[Callable[..., Outcome]]:
 def test_sites_are_recorded_before_the_first_write_and_sent_after_it(run: Callable[..., Outcome]) -> None:
     """Certroll records sites before its first write, and sends messages about the sites after the write.
 
-    If a run dies between record and message, the next run sends the messages. Certroll deletes certificates after it
-    has sent all messages.
+    If a run of Certroll dies after it recorded a site, the next run sends the message about the site. Certroll deletes
+    certificates after it has sent all messages about sites.
     """
     noting = Noting()
     outcome = run(noting, Plan((DELETE, SYNC, BIND)))
@@ -180,7 +180,7 @@ def test_sites_of_earlier_runs_are_sent_again_by_a_fresh_run_alone(
 ) -> None:
     """Only an event or a sweep makes Certroll send the messages for sites of earlier runs again.
 
-    A run that only continues after a wait would double the messages that are still in the queue.
+    A run after a mere wait sends no message again, because the first message may still be in the queue.
     """
     noting = Noting()
     run(noting, Plan(), snapshot(rollout=rollout(record(SiteState.PENDING))), is_fresh=is_fresh)

@@ -382,7 +382,7 @@ def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:
 def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) -> None:
     """An app that waits for the restart window has no claim on the restart budget.
 
-    A claim that a waiting app kept would expire before the restart window opens.
+    A claim of a waiting app on the restart budget would expire before the restart window opens.
     """
     opens = NOW + 2 * HOUR
     desk.intent = replace(APPLY, restart_window=RestartWindow.parse(f"daily {opens:%H:%M}-{opens + HOUR:%H:%M}"))

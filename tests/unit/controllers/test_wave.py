@@ -376,7 +376,7 @@ def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) 
 def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecutor) -> None:
     """When an operator reports the stop and start as done, started apps give up their claims on the restart budget.
 
-    The operator's report leaves apps that had answered unchanged, and excludes all other apps.
+    The report of a finished stop and start leaves apps that had answered unchanged, and excludes all other apps.
     """
     street = desk(pool, *(hosted(name) for name in "abc"))
     restart_claims, ports = street.run().ports.restart_claims, street.run().ports

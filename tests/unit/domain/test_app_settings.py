@@ -187,7 +187,7 @@ def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
     ],
 )
 def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
-    """Certroll reads the root list (the setting WEBSITE_LOAD_ROOT_CERTIFICATES) only as a list of roots."""
+    """Certroll reads WEBSITE_LOAD_ROOT_CERTIFICATES neither as a list of other certificates nor as a thumbprint."""
     seen = read(**{key: value, LOAD_LIST: f"{NEW},z"})
     assert seen.root_list == listed
     assert (seen.load_list, seen.pins, seen.odd_entries, seen.odd_roots) == ((NEW,), (), 1, odd)
@@ -201,7 +201,7 @@ def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...],
 def test_pins_are_read_in_a_stable_order() -> None:
     """Certroll reads WEBSITE_LOAD_CERTIFICATES first and then settings with a thumbprint, sorted by name.
 
-    The order of Azure's answer has no effect.
+    The order of app settings in Azure's answer has no effect.
     """
     values = {"Z": OLD, LOAD_LIST: FOREIGN, "A": f"/var/ssl/private/{NEW}.p12", "N": "1"}
     expected = (
@@ -420,7 +420,7 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
 def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None:
     """Certroll adds the new thumbprint to WEBSITE_LOAD_CERTIFICATES and removes superseded thumbprints.
 
-    Certroll keeps all other entries of the setting.
+    Certroll keeps all other entries of WEBSITE_LOAD_CERTIFICATES.
     """
     assert edited(LOAD_LIST, before, edit) == after
     assert edited(LOAD_LIST, after, edit) == after
@@ -460,7 +460,7 @@ def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit)
 def test_root_list_is_edited(before: str, edit: SettingEdit, after: str) -> None:
     """Certroll edits the root list (the setting WEBSITE_LOAD_ROOT_CERTIFICATES) like WEBSITE_LOAD_CERTIFICATES.
 
-    Certroll appends a root without a predecessor to the root list.
+    Certroll appends a root without a predecessor to WEBSITE_LOAD_ROOT_CERTIFICATES.
     """
     for key in (ROOT_LIST, ROOT_LIST.lower()):
         assert edited(key, before, edit) == after
@@ -521,7 +521,7 @@ def test_pin_is_edited(before: str, after: str) -> None:
 def test_pin_is_never_emptied() -> None:
     """Certroll leaves a setting with a thumbprint unchanged if the edit adds no thumbprint.
 
-    An empty value of such a setting has no meaning.
+    An app setting that should name a certificate has no meaning if its value is empty.
     """
     assert edited("PIN", OLD, SettingEdit("PIN", None, (OLD,), NEW)) == OLD
 

@@ -132,7 +132,7 @@ def test_apps_are_listed_anew_for_news_alone(
 def test_listing_marks_the_roots_that_are_there() -> None:
     """When Certroll lists the apps of an environment, it marks each present root as seen and reopens the record.
 
-    Certroll keeps the time at which it saw a root first.
+    Certroll keeps the time at which it first saw a root in an environment.
     """
     noted = (SEEN, NotedRoot(OLD, BEFORE), NotedRoot(NEWER, BEFORE))
     before = EnvironmentRecord(ASE, noted, BEFORE, BEFORE, BEFORE, revision="7")
@@ -176,7 +176,7 @@ def test_apps_are_done_for_roots_that_were_there(record: EnvironmentRecord, done
 def test_app_comes_into_a_new_state() -> None:
     """The record of a stopped or started app keeps the time of its state and the probe's result.
 
-    The record shortens the detail of the state.
+    The record of a stopped or started app shortens the detail of the app's state.
     """
     app = AppRestart(WaveApp(site_ref(), "plan"), AppRestartState.PENDING, BEFORE, "as it was", answered=True)
     assert app.site == site_ref()

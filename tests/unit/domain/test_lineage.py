@@ -39,7 +39,7 @@ SELF_SIGNED = facts(self_signed=True)
     ],
 )
 def test_stale_is_what_is_older_and_nothing_else(seen: Lineage, thumbprint: Thumbprint | None, *, stale: bool) -> None:
-    """A thumbprint is stale only if every version that has the thumbprint is older than the current version."""
+    """A version's thumbprint is stale only if every version with that thumbprint is older than the current version."""
     assert seen.is_stale(thumbprint) is stale
 
 
@@ -199,8 +199,8 @@ def judged(
 ) -> tuple[list[str], str | None, Reason | None, list[str]]:
     """Judge three versions of a vault certificate with these facts.
 
-    Return the versions whose facts were read, the current version, and the reason against the newest version. Return
-    as a fourth value the versions that keep their facts.
+    Return the versions whose facts were read, the current version, and the reason against the newest version. Return as
+    a fourth value the versions that keep their facts.
     """
     versions = tuple(replace(v, enabled=on) for v, on in zip((V3, V2_GOOD, V1_GOOD), enabled, strict=True))
     by_name = dict(zip(("v3", "v2", "v1"), said, strict=False))

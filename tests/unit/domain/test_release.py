@@ -26,7 +26,7 @@ def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
 def test_nothing_is_let_go_while_an_app_is_taken_back(state: RollState) -> None:
     """While Certroll restores an app's old settings, a release changes nothing and tells the operator to wait.
 
-    The record of that app alone has the app's last good values.
+    Only the record of the restored app has the app's last good values.
     """
     seen = rollout(FAILED, rolls=(BACK, roll(state, site="z")))
     with pytest.raises(Conflict, match="z is being taken back; release the hold when that is done"):
@@ -37,7 +37,7 @@ def test_nothing_is_let_go_while_an_app_is_taken_back(state: RollState) -> None:
 def test_sites_that_failed_count_as_unproven(state: SiteState) -> None:
     """After a release, failed sites count as unproven and no longer stop the rollout.
 
-    The record of a released site still tells what Certroll saw before.
+    The record of a released site still names the failure that Certroll saw before.
     """
     seen = replace(FAILED, state=state)
     told = f"released at {NOW:%Y-%m-%d %H:%M} UTC; before: it serves another certificate"
@@ -55,7 +55,7 @@ def test_detail_of_a_released_site_fits_into_the_journal() -> None:
 def test_operator_is_told_where_the_version_was_let_go() -> None:
     """The answer to a release names the apps that Certroll tries again.
 
-    An app that another run recorded meanwhile keeps its record and is not named.
+    An app that another run recorded during the release keeps its record and is not named.
     """
     other = roll(RollState.ROLLED_BACK, site="c")
     assert Release((BACK, other), (FAILED,)).sites((BACK,)) == (BACK.site, FAILED.site)

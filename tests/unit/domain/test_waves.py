@@ -157,7 +157,7 @@ def test_what_is_kept_is_named_in_order() -> None:
 def test_what_is_down_takes_the_place_of_others() -> None:
     """An app that restarts for another reason counts towards the limit of apps that Certroll may stop together.
 
-    Such an app also keeps the other apps of its `certroll-group` running.
+    An app that restarts for another reason keeps the other apps of its `certroll-group` running.
     """
     apps = [app(A, "g"), app(B, "g"), app(C)]
     assert next_wave(apps, [A, B, C], MaxUnavailable(2), [A]) == (C,)

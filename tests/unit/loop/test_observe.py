@@ -46,7 +46,7 @@ ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/Plans/providers/Microsoft.We
 def test_dates_may_matter_of_current_private_versions(lineages: list[Lineage], private: set[Thumbprint]) -> None:
     """Certroll reads upload dates only for a current version that is not from a public authority.
 
-    Only such a version may have to be uploaded again.
+    Certroll may have to upload a version again only if the version is not from a public authority.
     """
     assert Targets.of(iter(lineages)).private == private
 

@@ -105,7 +105,7 @@ def mentioning(*thumbprints: Thumbprint) -> object:
 
 @pytest.mark.parametrize("kept", [OURS, THEIRS], ids=["one of our own", "one that people uploaded"])
 def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> None:
-    """Certroll deletes a superseded uploaded certificate thirty days after its last user moved away."""
+    """If the operator allows it, Certroll deletes a superseded upload thirty days after its last user moved away."""
     (step,) = judged(over(kept))
     assert step == Step(DeleteCertificate(kept, (site_ref(),)), Reason.SUPERSEDED)
 
@@ -247,7 +247,7 @@ OF_ONE_SITE = CopyRef.of_site(site_ref(), OURS.ref.name, public=False)
 def test_public_certificate_of_a_site_goes_as_well() -> None:
     """Certroll deletes an old public certificate of a site although another site names its thumbprint.
 
-    The deletion requires that the site has the new version as a public certificate.
+    Certroll deletes a site's old public certificate only if the site has the new version as a public certificate.
     """
     others = (named(), replace(named(site="api"), mentioned=frozenset({OLD})))
     seen = over(PUBLIC, NEW_PUBLIC, sites=(site(), site("api")), settings=others)
@@ -318,7 +318,7 @@ def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None
 
 
 def test_hidden_things_are_named_in_their_order() -> None:
-    """Certroll names the same unreadable resource in each run, whatever the order in which Azure lists them."""
+    """Certroll names the same unreadable resource in each run, whatever the order in which Azure lists resources."""
     spots = tuple(blind_spot(subject=f"site {letter}") for letter in "zmak")
     (skip,) = judged(over(blind_spots=spots))
     assert isinstance(skip, Skip)
@@ -402,7 +402,7 @@ def test_public_certificate_of_a_site_that_is_gone_is_judged() -> None:
 def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:
     """The waiting time before a deletion starts when Certroll sees that an app stopped using the certificate.
 
-    The waiting time also counts for an app that Certroll has not edited.
+    The waiting time before a deletion also counts for an app that Certroll has not edited.
     """
     proven = roll(RollState.VALIDATED, at=NOW - HOUR, replaces=(), proven=(OLD,))
     seen = over(settings=(named(NEW),), rollout=replace(PROVEN, rolls=(proven,)))
@@ -435,7 +435,7 @@ def test_so_many_go_at_a_time() -> None:
 def test_older_ones_do_not_wait_for_the_newest() -> None:
     """Certroll deletes an upload that was superseded long ago, although a newer version has just come.
 
-    Certroll keeps the upload of the last good version.
+    Certroll keeps the uploaded certificate of the last good version.
     """
     three = lineage(version(), old_version(), replace(old_version("v0", OLDER), created=NOW - 100 * DAY), current=0)
     older = replace(OURS, ref=replace(OURS.ref, name="certroll-older"), thumbprint=OLDER)

@@ -73,7 +73,7 @@ def test_root_stays_where_no_version_is_good() -> None:
 
 
 def test_old_root_goes_when_nothing_needs_it() -> None:
-    """Certroll deletes the old root thirty days after the last app was stopped and started for the new root."""
+    """If the operator allows it, Certroll deletes the old root thirty days after the last app was started."""
     assert proposed(over()) == [Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED)]
 
 
@@ -223,14 +223,14 @@ def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
     ],
 )
 def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
-    """Certroll considers only roots of older versions for deletion, and only in the environments that the tag names."""
+    """Certroll deletes only roots of older versions, and only in the App Service Environments that the tag names."""
     assert proposed(seen) == []
 
 
 def test_so_many_go_at_a_time() -> None:
     """Certroll deletes at most the configured number of roots in a run.
 
-    A root that stays for another reason does not count towards that number.
+    A root that Certroll keeps for another reason does not count towards the limit of deletions in a run.
     """
     olds = tuple(root(f"old-{number}", OLDER if number % 2 else OLD) for number in (2, 0, 3, 1))
     kept = root("kept", environment=OTHER_ASE)

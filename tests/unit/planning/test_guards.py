@@ -229,7 +229,7 @@ def sync(old: WebspaceCertificate) -> Plan:
 
 
 def test_sync_that_takes_cover_away_is_refused() -> None:
-    """Certroll refuses a sync that would leave host names uncovered, and names these host names.
+    """Well before the old certificate ends, Certroll refuses a sync that would leave host names uncovered.
 
     A sync moves all host names that the imported certificate serves to the new version.
     """
@@ -531,7 +531,7 @@ ON: Tags = (("Certroll ", "on"),)
 def test_site_that_opted_out_is_spared(seen: Snapshot, refused: list[str]) -> None:
     """Certroll writes nothing to a site with the tag `certroll: off` and its slots.
 
-    A slot whose own tag says otherwise is an exception.
+    Certroll may write to a slot of such a site if the slot's own tag allows writes.
     """
     skips = refusals(opted_out.guard, BOTH, seen)
     assert [str(skip.site) for skip in skips] == refused
@@ -654,7 +654,7 @@ def test_own_site_is_not_restarted(slot: str | None) -> None:
     ],
 )
 def test_other_work_goes_on(step: Step, intent: Intent) -> None:
-    """Certroll refuses only restarts, and only of its own site."""
+    """The guard of Certroll's own site refuses only restarts, and only of that site."""
     assert refusals(own_site.guard, Plan((step,)), snapshot(), intent) == []
 
 
@@ -669,7 +669,7 @@ def test_other_work_goes_on(step: Step, intent: Intent) -> None:
     ],
 )
 def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
-    """Certroll refuses a sync in a webspace with an unreadable resource, and names the resource and the missing role.
+    """Certroll usually refuses a sync in a webspace with an unreadable resource, and names the missing role.
 
     A sync could move host names that Certroll cannot see.
     """
@@ -763,7 +763,7 @@ def test_retirement_is_not_hurried() -> None:
     ],
 )
 def test_what_needs_no_whole_view_goes_on(step: Step, spot: BlindSpot) -> None:
-    """Certroll refuses only steps that could harm a resource that it cannot see."""
+    """Because of an unreadable resource, Certroll refuses only steps that could harm the resource."""
     assert refusals(incomplete_view.guard, Plan((step,)), snapshot(blind_spots=(spot,))) == []
 
 
@@ -871,7 +871,7 @@ def test_root_makes_nothing_live() -> None:
 
 
 def test_refused_sync_brings_nothing() -> None:
-    """A refused step brings no certificate into the App Service webspace for the steps after it."""
+    """A refused step brings no certificate into the App Service webspace for the steps after that step."""
     nowhere = Step(UpdateBinding(binding(), NEWER, WEST), Reason.STALE_THUMBPRINT)
     seen = refusals(thumbprint_not_live.guard, Plan((nowhere, nowhere)), snapshot())
     assert [skip.reason for skip in seen] == [Reason.NOT_LIVE, Reason.NOT_LIVE]
@@ -936,7 +936,7 @@ def test_what_changes_nothing_that_is_served_has_no_stage(step: Step) -> None:
 
 
 def test_other_webspaces_wait_for_the_proof() -> None:
-    """Other App Service webspaces wait until the first webspace is proven, and the refusal gives the latest time."""
+    """Other webspaces wait until the first one is proven or for a time, and the refusal gives the latest time."""
     seen = two_webspaces(rollout(record(SiteState.PENDING)))
     detail = (
         "rg-westeuropewebspace goes first; the others follow when the version is proven there, "

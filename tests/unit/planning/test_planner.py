@@ -122,7 +122,7 @@ def test_second_plan_is_empty(seen: Snapshot) -> None:
 
 
 def test_blind_spot_stops_a_sync_and_what_needs_it() -> None:
-    """Certroll syncs nothing in a webspace with an unreadable resource, and binds nothing that the webspace lacks."""
+    """Certroll usually syncs nothing in a webspace with an unreadable resource, and binds nothing missing there."""
     assert reasons(planner.plan(snapshot(blind_spots=(blind_spot(),)), APPLY)) == {
         "rg-westeuropewebspace": Reason.INCOMPLETE_VIEW,
         "shop": Reason.NOT_LIVE,
@@ -143,7 +143,7 @@ def test_observing_shows_the_whole_plan() -> None:
 
 
 def test_stages_hold_back_copies_and_bindings() -> None:
-    """Certroll changes no certificate and no binding of other webspaces before the first webspace is proven."""
+    """Certroll changes other webspaces only after the first webspace is proven or its waiting time is over."""
     plan = planner.plan(two_webspaces(), APPLY)
     assert {step.action.webspace for step in plan.steps} == {site().webspace}
     assert [skip.reason for skip in plan.skips] == [Reason.AWAITING_FIRST_STAGE] * 3
@@ -220,7 +220,7 @@ def test_refused_newest_version_stops_syncs_and_what_needs_them() -> None:
 def test_most_telling_reason_is_given(seen: Snapshot, intent: Intent, given: Reason) -> None:
     """Certroll gives the most lasting of several reasons that stop a binding.
 
-    The operator would meet that reason even if the other reasons were gone.
+    The most lasting reason against a binding would remain even if the other reasons were gone.
     """
     plan = planner.plan(seen, intent)
     assert plan.steps == ()

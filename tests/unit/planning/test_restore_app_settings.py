@@ -112,9 +112,9 @@ def test_list_that_is_edited_anyway_is_edited_once() -> None:
 
 
 def test_two_pins_of_one_version_are_loaded_once() -> None:
-    """If two restored settings name one thumbprint, Certroll adds it to each spelling of the load list only once.
+    """If two restored settings name one thumbprint, WEBSITE_LOAD_CERTIFICATES gets the thumbprint only once.
 
-    The load list is the setting WEBSITE_LOAD_CERTIFICATES.
+    Certroll adds a restored thumbprint to each spelling of the setting WEBSITE_LOAD_CERTIFICATES.
     """
     spellings = "website_load_certificates", "Website_Load_Certificates", LOAD_LIST, "WEBSITE_load_certificates"
     lists = *((key, NEW) for key in spellings), ("A", NEW), ("PIN", NEW)

@@ -129,7 +129,8 @@ def test_pin_comes_back_to_what_can_be_loaded(
 ) -> None:
     """For a setting with a thumbprint, Certroll records the value to which it restores the setting after a failure.
 
-    That value is the last good version if the app loads it, and otherwise the setting's old version.
+    The restored thumbprint is the last good version's if the app loads that version, and otherwise the setting's old
+    one.
     """
     (edit,) = (edit for edit in edits(world(settings, copies=copies)) if edit.key == "PIN")
     assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)
@@ -365,7 +366,7 @@ def test_every_contested_thumbprint_is_named() -> None:
 def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expected: SettingEdit) -> None:
     """In an app with a record for the update, Certroll replaces exactly the thumbprints of the record.
 
-    Certroll made the record when it read the whole webspace.
+    Certroll made the app's record when it read the whole webspace.
     """
     assert edits(world(named(OLD, OLDER), rolls=(record,))) == (expected,)
 

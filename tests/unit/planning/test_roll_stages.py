@@ -443,7 +443,7 @@ EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 
 
 def test_what_waits_is_refused() -> None:
-    """Certroll lets only the first app of all settings updates, restarts and refreshes go.
+    """Before a first proof, Certroll lets only the first of all settings updates, restarts and refreshes go.
 
     Certroll keeps the refusals of earlier guards.
     """

@@ -166,7 +166,7 @@ def proposed(seen: Snapshot) -> tuple[list[tuple[SettingEdit, ...]], list[Skip]]
     ],
 )
 def test_root_list_is_rolled_like_a_load_list(settings: SiteSettings, edits: tuple[SettingEdit, ...]) -> None:
-    """Certroll adds the new root next to the old root in WEBSITE_LOAD_ROOT_CERTIFICATES, unless it is there."""
+    """Certroll adds a missing new root next to the old root in WEBSITE_LOAD_ROOT_CERTIFICATES."""
     found, skips = proposed(world(settings))
     assert found == ([edits] if edits else [])
     assert skips == []
@@ -316,9 +316,9 @@ def test_root_list_keeps_nothing_in_the_webspace() -> None:
     ],
 )
 def test_old_root_is_retired(where: Site, edits: tuple[SettingEdit, ...]) -> None:
-    """If a tag asks for it, Certroll removes the old root from both lists of an app that uses the new root.
+    """If a tag asks for the removal, Certroll removes the old root from both lists of an app with the new root.
 
-    The lists are WEBSITE_LOAD_CERTIFICATES and WEBSITE_LOAD_ROOT_CERTIFICATES.
+    WEBSITE_LOAD_CERTIFICATES and WEBSITE_LOAD_ROOT_CERTIFICATES are the two lists of an app.
     """
     settings = listing(OLD, NEW, loaded=(OLD, NEW))
     asking = replace(where, tags=(("certroll-retire", "on"),))
@@ -379,7 +379,7 @@ def test_root_list_is_taken_back(
 ) -> None:
     """The inverse edits restore the last good value of WEBSITE_LOAD_ROOT_CERTIFICATES.
 
-    If Certroll created that setting, the inverse edits remove the setting.
+    If Certroll created WEBSITE_LOAD_ROOT_CERTIFICATES in an app, the inverse edits remove the setting.
     """
     record = roll(RollState.FAILED, edits=edits)
     rest = {FOREIGN}  # thumbprint that is live for all settings except the root list
@@ -544,7 +544,7 @@ def test_live_for_a_root_list(
 def test_refusal_says_where_a_root_is_missing() -> None:
     """The refusal names the App Service plan if the plan lacks a root of WEBSITE_LOAD_ROOT_CERTIFICATES.
 
-    For any other setting, the refusal names the webspace that lacks the certificate.
+    For settings other than WEBSITE_LOAD_ROOT_CERTIFICATES, the refusal names the webspace.
     """
     seen = world(listing(OLD), copies=())
     for edit, where in (
@@ -571,7 +571,7 @@ def test_key_is_asked_for_where_there_was_one_alone() -> None:
 
 
 def test_root_that_comes_later_is_waited_for() -> None:
-    """Certroll updates an app only if its App Service plan has the root, or if a planned step uploads the root."""
+    """Certroll adds a root to WEBSITE_LOAD_ROOT_CERTIFICATES only if the app's plan has the root or will get it."""
     seen, step = world(listing(OLD), copies=OLD_ALONE), rolling(listing(OLD), NEXT_TO)
     (skip,) = not_its_turn.guard(Plan((step,)), seen, APPLY).skips
     assert skip.reason is Reason.AWAITING_FIRST_STAGE
@@ -618,7 +618,7 @@ def test_version_that_is_expired_is_no_root() -> None:
 def test_what_is_no_root_still_rolls_elsewhere() -> None:
     """If the version is no root, Certroll leaves WEBSITE_LOAD_ROOT_CERTIFICATES out of an app's settings update.
 
-    Certroll gives the reason, and updates the other settings of the app.
+    If the version is no root, Certroll gives the reason and updates the other settings of the app.
     """
     loaded = SettingEdit(LOAD_LIST, NEW, (), OLD)
     settings = listing(OLD, loaded=(OLD,))
@@ -693,7 +693,7 @@ def test_what_was_begun_and_taken_out_counts_as_undone(before: RollRecord, undon
 def test_what_is_fought_over_is_left_for_a_day() -> None:
     """If another writer removed Certroll's new WEBSITE_LOAD_ROOT_CERTIFICATES twice, Certroll waits for a day.
 
-    Both removals have to be within 24 hours.
+    Certroll waits for a day only if both removals were within 24 hours.
     """
     before = replace(roll(RollState.VALIDATED, replaces=(), undone=(NOW - CONTEST_WINDOW / 2,)), wants_root=True)
     found, (skip,) = proposed(world(listing(), tags=ASKED, rolls=(before,)))
@@ -703,7 +703,7 @@ def test_what_is_fought_over_is_left_for_a_day() -> None:
 def test_overlap_that_people_made_is_asked() -> None:
     """Certroll probes an app without a record whose WEBSITE_LOAD_ROOT_CERTIFICATES names the old and the new root.
 
-    Certroll does not probe an app for that reason where App Service ignores the setting.
+    Where App Service ignores WEBSITE_LOAD_ROOT_CERTIFICATES, Certroll does not probe an app for its roots.
     """
     assert has_unrecorded(world(listing(OLD, NEW)), Plan(), APPLY)
     assert not has_unrecorded(world(listing(OLD, NEW), sites=(LINUX,)), Plan(), APPLY)
@@ -851,7 +851,7 @@ def test_who_shares_a_root_is_named(
 ) -> None:
     """Certroll names the apps of a plan that trust a root only because another app names the root.
 
-    The other app names the root in the setting WEBSITE_LOAD_ROOT_CERTIFICATES.
+    An app names a root in the setting WEBSITE_LOAD_ROOT_CERTIFICATES.
     """
     found = sharing(world(*settings, sites=sites, tags=tags))
     assert [(skip.subject, skip.reason, skip.detail.partition(" may trust")[0]) for skip in found] == (
@@ -921,7 +921,7 @@ def test_plan_mates_are_of_one_plan() -> None:
 def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:
     """A settings update keeps the last good of two old roots, and removes the other root.
 
-    Certroll removes the other root once the last good root is proven.
+    A settings update removes an older root once the last good root is proven.
     """
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(

@@ -176,7 +176,7 @@ def test_every_trait_is_in_the_table() -> None:
 
 @pytest.mark.parametrize(("action", "_"), TABLE, ids=name_of)
 def test_every_action_is_performed_by_a_run(action: Action, _: dict[str, Any]) -> None:
-    """Each action on a site either restarts the app or writes a binding, so that one of the two runs performs it."""
+    """An action on a site either restarts the app or writes a binding, so that one of two kinds of run performs it."""
     assert action.restarts_site is (action.phase is Phase.APP)
     assert (action.binds is not None) is (action.phase is Phase.BINDING)
     assert (action.site is not None) is (action.phase in {Phase.APP, Phase.BINDING})
@@ -196,7 +196,7 @@ def test_public_certificate_for_root_lists_has_to_be_a_root() -> None:
 def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
     """Certroll checks a version only as a root if the app names it only in WEBSITE_LOAD_ROOT_CERTIFICATES.
 
-    `without_roots` leaves an update of that setting alone unchanged.
+    `without_roots` leaves an update of WEBSITE_LOAD_ROOT_CERTIFICATES alone unchanged.
     """
     roll = replace(ROLL, edits=(TRUSTING,))
     assert answers(roll)["cases"] == [(Use.ROOT, None)]

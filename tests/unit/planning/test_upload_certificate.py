@@ -317,7 +317,7 @@ def test_root_is_missed_where_servers_trust_by_it(
 
 
 def test_full_webspace_takes_no_more() -> None:
-    """Certroll uploads nothing into an App Service webspace with a thousand certificates, and names the next step."""
+    """Certroll uploads nothing for a whole webspace that has a thousand certificates, and names the next step."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(999))
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many)), APPLY)
     assert isinstance(skip, Skip)
