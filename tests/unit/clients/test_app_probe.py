@@ -448,7 +448,7 @@ def test_proxy_that_refuses_fails_without_its_password(monkeypatch: pytest.Monke
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # Binding the port keeps other processes from listening on it.
+        deaf.bind(("127.0.0.1", 0))  # While the test binds the port, no other process can listen on the port.
         monkeypatch.setenv("HTTPS_PROXY", f"http://plum:pear@127.0.0.1:{deaf.getsockname()[1]}")
         result = ask()
     assert result == ProbeResult(

@@ -249,7 +249,7 @@ def test_release_lets_only_what_failed_go() -> None:
 
 
 def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
-    """An operator's release of a stopped version leaves other stopped certificates and versions as they are."""
+    """An operator's release of one stopped version does not release other stopped versions or certificates."""
     there = journal()
     there.rollouts.begin(OTHER_REF, rollout(record(SiteState.FAILED)))
     past = there.settings_rolls.put_roll(REF, replace(roll(RollState.ROLLED_BACK), version="v1"))

@@ -224,7 +224,7 @@ def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "direct.invalid")
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # Binding the port keeps other processes from listening on it.
+        deaf.bind(("127.0.0.1", 0))  # While the test binds the port, no other process can listen on the port.
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{deaf.getsockname()[1]}")
         for address in (ADDRESS, "direct.invalid"):

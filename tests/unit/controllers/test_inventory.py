@@ -84,7 +84,7 @@ def rows(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_app_is_told_with_all_that_it_names(told: Told) -> None:
-    """Certroll logs one line per app, with each certificate it names, the setting, and the certificate's age."""
+    """Certroll logs one line per app, with each certificate that the app names, the setting, and the age."""
     led = VaultReference("LED", REF, None, "v1"), VaultReference("FIXED", OTHER_REF, "v7", "v7")
     settings = replace(named(OLD, NEW, pins={"PIN": OLD}, led=led, everything=True))
     assert told.report(settings) == [

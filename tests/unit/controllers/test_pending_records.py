@@ -131,7 +131,7 @@ def public() -> WebspaceCertificate:
 
 
 def test_certificate_without_its_key_serves_no_host_name() -> None:
-    """Certroll does not expect a host name to show a public certificate, because it has no private key."""
+    """Certroll does not expect a host name to show a public certificate, because that has no private key."""
     (found,) = recorded(snapshot(copies=(copy(), public()), sites=(site(),)))
     assert found.copies == (copy().ref,)
 

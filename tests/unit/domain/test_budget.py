@@ -9,7 +9,7 @@ HALF = MaxUnavailable(50, percent=True)
 
 
 def test_limit_counts_in_all_and_on_each_plan() -> None:
-    """A percentage limit counts the running apps: those of the whole environment, and those on each plan."""
+    """A percentage limit counts the running apps of the whole environment, and the running apps on each plan."""
     assert limits(HALF, ["front", "back", "front", "front", "front"]) == (2, {"front": 2, "back": 1})
     assert limits(MaxUnavailable(3), ["front", "back"]) == (3, {"front": 3, "back": 3})
 

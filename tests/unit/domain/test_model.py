@@ -46,7 +46,7 @@ def test_fleet_is_found_by_what_is_asked() -> None:
 
 
 def test_fleet_that_was_looked_into_is_the_same() -> None:
-    """Two equal fleets of sites stay equal after one of them has built its lookup tables."""
+    """Two equal fleets of sites stay equal after one fleet has built its lookup tables."""
     seen, other = Fleet(NOW, (site(),)), Fleet(NOW, (site(),))
     assert seen.site(site_ref()) == site()
     assert seen == other

@@ -268,7 +268,7 @@ def test_site_is_read_from_its_id(resource_id: str, ref: SiteRef) -> None:
     ],
 )
 def test_tampered_site_is_refused(resource_id: str) -> None:
-    """Certroll refuses a resource id as a site's id if it names anything other than a site or slot."""
+    """Certroll refuses a resource id as a site's id if the id names anything other than a site or slot."""
     with pytest.raises(InvalidNameError, match="is not"):
         SiteRef.parse(resource_id)
 

@@ -248,7 +248,7 @@ def test_verification_due_says_when_it_renews() -> None:
 
 
 def test_own_date_of_the_next_renewal_wins() -> None:
-    """Certroll prefers the renewal date that Azure announces to the date that it computes itself."""
+    """Certroll prefers the renewal date that Azure announces to the renewal date that Certroll computes."""
     announced = replace(NEAR, next_auto_renewal=NOW + timedelta(days=3))
     assert announced.renews_at == NOW + timedelta(days=3)
     assert NEAR.renews_at == NOW + timedelta(days=18)
@@ -283,7 +283,7 @@ def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None
 def test_certificate_that_ends_well_before_its_order_has_another_one(before: timedelta, *, another: bool) -> None:
     """If an order ends more than a day after its certificate, Certroll expects another certificate of the order.
 
-    Authorities round the end dates of a certificate and its order, so that they may differ by a day.
+    The end dates of a certificate and its order may differ by a day, because authorities round end dates.
     """
     assert GOOD.expires is not None
     order = replace(GOOD, auto_renew=False, certificate_ends=GOOD.expires - before)

@@ -94,7 +94,7 @@ def proposed(seen: Snapshot) -> list[Step | Skip]:
     ],
 )
 def test_root_is_put_where_the_tag_asks_for_it(roots: tuple[RootCertificate, ...]) -> None:
-    """Certroll adds the current root to a named environment that lacks it, and keeps the environment's other roots."""
+    """Certroll adds the current root to a named environment without that root, and keeps its other roots."""
     assert proposed(asked(*roots)) == [Step(ADD, Reason.ROOT_MISSING)]
 
 
@@ -255,7 +255,8 @@ def test_version_that_is_good_is_put() -> None:
 def test_root_is_noted_before_it_is_put() -> None:
     """Certroll records the root in the journal before the write, so a crash loses no knowledge of the root.
 
-    Certroll adds no root if it cannot write the record. Certroll records no root that the environment already has.
+    Certroll adds no root if Certroll cannot record the root in the journal. Certroll records no root that the
+    environment already has.
     """
     clock, azure, environment_records = (
         ManualClock(),

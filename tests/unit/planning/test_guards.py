@@ -257,7 +257,7 @@ def test_sync_that_takes_cover_away_is_refused() -> None:
 def test_end_of_the_old_certificate_outweighs_lost_cover(left: timedelta | None, *, refused: bool) -> None:
     """Certroll allows a sync shortly before the old certificate ends, although host names lose their cover.
 
-    The uncovered host names would fail at the end of the old certificate anyway.
+    The uncovered host names would fail anyway when the old certificate ends.
     """
     plan, seen = losing(None if left is None else NOW + left)
     assert bool(refusals(version_unfit.guard, plan, seen)) is refused
@@ -358,7 +358,7 @@ def test_certificate_is_judged_by_what_it_is_brought_for(
 def test_only_a_root_is_put_where_apps_trust_it(new: CertificateFacts, reason: Reason | None, detail: str) -> None:
     """Certroll checks a root certificate only as a root, and refuses a certificate that is no root.
 
-    Certroll allows the deletion of old root certificates in each of the tested cases.
+    Certroll allows the deletion of old root certificates even if the new version is unfit.
     """
     skips = refusals(version_unfit.guard, Plan((ADD_ROOT, DELETE_ROOT)), renewed(new))
     assert skips == ([Skip(ADD_ROOT.subject, reason, detail)] if reason else [])
@@ -531,7 +531,7 @@ ON: Tags = (("Certroll ", "on"),)
 def test_site_that_opted_out_is_spared(seen: Snapshot, refused: list[str]) -> None:
     """Certroll writes nothing to a site with the tag `certroll: off` and its slots.
 
-    Certroll may write to a slot of such a site if the slot's own tag allows writes.
+    Certroll may write to a slot of an opted-out site if the slot's own tag allows writes.
     """
     skips = refusals(opted_out.guard, BOTH, seen)
     assert [str(skip.site) for skip in skips] == refused
@@ -719,7 +719,7 @@ def test_blind_spot_elsewhere_stops_nothing(seen: Snapshot) -> None:
 def test_end_of_the_old_certificate_outweighs_a_blind_spot(left: timedelta | None, *, refused: bool) -> None:
     """Certroll syncs a certificate in spite of an unreadable resource if the old certificate is about to end.
 
-    Azure itself would sync the imported certificate within a day.
+    Azure itself would sync an imported certificate within a day.
     """
     old = copy(not_after=None if left is None else NOW + left)
     seen = snapshot(copies=(old,), blind_spots=(blind_spot(),))
@@ -1053,7 +1053,7 @@ def test_hold_does_not_stop_what_protects() -> None:
 def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
     """Certroll preserves old versions and restores last good values in every webspace without waiting for another.
 
-    Updates of app settings wait for each other in an order of their own.
+    A guard of its own decides the order in which Certroll updates the settings of apps.
     """
     elsewhere = Step(KeepSuperseded(REF, old_version(), copy("k", webspace=NORTH), farm(NORTH)), KEEP.reason)
     rolled = Step(RollAppSettings(named(OLD, site="north-1"), (), NORTH), ROLL.reason)

@@ -85,7 +85,7 @@ TAKEN = [
 def test_name_that_is_taken_is_not_overwritten(seen: WebspaceCertificate) -> None:
     """Certroll does not overwrite another certificate that has the name of the import.
 
-    The refusal names the tag with which the operator can choose another name.
+    The refusal of an import names the tag with which the operator can choose another name.
     """
     service = RecordingAppService(copies=[seen])
     with pytest.raises(Rejected, match="certroll-import-name"):

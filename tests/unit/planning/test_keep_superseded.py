@@ -317,7 +317,7 @@ def test_webspaces_of_one_group_do_not_share_a_name() -> None:
 def test_name_that_is_taken_elsewhere_is_not_used() -> None:
     """Certroll does not use a name that a certificate of another App Service webspace has.
 
-    Certroll plans with the name if the certificate with that name is in the same webspace.
+    Certroll plans with a name that a certificate of the same webspace has.
     """
     elsewhere = replace(KEPT, webspace=EAST)
     assert names(snapshot(settings=OLD_APP, copies=(copy(), elsewhere))) == [(WEST.name, suffixed(WEST.name))]

@@ -87,7 +87,7 @@ def test_bindings_that_lag_behind_a_synced_copy_are_moved() -> None:
 
 
 def test_projected_world_is_the_wished_one() -> None:
-    """The plan gives imported certificates and bindings the new version, and keeps each binding's type and address."""
+    """The plan gives imported certificates and stale bindings the new version, and keeps types and addresses."""
     ip_based = binding("ip.contoso.com", ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
     names = facts("*.contoso.com")
     seen = snapshot(lineage=lineage(version(facts=names), old_version()), bindings=(binding(), ip_based))
@@ -363,7 +363,7 @@ def test_app_is_restarted_once(seen: Snapshot, reasons: list[Reason]) -> None:
 def test_most_telling_reason_is_given_for_an_app(seen: Snapshot, intent: Intent, given: Reason) -> None:
     """Certroll gives the most lasting of several reasons that stop an app.
 
-    The operator would meet that reason even if the other reasons were gone.
+    The most lasting reason against an app's step would remain even if the other reasons were gone.
     """
     plan = planner.plan(seen, intent)
     assert [skip.reason for skip in plan.skips if skip.site] == [given]

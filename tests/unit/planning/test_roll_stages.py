@@ -157,7 +157,7 @@ def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, 
 def test_first_app_is_where_most_is_proven(sites: tuple[Site, ...], intent: Intent, first: str) -> None:
     """Certroll first updates a running app that is not Certroll's own and whose probe can prove the most.
 
-    Certroll updates the slots of the first app before the app itself.
+    Certroll updates the settings of a first app's slots before those of the app itself.
     """
     assert going(world(sites=sites), intent=intent) == [first]
     assert going(world(sites=sites[::-1]), intent=intent) == [first]
@@ -191,7 +191,7 @@ ASIDE = roll(RollState.DEFERRED, site="a", broken_before=True)
 def test_app_that_was_set_aside_is_not_first() -> None:
     """If an app was broken before its settings update, Certroll updates another app first.
 
-    Certroll updates the broken app together with the rest.
+    Certroll updates an app that was broken before together with the rest of the apps.
     """
     assert going(world(ASIDE)) == ["b"]
     assert going(world(ASIDE, roll(RollState.VALIDATED, site="b"))) == ["a", "b", "c"]
@@ -263,7 +263,7 @@ WAITING, FAR = [state for state in RollState if state not in {RollState.DEFERRED
 def test_rest_follows(first: RollRecord, end: timedelta, *, opens: bool) -> None:
     """The other apps follow a proven first app at once, and an app without proof after its waiting time.
 
-    The other apps follow sooner if the old certificate is about to end.
+    The other apps follow the first app sooner if the old certificate is about to end.
     """
     seen = world(first, end=end)
     assert going(seen, site_ref("b"), site_ref("c")) == (["b", "c"] if opens else [])

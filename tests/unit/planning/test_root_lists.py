@@ -184,7 +184,7 @@ def test_root_list_is_rolled_like_a_load_list(settings: SiteSettings, edits: tup
 def test_root_that_nobody_has_is_replaced(copies: tuple[WebspaceCertificate, ...], edit: SettingEdit) -> None:
     """An app trusts the old and the new root if both are public certificates on its plan.
 
-    Otherwise the new root replaces the old root in the app's WEBSITE_LOAD_ROOT_CERTIFICATES.
+    If no app of the plan has the old root, the new root replaces the old root in WEBSITE_LOAD_ROOT_CERTIFICATES.
     """
     sites = (hosted(), hosted("api"), hosted("far", plan=OTHER_PLAN))
     assert proposed(world(listing(OLD), copies=copies, sites=sites))[0] == [(edit,)]

@@ -157,7 +157,7 @@ def test_projection_without_facts_keeps_the_names() -> None:
 def test_sync_puts_the_copy_as_it_was_read() -> None:
     """Certroll sends the PUT of the imported certificate unchanged and once.
 
-    Certroll then waits until Azure shows the new version.
+    After the PUT of an imported certificate, Certroll waits until Azure shows the new version.
     """
     tagged = replace(STALE, tags=(("team", "web"),))
     case = performing(tagged, SYNCED)

@@ -210,7 +210,7 @@ def test_each_webspace_of_an_environment_gets_its_own() -> None:
 def test_what_cannot_be_uploaded_again_is_refused(seen: Snapshot, reason: Reason, words: str) -> None:
     """Certroll refuses to upload again if the App Service webspace is full, shows no plan, or the owner is unclear.
 
-    The refusal of the second upload names the next step.
+    The refusal of a second upload of the same version names the next step.
     """
     (skip,) = upload_again.propose(seen, APPLY)
     assert isinstance(skip, Skip)

@@ -218,7 +218,7 @@ class TwoSecrets(RecordingVault):
 def test_upload_that_lost_its_intermediates_is_refused() -> None:
     """Certroll refuses to upload a version without intermediates if the version in use has its whole chain.
 
-    Clients would not trust the shorter chain.
+    TLS clients would not trust a chain that lost its intermediates.
     """
     azure = RecordingAppService(copies=[GONE])
     vault = TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", WITH_ROOT))
@@ -348,7 +348,7 @@ def test_site_gets_its_own_though_its_webspace_has_one() -> None:
 def test_webspaces_of_one_group_get_names_of_their_own() -> None:
     """Certroll gives two uploads in App Service webspaces of one resource group different names.
 
-    The second upload would otherwise replace the first.
+    A second upload of the same name would replace the first upload.
     """
     old = UPLOADED, replace(UPLOADED, ref=replace(UPLOADED.ref, name="north"), webspace=NORTH)
     first, second = upload_certificate.propose(snapshot(copies=old), APPLY)
