@@ -189,13 +189,13 @@ def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> 
     ],
 )
 def test_error_has_resource_status_and_code_as_fields(error: SdkError, status: int | None, code: str) -> None:
-    """Code that handles an Azure error reads the resource, the status and Azure's code from fields of the error."""
+    """Code that handles an error reads the resource, the status and Azure's code from fields, not from the message."""
     found = translated(error)
     assert (found.what, found.status, found.code) == (WHAT, status, code)
 
 
 def test_denial_names_the_cure() -> None:
-    """The message for a denied request names the role to grant; messages for other errors name no role."""
+    """Only the message for a denied request names the role that the operator has to grant."""
     remedy = "grant the identity Reader"
     for status in (401, 403):
         refused = answer(status, arm("AuthorizationFailed", "No."))
