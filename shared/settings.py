@@ -61,7 +61,10 @@ class Connection(BaseSettings):
     @field_validator("table_uri")
     @classmethod
     def _storage_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Raise ValueError if no storage account is set. A check of one field is reported with all other problems."""
+        """Raise ValueError if no storage account is set.
+
+        Certroll reports a failed check of one field together with all other problems.
+        """
         given = info.data
         by_address = given.get("blob_uri") and given.get("queue_uri") and value
         if not (given.get("storage") or given.get("storage_account") or by_address):
@@ -189,7 +192,7 @@ class Settings(Connection):
 
 
 def load_settings() -> Settings:
-    """Return all settings. Raises SettingsInvalid, which names every problem and never a secret value."""
+    """Return all settings. Raises SettingsInvalid, which names every problem and no secret value."""
     return _load(Settings)
 
 
@@ -241,7 +244,7 @@ def parse_object_id(text: str) -> str:
 
 
 def parse_switch(text: str) -> bool:
-    """Return True for on, true or 1, and False for off, false or 0, in any case. Raises ValueError."""
+    """Return True for on, true or 1, and False for off, false or 0, in upper or lower case. Raises ValueError."""
     switch = _SWITCH.get(text.strip().lower())
     if switch is None:
         raise ValueError("write on or off")

@@ -1,1 +1,1 @@
-"""Every controller uses these modules to observe the fleet, perform steps, prove the result and report."""
+"""Every controller uses these modules to observe the fleet, perform steps, prove the result and report findings."""

@@ -1,4 +1,4 @@
-"""Define a run: the ports and settings that it works with, and the time at which it must end."""
+"""Define a run: the ports and settings that a run works with, and the time at which the run must end."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -39,6 +39,6 @@ class Run:
         return self.ports.clock.now()
 
     def check_time(self) -> None:
-        """Raise OutOfTime if the run may begin no new work."""
+        """Raise OutOfTime if the run has too little time left to begin new work."""
         if self.now() >= self.ends_at:
             raise OutOfTime("the time of this run is over; another run continues the work")

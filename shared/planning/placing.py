@@ -1,4 +1,4 @@
-"""Decide which webspace gets a new version first."""
+"""Decide which webspace (App Service's place for certificates) gets a new version first."""
 
 from collections import Counter
 
@@ -12,7 +12,8 @@ def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace |
     """Return the webspace that gets the version first, as recorded or else as chosen from the plan.
 
     Certroll prefers a webspace with a binding or an app, because only bindings and apps can prove the version. Certroll
-    takes the webspace of its own site last. Else it takes the webspace with the fewest bindings to move.
+    chooses the webspace of its own site last. Among equal webspaces, Certroll chooses the webspace with the fewest
+    bindings to move.
     """
     if snapshot.rollout.first is not None:
         return snapshot.rollout.first

@@ -1,4 +1,4 @@
-"""Build the plan from a snapshot. All functions here are pure: they use no I/O and no clock."""
+"""Build the plan from a snapshot. The functions of the planner are pure: they use no I/O and no clock."""
 
 from functools import reduce
 

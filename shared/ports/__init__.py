@@ -1,4 +1,4 @@
-"""Define all that Certroll reads and writes outside of itself, as protocols that shared/clients implements."""
+"""Define what Certroll reads and writes outside of itself, as protocols that shared/clients implements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -14,10 +14,10 @@ from shared.telemetry import event
 
 
 def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered: bool = False) -> Outcome:
-    """Bring one vault certificate's current version a step further through the fleet.
+    """Bring the current version of one vault certificate a step further through the fleet.
 
-    `redelivered` is True if the run of an earlier delivery died. Certroll then sends each recorded site its message
-    again.
+    `redelivered` is True if Certroll died while it handled an earlier delivery of the message. After a redelivery,
+    Certroll sends the message of each recorded site once more.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
     if foreign := refuse_foreign(run, message.ref):
@@ -29,7 +29,8 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # Azure refused to list the fleet, so Certroll cannot plan. A refused write raises no error here.
+    # Azure refused to list the fleet, so Certroll cannot plan. A write that Azure refused raises no error in this
+    # function.
     except (Denied, Rejected) as error:
         outcome = Stalled(REFUSALS[type(error)], str(error))
         run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))

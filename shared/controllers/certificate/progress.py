@@ -19,7 +19,7 @@ from shared.ports.storage import Lease
 
 @dataclass(frozen=True, slots=True)
 class RolloutRun:
-    """One run for one version of a vault certificate, as the input of each phase of the rollout."""
+    """One run that rolls out one version of a vault certificate, as the input of each phase of the rollout."""
 
     run: Run
     lease: Lease
@@ -39,15 +39,15 @@ class RolloutRun:
         return self.snapshot.lineage.ref
 
     def perform(self, steps: Iterable[Step]) -> Performed:
-        """Perform the steps, and return the steps that Azure refused or did not answer."""
+        """Perform the steps of the plan, and return the steps that Azure refused or did not answer."""
         return perform_each(self.run, self.lease, self.ref, steps)
 
     def report(self, refused: Iterable[Skip]) -> None:
-        """Record the refused steps as findings."""
+        """Record the steps that Azure refused as findings (reported problems)."""
         report_skips(self.run.ports.findings, self.ref, refused, self.run.now())
 
     def send(self, sites: Iterable[SiteRef]) -> None:
-        """Put a message for each site on the queue."""
+        """Put a message for each site on the queue `sites`."""
         send_sites(self.run, self.ref, sites)
 
 
@@ -70,13 +70,13 @@ class Progress:
         return replace(self, skips=(*self.skips, *performed.refused), unanswered=unanswered)
 
     def after_copies(self, performed: Performed, records: tuple[SiteRecord, ...]) -> "Progress":
-        """Return the progress after Certroll wrote the copies of one webspace, with the records of its sites."""
+        """Return the progress after Certroll wrote the certificates of one webspace, with the records of its sites."""
         stopped = self.stopped.union(skip.subject for skip in performed.refused)
         return replace(self.after(performed), rollout=_merged(self.rollout, records), stopped=stopped)
 
 
 def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:
-    """Return the rollout with the given records in place of its earlier records of the same sites."""
+    """Return the rollout with the given records of sites in place of earlier records of the same sites."""
     renewed = {record.site for record in records}
     others = tuple(record for record in rollout.records if record.site not in renewed)
     return replace(rollout, records=(*others, *records))

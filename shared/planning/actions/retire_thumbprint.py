@@ -1,4 +1,4 @@
-"""Take superseded versions out of an app's lists if an operator sets the tag `certroll-retire: on`."""
+"""Take superseded versions out of an app's list settings if an operator sets the tag `certroll-retire: on`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from shared.planning.plan import Skip, Step, View
 
 @dataclass(frozen=True, slots=True)
 class RetireThumbprint(SettingsChange):
-    """Take superseded thumbprints out of the lists of one app.
+    """Take superseded thumbprints out of the list settings of one app.
 
     The write of the shorter lists restarts the app once more.
     """
