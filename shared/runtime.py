@@ -1,7 +1,7 @@
 """Build the settings, ports and threads of the process when a function first needs them.
 
-A bad setting does not stop Azure from indexing the functions. If a setting is bad, each run raises SettingsInvalid,
-which names all problems.
+A bad setting of Certroll does not stop Azure from indexing the functions. If a setting is bad, each run raises
+SettingsInvalid, which names all problems.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +50,8 @@ class Runtime:
     def bare_run(self) -> Run:
         """Return a run without the operators' settings, which can complete pending starts even if a setting is bad.
 
-        A changed setting restarts the Function App. A bad setting must not keep stopped apps down after such a restart.
+        A changed setting restarts the Function App. A bad setting must not keep stopped apps down after the Function
+        App restarts.
         """
         try:
             ports = self.ports

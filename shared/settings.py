@@ -40,7 +40,7 @@ Window = Annotated[RestartWindow | None, NoDecode]
 class Connection(BaseSettings):
     """The settings by which Certroll reaches Azure.
 
-    These settings let Certroll start stopped apps even if other settings are bad.
+    The settings that say how to reach Azure let Certroll start stopped apps even if other settings are bad.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -197,7 +197,10 @@ def load_settings() -> Settings:
 
 
 def load_connection() -> Connection:
-    """Return the settings by which Certroll reaches Azure. Raises SettingsInvalid if one of these settings is bad."""
+    """Return the settings by which Certroll reaches Azure.
+
+    Raises SettingsInvalid if one of the settings for reaching Azure is bad.
+    """
     return _load(Connection)
 
 
@@ -234,7 +237,10 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_object_id(text: str) -> str:
-    """Return an object id of Entra in lower case. Raises ValueError, also for a known application id."""
+    """Return an object id of Entra in lower case.
+
+    Raises ValueError if the value is no object id, and for a known application id.
+    """
     lowered = text.strip().lower()
     if not _OBJECT_ID.fullmatch(lowered):
         raise ValueError("give an object id, as `az ad sp show --id APPLICATION --query id -o tsv` prints it")

@@ -40,9 +40,10 @@ def address_of(fleet: Fleet, binding: Binding, inbound: str | None = None) -> st
     """Return the address at which App Service itself serves the host name.
 
     Certroll does not look the host name up in public DNS, because public DNS may point at a CDN in front of the site.
-    `inbound` is the address of the site's internal environment. Only the virtual network resolves the host names of
-    such an environment. If a site has an IP-based binding, App Service serves its SNI bindings under `sni.` and its
-    default host name (Azure docs, "Secure a custom DNS name", remap records for IP based SSL).
+    `inbound` is the address of the site's internal environment. Only the virtual network of an internal App Service
+    Environment resolves the environment's host names. If a site has an IP-based binding, App Service serves its SNI
+    bindings under `sni.` and its default host name (Azure docs, "Secure a custom DNS name", remap records for IP based
+    SSL).
     """
     if binding.virtual_ip is not None:
         return binding.virtual_ip

@@ -14,8 +14,8 @@ VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICA
 def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
     """Return the outcome for a message that names a vault outside of CERTROLL_VAULTS, or None for any other message.
 
-    An attacker may have forged such a message, or Certroll sent it before an operator took the vault out of the
-    setting.
+    An attacker may have forged the message for an unknown vault, or Certroll sent the message before an operator took
+    the vault out of the setting.
     """
     if ref.vault in run.intent.vaults:
         return None

@@ -75,9 +75,9 @@ def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterabl
 def perform_each(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> Performed:
     """Perform the steps of the plan in order, and return the steps that Azure refused or did not answer.
 
-    A refused step does not stop the steps after it. If Azure does not answer the upload of a version that apps still
-    name, this function begins no further step, because a sync could remove that version. Raises LeaseLost or OutOfTime
-    between two steps.
+    After a step that Azure refused, Certroll performs the next steps all the same. If Azure does not answer the upload
+    of a version that apps still name, this function begins no further step, because a sync could remove that version.
+    Raises LeaseLost or OutOfTime between two steps if the run has lost its lease or has no time left.
     """
     return _in_order(run, lease, ref, steps, noted=NO_ANSWER)
 
@@ -99,7 +99,7 @@ def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[
             if put_off <= len(ahead):
                 ahead.append(step)
                 event("step.put_off", certificate=str(ref), subject=step.subject, detail=str(early))
-            else:  # Certroll could not do the step that must come before this step
+            else:  # Certroll could not do an earlier step that must come before this step
                 event("step.not_needed", certificate=str(ref), subject=step.subject, reason=step.reason)
             continue
         performed += done

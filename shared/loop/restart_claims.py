@@ -1,7 +1,8 @@
 """Limit how many apps of an App Service plan, and of an App Service Environment, restart at the same time.
 
 An app holds a claim on the restart budget of its plan, and of its environment, while the app may be down. Waves of apps
-(stopped together) and updates of app settings share the claims, so that both together keep to the limits.
+(stopped together) and updates of app settings share the claims on the restart budget, and so keep to the limits
+together.
 """
 
 from collections.abc import Iterable

@@ -31,7 +31,7 @@ class Run:
 
     @classmethod
     def start(cls, ports: Ports, intent: Intent, pool: Executor) -> "Run":
-        """Return a run that starts now and ends before the function time-out of ten minutes."""
+        """Return a run that starts now and has to end before the function time-out of ten minutes."""
         return cls(ports, intent, pool, ports.clock.now() + TIME_BUDGET)
 
     def now(self) -> datetime:

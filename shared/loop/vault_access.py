@@ -1,4 +1,4 @@
-"""Check whether a service of Azure has the rights on a vault that it needs, and report missing rights."""
+"""Check whether a service of Azure has the rights on a vault that the service needs, and report missing rights."""
 
 from collections.abc import Iterable
 

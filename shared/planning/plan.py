@@ -60,7 +60,7 @@ class SettingsWrite:
 class Traits(Protocol):
     """The questions of guards and controllers about an action, with the answers of most actions as defaults.
 
-    An action inherits from `Traits` and overrides the answers that differ. Guards and controllers never ask for the
+    An action inherits from `Traits` and overrides the answers that differ. Guards and controllers do not ask for the
     class of an action.
     """
 
@@ -81,7 +81,7 @@ class Traits(Protocol):
     def restarts_site(self) -> bool:
         """True if the action restarts the app.
 
-        Such an action needs a claim on the restart budget, an open restart window and the app's probe.
+        An action that restarts the app needs a claim on the restart budget, an open restart window and the app's probe.
         """
         return self.phase is Phase.APP
 
@@ -124,7 +124,7 @@ class Traits(Protocol):
         return None
 
     def without_roots(self) -> Self:
-        """Return the action without its edits of root lists; return it unchanged if no other edit is left."""
+        """Return the action without its edits of root lists. Return the action unchanged if it has no other edit."""
         return self
 
     def without_rebinding(self) -> Self | None:
@@ -160,7 +160,7 @@ class Action(Traits, Protocol):
         """Return the snapshot of what Azure will show after the action. This method is pure."""
 
     def perform(self, ports: Ports) -> bool:
-        """Read Azure, compare it with the plan, write once if still needed, and return True after a write.
+        """Read Azure, compare Azure's state with the plan, write once if still needed, and return True after a write.
 
         Raises Conflict if Azure's state differs from the state that the plan saw.
         """
@@ -175,7 +175,7 @@ class Step:
 
     @property
     def subject(self) -> str:
-        """The name of the changing resource, as text for people."""
+        """The name of the resource that the step changes, as text for operators."""
         return self.action.subject
 
     def without_rebinding(self) -> "Step | None":
@@ -189,10 +189,10 @@ class Skip:
     """A change that Certroll does not make, with the reason."""
 
     subject: str
-    """The name of the unchanged resource, as text for people."""
+    """The name of the unchanged resource, as text for operators."""
     reason: Reason
     detail: str
-    """The circumstances and the next step, as text for people."""
+    """The circumstances and the next step, as text for operators."""
     site: SiteRef | None = None
     """The site that the change would touch, None if it would touch no single site."""
 

@@ -30,7 +30,7 @@ from shared.ports.vault_rights import VaultRights
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All ports that a run uses."""
+    """All ports of a run, by which Certroll reaches Azure and its storage."""
 
     app_service: AppService
     environments: Environments

@@ -98,7 +98,7 @@ class Settings(Protocol):
         """Return the vault version that each Key Vault reference of a site has now, by the name of the setting."""
 
     def refresh_references(self, site: SiteRef) -> None:
-        """Make App Service fetch the Key Vault references of a site again."""
+        """Make App Service fetch the values of a site's Key Vault references again."""
 
 
 class Power(Protocol):

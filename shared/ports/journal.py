@@ -124,7 +124,10 @@ class DeadLetters(Protocol):
         """Record a message that failed for good, with the given cause or the cause from `note_cause`."""
 
     def get(self, queue: str, key: str) -> DeadLetter:
-        """Return a dead letter. Raises NotFound if the journal has no such dead letter."""
+        """Return a dead letter.
+
+        Raises NotFound if the journal has no such dead letter (message that failed for good).
+        """
 
     def forget(self, record: DeadLetter) -> None:
         """Delete the record of a dead letter after Certroll put its message back on the queue."""
@@ -140,9 +143,9 @@ class EnvironmentRecords(Protocol):
         """Return the record of an environment, an empty record if the journal does not know the environment."""
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
-        """Replace the stored record if its revision is unchanged, and return the record with its new revision.
+        """Replace the stored record if its revision is unchanged. Return the record with its new revision.
 
-        Raises Conflict if another run has replaced the record meanwhile.
+        Raises Conflict if another run has replaced the record in the meantime.
         """
 
     def change(

@@ -35,7 +35,10 @@ class ManagedCertificates(Protocol):
         """Read one certificate. Raises NotFound if Azure has not issued the managed certificate, or has deleted it."""
 
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
-        """Ask Azure for a managed certificate, and return the URL of the operation, empty if Azure is done."""
+        """Ask Azure for a managed certificate.
+
+        Return the URL of Azure's operation, or an empty text if Azure is done.
+        """
 
     def is_done(self, operation: str) -> bool:
         """Return True if Azure has finished the operation that issues a managed certificate.

@@ -44,7 +44,7 @@ class Queue(Protocol):
 
 
 class Retrier(Protocol):
-    """The only layer that retries calls to Azure. Retried work must read and compare before it writes."""
+    """The only layer of Certroll that retries calls to Azure. Retried work must read and compare before it writes."""
 
     def retry(self, work: Callable[[], Result]) -> Result:
         """Return the result of the work, and repeat the work while its error is worth a retry."""

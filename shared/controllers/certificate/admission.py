@@ -33,6 +33,8 @@ app time to see the finding.
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
     """Return the records to write for admitted apps, for contested apps, and for apps that already name both versions.
 
+    Admitted apps are apps whose settings Certroll may update now.
+
     In an overlap, an app's settings name the old and the new version of the vault certificate. The caller has removed
     the steps that Azure refused from the plan, so Certroll admits only apps whose webspace (App Service's place for
     certificates) holds the new version. Certroll admits an app that Azure refused earlier again only in a `fresh` run,
@@ -53,8 +55,8 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
 def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
     """Return True if an app without a record in the journal names the old and the new version.
 
-    An app without a record names both versions if the journal was lost, or if an operator added the new version by
-    hand.
+    If the journal has no record of an app with both versions, the journal was lost, or an operator added the new
+    version by hand.
     """
     return any(True for _ in _unrecorded(snapshot, plan, intent))
 
@@ -79,7 +81,7 @@ def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord 
 
     Return None while an earlier update of the app is unfinished.
 
-    `after` is the fleet as it will be after all steps of the plan that touch no site.
+    `after` is the fleet as Azure will show it after all steps of the plan that touch no site.
     """
     before = snapshot.rollout.roll_of(site)
     unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished(snapshot.now))

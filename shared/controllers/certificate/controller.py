@@ -29,8 +29,8 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # Azure refused to list the fleet, so Certroll cannot plan. A write that Azure refused raises no error in this
-    # function.
+    # Azure refused to list the fleet, so Certroll cannot build a plan. A write that Azure refused raises no error in
+    # this function.
     except (Denied, Rejected) as error:
         outcome = Stalled(REFUSALS[type(error)], str(error))
         run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))

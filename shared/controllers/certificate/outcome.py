@@ -86,7 +86,7 @@ def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
 
 
 def await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
-    """Return the wait for the sites and apps to which Certroll has sent messages.
+    """Return the wait for the sites and apps to which Certroll has sent queue messages.
 
     When Certroll finishes the last app that a vault certificate waits for, the next run of the vault certificate starts
     early.

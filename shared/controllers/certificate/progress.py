@@ -53,7 +53,10 @@ class RolloutRun:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a run. Each phase of the rollout takes a Progress and returns the next Progress."""
+    """The progress of a run.
+
+    Each phase of the rollout takes a `Progress` value and returns the next `Progress` value.
+    """
 
     rollout: Rollout
     """The records of the version as the journal has them now."""
@@ -62,7 +65,7 @@ class Progress:
     unanswered: tuple[AzureError, ...] = ()
     """The errors of the steps that Azure did not answer."""
     stopped: frozenset[str] = frozenset()
-    """The subjects of the copies that Azure did not write. Certroll admits no app that needs such a copy."""
+    """The certificates that Azure did not write. Certroll updates no app's settings to such a certificate."""
 
     def after(self, performed: Performed) -> "Progress":
         """Return the progress with the steps that Azure refused and the errors of steps without an answer."""

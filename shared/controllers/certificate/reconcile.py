@@ -32,8 +32,8 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     ref, now = message.ref, run.now()
     lineage = read_lineage(run, ref)
     # An operator deleted the vault certificate, or Key Vault refuses Certroll's request. Even without the vault
-    # certificate, Certroll finishes the apps whose settings it has begun to change. Certroll can judge these apps and
-    # restore their last good settings without Key Vault.
+    # certificate, Certroll finishes the apps whose settings it has begun to change. Certroll can judge apps with new
+    # settings and restore their last good settings without Key Vault.
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
     # Most secrets are passwords. The sweep reports each password in Key Vault that App Service imported as if the

@@ -51,7 +51,7 @@ def pending_records(
 
 
 def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
-    """Return the pending record with `last_good` and `at` of the record that an earlier run stored.
+    """Return the site's pending record with the fields `last_good` and `at` from the record that an earlier run stored.
 
     Without `last_good` and `at`, this run would record bindings that Certroll wrote as the original bindings, and the
     waiting time of the rollout stage would begin again.
@@ -91,7 +91,7 @@ def after_refusal(
 
 
 def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
-    """Return the records of the known sites to which a fresh run sends another message.
+    """Return the records of the known sites to which a fresh run (after an event or a sweep) sends another message.
 
     The queue may have lost the message of a pending site. An operator may have repaired a failed site, or a failed site
     may serve the new version by now.

@@ -77,8 +77,8 @@ def _roll_webspace(
     """
     uploads, steps = _upload_again(work, steps)
     records = pending_records(work.snapshot, work.current, webspace, steps, shown)
-    # If Certroll dies after the first write, Azure already shows the new version. The next run then learns only from
-    # these records which sites Certroll still has to prove.
+    # If Certroll dies after the first write, Azure already shows the new version. After such a crash, the next run
+    # learns only from the records of sites which sites Certroll still has to prove.
     work.run.ports.rollouts.begin(work.ref, replace(progress.rollout, records=records))
     copies = work.perform(step for step in steps if step.action.site is None)
     if copies.refused:
@@ -111,7 +111,10 @@ def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
 
 
 def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
-    """Store the records of the admitted apps, send a message to each app, and return the rollout with these records."""
+    """Store the records of the admitted apps, send a message to each app, and return the rollout with these records.
+
+    Admitted apps are apps whose settings Certroll may update now.
+    """
     ports = work.run.ports
     if apps or rollout.rolls:
         ports.rollouts.observed(work.ref, rollout, work.snapshot.now)

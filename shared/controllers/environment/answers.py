@@ -36,8 +36,8 @@ NOBODY = Thumbprint("")
 def ask_failed(wave_run: WaveRun) -> WaveRun:
     """Send the failed apps their probes once more, and return the run with the new states of these apps.
 
-    A failed app stops blocking the other apps if it passes its probe, or if it has the tag `certroll: off`. A failed
-    app still blocks the other apps if an operator stops it, or if Certroll cannot read it.
+    A failed app stops blocking the other apps if the app passes its probe, or has the tag `certroll: off`. A failed app
+    still blocks the other apps if an operator stops it, or if Certroll cannot read it.
     """
     failed = wave_run.in_state(AppRestartState.FAILED)
     return wave_run.record(wave_run.run.pool.map(partial(_held, wave_run), failed))

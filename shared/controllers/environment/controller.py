@@ -1,7 +1,9 @@
 """Stop and start each running app of an App Service Environment in waves, after Azure got a new root certificate.
 
-    is a recorded root there? ─▶ list the apps, in the journal ─▶ settle ─▶ wave: stop, start, probe ─▶ next wave … done
-                                                                              └── an app fails: no more waves, report
+```text
+is a recorded root there? ─▶ list the apps, in the journal ─▶ wait ─▶ wave: stop, start, probe ─▶ next wave … done
+                                                                        └── an app fails: no more waves, report
+```
 
 Only one run at a time works on an environment, and each run continues from the journal.
 shared/domain/environments/waves.py decides how many apps may be down at once. pending_starts.py makes sure that each
@@ -27,7 +29,10 @@ from shared.telemetry import event
 
 
 def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
-    """Stop and start the apps of an environment in as many waves as the time of the run allows."""
+    """Stop and start the apps of an environment in as many waves as the time of the run allows.
+
+    A wave is a set of apps that Certroll stops together.
+    """
     environment = message.environment
     try:
         with run.ports.leases.hold(f"environment {environment.resource_id}") as lease:

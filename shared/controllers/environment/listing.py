@@ -25,7 +25,8 @@ def list_apps(
 
     If a new root has arrived, or if an operator requested a stop and start, each running app becomes pending. If no
     root has arrived and no operator requested a stop and start, the apps keep their states. Certroll stores the apps
-    before the environment. After a crash between the two writes, the next run therefore lists the apps again.
+    before the environment. After a crash between the writes of the apps and of the environment, the next run lists the
+    apps again.
     """
     now, ref, new_round = run.now(), environment_record.environment, environment_record.has_news(there)
     fleet = observe_environment(run.ports, run.pool, ref, now)
@@ -107,7 +108,7 @@ def _known(before: AppRestart | None, now: AppRestart, *, as_new: bool = False) 
     """Return the app with the state from the journal.
 
     An app that was not in the last listing has started after the root came, so Certroll does not stop this app. With
-    `as_new`, an app that was not in the last listing keeps the state of `now`.
+    `as_new`, an app that was not in the last listing keeps the state of the record `now`.
     """
     if before is None and as_new:
         return now

@@ -1,12 +1,14 @@
 """Stop and start apps, with a record of each pending start, so that each stopped app starts even after a crash.
 
-    record the pending start ──▶ stop ──▶ seen stopped ──▶ start ──▶ seen running ──▶ complete
-                                               └── any error ──▶ start nevertheless
-                                                                     └── the process died ──▶ the timer starts the app
+```text
+record the pending start ──▶ stop ──▶ seen stopped ──▶ start ──▶ seen running ──▶ complete
+                                           └── any error ──▶ start nevertheless
+                                                                 └── the process died ──▶ the timer starts the app
+```
 
-A run holds the lease of the app from the stop to the start, so the timer takes over only from a run that died. If
-Azure's answer to a stop was lost, Azure may still stop the app later. While Azure may still carry out a lost stop, the
-start stays pending for some minutes.
+A run holds the lease of the app from the stop to the start. The timer therefore starts the app only if the run died or
+lost its lease. If Azure's answer to a stop was lost, Azure may still stop the app later. While Azure may still carry
+out a lost stop, the start stays pending for some minutes.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +40,7 @@ MINUTE, MOST_THREADS = 60, 8
 
 
 def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: AppRestart) -> AppRestart:
-    """Stop a running app, start it again, and return its new record, which is also stored.
+    """Stop a running app, start the app again, and store and return its new record.
 
     This function excludes an app that does not run from the waves. After any error with the stop, this function still
     tries to start the app, and raises the error. The start of the app stays pending until Certroll has seen the app
@@ -114,7 +116,7 @@ class _Stop:
         try:
             run.ports.app_service.stop(site)
         except (Denied, Rejected, NotFound, Throttled, SiteLocked):
-            raise  # Azure did not stop the site
+            raise  # Azure refused every stop request, so Azure did not stop the site
         except BaseException as doubt:
             self.doubts.append(doubt)
             raise
@@ -125,8 +127,8 @@ class _Stop:
 def complete_pending_starts(run: Run) -> None:
     """Start every app with a pending start whose lease is free, and report each app that Certroll could not start.
 
-    If Certroll cannot start an app, Certroll still starts the other apps. Each minute, this function begins with
-    another app. This function raises the errors of all apps together at the end.
+    If Certroll cannot start an app, Certroll still starts the other apps. Each minute, the timer begins with another
+    app. This function raises the errors of all apps together at the end.
     """
     starts = run.ports.pending_starts.all()
     first = int(run.now().timestamp() // MINUTE) % len(starts) if starts else 0
@@ -200,7 +202,10 @@ def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
 
 
 def _mark_started(run: Run, pending_start: PendingStart) -> None:
-    """Record a pending app as started if Certroll stopped the app after the root came. Such an app trusts the root."""
+    """Record a pending app as started if Certroll stopped the app after the root came.
+
+    Certroll records such a pending app as started, because an app that started after the root came trusts the root.
+    """
     record = run.ports.environment_records.of(pending_start.environment)
     known = (app for app in run.ports.app_restarts.of(pending_start.environment) if app.site == pending_start.site)
     for app in known:

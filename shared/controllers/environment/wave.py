@@ -123,7 +123,7 @@ def _give_back_unused(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> None:
 
 
 def _report_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...], began: datetime) -> None:
-    """Write the states of the apps of a wave into the log and the history."""
+    """Write the states of the apps of a wave (apps stopped together) into the log and the history."""
     run, sites = wave_run.run, {app.site for app in wave}
     states = {str(app.site): str(app.state) for app in wave_run.apps if app.site in sites}
     seconds = round((run.now() - began).total_seconds(), 1)
@@ -147,7 +147,7 @@ def _guarded(wave_run: WaveRun, app: AppRestart) -> Stopped:
 
 
 def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
-    """Read the app once more, and stop and start it if it still runs and Certroll may stop it."""
+    """Read the app once more. Stop and start the app if it still runs and Certroll may still stop it."""
     run, environment = wave_run.run, wave_run.environment
     with run.ports.leases.hold(f"site {app.site.resource_id}") as lease:
         try:

@@ -26,7 +26,7 @@ Message = TypeVar("Message", CertificateMessage, SiteMessage, EnvironmentMessage
 
 
 def on_certificate(run: Run, body: str, tries: int) -> None:
-    """Reconcile the vault certificate of a message.
+    """Reconcile the vault certificate that a message of the queue `certificates` names.
 
     `tries` is 1 at the first delivery of the queue message. If `tries` is higher than 1, the run of an earlier delivery
     died.
@@ -41,7 +41,7 @@ def on_certificate(run: Run, body: str, tries: int) -> None:
 
 
 def on_site(run: Run, body: str) -> None:
-    """Reconcile the site or slot of a message."""
+    """Reconcile the site or slot that a message of the queue `sites` names."""
 
     def work() -> None:
         message = SiteMessage.parse(body)

@@ -4,7 +4,9 @@ Azure renews a managed certificate 45 days before its end, while its prerequisit
 the dates of a managed certificate, so Certroll reads the dates from a TLS handshake (Azure docs, "Add and manage
 TLS/SSL certificates").
 
-    inspect ──▶ prerequisites ──▶ PUT (recorded before and after) ──202──▶ poll ──▶ bind, no thumbprint ──▶ handshake
+```text
+inspect ──▶ prerequisites ──▶ PUT (recorded before and after) ──202──▶ poll ──▶ bind, no thumbprint ──▶ handshake
+```
 """
 
 from shared.controllers.managed.inspection import SCOPE

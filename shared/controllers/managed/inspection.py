@@ -48,7 +48,7 @@ def host_inspection(binding: Binding, reason: Reason, detail: str) -> HostInspec
 def left_alone(binding: Binding, reason: Reason, detail: str) -> HostInspection:
     """Return the result for a host name that Certroll must not change.
 
-    The result for such a host name makes no finding (reported problem).
+    The result for a host name that Certroll must not change makes no finding (reported problem).
     """
     return replace(host_inspection(binding, reason, detail), left_alone=True)
 

@@ -107,8 +107,8 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
 def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
     """Send the request for a managed certificate, and return the operation that Azure began.
 
-    The operation is empty if Certroll does not know whether Azure received the request. Without an operation, Certroll
-    reads the managed certificate by its name.
+    The name of the operation is empty if Certroll does not know whether Azure received the request. Without an
+    operation, Certroll reads the managed certificate by its name.
     """
     try:
         return run.ports.managed.ask_for(ref, binding.host_name, place)

@@ -1,7 +1,9 @@
 """Read the sites, slots and certificates that matter for managed certificates, with few requests.
 
-    per subscription   certificates · sites · all slots with their tags           (one listing each)
-    per site           slots, if a slot may need or have a managed certificate    (one listing)
+```text
+per subscription   certificates · sites · all slots with their tags           (one listing each)
+per site           slots, if a slot may need or have a managed certificate    (one listing)
+```
 
 If no tag asks for a managed certificate and no webspace holds one, Certroll reads no slots of single sites.
 """
@@ -129,7 +131,8 @@ def _concerned(
     """Return the sites whose deployment slots Certroll has to read for managed certificates.
 
     Certroll reads the slots of a site if a tag of the site or of a slot asks for a managed certificate. Certroll also
-    reads the slots if the webspace of the site holds a managed certificate whose host name no site shows.
+    reads the slots if the webspace (App Service's place for certificates) holds a managed certificate whose host name
+    no site shows.
     """
     asking = {ref.production for ref, tags in slots if is_on(MANAGED.value_in(tags))}
     with_slots = {ref.production for ref, _ in slots}

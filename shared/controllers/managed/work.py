@@ -17,7 +17,7 @@ from shared.loop.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A run for managed certificates, with its view of the fleet and a cache of the answers of Azure and DNS."""
+    """A run for managed certificates, with what Certroll saw in Azure and a cache of the answers of Azure and DNS."""
 
     run: Run
     view: View

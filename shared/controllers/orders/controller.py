@@ -1,8 +1,9 @@
 """Report what operators must do for purchased certificates, and request renewals if CERTROLL_ORDER_ACTIONS allows it.
 
 Azure renews an order of a purchased certificate, and writes the new certificate into the vault as a new version of a
-secret. Certroll then rolls out this new version of the secret like any other version. Certroll records each request to
-an order before sending the request. After a crash, Certroll therefore buys no certificate twice.
+secret. Certroll rolls out the renewed certificate's new version of the secret like any other version. Certroll records
+each request to an order before sending the request. After a crash, the record of a request to an order keeps Certroll
+from buying a certificate twice.
 """
 
 from collections.abc import Callable

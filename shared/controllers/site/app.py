@@ -65,7 +65,7 @@ class App:
 
 
 def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
-    """Observe the app, build the plan for it, and return both as an App."""
+    """Observe the app, build the plan for the app, and return both as an `App`."""
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
     wanting_root = frozenset({record.site} if record.wants_root else ())
@@ -92,7 +92,7 @@ def settling_after(app: App, state: RollState) -> Outcome:
 
 
 def restart_limits(run: Run, record: RollRecord) -> Limits:
-    """Return the limits under which the app claims a restart.
+    """Return the limits on restarts under which Certroll claims a restart of the app.
 
     If the app's record names no restart budget of an environment, only the limit of the App Service plan applies.
     """

@@ -47,7 +47,7 @@ def _carry_to_site(
 ) -> Outcome:
     """Observe the site, write its bindings as planned, and wait until Azure shows the bindings.
 
-    Then prove the bindings with TLS handshakes.
+    After that, prove the bindings of the site with TLS handshakes.
     """
     snapshot = _observed(run, lineage, record)
     plan = _plan_of_site(run, snapshot, record)

@@ -83,7 +83,7 @@ def _not_restored(app: App, skip: Skip) -> Outcome:
 def _is_believed(app: App) -> bool:
     """Return True if Azure has shown the same few app settings for an hour.
 
-    Record which few settings Azure shows at the first such read.
+    At the first such read, record which few settings of the app Azure shows.
     """
     record, now = app.record, app.run.now()
     left = _names_left(app)

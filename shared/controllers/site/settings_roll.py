@@ -105,7 +105,7 @@ def _nothing_to_write(app: App) -> Outcome:
 def _refused(app: App, skip: Skip) -> Outcome:
     """Return the outcome for an app whose settings Certroll may not write now.
 
-    Only a closed restart window makes Certroll keep the app waiting here.
+    Only a closed restart window makes Certroll wait with the settings of this app.
     """
     if skip.reason is Reason.OUTSIDE_WINDOW:
         give_back_restart(app.run, app.lineage, app.record)

@@ -20,7 +20,8 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     """Put each vault certificate that has work on the queue `certificates`, and return the results.
 
     Certroll observes the fleet once for all vault certificates. If Certroll fails with one vault certificate, Certroll
-    still inspects the others. This function raises the errors of all vault certificates together at the end.
+    still inspects the other vault certificates. This function raises the errors of all vault certificates together at
+    the end.
     """
     vaults, environment_records = run.intent.vaults, run.ports.environment_records.all()
     refs, errors = in_vaults(run)

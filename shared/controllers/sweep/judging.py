@@ -112,6 +112,6 @@ def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
 
 
 def _opens_soon(run: Run, plan: Plan) -> bool:
-    """Return True if a step waits for a restart window that opens soon, which the next sweep might miss."""
+    """Return True if a step waits for a restart window that opens in the next four hours."""
     closed = any(skip.reason is Reason.OUTSIDE_WINDOW for skip in plan.skips)
     return closed and until_open(run) - run.now() <= LONGEST_PAUSE

@@ -1,7 +1,7 @@
 """Log which certificates the app settings of each app name, and report thumbprints to which no certificate belongs.
 
-Any app setting whose value is 40 hex digits looks like a thumbprint, but may be a password. Certroll therefore logs the
-value only if a vault or App Service has a certificate with this thumbprint.
+Any app setting whose value is 40 hex digits looks like a thumbprint, but may be a password. Certroll logs the value of
+such a setting only if a vault or App Service has a certificate with this thumbprint.
 """
 
 from collections.abc import Iterable, Mapping

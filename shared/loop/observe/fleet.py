@@ -1,19 +1,21 @@
 """Observe the parts of the fleet that matter for given vault certificates, or one App Service Environment.
 
-    per subscription   certificates · sites · plans · sites that have slots        (listings)
-    per site           the site's own certificates, if the site is on a Flex Consumption plan
-    if a tag names an environment: App Service Environments per subscription, and the roots of each named environment
-                                     │
-    only in webspaces that hold a wanted copy, and for sites that a tag names:
-                       slots of each site that has slots · sites of each plan
-                       app settings of each site and slot                          (one read each)
-                       public certificates of a target, and of a site whose load list names a certificate that its
-                       webspace does not hold
-    only for vault certificates that may be roots, in App Service Environments:
-                       slots and app settings of each Windows code app
-                       public certificates of all apps of a plan, if a root list on the plan names the root or is to
-    only if an App Service Environment has uploads of a current version that no public authority issued:
-                       the time of each upload                                     (one listing per subscription)
+```text
+per subscription   certificates · sites · plans · sites that have slots        (listings)
+per site           the site's own certificates, if the site is on a Flex Consumption plan
+if a tag names an environment: App Service Environments per subscription, and the roots of each named environment
+                                 │
+only in webspaces that hold a wanted certificate, and for sites that a tag names:
+                   slots of each site that has slots · sites of each plan
+                   app settings of each site and slot                          (one read each)
+                   public certificates of a named site, and of a site whose load list names a certificate that its
+                   webspace does not hold
+only for vault certificates that may be roots, in App Service Environments:
+                   slots and app settings of each Windows code app
+                   public certificates of all apps of a plan, if a root list on the plan names the root or is to
+only if an App Service Environment has uploads of a current version that no public authority issued:
+                   the time of each upload                                     (one listing per subscription)
+```
 
 An app can use a thumbprint only inside the webspace (App Service's place for certificates) that holds the certificate,
 so Certroll reads other webspaces no further. Azure's listings silently omit each site that the identity may not read.
@@ -93,8 +95,8 @@ def _public_certificates(
 
     Note sites that only the list of their plan names as blind spots (something that Certroll could not read).
 
-    If the root list of one app names a certificate, all apps of the App Service plan trust the certificate. Therefore,
-    if an app needs a root certificate, this function reads the public certificates of all apps on its plan.
+    If the root list of one app names a certificate, all apps of the App Service plan trust the certificate. If an app
+    needs a root certificate, this function reads the public certificates of all apps on the app's plan.
     """
     seen, read = tuple(site for site, _ in sites), {named.site: named for named in settings}
     near = tuple(site for site in seen if scope.is_near(site))

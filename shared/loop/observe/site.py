@@ -56,7 +56,7 @@ def observe_tags(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, .
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
     """Return one site or slot, and the certificates in App Service that it can use.
 
-    Raises NotFound if the site is gone.
+    Raises NotFound if Azure no longer has the site or slot.
     """
     site, bindings = app_service.site(ref)
     sites: tuple[Site, ...] = (site,)

@@ -50,7 +50,7 @@ class Targets:
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
         """Return True if the root list of an app (WEBSITE_LOAD_ROOT_CERTIFICATES) names a version that may be a root.
 
-        Return True also if a tag asks for such a root list.
+        Return True also if a tag asks for a root list (WEBSITE_LOAD_ROOT_CERTIFICATES) with this vault object.
         """
         listed = settings.root_list if settings is not None else ()
         return site.supports_root_list and (site.ref.name in self.wanting_root or not self.roots.isdisjoint(listed))
@@ -71,7 +71,8 @@ class Scope:
     """The part of the fleet in which Certroll reads slots and app settings.
 
     An app can use a thumbprint only inside the webspace (App Service's place for certificates) that holds the
-    certificate. Certroll therefore reads no app settings of most sites in webspaces without a wanted certificate.
+    certificate. Certroll reads no app settings of most sites in webspaces (App Service's places for certificates)
+    without a wanted certificate.
     """
 
     targets: Targets
@@ -112,7 +113,10 @@ class Scope:
         return self.is_near(site) or self.is_hosted(site)
 
     def subscriptions(self, subscriptions: tuple[str, ...], sites: Iterable[Site]) -> tuple[str, ...]:
-        """Return the subscriptions with resources of this scope, or all if a tag names a site or a webspace."""
+        """Return the subscriptions with resources of this scope.
+
+        Return all subscriptions if a tag names a site or a webspace.
+        """
         if self.targets.anywhere:
             return subscriptions
         listing = (site.ref for site in sites if self.may_list_roots(site))

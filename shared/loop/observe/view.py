@@ -1,4 +1,7 @@
-"""Read many resources of Azure in parallel, and note each resource that Azure did not show as a blind spot."""
+"""Read many resources of Azure in parallel.
+
+Note each resource that Azure did not show as a blind spot (something that Certroll could not read).
+"""
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor
@@ -232,7 +235,7 @@ def _most_silent(subjects: int, *, one_answers: bool) -> int:
 def _lacking(
     sites: tuple[Site, ...], settings: tuple[SiteSettings, ...], certificates: tuple[WebspaceCertificate, ...]
 ) -> Iterable[Site]:
-    """Return the sites whose load lists name a thumbprint that their webspaces do not hold.
+    """Return the sites whose load lists (WEBSITE_LOAD_CERTIFICATES) name a thumbprint that their webspaces lack.
 
     A thumbprint that the webspace does not hold may be the thumbprint of a public certificate of the site.
     """

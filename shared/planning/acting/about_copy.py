@@ -13,7 +13,7 @@ from shared.ports import Ports
 class AboutCopy(Traits):
     """An action on one certificate in App Service. Either a webspace shares the certificate, or one site alone has it.
 
-    Certroll performs the action on the certificate before it changes any site. Therefore `site` is None even if one
+    Certroll performs the action on the certificate before it changes any site. The field `site` is None even if one
     site alone has the certificate.
     """
 
@@ -48,7 +48,7 @@ class AboutCopy(Traits):
 
 
 def read_copy(ports: Ports, ref: CopyRef) -> WebspaceCertificate | None:
-    """Read a certificate of App Service, and return None if Azure has no certificate of that name."""
+    """Read a certificate of App Service. Return None if Azure has no certificate of that name."""
     try:
         return ports.app_service.certificate(ref)
     except NotFound:

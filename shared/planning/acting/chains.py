@@ -22,8 +22,8 @@ def is_asked(lineage: Lineage) -> bool:
 def brings_chain(copy: WebspaceCertificate) -> bool:
     """Return True if the upload is so late that the servers of the environment know its chain.
 
-    A certificate that Certroll uploaded, or that App Service imported, always counts as late enough. An upload without
-    a date counts as early.
+    A certificate that Certroll uploaded, or that App Service imported, always counts as late enough. An uploaded
+    certificate without a date counts as early.
     """
     return not copy.uploaded or (copy.created is not None and copy.created >= CHAINS_ADDED_SINCE)
 

@@ -49,7 +49,7 @@ PROPOSALS: tuple[Propose, ...] = (
     roll_app_settings.propose,
     # Take older thumbprints out of the list settings of an app that carries `certroll-retire: on`.
     retire_thumbprint.propose,
-    # Restart an app that loads every certificate and carries `certroll-restart: on`.
+    # Restart an app that loads every certificate of its webspace and carries `certroll-restart: on`.
     restart_site.propose,
     # Make App Service fetch the newest version for the Key Vault references of an app.
     refresh_references.propose,

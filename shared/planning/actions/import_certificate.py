@@ -1,7 +1,7 @@
 """Import a vault certificate into each place that the tag `certroll-import-to` names and that lacks the certificate.
 
-A place is a webspace (App Service's store of certificates), or a site that has certificates of its own. Certroll then
-syncs the imported certificate with each new version, and never deletes the imported certificate.
+A place is a webspace (App Service's store of certificates), or a site that has certificates of its own. Certroll syncs
+the imported certificate with each new version, and never deletes the imported certificate.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
     webspace: Webspace
     site: SiteRef | None
-    """The site, None if the whole webspace shares the copy."""
+    """The site, None if the whole webspace shares the imported certificate."""
     plan: ServerFarm
     """An App Service plan of the webspace, which the import must name."""
 
@@ -49,7 +49,7 @@ class ImportCertificate(AboutCopy):
     version: CertificateVersion
     lineage: Lineage
     vault_id: str | None
-    """The resource id of the vault, None if no imported copy of the fleet names it."""
+    """The resource id of the vault, None if no imported certificate of the fleet names the vault."""
     app_service: Principal
     """The service principal by which App Service reads the vault."""
     is_staged: ClassVar[bool] = False

@@ -1,9 +1,9 @@
 """Upload an old version that app settings still name before a sync replaces that version in the imported certificate.
 
 If Certroll does not sync an imported certificate, Azure syncs the certificate within 24 hours. A sync replaces the
-imported certificate in place. An app that names the old thumbprint would then start without its certificate. Certroll
-therefore uploads the old version under a name of its own, so that the webspace holds the old and the new version
-together.
+imported certificate in place. After a sync without that upload, an app that names the old thumbprint would start
+without its certificate. Certroll uploads the old version under a name of its own, so that the webspace (App Service's
+place for certificates) holds both versions.
 """
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class KeepSuperseded(UploadCertificate):
     """
 
     held_by: CopyRef | None = None
-    """The imported copy that holds the version now, None if no copy holds it."""
+    """The imported certificate that holds the version now, None if none holds the version."""
     is_staged: ClassVar[bool] = False
     protects: ClassVar[bool] = True
 
@@ -108,7 +108,8 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
     wanted: set[Thumbprint | None] = set(imported) if unread else set()
     current = {lineage.current.thumbprint} if lineage.current and lineage.refusal else set[Thumbprint]()
     for settings in (settings.without_roots for settings in snapshot.settings_in(webspace)):
-        wanted |= settings.named & (imported | current)  # Azure syncs even a newest version that Certroll refuses
+        # Azure syncs even a newest version of the vault certificate that Certroll refuses
+        wanted |= settings.named & (imported | current)
         listed = settings.loads_everything or (lineage.current and lineage.current.thumbprint in settings.load_list)
         if not listed:
             wanted |= set(named_stale(snapshot, settings)[:1])

@@ -21,7 +21,7 @@ from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
 
 UNTOUCHED = frozenset({RollState.STALE, RollState.DEFERRED, RollState.REFUSED})
-"""The states of a roll in which Certroll has not yet restarted the app."""
+"""The states of an app's settings update in which Certroll has not yet restarted the app."""
 RECENT = timedelta(days=7)
 """How old a version may be for Certroll to restart an app. Without a record the last start of the app is unknown."""
 

@@ -28,7 +28,7 @@ from shared.planning.acting.subjects import root_list_subject, settings_subject
 from shared.planning.plan import Skip, Step
 
 MOST_UNDONE = 2
-"""How often others may undo a roll within 24 hours before Certroll stops writing it."""
+"""How often a person or tool may undo a settings update within 24 hours before Certroll stops writing the settings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from shared.ports import Ports
 class SyncCertificate(AboutCopy):
     """Put the imported certificate unchanged, so that App Service replaces it in place with the newest version.
 
-    App Service then moves the bindings of each site on that imported certificate, including opted-out sites (App
+    At a sync, App Service moves the bindings of each site on the imported certificate, including opted-out sites (App
     Service team post "Deploying Azure Web App Certificate through Key Vault", section Rotating Certificate). `project`
     leaves the bindings unchanged, because the plan has a separate step for each binding. The step of a binding writes
     nothing if App Service has already moved the binding.

@@ -64,7 +64,7 @@ class UpdateBinding(Traits):
 
     @property
     def binds(self) -> Binding:
-        """The binding as the plan saw it."""
+        """The TLS binding as the plan saw the binding."""
         return self.binding
 
     @property

@@ -156,7 +156,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 def _switches(snapshot: Snapshot, site: SiteRef) -> str:
     """Return further properties of the site's newest superseded upload. The new upload gets the same properties.
 
-    On a Flex Consumption plan, these properties let the code of the app load the certificate.
+    On a Flex Consumption plan, the further properties of an upload let the code of the app load the certificate.
     """
     uploads = (copy for copy in snapshot.fleet.certificates_of(site) if copy.is_upload and copy.site)
     own = {copy.thumbprint: copy.switches for copy in uploads}

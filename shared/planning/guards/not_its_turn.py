@@ -41,8 +41,8 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
 class Turns:
     """The order in which apps restart, decided from the apps' records and remaining steps. This class is pure.
 
-    `apps` are the apps whose settings Certroll updates. `restarting` are these apps and the apps from whose settings
-    Certroll only takes older versions.
+    `apps` are the apps whose settings Certroll updates. `restarting` are the apps in `apps` and the apps from whose
+    settings Certroll only takes older versions.
     """
 
     def __init__(

@@ -9,7 +9,9 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse steps on resources that carry `certroll: off`. Other skips of these resources get this reason, too.
+    """Refuse steps on resources that carry `certroll: off`.
+
+    Other skips of resources that carry `certroll: off` get this tag as their reason, too.
 
     The tag of a slot wins over the tag of its site.
     """

@@ -40,8 +40,8 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 def _without_lost_rebinding(plan: Plan, judged: Plan) -> Plan:
     """Return the judged plan without rebindings in webspaces where a guard refused the second upload.
 
-    If Certroll rebound a site without a new upload, the journal would record the site as rebound. Certroll would then
-    not rebind the site after a later upload.
+    If Certroll rebound a site without a new upload, the journal would record the site as rebound. After a rebinding
+    without an upload, Certroll would not rebind the site after a later upload.
     """
     uploads = [step for step in plan.steps if step.action.phase is Phase.UPLOAD]
     lost = {step.action.webspace for step in uploads if step not in judged.steps}
