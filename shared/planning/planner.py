@@ -1,4 +1,7 @@
-"""Build the plan from a snapshot. The functions of the planner are pure: they use no I/O and no clock."""
+"""Build the plan of the next changes in Azure from a snapshot of the fleet.
+
+The functions of the planner are pure: they use no I/O and no clock.
+"""
 
 from functools import reduce
 

@@ -48,7 +48,9 @@ class SettingsRolls(Protocol):
         """Return the record of one app's settings for any version, None if the journal has no such record."""
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
-        """Replace the stored record of an app if its revision is unchanged. Return the record with its new revision.
+        """Replace the stored record of an app if its revision is unchanged.
+
+        Return the app's record with its new revision.
 
         Raises Conflict if another run has replaced the record in the meantime.
         """
@@ -143,7 +145,7 @@ class EnvironmentRecords(Protocol):
         """Return the record of an environment, an empty record if the journal does not know the environment."""
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
-        """Replace the stored record if its revision is unchanged. Return the record with its new revision.
+        """Replace the stored record if its revision is unchanged. Return the stored record with its new revision.
 
         Raises Conflict if another run has replaced the record in the meantime.
         """

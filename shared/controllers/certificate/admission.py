@@ -36,9 +36,9 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
     Admitted apps are apps whose settings Certroll may update now.
 
     In an overlap, an app's settings name the old and the new version of the vault certificate. The caller has removed
-    the steps that Azure refused from the plan, so Certroll admits only apps whose webspace (App Service's place for
-    certificates) holds the new version. Certroll admits an app that Azure refused earlier again only in a `fresh` run,
-    which follows an event or a sweep. A retry after seconds would usually meet the same refusal of Azure.
+    the steps that Azure refused from the plan, so Certroll admits no app whose settings would name a certificate that
+    App Service lacks. Certroll admits an app that Azure refused earlier again only in a `fresh` run, which follows an
+    event or a sweep. A retry after seconds would usually meet the same refusal of Azure.
     """
     after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
     restarts = (step.action for step in plan.steps if step.action.restarts_site)
@@ -180,7 +180,7 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
 def _copies(after: Snapshot, site: SiteRef, wanted: set[Thumbprint]) -> tuple[CopyRef, ...]:
     """Return the certificates in App Service that a run of the app has to read.
 
-    Return each root certificate only once.
+    Return each root certificate of the app only once.
     """
     own = {copy.ref for copy in after.fleet.certificates_of(site) if copy.thumbprint in wanted}
     roots = {copy.thumbprint: copy.ref for copy in reversed(after.fleet.roots_of(site)) if copy.thumbprint in wanted}

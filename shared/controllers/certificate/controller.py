@@ -1,4 +1,4 @@
-"""Handle the queue `certificates`: carry the current version of one vault certificate further through the fleet."""
+"""Handle the queue `certificates`: continue the rollout of the current version of one vault certificate."""
 
 from shared.controllers.certificate.reconcile import reconcile_lineage
 from shared.domain.errors import Denied, LeaseBusy, OutOfTime, Rejected
@@ -14,10 +14,10 @@ from shared.telemetry import event
 
 
 def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered: bool = False) -> Outcome:
-    """Bring the current version of one vault certificate a step further through the fleet.
+    """Continue the rollout of the current version of one vault certificate to the sites and apps that use it.
 
-    `redelivered` is True if Certroll died while it handled an earlier delivery of the message. After a redelivery,
-    Certroll sends the message of each recorded site once more.
+    `redelivered` is True if an earlier delivery of the same queue message failed, or died with its process. After a
+    redelivery, Certroll sends the message of each recorded site once more.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
     if foreign := refuse_foreign(run, message.ref):

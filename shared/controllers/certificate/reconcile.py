@@ -24,7 +24,7 @@ from shared.ports.storage import Lease
 
 
 def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
-    """Bring one vault certificate a step further through the fleet, under the lease of the vault certificate.
+    """Continue the rollout of one vault certificate, under the lease of the vault certificate.
 
     `fresh` is False if the message of this run only ends a wait. Only a fresh run sends another message to sites and
     apps that already got a message.

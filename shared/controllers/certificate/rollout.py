@@ -38,8 +38,9 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     progress = _roll_apps(work, staged, progress)
     progress = _delete_superseded(work, deletions, progress)
     sent_again = _send_again(work, progress.rollout) if work.is_fresh else ()
-    # Azure did not answer one of the steps of the plan. Certroll raises the error only after all other steps. At the
-    # next delivery of the message, Certroll observes the fleet and sees whether Azure carried out the unanswered step.
+    # Azure did not answer one of the steps of the plan. Certroll raises the error for the unanswered step only after
+    # all other steps of the plan. At the next delivery of the message, Certroll observes the fleet and sees whether
+    # Azure carried out the unanswered step.
     if progress.unanswered:
         raise progress.unanswered[0]
     # The site served another certificate than the new version before, and an operator may have repaired the site.
@@ -50,9 +51,9 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
 
 
 def _roll_webspaces(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
-    """Bring the version into one webspace after another, until the run has no more time."""
+    """Bring the version of the vault certificate into one webspace after another, until the run has no more time."""
     # Certroll chooses the first webspace once for each version, and records the choice with the first sites. If a later
-    # run chose another first webspace, Certroll would change two webspaces before any proof.
+    # run chose another first webspace, Certroll would change two webspaces before a site has served the new version.
     if plan.steps:
         first = first_webspace(plan, work.snapshot, work.run.intent)
         rollout = replace(progress.rollout, first=first, held=work.snapshot.held_unknown)
@@ -71,14 +72,14 @@ def _roll_webspace(
     shown: Mapping[SiteRef, tuple[Binding, ...]],
     progress: Progress,
 ) -> Progress:
-    """Bring the version into one webspace.
+    """Bring the version of the vault certificate into one webspace.
 
     Record its sites as pending, write the certificates that the sites share, and send each site a message.
     """
     uploads, steps = _upload_again(work, steps)
     records = pending_records(work.snapshot, work.current, webspace, steps, shown)
     # If Certroll dies after the first write, Azure already shows the new version. After such a crash, the next run
-    # learns only from the records of sites which sites Certroll still has to prove.
+    # learns from the records of sites which sites still have to show the new version in a TLS handshake.
     work.run.ports.rollouts.begin(work.ref, replace(progress.rollout, records=records))
     copies = work.perform(step for step in steps if step.action.site is None)
     if copies.refused:

@@ -40,7 +40,7 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
 
 
 def note_wants(run: Run, snapshot: Snapshot) -> None:
-    """Record of which environments the tags of the vault object make it a root certificate.
+    """Record the environments in which the tags of the vault object ask for it as a root certificate.
 
     Because of the record, a run for another vault object does not delete this root from the environment.
     """

@@ -122,7 +122,7 @@ def _finished(wave_run: WaveRun, waits: int) -> Outcome:
 
 
 def _summary(wave_run: WaveRun) -> str:
-    """Return the outcome after the last wave of apps.
+    """Return the outcome after the last wave of apps (stopped together).
 
     The outcome counts the apps that Certroll stopped and started, and names the running apps that do not trust the new
     root.

@@ -6,7 +6,7 @@ record the pending start ──▶ stop ──▶ seen stopped ──▶ start �
                                                                  └── the process died ──▶ the timer starts the app
 ```
 
-A run holds the lease of the app from the stop to the start. The timer therefore starts the app only if the run died or
+A run holds the lease of the app from the stop to the start. The timer starts the app only after the run has ended or
 lost its lease. If Azure's answer to a stop was lost, Azure may still stop the app later. While Azure may still carry
 out a lost stop, the start stays pending for some minutes.
 """

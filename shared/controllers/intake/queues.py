@@ -28,8 +28,8 @@ Message = TypeVar("Message", CertificateMessage, SiteMessage, EnvironmentMessage
 def on_certificate(run: Run, body: str, tries: int) -> None:
     """Reconcile the vault certificate that a message of the queue `certificates` names.
 
-    `tries` is 1 at the first delivery of the queue message. If `tries` is higher than 1, the run of an earlier delivery
-    died.
+    `tries` is 1 at the first delivery of the queue message. If `tries` is higher than 1, an earlier delivery of the
+    message failed, or died with its process.
     """
 
     def work() -> None:

@@ -74,7 +74,7 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
     plan = Plan(
         tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
         tuple(skip for skip in whole.skips if skip.site == record.site and not is_binding_subject(skip.subject)),
-        # only the run of the vault certificate writes certificates into App Service
+        # the run of an app writes no certificates into App Service; the run of the vault certificate does
     ).refuse(lambda step: not_live(step, snapshot))
     report_plan(run.ports.findings, plan, snapshot)
     return App(run, lease, lineage, record, snapshot, plan, waits, inbound_of(run.ports, snapshot.site(record.site)))

@@ -74,7 +74,7 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
 def without_roots(app: App, probe: Probe) -> Probe:
     """Return the probe without its text for an app that gets its first root.
 
-    An app that gets its first root shows no version of the certificate.
+    An app that gets its first root certificate shows no version of the certificate in its answer.
     """
     return replace(probe, text="") if app.record.wants_root and not app.old and probe.proves else probe
 

@@ -34,7 +34,7 @@ def bindings_of_site(
 ) -> Outcome:
     """Bring the current version of the vault certificate to the bindings of the site.
 
-    If Azure refuses a write, record the site as unproven.
+    If Azure refuses a write to a binding, record the site as unproven.
     """
     try:
         return _carry_to_site(run, lease, lineage, current, record)
@@ -47,7 +47,7 @@ def _carry_to_site(
 ) -> Outcome:
     """Observe the site, write its bindings as planned, and wait until Azure shows the bindings.
 
-    After that, prove the bindings of the site with TLS handshakes.
+    After that, read with TLS handshakes whether the site serves the new certificate.
     """
     snapshot = _observed(run, lineage, record)
     plan = _plan_of_site(run, snapshot, record)
@@ -98,7 +98,8 @@ def _site_outcome(
     blocked = next((skip for skip in skips if skip.reason.stalls), None)
     state = verdict(handshakes)
     if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
-        # a failed site stops the rollout of the version until a handshake shows the new certificate
+        # a failed site stops the rollout of the version until a handshake shows the new certificate, or an operator
+        # releases the version
         state = SiteState.FAILED
     telling = "; ".join(str(handshake) for handshake in handshakes if handshake.state is state)
     outcome: Outcome

@@ -77,7 +77,7 @@ def _origins(lineages: Iterable[Lineage]) -> dict[Thumbprint, Origin]:
 def _shown(
     reference: SettingReference, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
 ) -> bool:
-    """Return True if Certroll may log the entry of an app setting.
+    """Return True if Certroll may log the certificate thumbprint in an app setting.
 
     A setting outside of the lists counts only if its value is a known thumbprint.
     """

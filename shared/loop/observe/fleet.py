@@ -17,10 +17,10 @@ only if an App Service Environment has uploads of a current version that no publ
                    the time of each upload                                     (one listing per subscription)
 ```
 
-An app can use a thumbprint only inside the webspace (App Service's place for certificates) that holds the certificate,
-so Certroll reads other webspaces no further. Azure's listings silently omit each site that the identity may not read.
-Azure returns all sites of an App Service plan, even if the identity may not read the sites. Certroll reports a site
-that only the list of its plan names as a blind spot (something that Certroll could not read).
+Apps can use a certificate of a webspace (App Service's place for certificates) only inside this webspace, so Certroll
+reads most other webspaces no further. Azure's listings silently omit each site that the identity may not read. Azure
+returns all sites of an App Service plan, even if the identity may not read the sites. Certroll reports a site that only
+the list of its plan names as a blind spot (something that Certroll could not read).
 """
 
 from collections.abc import Callable

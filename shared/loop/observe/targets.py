@@ -70,9 +70,9 @@ def _may_be_root(lineage: Lineage) -> bool:
 class Scope:
     """The part of the fleet in which Certroll reads slots and app settings.
 
-    An app can use a thumbprint only inside the webspace (App Service's place for certificates) that holds the
-    certificate. Certroll reads no app settings of most sites in webspaces (App Service's places for certificates)
-    without a wanted certificate.
+    Apps can use a certificate of a webspace (App Service's place for certificates) only inside this webspace. Certroll
+    reads no app settings of most sites in webspaces (App Service's places for certificates) without a wanted
+    certificate.
     """
 
     targets: Targets

@@ -33,7 +33,7 @@ class AboutCopy(Traits):
 
     @property
     def site(self) -> SiteRef | None:
-        """None, because the action on a certificate changes no site."""
+        """The site is None, because the action on a certificate changes no site."""
         return None
 
     @property
@@ -43,7 +43,7 @@ class AboutCopy(Traits):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """Empty, because the action needs no certificate that is already in the webspace."""
+        """The thumbprints are empty, because the action needs no certificate that is already in the webspace."""
         return frozenset()
 
 

@@ -30,17 +30,17 @@ class AboutRoot(Traits):
 
     @property
     def webspace(self) -> None:
-        """None, because the apps of an environment may be in any number of webspaces."""
+        """The webspace is None, because the apps of an environment may be in any number of webspaces."""
         return
 
     @property
     def site(self) -> SiteRef | None:
-        """None, because the action on a root certificate changes no site."""
+        """The site is None, because the action on a root certificate changes no site."""
         return None
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """Empty, because the action needs no certificate that is already in the webspace."""
+        """The thumbprints are empty, because the action needs no certificate that is already in the webspace."""
         return frozenset()
 
 

@@ -46,9 +46,9 @@ class AddRootCertificate(AboutRoot):
     def perform(self, ports: Ports) -> bool:
         """Put the root certificate unless the environment has it, and return once Azure shows the root.
 
-        Certroll records the root certificate before the write. After a crash, Certroll still knows from the record that
-        it must stop and start the apps for the root. Raises Rejected if another root certificate in the environment has
-        the name.
+        Certroll records the root certificate in the journal before it writes the root to Azure. After a crash, Certroll
+        still knows from the record that it must stop and start the apps for the root. Raises Rejected if another root
+        certificate in the environment has the name.
         """
         if (seen := read_root(ports, self.root.ref)) is not None:
             if self._is(seen):

@@ -40,7 +40,7 @@ class DeleteCertificate(AboutCopy):
         return self.copy
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no requirements, because the action is about an older version of the vault certificate."""
+        """Return no requirements for the new version, because the action is about an older version."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:

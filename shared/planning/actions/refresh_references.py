@@ -43,7 +43,7 @@ class RefreshReferences(Traits):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """Empty, because the app reads the certificate from the vault instead of the webspace."""
+        """The thumbprints are empty, because the app reads the certificate from the vault instead of the webspace."""
         return frozenset()
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:

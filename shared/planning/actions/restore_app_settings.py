@@ -26,7 +26,7 @@ class RestoreAppSettings(SettingsChange):
     protects: ClassVar[bool] = True
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no requirements, because the action is about an older version of the vault certificate."""
+        """Return no requirements for the new version, because the action is about an older version."""
         return ()
 
 

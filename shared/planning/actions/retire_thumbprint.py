@@ -36,7 +36,7 @@ class RetireThumbprint(SettingsChange):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose the edits for apps with `certroll-retire: on` that proved their use of the current version."""
+    """Propose to shorten the lists of apps with `certroll-retire: on` that proved their use of the current version."""
     current = snapshot.lineage.current
     if current is None:
         return

@@ -1,4 +1,4 @@
-"""Roll a version out to one webspace first, and to other webspaces after sites in the first have proven the version."""
+"""Roll a version out to one webspace first, and to other webspaces once sites in the first serve the version."""
 
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -10,7 +10,7 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
-    """Refuse steps in later webspaces until sites in the first webspace have proven the version.
+    """Refuse steps in later webspaces until sites in the first webspace serve the version or a waiting time is over.
 
     Refuse steps of a version that failed, too.
     """

@@ -1,4 +1,4 @@
-"""Restart one app first, slots before production, and the other apps after the first app has proven the version."""
+"""Restart one app first, slots before production, and the other apps after the first app has shown the version."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -179,9 +179,10 @@ def _by_production(apps: Iterable[SiteRef]) -> dict[SiteRef, tuple[SiteRef, ...]
 
 
 def _proof(snapshot: Snapshot, app: SiteRef) -> int:
-    """Return how well the app can prove its new settings.
+    """Return how well the app's probe can prove that the app uses the new version.
 
-    The result is 0 for a thumbprint, 1 for a healthy answer and 2 for an app without a probe.
+    The result is 0 if the probe shows a thumbprint, 1 if the probe shows only a healthy app, and 2 if the app has no
+    probe.
     """
     try:
         probe = probe_of(snapshot.fleet, app)

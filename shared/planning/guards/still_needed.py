@@ -130,7 +130,10 @@ def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
 
 
 def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
-    """Return a refusal if the webspace lacks the current version, or if a site there has not proven the version."""
+    """Return a refusal if the webspace lacks the current version.
+
+    Return a refusal also if Certroll did not see a site of the webspace use the current version.
+    """
     current = snapshot.lineage.current
     if current is None or not any(other.thumbprint == current.thumbprint for other in _stand_ins(snapshot, copy)):
         return Reason.NOT_PROVEN, "the current version is not in its webspace"
@@ -155,7 +158,8 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
 def _stand_ins(snapshot: Snapshot, copy: WebspaceCertificate) -> tuple[WebspaceCertificate, ...]:
     """Return the certificates that can replace the old certificate.
 
-    In a webspace, all its certificates can. On a site, only certificates of the same kind can.
+    In a webspace, each other certificate of the webspace can replace the old certificate. On a single site, only a
+    certificate of the same kind can replace the site's old certificate.
 
     In a root list, a public certificate of any app of the App Service plan can replace the old certificate.
     """
