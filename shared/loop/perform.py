@@ -76,8 +76,8 @@ def perform_each(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterab
     """Perform the steps of the plan in order, and return the steps that Azure refused or did not answer.
 
     After a step that Azure refused, Certroll performs the next steps all the same. If Azure does not answer the upload
-    of a version that apps still name, this function begins no further step, because a sync could remove that version.
-    Raises LeaseLost or OutOfTime between two steps if the run has lost its lease or has no time left.
+    of a version that apps still name, this function begins no further step, because a later sync could remove that
+    version. Raises LeaseLost or OutOfTime between two steps if the run has lost its lease or has no time left.
     """
     return _in_order(run, lease, ref, steps, noted=NO_ANSWER)
 

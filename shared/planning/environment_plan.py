@@ -46,7 +46,7 @@ def waves_of(apps: Iterable[AppRestart], intent: Intent) -> Waves | None:
 def each_takes(fleet: Fleet, apps: Iterable[SiteRef], intent: Intent) -> timedelta:
     """Return how long Certroll expects one wave of apps (stopped together) to take.
 
-    If an app of the wave has no probe, Certroll waits for CERTROLL_PROBE_SETTLE in addition.
+    If an app of the wave (apps stopped together) has no probe, Certroll waits for CERTROLL_PROBE_SETTLE in addition.
     """
     probed = all(_has_probe(fleet, site) for site in apps)
     return STOP_AND_START if probed else STOP_AND_START + intent.probe_settle

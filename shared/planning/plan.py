@@ -128,7 +128,7 @@ class Traits(Protocol):
         return self
 
     def without_rebinding(self) -> Self | None:
-        """Return the action without the rebinding that `rebinds` reports, None if nothing else is left to do."""
+        """Return the action without the second write of a thumbprint, None if no other write is left."""
         return self
 
 
@@ -179,7 +179,7 @@ class Step:
         return self.action.subject
 
     def without_rebinding(self) -> "Step | None":
-        """Return the step without the rebinding of its action, None if nothing is left to do."""
+        """Return the step without the second write of the same thumbprint, None if no other write is left."""
         left = self.action.without_rebinding()
         return replace(self, action=left) if left is not None else None
 

@@ -20,7 +20,7 @@ from shared.domain.rollout.site_record import SiteRecord
 
 
 class Rollouts(Protocol):
-    """The port for the progress of each version of a vault certificate, in all and at each site."""
+    """The port for the progress of each version of a vault certificate, over all sites and at each site."""
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
         """Return the progress of one version, an empty Rollout if the journal does not know the version."""
@@ -60,7 +60,7 @@ class SettingsRolls(Protocol):
 
 
 class RestartClaims(Protocol):
-    """The port for claims of restarting sites on a restart budget.
+    """The port for claims of restarting sites on a restart budget (how many apps may restart at once).
 
     A claim on a restart budget ends by itself after an hour (`CLAIM`).
 

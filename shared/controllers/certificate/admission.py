@@ -31,13 +31,15 @@ app time to see the finding.
 
 
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
-    """Return the records to write for admitted apps, for contested apps, and for apps that already name both versions.
+    """Return the records to write for apps that Certroll may update, and for apps that already name both versions.
+
+    Also return a record for each contested app, whose settings a person or tool keeps changing back.
 
     Admitted apps are apps whose settings Certroll may update now.
 
     In an overlap, an app's settings name the old and the new version of the vault certificate. The caller has removed
     the steps that Azure refused from the plan, so Certroll admits no app whose settings would name a certificate that
-    App Service lacks. Certroll admits an app that Azure refused earlier again only in a `fresh` run, which follows an
+    App Service lacks. Certroll admits an app whose update Azure refused again only in a `fresh` run, which follows an
     event or a sweep. A retry after seconds would usually meet the same refusal of Azure.
     """
     after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)

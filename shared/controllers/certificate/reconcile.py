@@ -26,8 +26,8 @@ from shared.ports.storage import Lease
 def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
     """Continue the rollout of one vault certificate, under the lease of the vault certificate.
 
-    `fresh` is False if the message of this run only ends a wait. Only a fresh run sends another message to sites and
-    apps that already got a message.
+    `fresh` is False if the message of this run only ends a wait. Only a `fresh` run (after an event or a sweep) sends
+    another message to sites and apps that already got a message.
     """
     ref, now = message.ref, run.now()
     lineage = read_lineage(run, ref)

@@ -71,10 +71,12 @@ def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
 def after_refusal(
     run: Run, ref: VaultCertificateRef, records: tuple[SiteRecord, ...], refused: tuple[Skip, ...]
 ) -> tuple[SiteRecord, ...]:
-    """Return the changed records of sites whose webspace Azure refused to sync, and store these records.
+    """Return the changed records of sites, and store these records.
+
+    In the webspaces of these sites, Azure refused to sync an imported certificate with the vault.
 
     If the webspace has another synced certificate, the webspace's sites use that certificate. If the webspace has no
-    other synced certificate, Certroll marks its sites as unproven and sends these sites no message.
+    other synced certificate, Certroll marks the webspace's sites as unproven and sends these sites no message.
     """
     report_skips(run.ports.findings, ref, refused, run.now())
     lost = {skip.subject for skip in refused}

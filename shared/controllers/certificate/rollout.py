@@ -97,8 +97,9 @@ def _upload_again(work: RolloutRun, steps: tuple[Step, ...]) -> tuple[Performed,
     left = tuple(step for step in steps if step not in uploads)
     performed = work.perform(uploads)
     work.report(performed.refused)
-    # An operator asked Certroll to rebind sites, so that these sites serve the repeated upload. Azure refused the
-    # repeated upload, so a rebind would interrupt the sites without any use.
+    # An operator asked Certroll to rebind sites (to write the same thumbprint again), so that these sites serve the
+    # repeated upload. Azure refused the repeated upload, so writing the bindings again would interrupt the sites
+    # without any use.
     if performed.refused:
         left = tuple(filter(None, map(Step.without_rebinding, left)))
     return performed, left
@@ -112,7 +113,7 @@ def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
 
 
 def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
-    """Store the records of the admitted apps, send a message to each app, and return the rollout with these records.
+    """Store the records of the apps to update, send a message to each app, and return the rollout with the records.
 
     Admitted apps are apps whose settings Certroll may update now.
     """

@@ -75,7 +75,7 @@ def _unknown(snapshot: Snapshot, record: EnvironmentRecord) -> Thumbprint | None
 
 
 def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
-    """Log the waves in which Certroll will or would stop and start the apps of an environment for its new root.
+    """Log the waves (apps stopped together) in which Certroll will or would stop and start apps for a new root.
 
     Certroll stops the apps of one wave together.
 

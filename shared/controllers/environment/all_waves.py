@@ -27,7 +27,8 @@ take as long again.
 def await_starts(run: Run, environment: EnvironmentRef, waits: int) -> Waiting | None:
     """Return the wait while an app of the environment has a pending start, or None.
 
-    Certroll begins no wave in an environment while one of its apps has a pending start.
+    Certroll begins no wave (apps stopped together) in an environment while one of the environment's apps has a pending
+    start.
     """
     pending = [str(start.site) for start in run.ports.pending_starts.all() if start.environment == environment]
     if not pending:
@@ -96,9 +97,10 @@ def _blocked(wave_run: WaveRun) -> Outcome | None:
 
 
 def _finished(wave_run: WaveRun, waits: int) -> Outcome:
-    """Return the outcome if no app of the environment may go into a wave now.
+    """Return the outcome if Certroll can put no app of the environment into a wave (apps stopped together) now.
 
-    No app is pending any more, or each pending app is busy, refused by Azure, or the last running app of its group.
+    No app is pending any more, or each pending app is busy, refused by Azure, or the last running app of its group (tag
+    `certroll-group`).
     """
     run, pending = wave_run.run, wave_run.in_state(AppRestartState.PENDING)
     apps = [app.app for app in wave_run.apps]

@@ -42,10 +42,10 @@ MINUTE, MOST_THREADS = 60, 8
 def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: AppRestart) -> AppRestart:
     """Stop a running app, start the app again, and store and return its new record.
 
-    This function excludes an app that does not run from the waves. After any error with the stop, this function still
-    tries to start the app, and raises the error. The start of the app stays pending until Certroll has seen the app
-    run, and longer if Azure may still stop the app. The caller of this function holds the leases of the site and of its
-    environment.
+    This function excludes an app that does not run from the wave of apps to stop. After any error with the stop, this
+    function still tries to start the app, and raises the error. The start of the app stays pending until Certroll has
+    seen the app run, and longer if Azure may still stop the app. The caller of this function holds the leases of the
+    site and of its environment.
     """
     run.check_time()
     # An operator stopped the app on purpose after Certroll listed the apps, so Certroll must not start it.

@@ -72,9 +72,12 @@ def next_apps(wave_run: WaveRun) -> tuple[AppRestart, ...]:
 
 
 def _may_restart(wave_run: WaveRun, app: AppRestart, most: MaxUnavailable) -> bool:
-    """Claim a restart of the app from the restart budget, and return True if the claim succeeds.
+    """Claim a restart of the app, and return True if the claim succeeds.
 
-    Because of the claim, waves and updates of app settings together do not restart too many apps at the same time.
+    The restart budget says how many apps may restart at once.
+
+    Because of the claim on the restart budget, waves and updates of app settings together do not restart too many apps
+    at the same time.
     """
     plan, environment = app.app.plan, wave_run.environment
     running = [other.app.plan for other in wave_run.apps if other.app.runs]

@@ -56,7 +56,7 @@ def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
 
 
 def certificate_ref(work: Work, binding: Binding) -> CopyRef:
-    """Return the resource of a managed certificate, in the resource group of the App Service plan.
+    """Return the Azure resource for a managed certificate, in the resource group of the App Service plan.
 
     The resource of the managed certificate has the host name as its name, as in the Azure CLI.
     """

@@ -120,9 +120,10 @@ def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | 
 def _wake(app: App, state: RollState, outcome: Outcome) -> None:
     """Start a run of the vault certificate at once if the certificate waited for this app alone.
 
-    This function ignores a deferred app, because the controller sends a message for a deferred app. This function
-    ignores an app that Azure refused, because a refusal does not let other apps go on. The message of this function has
-    no waits left, because another message of the vault certificate waits already.
+    This function ignores a deferred app (which failed its probe before any write), because the controller sends a
+    message for a deferred app. This function ignores an app that Azure refused, because a refusal does not let other
+    apps go on. The message of this function has no waits left, because another message of the vault certificate waits
+    already.
     """
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED

@@ -25,7 +25,8 @@ them.
 def not_yet(app: App) -> Waiting | None:
     """Return the wait while the app restarts or is stopped, or None if Certroll may send the probe.
 
-    A stopped app gives back its claim on the restart budget, so that other apps of its plan may restart.
+    If an app is stopped, Certroll gives back the app's claim on the restart budget, so that other apps of its plan may
+    restart.
     """
     now, site = app.run.now(), app.record.site
     settled = app.record.at + app.run.intent.probe_settle

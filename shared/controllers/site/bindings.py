@@ -117,8 +117,8 @@ def _site_outcome(
 def _conclude(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome) -> Outcome:
     """Record the state of the site in the journal, and return the outcome.
 
-    The waiting time for an unproven site counts from the time at which Certroll sent its first message, so `at` stays
-    the same.
+    The waiting time for an unproven site counts from the time at which Certroll sent its first message, so the field
+    `at` stays the same.
     """
     detail = outcome.detail[:1000]
     ref, now = lineage.ref, run.now()

@@ -57,7 +57,7 @@ def _write(app: App) -> Outcome:
     # An earlier run wrote the settings and died, or a guard now refuses the write.
     if not app.plan.steps:
         return _nothing_to_write(app)
-    # The version has failed in another app after Certroll admitted this app.
+    # The version has failed in another app after Certroll decided to update this app.
     if held := app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version).held_by:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version has failed in another app, {where}"
@@ -120,7 +120,8 @@ def _refused(app: App, skip: Skip) -> Outcome:
 def _defer(app: App, result: ProbeResult) -> Outcome:
     """Defer an app that fails its probe before Certroll writes any setting.
 
-    Certroll updates the settings of a deferred app after the apps that can prove the version.
+    Certroll updates the settings of a deferred app (which failed its probe before any write) after the apps that can
+    prove the version.
     """
     reason = Reason.PROBE_REDIRECTS if result.redirected else Reason.BROKEN_BEFORE
     detail = f"{app.record.site} failed its own probe before Certroll wrote anything: {result.detail}"

@@ -95,8 +95,9 @@ def _public_certificates(
 
     Note sites that only the list of their plan names as blind spots (something that Certroll could not read).
 
-    If the root list of one app names a certificate, all apps of the App Service plan trust the certificate. If an app
-    needs a root certificate, this function reads the public certificates of all apps on the app's plan.
+    If the root list (WEBSITE_LOAD_ROOT_CERTIFICATES) of one app names a certificate, all apps of the App Service plan
+    trust it. If an app needs a root certificate, this function reads the public certificates of all apps on the app's
+    plan.
     """
     seen, read = tuple(site for site, _ in sites), {named.site: named for named in settings}
     near = tuple(site for site in seen if scope.is_near(site))

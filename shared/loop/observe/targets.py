@@ -101,7 +101,7 @@ class Scope:
         return site.webspace in self.webspaces or named or self.may_list_roots(site)
 
     def may_list_roots(self, site: Site) -> bool:
-        """Return True if the site's root list (a setting) may name a version that may be a root."""
+        """Return True if the site's root list (a setting) may name a version that may be a root certificate."""
         return bool(self.targets.roots) and site.supports_root_list
 
     def is_hosted(self, site: Site) -> bool:

@@ -15,7 +15,7 @@ def roll_edits(
 ) -> tuple[SettingEdit, ...]:
     """Return the edits that bring an app's settings to the current version of the vault certificate.
 
-    `stale` are the older thumbprints to replace, with the last good thumbprint first.
+    `stale` are the older thumbprints that the edits replace, with the last good thumbprint first.
     """
     current = snapshot.lineage.current
     if current is None:

@@ -1,9 +1,9 @@
 """Upload an old version that app settings still name before a sync replaces that version in the imported certificate.
 
-If Certroll does not sync an imported certificate, Azure syncs the certificate within 24 hours. A sync replaces the
-imported certificate in place. After a sync without that upload, an app that names the old thumbprint would start
-without its certificate. Certroll uploads the old version under a name of its own, so that the webspace (App Service's
-place for certificates) holds both versions.
+If Certroll does not sync an imported certificate with the vault, Azure syncs the certificate within 24 hours. A sync
+with the vault replaces the imported certificate in place. Without an upload of the old version before the sync, an app
+that names the old thumbprint would start without its certificate. Certroll uploads the old version under a name of its
+own, so that the webspace (App Service's place for certificates) holds both versions.
 """
 
 from collections.abc import Iterable
@@ -96,7 +96,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion, ...]:
-    """Return the versions that apps of the webspace name and that a sync removes or has removed.
+    """Return the versions that apps of the webspace name and that a sync with the vault removes or has removed.
 
     The newest version of the vault is excluded, because a sync brings the newest version. If Certroll cannot read the
     settings of an app, Certroll treats each version in an imported certificate as named by that app.

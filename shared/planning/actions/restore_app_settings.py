@@ -71,7 +71,7 @@ def _is_ours(settings: SiteSettings, edit: SettingEdit) -> bool:
 
 
 def _loading(settings: SiteSettings, back: tuple[SettingEdit, ...]) -> Iterable[SettingEdit]:
-    """Yield edits that put the thumbprint of a restored setting back into the load list.
+    """Yield edits that put the thumbprint of a restored setting back into the load list (WEBSITE_LOAD_CERTIFICATES).
 
     Another writer took the thumbprint out of the list.
     """

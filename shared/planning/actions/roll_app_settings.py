@@ -1,8 +1,9 @@
 """Let an app load or trust the new version next to the old version, and replace the old thumbprint in other settings.
 
-One write changes the load list, the root list and the other settings whose value is a thumbprint. If the tag
-`certroll-root-on` of the vault object names the app, Certroll also creates a root list
-(WEBSITE_LOAD_ROOT_CERTIFICATES). If App Service ignores a root list of the app, Certroll only reports the app.
+One write changes the load list (WEBSITE_LOAD_CERTIFICATES), the root list (WEBSITE_LOAD_ROOT_CERTIFICATES) and the
+other settings whose value is a thumbprint. If the tag `certroll-root-on` of the vault object names the app, Certroll
+also creates a root list (WEBSITE_LOAD_ROOT_CERTIFICATES). If App Service ignores a root list
+(WEBSITE_LOAD_ROOT_CERTIFICATES) of the app, Certroll only reports the app.
 """
 
 from collections.abc import Iterable
@@ -57,9 +58,10 @@ class RollAppSettings(SettingsChange):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose an update of the settings of each app that name a stale version.
+    """Propose an update of the settings of each app that name a stale (older) version.
 
-    Also propose an update for each app that the tag `certroll-root-on` names and whose root list lacks the version.
+    Also propose an update for each app that the tag `certroll-root-on` names and whose root list (a setting) lacks the
+    version.
     """
     if snapshot.lineage.current is not None:
         yield from named_sites(snapshot, ROOT_ON)[1]
@@ -134,7 +136,7 @@ def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iter
 def is_contested(record: RollRecord, snapshot: Snapshot) -> bool:
     """Return True if a person or tool undid Certroll's settings update twice within 24 hours.
 
-    The undone update that Certroll sees now counts.
+    If the present plan shows an undone update, this update counts as one of the two.
 
     After two undone updates within 24 hours, Certroll writes no settings of the app for a day, and then tries again.
     """

@@ -95,7 +95,7 @@ def _identity(copy: WebspaceCertificate) -> tuple[object, ...]:
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose a sync of each imported certificate that does not hold the current version.
+    """Propose a sync with the vault for each imported certificate that does not hold the current version.
 
     At a sync, App Service always fetches the newest version of the vault certificate. If Certroll refuses the newest
     version, Certroll syncs no imported certificate.

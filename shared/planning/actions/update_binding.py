@@ -1,9 +1,10 @@
 """Overwrite the thumbprint of a binding, and keep the other properties of the binding.
 
 After a second upload of the same version, Certroll also rebinds: Certroll writes the same thumbprint into the binding
-again. Azure does not show whether Certroll rebound a binding, so the journal records the rebinding. Certroll records
-the sites to rebind before the first write, and the result after the last write. After a crash, Certroll may rebind a
-host name a second time, which changes nothing.
+again. Azure does not show whether Certroll wrote the same thumbprint into a binding again, so the journal records such
+a rebinding. Certroll records the sites to rebind (to write the same thumbprint again) before the first write, and the
+result after the last write. After a crash, Certroll may write the same thumbprint into a binding once more, which
+changes nothing.
 """
 
 from collections.abc import Iterable
@@ -69,11 +70,11 @@ class UpdateBinding(Traits):
 
     @property
     def rebinds(self) -> bool:
-        """True if Certroll uploaded the version again and must therefore rebind the host name."""
+        """True if Certroll uploaded the version again and must therefore write the host name's thumbprint again."""
         return self.rebind
 
     def without_rebinding(self) -> Self | None:
-        """Return the update without the rebinding, None if the host name already shows the version."""
+        """Return the update without the second write of the thumbprint, None if no other write is left."""
         if not self.rebind:
             return self
         return replace(self, rebind=False) if self.moves else None
@@ -90,7 +91,7 @@ class UpdateBinding(Traits):
         return after.with_rebound(self.binding.site, self.webspace) if self.rebind else after
 
     def perform(self, ports: Ports) -> bool:
-        """Overwrite the thumbprint unless the binding already has it and needs no rebinding.
+        """Overwrite the thumbprint unless the binding already has it and Certroll need not write it again.
 
         Raises Conflict if the binding differs from the binding that the plan saw.
         """
@@ -111,7 +112,10 @@ class UpdateBinding(Traits):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose the current thumbprint for each binding that shows an older version or needs a rebinding."""
+    """Propose the current thumbprint for each binding that shows an older version or needs a rebinding.
+
+    A rebinding writes the same thumbprint again.
+    """
     current = snapshot.lineage.current
     if current is None:
         return

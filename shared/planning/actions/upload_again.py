@@ -38,7 +38,7 @@ NEW_VERSION = "put a new version into the vault, which Certroll uploads with its
 class UploadAgain(UploadCertificate):
     """Upload a version that the webspace has already, under a new name.
 
-    After the second upload, Certroll rebinds the host names.
+    After the second upload, Certroll writes the same thumbprint into the bindings of the host names again.
     """
 
     phase: ClassVar[Phase] = Phase.UPLOAD

@@ -27,7 +27,8 @@ GUARDS: tuple[Guard, ...] = (
     version_unfit.guard,
     # Do not restart the site that Certroll runs on.
     own_site.guard,
-    # Sync, import or retire only in a webspace that Certroll can read, except for a sync near the certificate's end.
+    # Sync, import or retire (take out old thumbprints) only in a readable webspace, except for a sync near the
+    # certificate's end.
     incomplete_view.guard,
     # Write a thumbprint only where App Service has its certificate.
     thumbprint_not_live.guard,

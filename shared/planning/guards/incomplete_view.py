@@ -16,12 +16,12 @@ NEXT_STEPS = {
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse to sync, import or retire in a webspace with a blind spot (something that Certroll could not read).
+    """Refuse to sync, import or retire certificates in a webspace that Certroll could not read completely.
 
     A sync of an imported certificate would also move bindings that Certroll could not read. Certroll can write a single
     binding without reading any other binding. Near the end of the old certificate, Certroll syncs in spite of resources
-    that it could not read, because Azure syncs within 24 hours anyway. Unreadable app settings do not stop a sync
-    either, because Azure syncs the imported certificate within 24 hours anyway.
+    that it could not read, because Azure syncs within 24 hours anyway. Unreadable app settings do not stop a sync,
+    because Azure syncs the imported certificate within 24 hours anyway.
     """
 
     def refusal(step: Step) -> Skip | None:
@@ -35,7 +35,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 
 
 def _spot(snapshot: Snapshot, action: Action) -> BlindSpot | None:
-    """Return the blind spot of the webspace that forbids the action, or None.
+    """Return the blind spot (an unreadable resource) of the webspace that forbids the action, or None.
 
     A blind spot is a resource that Certroll could not read.
     """

@@ -114,8 +114,8 @@ class Turns:
     def _last_of(self, app: SiteRef) -> str | None:
         """Return the group (tag `certroll-group`) whose last running app in the environment is this app, else None.
 
-        If CERTROLL_ASE_MAX_UNAVAILABLE is set, Certroll does not restart the last running app of a group in an App
-        Service Environment.
+        If CERTROLL_ASE_MAX_UNAVAILABLE is set, Certroll does not restart the last running app of a group (tag
+        `certroll-group`) in an App Service Environment.
         """
         site = self._snapshot.site(app)
         if site is None or site.environment is None or self._intent.ase_max_unavailable is None:
@@ -165,7 +165,7 @@ class Turns:
     def _is_through(self, slot: SiteRef) -> bool:
         record = self._snapshot.rollout.roll_of(slot)
         # If a slot still has a step after Certroll wrote its settings, a person or tool has undone the update, and
-        # Certroll updates the slot again.
+        # Certroll updates the slot's settings again.
         if record is None or (record.state in WRITTEN and slot in self._apps):
             return False
         return opens(record, self._intent.stage_soak, LOST_AFTER, urgent=self._urgent) <= self._snapshot.now

@@ -161,7 +161,7 @@ def _stand_ins(snapshot: Snapshot, copy: WebspaceCertificate) -> tuple[WebspaceC
     In a webspace, each other certificate of the webspace can replace the old certificate. On a single site, only a
     certificate of the same kind can replace the site's old certificate.
 
-    In a root list, a public certificate of any app of the App Service plan can replace the old certificate.
+    In a root list (a setting), a public certificate of any app of the App Service plan can replace the old certificate.
     """
     if copy.site is None:
         return snapshot.fleet.certificates_in(copy.webspace)
