@@ -45,8 +45,8 @@ def pause(waits: int) -> timedelta:
 def until_open(run: Run) -> datetime:
     """Return when Certroll handles a message that waits for CERTROLL_RESTART_WINDOW again.
 
-    In the four hours before the restart window opens, the message comes back at least every quarter of an hour. An
-    hourly sweep alone could miss a short restart window.
+    In the four hours before the restart window opens, the waiting message comes back at least every quarter of an hour.
+    An hourly sweep alone could miss a short restart window.
     """
     now, window = run.now(), run.intent.restart_window
     opens = window.opens_at(now) if window else now

@@ -97,7 +97,7 @@ class Traits(Protocol):
 
     @property
     def binds(self) -> Binding | None:
-        """The TLS binding that the action writes, as the plan saw the binding.
+        """The TLS binding that the action writes, as Certroll saw the binding before it planned.
 
         Each action of phase BINDING has a binding.
         """

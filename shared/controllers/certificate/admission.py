@@ -33,7 +33,7 @@ app time to see the finding.
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
     """Return the records to write for apps that Certroll may update, and for apps that already name both versions.
 
-    Also return a record for each contested app, whose settings a person or tool keeps changing back.
+    The records also include each contested app, whose settings a person or tool keeps changing back.
 
     Admitted apps are apps whose settings Certroll may update now.
 

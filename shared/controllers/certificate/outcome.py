@@ -46,7 +46,7 @@ def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
 def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
     """Return the outcome if a site failed, Azure refused an app, or Certroll cannot read a subscription.
 
-    Return None if nothing in the rollout failed.
+    The outcome is None if nothing in the rollout failed.
     """
     if rollout.failed:
         return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))

@@ -60,7 +60,8 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
 def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
     """Return the part of the fleet that matters for one vault certificate.
 
-    Certroll reads webspaces that hold one of its versions, and the sites that its tags name.
+    Certroll reads webspaces that hold a version of the vault certificate, and the sites that the certificate's tags
+    name.
     """
     fleet = observe_fleet(
         run.ports,

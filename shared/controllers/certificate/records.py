@@ -73,7 +73,7 @@ def after_refusal(
 ) -> tuple[SiteRecord, ...]:
     """Return the changed records of sites, and store these records.
 
-    In the webspaces of these sites, Azure refused to sync an imported certificate with the vault.
+    This function is for sites in whose webspace Azure refused to sync an imported certificate with the vault.
 
     If the webspace has another synced certificate, the webspace's sites use that certificate. If the webspace has no
     other synced certificate, Certroll marks the webspace's sites as unproven and sends these sites no message.

@@ -78,8 +78,9 @@ def _roll_webspace(
     """
     uploads, steps = _upload_again(work, steps)
     records = pending_records(work.snapshot, work.current, webspace, steps, shown)
-    # If Certroll dies after the first write, Azure already shows the new version. After such a crash, the next run
-    # learns from the records of sites which sites still have to show the new version in a TLS handshake.
+    # If Certroll dies after the first write, Azure already shows the new version. After a crash between the write and
+    # the proof, the next run learns from the records of sites which sites still have to show the new version in a TLS
+    # handshake.
     work.run.ports.rollouts.begin(work.ref, replace(progress.rollout, records=records))
     copies = work.perform(step for step in steps if step.action.site is None)
     if copies.refused:

@@ -150,7 +150,7 @@ def _guarded(wave_run: WaveRun, app: AppRestart) -> Stopped:
 
 
 def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
-    """Read the app once more. Stop and start the app if it still runs and Certroll may still stop it."""
+    """Read the app once more. Stop and start the app if the app still runs and Certroll may still stop it."""
     run, environment = wave_run.run, wave_run.environment
     with run.ports.leases.hold(f"site {app.site.resource_id}") as lease:
         try:

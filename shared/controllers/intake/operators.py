@@ -19,7 +19,7 @@ def let_go(
 ) -> tuple[SiteRef, ...]:
     """Forget the failures that stop the rollout of a version, and return the failed sites.
 
-    After that, Certroll tries the failed sites again.
+    After this function, Certroll tries the failed sites again.
 
     If another run writes the record of a failed site in the meantime, the record stays as the other run wrote it.
     Raises Conflict if the version has no failure to forget, and while Certroll restores the last good settings of an

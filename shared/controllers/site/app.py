@@ -105,7 +105,7 @@ def restart_limits(run: Run, record: RollRecord) -> Limits:
 def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | None = None) -> Outcome:
     """Record the result of the app's settings update, give back the app's claim, and return the outcome.
 
-    The claim is on the restart budget.
+    The app's claim is on the restart budget (how many apps may restart at once).
 
     `record` is the app's record with the facts that this run learned, or None if this run learned no facts.
     """
@@ -122,8 +122,8 @@ def _wake(app: App, state: RollState, outcome: Outcome) -> None:
 
     This function ignores a deferred app (which failed its probe before any write), because the controller sends a
     message for a deferred app. This function ignores an app that Azure refused, because a refusal does not let other
-    apps go on. The message of this function has no waits left, because another message of the vault certificate waits
-    already.
+    apps go on. The message of this function may not wait any more, because another message of the vault certificate
+    already waits in the queue.
     """
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED

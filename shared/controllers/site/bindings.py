@@ -47,7 +47,7 @@ def _carry_to_site(
 ) -> Outcome:
     """Observe the site, write its bindings as planned, and wait until Azure shows the bindings.
 
-    After that, read with TLS handshakes whether the site serves the new certificate.
+    After Azure shows the bindings, read with TLS handshakes whether the site serves the new certificate.
     """
     snapshot = _observed(run, lineage, record)
     plan = _plan_of_site(run, snapshot, record)

@@ -35,8 +35,8 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
     # Only the run of a vault certificate decides on which sites Certroll works next. If a message names a site without
     # a record, Certroll starts a run of the vault certificate. For a recorded site, a message of the vault certificate
-    # waits already. For a recorded site, Certroll sends a message of the vault certificate that has no waits left. The
-    # run of a message without waits observes the fleet only once.
+    # already waits in the queue. For a recorded site, Certroll sends a message of the vault certificate that may not
+    # wait any more. The run of a message without waits observes the fleet only once.
     if isinstance(outcome, Deferred):
         waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))

@@ -96,7 +96,7 @@ def _still_old(app: App, result: ProbeResult) -> Outcome:
 def _failing(app: App, probe: Probe, result: ProbeResult) -> Outcome:
     """Return the wait for an app that fails its probe.
 
-    After the app's start time, decide whether the new settings are the cause.
+    Once the app has had time to start, decide whether the new settings are the cause of the failure.
 
     Certroll blames the new settings only if the app passed the same probe before the write.
     """

@@ -45,7 +45,7 @@ class SettingsChange(Traits):
 
     @property
     def settings_write(self) -> SettingsWrite:
-        """The app's settings as the plan saw them, with the edits."""
+        """The app's settings from the observation of the fleet, with the edits done."""
         return SettingsWrite(self.settings, self.edits)
 
     def project(self, snapshot: Snapshot) -> Snapshot:

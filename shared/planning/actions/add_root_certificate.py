@@ -36,7 +36,7 @@ class AddRootCertificate(AboutRoot):
     root: RootCertificate
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for a root certificate of an environment."""
+        """Return the requirements that a version must meet as a root certificate of an environment."""
         return (Case(current, Use.ROOT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:

@@ -56,7 +56,7 @@ class ImportCertificate(AboutCopy):
     needs_view: ClassVar[View] = View.COPIES
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an import that replaces no version."""
+        """Return the requirements that the version must meet for an import that replaces no version."""
         return (Case(current, Use.IMPORT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -205,7 +205,8 @@ def _import(
 def _name(lineage: Lineage, place: Place, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
     """Return the name of the imported certificate.
 
-    The name comes from the tag `certroll-import-name`, else the name is `{group}-{vault}-{certificate}`.
+    The imported certificate's name comes from the tag `certroll-import-name`, else the name is
+    `{group}-{vault}-{certificate}`.
 
     The az CLI also names imported certificates `{group}-{vault}-{certificate}`. The name of the imported certificate
     gets a suffix if another webspace of the resource group has a certificate of that name.

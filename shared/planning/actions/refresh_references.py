@@ -47,7 +47,7 @@ class RefreshReferences(Traits):
         return frozenset()
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an app that uses the current version in place of the version before."""
+        """Return the requirements that the current version must meet for an app that used the version before."""
         lineage = snapshot.lineage
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 

@@ -31,7 +31,7 @@ class RetireThumbprint(SettingsChange):
     needs_view: ClassVar[View] = View.SETTINGS
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an app that uses the current version alone."""
+        """Return the requirements that the current version must meet for an app that uses this version alone."""
         return (Case(current, Use.OUTBOUND, snapshot.now, None, snapshot.lineage.key),)
 
 

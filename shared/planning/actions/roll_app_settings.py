@@ -42,9 +42,9 @@ class RollAppSettings(SettingsChange):
     """
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for a root if all edits are of root lists.
+        """Return the requirements that the version must meet as a root certificate, if all edits are of root lists.
 
-        For other edits, return the requirements for a version that the app uses.
+        If the app's other settings change, too, return the requirements that the version must meet for the app.
         """
         lineage = snapshot.lineage
         if all(is_root_list(edit.key) for edit in self.edits):
@@ -52,7 +52,7 @@ class RollAppSettings(SettingsChange):
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def without_roots(self) -> Self:
-        """Return the action without edits of root lists, or return it unchanged if it has no other edits."""
+        """Return the action without edits of root lists, or return the action unchanged if it has no other edits."""
         edits = tuple(edit for edit in self.edits if not is_root_list(edit.key))
         return replace(self, edits=edits) if edits else self
 
@@ -60,8 +60,8 @@ class RollAppSettings(SettingsChange):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose an update of the settings of each app that name a stale (older) version.
 
-    Also propose an update for each app that the tag `certroll-root-on` names and whose root list (a setting) lacks the
-    version.
+    In addition, propose an update for each app that the tag `certroll-root-on` names and whose root list (a setting)
+    lacks the version.
     """
     if snapshot.lineage.current is not None:
         yield from named_sites(snapshot, ROOT_ON)[1]

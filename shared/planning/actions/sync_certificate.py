@@ -40,7 +40,10 @@ class SyncCertificate(AboutCopy):
         return self.copy
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an import, and also for a binding if a host name is bound to the certificate."""
+        """Return the requirements that the new version must meet for an import.
+
+        If a host name is bound to the certificate, return also the requirements for a binding.
+        """
         lineage = snapshot.lineage
         uses = (Use.IMPORT, Use.BINDING) if snapshot.served_by(self.copy) else (Use.IMPORT,)
         return tuple(Case(current, use, snapshot.now, lineage.before, lineage.key) for use in uses)

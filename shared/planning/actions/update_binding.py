@@ -1,10 +1,10 @@
 """Overwrite the thumbprint of a binding, and keep the other properties of the binding.
 
-After a second upload of the same version, Certroll also rebinds: Certroll writes the same thumbprint into the binding
-again. Azure does not show whether Certroll wrote the same thumbprint into a binding again, so the journal records such
-a rebinding. Certroll records the sites to rebind (to write the same thumbprint again) before the first write, and the
-result after the last write. After a crash, Certroll may write the same thumbprint into a binding once more, which
-changes nothing.
+After a second upload of the same version, Certroll also rebinds the host names. Certroll writes the same thumbprint
+into the binding again. Azure does not show whether Certroll wrote the same thumbprint into a binding again, so the
+journal records such a rebinding. Certroll records the sites to rebind (to write the same thumbprint again) before the
+first write, and the result after the last write. After a crash, Certroll may write the same thumbprint into a binding
+once more, which changes nothing.
 """
 
 from collections.abc import Iterable
@@ -65,7 +65,7 @@ class UpdateBinding(Traits):
 
     @property
     def binds(self) -> Binding:
-        """The TLS binding as the plan saw the binding."""
+        """The TLS binding as Certroll saw the binding before it planned."""
         return self.binding
 
     @property
@@ -80,7 +80,7 @@ class UpdateBinding(Traits):
         return replace(self, rebind=False) if self.moves else None
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for a binding of the host name, in place of its present certificate."""
+        """Return the requirements that the version must meet for a binding of the host name."""
         lineage, hosts = snapshot.lineage, (self.binding.host_name,)
         in_use = lineage.before if self.moves else current
         return (Case(current, Use.BINDING, snapshot.now, in_use, lineage.key, hosts),)
@@ -91,7 +91,7 @@ class UpdateBinding(Traits):
         return after.with_rebound(self.binding.site, self.webspace) if self.rebind else after
 
     def perform(self, ports: Ports) -> bool:
-        """Overwrite the thumbprint unless the binding already has it and Certroll need not write it again.
+        """Overwrite the thumbprint unless the binding already has the thumbprint and Certroll need not write it again.
 
         Raises Conflict if the binding differs from the binding that the plan saw.
         """

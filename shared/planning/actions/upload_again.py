@@ -44,7 +44,7 @@ class UploadAgain(UploadCertificate):
     phase: ClassVar[Phase] = Phase.UPLOAD
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an upload of the version that is in use."""
+        """Return the requirements that a version in use must meet for a second upload."""
         return (Case(current, Use.UPLOAD, snapshot.now, current, snapshot.lineage.key),)
 
     def send(self, ports: Ports, pfx: Pfx) -> None:

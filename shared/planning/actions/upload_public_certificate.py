@@ -42,7 +42,7 @@ class UploadPublicCertificate(AboutCopy):
     is_staged: ClassVar[bool] = False
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for a root if only root lists need the certificate, else for a public certificate."""
+        """Return the requirements that the version must meet as a root, or as a public certificate of an app."""
         lineage = snapshot.lineage
         if self.as_root:
             return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)

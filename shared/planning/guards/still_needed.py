@@ -189,7 +189,8 @@ def _in_grace(snapshot: Snapshot, intent: Intent, since: datetime) -> Refusal | 
 def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
     """Return when the certificate went out of use.
 
-    The time is when the next version came, or when the last user moved to another certificate.
+    The certificate went out of use when the next version came, or when its last user moved to another certificate,
+    whichever is later.
     """
     versions = snapshot.lineage.versions
     oldest = min(index for index, version in enumerate(versions) if version.thumbprint == copy.thumbprint)
