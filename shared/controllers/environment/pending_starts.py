@@ -179,7 +179,7 @@ def _complete(run: Run, pending_start: PendingStart) -> None:
 
 
 def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> None:
-    """Forget the pending start of a site for which Azure has answered 404 for an hour. Report it until then.
+    """Forget the pending start of a site for which Azure has answered 404 for an hour. Report the site until then.
 
     Azure sometimes answers 404 for a site that exists.
     """

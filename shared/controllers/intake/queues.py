@@ -79,8 +79,8 @@ def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> N
 def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Message, timedelta], None]) -> None:
     """Send the message that continues a waiting run.
 
-    Certroll sends no message after too many waits in a row, or before a long wait, because the hourly sweep goes on
-    then. The hourly sweep continues instead.
+    Certroll sends no message after too many waits in a row, or before a long wait, because the hourly sweep
+    continues instead.
     """
     if not isinstance(outcome, Waiting):
         return
