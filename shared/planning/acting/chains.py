@@ -1,4 +1,4 @@
-"""Find uploads whose chain the servers of an App Service Environment do not know, and read the tag against it."""
+"""Find uploaded certificates whose chain the servers of an App Service Environment do not know."""
 
 from datetime import UTC, datetime
 
@@ -25,9 +25,10 @@ def is_asked(lineage: Lineage) -> bool:
 
 
 def brings_chain(copy: WebspaceCertificate) -> bool:
-    """Return True if the upload is late enough for its servers to know its chain.
+    """Return True if the upload is so late that the servers of the environment know its chain.
 
-    An upload by Certroll and an imported copy always count as late enough. An upload without a date counts as early.
+    A certificate that Certroll uploaded, or that App Service imported, always counts as late enough. An uploaded
+    certificate without a date counts as early.
     """
     return not copy.uploaded or (copy.created is not None and copy.created >= CHAINS_ADDED_SINCE)
 
