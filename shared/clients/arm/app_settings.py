@@ -84,7 +84,7 @@ class Settings(AppServicePart):
     def refresh_references(self, site: SiteRef) -> None:
         """Request that App Service fetches the Key Vault references of a site again.
 
-        The request is in the Azure docs, "Use Key Vault references", section on rotation.
+        The Azure docs describe this refresh request in "Use Key Vault references", section on rotation.
         """
         url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFRESH_API}"
         client = self._clients.client(site.subscription)

@@ -1,9 +1,9 @@
 """Read App Service Environments, and read and write the root certificates that their apps trust.
 
 The SDK lacks `hostingEnvironments/publicCertificates`, so Certroll sends these requests itself by the SDK's client.
-Certroll retries these requests like all others. Azure does not document the answers (Azure docs, "Certificates in App
-Service Environment", Root Certificate API). So Certroll reads a root's thumbprint from whichever of three fields has a
-value: thumbprint, blob or name.
+Certroll retries the requests for root certificates like all other requests to ARM. Azure does not document its answers
+about root certificates (Azure docs, "Certificates in App Service Environment", Root Certificate API). So Certroll reads
+a root's thumbprint from the first field with a value: thumbprint, blob, or a name that Certroll chose.
 """
 
 import base64
@@ -32,7 +32,10 @@ _OWN_NAME = re.compile(rf"{re.escape(OWN_PREFIX)}.*-([0-9a-f]{{40}})")
 
 
 class Environments:
-    """The client of environments and their root certificates. The client translates SDK errors into domain errors."""
+    """The client of environments and their root certificates.
+
+    The client translates errors of the Azure SDK into Certroll's own error classes.
+    """
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
@@ -88,7 +91,10 @@ class Environments:
         self._retrying.write(f"root certificate {root.ref}", self._request("PUT", root.ref, body), REMEDY)
 
     def delete_root(self, ref: RootRef) -> None:
-        """Delete a root certificate of an environment. A running app trusts the root until its next stop and start."""
+        """Delete a root certificate of an environment.
+
+        A running app trusts the deleted root until the app's next stop and start.
+        """
         self._retrying.write(f"root certificate {ref}", self._request("DELETE", ref), REMEDY)
 
     def _request(self, method: str, ref: RootRef, body: Json | None = None) -> Callable[[], HttpResponse]:
@@ -101,15 +107,16 @@ def _url(ref: RootRef) -> str:
 
 
 def _without_webspace(listed: Listing[Found]) -> Listing[Found]:
-    """Return the listing with blind spots that hide only roots.
+    """Return the listing with each blind spot (an unreadable entry) marked as one that hides only root certificates.
 
-    An unreadable entry of the listing belongs to an environment and hides no resource of a webspace.
+    An unreadable entry in a list of an environment hides no certificate of a webspace (App Service's place for
+    certificates).
     """
     return Listing(listed.found, tuple(replace(spot, webspace=None, roots_only=True) for spot in listed.blind_spots))
 
 
 def _environment(wire: Json) -> Environment:
-    """Return an environment from its wire form. Raise ValueError if a field is unreadable."""
+    """Return an App Service Environment from Azure's JSON. Raise ValueError if the environment's id is invalid."""
     balancing = str((wire.get("properties") or {}).get("internalLoadBalancingMode") or "None")
     ref = EnvironmentRef.parse(str(wire.get("id")))
     return Environment(ref, str(wire.get("location")), balancing.lower() != "none", tags_of(wire))
@@ -122,13 +129,16 @@ def _inbound(wire: Json) -> tuple[str, ...]:
 
 
 def _root(wire: Json) -> RootCertificate:
-    """Return a root certificate from its wire form. Raise ValueError if a field of the wire form is unreadable."""
+    """Return a root certificate from Azure's JSON.
+
+    Raise ValueError if the root certificate's id, thumbprint or blob is unreadable.
+    """
     properties, ref = wire.get("properties") or {}, RootRef.parse(str(wire.get("id")))
     return RootCertificate(ref, str(wire.get("location")), _thumbprint(ref, properties), bool(properties.get("isRoot")))
 
 
 def _thumbprint(ref: RootRef, properties: Json) -> Thumbprint | None:
-    """Return the thumbprint that Azure shows, or that of the shown blob, or that in a name that Certroll chose."""
+    """Return a root's thumbprint from Azure's field, else from the blob, else from a name that Certroll chose."""
     if properties.get("thumbprint"):
         return parse_thumbprint(str(properties["thumbprint"]))
     if properties.get("blob"):

@@ -48,7 +48,7 @@ class TableEnvironmentRecords:
         return EnvironmentRecord(environment) if row is None else _environment_record(row)
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
-        """Replace the revision that the record was made from; return the record with its new revision.
+        """Write the record if its row still has the record's revision, and return the record with the new revision.
 
         Raise Conflict if another run has written the record in the meantime.
         """
@@ -58,7 +58,10 @@ class TableEnvironmentRecords:
     def change(
         self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
     ) -> EnvironmentRecord:
-        """Change the record of an environment, and return the changed record. Read again after a concurrent write."""
+        """Change the record of an environment, and return the changed record.
+
+        If other runs write the record at the same time, this function reads and tries again, five times in all.
+        """
         for _ in range(MOST_RACES):
             before = self.of(environment)
             after = change(before)
@@ -87,7 +90,7 @@ class TableAppRestarts:
         self._tables.write(JOURNAL, (_app_row(environment, app) for app in apps))
 
     def forget(self, environment: EnvironmentRef, site: SiteRef) -> None:
-        """Delete the record of an app that no longer exists."""
+        """Delete the record of an app's stop and start."""
         self._tables.delete(JOURNAL, _key(environment), digest(site.resource_id))
 
 

@@ -32,17 +32,17 @@ def digest(text: str) -> str:
 
 
 def lineage_key(ref: VaultCertificateRef) -> str:
-    """Return the partition key of a lineage, which is the same for a certificate and a secret of one name."""
+    """Return the partition key of a vault certificate; a vault secret of the same name has the same key."""
     return digest(f"{ref.vault}/{ObjectKind.CERTIFICATE}/{ref.name}")
 
 
 def roll_key(site: SiteRef) -> str:
-    """Return the row key of an app's settings record."""
+    """Return the row key of the record about Certroll's update of an app's settings."""
     return f"{ROLL}{digest(site.resource_id)}"
 
 
 def is_roll(row: Entity) -> bool:
-    """Return True if the row is the settings record of an app."""
+    """Return True if the row records Certroll's update of an app's settings."""
     return str(row["RowKey"]).startswith(ROLL)
 
 
@@ -52,7 +52,7 @@ def moment(stored: datetime) -> datetime:
 
 
 def revision_of(row: Entity) -> str | None:
-    """Return the revision of a row that Certroll read, or None for a row that is not stored yet."""
+    """Return the revision of a row that Certroll read, or None for a row without a revision."""
     metadata: Mapping[str, str] = getattr(row, "metadata", {})
     return metadata.get("etag")
 
@@ -109,20 +109,23 @@ def site_record(row: Entity) -> SiteRecord:
 
 
 def held_text(rollout: Rollout) -> str:
-    """Return the thumbprints that the copies of each webspace held, as the text of the property `held`."""
+    """Return the property `held` of a rollout: the thumbprints of the certificates in each webspace."""
     return json.dumps(
         sorted([webspace.subscription, webspace.name, thumbprint] for webspace, thumbprint in rollout.held)
     )
 
 
 def held_of(row: Entity) -> frozenset[tuple[Webspace, Thumbprint]]:
-    """Return the webspaces and thumbprints that the property `held` of a row lists."""
+    """Return the webspaces and the thumbprints of their certificates that the property `held` of a row lists."""
     held = json.loads(row["held"])
     return frozenset((Webspace(subscription, name), Thumbprint(text)) for subscription, name, text in held)
 
 
 def roll_row(record: RollRecord) -> dict[str, Any]:
-    """Return the row for an app's settings record. The row contains names of settings and never a value."""
+    """Return the row that records Certroll's update of an app's settings.
+
+    The row contains names of app settings and thumbprints, and no other value of an app setting.
+    """
     edits = [[edit.key, edit.add, list(edit.remove), edit.next_to, edit.whole] for edit in record.edits]
     return {
         "RowKey": roll_key(record.site),
@@ -151,7 +154,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
 
 
 def roll_record(row: Entity) -> RollRecord:
-    """Return an app's settings record from its row."""
+    """Return the record of Certroll's update of an app's settings from the row."""
     return RollRecord(
         site=SiteRef.parse(row["app"]),
         version=row["version"],
