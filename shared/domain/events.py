@@ -1,7 +1,7 @@
 """Read the events of Key Vault, in both event schemas that Azure sends.
 
 Certroll takes the type, the vault and the object from an event, and the vault must be in CERTROLL_VAULTS. Certroll
-reads the certificate itself from Key Vault, so a forged event leads only to reads and checks.
+reads the certificate itself from Key Vault, so a forged event cannot make Certroll use a wrong certificate.
 
 Azure writes the keys of an event in mixed case and with stray blanks (Azure docs, "Azure Key Vault as Event Grid
 source"). Azure's sample of an event has the key `ObjectName ` and a version with a leading blank. The types of NBF and
@@ -27,7 +27,7 @@ class VaultEvent:
 
 
 class EventKind(NamedTuple):
-    """How Certroll reads the events of one type."""
+    """The meaning that one type of Key Vault event has for Certroll."""
 
     of: ObjectKind
     """The kind of vault object that the event is about."""

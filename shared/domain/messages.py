@@ -19,7 +19,7 @@ _LONGEST_BODY = 4096
 
 
 class Cause(StrEnum):
-    """Why Certroll starts a run for a certificate."""
+    """Why Certroll starts a run for a vault certificate."""
 
     EVENT = "event"
     SWEEP = "sweep"
@@ -78,7 +78,7 @@ class CertificateMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next run, or None if the message has waited MOST_WAITS times in a row.
+        """Return the message for the next run, or None after MOST_WAITS waits in a row without progress.
 
         If no message follows, the hourly sweep (a timer function) starts the next run for the certificate.
         """
@@ -111,7 +111,7 @@ class SiteMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next run, or None if the message has waited MOST_WAITS times in a row.
+        """Return the message for the next run, or None after MOST_WAITS waits in a row without progress.
 
         If no message follows, the hourly sweep (a timer function) starts the next run for the site.
         """
@@ -143,7 +143,7 @@ class EnvironmentMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next run, or None if the message has waited MOST_WAITS times in a row.
+        """Return the message for the next run, or None after MOST_WAITS waits in a row without progress.
 
         If no message follows, the hourly sweep (a timer function) starts the next run for the environment.
         """

@@ -134,10 +134,7 @@ class Webspace:
 
     @classmethod
     def parse(cls, subscription: str, name: str) -> Self:
-        """Return the webspace with subscription and name in lower case.
-
-        Raises InvalidNameError if the name is empty.
-        """
+        """Return the webspace with subscription and name in lower case. Raise InvalidNameError if the name is empty."""
         if not name.strip():
             raise InvalidNameError("an empty text is not a webspace")
         return cls(subscription.lower(), name.strip().lower())

@@ -1,6 +1,6 @@
 """The outcomes with which a run of Certroll can end.
 
-If a run of Certroll ends with an exception, the queue delivers the run's message again.
+If a run of Certroll for a message ends with an exception, the queue usually delivers the message again.
 """
 
 from dataclasses import dataclass

@@ -61,7 +61,7 @@ class Traits:
     """
 
     def but(self, **changes: object) -> Self:
-        """Return the same traits with some changes."""
+        """Return the same traits of a reason with the given changes."""
         return replace(self, **changes)  # type: ignore[arg-type]  # a change may have the type of any field
 
 

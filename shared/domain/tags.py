@@ -12,8 +12,9 @@ The value of a tag has at most 256 characters (Azure docs, "Tag support"), so a 
 a tag counts once, and Certroll ignores empty entries of the list. Certroll refuses a tag's list with a gap in the
 numbers, because a part of the list may be lost.
 
-Certroll ignores a tag that is not in the table `TAGS`, unless the tag's name continues a tag of the table. To add a tag
-to Certroll, write a line into `TAGS`: the sweep, the targets of the fleet and docs/reference/tags.md follow the table.
+Certroll takes no instruction from a tag that is neither in the table `TAGS` nor continues a list of the table. To add a
+tag to Certroll, write a line into `TAGS`: the sweep, the targets of the fleet and docs/reference/tags.md follow the
+table.
 """
 
 import re
@@ -90,10 +91,7 @@ class Tag:
         return self.kind in {Kind.SITES, Kind.PLACES, Kind.ENVIRONMENTS}
 
     def value_in(self, tags: Tags) -> str | None:
-        """Return the value of the tag without blanks around it, None if the tag is missing.
-
-        The names of tags ignore upper and lower case, as in ARM.
-        """
+        """Return the tag's stripped value, None without the tag; tag names ignore upper and lower case, as in ARM."""
         return next((value.strip() for key, value in tags if _plain(key) == self.name), None)
 
     def number_of(self, key: str) -> str | None:
@@ -231,10 +229,7 @@ _WANTED = tuple(tag.name for tag in TAGS if tag.makes_wanted)
 
 
 def has_ours(tags: Tags) -> bool:
-    """Return True if the name of any tag begins with `certroll`.
-
-    A misspelled tag that begins with `certroll` counts too.
-    """
+    """Return True if the name of any tag, also of a misspelled tag, begins with `certroll`."""
     return any(_plain(key).startswith(PREFIX) for key, _ in tags)
 
 
@@ -306,10 +301,7 @@ def of_kind(kind: Kind) -> tuple[Tag, ...]:
 
 
 def words(tags: Tags, tag: Tag) -> frozenset[str]:
-    """Return each part of each target in the tag, because a part may be the name of a resource.
-
-    If the tag is malformed, the result is empty.
-    """
+    """Return the parts of the targets in the tag, or an empty set for a malformed tag; a part may name a resource."""
     try:
         return frozenset(part for target in parse_targets(tags, tag) for part in target.parts)
     except TargetInvalid:

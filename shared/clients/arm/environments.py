@@ -1,9 +1,10 @@
 """Read App Service Environments, and read and write the root certificates that their apps trust.
 
-The SDK lacks `hostingEnvironments/publicCertificates`, so Certroll sends these requests itself by the SDK's client.
-Certroll retries the requests for root certificates like all other requests to ARM. Azure does not document its answers
-about root certificates (Azure docs, "Certificates in App Service Environment", Root Certificate API). So Certroll reads
-a root's thumbprint from the first field with a value: thumbprint, blob, or a name that Certroll chose.
+The SDK lacks `hostingEnvironments/publicCertificates`, so Certroll itself sends the requests for root certificates by
+the SDK's client. Certroll retries the requests for root certificates like all other requests to ARM. Azure does not
+document its answers about root certificates (Azure docs, "Certificates in App Service Environment", Root Certificate
+API). So Certroll reads a root's thumbprint from the first field with a value: thumbprint, blob, or a name that Certroll
+chose.
 """
 
 import base64
@@ -57,7 +58,7 @@ class Environments:
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
         """Return the inbound addresses of an environment.
 
-        The addresses of an internal environment are reachable only from inside its virtual network.
+        The addresses of an internal environment are private addresses in its virtual network.
         """
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"networking of environment {ref}"

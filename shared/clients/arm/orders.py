@@ -31,10 +31,7 @@ ACTIONS_REMEDY = (
 )
 WRITE_REMEDY = "grant the identity the actions on certificateOrders that docs/reference/roles.md lists"
 REVOKE_AFTER_HOURS = 72
-"""How long the old certificate stays valid after a reissue.
-
-In these 72 hours Certroll carries the new certificate to App Service.
-"""
+"""How long the old certificate stays valid after a reissue. In these days App Service gets the new certificate."""
 UNREGISTERED = "MissingSubscriptionRegistration"
 VERIFIED = "domainvalidationcomplete"
 WRITABLE = ("distinguishedName", "validityInYears", "keySize", "productType")
@@ -90,7 +87,7 @@ class Orders:
         self._retrying = retrying
 
     def orders(self, subscription: str) -> Listing[Order]:
-        """Return the orders of a subscription. Each page of the list costs one request."""
+        """Return the orders of a subscription. Each page of ARM's list of orders costs one request."""
         if self._clients is None:
             return Listing(())
         what = f"certificate orders of subscription {subscription}"
@@ -139,7 +136,10 @@ class Orders:
         self._write(ref, lambda on: on.renew(ref.resource_group, ref.name, body))
 
     def reissue(self, order: Order) -> None:
-        """Request a new certificate with a new key for the order. Azure revokes the old certificate 72 hours later."""
+        """Request a new certificate with a new key for the order.
+
+        Azure revokes the order's old certificate 72 hours after the reissue.
+        """
         ref = order.ref
         properties = {
             "keySize": order.key_size,

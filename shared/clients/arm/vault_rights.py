@@ -35,7 +35,7 @@ class VaultRights:
         self._retrying = retrying
 
     def vaults(self, subscription: str) -> dict[VaultName, str]:
-        """Return the resource ids of a subscription's vaults. Each page of the list costs one request."""
+        """Return the resource ids of a subscription's vaults. Each page of ARM's list of vaults costs one request."""
         url = f"/subscriptions/{subscription}/resources?$filter={VAULT_FILTER}&api-version={RESOURCES_API}"
         client = self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, f"vaults of {subscription}", LIST_REMEDY)

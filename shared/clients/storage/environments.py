@@ -75,7 +75,7 @@ class TableEnvironmentRecords:
 
 
 class TableAppRestarts:
-    """The record of each app that Certroll stops and starts for its environment, as rows of the journal."""
+    """The record of each app that Certroll stops and starts in an App Service Environment, as rows of the journal."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -109,14 +109,14 @@ def site_record(row: Entity) -> SiteRecord:
 
 
 def held_text(rollout: Rollout) -> str:
-    """Return the property `held` of a rollout: the thumbprints of the certificates in each webspace."""
+    """Return the text of `held`: thumbprints that imported certificates had in a webspace before the new version."""
     return json.dumps(
         sorted([webspace.subscription, webspace.name, thumbprint] for webspace, thumbprint in rollout.held)
     )
 
 
 def held_of(row: Entity) -> frozenset[tuple[Webspace, Thumbprint]]:
-    """Return the webspaces and the thumbprints of their certificates that the property `held` of a row lists."""
+    """Return the webspaces and thumbprints of earlier imported certificates that the property `held` of a row lists."""
     held = json.loads(row["held"])
     return frozenset((Webspace(subscription, name), Thumbprint(text)) for subscription, name, text in held)
 
@@ -186,7 +186,7 @@ def _edit(key: str, add: str | None, remove: list[str], next_to: str | None, who
 
 
 def _budget(row: Entity) -> RestartBudget | None:
-    """Return the disruption budget of an app's environment, or None if the app is in no environment."""
+    """Return the restart budget of an app's environment, or None if no budget applies to the app."""
     budget = json.loads(row["budget"])
     return RestartBudget(*budget) if budget else None
 

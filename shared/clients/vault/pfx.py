@@ -71,7 +71,7 @@ def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: P
 def read_bundle(value: str, content_type: str, expected: Thumbprint) -> Bundle:
     """Return which private key and which issuers a secret's value contains for the expected certificate.
 
-    Raise Rejected with a reason if the value is unreadable or lacks the expected certificate.
+    Raise Rejected with a reason if the secret's value is unreadable or lacks the expected certificate.
     """
     found, certificates = _read(value, content_type.strip().lower())
     by_thumbprint = {thumbprint(certificate): certificate for certificate in certificates}

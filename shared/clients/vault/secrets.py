@@ -59,9 +59,9 @@ class SecretLineages:
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one vault secret with its versions, judged at the time `now`.
 
-        The first request lists the versions. If the newest version is no certificate, such as a password, this function
-        reads no value. Raise NotFound if the secret does not exist, and Conflict if a version was added during the
-        read.
+        The first request lists the versions of the secret. If the newest version is no certificate, such as a password,
+        this function reads no value of the secret. Raise NotFound if the secret does not exist, and Conflict if a
+        version was added during the read.
         """
         client, what = self._clients(ref.vault), f"vault secret {ref}"
         listing = client.list_properties_of_secret_versions(ref.name)

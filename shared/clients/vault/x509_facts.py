@@ -1,6 +1,7 @@
 """Read the facts of an X.509 certificate as plain values.
 
-A certificate may come from any source and have any defect. For every defect this module raises ValueError.
+A certificate may come from any source and have any defect. If a certificate cannot be parsed, this module raises
+ValueError.
 """
 
 import hashlib

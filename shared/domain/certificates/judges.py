@@ -72,10 +72,10 @@ def issuer_kept(case: Case, facts: CertificateFacts) -> Opinion:
 
 
 def serial_number(case: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a serial number that X.509 does not allow, and warn of a longer one than App Service documents.
+    """Refuse a serial number that X.509 does not allow, and warn of an upload with more than 10 octets.
 
-    Most certificate authorities use more than 10 octets. So Certroll does not warn if the certificate in use already
-    has a serial number of more than 10 octets.
+    Most certificate authorities use serial numbers of more than 10 octets. So Certroll does not warn if the certificate
+    in use already has a serial number of more than 10 octets.
     """
     octets = facts.serial_octets
     if octets > LONGEST_SERIAL:

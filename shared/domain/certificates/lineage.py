@@ -21,7 +21,7 @@ MOST_JUDGED = 10
 
 
 class Refusal(NamedTuple):
-    """The reason for which Certroll does not roll out a version."""
+    """The reason for which Certroll does not roll out a version of a vault certificate."""
 
     reason: Reason
     detail: str

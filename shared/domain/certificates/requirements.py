@@ -64,7 +64,7 @@ class Use(StrEnum):
 
 
 class Level(StrEnum):
-    """The result of judging one requirement."""
+    """The level of Certroll's verdict about one requirement of a certificate."""
 
     PASS = auto()
     """The certificate meets the requirement."""

@@ -24,7 +24,7 @@ from shared.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of judging one requirement."""
+    """Certroll's verdict about one requirement of a certificate."""
 
     requirement: Requirement
     level: Level

@@ -41,7 +41,7 @@ SeenSite = tuple[Site, tuple[Binding, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Found]):
-    """The result of listing resources in Azure."""
+    """A list of resources from Azure, with the entries that Certroll could not read."""
 
     found: tuple[Found, ...]
     blind_spots: tuple[BlindSpot, ...] = ()

@@ -96,7 +96,7 @@ def _pin(key: str, value: str) -> SettingReference | None:
 
 
 def references_in(key: str, value: str) -> tuple[SettingReference, ...]:
-    """Return the thumbprints that a setting names, as a list or as the whole value."""
+    """Return the thumbprints that a setting names in a list, as the whole value, or in the path of a certificate."""
     if is_list(key):
         return tuple(reference for reference in _listed(key, value) if reference is not None)
     pin = _pin(key, value)

@@ -53,10 +53,11 @@ class Site:
 
     @property
     def behind(self) -> EnvironmentRef | None:
-        """The internal environment through whose address clients reach the site, None for a site in public DNS.
+        """The internal App Service Environment through whose address clients reach the site, None for a site in public
+        DNS.
 
-        Default host names end in `appserviceenvironment.net` in internal environments, and in `azurewebsites.net`
-        everywhere else (Azure docs, "Custom domain suffix for App Service Environments").
+        In the public cloud, default host names end in `appserviceenvironment.net` in internal environments, and
+        otherwise in `azurewebsites.net` (Azure docs, "Custom domain suffix for App Service Environments").
         """
         return None if PUBLIC_DOMAIN in self.default_host_name else self.environment
 

@@ -198,7 +198,7 @@ def judge(vault: VaultSettings, principal: Principal, name: str | None = None) -
     """Judge whether the principal has the rights that the principal needs in the vault.
 
     If `name` names an object of the vault, the roles on that object count too. The verdict is ALLOWED only if Certroll
-    knows all rights that the principal needs.
+    found no missing and no unknown right.
     """
     held = _held(vault, principal, name)
     lacking = _lacking(vault, principal, held, name)

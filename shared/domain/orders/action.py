@@ -172,7 +172,7 @@ def moved(before: Order, after: Order, action: OrderAction) -> bool:
 
 
 def open_questions(order: Order, records: Iterable[OrderRecord], now: datetime) -> tuple[OrderProblem, ...]:
-    """Return a problem for each action on the order's current certificate that failed or has an unknown outcome."""
+    """Return the problems of an issued order's actions: refused, undone, or with an unknown outcome."""
     current = certificate_of(order)
     asked = (record for record in records if record.certificate == current and order.status is OrderStatus.ISSUED)
     return tuple(found for record in asked if (found := _open_question(order, record, now)) is not None)

@@ -26,7 +26,8 @@ def opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: b
     """Return the time at which this app's settings update stops blocking the apps after it.
 
     The wait for an app's settings update always ends, because this function returns a time. If the old certificate does
-    not end soon, an app that Certroll has not written yet blocks for at least `UNWRITTEN`.
+    not end soon, an app that Certroll has not written yet blocks for at least `UNWRITTEN`, unless Certroll writes the
+    app earlier.
     """
     if roll.state is RollState.STALE and not urgent:
         return roll.at + max(soak, UNWRITTEN)
