@@ -41,7 +41,7 @@ class BlobLeases:
 
 
 class HeldLease:
-    """A held lease, which a background thread renews."""
+    """A blob lease that a run of Certroll holds and a background thread renews."""
 
     def __init__(self, name: str, lease: BlobLeaseClient, taken: float) -> None:
         self._name = name

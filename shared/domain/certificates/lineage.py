@@ -95,7 +95,7 @@ def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple
 
 
 def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:
-    """Return the reason for which Certroll rolls out a version for no purpose, or None if Certroll may roll it out.
+    """Return why Certroll must not roll out a version of a vault certificate, or None if Certroll may.
 
     This function applies the rules that are independent of a certificate's purpose. `before` is the next older enabled
     version of the vault certificate, and some rules compare both versions. A private fleet may use self-signed

@@ -1,8 +1,8 @@
 """Probes: requests to an app that operators define by the tag `certroll-probe: /path [status] [text]`.
 
-Certroll probes an app with this tag before and after a change of the app's settings. An answer with the new
-certificate's thumbprint proves that the app uses the new certificate. Any other expected answer only proves that the
-app is alive.
+Certroll probes an app with the tag `certroll-probe` before and after a change of the app's settings. An answer with the
+new certificate's thumbprint proves that the app uses the new certificate. An expected answer without the new
+certificate's thumbprint only proves that the app is alive.
 """
 
 import re

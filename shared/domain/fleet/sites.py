@@ -53,8 +53,7 @@ class Site:
 
     @property
     def behind(self) -> EnvironmentRef | None:
-        """The internal App Service Environment through whose address clients reach the site, None for a site in public
-        DNS.
+        """The internal App Service Environment through which clients reach the site, None for a site in public DNS.
 
         In the public cloud, default host names end in `appserviceenvironment.net` in internal environments, and
         otherwise in `azurewebsites.net` (Azure docs, "Custom domain suffix for App Service Environments").

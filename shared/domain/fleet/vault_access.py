@@ -2,8 +2,8 @@
 
 Access policies and role assignments name object ids, and a service of Azure has another object id in each tenant.
 Certroll cannot derive the object id from the application id without Microsoft Graph, so operators write the object id
-into a setting of Certroll. If a setting does not name the object id, Certroll only reports a right as missing that
-nobody has in the vault.
+into a setting of Certroll. If a setting does not name the object id, Certroll reports only those rights as missing that
+no principal has in the vault.
 
 The sources are the Azure docs "Azure built-in roles for Security" (data actions), "Import a certificate from Key Vault"
 (application ids and rights of App Service) and "Key Vault firewall" (trusted services).

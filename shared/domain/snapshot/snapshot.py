@@ -71,7 +71,7 @@ class Snapshot:
     def held_unknown(self) -> frozenset[tuple[Webspace, Thumbprint]]:
         """The thumbprints in `held` that no version of the vault certificate has.
 
-        After a new import only the field `held` still knows these thumbprints.
+        After a new import only the field `held` still knows the earlier thumbprints.
         """
         known = {version.thumbprint for version in self.lineage.versions}
         return frozenset((webspace, thumbprint) for webspace, thumbprint in self.held or () if thumbprint not in known)

@@ -10,13 +10,13 @@ from shared.domain.snapshot.snapshot import Snapshot
 def is_stale(snapshot: Snapshot, binding: Binding) -> bool:
     """Return True if the binding still shows an older version of the vault certificate, or a thumbprint in `held`.
 
-    An ambiguous binding is not stale, because it may belong to another vault certificate.
+    An ambiguous binding (one that may belong to another vault certificate) does not count as stale.
     """
     return looks_stale(snapshot, binding) and not is_ambiguous(snapshot, binding)
 
 
 def looks_stale(snapshot: Snapshot, binding: Binding) -> bool:
-    """Return True if the binding is stale when Certroll ignores other vault certificates."""
+    """Return True if the binding shows an older version, whether or not other vault certificates have this version too."""
     lineage, thumbprint = snapshot.lineage, binding.thumbprint
     claimed = lineage.has_key_of(thumbprint) or lineage.version_of(thumbprint) is None
     return claimed and stale_in(snapshot, snapshot.webspace_of(binding), thumbprint)
