@@ -1,4 +1,4 @@
-"""The errors that Certroll raises on purpose, as one tree.
+"""The errors that Certroll raises on purpose, as a tree of classes.
 
 CertrollError
 ├── AzureError            Azure answered with an error, or did not answer

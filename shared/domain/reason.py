@@ -294,7 +294,7 @@ class Reason(StrEnum):
     MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM)
     MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER
     DEAD_LETTER = "DeadLetter", DEAD_LETTER
-    # ---- purchased certificates and access to vaults
+    # ---- purchased certificates, access to vaults
     ORDER_PENDING = "OrderPending", ORDER.but(severity=Severity.MEDIUM)
     ORDER_DENIED = "OrderDenied", ORDER
     ORDER_ENDED = "OrderEnded", ORDER

@@ -15,7 +15,7 @@ def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
     """Return the id of the only candidate resource that has the target's name.
 
     The argument `candidates` maps each id to the names of the resource. Raise TargetInvalid if no candidate or several
-    candidates have the target's name. If several candidates fit, the error's message lists up to ten of them.
+    candidates have the target's name. If several resources fit a target, the error's message lists up to ten of them.
     """
     named = sorted(candidate for candidate, names in candidates.items() if str(target) in names)
     if len(named) == 1:

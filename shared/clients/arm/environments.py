@@ -56,7 +56,7 @@ class Environments:
         return readable(what, _environment, wire)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
-        """Return the inbound addresses of an environment.
+        """Return the inbound addresses of an App Service Environment.
 
         The addresses of an internal environment are private addresses in its virtual network.
         """
@@ -66,7 +66,7 @@ class Environments:
         return readable(what, _inbound, self._retrying.read(what, read, REMEDY).as_dict())
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
-        """Return the sites in an environment, without slots."""
+        """Return the sites in an App Service Environment, without slots."""
         items = self._clients.client(ref.subscription).app_service_environments.list_web_apps(
             ref.resource_group, ref.name
         )
@@ -74,27 +74,30 @@ class Environments:
         return listing(ref.subscription, (model.as_dict() for model in pages), lambda wire: read_site(wire)[0])
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
-        """Return the public certificates of an environment, which include its roots."""
+        """Return the public certificates of an App Service Environment, which include the root certificates."""
         url = f"{quote(ref.resource_id)}/publicCertificates?api-version={ROOTS_API}"
         what = f"root certificates of environment {ref}"
         found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, REMEDY)
         return _without_webspace(listing(ref.subscription, found, _root))
 
     def root(self, ref: RootRef) -> RootCertificate:
-        """Read one public certificate of an environment."""
+        """Read one public certificate of an App Service Environment."""
         client, what = self._clients.client(ref.environment.subscription), f"root certificate {ref}"
         return readable(what, _root, plain_read(self._retrying, client, _url(ref), what, REMEDY))
 
     def put_root(self, root: RootCertificate, der: bytes) -> None:
-        """Upload a root certificate to an environment. An app trusts the root after the app's next stop and start."""
+        """Upload a root certificate to an App Service Environment.
+
+        An app of the environment trusts a new root certificate after the app's next stop and start.
+        """
         content = {"blob": base64.b64encode(der).decode(), "isRoot": root.is_root}
         body = {"location": root.location, "properties": content}
         self._retrying.write(f"root certificate {root.ref}", self._request("PUT", root.ref, body), REMEDY)
 
     def delete_root(self, ref: RootRef) -> None:
-        """Delete a root certificate of an environment.
+        """Delete a root certificate of an App Service Environment.
 
-        A running app trusts the deleted root until the app's next stop and start.
+        A running app trusts a deleted root certificate until the app's next stop and start.
         """
         self._retrying.write(f"root certificate {ref}", self._request("DELETE", ref), REMEDY)
 

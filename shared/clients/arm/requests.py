@@ -110,9 +110,10 @@ def webspace_of(subscription: str, properties: Json) -> Webspace | None:
 
 
 def tags_of(wire: Json) -> Tags:
-    """Return the tags of an Azure resource. Newer answers of Azure repeat the tags inside the properties.
+    """Return the tags of an Azure resource.
 
-    A PUT of an Azure resource without tags deletes the resource's tags.
+    In newer answers Azure repeats a resource's tags inside the resource's properties. A PUT of an Azure resource
+    without tags deletes the resource's tags.
     """
     tags = wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}
     return tuple(sorted((str(key), str(value)) for key, value in tags.items()))

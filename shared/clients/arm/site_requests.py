@@ -37,7 +37,7 @@ class AppServiceClients:
 class AppServicePart:
     """The base of each part of the App Service client.
 
-    All parts translate errors of the Azure SDK into Certroll's own error classes.
+    All parts of the App Service client translate errors of the Azure SDK into Certroll's own error classes.
     """
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:

@@ -160,7 +160,7 @@ def _host_name(text: str) -> HostName:
 def _source(properties: Json) -> VaultCertificateRef | None:
     """Return the vault certificate from which App Service imported a certificate, or None if Azure names no valid one.
 
-    In this field Azure shows the names of vault and vault certificate in lower case.
+    In `keyVaultId` and `keyVaultSecretName` Azure shows the names of vault and vault certificate in lower case.
     """
     vault, name = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
     if not vault or not name:

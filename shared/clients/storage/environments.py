@@ -38,12 +38,12 @@ class TableEnvironmentRecords:
         self._tables = tables
 
     def all(self) -> tuple[EnvironmentRecord, ...]:
-        """Return the records of all environments."""
+        """Return the journal's records of all App Service Environments."""
         found = (_environment_record(row) for row in self._tables.rows(JOURNAL, ENVIRONMENTS))
         return tuple(sorted(found, key=lambda record: record.environment))
 
     def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
-        """Return the record of an environment, or an empty record if the journal has no row for the environment."""
+        """Return the journal's record of an App Service Environment, or an empty record if the journal has no row."""
         row = self._tables.row(JOURNAL, ENVIRONMENTS, digest(environment.resource_id))
         return EnvironmentRecord(environment) if row is None else _environment_record(row)
 
@@ -58,7 +58,7 @@ class TableEnvironmentRecords:
     def change(
         self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
     ) -> EnvironmentRecord:
-        """Change the record of an environment, and return the changed record.
+        """Change the journal's record of an App Service Environment, and return the changed record.
 
         If other runs write the record at the same time, this function reads and tries again, five times in all.
         """
@@ -81,12 +81,12 @@ class TableAppRestarts:
         self._tables = tables
 
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
-        """Return the records of all apps of an environment, in the order of their sites."""
+        """Return the records of the apps of an App Service Environment, in the order of their sites."""
         found = (_app(row) for row in self._tables.rows(JOURNAL, _key(environment)))
         return tuple(sorted(found, key=lambda app: app.site))
 
     def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
-        """Write the records of apps of an environment."""
+        """Write the records of apps of an App Service Environment."""
         self._tables.write(JOURNAL, (_app_row(environment, app) for app in apps))
 
     def forget(self, environment: EnvironmentRef, site: SiteRef) -> None:

@@ -71,8 +71,8 @@ class HeldLease:
     def renew(self) -> bool:
         """Renew the blob lease and return True.
 
-        If the renewal fails, return False, and `check` then raises LeaseLost. The renewed lease counts from the start
-        of the renewal request.
+        If the renewal fails, return False, and `check` then raises LeaseLost. The time of a renewed blob lease counts
+        from the start of the renewal request.
         """
         started = time.monotonic()
         try:

@@ -1,8 +1,8 @@
 """Store the rollout of each version of a vault certificate, site by site, in the table `certrolljournal`.
 
 The PartitionKey of a rollout is the hash of the vault certificate. The RowKey is the hash of the site, or `rollout` for
-the row about the rollout as a whole. The rows of shared/clients/storage/settings_rolls.py share the partition of the
-vault certificate.
+the row about the rollout as a whole. The rows of settings updates (settings_rolls.py) are in the same partition as the
+rows of the rollout.
 """
 
 from contextlib import suppress

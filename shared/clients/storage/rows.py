@@ -70,7 +70,7 @@ def joined(name: str, row: Entity) -> str:
 
 
 def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
-    """Return the row for the record of a site."""
+    """Return the table row for the record of a site's bindings in a rollout."""
     last_good = [[b.host_name, b.ssl_state, b.thumbprint, b.virtual_ip] for b in record.last_good]
     return {
         "PartitionKey": lineage_key(ref),
@@ -90,7 +90,7 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
 
 
 def site_record(row: Entity) -> SiteRecord:
-    """Return the record of a site from its row."""
+    """Return the record of a site's bindings in a rollout from the table row."""
     site = SiteRef.parse(row["site"])
     return SiteRecord(
         site=site,

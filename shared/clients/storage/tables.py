@@ -37,13 +37,13 @@ class Tables(Protocol):
         """Return the rows of a partition in the order of their keys, and no rows if the table does not exist."""
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
-        """Return one row, or None if the row does not exist."""
+        """Return one row of a table, or None if the row does not exist."""
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
         """Replace the given revision of a journal row, and return the row's new revision.
 
-        The revision is None for a new row. The replaced row loses all properties that the new row does not name. Raise
-        Conflict if the stored row has another revision.
+        The argument `revision` is None for a new row. The replaced row loses all properties that the new row does not
+        name. Raise Conflict if the stored row of the journal has another revision.
         """
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
@@ -56,7 +56,10 @@ class Tables(Protocol):
         """Delete a row. A missing row is no error."""
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
-        """Delete a journal row if it exists. Raise Conflict if the row has another revision."""
+        """Delete a row of the journal if the row exists.
+
+        Raise Conflict if the stored row of the journal has another revision.
+        """
 
 
 class StorageTables:
@@ -75,7 +78,7 @@ class StorageTables:
             return ()
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
-        """Return one row, or None if the row does not exist."""
+        """Return one row of a table, or None if the row does not exist."""
         try:
             return self._table(table).get_entity(partition, row)
         except ResourceNotFoundError:
@@ -84,7 +87,8 @@ class StorageTables:
     def put(self, row: Entity, revision: str | None, what: str) -> str:
         """Replace the given revision of a journal row, and return the row's new revision.
 
-        The revision is None for a new row. Raise Conflict if the stored row has another revision.
+        The argument `revision` is None for a new row. Raise Conflict if the stored row of the journal has another
+        revision.
         """
         try:
             written = self._creating(JOURNAL, partial(_put, row, revision))
@@ -103,7 +107,10 @@ class StorageTables:
         self._table(table).delete_entity(partition, row)
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
-        """Delete a journal row if it exists. Raise Conflict if the row has another revision."""
+        """Delete a row of the journal if the row exists.
+
+        Raise Conflict if the stored row of the journal has another revision.
+        """
         try:
             self._table(JOURNAL).delete_entity(
                 partition, row, etag=revision, match_condition=MatchConditions.IfNotModified
@@ -128,7 +135,7 @@ class StorageTables:
 
 
 def _is_table_missing(error: HttpResponseError) -> bool:
-    """Return True if Azure answers that the table does not exist.
+    """Return True if the SDK's error says that the table does not exist.
 
     The SDK sets `error_code` only on the error of a transaction. The SDK's error of a single write contains the code
     only in its text.

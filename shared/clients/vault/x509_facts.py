@@ -43,14 +43,20 @@ def thumbprint_of(der: bytes) -> Thumbprint:
 
 
 def read_facts(der: bytes) -> CertificateFacts:
-    """Return the facts of a certificate in DER. Raise ValueError if the certificate is unreadable."""
+    """Return the facts of a certificate in DER, such as host names and key type.
+
+    Raise ValueError if the certificate is unreadable.
+    """
     if len(der) > LARGEST:
         raise ValueError(f"a certificate of {len(der)} bytes, more than {LARGEST}")
     return _readable(lambda: _facts(x509.load_der_x509_certificate(der)))
 
 
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:
-    """Return the facts of a parsed certificate. Raise ValueError if Certroll cannot read a part of the certificate."""
+    """Return the facts of a parsed certificate, such as host names and key type.
+
+    Raise ValueError if Certroll cannot read a part of the certificate.
+    """
     return _readable(lambda: _facts(certificate))
 
 

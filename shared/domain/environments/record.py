@@ -208,9 +208,9 @@ class EnvironmentRecord:
 
 @dataclass(frozen=True, slots=True)
 class PendingStart:
-    """A start of an app that Certroll still has to do.
+    """The start of a stopped app that Certroll still has to do.
 
-    Certroll records a pending start before the stop, and removes the record only after the app runs again.
+    Certroll records a pending start before the stop of the app, and removes the record only after the app runs again.
     """
 
     site: SiteRef

@@ -1,6 +1,6 @@
 """Choose the apps of each wave (apps that Certroll stops together), so that enough apps of an environment stay up.
 
-For the same apps, limit and stopped apps, Certroll chooses the same wave.
+For the same apps, limit and stopped apps, Certroll chooses the same wave (apps that Certroll stops together).
 """
 
 from collections import Counter
@@ -34,8 +34,8 @@ def next_wave(
 ) -> tuple[SiteRef, ...]:
     """Return the waiting apps that Certroll may stop now, in addition to the apps that are down.
 
-    If the limit does not allow all apps, slots come before sites. The result stays within the limit, in all and on each
-    plan, and leaves the last running app of a group (tag `certroll-group`) running. `apps` holds all apps of the
+    If the limit does not allow all apps, slots come before sites. The chosen apps stay within the limit, in all and on
+    each plan, and the last running app of a group (tag `certroll-group`) goes on running. `apps` holds all apps of the
     environment, because percentages and groups of apps refer to all apps.
     """
     budget = _Budget(apps, limit, down)

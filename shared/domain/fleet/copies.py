@@ -44,7 +44,8 @@ class WebspaceCertificate:
     def is_upload(self) -> bool:
         """True if an operator or Certroll uploaded the certificate with its private key.
 
-        Every other certificate in App Service is imported from a vault, is managed by Azure, or has no private key.
+        A certificate in App Service without an uploaded private key is imported from a vault, is managed by Azure, or
+        has no private key.
         """
         return self.source is None and self.thumbprint is not None and not self.ref.public
 

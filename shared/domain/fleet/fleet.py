@@ -68,9 +68,9 @@ class Fleet:
 
     @property
     def index(self) -> "FleetIndex":
-        """The index of the fleet by resource, built at its first use.
+        """The lookup tables of the fleet, which are built at their first use.
 
-        A plan computes many changed fleets that need no index.
+        A plan computes many changed fleets that need no lookup tables.
         """
         if self._index is None:
             object.__setattr__(self, "_index", FleetIndex.of(self))
@@ -81,7 +81,7 @@ class Fleet:
         return self.index.sites.get(ref)
 
     def tag(self, ref: SiteRef, tag: Tag) -> str | None:
-        """Return the value of a tag of a site or slot. A slot inherits most tags of its site."""
+        """Return the value of a tag of a site or slot. For Certroll a slot inherits most tags of the slot's site."""
         own = self.site(ref)
         value = tag.value_in(own.tags) if own else None
         if value is not None or tag.per_slot:
@@ -92,7 +92,7 @@ class Fleet:
     def opted_out(self, ref: SiteRef) -> bool:
         """Return True if an operator opted the site or slot out of Certroll's work by a tag.
 
-        A slot's own tag wins over the tag of its site.
+        For Certroll a slot's own tag wins over the site's tag.
         """
         return is_off(self.tag(ref, OPT_OUT))
 
@@ -162,7 +162,7 @@ class FleetIndex:
 
     @classmethod
     def of(cls, fleet: Fleet) -> "FleetIndex":
-        """Return the index of a fleet."""
+        """Build the lookup tables of a fleet."""
         by_webspace: dict[Webspace, list[WebspaceCertificate]] = {}
         by_site: dict[SiteRef, list[WebspaceCertificate]] = {}
         for copy in fleet.certificates:

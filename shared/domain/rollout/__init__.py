@@ -1,1 +1,1 @@
-"""The rollout of one version of a vault certificate, and the gates that decide when the next sites may follow."""
+"""The rollout of one version of a vault certificate, and the gates that decide when the next sites follow."""

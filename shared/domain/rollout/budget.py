@@ -34,7 +34,7 @@ class MaxUnavailable:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the limit in a text such as `3` or `25%`. Raises ValueError."""
+        """Return the limit on apps that may be down from a text such as `3` or `25%`. Raises ValueError."""
         digits = text.strip().removesuffix("%").strip()
         number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < len("100000") else 0
         return cls(number, text.strip().endswith("%"))

@@ -14,9 +14,9 @@ UNWRITTEN = timedelta(hours=24)
 def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime | None:
     """Return when Certroll may update the settings of the apps after the first, None if no update has begun.
 
-    The other apps follow as soon as one app proved that it uses the new certificate. Without proof the other apps
-    follow when one app has run with the new certificate for the waiting time `soak`. An app that was broken before the
-    update (deferred) proves nothing and blocks no other app.
+    Certroll updates the other apps as soon as one app has proved that it uses the new certificate. Without proof
+    Certroll updates the other apps when one app has run with the new certificate for the time `soak`. An app that was
+    broken before the update (deferred) proves nothing and blocks no other app.
     """
     counted = (roll for roll in rolls if roll.state is not RollState.DEFERRED)
     return min((opens(roll, soak, lost_after, urgent=urgent) for roll in counted), default=None)
@@ -70,7 +70,8 @@ def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime
 def holds_up(rollout: Rollout, gate: Stage, now: datetime) -> bool:
     """Return True if Certroll's run can only wait for sites whose update is in progress.
 
-    If an app finished after Certroll last read the fleet, the result is False, because other apps may follow now.
+    If an app finished after Certroll last read the fleet, the result is False, because Certroll may now update other
+    apps.
     """
     pending, looked_at = rollout.pending, rollout.looked_at
     first = any(record.webspace == rollout.first for record in pending)
@@ -87,7 +88,7 @@ def _urgent(expires_at: datetime | None, now: datetime) -> bool:
 
 
 def _opened_by_rolls(rollout: Rollout, soak: timedelta, *, urgent: bool) -> datetime | None:
-    """Return when settings updates in the first webspace let the other webspaces follow.
+    """Return when settings updates in the first webspace allow Certroll to go on to the other webspaces.
 
     The settings updates decide only if no site of the first webspace has a record of its bindings.
     """

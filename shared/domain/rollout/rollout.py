@@ -2,8 +2,8 @@
 
 Certroll brings a new version to one webspace (a group of plans that share certificates) first, and checks there that
 App Service serves the version. A failure in the first webspace stops the rollout to the other webspaces. If no
-handshake and no app proves the version, the other webspaces follow after a waiting time. If the old certificate ends
-soon, the other webspaces do not wait for the whole waiting time.
+handshake and no app proves the version, Certroll goes on to the other webspaces after a waiting time. If the old
+certificate ends soon, Certroll goes on to the other webspaces after a shorter waiting time.
 """
 
 from collections.abc import Mapping
@@ -66,8 +66,8 @@ class Rollout:
     def unfinished(self, now: datetime) -> tuple[RollRecord, ...]:
         """Return the records of apps in which Certroll must first judge or undo the update to an earlier version.
 
-        If Certroll cannot judge the earlier update within `RECYCLED_AFTER`, Certroll leaves the app to the new version.
-        A stopped app is an example of an app that Certroll cannot judge.
+        If Certroll cannot judge the earlier update within `RECYCLED_AFTER`, Certroll updates the app to the new
+        version. A stopped app is an example of an app that Certroll cannot judge.
         """
         return tuple(
             roll

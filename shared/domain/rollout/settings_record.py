@@ -6,8 +6,8 @@
                                                  └──fails for good──▶ Failed ──inverse edit──▶ Restored ──▶ RolledBack
     ```
 
-A settings update is proven only if an answer of the app shows the new thumbprint. After an update without proof the
-next app follows after a waiting time, and Certroll leaves the old thumbprint in the settings. After a failed update
+A settings update is proven only if an answer of the app shows the new thumbprint. After an update without proof
+Certroll waits before it updates the next app, and leaves the old thumbprint in the settings. After a failed update
 Certroll restores the old settings and stops the rollout of the version.
 """
 

@@ -133,7 +133,7 @@ class Snapshot:
         )
 
     def tag(self, ref: SiteRef, tag: Tag) -> str | None:
-        """Return the value of a tag of a site or slot. A slot's own tag wins over the tag of its site."""
+        """Return the value of a tag of a site or slot. For Certroll a slot's own tag wins over the site's tag."""
         return self.fleet.tag(ref, tag)
 
     def environment_record_of(self, environment: EnvironmentRef) -> EnvironmentRecord:

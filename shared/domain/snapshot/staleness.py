@@ -16,7 +16,7 @@ def is_stale(snapshot: Snapshot, binding: Binding) -> bool:
 
 
 def looks_stale(snapshot: Snapshot, binding: Binding) -> bool:
-    """Return True if the binding shows an older version, whether or not other vault certificates have this version too."""
+    """Return True if the binding shows an older version, whether or not other vault certificates have it too."""
     lineage, thumbprint = snapshot.lineage, binding.thumbprint
     claimed = lineage.has_key_of(thumbprint) or lineage.version_of(thumbprint) is None
     return claimed and stale_in(snapshot, snapshot.webspace_of(binding), thumbprint)
