@@ -40,7 +40,7 @@ def connect(
 ) -> Ports:
     """Return the ports (interfaces of Certroll's core); all clients of Azure share one credential.
 
-    This function sends no request to Azure. The clients reuse their connections as long as the process lives.
+    The function `connect` sends no request to Azure. The clients reuse their connections as long as the process lives.
     `transport`, if given, carries the requests to ARM and Key Vault instead of the SDKs' own transport.
     """
     names = CLOUDS[cloud]

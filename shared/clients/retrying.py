@@ -56,15 +56,15 @@ class Retrying:
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Return the result of a call to Azure that only reads.
 
-        A transient error is raised only after the deadline for retries, and each other error at once. If the request or
-        the answer contains secrets (`secret`), the errors omit Azure's message.
+        A transient error is raised only after the deadline for retries, and each other error at once. If a request to
+        Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
         """
         return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
 
     def write(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Return the result of a call to Azure that writes.
 
-        This function sends the write once; `retry` can repeat work that reads and compares before each write.
+        The function `write` sends the write once; `retry` can repeat work that reads and compares before each write.
         """
         return self._attempt(what, call, writing=True, remedy=remedy, secret=secret)
 

@@ -96,8 +96,8 @@ class Rejected(AzureError):
 class NotKept(AzureError):
     """Certroll could not put a superseded certificate into a webspace (App Service's place for certificates).
 
-    Then the superseded certificate and the new certificate do not overlap for apps whose settings name the superseded
-    one.
+    Apps whose settings name the superseded certificate may lose that certificate before Certroll updates their
+    settings.
     """
 
 
@@ -122,7 +122,7 @@ class NotSettled(CertrollError):
 
 
 class LeaseBusy(CertrollError):
-    """Another run of Certroll holds the lease."""
+    """Another run of Certroll holds the lease that this run needs."""
 
 
 class LeaseLost(CertrollError):

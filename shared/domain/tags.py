@@ -1,6 +1,6 @@
 """All tags of Azure resources that Certroll reads or writes, in one table, with the functions that read tags.
 
-Some tags of a vault object hold a list of targets, which are short names of sites, webspaces or other resources:
+Some tags of a vault object hold a list of targets, which are short names of sites, webspaces or other resources.
 
     ```
     certroll-public-to    shop, rg-web/api, shop/staging

@@ -3,8 +3,8 @@
 The SDK lacks `hostingEnvironments/publicCertificates`, so Certroll itself sends the requests for root certificates by
 the SDK's client. Certroll retries the requests for root certificates like all other requests to ARM. Azure does not
 document its answers about root certificates (Azure docs, "Certificates in App Service Environment", Root Certificate
-API). So Certroll reads a root's thumbprint from the first field with a value: thumbprint, blob, or a name that Certroll
-chose.
+API). Because Azure does not document its answer, Certroll reads a root's thumbprint from the first of three fields with
+a value: thumbprint, blob, or a name that Certroll chose.
 """
 
 import base64

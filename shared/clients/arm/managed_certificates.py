@@ -1,7 +1,7 @@
 """Read and request free managed certificates, and read the facts that decide whether Azure can issue them.
 
-Azure answers 202 when Azure begins to issue a managed certificate, and azure-mgmt-web raises an error for this 202. So
-Certroll itself sends and polls the request for a managed certificate, as az does (azure-cli,
+Azure answers 202 when Azure begins to issue a managed certificate, and azure-mgmt-web raises an error for this 202.
+Because of that SDK error, Certroll itself sends and polls the request for a managed certificate, as az does (azure-cli,
 `create_managed_ssl_cert`).
 """
 

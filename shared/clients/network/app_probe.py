@@ -46,8 +46,9 @@ class AppProbe:
 
         `ask` returns a failed request as a result instead of raising an exception. If `address` is given, the request
         goes to this address instead of the host name's address. The TLS certificate that answers must be valid for the
-        host name, also if `address` is given. The time-out of a Python socket starts again with each byte. So a
-        separate thread sends the request, and `ask` ends the connection at the latest after the probe's time-out.
+        host name, also if `address` is given. The time-out of a Python socket starts again with each byte. Because a
+        socket's time-out does not limit the whole answer, a separate thread sends the request, and `ask` ends the
+        connection at the latest after the probe's time-out.
         """
         connection, results = _ProbeConnection(host), queue.SimpleQueue[ProbeResult]()
         url = f"https://{address or host}{probe.path}"
@@ -175,7 +176,7 @@ def _unanswered(host: HostName, why: str) -> ProbeResult:
 def _cause(error: Exception) -> str:
     """Return the cause of an error as class names and texts of the operating system or of the TLS check.
 
-    This function omits all other error texts, because such a text may quote the app's answer.
+    The cause omits all other error texts, because such a text may quote the app's answer.
     """
     causes = [cause for cause in _beneath(error) if isinstance(cause, OSError | HTTPException)]
     last = causes[-1] if causes else error

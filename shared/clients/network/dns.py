@@ -16,7 +16,7 @@ TRY_SECONDS = LIFETIME_SECONDS / 3
 
 
 class Dns:
-    """The client that asks DNS. If the name servers fail, the answer has no records and states the cause."""
+    """The client that asks DNS. If the name servers fail, the DNS answer has no records and states the cause."""
 
     def __init__(self, servers: tuple[DnsServer, ...] = (), lifetime: float = LIFETIME_SECONDS) -> None:
         """Store the servers and the time-out in seconds. Without servers, this class asks the machine's resolvers."""

@@ -34,9 +34,9 @@ class TlsProbe:
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
         """Return which certificate the address serves for the host name.
 
-        This function repeats the handshake until App Service serves the expected certificate, until the time `give_up`,
-        or until the third or a later handshake fails. After `give_up` this function makes no handshake, and the result
-        then proves nothing.
+        The probe repeats the handshake until App Service serves the expected certificate, until the time `give_up`, or
+        until the third or a later handshake fails. After `give_up` the probe makes no handshake, and the result then
+        says nothing about the served certificate.
         """
         if self._clock.now() >= give_up:
             return Handshake(host_name, expected, None, "no time was left for a handshake")
@@ -60,8 +60,8 @@ class TlsProbe:
         """Return which certificate the address serves for the host name, with names and end date.
 
         Azure does not show a managed certificate's thumbprint, so this function checks host name and end date instead.
-        This function repeats the handshake until host name and end date are good, until the time `give_up`, or until
-        the third or a later handshake fails. This function makes at least one handshake, even after `give_up`.
+        The probe repeats the handshake until host name and end date are good, until the time `give_up`, or until the
+        third or a later handshake fails. The function `served` makes at least one handshake, even after `give_up`.
         """
 
         def enough(state: tenacity.RetryCallState) -> bool:

@@ -60,7 +60,10 @@ class HeldLease:
             raise LeaseLost(f"the lease on {self._name} was lost: {self._lost}")
 
     def release(self) -> None:
-        """Stop the renewal and release the lease. This function only logs an error of Azure Storage."""
+        """Stop the renewal and release the lease.
+
+        If Azure Storage refuses to release the lease, Certroll only logs the error.
+        """
         self._released.set()
         self._renewal.join()
         try:

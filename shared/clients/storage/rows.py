@@ -21,7 +21,7 @@ from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 
 ROLL = "roll-"
-CHUNK = 30_000  # a string property of Table storage has at most 32 K characters
+CHUNK = 30_000  # a string property of a row in Table storage has at most 32 K characters
 
 Entity = Mapping[str, Any]
 

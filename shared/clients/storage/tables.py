@@ -153,7 +153,7 @@ def _put(row: Entity, revision: str | None, table: TableClient) -> Mapping[str, 
 def _upsert(rows: list[Entity], table: TableClient) -> None:
     """Merge rows into a table.
 
-    This function writes a single row without a transaction, because a transaction is a multipart request.
+    Certroll writes a single row without a transaction, because a transaction is a multipart request.
     """
     if len(rows) == 1:
         table.upsert_entity(rows[0], UpdateMode.MERGE)

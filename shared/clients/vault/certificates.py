@@ -89,7 +89,7 @@ class KeyVault:
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """Return the names of a vault's secrets that may hold a certificate.
 
-        This function does not read the value of a secret.
+        To list the names, Certroll does not read the value of a secret.
         """
         listing = self._vaults.secrets(vault).list_properties_of_secrets()
         entries = self._retrying.pages(f"the secrets of vault {vault}", listing, LIST_REMEDY)
@@ -114,7 +114,7 @@ class KeyVault:
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
         """Return the certificate of a vault certificate's version in DER.
 
-        Raise Rejected if the version has another thumbprint.
+        Raise Rejected if the version of the vault certificate has another thumbprint.
         """
         what = f"vault certificate {ref}, version {version}"
         if ref.kind is ObjectKind.SECRET:
@@ -132,8 +132,8 @@ class KeyVault:
 
         Raise Rejected if Key Vault's answer about the certificate is unreadable. An imported certificate in App Service
         does not show whether its source is a vault certificate or a vault secret. If the vault has no certificate with
-        the given name, this function reads the secret with this name. For a secret with no certificate the result
-        contains a refusal, and this function does not read the secret's value.
+        the given name, this function reads the secret with this name. For a secret with no certificate, the result is a
+        refusal, and Certroll does not read the secret's value.
         """
         if ref.kind is ObjectKind.SECRET:
             return self._secrets.lineage(ref, now)

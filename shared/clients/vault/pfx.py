@@ -55,9 +55,9 @@ def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: P
     """Return key, certificate and chain of a secret's value as a PFX that the password opens.
 
     The content type says whether the value is PEM or a PFX without password in base64 (Azure docs, "About Azure Key
-    Vault certificates"). The PFX contains the certificate of the private key, and the certificate's issuers as far as
-    the value contains the issuers. The PFX omits the other certificates of the value, and contains each certificate
-    once. Raise Rejected with a reason, for example if the value is unreadable or lacks the expected certificate.
+    Vault certificates"). The PFX contains the certificate of the private key, and the issuers that the secret's value
+    contains. The PFX omits the other certificates of the secret's value, and contains each certificate once. Raise
+    Rejected with a reason, for example if the value is unreadable or lacks the expected certificate.
     """
     found, certificates = _read(value, content_type.strip().lower())
     key = _usable(found)
@@ -99,8 +99,8 @@ def _bundle(key: KeyFound, leaf: x509.Certificate, chain: list[x509.Certificate]
 def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, Bundle]:
     """Return the leaf certificate of a secret's value, and the facts about its private key and issuers.
 
-    If the value has no private key, the leaf is the certificate that issued no other certificate of the value. Raise
-    Rejected with a reason, for example if the value is unreadable or no certificate is clearly the leaf.
+    If a secret's value has no private key, the leaf is the certificate that issued no other certificate of the value.
+    Raise Rejected with a reason, for example if the value is unreadable or no certificate is clearly the leaf.
     """
     found, certificates = _read(value, content_type.strip().lower())
     leaf = _lowest(certificates) if found is None else _newest_fitting(_usable(found), certificates)

@@ -110,7 +110,7 @@ class SecretLineages:
         """Return the vault secret with its readable versions.
 
         The result omits a version that is disabled or holds no certificate, because the version's thumbprint is
-        unknown. If the result omits the newest version, the result contains a refusal with the reason.
+        unknown. If Certroll cannot use a secret's newest version, the result contains a refusal with the reason.
         """
         leaves: dict[str, Leaf] = {}
         refusal: Refusal | None = None

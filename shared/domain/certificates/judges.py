@@ -74,8 +74,8 @@ def issuer_kept(case: Case, facts: CertificateFacts) -> Opinion:
 def serial_number(case: Case, facts: CertificateFacts) -> Opinion:
     """Refuse a serial number that X.509 does not allow, and warn of an upload with more than 10 octets.
 
-    Most certificate authorities use serial numbers of more than 10 octets. So Certroll does not warn if the certificate
-    in use already has a serial number of more than 10 octets.
+    Most certificate authorities use serial numbers of more than 10 octets. If the certificate in use already has a
+    serial number of more than 10 octets, Certroll does not warn of the new one.
     """
     octets = facts.serial_octets
     if octets > LONGEST_SERIAL:
@@ -231,8 +231,8 @@ def _lacks_intermediate(bundle: Bundle, before: Bundle | None) -> bool:
     """Return True if the chain lacks an intermediate certificate that the chain in use has.
 
     A TLS server need not send the root certificate. If another authority issued the new version, Certroll cannot tell
-    which intermediates belong to the new chain. In that case only a chain without any issuer counts as one that lacks
-    an intermediate.
+    which intermediates belong to the new chain. If another authority issued the new version, only a chain without any
+    issuer counts as one that lacks an intermediate.
     """
     if before is None:
         return False

@@ -97,9 +97,9 @@ def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple
 def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:
     """Return why Certroll must not roll out a version of a vault certificate, or None if Certroll may.
 
-    This function applies the rules that are independent of a certificate's purpose. `before` is the next older enabled
-    version of the vault certificate, and some rules compare both versions. A private fleet may use self-signed
-    certificates, but a vault that suddenly makes self-signed versions has lost the issuer.
+    The function `refuse_version` applies the rules that are independent of a certificate's purpose. `before` is the
+    next older enabled version of the vault certificate, and some rules compare both versions. A private fleet may use
+    self-signed certificates, but a vault that suddenly makes self-signed versions has lost the issuer.
     """
     refused = refusals(Case(version, None, now, before))
     return Refusal(refused[0].reason, refused[0].detail) if refused else None
@@ -112,7 +112,7 @@ def judge(
 ) -> tuple[tuple[CertificateVersion, ...], CertificateVersion | None, Refusal | None]:
     """Return the versions of a vault certificate, the current version, and why the newest version is not current.
 
-    This function reads the facts of as few versions as possible, and stores the facts in the returned versions.
+    The function `judge` reads the facts of as few versions as possible, and stores the facts in the returned versions.
     """
     read = dict[str, CertificateVersion]()
 

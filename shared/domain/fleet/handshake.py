@@ -21,7 +21,7 @@ class Handshake:
     def state(self) -> SiteState:
         """The state of the binding that the TLS handshake proves.
 
-        Another certificate than expected proves a failure, and a failed handshake proves nothing.
+        A certificate other than the expected one proves a failure, and a failed handshake proves nothing.
         """
         if self.thumbprint is None:
             return SiteState.UNPROVEN

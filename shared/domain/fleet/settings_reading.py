@@ -62,7 +62,7 @@ def entries(value: str) -> tuple[str, ...]:
 def _listed(key: str, value: str) -> tuple[SettingReference | None, ...]:
     """Return a reference for each thumbprint in a list, and None for each entry that is not a thumbprint.
 
-    This function skips the entry `*` of WEBSITE_LOAD_CERTIFICATES, because App Service gives `*` a meaning there.
+    Certroll does not report the entry `*` of WEBSITE_LOAD_CERTIFICATES, because App Service gives `*` a meaning there.
     """
     return tuple(
         SettingReference(key, LISTS[key.upper()], Thumbprint(entry.upper())) if BARE.fullmatch(entry) else None
@@ -79,8 +79,7 @@ def _odd(values: Mapping[str, str], kind: ReferenceKind) -> int:
 def _mentioned(values: Mapping[str, str]) -> frozenset[Thumbprint]:
     """Return each run of 40 hex digits in the settings' values, also inside a longer text.
 
-    This function ignores blanks, colons and dashes between digits, because operators may write thumbprints in that
-    form.
+    Certroll ignores blanks, colons and dashes between the digits of a thumbprint, because operators may write them.
     """
     plain = (_SEPARATED.sub("", value) for value in values.values())
     texts = (*values.values(), *plain)

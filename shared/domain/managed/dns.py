@@ -1,4 +1,4 @@
-"""The questions that Certroll asks DNS, and the answers. Also a DNS lookup that fails gives a `DnsAnswer`."""
+"""The questions that Certroll asks DNS, and the answers. A DNS lookup that fails also gives a `DnsAnswer`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

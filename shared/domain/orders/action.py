@@ -1,8 +1,8 @@
 """The actions that Certroll requests for a certificate order, such as a renewal.
 
-A renewal of an order costs money, and a reissue revokes a certificate. So Certroll records an action on an order before
-Certroll requests the action from Azure. If the outcome of a renewal or reissue is unknown, Certroll reports a finding
-and does not repeat the action for that certificate.
+A renewal of an order costs money, and a reissue revokes a certificate. Because actions on orders can cost money,
+Certroll records an action before Certroll requests the action from Azure. If the outcome of a renewal or reissue is
+unknown, Certroll reports a finding and does not repeat the action for that certificate.
 """
 
 from collections.abc import Iterable
@@ -114,7 +114,7 @@ def _reissue_wanted(order: Order) -> bool:
 
 
 def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetime) -> bool:
-    """Return True if the order must be renewed now, because Azure's automatic renewal does not do so in time."""
+    """Return True if Certroll must renew the order now, because Azure's automatic renewal is off or late."""
     ends = near_end(order, now)
     if ends is None or order.not_renewable:
         return False

@@ -221,7 +221,7 @@ def problems(order: Order, now: datetime) -> tuple[OrderProblem, ...]:
 
 
 def outcome_of(found: Iterable[OrderProblem]) -> Outcome:
-    """Return Stalled with the first problem that waits for an operator, and Converged without such a problem."""
+    """Return Stalled with the first problem that waits for an operator, and Converged if no problem does."""
     stalls = next((problem for problem in found if problem.reason.stalls), None)
     return Stalled(stalls.reason, stalls.detail) if stalls else Converged(Reason.NOTHING_STALE)
 

@@ -1,4 +1,4 @@
-"""The record of a settings update: Certroll replaces a thumbprint in the settings of one app.
+"""The record of a settings update, by which Certroll replaces a thumbprint in the settings of one app.
 
     ```
     Stale ──one PUT: list + new, pins → new──▶ Overlapping ──proven──▶ Validated ──on request──▶ Retired

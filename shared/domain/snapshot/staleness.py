@@ -84,9 +84,9 @@ def named_stale(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint,
 def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ...]:
     """Return the older thumbprints that Certroll may replace in the settings, with the last good thumbprint first.
 
-    This function excludes a thumbprint that may belong to another vault certificate. If Certroll decided to update the
-    app and has not written yet, only the thumbprints in the app's record count, because the run that decided saw the
-    whole webspace.
+    The result excludes a thumbprint that may belong to another vault certificate. If Certroll decided to update the app
+    and has not written yet, only the thumbprints in the app's record count, because the run that decided saw the whole
+    webspace.
     """
     site, record = snapshot.site(settings.site), snapshot.rollout.roll_of(settings.site)
     webspace = site.webspace if site else None
