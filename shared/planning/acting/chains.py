@@ -3,8 +3,13 @@
 from datetime import UTC, datetime
 
 from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.requirements import Case, Requirement
+from shared.domain.certificates.rules import Verdict, refusals
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.findings import Finding
 from shared.domain.fleet.copies import WebspaceCertificate
-from shared.domain.names import Webspace
+from shared.domain.names import VaultCertificateRef, Webspace
+from shared.domain.reason import Reason
 from shared.domain.snapshot.roots import trusts_by_chain
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import UPLOAD_AGAIN, is_on
@@ -31,3 +36,20 @@ def is_uploaded_again(snapshot: Snapshot, webspace: Webspace) -> bool:
     """Return True if the webspace holds the current version as a late upload and as an early or undated upload."""
     known = [brings_chain(copy) for copy in snapshot.uploads_in(webspace)]
     return trusts_by_chain(snapshot, webspace) and any(known) and not all(known)
+
+
+def lost_chain(case: Case) -> Verdict | None:
+    """Return the refusal of a version that lacks intermediates of the version in use, or None."""
+    return next((verdict for verdict in refusals(case) if verdict.requirement is Requirement.CHAIN), None)
+
+
+def chain_finding(
+    now: datetime, ref: VaultCertificateRef, version: CertificateVersion, subject: str, missing: str
+) -> Finding:
+    """Return the finding that an upload lacks the certificate `missing`, which an App Service Environment needs."""
+    detail = (
+        f"{missing} is not in version {version.version} of {ref}, and the servers of an App Service Environment trust "
+        "a private authority by the whole chain that is uploaded: put a version with its root and all intermediates "
+        "into the vault"
+    )
+    return Finding(now, str(ref), subject, Reason.CHAIN_INCOMPLETE, detail)

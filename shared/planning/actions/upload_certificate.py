@@ -8,11 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.domain.certificates.pfx import Pfx
-from shared.domain.certificates.requirements import Case, Requirement, Use
-from shared.domain.certificates.rules import refusals
+from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Denied, NotFound, Rejected
-from shared.domain.findings import Finding
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.intent import Intent
@@ -23,6 +21,7 @@ from shared.domain.snapshot.roots import trusts_by_chain
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import uploaded_to
 from shared.planning.acting.about_copy import AboutCopy, read_copy
+from shared.planning.acting.chains import chain_finding, lost_chain
 from shared.planning.acting.own_names import own_copy
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.acting.webspace_limits import plan_for_upload
@@ -90,8 +89,7 @@ class UploadCertificate(AboutCopy):
         in_use = replace(self.before, bundle=bundle)
         version, now = replace(self.version, bundle=pfx.bundle), ports.clock.now()
         case = Case(version, Use.UPLOAD, now, in_use, whole_chain=self.whole_chain)
-        lost = next((verdict for verdict in refusals(case) if verdict.requirement is Requirement.CHAIN), None)
-        if lost is not None:
+        if (lost := lost_chain(case)) is not None:
             raise Rejected(f"{self.subject}: {lost.detail}", lost.reason)
 
     def _report_chain(self, ports: Ports, pfx: Pfx) -> None:
@@ -99,12 +97,7 @@ class UploadCertificate(AboutCopy):
         missing = pfx.bundle.missing if pfx.bundle else None
         if not self.whole_chain or missing is None:
             return
-        detail = (
-            f"{missing} is not in version {self.version.version} of {self.ref}, and the servers of an App Service "
-            "Environment trust a private authority by the whole chain that is uploaded: put a version with its root "
-            "and all intermediates into the vault"
-        )
-        finding = Finding(ports.clock.now(), str(self.ref), self.subject, Reason.CHAIN_INCOMPLETE, detail)
+        finding = chain_finding(ports.clock.now(), self.ref, self.version, self.subject, missing)
         ports.findings.report((finding,))
 
     def _is_there(self, ports: Ports) -> bool:
