@@ -1,11 +1,11 @@
-"""The real clock: only this module asks the machine for date and time."""
+"""The real clock: in shared/ only this module asks the machine for the date and time."""
 
 import time
 from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The clock of the machine, which fills the port `Clock`."""
+    """The machine's clock, which implements the port (interface) `Clock`."""
 
     def now(self) -> datetime:
         """Return the present time as an aware datetime in UTC."""

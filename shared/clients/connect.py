@@ -1,4 +1,4 @@
-"""Fill every port of the core with a client of Azure."""
+"""Build the client behind each port (interface) of Certroll's core."""
 
 from typing import Any
 
@@ -38,10 +38,10 @@ def connect(
     dns_servers: tuple[DnsServer, ...] = (),
     transport: HttpTransport[Any, Any] | None = None,
 ) -> Ports:
-    """Return the ports; all clients share one credential.
+    """Return the ports (interfaces of Certroll's core); all clients of Azure share one credential.
 
-    This function sends no request to Azure. The clients reuse their connections as long as the process lives.
-    `transport` carries the requests to ARM and Key Vault instead of the transport of the SDKs.
+    The function `connect` sends no request to Azure. The clients reuse their connections as long as the process lives.
+    `transport`, if given, carries the requests to ARM and Key Vault instead of the SDKs' own transport.
     """
     names = CLOUDS[cloud]
     credential = make_credential(names, client_id)

@@ -7,7 +7,7 @@ from shared.clients.clouds import Cloud
 
 
 def make_credential(cloud: Cloud, client_id: str | None) -> TokenCredential:
-    """Return the credential: the app's managed identity in Azure, and the developer's login elsewhere.
+    """Return the credential: in Azure the Function App's managed identity, elsewhere usually the developer's login.
 
     `client_id` selects a user-assigned managed identity.
     """

@@ -1,8 +1,9 @@
-"""Translate the errors of the Azure SDKs into the errors of the domain.
+"""Translate the errors of the Azure SDKs into Certroll's own error classes.
 
-Azure uses two error envelopes. ARM's envelope is `{"error": {"code", "message"}}`. Microsoft.Web's envelope has no
-wrapper: `{"Code", "Message", "Details": [{"ErrorEntity": {"ExtendedCode"}}]}`. A 404 for a site has no body. All three
-forms are recorded in the test traffic of azure-cli and azure-libraries-for-java.
+Azure uses two shapes of error body. ARM's error body is `{"error": {"code", "message"}}`. Microsoft.Web's error body
+has the fields `Code`, `Message` and `Details` without a wrapper. An entry of `Details` can contain an `ErrorEntity`
+with an `ExtendedCode`. Azure's 404 for a site has no body. The test traffic of azure-cli and azure-libraries-for-java
+records both error bodies and the 404 without a body.
 """
 
 import json
@@ -50,7 +51,7 @@ KINDS: dict[int, type[AzureError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Azure answered with an error, from whichever of its two envelopes."""
+    """An error answer of Azure, read from either shape of error body."""
 
     status: int
     """The HTTP status of the answer."""
@@ -67,24 +68,19 @@ class Answer:
 def translate(
     error: SdkError, what: str, *, writing: bool, now: datetime, remedy: str = "", secret: bool = False
 ) -> AzureError:
-    """Return the domain error for an error of the SDK.
+    """Return one of Certroll's own errors for an error of the Azure SDK.
 
-    `what` names the resource, and `remedy` tells the operator which right to grant. A write whose answer is lost may
-    have been applied, and so may a write that Azure answers with 500, 502 or 504. If the request contains secrets
-    (`secret`), the error omits Azure's message, because Azure may quote the request.
+    `what` names the resource, and `remedy` tells the operator which right to grant. Azure may have applied a write if
+    the answer is lost or has a status from 500 upwards other than 503. If the request contains secrets (`secret`), the
+    error omits Azure's message, because Azure may quote the request.
     """
     if isinstance(error, HttpResponseError) and error.response is not None:
-        answer = read_answer(error, now)
-        known = _from_answer(answer, what, writing=writing, remedy=remedy, secret=secret)
-        known.status, known.code = answer.status, answer.code
-    else:
-        known = _without_answer(error, what, writing=writing)
-    known.what = what
-    return known
+        return _from_answer(read_answer(error, now), what, writing=writing, remedy=remedy, secret=secret)
+    return _without_answer(error, what, writing=writing)
 
 
 def read_answer(error: HttpResponseError, now: datetime) -> Answer:
-    """Return the parts of an error answer; a text is empty if the body does not contain it."""
+    """Return the parts of an error answer, with an empty text for each text that the answer's body lacks."""
     body = _body(error)
     inner = body.get("error")
     wrapped = {str(key).lower(): value for key, value in (inner if isinstance(inner, Mapping) else body).items()}

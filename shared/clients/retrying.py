@@ -1,7 +1,8 @@
 """Retry failed calls to ARM and Key Vault: no other layer of the process retries these calls.
 
 The retries of azure-core are switched off for ARM and Key Vault, so that attempts do not multiply. If a call still
-fails, the queue delivers the message again after minutes. The sweep reconciles the certificate again after hours.
+fails, the queue delivers the message that led to the call again after minutes. The sweep (a timer function of Certroll)
+checks the vault certificate again after hours.
 """
 
 from collections.abc import Callable, Iterator
@@ -53,21 +54,26 @@ class Retrying:
         self._patience = patience
 
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
-        """Return the result of a call that only reads. Raise the last error when the deadline has passed.
+        """Return the result of a call to Azure that only reads.
 
-        `secret` is true if the request or its answer contains secrets: errors then omit Azure's message.
+        A transient error is raised only after the deadline for retries, and each other error at once. If a request to
+        Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
         """
         return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
 
     def write(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
-        """Return the result of a call that writes. This function never repeats a write; `retry` repeats work safely."""
+        """Return the result of a call to Azure that writes.
+
+        The function `write` sends the write once; `retry` can repeat work that reads and compares before each write.
+        """
         return self._attempt(what, call, writing=True, remedy=remedy, secret=secret)
 
     def retry(self, work: Callable[[], Result]) -> Result:
-        """Return the result of the work. Raise the last error when the deadline has passed.
+        """Return the result of `work`, and repeat `work` after an error that may pass.
 
-        This function may run the work several times, so the work must read and compare before it writes. A locked site
-        means that another client writes the site, so a value that was read before the wait may be out of date.
+        When the deadline for retries has passed, this function raises the last error. The function `work` may run
+        several times, so `work` must read and compare before each write. A locked site means that another client writes
+        the site, so a value that was read before the wait may be out of date.
         """
         return self._retry(work, (Transient, OutcomeUnknown))
 
@@ -110,9 +116,9 @@ _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=L
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Return how long to wait, in seconds: as long as Azure asks, and at least as long as the backoff.
+    """Return the seconds to wait before a retry: the longer of Azure's Retry-After and the backoff.
 
-    A client that calls earlier gets another 429.
+    A client that calls Azure earlier than Retry-After says may get another 429.
     """
     error = _error(state)
     asked = error.retry_after.total_seconds() if isinstance(error, Transient) and error.retry_after else 0.0

@@ -1,1 +1,4 @@
-"""Values, names and errors. Standard library only: no clock, randomness, environment, logging or SDK."""
+"""The values, names and errors of Certroll's domain.
+
+The domain uses only the standard library, and no clock, randomness, environment, logging or SDK.
+"""

@@ -29,14 +29,17 @@ class StorageAddress:
 
 @dataclass(frozen=True, slots=True)
 class DnsServer:
-    """A name server that answers the DNS questions of Certroll."""
+    """The address and port of a name server for Certroll's DNS questions."""
 
     address: str
     port: int = DNS_PORT
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the server that `ip`, `ip:port` or `[ip]:port` names. Raises ValueError, which names a right form."""
+        """Return the server that the text names as `ip`, `ip:port` or `[ip]:port`.
+
+        Raise ValueError with an example of the right form.
+        """
         bare = text.strip()
         address, colon, port = bare.rpartition(":")
         if not colon or (":" in address and not address.endswith("]")):

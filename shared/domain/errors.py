@@ -1,4 +1,4 @@
-"""The errors that Certroll raises on purpose, as one tree.
+"""The errors that Certroll raises on purpose, as a tree of classes.
 
 CertrollError
 ├── AzureError            Azure answered with an error, or did not answer
@@ -32,22 +32,18 @@ from shared.domain.reason import Reason
 
 
 class CertrollError(Exception):
-    """Every error that Certroll raises on purpose."""
+    """The base class of the errors that Certroll raises on purpose."""
 
 
 class AzureError(CertrollError):
-    """Azure answered with an error, or did not answer. The message names the resource, the code and the next step."""
+    """Azure answered with an error, or did not answer.
 
-    what: str = ""
-    """The resource or request that the error is about, or an empty text for an error that Certroll found itself."""
-    status: int | None = None
-    """The HTTP status of Azure's answer, or None if there was no answer."""
-    code: str = ""
-    """The error code in Azure's answer, or an empty text if the answer has no code."""
+    The message of an AzureError usually names the resource, Azure's error code and the next step.
+    """
 
 
 class Transient(AzureError):
-    """A call failed, and the same call may succeed within seconds."""
+    """A call to Azure failed, and the same call may succeed within seconds."""
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
@@ -55,7 +51,7 @@ class Transient(AzureError):
 
 
 class Throttled(Transient):
-    """Azure refused a call because Certroll sent too many requests (429)."""
+    """Azure refused a call because of too many requests (429)."""
 
 
 class SiteLocked(Transient):
@@ -63,15 +59,15 @@ class SiteLocked(Transient):
 
 
 class Unavailable(Transient):
-    """Azure could not answer, and changed nothing."""
+    """Azure could not be reached or could not answer, and changed nothing."""
 
 
 class OutcomeUnknown(AzureError):
-    """Certroll sent a write and does not know whether Azure applied the write (504, or a lost answer)."""
+    """Certroll sent a write and does not know whether Azure applied the write (for example 504, or a lost answer)."""
 
 
 class Conflict(AzureError):
-    """A resource is no longer in the state that the plan was made for."""
+    """An Azure resource or a record changed after Certroll read it."""
 
 
 class Denied(AzureError):
@@ -79,7 +75,7 @@ class Denied(AzureError):
 
 
 class NotFound(AzureError):
-    """The requested resource does not exist (404)."""
+    """The requested resource does not exist (usually Azure's 404)."""
 
 
 class Rejected(AzureError):
@@ -91,14 +87,15 @@ class Rejected(AzureError):
 
 
 class NotKept(AzureError):
-    """Certroll could not bring a superseded version into a webspace.
+    """Certroll could not put a superseded certificate into a webspace (App Service's place for certificates).
 
-    Apps that name the superseded version have no overlap of both versions.
+    Apps whose settings name the superseded certificate may lose that certificate before Certroll updates their
+    settings.
     """
 
 
 class StopRefused(CertrollError):
-    """Azure did not stop a site, and a retry would not help."""
+    """Azure did not stop a site, and a retry of the stop would not help."""
 
     def __init__(self, message: str, reason: Reason) -> None:
         super().__init__(message)
@@ -106,23 +103,23 @@ class StopRefused(CertrollError):
 
 
 class NotYet(CertrollError):
-    """This step of a plan is possible only after the later steps."""
+    """A step of Certroll's plan is possible only after later steps of the plan."""
 
 
 class OutOfTime(CertrollError):
-    """The time of a run is over, and the next run does the rest of the work."""
+    """The time of a run of Certroll is over, and the next run does the rest of the work."""
 
 
 class NotSettled(CertrollError):
-    """After a write Azure shows the old state for longer than usual."""
+    """After a write Azure shows the old state of the resource for longer than usual."""
 
 
 class LeaseBusy(CertrollError):
-    """Another run holds the lease."""
+    """Another run of Certroll holds the lease that this run needs."""
 
 
 class LeaseLost(CertrollError):
-    """A run could not renew its lease."""
+    """A run of Certroll could not renew its lease."""
 
 
 class MessageInvalid(CertrollError):
@@ -130,7 +127,7 @@ class MessageInvalid(CertrollError):
 
 
 class EventRejected(CertrollError):
-    """Certroll accepts and records an event, and does nothing because of it."""
+    """Certroll records an event of Event Grid, but starts no work because of the event."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -138,9 +135,9 @@ class EventRejected(CertrollError):
 
 
 class TargetInvalid(CertrollError):
-    """A target in a tag is malformed, missing or ambiguous.
+    """A target (a site or webspace that a tag names) is malformed, missing or ambiguous.
 
-    The message names the wrong entry and the correction.
+    The error's message names the wrong entry of the tag and the correction.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:

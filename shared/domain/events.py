@@ -1,7 +1,7 @@
-"""Read the events of Key Vault, in both envelopes that Azure sends.
+"""Read the events of Key Vault, in both event schemas that Azure sends.
 
-Certroll takes only the names of the vault and of the object from an event, and the vault must be in CERTROLL_VAULTS.
-Certroll reads everything else from Azure, so a forged event costs one read.
+Certroll takes the type, the vault and the object from an event, and the vault must be in CERTROLL_VAULTS. Certroll
+reads the certificate itself from Key Vault, so a forged event cannot make Certroll use a wrong certificate.
 
 Azure writes the keys of an event in mixed case and with stray blanks (Azure docs, "Azure Key Vault as Event Grid
 source"). Azure's sample of an event has the key `ObjectName ` and a version with a leading blank. The types of NBF and
@@ -19,7 +19,7 @@ from shared.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class VaultEvent:
-    """The certificate that an event is about."""
+    """The vault certificate that an event of Key Vault is about."""
 
     ref: VaultCertificateRef
     finding: Reason | None
@@ -27,7 +27,7 @@ class VaultEvent:
 
 
 class EventKind(NamedTuple):
-    """How Certroll reads the events of one type."""
+    """The meaning that one type of Key Vault event has for Certroll."""
 
     of: ObjectKind
     """The kind of vault object that the event is about."""
@@ -48,9 +48,10 @@ def _text(fields: Mapping[str, object], *names: str) -> str:
 
 
 def parse_vault_event(raw: object, kinds: Mapping[str, EventKind], vaults: frozenset[VaultName]) -> VaultEvent:
-    """Return the certificate that a raw event is about.
+    """Return the vault certificate that a raw event is about.
 
-    `kinds` holds the event types that Certroll handles, in lower case. Raises EventRejected for every other event.
+    `kinds` holds the event types that Certroll handles, in lower case. Raise EventRejected if Certroll does not handle
+    the event.
     """
     event = _folded(raw)
     data = _folded(event.get("data"))

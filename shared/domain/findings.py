@@ -1,4 +1,7 @@
-"""The entries of the journal for people: history, findings and dead letters. No entry holds a secret."""
+"""The entries of the journal for operators: history, findings (reported problems) and dead letters.
+
+An entry for operators contains no private key and no password.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +11,7 @@ from shared.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One action that Certroll took or skipped."""
+    """One action that Certroll took or skipped, as an entry of the history."""
 
     at: datetime
     event: str
@@ -31,7 +34,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A queue message that failed for good, with its unchanged body."""
+    """A queue message that failed for good, with the unchanged body."""
 
     key: str
     queue: str

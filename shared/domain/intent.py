@@ -1,4 +1,4 @@
-"""The decisions of the operators, read from the settings of the Function App."""
+"""The operators' decisions, which Certroll reads from the settings of the Function App."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,7 +11,7 @@ from shared.domain.rollout.budget import MaxUnavailable
 
 
 class Mode(StrEnum):
-    """The mode of Certroll: it only observes, or it also applies its plans."""
+    """The mode of Certroll: Certroll only reads Azure and reports its plans, or also applies them."""
 
     OBSERVE = "observe"
     APPLY = "apply"
@@ -19,15 +19,15 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """The decisions of the operators, read from the settings of the Function App."""
+    """The operators' decisions, which Certroll reads from the settings of the Function App."""
 
     vaults: frozenset[VaultName] = frozenset()
-    """The vaults whose certificates Certroll carries."""
+    """The vaults whose certificates Certroll carries to App Service."""
     subscriptions: tuple[str, ...] = ()
     """The subscriptions that Certroll reads. If empty, Certroll reads every subscription that its identity sees."""
     mode: Mode = Mode.OBSERVE
     stage_soak: timedelta = timedelta(hours=1)
-    """How long a new version without proof runs in its first webspace before Certroll goes on to the next."""
+    """How long a new version without proof runs in its first webspace before Certroll goes on to the next webspace."""
     own_site: str | None = None
     """The name of the site that Certroll runs on."""
     own_subscription: str | None = None
@@ -41,11 +41,11 @@ class Intent:
     max_restarts: int = 1
     """How many sites of one App Service plan may restart at the same time."""
     delete_superseded: bool = False
-    """True if Certroll also deletes superseded certificates that people uploaded."""
+    """True if Certroll also deletes superseded certificates that a person other than Certroll uploaded."""
     delete_grace: timedelta = timedelta(days=30)
     """How long Certroll waits before it deletes a superseded certificate."""
     max_deletes: int = 5
-    """How many superseded copies of one vault certificate Certroll deletes in one run."""
+    """How many superseded certificates in App Service Certroll deletes in one run for a vault certificate."""
     order_actions: bool = False
     """True if Certroll may renew and reissue purchased certificates, which costs money."""
     app_service: Principal = field(default_factory=app_service)
@@ -59,8 +59,8 @@ class Intent:
     """
 
     def owns(self, site: SiteRef) -> bool:
-        """Return True if Certroll itself runs on the site, or on the site of the slot.
+        """Return True if the Function App of Certroll runs on the site, or on the site of the slot.
 
-        If Certroll does not know its own subscription, every site with the name of its own site counts.
+        If Certroll does not know its own subscription, a site with the Function App's name counts in any subscription.
         """
         return site.name == self.own_site and self.own_subscription in {None, site.subscription}

@@ -1,6 +1,6 @@
-"""The messages of the work queues.
+"""The messages of Certroll's work queues, with their JSON form.
 
-Everybody who may write to the storage account can send a message, so Certroll checks the form of each message.
+Anybody who may write to the storage account can send a message, so Certroll checks the form of each message.
 """
 
 import json
@@ -19,7 +19,7 @@ _LONGEST_BODY = 4096
 
 
 class Cause(StrEnum):
-    """Why Certroll starts a run for a certificate."""
+    """Why Certroll starts a run for a vault certificate."""
 
     EVENT = "event"
     SWEEP = "sweep"
@@ -61,7 +61,7 @@ def _ref(fields: dict[str, object]) -> VaultCertificateRef:
 
 @dataclass(frozen=True, slots=True)
 class CertificateMessage:
-    """A message that starts a run for a vault certificate."""
+    """A queue message that starts a run of Certroll for a vault certificate."""
 
     ref: VaultCertificateRef
     cause: Cause
@@ -70,7 +70,7 @@ class CertificateMessage:
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Return the message in a JSON body. Raises MessageInvalid, which names the problem."""
+        """Return the certificate message in a JSON body. Raise MessageInvalid, which names the problem in the body."""
         fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}))
         try:
             return cls(_ref(fields), Cause(_text(fields, "cause")), _waits(fields))
@@ -78,9 +78,9 @@ class CertificateMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next run, or None after MOST_WAITS waits in a row.
+        """Return the message for the next run, or None after MOST_WAITS waits in a row without progress.
 
-        After the last message the hourly sweep finds the certificate.
+        If no message follows, the hourly sweep (a timer function) starts the next run for the certificate.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits)
@@ -94,7 +94,7 @@ class CertificateMessage:
 
 @dataclass(frozen=True, slots=True)
 class SiteMessage:
-    """A message that starts a run for a site or slot: it gets the newest version of a vault certificate."""
+    """A queue message that starts a run for a site or slot and a vault certificate."""
 
     site: SiteRef
     ref: VaultCertificateRef
@@ -103,7 +103,7 @@ class SiteMessage:
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Return the message in a JSON body. Raises MessageInvalid, which names the problem."""
+        """Return the site message in a JSON body. Raise MessageInvalid, which names the problem in the body."""
         fields = _fields(body, frozenset({"v", "site", "vault", "kind", "name", "waits"}))
         try:
             return cls(SiteRef.parse(_text(fields, "site")), _ref(fields), _waits(fields))
@@ -111,9 +111,9 @@ class SiteMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next run, or None after MOST_WAITS waits in a row.
+        """Return the message for the next run, or None after MOST_WAITS waits in a row without progress.
 
-        After the last message the hourly sweep finds the site.
+        If no message follows, the hourly sweep (a timer function) starts the next run for the site.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)
@@ -127,7 +127,7 @@ class SiteMessage:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentMessage:
-    """A message that starts a run for an App Service Environment: the run stops and starts its apps in waves."""
+    """A queue message that starts a run for an App Service Environment, to stop and start the environment's apps."""
 
     environment: EnvironmentRef
     waits: int = 0
@@ -135,7 +135,7 @@ class EnvironmentMessage:
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Return the message in a JSON body. Raises MessageInvalid, which names the problem."""
+        """Return the environment message in a JSON body. Raise MessageInvalid, which names the problem in the body."""
         fields = _fields(body, frozenset({"v", "environment", "waits"}))
         try:
             return cls(EnvironmentRef.parse(_text(fields, "environment")), _waits(fields))
@@ -143,9 +143,9 @@ class EnvironmentMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next run, or None after MOST_WAITS waits in a row.
+        """Return the message for the next run, or None after MOST_WAITS waits in a row without progress.
 
-        After the last message the hourly sweep finds the environment.
+        If no message follows, the hourly sweep (a timer function) starts the next run for the environment.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)

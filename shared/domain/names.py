@@ -1,7 +1,7 @@
-"""Parse and normalise all names, so that the rest of the code compares names as plain texts.
+"""Parse and normalise the names of Azure resources, so that other code can compare names as plain texts.
 
-Azure ignores the case of resource ids, vault names and host names, and returns them in changing case. For example
-Microsoft.Web returns Key Vault ids in lower case.
+Azure ignores upper and lower case in resource ids, vault names and host names, and returns them in changing case. For
+example Microsoft.Web returns the ids of Key Vaults in lower case.
 """
 
 import re
@@ -33,7 +33,10 @@ _COPY_ID = re.compile(rf"{_WEB}(?:{_SITE})?/(certificates|publiccertificates)/([
 
 
 class InvalidNameError(CertrollError, ValueError):
-    """A text is not the name that it should be. The message quotes the text and names the expected form."""
+    """A text is not a valid name of the expected kind.
+
+    The error's message quotes the text and names the expected form.
+    """
 
 
 def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
@@ -43,7 +46,7 @@ def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
 
 
 def _web(subscription: str, resource_group: str) -> str:
-    """Return the beginning of the resource ids of all App Service resources in a resource group."""
+    """Return the beginning of the resource ids of the App Service resources in a resource group."""
     return f"/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.Web"
 
 
@@ -53,7 +56,10 @@ def parse_thumbprint(text: str) -> Thumbprint:
 
 
 def parse_host_name(text: str) -> HostName:
-    """Return the host name in lower case and as A-labels. A leading `*.` is allowed. Raises InvalidNameError."""
+    """Return the host name in lower case and with A-labels (the ASCII form of international names).
+
+    A leading `*.` of the host name is allowed. Raises InvalidNameError.
+    """
     lowered = text.strip().rstrip(".").lower()
     if not lowered.isascii():
         try:
@@ -64,7 +70,7 @@ def parse_host_name(text: str) -> HostName:
 
 
 def parse_vault_name(text: str) -> VaultName:
-    """Return the lower-case vault name in a name or in a whole resource id. Raises InvalidNameError."""
+    """Return the lower-case vault name from a vault's name or resource id. Raises InvalidNameError."""
     lowered = text.strip().lower()
     as_id = _VAULT_ID.fullmatch(lowered)
     return VaultName(_matching(_VAULT_NAME, as_id.group(1) if as_id else lowered, "a Key Vault name or resource id"))
@@ -84,21 +90,24 @@ class ObjectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class VaultCertificateRef:
-    """The name of one certificate in one vault, with all its versions."""
+    """The reference to a certificate object in a vault, which stands for all versions of the object."""
 
     vault: VaultName
     kind: ObjectKind = field(compare=False)
-    """How Certroll reads the object. Two references with different kinds are equal.
+    """How Certroll reads the object. Two references with different kinds and the same vault and name are equal.
 
     A vault certificate owns the secret of the same name, so a vault cannot have another secret with the name of a
-    certificate (Azure docs, "About Azure Key Vault certificates", composition). App Service does not tell the kind of
-    the vault object that it imported.
+    certificate (Azure docs, "About Azure Key Vault certificates", composition). App Service does not show which kind of
+    vault object it imported.
     """
     name: str
 
     @classmethod
     def parse(cls, vault: str, kind: str, name: str) -> Self:
-        """Return the reference to an object in a vault. Raises InvalidNameError, which names the wrong text."""
+        """Return the reference to a certificate or secret in a vault.
+
+        Raise InvalidNameError, which quotes the wrong text.
+        """
         try:
             parsed = ObjectKind(kind)
         except ValueError:
@@ -113,10 +122,11 @@ class VaultCertificateRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Webspace:
-    """A webspace: App Service shares certificates within it, and a site can bind only certificates of its webspace.
+    """A webspace is the group of App Service plans that share certificates.
 
-    The `webSpace` string that Azure returns is unique only within a subscription. Two subscriptions with a resource
-    group of the same name in one region have webspaces of the same name.
+    A site can bind the certificates of the site's webspace, and not those of another webspace. The `webSpace` string
+    that Azure returns is unique only within a subscription. Two subscriptions with a resource group of the same name in
+    one region have webspaces of the same name.
     """
 
     subscription: str
@@ -124,7 +134,7 @@ class Webspace:
 
     @classmethod
     def parse(cls, subscription: str, name: str) -> Self:
-        """Return the webspace in lower case. Raises InvalidNameError if the name is empty."""
+        """Return the webspace with subscription and name in lower case. Raise InvalidNameError if the name is empty."""
         if not name.strip():
             raise InvalidNameError("an empty text is not a webspace")
         return cls(subscription.lower(), name.strip().lower())
@@ -135,7 +145,7 @@ class Webspace:
 
 @dataclass(frozen=True, slots=True)
 class SiteRef:
-    """The reference to one site or to one deployment slot."""
+    """The reference to one site or to one deployment slot of App Service."""
 
     subscription: str
     resource_group: str
@@ -144,7 +154,7 @@ class SiteRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the site or slot that a resource id names. Raises InvalidNameError."""
+        """Return the reference to the site or slot that a resource id names. Raises InvalidNameError."""
         match = _SITE_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a site or slot")
@@ -158,7 +168,7 @@ class SiteRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id in ARM, with all names in lower case."""
+        """The resource id in ARM, with the names in lower case."""
         site = f"{_web(self.subscription, self.resource_group)}/sites/{self.name}"
         return site if self.slot is None else f"{site}/slots/{self.slot}"
 
@@ -171,7 +181,7 @@ class SiteRef:
 
     @property
     def production(self) -> "SiteRef":
-        """The site of this slot, or this site itself."""
+        """The reference to the site of this slot, or to this site itself."""
         return SiteRef(self.subscription, self.resource_group, self.name)
 
     def __str__(self) -> str:
@@ -188,7 +198,7 @@ class EnvironmentRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference that a resource id names. Raises InvalidNameError."""
+        """Return the reference to the App Service Environment that a resource id names. Raises InvalidNameError."""
         match = _ENVIRONMENT_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of an App Service Environment")
@@ -201,7 +211,7 @@ class EnvironmentRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id in ARM, with all names in lower case."""
+        """The resource id in ARM, with the names in lower case."""
         return f"{_web(self.subscription, self.resource_group)}/hostingEnvironments/{self.name}"
 
     def __str__(self) -> str:
@@ -217,7 +227,10 @@ class RootRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference that a resource id names. Raises InvalidNameError."""
+        """Return the reference to the environment's public certificate that a resource id names.
+
+        Raises InvalidNameError.
+        """
         environment, marker, name = resource_id.strip().lower().partition("/publiccertificates/")
         if not marker:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
@@ -226,7 +239,7 @@ class RootRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id in ARM, with all names in lower case."""
+        """The resource id in ARM, with the names in lower case."""
         return f"{self.environment.resource_id}/publicCertificates/{quote(self.name, safe='')}"
 
     def __str__(self) -> str:
@@ -235,10 +248,10 @@ class RootRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class CopyRef:
-    """The reference to one certificate resource of App Service.
+    """The reference to one certificate resource in App Service.
 
-    A webspace shares most certificates. A single site or slot owns a public certificate, and a certificate of a Flex
-    Consumption app.
+    Most certificates in App Service belong to a webspace, which shares them among sites. A public certificate, and a
+    certificate of a Flex Consumption app, belongs to a single site or slot.
     """
 
     subscription: str
@@ -258,14 +271,15 @@ class CopyRef:
 
     @property
     def owner(self) -> SiteRef | None:
-        """The site or slot that owns the certificate, None if the webspace shares the certificate."""
+        """The site or slot that owns the certificate, None if the certificate belongs to a webspace."""
         return SiteRef(self.subscription, self.resource_group, self.site, self.slot or None) if self.site else None
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the reference that a resource id names. Raises InvalidNameError.
+        """Return the reference to the certificate in App Service that a resource id names. Raises InvalidNameError.
 
-        Some clients upload certificates with `#` in the name, and ids contain the `#` plain or percent-encoded.
+        Some clients upload certificates with `#` in the name, and resource ids contain this `#` plain or
+        percent-encoded.
         """
         match = _COPY_ID.fullmatch(resource_id.strip().lower())
         if match is None:
@@ -282,7 +296,7 @@ class CopyRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id in ARM, with all names in lower case."""
+        """The resource id in ARM, with the names in lower case."""
         parent = self.owner.resource_id if self.owner else _web(self.subscription, self.resource_group)
         kind = "publicCertificates" if self.public else "certificates"
         return f"{parent}/{kind}/{quote(self.name, safe='')}"
@@ -292,10 +306,10 @@ class CopyRef:
 
 
 def covers(names: frozenset[HostName], host: HostName) -> bool:
-    """Return True if a certificate with these names covers the host name.
+    """Return True if a certificate with these host names covers the host name.
 
-    A wildcard stands for exactly one left-most label (RFC 6125, 6.4.3). App Service also allows a binding of a wildcard
-    host name, and only the same wildcard covers such a host name.
+    A wildcard in a certificate stands for exactly one left-most label (RFC 6125, 6.4.3). App Service also allows a
+    binding of a wildcard host name, which only the same wildcard in a certificate covers.
     """
     if host in names:
         return True

@@ -1,4 +1,7 @@
-"""The ways in which a run can end. A run that ends with an exception is repeated."""
+"""The outcomes with which a run of Certroll can end.
+
+If a run of Certroll for a message ends with an exception, the queue usually delivers the message again.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +11,7 @@ from shared.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """The run has nothing left to do."""
+    """The run of Certroll has nothing left to do."""
 
     reason: Reason
     detail: str = ""
@@ -16,7 +19,7 @@ class Converged:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The run has to wait, and goes on at a later time."""
+    """The run of Certroll has to wait, and goes on at a later time."""
 
     until: datetime
     """The time at which the run goes on."""
@@ -28,7 +31,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """The run stands still until a person acts."""
+    """The work of Certroll stands still until an operator acts."""
 
     reason: Reason
     detail: str
@@ -36,9 +39,9 @@ class Stalled:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The run of a site hands the work back to the run of the certificate.
+    """The run for a site hands the work back to the run for the vault certificate.
 
-    Only the run of the certificate decides which sites are admitted.
+    Only the run for the vault certificate decides which sites may restart now.
     """
 
     reason: Reason

@@ -1,7 +1,7 @@
-"""All reasons that Certroll gives: every step, refusal, outcome and finding carries a reason.
+"""All reasons that Certroll gives for its steps, refusals, outcomes and findings (reported problems).
 
-Each reason knows where people meet it, how severe it is, and how a run continues. The command `make docs` writes these
-traits into docs/reference/reasons.md.
+Each reason states where operators meet it, how severe it is, and how a run continues. The command `make docs` writes
+these traits of the reasons into docs/reference/reasons.md.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Shows(StrEnum):
-    """Where people meet a reason, in the words of the documentation."""
+    """Where operators meet a reason, in the words of the documentation."""
 
     STEP = "step"
     REFUSAL = "refusal"
@@ -26,7 +26,7 @@ class Shows(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a reason matters to the operators."""
+    """How much a reason matters to the operators of Certroll."""
 
     INFO = "info"
     """Nobody has to act because of the reason."""
@@ -42,7 +42,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a reason means for people, and for the run that meets the reason."""
+    """What a reason means for operators, and for the run of Certroll that meets the reason."""
 
     shows: tuple[Shows, ...]
     """Where people meet the reason."""
@@ -51,9 +51,9 @@ class Traits:
     stalls: bool = False
     """True if a refusal with the reason, or a problem of an order, makes the outcome `Stalled`."""
     awaits_turn: bool = False
-    """True if Certroll does the step later, after other sites, slots, webspaces or waves."""
+    """True if Certroll does the step later, after other sites, slots, webspaces or waves of apps."""
     allows_roll: bool = False
-    """True if Certroll may roll the settings of an app in spite of a refusal with the reason."""
+    """True if Certroll may update the settings of an app in spite of a refusal with the reason."""
     is_no_lineage: bool = False
     """True if the vault secret is not a certificate of its own.
 
@@ -61,7 +61,7 @@ class Traits:
     """
 
     def but(self, **changes: object) -> Self:
-        """Return the same traits with some changes."""
+        """Return the same traits of a reason with the given changes."""
         return replace(self, **changes)  # type: ignore[arg-type]  # a change may have the type of any field
 
 
@@ -83,7 +83,7 @@ ORDER = Traits((Shows.STALLED, Shows.FINDING), Severity.HIGH, stalls=True)
 
 
 class Reason(StrEnum):
-    """The reason for an action, a refusal or a report. docs/reference/reasons.md explains each reason."""
+    """The reason for an action, a refusal or a report of Certroll. docs/reference/reasons.md explains the reasons."""
 
     traits: Traits
 
@@ -96,42 +96,45 @@ class Reason(StrEnum):
 
     @property
     def shows(self) -> tuple[Shows, ...]:
-        """Where people meet the reason."""
+        """Where operators meet the reason, for example as a finding or as an outcome."""
         return self.traits.shows
 
     @property
     def severity(self) -> Severity:
-        """How much the reason matters to the operators."""
+        """How much the reason matters to the operators of Certroll."""
         return self.traits.severity
 
     @property
     def needs_person(self) -> bool:
-        """True if a person has to act. Every other reason passes by itself, or describes a normal state."""
+        """True if an operator has to act because of the reason.
+
+        Other reasons pass without an operator, or describe a normal state.
+        """
         return self.traits.severity is not Severity.INFO
 
     @property
     def makes_finding(self) -> bool:
-        """True if Certroll records the reason as a finding."""
+        """True if Certroll reports the reason as a finding (a reported problem)."""
         return Shows.FINDING in self.traits.shows
 
     @property
     def stalls(self) -> bool:
-        """True if a refusal with the reason makes the outcome `Stalled`."""
+        """True if a refusal with the reason makes the outcome of the run `Stalled`."""
         return self.traits.stalls
 
     @property
     def awaits_turn(self) -> bool:
-        """True if Certroll does the step later, after other sites, slots, webspaces or waves."""
+        """True if Certroll does the refused step later, after other sites, slots, webspaces or waves of apps."""
         return self.traits.awaits_turn
 
     @property
     def allows_roll(self) -> bool:
-        """True if Certroll may roll the settings of an app in spite of a refusal with the reason."""
+        """True if Certroll may update the settings of an app in spite of a refusal with the reason."""
         return self.traits.allows_roll
 
     @property
     def is_no_lineage(self) -> bool:
-        """True if the vault secret is not a certificate of its own."""
+        """True if Certroll does not treat the vault secret as a certificate of its own."""
         return self.traits.is_no_lineage
 
     # ---- steps
@@ -291,7 +294,7 @@ class Reason(StrEnum):
     MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM)
     MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER
     DEAD_LETTER = "DeadLetter", DEAD_LETTER
-    # ---- purchased certificates and access to vaults
+    # ---- purchased certificates, access to vaults
     ORDER_PENDING = "OrderPending", ORDER.but(severity=Severity.MEDIUM)
     ORDER_DENIED = "OrderDenied", ORDER
     ORDER_ENDED = "OrderEnded", ORDER

@@ -20,7 +20,8 @@ _MIDNIGHT = "24:00"
 class RestartWindow:
     """The windows of the week in which Certroll may restart sites.
 
-    A week starts on Monday 00:00 UTC. A window that is open at the end of a week continues into the next week.
+    The time within a week counts from Monday 00:00 UTC. A restart window that is open at the end of a week continues
+    into the next week.
     """
 
     windows: tuple[tuple[timedelta, timedelta], ...]
@@ -28,9 +29,10 @@ class RestartWindow:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the windows in a text such as EXAMPLE. Raises ValueError, which names the problem and an example.
+        """Return the restart windows in a text such as EXAMPLE.
 
-        A window whose end is not after its start ends on the next day. A window with equal times lasts 24 hours.
+        Raise ValueError, which names the problem and an example of a right text. If a window's end is not after its
+        start, the window ends on the next day. A restart window with equal times lasts 24 hours.
         """
         parts = [part.strip() for part in text.split(";") if part.strip()]
         if not parts:
@@ -38,9 +40,9 @@ class RestartWindow:
         return cls(tuple(window for part in parts for window in _windows(part)))
 
     def is_open(self, now: datetime) -> bool:
-        """Return True if a restart may begin at the moment. The moment `now` has a time zone.
+        """Return True if a restart may begin at the time `now`. The argument `now` must have a time zone.
 
-        The first moment of a window belongs to the window, and its end does not.
+        The first moment of a restart window belongs to the window, and the last moment does not.
         """
         moment = now - _monday(now)
         return any((moment - start) % WEEK < length for start, length in self.windows)
@@ -55,7 +57,7 @@ class RestartWindow:
 
 
 def _monday(now: datetime) -> datetime:
-    """Return the start of the moment's week: Monday 00:00 UTC."""
+    """Return the Monday 00:00 UTC at which the week of `now` begins."""
     day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return day - day.weekday() * DAY
 

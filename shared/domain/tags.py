@@ -1,18 +1,20 @@
-"""All tags that Certroll reads or writes, in one table, and the functions that read the value of a tag.
+"""All tags of Azure resources that Certroll reads or writes, in one table, with the functions that read tags.
 
-Some tags of a vault object hold a list of targets, which are the short names of resources:
+Some tags of a vault object hold a list of targets, which are short names of sites, webspaces or other resources.
 
     ```
     certroll-public-to    shop, rg-web/api, shop/staging
     certroll-public-to-2  rg-web/api/staging
     ```
 
-The value of a tag has at most 256 characters (Azure docs, "Tag support"), so a list continues in tags that count from
-2. The order of the targets has no meaning. A repeated target counts once, and Certroll ignores empty entries. Certroll
-refuses a list with a gap in its numbers, because a part of the list may be lost.
+The value of a tag has at most 256 characters (Azure docs, "Tag support"), so a list continues in tags with the suffix
+`-2`, `-3` and so on. The order of the targets (short names of resources) in a tag has no meaning. A repeated target in
+a tag counts once, and Certroll ignores empty entries of the list. Certroll refuses a tag's list with a gap in the
+numbers, because a part of the list may be lost.
 
-Certroll ignores a tag that is not in the table. To add a tag, write a line into `TAGS`: the sweep, the targets of the
-fleet and docs/reference/tags.md follow the table.
+Certroll takes no instruction from a tag that is neither in the table `TAGS` nor continues a list of the table. To add a
+tag to Certroll, write a line into `TAGS`: the sweep, the targets of the fleet and docs/reference/tags.md follow the
+table.
 """
 
 import re
@@ -48,7 +50,7 @@ class Carrier(StrEnum):
 
 
 class Kind(StrEnum):
-    """The kind of a tag's value."""
+    """The kind of value that a tag of Certroll has."""
 
     OFF_SWITCH = auto()
     """The values `off`, `false`, `no` and `0` turn something off."""
@@ -65,7 +67,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag of Certroll."""
+    """A tag of an Azure resource that Certroll reads or writes."""
 
     name: str
     carriers: frozenset[Carrier]
@@ -85,15 +87,15 @@ class Tag:
 
     @property
     def makes_wanted(self) -> bool:
-        """True if the sweep follows a vault object with the tag, even if App Service has no copy of it yet."""
+        """True if the hourly sweep follows a vault object with the tag, even before App Service has the certificate."""
         return self.kind in {Kind.SITES, Kind.PLACES, Kind.ENVIRONMENTS}
 
     def value_in(self, tags: Tags) -> str | None:
-        """Return the stripped value of the tag, None without the tag. The names of tags ignore case, as in ARM."""
+        """Return the tag's stripped value, None without the tag; tag names ignore upper and lower case, as in ARM."""
         return next((value.strip() for key, value in tags if _plain(key) == self.name), None)
 
     def number_of(self, key: str) -> str | None:
-        """Return the number with which the key continues the tag, empty for the tag itself, None for another key."""
+        """Return the number with which a tag continues the list, empty for the tag itself, None for another tag."""
         match = re.fullmatch(rf"{re.escape(self.name)}(?:-([0-9]+))?", _plain(key))
         return (match[1] or "") if match else None
 
@@ -227,12 +229,15 @@ _WANTED = tuple(tag.name for tag in TAGS if tag.makes_wanted)
 
 
 def has_ours(tags: Tags) -> bool:
-    """Return True if the name of any tag begins like a tag of Certroll. This includes misspelled tags."""
+    """Return True if the name of any tag, also of a misspelled tag, begins with `certroll`."""
     return any(_plain(key).startswith(PREFIX) for key, _ in tags)
 
 
 def are_wanted(tags: Tags) -> bool:
-    """Return True if a tag names targets for the vault object. Continued and misspelled lists count too."""
+    """Return True if a tag of the vault object names targets (sites, webspaces or environments).
+
+    A tag that continues a list of targets, or that only begins like such a tag, counts too.
+    """
     return any(_plain(key).startswith(_WANTED) for key, _ in tags)
 
 
@@ -242,7 +247,7 @@ def is_root(tags: Tags) -> bool:
 
 
 def opted_out(tags: Tags) -> bool:
-    """Return True if `certroll: off` is among the tags."""
+    """Return True if the tag `certroll: off` is among the tags."""
     return is_off(OPT_OUT.value_in(tags))
 
 
@@ -252,13 +257,16 @@ def is_off(value: str | None) -> bool:
 
 
 def is_on(value: str | None) -> bool:
-    """Return True if the value of a tag is `on`. Only this word may cause a restart or a write."""
+    """Return True if the value of a tag is `on`, in upper or lower case.
+
+    A switch that may cause a restart or a write accepts only the word `on`.
+    """
     return value is not None and value.lower() == "on"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Target:
-    """One entry of a tag that names targets, such as `name` or `rg/name`."""
+    """One entry of a tag that names targets (resources), such as `name` or `rg/name`."""
 
     parts: tuple[str, ...]
     """The parts of the entry between slashes, in lower case."""
@@ -268,10 +276,10 @@ class Target:
 
 
 def parse_targets(tags: Tags, tag: Tag) -> tuple[Target, ...]:
-    """Return the targets that the tag and its continuations name, each once, in the order of the tags.
+    """Return the targets (short names of resources) that the tag and its continuations name, each target once.
 
-    Raises TargetInvalid if an entry is not a name, or if the numbers of the tags have a gap. The message names up to
-    ten problems.
+    Raise TargetInvalid if an entry is not a name, or if the numbers of the tags have a gap. The error's message names
+    up to ten problems of the tag.
     """
     values, problems = _numbered(tags, tag)
     found: dict[Target, None] = {}
@@ -288,12 +296,12 @@ def parse_targets(tags: Tags, tag: Tag) -> tuple[Target, ...]:
 
 
 def of_kind(kind: Kind) -> tuple[Tag, ...]:
-    """Return the tags whose value is of the kind."""
+    """Return the tags of Certroll whose value is of the given kind."""
     return tuple(tag for tag in TAGS if tag.kind is kind)
 
 
 def words(tags: Tags, tag: Tag) -> frozenset[str]:
-    """Return each part of each target in the tag, which may be the name of a resource. Return none for a bad tag."""
+    """Return the parts of the targets in the tag, or an empty set for a malformed tag; a part may name a resource."""
     try:
         return frozenset(part for target in parse_targets(tags, tag) for part in target.parts)
     except TargetInvalid:
@@ -310,7 +318,7 @@ def _is_name(target: Target) -> bool:
 
 
 def _numbered(tags: Tags, tag: Tag) -> tuple[list[tuple[int, str]], list[str]]:
-    """Return the numbered values of the tag and of its continuations, and the problems of the numbers."""
+    """Return the numbered values of the tag and of the tags that continue it, and problems with the numbers."""
     found = [(number, value) for key, value in tags if (number := tag.number_of(key)) is not None]
     values = [(int(number or 1), value) for number, value in found if not number or _CONTINUES.fullmatch(number)]
     odd = [number for number, _ in found if number and not _CONTINUES.fullmatch(number)]
@@ -329,10 +337,10 @@ def _numbered_name(tag: Tag, number: int) -> str:
 
 
 def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
-    """Return the tags of the newest version that has tags of Certroll, and True if that version is an older one.
+    """Return the tags of the newest version that has tags of Certroll, and True if that version is not the newest.
 
-    The tags of Key Vault belong to a version, and a renewal by import has no tags. An opt-out must survive such a
-    renewal.
+    Key Vault stores tags for each version, and a renewal by import may have no tags. An opt-out by a tag must survive a
+    renewal without tags.
     """
     for position, tags in enumerate(tags_by_version):
         if has_ours(tags):

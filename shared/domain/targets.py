@@ -1,4 +1,7 @@
-"""Find the resource that each target of a tag names. A target is a short name and must fit exactly one resource."""
+"""Find the resource that each target (a short name in a tag) stands for.
+
+A target in a tag is a short name and must fit exactly one resource.
+"""
 
 from collections.abc import Mapping
 
@@ -9,10 +12,10 @@ from shared.domain.tags import MOST_NAMED, Tag, Tags, Target, parse_targets
 
 
 def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
-    """Return the id of the only candidate that has the target's name.
+    """Return the id of the only candidate resource that has the target's name.
 
-    `candidates` maps each id to the names of the resource. Raises TargetInvalid if no candidate or several candidates
-    have the name. The message lists the candidates.
+    The argument `candidates` maps each id to the names of the resource. Raise TargetInvalid if no candidate or several
+    candidates have the target's name. If several resources fit a target, the error's message lists up to ten of them.
     """
     named = sorted(candidate for candidate, names in candidates.items() if str(target) in names)
     if len(named) == 1:
@@ -32,10 +35,10 @@ def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
 def found_targets(
     tags: Tags, tag: Tag, candidates: Mapping[str, frozenset[str]]
 ) -> tuple[dict[Target, str], tuple[tuple[Target | None, TargetInvalid], ...]]:
-    """Return the candidate that each target of the tag names, and the problems of the other targets.
+    """Return the resource that each target of the tag stands for, and the problems of the other targets.
 
-    A problem whose target is None concerns the whole tag. A wrong target does not block the other targets. Two
-    targets may name the same candidate.
+    If the target of a problem is None, the problem concerns the whole tag. A wrong target does not block the other
+    targets of a tag, unless the whole tag is malformed. Two targets of a tag may stand for the same resource.
     """
     found: dict[Target, str] = {}
     problems: list[tuple[Target | None, TargetInvalid]] = []

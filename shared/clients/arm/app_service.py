@@ -8,4 +8,7 @@ from shared.clients.arm.power import Power
 
 
 class AppService(Listings, Copies, Bindings, Settings, Power):
-    """The client of App Service. The methods of the client translate each SDK error into an error of the domain."""
+    """The client of App Service.
+
+    The client's methods translate each error of the Azure SDK into one of Certroll's own error classes.
+    """

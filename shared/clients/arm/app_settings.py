@@ -45,7 +45,7 @@ class Settings(AppServicePart):
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
         """Read the ETag of the site, and then the app settings.
 
-        Azure's answer with the app settings has no ETag (recorded).
+        Azure's answer with an app's settings has no ETag (seen in recorded traffic).
         """
         web_apps = self._clients.client(site.subscription).web_apps
         get: Callable[..., Any] = site_or_slot(site, web_apps.get, web_apps.get_slot)
@@ -66,9 +66,9 @@ class Settings(AppServicePart):
         self._retrying.write(f"app settings of {site}", write, WRITE_REMEDY, secret=True)
 
     def vault_references(self, site: SiteRef) -> dict[str, str]:
-        """Return the secret version that App Service uses for each setting with a Key Vault reference.
+        """Return the version of the secret that App Service uses for each setting with a Key Vault reference.
 
-        The result omits references that App Service cannot resolve.
+        The result omits Key Vault references that App Service cannot resolve.
         """
         web_apps = self._clients.client(site.subscription).web_apps
         items = site_or_slot(
@@ -84,7 +84,7 @@ class Settings(AppServicePart):
     def refresh_references(self, site: SiteRef) -> None:
         """Request that App Service fetches the Key Vault references of a site again.
 
-        The request is in the Azure docs, "Use Key Vault references", section on rotation.
+        The Azure docs describe this refresh request in "Use Key Vault references", section on rotation.
         """
         url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFRESH_API}"
         client = self._clients.client(site.subscription)

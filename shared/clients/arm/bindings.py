@@ -23,10 +23,10 @@ class Bindings(AppServicePart):
         return read_binding(site, host_name, wire.get("properties") or {}), wire
 
     def put_binding(self, binding: Binding, body: object) -> None:
-        """Write the body back with the thumbprint and `ssl_state` of the binding, and with all other fields unchanged.
+        """Write a binding's body back with the given thumbprint and `ssl_state`, and without the read-only `virtualIP`.
 
-        If the thumbprint is missing, App Service finds a certificate by the host name. A binding of a managed
-        certificate needs this behaviour.
+        If a binding's thumbprint is missing, App Service finds a certificate by the host name. Certroll writes the
+        binding of a managed certificate without a thumbprint, because Azure does not show that thumbprint.
         """
         site = binding.site
         web_apps = self._clients.client(site.subscription).web_apps

@@ -28,7 +28,7 @@ class Copies(AppServicePart):
         return readable(f"certificate {ref}", read_certificate, model.as_dict())
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
-        """Send an imported certificate unchanged again, so that App Service fetches the vault's newest version."""
+        """Send an imported certificate again, so that App Service fetches the vault certificate's newest version."""
         properties = {
             **json.loads(copy.switches),
             "keyVaultId": copy.key_vault_id,

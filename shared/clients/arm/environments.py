@@ -1,9 +1,10 @@
 """Read App Service Environments, and read and write the root certificates that their apps trust.
 
-The SDK lacks `hostingEnvironments/publicCertificates`, so Certroll sends these requests itself by the SDK's client.
-Certroll retries these requests like all others. Azure does not document the answers (Azure docs, "Certificates in App
-Service Environment", Root Certificate API). So Certroll reads a root's thumbprint from whichever of three fields has a
-value: thumbprint, blob or name.
+The SDK lacks `hostingEnvironments/publicCertificates`, so Certroll itself sends the requests for root certificates by
+the SDK's client. Certroll retries the requests for root certificates like all other requests to ARM. Azure does not
+document its answers about root certificates (Azure docs, "Certificates in App Service Environment", Root Certificate
+API). Because Azure does not document its answer, Certroll reads a root's thumbprint from the first of three fields with
+a value: thumbprint, blob, or a name that Certroll chose.
 """
 
 import base64
@@ -32,7 +33,10 @@ _OWN_NAME = re.compile(rf"{re.escape(OWN_PREFIX)}.*-([0-9a-f]{{40}})")
 
 
 class Environments:
-    """The client of environments and their root certificates. The client translates SDK errors into domain errors."""
+    """The client of environments and their root certificates.
+
+    The client translates errors of the Azure SDK into Certroll's own error classes.
+    """
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
@@ -52,9 +56,9 @@ class Environments:
         return readable(what, _environment, wire)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
-        """Return the inbound addresses of an environment.
+        """Return the inbound addresses of an App Service Environment.
 
-        The addresses of an internal environment are reachable only from inside its virtual network.
+        The addresses of an internal environment are private addresses in its virtual network.
         """
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"networking of environment {ref}"
@@ -62,7 +66,7 @@ class Environments:
         return readable(what, _inbound, self._retrying.read(what, read, REMEDY).as_dict())
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
-        """Return the sites in an environment, without slots."""
+        """Return the sites in an App Service Environment, without slots."""
         items = self._clients.client(ref.subscription).app_service_environments.list_web_apps(
             ref.resource_group, ref.name
         )
@@ -70,25 +74,31 @@ class Environments:
         return listing(ref.subscription, (model.as_dict() for model in pages), lambda wire: read_site(wire)[0])
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
-        """Return the public certificates of an environment, which include its roots."""
+        """Return the public certificates of an App Service Environment, which include the root certificates."""
         url = f"{quote(ref.resource_id)}/publicCertificates?api-version={ROOTS_API}"
         what = f"root certificates of environment {ref}"
         found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, REMEDY)
         return _without_webspace(listing(ref.subscription, found, _root))
 
     def root(self, ref: RootRef) -> RootCertificate:
-        """Read one public certificate of an environment."""
+        """Read one public certificate of an App Service Environment."""
         client, what = self._clients.client(ref.environment.subscription), f"root certificate {ref}"
         return readable(what, _root, plain_read(self._retrying, client, _url(ref), what, REMEDY))
 
     def put_root(self, root: RootCertificate, der: bytes) -> None:
-        """Upload a root certificate to an environment. An app trusts the root after the app's next stop and start."""
+        """Upload a root certificate to an App Service Environment.
+
+        An app of the environment trusts a new root certificate after the app's next stop and start.
+        """
         content = {"blob": base64.b64encode(der).decode(), "isRoot": root.is_root}
         body = {"location": root.location, "properties": content}
         self._retrying.write(f"root certificate {root.ref}", self._request("PUT", root.ref, body), REMEDY)
 
     def delete_root(self, ref: RootRef) -> None:
-        """Delete a root certificate of an environment. A running app trusts the root until its next stop and start."""
+        """Delete a root certificate of an App Service Environment.
+
+        A running app trusts a deleted root certificate until the app's next stop and start.
+        """
         self._retrying.write(f"root certificate {ref}", self._request("DELETE", ref), REMEDY)
 
     def _request(self, method: str, ref: RootRef, body: Json | None = None) -> Callable[[], HttpResponse]:
@@ -101,15 +111,16 @@ def _url(ref: RootRef) -> str:
 
 
 def _without_webspace(listed: Listing[Found]) -> Listing[Found]:
-    """Return the listing with blind spots that hide only roots.
+    """Return the listing with each blind spot (an unreadable entry) marked as one that hides only root certificates.
 
-    An unreadable entry of the listing belongs to an environment and hides no resource of a webspace.
+    An unreadable entry in a list of an environment hides no certificate of a webspace (App Service's place for
+    certificates).
     """
     return Listing(listed.found, tuple(replace(spot, webspace=None, roots_only=True) for spot in listed.blind_spots))
 
 
 def _environment(wire: Json) -> Environment:
-    """Return an environment from its wire form. Raise ValueError if a field is unreadable."""
+    """Return an App Service Environment from Azure's JSON. Raise ValueError if the environment's id is invalid."""
     balancing = str((wire.get("properties") or {}).get("internalLoadBalancingMode") or "None")
     ref = EnvironmentRef.parse(str(wire.get("id")))
     return Environment(ref, str(wire.get("location")), balancing.lower() != "none", tags_of(wire))
@@ -122,13 +133,16 @@ def _inbound(wire: Json) -> tuple[str, ...]:
 
 
 def _root(wire: Json) -> RootCertificate:
-    """Return a root certificate from its wire form. Raise ValueError if a field of the wire form is unreadable."""
+    """Return a root certificate from Azure's JSON.
+
+    Raise ValueError if the root certificate's id, thumbprint or blob is unreadable.
+    """
     properties, ref = wire.get("properties") or {}, RootRef.parse(str(wire.get("id")))
     return RootCertificate(ref, str(wire.get("location")), _thumbprint(ref, properties), bool(properties.get("isRoot")))
 
 
 def _thumbprint(ref: RootRef, properties: Json) -> Thumbprint | None:
-    """Return the thumbprint that Azure shows, or that of the shown blob, or that in a name that Certroll chose."""
+    """Return a root's thumbprint from Azure's field, else from the blob, else from a name that Certroll chose."""
     if properties.get("thumbprint"):
         return parse_thumbprint(str(properties["thumbprint"]))
     if properties.get("blob"):

@@ -22,21 +22,21 @@ class Listings(AppServicePart):
     """The part of the App Service client that lists subscriptions, plans, sites and certificates."""
 
     def subscriptions(self) -> tuple[str, ...]:
-        """Return the subscriptions in which the identity has a role."""
+        """Return the subscriptions that ARM lists for Certroll's identity."""
         found = self._plain(NO_SUBSCRIPTION, f"/subscriptions?api-version={SUBSCRIPTIONS_API}", "subscriptions")
         return tuple(sorted(parse_subscription(entry["subscriptionId"]) for entry in found))
 
     def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
-        """Return the webspace certificates of a subscription."""
+        """Return the certificates that App Service stores in the webspaces of a subscription."""
         what = f"certificates of subscription {subscription}"
         items = self._clients.client(subscription).certificates.list()
         return listing(subscription, self._wires(what, items), read_certificate)
 
     def uploaded_at(self, subscription: str) -> Listing[tuple[CopyRef, datetime]]:
-        """Return when each webspace certificate of a subscription was created, as far as Azure shows the date.
+        """Return the creation date of each certificate in App Service, as far as ARM shows the date.
 
-        App Service does not show when a certificate was created. ARM's list of resources shows the date if the request
-        has `$expand=createdTime`.
+        App Service's own API does not show when a certificate was created. ARM's list of resources shows the date if
+        the request has `$expand=createdTime`.
         """
         url = f"/subscriptions/{subscription}/resources?$filter={COPY_FILTER}&$expand=createdTime"
         what = f"dates of the certificates of subscription {subscription}"
@@ -49,7 +49,10 @@ class Listings(AppServicePart):
         return listing(subscription, self._wires(f"sites of subscription {subscription}", items), read_site)
 
     def slot_parents(self, subscription: str) -> Listing[SiteRef]:
-        """Return the sites of a subscription that have slots. ARM's list of resources names all slots at once."""
+        """Return the sites of a subscription that have slots.
+
+        ARM's list of resources names all slots of a subscription.
+        """
         url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
         found = self._plain(subscription, url, f"slots of subscription {subscription}")
         return listing(subscription, found, lambda wire: read_site_ref(wire).production)

@@ -1,7 +1,8 @@
-"""Read and request free managed certificates, and read what their prerequisites depend on, by azure-mgmt-web.
+"""Read and request free managed certificates, and read the facts that decide whether Azure can issue them.
 
-Azure answers 202 when it begins to issue a managed certificate, and the SDK raises an error for this 202. So Certroll
-sends and polls this request itself by the SDK's client, as az does (azure-cli, `create_managed_ssl_cert`).
+Azure answers 202 when Azure begins to issue a managed certificate, and azure-mgmt-web raises an error for this 202.
+Because of that SDK error, Certroll itself sends and polls the request for a managed certificate, as az does (azure-cli,
+`create_managed_ssl_cert`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,10 @@ VERIFIED = frozenset({"verified", "managed"})
 
 
 class ManagedCertificates:
-    """The client of managed certificates. The client's methods translate SDK errors into errors of the domain."""
+    """The client of managed certificates.
+
+    The client's methods translate errors of the Azure SDK into Certroll's own error classes.
+    """
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
@@ -46,7 +50,10 @@ class ManagedCertificates:
         return listing(subscription, self._wires(f"sites of subscription {subscription}", items), _place)
 
     def slot_tags(self, subscription: str) -> Listing[tuple[SiteRef, Tags]]:
-        """Return all slots of a subscription with their tags. ARM's list of resources names all slots at once."""
+        """Return all slots of a subscription with their tags.
+
+        ARM's list of resources names all slots of a subscription.
+        """
         url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
         what, client = f"slots of subscription {subscription}", self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, what, REMEDY)
@@ -74,7 +81,10 @@ class ManagedCertificates:
         return str((wire.get("sku") or {}).get("tier") or "")
 
     def certificate(self, ref: CopyRef) -> SeenCertificate:
-        """Read one certificate. Raise NotFound if Azure has no such certificate or has not issued it yet."""
+        """Read one certificate.
+
+        Raise NotFound if Azure has no certificate of this name, or has not issued the managed certificate yet.
+        """
         certificates = self._clients.client(ref.subscription).certificates
         model = self._retrying.read(
             f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), REMEDY
@@ -84,7 +94,8 @@ class ManagedCertificates:
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
         """Request a managed certificate.
 
-        Return the path of Azure's operation, or an empty text if Azure has finished.
+        Return the path of Azure's operation that issues the certificate, or an empty text if no operation is left to
+        poll.
         """
         properties = {"canonicalName": host_name, "serverFarmId": place.site.plan, "password": ""}
         url = f"{quote(ref.resource_id, safe='/%')}?api-version={CERTIFICATES_API}"
@@ -97,11 +108,12 @@ class ManagedCertificates:
         return f"{there.path}?{there.query}" if there.path else ""
 
     def is_done(self, operation: str) -> bool:
-        """Return True if Azure has finished the operation. Raise Rejected with Azure's reason if Azure refused.
+        """Return True if Azure no longer works on the operation that issues a managed certificate.
 
-        The operation must be a path of ARM, so that the identity's token goes to no other host. An operation that
-        Azure no longer knows counts as finished, and so does an operation that the identity may not read. Afterwards
-        Certroll reads the certificate itself.
+        Raise Rejected with Azure's reason if Azure refused to issue the managed certificate. The operation must be a
+        path of ARM, so that the identity's token goes to no other host. An operation counts as finished if Azure no
+        longer knows the operation or if Certroll's identity may not read it. After the operation Certroll reads the
+        managed certificate itself.
         """
         if not operation.lower().startswith("/subscriptions/"):
             raise Rejected(f"{operation[:200]!r} is not an operation of Azure Resource Manager")
@@ -117,7 +129,10 @@ class ManagedCertificates:
 
 
 def _certificate(wire: Json) -> SeenCertificate:
-    """Return a certificate from its wire form. Raise ValueError if a field is unreadable."""
+    """Return a certificate from Azure's JSON.
+
+    Raise ValueError if the certificate's id, webspace, host name or thumbprint is invalid.
+    """
     properties = wire.get("properties") or {}
     ref, thumbprint = CopyRef.parse(str(wire.get("id"))), properties.get("thumbprint")
     return SeenCertificate(
@@ -131,8 +146,8 @@ def _certificate(wire: Json) -> SeenCertificate:
 def _managed_for(properties: Json) -> HostName | None:
     """Return the host name that Azure manages a certificate for.
 
-    If Azure does not show `canonicalName`, Certroll recognizes a managed certificate by three signs: it has a single
-    host name, no thumbprint and no secret in a vault.
+    If Azure does not show `canonicalName`, a managed certificate has three signs: a single host name, no thumbprint and
+    no secret in a vault.
     """
     if properties.get("canonicalName"):
         return parse_host_name(str(properties["canonicalName"]))
@@ -142,7 +157,10 @@ def _managed_for(properties: Json) -> HostName | None:
 
 
 def _place(wire: Json) -> tuple[Place, tuple[Binding, ...]]:
-    """Return a site or slot from its wire form. Raise ValueError if a field is unreadable."""
+    """Return a site or slot from Azure's JSON.
+
+    Raise ValueError if an id or a thumbprint of the site or slot is invalid.
+    """
     properties = wire.get("properties") or {}
     site, bindings = read_site(wire)
     possible = str(properties.get("possibleInboundIpAddresses") or "").split(",")

@@ -31,7 +31,7 @@ ACTIONS_REMEDY = (
 )
 WRITE_REMEDY = "grant the identity the actions on certificateOrders that docs/reference/roles.md lists"
 REVOKE_AFTER_HOURS = 72
-"""How long the old certificate stays valid after a reissue. In this time every copy gets the new certificate."""
+"""How long the old certificate stays valid after a reissue. In these days App Service gets the new certificate."""
 UNREGISTERED = "MissingSubscriptionRegistration"
 VERIFIED = "domainvalidationcomplete"
 WRITABLE = ("distinguishedName", "validityInYears", "keySize", "productType")
@@ -46,7 +46,7 @@ Result = TypeVar("Result")
 
 
 class NotRegistered(HttpResponseError):
-    """The subscription has not registered Microsoft.CertificateRegistration, so it has no orders."""
+    """The subscription has not registered Microsoft.CertificateRegistration, so the subscription has no orders."""
 
 
 class OrderClients:
@@ -76,7 +76,10 @@ def _stop_unregistered(response: PipelineResponse[Any, Any]) -> None:
 
 
 class Orders:
-    """The client of certificate orders. The client's methods translate SDK errors into errors of the domain."""
+    """The client of certificate orders.
+
+    The client's methods translate errors of the Azure SDK into Certroll's own error classes.
+    """
 
     def __init__(self, clients: OrderClients | None, retrying: Retrying) -> None:
         """Store the clients. `clients` is None in a cloud where Azure sells no certificates and so has no orders."""
@@ -84,7 +87,7 @@ class Orders:
         self._retrying = retrying
 
     def orders(self, subscription: str) -> Listing[Order]:
-        """Return the orders of a subscription. Each page of the list costs one request."""
+        """Return the orders of a subscription. Each page of ARM's list of orders costs one request."""
         if self._clients is None:
             return Listing(())
         what = f"certificate orders of subscription {subscription}"
@@ -119,21 +122,24 @@ class Orders:
     def turn_on_auto_renew(self, ref: OrderRef) -> None:
         """Turn on automatic renewal, and leave all other fields of the order unchanged.
 
-        Certroll sends a PATCH, because a PUT of a deleted order would buy a new certificate. The PATCH repeats all
-        writable fields, because Azure does not document that a PATCH preserves omitted fields.
+        Certroll sends a PATCH, because a PUT of a deleted order would buy a new certificate. The PATCH repeats the
+        order's writable fields, because Azure does not document that a PATCH preserves omitted fields.
         """
         body = {**_readable(f"order {ref}", _writable, self._read(ref)), "autoRenew": True}
         patch = AppServiceCertificateOrderPatchResource({"properties": body})
         self._write(ref, lambda on: on.update(ref.resource_group, ref.name, patch))
 
     def renew(self, order: Order) -> None:
-        """Buy the next certificate of an order. Azure creates a private key with the same size as before."""
+        """Buy the next certificate of an order. Azure creates the next private key with the order's key size."""
         ref = order.ref
         body = RenewCertificateOrderRequest({"properties": {"keySize": order.key_size, "isPrivateKeyExternal": False}})
         self._write(ref, lambda on: on.renew(ref.resource_group, ref.name, body))
 
     def reissue(self, order: Order) -> None:
-        """Request a new certificate with a new key for the order. Azure revokes the old certificate 72 hours later."""
+        """Request a new certificate with a new key for the order.
+
+        Azure revokes the order's old certificate 72 hours after the reissue.
+        """
         ref = order.ref
         properties = {
             "keySize": order.key_size,
@@ -159,9 +165,10 @@ class Orders:
 
 
 def _asked(ask: Callable[[Operations], Result], operations: Operations) -> Result:
-    """Return the answer to a write. Raise an error for an unexpected status below 400.
+    """Return Azure's answer to a write on an order. Raise ServiceResponseError for an undocumented status below 400.
 
-    After such a status Azure may have applied the write, so the raised error says that the outcome is unknown.
+    After an undocumented status Azure may have applied the write, so ServiceResponseError stands for an unknown
+    outcome.
     """
     try:
         return ask(operations)
@@ -176,7 +183,10 @@ def _wire(model: Any) -> object:  # noqa: ANN401 - the SDK passes on whatever th
 
 
 def _listing(subscription: str, wires: Iterable[object]) -> Listing[Order]:
-    """Return the readable orders. Each unreadable order becomes a blind spot and hides no other order."""
+    """Return the readable orders.
+
+    Each unreadable order becomes a `BlindSpot` in the listing, and the readable orders stay in the listing.
+    """
     found, blind = [], []
     for wire in wires:
         try:
@@ -195,7 +205,10 @@ def _readable(what: str, read: Callable[[Any], Result], wire: object) -> Result:
 
 
 def _writable(wire: Json) -> dict[str, Any]:
-    """Return the writable fields of an order unchanged. Raise ValueError if a field is unreadable."""
+    """Return the writable fields of a certificate order unchanged.
+
+    Raise ValueError if `properties` or `certificates` of the order is not an object.
+    """
     properties = _mapping(wire, "properties")
     kept = {name: properties[name] for name in WRITABLE if properties.get(name) is not None}
     stored = {name: _place(place) for name, place in _mapping(properties, "certificates").items()}
@@ -203,7 +216,10 @@ def _writable(wire: Json) -> dict[str, Any]:
 
 
 def read_order(wire: object) -> Order:
-    """Return an order from its wire form. Raise ValueError if the wire form is no order or a field is unreadable."""
+    """Return a certificate order from Azure's JSON.
+
+    Raise ValueError if the order is not a JSON object or if, for example, a date of the order is unreadable.
+    """
     if not isinstance(wire, Mapping):
         raise ValueError("it is not an object")  # noqa: TRY004 - callers expect ValueError for every unreadable field
     properties = _mapping(wire, "properties")
@@ -271,7 +287,7 @@ def _texts(found: object) -> tuple[str, ...]:
 
 
 def _switch(found: object) -> bool:
-    """Return True if automatic renewal is on, which is the API's default if the field is missing."""
+    """Return True if automatic renewal is on; a missing `autoRenew` means on, which is the API's default."""
     if found is None or isinstance(found, bool):
         return found is not False
     raise ValueError(f"its autoRenew is {found!r:.40}")
@@ -281,15 +297,16 @@ Member = TypeVar("Member", OrderStatus, StoreStatus)
 
 
 def _member(kind: type[Member], found: object, unknown: Member) -> Member:
-    """Return the member whose word Azure wrote in upper or lower case, or `unknown` for any other word."""
+    """Return the enum member whose value Azure wrote in upper or lower case, or `unknown` for any other word."""
     text = str(found or "").strip().lower()
     return next((member for member in kind if member.lower() == text), unknown)
 
 
 def _moment(found: object) -> datetime | None:
-    """Return a date and time. A value without an offset is in UTC (recorded).
+    """Return the date and time that Azure wrote, or None if Azure has no value.
 
-    The first and the last date of .NET mean that Azure has no value, so this function returns None for both.
+    A date without an offset from Azure's orders API is in UTC (seen in recorded traffic). The result is None for a year
+    outside 1990 to 8999, because the first and last dates of .NET mean "no value".
     """
     if not found:
         return None

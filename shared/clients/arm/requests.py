@@ -23,7 +23,10 @@ Wire = TypeVar("Wire")
 
 
 def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
-    """Return the answer to a request that the SDK lacks. Raise the errors of the SDK."""
+    """Send a request that the SDK lacks, and return ARM's answer.
+
+    Raise HttpResponseError of the SDK if ARM's answer has an error status.
+    """
     response = client.send_request(request)
     response.raise_for_status()
     return response
@@ -32,7 +35,10 @@ def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
 def plain_list(
     retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, remedy: str
 ) -> tuple[Json, ...]:
-    """Return the items from all pages of a list that the SDK lacks. Raise Rejected if the answer is not a list."""
+    """Return the items from all pages of a list that the SDK lacks.
+
+    Raise Rejected if the `value` of a page is not a list.
+    """
     found: list[Json] = []
     following: str | None = url
     while following:
@@ -65,7 +71,10 @@ def _entries(page: Json) -> list[Json]:
 def listing(
     subscription: str, wires: Iterable[Json], read: Callable[[Json], Found], webspace: Webspace | None = None
 ) -> Listing[Found]:
-    """Return the readable entries of a list. Each unreadable entry becomes a blind spot and hides no other entry."""
+    """Return the readable entries of ARM's list.
+
+    Each unreadable entry of the list becomes a `BlindSpot`, and the readable entries stay in the result.
+    """
     found, blind = [], []
     for wire in wires:
         try:
@@ -77,14 +86,17 @@ def listing(
 
 
 def _webspace_of(subscription: str, wire: Json) -> Webspace | None:
-    """Return the webspace of an unreadable entry, or None if the webspace is unreadable, too."""
+    """Return the webspace of an unreadable list entry, or None if the entry's webspace is unreadable or missing."""
     with suppress(*ODD):
         return webspace_of(subscription, wire.get("properties") or {})
     return None
 
 
 def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
-    """Return the value that `read` makes of an answer. Raise Rejected if the answer has an unexpected shape."""
+    """Return the value that the function `read` makes of Azure's answer.
+
+    Raise Rejected if Azure's answer has an unexpected shape.
+    """
     try:
         return read(wire)
     except ODD as error:
@@ -98,9 +110,10 @@ def webspace_of(subscription: str, properties: Json) -> Webspace | None:
 
 
 def tags_of(wire: Json) -> Tags:
-    """Return the tags of a resource. Newer answers of Azure repeat the tags inside the properties.
+    """Return the tags of an Azure resource.
 
-    A PUT without the tags deletes the tags.
+    In newer answers Azure repeats a resource's tags inside the resource's properties. A PUT of an Azure resource
+    without tags deletes the resource's tags.
     """
     tags = wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}
     return tuple(sorted((str(key), str(value)) for key, value in tags.items()))

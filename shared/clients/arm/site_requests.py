@@ -1,4 +1,4 @@
-"""The base of each part of the App Service client, and the SDK's clients that all parts share."""
+"""The base class of the App Service client's parts, and the SDK clients that all parts share."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
@@ -35,7 +35,10 @@ class AppServiceClients:
 
 
 class AppServicePart:
-    """The base of each part of the App Service client. All parts translate SDK errors into errors of the domain."""
+    """The base of each part of the App Service client.
+
+    All parts of the App Service client translate errors of the Azure SDK into Certroll's own error classes.
+    """
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients

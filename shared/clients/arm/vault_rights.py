@@ -25,14 +25,17 @@ ALL = "all"
 
 
 class VaultRights:
-    """The client of access rights on vaults. The client's methods translate SDK errors into errors of the domain."""
+    """The client of access rights on vaults.
+
+    The client's methods translate errors of the Azure SDK into Certroll's own error classes.
+    """
 
     def __init__(self, clients: AppServiceClients, retrying: Retrying) -> None:
         self._clients = clients
         self._retrying = retrying
 
     def vaults(self, subscription: str) -> dict[VaultName, str]:
-        """Return the resource ids of a subscription's vaults. Each page of the list costs one request."""
+        """Return the resource ids of a subscription's vaults. Each page of ARM's list of vaults costs one request."""
         url = f"/subscriptions/{subscription}/resources?$filter={VAULT_FILTER}&api-version={RESOURCES_API}"
         client = self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, f"vaults of {subscription}", LIST_REMEDY)
@@ -40,7 +43,7 @@ class VaultRights:
         return {parse_vault_name(resource_id): resource_id for resource_id in ids if _is_vault(resource_id)}
 
     def settings(self, vault_id: str) -> VaultSettings:
-        """Read the access settings of a vault, and its role assignments if the vault uses roles."""
+        """Read the access settings of a vault, and also the role assignments if the vault uses Azure RBAC."""
         client, what = self._clients.client(_subscription(vault_id)), f"vault {vault_id}"
         wire = plain_read(self._retrying, client, f"{quote(vault_id)}?api-version={VAULTS_API}", what, VAULT_REMEDY)
         settings = readable(what, partial(read_vault, vault_id), wire)
@@ -73,10 +76,11 @@ def _subscription(vault_id: str) -> str:
 
 
 def read_vault(vault_id: str, wire: Json) -> VaultSettings:
-    """Return the access settings of a vault from its wire form. Raise ValueError if a field is unreadable.
+    """Return the access settings of a vault from Azure's JSON.
 
-    A vault without network rules lets every address through its firewall. The default of `bypass` is AzureServices,
-    which lets trusted Azure services through even if public access is disabled (azure-rest-api-specs,
+    Raise ValueError if a field of the vault's settings is not an object or list as expected. A vault without network
+    rules lets every address through the firewall, unless public access is disabled. The default of `bypass` is
+    AzureServices, which lets trusted Azure services through even if public access is disabled (azure-rest-api-specs,
     Microsoft.KeyVault).
     """
     properties = _object(wire.get("properties"), "properties")
@@ -106,7 +110,7 @@ def _rights(permissions: Json) -> Rights:
 
 
 def read_assignments(wires: Iterable[object]) -> tuple[RoleAssignment, ...]:
-    """Return role assignments from their wire form. Raise ValueError if a field is unreadable."""
+    """Return role assignments from Azure's JSON. Raise ValueError if a role assignment is not a JSON object."""
     return tuple(_assignment(_object(_object(wire, "entry").get("properties"), "properties")) for wire in wires)
 
 

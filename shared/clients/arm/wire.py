@@ -1,4 +1,4 @@
-"""Turn the answers of App Service into values of the domain."""
+"""Turn the answers of App Service into Certroll's own types."""
 
 import json
 import re
@@ -25,27 +25,30 @@ from shared.domain.names import (
 
 LOADING = "loadCertificateToWebsitesSettings"
 SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
-"""The switches of a site's own certificate. A PUT without a switch turns it off, and the SDK has no field for it."""
+"""The switches of a site's own certificate.
+
+A PUT without a switch turns that switch off, and the SDK has no field for the switch.
+"""
 
 _OLD_SLOT = re.compile(r"(/sites/[^/()]+)\(([^/()]+)\)$")
 
 
 def read_site_ref(wire: Json) -> SiteRef:
-    """Return the site or slot that an id names. App Service also writes a slot in an older form, `site(slot)`."""
+    """Return the site or slot that Azure's id names. App Service also writes a slot in an older form, `site(slot)`."""
     return SiteRef.parse(_OLD_SLOT.sub(r"\1/slots/\2", str(wire.get("id"))))
 
 
 def read_date(wire: Json) -> tuple[CopyRef, datetime]:
-    """Return a certificate of ARM's list of resources with its creation date.
+    """Return the reference and the creation date of a certificate in ARM's list of resources.
 
-    Raise ValueError if the date is missing.
+    Raise ValueError if the certificate's creation date is missing or unreadable.
     """
     created = datetime.fromisoformat(str(wire.get("createdTime")))
     return CopyRef.parse(str(wire.get("id"))), created.astimezone(UTC)
 
 
 def read_plan(wire: Json) -> ServerFarm:
-    """Return a plan from its wire form. Raise ValueError if the plan names no valid webspace."""
+    """Return an App Service plan from Azure's JSON. Raise ValueError if the plan names no valid webspace."""
     resource_id = str(wire.get("id"))
     subscription = parse_subscription(resource_id.removeprefix("/subscriptions/").partition("/")[0])
     webspace = Webspace.parse(subscription, (wire.get("properties") or {}).get("webSpace") or "")
@@ -53,10 +56,10 @@ def read_plan(wire: Json) -> ServerFarm:
 
 
 def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCertificate:
-    """Return a certificate from its wire form. Raise ValueError if a field is unreadable.
+    """Return a certificate in App Service from Azure's JSON.
 
-    `webspace` is the webspace of the site to which the certificate belongs. Azure does not show the webspace of a
-    public certificate.
+    Raise ValueError if the certificate's id, thumbprint or date is unreadable. `webspace`, if given, is the webspace of
+    the site to which the certificate belongs. Azure does not show the webspace of a public certificate.
     """
     properties = wire.get("properties") or {}
     ref = CopyRef.parse(str(wire.get("id")))
@@ -83,7 +86,10 @@ def _is_loaded(switch: object) -> bool:
 
 
 def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
-    """Return a site or slot with its bindings from its wire form. Raise ValueError if a field is unreadable."""
+    """Return a site or slot with its bindings from Azure's JSON.
+
+    Raise ValueError if an id or a thumbprint of the site or slot is invalid.
+    """
     properties = wire.get("properties") or {}
     ref = read_site_ref(wire)
     site = Site(
@@ -119,7 +125,10 @@ def _environment(properties: Json) -> EnvironmentRef | None:
 
 
 def read_binding(site: SiteRef, host_name: HostName, properties: Json) -> Binding:
-    """Return a binding. Azure omits `sslState` and `thumbprint` if the host name never had a certificate (recorded)."""
+    """Return a host name binding from Azure's JSON.
+
+    Azure omits `sslState` and `thumbprint` if the host name never had a certificate (seen in recorded traffic).
+    """
     return Binding(
         site=site,
         host_name=host_name,
@@ -130,12 +139,18 @@ def read_binding(site: SiteRef, host_name: HostName, properties: Json) -> Bindin
 
 
 def _thumbprint(text: str | None) -> Thumbprint | None:
-    """Return the thumbprint, or None. Azure shows a managed certificate's thumbprint as null or an empty text."""
+    """Return the thumbprint, or None if Azure shows null or an empty text.
+
+    Azure shows a managed certificate's thumbprint as null or as an empty text.
+    """
     return parse_thumbprint(text) if text else None
 
 
 def _host_name(text: str) -> HostName:
-    """Return the host name. A name that breaks the rules for host names comes from Azure and stays unchanged."""
+    """Return the host name that Azure shows, in lower case.
+
+    A name that breaks the rules for host names is also returned, because Azure may show such names.
+    """
     try:
         return parse_host_name(text)
     except InvalidNameError:
@@ -143,9 +158,9 @@ def _host_name(text: str) -> HostName:
 
 
 def _source(properties: Json) -> VaultCertificateRef | None:
-    """Return the vault certificate from which a copy was imported.
+    """Return the vault certificate from which App Service imported a certificate, or None if Azure names no valid one.
 
-    Azure shows the names of vault and certificate in lower case.
+    In `keyVaultId` and `keyVaultSecretName` Azure shows the names of vault and vault certificate in lower case.
     """
     vault, name = properties.get("keyVaultId"), properties.get("keyVaultSecretName")
     if not vault or not name:

@@ -1,1 +1,1 @@
-"""The probes of what a client sees: TLS handshakes, HTTP answers and DNS records."""
+"""The probes see an app as a client sees the app, through TLS handshakes, HTTP answers and DNS records."""

@@ -1,8 +1,9 @@
 """Ask an app over HTTPS, on its site's default host name, whether the app works with a new certificate.
 
-The probe uses only the transport of the library `requests`. The transport follows no redirects, stores no cookies,
-reads no netrc file and does not retry. The environment gives the proxy and the trusted roots, as for the SDKs:
-HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE. The default roots are those of certifi.
+The app probe sends its request by the transport adapter of the library `requests`. The transport adapter of `requests`
+follows no redirects, stores no cookies, reads no netrc file and does not retry. HTTPS_PROXY, NO_PROXY,
+REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE set the app probe's proxy and trusted roots, as for the SDKs. If no environment
+variable names a bundle of roots, the app probe trusts the roots of certifi.
 """
 
 import logging
@@ -32,7 +33,7 @@ THREAD = "app-probe"
 
 
 class AppProbe:
-    """Asks apps whether they work; each probe ends after `time_out` seconds."""
+    """The client that asks apps whether the apps work, for at most `time_out` seconds per probe."""
 
     def __init__(self, time_out: float = TIME_OUT_SECONDS) -> None:
         self._time_out = time_out
@@ -41,11 +42,13 @@ class AppProbe:
     def ask(
         self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint], address: str | None = None
     ) -> ProbeResult:
-        """Return the result of one GET on a new connection to the app. This function raises no exception.
+        """Return the result of one GET on a new connection to the app.
 
-        If `address` is given, the request goes to this address instead of the host name's address. The app's TLS
-        certificate must be valid for the host name. A socket's time-out starts again with each byte. So a separate
-        thread sends the request, and this function ends the connection after the time-out of the probe.
+        `ask` returns a failed request as a result instead of raising an exception. If `address` is given, the request
+        goes to this address instead of the host name's address. The TLS certificate that answers must be valid for the
+        host name, also if `address` is given. The time-out of a Python socket starts again with each byte. Because a
+        socket's time-out does not limit the whole answer, a separate thread sends the request, and `ask` ends the
+        connection at the latest after the probe's time-out.
         """
         connection, results = _ProbeConnection(host), queue.SimpleQueue[ProbeResult]()
         url = f"https://{address or host}{probe.path}"
@@ -64,7 +67,10 @@ class AppProbe:
 
 
 class _ProbeConnection:
-    """The connection of one probe. Another thread can end the connection, even before the probe has opened it."""
+    """The connection of one probe.
+
+    Another thread can end the probe's connection, even before the probe has opened the connection.
+    """
 
     def __init__(self, host: HostName) -> None:
         self.host = host
@@ -80,7 +86,10 @@ class _ProbeConnection:
                 self._end()
 
     def cut(self) -> None:
-        """End the connection now, or as soon as the probe opens it. A thread that reads from the connection stops."""
+        """End the probe's connection now, or as soon as the probe opens the connection.
+
+        A thread that reads from the ended connection stops.
+        """
         with self._lock:
             self._is_cut = True
             self._end()
@@ -105,7 +114,10 @@ class _Adapter(HTTPAdapter):
         verify: bool | str,  # noqa: FBT001 - requests' own signature
         cert: str | tuple[str, str] | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the keys of the connection pool. TLS sends the host name and checks the certificate for this name."""
+        """Return the keys of the connection pool, with the host name that TLS sends and checks.
+
+        TLS sends the host name and checks the server's certificate for this host name.
+        """
         where, how = super().build_connection_pool_key_attributes(request, verify, cert)
         return where, {**how, "server_hostname": self._host}
 
@@ -116,7 +128,7 @@ class _Adapter(HTTPAdapter):
         proxies: dict[str, str] | None = None,
         cert: str | tuple[str, str] | None = None,
     ) -> HTTPConnectionPool:
-        """Return the pool, which opens its connections by this module's subclass."""
+        """Return the connection pool, which opens each connection with this module's `Connection` class."""
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
         pool.ConnectionCls = self._connection_class
         return pool
@@ -144,7 +156,10 @@ def _probe_result(
 
 
 def _get(connection: _ProbeConnection, time_out: float, url: str, expected: int) -> tuple[int, str]:
-    """Return the status and the first part of the body. If the status is not the expected one, read no body."""
+    """Return the status of the app's answer and the first part of the answer's body.
+
+    If the answer's status is unexpected, this function reads no body.
+    """
     prepared = Request("GET", url, headers={**HEADERS, "Host": connection.host}).prepare()
     around: Mapping[str, Any] = Session().merge_environment_settings(url, {}, None, None, None)
     with closing(_Adapter(connection)) as adapter:
@@ -159,9 +174,9 @@ def _unanswered(host: HostName, why: str) -> ProbeResult:
 
 
 def _cause(error: Exception) -> str:
-    """Return the cause of an error as the names of its classes and the texts of the operating system.
+    """Return the cause of an error as class names and texts of the operating system or of the TLS check.
 
-    Other texts may quote the app's answer.
+    The cause omits all other error texts, because such a text may quote the app's answer.
     """
     causes = [cause for cause in _beneath(error) if isinstance(cause, OSError | HTTPException)]
     last = causes[-1] if causes else error
@@ -176,7 +191,7 @@ def _cause(error: Exception) -> str:
 
 
 def _beneath(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, then the exception that it followed, and so on to the first."""
+    """Yield an exception and then each exception in the chain of `__context__`."""
     beneath: BaseException | None = error
     while beneath is not None:
         yield beneath

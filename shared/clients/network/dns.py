@@ -16,7 +16,7 @@ TRY_SECONDS = LIFETIME_SECONDS / 3
 
 
 class Dns:
-    """Asks DNS. An error gives an answer without records, which contains the cause."""
+    """The client that asks DNS. If the name servers fail, the DNS answer has no records and states the cause."""
 
     def __init__(self, servers: tuple[DnsServer, ...] = (), lifetime: float = LIFETIME_SECONDS) -> None:
         """Store the servers and the time-out in seconds. Without servers, this class asks the machine's resolvers."""
@@ -24,9 +24,10 @@ class Dns:
         self._lifetime = lifetime
 
     def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
-        """Return the records of a name. If the name servers fail, return an answer with the cause.
+        """Return the DNS records of a name.
 
-        If an answer over UDP is cut short, dnspython asks again over TCP.
+        If the name servers fail, this function returns an answer with the cause. If an answer over UDP is cut short,
+        dnspython asks again over TCP.
         """
         try:
             found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, search=False)

@@ -23,9 +23,9 @@ LABEL_FOR_WILDCARD = "certroll-probe"
 
 
 class TlsProbe:
-    """Repeats TLS handshakes until App Service serves the expected certificate, or until a given time.
+    """Repeats TLS handshakes until App Service serves a good certificate, or until the probe gives up.
 
-    The probe compares only thumbprints, so it also accepts certificates of a private CA.
+    The TLS probe does not check the issuer, so the probe also accepts certificates of a private CA.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -34,9 +34,9 @@ class TlsProbe:
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
         """Return which certificate the address serves for the host name.
 
-        This function repeats the handshake until App Service serves the expected certificate, until the time `give_up`,
-        or until three handshakes have failed. After `give_up` this function makes no handshake, and its result proves
-        nothing.
+        The probe repeats the handshake until App Service serves the expected certificate, until the time `give_up`, or
+        until the third or a later handshake fails. After `give_up` the probe makes no handshake, and the result then
+        says nothing about the served certificate.
         """
         if self._clock.now() >= give_up:
             return Handshake(host_name, expected, None, "no time was left for a handshake")
@@ -60,8 +60,8 @@ class TlsProbe:
         """Return which certificate the address serves for the host name, with names and end date.
 
         Azure does not show a managed certificate's thumbprint, so this function checks host name and end date instead.
-        This function repeats the handshake until host name and end date are good, until the time `give_up`, or until
-        three handshakes have failed. This function makes at least one handshake.
+        The probe repeats the handshake until host name and end date are good, until the time `give_up`, or until the
+        third or a later handshake fails. The function `served` makes at least one handshake, even after `give_up`.
         """
 
         def enough(state: tenacity.RetryCallState) -> bool:
@@ -104,7 +104,7 @@ def _handshake(host_name: HostName, address: str, expected: Thumbprint) -> Hands
 
 
 def _server_name(host_name: HostName) -> str:
-    """Return the name for the handshake; for a wildcard binding, a name that the wildcard covers."""
+    """Return the server name for a TLS handshake; a wildcard binding gets a name that the wildcard covers."""
     return f"{LABEL_FOR_WILDCARD}{host_name[1:]}" if host_name.startswith("*") else host_name
 
 

@@ -1,7 +1,7 @@
 """Store dead letters, which are messages that failed for good, in the table `certrollfindings`.
 
-The PartitionKey of a dead letter is `poison-` and the name of its queue. The PartitionKey `failures` holds the cause of
-each failed message that the queue may still deliver again. The RowKey is the hash of the message's body.
+The PartitionKey of a dead letter is `poison-` and the name of its queue. The PartitionKey `failures` holds the recorded
+causes of failed messages. The RowKey of a dead letter, and of a recorded cause, is the hash of the message's body.
 """
 
 from shared.clients.storage.findings import FINDINGS
@@ -28,7 +28,10 @@ class TableDeadLetters:
         self._tables.write(FINDINGS, [row])
 
     def add(self, queue: str, body: str, cause: str | None) -> DeadLetter:
-        """Record a dead letter. If the caller passes no cause, use the cause that `note_cause` recorded."""
+        """Record a dead letter.
+
+        If the caller passes no cause, this function uses the cause that `note_cause` recorded.
+        """
         key = digest(body)
         if cause is None:
             noted = self._tables.row(FINDINGS, FAILURES, key)

@@ -38,17 +38,17 @@ class TableEnvironmentRecords:
         self._tables = tables
 
     def all(self) -> tuple[EnvironmentRecord, ...]:
-        """Return the records of all environments."""
+        """Return the journal's records of all App Service Environments."""
         found = (_environment_record(row) for row in self._tables.rows(JOURNAL, ENVIRONMENTS))
         return tuple(sorted(found, key=lambda record: record.environment))
 
     def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
-        """Return the record of an environment, or an empty record if the journal has no row for the environment."""
+        """Return the journal's record of an App Service Environment, or an empty record if the journal has no row."""
         row = self._tables.row(JOURNAL, ENVIRONMENTS, digest(environment.resource_id))
         return EnvironmentRecord(environment) if row is None else _environment_record(row)
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
-        """Replace the revision that the record was made from; return the record with its new revision.
+        """Write the record if its row still has the record's revision, and return the record with the new revision.
 
         Raise Conflict if another run has written the record in the meantime.
         """
@@ -58,7 +58,10 @@ class TableEnvironmentRecords:
     def change(
         self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
     ) -> EnvironmentRecord:
-        """Change the record of an environment, and return the changed record. Read again after a concurrent write."""
+        """Change the journal's record of an App Service Environment, and return the changed record.
+
+        If other runs write the record at the same time, this function reads and tries again, five times in all.
+        """
         for _ in range(MOST_RACES):
             before = self.of(environment)
             after = change(before)
@@ -72,22 +75,22 @@ class TableEnvironmentRecords:
 
 
 class TableAppRestarts:
-    """The record of each app that Certroll stops and starts for its environment, as rows of the journal."""
+    """The record of each app that Certroll stops and starts in an App Service Environment, as rows of the journal."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
-        """Return the records of all apps of an environment, in the order of their sites."""
+        """Return the records of the apps of an App Service Environment, in the order of their sites."""
         found = (_app(row) for row in self._tables.rows(JOURNAL, _key(environment)))
         return tuple(sorted(found, key=lambda app: app.site))
 
     def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
-        """Write the records of apps of an environment."""
+        """Write the records of apps of an App Service Environment."""
         self._tables.write(JOURNAL, (_app_row(environment, app) for app in apps))
 
     def forget(self, environment: EnvironmentRef, site: SiteRef) -> None:
-        """Delete the record of an app that no longer exists."""
+        """Delete the record of an app's stop and start."""
         self._tables.delete(JOURNAL, _key(environment), digest(site.resource_id))
 
 

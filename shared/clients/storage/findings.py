@@ -1,11 +1,11 @@
-"""Store findings and the history of Certroll's work in the tables `certrollfindings` and `certrollhistory`.
+"""Store findings (reported problems) and Certroll's history in the tables `certrollfindings` and `certrollhistory`.
 
 | table | PartitionKey | RowKey |
 |---|---|---|
 | `certrollfindings` | hash of the finding's scope | hash of the finding's subject and reason |
 | `certrollhistory` | hash of the lineage or another scope | time and hash of the entry |
 
-Certroll never changes a row of `certrollhistory`.
+Certroll only adds rows to the table `certrollhistory`.
 """
 
 from collections.abc import Mapping
@@ -46,13 +46,13 @@ class TableHistory:
 
 
 class TableFindings:
-    """The findings for operators, as rows of the table `certrollfindings`."""
+    """The findings (reported problems) for operators, as rows of the table `certrollfindings`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Record and log findings. A repeated finding overwrites the date and detail of its row."""
+        """Record and log findings (reported problems). A repeated finding overwrites the date and detail of its row."""
         for found in findings:
             event(
                 "finding.reported",

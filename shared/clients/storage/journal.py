@@ -1,7 +1,7 @@
-"""Fill every port of the journal with a client of Table storage.
+"""Build the Table storage client behind each port (interface) of the journal, Certroll's state in tables.
 
-Table storage forbids slashes, backslashes, `#` and `?` in a key, so Certroll uses hashes as keys. A row contains names,
-thumbprints and reasons, and never a secret.
+Table storage forbids slashes, backslashes, `#` and `?` in a key, so Certroll uses hashes as keys. A row of the journal
+contains names, thumbprints and reasons, and never a private key or a password.
 """
 
 from typing import TypedDict
@@ -18,7 +18,7 @@ from shared.ports.clock import Clock
 
 
 class JournalPorts(TypedDict):
-    """The ports of the journal, under the names of the fields of `Ports`."""
+    """The clients of the journal, under the field names of `Ports`."""
 
     rollouts: TableRollouts
     settings_rolls: TableSettingsRolls
@@ -33,7 +33,7 @@ class JournalPorts(TypedDict):
 
 
 def journal_ports(tables: Tables, clock: Clock) -> JournalPorts:
-    """Return all ports of the journal; their records are rows of the given tables."""
+    """Return a client for each port (interface) of the journal, with the given tables as storage."""
     return JournalPorts(
         rollouts=TableRollouts(tables, clock),
         settings_rolls=TableSettingsRolls(tables),

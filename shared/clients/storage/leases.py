@@ -41,7 +41,7 @@ class BlobLeases:
 
 
 class HeldLease:
-    """A held lease, which a background thread renews."""
+    """A blob lease that a run of Certroll holds and a background thread renews."""
 
     def __init__(self, name: str, lease: BlobLeaseClient, taken: float) -> None:
         self._name = name
@@ -53,14 +53,17 @@ class HeldLease:
         self._renewal.start()
 
     def check(self) -> None:
-        """Raise LeaseLost if the lease is lost or if its last renewal is too long ago."""
+        """Raise LeaseLost if the lease is lost or was last renewed more than `SAFE_SECONDS` ago."""
         if time.monotonic() - self._taken > SAFE_SECONDS:
             self._lost = self._lost or f"it could not be renewed for {SAFE_SECONDS} s"
         if self._lost is not None:
             raise LeaseLost(f"the lease on {self._name} was lost: {self._lost}")
 
     def release(self) -> None:
-        """Stop the renewal and release the lease. An error of Azure Storage is only logged."""
+        """Stop the renewal and release the lease.
+
+        If Azure Storage refuses to release the lease, Certroll only logs the error.
+        """
         self._released.set()
         self._renewal.join()
         try:
@@ -69,9 +72,10 @@ class HeldLease:
             event("lease.not_released", lease=self._name, detail=str(error).splitlines()[0])
 
     def renew(self) -> bool:
-        """Renew the lease and return True. Return False if Azure Storage refuses, and let `check` raise LeaseLost.
+        """Renew the blob lease and return True.
 
-        The renewed lease counts from the start of the renewal request.
+        If the renewal fails, return False, and `check` then raises LeaseLost. The time of a renewed blob lease counts
+        from the start of the renewal request.
         """
         started = time.monotonic()
         try:

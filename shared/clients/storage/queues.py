@@ -7,15 +7,18 @@ from datetime import timedelta
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
-from shared.domain.messages import CertificateMessage, EnvironmentMessage, SiteMessage
-
-CERTIFICATES = "certificates"
-SITES = "sites"
-ENVIRONMENTS = "environments"
+from shared.domain.messages import (
+    CERTIFICATES,
+    ENVIRONMENTS,
+    SITES,
+    CertificateMessage,
+    EnvironmentMessage,
+    SiteMessage,
+)
 
 
 class StorageQueue:
-    """The work queues. Messages are encoded in base64, which the Functions host expects."""
+    """The work queues. The SDK client encodes each queue message in base64, which the Functions host expects."""
 
     def __init__(self, service: QueueServiceClient) -> None:
         self._service = service
@@ -44,6 +47,6 @@ class StorageQueue:
         try:
             client.send_message(body, visibility_timeout=seconds)
         except ResourceNotFoundError:
-            with suppress(ResourceExistsError):  # raised if another instance has created the queue
+            with suppress(ResourceExistsError):  # Azure refuses if another instance has created the queue
                 client.create_queue()
             client.send_message(body, visibility_timeout=seconds)

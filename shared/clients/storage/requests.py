@@ -30,7 +30,7 @@ class TableRequests:
         return tuple(sorted(found, key=lambda record: (record.at, record.action)))
 
     def put_asked(self, record: OrderRecord) -> OrderRecord:
-        """Replace the revision that the record was made from; return the record with its new revision.
+        """Write the record if its row still has the record's revision, and return the record with the new revision.
 
         Raise Conflict if another run has written the record in the meantime.
         """

@@ -1,7 +1,8 @@
-"""Store the progress of each certificate version and of each site in the table `certrolljournal`.
+"""Store the rollout of each version of a vault certificate, site by site, in the table `certrolljournal`.
 
-The PartitionKey is the hash of the lineage. The RowKey is the hash of the site, or `rollout` for the version's own row.
-The rows of shared/clients/storage/settings_rolls.py are in the same partition.
+The PartitionKey of a rollout is the hash of the vault certificate. The RowKey is the hash of the site, or `rollout` for
+the row about the rollout as a whole. The rows of settings updates (settings_rolls.py) are in the same partition as the
+rows of the rollout.
 """
 
 from contextlib import suppress
@@ -30,14 +31,14 @@ ROLLOUT_ROW = "rollout"
 
 
 class TableRollouts:
-    """The progress of each version of a vault certificate, and of each site, as rows of the journal."""
+    """The rollouts of all versions of vault certificates, site by site, as rows of the journal."""
 
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
         self._clock = clock
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
-        """Return the rollout of one version, or an empty rollout if the journal has no row for the version."""
+        """Return the rollout of one version of a vault certificate, or an empty rollout if the journal has no row."""
         rows = self._tables.rows(JOURNAL, lineage_key(ref))
         rolls = sorted((roll_record(row) for row in rows if is_roll(row)), key=lambda roll: roll.site)
         ours = [row for row in rows if row["version"] == version and not is_roll(row)]
@@ -55,14 +56,15 @@ class TableRollouts:
         )
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
-        """Return the record of one site for one version, or None if the journal has no such record."""
+        """Return the record of one site for one version of a vault certificate, or None if there is no record."""
         row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
         return site_record(row) if row is not None and row["version"] == version else None
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
-        """Record the sites, and then the first webspace.
+        """Record the sites of a rollout, and then the rollout's first webspace.
 
-        After a crash between these two writes, the next run chooses the first webspace again.
+        After a crash between the two records, the next run chooses the first webspace (App Service's place for
+        certificates) again.
         """
         rows = [site_row(ref, record) for record in rollout.records]
         if rollout.first is not None:
@@ -74,10 +76,10 @@ class TableRollouts:
         self._tables.write(JOURNAL, rows)
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
-        """Write the record of one site, unless the row by now belongs to another version.
+        """Write the record of one site, if the site's row still belongs to the version in the record.
 
-        The certificate's run and the site's run hold different leases. Without this check, a late result of an older
-        version could overwrite the pending record of a newer version.
+        The run of Certroll for a certificate and the run for a site hold different leases. Without the check of the
+        version, a late result of an older version could overwrite the pending record of a newer version.
         """
         row = site_row(ref, record)
         for _ in range(MOST_RACES):
@@ -90,7 +92,7 @@ class TableRollouts:
         raise Conflict(f"the record of {record.site} changed {MOST_RACES} times while it was written")
 
     def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
-        """Record when Certroll last observed the fleet for a version."""
+        """Record when Certroll last read the fleet for a version of a vault certificate."""
         place = rollout.first or Webspace("", "")
         fields = {"subscription": place.subscription, "webspace": place.name, "at": rollout.started_at or at}
         keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW, "certificate": str(ref)}

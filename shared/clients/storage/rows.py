@@ -21,7 +21,7 @@ from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 
 ROLL = "roll-"
-CHUNK = 30_000  # a string property of Table storage has at most 32 K characters
+CHUNK = 30_000  # a string property of a row in Table storage has at most 32 K characters
 
 Entity = Mapping[str, Any]
 
@@ -32,17 +32,17 @@ def digest(text: str) -> str:
 
 
 def lineage_key(ref: VaultCertificateRef) -> str:
-    """Return the partition key of a lineage, which is the same for a certificate and a secret of one name."""
+    """Return the partition key of a vault certificate; a vault secret of the same name has the same key."""
     return digest(f"{ref.vault}/{ObjectKind.CERTIFICATE}/{ref.name}")
 
 
 def roll_key(site: SiteRef) -> str:
-    """Return the row key of an app's settings record."""
+    """Return the row key of the record about Certroll's update of an app's settings."""
     return f"{ROLL}{digest(site.resource_id)}"
 
 
 def is_roll(row: Entity) -> bool:
-    """Return True if the row is the settings record of an app."""
+    """Return True if the row records Certroll's update of an app's settings."""
     return str(row["RowKey"]).startswith(ROLL)
 
 
@@ -52,7 +52,7 @@ def moment(stored: datetime) -> datetime:
 
 
 def revision_of(row: Entity) -> str | None:
-    """Return the revision of a row that Certroll read, or None for a row that is not stored yet."""
+    """Return the revision of a row that Certroll read, or None for a row without a revision."""
     metadata: Mapping[str, str] = getattr(row, "metadata", {})
     return metadata.get("etag")
 
@@ -70,7 +70,7 @@ def joined(name: str, row: Entity) -> str:
 
 
 def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
-    """Return the row for the record of a site."""
+    """Return the table row for the record of a site's bindings in a rollout."""
     last_good = [[b.host_name, b.ssl_state, b.thumbprint, b.virtual_ip] for b in record.last_good]
     return {
         "PartitionKey": lineage_key(ref),
@@ -90,7 +90,7 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
 
 
 def site_record(row: Entity) -> SiteRecord:
-    """Return the record of a site from its row."""
+    """Return the record of a site's bindings in a rollout from the table row."""
     site = SiteRef.parse(row["site"])
     return SiteRecord(
         site=site,
@@ -109,20 +109,23 @@ def site_record(row: Entity) -> SiteRecord:
 
 
 def held_text(rollout: Rollout) -> str:
-    """Return the thumbprints that the copies of each webspace held, as the text of the property `held`."""
+    """Return the text of `held`: thumbprints that imported certificates had in a webspace before the new version."""
     return json.dumps(
         sorted([webspace.subscription, webspace.name, thumbprint] for webspace, thumbprint in rollout.held)
     )
 
 
 def held_of(row: Entity) -> frozenset[tuple[Webspace, Thumbprint]]:
-    """Return the webspaces and thumbprints that the property `held` of a row lists."""
+    """Return the webspaces and thumbprints of earlier imported certificates that the property `held` of a row lists."""
     held = json.loads(row["held"])
     return frozenset((Webspace(subscription, name), Thumbprint(text)) for subscription, name, text in held)
 
 
 def roll_row(record: RollRecord) -> dict[str, Any]:
-    """Return the row for an app's settings record. The row contains names of settings and never a value."""
+    """Return the row that records Certroll's update of an app's settings.
+
+    The row contains names of app settings and thumbprints, and no other value of an app setting.
+    """
     edits = [[edit.key, edit.add, list(edit.remove), edit.next_to, edit.whole] for edit in record.edits]
     return {
         "RowKey": roll_key(record.site),
@@ -151,7 +154,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
 
 
 def roll_record(row: Entity) -> RollRecord:
-    """Return an app's settings record from its row."""
+    """Return the record of Certroll's update of an app's settings from the row."""
     return RollRecord(
         site=SiteRef.parse(row["app"]),
         version=row["version"],
@@ -183,7 +186,7 @@ def _edit(key: str, add: str | None, remove: list[str], next_to: str | None, who
 
 
 def _budget(row: Entity) -> RestartBudget | None:
-    """Return the disruption budget of an app's environment, or None if the app is in no environment."""
+    """Return the restart budget of an app's environment, or None if no budget applies to the app."""
     budget = json.loads(row["budget"])
     return RestartBudget(*budget) if budget else None
 

@@ -1,7 +1,8 @@
-"""Store the settings record of each app in the table `certrolljournal`.
+"""Store the record of each update of an app's settings in the table `certrolljournal`.
 
-A settings record holds the progress of a certificate version in the app settings of one app. The PartitionKey is the
-hash of the lineage. The RowKey is `roll-` and the hash of the site.
+A settings record says how far Certroll has brought a version of a vault certificate into one app's settings. The
+PartitionKey of a settings record is the hash of the vault certificate. The RowKey of a settings record is `roll-` and
+the hash of the site.
 """
 
 from dataclasses import replace
@@ -14,18 +15,18 @@ from shared.domain.rollout.settings_record import RollRecord
 
 
 class TableSettingsRolls:
-    """The settings records of all apps, as rows of the journal."""
+    """The records of Certroll's updates of app settings, as rows of the journal."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
-        """Return the settings record of one app, whichever version it is about, or None if the journal has none."""
+        """Return the record of the settings update of an app for a vault certificate, or None if there is no record."""
         row = self._tables.row(JOURNAL, lineage_key(ref), roll_key(site))
         return None if row is None else roll_record(row)
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
-        """Replace the revision that the record was made from; return the record with its new revision.
+        """Write the record if its row still has the record's revision, and return the record with the new revision.
 
         Raise Conflict if another run has written or deleted the record in the meantime.
         """
@@ -35,7 +36,10 @@ class TableSettingsRolls:
         )
 
     def forget(self, ref: VaultCertificateRef, record: RollRecord) -> bool:
-        """Delete the settings record of one app and return True. Return False if another run has written the record."""
+        """Delete the record of an app's settings update and return True.
+
+        Return False if another run has written the record in the meantime.
+        """
         keys = lineage_key(ref), roll_key(record.site)
         try:
             self._tables.delete_revision(*keys, record.revision, f"the record of {record.site}")

@@ -26,23 +26,24 @@ TRANSACTION = 50  # Azure allows 100 rows and 4 MB; the row of a site with many 
 
 
 class Tables(Protocol):
-    """Tables whose rows have revisions. The first write to a table creates the table.
+    """Tables whose rows have revisions. A write to a missing table creates the table.
 
-    A key is a string without slashes, backslashes, `#` and `?`. A property is a string of at most 32 K characters, a
-    bool, an int of 32 bits or an aware datetime. A datetime is read back in UTC, exact to the microsecond.
+    A row's key is a string without slashes, backslashes, `#` and `?`. A row's property is a string of at most 32 K
+    characters, a bool, an int of 32 bits or an aware datetime. Table storage returns a stored datetime in UTC, exact to
+    the microsecond.
     """
 
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
         """Return the rows of a partition in the order of their keys, and no rows if the table does not exist."""
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
-        """Return one row, or None if the row does not exist."""
+        """Return one row of a table, or None if the row does not exist."""
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
         """Replace the given revision of a journal row, and return the row's new revision.
 
-        The revision is None for a new row. The replaced row loses all properties that the new row does not name. Raise
-        Conflict if the stored row has another revision.
+        The argument `revision` is None for a new row. The replaced row loses all properties that the new row does not
+        name. Raise Conflict if the stored row of the journal has another revision.
         """
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
@@ -52,10 +53,13 @@ class Tables(Protocol):
         """
 
     def delete(self, table: str, partition: str, row: str) -> None:
-        """Delete a row. A row that does not exist is no error."""
+        """Delete a row. A missing row is no error."""
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
-        """Delete a journal row if it exists. Raise Conflict if the row has another revision."""
+        """Delete a row of the journal if the row exists.
+
+        Raise Conflict if the stored row of the journal has another revision.
+        """
 
 
 class StorageTables:
@@ -74,7 +78,7 @@ class StorageTables:
             return ()
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
-        """Return one row, or None if the row does not exist."""
+        """Return one row of a table, or None if the row does not exist."""
         try:
             return self._table(table).get_entity(partition, row)
         except ResourceNotFoundError:
@@ -83,7 +87,8 @@ class StorageTables:
     def put(self, row: Entity, revision: str | None, what: str) -> str:
         """Replace the given revision of a journal row, and return the row's new revision.
 
-        The revision is None for a new row. Raise Conflict if the stored row has another revision.
+        The argument `revision` is None for a new row. Raise Conflict if the stored row of the journal has another
+        revision.
         """
         try:
             written = self._creating(JOURNAL, partial(_put, row, revision))
@@ -102,7 +107,10 @@ class StorageTables:
         self._table(table).delete_entity(partition, row)
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
-        """Delete a journal row if it exists. Raise Conflict if the row has another revision."""
+        """Delete a row of the journal if the row exists.
+
+        Raise Conflict if the stored row of the journal has another revision.
+        """
         try:
             self._table(JOURNAL).delete_entity(
                 partition, row, etag=revision, match_condition=MatchConditions.IfNotModified
@@ -111,7 +119,10 @@ class StorageTables:
             raise Conflict(f"{what} was written by another run") from error
 
     def _creating(self, table: str, write: Callable[[TableClient], Result]) -> Result:
-        """Return the result of the write. Create the table first if Azure answers that the table is missing."""
+        """Return the result of a write to a table.
+
+        Create the table first if Azure answers that the table is missing.
+        """
         client = self._table(table)
         try:
             return write(client)
@@ -124,9 +135,10 @@ class StorageTables:
 
 
 def _is_table_missing(error: HttpResponseError) -> bool:
-    """Return True if Azure answers that the table does not exist.
+    """Return True if the SDK's error says that the table does not exist.
 
-    The SDK sets `error_code` only on the error of a transaction. Other errors contain the code only in their text.
+    The SDK sets `error_code` only on the error of a transaction. The SDK's error of a single write contains the code
+    only in its text.
     """
     missing = TableErrorCode.TABLE_NOT_FOUND.value
     return getattr(error, "error_code", None) == missing or f'"{missing}"' in str(error)
@@ -139,7 +151,10 @@ def _put(row: Entity, revision: str | None, table: TableClient) -> Mapping[str, 
 
 
 def _upsert(rows: list[Entity], table: TableClient) -> None:
-    """Merge the rows into the table. A single row needs no transaction, which is a multipart request."""
+    """Merge rows into a table.
+
+    Certroll writes a single row without a transaction, because a transaction is a multipart request.
+    """
     if len(rows) == 1:
         table.upsert_entity(rows[0], UpdateMode.MERGE)
     else:

@@ -1,9 +1,10 @@
-"""Read certificates from Key Vault: their versions, their policy, and for an upload the private key of a version.
+"""Read the versions and the policy of vault certificates, and for an upload the private key of a version.
 
-Certroll reads the value of a secret in two cases: to upload a PFX, and if the secret itself is the lineage. A list of
-secrets has neither thumbprints nor dates. A value that Certroll has read leaves the process only in an upload. A PFX
-has no text form, and no error contains the value. The SDK logs no bodies: the request log has none, and the network
-trace is off unless a client is created with `logging_enable`.
+Certroll reads the value of a secret in two cases: to upload a certificate, and if the secret is a certificate of its
+own. Key Vault's list of secrets shows neither the thumbprint nor the dates of a certificate. A private key that
+Certroll has read leaves the process only in an upload to App Service. The text form of a `Pfx` is empty of the key, and
+Certroll's errors omit the value of a secret. The Azure SDK does not log request or answer bodies, unless a client is
+created with `logging_enable`.
 """
 
 import secrets
@@ -61,7 +62,7 @@ class KeyVaults:
 
 
 class KeyVault:
-    """Reads vault certificates as lineages, and a version of a vault certificate as a PFX.
+    """Reads vault certificates with their versions, and a version of a vault certificate as a PFX.
 
     The operator's setting decides the encryption of the PFX.
     """
@@ -73,26 +74,32 @@ class KeyVault:
         self._secrets = SecretLineages(vaults.secrets, retrying)
 
     def forget(self) -> None:
-        """Clear the cache of secrets, so that tests can use these clients for another Azure."""
+        """Clear the cache of secrets, so that tests can use these clients for another simulated Azure."""
         self._secrets.forget()
 
     def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
-        """Return the names of all certificates of a vault. The list has disabled certificates and no deleted ones."""
+        """Return the names of all certificates of a vault.
+
+        Key Vault's list includes disabled certificates and omits deleted certificates.
+        """
         listing = self._vaults.client(vault).list_properties_of_certificates()
         entries = self._retrying.pages(f"the certificates of vault {vault}", listing, REMEDY)
         return tuple(VaultCertificateRef.parse(vault, ObjectKind.CERTIFICATE, entry.name or "") for entry in entries)
 
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
-        """Return the names of a vault's secrets that may hold a certificate. This function reads no value."""
+        """Return the names of a vault's secrets that may hold a certificate.
+
+        To list the names, Certroll does not read the value of a secret.
+        """
         listing = self._vaults.secrets(vault).list_properties_of_secrets()
         entries = self._retrying.pages(f"the secrets of vault {vault}", listing, LIST_REMEDY)
         held = (entry for entry in entries if may_hold_certificate(entry))
         return tuple(VaultCertificateRef.parse(vault, ObjectKind.SECRET, entry.name or "") for entry in held)
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
-        """Return key, certificate and chain of one version as a PFX with a new random password.
+        """Return private key, certificate and chain of a vault certificate's version as a PFX with a random password.
 
-        Raise Rejected if the secret of the version is unreadable, or if its certificate has another thumbprint.
+        Raise Rejected if the secret of the version is unreadable or holds another certificate.
         """
         what = f"the secret of vault certificate {ref}, version {version}"
         client = self._vaults.secrets(ref.vault)
@@ -105,7 +112,10 @@ class KeyVault:
             raise Rejected(f"{what}: {error}", error.reason) from None
 
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
-        """Return the certificate of one version in DER. Raise Rejected if the certificate has another thumbprint."""
+        """Return the certificate of a vault certificate's version in DER.
+
+        Raise Rejected if the version of the vault certificate has another thumbprint.
+        """
         what = f"vault certificate {ref}, version {version}"
         if ref.kind is ObjectKind.SECRET:
             der: bytes = self._secrets.public_part(ref, version)
@@ -118,11 +128,12 @@ class KeyVault:
         return der
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read one lineage with its versions, judged at the time `now`. Raise Rejected if a certificate is unreadable.
+        """Read one vault certificate with its versions, judged at the time `now`.
 
-        An imported copy does not show whether its source is a certificate or a secret. If the vault has no
-        certificate of that name, this function reads the secret of that name. A secret that holds no certificate gives
-        a lineage with a refusal, and this function does not read the secret's value.
+        Raise Rejected if Key Vault's answer about the certificate is unreadable. An imported certificate in App Service
+        does not show whether its source is a vault certificate or a vault secret. If the vault has no certificate with
+        the given name, this function reads the secret with this name. For a secret with no certificate, the result is a
+        refusal, and Certroll does not read the secret's value.
         """
         if ref.kind is ObjectKind.SECRET:
             return self._secrets.lineage(ref, now)
@@ -140,11 +151,11 @@ class KeyVault:
             raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
 
     def _certificate_lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read the list of versions, and the certificates of versions, the newest first, until one is good.
+        """Read a vault certificate's versions, and their certificates from the newest on until Certroll can use one.
 
-        If the newest version is good, two requests are enough: the list of versions, and the newest version with its
-        policy. The list of versions has no certificates, so each further certificate costs one request. `judge` limits
-        the number of further certificates.
+        If Certroll can use the newest version, it sends two requests: for the list of versions, and for the newest
+        version with the policy. The list of versions has no certificates, so the certificate of each older version
+        costs one more request. The function `judge` limits the number of older versions that Certroll reads.
         """
         client = self._vaults.client(ref.vault)
         what = f"vault certificate {ref}"
@@ -160,9 +171,9 @@ class KeyVault:
         known = {newest: bytes(latest.cer or b"")}
 
         def facts(version: CertificateVersion) -> CertificateFacts:
-            """Return the facts of a version's certificate. Raise ValueError if the certificate is unreadable.
+            """Return the facts of the certificate of a vault certificate's version.
 
-            The certificate of the newest version needs no further request.
+            Raise ValueError if the certificate is unreadable. The facts of the newest version need no further request.
             """
             name = version.version
             if name not in known:
@@ -194,7 +205,7 @@ def _tags(entry: CertificateProperties) -> Tags:
 
 
 def _policy(policy: CertificatePolicy | None) -> KeyPolicy:
-    """Return from a certificate's policy whether its key is exportable, and the format of its secret.
+    """Return whether a vault certificate's policy makes the private key exportable, and the format of the secret.
 
     Key Vault's defaults are an exportable key and PKCS12.
     """

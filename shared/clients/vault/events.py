@@ -19,10 +19,10 @@ KINDS: dict[str, EventKind] = {
 
 
 def read_vault_event(text: str, vaults: frozenset[VaultName]) -> VaultEvent:
-    """Return the vault event from its raw JSON. Raise EventRejected with a reason.
+    """Return the event of Key Vault from the raw JSON of Event Grid.
 
-    Certroll does not use the event types of the Functions SDK. They fail on an unreadable date before Certroll's code
-    runs.
+    Raise EventRejected with a reason if Certroll cannot use the event. Certroll does not use the event types of the
+    Functions SDK. The event types of the Functions SDK fail on an unreadable date before Certroll's code runs.
     """
     try:
         raw = json.loads(text)

@@ -1,7 +1,7 @@
 """Build a PFX with a password, which an upload to App Service needs, from the secret of a vault certificate.
 
-No error of this module contains the secret's value. An error here also has no cause, because a parser's error may quote
-the value.
+An error of this module does not contain the secret's value. An error of this module also has no `__cause__`, because a
+parser's error may quote the secret's value.
 """
 
 import base64
@@ -55,9 +55,9 @@ def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: P
     """Return key, certificate and chain of a secret's value as a PFX that the password opens.
 
     The content type says whether the value is PEM or a PFX without password in base64 (Azure docs, "About Azure Key
-    Vault certificates"). The PFX contains the certificate of the private key, and its issuers as far as the value has
-    them. The PFX contains no other certificate, and none twice. Raise Rejected with a reason if the value is unreadable
-    or lacks the expected certificate.
+    Vault certificates"). The PFX contains the certificate of the private key, and the issuers that the secret's value
+    contains. The PFX omits the other certificates of the secret's value, and contains each certificate once. Raise
+    Rejected with a reason, for example if the value is unreadable or lacks the expected certificate.
     """
     found, certificates = _read(value, content_type.strip().lower())
     key = _usable(found)
@@ -69,9 +69,9 @@ def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: P
 
 
 def read_bundle(value: str, content_type: str, expected: Thumbprint) -> Bundle:
-    """Return what a secret's value contains in addition to the expected certificate.
+    """Return which private key and which issuers a secret's value contains for the expected certificate.
 
-    Raise Rejected with a reason if the value is unreadable or lacks the expected certificate.
+    Raise Rejected with a reason if the secret's value is unreadable or lacks the expected certificate.
     """
     found, certificates = _read(value, content_type.strip().lower())
     by_thumbprint = {thumbprint(certificate): certificate for certificate in certificates}
@@ -88,7 +88,7 @@ def _key_found(found: object, leaf: x509.Certificate) -> KeyFound:
 
 
 def _bundle(key: KeyFound, leaf: x509.Certificate, chain: list[x509.Certificate], certificates: Certificates) -> Bundle:
-    """Return the bundle around a leaf certificate; `certificates` are all certificates in the order of the value."""
+    """Return the facts about the private key and the issuers of a leaf certificate."""
     places = [certificates.index(certificate) for certificate in (leaf, *chain)]
     last = [leaf, *chain][-1]
     missing = None if _issued(last, last) else _parsed(lambda: name_of(last.issuer), _CERTIFICATES)
@@ -97,10 +97,10 @@ def _bundle(key: KeyFound, leaf: x509.Certificate, chain: list[x509.Certificate]
 
 
 def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, Bundle]:
-    """Return the leaf certificate of a secret's value, and the bundle around the leaf.
+    """Return the leaf certificate of a secret's value, and the facts about its private key and issuers.
 
-    If the value has no private key, the leaf is the certificate that issued no other certificate of the value. Raise
-    Rejected with a reason if the value is unreadable or has no single leaf.
+    If a secret's value has no private key, the leaf is the certificate that issued no other certificate of the value.
+    Raise Rejected with a reason, for example if the value is unreadable or no certificate is clearly the leaf.
     """
     found, certificates = _read(value, content_type.strip().lower())
     leaf = _lowest(certificates) if found is None else _newest_fitting(_usable(found), certificates)
@@ -171,7 +171,10 @@ def _read_pem(value: str) -> tuple[object, Certificates]:
 
 
 def _parsed(parse: Callable[[], Result], problem: str) -> Result:
-    """Return the result of the parser. Raise Rejected outside of the error handler, so that Rejected has no cause."""
+    """Return the result of the function `parse`.
+
+    If `parse` fails, raise Rejected outside of the error handler, so that Rejected does not carry the parser's error.
+    """
     with suppress(*UNREADABLE):
         return parse()
     raise Rejected(problem, Reason.SECRET_UNREADABLE)
@@ -187,7 +190,10 @@ def _usable(key: object) -> PrivateKey:
 
 
 def _leaf(key: PrivateKey, certificates: Certificates, expected: Thumbprint) -> x509.Certificate:
-    """Return the expected certificate of the key. A renewal may keep the key, so several certificates can fit."""
+    """Return the expected certificate, which must belong to the private key.
+
+    A renewal may keep the private key, so several certificates of a secret can belong to the key.
+    """
     fitting = {thumbprint(certificate): certificate for certificate in certificates if _fits(certificate, key)}
     if not fitting:
         raise Rejected("no certificate in its value belongs to its private key", Reason.KEY_MISMATCH)

@@ -1,7 +1,8 @@
-"""Read secrets that hold a certificate as lineages; Azure stores purchased App Service certificates as such secrets.
+"""Read vault secrets that hold a certificate; Azure stores purchased App Service certificates in such secrets.
 
 The list of a secret's versions has neither thumbprints nor dates, so Certroll reads the values of the newest versions.
-A version never changes, so a process reads each value once. Certroll caches only the public part of a value.
+The value of a secret's version never changes, so Certroll stores what it needs of the value in a cache. Certroll caches
+only the public part of a secret's value.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +32,7 @@ REMEMBERED = 16_384
 
 
 class Leaf(NamedTuple):
-    """The public part of a secret's version: its leaf certificate, and the bundle around the leaf."""
+    """The public part of a secret's version: the leaf certificate, and the facts about private key and issuers."""
 
     thumbprint: Thumbprint
     """The thumbprint of the leaf certificate."""
@@ -48,7 +49,7 @@ class Leaf(NamedTuple):
 
 
 class SecretLineages:
-    """Reads the secrets of vaults as lineages."""
+    """Reads vault secrets that hold certificates, with the versions of each secret."""
 
     def __init__(self, clients: Callable[[VaultName], SecretClient], retrying: Retrying) -> None:
         self._clients = clients
@@ -56,11 +57,11 @@ class SecretLineages:
         self._leaf = lru_cache(maxsize=REMEMBERED)(self._read_leaf)
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read one secret with its versions, judged at the time `now`.
+        """Read one vault secret with its versions, judged at the time `now`.
 
-        The first request lists the versions. If the newest version is no certificate, such as a password, this function
-        reads no value. Raise NotFound if the secret does not exist, and Conflict if a version was added during the
-        read.
+        The first request lists the versions of the secret. If the newest version is no certificate, such as a password,
+        this function reads no value of the secret. Raise NotFound if the secret does not exist, and Conflict if a
+        version was added during the read.
         """
         client, what = self._clients(ref.vault), f"vault secret {ref}"
         listing = client.list_properties_of_secret_versions(ref.name)
@@ -77,7 +78,10 @@ class SecretLineages:
         return self._judged(ref, ordered, newest, now)
 
     def public_part(self, ref: VaultCertificateRef, version: str) -> bytes:
-        """Return the certificate of one version in DER. Raise Rejected if the version holds no certificate."""
+        """Return the certificate of a secret's version in DER.
+
+        Raise Rejected if the secret's version holds no certificate.
+        """
         what, client = f"vault secret {ref}, version {version}", self._clients(ref.vault)
         listing = client.list_properties_of_secret_versions(ref.name)
         entries = list(self._retrying.pages(what, listing, LIST_REMEDY))
@@ -87,23 +91,26 @@ class SecretLineages:
         return self._leaf(ref, version, _form(entry, entries)).der
 
     def forget(self) -> None:
-        """Clear the cache, so that Certroll reads every version again."""
+        """Clear the cache, so that Certroll reads the values of secrets again."""
         self._leaf.cache_clear()
 
     def _newest(
         self, client: SecretClient, what: str, ref: VaultCertificateRef, ordered: list[SecretProperties]
     ) -> str:
-        """Return the newest version. If two versions have the same creation date, the vault decides."""
+        """Return the newest version of a secret.
+
+        If several enabled versions have the newest creation date, this function asks the vault for the newest version.
+        """
         ties = [entry for entry in ordered if entry.created_on == ordered[0].created_on]
         if len(ties) == 1 or not all(entry.enabled for entry in ties):
             return str(ordered[0].version)
         return str(read_secret(self._retrying, what, lambda: client.get_secret(ref.name)).properties.version)
 
     def _judged(self, ref: VaultCertificateRef, ordered: list[SecretProperties], newest: str, now: datetime) -> Lineage:
-        """Return the lineage of the readable versions.
+        """Return the vault secret with its readable versions.
 
-        The lineage omits a version that is disabled or holds no certificate, because its thumbprint is unknown. If the
-        omitted version is the newest, the lineage has a refusal.
+        The result omits a version that is disabled or holds no certificate, because the version's thumbprint is
+        unknown. If Certroll cannot use a secret's newest version, the result contains a refusal with the reason.
         """
         leaves: dict[str, Leaf] = {}
         refusal: Refusal | None = None
@@ -151,7 +158,7 @@ class SecretLineages:
 
 
 def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret]) -> KeyVaultSecret:
-    """Read a secret. Raise errors without a cause, because an SDK error may quote the body of the answer."""
+    """Read a vault secret. Raise errors without a cause, because an SDK error may quote the body of the answer."""
     try:
         return retrying.read(what, read, PFX_REMEDY)
     except AzureError as error:
@@ -166,12 +173,12 @@ def holds_certificate(content_type: str | None) -> bool:
 
 
 def may_hold_certificate(entry: SecretProperties) -> bool:
-    """Return True if a listed secret is a certificate by its content type, or a root by its tags."""
+    """Return True if the content type or the tags of a secret say that the secret may hold a certificate."""
     return not entry.managed and (holds_certificate(entry.content_type) or is_root(_tags(entry)))
 
 
 def _foreign(entry: SecretProperties, versions: Iterable[SecretProperties]) -> Refusal | None:
-    """Return why a secret is no lineage, or None if the secret is a lineage."""
+    """Return why Certroll cannot use a secret as a certificate, or None if Certroll may be able to."""
     if entry.managed:
         return Refusal(Reason.BEHIND_A_CERTIFICATE, "it belongs to the vault certificate with the same name")
     if not _form(entry, versions):
@@ -184,9 +191,9 @@ def _age(entry: SecretProperties) -> tuple[datetime, str]:
 
 
 def _form(entry: SecretProperties, versions: Iterable[SecretProperties]) -> str:
-    """Return the form in which a version holds a certificate, or an empty text if it holds none.
+    """Return the content type of the certificate in a secret's version, or an empty text for no certificate.
 
-    If the content type is not that of a certificate, the tags must say that the secret is a root.
+    If the content type is not that of a certificate, the tags must say that the secret is a root certificate.
     """
     if holds_certificate(entry.content_type):
         return _content_type(entry)

@@ -1,6 +1,7 @@
 """Read the facts of an X.509 certificate as plain values.
 
-A certificate may come from any source and have any defect. For every defect this module raises ValueError.
+A certificate may come from any source and have any defect. If a certificate cannot be parsed, this module raises
+ValueError.
 """
 
 import hashlib
@@ -42,14 +43,20 @@ def thumbprint_of(der: bytes) -> Thumbprint:
 
 
 def read_facts(der: bytes) -> CertificateFacts:
-    """Return the facts of a certificate in DER. Raise ValueError if the certificate is unreadable."""
+    """Return the facts of a certificate in DER, such as host names and key type.
+
+    Raise ValueError if the certificate is unreadable.
+    """
     if len(der) > LARGEST:
         raise ValueError(f"a certificate of {len(der)} bytes, more than {LARGEST}")
     return _readable(lambda: _facts(x509.load_der_x509_certificate(der)))
 
 
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:
-    """Return the facts of a parsed certificate. Raise ValueError if a part of the certificate is unreadable."""
+    """Return the facts of a parsed certificate, such as host names and key type.
+
+    Raise ValueError if Certroll cannot read a part of the certificate.
+    """
     return _readable(lambda: _facts(certificate))
 
 
@@ -81,16 +88,16 @@ def _facts(certificate: x509.Certificate) -> CertificateFacts:
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
-    """Return True if the certificate is that of a certificate authority.
+    """Return True if the certificate belongs to a certificate authority.
 
-    A certificate without basic constraints is not that of an authority (RFC 5280, 4.2.1.9).
+    A certificate without basic constraints does not belong to an authority (RFC 5280, 4.2.1.9).
     """
     constraints = _extension(certificate, x509.BasicConstraints)
     return constraints is not None and constraints.ca
 
 
 def name_of(name: x509.Name) -> str:
-    """Return an X.509 name for people: its common name, or the whole name if it has no common name."""
+    """Return an X.509 name for operators: the common name, or the whole name if the common name is missing."""
     common = [str(attribute.value) for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
     text = (common[0] if common else name.rfc4514_string())[:LONGEST_ISSUER]
     return "".join(character if character.isprintable() else "?" for character in text)
@@ -105,7 +112,7 @@ def _kind(key: object) -> tuple[KeyType, int]:
 
 
 def _signature_hash(certificate: x509.Certificate) -> str:
-    """Return the hash algorithm of the issuer's signature, or the signature's OID if it has no separate hash."""
+    """Return the hash algorithm of the issuer's signature, or the signature's OID if there is no separate hash."""
     number = certificate.signature_algorithm_oid.dotted_string
     try:
         algorithm = certificate.signature_hash_algorithm
@@ -122,7 +129,7 @@ def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extensio
 
 
 def _usages(certificate: x509.Certificate) -> frozenset[x509.ObjectIdentifier] | None:
-    """Return the extended key usages, or None if the certificate allows every usage (RFC 5280, 4.2.1.12)."""
+    """Return the extended key usages, or None for a certificate without that extension (RFC 5280, 4.2.1.12)."""
     extension = _extension(certificate, x509.ExtendedKeyUsage)
     return None if extension is None else frozenset(extension)
 
@@ -139,7 +146,7 @@ def _policies(certificate: x509.Certificate) -> Iterable[str]:
 def _names(certificate: x509.Certificate) -> frozenset[HostName]:
     """Return the host names of a certificate.
 
-    The common name counts only if the certificate has no alternative names.
+    The common name counts only if the certificate has no extension with alternative names.
     """
     alternative = _extension(certificate, x509.SubjectAlternativeName)
     if alternative is not None:
@@ -150,7 +157,7 @@ def _names(certificate: x509.Certificate) -> frozenset[HostName]:
 
 
 def _host_names(text: str) -> tuple[HostName, ...]:
-    """Return the text as a host name, or nothing if it is no host name, such as the common name of a person."""
+    """Return the text as a host name, or an empty tuple if the text is no host name, such as a person's name."""
     try:
         return (parse_host_name(text),)
     except InvalidNameError:

@@ -1,1 +1,1 @@
-"""The versions of vault certificates, and the requirements that they must meet."""
+"""The versions of vault certificates, and the requirements that each version must meet."""

@@ -1,4 +1,4 @@
-"""The judges: each function judges one requirement of a certificate, and rules.py lists them all."""
+"""Judge a certificate: each function judges one requirement, and RULES in rules.py lists all functions."""
 
 from datetime import timedelta
 
@@ -28,13 +28,13 @@ from shared.domain.names import HostName, covers
 
 
 def compares(facts: CertificateFacts) -> bool:
-    """Return True if a refusal of this certificate may depend on the version in use."""
+    """Return True if the judgement of this certificate may depend on the certificate in use."""
     odd = facts.signature_hash in WEAK_HASHES or not is_common(facts)
     return facts.self_signed or odd or not facts.server_auth or not facts.client_auth
 
 
 def uncovered(facts: CertificateFacts, hosts: tuple[HostName, ...]) -> tuple[HostName, ...]:
-    """Return the sorted host names that the certificate does not cover."""
+    """Return the sorted host names of `hosts` that the certificate does not cover."""
     return tuple(sorted({host for host in hosts if not covers(facts.host_names, host)}))
 
 
@@ -42,27 +42,27 @@ def uncovered(facts: CertificateFacts, hosts: tuple[HostName, ...]) -> tuple[Hos
 
 
 def enabled(case: Case) -> Opinion:
-    """Refuse a version that people disabled in the vault."""
+    """Refuse a version of a vault certificate that an operator disabled in the vault."""
     return (Level.PASS, "it is enabled") if case.version.enabled else (Level.REFUSE, "it is disabled")
 
 
 def not_expired(case: Case) -> Opinion:
-    """Refuse an expired version."""
+    """Refuse an expired version of a vault certificate."""
     end = f"{case.version.not_after:%Y-%m-%d %H:%M} UTC"
     expired = case.version.not_after <= case.now
     return (Level.REFUSE, f"it expired at {end}") if expired else (Level.PASS, f"it is valid until {end}")
 
 
 def started(case: Case) -> Opinion:
-    """Refuse a version that is not valid yet."""
+    """Refuse a version of a vault certificate that is not valid yet."""
     detail = f"it is valid from {case.version.not_before:%Y-%m-%d %H:%M} UTC"
     return (Level.REFUSE if case.version.not_before > case.now else Level.PASS), detail
 
 
 def issuer_kept(case: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a self-signed version if the version before it was issued by an authority.
+    """Refuse a self-signed version of a vault certificate if an authority issued the version before.
 
-    A vault that suddenly makes a self-signed version has lost its issuer.
+    A vault that suddenly makes self-signed versions has probably lost the certificate's issuer.
     """
     if not facts.self_signed:
         return Level.PASS, f"it was issued by {facts.issuer}"
@@ -72,10 +72,10 @@ def issuer_kept(case: Case, facts: CertificateFacts) -> Opinion:
 
 
 def serial_number(case: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a serial number that X.509 does not allow, and warn of one that is too long for App Service's docs.
+    """Refuse a serial number that X.509 does not allow, and warn of an upload with more than 10 octets.
 
-    Most certificate authorities use more than 10 octets. So Certroll does not warn if the version in use has a serial
-    number of more than 10 octets too.
+    Most certificate authorities use serial numbers of more than 10 octets. If the certificate in use already has a
+    serial number of more than 10 octets, Certroll does not warn of the new one.
     """
     octets = facts.serial_octets
     if octets > LONGEST_SERIAL:
@@ -87,7 +87,10 @@ def serial_number(case: Case, facts: CertificateFacts) -> Opinion:
 
 
 def signature(case: Case, facts: CertificateFacts) -> Opinion:
-    """Judge the hash of the issuer's signature. Clients do not check the signature of a self-signed certificate."""
+    """Judge the hash algorithm of the issuer's signature on a certificate.
+
+    Clients do not check the signature of a self-signed certificate.
+    """
     if facts.self_signed or facts.signature_hash not in WEAK_HASHES:
         return Level.PASS, f"it is signed with {facts.signature_hash}"
     detail = f"it is signed with {facts.signature_hash}, which clients no longer trust"
@@ -100,7 +103,7 @@ def signature(case: Case, facts: CertificateFacts) -> Opinion:
 
 
 def exportable_key(_: Case, key: KeyPolicy) -> Opinion:
-    """Refuse a key that the vault does not export."""
+    """Refuse a vault certificate whose private key the vault does not export."""
     if key.exportable:
         return Level.PASS, "its key is exportable"
     detail = "its key is not exportable, so App Service cannot get the key: issue a version with an exportable key"
@@ -108,7 +111,7 @@ def exportable_key(_: Case, key: KeyPolicy) -> Opinion:
 
 
 def content_type(case: Case, key: KeyPolicy) -> Opinion:
-    """Refuse a content type that App Service does not import, or that Certroll cannot upload."""
+    """Refuse a content type of a vault object that App Service cannot import, or that Certroll cannot upload."""
     accepted = {PKCS12, PEM} if case.use is Use.UPLOAD else {PKCS12}
     if key.content_type in accepted:
         return Level.PASS, f"its content type is {key.content_type}"
@@ -142,7 +145,7 @@ def rsa_key(_: Case, facts: CertificateFacts) -> Opinion:
 
 
 def known_curve(case: Case, facts: CertificateFacts) -> Opinion | None:
-    """Refuse an elliptic curve that TLS servers rarely know, or warn of it if the version in use has it too."""
+    """Refuse an elliptic curve that few TLS servers know, or only warn if the certificate in use has the same curve."""
     if facts.key_type is KeyType.RSA:
         return None
     curve = facts.curve or str(facts.key_type)
@@ -169,7 +172,7 @@ def key_size(_: Case, facts: CertificateFacts) -> Opinion | None:
 
 
 def server_auth(case: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a certificate without server authentication, or warn of it if the version in use has none either.
+    """Refuse a certificate without server authentication, or only warn if the certificate in use lacks it too.
 
     App Service's docs require server authentication of a certificate in a binding.
     """
@@ -184,9 +187,9 @@ def server_auth(case: Case, facts: CertificateFacts) -> Opinion:
 
 
 def client_auth(case: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a certificate without client authentication if the version in use has it, and otherwise warn.
+    """Refuse a certificate without client authentication if the certificate in use has it, and otherwise warn.
 
-    App Service itself does not require client authentication.
+    App Service itself does not require the key usage client authentication.
     """
     if facts.client_auth:
         return Level.PASS, "it allows client authentication"
@@ -207,9 +210,10 @@ def host_names(case: Case, facts: CertificateFacts) -> Opinion | None:
 
 
 def chain(case: Case, bundle: Bundle) -> Opinion:
-    """Warn if the chain ends before its root, and refuse a chain that is worse than that of the version in use.
+    """Warn if a chain ends before the root, and refuse a chain that is worse than the chain in use.
 
-    If the last issuer is missing, Certroll cannot tell whether that issuer is the root or an intermediate.
+    If the issuer at the chain's end is missing, Certroll cannot tell whether that issuer is the root or an
+    intermediate.
     """
     if bundle.missing is None:
         return Level.PASS, f"its chain is complete: {len(bundle.issuers)} above it, up to the root"
@@ -224,10 +228,11 @@ def chain(case: Case, bundle: Bundle) -> Opinion:
 
 
 def _lacks_intermediate(bundle: Bundle, before: Bundle | None) -> bool:
-    """Return True if the chain lacks an intermediate that the version in use has. A server need not send the root.
+    """Return True if the chain lacks an intermediate certificate that the chain in use has.
 
-    If another authority issued the new version, Certroll cannot tell which intermediates belong to its chain. Then only
-    a chain without any issuer counts as lacking an intermediate.
+    A TLS server need not send the root certificate. If another authority issued the new version, Certroll cannot tell
+    which intermediates belong to the new chain. If another authority issued the new version, only a chain without any
+    issuer counts as one that lacks an intermediate.
     """
     if before is None:
         return False
@@ -238,7 +243,7 @@ def _lacks_intermediate(bundle: Bundle, before: Bundle | None) -> bool:
 
 
 def chain_order(case: Case, bundle: Bundle) -> Opinion:
-    """Warn of a chain whose certificates are not in order."""
+    """Warn of a chain whose certificates are not in order from leaf to root."""
     if bundle.ordered:
         return Level.PASS, "its chain is in order"
     remedy = "; Certroll uploads the chain in order" if case.use is Use.UPLOAD else ""
@@ -246,10 +251,10 @@ def chain_order(case: Case, bundle: Bundle) -> Opinion:
 
 
 def validity_limit(case: Case, facts: CertificateFacts) -> Opinion | None:
-    """Warn of a public certificate whose validity exceeds the limit that applied on its day of issue.
+    """Warn of a public certificate whose validity exceeds the limit on the certificate's first day.
 
-    A public certificate names a policy that the CA/Browser Forum reserves, and no other certificate has a limit of
-    validity. A certificate does not contain its day of issue, which lies within 48 hours of `not_before`.
+    A public certificate names a policy that the CA/Browser Forum reserves, and the limits of validity concern only such
+    certificates. A certificate does not contain its day of issue, so Certroll takes the day of `not_before`.
     """
     issued = case.version.not_before
     limit = next((days for since, days in VALIDITY_LIMITS if issued >= since), None)
@@ -261,13 +266,16 @@ def validity_limit(case: Case, facts: CertificateFacts) -> Opinion | None:
 
 
 def validity_days(version: CertificateVersion) -> int:
-    """Return the days of a version's validity. Both ends count, and a part of a day counts as a day."""
+    """Return the days of validity of a version of a vault certificate.
+
+    The first and the last second of the validity count, and a part of a day counts as a day.
+    """
     span = version.not_after - version.not_before + timedelta(seconds=1)
     return -(-span // timedelta(days=1))
 
 
 def authority(_: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a root that may not sign other certificates."""
+    """Refuse a root certificate that may not sign other certificates."""
     if facts.is_ca:
         return Level.PASS, "it belongs to a certificate authority"
     detail = "its basic constraints do not allow it to sign certificates: nobody would trust what it signed"
@@ -275,7 +283,7 @@ def authority(_: Case, facts: CertificateFacts) -> Opinion:
 
 
 def self_signed(_: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a root that another authority issued."""
+    """Refuse a root certificate that another authority issued."""
     if facts.self_signed:
         return Level.PASS, "it is self-signed, as a root is"
     return Level.REFUSE, f"it was issued by {facts.issuer}: put the root itself into the vault, not an intermediate"

@@ -1,4 +1,4 @@
-"""A lineage: all versions of one vault certificate, with the current version."""
+"""A `Lineage` holds all versions of one vault certificate, and says which version is current."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ MOST_JUDGED = 10
 
 
 class Refusal(NamedTuple):
-    """The reason for which Certroll does not roll out a version."""
+    """The reason for which Certroll does not roll out a version of a vault certificate."""
 
     reason: Reason
     detail: str
@@ -29,7 +29,7 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """All versions of one vault certificate, newest first."""
+    """One vault certificate (or secret) with its versions, newest first."""
 
     ref: VaultCertificateRef
     versions: tuple[CertificateVersion, ...]
@@ -46,7 +46,7 @@ class Lineage:
     """How many older versions of a secret have a thumbprint that Certroll does not know."""
 
     def is_stale(self, thumbprint: Thumbprint | None) -> bool:
-        """Return True if the thumbprint belongs only to versions that are older than the current version."""
+        """Return True if only versions older than the vault certificate's current version have the thumbprint."""
         if self.current is None or thumbprint is None:
             return False
         position = self.versions.index(self.current)
@@ -54,9 +54,9 @@ class Lineage:
         return thumbprint not in newer and self.version_of(thumbprint) is not None
 
     def has_key_of(self, thumbprint: Thumbprint | None) -> bool:
-        """Return True if a version with this thumbprint contains its private key.
+        """Return True if a version of the vault certificate with this thumbprint has the private key.
 
-        Everybody can put the public certificate of somebody else into a secret. Only the owner of the private key may
+        Anybody can put a public certificate of another owner into a secret. Only the owner of the private key may
         decide which version replaces a certificate.
         """
         return any(
@@ -65,26 +65,27 @@ class Lineage:
         )
 
     def is_current(self, thumbprint: Thumbprint | None) -> bool:
-        """Return True if the current version has the thumbprint."""
+        """Return True if the vault certificate's current version has the thumbprint."""
         return self.current is not None and thumbprint == self.current.thumbprint
 
     @property
     def before(self) -> CertificateVersion | None:
-        """The newest enabled version that is older than the current version, None if there is no such version."""
+        """The newest enabled version of the vault certificate older than the current version, or None."""
         if self.current is None:
             return None
         older = self.versions[self.versions.index(self.current) + 1 :]
         return next((version for version in older if version.enabled), None)
 
     def version_of(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
-        """Return the newest version with this thumbprint."""
+        """Return the newest version of the vault certificate with this thumbprint, or None."""
         return next((version for version in self.versions if version.thumbprint == thumbprint), None)
 
 
 def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple[CertificateVersion, ...]:
-    """Return the versions, newest first. Key Vault lists versions in no order.
+    """Return the versions of a vault certificate, newest first.
 
-    `latest` is the version that the vault names as its latest version, which comes first.
+    Key Vault does not document an order in its list of versions. `latest` is the version that the vault names as its
+    newest version, and comes first.
     """
 
     def age(version: CertificateVersion) -> tuple[bool, datetime, datetime, str]:
@@ -94,11 +95,11 @@ def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple
 
 
 def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:
-    """Return the reason for which Certroll does not roll out a version for any purpose, None if it may.
+    """Return why Certroll must not roll out a version of a vault certificate, or None if Certroll may.
 
-    This is the version half of the gate. `before` is the next older enabled version, and some rules compare both
-    versions. A private fleet may use self-signed certificates, but a vault that suddenly makes a self-signed version
-    has lost its issuer.
+    The function `refuse_version` applies the rules that are independent of a certificate's purpose. `before` is the
+    next older enabled version of the vault certificate, and some rules compare both versions. A private fleet may use
+    self-signed certificates, but a vault that suddenly makes self-signed versions has lost the issuer.
     """
     refused = refusals(Case(version, None, now, before))
     return Refusal(refused[0].reason, refused[0].detail) if refused else None
@@ -109,9 +110,9 @@ def judge(
     facts: Callable[[CertificateVersion], CertificateFacts],
     now: datetime,
 ) -> tuple[tuple[CertificateVersion, ...], CertificateVersion | None, Refusal | None]:
-    """Return the versions, the current version, and the reason for which the newest version is not the current one.
+    """Return the versions of a vault certificate, the current version, and why the newest version is not current.
 
-    This function reads the facts of as few versions as possible, and returns these versions with their facts.
+    The function `judge` reads the facts of as few versions as possible, and stores the facts in the returned versions.
     """
     read = dict[str, CertificateVersion]()
 
@@ -127,9 +128,9 @@ def judge(
 def _if_readable(
     with_facts: Callable[[CertificateVersion], CertificateVersion], older: CertificateVersion
 ) -> CertificateVersion:
-    """Return the older version with its facts, or without them if Certroll cannot read the certificate.
+    """Return the older version with the facts of its certificate, or unchanged if its certificate is unreadable.
 
-    An unreadable older version must not block the newer version.
+    An unreadable older version must not block the newer version of a vault certificate.
     """
     try:
         return with_facts(older)

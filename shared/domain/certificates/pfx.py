@@ -1,4 +1,4 @@
-"""A private key on its way from a vault to an upload, which Certroll must not show to anybody."""
+"""A private key on its way from a vault to an upload, which Certroll must not print or log."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,10 +15,10 @@ class PfxEncryption(StrEnum):
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Pfx:
-    """A PFX and its password, which exist only in memory.
+    """A PFX with its password, which Certroll holds only in memory.
 
-    Two PFX objects are equal only if they are the same object. The comparison uses no field, because pytest prints the
-    compared fields of dataclasses if an assertion fails.
+    A PFX object is equal only to itself. The comparison of PFX objects uses no field, because pytest prints compared
+    fields if an assertion fails.
     """
 
     blob: bytes = field(compare=False)
@@ -27,5 +27,5 @@ class Pfx:
     """The key and the chain in the PFX, without any secret."""
 
     def __repr__(self) -> str:
-        """Return the same text for every PFX, so that no secret is printed."""
+        """Return the same text for every PFX, so that this text contains no secret."""
         return "Pfx(...)"

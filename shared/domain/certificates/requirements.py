@@ -1,4 +1,4 @@
-"""The names and limits of all requirements of certificates, and the case that Certroll judges by them.
+"""The names and limits of all requirements of certificates, and the class `Case`, which Certroll judges.
 
 The judge of each requirement is a function in judges.py, and RULES in rules.py connects the requirement with its judge.
 docs/reference/requirements.md names the sources.
@@ -47,7 +47,7 @@ The source is CA/Browser Forum, Baseline Requirements 6.3.2, SC-081v3.
 
 
 class Use(StrEnum):
-    """The purpose of a certificate."""
+    """The purpose for which App Service uses a certificate."""
 
     IMPORT = auto()
     """App Service imports the certificate from a vault."""
@@ -64,7 +64,7 @@ class Use(StrEnum):
 
 
 class Level(StrEnum):
-    """The result of judging one requirement."""
+    """The level of Certroll's verdict about one requirement of a certificate."""
 
     PASS = auto()
     """The certificate meets the requirement."""
@@ -104,7 +104,7 @@ class Requirement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A version of a certificate, with everything that Certroll needs to judge it."""
+    """A version of a vault certificate, with all facts by which Certroll judges the version."""
 
     version: CertificateVersion
     use: Use | None
@@ -121,12 +121,12 @@ class Case:
 
     @property
     def before(self) -> CertificateFacts | None:
-        """The facts of the version in use, None without such a version or if Certroll did not read the facts."""
+        """The facts of the certificate in use, or None if Certroll did not read the facts."""
         return self.in_use.facts if self.in_use else None
 
 
 Opinion = tuple[Level, str]
-"""The result of a judge, with a detail for people."""
+"""The result of a judge, with a detail for operators."""
 Judge = Callable[[Case], Opinion | None]
 """A function that judges one requirement. It returns None if the requirement does not apply to the case."""
 FactsJudge = Callable[[Case, CertificateFacts], Opinion | None]

@@ -1,7 +1,8 @@
 """Judge a certificate by the table RULES, which has one line for each requirement.
 
-Certroll *refuses* a certificate that App Service would refuse, or that is worse than the version in use. Certroll
-*warns* of every other problem. The result is *unseen* if Certroll did not read the certificate or its key.
+Certroll *refuses* a certificate that App Service would refuse, or that is worse than the certificate in use. Certroll
+*warns* of other problems of a certificate. The result is *unseen* if Certroll did not read the certificate or its
+private key.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from shared.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of judging one requirement."""
+    """Certroll's verdict about one requirement of a certificate."""
 
     requirement: Requirement
     level: Level
@@ -34,7 +35,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the table RULES."""
+    """One line of the table RULES, which connects a requirement with its judge."""
 
     requirement: Requirement
     uses: frozenset[Use]
@@ -45,24 +46,24 @@ class Rule:
 
 
 def check(case: Case) -> tuple[Verdict, ...]:
-    """Return a verdict for each requirement that applies to the use of the case, in the order of RULES."""
+    """Return a verdict for each requirement that concerns the use of the certificate, in the order of RULES."""
     applying = (rule for rule in RULES if rule.uses >= ({case.use} if case.use else ANY))
     judged = ((rule, rule.judge(case)) for rule in applying)
     return tuple(Verdict(rule.requirement, *opinion, rule.reason) for rule, opinion in judged if opinion is not None)
 
 
 def refusals(case: Case) -> tuple[Verdict, ...]:
-    """Return the verdicts that refuse the version, in the order of RULES."""
+    """Return the verdicts that refuse the certificate, in the order of RULES."""
     return tuple(verdict for verdict in check(case) if verdict.level is Level.REFUSE)
 
 
 def warnings(case: Case) -> tuple[Verdict, ...]:
-    """Return the verdicts that warn of the version, in the order of RULES."""
+    """Return the verdicts that warn of the certificate, in the order of RULES."""
     return tuple(verdict for verdict in check(case) if verdict.level is Level.WARN)
 
 
 def _of_facts(judge: FactsJudge) -> Judge:
-    """Build a judge that returns UNSEEN if Certroll did not read the certificate."""
+    """Build a judge that returns UNSEEN if Certroll did not read the certificate's facts."""
 
     def opinion(case: Case) -> Opinion | None:
         facts = case.version.facts
@@ -121,7 +122,7 @@ RULES: tuple[Rule, ...] = (
 )
 """All rules, in the order in which Certroll judges them: a refusal gives the reason of the first refusing rule.
 
-The rules about decisions of people come first. Of the rules for ANY use, the rule whose refusal passes with time comes
-last. The rules for ANY use are the version half of the gate: they decide whether a version may become the current
+The rules about an operator's decisions come first. Of the rules for ANY use, the rule whose refusal passes with time
+comes last. The rules for ANY use are the version half of the gate: they decide whether a version may become the current
 version.
 """

@@ -1,4 +1,4 @@
-"""One version of a vault object: the facts in its certificate, its key, and the format of its secret."""
+"""One version of a vault object: the facts in its certificate, the private key, and the format of the secret."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from shared.domain.names import HostName, Thumbprint
 
 
 class KeyType(StrEnum):
-    """The kind of a certificate's key."""
+    """The kind of a certificate's public and private key."""
 
     RSA = "RSA"
     EC = "EC"
@@ -42,7 +42,7 @@ class CertificateFacts:
 
 
 class KeyFound(StrEnum):
-    """The private key that comes with a certificate."""
+    """The private key that comes with a certificate in a vault's secret."""
 
     NONE = auto()
     """The certificate comes without a private key."""
@@ -54,7 +54,7 @@ class KeyFound(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The key and the chain that come with a certificate in a PFX or PEM."""
+    """The facts about private key and chain that come with a certificate in a PFX or PEM."""
 
     key: KeyFound
     issuers: tuple[str, ...]
@@ -67,7 +67,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """The properties of a vault object that decide whether App Service can import it or Certroll can upload it."""
+    """The properties of a vault object that decide whether App Service can import or Certroll can upload the object."""
 
     exportable: bool
     content_type: str

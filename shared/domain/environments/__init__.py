@@ -1,1 +1,1 @@
-"""App Service Environments: records, waves and roots."""
+"""The domain of App Service Environments: records, waves of apps (stopped together) and roots."""

@@ -1,4 +1,4 @@
-"""The apps of an App Service Environment, with the properties that matter to waves of stops and starts."""
+"""The apps of an App Service Environment, with the facts that decide which apps Certroll stops together."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from shared.domain.tags import GROUP
 
 @dataclass(frozen=True, slots=True)
 class WaveApp:
-    """A site or slot of an environment."""
+    """A site or slot of an App Service Environment."""
 
     site: SiteRef
     plan: str
@@ -21,18 +21,18 @@ class WaveApp:
 
 
 def wave_app(site: Site) -> WaveApp:
-    """Return the properties of a site or slot that matter to waves.
+    """Return the facts of a site or slot that decide in which wave (stopped together) the app may be.
 
-    A slot belongs to a group only by its own tag, because the slot does not serve the visitors of its site.
+    A slot belongs to a group of apps only by the slot's own tag, because a slot does not serve its site's clients.
     """
     return WaveApp(site.ref, site.plan, parse_groups(GROUP.value_in(site.tags)), site.running)
 
 
 def wave_apps(fleet: Fleet, environment: EnvironmentRef) -> tuple[WaveApp, ...]:
-    """Return the app of every site and slot in an environment."""
+    """Return a `WaveApp` for each site and slot in an App Service Environment."""
     return tuple(wave_app(site) for site in fleet.sites if site.environment == environment)
 
 
 def parse_groups(value: str | None) -> frozenset[str]:
-    """Return the groups that the value of the tag names, in lower case."""
+    """Return the groups of apps that the value of the tag `certroll-group` names, in lower case."""
     return frozenset(name.strip().lower() for name in (value or "").split(",") if name.strip())

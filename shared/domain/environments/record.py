@@ -1,4 +1,4 @@
-"""The record of an App Service Environment: the stop and the start of each app that ran when a new root arrived.
+"""The record of an App Service Environment and of the stop and start of its apps for a new root certificate.
 
     ```
     Pending ──stop, start──▶ Started ──its probe──▶ Answered
@@ -28,7 +28,7 @@ NOTED_FOR = timedelta(days=1)
 
 
 class AppRestartState(StrEnum):
-    """The progress of one app through its stop and its start."""
+    """The state of one app in its stop and start."""
 
     PENDING = "Pending"
     STARTED = "Started"
@@ -40,7 +40,7 @@ class AppRestartState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AppRestart:
-    """The stop and the start of one site or slot of the environment."""
+    """The stop and start of one site or slot of an App Service Environment."""
 
     app: WaveApp
     state: AppRestartState
@@ -52,17 +52,17 @@ class AppRestart:
 
     @property
     def site(self) -> SiteRef:
-        """The site or slot."""
+        """The site or slot that Certroll stops and starts."""
         return self.app.site
 
     def now(self, state: AppRestartState, at: datetime, detail: str = "") -> "AppRestart":
-        """Return the restart in a new state."""
+        """Return the record of the stop and start with a new state."""
         return replace(self, state=state, at=at, detail=detail[:1000])
 
 
 @dataclass(frozen=True, slots=True)
 class NotedRoot:
-    """A root that Certroll adds to the environment, or that is already there."""
+    """A root certificate that Certroll adds to an environment, or that the environment already has."""
 
     thumbprint: Thumbprint
     noted_at: datetime
@@ -72,7 +72,7 @@ class NotedRoot:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """A vault object whose version must be a root of the environment."""
+    """A vault object whose version must be a root certificate of the environment."""
 
     ref: str
     thumbprint: Thumbprint
@@ -82,7 +82,7 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentRecord:
-    """The entry of an environment in the journal."""
+    """The journal's record of an App Service Environment."""
 
     environment: EnvironmentRef
     roots: tuple[NotedRoot, ...] = ()
@@ -100,13 +100,13 @@ class EnvironmentRecord:
 
     @property
     def is_open(self) -> bool:
-        """True if a noted root has not arrived yet, a request waits, or listed apps are not all started."""
+        """True if a noted root has not arrived, an operator's request waits, or stops and starts are not finished."""
         waits = any(root.seen_at is None for root in self.roots) or self.is_requested
         return waits or self.is_under_way
 
     @property
     def is_under_way(self) -> bool:
-        """True if Certroll listed the apps and has not stopped and started all of them."""
+        """True if Certroll listed the apps of an environment and has not finished their stops and starts."""
         return self.since is not None and self.done_at is None
 
     @property
@@ -115,13 +115,13 @@ class EnvironmentRecord:
         return self.requested_at is not None
 
     def root(self, thumbprint: Thumbprint) -> NotedRoot | None:
-        """Return the noted root with the thumbprint, None if there is no such root."""
+        """Return the noted root certificate with the thumbprint, or None."""
         return next((root for root in self.roots if root.thumbprint == thumbprint), None)
 
     def done_for(self, thumbprint: Thumbprint) -> datetime | None:
-        """Return the time since which every app trusts the root, None if some apps may not trust it.
+        """Return when Certroll finished the starts after a root's arrival, or None if apps may not trust the root.
 
-        Every app trusts the root if Certroll listed the apps after the root arrived, and has started all of them.
+        Apps trust the root if Certroll listed the apps after the root arrived, and has finished the starts.
         """
         root = self.root(thumbprint)
         seen_at = root.seen_at if root else None
@@ -133,18 +133,19 @@ class EnvironmentRecord:
         return self._with(NotedRoot(thumbprint, at))
 
     def without_lost(self, there: frozenset[Thumbprint | None], now: datetime) -> "EnvironmentRecord":
-        """Return the record without lost roots.
+        """Return the record without lost root certificates.
 
-        A root is lost if Certroll noted it more than a day ago, never saw it, and does not see it now.
+        A root is lost if Certroll noted the root a day ago or earlier, never saw the root, and does not see the root
+        now.
         """
         known = (root for root in self.roots if root.seen_at is not None or root.thumbprint in there)
         recent = (root for root in self.roots if now < root.noted_at + NOTED_FOR)
         return replace(self, roots=tuple(dict.fromkeys((*known, *recent))))
 
     def wanting(self, ref: str, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return the record with a vault object whose version must be a root.
+        """Return the record with a vault object whose version must be a root certificate of the environment.
 
-        Certroll renews the entry of a known vault object only once a day.
+        If the vault object's thumbprint stays the same, Certroll renews the entry at most once a day.
         """
         known = next((want for want in self.wants if want.ref == ref), None)
         if known is not None and known.thumbprint == thumbprint and at < known.at + WANT_RENEWED:
@@ -153,16 +154,19 @@ class EnvironmentRecord:
         return replace(self, wants=(*others, Want(ref, thumbprint, at)))
 
     def lasting(self, now: datetime) -> tuple[Want, ...]:
-        """Return the vault objects that are still roots of the environment."""
+        """Return the vault objects that are still to be root certificates of the environment."""
         return tuple(want for want in self.wants if now < want.at + WANT_LASTS)
 
     def wanted_by_another(self, ref: str, thumbprint: Thumbprint | None, now: datetime) -> str | None:
-        """Return another vault object that is a root with the same thumbprint, None if there is no such object."""
+        """Return another vault object that wants the same root certificate, or None."""
         found = (want for want in self.lasting(now) if want.ref != ref and want.thumbprint == thumbprint)
         return next((want.ref for want in found), None)
 
     def knowing(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return the record with a root that somebody else added. Such a root does not make Certroll stop apps."""
+        """Return the record with a root certificate that a person other than Certroll added to the environment.
+
+        A root that a person other than Certroll added does not make Certroll stop apps.
+        """
         return self if self.root(thumbprint) else self._with(NotedRoot(thumbprint, at, at))
 
     def _with(self, root: NotedRoot) -> "EnvironmentRecord":
@@ -173,21 +177,24 @@ class EnvironmentRecord:
         return replace(self, roots=(*(other for other in others if other not in gone), root))
 
     def requested(self, at: datetime) -> "EnvironmentRecord":
-        """Return the record with a request to stop and start all apps."""
+        """Return the record with an operator's request to stop and start all apps."""
         return replace(self, requested_at=at)
 
     def done(self, at: datetime) -> "EnvironmentRecord":
-        """Return the record after every app was stopped and started. Roots that have not arrived stay noted."""
+        """Return the record after Certroll finished the stops and starts of the listed apps.
+
+        Noted roots that have not arrived in the environment stay in the record.
+        """
         return replace(self, done_at=at)
 
     def done_by_hand(self, at: datetime) -> "EnvironmentRecord":
-        """Return the record after an operator confirmed that every app was stopped and started by hand."""
+        """Return the record after an operator confirmed that all apps were stopped and started by hand."""
         return replace(self, since=at, done_at=at, requested_at=None, hidden=False)
 
     def listed(
         self, there: frozenset[Thumbprint | None], now: datetime, *, hidden: bool = False
     ) -> "EnvironmentRecord":
-        """Return the record with a new list of apps, which the noted roots that are there now make necessary."""
+        """Return the record with a new list of apps to stop and start, and with the arrival of noted roots."""
         roots = tuple(
             replace(root, seen_at=now) if root.seen_at is None and root.thumbprint in there else root
             for root in self.roots
@@ -195,15 +202,15 @@ class EnvironmentRecord:
         return replace(self, roots=roots, since=now, done_at=None, requested_at=None, hidden=hidden)
 
     def has_news(self, there: frozenset[Thumbprint | None]) -> bool:
-        """Return True if Certroll must list the apps: a noted root has arrived, or an operator requested it."""
+        """Return True if Certroll must list the apps, for a noted root that arrived or for an operator's request."""
         return self.is_requested or any(root.seen_at is None and root.thumbprint in there for root in self.roots)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingStart:
-    """A start that Certroll still has to do.
+    """The start of a stopped app that Certroll still has to do.
 
-    Certroll records it before the stop, and removes the record only after it saw the app run again.
+    Certroll records a pending start before the stop of the app, and removes the record only after the app runs again.
     """
 
     site: SiteRef

@@ -1,8 +1,8 @@
-"""The name that findings use for the root certificates of an App Service Environment."""
+"""The name of an environment's root certificates in findings (reported problems)."""
 
 from shared.domain.names import EnvironmentRef
 
 
 def roots_subject(environment: EnvironmentRef) -> str:
-    """Return the name that findings use for all root certificates of an environment."""
+    """Return the name by which a finding (a reported problem) refers to the root certificates of an environment."""
     return f"root certificates of environment {environment}"

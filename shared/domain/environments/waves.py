@@ -1,6 +1,6 @@
-"""Choose the apps of each wave of stops and starts, so that enough apps of the environment are always up.
+"""Choose the apps of each wave (apps that Certroll stops together), so that enough apps of an environment stay up.
 
-The same apps, the same limit and the same stopped apps always give the same wave.
+For the same apps, limit and stopped apps, Certroll chooses the same wave (apps that Certroll stops together).
 """
 
 from collections import Counter
@@ -15,14 +15,14 @@ from shared.domain.rollout.budget import MaxUnavailable, limits
 
 @dataclass(frozen=True, slots=True)
 class Waves:
-    """All waves, in their order."""
+    """All waves of apps (each wave is stopped together), in their order."""
 
     waves: tuple[tuple[SiteRef, ...], ...]
     excluded: tuple[tuple[SiteRef, str], ...] = ()
     """The apps that no wave may stop, each with a group of which the app is the last running member."""
 
     def takes(self, each: timedelta) -> timedelta:
-        """Return the duration of all waves in a row."""
+        """Return the duration of all waves of apps, if each wave takes the time `each`."""
         return each * len(self.waves)
 
 
@@ -32,10 +32,11 @@ def next_wave(
     limit: MaxUnavailable,
     down: Collection[SiteRef] = frozenset(),
 ) -> tuple[SiteRef, ...]:
-    """Return the waiting apps that Certroll may stop now, in addition to the apps that are down. Slots come first.
+    """Return the waiting apps that Certroll may stop now, in addition to the apps that are down.
 
-    A wave stays within the limit, in all and on each plan, and never stops the last running app of a group. `apps`
-    holds all apps of the environment, because percentages and groups refer to all apps.
+    If the limit does not allow all apps, slots come before sites. The chosen apps stay within the limit, in all and on
+    each plan, and the last running app of a group (tag `certroll-group`) goes on running. `apps` holds all apps of the
+    environment, because percentages and groups of apps refer to all apps.
     """
     budget = _Budget(apps, limit, down)
     wanted = [app for app in sorted(apps, key=lambda app: (app.site.slot is None, app.site)) if app.site in waiting]
@@ -43,9 +44,9 @@ def next_wave(
 
 
 def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], limit: MaxUnavailable) -> Waves:
-    """Return every wave, provided that the apps of each wave run again before the next wave.
+    """Return all waves of apps, provided that the apps of each wave run again before the next wave.
 
-    The last running app of a group is in no wave.
+    The last running app of a group (tag `certroll-group`) is in no wave, unless the group has a single member.
     """
     waves = tuple(_until_done(apps, frozenset(waiting), limit))
     done = frozenset(site for wave in waves for site in wave)
@@ -54,7 +55,7 @@ def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], limit: Ma
 
 
 def last_of_group(apps: Collection[WaveApp], site: SiteRef) -> str | None:
-    """Return a group of which the site is the last running app, None if there is no such group."""
+    """Return a group (tag `certroll-group`) of which the site is the last running app, or None."""
     app = next(candidate for candidate in apps if candidate.site == site)
     return (_group_of_last(apps, app) or None) if app.runs else None
 
@@ -68,7 +69,7 @@ def _until_done(
 
 
 def _group_of_last(apps: Iterable[WaveApp], app: WaveApp) -> str:
-    """Return a group with several members of which only this app runs, empty if there is no such group."""
+    """Return a group with several members of which only this app runs, or an empty text."""
     for group in sorted(app.groups):
         others = [other for other in apps if group in other.groups and other.site != app.site]
         if others and not any(other.runs for other in others):
@@ -77,7 +78,7 @@ def _group_of_last(apps: Iterable[WaveApp], app: WaveApp) -> str:
 
 
 class _Budget:
-    """The disruption budget of an environment: how many more apps may go down."""
+    """The restart budget of an environment: how many more apps may go down at a time."""
 
     def __init__(self, apps: Collection[WaveApp], limit: MaxUnavailable, down: Collection[SiteRef]) -> None:
         running = [app for app in apps if app.runs]
@@ -90,7 +91,10 @@ class _Budget:
                 self._take(app)
 
     def takes(self, app: WaveApp) -> bool:
-        """Claim one use of the budget for the app. Return True if the budget allows it."""
+        """Claim one use of the restart budget for the app.
+
+        Return True if the restart budget and the app's groups allow the stop.
+        """
         fits = self._all > 0 and self._on_plan[app.plan] > 0
         if not fits or any(self._up[group] == 1 < self._members[group] for group in app.groups):
             return False

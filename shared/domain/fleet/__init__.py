@@ -1,1 +1,1 @@
-"""The resources of App Service as Certroll observed them."""
+"""The resources of App Service as Certroll read them."""

@@ -1,7 +1,8 @@
-"""The settings of an app that name certificates: two lists, pins, and references to a vault.
+"""The settings of an app that name certificates: two lists, pins (a thumbprint as value), and Key Vault references.
 
-The load list names the certificates that the app loads. The root list names the roots that the workers of an App
-Service plan trust, in an App Service Environment (Azure docs, "Certificates and the App Service Environment").
+The load list (the setting WEBSITE_LOAD_CERTIFICATES) names the certificates that the app loads. The root list (the
+setting WEBSITE_LOAD_ROOT_CERTIFICATES) names the roots that the workers of an App Service plan trust, in an App Service
+Environment (Azure docs, "Certificates and the App Service Environment").
 
 A pin is any other setting whose whole value is a thumbprint, or the path of a loaded certificate (Azure docs, "Use
 TLS/SSL certificates in your application code").
@@ -35,14 +36,15 @@ LISTS = {LOAD_LIST: ReferenceKind.LOAD_LIST, ROOT_LIST: ReferenceKind.ROOT_LIST}
 
 @dataclass(frozen=True, slots=True)
 class SettingReference:
-    """One thumbprint in one setting."""
+    """One thumbprint in the value of one app setting."""
 
     key: str
     kind: ReferenceKind
     thumbprint: Thumbprint = field(repr=False)
     """The thumbprint, which `repr` does not show.
 
-    A pin may be a secret of 40 hex digits. Certroll reports only thumbprints of certificates that it knows.
+    The value of a setting may be a secret of 40 hex digits. Certroll reports only thumbprints of certificates that it
+    knows.
     """
 
 
@@ -60,7 +62,7 @@ class VaultReference:
 
 @dataclass(frozen=True, slots=True)
 class SiteSettings:
-    """The settings of an app that are about certificates, with digests of all settings."""
+    """The settings of an app that are about certificates, with digests of all settings' values."""
 
     site: SiteRef
     references: tuple[SettingReference, ...] = ()
@@ -72,7 +74,7 @@ class SiteSettings:
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
     """A salted digest of each value, by setting. Certroll compares digests only within one process."""
     mentioned: frozenset[Thumbprint] = field(default=frozenset(), repr=False, compare=False)
-    """Every run of 40 hex digits in any value. Certroll never reports them.
+    """Every run of 40 hex digits in any value of the app's settings. Certroll never reports them.
 
     Certroll does not delete a certificate whose thumbprint is among them.
     """
@@ -83,12 +85,12 @@ class SiteSettings:
 
     @property
     def load_list(self) -> tuple[Thumbprint, ...]:
-        """The thumbprints of the load list, in the order of the list."""
+        """The thumbprints of the load list (the setting WEBSITE_LOAD_CERTIFICATES), in the order of the list."""
         return self._named_by(ReferenceKind.LOAD_LIST)
 
     @property
     def root_list(self) -> tuple[Thumbprint, ...]:
-        """The thumbprints of the root list, in the order of the list."""
+        """The thumbprints of the root list (the setting WEBSITE_LOAD_ROOT_CERTIFICATES), in the order of the list."""
         return self._named_by(ReferenceKind.ROOT_LIST)
 
     def _named_by(self, kind: ReferenceKind) -> tuple[Thumbprint, ...]:
@@ -96,24 +98,24 @@ class SiteSettings:
 
     @property
     def pins(self) -> tuple[SettingReference, ...]:
-        """The references outside of both lists."""
+        """The settings outside of the load list and the root list that name a certificate."""
         return tuple(reference for reference in self.references if reference.kind not in LISTS.values())
 
     @property
     def without_roots(self) -> "SiteSettings":
-        """The same settings without the entries of the root list, which the app itself does not load."""
+        """The same settings without the setting WEBSITE_LOAD_ROOT_CERTIFICATES, which loads nothing into the app."""
         loaded = (reference for reference in self.references if reference.kind is not ReferenceKind.ROOT_LIST)
         return replace(self, references=tuple(loaded))
 
     @property
     def named(self) -> frozenset[Thumbprint]:
-        """Every thumbprint in a list or a pin."""
+        """The thumbprints that the settings of the app name."""
         return frozenset(reference.thumbprint for reference in self.references)
 
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """All settings of an app with their values, which Certroll holds only in memory and only during a write."""
+    """All settings of an app with their values, which Certroll holds only in memory and only around a write."""
 
     site: SiteRef
     values: Mapping[str, str] = field(repr=False)
@@ -124,7 +126,7 @@ class AppSettings:
 
 @dataclass(frozen=True, slots=True)
 class SettingEdit:
-    """One change of one setting. The function `inverse` returns the edit that takes the change back."""
+    """One change of one app setting. The function `inverse` returns the edit that undoes this change."""
 
     key: str
     add: Thumbprint | None
@@ -138,22 +140,28 @@ class SettingEdit:
 
 
 def is_load_list(key: str) -> bool:
-    """Return True if the setting is a load list. The names of settings ignore case."""
+    """Return True if the name is that of the load list (the setting WEBSITE_LOAD_CERTIFICATES), in any case.
+
+    Azure ignores upper and lower case in the names of app settings.
+    """
     return key.upper() == LOAD_LIST
 
 
 def is_root_list(key: str) -> bool:
-    """Return True if the setting is a root list. The names of settings ignore case."""
+    """Return True if the name is that of the root list (the setting WEBSITE_LOAD_ROOT_CERTIFICATES), in any case.
+
+    Azure ignores upper and lower case in the names of app settings.
+    """
     return key.upper() == ROOT_LIST
 
 
 def is_list(key: str) -> bool:
-    """Return True if the setting is a load list or a root list."""
+    """Return True if the setting is WEBSITE_LOAD_CERTIFICATES or WEBSITE_LOAD_ROOT_CERTIFICATES."""
     return key.upper() in LISTS
 
 
 def fetched(settings: SiteSettings, ref: VaultCertificateRef, version: str | None) -> SiteSettings:
-    """Return the settings after App Service fetched the vault object's value, at a start or a refresh."""
+    """Return the app's settings after App Service fetched the vault object's value at a start or a refresh."""
     references = tuple(
         replace(reference, active=version) if reference.ref == ref and reference.pinned is None else reference
         for reference in settings.vault_references
@@ -162,9 +170,9 @@ def fetched(settings: SiteSettings, ref: VaultCertificateRef, version: str | Non
 
 
 def changed_elsewhere(now: Mapping[str, str], then: Mapping[str, str], edits: Iterable[SettingEdit]) -> tuple[str, ...]:
-    """Return the names of the settings that changed although no edit is about them.
+    """Return the names of the app settings that changed although no edit is about them.
 
-    `now` and `then` are digests by setting.
+    `now` and `then` are digests of the values by the name of the setting.
     """
     edited = {edit.key for edit in edits}
     return tuple(sorted(key for key in {*now, *then} - edited if now.get(key) != then.get(key)))

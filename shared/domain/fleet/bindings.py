@@ -1,4 +1,4 @@
-"""Bindings: each connects a host name of a site with the certificate that App Service shows for it."""
+"""Bindings connect a host name of a site with the certificate that App Service serves for the host name."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ class SslState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A host name of a site or slot, with its certificate."""
+    """A host name of a site or slot, with the certificate that App Service serves for the host name."""
 
     site: SiteRef
     host_name: HostName

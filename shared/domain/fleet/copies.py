@@ -1,4 +1,4 @@
-"""The certificate resources of App Service: copies in a webspace or a site, and roots of an environment."""
+"""The certificates in App Service: those of a webspace or a site, and the roots of an environment."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ OWN_PREFIX = "certroll-"
 
 @dataclass(frozen=True, slots=True)
 class WebspaceCertificate:
-    """A copy of a certificate in a webspace."""
+    """A certificate in App Service, stored in a webspace (shared by a group of plans) or at one site."""
 
     ref: CopyRef
     webspace: Webspace
@@ -22,7 +22,7 @@ class WebspaceCertificate:
     host_names: frozenset[HostName]
     not_after: datetime | None
     source: VaultCertificateRef | None
-    """The vault object from which App Service imported the copy, None for every other copy."""
+    """The vault object from which App Service imported the certificate, None for every other certificate."""
     key_vault_id: str | None = None
     """The vault of the source as Azure wrote it. A PUT must return it unchanged."""
     key_vault_secret: str | None = None
@@ -37,26 +37,27 @@ class WebspaceCertificate:
 
     @property
     def site(self) -> SiteRef | None:
-        """The site or slot that owns the copy, None if the webspace shares the copy."""
+        """The site or slot that owns the certificate, None if the sites of a webspace share the certificate."""
         return self.ref.owner
 
     @property
     def is_upload(self) -> bool:
-        """True if people or Certroll uploaded the copy with its private key.
+        """True if an operator or Certroll uploaded the certificate with its private key.
 
-        Every other copy comes from a vault, is managed by Azure, or is a public certificate.
+        A certificate in App Service without an uploaded private key is imported from a vault, is managed by Azure, or
+        has no private key.
         """
         return self.source is None and self.thumbprint is not None and not self.ref.public
 
     @property
     def uploaded(self) -> bool:
-        """True if people uploaded the copy with its private key."""
+        """True if a person other than Certroll uploaded the certificate with its private key."""
         return self.is_upload and not self.ref.name.startswith(OWN_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
 class RootCertificate:
-    """A public certificate of an App Service Environment."""
+    """A public certificate of an App Service Environment, usually a root."""
 
     ref: RootRef
     location: str

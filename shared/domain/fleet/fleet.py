@@ -1,4 +1,4 @@
-"""The fleet: all resources of App Service that Certroll observed at one moment."""
+"""The fleet: the resources of App Service that Certroll read in one pass."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class BlindSpot:
-    """A resource that Certroll could not read."""
+    """A blind spot, which is a resource that Certroll could not read."""
 
     subject: str
     detail: str
@@ -30,7 +30,7 @@ class BlindSpot:
     """True if the blind spot hides only roots of an App Service Environment, and nothing of a webspace."""
 
     def hides(self, webspace: Webspace) -> bool:
-        """Return True if the blind spot may hide resources of the webspace."""
+        """Return True if the blind spot (something that Certroll could not read) may hide resources of the webspace."""
         if self.roots_only:
             return False
         return webspace == self.webspace or (self.webspace is None and webspace.subscription == self.subscription)
@@ -41,7 +41,7 @@ SeenSite = tuple[Site, tuple[Binding, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Found]):
-    """The result of listing resources in Azure."""
+    """A list of resources from Azure, with the entries that Certroll could not read."""
 
     found: tuple[Found, ...]
     blind_spots: tuple[BlindSpot, ...] = ()
@@ -50,7 +50,7 @@ class Listing(Generic[Found]):
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All resources of App Service that Certroll observed at one moment."""
+    """The resources of App Service that Certroll read in one pass."""
 
     taken_at: datetime
     """The moment of the observation."""
@@ -68,17 +68,20 @@ class Fleet:
 
     @property
     def index(self) -> "FleetIndex":
-        """The index of the fleet, built at its first use. A plan projects many fleets that need no index."""
+        """The lookup tables of the fleet, which are built at their first use.
+
+        A plan computes many changed fleets that need no lookup tables.
+        """
         if self._index is None:
             object.__setattr__(self, "_index", FleetIndex.of(self))
         return cast("FleetIndex", self._index)
 
     def site(self, ref: SiteRef) -> Site | None:
-        """Return the observed site or slot, None if Certroll did not see it."""
+        """Return the site or slot that Certroll read, None if Certroll did not see the site or slot."""
         return self.index.sites.get(ref)
 
     def tag(self, ref: SiteRef, tag: Tag) -> str | None:
-        """Return the value of a tag of a site or slot. A slot inherits most tags of its site."""
+        """Return the value of a tag of a site or slot. For Certroll a slot inherits most tags of the slot's site."""
         own = self.site(ref)
         value = tag.value_in(own.tags) if own else None
         if value is not None or tag.per_slot:
@@ -87,7 +90,10 @@ class Fleet:
         return tag.value_in(parent.tags) if parent else None
 
     def opted_out(self, ref: SiteRef) -> bool:
-        """Return True if an operator opted the site or slot out. A slot's own tag wins over the tag of its site."""
+        """Return True if an operator opted the site or slot out of Certroll's work by a tag.
+
+        For Certroll a slot's own tag wins over the site's tag.
+        """
         return is_off(self.tag(ref, OPT_OUT))
 
     def settings_of(self, ref: SiteRef) -> SiteSettings | None:
@@ -95,13 +101,13 @@ class Fleet:
         return self.index.settings.get(ref)
 
     def certificates_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
-        """Return the copies that the webspace shares."""
+        """Return the certificates that the sites of a webspace share."""
         return self.index.certificates.get(webspace, ()) if webspace is not None else ()
 
     def plan_in(self, webspace: Webspace) -> ServerFarm | None:
-        """Return the App Service plan that a write into the webspace names, None if Certroll sees no plan there.
+        """Return the plan that Certroll names in a write into the webspace, None if Certroll sees no plan there.
 
-        The same fleet always gives the same plan.
+        For the same fleet Certroll chooses the same plan.
         """
         plans = (plan for plan in self.plans if plan.webspace == webspace)
         return min(plans, key=lambda plan: plan.resource_id, default=None)
@@ -111,25 +117,25 @@ class Fleet:
         return webspace in self.index.hosted
 
     def certificates_of(self, ref: SiteRef) -> tuple[WebspaceCertificate, ...]:
-        """Return the copies that a site or slot can use: the shared copies of its webspace, and its own copies.
+        """Return the certificates that a site or slot can use: those of the webspace, and the site's own certificates.
 
-        A site on a Flex Consumption plan uses only its own copies, unless one of its bindings shows a shared copy.
-        Azure does not document whether a Flex Consumption site can use shared copies.
+        A Flex Consumption site uses only the site's own certificates, unless a binding shows a certificate of the
+        webspace. Azure does not document whether a Flex Consumption site can use the certificates of a webspace.
         """
         site, own = self.site(ref), self.index.own.get(ref, ())
         shared = self.certificates_in(site.webspace) if site else ()
         return (*shared, *own) if site is None or not site.flex or self._shares(ref, shared, own) else own
 
     def plan_mates(self, ref: SiteRef) -> tuple[SiteRef, ...]:
-        """Return the other sites and slots on the App Service plan of the site, in order."""
+        """Return the other sites and slots on the App Service plan of a site, in order."""
         site = self.site(ref)
         return tuple(mate for mate in self.index.plans.get(site.plan if site else "", ()) if mate != ref)
 
     def roots_of(self, ref: SiteRef) -> tuple[WebspaceCertificate, ...]:
-        """Return the public certificates that the root list of a site or slot can name, its own certificates first.
+        """Return the public certificates that the setting WEBSITE_LOAD_ROOT_CERTIFICATES of a site or slot can name.
 
-        All apps of an App Service plan can use a public certificate of one of them (Azure docs, "Certificates and the
-        App Service Environment").
+        All apps of an App Service plan can use a public certificate of one app on the plan (Azure docs, "Certificates
+        and the App Service Environment").
         """
         site = self.site(ref)
         owners = (ref, *self.plan_mates(ref)) if site is not None and site.supports_root_list else ()
@@ -144,7 +150,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class FleetIndex:
-    """The resources of a fleet by their keys, because a plan looks up the site and the copies of every binding."""
+    """The resources of a fleet by key, because a plan looks up the site and the certificates of every binding."""
 
     sites: Mapping[SiteRef, Site]
     settings: Mapping[SiteRef, SiteSettings]
@@ -156,7 +162,7 @@ class FleetIndex:
 
     @classmethod
     def of(cls, fleet: Fleet) -> "FleetIndex":
-        """Return the index of a fleet."""
+        """Build the lookup tables of a fleet."""
         by_webspace: dict[Webspace, list[WebspaceCertificate]] = {}
         by_site: dict[SiteRef, list[WebspaceCertificate]] = {}
         for copy in fleet.certificates:

@@ -9,7 +9,7 @@ from shared.domain.rollout.site_record import SiteState
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """The result of a handshake that expects a certain certificate."""
+    """The result of a TLS handshake that expects a certain certificate."""
 
     host_name: HostName
     expected: Thumbprint
@@ -19,7 +19,10 @@ class Handshake:
 
     @property
     def state(self) -> SiteState:
-        """The state that the handshake proves. Another certificate proves a failure, a failed handshake nothing."""
+        """The state of the binding that the TLS handshake proves.
+
+        A certificate other than the expected one proves a failure, and a failed handshake proves nothing.
+        """
         if self.thumbprint is None:
             return SiteState.UNPROVEN
         return SiteState.PROVEN if self.thumbprint == self.expected else SiteState.FAILED
@@ -36,7 +39,7 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class ServedCertificate:
-    """The result of a handshake that accepts any certificate."""
+    """The result of a TLS handshake that accepts any certificate."""
 
     host_name: HostName
     host_names: frozenset[HostName] = frozenset()
@@ -62,9 +65,10 @@ class ServedCertificate:
 
 
 def verdict(handshakes: tuple[Handshake, ...]) -> SiteState:
-    """Return the state that the handshakes of one site prove together.
+    """Return the state of a site that the TLS handshakes of the site prove together.
 
-    A single failure fails the site. Without a failure a single success proves the site.
+    A single handshake with an unexpected certificate fails the site. If no handshake fails the site, a single handshake
+    with the expected certificate proves the site.
     """
     states = {handshake.state for handshake in handshakes}
     order = (SiteState.FAILED, SiteState.PROVEN, SiteState.UNPROVEN)

@@ -1,7 +1,8 @@
 """Probes: requests to an app that operators define by the tag `certroll-probe: /path [status] [text]`.
 
-Certroll probes an app before and after a change of its settings. An answer with the thumbprint of the new certificate
-proves that the app uses the certificate. Every other good answer only proves that the app is alive.
+Certroll probes an app with the tag `certroll-probe` before and after a change of the app's settings. An answer with the
+new certificate's thumbprint proves that the app uses the new certificate. An expected answer without the new
+certificate's thumbprint only proves that the app is alive.
 """
 
 import re
@@ -25,12 +26,15 @@ _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 
 
 class ProbeInvalid(CertrollError, ValueError):
-    """A text is not a probe. The message names the problem and a right example."""
+    """The value of the tag `certroll-probe` is not a probe.
+
+    The error's message names the problem and an example of a right tag.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A path of the app, with the answer of a healthy app. Raises ProbeInvalid."""
+    """A path of the app, with the answer that a healthy app gives. Raises ProbeInvalid."""
 
     path: str
     """The path and the query of the request, which Certroll sends without any encoding.
@@ -49,9 +53,9 @@ class Probe:
 
     @classmethod
     def parse(cls, tag: str) -> "Probe":
-        """Return the probe in the value of the tag: a path, an optional status and an optional text.
+        """Return the probe in the value of the tag `certroll-probe`: a path, an optional status and an optional text.
 
-        A text that begins with a number needs the status before it. Raises ProbeInvalid.
+        A text that begins with a number needs the status before the text. Raises ProbeInvalid.
         """
         path, _, rest = tag.strip(" ").partition(" ")
         word, _, text = rest.lstrip(" ").partition(" ")
@@ -61,16 +65,19 @@ class Probe:
 
     @property
     def proves(self) -> bool:
-        """True if a good answer proves that the app uses the new certificate. Every other probe proves only life."""
+        """True if an expected answer proves that the app uses the new certificate.
+
+        A probe without `{thumbprint}` only proves that the app is alive.
+        """
         return _PLACEHOLDER.search(self.text) is not None
 
     def text_with(self, thumbprint: Thumbprint) -> str:
-        """Return the text that the answer must contain if the app uses the certificate."""
+        """Return the text that the app's answer must contain if the app uses the certificate."""
         return _PLACEHOLDER.sub(thumbprint, self.text)
 
     @property
     def shown_path(self) -> str:
-        """The path without its query, because a query may contain a secret."""
+        """The path of the probe without the query, because a query may contain a secret."""
         return self.path.partition("?")[0]
 
 
@@ -97,7 +104,7 @@ def _wrong_text(text: str) -> str:
 
 
 class Verdict(StrEnum):
-    """The meaning of an app's answer."""
+    """The meaning of an app's answer to a probe."""
 
     PASSED = "Passed"
     OLD = "Old"
@@ -110,7 +117,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """The result of a probe."""
+    """The result of a probe of an app."""
 
     verdict: Verdict
     detail: str
@@ -120,9 +127,9 @@ class ProbeResult:
 
 
 def judge(probe: Probe, status: int, body: str, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeResult:
-    """Return the meaning of an app's answer after its certificate changed from the `old` thumbprints to the new one.
+    """Return the meaning of an app's answer after the app's certificate changed from `old` to `new` thumbprints.
 
-    The comparison of texts ignores case, because apps write thumbprints in upper or lower case.
+    The comparison ignores upper and lower case, because apps write thumbprints in both.
     """
     if status != probe.status:
         return _other_status(probe, status)
@@ -148,6 +155,6 @@ def _other_status(probe: Probe, status: int) -> ProbeResult:
 
 
 def probe_of(fleet: Fleet, site: SiteRef) -> Probe | None:
-    """Return the probe of a site or slot, None if it has no probe. Raises ProbeInvalid."""
+    """Return the probe that the tag of a site or slot defines, None if there is no such tag. Raises ProbeInvalid."""
     text = fleet.tag(site, PROBE)
     return None if text is None else Probe.parse(text)

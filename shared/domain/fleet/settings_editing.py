@@ -1,4 +1,4 @@
-"""Change the names of certificates in an app's settings, without touching anything else."""
+"""Change the thumbprints in an app's settings, and leave everything else in the settings unchanged."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -10,14 +10,14 @@ from shared.domain.names import Thumbprint
 
 
 def edited(key: str, value: str, edit: SettingEdit) -> str:
-    """Return the value after the edit, or the same value if the edit is already done or does not apply."""
+    """Return the setting's value after the edit, unchanged if the edit is already done or does not apply."""
     return _edited_list(value, edit) if is_list(key) else _edited_pin(value, edit)
 
 
 def edited_values(values: Mapping[str, str], edits: Iterable[SettingEdit]) -> dict[str, str]:
-    """Return all settings after the edits.
+    """Return all settings of the app after the edits.
 
-    If an edit is `whole`, it creates a missing setting and deletes an empty setting.
+    An edit with `whole` creates a missing setting, and deletes a setting that becomes empty.
     """
     after = dict(values)
     for edit in edits:
@@ -29,19 +29,19 @@ def edited_values(values: Mapping[str, str], edits: Iterable[SettingEdit]) -> di
 
 
 def all_done(values: Mapping[str, str], edits: Collection[SettingEdit]) -> bool:
-    """Return True if all edits are done in the settings."""
+    """Return True if the app's settings show the result of all edits."""
     there = {edit.key: "" for edit in edits if edit.whole} | dict(values)
     return all(edit.key in there and is_done(edit.key, there[edit.key], edit) for edit in edits)
 
 
 def is_done(key: str, value: str, edit: SettingEdit) -> bool:
-    """Return True if the edit is done in the value."""
+    """Return True if the setting's value shows the result of the edit."""
     named = {reference.thumbprint for reference in references_in(key, value)}
     return (edit.add is None or edit.add in named) and not named & set(edit.remove)
 
 
 def edited_settings(settings: SiteSettings, edits: Iterable[SettingEdit]) -> SiteSettings:
-    """Return the certificate settings as they will be after the edits."""
+    """Return the app's certificate settings as they will be after the edits."""
     by_key: dict[str, tuple[SettingReference, ...]] = {}
     for reference in settings.references:
         by_key[reference.key] = (*by_key.get(reference.key, ()), reference)
@@ -53,10 +53,10 @@ def edited_settings(settings: SiteSettings, edits: Iterable[SettingEdit]) -> Sit
 
 
 def inverse(edit: SettingEdit) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring the value before a roll or a retirement back.
+    """Return the edits that restore the setting's value before the given edit.
 
-    The inverse of a retirement adds every removed thumbprint. The inverse of an addition at the end of a list only
-    removes the added thumbprint.
+    The inverse of an edit that only removes thumbprints adds every removed thumbprint. The inverse of an addition at
+    the end of a list only removes the added thumbprint.
     """
     if edit.add is None:
         return tuple(replace(edit, add=removed, remove=()) for removed in edit.remove)
@@ -65,9 +65,10 @@ def inverse(edit: SettingEdit) -> tuple[SettingEdit, ...]:
 
 
 def _edited_list(value: str, edit: SettingEdit) -> str:
-    """Return the list after the edit. All other entries keep their order and their case.
+    """Return the list of thumbprints in a setting after the edit.
 
-    The new value has no blanks, because App Service does not accept them.
+    The list's other entries keep their order and their case. An edited list has no blanks, because App Service does not
+    accept blanks in the list.
     """
     before = entries(value)
     if not _applies(edit, {entry.upper() for entry in before}):

@@ -1,4 +1,4 @@
-"""Find the names of certificates in the values of an app's settings."""
+"""Find the thumbprints of certificates in the values of an app's settings."""
 
 import re
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _SECRET_URI = re.compile(
 
 
 def read_settings(settings: AppSettings) -> SiteSettings:
-    """Return the settings that are about certificates, without any other value."""
+    """Return the parts of an app's settings that are about certificates, without the other values."""
     found = [reference for key, value in _lists(settings.values) for reference in references_in(key, value)]
     for key, value in sorted(settings.values.items()):
         if not is_list(key) and (pin := _pin(key, value)) is not None:
@@ -55,14 +55,14 @@ def _lists(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def entries(value: str) -> tuple[str, ...]:
-    """Return the entries of a list, without blanks around them."""
+    """Return the entries of a comma-separated setting, without blanks around an entry and without empty entries."""
     return tuple(entry.strip() for entry in value.split(",") if entry.strip())
 
 
 def _listed(key: str, value: str) -> tuple[SettingReference | None, ...]:
-    """Return a reference for each entry of a list, and None for each entry that is not a thumbprint.
+    """Return a reference for each thumbprint in a list, and None for each entry that is not a thumbprint.
 
-    The entry `*` of a load list is skipped, because it has a meaning there.
+    Certroll does not report the entry `*` of WEBSITE_LOAD_CERTIFICATES, because App Service gives `*` a meaning there.
     """
     return tuple(
         SettingReference(key, LISTS[key.upper()], Thumbprint(entry.upper())) if BARE.fullmatch(entry) else None
@@ -77,9 +77,9 @@ def _odd(values: Mapping[str, str], kind: ReferenceKind) -> int:
 
 
 def _mentioned(values: Mapping[str, str]) -> frozenset[Thumbprint]:
-    """Return every run of 40 hex digits, also inside a longer text.
+    """Return each run of 40 hex digits in the settings' values, also inside a longer text.
 
-    Blanks, colons and dashes between the digits are ignored, because people copy thumbprints with them.
+    Certroll ignores blanks, colons and dashes between the digits of a thumbprint, because operators may write them.
     """
     plain = (_SEPARATED.sub("", value) for value in values.values())
     texts = (*values.values(), *plain)
@@ -95,7 +95,7 @@ def _pin(key: str, value: str) -> SettingReference | None:
 
 
 def references_in(key: str, value: str) -> tuple[SettingReference, ...]:
-    """Return every thumbprint that a setting names, as a list or as a pin."""
+    """Return the thumbprints that a setting names in a list, as the whole value, or in the path of a certificate."""
     if is_list(key):
         return tuple(reference for reference in _listed(key, value) if reference is not None)
     pin = _pin(key, value)
@@ -108,7 +108,10 @@ def _vault_references(values: Mapping[str, str]) -> tuple[VaultReference, ...]:
 
 
 def _vault_reference(key: str, value: str) -> VaultReference | None:
-    """Return the Key Vault reference in a value, which has one of two forms. Return None for every other value."""
+    """Return the Key Vault reference in a setting's value, which Azure allows in two forms.
+
+    Return None for a value that is no Key Vault reference.
+    """
     match = _VAULT_REFERENCE.fullmatch(value.strip())
     if match is None:
         return None

@@ -19,13 +19,13 @@ class ServerFarm:
 
     @property
     def resource_group(self) -> str:
-        """The resource group of the plan in lower case, in which az creates the certificates of the webspace."""
+        """The resource group of the plan in lower case, where the tool az creates certificates of the webspace."""
         return self.resource_id.split("/")[4].lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site or a slot, without its bindings."""
+    """A site or a slot of App Service, without its host name bindings."""
 
     ref: SiteRef
     webspace: Webspace | None
@@ -44,19 +44,19 @@ class Site:
 
     @property
     def supports_root_list(self) -> bool:
-        """True if App Service supports a root list for the site.
+        """True if App Service supports a root list (the setting WEBSITE_LOAD_ROOT_CERTIFICATES) for the site.
 
-        App Service supports root lists only for Windows code in an App Service Environment (Azure docs, "Certificates
-        and the App Service Environment", private client certificate).
+        App Service supports WEBSITE_LOAD_ROOT_CERTIFICATES only for Windows code in an App Service Environment (Azure
+        docs, "Certificates and the App Service Environment", private client certificate).
         """
         return self.environment is not None and self.windows_code
 
     @property
     def behind(self) -> EnvironmentRef | None:
-        """The internal environment through whose address clients reach the site, None for a site in public DNS.
+        """The internal App Service Environment through which clients reach the site, None for a site in public DNS.
 
-        Default host names end in `appserviceenvironment.net` in internal environments, and in `azurewebsites.net`
-        everywhere else (Azure docs, "Custom domain suffix for App Service Environments").
+        In the public cloud, default host names end in `appserviceenvironment.net` in internal environments, and
+        otherwise in `azurewebsites.net` (Azure docs, "Custom domain suffix for App Service Environments").
         """
         return None if PUBLIC_DOMAIN in self.default_host_name else self.environment
 

@@ -1,8 +1,9 @@
-"""Judge the rights of Azure's services in a vault, as far as ARM shows them, with the commands that grant the rest.
+"""Judge the rights of Azure's services in a vault, as far as ARM shows the rights, and name commands for the rest.
 
-Access policies and role assignments name object ids, and each tenant has its own object id for a service of Azure.
-Certroll cannot derive the object id from the application id without Microsoft Graph, so operators write it into a
-setting. Without the object id, Certroll knows only that a right is missing if no principal has the right.
+Access policies and role assignments name object ids, and a service of Azure has another object id in each tenant.
+Certroll cannot derive the object id from the application id without Microsoft Graph, so operators write the object id
+into a setting of Certroll. If a setting does not name the object id, Certroll reports only those rights as missing that
+no principal has in the vault.
 
 The sources are the Azure docs "Azure built-in roles for Security" (data actions), "Import a certificate from Key Vault"
 (application ids and rights of App Service) and "Key Vault firewall" (trusted services).
@@ -73,7 +74,7 @@ The data action `readMetadata` of secrets is the right to list secrets.
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A service of Azure that works on vaults."""
+    """A service of Azure that needs rights in a vault."""
 
     name: str
     application_id: str
@@ -97,12 +98,12 @@ APPLICATION_IDS = frozenset({*APP_SERVICE_IDS.values(), REGISTRATION_ID})
 
 
 def app_service(cloud: CloudName = CloudName.PUBLIC, object_id: str | None = None) -> Principal:
-    """Return App Service, which fetches the certificates that it imports."""
+    """Return the principal of App Service, which fetches the vault certificates that App Service imports."""
     return Principal("App Service", APP_SERVICE_IDS[cloud], TO_IMPORT, APP_SERVICE_SETTING, object_id)
 
 
 def registration(object_id: str | None = None) -> Principal:
-    """Return certificate registration, which stores purchased certificates in vaults.
+    """Return the principal of certificate registration, which stores purchased certificates in vaults.
 
     Certificate registration exists only in the public cloud (Azure docs).
     """
@@ -112,7 +113,7 @@ def registration(object_id: str | None = None) -> Principal:
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """The rights that an access policy gives to an object id."""
+    """The rights that an access policy of a vault gives to an object id."""
 
     object_id: str
     rights: Rights
@@ -122,7 +123,7 @@ class AccessPolicy:
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
-    """A role of an object id at a vault, above the vault, or on an object of the vault."""
+    """The assignment of a role to an object id at a vault, above the vault, or on an object of the vault."""
 
     object_id: str
     role_id: str
@@ -132,13 +133,13 @@ class RoleAssignment:
 
     @property
     def rights(self) -> Rights | None:
-        """The rights of the role, None for an unknown role or a role with a condition."""
+        """The rights of the assigned role, None for an unknown role or an assignment with a condition."""
         return None if self.conditional else ROLES.get(self.role_id)
 
 
 @dataclass(frozen=True, slots=True)
 class VaultSettings:
-    """The properties of a vault that decide who may read and write its objects."""
+    """The properties of a vault that decide who may read and write the vault's secrets and certificates."""
 
     resource_id: str
     name: VaultName
@@ -156,7 +157,7 @@ class VaultSettings:
 
 
 class AccessVerdict(StrEnum):
-    """The result of judging a principal's rights in a vault."""
+    """The verdict about a principal's rights in a vault."""
 
     ALLOWED = auto()
     """The principal has all rights that it needs."""
@@ -168,7 +169,7 @@ class AccessVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VaultAccess:
-    """The rights of a principal in a vault, as far as Certroll knows them."""
+    """The rights of a principal in a vault, as far as Certroll could read the rights."""
 
     vault: str
     principal: Principal
@@ -182,22 +183,22 @@ class VaultAccess:
 
     @property
     def detail(self) -> str:
-        """A text for people: the missing and the unknown rights, and the commands."""
+        """A text for operators: the missing and the unknown rights, and the commands."""
         found = "; ".join((*self.missing, *self.unknown)) or f"{self.principal.name} has all that it needs"
         return f"{found}. Run: {' && '.join(self.remedies)}" if self.remedies else found
 
 
 def unreadable(vault: str, principal: Principal, why: str) -> VaultAccess:
-    """Return the access to a vault that Certroll could not read."""
+    """Return an unknown verdict for a vault whose access settings Certroll could not read."""
     unknown = (f"Certroll could not read who has access to the vault: {why}",)
     return VaultAccess(vault, principal, AccessVerdict.UNKNOWN, unknown=unknown)
 
 
 def judge(vault: VaultSettings, principal: Principal, name: str | None = None) -> VaultAccess:
-    """Judge whether the principal has the rights that it needs in the vault.
+    """Judge whether the principal has the rights that the principal needs in the vault.
 
-    `name` is the name of an object: with a name, the roles on that object count too. The verdict is ALLOWED only if
-    Certroll read all policies and role assignments of the vault.
+    If `name` names an object of the vault, the roles on that object count too. The verdict is ALLOWED only if Certroll
+    found no missing and no unknown right.
     """
     held = _held(vault, principal, name)
     lacking = _lacking(vault, principal, held, name)
@@ -210,14 +211,14 @@ def judge(vault: VaultSettings, principal: Principal, name: str | None = None) -
 
 
 def _lacking(vault: VaultSettings, principal: Principal, held: Rights | None, name: str | None) -> Rights:
-    """Return the rights that the principal certainly lacks."""
+    """Return the rights in the vault that the principal certainly lacks."""
     if held is not None and not _perhaps_more(vault, principal, name, principal.needs - held):
         return principal.needs - held
     return frozenset(right for right in principal.needs if _nobody_has(vault, right, name))
 
 
 def _held(vault: VaultSettings, principal: Principal, name: str | None) -> Rights | None:
-    """Return the rights that the principal certainly has, None if Certroll cannot tell."""
+    """Return the rights in the vault that the principal certainly has, None if Certroll cannot tell."""
     if principal.object_id is None or (vault.uses_roles and vault.assignments is None):
         return None
     held = (rights for owner, rights in _grants(vault, name) if owner == principal.object_id.lower())
@@ -239,21 +240,21 @@ MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
 
 
 def _concerns(scope: str, vault_id: str, name: str | None) -> bool:
-    """Return True if a role at the scope applies to the vault, or to the named object in the vault."""
+    """Return True if a role at the scope applies to the vault, or to the named object of the vault."""
     at, vault = scope.rstrip("/").lower(), vault_id.lower()
     objects = {f"{vault}/{kind}/{name}".lower() for kind in ("secrets", "certificates")} if name else set()
     return f"{vault}/".startswith(f"{at}/") or at in objects or at.startswith(MANAGEMENT_GROUPS)
 
 
 def _nobody_has(vault: VaultSettings, right: VaultRight, name: str | None) -> bool:
-    """Return True if certainly no principal has the right."""
+    """Return True if certainly no principal has the right in the vault."""
     if vault.uses_roles and vault.assignments is None:
         return False
     return all(rights is not None and right not in rights for _, rights in _grants(vault, name))
 
 
 def _perhaps_more(vault: VaultSettings, principal: Principal, name: str | None, lacking: Rights) -> bool:
-    """Return True if the principal may have an unknown right, through a custom role, a condition or a group."""
+    """Return True if a custom role, a condition or a group may give the principal a lacking right."""
     assignments = vault.assignments or ()
     applying = (assignment for assignment in assignments if _concerns(assignment.scope, vault.resource_id, name))
     own = (principal.object_id or "").lower()
@@ -294,7 +295,7 @@ def _unknown(
 
 
 def _some(owners: list[str]) -> str:
-    """Return a text with at most ten object ids, because a finding has at most 32 K characters.
+    """Return a text with at most ten object ids, because a finding (a reported problem) has at most 32 K characters.
 
     A vault may have a thousand access policies.
     """
@@ -316,14 +317,14 @@ def _remedies(vault: VaultSettings, principal: Principal, lacking: Rights, *, bl
 
 
 def _roles_for(lacking: Rights) -> tuple[str, ...]:
-    """Return the smallest built-in roles that together have the rights."""
+    """Return built-in roles of Key Vault that together have the lacking rights."""
     if lacking <= ROLES["db79e9a7-68ee-4b58-9aeb-b90e7c24fcba"]:
         return (CERTIFICATE_USER,)
     return (SECRETS_OFFICER, CERTIFICATE_USER) if lacking & CERTIFICATES else (SECRETS_OFFICER,)
 
 
 def _permissions(principal: Principal) -> str:
-    """Return all needed rights as options of az, because `set-policy` replaces the earlier rights of each kind."""
+    """Return all rights that the principal needs as options of az, because `set-policy` replaces earlier rights."""
     kinds = {"secrets": "--secret-permissions", "certificates": "--certificate-permissions"}
     return " ".join(f"{option} {_of_kind(principal.needs, kind)}" for kind, option in kinds.items())
 

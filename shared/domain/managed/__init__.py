@@ -1,1 +1,1 @@
-"""Free App Service managed certificates: their prerequisites, and the DNS records that matter to them."""
+"""Free App Service managed certificates: their prerequisites, and the DNS records that Azure checks."""

@@ -1,4 +1,4 @@
-"""Judge whether CAA records allow Azure's authority to issue a managed certificate (RFC 8659)."""
+"""Judge whether CAA records allow DigiCert, Azure's authority, to issue a managed certificate (RFC 8659)."""
 
 from collections.abc import Iterator
 
@@ -17,9 +17,9 @@ CRITICAL = 128
 
 
 def caa_violations(host: HostName, ask: Ask) -> Iterator[Violation]:
-    """Yield a violation if the nearest CAA records at or above the host name forbid the authority (RFC 8659, 3).
+    """Yield a violation if the nearest CAA records at or above the host name forbid DigiCert (RFC 8659, 3).
 
-    If there are no CAA records, or none with the tag `issue`, every authority may issue.
+    If no CAA record with the tag `issue` exists, any authority may issue, unless an unknown CAA record is critical.
     """
     labels = host.split(".")
     for name in (".".join(labels[start:]) for start in range(len(labels))):
@@ -46,7 +46,10 @@ def _of_caa(name: str, records: tuple[str, ...]) -> Iterator[Violation]:
 
 
 def _caa(record: str) -> tuple[int, str, str]:
-    """Return the flags, the tag and the value of a CAA record. An unreadable record counts as critical and unknown."""
+    """Return the flags, the tag and the value of a CAA record.
+
+    A CAA record without readable flags counts as critical.
+    """
     flags, _, rest = record.partition(" ")
     tag, _, value = rest.strip().partition(" ")
     return (int(flags) if flags.isdigit() else CRITICAL), tag.lower(), value.strip().strip('"')

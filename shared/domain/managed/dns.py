@@ -1,4 +1,4 @@
-"""The questions that Certroll asks DNS, and the answers. A lookup that fails is an answer too."""
+"""The questions that Certroll asks DNS, and the answers. A DNS lookup that fails also gives a `DnsAnswer`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class RecordKind(StrEnum):
 
 
 class Seen(StrEnum):
-    """The result of a DNS question."""
+    """The kind of result of a DNS question."""
 
     RECORDS = "records"
     NO_RECORDS = "no such record"
@@ -25,7 +25,10 @@ class Seen(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DnsAnswer:
-    """The answer to one DNS question. Certroll follows aliases, unless the question is about CNAME records."""
+    """The answer to one DNS question.
+
+    The resolver follows CNAME aliases, unless the question is about CNAME records.
+    """
 
     name: str
     kind: RecordKind

@@ -1,4 +1,4 @@
-"""Judge whether DNS leads a host name to its app, as Azure demands before it issues a managed certificate."""
+"""Judge whether DNS leads a host name to its app, as Azure demands for a managed certificate."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,10 +14,10 @@ TRAFFIC_MANAGER = (".trafficmanager.net", ".usgovtrafficmanager.net")
 
 
 def dns_violations(host: HostName, place: Place, facts: HostFacts, ask: Ask) -> Iterable[Violation]:
-    """Yield the prerequisites that the DNS records of the host name do not meet.
+    """Yield the prerequisites of a managed certificate that the host name's DNS records do not meet.
 
-    A root domain is a name with an SOA record, which cannot have a CNAME record (RFC 1034). This rule needs no list of
-    public suffixes, and treats the root of a delegated zone as a root domain.
+    Certroll takes a name with an SOA record for a root domain, which cannot have a CNAME record (RFC 1034). The rule of
+    the SOA record needs no list of public suffixes, and also covers the root of a delegated zone.
     """
     alias = ask(host, RecordKind.CNAME)
     if alias.seen is Seen.RECORDS:
@@ -49,7 +49,7 @@ def _of_alias(host: HostName, place: Place, target: str, ask: Ask) -> Iterator[V
 
 
 def _of_traffic_manager(target: str, ask: Ask) -> Iterator[Violation]:
-    """Yield a violation if the Traffic Manager profile does not lead directly to an app.
+    """Yield a violation if the Traffic Manager profile does not lead directly to an app of App Service.
 
     Managed certificates support only Azure endpoints since July 2025, and no nested or external endpoints.
     """

@@ -1,4 +1,4 @@
-"""What Certroll knows of a host name, its managed certificate, and the request for one."""
+"""The facts about a host name and its managed certificate, and the record of Certroll's request for the certificate."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ ALTERNATIVE = f"Or import a certificate from a vault for the host name, or remov
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A site or slot with the properties on which managed certificates depend."""
+    """A site or slot with the properties that decide whether Azure can issue managed certificates for it."""
 
     site: Site
     location: str
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """The properties of a host name in App Service."""
+    """The facts that App Service shows about a host name."""
 
     verified: bool
     """True if App Service verified that the owner of the site owns the host name."""
@@ -49,7 +49,7 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class SeenCertificate:
-    """A certificate of a webspace."""
+    """A certificate in a webspace (App Service's place for certificates)."""
 
     ref: CopyRef
     webspace: Webspace
@@ -60,7 +60,7 @@ class SeenCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """A managed certificate for which Certroll asked Azure."""
+    """The record of Certroll's request to Azure for a managed certificate."""
 
     site: SiteRef
     host_name: HostName
@@ -71,14 +71,14 @@ class Issuance:
     """The cause of Azure's refusal, empty without a refusal."""
 
     def counts(self, now: datetime) -> bool:
-        """Return True while Certroll must not ask Azure again for the host name."""
+        """Return True while Certroll must not request the managed certificate from Azure again."""
         unknown = UNDER_WAY_FOR if self.operation else UNKNOWN_FOR
         return now < self.asked_at + (REFUSED_FOR if self.refused else unknown)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A prerequisite that the site does not meet, with the next step in its detail."""
+    """A prerequisite of managed certificates that the site does not meet, with the next step in `detail`."""
 
     reason: Reason
     detail: str
@@ -86,7 +86,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class HostInspection:
-    """The result of inspecting one host name."""
+    """The result of inspecting one host name that may get a managed certificate."""
 
     site: SiteRef
     host_name: HostName
@@ -99,11 +99,11 @@ class HostInspection:
 
     @property
     def subject(self) -> str:
-        """The host name and its site."""
+        """The host name and its site, as the subject of a finding (a reported problem)."""
         return f"host name {self.host_name} of {self.site}"
 
 
 def not_seen(answer: DnsAnswer) -> Violation:
-    """Return the violation for a DNS question that no name server answered."""
+    """Return the violation for a DNS question that the name servers did not answer."""
     detail = f"Certroll could not look up {answer.kind} of {answer.name} ({answer.detail}); see CERTROLL_DNS_SERVERS"
     return Violation(Reason.DNS_NOT_SEEN, detail)

@@ -1,4 +1,4 @@
-"""The prerequisites of free App Service managed certificates, and the record of an issuance in progress.
+"""The prerequisites of free App Service managed certificates.
 
 The sources are the Azure docs "Add and manage TLS/SSL certificates" (create a free managed certificate) and the newer
 "App Service managed certificate changes" of July 2025 and November 2025.
@@ -30,15 +30,18 @@ _NAME = re.compile(r"[a-z0-9.-]+")
 
 
 def is_custom(host_name: HostName) -> bool:
-    """Return True if the host name belongs to people. Azure owns the host names of its own services."""
+    """Return True if the host name is a custom domain.
+
+    Azure itself owns the host names of App Service, its environments and Traffic Manager.
+    """
     return not host_name.endswith((*PLATFORM, *ENVIRONMENTS, *TRAFFIC_MANAGER))
 
 
 def violations(host: HostName, place: Place, tier: str, facts: HostFacts, ask: Ask) -> tuple[Violation, ...]:
     """Return the prerequisites of a managed certificate that the host name does not meet.
 
-    `tier` is the tier of the App Service plan, in Azure's words. Certroll asks DNS only if a managed certificate is
-    possible at all.
+    `tier` is the tier of the App Service plan, in Azure's words. If a managed certificate is impossible for the host
+    name, Certroll does not ask DNS.
     """
     impossible = tuple(_impossible(host, place))
     if impossible:

@@ -1,1 +1,1 @@
-"""Purchased App Service certificates: their orders, and the actions that Certroll takes on an order."""
+"""The orders of purchased App Service certificates, and the actions that Certroll takes on an order."""

@@ -1,7 +1,8 @@
-"""The actions that Certroll asks of an order, each at most once for each certificate of the order.
+"""The actions that Certroll requests for a certificate order, such as a renewal.
 
-A renewal costs money, and a reissue revokes a certificate. So Certroll records an action before it asks Azure for the
-action. If the outcome of an action is unknown, Certroll reports a finding and never repeats the action.
+A renewal of an order costs money, and a reissue revokes a certificate. Because actions on orders can cost money,
+Certroll records an action before Certroll requests the action from Azure. If the outcome of a renewal or reissue is
+unknown, Certroll reports a finding and does not repeat the action for that certificate.
 """
 
 from collections.abc import Iterable
@@ -29,7 +30,7 @@ granted a right."""
 
 
 class OrderAction(StrEnum):
-    """An action that Certroll can ask of an order."""
+    """An action that Certroll can request for a certificate order."""
 
     AUTO_RENEW = "auto-renew"
     RENEW = "renew"
@@ -37,7 +38,7 @@ class OrderAction(StrEnum):
 
 
 class AskedState(StrEnum):
-    """The outcome of an action that Certroll asked for."""
+    """The outcome of an action that Certroll requested for a certificate order."""
 
     ASKED = "Asked"
     """Certroll recorded the action, and does not know whether Azure received it."""
@@ -56,7 +57,7 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """An action that Certroll asked for while the order had a certain certificate."""
+    """An action that Certroll requested while the order had a certain certificate."""
 
     order: OrderRef
     action: OrderAction
@@ -70,7 +71,7 @@ class OrderRecord:
 
 
 def certificate_of(order: Order) -> str:
-    """Return a name for the order's current certificate: the serial number, or the dates without a serial number."""
+    """Return a name for the order's current certificate: the serial number, or else the dates of the order."""
     dates = (moment.isoformat() for moment in (order.issued, order.expires) if moment is not None)
     return plain_serial(order.serial) or " ".join(dates)
 
@@ -81,13 +82,13 @@ def plain_serial(serial: str) -> str:
 
 
 def record_of(order: Order, action: OrderAction, records: Iterable[OrderRecord]) -> OrderRecord | None:
-    """Return the record of an action for the order's current certificate, None if there is no such record."""
+    """Return the record of an action on the order's current certificate, None if there is no record."""
     current = certificate_of(order)
     return next((record for record in records if record.action is action and record.certificate == current), None)
 
 
 def next_action(order: Order, records: tuple[OrderRecord, ...], now: datetime) -> OrderAction | None:
-    """Return the action that Certroll asks of an order now, None if it needs no action or may not act."""
+    """Return the action that Certroll now requests for an order, None if no action is needed or allowed."""
     if not _may_act(order, now):
         return None
     wanted = (
@@ -99,26 +100,27 @@ def next_action(order: Order, records: tuple[OrderRecord, ...], now: datetime) -
 
 
 def _may_act(order: Order, now: datetime) -> bool:
-    """Return True if the order is issued, stored, not expired, with its key in Azure, and not opted out."""
+    """Return True if the order is issued, stored, not expired, not opted out, and its key was made in Azure."""
     alive = order.status is OrderStatus.ISSUED and order.expires is not None and order.expires > now
     return alive and order.secret is not None and not order.external_key and not opted_out(order.tags)
 
 
 def _reissue_wanted(order: Order) -> bool:
-    """Return True if the tag names the serial number of the current certificate.
+    """Return True if the tag that requests a reissue names the serial number of the order's current certificate.
 
-    After the reissue the tag names an earlier certificate, so Certroll reissues only once.
+    After the reissue that tag names the earlier certificate, so Certroll reissues only once.
     """
     return bool(plain_serial(order.serial)) and plain_serial(order.tag(REISSUE) or "") == plain_serial(order.serial)
 
 
 def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetime) -> bool:
-    """Return True if Azure accepts a renewal now, and the automatic renewal does not come in time."""
+    """Return True if Certroll must renew the order now, because Azure's automatic renewal is off or late."""
     ends = near_end(order, now)
     if ends is None or order.not_renewable:
         return False
     turned_on = record_of(order, OrderAction.AUTO_RENEW, records)
-    # If Azure refused to turn automatic renewal on, Certroll renews. If a person turned it off, the person wants none.
+    # If Azure refused to turn automatic renewal on, Certroll renews the order. If an operator turned automatic renewal
+    # off, the operator wants no renewal.
     if not order.auto_renew:
         return turned_on is not None and turned_on.state is AskedState.REFUSED
     return _automatic_is_late(ends, order.renews_at, turned_on, now)
@@ -127,9 +129,9 @@ def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetim
 def _automatic_is_late(
     ends: datetime, renews_at: datetime | None, turned_on: OrderRecord | None, now: datetime
 ) -> bool:
-    """Return True if Azure's automatic renewal is overdue.
+    """Return True if Azure's automatic renewal of the order is overdue.
 
-    The time that Azure shows for the renewal may belong to an earlier or to a later certificate.
+    The renewal time that Azure shows may belong to an earlier or to a later certificate of the order.
     """
     begins = ends - AUTOMATIC_WINDOW
     shown = renews_at if renews_at is not None and begins <= renews_at < ends else begins
@@ -138,10 +140,11 @@ def _automatic_is_late(
 
 
 def _may_ask(order: Order, action: OrderAction, records: tuple[OrderRecord, ...], now: datetime) -> bool:
-    """Return True if Certroll has not asked for the action yet, or if it is safe to ask again.
+    """Return True if Certroll has not requested the action yet, or may safely request the action again.
 
-    It is always safe to turn automatic renewal on. An action that costs money needs a serial number, which Azure may
-    omit at times. A renewal also needs 30 days without another renewal of the order.
+    Certroll may turn automatic renewal on again after an unknown outcome, because that is safe. A renewal or reissue
+    needs a serial number in the order, which Azure may omit at times. A renewal also needs 30 days in which Certroll
+    requested no other renewal of the order.
     """
     if action is not OrderAction.AUTO_RENEW and not plain_serial(order.serial):
         return False
@@ -162,14 +165,14 @@ def _asked_lately(action: OrderAction, records: Iterable[OrderRecord], now: date
 
 
 def moved(before: Order, after: Order, action: OrderAction) -> bool:
-    """Return True if the order shows that Azure received the action."""
+    """Return True if the order shows that Azure has received the action."""
     if action is OrderAction.AUTO_RENEW:
         return after.auto_renew
     return after.status is not before.status or certificate_of(after) != certificate_of(before)
 
 
 def open_questions(order: Order, records: Iterable[OrderRecord], now: datetime) -> tuple[OrderProblem, ...]:
-    """Return a problem for each action on the current certificate whose outcome is unknown or missing."""
+    """Return the problems of an issued order's actions: refused, undone, or with an unknown outcome."""
     current = certificate_of(order)
     asked = (record for record in records if record.certificate == current and order.status is OrderStatus.ISSUED)
     return tuple(found for record in asked if (found := _open_question(order, record, now)) is not None)

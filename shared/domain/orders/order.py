@@ -1,4 +1,4 @@
-"""The order of a purchased App Service certificate, the vaults that store it, and its problems.
+"""The order of a purchased App Service certificate, the vaults that store the certificate, and the order's problems.
 
 The sources are the Azure docs "Create and manage an App Service certificate", and the models of the package
 azure-mgmt-certificateregistration.
@@ -51,7 +51,7 @@ class OrderRef:
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
-        """Return the order that a resource id names. Raises InvalidNameError."""
+        """Return the reference to the certificate order that a resource id names. Raises InvalidNameError."""
         match = _ORDER_ID.fullmatch(resource_id.strip().lower())
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate order")
@@ -59,7 +59,7 @@ class OrderRef:
 
     @property
     def resource_id(self) -> str:
-        """The resource id in ARM, with all names in lower case."""
+        """The resource id in ARM, with the names in lower case."""
         return (
             f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.CertificateRegistration/certificateOrders/{self.name}"
@@ -70,7 +70,7 @@ class OrderRef:
 
 
 class OrderStatus(StrEnum):
-    """The status of an order in ARM's own words, and UNKNOWN for every other word."""
+    """The status of a certificate order in ARM's own words, with UNKNOWN for a word that Certroll does not know."""
 
     PENDING = "Pendingissuance"
     ISSUED = "Issued"
@@ -86,7 +86,7 @@ class OrderStatus(StrEnum):
 
 
 class StoreStatus(StrEnum):
-    """The progress of storing a certificate in its vault, in ARM's own words (KeyVaultSecretStatus)."""
+    """How far Azure has stored a purchased certificate in its vault, in ARM's own words (KeyVaultSecretStatus)."""
 
     INITIALIZED = "Initialized"
     WAITING = "WaitingOnCertificateOrder"
@@ -122,7 +122,7 @@ FINAL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class StoredCertificate:
-    """A vault secret in which an order stores its certificate."""
+    """A vault secret in which Azure stores the certificate of an order."""
 
     name: str
     vault_id: str
@@ -133,7 +133,10 @@ class StoredCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The order of a purchased certificate as Certroll read it. All times are in UTC, and None if Azure shows none."""
+    """The order of a purchased certificate as Certroll read the order from Azure.
+
+    The times of an order are in UTC, and None if Azure shows no time.
+    """
 
     ref: OrderRef
     host: HostName | None
@@ -166,25 +169,25 @@ class Order:
 
     @property
     def subject(self) -> str:
-        """The name of the order for people."""
+        """The name of the certificate order in messages for operators."""
         return f"order {self.ref}"
 
     @property
     def secret(self) -> VaultCertificateRef | None:
-        """The vault secret with the certificate and its key, None if the order is not stored in a vault."""
+        """The vault secret with the certificate and its private key, None if the order is not stored in a vault."""
         return next((stored.secret for stored in self.stored if stored.secret is not None), None)
 
     @property
     def renews_at(self) -> datetime | None:
-        """The time at which Azure begins an automatic renewal, None if Azure shows no end of the order."""
+        """When Azure begins the order's automatic renewal, None if Azure shows neither that nor the order's end."""
         by_end = self.expires - AUTOMATIC_WINDOW if self.expires else None
         return self.next_auto_renewal or by_end
 
     @property
     def next_certificate_at(self) -> datetime | None:
-        """The time at which Azure begins to issue the next certificate by itself, None if it does not.
+        """When Azure begins to issue the order's next certificate by itself, None if Azure does not.
 
-        The next certificate belongs to the same order or to a renewed order.
+        The next certificate belongs to the same order or to the renewed order.
         """
         between = self.certificate_ends and self.expires and self.certificate_ends < self.expires - BETWEEN
         by_certificate = self.certificate_ends - AUTOMATIC_WINDOW if self.certificate_ends and between else None
@@ -192,33 +195,33 @@ class Order:
         return min((time for time in (by_certificate, by_order) if time is not None), default=None)
 
     def tag(self, tag: Tag) -> str | None:
-        """Return the value of a tag, None if the order does not have the tag."""
+        """Return the value of a tag of the certificate order, None if the order does not have the tag."""
         return tag.value_in(self.tags)
 
 
 @dataclass(frozen=True, slots=True)
 class OrderProblem:
-    """A problem of an order, with the exact next step in its detail."""
+    """A problem of a certificate order, with the exact next step in `detail`."""
 
     reason: Reason
     detail: str
 
 
 def asks_when_verified(order: Order, now: datetime) -> bool:
-    """Return True if Certroll must read the last proof of domain ownership, because the next certificate is near."""
+    """Return True if Certroll must read the last proof of domain ownership for the order's next certificate."""
     at = order.next_certificate_at
     return order.status is OrderStatus.ISSUED and at is not None and at - now <= MANUAL_WINDOW
 
 
 def problems(order: Order, now: datetime) -> tuple[OrderProblem, ...]:
-    """Return the problems of an order, the gravest first."""
+    """Return the problems of a certificate order; a stopped order gives a single problem."""
     if (stopped := _stopped(order)) is not None:
         return (stopped,)
     return tuple(_of_status(order, now)) + tuple(_of_store(order, now)) + tuple(_of_renewal(order, now))
 
 
 def outcome_of(found: Iterable[OrderProblem]) -> Outcome:
-    """Return Stalled with the first problem that waits for a person, and Converged without such a problem."""
+    """Return Stalled with the first problem that waits for an operator, and Converged if no problem does."""
     stalls = next((problem for problem in found if problem.reason.stalls), None)
     return Stalled(stalls.reason, stalls.detail) if stalls else Converged(Reason.NOTHING_STALE)
 
@@ -249,7 +252,7 @@ def _of_status(order: Order, now: datetime) -> Iterator[OrderProblem]:
 
 
 def verify(order: Order) -> str:
-    """Return the exact steps that prove domain ownership."""
+    """Return the exact steps by which an operator proves domain ownership to Azure."""
     host = order.host or "its host name"
     value = f"with the value {order.token}" if order.token else "with the value that the portal shows"
     portal = f"{PORTAL}, {order.ref.name}, Certificate Configuration, Step 2: Verify"
@@ -258,7 +261,7 @@ def verify(order: Order) -> str:
 
 
 def renew_command(order: Order) -> str:
-    """Return the steps with which a person renews an order."""
+    """Return the steps by which an operator renews a certificate order in the portal."""
     return f"{PORTAL}, {order.ref.name}, Auto Renew Settings, Manual Renew"
 
 
@@ -324,6 +327,6 @@ def _of_verification(order: Order) -> Iterator[OrderProblem]:
 
 
 def near_end(order: Order, now: datetime) -> datetime | None:
-    """Return the end of the order if Azure already accepts a renewal, and otherwise None."""
+    """Return the end of the order if Azure already accepts a manual renewal, and otherwise None."""
     near = order.expires is not None and order.expires - now <= MANUAL_WINDOW
     return order.expires if near else None

@@ -1,1 +1,1 @@
-"""The progress of one version through the fleet, and the gates that admit the next sites."""
+"""The rollout of one version of a vault certificate, and the gates that decide when the next sites follow."""

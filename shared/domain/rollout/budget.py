@@ -1,4 +1,4 @@
-"""The disruption budget: how many apps of an App Service Environment may be down at once."""
+"""The restart budget: how many apps of an App Service Environment may be down at once."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ CLAIM = timedelta(hours=1)
 class MaxUnavailable:
     """A limit on the apps that may be down at once, in all and on each App Service plan.
 
-    Raises ValueError if the limit is less than one app, or not a percentage from 1 to 100 %.
+    Raise ValueError if the limit is less than one app, or not a percentage from 1 to 100 %.
     """
 
     number: int
@@ -34,13 +34,16 @@ class MaxUnavailable:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the limit in a text such as `3` or `25%`. Raises ValueError."""
+        """Return the limit on apps that may be down from a text such as `3` or `25%`. Raises ValueError."""
         digits = text.strip().removesuffix("%").strip()
         number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < len("100000") else 0
         return cls(number, text.strip().endswith("%"))
 
     def of(self, apps: int) -> int:
-        """Return how many of a number of apps may be down. A percentage is rounded down, to one app at least."""
+        """Return how many of a number of apps may be down at once.
+
+        A percentage of apps is rounded down, but to one app at least.
+        """
         return max(1, apps * self.number // WHOLE) if self.percent else self.number
 
     def __str__(self) -> str:
@@ -57,7 +60,10 @@ class RestartBudget:
 
 
 def limits(limit: MaxUnavailable, running: Iterable[str]) -> tuple[int, Mapping[str, int]]:
-    """Return how many apps may be down, in all and on each plan. `running` has the plan of each running app."""
+    """Return how many apps may be down at once, in all and on each App Service plan.
+
+    `running` has the App Service plan of each running app.
+    """
     on_plans = Counter(running)
     return limit.of(on_plans.total()), {plan: limit.of(apps) for plan, apps in on_plans.items()}
 
@@ -65,10 +71,10 @@ def limits(limit: MaxUnavailable, running: Iterable[str]) -> tuple[int, Mapping[
 def restart_budget(
     limit: MaxUnavailable, environment: EnvironmentRef, plan: str, running: Iterable[str]
 ) -> RestartBudget:
-    """Return how many apps may restart at once in the environment, in all and on the plan of an app.
+    """Return how many apps may restart at once in the environment, in all and on an app's plan.
 
-    `running` has the plan of each running app in the environment. On a plan without running apps a percentage allows
-    one restart.
+    `running` has the App Service plan of each running app in the environment. On a plan without running apps a
+    percentage still allows one restart.
     """
     in_all, on_plan = limits(limit, running)
     return RestartBudget(environment.resource_id, in_all, on_plan.get(plan, limit.of(0)))

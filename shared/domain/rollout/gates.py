@@ -1,4 +1,4 @@
-"""Decide when the next webspaces and the next apps may get a new version."""
+"""Decide when the next webspaces and the next apps may get a new version of a vault certificate."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -12,19 +12,22 @@ UNWRITTEN = timedelta(hours=24)
 
 
 def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime | None:
-    """Return when the apps after the first may roll, None if no app has begun to roll.
+    """Return when Certroll may update the settings of the apps after the first, None if no update has begun.
 
-    The apps may roll as soon as one app is proven. Without proof the apps may roll when one app has soaked. A deferred
-    app proves nothing and blocks no other app, because it was broken before.
+    Certroll updates the other apps as soon as one app has proved that it uses the new certificate. Without proof
+    Certroll updates the other apps when one app has run with the new certificate for the time `soak`. An app that was
+    broken before the update (deferred) proves nothing and blocks no other app.
     """
     counted = (roll for roll in rolls if roll.state is not RollState.DEFERRED)
     return min((opens(roll, soak, lost_after, urgent=urgent) for roll in counted), default=None)
 
 
 def opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime:
-    """Return the time at which this app stops blocking the apps after it. Every wait has an end.
+    """Return the time at which this app's settings update stops blocking the apps after it.
 
-    An admitted app that Certroll has not written yet blocks for at least `UNWRITTEN`, because its plan may be busy.
+    The wait for an app's settings update always ends, because this function returns a time. If the old certificate does
+    not end soon, an app that Certroll has not written yet blocks for at least `UNWRITTEN`, unless Certroll writes the
+    app earlier.
     """
     if roll.state is RollState.STALE and not urgent:
         return roll.at + max(soak, UNWRITTEN)
@@ -43,7 +46,7 @@ LOST_AFTER = timedelta(minutes=15)
 
 
 def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime | None) -> Stage:
-    """Return the time from which the webspaces after the first may get the version.
+    """Return the rollout stage: when webspaces after the first webspace may get the version.
 
     `expires_at` is the earliest end of the old certificates in use, None if no old certificate is in use.
     """
@@ -65,9 +68,10 @@ def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime
 
 
 def holds_up(rollout: Rollout, gate: Stage, now: datetime) -> bool:
-    """Return True if the run can only wait for sites in progress.
+    """Return True if Certroll's run can only wait for sites whose update is in progress.
 
-    Return False if an app finished after Certroll last observed the fleet, because other apps may roll now.
+    If an app finished after Certroll last read the fleet, the result is False, because Certroll may now update other
+    apps.
     """
     pending, looked_at = rollout.pending, rollout.looked_at
     first = any(record.webspace == rollout.first for record in pending)
@@ -84,5 +88,8 @@ def _urgent(expires_at: datetime | None, now: datetime) -> bool:
 
 
 def _opened_by_rolls(rollout: Rollout, soak: timedelta, *, urgent: bool) -> datetime | None:
-    """Return when the apps of the first webspace open the stage. This decides only if that webspace has no bindings."""
+    """Return when settings updates in the first webspace allow Certroll to go on to the other webspaces.
+
+    The settings updates decide only if no site of the first webspace has a record of its bindings.
+    """
     return opens_at((roll for roll in rollout.rolls if roll.webspace == rollout.first), soak, LOST_AFTER, urgent=urgent)

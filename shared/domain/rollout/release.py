@@ -1,4 +1,4 @@
-"""Decide which records of a version change if an operator releases its hold."""
+"""Decide which records change if an operator lets the stopped rollout of a version go on."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +12,7 @@ from shared.domain.rollout.site_record import SiteRecord, SiteState
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The changes to the records that hold a version."""
+    """The changes to the records that stop the rollout of a version."""
 
     rolls: tuple[RollRecord, ...] = ()
     """The records of apps that Certroll deletes, so that it tries the version there from the start."""
@@ -20,9 +20,10 @@ class Release:
     """The new records of failed sites: the version is unproven there and no longer on hold."""
 
     def sites(self, forgotten: tuple[RollRecord, ...]) -> tuple[SiteRef, ...]:
-        """Return the sites whose hold is released. `forgotten` has the records of apps that Certroll deleted.
+        """Return the sites that no longer stop the rollout of the version.
 
-        Raises Conflict if other runs changed all records that held the version.
+        `forgotten` has the records of settings updates that Certroll deleted. Raise Conflict if other runs of Certroll
+        changed all records that stopped the rollout.
         """
         if self.rolls and not forgotten and not self.records:
             names = ", ".join(sorted(str(roll.site) for roll in self.rolls))
@@ -31,9 +32,9 @@ class Release:
 
 
 def released(rollout: Rollout, now: datetime) -> Release:
-    """Return the changes to the records of a version, which are none if no record holds the version.
+    """Return the changes to the records of a version, which are empty if no record stops the rollout.
 
-    Raises Conflict while Certroll restores an app's settings, because only the app's record has the last good values.
+    Raise Conflict while Certroll restores an app's settings, because only the app's record has the old values.
     """
     busy = sorted(str(roll.site) for roll in rollout.rolls if roll.state in TAKING_BACK)
     if busy:

@@ -1,8 +1,9 @@
-"""The progress of one version through the fleet.
+"""The rollout of one version of a vault certificate to the sites of the fleet.
 
-Certroll brings a new version to one webspace first, and proves there that App Service serves it. A failure in the first
-webspace holds all other webspaces. If nothing proves the version, the other webspaces follow after a soak. The other
-webspaces do not wait for the soak if the old certificate ends soon.
+Certroll brings a new version to one webspace (a group of plans that share certificates) first, and checks there that
+App Service serves the version. A failure in the first webspace stops the rollout to the other webspaces. If no
+handshake and no app proves the version, Certroll goes on to the other webspaces after a waiting time. If the old
+certificate ends soon, Certroll goes on to the other webspaces after a shorter waiting time.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from shared.domain.rollout.site_record import SiteRecord, SiteState
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """The progress of one version."""
+    """The rollout of one version of a vault certificate."""
 
     version: str
     first: Webspace | None = None
@@ -31,42 +32,42 @@ class Rollout:
     looked_at: datetime | None = None
     """The time at which Certroll last observed the fleet for the version."""
     held: frozenset[tuple[Webspace, Thumbprint]] = frozenset()
-    """The thumbprints that imported copies had before this version and that the vault no longer knows."""
+    """The thumbprints that imported certificates had before this version and that the vault no longer knows."""
     _roll_by_site: Mapping[SiteRef, RollRecord] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Build an index of the rolls, because a plan looks up the roll of every app."""
+        """Build an index of the settings updates, because a plan looks up the update of every app."""
         object.__setattr__(self, "_roll_by_site", {roll.site: roll for roll in self.rolls})
 
     def record_of(self, site: SiteRef) -> SiteRecord | None:
-        """Return the record of a site's bindings, None if there is no record."""
+        """Return the record of a site's bindings in this rollout, None if there is no record."""
         return next((record for record in self.records if record.site == site), None)
 
     @property
     def pending(self) -> tuple[SiteRecord, ...]:
-        """The records of sites without a result yet."""
+        """The records of sites whose bindings have no result yet."""
         return tuple(record for record in self.records if record.state is SiteState.PENDING)
 
     def roll_of(self, site: SiteRef) -> RollRecord | None:
-        """Return the record of an app's settings, None if there is no record."""
+        """Return the record of the update of an app's settings, None if there is no record."""
         return self._roll_by_site.get(site)
 
     def proven_at(self, site: SiteRef) -> frozenset[Thumbprint]:
-        """Return the thumbprints that the app's own answers have shown."""
+        """Return the thumbprints of the certificates that the app's own answers to probes have shown."""
         return frozenset(
             thumbprint for roll in (*self.rolls, *self.past_rolls) if roll.site == site for thumbprint in roll.proven
         )
 
     @property
     def rolling(self) -> tuple[RollRecord, ...]:
-        """The records of apps without a result yet."""
+        """The records of settings updates that have no result yet."""
         return tuple(roll for roll in self.rolls if roll.under_way)
 
     def unfinished(self, now: datetime) -> tuple[RollRecord, ...]:
-        """Return the records of apps in which an earlier version is not judged or not yet taken back.
+        """Return the records of apps in which Certroll must first judge or undo the update to an earlier version.
 
-        If Certroll cannot judge an earlier version within the time of a restart, it leaves the app to the new version.
-        A stopped app is an example.
+        If Certroll cannot judge the earlier update within `RECYCLED_AFTER`, Certroll updates the app to the new
+        version. A stopped app is an example of an app that Certroll cannot judge.
         """
         return tuple(
             roll
@@ -76,28 +77,28 @@ class Rollout:
 
     @property
     def refused(self) -> tuple[RollRecord, ...]:
-        """The records of apps that Certroll could not write, each reported by a finding."""
+        """The records of apps whose settings Certroll could not write."""
         return tuple(roll for roll in self.rolls if roll.state is RollState.REFUSED)
 
     @property
     def held_by(self) -> tuple[RollRecord, ...]:
-        """The records of apps in which this version failed."""
+        """The records of apps in which this version of the vault certificate failed."""
         return tuple(roll for roll in self.rolls if roll.holds)
 
     @property
     def failed(self) -> tuple[SiteRecord, ...]:
-        """The records of sites that serve another certificate."""
+        """The records of sites that App Service serves with another certificate."""
         return tuple(record for record in self.records if record.state is SiteState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The gate before the webspaces after the first."""
+    """The rollout stage: the gate before the webspaces after the first webspace."""
 
     opens_at: datetime | None
     """The time at which the gate opens, None while a failure holds the version."""
     failed: tuple[SiteRecord, ...] = ()
 
     def is_open(self, now: datetime) -> bool:
-        """Return True if the webspaces after the first may get the version now."""
+        """Return True if the webspaces after the first webspace may get the version now."""
         return self.opens_at is not None and self.opens_at <= now

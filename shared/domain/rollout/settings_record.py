@@ -1,4 +1,4 @@
-"""The record of a roll: the replacement of a thumbprint in the settings of one app.
+"""The record of a settings update, by which Certroll replaces a thumbprint in the settings of one app.
 
     ```
     Stale ──one PUT: list + new, pins → new──▶ Overlapping ──proven──▶ Validated ──on request──▶ Retired
@@ -6,9 +6,9 @@
                                                  └──fails for good──▶ Failed ──inverse edit──▶ Restored ──▶ RolledBack
     ```
 
-Only an answer of the app that shows the new thumbprint proves a roll. After an unproven roll the next app follows after
-a soak, and Certroll keeps the old thumbprint. After a failed roll Certroll restores the old settings and holds the
-version.
+A settings update is proven only if an answer of the app shows the new thumbprint. After an update without proof
+Certroll waits before it updates the next app, and leaves the old thumbprint in the settings. After a failed update
+Certroll restores the old settings and stops the rollout of the version.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ Service team, May 2026)."""
 
 
 class RollState(StrEnum):
-    """The progress of one version in the settings of one app."""
+    """The state of one app's update to a version of a vault certificate."""
 
     STALE = "Stale"
     DEFERRED = "Deferred"
@@ -61,12 +61,12 @@ TAKING_BACK = frozenset({RollState.FAILED, RollState.RESTORED})
 
 
 UNFINISHED = TAKING_BACK | {RollState.OVERLAPPING}
-"""The states in which Certroll finishes the roll before it writes a newer version into the app."""
+"""The states in which Certroll finishes the settings update before it writes a newer version into the app."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollRecord:
-    """The entry of the journal for one version in the settings of one app."""
+    """The journal's record of one app's settings update to a version of a vault certificate."""
 
     site: SiteRef
     version: str
@@ -77,11 +77,11 @@ class RollRecord:
     plan: str = ""
     """The resource id of the App Service plan on which the app runs."""
     copies: tuple[CopyRef, ...] = ()
-    """The certificates that hold the new version and the replaced versions."""
+    """The certificates in App Service with the new version and the replaced versions."""
     replaces: tuple[Thumbprint, ...] = ()
-    """The thumbprints that the settings named before the roll."""
+    """The thumbprints that the settings named before the settings update."""
     edits: tuple[SettingEdit, ...] = ()
-    """The edits of the roll, recorded before the write. Their inverse brings the last good values back."""
+    """The edits of the settings update, recorded before the write. Their inverse brings the last good values back."""
     broken_before: bool | None = None
     """True if the app failed its probe before the write, None if Certroll did not probe the app then."""
     asked: str = ""
@@ -89,7 +89,7 @@ class RollRecord:
     failing_since: datetime | None = None
     """The time of the first failed probe after the write, or of the first read with too few settings."""
     undone: tuple[datetime, ...] = ()
-    """The times at which somebody else reverted the roll."""
+    """The times at which a person or program other than Certroll reverted the settings update."""
     proven: tuple[Thumbprint, ...] = ()
     """The thumbprints that the app's own answers have shown."""
     settings: int = 0
@@ -97,25 +97,28 @@ class RollRecord:
     missing: str = ""
     """A digest of the names of the remaining settings, recorded if many settings were missing."""
     retiring: bool = False
-    """True if the record is about the retirement of an old thumbprint, and not about a roll."""
+    """True if the record is about the removal of an old thumbprint, and not about a new thumbprint."""
     wants_root: bool = False
     """True if a tag asks for the version in the root list of the app, and the list lacked the version."""
     budget: RestartBudget | None = None
-    """The disruption budget of the environment, None if CERTROLL_ASE_MAX_UNAVAILABLE does not apply to the app."""
+    """The restart budget of the environment, None if CERTROLL_ASE_MAX_UNAVAILABLE does not apply to the app."""
     detail: str = ""
     revision: str | None = None
     """The revision of the entry in the journal."""
 
     @property
     def under_way(self) -> bool:
-        """True if a queue message must carry the roll on."""
+        """True if a queue message must continue the settings update."""
         return self.state in UNDER_WAY
 
     @property
     def holds(self) -> bool:
-        """True if the roll proves that the version does not work. A failed retirement does not prove that."""
+        """True if the failed settings update stops the rollout of the version.
+
+        A failed removal of an old thumbprint does not stop the rollout.
+        """
         return self.state in HOLDING and not self.retiring
 
     def undone_lately(self, now: datetime) -> tuple[datetime, ...]:
-        """Return the times within the last 24 hours at which somebody else reverted the roll."""
+        """Return when, in the last 24 hours, a person or program other than Certroll reverted the update."""
         return tuple(moment for moment in self.undone if now - moment < CONTEST_WINDOW)

@@ -1,4 +1,4 @@
-"""The entry of the journal for one version in the bindings of one site."""
+"""The journal's record of one version of a vault certificate in the bindings of one site."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from shared.domain.names import CopyRef, SiteRef, Webspace
 
 
 class SiteState(StrEnum):
-    """The progress of one version in the bindings of one site."""
+    """The state of one version of a vault certificate in the bindings of one site."""
 
     PENDING = "Pending"
     PROVEN = "Proven"
@@ -18,9 +18,9 @@ class SiteState(StrEnum):
 
 
 class Rebind(StrEnum):
-    """The progress of a rebind: Certroll writes bindings that already show the version once more.
+    """The progress of a rebind, in which Certroll writes bindings that already show the version once more.
 
-    Azure does not show whether a binding was written once more, so only the journal knows it.
+    Azure does not show whether a client wrote an unchanged binding once more, so the journal records the rebind.
     """
 
     NO = ""
@@ -30,7 +30,7 @@ class Rebind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
-    """The entry of the journal for one version in the bindings of one site."""
+    """The journal's record of one version of a vault certificate in the bindings of one site."""
 
     site: SiteRef
     version: str

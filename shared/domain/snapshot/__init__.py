@@ -1,1 +1,1 @@
-"""The snapshot from which Certroll makes a plan, and the facts that follow from a snapshot."""
+"""The snapshot (vault certificate, fleet and rollout) from which Certroll makes a plan, and facts about a snapshot."""

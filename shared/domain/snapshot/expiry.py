@@ -1,4 +1,4 @@
-"""Find the earliest end of the old certificates that a snapshot shows in use."""
+"""Find the earliest end of the old certificates that are in use in a snapshot."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -14,10 +14,10 @@ Places = frozenset[tuple[Webspace | None, SiteRef | None]]
 
 
 def expires_at(snapshot: Snapshot) -> datetime | None:
-    """Return the earliest end of the certificates that bindings show and Certroll will replace, None without any.
+    """Return the earliest end of the old certificates in bindings that Certroll will update, None without any.
 
-    A binding that will not get the current version does not count. Otherwise a forgotten binding would make every later
-    version urgent.
+    A binding that will not get the vault certificate's current version does not count. If bindings without an update
+    counted, a forgotten binding would make Certroll hurry with every later version.
     """
     reached = frozenset((copy.webspace, copy.site) for copy in snapshot.copies) | uploaded_to(snapshot)
     moving = (binding for binding in shown_bindings(snapshot) if _will_move(snapshot, binding, reached))
@@ -25,14 +25,14 @@ def expires_at(snapshot: Snapshot) -> datetime | None:
 
 
 def settings_expire_at(snapshot: Snapshot, sites: Collection[SiteRef]) -> datetime | None:
-    """Return the earliest end of the certificates that these apps name and will replace, None without any."""
+    """Return the earliest end of the old certificates that the settings of the given apps name, None without any."""
     named = (snapshot.settings_of(site) for site in sites)
     last_good = (named_stale(snapshot, settings)[:1] for settings in named if settings)
     return _first_end(snapshot, (thumbprint for thumbprints in last_good for thumbprint in thumbprints))
 
 
 def ends_within(snapshot: Snapshot, copy: WebspaceCertificate, margin: timedelta) -> bool:
-    """Return True if the certificate that the copy holds now ends within the margin."""
+    """Return True if the certificate in App Service ends within the margin."""
     return copy.not_after is not None and copy.not_after - snapshot.now < margin
 
 
@@ -43,7 +43,7 @@ def _first_end(snapshot: Snapshot, thumbprints: Iterable[Thumbprint | None]) -> 
 
 
 def _will_move(snapshot: Snapshot, binding: Binding, reached: Places) -> bool:
-    """Return True if the binding will get the current version, from a sync or an upload that reaches it."""
+    """Return True if the binding will get the current version, from an import or an upload that reaches its site."""
     current, webspace = snapshot.lineage.current, snapshot.webspace_of(binding)
     facts = current.facts if current else None
     return (

@@ -1,4 +1,4 @@
-"""Find the live certificates of a snapshot: an app can load them, bind them, or name them in its root list."""
+"""Find the certificates of a snapshot that an app can load, bind, or name in WEBSITE_LOAD_ROOT_CERTIFICATES."""
 
 from collections.abc import Iterable
 
@@ -9,30 +9,33 @@ from shared.domain.snapshot.snapshot import Snapshot
 
 
 def live_in(snapshot: Snapshot, webspace: Webspace | None) -> frozenset[Thumbprint]:
-    """Return the thumbprints that an app of the webspace can load or be bound to."""
+    """Return the thumbprints of the certificates that the sites of the webspace share."""
     copies = snapshot.fleet.certificates_in(webspace)
     return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
 
 
 def live_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
-    """Return the thumbprints that an app of this site or slot can load."""
+    """Return the thumbprints of the certificates that an app of this site or slot can load."""
     copies = snapshot.fleet.certificates_of(ref)
     return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
 
 
 def roots_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
-    """Return the thumbprints that the root list of this site or slot can name."""
+    """Return the thumbprints that WEBSITE_LOAD_ROOT_CERTIFICATES of this site or slot can name."""
     return frozenset(copy.thumbprint for copy in snapshot.fleet.roots_of(ref) if copy.thumbprint is not None)
 
 
 def private_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
-    """Return the thumbprints that host names of this site or slot can be bound to: those with a private key."""
+    """Return the thumbprints that bindings of this site or slot can show: those with a private key."""
     copies = (copy for copy in snapshot.fleet.certificates_of(ref) if not copy.ref.public)
     return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
 
 
 def live_for(snapshot: Snapshot, settings: SiteSettings, key: str) -> frozenset[Thumbprint]:
-    """Return the thumbprints that a setting of an app may name. A pin may also name the entries of the root list."""
+    """Return the thumbprints of the certificates that a setting of an app may name.
+
+    A setting that is no list may also name the entries of WEBSITE_LOAD_ROOT_CERTIFICATES.
+    """
     roots = roots_at(snapshot, settings.site)
     if is_root_list(key):
         return roots
@@ -41,7 +44,7 @@ def live_for(snapshot: Snapshot, settings: SiteSettings, key: str) -> frozenset[
 
 
 def absent_after(snapshot: Snapshot, settings: SiteSettings, edits: Iterable[SettingEdit]) -> frozenset[Thumbprint]:
-    """Return the thumbprints that the edits add to a setting, although the app cannot get them by that setting."""
+    """Return the thumbprints that the edits add to a setting, although that setting gives the app no certificate."""
     edits = tuple(edits)
     after = edited_settings(settings, [edit for edit in edits if is_root_list(edit.key)])
     adds = ((edit.key, edit.add) for edit in edits if edit.add is not None)

@@ -1,4 +1,4 @@
-"""The snapshot: a value from which Certroll makes a plan, and which projects the changes of the plan."""
+"""The snapshot, from which Certroll makes a plan, and which also shows the state after each change of the plan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,13 +22,13 @@ from shared.domain.targets import found_targets, names_of_site
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The input of a plan: one lineage, the observed fleet, and the progress of the current version."""
+    """The input of a plan: one vault certificate, the fleet, and the rollout of the current version."""
 
     lineage: Lineage
     fleet: Fleet
     rollout: Rollout
     held: frozenset[tuple[Webspace, Thumbprint]] | None = None
-    """The thumbprints that imported copies of the lineage held when Certroll observed it, by webspace.
+    """The thumbprints that the vault certificate's imported certificates had when Certroll read the fleet, by webspace.
 
     If a vault certificate was deleted and created again under its name, only these thumbprints show which bindings
     belong to it. Projections copy these thumbprints unchanged.
@@ -42,7 +42,7 @@ class Snapshot:
     """The entries of App Service Environments in the journal."""
 
     def __post_init__(self) -> None:
-        """Record the thumbprints in the copies and the sites that the tag names, unless the caller gave them."""
+        """Record the thumbprints of imported certificates and the sites in tags, unless the caller gave them."""
         if self.wanting_root is None:
             object.__setattr__(self, "wanting_root", self._named_by_tag())
         if self.held is None:
@@ -59,43 +59,46 @@ class Snapshot:
 
     @property
     def now(self) -> datetime:
-        """The time of the observation, which is the only clock of a plan."""
+        """The time at which Certroll read the fleet, which is the only clock of a plan."""
         return self.fleet.taken_at
 
     @property
     def copies(self) -> tuple[WebspaceCertificate, ...]:
-        """The webspace certificates that App Service imported from this lineage's vault certificate."""
+        """The certificates that App Service imported from the snapshot's vault certificate."""
         return tuple(copy for copy in self.fleet.certificates if copy.source == self.lineage.ref)
 
     @property
     def held_unknown(self) -> frozenset[tuple[Webspace, Thumbprint]]:
-        """The thumbprints in `held` that no version of the lineage has. Only this record has them after a sync."""
+        """The thumbprints in `held` that no version of the vault certificate has.
+
+        After a new import only the field `held` still knows the earlier thumbprints.
+        """
         known = {version.thumbprint for version in self.lineage.versions}
         return frozenset((webspace, thumbprint) for webspace, thumbprint in self.held or () if thumbprint not in known)
 
     def site(self, ref: SiteRef) -> Site | None:
-        """Return the observed site or slot."""
+        """Return the site or slot of the snapshot, None if Certroll did not see the site or slot."""
         return self.fleet.site(ref)
 
     def webspace_of(self, binding: Binding) -> Webspace | None:
-        """Return the webspace of a binding's site, None if Certroll did not see the site."""
+        """Return the webspace of a binding's site, None if Certroll did not see the site or its webspace."""
         site = self.site(binding.site)
         return None if site is None else site.webspace
 
     def settings_of(self, site: SiteRef) -> SiteSettings | None:
-        """Return the settings of a site or slot, None if Certroll did not read them."""
+        """Return the app settings of a site or slot, None if Certroll did not read the settings."""
         return self.fleet.settings_of(site)
 
     def settings_in(self, webspace: Webspace) -> tuple[SiteSettings, ...]:
-        """Return the settings of the sites and slots of a webspace, in a stable order."""
+        """Return the app settings of the sites and slots of a webspace, sorted by site."""
         found = ((self.site(settings.site), settings) for settings in self.fleet.settings)
         near = (settings for site, settings in found if site and site.webspace == webspace)
         return tuple(sorted(near, key=lambda settings: settings.site))
 
     def settings_near(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
-        """Return the settings of the sites and slots that can use the copy, in a stable order.
+        """Return the app settings of the sites and slots that can use the certificate, sorted by site.
 
-        A swap of slots exchanges settings between a site and its slots, and does not move certificates.
+        A swap of slots exchanges settings between a site and the site's slots, and does not move certificates.
         """
         if copy.site is None:
             return self.settings_in(copy.webspace)
@@ -104,7 +107,7 @@ class Snapshot:
         return tuple(sorted(near, key=lambda settings: settings.site))
 
     def settings_sharing(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
-        """Return the settings of other apps that may trust a public certificate by their root lists."""
+        """Return the settings of other apps that may trust a public certificate by WEBSITE_LOAD_ROOT_CERTIFICATES."""
         owner = self.site(copy.site) if copy.site is not None and copy.ref.public else None
         if owner is None or owner.environment is None:
             return ()
@@ -114,12 +117,12 @@ class Snapshot:
         )
 
     def uploads_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
-        """Return the uploads of the current version that a webspace shares."""
+        """Return the uploaded certificates of a webspace with the vault certificate's current version."""
         shared = self.fleet.certificates_in(webspace)
         return tuple(copy for copy in shared if copy.is_upload and self.lineage.is_current(copy.thumbprint))
 
     def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
-        """Return the bindings that show the thumbprint of the copy in the copy's webspace or site, in no order."""
+        """Return the bindings that show the certificate in the certificate's own webspace or site, in no order."""
         return tuple(
             binding
             for binding in self.fleet.bindings
@@ -130,11 +133,11 @@ class Snapshot:
         )
 
     def tag(self, ref: SiteRef, tag: Tag) -> str | None:
-        """Return the value of a tag of a site or slot. A slot's own tag wins over the tag of its site."""
+        """Return the value of a tag of a site or slot. For Certroll a slot's own tag wins over the site's tag."""
         return self.fleet.tag(ref, tag)
 
     def environment_record_of(self, environment: EnvironmentRef) -> EnvironmentRecord:
-        """Return the entry of an environment in the journal, or an empty record if there is no entry."""
+        """Return the journal's record of an App Service Environment, or an empty record if there is none."""
         return next(
             (record for record in self.environment_records if record.environment == environment),
             EnvironmentRecord(environment),
@@ -143,49 +146,52 @@ class Snapshot:
     # ---------------------------------------------------------------------------------------------- projections
 
     def with_root(self, added: RootCertificate) -> "Snapshot":
-        """Return the snapshot with one more root certificate."""
+        """Return the snapshot with one more root certificate in an App Service Environment."""
         return replace(self, fleet=replace(self.fleet, roots=(*self.fleet.roots, added)))
 
     def without_root(self, ref: RootRef) -> "Snapshot":
-        """Return the snapshot without that root certificate."""
+        """Return the snapshot without the given root certificate of an App Service Environment."""
         left = tuple([root for root in self.fleet.roots if root.ref != ref])
         return replace(self, fleet=replace(self.fleet, roots=left))
 
     def with_binding(self, updated: Binding) -> "Snapshot":
-        """Return the snapshot with this binding in place of the binding of its host name."""
+        """Return the snapshot with the given binding in place of the old binding of the host name."""
         name, site = updated.host_name, updated.site
         others = self.fleet.bindings
         bindings = tuple([updated if seen.host_name == name and seen.site == site else seen for seen in others])
         return replace(self, fleet=replace(self.fleet, bindings=bindings))
 
     def with_rebound(self, site: SiteRef, webspace: Webspace) -> "Snapshot":
-        """Return the snapshot after Certroll rebound the site. If the site had no record, it has a pending record."""
+        """Return the snapshot after Certroll wrote the site's unchanged bindings once more (a rebind).
+
+        If the site had no record in the rollout, this function adds a pending record.
+        """
         fresh = SiteRecord(site, self.rollout.version, webspace, SiteState.PENDING, self.now)
         bound = replace(self.rollout.record_of(site) or fresh, rebind=Rebind.DONE)
         others = tuple(record for record in self.rollout.records if record.site != site)
         return replace(self, rollout=replace(self.rollout, records=(*others, bound)))
 
     def with_settings(self, updated: SiteSettings) -> "Snapshot":
-        """Return the snapshot with these settings in place of those of the same app."""
+        """Return the snapshot with the given settings in place of the old settings of the app."""
         site = updated.site
         settings = tuple([updated if seen.site == site else seen for seen in self.fleet.settings])
         return replace(self, fleet=replace(self.fleet, settings=settings))
 
     def with_start_of(self, site: SiteRef, webspace: Webspace, version: CertificateVersion) -> "Snapshot":
-        """Return the snapshot after the app started with the version, which the app has not proven yet."""
+        """Return the snapshot after the app started with the version, which no probe has proven yet."""
         others = tuple(roll for roll in self.rollout.rolls if roll.site != site)
         started = RollRecord(site, version.version, webspace, RollState.OVERLAPPING, self.now)
         return replace(self, rollout=replace(self.rollout, rolls=(*others, started)))
 
     def with_certificate(self, added: WebspaceCertificate) -> "Snapshot":
-        """Return the snapshot with one more webspace certificate."""
+        """Return the snapshot with one more certificate in App Service."""
         return replace(self, fleet=replace(self.fleet, certificates=(*self.fleet.certificates, added)))
 
     def without_certificate(self, ref: CopyRef) -> "Snapshot":
-        """Return the snapshot without that webspace certificate."""
+        """Return the snapshot without the given certificate in App Service."""
         left = tuple([copy for copy in self.fleet.certificates if copy.ref != ref])
         return replace(self, fleet=replace(self.fleet, certificates=left))
 
     def with_certificates(self, change: Callable[[WebspaceCertificate], WebspaceCertificate]) -> "Snapshot":
-        """Return the snapshot with every webspace certificate changed by the function."""
+        """Return the snapshot with each certificate in App Service changed by the function."""
         return replace(self, fleet=replace(self.fleet, certificates=tuple(map(change, self.fleet.certificates))))

@@ -1,4 +1,4 @@
-"""Find the stale parts of a snapshot: bindings, settings and uploads with an older version of the lineage."""
+"""Find the bindings, settings and uploads of a snapshot that still have an older version of the vault certificate."""
 
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding
@@ -8,27 +8,27 @@ from shared.domain.snapshot.snapshot import Snapshot
 
 
 def is_stale(snapshot: Snapshot, binding: Binding) -> bool:
-    """Return True if the binding shows an older version of the lineage, or an earlier thumbprint of its copies.
+    """Return True if the binding still shows an older version of the vault certificate, or a thumbprint in `held`.
 
-    An ambiguous binding is not stale, because the binding may belong to another lineage.
+    An ambiguous binding (one that may belong to another vault certificate) does not count as stale.
     """
     return looks_stale(snapshot, binding) and not is_ambiguous(snapshot, binding)
 
 
 def looks_stale(snapshot: Snapshot, binding: Binding) -> bool:
-    """Return True if the thumbprint alone makes the binding stale."""
+    """Return True if the binding shows an older version, whether or not other vault certificates have it too."""
     lineage, thumbprint = snapshot.lineage, binding.thumbprint
     claimed = lineage.has_key_of(thumbprint) or lineage.version_of(thumbprint) is None
     return claimed and stale_in(snapshot, snapshot.webspace_of(binding), thumbprint)
 
 
 def is_ambiguous(snapshot: Snapshot, binding: Binding) -> bool:
-    """Return True if the binding may also belong to another vault certificate."""
+    """Return True if the binding's certificate may also belong to another vault certificate."""
     return contested_in(snapshot, snapshot.webspace_of(binding), binding.thumbprint)
 
 
 def stale_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
-    """Return True if the thumbprint belongs to an older version of the lineage, or to a copy in the webspace before."""
+    """Return True if the thumbprint belongs to an older version, or only to an earlier import in the webspace."""
     lineage = snapshot.lineage
     if lineage.is_stale(thumbprint):
         return lineage.has_key_of(thumbprint) or not _is_private(snapshot, webspace, thumbprint)
@@ -37,7 +37,7 @@ def stale_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbpri
 
 
 def _is_private(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
-    """Return True if a certificate of the webspace has the thumbprint and a private key."""
+    """Return True if a certificate in the webspace has the thumbprint and a private key."""
     return any(
         copy.thumbprint == thumbprint and copy.webspace == webspace and not copy.ref.public
         for copy in snapshot.fleet.certificates
@@ -45,9 +45,10 @@ def _is_private(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumb
 
 
 def contested_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
-    """Return True if a copy of another vault certificate has the thumbprint in the webspace.
+    """Return True if an import of another vault certificate has the thumbprint in the webspace.
 
-    If two vault certificates contain each other's versions, each would replace the bindings of the other.
+    If two vault certificates contain each other's versions, the rollout of each would replace the bindings of the
+    other.
     """
     return any(
         copy.thumbprint == thumbprint and copy.source not in (None, snapshot.lineage.ref)
@@ -56,7 +57,7 @@ def contested_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thum
 
 
 def shown_bindings(snapshot: Snapshot) -> tuple[Binding, ...]:
-    """Return the bindings that show the current version or a stale version of the lineage, in a stable order."""
+    """Return the bindings that show the current or an older version of the vault certificate, in a stable order."""
     shown = (
         binding
         for binding in snapshot.fleet.bindings
@@ -66,10 +67,10 @@ def shown_bindings(snapshot: Snapshot) -> tuple[Binding, ...]:
 
 
 def named_stale(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ...]:
-    """Return the stale thumbprints of the lineage that the settings name, with the last good thumbprint first.
+    """Return the thumbprints of older versions that the settings name, with the last good thumbprint first.
 
-    The last good thumbprint is the newest that the app's own answers have shown. Without such an answer it is the
-    newest of all.
+    The last good thumbprint is the newest thumbprint that the app's own answers to probes have shown. If the app's
+    answers have shown none of the thumbprints, the last good thumbprint is the newest thumbprint.
     """
     site, versions = snapshot.site(settings.site), snapshot.lineage.versions
     webspace = site.webspace if site else None
@@ -81,10 +82,10 @@ def named_stale(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint,
 
 
 def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ...]:
-    """Return the stale thumbprints that Certroll may replace in the settings, with the last good thumbprint first.
+    """Return the older thumbprints that Certroll may replace in the settings, with the last good thumbprint first.
 
-    Contested thumbprints are excluded, because they may belong to another vault certificate. If the app is admitted and
-    not written yet, Certroll replaces only the thumbprints in its record: the run that admitted the app saw the whole
+    The result excludes a thumbprint that may belong to another vault certificate. If Certroll decided to update the app
+    and has not written yet, only the thumbprints in the app's record count, because the run that decided saw the whole
     webspace.
     """
     site, record = snapshot.site(settings.site), snapshot.rollout.roll_of(settings.site)
@@ -98,10 +99,11 @@ def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ..
 
 
 def uploaded_to(snapshot: Snapshot) -> frozenset[tuple[Webspace, SiteRef | None]]:
-    """Return the places that have an older version as an upload, and no import of the vault certificate.
+    """Return the webspaces and sites with an older version as an upload, and without an import from the vault.
 
-    A place is a webspace, or a site that owns its certificates. An upload by people always counts. An upload by
-    Certroll counts only while a binding there shows the upload or an app there names it.
+    A site instead of a webspace stands for the certificates that the site itself owns. An upload by a person other than
+    Certroll counts even if no binding or app uses the upload. An upload by Certroll counts only while a binding, a
+    setting or an unreadable resource may use the upload.
     """
     imported = {(copy.webspace, copy.site) for copy in snapshot.copies}
     lineage, uploads = snapshot.lineage, (copy for copy in snapshot.fleet.certificates if copy.is_upload)
@@ -115,9 +117,10 @@ def uploaded_to(snapshot: Snapshot) -> frozenset[tuple[Webspace, SiteRef | None]
 
 
 def _is_used(snapshot: Snapshot, webspace: Webspace, thumbprint: Thumbprint | None) -> bool:
-    """Return True if anything may use the certificate.
+    """Return True if a binding, a setting or an unreadable resource of the webspace may use the certificate.
 
-    Resources that Certroll could not read, and apps that load every certificate, count as users.
+    A resource that Certroll could not read, or an app that loads every certificate, counts as a user of the
+    certificate.
     """
     fleet, apps = snapshot.fleet, snapshot.settings_in(webspace)
     bound = any(seen.thumbprint == thumbprint and snapshot.webspace_of(seen) == webspace for seen in fleet.bindings)
