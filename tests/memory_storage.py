@@ -79,7 +79,7 @@ class MemoryTables:
     def write(self, table: str, rows: Iterable[Entity]) -> None:
         """Insert or update rows of one partition, in batches of fifty.
 
-        Table storage writes the batches in order. Each batch writes all of its rows or fails.
+        The storage client writes the batches in order. Each batch writes all of its rows or fails.
         """
         remaining = iter(rows)
         while batch := list(islice(remaining, TRANSACTION)):

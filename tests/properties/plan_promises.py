@@ -46,13 +46,13 @@ def protects(step: Step) -> bool:
 
 
 def told_less(world: Snapshot, settings: SiteSettings) -> bool:
-    """Return True if an admitted app names more superseded thumbprints than the journal's record of the app."""
+    """Return True if an app that Certroll may update now names more superseded thumbprints than its record."""
     roll = world.rollout.roll_of(settings.site)
     return roll is not None and roll.state is RollState.STALE and not superseded(world, settings) <= {*roll.replaces}
 
 
 def is_under_way(world: Snapshot) -> bool:
-    """Return True if the first webspace is chosen, and no recorded app holds the version or is admitted."""
+    """Return True if a first webspace is recorded, and no recorded app stops the rollout or is about to be updated."""
     return world.rollout.first is not None and not any(roll.state in HOLDING for roll in world.rollout.rolls)
 
 
@@ -78,7 +78,7 @@ def second_plan_is_empty(case: Case) -> None:
 
 
 def everything_stale_is_renewed(case: Case) -> None:
-    """A plan without obstacles gives every stale binding and imported certificate the current version."""
+    """Certroll's plan without obstacles gives every stale binding and imported certificate the current version."""
     current = case.world.lineage.versions[0].thumbprint
     assert {copy.thumbprint for copy in case.after.fleet.certificates if copy.source == REF} == {current}
     for was, now in zip(case.world.fleet.bindings, case.after.fleet.bindings, strict=True):
@@ -86,12 +86,12 @@ def everything_stale_is_renewed(case: Case) -> None:
 
 
 def no_host_name_is_unbound_or_moved(case: Case) -> None:
-    """A plan keeps the site, the `ssl_state` and the IP address of every host name that has a TLS binding."""
+    """Certroll's plan keeps the site, the `ssl_state` and the IP address of every host name that has a TLS binding."""
     assert list(map(kept, case.after.fleet.bindings)) == list(map(kept, case.world.fleet.bindings))
 
 
 def only_stale_bindings_are_overwritten(case: Case) -> None:
-    """A plan overwrites a TLS binding only if the binding shows an old version, and only with the current version."""
+    """Certroll overwrites a TLS binding only if it shows an old version, and only with the current version."""
     current = case.world.lineage.current
     for was, now in zip(case.world.fleet.bindings, case.after.fleet.bindings, strict=True):
         if was != now:
@@ -101,14 +101,14 @@ def only_stale_bindings_are_overwritten(case: Case) -> None:
 
 
 def no_binding_is_taken_from_another(case: Case) -> None:
-    """A plan never overwrites a TLS binding whose certificate also belongs to another vault certificate."""
+    """Certroll's plan never overwrites a TLS binding whose certificate also belongs to another vault certificate."""
     for step in case.plan.steps:
         if isinstance(step.action, UpdateBinding):
             assert sources(case.world, step.action.binding) <= {REF, None}
 
 
 def nothing_is_written_that_is_not_live(case: Case) -> None:
-    """A plan writes a thumbprint to a site only if the webspace has that certificate at that step of the plan."""
+    """Certroll writes a thumbprint to a site only if the site's webspace has that certificate at that time."""
     for number, step in enumerate(case.plan.steps):
         before, after = case.on_the_way[number : number + 2]
         if step.action.site is not None:
@@ -117,7 +117,7 @@ def nothing_is_written_that_is_not_live(case: Case) -> None:
 
 
 def input_order_means_nothing(case: Case) -> None:
-    """The plan, its order and the admitted apps do not depend on the order in which Azure and Key Vault list things."""
+    """The plan and its order do not depend on the order in which Azure lists resources and Key Vault lists versions."""
     fleet, lineage, shuffle = case.world.fleet, case.world.lineage, case.dice
 
     def mixed(items: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -140,7 +140,7 @@ def input_order_means_nothing(case: Case) -> None:
 
 
 def nothing_opted_out_or_uncovered_is_touched(case: Case) -> None:
-    """A plan has no step for an opted-out site, and no binding of a host name that the new version does not cover."""
+    """Certroll changes no opted-out site, and no binding of a host name that the new version does not cover."""
     current = case.world.lineage.current
     for step in case.plan.steps:
         assert not opted_out(case.world, step.action.site)
@@ -149,13 +149,13 @@ def nothing_opted_out_or_uncovered_is_touched(case: Case) -> None:
 
 
 def opted_out_vault_certificate_is_left_alone(case: Case) -> None:
-    """A plan has no step for a vault certificate that carries `certroll: off`."""
+    """Certroll's plan has no step for a vault certificate that carries `certroll: off`."""
     off = replace(case.world, lineage=replace(case.world.lineage, tags=OFF))
     assert case.planned(off).steps == ()
 
 
 def observing_writes_nothing(case: Case) -> None:
-    """A plan in observe mode has no step, and reports each step that the plan would have in apply mode."""
+    """Certroll's plan in observe mode has no step, and reports each step that the plan would have in apply mode."""
     observed = case.planned(case.world, mode=Mode.OBSERVE)
     assert observed.steps == ()
     would_be = {skip.subject for skip in observed.skips if skip.reason is Reason.OBSERVE_ONLY}
@@ -181,12 +181,12 @@ def carriers(plan: Plan) -> set[object]:
 
 
 def new_version_goes_to_one_webspace(case: Case) -> None:
-    """A plan changes certificates or bindings in at most one webspace before the journal records the first webspace."""
+    """Certroll changes certificates or bindings in at most one webspace before it records the first webspace."""
     assert case.world.rollout.first is not None or len(carriers(case.plan)) <= 1
 
 
 def nothing_leaves_the_first_webspace_early(case: Case) -> None:
-    """A plan syncs and binds only in the first webspace while the result of the first webspace is pending."""
+    """Certroll's plan syncs and binds only in the first webspace while the result of the first webspace is pending."""
     first, records = case.world.rollout.first, case.world.rollout.records
     fresh = any(r.webspace == first and r.state is SiteState.PENDING and r.at == NOW for r in records)
     if fresh and case.intent.stage_soak:
@@ -194,7 +194,7 @@ def nothing_leaves_the_first_webspace_early(case: Case) -> None:
 
 
 def refused_newest_version_is_synced_nowhere(case: Case) -> None:
-    """A plan syncs no imported certificate while the newest version is refused, and reports the reason for each."""
+    """Certroll syncs no imported certificate while it refuses the newest version, and reports the reason for each."""
     if case.world.lineage.refusal is None:
         return
     assert not [step for step in case.plan.steps if isinstance(step.action, SyncCertificate)]
@@ -205,7 +205,7 @@ def refused_newest_version_is_synced_nowhere(case: Case) -> None:
 
 
 def nothing_is_synced_beside_a_blind_spot(case: Case) -> None:
-    """A plan syncs nothing in a webspace with an unreadable resource, unless the old certificate is about to end."""
+    """Certroll syncs nothing in a webspace with an unreadable resource, unless the old certificate is about to end."""
     hidden = {spot.webspace for spot in case.world.fleet.blind_spots if not spot.settings_only}
     for step in case.plan.steps:
         if isinstance(step.action, SyncCertificate):
@@ -223,10 +223,10 @@ def asked_again(world: Snapshot, binding: Binding) -> bool:
 
 
 def nothing_is_skipped_silently(case: Case) -> None:
-    """A plan has a step or a reason for every stale binding, and for every App Service certificate with an old version.
+    """Certroll plans a step or reports a reason for every binding and App Service certificate of an old version.
 
-    A plan also has a step or a reason for each rebind that the journal asks for, even if the plan sees no App Service
-    Environment.
+    Certroll also plans a step or reports a reason for each rebind that the journal asks for, even if no App Service
+    Environment is visible.
     """
     world, lineage = case.world, case.world.lineage
     if lineage.current is None or any(site.environment for site in world.fleet.sites):
@@ -274,7 +274,7 @@ def binding_again_changes_nothing_that_is_shown(case: Case) -> None:
 
 
 def nothing_is_uploaded_again_unasked(case: Case) -> None:
-    """A plan uploads a key again only if the tag asks for it, and only into webspaces that lack the chain."""
+    """Certroll's plan uploads a key again only if the tag asks for it, and only into webspaces that lack the chain."""
     for action in (step.action for step in case.plan.steps):
         if isinstance(action, UploadAgain):
             assert case.world.lineage.tags == AGAIN
@@ -284,7 +284,7 @@ def nothing_is_uploaded_again_unasked(case: Case) -> None:
 
 
 def no_early_upload_is_passed_over(case: Case) -> None:
-    """A plan has a step or a reason for every webspace whose servers may lack the certificate's chain."""
+    """Certroll's plan has a step or a reason for every webspace whose servers may lack the certificate's chain."""
     subjects = [step.subject for step in case.plan.steps] + [skip.subject for skip in case.plan.skips]
     for webspace in unchained(case.world):
         assert [text for text in subjects if text.startswith("certificate") and text.endswith(f" in {webspace}")]

@@ -89,7 +89,7 @@ class Case:
 
     @cached_property
     def told(self) -> tuple[RollRecord, ...]:
-        """The records by which Certroll admits apps after a new read of the fleet."""
+        """The records by which Certroll decides which apps it may update, after a new read of the fleet."""
         return roll_records(self.world, self.plan, self.intent, fresh=True)
 
     @cached_property
@@ -102,7 +102,7 @@ class Case:
 
     @property
     def dice(self) -> Random:
-        """A source of random numbers that starts with the same seed for each promise."""
+        """A source of random numbers that starts with the same seed for each tested promise."""
         return Random(self.seed)  # noqa: S311 - it shuffles
 
     def planned(self, world: Snapshot, **intent: object) -> Plan:

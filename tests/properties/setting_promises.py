@@ -1,4 +1,4 @@
-"""Check promises about every plan for app settings: what may change, in which order, and the restoring."""
+"""Check promises about every plan of changes to app settings: the values, the order and the restoring."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -42,10 +42,10 @@ def pairs(case: Case) -> Iterable[tuple[SiteSettings, SiteSettings]]:
 
 
 def no_app_is_forgotten(case: Case) -> None:
-    """A plan has a step or a reason for every app whose settings name an old version without the new one.
+    """Certroll's plan has a step or a reason for every app whose settings name an old version without the new one.
 
-    The check excludes an admitted app that names more old thumbprints than its record. Certroll reports a failed app in
-    the run of that app, so the check excludes the failed app too.
+    The check excludes an app that Certroll may update already and that names more old thumbprints than its record. The
+    check also excludes a failed app, because Certroll reports the failed app in another run.
     """
     told = {step.action.site for step in case.plan.steps} | {skip.site for skip in case.plan.skips}
     told |= {roll.site for roll in case.world.rollout.rolls if roll.state in {RollState.FAILED, RollState.RESTORED}}
@@ -54,7 +54,7 @@ def no_app_is_forgotten(case: Case) -> None:
 
 
 def no_app_is_restarted_twice(case: Case) -> None:
-    """A plan restarts an app at most once, even if several of the app's settings need a change."""
+    """Certroll's plan restarts an app at most once, even if several of the app's settings need a change."""
     assert len(restarted(case.plan)) == len(set(restarted(case.plan)))
 
 
@@ -78,7 +78,7 @@ def put_back(case: Case, site: SiteRef) -> set[tuple[str, Thumbprint | None]]:
 
 
 def what_belongs_to_others_stays_in_its_place(case: Case) -> None:
-    """A plan keeps the thumbprints of other certificates in app settings, and the order of those thumbprints.
+    """Certroll's plan keeps the thumbprints of other certificates in app settings, and the order of those thumbprints.
 
     A restoring may bring back what the failed settings update removed, even a thumbprint that the vault no longer
     knows.
@@ -145,7 +145,7 @@ def what_a_roll_replaces_is_there_to_go_back_to(case: Case) -> None:
 
 
 def an_app_that_opted_out_keeps_its_settings(case: Case) -> None:
-    """A plan neither changes nor restarts an opted-out app, and neither Certroll's own site nor its slots."""
+    """Certroll's plan neither changes nor restarts an opted-out app, and neither Certroll's own site nor its slots."""
     for was, now in pairs(case):
         if opted_out(case.world, was.site) or (was.site.name == case.intent.own_site):
             assert was == now
@@ -153,7 +153,7 @@ def an_app_that_opted_out_keeps_its_settings(case: Case) -> None:
 
 
 def no_setting_is_taken_from_another(case: Case) -> None:
-    """A plan removes no thumbprint from app settings if the thumbprint also belongs to another vault certificate."""
+    """Certroll removes no thumbprint from app settings if the thumbprint also belongs to another vault certificate."""
     for was, now in pairs(case):
         places = {site.webspace for site in case.world.fleet.sites if site.ref == was.site}
         copies = [copy for copy in case.world.fleet.certificates if copy.webspace in places]
@@ -163,7 +163,7 @@ def no_setting_is_taken_from_another(case: Case) -> None:
 
 
 def nothing_is_retired_unproven_or_unseen(case: Case) -> None:
-    """A plan retires an old version only in a fully readable webspace, from an app seen to use the new version."""
+    """Certroll removes an old version from a list only if the webspace is readable and the app uses the new version."""
     world, current = case.world, case.world.lineage.current
     hidden = {spot.webspace for spot in world.fleet.blind_spots}
     for action in (step.action for step in case.plan.steps):
@@ -180,12 +180,12 @@ def nothing_is_retired_unproven_or_unseen(case: Case) -> None:
 
 
 def one_app_goes_first(case: Case) -> None:
-    """A plan changes the settings of at most one app before the journal has a record of any app."""
+    """Certroll's plan changes the settings of at most one app before the journal has a record of any app."""
     assert case.world.rollout.rolls or len(turns(case.plan)) <= 1
 
 
 def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
-    """A plan changes no other app while the first app's answer is pending and its waiting time runs.
+    """Certroll's plan changes no other app while the first app's answer is pending and its waiting time runs.
 
     The check excludes snapshots in which a version is near its end.
     """
@@ -198,10 +198,10 @@ def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
 
 
 def slots_go_before_their_production_site(case: Case) -> None:
-    """A plan does not change a production site together with its running slot that lags, or while the slot waits.
+    """Certroll does not update a production site together with its outdated running slot, or while the slot waits.
 
-    The test checks the order of slots only while all recorded apps are validated. An admitted app need not wait for a
-    slot, and no site waits for a broken slot.
+    The test checks the order of slots only while all recorded apps are validated. An app that Certroll may update
+    already need not wait for its slot, and no site waits for a broken slot.
     """
     world, going = case.world, turns(case.plan)
     if not case.intent.slots_first or any(roll.state is not RollState.VALIDATED for roll in world.rollout.rolls):

@@ -141,7 +141,7 @@ def place_of(world: Snapshot, name: object) -> Webspace | None:
 
 
 def nothing_in_use_is_deleted(case: Case) -> None:
-    """A plan deletes no certificate that a binding or a setting uses, and none in a partly unreadable webspace."""
+    """Certroll deletes no certificate that a binding or a setting uses, and none in a partly unreadable webspace."""
     world = case.world
     for gone in deleted(case):
         assert gone.thumbprint in {OLD, OLDER}
@@ -159,7 +159,7 @@ def nothing_in_use_is_deleted(case: Case) -> None:
 
 
 def only_what_operators_gave_leave_for_is_deleted(case: Case) -> None:
-    """A plan deletes operators' uploads only on request, stays within the limit, and respects the grace period."""
+    """Certroll deletes operators' uploads only on request, stays within the limit, and respects the grace period."""
     world, intent, gone = case.world, case.intent, deleted(case)
     assert len(gone) <= intent.max_deletes
     assert intent.delete_superseded or all(c.ref.name.startswith("certroll-") and c.tags for c in gone)
@@ -175,7 +175,7 @@ def only_what_operators_gave_leave_for_is_deleted(case: Case) -> None:
 
 
 def nothing_is_deleted_that_was_not_proven_to_be_replaced(case: Case) -> None:
-    """A plan deletes an old certificate only if every use of the current version in its webspace is proven."""
+    """Certroll's plan deletes an old certificate only if every use of the current version in its webspace is proven."""
     world, records, rolls = case.world, case.world.rollout.records, case.world.rollout.rolls
     for gone in deleted(case):
         for bound in world.fleet.bindings:
@@ -196,7 +196,7 @@ PROMISES: tuple[Promise[Case], ...] = (
 @times(1.5)
 @given(tidy_worlds())
 def test_promises_about_deletions_are_kept(case: Case) -> None:
-    """Plans keep every promise about deletions, whatever certificates exist some time after a renewal."""
+    """Certroll's plans keep every promise about deletions, whatever certificates exist some time after a renewal."""
     keep(case, PROMISES)
 
 
@@ -262,7 +262,7 @@ BROKEN = [Broken(promise, case, replace(case, plans=plans)) for promise, case, p
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A promise fails for a planner that breaks the promise, and holds for the product's own planner."""
+    """The check of a promise fails for a planner that breaks the promise, and passes for Certroll's planner."""
     broken.is_noticed()
 
 

@@ -306,7 +306,7 @@ DOCTORED: tuple[tuple[Promise[Model], Callable[[], Model]], ...] = (
 
 @pytest.mark.parametrize(("promise", "doctored"), DOCTORED)
 def test_each_promise_can_fail(promise: Promise[Model], doctored: Callable[[], Model]) -> None:
-    """A promise fails for an end that breaks the promise, and holds for the product's own end."""
+    """The check of a promise fails for an end that breaks the promise, and passes for Certroll's own end."""
     Broken(promise, ended(STALE), doctored()).is_noticed()
 
 

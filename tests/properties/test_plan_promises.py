@@ -304,7 +304,7 @@ BROKEN = (
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A promise fails for a planner that breaks the promise, and holds for the product's own planner."""
+    """The check of a promise fails for a planner that breaks the promise, and passes for Certroll's planner."""
     broken.is_noticed()
 
 

@@ -238,14 +238,14 @@ seeds = st.integers(0, 99)
 @times(1.1)
 @given(st.builds(Case, any_worlds, st.sampled_from((APPLY, WIDE)), seeds))
 def test_promises_about_root_lists_are_kept(case: Case) -> None:
-    """Plans keep every promise about root lists, whatever the settings contain."""
+    """Certroll's plans keep every promise about root lists, whatever the settings contain."""
     keep(case, PROMISES)
 
 
 @times(1.1)
 @given(st.builds(Case, quiet_worlds(), st.just(WIDE), seeds))
 def test_promises_about_root_lists_are_kept_where_the_old_root_may_go(case: Case) -> None:
-    """Plans keep every promise about root lists while Certroll may delete the old root."""
+    """Certroll's plans keep every promise about root lists while Certroll may delete the old root."""
     keep(case, PROMISES)
 
 
@@ -321,7 +321,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A promise fails for a planner that breaks the promise, and holds for the product's own planner."""
+    """The check of a promise fails for a planner that breaks the promise, and passes for Certroll's planner."""
     broken.is_noticed()
 
 

@@ -84,7 +84,7 @@ def allowed(most: MaxUnavailable, apps: int) -> int:
 def too_many(apps: Fleet, down: Collection[SiteRef], most: MaxUnavailable) -> set[str]:
     """Return the App Service plans on which more running apps would be down than allowed.
 
-    An empty name means all plans together.
+    An empty name means all App Service plans together.
     """
     running = [app for app in apps if app.runs]
     places = {"": running, **{plan: [app for app in running if app.plan == plan] for plan in PLANS}}
@@ -268,7 +268,7 @@ BROKEN = (
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A promise fails for waves that break the promise, and holds for the product's own waves."""
+    """The check of a promise fails for waves that break the promise, and passes for Certroll's own waves."""
     broken.is_noticed()
 
 

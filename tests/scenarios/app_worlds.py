@@ -89,6 +89,6 @@ def owned(settings: dict[str, str]) -> dict[str, str]:
 
 
 def age(street: Street) -> Street:
-    """Return the fleet after some days, because a slow front end serves an older certificate that it must have."""
+    """Return the fleet after some days, so that a slow front end has an older certificate to serve."""
     street.world.clock.advance(AGE)
     return street

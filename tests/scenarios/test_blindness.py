@@ -30,7 +30,7 @@ def _subscription(world: World) -> str:
 
 
 def test_a_sweep_that_sees_no_subscription_fails_and_says_so(install: Install) -> None:
-    """The sweep of an identity without any role fails, and a finding names the role to grant."""
+    """Certroll's sweep of an identity without any role fails, and a finding names the role to grant."""
     world = small_world()
     installation = install(world)
     renew(world)

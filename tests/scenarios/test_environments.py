@@ -63,9 +63,9 @@ def test_an_internal_environment_is_looked_at_by_its_address(
 ) -> None:
     """Certroll proves sites of an internal environment at its inbound address, even without the network's DNS.
 
-    From outside of the environment's network Certroll can prove no site of the environment. The run of a site requests
-    the environment's address once. The other webspace gets the new version at once after a proof, and otherwise after
-    the waiting time.
+    From outside of the environment's network Certroll can prove no site of the environment. Certroll's run for one site
+    requests the environment's address once. The other webspace gets the new version at once after a proof, and
+    otherwise after the waiting time.
     """
     world = hosted(standing, uploaded=uploaded)
     installation = install(world, watched=standing == "resolved")

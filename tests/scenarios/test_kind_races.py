@@ -95,7 +95,7 @@ def looked(installation: Installation, during: timedelta = REDELIVERY) -> None:
 
 
 def swept(installation: Installation) -> None:
-    """Run the sweep, and deliver all messages that follow."""
+    """Run Certroll's sweep, and deliver all messages that follow."""
     installation.sweep()
     installation.deliver_all()
 
@@ -235,7 +235,7 @@ def test_a_site_that_may_not_be_written_does_not_stop_its_neighbours(install: In
     ],
 )
 def test_a_vault_that_does_not_answer_does_not_starve_the_others(install: Install, fault: Fault) -> None:
-    """The sweep serves the other vaults, names each vault that Certroll could not list, and fails at the end."""
+    """Certroll's sweep serves the other vaults, names each vault that Certroll could not list, and fails at the end."""
     world = served()
     build = Builder(world)
     build.add_vault("sick-kv")
@@ -547,7 +547,7 @@ def test_a_public_certificate_that_two_vaults_ask_for_stays(install: Install) ->
 
 
 def test_a_public_certificate_that_no_tag_asks_for_is_left_to_its_owner(install: Install) -> None:
-    """The sweep does not change a public certificate that an owner uploaded and no vault tag requests."""
+    """Certroll's sweep does not change a public certificate that an owner uploaded and no vault tag requests."""
     world = trusting({})
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))

@@ -17,8 +17,8 @@ HOURS = timedelta(hours=6)
 def test_host_name_that_may_be_another_certificates_stays_while_its_site_moves(install: Install) -> None:
     """Certroll moves only host names that surely belong to the certificate, and leaves an ambiguous one unchanged.
 
-    The run of a site cannot see certificates from other vault objects. The run of a site therefore follows the
-    journal's record from the run of the certificate.
+    Certroll's run for one site cannot see certificates from other vault objects. Certroll's run for one site therefore
+    follows the journal's record from the run for the certificate.
     """
     world = small_world(Knobs(sync_moves_bindings=False))
     build, vault = Builder(world), world.vaults[VAULT]

@@ -72,7 +72,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_on_the_way_back_leads_to_the_last_good_values(install: Install, crasher: Crasher, part: int) -> None:
-    """After a crash at any write while Certroll restores old settings, Certroll still restores the old settings."""
+    """If Certroll crashes at any write while it restores an app's old settings, the next runs finish the restoring."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         town, installation, _, died = roll_dying(install, crasher, write, refused=True)
         before = owned({LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -123,7 +123,7 @@ def test_a_lost_hold_is_found_again(install: Install) -> None:
 
 
 def test_an_overlap_without_a_record_that_fails_has_nothing_to_go_back_to(install: Install) -> None:
-    """Certroll reports a failing app whose owner wrote the new version by hand, and writes nothing."""
+    """Certroll only reports a failing app whose owner wrote the new version into the settings by hand."""
     town = street()
     app = town.linux_app("billing")
     installation = install(age(town).world)

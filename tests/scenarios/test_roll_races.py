@@ -85,7 +85,7 @@ def looks(town: Street) -> int:
 
 
 def test_an_app_that_may_not_be_written_is_tried_again_by_the_sweep_alone(install: Install) -> None:
-    """Certroll retries a locked app only for a sweep or an event, and updates the app once the lock is gone."""
+    """Certroll retries a locked app only for a sweep or an event, and updates its settings once the lock is gone."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("locked")
@@ -410,7 +410,7 @@ def test_a_version_that_is_withdrawn_while_it_fails_is_taken_back(
 
 
 def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: Install) -> None:
-    """If Azure's own sync imports a refused version, Certroll uploads the old version again that apps name."""
+    """If Azure's own sync imports a refused version, Certroll again uploads the old version that apps name."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -423,7 +423,7 @@ def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: In
 
 
 def test_every_app_of_a_certificate_that_was_made_again_is_rolled(install: Install) -> None:
-    """Certroll updates every app of a vault certificate that was deleted and created again under its name."""
+    """Certroll updates the settings of each app if a vault certificate was deleted and created again under its name."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("bbb")
@@ -525,7 +525,7 @@ def deliver_to_slow(town: Street, installation: Installation, say: Callable[[boo
 
 
 def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Install, crasher: Crasher) -> None:
-    """Certroll restores a failing app's old settings after a crash at its write and stale reads of its settings."""
+    """Certroll restores a failing app's old settings even after a crash at the update and stale answers of Azure."""
     town = street(Knobs(restart_seconds=200))
     app = town.linux_app("billing")
     installation = install(age(town).world)
@@ -547,7 +547,7 @@ def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Instal
 
 @pytest.mark.real_storage
 def test_an_app_that_is_deleted_while_it_is_judged_is_forgotten(install: Install) -> None:
-    """Certroll forgets an app that is deleted during its settings update, and updates the other apps."""
+    """Certroll forgets an app that is deleted during its settings update, and updates the settings of other apps."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("bbb")

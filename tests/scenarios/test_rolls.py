@@ -111,7 +111,7 @@ def test_an_uploaded_certificate_is_rolled_where_both_versions_are_there(install
 
 
 def test_the_sweep_finds_a_roll_behind_an_upload_without_any_event(install: Install) -> None:
-    """The sweep finds an app with an uploaded certificate by the thumbprints of the vault certificate's versions."""
+    """The sweep finds an app behind an uploaded certificate by the thumbprints of the vault certificate's versions."""
     town = street()
     plan = town.build.add_plan("hand", location="eastus")
     town.build.add_upload(town.world.vaults[VAULT].certificates[CLIENT].newest, plan)
@@ -128,7 +128,7 @@ def test_the_sweep_finds_a_roll_behind_an_upload_without_any_event(install: Inst
 
 
 def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
-    """If Azure's nightly sync brings the new version first, Certroll uploads the old one and updates the app."""
+    """If Azure's nightly sync brings the new version, Certroll uploads the old version and updates app settings."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -196,7 +196,7 @@ def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -
 
 @pytest.mark.real_storage
 def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install) -> None:
-    """If the partner server refuses the new version, Certroll restores old settings and updates no further app."""
+    """If the partner server refuses the new version, Certroll restores the old settings and changes no further app."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -220,7 +220,7 @@ def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install)
 
 
 def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -> None:
-    """After an operator releases a version that failed, Certroll updates every app to this version."""
+    """After an operator releases a version that failed, Certroll updates the settings of every app to this version."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -236,7 +236,7 @@ def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -
 
 
 def test_a_newer_version_ends_a_hold(install: Install) -> None:
-    """After one version failed, Certroll still updates apps from the last good version to a newer version."""
+    """After one version failed, Certroll still updates app settings from the last good version to a newer version."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -267,7 +267,7 @@ def test_a_probe_that_fails_twice_and_then_passes_is_not_rolled_back(install: In
 
 
 def test_an_app_that_was_broken_before_is_not_rolled_back_and_not_first(install: Install) -> None:
-    """Certroll updates an app that was broken before after other apps, and keeps the new version in that app."""
+    """If an app was already broken, Certroll updates its settings after other apps, and keeps the new version there."""
     town = street()
     town.linux_app("alpha").broken = True
     town.linux_app("beta")
@@ -280,7 +280,7 @@ def test_an_app_that_was_broken_before_is_not_rolled_back_and_not_first(install:
 
 
 def test_where_every_app_is_broken_before_the_roll_still_ends(install: Install) -> None:
-    """If every app was broken before, Certroll updates the apps one after the other, each after the waiting time."""
+    """If every app was already broken, Certroll updates app settings one app after the other, with waiting times."""
     town = street()
     town.linux_app("alpha").broken = True
     town.linux_app("beta").broken = True
@@ -294,7 +294,7 @@ def test_where_every_app_is_broken_before_the_roll_still_ends(install: Install) 
 
 
 def test_an_old_process_that_answers_for_long_is_no_failure(install: Install) -> None:
-    """Certroll calls an app proven when the new process answers alone, also if an old process answers for long.
+    """Certroll accepts an app's update when the new process answers alone, even if an old process answers for long.
 
     Linux may defer a restart by 40 minutes.
     """
@@ -343,7 +343,7 @@ def deny_secrets(town: Street) -> None:
 
 
 def test_slots_go_before_their_production_site(install: Install) -> None:
-    """Certroll updates the settings of a slot before those of its production site."""
+    """Certroll updates the settings of a slot before the settings of the slot's production site."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -356,7 +356,7 @@ def test_slots_go_before_their_production_site(install: Install) -> None:
 
 
 def test_one_app_goes_first(install: Install) -> None:
-    """Certroll updates a single app first, and the other apps only when the first app is proven."""
+    """Certroll updates the settings of one app first, and of other apps only after the first app's probe succeeds."""
     town = street()
     for name in ("a", "b", "c"):
         town.linux_app(name)
@@ -370,7 +370,7 @@ def test_one_app_goes_first(install: Install) -> None:
 
 
 def test_at_most_so_many_sites_of_a_plan_restart_at_a_time(install: Install) -> None:
-    """At most `max_restarts` apps of a plan restart at the same time during settings updates."""
+    """While Certroll updates settings, at most `max_restarts` apps of an App Service plan restart at the same time."""
     town = street()
     names = [f"app{number}" for number in range(4)]
     for name in names:
@@ -385,7 +385,7 @@ def test_at_most_so_many_sites_of_a_plan_restart_at_a_time(install: Install) -> 
 
 
 def test_an_app_without_a_probe_lets_the_others_go_after_the_soak(install: Install) -> None:
-    """If apps have no probe, Certroll updates the next app after the waiting time."""
+    """If apps have no probe, Certroll updates the settings of the next app after the waiting time."""
     town = street()
     town.linux_app("a", tags={})
     town.linux_app("b", tags={})
@@ -400,7 +400,7 @@ def test_an_app_without_a_probe_lets_the_others_go_after_the_soak(install: Insta
 
 
 def test_a_stopped_app_is_rolled_and_proven_when_it_runs(install: Install) -> None:
-    """Certroll updates a stopped app without starting it, and proves the update when the app's owner starts it."""
+    """Certroll updates a stopped app's settings without a start, and probes the app when its owner starts it."""
     town = street()
     site = town.build.add_site(
         "billing", town.linux, tags=PROBE, settings=owned({LIST: town.old, PIN: town.old}), state="Stopped"
@@ -450,7 +450,7 @@ def test_a_window_that_opens_after_the_end_is_said_at_once(install: Install) -> 
 
 
 def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None:
-    """After another writer has reversed a settings update twice, Certroll reports that and retries a day later."""
+    """After another writer reversed a settings update twice, Certroll reports a conflict and retries a day later."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)

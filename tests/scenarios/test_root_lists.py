@@ -85,7 +85,7 @@ def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install)
 
 
 def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:
-    """The sweep finds a new root by the root lists of apps, because no webspace contains the root."""
+    """Certroll's sweep finds a new root by the root lists of apps, because no webspace contains the root."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     new = town.renew()
@@ -96,7 +96,7 @@ def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:
 
 
 def test_slots_go_before_their_site_and_one_app_of_a_plan_at_a_time(install: Install) -> None:
-    """Certroll adds a root to one app's root list of a plan at a time, and to a slot's list before its site's."""
+    """Certroll updates the root list of one app per plan at a time, and of a slot before the slot's site."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     town.renew()
@@ -219,7 +219,7 @@ def test_a_setting_that_was_begun_goes_away_again(install: Install, before: dict
 
 
 def test_a_setting_that_others_take_away_is_fought_over(install: Install) -> None:
-    """If a template removes the root list twice, Certroll does not write it for a day and reports the conflict."""
+    """If a template removes the root list twice, Certroll reports the conflict and does not retry for a day."""
     town = hosted(**ASKED)
     town.app("billing", {})
     town.partner.move_to(None)
@@ -235,7 +235,7 @@ def test_a_setting_that_others_take_away_is_fought_over(install: Install) -> Non
 
 
 def test_the_sweep_finds_a_tag_without_any_event(install: Install) -> None:
-    """The sweep finds a root that only a tag requests."""
+    """Certroll's sweep finds a root that only a tag requests."""
     town = hosted(**ASKED)
     town.app("billing", {})
     town.partner.move_to(None)
@@ -640,7 +640,7 @@ def several(*names: str) -> Hosted:
 
 @pytest.mark.parametrize(("most", "expected"), [("1", 1), ("50%", 2), ("100%", 3)])
 def test_as_many_apps_of_an_environment_roll_as_may_be_down(install: Install, most: str, expected: int) -> None:
-    """After the first app Certroll updates as many apps at once as the setting `ase_max_unavailable` permits."""
+    """After the first app Certroll updates root lists of as many apps at once as `ase_max_unavailable` permits."""
     town = several("api", "billing", "orders", "users")
     installation = install(town.world, ase_max_unavailable=MaxUnavailable.parse(most))
     town.renew()
@@ -651,7 +651,7 @@ def test_as_many_apps_of_an_environment_roll_as_may_be_down(install: Install, mo
 
 
 def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) -> None:
-    """Certroll updates only one of two apps of a group (tag certroll-group) at a time, whatever the limit is."""
+    """Certroll updates root lists of only one of two apps in a group (tag certroll-group) at a time."""
     town = several("api", "billing")
     for name in ("api", "billing"):
         site = town.site(name)
@@ -664,7 +664,7 @@ def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) 
 
 
 def test_a_roll_waits_for_what_else_is_down_in_the_environment(install: Install) -> None:
-    """Certroll updates no app while as many apps of the environment are down as the settings permit."""
+    """Certroll updates no root list while as many apps of the environment are down as the settings permit."""
     town = several("billing")
     installation = install(town.world, ase_max_unavailable=MaxUnavailable.parse("1"))
     environment = EnvironmentRef.parse(town.ase.id)

@@ -167,7 +167,7 @@ def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
 def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
     install: Install, knobs: tuple[bool, bool]
 ) -> None:
-    """Certroll adds its root only once, even if Azure hides the root's certificate or thumbprint."""
+    """Certroll adds a root only once, even if Azure hides the root's certificate or thumbprint."""
     hosted = Hosted(apps=3, knobs=Knobs(roots_show_blob=knobs[0], roots_show_thumbprint=knobs[1]))
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -379,7 +379,7 @@ def test_a_root_that_was_there_is_told_though_the_telling_failed(
 def test_as_many_are_down_as_allowed_and_no_more(
     install: Install, caplog: pytest.LogCaptureFixture, most: str, in_all: int, front: int, back: int
 ) -> None:
-    """No more apps are down than permitted, in the environment and on each App Service plan.
+    """No more apps are down at once than `ase_max_unavailable` permits, in the environment and on each plan.
 
     Of the eleven running apps in the test six are on one plan and five are on the other.
     """
@@ -618,7 +618,7 @@ def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
 
 
 def test_people_may_say_that_they_did_it(install: Install) -> None:
-    """After an operator reports the restarts as done, Certroll stops no app."""
+    """After an operator reports the restarts for a root as done, Certroll stops no app for this root."""
     hosted = Hosted(apps=3)
     without = install(hosted.world)
     hosted.put_new()
@@ -805,7 +805,7 @@ def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, cra
 
 @pytest.mark.parametrize("standing", ["resolved", "by address"])
 def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(install: Install, standing: str) -> None:
-    """In an internal environment Certroll probes at the inbound address, and a failed app stops further restarts."""
+    """In an internal environment Certroll probes at the inbound address, and restarts no further apps on a failure."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments=standing)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -819,7 +819,7 @@ def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(inst
 
 @pytest.mark.parametrize("hidden", ["its address", "its probe"])
 def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Install, hidden: str) -> None:
-    """A failed app still stops further restarts after Certroll loses a right or the probe tag becomes invalid."""
+    """If Certroll can no longer probe a failed app (a lost right, a bad tag), it still restarts no further apps."""
     hosted = Hosted()
     hosted.world.knobs.turn(internal_environments="by address")
     installation = install(hosted.world, ase_max_unavailable=MaxUnavailable(1))
@@ -836,7 +836,7 @@ def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Inst
 
 
 def test_another_root_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """A restarted app that fails its probe stops further restarts even if another root arrived before the probe."""
+    """If a restarted app fails its probe, Certroll restarts no further apps, even if another root arrived before."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=MaxUnavailable(1))
     for app in hosted.apps.values():
@@ -859,7 +859,7 @@ def test_another_root_does_not_forget_what_an_app_answered(install: Install, cra
 def test_what_was_started_and_cannot_be_asked_any_more_is_not_well(
     install: Install, crasher: Crasher, hidden: str
 ) -> None:
-    """An app that passed its probe before the stop and cannot be probed afterwards stops further restarts."""
+    """If an app passed its probe before the stop and cannot be probed afterwards, Certroll restarts no further apps."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments="by address")
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -933,7 +933,7 @@ def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: I
 
 
 def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """After a crash at a start, a failing app stops further restarts and is not stopped again.
+    """If an app fails its probe after a crash at its start, Certroll restarts neither the other apps nor this app.
 
     When the failing app answers again, Certroll stops and starts the app once more, because no record proves the first
     restart.
@@ -1026,7 +1026,7 @@ def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install
 
 
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """After a crash, an app that fails its probe after the timer's start stops further restarts."""
+    """If an app fails its probe after a crash and a start by the timer, Certroll restarts no further apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
@@ -1042,7 +1042,7 @@ def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher:
 
 
 def test_one_bad_answer_before_the_stop_proves_nothing(install: Install) -> None:
-    """One failed probe before the stop does not mark an app as broken before."""
+    """A single failed probe before the stop does not make Certroll treat the app as already broken."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
@@ -1127,7 +1127,7 @@ def test_a_root_is_not_forgotten_while_the_app_was_away(install: Install) -> Non
 
 
 def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
-    """The sweep reports an existing root without any event, and an operator can then request the restarts."""
+    """Certroll's sweep reports an existing root without any event, and an operator can then request the restarts."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     swept(installation)
@@ -1139,7 +1139,7 @@ def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
 
 
 def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
-    """The sweep finds a root whose newest version has lost its tag and has no content type."""
+    """Certroll's sweep finds a root whose newest version has lost its tag and has no content type."""
     hosted = Hosted(apps=3, tags={})
     hosted.build.add_root_object("corp", hosted.old.root_leaf, form="der", tags=TAGS)
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -1329,7 +1329,7 @@ def kind_of(entry: Entry) -> str:
 
 
 def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: Install) -> None:
-    """The sweep reads App Service Environments only if a vault object has a root tag.
+    """Certroll's sweep reads App Service Environments only if a vault object has a root tag.
 
     If a vault object has a root tag, the sweep lists the environments of each subscription. The sweep also lists the
     roots, plans and sites of each environment that the tag names.

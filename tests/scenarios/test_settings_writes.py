@@ -185,7 +185,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.real_transport
 def test_faults_change_nothing_but_the_time(install: Install, fault: Callable[[], Fault]) -> None:
-    """Under each simulated fault Certroll still restarts the app once and proves it, and no call of the app fails."""
+    """Under each simulated fault Certroll still updates and restarts the app once, and no call of the app fails."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -305,7 +305,7 @@ def test_an_app_that_opted_out_is_left_alone_and_keeps_its_version(install: Inst
 
 
 def test_our_own_app_is_never_rolled(install: Install) -> None:
-    """Certroll never updates Certroll's own settings, because that would restart Certroll during its work."""
+    """Certroll never updates its own site's settings, because the write would restart Certroll during its work."""
     town = street()
     town.linux_app("certroll")
     installation = install(age(town).world, own_site="certroll", own_subscription=town.linux.subscription.lower())

@@ -62,7 +62,7 @@ def test_a_newer_version_ends_the_hold(install: Install) -> None:
 
 
 def test_what_is_served_late_after_all_releases_the_hold(install: Install) -> None:
-    """If a slow front end serves a failed version later, the sweep notices that and continues the rollout."""
+    """If a slow front end serves a failed version later, Certroll's sweep continues the rollout of the version."""
     world = small_world(Knobs(slow_front_end=900.0, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)

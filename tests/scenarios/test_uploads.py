@@ -240,7 +240,7 @@ def test_an_event_of_the_secret_behind_a_certificate_is_dropped(install: Install
 
 
 def test_a_secret_that_is_no_certificate_any_more_is_reported(install: Install) -> None:
-    """The sweep reports an imported certificate whose vault secret was overwritten by a text."""
+    """Certroll's sweep reports an imported certificate whose vault secret was overwritten by a text."""
     world = imported_secret()
     installation = install(world, watched=True)
     world.vaults[VAULT].set_secret("order-0d5f", "not a pfx", content_type="application/x-pkcs12")
