@@ -257,7 +257,7 @@ def named(
     odd_entries: int = 0,
     digests: Mapping[str, str] = NOTHING,
 ) -> SiteSettings:
-    """Return the certificates that an app's settings name: first the load list, then single thumbprints."""
+    """Return the thumbprints in an app's settings: first WEBSITE_LOAD_CERTIFICATES, then single thumbprints."""
     references = (
         *(SettingReference(LOAD_LIST, ReferenceKind.LOAD_LIST, thumbprint) for thumbprint in listed),
         *(SettingReference(key, ReferenceKind.PIN, thumbprint) for key, thumbprint in pins.items()),

@@ -519,7 +519,7 @@ def contested_worlds(draw: st.DrawFn) -> Snapshot:
 def old(world: Snapshot, binding: Binding) -> bool:
     """Return True if a TLS binding shows only versions older than the current version.
 
-    A thumbprint of a vault certificate that was deleted and created again counts as older.
+    A thumbprint from before the vault certificate was deleted and created again counts as older.
     """
     current = world.lineage.current
     if current is None or binding.ssl_state is SslState.DISABLED:
@@ -567,7 +567,7 @@ def family(world: Snapshot, ref: SiteRef) -> frozenset[Thumbprint | None]:
 def superseded(world: Snapshot, settings: SiteSettings) -> set[Thumbprint]:
     """Return the thumbprints of an app's settings that are older than the current version.
 
-    A thumbprint of a vault certificate that was deleted and created again counts as older.
+    A thumbprint from before the vault certificate was deleted and created again counts as older.
     """
     current, versions = world.lineage.current, world.lineage.versions
     if current is None:
@@ -583,7 +583,7 @@ def superseded(world: Snapshot, settings: SiteSettings) -> set[Thumbprint]:
 def lags(world: Snapshot, settings: SiteSettings) -> bool:
     """Return True if a setting names only an old version by thumbprint, or a list lacks the current version.
 
-    An app whose load list is `*` does not lag because of its list.
+    An app whose WEBSITE_LOAD_CERTIFICATES is `*` does not lag because of its list.
     """
     stale, current = superseded(world, settings), world.lineage.current
     pinned = any(pin.thumbprint in stale for pin in settings.pins)

@@ -36,7 +36,7 @@ def shown(world: Snapshot, ref: SiteRef) -> set[tuple[object, Thumbprint | None]
 
 
 def kept(binding: Binding) -> tuple[object, ...]:
-    """Return the parts of a TLS binding that no plan may change."""
+    """Return the parts of a TLS binding that Certroll must keep."""
     return binding.site, binding.host_name, binding.ssl_state, binding.virtual_ip, binding.thumbprint is None
 
 
@@ -163,13 +163,13 @@ def observing_writes_nothing(case: Case) -> None:
 
 
 def failure_of_a_site_holds_the_version(case: Case) -> None:
-    """After a site served another certificate, a plan only uploads old versions and restores last good settings."""
+    """After a site served another certificate, Certroll only uploads old versions and restores last good settings."""
     failed = any(record.state is SiteState.FAILED for record in case.world.rollout.records)
     assert not failed or all(map(protects, case.plan.steps))
 
 
 def failure_of_an_app_holds_the_version(case: Case) -> None:
-    """After an app failed with a new version, a plan only uploads old versions and restores last good settings."""
+    """After an app failed with a new version, Certroll only uploads old versions and restores last good settings."""
     held = any(roll.state in HOLDING and not roll.retiring for roll in case.world.rollout.rolls)
     assert not held or all(map(protects, case.plan.steps))
 

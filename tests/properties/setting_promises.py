@@ -113,7 +113,7 @@ def ended(world: Snapshot) -> set[Thumbprint]:
 
 
 def a_live_old_version_stays_listed(case: Case) -> None:
-    """A settings update keeps an old uploaded version in the load list, by preference a proven version.
+    """A settings update keeps an old upload in WEBSITE_LOAD_CERTIFICATES, by preference a proven version.
 
     All expired uploads may leave the list if another live superseded version stays in the list. An expired certificate
     would be useless to an app that goes back to it.
@@ -200,8 +200,8 @@ def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
 def slots_go_before_their_production_site(case: Case) -> None:
     """Certroll does not update a production site together with its outdated running slot, or while the slot waits.
 
-    The test checks the order of slots only while all recorded apps are validated. An app that Certroll may update
-    already need not wait for its slot, and no site waits for a broken slot.
+    The test checks the order of slots only while the recorded apps have proven the version. An app that Certroll may
+    update already need not wait for its slot, and no site waits for a broken slot.
     """
     world, going = case.world, turns(case.plan)
     if not case.intent.slots_first or any(roll.state is not RollState.VALIDATED for roll in world.rollout.rolls):

@@ -69,7 +69,7 @@ def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) ->
 
 @given(lists, load_lists.filter(lambda value: OLD in value.upper()), st.booleans())
 def test_roll_of_a_list_is_taken_back(key: str, value: str, overlap: bool) -> None:  # noqa: FBT001 - drawn, not chosen
-    """An update of a load list and its inverse restore the original thumbprints, with and without an overlap."""
+    """An update of WEBSITE_LOAD_CERTIFICATES and its inverse restore the original thumbprints."""
     roll = SettingEdit(key, NEW, () if overlap else (OLD,), OLD)
     (taken_back,) = inverse(roll)
     back = edited(key, edited(key, value, roll), taken_back)

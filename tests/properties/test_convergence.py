@@ -240,7 +240,7 @@ def an_app_restarts_again_only_where_others_undid_it(model: Model) -> None:
 
 
 def what_failed_names_what_it_named_before(model: Model) -> None:
-    """After Certroll restored an app's settings, they name no new thumbprint, if the old certificates are live."""
+    """If Certroll restored an app's settings, no setting names a new thumbprint while the old certificates are live."""
     for found in model.rolls:
         now, was = model.world.settings_of(found.site), model.settings_at_first(found.site)
         assert now is not None

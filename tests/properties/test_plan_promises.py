@@ -92,7 +92,7 @@ def rolled(*edits: SettingEdit, app: str = "shop", slot: str | None = None) -> R
 
 
 def retired(*edits: SettingEdit) -> RetireThumbprint:
-    """Return the action that removes the old version from the load list of an app that lists both versions."""
+    """Return the action that removes the old version from WEBSITE_LOAD_CERTIFICATES, which lists both versions."""
     edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
     return RetireThumbprint(named(OLD, NEW), edits or (edit,), WEST)
 

@@ -87,7 +87,7 @@ states = st.sampled_from([None, None, RollState.VALIDATED, RollState.STALE, Roll
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Snapshot:
-    """Return a snapshot of up to four apps on two plans, with random root lists, public certificates and records."""
+    """Return a snapshot of up to four apps on two plans, with random settings, public certificates and records."""
     refs = [site_ref(*names) for names in draw(some_refs)]
     sites = tuple(replace(draw(made_sites), ref=ref) for ref in refs)
     settings = tuple(replace(read_settings(app_settings(draw(made_settings))), site=ref) for ref in refs)
@@ -111,7 +111,7 @@ def public(ref: SiteRef, thumbprint: str) -> WebspaceCertificate:
 
 
 def supports(app: Site | None) -> bool:
-    """Return True if a site is a Windows code app in an environment, where App Service reads root lists."""
+    """Return True if a site is a Windows code app in an environment, where WEBSITE_LOAD_ROOT_CERTIFICATES works."""
     return app is not None and app.environment is not None and app.windows_code
 
 
@@ -160,7 +160,7 @@ def second_plan_has_nothing_to_do(case: Case) -> None:
 
 
 def root_list_names_only_what_its_plan_has(case: Case) -> None:
-    """Certroll adds only public certificates of an app's App Service plan to a root list that App Service reads."""
+    """Certroll adds only certificates that the plan has to a WEBSITE_LOAD_ROOT_CERTIFICATES that works."""
     for change in changes(case.plan):
         edits = [edit for edit in change.edits if is_root_list(edit.key)]
         assert not edits or supports(case.world.site(change.settings.site))
@@ -173,7 +173,7 @@ def uploads(plan: Plan) -> list[UploadPublicCertificate]:
 
 
 def only_what_is_a_root_comes_into_a_root_list(case: Case) -> None:
-    """Certroll adds a version to root lists, or uploads it for root lists, only if it is a certificate authority."""
+    """Certroll adds only certificate authorities to WEBSITE_LOAD_ROOT_CERTIFICATES, and uploads no others for it."""
     current = case.world.lineage.current
     rolled = [change for change in changes(case.plan) if isinstance(change, RollAppSettings)]
     added = [edit for roll in rolled for edit in roll.edits if is_root_list(edit.key)]
@@ -213,7 +213,7 @@ def order_of_apps_means_nothing(case: Case) -> None:
 
 
 def what_is_asked_for_is_done_or_told(case: Case) -> None:
-    """Each app that the tag names has the root in its root list, or Certroll's plan has a step or a reason for it."""
+    """Each app that the tag names trusts the root by its settings, or Certroll's plan has a step or a reason."""
     told = {skip.site for skip in case.plan.skips} | {change.settings.site for change in changes(case.plan)}
     rolls = case.world.rollout.rolls
     under_way = {roll.site for roll in rolls if roll.state in {RollState.STALE, RollState.FAILED}}
@@ -238,14 +238,14 @@ seeds = st.integers(0, 99)
 @times(1.1)
 @given(st.builds(Case, any_worlds, st.sampled_from((APPLY, WIDE)), seeds))
 def test_promises_about_root_lists_are_kept(case: Case) -> None:
-    """Certroll's plans keep every promise about root lists, whatever the settings contain."""
+    """Certroll's plans keep every promise about WEBSITE_LOAD_ROOT_CERTIFICATES, whatever the settings contain."""
     keep(case, PROMISES)
 
 
 @times(1.1)
 @given(st.builds(Case, quiet_worlds(), st.just(WIDE), seeds))
 def test_promises_about_root_lists_are_kept_where_the_old_root_may_go(case: Case) -> None:
-    """Certroll's plans keep every promise about root lists while Certroll may delete the old root."""
+    """Certroll's plans keep every promise about root certificates while Certroll may delete the old root."""
     keep(case, PROMISES)
 
 
@@ -271,7 +271,7 @@ def with_root(*listed: str, newest: CertificateVersion = ROOT, tags: Tags = (), 
 
 
 def write(world: Snapshot, number: int = 0) -> RollAppSettings:
-    """Return the action that adds the new root next to the old root in an app's root list."""
+    """Return the action that adds the new root next to the old root in WEBSITE_LOAD_ROOT_CERTIFICATES."""
     return RollAppSettings(world.fleet.settings[number], (SettingEdit(ROOT_LIST, NEW, (), OLD),), WEST)
 
 
@@ -326,5 +326,5 @@ def test_each_promise_can_fail(broken: Broken[Case]) -> None:
 
 
 def test_no_promise_is_left_out() -> None:
-    """For each promise about root lists a test has a planner that breaks the promise."""
+    """For each promise about WEBSITE_LOAD_ROOT_CERTIFICATES a test has a planner that breaks the promise."""
     assert {promise for promise, *_ in DOCTORED} == {*PROMISES}

@@ -45,7 +45,7 @@ class Street:
         return self.build.add_app(site, self.partner, setting=setting)  # type: ignore[arg-type]
 
     def linux_app(self, name: str, **how: object) -> App:
-        """Return a Linux app that names the old version in its load list and in the path of a certificate file."""
+        """Return a Linux app that names the old version in WEBSITE_LOAD_CERTIFICATES and in a certificate's path."""
         settings = {LIST: self.old, PATH: f"/var/ssl/private/{self.old}.p12"}
         return self.app(name, settings, setting=PATH, **how)
 

@@ -35,7 +35,7 @@ class Hosted:
     old: str
 
     def app(self, name: str, settings: dict[str, str] | None = None, plan: Plan | None = None, **how: object) -> Site:
-        """Return the site of a new app that calls the partner server; by default its root list names the old root."""
+        """Return the site of a new app that calls the partner server; by default the app trusts the old root."""
         how.setdefault("tags", PROBE)
         settings = {ROOTS: self.old} if settings is None else settings
         site = self.build.add_site(name, plan or self.plan, settings=owned(settings), **how)  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def names(world: World) -> set[str]:
 
 
 def unlist(world: World, thumbprint: str) -> None:
-    """Remove a thumbprint from the load list, as the owner of the app does."""
+    """Remove a thumbprint from WEBSITE_LOAD_CERTIFICATES, as the owner of the app does."""
     site = next(site for site in world.web.sites.values() if site.name == "orders")
 
     def edit(values: dict[str, str]) -> dict[str, str]:

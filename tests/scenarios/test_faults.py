@@ -83,7 +83,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: str) -> None:
-    """The renewal ends in the same state for each behaviour of Azure that its documentation leaves open."""
+    """The renewal ends in the same state for each simulated variant of Azure's undocumented behaviour."""
     installation, world, new, before = _roll_out(install, small_world(KNOBS[name]))
     assert shown(world) == after_renewal(before, new)
     assert installation.errors == []

@@ -152,7 +152,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: 
 @pytest.mark.parametrize("knobs", KNOBS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, kind: str, knobs: str) -> None:
-    """The renewal ends in the same state for each behaviour of Azure that its documentation leaves open."""
+    """The renewal ends in the same state for each simulated variant of Azure's undocumented behaviour."""
     world = world_of(kind, KNOBS[knobs])
     installation = install(world, watched=True)
     new = renewed(installation)

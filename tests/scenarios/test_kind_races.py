@@ -70,7 +70,10 @@ def flex(*, imported: bool = False, loaded: bool = False, **tags: str) -> World:
 
 
 def signer(*, slot: bool = False) -> World:
-    """Return a site whose public certificate a vault tag requests; with `slot` the settings of a slot load it."""
+    """Return a site whose public certificate a vault tag requests.
+
+    If `slot` is True, the settings of a slot load the public certificate.
+    """
     world = World(Clock())
     build = Builder(world)
     tags = {"certroll-public-to": "orders, orders/staging" if slot else "orders"}

@@ -614,7 +614,7 @@ def test_odd_vault_is_not_known(install: Install, monkeypatch: pytest.MonkeyPatc
 
 
 def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> None:
-    """Certroll reports access by roles as unknown, because Azure documents purchases only for access policies."""
+    """Certroll reports vault access by roles as unknown, because Azure documents purchases only for access policies."""
     world = World(Clock())
     vault = Builder(world).add_vault()
     vault.assign(REGISTRATION, SECRETS_OFFICER)

@@ -395,7 +395,7 @@ def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install,
 
 
 def test_environments_with_two_webspaces_are_mended_one_after_the_other(install: Install) -> None:
-    """Certroll uploads again to the second webspace when host names of the first webspace serve the certificate."""
+    """Certroll repeats the upload in the second webspace once the first webspace serves the certificate."""
     corp = Corp(tags=ON)
     (hosting,) = corp.world.web.environments.values()
     apart = corp.build.add_plan("apart", webspace="apartwebspace", environment=hosting)

@@ -489,7 +489,7 @@ def _large_fleet(sites: int, hosts: int) -> Snapshot:
 
 
 def _settings(site: SiteRef, named: Thumbprint) -> SiteSettings:
-    """Return the settings of an app with a load list, a setting of one thumbprint and thirty other settings."""
+    """Return app settings: WEBSITE_LOAD_CERTIFICATES, a setting of one thumbprint and thirty other settings."""
     others = {f"SETTING_{number}": "x" for number in range(30)}
     values = {**others, "WEBSITE_LOAD_CERTIFICATES": named, "CLIENT_PIN": named}
     return read_settings(AppSettings(site, values, values))

@@ -44,8 +44,8 @@ def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> 
     affected site twice, and the parent of a slot once for its opt-out. Certroll reads each binding before an overwrite
     and each imported certificate before its sync. The final check reads each certificate once, and each site whose
     binding was overwritten. Each inspection of the fleet reads the settings of each site and slot once. In the test
-    Certroll inspects the fleet once for each of the two webspaces and a last time at the end. Certroll's run
-    for one site reads no app settings.
+    Certroll inspects the fleet once for each of the two webspaces and a last time at the end. The fleet of this test
+    has no app that names a certificate in its settings.
     """
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world)

@@ -85,7 +85,7 @@ def looks(town: Street) -> int:
 
 
 def test_an_app_that_may_not_be_written_is_tried_again_by_the_sweep_alone(install: Install) -> None:
-    """Certroll retries a locked app only for a sweep or an event, and updates its settings once the lock is gone."""
+    """Certroll retries a locked app only in a sweep or after an event, and updates it once the lock is gone."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("locked")
@@ -243,7 +243,7 @@ def test_a_shrunken_read_at_a_late_way_back_is_not_written(install: Install) -> 
 
 
 def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None:
-    """When Certroll restores old settings, a thumbprint that another person's setting names stays in the load list."""
+    """When Certroll restores old settings, a thumbprint that another setting names stays loaded."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)

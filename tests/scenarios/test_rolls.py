@@ -144,7 +144,7 @@ def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
 
 
 def test_a_list_that_azure_rewrites_itself_ends_well(install: Install) -> None:
-    """If Azure replaces the thumbprint in load lists, Certroll updates the other settings and the app works."""
+    """If Azure replaces the thumbprint in WEBSITE_LOAD_CERTIFICATES, Certroll updates the other settings."""
     town = street(Knobs(import_rewrites_load_list=True))
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -474,7 +474,7 @@ def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None
 
 
 def test_an_app_that_loads_everything_is_only_restarted_where_it_asks_for_it(install: Install) -> None:
-    """Certroll restarts an app with the load list `*` only if the app has the tag `certroll-restart`."""
+    """Certroll restarts an app with WEBSITE_LOAD_CERTIFICATES=* only if the app has the tag `certroll-restart`."""
     town = street()
     town.app("asks", {LIST: "*"}, subject=SUBJECT, tags=PROBE | {"certroll-restart": "on"})
     town.app("waits", {LIST: "*"}, subject=SUBJECT)

@@ -51,7 +51,7 @@ def tell(installation: Installation) -> None:
 
 
 def deliver_to_picky(town: Hosted, installation: Installation, name: str, root: str) -> None:
-    """Deliver everything, while the named app fails whenever its root list names the root."""
+    """Deliver everything, while the named app fails whenever WEBSITE_LOAD_ROOT_CERTIFICATES names the root."""
     app, until = town.world.apps.of(town.site(name)), installation.clock.now() + HOURS
     assert app is not None
     while (message := installation.queue.take(until)) is not None:
@@ -65,7 +65,7 @@ def deliver_to_picky(town: Hosted, installation: Installation, name: str, root: 
 
 
 def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install) -> None:
-    """Every root list names the old and the new root after one restart of each app, and no call fails."""
+    """WEBSITE_LOAD_ROOT_CERTIFICATES of each app names both roots after one restart, and no call fails."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     fresh = Authority("Corp 2")
@@ -85,7 +85,7 @@ def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install)
 
 
 def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:
-    """Certroll's sweep finds a new root by the root lists of apps, because no webspace contains the root."""
+    """Without any event Certroll's sweep finds a new root by the setting WEBSITE_LOAD_ROOT_CERTIFICATES of apps."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     new = town.renew()
@@ -96,7 +96,7 @@ def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:
 
 
 def test_slots_go_before_their_site_and_one_app_of_a_plan_at_a_time(install: Install) -> None:
-    """Certroll updates the root list of one app per plan at a time, and of a slot before the slot's site."""
+    """Certroll updates WEBSITE_LOAD_ROOT_CERTIFICATES in one app per plan at a time, and in a slot before its site."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     town.renew()
@@ -123,7 +123,7 @@ def test_the_next_roll_takes_the_root_before_the_last_one_out(install: Install) 
 
 
 def test_an_old_root_is_retired_where_asked_for(install: Install) -> None:
-    """With the tag `certroll-retire` Certroll removes the old root from root lists once the new root is proven."""
+    """With the tag `certroll-retire` Certroll removes the old root from settings once the new root works."""
     town = hosted()
     town.app("billing", tags={**PROBE, "certroll-retire": "on"})
     town.upload("billing")
@@ -141,7 +141,7 @@ def test_an_old_root_is_retired_where_asked_for(install: Install) -> None:
 
 
 def test_an_app_that_names_it_in_both_lists_is_written_once(install: Install) -> None:
-    """Certroll changes an app's load list, root list and single-thumbprint setting in one write."""
+    """Certroll changes WEBSITE_LOAD_CERTIFICATES, WEBSITE_LOAD_ROOT_CERTIFICATES and PINNED_ROOT in one write."""
     town = hosted(**{"certroll-public-to": "billing"})
     town.app("billing", {ROOTS: town.old, LIST: f"{town.old},{STRANGER}", "PINNED_ROOT": town.old})
     town.upload("billing")
@@ -183,7 +183,7 @@ def test_an_app_that_fails_with_the_new_root_is_taken_back(install: Install) -> 
     ids=["no setting", "an empty one", "another's root", "something odd"],
 )
 def test_a_tagged_app_gets_the_setting(install: Install, before: dict[str, str], after: dict[str, str]) -> None:
-    """Certroll uploads the root to a tagged app, then adds the root to the app's root list, with one restart."""
+    """Certroll uploads the root to a tagged app, then adds it to WEBSITE_LOAD_ROOT_CERTIFICATES, with one restart."""
     town = hosted(**ASKED)
     town.app("billing", before)
     town.partner.move_to(None)
@@ -203,7 +203,7 @@ def test_a_tagged_app_gets_the_setting(install: Install, before: dict[str, str],
 
 @pytest.mark.parametrize("before", [{}, {ROOTS: ""}, {ROOTS: STRANGER}], ids=["none", "an empty one", "another's"])
 def test_a_setting_that_was_begun_goes_away_again(install: Install, before: dict[str, str]) -> None:
-    """If a tagged app fails with its new root list, Certroll restores the settings and leaves no empty setting."""
+    """If a tagged app fails with the new root, Certroll restores the app's old WEBSITE_LOAD_ROOT_CERTIFICATES."""
     town = hosted(**ASKED)
     town.app("billing", before)
     town.partner.move_to(None)
@@ -219,7 +219,7 @@ def test_a_setting_that_was_begun_goes_away_again(install: Install, before: dict
 
 
 def test_a_setting_that_others_take_away_is_fought_over(install: Install) -> None:
-    """If a template removes the root list twice, Certroll reports the conflict and does not retry for a day."""
+    """If a template removes WEBSITE_LOAD_ROOT_CERTIFICATES twice, Certroll reports a conflict and waits for a day."""
     town = hosted(**ASKED)
     town.app("billing", {})
     town.partner.move_to(None)
@@ -261,7 +261,7 @@ def test_slots_and_groups_are_named_in_the_tag(install: Install) -> None:
 
 
 def test_an_ambiguous_name_is_not_guessed_by_the_apps_own_run(install: Install) -> None:
-    """Certroll adds no root list to an app whose name in the vault tag is ambiguous."""
+    """Certroll adds no WEBSITE_LOAD_ROOT_CERTIFICATES to an app whose name in the vault tag is ambiguous."""
     tags = {"certroll-root-on": "billing"}
     town = hosted(**tags)
     group = town.build.add_group("elsewhere")
@@ -298,7 +298,7 @@ def test_what_a_sibling_has_is_not_uploaded_again(install: Install) -> None:
 
 
 def test_a_certificate_that_went_meanwhile_is_not_named(install: Install) -> None:
-    """If an operator deletes the new root before the write, the root list is unchanged until the root is back."""
+    """If an operator deletes the new root before the write, Certroll writes no setting until the root is back."""
     town = hosted()
     town.app("billing")
     town.upload("billing")
@@ -333,7 +333,7 @@ def test_an_app_that_is_out_gets_no_certificate_for_the_others(install: Install)
 
 
 def test_a_superseded_root_stays_while_any_list_of_the_plan_names_it(install: Install) -> None:
-    """Certroll deletes an old root only after its grace period, when no root list of the plan names the root."""
+    """Certroll deletes an old root only after its grace period, when no app's setting on the plan names the root."""
     town = hosted()
     for name in ("billing", "orders"):
         town.app(name, tags={**PROBE, "certroll-retire": "on"} if name == "billing" else PROBE)
@@ -381,7 +381,7 @@ def test_what_cannot_be_seen_of_a_plan_keeps_the_root(install: Install) -> None:
 
 
 def test_a_list_that_does_nothing_holds_up_no_other(install: Install) -> None:
-    """Certroll updates a Linux app's load list and leaves its root list unchanged, which has no effect on Linux."""
+    """On Linux Certroll updates WEBSITE_LOAD_CERTIFICATES, but not the useless WEBSITE_LOAD_ROOT_CERTIFICATES."""
     tags = {"certroll-public-to": "billing, orders"}
     town = hosted(**tags)
     linux = town.build.add_plan("linux", linux=True, environment=town.ase)
@@ -406,9 +406,9 @@ def test_a_list_that_does_nothing_holds_up_no_other(install: Install) -> None:
 @pytest.mark.parametrize("where", ["Linux", "container", "multi-tenant"])
 @pytest.mark.parametrize("asked", [True, False], ids=["asked by the tag", "in the list"])
 def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, asked: bool) -> None:  # noqa: FBT001
-    """Certroll writes no root list where App Service ignores root lists, and reports the next step.
+    """Certroll never writes WEBSITE_LOAD_ROOT_CERTIFICATES where App Service ignores it, and reports the next step.
 
-    App Service ignores root lists on Linux, in containers and outside of environments.
+    App Service ignores WEBSITE_LOAD_ROOT_CERTIFICATES on Linux, in containers and outside of environments.
     """
     tags = ASKED if asked else {}
     town = hosted(**tags)
@@ -561,7 +561,7 @@ def test_rolling_a_root_reads_the_app_that_has_it(install: Install) -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, part: int) -> None:
-    """After a crash at any write Certroll still updates one app's root list and adds the list of another app."""
+    """After a crash at any write Certroll still adds the new root to both apps' WEBSITE_LOAD_ROOT_CERTIFICATES."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         tags = {"certroll-root-on": "orders"}
         town = hosted()
@@ -607,7 +607,7 @@ def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Cr
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, crasher: Crasher, part: int) -> None:
-    """If a new root fails, Certroll removes the root list that it had added, even after a crash at any write."""
+    """If a new root fails, Certroll removes the WEBSITE_LOAD_ROOT_CERTIFICATES that it added, even after a crash."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         town = hosted(**ASKED)
         town.app("billing", {})
@@ -640,7 +640,7 @@ def several(*names: str) -> Hosted:
 
 @pytest.mark.parametrize(("most", "expected"), [("1", 1), ("50%", 2), ("100%", 3)])
 def test_as_many_apps_of_an_environment_roll_as_may_be_down(install: Install, most: str, expected: int) -> None:
-    """After the first app Certroll updates root lists of as many apps at once as `ase_max_unavailable` permits."""
+    """After the first app Certroll adds the root to as many apps at once as `ase_max_unavailable` permits."""
     town = several("api", "billing", "orders", "users")
     installation = install(town.world, ase_max_unavailable=MaxUnavailable.parse(most))
     town.renew()
@@ -651,7 +651,7 @@ def test_as_many_apps_of_an_environment_roll_as_may_be_down(install: Install, mo
 
 
 def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) -> None:
-    """Certroll updates root lists of only one of two apps in a group (tag certroll-group) at a time."""
+    """Certroll adds the root to only one of two apps in a group (tag certroll-group) at a time."""
     town = several("api", "billing")
     for name in ("api", "billing"):
         site = town.site(name)
@@ -664,7 +664,7 @@ def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) 
 
 
 def test_a_roll_waits_for_what_else_is_down_in_the_environment(install: Install) -> None:
-    """Certroll updates no root list while as many apps of the environment are down as the settings permit."""
+    """Certroll adds the root to no app while as many apps of the environment are down as the settings permit."""
     town = several("billing")
     installation = install(town.world, ase_max_unavailable=MaxUnavailable.parse("1"))
     environment = EnvironmentRef.parse(town.ase.id)

@@ -40,7 +40,7 @@ def put_in(key: str, value: str) -> Callable[[dict[str, str]], dict[str, str]]:
 
 
 def is_rolled(town: Street, new: str) -> bool:
-    """Return True if the load list names both versions, and the certificate's path names the new version."""
+    """Return True if WEBSITE_LOAD_CERTIFICATES names both versions, and the certificate's path the new version."""
     settings = town.settings("billing")
     return settings[LIST] == f"{town.old},{new}" and settings[PATH].endswith(f"{new}.p12")
 
@@ -83,7 +83,7 @@ def test_an_edit_between_read_and_write_survives_where_if_match_is_honoured(inst
 
 
 def test_a_colleague_who_extends_the_list_meanwhile_keeps_the_entry(install: Install) -> None:
-    """Certroll edits the load list that the app has at the time of the write, so a colleague's new entry survives."""
+    """Certroll edits WEBSITE_LOAD_CERTIFICATES as it is at the write, so a colleague's new entry survives."""
     stranger = "AB" * 20
     town, _, new = rolled(
         install,
@@ -210,7 +210,7 @@ KNOBS: dict[str, Knobs] = {
 
 @pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
 def test_every_knob_ends_in_the_same_state(install: Install, knobs: Knobs) -> None:
-    """Apps use the new version for each behaviour of Azure that its documentation leaves open."""
+    """Apps use the new version for each simulated variant of Azure's undocumented behaviour."""
     town = street(Knobs(**{name: getattr(knobs, name) for name in knobs.__slots__}))
     town.linux_app("billing")
     town.app("orders", {LIST: town.old, PIN: town.old}, setting=PIN, plan=town.windows)
