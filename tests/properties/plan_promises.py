@@ -59,9 +59,10 @@ def is_under_way(world: Snapshot) -> bool:
 def second_plan_is_empty(case: Case) -> None:
     """A second plan restarts no app that the first plan changed.
 
-    If apps must wait for a proof, the second plan restarts no other app either. The check excludes apps that name more
-    old thumbprints than their record, and apps that waited for a contested app. The second plan may restart other apps
-    if the waiting time is zero. The second plan may also upload old versions if the newest version is refused.
+    If the settings demand a waiting time, the second plan restarts no other app either. The check excludes apps that
+    name more old thumbprints than their record, and apps that waited for an app whose settings another writer reversed.
+    The second plan may restart other apps if the waiting time is zero. The second plan may also upload old versions if
+    the newest version is refused.
     """
     world = case.world
     if not is_under_way(world) or not (case.plan.steps or case.told):

@@ -1,4 +1,4 @@
-"""Check many promises on one sample; a promise is a function that raises AssertionError if it is broken.
+"""Check many promises on one sample. A promise is a function that raises AssertionError if a case breaks the promise.
 
 The function `keep` checks all promises on the same case, so that each snapshot is drawn and planned only once. The
 class `Broken` pairs a promise with a faulty planner, which shows that the promise can fail.

@@ -121,7 +121,7 @@ class Model:
     def _carry(self, plan: Plan) -> None:
         """Perform the steps of a plan that restart no app.
 
-        Each bound site at once proves the version, or stays unproven.
+        Each site with a TLS binding at once serves the version in a handshake, or stays unreachable.
         """
         steps = tuple(step for step in plan.steps if not step.action.restarts_site)
         rollout = self.world.rollout
@@ -194,7 +194,7 @@ class Model:
         return replace(after, rollout=self.world.rollout)
 
     def _answer(self, roll: RollRecord) -> None:
-        """Let the app answer its probe at random: with success, without proof, or with failure."""
+        """Let the app answer its probe at random: with success, with an unclear result, or with failure."""
         (state,) = self.dice.choices([*OVER], [*OVER.values()])
         if state is RollState.VALIDATED and roll.retiring:
             state = RollState.RETIRED

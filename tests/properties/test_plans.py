@@ -53,7 +53,7 @@ def test_promises_are_kept_whatever_is_recorded(case: Case) -> None:
 @times(1.5)
 @given(cases(worlds(fresh) | worlds(closed)))
 def test_promises_are_kept_in_the_first_place(case: Case) -> None:
-    """Certroll's plans keep every promise before the first webspace is chosen, and while its proof is pending."""
+    """Certroll's plans keep every promise before the first webspace is chosen, and while it awaits its handshake."""
     keep(case, PROMISES)
 
 
@@ -115,7 +115,7 @@ validated = worlds(opened, rolls=rolls_in(RollState.VALIDATED), settings=stale_s
 @times(1.2)
 @given(cases(validated))
 def test_promises_are_kept_beside_slots(case: Case) -> None:
-    """Certroll's plans keep every promise if an app and its slot name an old version and other apps are proven."""
+    """Certroll's plans keep every promise if an app and its slot name an old version and others use the new version."""
     keep(case, PROMISES)
 
 

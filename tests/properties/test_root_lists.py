@@ -160,7 +160,7 @@ def second_plan_has_nothing_to_do(case: Case) -> None:
 
 
 def root_list_names_only_what_its_plan_has(case: Case) -> None:
-    """Certroll adds only certificates that the plan has to a WEBSITE_LOAD_ROOT_CERTIFICATES that works."""
+    """Certroll adds only certificates of the App Service plan to the setting WEBSITE_LOAD_ROOT_CERTIFICATES."""
     for change in changes(case.plan):
         edits = [edit for edit in change.edits if is_root_list(edit.key)]
         assert not edits or supports(case.world.site(change.settings.site))

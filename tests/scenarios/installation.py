@@ -230,7 +230,7 @@ class Installation:
         return release(self.start(), vault, name)
 
     def most_under_way(self, during: timedelta) -> int:
-        """Deliver messages one by one; return how many apps at most waited at the same time for their proof."""
+        """Deliver messages one by one; return how many apps at most waited at the same time for a good probe."""
         until, most = self.clock.now() + during, 0
         while (message := self.queue.take(until)) is not None:
             self.deliver(message)

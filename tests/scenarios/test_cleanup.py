@@ -136,7 +136,7 @@ def test_an_app_that_comes_to_name_it_at_the_last_moment_keeps_it(install: Insta
 
 
 def test_copies_that_overlaps_needed_go_too(install: Install) -> None:
-    """Certroll deletes an old version that it has kept for an app after two more renewals."""
+    """After two more renewals Certroll deletes an old version that Certroll had uploaded for an app."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("client", ("client.contoso.com",))

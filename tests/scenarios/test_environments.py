@@ -61,10 +61,10 @@ def test_an_internal_environment_is_looked_at_by_its_address(
     state: str,
     uploaded: bool,  # noqa: FBT001
 ) -> None:
-    """Certroll proves sites of an internal environment at its inbound address, even without the network's DNS.
+    """Certroll probes sites of an internal environment at the inbound address, even without the network's DNS.
 
-    From outside of the environment's network Certroll can prove no site of the environment. Certroll's run for one site
-    requests the environment's address once. The other webspace gets the new version at once after a proof, and
+    From outside of the environment's network Certroll can reach no site of the environment. Certroll's run for one site
+    requests the environment's address once. The other webspace gets the new version at once after a good handshake, and
     otherwise after the waiting time.
     """
     world = hosted(standing, uploaded=uploaded)
@@ -87,7 +87,7 @@ def test_an_address_that_cannot_be_read_is_said_and_fails_nothing(
     hidden: str,
     uploaded: bool,  # noqa: FBT001
 ) -> None:
-    """If Azure does not tell an environment's address, its site stays unproven, and Certroll reports the reason."""
+    """If Azure does not tell an environment's address, Certroll reports why no handshake with the site was possible."""
     world = hosted(uploaded=uploaded)
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -154,7 +154,8 @@ def test_an_app_inside_is_asked_at_the_address_of_its_environment(
 ) -> None:
     """Certroll probes an app at the environment's address, or by the app's host name if the address is unknown.
 
-    If Certroll cannot probe the app before the settings update, the app still gets the new version and stays unproven.
+    If Certroll cannot probe the app before the settings update, Certroll still writes the new version and calls the app
+    unproven.
     """
     world = with_app(standing)
     if denied:
@@ -184,7 +185,7 @@ def test_the_address_is_read_once_in_each_run_of_an_app(install: Install) -> Non
 
 
 def test_a_right_that_goes_while_an_app_restarts_takes_nothing_back(install: Install) -> None:
-    """An app that becomes unreachable after the settings update keeps the new version and stays unproven."""
+    """Certroll keeps the new version in an app that becomes unreachable after the settings update."""
     world = with_app("by address")
     installation = install(world)
     new = renew(world)

@@ -420,7 +420,7 @@ def test_an_import_waits_until_the_copies_can_be_seen(install: Install) -> None:
 
 
 def test_an_import_asks_azure_where_the_rights_cannot_be_read(install: Install) -> None:
-    """Certroll imports a certificate even if it may not read the vault's access rules, and lets Azure decide."""
+    """Certroll imports a certificate even if Certroll may not read the vault's access rules, and lets Azure decide."""
     world = importing("api")
     Builder(world).add_copy("web", next(iter(world.web.plans.values())))
     installation = install(world)

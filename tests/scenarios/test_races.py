@@ -170,7 +170,7 @@ class _InterruptedProbe:
 
 
 def test_a_late_result_of_an_older_version_opens_nothing_for_a_newer_one(install: Install) -> None:
-    """A late proof of an older version does not let an unproven newer version reach the other webspaces."""
+    """A late handshake with an older version does not let an untested newer version reach the other webspaces."""
     world = small_world()
     installation = install(world, watched=True)
     before, plain = shown(world), installation.ports

@@ -309,7 +309,7 @@ def test_an_old_process_that_answers_for_long_is_no_failure(install: Install) ->
 
 
 def test_without_the_right_to_read_the_secret_there_is_no_overlap_and_people_are_told(install: Install) -> None:
-    """Without the right to read secrets Certroll replaces the old version and reports that no overlap exists."""
+    """Without the right to read secrets Certroll cannot keep the old version loaded, and reports this."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -490,7 +490,7 @@ def test_an_app_that_loads_everything_is_only_restarted_where_it_asks_for_it(ins
 
 
 def test_retirement_happens_where_it_is_asked_for(install: Install) -> None:
-    """With the tag `certroll-retire` Certroll removes the old version after the proof, with a second restart."""
+    """With the tag `certroll-retire` Certroll removes the old version once the new one works, by a second restart."""
     town = street()
     town.linux_app("billing", tags=PROBE | {"certroll-retire": "on"})
     installation = install(age(town).world)

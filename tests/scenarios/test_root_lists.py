@@ -65,7 +65,7 @@ def deliver_to_picky(town: Hosted, installation: Installation, name: str, root: 
 
 
 def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install) -> None:
-    """WEBSITE_LOAD_ROOT_CERTIFICATES of each app names both roots after one restart, and no call fails."""
+    """WEBSITE_LOAD_ROOT_CERTIFICATES of each app names old and new root after one restart, and no call fails."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     fresh = Authority("Corp 2")

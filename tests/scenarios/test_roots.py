@@ -208,7 +208,7 @@ def test_the_old_root_leaves_after_the_grace_and_only_when_asked(install: Instal
 
 
 def test_the_old_root_stays_while_an_app_was_not_cycled(install: Install) -> None:
-    """Certroll keeps the old root while no restart proves that the apps trust the new root."""
+    """Certroll keeps the old root in the environment while apps may still run without the new root."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, delete_superseded=True, delete_grace=DAY)
     new = hosted.put_new()
