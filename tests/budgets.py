@@ -1,9 +1,10 @@
-"""Report the ten slowest tests, and what each directory of tests costs, as a pytest plugin.
+"""Report the ten slowest tests, and the cost of each directory of tests, as a pytest plugin.
 
-Processor seconds depend on the machine and on its other programs. A budget is therefore a number of yardsticks, which
-local/yardstick.py measures in the same run. Each process that runs tests measures the yardstick at its start, at its
-end, and after every ten processor seconds. The mean of the yardsticks counts, because other programs slow the tests and
-the mean by the same factor. The smallest yardstick, or the median, would miss the busy part of a run.
+The processor seconds of a test depend on the machine and on its other programs. The budget of a directory of tests is
+therefore a number of yardsticks (a piece of work with a fixed size). local/yardstick.py measures the yardstick in the
+same run. Each process that runs tests measures the yardstick at its start, at its end, and after about every ten
+processor seconds. The plugin divides by the mean of the measured yardsticks, because other programs slow the tests and
+the mean alike. The smallest yardstick, or the median of the yardsticks, would miss the busy part of a run.
 """
 
 import resource
@@ -25,17 +26,18 @@ BUDGETS: Mapping[str, float] = {
     "local": 160,
     "mutation": 10,
 }
-"""The yardsticks that each directory of tests/ may cost, without collection and child processes. A run fails at twice
-the budget.
+"""The yardsticks (a measured unit of work) that each directory of tests/ may cost, without child processes.
+
+A test run fails if a directory of tests costs twice its budget.
 """
 
 SLOWEST = 10
 MEASURE_EVERY = 10.0
 FAILS_AT = 2.0
 UNUSUAL = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "no_budgets")
-"""The options of pytest with which a run selects other tests, or runs the same tests otherwise."""
+"""The pytest options with which a run selects other tests, or runs the same tests in another way."""
 EVERY_DAY = frozenset({None, "", "default"})
-"""The Hypothesis profiles that have a budget; other profiles try more examples."""
+"""The Hypothesis profiles that have a budget of test costs; other profiles try more examples."""
 PART = "budgets"
 """The name under which a worker of pytest-xdist sends its costs."""
 
@@ -63,7 +65,7 @@ class Cost:
 
     @property
     def yardstick(self) -> float:
-        """The mean of the yardsticks."""
+        """The mean of the yardsticks (a unit of work) that were measured in the run."""
         return sum(self.yardsticks) / len(self.yardsticks)
 
 
@@ -78,7 +80,7 @@ class Spent:
 
     @property
     def ratio(self) -> float:
-        """The share of the budget that was spent."""
+        """The costs of the directory of tests as a share of its budget."""
         return self.yardsticks / self.budget
 
     @property
@@ -141,13 +143,13 @@ class Budgets:
         self._since = 0.0
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Measure the machine."""
+        """Measure the speed of the machine by the yardstick (a fixed piece of work)."""
         if not _controls(session.config):
             self.cost.yardsticks.append(yardstick())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Measure a test with its setup and teardown, and measure the machine now and then."""
+        """Measure a test with its setup and teardown, and at times also measure the speed of the machine."""
         cpu, wall = time.process_time(), time.monotonic()
         try:
             return (yield)
@@ -191,10 +193,10 @@ class Budgets:
             terminalreporter.write_line(line)
 
     def _judged(self, config: pytest.Config) -> list[Spent]:
-        """Return the costs of the directories that this run may judge.
+        """Return the costs of the directories of tests that this run may judge.
 
-        A run may judge a directory if it runs the whole directory with a usual profile. No run may judge if a worker
-        crashed.
+        A run may judge a directory of tests if it runs the whole directory with a usual Hypothesis profile. No run may
+        judge the costs if a worker of pytest-xdist crashed.
         """
         if self.lost_worker or not self.cost.yardsticks or any(config.getoption(name, None) for name in UNUSUAL):
             return []

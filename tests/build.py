@@ -1,7 +1,8 @@
-"""Build an ordinary world for tests, of which each test states only the differences.
+"""Build an ordinary simulated fleet for tests, of which each test states only the differences.
 
-In the ordinary world the site `shop` in the webspace WEST has one host name. The site serves the old version of the
-vault certificate kv-shop/shop. The copy in WEST has the old version too. The vault has a good new version.
+In the ordinary fleet the site `shop` in the webspace WEST has one host name. The site `shop` serves the old version of
+the vault certificate kv-shop/shop. The certificate imported into the webspace WEST has the old version too. The vault
+has a good new version of the certificate kv-shop/shop.
 """
 
 from collections.abc import Callable, Mapping
@@ -80,7 +81,7 @@ def facts(
     self_signed: bool = False,
     **differences: object,
 ) -> CertificateFacts:
-    """Return the facts of a good certificate, which covers HOST unless names are given."""
+    """Return the facts of a good certificate, which covers the host name HOST unless names are given."""
     ordinary = CertificateFacts(
         host_names=frozenset(map(HostName, host_names)) or frozenset({HOST}),
         key_type=key_type,
@@ -110,14 +111,14 @@ def version(
     enabled: bool = True,
     facts: CertificateFacts | None = GOOD,
 ) -> CertificateVersion:
-    """Return a good certificate version, by default the new version."""
+    """Return a good version of the vault certificate, by default the new version."""
     return CertificateVersion(name, thumbprint, not_before, not_after, enabled, created, facts)
 
 
 def old_version(
     name: str = "v1", thumbprint: Thumbprint = OLD, *, not_after: datetime = NOW + 30 * DAY
 ) -> CertificateVersion:
-    """Return a certificate version that a newer version superseded."""
+    """Return a version of the vault certificate that a newer version superseded."""
     return version(name, thumbprint, created=NOW - 60 * DAY, not_before=NOW - 60 * DAY, not_after=not_after, facts=None)
 
 
@@ -128,9 +129,9 @@ def lineage(
     tags: Tags = (),
     tags_inherited: bool = False,
 ) -> Lineage:
-    """Return a lineage, by default of a new and an old version.
+    """Return a lineage (a vault certificate with its versions), by default with a new and an old version.
 
-    `current` is the index of the current version in the list, which begins with the newest version.
+    `current` is the index of the current version in the list of versions, which begins with the newest version.
     """
     all_versions = versions or (version(), old_version())
     chosen = None if current is None else all_versions[current]
@@ -173,7 +174,7 @@ def root(
     environment: EnvironmentRef = ASE,
     is_root: bool = True,
 ) -> RootCertificate:
-    """Return a root certificate of an environment, by default an old root that people added."""
+    """Return a root certificate of an environment, by default an old root that Certroll did not add."""
     return RootCertificate(RootRef(environment, name), "West Europe", thumbprint, is_root)
 
 
@@ -186,7 +187,7 @@ def binding(
     ssl_state: SslState = SslState.SNI,
     virtual_ip: str | None = None,
 ) -> Binding:
-    """Return a binding, by default a stale binding of the site `shop`."""
+    """Return a TLS binding of a host name, by default a binding of `shop` that shows the old certificate."""
     return Binding(site_ref(site, slot), HostName(host_name), ssl_state, thumbprint, virtual_ip)
 
 
@@ -199,7 +200,7 @@ def copy(
     not_after: datetime | None = NOW + 30 * DAY,
     source: VaultCertificateRef | None = REF,
 ) -> WebspaceCertificate:
-    """Return an imported copy, by default a stale copy in WEST."""
+    """Return a certificate in App Service, by default the old version, imported into the webspace WEST."""
     return WebspaceCertificate(
         CopyRef(SUBSCRIPTION, "rg-web", name),
         webspace,
@@ -214,7 +215,7 @@ def copy(
 
 
 def farm(webspace: Webspace = WEST) -> ServerFarm:
-    """Return an App Service plan in the webspace."""
+    """Return an App Service plan in the given webspace (App Service's group of plans that share certificates)."""
     return ServerFarm(
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/serverfarms/{webspace}", webspace
     )
@@ -223,14 +224,14 @@ def farm(webspace: Webspace = WEST) -> ServerFarm:
 def blind_spot(
     webspace: Webspace | None = WEST, subscription: str = SUBSCRIPTION, subject: str = "site hidden"
 ) -> BlindSpot:
-    """Return a blind spot: a resource that Certroll could not read."""
+    """Return a blind spot: an Azure resource that Certroll could not read."""
     return BlindSpot(subject, "its plan names it, the listing does not", subscription, webspace)
 
 
 def record(
     state: SiteState, *, site: str = "shop", webspace: Webspace = WEST, at: datetime = NOW - HOUR / 2, detail: str = ""
 ) -> SiteRecord:
-    """Return the journal's record of a site, by default half an hour old."""
+    """Return the journal's record of a site, which is half an hour old by default."""
     return SiteRecord(site_ref(site), "v2", webspace, state, at, detail=detail)
 
 
@@ -242,7 +243,7 @@ def rollout(
     past: tuple[RollRecord, ...] = (),
     looked_at: datetime | None = None,
 ) -> Rollout:
-    """Return the rollout of the new version, by default with WEST as the first webspace."""
+    """Return the rollout of the new version, by default with the webspace WEST as the first rollout stage."""
     return Rollout("v2", first, records, started_at, rolls, past, looked_at)
 
 
@@ -256,7 +257,7 @@ def named(
     odd_entries: int = 0,
     digests: Mapping[str, str] = NOTHING,
 ) -> SiteSettings:
-    """Return the references in an app's settings: a load list in this order, then pins."""
+    """Return the thumbprints in an app's settings: first WEBSITE_LOAD_CERTIFICATES, then single thumbprints."""
     references = (
         *(SettingReference(LOAD_LIST, ReferenceKind.LOAD_LIST, thumbprint) for thumbprint in listed),
         *(SettingReference(key, ReferenceKind.PIN, thumbprint) for key, thumbprint in pins.items()),
@@ -267,7 +268,7 @@ def named(
 def app_settings(
     values: Mapping[str, str], *, site: str = "shop", slot: str | None = None, etag: str | None = None
 ) -> AppSettings:
-    """Return all settings of an app, with a digest of each value."""
+    """Return all settings of an app, with a SHA-256 digest of each value."""
     digests = {key: sha256(value.encode()).hexdigest() for key, value in values.items()}
     return AppSettings(site_ref(site, slot), values, digests, etag)
 
@@ -289,9 +290,9 @@ def roll(
     detail: str = "",
     revision: str | None = None,
 ) -> RollRecord:
-    """Return the journal's record of an app's roll to the new version.
+    """Return the journal's record of the update of an app's settings to the new version.
 
-    By default the journal's record is half an hour old.
+    By default the journal's record of the settings update is half an hour old.
     """
     return RollRecord(
         site=site_ref(site, slot),
@@ -333,13 +334,13 @@ def snapshot(
     roots: tuple[RootCertificate, ...] = (),
     environment_records: tuple[EnvironmentRecord, ...] = (),
 ) -> Snapshot:
-    """Return a snapshot of the ordinary world, with the given parts replaced."""
+    """Return a snapshot of the ordinary simulated fleet, with the given parts replaced."""
     fleet = Fleet(NOW, sites, bindings, copies, plans, blind_spots, settings, environments, roots)
     return Snapshot(lineage, fleet, rollout, environment_records=environment_records)
 
 
 def two_webspaces(rollout: Rollout = FRESH) -> Snapshot:
-    """Return a stale site `shop` in WEST and two stale sites in NORTH, each webspace with its stale copy."""
+    """Return a site with an old certificate in WEST and two in NORTH; each webspace has the old certificate."""
     return snapshot(
         sites=(site(), site("north-1", webspace=NORTH), site("north-2", webspace=NORTH)),
         bindings=(binding(), binding(site="north-1"), binding(site="north-2")),
@@ -367,11 +368,11 @@ class ManualClock(Clock):
 
 @dataclass
 class RecordingAppService:
-    """An App Service that gives prepared answers and records all writes.
+    """A simulated App Service that gives prepared answers and records all writes.
 
-    Answers come in the given order, and the last answer repeats. An answer that is an exception is raised by the read.
-    The next writes raise the exceptions in `failures`, and are recorded too. The field `asked` names each read of app
-    settings.
+    The prepared answers come in the given order, and the last answer repeats. An answer that is an exception is raised
+    by the read. The next writes raise the exceptions in `failures`, and are recorded too. The field `asked` names each
+    read of app settings.
     """
 
     copies: list[WebspaceCertificate | Exception] = field(default_factory=list)
@@ -384,16 +385,16 @@ class RecordingAppService:
     asked: list[str] = field(default_factory=list)
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
-        """Return the next prepared answer for the copy.
+        """Return the next prepared answer for the certificate.
 
-        The field `others` has the answers for other copies.
+        The field `others` has the prepared answers for other certificates.
         """
         seen = _next(self.others.get(ref, self.copies))
         assert seen.ref == ref
         return seen
 
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Return the next prepared answer for the binding, and the body for a write."""
+        """Return the next prepared answer for the TLS binding, together with the body for a write."""
         seen = _next(self.bindings)
         assert (seen.site, seen.host_name) == (site, host_name)
         return seen, self.body
@@ -406,37 +407,37 @@ class RecordingAppService:
         return seen
 
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
-        """Return the next prepared answer for the app settings, which the caller will write."""
+        """Return the next prepared answer for the app settings, for a caller that wants to write the settings."""
         seen = self.settings(site)
         self.asked[-1] = "settings_to_edit"
         return seen
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
-        """Record the write with its arguments."""
+        """Record the import of the certificate with the arguments of the call."""
         self._write(copy, plan)
 
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
-        """Record the write with its arguments."""
+        """Record the upload of the certificate with the arguments of the call."""
         self._write(copy, pfx, plan)
 
     def delete_certificate(self, ref: CopyRef) -> None:
-        """Record the write with its arguments."""
+        """Record the deletion of the certificate with the arguments of the call."""
         self._write("delete", ref)
 
     def put_binding(self, binding: Binding, body: object) -> None:
-        """Record the write with its arguments."""
+        """Record the write of the TLS binding with the arguments of the call."""
         self._write(binding, body)
 
     def put_settings(self, settings: AppSettings) -> None:
-        """Record the write with its arguments."""
+        """Record the write of the app settings with the arguments of the call."""
         self._write(settings)
 
     def refresh_references(self, site: SiteRef) -> None:
-        """Record the write with its arguments."""
+        """Record the refresh of Key Vault references with the arguments of the call."""
         self._write("refresh", site)
 
     def restart(self, site: SiteRef) -> None:
-        """Record the write with its arguments."""
+        """Record the restart of the site with the arguments of the call."""
         self._write("restart", site)
 
     def _write(self, *what: object) -> None:
@@ -447,9 +448,9 @@ class RecordingAppService:
 
 @dataclass
 class RecordingEnvironments:
-    """App Service Environments that give prepared answers and record all writes.
+    """Simulated App Service Environments that give prepared answers and record all writes.
 
-    Answers come in the given order, and the last answer repeats.
+    The prepared answers come in the given order, and the last answer repeats.
     """
 
     roots: list[RootCertificate | Exception]
@@ -462,17 +463,17 @@ class RecordingEnvironments:
         return seen
 
     def put_root(self, root: RootCertificate, der: bytes) -> None:
-        """Record the write with its arguments."""
+        """Record the write of the root certificate with the arguments of the call."""
         self.writes.append(("put", root, der))
 
     def delete_root(self, ref: RootRef) -> None:
-        """Record the write with its arguments."""
+        """Record the deletion of the root certificate with the arguments of the call."""
         self.writes.append(("delete", ref))
 
 
 @dataclass
 class RecordingEnvironmentRecords:
-    """The journal's record of one environment, with all changes to the record."""
+    """The journal's record of one App Service Environment, with all changes to that record."""
 
     record: EnvironmentRecord
     fails: Exception | None = None
@@ -480,7 +481,7 @@ class RecordingEnvironmentRecords:
     def change(
         self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
     ) -> EnvironmentRecord:
-        """Record the change, or raise the prepared error."""
+        """Record the change to the environment's record, or raise the prepared error."""
         assert environment == self.record.environment
         if self.fails:
             raise self.fails
@@ -490,9 +491,9 @@ class RecordingEnvironmentRecords:
 
 @dataclass
 class RecordingVault:
-    """A vault that gives one PFX or one certificate, or raises an error.
+    """A simulated vault that gives one PFX or one certificate, or raises an error.
 
-    The vault records every request.
+    The simulated vault records every request.
     """
 
     answer: Pfx | bytes | Exception
@@ -525,13 +526,13 @@ def _next(answers: list[Answer | Exception]) -> Answer:
 
 
 class RecordingJournal:
-    """A journal that records the reported findings."""
+    """A simulated journal that records the findings (reported problems)."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Record the findings that were reported."""
+        """Record the findings (problems) that the tested code reported."""
         self.findings.extend(findings)
 
 
@@ -543,7 +544,10 @@ def ports(
     environments: RecordingEnvironments | None = None,
     environment_records: RecordingEnvironmentRecords | None = None,
 ) -> Ports:
-    """Return ports that consist of the given ports. Every other port fails when it is used."""
+    """Return Certroll's ports, of which only the given ones work.
+
+    Every other port fails when it is used.
+    """
     nobody: Any = None
     given: dict[str, Any] = {
         "app_service": app_service,

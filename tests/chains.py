@@ -21,7 +21,7 @@ LONG = NOW + timedelta(days=3650)
 
 @cache
 def key(kind: Kind, name: str) -> Key:
-    """Return the key of the given name, which is made at the first call."""
+    """Return the private key of the given name, which is made at the first call."""
     del name
     if kind == "EC":
         return ec.generate_private_key(ec.SECP256R1())
@@ -31,7 +31,7 @@ def key(kind: Kind, name: str) -> Key:
 def certificate(subject: str, own: Key, issuer: str, signer: Key, until: datetime = LONG) -> x509.Certificate:
     """Return a certificate with the given subject, issuer and end date.
 
-    Each certificate has a new serial number.
+    Each certificate that this function builds has a new serial number.
     """
     return (
         x509.CertificateBuilder()
@@ -47,9 +47,9 @@ def certificate(subject: str, own: Key, issuer: str, signer: Key, until: datetim
 
 @dataclass(frozen=True)
 class Issued:
-    """A leaf with its key and chain, and certificates that do not belong to the chain.
+    """A leaf certificate with its key and chain, and certificates that do not belong to the chain.
 
-    The older root has the name and the key of the root. A chain has the older root only if the root is absent.
+    The older root has the name and the key of the root. A chain contains the older root only if the root is absent.
     """
 
     key: Key
@@ -62,7 +62,10 @@ class Issued:
 
 @cache
 def issued(kind: Kind, depth: int) -> Issued:
-    """Return a chain with `depth` intermediates. The authorities have RSA and EC keys in turn."""
+    """Return a certificate chain with `depth` intermediates.
+
+    The authorities of the chain have RSA and EC keys in turn.
+    """
     kinds: tuple[Kind, Kind, Kind] = ("RSA", "EC", "RSA")
     names = [f"authority {level}" for level in range(depth + 1)]
     keys = [key(kinds[level], name) for level, name in enumerate(names)]

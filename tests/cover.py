@@ -1,6 +1,6 @@
-"""`python -m tests.cover` prints how much of the code the tests run, and fails under the bars.
+"""`python -m tests.cover` prints how much of the code the tests run, and fails under the required percentages.
 
-A measured run of the tests comes first: see `make cover`.
+The command `make cover` runs the tests with measurement before `python -m tests.cover`.
 """
 
 import json
@@ -14,14 +14,17 @@ from typing import Any
 import coverage
 
 PURE = ("shared/domain/", "shared/ports/", "shared/planning/")
-"""The pure core, which has no clock, randomness, environment, logging or SDK. The tests can run all its branches."""
+"""The pure core of Certroll has no clock, randomness, environment, logging or SDK.
+
+The tests can run all branches of the pure core.
+"""
 BARS = {"pure core": 100.0, "rest of shared": 95.0}
 """The least percentage of branches that the tests must run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """The numbers of lines and branches, and of those lines and branches that ran."""
+    """The numbers of code lines and branches, and of those lines and branches that the tests ran."""
 
     lines: int = 0
     lines_run: int = 0
@@ -30,7 +33,7 @@ class Covered:
 
     @classmethod
     def of(cls, summaries: Iterable[Mapping[str, Any]]) -> "Covered":
-        """Return the sum of coverage's figures for all files."""
+        """Return the sum of the coverage figures for all files."""
         held = list(summaries)
         names = ("num_statements", "covered_lines", "num_branches", "covered_branches")
         return cls(*(sum(summary[name] for summary in held) for name in names))
@@ -47,7 +50,7 @@ class Covered:
 
 
 def measured(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Covered]:
-    """Return the coverage of the pure core, and of the rest of `shared`.
+    """Return the test coverage of the pure core, and of the rest of `shared`.
 
     The argument `files` is the part of the same name in coverage's JSON report.
     """
@@ -76,7 +79,7 @@ def _row(name: str, held: Covered) -> str:
 
 
 def main() -> int:
-    """Print the coverage, and return 0 if both parts of the code are over their bars."""
+    """Print the test coverage, and return 0 if both parts of the code reach their required percentages."""
     files = _files()
     found = measured(files)
     print("\n".join([*missed(files), report(found)]))

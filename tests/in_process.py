@@ -1,8 +1,8 @@
-"""Lead the SDKs' requests to the simulated Azure without sockets.
+"""Lead the requests of Azure's SDKs to the simulated Azure without sockets.
 
-An in-process request begins below azure-core's `transport` and the adapter of requests. An in-process request skips
-TLS, the proxy and the bytes of HTTP. All other code, from the SDK's pipeline to the service's answer, runs as it runs
-with the proxy. A test may also replace `requests.adapters.HTTPAdapter.send`.
+The simulation replaces azure-core's `transport` and the adapter of the package requests. A request to the simulated
+Azure skips TLS, the proxy and the bytes of HTTP. All other code of the SDK runs as with the proxy. A test may also
+replace `requests.adapters.HTTPAdapter.send`.
 """
 
 import io
@@ -31,7 +31,7 @@ def in_process(handle: Handle) -> RequestsTransport:
 
 
 class _Adapter(HTTPAdapter):
-    """The adapter of requests, with connections that lead to a function."""
+    """The adapter of the package requests, with connections that lead to a function."""
 
     def __init__(self, handle: Handle) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Simulate Table storage and leases in memory, on the clock of the test.
 
-The simulation is below the journal, so that Certroll's own code for rows always runs. The contract in
-tests/scenarios/test_storage_contract.py holds for this simulation and for the real adapters on Azurite.
+The simulated storage is below the journal, so that Certroll's own code for rows always runs. The tests in
+tests/scenarios/test_storage_contract.py run for this simulation and for the real clients on Azurite.
 """
 
 import re
@@ -23,11 +23,11 @@ from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
 from shared.ports.clock import Clock
 
 LONGEST_TEXT = 32 * 1024
-"""The most characters of a string property, which Table storage keeps in UTF-16."""
+"""The most characters of a string property in Table storage, which stores UTF-16."""
 LARGEST_ROW = 1024 * 1024
-"""The most bytes of a row, in UTF-16."""
+"""The most bytes of a row in Table storage, which stores UTF-16."""
 LONGEST_KEY = 512
-"""The most characters of a key."""
+"""The most characters of a key in Table storage."""
 INT_32 = range(-(2**31), 2**31)
 BAD_KEY = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 
@@ -35,10 +35,10 @@ Key = tuple[str, str]
 
 
 class MemoryTables:
-    """The tables of one storage account, as long as the object exists."""
+    """The tables of one simulated storage account, as long as the object exists."""
 
     def __init__(self) -> None:
-        """Begin with a storage account that has no table."""
+        """Begin with a simulated storage account that has no table."""
         self._tables: defaultdict[str, dict[Key, TableEntity]] = defaultdict(dict)
         self._revisions = count(1)
         self._lock = threading.Lock()
@@ -46,14 +46,14 @@ class MemoryTables:
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
         """Return the rows of a partition in the order of their keys.
 
-        The result is empty if the table is missing.
+        The returned list is empty if the table is missing.
         """
         return tuple(row for row in self.all(table) if row["PartitionKey"] == partition)
 
     def all(self, table: str) -> tuple[Entity, ...]:
         """Return the rows of a table in the order of their keys.
 
-        The result is empty if the table is missing.
+        The returned list is empty if the table is missing.
         """
         with self._lock:
             return tuple(_copied(row) for _, row in sorted(self._tables[table].items()))
@@ -65,7 +65,7 @@ class MemoryTables:
             return None if found is None else _copied(found)
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
-        """Write a row of the journal in place of `revision`, and return its new revision.
+        """Write a row of the journal in place of `revision`, and return the row's new revision.
 
         `revision` is None for a new row. Raise Conflict if the stored row has another revision.
         """
@@ -77,9 +77,9 @@ class MemoryTables:
             return self._keep(JOURNAL, stored)
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition, in batches of fifty.
+        """Insert or update rows of one partition, in batches of fifty.
 
-        Table storage writes the batches in order. Each batch writes all of its rows or fails.
+        The storage client writes the batches in order. Each batch writes all of its rows or fails.
         """
         remaining = iter(rows)
         while batch := list(islice(remaining, TRANSACTION)):
@@ -107,7 +107,7 @@ class MemoryTables:
             self._tables.pop(table, None)
 
     def write_batch(self, table: str, batch: list[Entity]) -> None:
-        """Upsert all rows of one batch, or fail and write none of the rows."""
+        """Insert or update all rows of one batch, or fail and write none of the rows."""
         stored = [_stored(row) for row in batch]
         if len({row["PartitionKey"] for row in batch}) > 1:
             raise ValueError("a transaction is of one partition")
@@ -166,9 +166,9 @@ def _value(name: str, value: object) -> object:
 
 
 class MemoryLeases:
-    """Leases that last 60 s on the clock of the test.
+    """Storage leases that last 60 s on the clock of the test.
 
-    Leases need no renewal in the background: a living holder counts as having renewed.
+    A simulated lease needs no renewal in the background: the simulation treats a living holder as one that renews.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -199,7 +199,7 @@ class MemoryLeases:
         return self._holders.get(lease.name) is lease
 
     def break_all(self) -> None:
-        """Break all leases, so that every holder loses its lease."""
+        """Break all leases, so that every holder of a lease loses it."""
         with self._lock:
             self._holders.clear()
 
@@ -222,7 +222,7 @@ class MemoryLease:
 
     @property
     def ran_out(self) -> bool:
-        """True if the holder's last renewal was more than 60 s ago."""
+        """True if the lease holder's last renewal was more than 60 s ago."""
         return self._silent_for > timedelta(seconds=LEASE_SECONDS)
 
     def check(self) -> None:
@@ -233,13 +233,13 @@ class MemoryLease:
     def renew(self) -> bool:
         """Renew the lease and return True.
 
-        Return False if another holder took the lease. Once the lease is taken, `check` raises LeaseLost.
+        Return False if another holder took the lease. Once another holder took the lease, `check` raises LeaseLost.
         """
         self._lost = self._lost or not self._leases.is_holder(self)
         return not self._lost
 
     def stop_renewing(self) -> None:
-        """Stop renewing, as a holder whose process died or that lost its connection to storage."""
+        """Stop renewing the lease, as a holder whose process died or whose connection to storage is gone."""
         self._renewed_last = self._clock.now()
 
     @property

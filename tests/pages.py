@@ -38,12 +38,12 @@ def rows_of(text: str) -> list[list[str]]:
 
 
 def code_in(cell: str) -> list[str]:
-    """Return the words of code in a text."""
+    """Return the words that a text shows as code (in backticks)."""
     return re.findall(r"`([^`]+)`", cell)
 
 
 def nothing_is_wrong(found: Iterable[str]) -> None:
-    """Fail the test if there is a problem, and name all problems on a line each."""
+    """Fail the test if the list of problems is not empty, and print each problem on its own line."""
     wrong = list(found)
     assert not wrong, "\n".join(("", *wrong))
 
@@ -51,7 +51,7 @@ def nothing_is_wrong(found: Iterable[str]) -> None:
 def nothing_is_wrong_on_any(pages: list[Path], wrong_with: Callable[[Path], Iterable[str]]) -> None:
     """Fail the test if a page has a problem, or if there is no page at all.
 
-    The failure names the page of each problem.
+    The failure message names the page of each problem.
     """
     assert pages
     nothing_is_wrong(f"{page.relative_to(ROOT)}: {wrong}" for page in pages for wrong in wrong_with(page))

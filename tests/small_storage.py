@@ -25,21 +25,21 @@ class Died(BaseException):
 class SmallStorage(MemoryTables):
     """The tables of a process that dies after `lasts` writes, or never if `lasts` is None.
 
-    A batch of rows counts as one write.
+    A batch of rows counts as one write of the process.
     """
 
     def __init__(self, lasts: int | None = None) -> None:
-        """Begin with a storage account that has no table."""
+        """Begin with a simulated storage account that has no table."""
         super().__init__()
         self.lasts = lasts
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
-        """Write a row of the journal, or raise Died if the process has no write left."""
+        """Write a row of the journal, or raise Died if the process has used up its writes."""
         self._live()
         return super().put(row, revision, what)
 
     def write_batch(self, table: str, batch: list[Entity]) -> None:
-        """Upsert the rows of one batch, or raise Died if the process has no write left."""
+        """Insert or update the rows of one batch, or raise Died if the process has used up its writes."""
         self._live()
         super().write_batch(table, batch)
 
@@ -51,19 +51,22 @@ class SmallStorage(MemoryTables):
 
 @dataclass
 class SmallLeases:
-    """Leases that are free, except for the names in `busy`."""
+    """Simulated leases that any caller can take, except for the names in `busy`."""
 
     busy: set[str] = field(default_factory=set)
 
     @contextmanager
     def hold(self, name: str) -> Iterator["SmallLeases"]:
-        """Hold the lease of a name. Raise LeaseBusy if the name is in `busy`."""
+        """Take the lease of a name.
+
+        Raise LeaseBusy if the name is in `busy`.
+        """
         if name in self.busy:
             raise LeaseBusy(f"another instance is at work on {name}")
         yield self
 
     def check(self) -> None:
-        """Return without an error, because this lease is never lost."""
+        """Return without an error, because this simulated lease is never lost."""
 
 
 class OnceOnly:
@@ -75,9 +78,9 @@ class OnceOnly:
 
 
 def ports_on(storage: SmallStorage, clock: Clock, **others: object) -> Ports:
-    """Return ports with the journal on the given storage, and with the given other ports.
+    """Return Certroll's ports with the journal on the given storage, and with the given other ports.
 
-    Every other port fails when it is used.
+    Every port that is not given fails when it is used.
     """
     given: dict[str, Any] = {
         "clock": clock,

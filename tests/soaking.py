@@ -1,4 +1,4 @@
-"""Decide if the long versions of tests run, as the Hypothesis profile of `make soak` asks."""
+"""Decide if the long versions of tests run, as in the Hypothesis profile of `make soak`."""
 
 from hypothesis import settings
 

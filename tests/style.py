@@ -1,6 +1,6 @@
 """Check the words of code and documents, as a step of `make check`.
 
-A variable carries the name of its type, so `one` is refused as a name. WORDS lists all refused words.
+A variable has the name of its type, so `one` is refused as a name. The dict WORDS lists all refused words.
 """
 
 import ast
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("shared", "functions", "local", "tests", "docs")
 LEFT_OUT = {"node_modules", "__pycache__"}
 OWN = {"tests/style.py", "tests/unit/test_style.py"}
-"""These files name the words in order to refuse them."""
+"""The files that name the refused words in order to refuse them."""
 WORDS = {
     "told to go": "admitted",
     "of whom": "name the person or the thing",
@@ -42,7 +42,7 @@ PATTERNS = {
 
 
 def main() -> int:
-    """Print every finding of style, and return the exit code."""
+    """Print every style problem, and return the exit code."""
     found = [f"{path.relative_to(ROOT)}:{finding}" for path in files() for finding in findings(path)]
     print(*found, f"{len(found)} findings of style", sep="\n")
     return 1 if found else 0
@@ -58,7 +58,7 @@ def files() -> Iterator[Path]:
 
 
 def findings(path: Path) -> Iterator[str]:
-    """Yield every finding of style in a file, with its line."""
+    """Yield every style problem in a file, with its line."""
     text = path.read_text(encoding="utf-8")
     for line, finding in sorted({*wrong_words(text), *(wrong_names(text) if path.suffix == ".py" else ())}):
         yield f"{line}: {finding}"

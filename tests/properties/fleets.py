@@ -1,8 +1,9 @@
-"""Draw random snapshots for the property tests, with many values at boundaries.
+"""Draw random snapshots of vaults and App Service for the property tests, with many values at boundaries.
 
-The strategies draw from few names, thumbprints and times, so that equal values meet. Versions share a thumbprint, and a
-webspace may have two copies. Thumbprints are stale, newer, unknown or hidden. Certificates end exactly at the edge of
-their last 72 hours. App settings name all thumbprints in every form.
+The strategies draw from few names, thumbprints and times, so that equal values meet. Two versions of a vault
+certificate may share a thumbprint, and a webspace (App Service's place for certificates) may have two certificates.
+Thumbprints are stale, newer, unknown or hidden. Some certificates end exactly at the edge of their last 72 hours. App
+settings name thumbprints in every form that Certroll reads.
 """
 
 from dataclasses import replace
@@ -81,7 +82,7 @@ APP_TAGS: tuple[Tags, ...] = (
     (("certroll-probe", PROBES[0]), *ASKING),
 )
 SECRET = Thumbprint("5EC2E7" * 6 + "5EC2")
-"""A value of 40 hex digits that is no certificate's thumbprint, and may be a password."""
+"""A setting's value of 40 hex digits that is no certificate's thumbprint, and may be a password."""
 
 SHOWN = (OLDER, OLD, OLD, OLD, OLD, NEW, NEWER, FOREIGN, None)
 COVERED = ((HOST,), ("*.contoso.com",), NAMES[:2], NAMES)
@@ -134,7 +135,10 @@ some_bindings: st.SearchStrategy[tuple[Binding, ...]] = st.sampled_from(
         *[made for found in BOUND_TWICE for made in found],
     ]
 )
-"""Up to two bindings without a site. A name and a pair of names are equally likely, and so are the bindings of each."""
+"""Up to two TLS bindings without a site.
+
+A host name and a pair of host names are equally likely, and so are the bindings of each host name.
+"""
 
 PIN, FILE, PASSWORD, REFERENCE = "CLIENT_PIN", "CLIENT_FILE", "KEY", "CLIENT_REFERENCE"
 LISTS = (
@@ -147,13 +151,13 @@ FILES = (
     f"C:\\appservice\\certificates\\private\\{OLDER.lower()}.pfx",
 )
 LEADS = (None, None, None, None, ("", "v0"), ("", "v1"), ("", None), ("v1", None), ("v0", None))
-"""The version that a Key Vault reference names, and the version that the reference leads to now."""
+"""The version that a Key Vault reference names, and the version that App Service would read now."""
 
 
 def app_settings(
     listed: str | None, pin: str | None, file: str | None, lead: tuple[str, str | None] | None
 ) -> SiteSettings:
-    """Return the settings that Certroll reads from these values and two unrelated values."""
+    """Return the settings that Certroll reads from these values and from two unrelated values."""
     uri = f"https://kv-shop.vault.azure.net/secrets/shop/{lead[0] if lead else ''}"
     led = f"@Microsoft.KeyVault(SecretUri={uri})"
     given = {LOAD_LIST: listed, PIN: pin, FILE: file, REFERENCE: led if lead else None}
@@ -169,9 +173,9 @@ def app_settings(
 def settings_with(
     lists: tuple[str | None, ...], pins: tuple[str | None, ...] = PINS, files: tuple[str | None, ...] = FILES
 ) -> st.SearchStrategy[SiteSettings]:
-    """Return a strategy for settings without a site, with every combination of these values.
+    """Return a strategy for an app's settings without a site, with every combination of these values.
 
-    About half of the settings have no Key Vault reference.
+    About half of the drawn settings have no Key Vault reference.
     """
     return st.sampled_from([app_settings(*parts) for parts in product(lists, pins, files, LEADS)])
 
@@ -192,11 +196,11 @@ RETIRING: tuple[tuple[SettingEdit, ...], ...] = ((), (SettingEdit(LOAD_LIST, Non
 UNDONE = ((), (), (NOW - HOUR,), (NOW - 24 * HOUR,), (NOW - HOUR, NOW - 2 * HOUR))
 AGES = (timedelta(0), timedelta(minutes=15), HOUR - timedelta(seconds=1), HOUR, 25 * HOUR)
 BEFORE = (((OLD,), (), 3), ((OLD, OLDER), (OLD,), 3), ((OLD, OLDER, FOREIGN), (NEW, OLD), 12))
-"""The versions that a roll replaces, the proven versions, and the number of settings before the roll."""
+"""The versions that a settings update replaces, the proven versions, and the number of settings before it."""
 
 
 def rolls_in(*states: RollState) -> st.SearchStrategy[RollRecord | None]:
-    """Return a strategy for roll records in these states without a site, and for no record with the same probability.
+    """Return a strategy for records of settings updates in these states, or for no record.
 
     The strategy orders the records by `RollState`, because the order of a set differs in each process.
     """
@@ -257,7 +261,10 @@ with_slots = st.sampled_from([some for some in combinations(REFS, 3) if {ref[1] 
 
 @st.composite
 def versions(draw: st.DrawFn) -> tuple[CertificateVersion, ...]:
-    """Return one to four versions, newest first, of which some share a second and some share a thumbprint."""
+    """Return one to four versions of a vault certificate, newest first.
+
+    Some versions begin in the same second, and some versions share a thumbprint.
+    """
     made = tuple(
         replace(draw(made_versions), version=f"v{number}", thumbprint=thumbprint)
         for number, thumbprint in enumerate(draw(successions))
@@ -270,7 +277,7 @@ some_versions = versions()
 
 @st.composite
 def good_lineages(draw: st.DrawFn) -> Lineage:
-    """Return a lineage whose newest version is good for every use."""
+    """Return a vault certificate with its versions, of which the newest version is good for every use."""
     newest, *others = draw(some_versions)
     current = replace(newest, facts=facts(*NAMES), not_after=max(newest.not_after, NOW + URGENT))
     return Lineage(REF, (current, *others), current)
@@ -281,7 +288,7 @@ positions = st.sampled_from((0, 0, 0, 0, 1, 2, None))
 
 @st.composite
 def odd_lineages(draw: st.DrawFn) -> Lineage:
-    """Return a lineage whose newest version may be refused or good for few uses."""
+    """Return a vault certificate with its versions, of which the newest may be refused or good for few uses."""
     found, position = draw(some_versions), draw(positions)
     if position is None or position >= len(found):
         return Lineage(REF, found, None, REFUSED)
@@ -289,13 +296,13 @@ def odd_lineages(draw: st.DrawFn) -> Lineage:
 
 
 def bindings(draw: st.DrawFn, seen: tuple[Site, ...]) -> tuple[Binding, ...]:
-    """Return up to two bindings of each site."""
+    """Return up to two TLS bindings of each site."""
     return tuple(replace(made, site=app.ref) for app in seen for made in draw(some_bindings))
 
 
 @st.composite
 def good_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
-    """Return one imported copy in each webspace."""
+    """Return one imported certificate in each webspace (App Service's place for certificates)."""
     return tuple(draw(imported[place]) for place in PLACES)
 
 
@@ -306,7 +313,7 @@ either = st.booleans()
 
 @st.composite
 def odd_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
-    """Return copies of any source in any webspaces, with several in one webspace and none in another."""
+    """Return App Service certificates of any source, with several in one webspace and none in another."""
     made = draw(few_copies)
     odd = tuple(
         replace(certificate, ref=replace(certificate.ref, name=f"copy-{number}"))
@@ -317,7 +324,7 @@ def odd_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
 
 @st.composite
 def more_copies(draw: st.DrawFn) -> tuple[WebspaceCertificate, ...]:
-    """Return uploads by people or by Certroll, or none, so that an old and the new version can be live together."""
+    """Return uploads by operators or by Certroll, or none, so that an old and the new version can be live together."""
     made = draw(some_uploads)
     return tuple(
         replace(
@@ -425,15 +432,15 @@ def worlds(
 
 
 def seen_site(draw: st.DrawFn, name: str, slot: str | None, trouble: frozenset[str]) -> Site:
-    """Return a site or slot, running or stopped, on one of two plans or on an unknown plan."""
+    """Return a site or slot, running or stopped, on one of two App Service plans or on an unknown plan."""
     return draw(sites_of(name, slot, "places" in trouble, "tags" in trouble))
 
 
 @cache
 def sites_of(name: str, slot: str | None, anywhere: bool, tagged: bool) -> st.SearchStrategy[Site]:  # noqa: FBT001
-    """Return a strategy for a site, with random plans and tags.
+    """Return a strategy for a site, with random App Service plans and tags.
 
-    The site's webspace may be unknown if `anywhere` is True. The site may carry any tag if `tagged` is True.
+    The webspace of the site may be unknown if `anywhere` is True. The site may carry any tag if `tagged` is True.
     """
     return st.sampled_from(
         [
@@ -448,7 +455,7 @@ def sites_of(name: str, slot: str | None, anywhere: bool, tagged: bool) -> st.Se
 def recorded(
     draw: st.DrawFn, seen: tuple[Site, ...], rolls: st.SearchStrategy[RollRecord | None]
 ) -> tuple[RollRecord, ...]:
-    """Return roll records of some of the sites, or none."""
+    """Return records of settings updates for some of the sites, or none."""
     if rolls is no_rolls or draw(either):
         return ()
     found = [(app, draw(rolls)) for app in seen]
@@ -456,7 +463,7 @@ def recorded(
 
 
 def placed(roll: RollRecord, ref: SiteRef, webspace: Webspace | None) -> RollRecord:
-    """Return the roll record with this site and webspace."""
+    """Return the record of a settings update with this site and webspace."""
     return replace(roll, site=ref, webspace=webspace or WEST)
 
 
@@ -472,16 +479,16 @@ def chained_worlds(
     troubles: st.SearchStrategy[frozenset[str]] = some_troubles,
     rolls: st.SearchStrategy[RollRecord | None] = quiet_rolls,
 ) -> st.SearchStrategy[Snapshot]:
-    """Return a strategy for snapshots with environments.
+    """Return a strategy for snapshots with App Service Environments.
 
-    Uploads of the current version are early, late or without a date.
+    The uploads of the current version are early, late or without a date.
     """
     return chained(worlds(rollouts, troubles, rolls))
 
 
 @st.composite
 def chained(draw: st.DrawFn, worlds: st.SearchStrategy[Snapshot]) -> Snapshot:
-    """Return one of these snapshots with environments and uploads added."""
+    """Return one of the given snapshots with App Service Environments and uploads added."""
     world = draw(worlds)
     inside, current = draw(hosting), world.lineage.current
     sites = tuple(replace(app, environment=ASE if app.webspace in inside else None) for app in world.fleet.sites)
@@ -503,16 +510,16 @@ older_versions = st.sampled_from((OLD, OLDER))
 
 @st.composite
 def contested_worlds(draw: st.DrawFn) -> Snapshot:
-    """Return a snapshot in which a copy of another vault certificate also holds an old version."""
+    """Return a snapshot in which an imported certificate of another vault object also holds an old version."""
     world = draw(open_worlds)
     theirs = copy("theirs", draw(older_versions), webspace=draw(places), source=OTHER_REF)
     return replace(world, fleet=replace(world.fleet, certificates=(*world.fleet.certificates, theirs)))
 
 
 def old(world: Snapshot, binding: Binding) -> bool:
-    """Return True if a binding shows only versions older than the current one.
+    """Return True if a TLS binding shows only versions older than the current version.
 
-    A thumbprint that a copy of the recreated vault certificate holds counts as older.
+    A thumbprint from before the vault certificate was deleted and created again counts as older.
     """
     current = world.lineage.current
     if current is None or binding.ssl_state is SslState.DISABLED:
@@ -524,7 +531,7 @@ def old(world: Snapshot, binding: Binding) -> bool:
 
 
 def sources(world: Snapshot, binding: Binding) -> set[VaultCertificateRef | None]:
-    """Return the sources of the copies that hold a binding's thumbprint in the binding's webspace."""
+    """Return the sources of the App Service certificates with a binding's thumbprint in the binding's webspace."""
     places = {app.webspace for app in world.fleet.sites if app.ref == binding.site}
     return {c.source for c in world.fleet.certificates if c.thumbprint == binding.thumbprint and c.webspace in places}
 
@@ -542,7 +549,7 @@ def opted_out(world: Snapshot, ref: SiteRef | None) -> bool:
 
 
 def live(world: Snapshot, thumbprint: Thumbprint | None, ref: SiteRef) -> bool:
-    """Return True if a certificate is in the webspace of a site."""
+    """Return True if App Service has a certificate in the webspace of a site."""
     places = {app.webspace for app in world.fleet.sites if app.ref == ref}
     return any(
         certificate.thumbprint == thumbprint and certificate.webspace in places
@@ -551,7 +558,7 @@ def live(world: Snapshot, thumbprint: Thumbprint | None, ref: SiteRef) -> bool:
 
 
 def family(world: Snapshot, ref: SiteRef) -> frozenset[Thumbprint | None]:
-    """Return the thumbprints of the vault certificate's versions, and of its copies in the webspace of a site."""
+    """Return the thumbprints of the vault certificate's versions, and of its certificates in a site's webspace."""
     places = {app.webspace for app in world.fleet.sites if app.ref == ref}
     copies = {c.thumbprint for c in world.fleet.certificates if c.source == REF and c.webspace in places}
     return frozenset(copies | {version.thumbprint for version in world.lineage.versions})
@@ -560,7 +567,7 @@ def family(world: Snapshot, ref: SiteRef) -> frozenset[Thumbprint | None]:
 def superseded(world: Snapshot, settings: SiteSettings) -> set[Thumbprint]:
     """Return the thumbprints of an app's settings that are older than the current version.
 
-    A thumbprint that a copy of the recreated vault certificate holds counts as older.
+    A thumbprint from before the vault certificate was deleted and created again counts as older.
     """
     current, versions = world.lineage.current, world.lineage.versions
     if current is None:
@@ -574,9 +581,9 @@ def superseded(world: Snapshot, settings: SiteSettings) -> set[Thumbprint]:
 
 
 def lags(world: Snapshot, settings: SiteSettings) -> bool:
-    """Return True if an app pins a superseded version, or lists it without the current version.
+    """Return True if a setting names only an old version by thumbprint, or a list lacks the current version.
 
-    An app whose load list is `*` does not lag because of its list.
+    An app whose WEBSITE_LOAD_CERTIFICATES is `*` does not lag because of its list.
     """
     stale, current = superseded(world, settings), world.lineage.current
     pinned = any(pin.thumbprint in stale for pin in settings.pins)

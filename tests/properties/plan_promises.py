@@ -1,4 +1,4 @@
-"""Check promises about every plan: for bindings and copies, the order of webspaces, and chains in environments."""
+"""Check promises about every plan: for TLS bindings, certificates in App Service, and chains in environments."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -29,43 +29,44 @@ Item = TypeVar("Item")
 
 
 def shown(world: Snapshot, ref: SiteRef) -> set[tuple[object, Thumbprint | None]]:
-    """Return every host name and setting of a site that names a thumbprint, with the thumbprint."""
+    """Return the host names and settings of a site that name a thumbprint, each with the thumbprint."""
     bound = {(found.host_name, found.thumbprint) for found in world.fleet.bindings if found.site == ref}
     named = {(r.key, r.thumbprint) for s in world.fleet.settings if s.site == ref for r in s.references}
     return bound | named
 
 
 def kept(binding: Binding) -> tuple[object, ...]:
-    """Return the parts of a binding that no plan may change."""
+    """Return the parts of a TLS binding that Certroll must keep."""
     return binding.site, binding.host_name, binding.ssl_state, binding.virtual_ip, binding.thumbprint is None
 
 
 def protects(step: Step) -> bool:
-    """Return True if a step uploads an old version or restores last good values."""
+    """Return True if a step uploads an old version or restores the last good settings of an app."""
     return isinstance(step.action, KeepSuperseded | RestoreAppSettings)
 
 
 def told_less(world: Snapshot, settings: SiteSettings) -> bool:
-    """Return True if an admitted app names more superseded thumbprints than its record does."""
+    """Return True if an app that Certroll may update now names more superseded thumbprints than its record."""
     roll = world.rollout.roll_of(settings.site)
     return roll is not None and roll.state is RollState.STALE and not superseded(world, settings) <= {*roll.replaces}
 
 
 def is_under_way(world: Snapshot) -> bool:
-    """Return True if the first webspace is recorded, and no recorded app holds the version or is admitted."""
+    """Return True if a first webspace is recorded, and no recorded app stops the rollout or is about to be updated."""
     return world.rollout.first is not None and not any(roll.state in HOLDING for roll in world.rollout.rolls)
 
 
 def second_plan_is_empty(case: Case) -> None:
-    """A second plan restarts no app that the first plan changed, and with a soak no other app either.
+    """A second plan restarts no app that the first plan changed.
 
-    The check excludes apps that name more than their record, and apps that waited for a contested app. Without a soak,
-    apps need not wait for answers, so the second plan may restart other apps. The second plan may also upload old
-    versions if the newest version is refused.
+    If the settings demand a waiting time, the second plan restarts no other app either. The check excludes apps that
+    name more old thumbprints than their record, and apps that waited for an app whose settings another writer reversed.
+    The second plan may restart other apps if the waiting time is zero. The second plan may also upload old versions if
+    the newest version is refused.
     """
     world = case.world
     if not is_under_way(world) or not (case.plan.steps or case.told):
-        return  # The second plan equals the first plan if the first plan changes nothing.
+        return  # A second plan of an unchanged snapshot equals the first plan.
     second = case.planned(case.carried_out)
     behind = {settings.site for settings in world.fleet.settings if told_less(world, settings)}
     rebind, changed = set(restarted(second)) - behind, set(restarted(case.plan))
@@ -78,7 +79,7 @@ def second_plan_is_empty(case: Case) -> None:
 
 
 def everything_stale_is_renewed(case: Case) -> None:
-    """A plan without obstacles gives every copy and every stale binding the current version."""
+    """Certroll's plan without obstacles gives every stale binding and imported certificate the current version."""
     current = case.world.lineage.versions[0].thumbprint
     assert {copy.thumbprint for copy in case.after.fleet.certificates if copy.source == REF} == {current}
     for was, now in zip(case.world.fleet.bindings, case.after.fleet.bindings, strict=True):
@@ -86,12 +87,12 @@ def everything_stale_is_renewed(case: Case) -> None:
 
 
 def no_host_name_is_unbound_or_moved(case: Case) -> None:
-    """A plan keeps the site, the `ssl_state` and the IP address of every host name."""
+    """Certroll's plan keeps the site, the `ssl_state` and the IP address of every host name that has a TLS binding."""
     assert list(map(kept, case.after.fleet.bindings)) == list(map(kept, case.world.fleet.bindings))
 
 
 def only_stale_bindings_are_overwritten(case: Case) -> None:
-    """A plan overwrites a binding only if it shows an older version, and only with the current version."""
+    """Certroll overwrites a TLS binding only if it shows an old version, and only with the current version."""
     current = case.world.lineage.current
     for was, now in zip(case.world.fleet.bindings, case.after.fleet.bindings, strict=True):
         if was != now:
@@ -101,14 +102,14 @@ def only_stale_bindings_are_overwritten(case: Case) -> None:
 
 
 def no_binding_is_taken_from_another(case: Case) -> None:
-    """A plan never overwrites a binding whose certificate is also in a copy of another vault certificate."""
+    """Certroll's plan never overwrites a TLS binding whose certificate also belongs to another vault certificate."""
     for step in case.plan.steps:
         if isinstance(step.action, UpdateBinding):
             assert sources(case.world, step.action.binding) <= {REF, None}
 
 
 def nothing_is_written_that_is_not_live(case: Case) -> None:
-    """A plan writes only thumbprints of certificates that the webspace has at that step of the plan."""
+    """Certroll writes a thumbprint to a site only if the site's webspace has that certificate at that time."""
     for number, step in enumerate(case.plan.steps):
         before, after = case.on_the_way[number : number + 2]
         if step.action.site is not None:
@@ -117,7 +118,7 @@ def nothing_is_written_that_is_not_live(case: Case) -> None:
 
 
 def input_order_means_nothing(case: Case) -> None:
-    """The plan, its order and the admitted apps do not depend on the order in which Azure and Key Vault list things."""
+    """The plan and its order do not depend on the order in which Azure lists resources and Key Vault lists versions."""
     fleet, lineage, shuffle = case.world.fleet, case.world.lineage, case.dice
 
     def mixed(items: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -140,7 +141,7 @@ def input_order_means_nothing(case: Case) -> None:
 
 
 def nothing_opted_out_or_uncovered_is_touched(case: Case) -> None:
-    """A plan has no step for an opted-out site, and no binding of a host name that the new version does not cover."""
+    """Certroll changes no opted-out site, and no binding of a host name that the new version does not cover."""
     current = case.world.lineage.current
     for step in case.plan.steps:
         assert not opted_out(case.world, step.action.site)
@@ -149,13 +150,13 @@ def nothing_opted_out_or_uncovered_is_touched(case: Case) -> None:
 
 
 def opted_out_vault_certificate_is_left_alone(case: Case) -> None:
-    """A plan has no step for a vault certificate that carries `certroll: off`."""
+    """Certroll's plan has no step for a vault certificate that carries `certroll: off`."""
     off = replace(case.world, lineage=replace(case.world.lineage, tags=OFF))
     assert case.planned(off).steps == ()
 
 
 def observing_writes_nothing(case: Case) -> None:
-    """A plan in observe mode has no step, and reports each step that it would have in apply mode."""
+    """Certroll's plan in observe mode has no step, and reports each step that the plan would have in apply mode."""
     observed = case.planned(case.world, mode=Mode.OBSERVE)
     assert observed.steps == ()
     would_be = {skip.subject for skip in observed.skips if skip.reason is Reason.OBSERVE_ONLY}
@@ -163,30 +164,30 @@ def observing_writes_nothing(case: Case) -> None:
 
 
 def failure_of_a_site_holds_the_version(case: Case) -> None:
-    """After a site served another certificate, a plan only uploads old versions and restores last good values."""
+    """After a site served another certificate, Certroll only uploads old versions and restores last good settings."""
     failed = any(record.state is SiteState.FAILED for record in case.world.rollout.records)
     assert not failed or all(map(protects, case.plan.steps))
 
 
 def failure_of_an_app_holds_the_version(case: Case) -> None:
-    """After a roll failed or was taken back, a plan only uploads old versions and restores last good values."""
+    """After an app failed with a new version, Certroll only uploads old versions and restores last good settings."""
     held = any(roll.state in HOLDING and not roll.retiring for roll in case.world.rollout.rolls)
     assert not held or all(map(protects, case.plan.steps))
 
 
 def carriers(plan: Plan) -> set[object]:
-    """Return the webspaces in which a plan syncs a copy or changes a binding."""
+    """Return the webspaces in which a plan syncs an imported certificate or changes a TLS binding."""
     staged = (step.action for step in plan.steps if isinstance(step.action, SyncCertificate | UpdateBinding))
     return {action.webspace for action in staged}
 
 
 def new_version_goes_to_one_webspace(case: Case) -> None:
-    """A plan syncs and binds in at most one webspace before the first webspace is recorded."""
+    """Certroll changes certificates or bindings in at most one webspace before it records the first webspace."""
     assert case.world.rollout.first is not None or len(carriers(case.plan)) <= 1
 
 
 def nothing_leaves_the_first_webspace_early(case: Case) -> None:
-    """A plan syncs and binds only in the first webspace while that webspace's result is pending."""
+    """Certroll's plan syncs and binds only in the first webspace while the result of the first webspace is pending."""
     first, records = case.world.rollout.first, case.world.rollout.records
     fresh = any(r.webspace == first and r.state is SiteState.PENDING and r.at == NOW for r in records)
     if fresh and case.intent.stage_soak:
@@ -194,7 +195,7 @@ def nothing_leaves_the_first_webspace_early(case: Case) -> None:
 
 
 def refused_newest_version_is_synced_nowhere(case: Case) -> None:
-    """A plan syncs no copy while the newest version is refused, and gives the reason for each copy."""
+    """Certroll syncs no imported certificate while it refuses the newest version, and reports the reason for each."""
     if case.world.lineage.refusal is None:
         return
     assert not [step for step in case.plan.steps if isinstance(step.action, SyncCertificate)]
@@ -205,7 +206,7 @@ def refused_newest_version_is_synced_nowhere(case: Case) -> None:
 
 
 def nothing_is_synced_beside_a_blind_spot(case: Case) -> None:
-    """A plan syncs nothing in a webspace with a blind spot, unless the old certificate is about to end."""
+    """Certroll syncs nothing in a webspace with an unreadable resource, unless the old certificate is about to end."""
     hidden = {spot.webspace for spot in case.world.fleet.blind_spots if not spot.settings_only}
     for step in case.plan.steps:
         if isinstance(step.action, SyncCertificate):
@@ -215,7 +216,7 @@ def nothing_is_synced_beside_a_blind_spot(case: Case) -> None:
 
 
 def asked_again(world: Snapshot, binding: Binding) -> bool:
-    """Return True if a binding shows the current version, and the journal asks for a rebind of its site."""
+    """Return True if a binding shows the current version, and the journal asks for a rebind of the binding's site."""
     record, current = world.rollout.record_of(binding.site), world.lineage.current
     asked = record is not None and record.rebind is Rebind.ASKED and world.lineage.tags == AGAIN
     bound = binding.ssl_state is not SslState.DISABLED and current is not None
@@ -223,9 +224,10 @@ def asked_again(world: Snapshot, binding: Binding) -> bool:
 
 
 def nothing_is_skipped_silently(case: Case) -> None:
-    """A plan has a step or a reason for every stale binding, and for every copy or upload of an older version.
+    """Certroll plans a step or reports a reason for every binding and App Service certificate of an old version.
 
-    A plan also has a step or a reason for each rebind that the journal asks for, even if it sees no environment.
+    Certroll also plans a step or reports a reason for each rebind that the journal asks for, even if no App Service
+    Environment is visible.
     """
     world, lineage = case.world, case.world.lineage
     if lineage.current is None or any(site.environment for site in world.fleet.sites):
@@ -250,7 +252,10 @@ def nothing_is_skipped_silently(case: Case) -> None:
 
 
 def unchained(world: Snapshot) -> set[Webspace]:
-    """Return the webspaces of environments whose every upload of the current version may be early."""
+    """Return the webspaces of environments in which every upload of the current version may be early.
+
+    An early upload is older than the feature by which App Service Environments trust uploaded chains.
+    """
     current = world.lineage.current
     if current is None or current.facts is None:
         return set()
@@ -270,7 +275,7 @@ def binding_again_changes_nothing_that_is_shown(case: Case) -> None:
 
 
 def nothing_is_uploaded_again_unasked(case: Case) -> None:
-    """A plan uploads a key again only if the tag asks for it, and only into webspaces that lack the chain."""
+    """Certroll's plan uploads a key again only if the tag asks for it, and only into webspaces that lack the chain."""
     for action in (step.action for step in case.plan.steps):
         if isinstance(action, UploadAgain):
             assert case.world.lineage.tags == AGAIN
@@ -280,7 +285,7 @@ def nothing_is_uploaded_again_unasked(case: Case) -> None:
 
 
 def no_early_upload_is_passed_over(case: Case) -> None:
-    """A plan has a step or a reason for every webspace whose servers may lack the chain."""
+    """Certroll's plan has a step or a reason for every webspace whose servers may lack the certificate's chain."""
     subjects = [step.subject for step in case.plan.steps] + [skip.subject for skip in case.plan.skips]
     for webspace in unchained(case.world):
         assert [text for text in subjects if text.startswith("certificate") and text.endswith(f" in {webspace}")]

@@ -1,7 +1,7 @@
-"""Check many promises on one sample; a promise is a function that raises AssertionError if it is broken.
+"""Check many promises on one sample. A promise is a function that raises AssertionError if a case breaks the promise.
 
-`keep` checks all promises on the same case, so that each snapshot is drawn and planned only once. `Broken` pairs a
-promise with a faulty planner, which shows that the promise can fail.
+The function `keep` checks all promises on the same case, so that each snapshot is drawn and planned only once. The
+class `Broken` pairs a promise with a faulty planner, which shows that the promise can fail.
 """
 
 from collections.abc import Callable, Iterable
@@ -39,14 +39,14 @@ def keep(case: Sample, promises: Iterable[Promise[Sample]]) -> None:
 
 @dataclass(frozen=True)
 class Broken(Generic[Sample]):
-    """A case that keeps a promise and a case that breaks the promise, which differ only in the fault."""
+    """A case that keeps a promise and a case that breaks the promise; the cases differ only in the fault."""
 
     promise: Promise[Sample]
     good: Sample
     bad: Sample
 
     def is_noticed(self) -> None:
-        """Raise an error if the good case breaks the promise or the bad case keeps it."""
+        """Raise an error if the good case breaks the promise or the bad case keeps the promise."""
         self.promise(self.good)
         with pytest.raises(AssertionError):
             self.promise(self.bad)
@@ -56,13 +56,13 @@ class Broken(Generic[Sample]):
 
 
 def times(factor: float) -> settings:
-    """Return settings that multiply the number of examples of the profile in use by `factor`."""
+    """Return Hypothesis settings that multiply the number of examples of the profile in use by `factor`."""
     return settings(max_examples=int(settings.default.max_examples * factor))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A snapshot, the operator's intent, and the planner under test."""
+    """A snapshot of vaults and App Service, the operator's intent, and the planner under test."""
 
     world: Snapshot
     intent: Intent = APPLY
@@ -71,12 +71,12 @@ class Case:
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan for the snapshot."""
+        """The plan that the tested planner makes for the snapshot."""
         return self.plans(self.world, self.intent)
 
     @cached_property
     def on_the_way(self) -> tuple[Snapshot, ...]:
-        """The snapshot before each step of the plan, and after the last step."""
+        """The simulated snapshot before each step of the plan, and after the last step."""
         worlds = [self.world]
         for step in self.plan.steps:
             worlds.append(step.action.project(worlds[-1]))
@@ -84,17 +84,17 @@ class Case:
 
     @property
     def after(self) -> Snapshot:
-        """The snapshot after the plan."""
+        """The simulated snapshot after the last step of the plan."""
         return self.on_the_way[-1]
 
     @cached_property
     def told(self) -> tuple[RollRecord, ...]:
-        """The records by which Certroll admits apps after a fresh observation."""
+        """The records by which Certroll decides which apps it may update, after a new read of the fleet."""
         return roll_records(self.world, self.plan, self.intent, fresh=True)
 
     @cached_property
     def carried_out(self) -> Snapshot:
-        """The snapshot after the plan, in which no changed app has answered yet."""
+        """The simulated snapshot after the plan, in which no changed app has answered a probe yet."""
         records = {roll.site: roll for roll in (*self.world.rollout.rolls, *self.told)}
         changed = set(restarted(self.plan))
         rolls = tuple(_written(roll) if roll.site in changed else roll for roll in records.values())
@@ -102,11 +102,11 @@ class Case:
 
     @property
     def dice(self) -> Random:
-        """A source of random numbers that starts equally for each promise."""
+        """A source of random numbers that starts with the same seed for each tested promise."""
         return Random(self.seed)  # noqa: S311 - it shuffles
 
     def planned(self, world: Snapshot, **intent: object) -> Plan:
-        """Return the plan that the same planner makes of another snapshot or for another intent."""
+        """Return the plan that the tested planner makes of another snapshot or for another intent."""
         return self.plans(world, replace(self.intent, **intent))  # type: ignore[arg-type]
 
 
@@ -116,5 +116,5 @@ def _written(roll: RollRecord) -> RollRecord:
 
 
 def restarted(plan: Plan) -> list[SiteRef | None]:
-    """Return the apps that the steps of a plan restart, once for each restart."""
+    """Return the apps that the steps of a plan restart; an app appears once for each restart."""
     return [step.action.site for step in plan.steps if step.action.restarts_site]

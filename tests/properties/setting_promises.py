@@ -1,4 +1,4 @@
-"""Check promises about every plan for app settings: what may change, in which order, and the way back."""
+"""Check promises about every plan of changes to app settings: the values, the order and the restoring."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -23,12 +23,12 @@ from tests.properties.promises import Case, Promise, restarted
 
 
 def turns(plan: Plan) -> set[SiteRef | None]:
-    """Return the apps that must wait for their turn before the plan changes them."""
+    """Return the apps that must wait for their turn before the plan changes their settings."""
     return {step.action.site for step in plan.steps if step.action.restarts_site and not protects(step)}
 
 
 def rolls(case: Case) -> Iterator[tuple[Snapshot, RollAppSettings, SiteSettings]]:
-    """Yield each roll of the plan, with the snapshot before it and the settings of its app after it."""
+    """Yield each settings update of the plan, with the snapshot before it and the app's settings after it."""
     for number, step in enumerate(case.plan.steps):
         if isinstance(step.action, RollAppSettings):
             after = case.on_the_way[number + 1].settings_of(step.action.settings.site)
@@ -42,9 +42,10 @@ def pairs(case: Case) -> Iterable[tuple[SiteSettings, SiteSettings]]:
 
 
 def no_app_is_forgotten(case: Case) -> None:
-    """A plan has a step or a reason for every app that lags behind.
+    """Certroll's plan has a step or a reason for every app whose settings name an old version without the new one.
 
-    The check excludes an admitted app that names more than its record. The run of a failed app reports that app itself.
+    The check excludes an app that Certroll may update already and that names more old thumbprints than its record. The
+    check also excludes a failed app, because Certroll reports the failed app in another run.
     """
     told = {step.action.site for step in case.plan.steps} | {skip.site for skip in case.plan.skips}
     told |= {roll.site for roll in case.world.rollout.rolls if roll.state in {RollState.FAILED, RollState.RESTORED}}
@@ -53,18 +54,18 @@ def no_app_is_forgotten(case: Case) -> None:
 
 
 def no_app_is_restarted_twice(case: Case) -> None:
-    """A plan restarts an app at most once, whatever the reasons to change the app."""
+    """Certroll's plan restarts an app at most once, even if several of the app's settings need a change."""
     assert len(restarted(case.plan)) == len(set(restarted(case.plan)))
 
 
 def strangers(world: Snapshot, settings: SiteSettings) -> list[tuple[str, ReferenceKind, Thumbprint]]:
-    """Return the references of an app to certificates outside of the vault certificate's versions, in their order."""
+    """Return the certificates in an app's settings that are no versions of the vault certificate, in order."""
     ours = family(world, settings.site)
     return [(found.key, found.kind, found.thumbprint) for found in settings.references if found.thumbprint not in ours]
 
 
 def put_back(case: Case, site: SiteRef) -> set[tuple[str, Thumbprint | None]]:
-    """Return the thumbprints that a plan may restore in each setting of a failed app, as recorded in the journal."""
+    """Return the thumbprints that a plan may restore in each setting of a failed app, as the journal records them."""
     actions = [step.action for step in case.plan.steps if step.action.site == site]
     edits = [edit for action in actions if isinstance(action, RestoreAppSettings) for edit in action.edits]
     roll = case.world.rollout.roll_of(site)
@@ -77,9 +78,10 @@ def put_back(case: Case, site: SiteRef) -> set[tuple[str, Thumbprint | None]]:
 
 
 def what_belongs_to_others_stays_in_its_place(case: Case) -> None:
-    """A plan keeps the thumbprints of other certificates in app settings, and their order.
+    """Certroll's plan keeps the thumbprints of other certificates in app settings, and the order of those thumbprints.
 
-    A restore may bring back what the failed roll removed, even a thumbprint that the vault no longer knows.
+    A restoring may bring back what the failed settings update removed, even a thumbprint that the vault no longer
+    knows.
     """
     for was, now in pairs(case):
         theirs, ours = strangers(case.world, was), put_back(case, was.site)
@@ -90,7 +92,7 @@ def what_belongs_to_others_stays_in_its_place(case: Case) -> None:
 
 
 def only_superseded_thumbprints_leave(case: Case) -> None:
-    """A roll removes only superseded thumbprints, and adds only the current one."""
+    """A settings update removes only superseded thumbprints, and adds only the current thumbprint."""
     current = case.world.lineage.current
     for _, roll, after in rolls(case):
         assert current is not None
@@ -100,21 +102,21 @@ def only_superseded_thumbprints_leave(case: Case) -> None:
 
 
 def staying(world: Snapshot, ref: SiteRef) -> set[Thumbprint | None]:
-    """Return the thumbprints of the uploads in a site's webspace, which no sync replaces."""
+    """Return the thumbprints of the uploads in a site's webspace, which no sync by App Service replaces."""
     where = {site.webspace for site in world.fleet.sites if site.ref == ref}
     return {copy.thumbprint for copy in world.fleet.certificates if copy.source is None and copy.webspace in where}
 
 
 def ended(world: Snapshot) -> set[Thumbprint]:
-    """Return the thumbprints of the versions that have expired."""
+    """Return the thumbprints of the vault certificate's versions that have expired."""
     return {version.thumbprint for version in world.lineage.versions if version.not_after <= NOW}
 
 
 def a_live_old_version_stays_listed(case: Case) -> None:
-    """A roll keeps a superseded upload in the load list, and keeps a proven upload if there is one.
+    """A settings update keeps an old upload in WEBSITE_LOAD_CERTIFICATES, by preference a proven version.
 
-    Expired uploads may all leave the list if another live superseded version stays in the list. Nobody would trust an
-    expired certificate if the app went back to that certificate.
+    All expired uploads may leave the list if another live superseded version stays in the list. An expired certificate
+    would be useless to an app that goes back to it.
     """
     for before, roll, after in rolls(case):
         was = roll.settings
@@ -126,7 +128,7 @@ def a_live_old_version_stays_listed(case: Case) -> None:
 
 
 def what_a_roll_replaces_is_there_to_go_back_to(case: Case) -> None:
-    """A roll of an imported certificate begins only if the last good version and all pinned versions are live."""
+    """Certroll updates settings for an imported certificate only if the old versions to go back to are live."""
     world = case.world
     imported = {copy.webspace for copy in world.fleet.certificates if copy.source == REF}
     possible = imported & {plan.webspace for plan in world.fleet.plans}
@@ -143,7 +145,7 @@ def what_a_roll_replaces_is_there_to_go_back_to(case: Case) -> None:
 
 
 def an_app_that_opted_out_keeps_its_settings(case: Case) -> None:
-    """A plan neither changes nor restarts an opted-out app, or Certroll's own site and slots."""
+    """Certroll's plan neither changes nor restarts an opted-out app, and neither Certroll's own site nor its slots."""
     for was, now in pairs(case):
         if opted_out(case.world, was.site) or (was.site.name == case.intent.own_site):
             assert was == now
@@ -151,7 +153,7 @@ def an_app_that_opted_out_keeps_its_settings(case: Case) -> None:
 
 
 def no_setting_is_taken_from_another(case: Case) -> None:
-    """A plan removes no thumbprint from app settings that a copy of another vault certificate also holds."""
+    """Certroll removes no thumbprint from app settings if the thumbprint also belongs to another vault certificate."""
     for was, now in pairs(case):
         places = {site.webspace for site in case.world.fleet.sites if site.ref == was.site}
         copies = [copy for copy in case.world.fleet.certificates if copy.webspace in places]
@@ -161,7 +163,7 @@ def no_setting_is_taken_from_another(case: Case) -> None:
 
 
 def nothing_is_retired_unproven_or_unseen(case: Case) -> None:
-    """A plan retires a version only in a fully visible webspace, from an app that was seen to use the new one."""
+    """Certroll removes an old version from a list only if the webspace is readable and the app uses the new version."""
     world, current = case.world, case.world.lineage.current
     hidden = {spot.webspace for spot in world.fleet.blind_spots}
     for action in (step.action for step in case.plan.steps):
@@ -178,12 +180,15 @@ def nothing_is_retired_unproven_or_unseen(case: Case) -> None:
 
 
 def one_app_goes_first(case: Case) -> None:
-    """A plan changes at most one app before the journal has a record of any app."""
+    """Certroll's plan changes the settings of at most one app before the journal has a record of any app."""
     assert case.world.rollout.rolls or len(turns(case.plan)) <= 1
 
 
 def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
-    """A plan changes no other app while the first app's answer is pending and its soak runs."""
+    """Certroll's plan changes no other app while the first app's answer is pending and its waiting time runs.
+
+    The check excludes snapshots in which a version is near its end.
+    """
     world, soak = case.world, case.intent.stage_soak
     young = [r for r in world.rollout.rolls if r.state is RollState.OVERLAPPING and NOW - r.at < soak]
     others = [r for r in world.rollout.rolls if r not in young and r.state is not RollState.DEFERRED]
@@ -193,10 +198,10 @@ def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
 
 
 def slots_go_before_their_production_site(case: Case) -> None:
-    """A plan does not change a production site together with its running slot that lags, or while the slot waits.
+    """Certroll does not update a production site together with its outdated running slot, or while the slot waits.
 
-    The test checks the order of slots only while all recorded apps are validated. An admitted app need not wait, and no
-    site waits for a broken slot.
+    The test checks the order of slots only while the recorded apps have proven the version. An app that Certroll may
+    update already need not wait for its slot, and no site waits for a broken slot.
     """
     world, going = case.world, turns(case.plan)
     if not case.intent.slots_first or any(roll.state is not RollState.VALIDATED for roll in world.rollout.rolls):
@@ -220,7 +225,7 @@ def a_roll_that_is_taken_back_leaves_no_trace(case: Case) -> None:
 
 
 def taken_back(case: Case, roll: RollAppSettings) -> SiteSettings:
-    """Return the settings of the app after its roll failed and was taken back."""
+    """Return the app's settings after the new version failed and Certroll restored the old settings."""
     after = case.carried_out
     record = RollRecord(roll.settings.site, "v0", roll.webspace, RollState.FAILED, NOW, edits=roll.edits)
     failed = replace(after, rollout=replace(after.rollout, rolls=(record,)))
@@ -241,13 +246,13 @@ def is_as_it_was(case: Case, roll: RollAppSettings, back: SiteSettings) -> None:
 
 
 def named_by_key(settings: SiteSettings) -> list[tuple[str, set[Thumbprint]]]:
-    """Return the thumbprints that each setting names."""
+    """Return the thumbprints that each setting of an app names."""
     keys = sorted({found.key for found in settings.references})
     return [(key, {found.thumbprint for found in settings.references if found.key == key}) for key in keys]
 
 
 def loads_its_pins(settings: SiteSettings) -> bool:
-    """Return True if the app loads every certificate that it pins."""
+    """Return True if the app loads each certificate that another setting of the app names by its thumbprint."""
     pinned = {pin.thumbprint for pin in settings.pins} - {SECRET}
     return settings.loads_everything or pinned <= set(settings.load_list)
 

@@ -41,13 +41,13 @@ list_edits = st.sampled_from(
 
 
 def plain(value: str) -> list[str]:
-    """Return the entries of a list in their own case, without blanks and empty entries."""
+    """Return the entries of a comma-separated list in their own case, without blanks and empty entries."""
     return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
 @given(lists, load_lists, list_edits)
 def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) -> None:
-    """An edit keeps every other entry in its place and case, adds no duplicate, and leaves no blanks."""
+    """An edit keeps every other entry in its place and case, adds no duplicate, and leaves no blanks in the list."""
     after = edited(key, value, edit)
     ours = {edit.add, *edit.remove}
     assert [entry for entry in plain(after) if entry.upper() not in ours] == [
@@ -69,7 +69,7 @@ def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) ->
 
 @given(lists, load_lists.filter(lambda value: OLD in value.upper()), st.booleans())
 def test_roll_of_a_list_is_taken_back(key: str, value: str, overlap: bool) -> None:  # noqa: FBT001 - drawn, not chosen
-    """A roll and its inverse leave a list with its original thumbprints, with and without an overlap."""
+    """An update of WEBSITE_LOAD_CERTIFICATES and its inverse restore the original thumbprints."""
     roll = SettingEdit(key, NEW, () if overlap else (OLD,), OLD)
     (taken_back,) = inverse(roll)
     back = edited(key, edited(key, value, roll), taken_back)
@@ -83,7 +83,7 @@ def test_roll_of_a_list_is_taken_back(key: str, value: str, overlap: bool) -> No
 
 @given(st.dictionaries(st.sampled_from(["A", LOAD_LIST, ROOT_LIST]), load_lists))
 def test_what_was_begun_leaves_no_trace(values: dict[str, str]) -> None:
-    """The addition of a root and its inverse leave every setting as it was, and no new setting."""
+    """If Certroll adds a root and then removes the root, every setting is as before, and no setting is new."""
     begun = SettingEdit(ROOT_LIST, NEW, (), None, whole=ROOT_LIST not in values)
     written = edited_values(values, (begun,))
     assert all_done(written, (begun,))
@@ -95,7 +95,7 @@ def test_what_was_begun_leaves_no_trace(values: dict[str, str]) -> None:
 
 @given(pins)
 def test_roll_of_a_pin_is_taken_back(value: str) -> None:
-    """A roll and its inverse leave a pin as it was, except for the case of its thumbprint."""
+    """An update of a thumbprint setting and its inverse restore the value, except for the case of its letters."""
     roll = SettingEdit("PIN", NEW, (OLD,), OLD)
     rolled = edited("PIN", value, roll)
     (taken_back,) = inverse(roll)
@@ -110,7 +110,7 @@ def test_roll_of_a_pin_is_taken_back(value: str) -> None:
     st.booleans(),
 )
 def test_projection_reads_like_the_write(values: dict[str, str], edit: SettingEdit, whole: bool) -> None:  # noqa: FBT001
-    """The settings that Certroll predicts for an edit equal the settings that it reads after the write."""
+    """The settings that Certroll predicts for an edit equal the settings that Certroll reads after the write."""
     roll = SettingEdit("A", NEW, (OLD,), OLD)
     with_root = replace(edit, key=ROOT_LIST, whole=whole)
     seen = read_settings(app_settings(values))

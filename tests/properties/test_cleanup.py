@@ -1,4 +1,4 @@
-"""Check promises about deletions in random snapshots."""
+"""Check promises about Certroll's deletions of certificates in random snapshots."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -84,7 +84,7 @@ either, limits = st.booleans(), st.sampled_from((0, 1, 5, 5))
 
 @cache
 def one_of(items: tuple[Item, ...]) -> st.SearchStrategy[Item]:
-    """Return a cached strategy for the items, because its creation takes longer than a draw."""
+    """Return a cached strategy for the items, because building a strategy takes longer than a draw."""
     return st.sampled_from(items)
 
 
@@ -131,7 +131,7 @@ def tidy_worlds(draw: st.DrawFn) -> Case:
 
 
 def deleted(case: Case) -> list[WebspaceCertificate]:
-    """Return the certificates that the plan deletes."""
+    """Return the certificates that the plan deletes from App Service."""
     return [step.action.copy for step in case.plan.steps if isinstance(step.action, DeleteCertificate)]
 
 
@@ -141,7 +141,7 @@ def place_of(world: Snapshot, name: object) -> Webspace | None:
 
 
 def nothing_in_use_is_deleted(case: Case) -> None:
-    """A plan deletes no certificate that a binding or a setting uses, and none in a webspace with a blind spot."""
+    """Certroll deletes no certificate that a binding or a setting uses, and none in a partly unreadable webspace."""
     world = case.world
     for gone in deleted(case):
         assert gone.thumbprint in {OLD, OLDER}
@@ -159,7 +159,7 @@ def nothing_in_use_is_deleted(case: Case) -> None:
 
 
 def only_what_operators_gave_leave_for_is_deleted(case: Case) -> None:
-    """A plan deletes uploads by people only on request, stays within the limit, and respects the grace."""
+    """Certroll deletes operators' uploads only on request, stays within the limit, and respects the grace period."""
     world, intent, gone = case.world, case.intent, deleted(case)
     assert len(gone) <= intent.max_deletes
     assert intent.delete_superseded or all(c.ref.name.startswith("certroll-") and c.tags for c in gone)
@@ -175,7 +175,7 @@ def only_what_operators_gave_leave_for_is_deleted(case: Case) -> None:
 
 
 def nothing_is_deleted_that_was_not_proven_to_be_replaced(case: Case) -> None:
-    """A plan deletes an old certificate only if every use of the current version in its webspace is proven."""
+    """Certroll's plan deletes an old certificate only if every use of the current version in its webspace is proven."""
     world, records, rolls = case.world, case.world.rollout.records, case.world.rollout.rolls
     for gone in deleted(case):
         for bound in world.fleet.bindings:
@@ -196,13 +196,13 @@ PROMISES: tuple[Promise[Case], ...] = (
 @times(1.5)
 @given(tidy_worlds())
 def test_promises_about_deletions_are_kept(case: Case) -> None:
-    """Plans keep every promise about deletions, whatever certificates exist some time after a renewal."""
+    """Certroll's plans keep every promise about deletions, whatever certificates exist some time after a renewal."""
     keep(case, PROMISES)
 
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_something_is_deleted(*, ours: bool) -> None:
-    """The strategy `tidy_worlds` draws some cases with the deletion of an upload by Certroll, and some by people."""
+    """The strategy `tidy_worlds` draws cases in which the plan deletes Certroll's uploads and operators' uploads."""
     quick = settings(max_examples=2000, phases=[Phase.generate])
     assert find(tidy_worlds(), lambda case: any(bool(copy.tags) is ours for copy in deleted(case)), settings=quick)
 
@@ -225,7 +225,7 @@ TIDY = snapshot(
 
 
 def with_fleet(**differences: object) -> Snapshot:
-    """Return the snapshot `TIDY` with these differences in its fleet."""
+    """Return the snapshot `TIDY` with these differences in its sites and certificates."""
     return replace(TIDY, fleet=replace(TIDY.fleet, **differences))  # type: ignore[arg-type]
 
 
@@ -262,10 +262,10 @@ BROKEN = [Broken(promise, case, replace(case, plans=plans)) for promise, case, p
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A promise fails for a planner that breaks the promise, and holds for the product's own planner."""
+    """The check of a promise fails for a planner that breaks the promise, and passes for Certroll's planner."""
     broken.is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has a planner that breaks the promise."""
+    """For each promise about deletions a test has a planner that breaks the promise."""
     assert {promise for promise, *_ in DOCTORED} == {*PROMISES}

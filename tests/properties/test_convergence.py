@@ -1,4 +1,4 @@
-"""Test that every roll ends and keeps its promises, whatever apps answer and whatever other people write."""
+"""Test that every update of app settings ends, whatever apps answer and whatever other writers change."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -33,7 +33,10 @@ from tests.properties.fleets import chained_worlds, fresh, lags, live, no_rolls,
 from tests.properties.promises import Broken, Promise, keep, times
 
 BOUND = 600
-"""The most runs until all rolls end, half an hour apart on average. Each of four contests may take two days."""
+"""The most runs of Certroll until all settings updates end.
+
+The runs are half an hour apart on average, and each of four contests with another writer may take two days.
+"""
 PAUSES = (timedelta(minutes=1), timedelta(minutes=20), timedelta(hours=1))
 OVER = {RollState.VALIDATED: 5, RollState.UNPROVEN: 3, RollState.FAILED: 1}
 IN_TIME = frozenset(
@@ -57,7 +60,7 @@ beginnings = (
 
 @dataclass(slots=True)
 class Model:
-    """A simulation in which time passes, Certroll works, apps answer at random, and other people may write."""
+    """A simulation in which time passes, Certroll works, apps answer at random, and another writer may act."""
 
     world: Snapshot
     intent: Intent
@@ -70,7 +73,7 @@ class Model:
     plan: Plan = field(default_factory=Plan)
 
     def __post_init__(self) -> None:
-        """Record the settings with which the simulation begins."""
+        """Record the app settings with which the simulation begins."""
         self.begun = self.world.fleet.settings
 
     @property
@@ -80,7 +83,7 @@ class Model:
 
     @property
     def rolls(self) -> tuple[RollRecord, ...]:
-        """The records of all apps."""
+        """The journal's records of the settings updates of all apps."""
         return self.world.rollout.rolls
 
     def settings_at_first(self, site: SiteRef) -> SiteSettings:
@@ -116,9 +119,9 @@ class Model:
         self.world = replace(self.world, rollout=replace(self.world.rollout, rolls=tuple(rolls.values())))
 
     def _carry(self, plan: Plan) -> None:
-        """Perform the steps that restart no app.
+        """Perform the steps of a plan that restart no app.
 
-        Each bound site at once proves the version or proves nothing.
+        Each site with a TLS binding at once serves the version in a handshake, or stays unreachable.
         """
         steps = tuple(step for step in plan.steps if not step.action.restarts_site)
         rollout = self.world.rollout
@@ -191,7 +194,7 @@ class Model:
         return replace(after, rollout=self.world.rollout)
 
     def _answer(self, roll: RollRecord) -> None:
-        """Let the app answer at random: with success, without proof, or with failure."""
+        """Let the app answer its probe at random: with success, with an unclear result, or with failure."""
         (state,) = self.dice.choices([*OVER], [*OVER.values()])
         if state is RollState.VALIDATED and roll.retiring:
             state = RollState.RETIRED
@@ -223,7 +226,7 @@ class Model:
 
 
 def nobody_is_forgotten(model: Model) -> None:
-    """Each app in the end is rolled or has a lasting reason, unless the version is held."""
+    """In the end each app names the new version or has a lasting reason, unless Certroll stopped the rollout."""
     if model.world.rollout.held_by:
         return
     told = {skip.site for skip in model.plan.skips if skip.reason not in IN_TIME}
@@ -232,12 +235,12 @@ def nobody_is_forgotten(model: Model) -> None:
 
 
 def an_app_restarts_again_only_where_others_undid_it(model: Model) -> None:
-    """Certroll rolls an app once per version, and once more for each time that somebody reversed the roll."""
+    """Certroll updates an app at most once per version, and once more per time that another writer reversed it."""
     assert not {site: times for site, times in model.rolled.items() if times > 1 + model.undone[site]}
 
 
 def what_failed_names_what_it_named_before(model: Model) -> None:
-    """An app whose roll was taken back names no new thumbprint, if its old certificates are still live."""
+    """If Certroll restored an app's settings, no setting names a new thumbprint while the old certificates are live."""
     for found in model.rolls:
         now, was = model.world.settings_of(found.site), model.settings_at_first(found.site)
         assert now is not None
@@ -279,14 +282,14 @@ def forgotten() -> Model:
 
 
 def restarted_twice() -> Model:
-    """Return an end in which an app was rolled twice although nobody reversed the roll."""
+    """Return an end in which Certroll updated an app twice, although no other writer reversed the update."""
     model = ended(STALE)
     model.rolled[site_ref()] += 1
     return model
 
 
 def names_more() -> Model:
-    """Return an end in which an app still names the new version after its roll was taken back."""
+    """Return an end in which an app still names the new version after Certroll restored its old settings."""
     model = ended(STALE)
     record = roll(RollState.ROLLED_BACK)
     model.world = replace(model.world.with_settings(named(OLD, NEW)), rollout=rollout(rolls=(record,)))
@@ -303,12 +306,12 @@ DOCTORED: tuple[tuple[Promise[Model], Callable[[], Model]], ...] = (
 
 @pytest.mark.parametrize(("promise", "doctored"), DOCTORED)
 def test_each_promise_can_fail(promise: Promise[Model], doctored: Callable[[], Model]) -> None:
-    """A promise fails for an end that breaks the promise, and holds for the product's own end."""
+    """The check of a promise fails for an end that breaks the promise, and passes for Certroll's own end."""
     Broken(promise, ended(STALE), doctored()).is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has an end that breaks the promise."""
+    """For each promise about the simulation's end a test has an end that breaks the promise."""
     assert {promise for promise, _ in DOCTORED} == {*PROMISES}
 
 

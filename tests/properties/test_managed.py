@@ -31,7 +31,7 @@ FACTS = st.builds(HostFacts, st.booleans(), st.booleans())
 
 @given(host=HOSTS, facts=FACTS, tier=st.sampled_from(["Basic", "Free", ""]), data=st.data())
 def test_whatever_dns_says_is_judged(host: str, facts: HostFacts, tier: str, data: st.DataObject) -> None:
-    """Certroll explains every problem that DNS shows, and never accepts a name that it could not look up."""
+    """Certroll explains each problem that it finds in DNS, and reports a name whose DNS it could not read."""
     asked: dict[tuple[str, RecordKind], DnsAnswer] = {}
 
     def ask(name: str, kind: RecordKind) -> DnsAnswer:

@@ -1,4 +1,4 @@
-"""Test that Certroll can read or refuse orders of any shape, and never pays twice."""
+"""Test that Certroll reads or refuses certificate orders of any shape, and pays for no certificate twice."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -57,7 +57,7 @@ def _say(odd: ValueError) -> None:
 
 @given(SPOILT, JUNK)
 def test_order_of_any_shape_is_read_or_named(spoilt: dict[str, Any], place: object) -> None:
-    """Certroll judges an order with spoilt fields without a crash, or says in a sentence what is odd."""
+    """Certroll judges a certificate order with spoilt fields without a crash, or says in a sentence what is odd."""
     certificates = {"shop": {**VALID["certificates"]["shop"], "provisioningState": place}}
     properties = {**VALID, "certificates": certificates, **spoilt}
     wire = {"id": spoilt.get("id", ORDER_ID), "properties": properties}
@@ -98,7 +98,7 @@ LIVES = st.lists(
 
 @given(LIVES)
 def test_money_is_asked_for_once_for_each_certificate(life: list[tuple[Any, ...]]) -> None:
-    """Certroll never repeats an order action for a certificate if Azure may have received the first request."""
+    """Certroll does not repeat a renewal or reissue of a certificate if Azure may have received the first request."""
     records: tuple[OrderRecord, ...] = ()
     heard: set[tuple[OrderAction, str]] = set()
     now = NOW

@@ -1,4 +1,4 @@
-"""Test that every parser reads any input or refuses it with a named reason."""
+"""Test that each parser either reads any input or refuses the input with a named reason."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ TAGS = st.lists(st.tuples(KEYS | st.text(max_size=40), VALUES), max_size=15).map
 
 
 def _outcome(parse: Callable[[], Value], kind: type[Error]) -> tuple[Value | None, Error | None]:
-    """Return the parser's result, or the error that it raises; any other error fails the test."""
+    """Return the parser's result, or the named error that the parser raises; any other error fails the test."""
     try:
         return parse(), None
     except kind as error:
@@ -52,7 +52,7 @@ def _outcome(parse: Callable[[], Value], kind: type[Error]) -> tuple[Value | Non
 
 @given(TAGS)
 def test_tags_give_targets_or_a_reason(tags: tuple[tuple[str, str], ...]) -> None:
-    """Certroll finds each target in a tag by the target's own text, or refuses the tag and names it."""
+    """Certroll finds each target (a site or webspace) in a tag by its own text, or refuses the tag and names it."""
     targets, refused = _outcome(lambda: parse_targets(tags, PUBLIC_TO), TargetInvalid)
     if refused is not None:
         assert refused.reason is Reason.TARGET_INVALID
@@ -66,7 +66,7 @@ def test_tags_give_targets_or_a_reason(tags: tuple[tuple[str, str], ...]) -> Non
 
 @given(st.dictionaries(st.text(max_size=8), st.frozensets(st.sampled_from(["shop", "rg/shop", "api"]))))
 def test_target_is_found_only_where_one_answers(candidates: dict[str, frozenset[str]]) -> None:
-    """Certroll resolves a target only if exactly one candidate has the target's name."""
+    """Certroll resolves a target (a site or webspace that a tag names) only if one candidate has the name."""
     (target,) = parse_targets(((TO, "shop"),), PUBLIC_TO)
     answering = [candidate for candidate, names in candidates.items() if "shop" in names]
     found, _ = _outcome(lambda: resolve(target, candidates), TargetInvalid)
@@ -83,7 +83,7 @@ IDS = st.tuples(st.sampled_from([ROOTS, ROOTS.upper(), ASE.resource_id, f"{ASE.r
 
 
 def names_a_root_or_is_refused(resource_id: str) -> None:
-    """A resource id names one root certificate and survives a round trip, or `RootRef` refuses it."""
+    """A resource id names one root certificate and survives a round trip, or `RootRef` refuses the resource id."""
     found, refused = _outcome(lambda: RootRef.parse(resource_id), InvalidNameError)
     if found is None:
         assert len(str(refused)) < LONGEST_MESSAGE
@@ -97,7 +97,7 @@ def names_a_root_or_is_refused(resource_id: str) -> None:
 
 
 def names_an_environment_or_is_refused(resource_id: str) -> None:
-    """A resource id names one environment and survives a round trip, or `EnvironmentRef` refuses it.
+    """A resource id names one App Service Environment and survives a round trip, or `EnvironmentRef` refuses the id.
 
     A queue message that names a refused environment is also refused.
     """
@@ -151,7 +151,7 @@ BER = pytest.mark.filterwarnings("ignore:PKCS#12 bundle could not be parsed as D
 
 
 def _rich() -> bytes:
-    """Return a certificate with every extension that Certroll reads, and some others."""
+    """Return a certificate with every extension that Certroll reads, and with some other extensions."""
     extensions: tuple[x509.ExtensionType, ...] = (
         x509.SubjectAlternativeName([x509.DNSName("shop.contoso.com"), x509.RFC822Name("a@contoso.com")]),
         x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
@@ -200,7 +200,7 @@ def broken(draw: st.DrawFn, *seeds: bytes) -> bytes:
 @ODD
 @given(broken(*CERTIFICATES))
 def test_certificate_is_read_or_named_unreadable(der: bytes) -> None:
-    """Certroll reads facts from any bytes, or says in one sentence that they are no certificate."""
+    """Certroll reads facts from any bytes, or says in one sentence that the bytes are no certificate."""
     found, error = _outcome(lambda: read_facts(der), ValueError)
     if found is not None:
         assert found.serial_octets > 0
@@ -238,7 +238,7 @@ def _is_named(error: Rejected | None) -> bool:
 @BER
 @given(SECRETS)
 def test_secret_is_read_or_named_unusable(secret: tuple[str, str]) -> None:
-    """Certroll builds a PFX from any value of a secret, or refuses it with a reason that shows no part of it."""
+    """Certroll builds a PFX from any value of a secret, or refuses the value with a reason that does not quote it."""
     value, kind = secret
     built, error = _outcome(lambda: build_pfx(value, kind, LEAF, PfxEncryption.AES256, PASSWORD), Rejected)
     bundle, unread = _outcome(lambda: read_bundle(value, kind, LEAF), Rejected)

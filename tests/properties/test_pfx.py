@@ -1,4 +1,4 @@
-"""Test that a PFX from a vault's secret has the whole chain in order, and that other tools can read it."""
+"""Test that a PFX from a vault's secret has the whole chain in order, and that other tools can read the PFX."""
 
 import base64
 import subprocess
@@ -51,7 +51,7 @@ class Secret:
         )
 
     def built(self, encryption: PfxEncryption) -> Pfx:
-        """Return the PFX that Certroll builds from the secret."""
+        """Return the PFX that Certroll builds from the vault's secret."""
         return build_pfx(self.value, self.content_type, thumbprint(self.issued.leaf), encryption, PASSWORD)
 
 
@@ -61,7 +61,7 @@ kinds, depths = st.sampled_from(("EC", "EC", "EC", "RSA")), st.integers(0, 2)
 
 @st.composite
 def secrets(draw: st.DrawFn) -> Secret:
-    """Return a secret with its certificates in any order, some repeated, and some unrelated ones."""
+    """Return a secret with its certificates in any order; some are repeated, and some are unrelated to the key."""
     chain = issued(draw(kinds), draw(depths))
     roots = draw(st.sampled_from([(), (chain.root,), (chain.root, chain.older_root), (chain.older_root,)]))
     wanted = (*chain.intermediates, *roots[:1])
@@ -95,7 +95,7 @@ def _same(key: object, other: Key) -> bool:
 
 @given(secrets(), st.sampled_from(PfxEncryption))
 def test_key_leaf_and_chain_come_back(secret: Secret, encryption: PfxEncryption) -> None:
-    """The PFX has the key, its leaf and the chain above, whatever else the secret has and in whatever order."""
+    """The PFX has the key, its leaf and the chain above the leaf, whatever else the secret has in whatever order."""
     built = secret.built(encryption)
     found = pkcs12.load_pkcs12(built.blob, PASSWORD.encode())
     assert _same(found.key, secret.issued.key)

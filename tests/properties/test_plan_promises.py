@@ -1,4 +1,4 @@
-"""Test that each promise about plans can fail, with a planner that breaks the promise."""
+"""Test that each promise about plans can fail, by a planner that breaks the promise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -64,7 +64,7 @@ RENEWED = copy("shop-copy", NEW)
 
 @dataclass(frozen=True, slots=True)
 class Unbind(UpdateBinding):
-    """An action that removes a host name, which no action of the product does."""
+    """An action that removes a host name from a site; the product has no such action."""
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot without the binding."""
@@ -86,13 +86,13 @@ def bound(
 
 
 def rolled(*edits: SettingEdit, app: str = "shop", slot: str | None = None) -> RollAppSettings:
-    """Return the action that edits the settings of an app that lists the old version, by default as a roll does."""
+    """Return the action that adds the new version to the settings of an app that lists the old version."""
     added = SettingEdit(LOAD_LIST, NEW, (), OLD)
     return RollAppSettings(named(OLD, FOREIGN, site=app, slot=slot), edits or (added,), WEST)
 
 
 def retired(*edits: SettingEdit) -> RetireThumbprint:
-    """Return the action that removes the old version from the load list of an app that lists both versions."""
+    """Return the action that removes the old version from WEBSITE_LOAD_CERTIFICATES, which lists both versions."""
     edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
     return RetireThumbprint(named(OLD, NEW), edits or (edit,), WEST)
 
@@ -119,7 +119,7 @@ FAILED_APP = snapshot(
     copies=(RENEWED, copy("kept", OLDER, source=None)),
     rollout=rollout(rolls=(roll(RollState.FAILED, edits=(SettingEdit("CLIENT_PIN", NEW, (OLDER,), OLDER),)),)),
 )
-"""An app that pinned a version which the vault no longer knows, so that only the journal has the version."""
+"""An app whose setting names a version that the vault no longer knows, so that only the journal has the version."""
 ENDED_BESIDE = snapshot(
     lineage=lineage(version(), old_version(), old_version("v0", OLDER, not_after=NOW)),
     settings=(named(OLDER, OLD),),
@@ -127,7 +127,10 @@ ENDED_BESIDE = snapshot(
     plans=(),
     rollout=OPEN,
 )
-"""An app that lists an expired upload and a version that only a copy without a plan holds, so the upload may leave."""
+"""An app that lists an expired upload and a version that exists only as a certificate without an App Service plan.
+
+The upload may leave the list of the app.
+"""
 BOTH_LISTED = snapshot(settings=(named(OLD, NEW),), copies=(RENEWED,), rollout=OPEN)
 TWO_APPS = replace(
     STALE_APP,
@@ -150,27 +153,27 @@ def with_sites(world: Snapshot, **differences: object) -> Snapshot:
 
 
 def with_rolls(world: Snapshot, state: RollState, **differences: object) -> Snapshot:
-    """Return the snapshot with a roll record of the app `shop`."""
+    """Return the snapshot with a record of a settings update of the app `shop`."""
     return replace(world, rollout=rollout(record(SiteState.PROVEN), rolls=(roll(state, **differences),)))  # type: ignore[arg-type]
 
 
 def with_copies(world: Snapshot, *others: object) -> Snapshot:
-    """Return the snapshot with more copies."""
+    """Return the snapshot with more certificates in App Service."""
     return replace(world, fleet=replace(world.fleet, certificates=(*world.fleet.certificates, *others)))  # type: ignore[arg-type]
 
 
 def with_spot(world: Snapshot) -> Snapshot:
-    """Return the snapshot with a blind spot."""
+    """Return the snapshot with a blind spot (a resource that Certroll could not read)."""
     return replace(world, fleet=replace(world.fleet, blind_spots=(blind_spot(WEST),)))
 
 
 def of_bindings(world: Snapshot, _: Intent) -> Plan:
-    """Return a plan in the order in which Azure lists bindings."""
+    """Return a plan in the order in which Azure lists TLS bindings."""
     return Plan(tuple(Step(bound(was=found), Reason.STALE_THUMBPRINT) for found in world.fleet.bindings))
 
 
 def silent(_: Snapshot, intent: Intent) -> Plan:
-    """Return no plan and no skips in observe mode."""
+    """Return a plan without steps and without reasons in observe mode."""
     return Plan((Step(bound(), Reason.STALE_THUMBPRINT),)) if intent.mode is Mode.APPLY else Plan()
 
 
@@ -301,10 +304,10 @@ BROKEN = (
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A promise fails for a planner that breaks the promise, and holds for the product's own planner."""
+    """The check of a promise fails for a planner that breaks the promise, and passes for Certroll's planner."""
     broken.is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has a planner that breaks the promise."""
+    """For each promise about plans a test has a planner that breaks the promise."""
     assert {broken.promise for broken in BROKEN} == {*ALL, plans.everything_stale_is_renewed}

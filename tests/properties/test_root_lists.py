@@ -1,4 +1,4 @@
-"""Check promises about plans with root lists in random snapshots."""
+"""Check promises about plans with root lists (the setting WEBSITE_LOAD_ROOT_CERTIFICATES)."""
 
 from dataclasses import replace
 from itertools import permutations, product
@@ -87,7 +87,7 @@ states = st.sampled_from([None, None, RollState.VALIDATED, RollState.STALE, Roll
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Snapshot:
-    """Return a snapshot of up to four apps on two plans, with random lists, public certificates and records."""
+    """Return a snapshot of up to four apps on two plans, with random settings, public certificates and records."""
     refs = [site_ref(*names) for names in draw(some_refs)]
     sites = tuple(replace(draw(made_sites), ref=ref) for ref in refs)
     settings = tuple(replace(read_settings(app_settings(draw(made_settings))), site=ref) for ref in refs)
@@ -105,18 +105,18 @@ def worlds(draw: st.DrawFn) -> Snapshot:
 
 
 def public(ref: SiteRef, thumbprint: str) -> WebspaceCertificate:
-    """Return a public certificate of the site with a name that Certroll gives."""
+    """Return a public certificate of the site with a name that Certroll gives to its uploads."""
     made = copy("", thumbprint, webspace=WEST, source=None)  # type: ignore[arg-type]
     return replace(made, ref=CopyRef.of_site(ref, own_name(REF, made.thumbprint), public=True))
 
 
 def supports(app: Site | None) -> bool:
-    """Return True if a site is Windows code in an environment, where App Service reads root lists."""
+    """Return True if a site is a Windows code app in an environment, where WEBSITE_LOAD_ROOT_CERTIFICATES works."""
     return app is not None and app.environment is not None and app.windows_code
 
 
 def there(world: Snapshot, ref: SiteRef) -> set[str | None]:
-    """Return the thumbprints of all public certificates on the plan of a site."""
+    """Return the thumbprints of all public certificates on the App Service plan of a site."""
     own = world.site(ref)
     plan = own.plan if own else ""
     mates = {app.ref for app in world.fleet.sites if app.ref == ref or (plan and app.plan == plan)}
@@ -128,7 +128,7 @@ def there(world: Snapshot, ref: SiteRef) -> set[str | None]:
 
 
 def changes(plan: Plan) -> list[SettingsChange]:
-    """Return the changes of settings in a plan."""
+    """Return the changes of app settings in Certroll's plan."""
     return [step.action for step in plan.steps if isinstance(step.action, SettingsChange)]
 
 
@@ -160,7 +160,7 @@ def second_plan_has_nothing_to_do(case: Case) -> None:
 
 
 def root_list_names_only_what_its_plan_has(case: Case) -> None:
-    """A plan adds only public certificates of its App Service plan to a root list that App Service reads."""
+    """Certroll adds only certificates of the App Service plan to the setting WEBSITE_LOAD_ROOT_CERTIFICATES."""
     for change in changes(case.plan):
         edits = [edit for edit in change.edits if is_root_list(edit.key)]
         assert not edits or supports(case.world.site(change.settings.site))
@@ -168,12 +168,12 @@ def root_list_names_only_what_its_plan_has(case: Case) -> None:
 
 
 def uploads(plan: Plan) -> list[UploadPublicCertificate]:
-    """Return the uploads of public certificates in a plan."""
+    """Return the uploads of public certificates in Certroll's plan."""
     return [step.action for step in plan.steps if isinstance(step.action, UploadPublicCertificate)]
 
 
 def only_what_is_a_root_comes_into_a_root_list(case: Case) -> None:
-    """A plan brings only a certificate authority's version into root lists and, for root lists, to apps."""
+    """Certroll adds only certificate authorities to WEBSITE_LOAD_ROOT_CERTIFICATES, and uploads no others for it."""
     current = case.world.lineage.current
     rolled = [change for change in changes(case.plan) if isinstance(change, RollAppSettings)]
     added = [edit for roll in rolled for edit in roll.edits if is_root_list(edit.key)]
@@ -181,7 +181,7 @@ def only_what_is_a_root_comes_into_a_root_list(case: Case) -> None:
 
 
 def a_plan_gets_a_root_once(case: Case) -> None:
-    """A plan uploads a root once per App Service plan, and not to a plan that already has the root."""
+    """Certroll uploads a root once per App Service plan, and not to a plan that already has the root."""
     owners = [upload.copy.site for upload in uploads(case.plan)]
     assert not [owner for owner in owners if owner and NEW in there(case.world, owner)]
     placed = [found.plan or found.ref.resource_id for found in case.world.fleet.sites if found.ref in owners]
@@ -189,7 +189,7 @@ def a_plan_gets_a_root_once(case: Case) -> None:
 
 
 def what_a_plan_trusts_is_not_deleted(case: Case) -> None:
-    """A plan deletes no public certificate that a setting of any app on the same plan in an environment mentions."""
+    """Certroll deletes no public certificate that a setting of any app on the same environment plan mentions."""
     sites, settings = case.world.fleet.sites, case.world.fleet.settings
     for action in (step.action for step in case.plan.steps):
         if isinstance(action, DeleteCertificate) and action.copy.site is not None:
@@ -201,7 +201,7 @@ def what_a_plan_trusts_is_not_deleted(case: Case) -> None:
 
 
 def order_of_apps_means_nothing(case: Case) -> None:
-    """A plan does not depend on the order in which Azure lists apps and certificates."""
+    """Certroll's plan does not depend on the order in which Azure lists apps and certificates."""
     fleet, shuffle = case.world.fleet, case.dice
     mixed = replace(
         fleet,
@@ -213,7 +213,7 @@ def order_of_apps_means_nothing(case: Case) -> None:
 
 
 def what_is_asked_for_is_done_or_told(case: Case) -> None:
-    """Each app that the tag names has the root in its list, or the plan has a step or a reason for it."""
+    """Each app that the tag names trusts the root by its settings, or Certroll's plan has a step or a reason."""
     told = {skip.site for skip in case.plan.skips} | {change.settings.site for change in changes(case.plan)}
     rolls = case.world.rollout.rolls
     under_way = {roll.site for roll in rolls if roll.state in {RollState.STALE, RollState.FAILED}}
@@ -238,14 +238,14 @@ seeds = st.integers(0, 99)
 @times(1.1)
 @given(st.builds(Case, any_worlds, st.sampled_from((APPLY, WIDE)), seeds))
 def test_promises_about_root_lists_are_kept(case: Case) -> None:
-    """Plans keep every promise about root lists, whatever the lists contain."""
+    """Certroll's plans keep every promise about WEBSITE_LOAD_ROOT_CERTIFICATES, whatever the settings contain."""
     keep(case, PROMISES)
 
 
 @times(1.1)
 @given(st.builds(Case, quiet_worlds(), st.just(WIDE), seeds))
 def test_promises_about_root_lists_are_kept_where_the_old_root_may_go(case: Case) -> None:
-    """Plans keep every promise about root lists while the old root may be deleted."""
+    """Certroll's plans keep every promise about root certificates while Certroll may delete the old root."""
     keep(case, PROMISES)
 
 
@@ -271,7 +271,7 @@ def with_root(*listed: str, newest: CertificateVersion = ROOT, tags: Tags = (), 
 
 
 def write(world: Snapshot, number: int = 0) -> RollAppSettings:
-    """Return the action that adds the new root next to the old root in the list of an app."""
+    """Return the action that adds the new root next to the old root in WEBSITE_LOAD_ROOT_CERTIFICATES."""
     return RollAppSettings(world.fleet.settings[number], (SettingEdit(ROOT_LIST, NEW, (), OLD),), WEST)
 
 
@@ -312,7 +312,7 @@ DOCTORED: tuple[tuple[Promise[Case], Snapshot, Planner], ...] = (
     (what_is_asked_for_is_done_or_told, ASKED, always()),
 )
 SHUFFLED = 5
-"""A seed with which the two sites change places."""
+"""A random seed with which the two sites change places in Azure's list."""
 BROKEN = [
     Broken(promise, Case(world, WIDE, SHUFFLED), Case(world, WIDE, SHUFFLED, plans))
     for promise, world, plans in DOCTORED
@@ -321,10 +321,10 @@ BROKEN = [
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A promise fails for a planner that breaks the promise, and holds for the product's own planner."""
+    """The check of a promise fails for a planner that breaks the promise, and passes for Certroll's planner."""
     broken.is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has a planner that breaks the promise."""
+    """For each promise about WEBSITE_LOAD_ROOT_CERTIFICATES a test has a planner that breaks the promise."""
     assert {promise for promise, *_ in DOCTORED} == {*PROMISES}

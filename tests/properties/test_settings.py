@@ -61,7 +61,7 @@ keys = st.one_of(st.sampled_from([LOAD_LIST, LOAD_LIST.lower(), ROOT_LIST, "CLIE
 
 @given(st.dictionaries(keys, values, max_size=6))
 def test_app_settings_of_any_kind_are_read(given_values: dict[str, str]) -> None:
-    """Certroll finds the certificates that any app settings name, and lists each also as mentioned."""
+    """Certroll finds the certificates that any app settings name, and lists each thumbprint also as mentioned."""
     found = read_settings(AppSettings(site_ref(), given_values, {}))
     named = {reference.thumbprint for reference in found.references}
     assert named <= found.mentioned

@@ -1,4 +1,4 @@
-"""Check promises about waves with random apps, plans, groups and limits."""
+"""Check promises about waves (apps that Certroll stops together) with random apps, plans and limits."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ NextWave = Callable[[Fleet, Collection[SiteRef], MaxUnavailable, Collection[Site
 limits = st.integers(1, 6).map(MaxUnavailable) | st.integers(1, 100).map(
     lambda percent: MaxUnavailable(percent, percent=True)
 )
-# Each draw gives an app's plan and groups, and whether it runs, waits and is already down.
+# Each draw gives an app's plan and groups, and whether the app runs, waits for a restart and is already down.
 made_apps = st.sampled_from(
     list(product(PLANS, GROUPS, (True, True, True, False), (True, True, False), (True, False, False)))
 )
@@ -35,7 +35,7 @@ made_apps = st.sampled_from(
 
 @dataclass(frozen=True)
 class Case:
-    """The apps of an environment, the waiting apps, the apps that are down, the limit, and the functions under test."""
+    """The apps of an environment, the waiting apps, the down apps, the limit, and the tested functions."""
 
     apps: Fleet
     waiting: frozenset[SiteRef]
@@ -47,12 +47,12 @@ class Case:
 
     @property
     def all(self) -> Waves:
-        """Return all waves as if no app were down."""
+        """Return all waves (apps to stop together) as if no app were down."""
         return self.makes_all(self.apps, self.waiting, self.most)
 
     @property
     def next(self) -> tuple[SiteRef, ...]:
-        """Return the next wave while some apps are down."""
+        """Return the next wave (apps to stop together) while some apps are down."""
         return self.makes_next(self.apps, self.waiting, self.most, self.down)
 
 
@@ -82,9 +82,9 @@ def allowed(most: MaxUnavailable, apps: int) -> int:
 
 
 def too_many(apps: Fleet, down: Collection[SiteRef], most: MaxUnavailable) -> set[str]:
-    """Return the plans on which more running apps would be down than allowed.
+    """Return the App Service plans on which more running apps would be down than allowed.
 
-    An empty name means all plans together.
+    An empty name means all App Service plans together.
     """
     running = [app for app in apps if app.runs]
     places = {"": running, **{plan: [app for app in running if app.plan == plan] for plan in PLANS}}
@@ -93,7 +93,7 @@ def too_many(apps: Fleet, down: Collection[SiteRef], most: MaxUnavailable) -> se
 
 
 def darkened(apps: Fleet, down: Collection[SiteRef]) -> set[str]:
-    """Return the groups of several apps of which some run now, and none would run."""
+    """Return the groups of several apps (tag certroll-group) of which some run now, and none would run."""
     members = {name: [app for app in apps if name in app.groups] for app in apps for name in app.groups}
     return {
         name
@@ -123,14 +123,14 @@ def every_app_goes_once_or_is_named(case: Case) -> None:
 
 
 def no_wave_takes_too_much_down(case: Case) -> None:
-    """A wave stays within the limit for all apps and for each plan, and leaves an app of each group running."""
+    """A wave of stopped apps stays within the limit per plan and in all, and leaves an app of each group running."""
     for wave in case.all.waves:
         assert too_many(case.apps, wave, case.most) == set()
         assert darkened(case.apps, wave) == set()
 
 
 def no_wave_is_smaller_than_it_has_to_be(case: Case) -> None:
-    """An app in a later wave would have broken a limit in each earlier wave."""
+    """An app in a later wave of restarts would have broken a limit in each earlier wave."""
     waves = case.all.waves
     for number, wave in enumerate(waves):
         for later in (site for other in waves[number + 1 :] for site in other):
@@ -138,7 +138,7 @@ def no_wave_is_smaller_than_it_has_to_be(case: Case) -> None:
 
 
 def slots_go_first(case: Case) -> None:
-    """A wave leaves out a slot only if the slot does not fit with the other slots of the first wave."""
+    """A wave of restarts leaves out a slot only if the slot does not fit with the other slots of the first wave."""
     waves = case.all.waves
     early = [site for site in (waves[0] if waves else ()) if site.slot is not None]
     late = [site for wave in waves[1:] for site in wave if site.slot is not None]
@@ -146,7 +146,7 @@ def slots_go_first(case: Case) -> None:
 
 
 def order_of_the_apps_means_nothing(case: Case) -> None:
-    """Waves do not depend on the order in which Azure lists the apps."""
+    """The waves of restarts do not depend on the order in which Azure lists the apps."""
     chance = Random(case.seed + 1)  # noqa: S311 - it shuffles
     apps, waiting = list(case.apps), sorted(case.waiting)
     chance.shuffle(apps)
@@ -188,12 +188,12 @@ PROMISES: tuple[Promise[Case], ...] = (
 @times(1.5)
 @given(cases())
 def test_promises_about_waves_are_kept(case: Case) -> None:
-    """Waves keep every promise, whatever the apps, plans, groups and limits are."""
+    """The waves of restarts keep every promise, whatever the apps, plans, groups and limits are."""
     keep(case, PROMISES)
 
 
 MOST = 2000
-"""The number of cases that the test draws, independent of the profile in use."""
+"""The number of cases that the test draws, which does not depend on the Hypothesis profile in use."""
 
 
 @pytest.mark.parametrize(
@@ -227,22 +227,22 @@ PAIR = Case(
 
 
 def waves(*found: tuple[SiteRef, ...], excluded: tuple[tuple[SiteRef, str], ...] = ()) -> AllWaves:
-    """Return a function that makes these waves of all apps."""
+    """Return a function that returns these waves (apps to stop together) whatever the apps are."""
     return lambda _apps, _waiting, _limit: Waves(found, excluded)
 
 
 def wave(*found: SiteRef) -> NextWave:
-    """Return a function that makes this next wave."""
+    """Return a function that returns this next wave (apps to stop together)."""
     return lambda _apps, _waiting, _most, _down: found
 
 
 def unsorted(apps: Fleet, _waiting: object, _most: object, _down: object) -> tuple[SiteRef, ...]:
-    """Return a wave in the order in which Azure lists the apps."""
+    """Return a wave (apps to stop together) in the order in which Azure lists the apps."""
     return tuple(app.site for app in apps)
 
 
 def unsorted_waves(apps: Fleet, waiting: object, most: object) -> Waves:
-    """Return one wave in the order in which Azure lists the apps."""
+    """Return all apps as one wave, in the order in which Azure lists the apps."""
     return Waves((unsorted(apps, waiting, most, ()),))
 
 
@@ -268,10 +268,10 @@ BROKEN = (
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """A promise fails for waves that break the promise, and holds for the product's own waves."""
+    """The check of a promise fails for waves that break the promise, and passes for Certroll's own waves."""
     broken.is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """Each promise has waves that break the promise."""
+    """For each promise about waves a test has waves that break the promise."""
     assert {broken.promise for broken in BROKEN} == {*PROMISES}

@@ -1,4 +1,4 @@
-"""Build worlds in which apps present client certificates, and read what the owners of the apps would see."""
+"""Simulate apps that present client certificates, and read what the owners of the apps would see."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ LIST, PIN, PATH = "WEBSITE_LOAD_CERTIFICATES", "CLIENT_CERT_THUMBPRINT", "CLIENT
 
 @dataclass(slots=True)
 class Street:
-    """A world with one client certificate, one partner that asks for it, and the apps that a test adds."""
+    """A simulated fleet with one client certificate, one partner server that asks for it, and the tests' apps."""
 
     world: World
     build: Builder
@@ -31,7 +31,7 @@ class Street:
     def app(self, name: str, settings: dict[str, str], **how: object) -> App:
         """Return a new app on the Linux plan or on `plan`.
 
-        The app reads its certificate from the app setting that `setting` names.
+        The app reads its client certificate from the app setting that `setting` names.
         """
         plan, tags = how.pop("plan", self.linux), how.pop("tags", PROBE)
         setting, subject = how.pop("setting", None), how.pop("subject", None)
@@ -39,13 +39,13 @@ class Street:
         return self.build.add_app(site, self.partner, setting=setting, subject=subject)  # type: ignore[arg-type]
 
     def slot(self, name: str, slot: str, settings: dict[str, str], **how: object) -> App:
-        """Return a new app on a slot of the named site."""
+        """Return a new app on a deployment slot of the named site."""
         tags, setting = how.get("tags", PROBE), how.get("setting", PATH)
         site = self.build.add_slot(self.site(name), slot, tags=tags, settings=owned(settings))  # type: ignore[arg-type]
         return self.build.add_app(site, self.partner, setting=setting)  # type: ignore[arg-type]
 
     def linux_app(self, name: str, **how: object) -> App:
-        """Return a Linux app that names the old version in its load list and in the path of a certificate file."""
+        """Return a Linux app that names the old version in WEBSITE_LOAD_CERTIFICATES and in a certificate's path."""
         settings = {LIST: self.old, PATH: f"/var/ssl/private/{self.old}.p12"}
         return self.app(name, settings, setting=PATH, **how)
 
@@ -62,7 +62,7 @@ class Street:
         return self.site(name).restarts
 
     def renew(self, **differences: object) -> str:
-        """Renew the client certificate in the vault, and return the new thumbprint."""
+        """Renew the client certificate in the simulated vault, and return the new thumbprint."""
         return self.world.vaults["contoso-kv"].renew(CLIENT, **differences).thumbprint  # type: ignore[arg-type]
 
     def kept(self) -> list[Certificate]:
@@ -71,7 +71,7 @@ class Street:
 
 
 def street(knobs: Knobs | None = None, seed: int = 0) -> Street:
-    """Return a world with plans in two webspaces, an imported client certificate in each, and a partner."""
+    """Return simulated plans in two webspaces, a client certificate imported into each, and a partner server."""
     world = World(Clock(), seed, knobs)
     build = Builder(world)
     version = build.add_certificate(CLIENT, (SUBJECT,))
@@ -89,6 +89,6 @@ def owned(settings: dict[str, str]) -> dict[str, str]:
 
 
 def age(street: Street) -> Street:
-    """Return the street after some days, because a slow front end needs an older certificate that it still serves."""
+    """Return the fleet after some days, so that a slow front end has an older certificate to serve."""
     street.world.clock.advance(AGE)
     return street

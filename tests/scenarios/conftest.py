@@ -1,7 +1,8 @@
-"""Share one local Azure and one thread pool among all scenarios, while each test builds its own world.
+"""Share one local Azure and one thread pool among all scenarios, while each test simulates its own fleet.
 
-Storage is in memory, on the world's clock, and the SDKs reach Azure in process. A test with the mark `real_storage` has
-its journal and leases on Azurite. A test with the mark `real_transport` reaches Azure by TLS through the proxy.
+Storage is in memory, on the clock of the simulation, and the SDKs reach the simulated Azure in process. A test with the
+mark `real_storage` has its journal and leases on Azurite. A test with the mark `real_transport` reaches the simulated
+Azure by TLS through the proxy.
 """
 
 from collections.abc import Callable, Iterator
@@ -59,18 +60,21 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 class WorldClock:
-    """The clock of the world that the local Azure serves now, because SDK connections outlive worlds."""
+    """The clock of the simulated fleet that the local Azure serves now.
+
+    SDK connections outlive a simulated fleet, so the clock asks for the current fleet each time.
+    """
 
     def __init__(self, stand: Stand) -> None:
-        """Take the local Azure whose current world tells the time."""
+        """Take the local Azure whose current simulated fleet tells the time."""
         self._stand = stand
 
     def now(self) -> datetime:
-        """Return the current time of the world that the local Azure serves."""
+        """Return the current time of the simulated fleet that the local Azure serves."""
         return self._stand.world.clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """Advance the clock of the world that the local Azure serves by so many seconds."""
+        """Advance the clock of the simulated fleet that the local Azure serves by so many seconds."""
         self._stand.world.clock.sleep(seconds)
 
 
@@ -80,7 +84,7 @@ def connections(stand: Stand) -> Connections:
     dns = (DnsServer("127.0.0.1", stand.dns.port),)
 
     def azure(request: Request) -> Response:
-        return stand.proxy.azure.handle(request)  # the world at the time of the request
+        return stand.proxy.azure.handle(request)  # the fleet at the time of the request
 
     @cache
     def connected(storage: str, *, real_transport: bool) -> tuple[Ports, Ports]:
@@ -115,7 +119,7 @@ def two_ports(
 def install(
     stand: Stand, pool: ThreadPoolExecutor, two_ports: tuple[Ports, Ports], real_storage: Azurite | None
 ) -> Iterator[Install]:
-    """Yield a function that installs Certroll in a world.
+    """Yield a function that installs Certroll in a simulated fleet.
 
     The test fails if a binding changes its kind or its address, even for the length of one request. `meddled=True`
     turns the check of bindings off for tests that change bindings themselves. With `watched=True` a canary visits every
@@ -128,7 +132,7 @@ def install(
             stand.use(world)
             storage = AzuriteStorage(real_storage.connection_string) if real_storage else MemoryStorage(world.clock)
             storage.clear()
-            for ports in two_ports:  # certificate versions have equal ids in worlds of one seed
+            for ports in two_ports:  # fleets of one seed have certificate versions with equal ids
                 cast("KeyVault", ports.vault).forget()
             if not meddled:
                 closing.callback(_check_unharmed, _watch_bindings(world))
@@ -147,7 +151,7 @@ def _check_handshakes(canary: Canary) -> None:
 
 
 def _watch_bindings(world: World) -> list[str]:
-    """Return a list that collects every change of a binding's kind or address, even a brief one."""
+    """Return a list that collects every change of a binding's kind or address, even a brief change."""
     before, harm = bindings_and_addresses(world), list[str]()
 
     def look() -> None:
@@ -165,5 +169,5 @@ def _check_unharmed(harm: list[str]) -> None:
 
 @pytest.fixture
 def crasher(monkeypatch: pytest.MonkeyPatch) -> Crasher:
-    """Return the object that kills the process after a chosen write."""
+    """Return the object that simulates the death of the process after a chosen write."""
     return Crasher(monkeypatch)

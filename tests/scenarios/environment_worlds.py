@@ -1,4 +1,4 @@
-"""Build an App Service Environment whose apps call a partner with a private root, and read what users would see."""
+"""Simulate an App Service Environment whose apps call a partner server that has a private root."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,10 +28,10 @@ MORE_FRONT, MORE_BACK = ("cart", "mail"), ("books", "search", "users")
 
 
 class Hosted:
-    """Two plans of one environment with apps and a slot, which all trust the partner's current root.
+    """Two plans of one environment with apps and a slot, which all trust the partner server's current root.
 
     The app `quiet` is stopped, and the app `untouched` has the tag `certroll: off`. Every other app has a probe, except
-    for `silent`. The vault does not hold the partner's next root yet.
+    for `silent`. The vault does not hold the next root of the partner server yet.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Hosted:
         tags: Mapping[str, str] = TAGS,
         apps: Literal[3, 7, 12] = 7,
     ) -> None:
-        """Build the environment with 3, 7 or 12 apps."""
+        """Build the simulated environment with 3, 7 or 12 apps."""
         self.world = World(Clock(), 0, knobs)
         self.build = Builder(self.world)
         self.old, self.new = Authority("Corp 2020"), Authority("Corp 2026")
@@ -63,7 +63,7 @@ class Hosted:
 
     @property
     def running(self) -> set[str]:
-        """The names of the apps that run at the beginning."""
+        """The names of the apps that run at the beginning of the simulation."""
         return set(self.apps) - {"quiet"}
 
     @property
@@ -72,7 +72,7 @@ class Hosted:
         return self.running - {"untouched"}
 
     def add(self, site: Site) -> None:
-        """Give a site an app that calls the partner."""
+        """Give a site an app that calls the partner server."""
         self.apps[site.full_name] = self.build.add_app(site, self.partner, anonymous=True)
 
     def site(self, name: str) -> Site:
@@ -80,7 +80,7 @@ class Hosted:
         return next(site for site in self.world.web.sites.values() if site.full_name == name)
 
     def put_new(self, tags: Mapping[str, str] = TAGS) -> str:
-        """Put the partner's next root into the vault, and return its thumbprint."""
+        """Put the partner server's next root into the vault, and return the root's thumbprint."""
         self.build.add_root_object(ROOT, self.new.root_leaf, tags=dict(tags))
         return self.new.root_leaf.thumbprint
 
@@ -93,7 +93,7 @@ class Hosted:
         return {site.full_name: site.state for site in self.world.web.sites.values()}
 
     def trusting(self, authority: Authority) -> set[str]:
-        """Return the names of the running apps that trust the authority."""
+        """Return the names of the running apps that trust the certificate authority."""
         now = self.world.clock.now()
         return {
             name
@@ -103,7 +103,7 @@ class Hosted:
         }
 
     def tag(self, name: str, key: str, value: str) -> None:
-        """Set one tag of a site or slot."""
+        """Set one tag of a site or slot, as an operator would."""
         site = self.site(name)
         self.world.web.put_site(replace(site, tags={**site.tags, key: value}))
 
@@ -131,5 +131,5 @@ class Hosted:
         return VaultCertificateRef.parse(VAULT, "certificate", name)
 
     def move_partner(self) -> None:
-        """Let the partner present a certificate of the next authority."""
+        """Let the partner server present a certificate of the next authority."""
         self.partner.move_to(self.new)

@@ -1,7 +1,8 @@
-"""Run one Certroll installation on a simulated Azure: real SDK clients, the world's clock, no sleeping.
+"""Run one Certroll installation on a simulated Azure: real SDK clients, the simulation's clock, no sleeping.
 
-Only the queue is a model, even where storage is Azurite: a message that is invisible for a minute must become visible
-when the world's clock says so. The queue counts dequeues and moves messages to poison as the Functions host does.
+The queue is a model, even where storage is Azurite: a message that is invisible for a minute must become visible when
+the simulation's clock says so. The queue model counts deliveries and moves failing messages to the poison queue as the
+Functions host does.
 """
 
 import heapq
@@ -48,11 +49,11 @@ MINUTE = timedelta(minutes=1)
 WRITING = frozenset({"PUT", "POST", "PATCH", "DELETE", "MERGE"})
 NO_WRITES = ("comp=lease", "/msi/", "/config/appsettings/list")
 UNDECIDING = ("certroll-leases", "/Tables", "/certrollhistory(", "/certrollfindings(")
-"""Parts of the URLs of leases, table creation, history and findings, which no later run decides by."""
+"""Parts of the URLs of leases, table creation, history and findings, by which no later run decides."""
 
 
 class Crash(BaseException):
-    """The death of the process; not an `Exception`, so that no code of Certroll catches it."""
+    """The simulated death of the process; not an `Exception`, so that no code of Certroll catches it."""
 
 
 @dataclass(order=True)
@@ -67,7 +68,7 @@ class Message:
 
 
 class WorldQueue:
-    """The work queues on the world's clock."""
+    """The work queues of Certroll on the simulation's clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -89,11 +90,11 @@ class WorldQueue:
         self.put(ENVIRONMENTS, message.body(), delay)
 
     def put_back(self, queue: str, body: str) -> None:
-        """Put a body on the queue unchanged."""
+        """Put the unchanged body of a message on the queue."""
         self.put(queue, body, timedelta(0))
 
     def put(self, queue: str, body: str, delay: timedelta = timedelta(0)) -> None:
-        """Put a body on a queue, visible after the delay."""
+        """Put a body on a queue; the message becomes visible after the delay."""
         with self._lock:
             self._sent += 1
             heapq.heappush(self._heap, Message(self._clock.now() + delay, self._sent, queue, body))
@@ -113,7 +114,7 @@ class WorldQueue:
             return message
 
     def return_(self, message: Message) -> None:
-        """Make a failed message visible again after a delay, or move the message to poison."""
+        """Make a failed message visible again after a delay, or move the message to the poison queue."""
         with self._lock:
             if message.tries >= MOST_DEQUEUES:
                 self.dead_letter.append(message)
@@ -126,7 +127,7 @@ class WorldQueue:
 
 
 class Installation:
-    """Certroll in a world, with the production code from the ports up."""
+    """Certroll on a simulated Azure, with the production code from the SDK clients up."""
 
     def __init__(
         self, world: World, storage: Storage, ports: Ports, pool: ThreadPoolExecutor, **intent: object
@@ -173,7 +174,7 @@ class Installation:
     def deliver_all(self, during: timedelta = timedelta(hours=6)) -> None:
         """Deliver messages until no message is left or the time is over, moving the clock to each message.
 
-        If the world has environments, the timer that starts stopped apps also runs, at most once a minute.
+        If the simulated fleet has environments, the timer that starts stopped apps also runs, at most once a minute.
         """
         until = self.clock.now() + during
         while (message := self.queue.take(until)) is not None:
@@ -182,7 +183,10 @@ class Installation:
             self.deliver(message)
 
     def deliver(self, message: Message) -> None:
-        """Deliver one message as the Functions host does: redelivery after two minutes, poison after five failures."""
+        """Deliver one message as the Functions host does.
+
+        A failed message is delivered again after two minutes, and moves to the poison queue after five failures.
+        """
         try:
             if message.queue == CERTIFICATES:
                 on_certificate(self.start(), message.body, message.tries)
@@ -222,11 +226,11 @@ class Installation:
         return confirm_stop_start(self.start(), group, name)
 
     def release(self, vault: str, name: str) -> str:
-        """Release a version that Certroll holds back, as the operator's route does."""
+        """Release a version that Certroll holds back after a failure, as the operator's route does."""
         return release(self.start(), vault, name)
 
     def most_under_way(self, during: timedelta) -> int:
-        """Deliver messages one by one; return how many apps at most waited at the same time for their proof."""
+        """Deliver messages one by one; return how many apps at most waited at the same time for a good probe."""
         until, most = self.clock.now() + during, 0
         while (message := self.queue.take(until)) is not None:
             self.deliver(message)
@@ -236,11 +240,11 @@ class Installation:
     # ------------------------------------------------------------------------------------------------- records
 
     def findings(self) -> set[tuple[str, str]]:
-        """Return the findings that Certroll recorded, as pairs of subject and reason."""
+        """Return the findings (reported problems) of Certroll, as pairs of subject and reason."""
         return {(row["subject"], row["reason"]) for row in self.rows("certrollfindings") if "subject" in row}
 
     def details(self) -> str:
-        """Return the details of all findings, joined."""
+        """Return the details of all findings (reported problems), joined to one text."""
         return "\n".join(str(row.get("detail")) for row in self.rows("certrollfindings"))
 
     def kept(self) -> list[dict[str, object]]:
@@ -248,13 +252,13 @@ class Installation:
         return [dict(row) for row in self.rows("certrollfindings") if row.get("reason") == "DeadLetter"]
 
     def states(self) -> dict[str, str]:
-        """Return the recorded state of each site."""
+        """Return the journal's state of each site."""
         return {
             row["site"].rpartition("/sites/")[2]: row["state"] for row in self.rows("certrolljournal") if "site" in row
         }
 
     def rolls(self) -> dict[str, str]:
-        """Return the recorded state of each app's settings."""
+        """Return the journal's state of the settings update of each app."""
         return {
             row["app"].rpartition("/sites/")[2].replace("/slots/", "/"): row["state"]
             for row in self.rows("certrolljournal")
@@ -262,12 +266,12 @@ class Installation:
         }
 
     def rows(self, table: str) -> list[dict[str, object]]:
-        """Return every row of a table."""
+        """Return every row of a table in the installation's storage."""
         return self.storage.rows(table)
 
 
 def decides(request: requests.PreparedRequest) -> bool:
-    """Return True if the request changes data by which the next run decides."""
+    """Return True if the request changes data by which Certroll's next run decides."""
     url, body = str(request.url), str(request.body)
     if request.method not in WRITING or any(part in url for part in (*NO_WRITES, *UNDECIDING)):
         return False
@@ -275,7 +279,7 @@ def decides(request: requests.PreparedRequest) -> bool:
 
 
 class Crasher:
-    """The killer of the process: after the chosen write no request leaves until the process restarts."""
+    """The simulated killer of the process: after the chosen write no request leaves until the process restarts."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._send = requests.adapters.HTTPAdapter.send
@@ -307,7 +311,7 @@ class Crasher:
 
     @contextmanager
     def crashing_after(self, write: int) -> Iterator[None]:
-        """Kill the process after its n-th write, and revive the process when the block ends."""
+        """Kill the simulated process after its n-th write, and revive the process when the block ends."""
         with self._crashing(write, None):
             yield
 
@@ -334,7 +338,7 @@ def outcome_of(found: Outcome) -> str:
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
     """Deliver everything, with a crash after the given write; return True if the crash happened.
 
-    After the crash the leases of the dead process expire, and a new process delivers the rest.
+    After the crash the leases of the dead process expire, and a new process delivers the remaining messages.
     """
     try:
         with crasher.crashing_after(write):

@@ -1,4 +1,7 @@
-"""Build environments whose apps trust a partner by a root list, `WEBSITE_LOAD_ROOT_CERTIFICATES`."""
+"""Simulate environments whose apps trust a partner server by a root list.
+
+A root list is the setting `WEBSITE_LOAD_ROOT_CERTIFICATES`.
+"""
 
 from dataclasses import dataclass
 
@@ -18,7 +21,10 @@ ROOTS = "WEBSITE_LOAD_ROOT_CERTIFICATES"
 
 @dataclass(slots=True)
 class Hosted:
-    """An environment with a Windows plan, and a vault with the root of a partner that asks for no certificate."""
+    """A simulated environment with a Windows plan, and a vault with the root of a partner server.
+
+    The partner server asks for no client certificate.
+    """
 
     world: World
     build: Builder
@@ -29,7 +35,7 @@ class Hosted:
     old: str
 
     def app(self, name: str, settings: dict[str, str] | None = None, plan: Plan | None = None, **how: object) -> Site:
-        """Return the site of a new app that calls the partner; by default the app's root list names the old root."""
+        """Return the site of a new app that calls the partner server; by default the app trusts the old root."""
         how.setdefault("tags", PROBE)
         settings = {ROOTS: self.old} if settings is None else settings
         site = self.build.add_site(name, plan or self.plan, settings=owned(settings), **how)  # type: ignore[arg-type]
@@ -37,7 +43,7 @@ class Hosted:
         return site
 
     def slot(self, name: str, slot: str, settings: dict[str, str] | None = None) -> Site:
-        """Return a new slot of the named site, with an app of its own."""
+        """Return a new slot of the named site, with an app that runs in the slot."""
         settings = {ROOTS: self.old} if settings is None else settings
         site = self.build.add_slot(self.site(name), slot, tags=PROBE, settings=owned(settings))
         self.build.add_app(site, self.partner, anonymous=True)
@@ -60,11 +66,11 @@ class Hosted:
         return {certificate.thumbprint for certificate in self.world.web.public_certificates_of(self.site(name))}
 
     def upload(self, name: str, leaf: Leaf | None = None) -> None:
-        """Upload the given root, or else the partner's first root, to a site by hand."""
+        """Upload the given root, or else the partner server's first root, to a site by hand."""
         self.build.add_public_certificate(self.site(name), (leaf or self.corp.root_leaf).der, name="by-hand")
 
     def renew(self, fresh: Authority | None = None, **tags: str) -> str:
-        """Put the given authority's root, or else a new root of the partner, into the vault; return the thumbprint."""
+        """Put a root into the vault, by default a new root of the partner server; return the thumbprint."""
         self.world.clock.advance(AGE)
         leaf = (fresh or Authority("Corp 2")).root_leaf
         self.build.add_root_object(ROOT, leaf, self.world.vaults[VAULT], tags=tags)
@@ -77,7 +83,7 @@ class Hosted:
 
 
 def hosted(knobs: Knobs | None = None, seed: int = 0, **tags: str) -> Hosted:
-    """Return an environment without apps, and a vault with the partner's root under these tags."""
+    """Return an environment without apps, and a vault with the partner server's root under these tags."""
     build = Builder(World(Clock(), seed, knobs))
     ase = build.add_environment("ase")
     plan = build.add_plan("windows", environment=ase)

@@ -1,4 +1,4 @@
-"""Provide the storage of one Certroll installation, in memory on the world's clock or on Azurite."""
+"""Provide the storage of one Certroll installation, in memory on the simulation's clock or on Azurite."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -18,10 +18,10 @@ TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
 
 
 class Storage(Protocol):
-    """The storage in which an installation keeps its journal and its leases."""
+    """The storage in which a Certroll installation keeps its journal and its leases."""
 
     def under(self, ports: Ports) -> Ports:
-        """Return the ports with their journal and leases in this storage."""
+        """Return Certroll's ports with their journal and leases in this storage."""
 
     def rows(self, table: str) -> list[dict[str, object]]:
         """Return every row of a table, or no row if the table does not exist."""
@@ -37,16 +37,16 @@ class Storage(Protocol):
 
 
 class MemoryStorage:
-    """Storage in memory, on the clock of one world, which is lost when the test ends."""
+    """Storage in memory, on the clock of one simulated fleet, which is lost when the test ends."""
 
     def __init__(self, clock: Clock) -> None:
-        """Build empty storage."""
+        """Build storage in memory without any table or lease."""
         self._clock = clock
         self._tables = MemoryTables()
         self._leases = MemoryLeases(clock)
 
     def under(self, ports: Ports) -> Ports:
-        """Return the ports with their journal and leases in memory."""
+        """Return Certroll's ports with their journal and leases in memory."""
         return replace(ports, **journal_ports(self._tables, self._clock), leases=self._leases)
 
     def rows(self, table: str) -> list[dict[str, object]]:
@@ -76,7 +76,7 @@ class AzuriteStorage:
         self._connection_string = connection_string
 
     def under(self, ports: Ports) -> Ports:
-        """Return the ports unchanged, because they are already connected to Azurite."""
+        """Return Certroll's ports unchanged, because they are already connected to Azurite."""
         return ports
 
     def rows(self, table: str) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Check that Certroll reports what it cannot read, and defers only the work that may depend on it."""
+"""Check that Certroll reports what it cannot read, and defers the work that may depend on the hidden part."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -30,7 +30,7 @@ def _subscription(world: World) -> str:
 
 
 def test_a_sweep_that_sees_no_subscription_fails_and_says_so(install: Install) -> None:
-    """The sweep of an identity without any role fails, and a finding names the role to grant."""
+    """Certroll's sweep of an identity without any role fails, and a finding names the role to grant."""
     world = small_world()
     installation = install(world)
     renew(world)
@@ -56,7 +56,7 @@ def test_a_message_that_sees_no_subscription_is_stalled_and_says_so(install: Ins
 
 
 def test_a_sweep_that_is_denied_every_list_says_what_it_cannot_see(install: Install) -> None:
-    """If Azure denies every list, the sweep queues no certificate and reports the subscription as a blind spot."""
+    """If Azure denies every list, the sweep queues no certificate and reports the subscription as unreadable."""
     world = small_world()
     installation = install(world)
     renew(world)
@@ -79,7 +79,7 @@ def test_a_renewal_that_is_denied_every_list_is_not_called_converged(install: In
 
 @pytest.mark.real_storage
 def test_a_subscription_that_answers_409_to_a_list_stops_no_other(install: Install) -> None:
-    """Certroll reports a subscription without App Service as a blind spot, and renews in the other subscriptions."""
+    """Certroll reports a subscription without App Service as unreadable, and renews in the other subscriptions."""
     world = small_world()
     odd = Builder(world).add_subscription("Access to Azure Active Directory")
     installation = install(world)
@@ -104,7 +104,7 @@ def _odd_site(world: World, group: str) -> str:
 
 
 def test_a_site_that_cannot_be_read_elsewhere_blocks_nothing(install: Install) -> None:
-    """An unreadable site in a webspace without the certificate is reported and blocks no other webspace."""
+    """Certroll reports an unreadable site in a webspace without the certificate, and renews in all webspaces."""
     world = small_world()
     odd = _odd_site(world, "elsewhere")
     installation = install(world)
@@ -117,7 +117,7 @@ def test_a_site_that_cannot_be_read_elsewhere_blocks_nothing(install: Install) -
 
 
 def test_a_site_that_cannot_be_read_blocks_the_sync_of_its_own_webspace_alone(install: Install) -> None:
-    """An unreadable site blocks only the sync of the certificate in its own webspace."""
+    """An unreadable site stops the sync of an imported certificate in the site's own webspace alone."""
     world = small_world()
     _odd_site(world, "contoso")
     installation = install(world)

@@ -36,7 +36,7 @@ def uploaded_world() -> World:
 
 
 def renewed(install: Install, world: World, **intent: object) -> Installation:
-    """Return an installation that has finished a renewal."""
+    """Return an installation of Certroll that has finished a renewal."""
     installation = install(world, **{"delete_superseded": True, **intent})
     world.vaults[VAULT].renew("web")
     installation.look_at(VAULT, "web")
@@ -45,19 +45,19 @@ def renewed(install: Install, world: World, **intent: object) -> Installation:
 
 
 def later(installation: Installation, days: int = 31) -> None:
-    """Let the given number of days pass, and then sweep."""
+    """Let the given number of days pass, and then run Certroll's sweep."""
     installation.clock.advance(timedelta(days=days))
     installation.sweep()
     installation.deliver_all()
 
 
 def names(world: World) -> set[str]:
-    """Return the names of all certificates in the world; `ours` stands for the certificates that Certroll uploaded."""
+    """Return the names of all certificates in App Service; `ours` stands for Certroll's uploads."""
     return {"ours" if c.name.startswith("certroll-") else c.name for c in world.web.certificates.values()}
 
 
 def unlist(world: World, thumbprint: str) -> None:
-    """Remove a thumbprint from the load list, as the owner of the app does."""
+    """Remove a thumbprint from WEBSITE_LOAD_CERTIFICATES, as the owner of the app does."""
     site = next(site for site in world.web.sites.values() if site.name == "orders")
 
     def edit(values: dict[str, str]) -> dict[str, str]:
@@ -106,7 +106,7 @@ def test_what_people_uploaded_stays_by_default(install: Install) -> None:
 
 @pytest.mark.parametrize("hidden", ["settings", "site"])
 def test_what_cannot_be_seen_keeps_it(install: Install, hidden: str) -> None:
-    """One unreadable app in the webspace keeps a superseded certificate, because the app may use it."""
+    """Certroll keeps a superseded certificate while one app of the webspace is unreadable and may use it."""
     world = uploaded_world()
     old = world.vaults[VAULT].certificates["web"].newest.thumbprint
     installation = renewed(install, world)
@@ -136,7 +136,7 @@ def test_an_app_that_comes_to_name_it_at_the_last_moment_keeps_it(install: Insta
 
 
 def test_copies_that_overlaps_needed_go_too(install: Install) -> None:
-    """Certroll deletes an old version that it has kept for an app after two more renewals."""
+    """After two more renewals Certroll deletes an old version that Certroll had uploaded for an app."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("client", ("client.contoso.com",))
@@ -187,7 +187,7 @@ def test_a_public_certificate_goes_as_well(install: Install) -> None:
     installation.look_at(VAULT, "web")
     installation.deliver_all()
     later(installation)
-    assert len(list(world.web.public_certificates_of(site))) == 2  # the app's load list still names the old version
+    assert len(list(world.web.public_certificates_of(site))) == 2  # the app's load list names the old version
     unlist(world, version.thumbprint)
     later(installation, days=1)
     assert [certificate.thumbprint for certificate in world.web.public_certificates_of(site)] == [new]

@@ -1,4 +1,4 @@
-"""Kill the process after any single write to Azure, to the journal or to a queue."""
+"""Kill the simulated process after any single write to Azure, to the journal or to a queue."""
 
 from collections.abc import Iterator
 

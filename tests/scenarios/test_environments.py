@@ -25,7 +25,7 @@ SOAK = timedelta(hours=1)
 def hosted(standing: str = "resolved", *, uploaded: bool = False, internal: bool = True) -> World:
     """Return a site in an environment and a site outside, each with the same certificate, imported or uploaded.
 
-    Certroll starts with the webspace inside, because that webspace has fewer bindings.
+    Certroll starts with the webspace of the environment, because that webspace has fewer bindings.
     """
     world = World(Clock(), 0, Knobs(internal_environments=standing))  # type: ignore[arg-type]
     build = Builder(world)
@@ -41,7 +41,7 @@ def hosted(standing: str = "resolved", *, uploaded: bool = False, internal: bool
 
 
 def environment(world: World) -> Environment:
-    """Return the only environment of the world."""
+    """Return the only App Service Environment of the simulated fleet."""
     (only,) = world.web.environments.values()
     return only
 
@@ -61,10 +61,11 @@ def test_an_internal_environment_is_looked_at_by_its_address(
     state: str,
     uploaded: bool,  # noqa: FBT001
 ) -> None:
-    """Certroll proves sites of an internal environment at its inbound address, even without the network's DNS.
+    """Certroll probes sites of an internal environment at the inbound address, even without the network's DNS.
 
-    From outside of the environment's network Certroll can prove no site. The run of a site requests the environment's
-    address once. The other webspace gets the version at once after a proof, and otherwise after the soak time.
+    From outside of the environment's network Certroll can reach no site of the environment. Certroll's run for one site
+    requests the environment's address once. The other webspace gets the new version at once after a good handshake, and
+    otherwise after the waiting time.
     """
     world = hosted(standing, uploaded=uploaded)
     installation = install(world, watched=standing == "resolved")
@@ -86,7 +87,7 @@ def test_an_address_that_cannot_be_read_is_said_and_fails_nothing(
     hidden: str,
     uploaded: bool,  # noqa: FBT001
 ) -> None:
-    """If Azure does not tell an environment's address, its site stays unproven, and Certroll reports the reason."""
+    """If Azure does not tell an environment's address, Certroll reports why no handshake with the site was possible."""
     world = hosted(uploaded=uploaded)
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -118,7 +119,10 @@ def test_an_external_environment_is_looked_at_like_others(install: Install, stan
 
 
 def with_app(standing: str) -> World:
-    """Return an app in an internal environment that loads a client certificate and tells which version it uses."""
+    """Return an app in an internal environment that loads a client certificate.
+
+    The app's probe tells which version the app uses.
+    """
     world = World(Clock(), 0, Knobs(internal_environments=standing))  # type: ignore[arg-type]
     build = Builder(world)
     version = build.add_certificate("web", ("client.contoso.com",))
@@ -150,7 +154,8 @@ def test_an_app_inside_is_asked_at_the_address_of_its_environment(
 ) -> None:
     """Certroll probes an app at the environment's address, or by the app's host name if the address is unknown.
 
-    If Certroll cannot probe the app before the write, the app still gets the new version and stays unproven.
+    If Certroll cannot probe the app before the settings update, Certroll still writes the new version and calls the app
+    unproven.
     """
     world = with_app(standing)
     if denied:
@@ -166,7 +171,7 @@ def test_an_app_inside_is_asked_at_the_address_of_its_environment(
 
 
 def test_the_address_is_read_once_in_each_run_of_an_app(install: Install) -> None:
-    """One run reads the environment's address at most once, however often the run probes the app."""
+    """One run of Certroll reads the environment's address at most once, however often the run probes the app."""
     world = with_app("by address")
     installation = install(world)
     renew(world)
@@ -180,7 +185,7 @@ def test_the_address_is_read_once_in_each_run_of_an_app(install: Install) -> Non
 
 
 def test_a_right_that_goes_while_an_app_restarts_takes_nothing_back(install: Install) -> None:
-    """An app that becomes unreachable after the write keeps the new version and stays unproven."""
+    """Certroll keeps the new version in an app that becomes unreachable after the settings update."""
     world = with_app("by address")
     installation = install(world)
     new = renew(world)
@@ -198,7 +203,7 @@ def test_a_right_that_goes_while_an_app_restarts_takes_nothing_back(install: Ins
 
 @pytest.mark.parametrize("internal", [True, False])
 def test_an_environment_has_no_managed_certificates(install: Install, internal: bool) -> None:  # noqa: FBT001
-    """Certroll reports that a site in an environment cannot have a managed certificate, and sends Azure no request."""
+    """Certroll reports that a site in an environment cannot have a managed certificate, and requests none."""
     world = World(Clock())
     build = Builder(world)
     plan = build.add_plan(environment=build.add_environment("ase", internal=internal))

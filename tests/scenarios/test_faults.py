@@ -1,4 +1,4 @@
-"""Run renewals under every fault of Azure and the network, alone and in seeded combinations."""
+"""Run renewals under faults of Azure and the network, alone and in seeded combinations."""
 
 import random
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def _roll_out(
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None:
-    """A fault only delays the renewal, and no message becomes a dead letter."""
+    """A fault of Azure or the network only delays the renewal, and no message becomes a dead letter."""
     fault = FAULTS[name]()
     world = small_world(Knobs(sync_moves_bindings=False))
     installation, world, new, before = _roll_out(install, world, fault=fault)
@@ -83,7 +83,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: str) -> None:
-    """The renewal ends in the same state whatever Azure does where its documentation is silent."""
+    """The renewal ends in the same state for each simulated variant of Azure's undocumented behaviour."""
     installation, world, new, before = _roll_out(install, small_world(KNOBS[name]))
     assert shown(world) == after_renewal(before, new)
     assert installation.errors == []

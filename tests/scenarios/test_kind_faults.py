@@ -1,4 +1,4 @@
-"""Run each kind of certificate under faults, under every doubt about Azure, and with a crash at any write."""
+"""Run each kind of certificate under faults, under undocumented Azure behaviour, and with a crash at any write."""
 
 from collections.abc import Callable
 from itertools import product
@@ -21,7 +21,7 @@ MOST_WRITES = 40
 
 
 class Kind(NamedTuple):
-    """A function that builds a world with one kind of certificate, and a function that reads the renewal's result."""
+    """A function that simulates a fleet with one kind of certificate, and a function that reads the result."""
 
     build: Callable[[Builder], None]
     shown: Callable[[World, str], dict[str, object]]
@@ -63,7 +63,7 @@ def _bound(world: World, new: str) -> dict[str, object]:
 
 
 def _held(world: World, new: str) -> dict[str, object]:
-    """Return the sites with the new version as a public certificate, and the number of private copies."""
+    """Return the sites with the new version as a public certificate, and the number of private certificates."""
     public = [cert.site_id for cert in world.web.public_certificates.values() if cert.thumbprint == new]
     return {"public": sorted(public), "copies": sum(c.thumbprint == new for c in world.web.all_certificates())}
 
@@ -95,7 +95,7 @@ KNOBS = {
 
 
 def world_of(kind: str, knobs: Knobs | None = None) -> World:
-    """Return a world with that kind of certificate before its renewal."""
+    """Return a simulated fleet with that kind of certificate before the renewal."""
     world = World(Clock(), 0, knobs)
     KINDS[kind].build(Builder(world))
     world.clock.advance(AGE)
@@ -125,8 +125,8 @@ def expected(kind: str, world: World) -> dict[str, object]:
 def _kinds_with_faults() -> list[tuple[str, str]]:
     """Return each fault with one kind of certificate, and each kind with at least two faults.
 
-    All kinds of certificates share the code that handles faults, so most pairs would repeat a test. The long run tests
-    every pair.
+    All kinds of certificates share the code that handles faults, so most pairs would repeat a test. The long run of the
+    tests tries every pair.
     """
     kinds, faults = list(KINDS), list(FAULTS)
     if SOAKING:
@@ -138,7 +138,7 @@ def _kinds_with_faults() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("kind", "fault"), _kinds_with_faults())
 @pytest.mark.real_transport
 def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: str) -> None:
-    """A fault only delays the renewal, repeats no work and causes no dead letter."""
+    """A fault of Azure or the network only delays the renewal, repeats no work and causes no dead letter."""
     world = world_of(kind)
     installation = install(world, watched=True)
     new = renewed(installation)
@@ -152,7 +152,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, kind: str, fault: 
 @pytest.mark.parametrize("knobs", KNOBS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, kind: str, knobs: str) -> None:
-    """The renewal ends in the same state whatever Azure does where its documentation is silent."""
+    """The renewal ends in the same state for each simulated variant of Azure's undocumented behaviour."""
     world = world_of(kind, KNOBS[knobs])
     installation = install(world, watched=True)
     new = renewed(installation)

@@ -1,4 +1,4 @@
-"""Check that a broken, excluded or hidden resource neither delays nor harms certificates of any kind."""
+"""Check that a broken, excluded or hidden resource neither delays nor harms other certificates of any kind."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +27,7 @@ from tests.scenarios.worlds import AGE, VAULT, after_renewal, shown, writes
 HOST = "shop.contoso.com"
 SETTINGS = "/config/appsettings/list"
 REDELIVERY = timedelta(minutes=3)
-"""The delivery time of these tests: longer than any follow-up message, and shorter than a redelivery."""
+"""The time for which these tests deliver messages: longer than any follow-up message, and shorter than a redelivery."""
 GRACE = timedelta(days=31)
 OFF = {"certroll": "off"}
 FIRST, SECOND = (f"00000000-0000-0000-0000-00000000000{last}" for last in "ab")
@@ -44,7 +44,7 @@ def served(**tags: str) -> World:
 
 
 def client(**tags: str) -> World:
-    """Return one webspace with an imported certificate that an app loads and pins, and with a second app."""
+    """Return one webspace with an imported certificate that an app names in its settings, and with a second app."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("web", ("client.contoso.com",), tags=tags)
@@ -70,7 +70,10 @@ def flex(*, imported: bool = False, loaded: bool = False, **tags: str) -> World:
 
 
 def signer(*, slot: bool = False) -> World:
-    """Return a site whose public certificate a vault tag requests; with `slot` the settings of a slot load it."""
+    """Return a site whose public certificate a vault tag requests.
+
+    If `slot` is True, the settings of a slot load the public certificate.
+    """
     world = World(Clock())
     build = Builder(world)
     tags = {"certroll-public-to": "orders, orders/staging" if slot else "orders"}
@@ -95,18 +98,18 @@ def looked(installation: Installation, during: timedelta = REDELIVERY) -> None:
 
 
 def swept(installation: Installation) -> None:
-    """Sweep, and deliver all messages that follow."""
+    """Run Certroll's sweep, and deliver all messages that follow."""
     installation.sweep()
     installation.deliver_all()
 
 
 def silent(world: World, method: str, path: str, host: str = "", status: int = 503) -> None:
-    """Let Azure answer all matching requests with a server error from now on."""
+    """Let the simulated Azure answer all matching requests with a server error from now on."""
     world.faults.add(Fault("server_error", method, host, path, status=status, times=None))
 
 
 def thumbprints(world: World) -> list[str]:
-    """Return the thumbprints of all private certificates."""
+    """Return the thumbprints of all private certificates in App Service."""
     return [copy.thumbprint for copy in world.web.all_certificates()]
 
 
@@ -144,7 +147,7 @@ def test_each_webspace_of_a_group_gets_its_import(install: Install, tags: dict[s
 
 
 def importing_where_off(name: str) -> World:
-    """Return a world in which a tag requests an import for a site that has opted out."""
+    """Return a simulated fleet in which a tag requests an import for a site that has opted out."""
     world = importing(name)
     world.web.put_site(replace(site_of(world, name), tags=OFF))
     return world
@@ -180,7 +183,7 @@ def superseded(installation: Installation) -> str:
 
 
 def test_nothing_is_deleted_from_a_site_that_is_off(install: Install) -> None:
-    """Certroll never deletes a superseded public certificate from a site that has opted out since."""
+    """Certroll does not delete a superseded public certificate from a site that has opted out since the upload."""
     world = signer()
     installation = install(world)
     old = superseded(installation)
@@ -235,7 +238,7 @@ def test_a_site_that_may_not_be_written_does_not_stop_its_neighbours(install: In
     ],
 )
 def test_a_vault_that_does_not_answer_does_not_starve_the_others(install: Install, fault: Fault) -> None:
-    """The sweep serves the other vaults, names each vault that it could not list, and fails at the end."""
+    """Certroll's sweep serves the other vaults, names each vault that Certroll could not list, and fails at the end."""
     world = served()
     build = Builder(world)
     build.add_vault("sick-kv")
@@ -256,7 +259,7 @@ def test_a_vault_that_does_not_answer_does_not_starve_the_others(install: Instal
 
 
 def test_a_slow_vault_does_not_starve_the_same_ones_for_ever(install: Install) -> None:
-    """A sweep that runs out of time queues what it has read, and reaches every certificate within some hours."""
+    """A sweep that runs out of time queues what it has read, and later sweeps reach every certificate within hours."""
     world = served()
     build = Builder(world)
     for number in range(12):
@@ -284,7 +287,7 @@ def test_a_slow_vault_does_not_starve_the_same_ones_for_ever(install: Install) -
 @pytest.mark.parametrize("cause", ["event", "sweep"])
 @pytest.mark.real_storage
 def test_what_does_not_answer_hides_itself_alone(install: Install, cause: str, path: str) -> None:
-    """Certroll reports a resource that fails for hours, and moves the bindings that do not depend on it."""
+    """Certroll reports a resource that fails for hours, and moves the bindings that do not depend on the resource."""
     world = served()
     build = Builder(world)
     build.add_site("other")
@@ -303,7 +306,7 @@ def test_what_does_not_answer_hides_itself_alone(install: Install, cause: str, p
 
 
 def test_some_apps_that_are_broken_for_good_do_not_freeze_the_fleet(install: Install) -> None:
-    """Certroll reports apps whose settings Azure never returns, and moves the bindings of other sites."""
+    """Certroll reports apps whose settings Azure never returns, and moves the TLS bindings of other sites."""
     world = served()
     for number in range(3):
         Builder(world).add_site(f"broken-{number}")
@@ -329,7 +332,7 @@ def test_a_subscription_without_answers_does_not_stop_managed_certificates(insta
 def test_an_outage_of_arm_ends_a_look_soon(install: Install) -> None:
     """In an outage of ARM a run gives up within the function's ten minutes, and its message is redelivered.
 
-    The world's clock adds up waits that happen in parallel, so the test derives the time from the number of probed
+    The simulation's clock adds up waits that happen in parallel, so the test derives the time from the number of probed
     apps.
     """
     world = served()
@@ -353,7 +356,7 @@ def test_an_outage_of_arm_ends_a_look_soon(install: Install) -> None:
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_webspace_that_takes_no_write_does_not_hold_up_the_next(install: Install, status: int) -> None:
-    """If one webspace refuses writes, Certroll reports that webspace and still renews in the others."""
+    """If one webspace refuses writes, Certroll reports that webspace and still renews in the other webspaces."""
     world = World(Clock())
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -390,7 +393,7 @@ def test_a_public_certificate_without_an_answer_does_not_hold_up_the_bindings(in
 def test_a_version_that_cannot_be_kept_for_now_is_not_replaced(
     install: Install, method: str, host: str, path: str
 ) -> None:
-    """Certroll keeps an old version that an app names until Azure has stored a second certificate with it."""
+    """Certroll replaces an imported old version that an app names only after Azure stored it as an upload too."""
     world = client()
     (old,) = thumbprints(world)
     installation = install(world)
@@ -407,7 +410,7 @@ def test_a_version_that_cannot_be_kept_for_now_is_not_replaced(
 
 
 def test_an_import_waits_until_the_copies_can_be_seen(install: Install) -> None:
-    """If Azure does not list certificates, Certroll imports none, because the webspace may have it already."""
+    """If Azure does not list certificates, Certroll imports none, because the webspace may have the certificate."""
     world = importing("shop")
     Builder(world).add_copy("web", next(iter(world.web.plans.values())), name="by-hand")
     installation = install(world)
@@ -417,7 +420,7 @@ def test_an_import_waits_until_the_copies_can_be_seen(install: Install) -> None:
 
 
 def test_an_import_asks_azure_where_the_rights_cannot_be_read(install: Install) -> None:
-    """Certroll imports a certificate even if it may not read the vault's access rules, and lets Azure decide."""
+    """Certroll imports a certificate even if Certroll may not read the vault's access rules, and lets Azure decide."""
     world = importing("api")
     Builder(world).add_copy("web", next(iter(world.web.plans.values())))
     installation = install(world)
@@ -491,7 +494,7 @@ def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install
 
 
 def test_a_vault_that_was_moved_is_followed(install: Install) -> None:
-    """Certroll renews an upload of a deleted vault from the vault that holds its versions now."""
+    """Certroll renews an upload of a deleted vault from the vault that holds the upload's versions now."""
     world = World(Clock())
     build = Builder(world)
     vault = build.add_vault("new-kv")
@@ -506,7 +509,7 @@ def test_a_vault_that_was_moved_is_followed(install: Install) -> None:
 
 
 def test_what_was_uploaded_for_another_vault_object_is_not_deleted(install: Install) -> None:
-    """Certroll keeps its upload of one vault object's newest version, even if another object has a newer one."""
+    """Certroll keeps its upload of one vault object's newest version, even if another object has a newer version."""
     world = World(Clock())
     build = Builder(world)
     one_kv, two = build.add_vault("one-kv"), build.add_vault("two-kv")
@@ -524,7 +527,7 @@ def test_what_was_uploaded_for_another_vault_object_is_not_deleted(install: Inst
 
 @pytest.mark.real_storage
 def test_a_public_certificate_that_two_vaults_ask_for_stays(install: Install) -> None:
-    """Certroll keeps a public certificate that one vault still requests, although another vault supersedes it."""
+    """Certroll keeps a public certificate that one vault's tag still requests, although another vault supersedes it."""
     world = World(Clock())
     build = Builder(world)
     tags = {"certroll-public-to": "orders"}
@@ -547,7 +550,7 @@ def test_a_public_certificate_that_two_vaults_ask_for_stays(install: Install) ->
 
 
 def test_a_public_certificate_that_no_tag_asks_for_is_left_to_its_owner(install: Install) -> None:
-    """The sweep leaves a public certificate alone that an owner uploaded and no vault tag requests."""
+    """Certroll's sweep does not change a public certificate that an owner uploaded and no vault tag requests."""
     world = trusting({})
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -564,7 +567,7 @@ def test_a_public_certificate_that_no_tag_asks_for_is_left_to_its_owner(install:
 def test_an_upload_of_a_flex_site_comes_with_its_switch(install: Install) -> None:
     """A new upload of a Flex Consumption site is loaded into the app's code as the old upload was.
 
-    The old upload stays until it expires, because the app's code may still use it.
+    The old upload stays until it expires, because the app's code may still use the old certificate.
     """
     world = flex(loaded=True)
     installation = install(world, delete_superseded=True, delete_grace=timedelta(days=7))

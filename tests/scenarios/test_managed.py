@@ -1,4 +1,4 @@
-"""Check free managed certificates with the real SDK, real DNS and real handshakes, and under every failure."""
+"""Check free managed certificates with Azure's SDK, real DNS packets and real handshakes, and under faults."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,17 +55,17 @@ def a_world(knobs: Knobs | None = None, *, tags: dict[str, str] = ON, plans: int
 
 
 def look(installation: Installation) -> dict[str, Reason]:
-    """Let Certroll look after managed certificates, and return the result of each host name."""
+    """Let Certroll check managed certificates once, and return the result of each host name."""
     return {found.host_name: found.reason for found in looks(installation)}
 
 
 def looks(installation: Installation) -> tuple[HostInspection, ...]:
-    """Let Certroll look after managed certificates, and return the results."""
+    """Let Certroll check managed certificates once, and return the list of results."""
     return look_after_managed(installation.start())
 
 
 def look_until_served(installation: Installation, most: int = 30) -> None:
-    """Repeat the check hourly, as the sweep does, until every host name is served; tolerate errors meanwhile."""
+    """Repeat Certroll's check hourly, as the sweep does, until every host name is served; tolerate errors meanwhile."""
     for _ in range(most):
         try:
             if set(look(installation).values()) == {Reason.SERVED}:
@@ -77,18 +77,18 @@ def look_until_served(installation: Installation, most: int = 30) -> None:
 
 
 def asked(world: World) -> int:
-    """Return how often Azure began to issue a certificate."""
+    """Return how often the simulated Azure began to issue a certificate."""
     return sum(change.endswith("asked for") for change in world.journal.changes())
 
 
 def served(world: World, host: str) -> str | None:
-    """Return the thumbprint that visitors of the host name receive, or None if the certificate does not fit."""
+    """Return the thumbprint that a client of the host name receives, or None if the certificate does not fit."""
     content = world.web.served(host, world.web.address_of(host) or "")
     return content.thumbprint if content and host in content.host_names else None
 
 
 def azure_writes(world: World) -> int:
-    """Return how many write requests Azure Resource Manager received."""
+    """Return how many write requests the simulated Azure Resource Manager received."""
     return len(world.journal.writes("management.azure.com"))
 
 
@@ -140,7 +140,7 @@ KNOBS: dict[str, Knobs] = {
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: str) -> None:
-    """Certroll requests each certificate once and serves it, whatever Azure does where its documentation is silent."""
+    """Certroll requests each managed certificate once and serves it, in each undocumented behaviour of Azure."""
     world = a_world(KNOBS[name], plans=2, root=False).world
     installation = install(world, meddled=True, watched=not KNOBS[name].slow_front_end)
     look_until_served(installation, most=3)
@@ -161,7 +161,7 @@ def test_slow_issuing_is_found_by_a_later_look(install: Install) -> None:
 
 
 def test_certificate_that_is_there_already_is_bound(install: Install) -> None:
-    """Certroll binds a managed certificate that somebody requested by hand, and requests no second one."""
+    """Certroll binds a managed certificate that an operator requested by hand, and requests no second certificate."""
     build = a_world()
     build.add_managed(build.world.web.site_with_host(HOST), HOST, bound=False)  # type: ignore[arg-type]
     installation = install(build.world, watched=True, meddled=True)
@@ -170,7 +170,7 @@ def test_certificate_that_is_there_already_is_bound(install: Install) -> None:
 
 
 def test_certificate_that_is_taken_away_is_asked_for_again(install: Install) -> None:
-    """Certroll requests a managed certificate again that somebody deleted, while the site keeps its tag."""
+    """If an operator deletes a managed certificate, Certroll requests it again while the site keeps its tag."""
     build = a_world(root=False)
     installation = install(build.world, meddled=True)
     look(installation)
@@ -203,7 +203,7 @@ def test_slots_own_tag_wins(install: Install) -> None:
 
 
 def test_own_site_is_given_one_too(install: Install) -> None:
-    """Certroll binds a managed certificate to its own site as well, because a binding restarts no app."""
+    """Certroll binds a managed certificate to Certroll's own site as well, because a binding restarts no app."""
     world = a_world().world
     subscription = next(iter(world.subscriptions))
     installation = install(world, watched=True, meddled=True, own_site="shop", own_subscription=subscription)
@@ -214,7 +214,7 @@ def test_own_site_is_given_one_too(install: Install) -> None:
 
 
 def test_observe_mode_says_and_writes_nothing(install: Install) -> None:
-    """In observe mode Certroll reports what it would do and writes nothing."""
+    """In observe mode Certroll reports which managed certificates it would request, and writes nothing."""
     world = a_world().world
     installation = install(world, watched=True, mode=Mode.OBSERVE)
     assert look(installation) == {HOST: Reason.OBSERVE_ONLY, ROOT: Reason.OBSERVE_ONLY}
@@ -232,7 +232,7 @@ def test_nobody_asks_so_nothing_is_done(install: Install, tags: dict[str, str]) 
 
 
 def test_opt_out_wins(install: Install) -> None:
-    """A site with `certroll: off` stays unchanged, whatever its other tags request."""
+    """A site with `certroll: off` gets no managed certificate, although its other tags request one."""
     world = a_world(tags={**ON, "certroll": "off"}).world
     installation = install(world)
     assert set(look(installation).values()) == {Reason.OPTED_OUT}
@@ -241,7 +241,7 @@ def test_opt_out_wins(install: Install) -> None:
 
 
 class Meddled:
-    """A port to managed certificates that lets another person act just before its first call of one method."""
+    """A port to managed certificates that lets another writer act just before its first call of one method."""
 
     def __init__(self, real: object, before: str, meddle: Callable[[], object]) -> None:
         self._real, self._before, self._left = real, before, [meddle]
@@ -256,7 +256,7 @@ class Meddled:
 
 
 def meddled(installation: Installation, before: str, meddle: Callable[[], object]) -> None:
-    """Let another person act once, just before Certroll first calls the named method of the port."""
+    """Let another writer act once, just before Certroll first calls the named method of the port."""
     port = Meddled(installation.ports.managed, before, meddle)
     installation.ports = replace(installation.ports, managed=port)
 
@@ -268,7 +268,7 @@ def tagged(build: Builder, tags: dict[str, str]) -> Callable[[], object]:
 
 @pytest.mark.parametrize(("before", "written"), [("tier", 0), ("is_done", 1)], ids=["asking", "binding"])
 def test_opt_out_of_the_last_moment_wins(install: Install, before: str, written: int) -> None:
-    """An opt-out during a run prevents every write that has not happened yet."""
+    """An opt-out during a run prevents every write to the site that has not happened yet."""
     build = a_world(root=False)
     installation = install(build.world)
     meddled(installation, before, tagged(build, {**ON, "certroll": "off"}))
@@ -293,7 +293,7 @@ def test_bound_host_names_are_never_touched(install: Install) -> None:
 
 
 def test_binding_of_the_last_moment_is_left_alone(install: Install) -> None:
-    """Certroll keeps a binding that a person made while Azure was issuing the managed certificate."""
+    """Certroll keeps a binding that an operator made while Azure was issuing the managed certificate."""
     build = a_world(root=False)
     build.add_certificate("web", [HOST])
     copy = build.add_copy("web")
@@ -305,7 +305,7 @@ def test_binding_of_the_last_moment_is_left_alone(install: Install) -> None:
 
 
 def test_name_that_is_taken_at_the_last_moment_is_left_alone(install: Install) -> None:
-    """Certroll leaves a certificate alone that a person created under the needed name during the run."""
+    """Certroll does not change a certificate that an operator created under the needed name during the run."""
     build = a_world(root=False)
     build.add_certificate("web", ["other.contoso.com"])
     installation = install(build.world)
@@ -347,7 +347,7 @@ def test_run_that_is_out_of_time_writes_nothing(install: Install) -> None:
 
 
 def test_record_that_leads_elsewhere_gets_no_token(install: Install) -> None:
-    """Certroll sends no token to a host of a journal record that is not Resource Manager."""
+    """Certroll sends no token to a host in a journal record that is not Azure Resource Manager."""
     build = a_world(root=False)
     installation = install(build.world)
     shop = build.world.web.site_with_host(HOST)
@@ -433,7 +433,7 @@ def test_azure_is_not_asked_in_vain(
 ) -> None:
     """If a prerequisite is missing, Certroll names it in a finding and requests no certificate for that host name.
 
-    The other host name gets its certificate.
+    The other host name of the site gets its managed certificate.
     """
     build = a_world()
     hinder(build)
@@ -481,7 +481,7 @@ def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None
 
 
 def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
-    """If Azure's answer to the request is lost, Certroll searches for the certificate and does not request it again."""
+    """If Azure's answer to the request is lost, Certroll finds the issued certificate without a second request."""
     world = a_world(root=False).world
     installation = install(world, watched=True, meddled=True)
     world.faults.add(FAULTS["asking is heard and answers 504"]())
@@ -490,7 +490,7 @@ def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
 
 
 def test_operation_that_may_not_be_read_holds_up_nothing(install: Install) -> None:
-    """Without the right to read operations Certroll recognises the finished certificate itself and binds it."""
+    """Without the right to read Azure's operations Certroll finds the issued certificate itself and binds it."""
     world = a_world(root=False).world
     installation = install(world, watched=True, meddled=True)
     world.faults.add(Fault("denied", "GET", path=OPERATION, times=None))
@@ -500,7 +500,7 @@ def test_operation_that_may_not_be_read_holds_up_nothing(install: Install) -> No
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]) -> None:
-    """Certroll does not repeat a request that another instance has sent during its run."""
+    """Certroll does not repeat a certificate request that another instance has sent during its run."""
     build = a_world(Knobs(managed_issuance_seconds=4000), root=False)
     installation = install(build.world, watched=True, meddled=True)
     other = installation.another_instance(two_ports[1])
@@ -515,7 +515,7 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
     ids=["asking", "binding"],
 )
 def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
-    """A finding names a missing role in Azure's own words until the role is granted."""
+    """A finding names a missing role in Azure's own words until an operator grants the role."""
     world = a_world().world
     installation = install(world, watched=True, meddled=True)
     world.faults.add(replace(fault))
@@ -527,7 +527,7 @@ def test_right_that_is_missing_is_told(install: Install, fault: Fault) -> None:
 
 @pytest.mark.parametrize("path", ["/certificates$", "/sites$", "/slots$"])
 def test_list_that_is_denied_is_told(install: Install, path: str) -> None:
-    """If Azure denies a list of certificates, sites or slots, Certroll reports what it cannot see."""
+    """If Azure denies a list of certificates, sites or slots, Certroll reports that it cannot read the list."""
     build = a_world(Knobs(managed_issuance_seconds=4000), root=False)
     build.add_slot(build.world.web.site_with_host(HOST), "staging")  # type: ignore[arg-type]
     installation = install(build.world)
@@ -537,7 +537,7 @@ def test_list_that_is_denied_is_told(install: Install, path: str) -> None:
 
 
 class Elsewhere:
-    """DNS of a network whose answers differ from the world's DNS."""
+    """DNS of a network whose answers differ from the simulation's DNS."""
 
     def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
         """Return answers by which every name is a CNAME of the app."""
@@ -547,7 +547,7 @@ class Elsewhere:
 
 
 def test_refusal_of_azure_is_told_and_not_repeated_at_once(install: Install) -> None:
-    """Certroll reports a refusal after the 202 in Azure's words, and repeats the request only hours later."""
+    """Certroll reports a refusal after the answer 202 in Azure's words, and repeats the request only hours later."""
     build = a_world(root=False)
     build.world.dns.remove(HOST, "CNAME")
     installation = install(build.world, watched=True, meddled=True)
@@ -564,7 +564,7 @@ def test_refusal_of_azure_is_told_and_not_repeated_at_once(install: Install) -> 
 
 @pytest.mark.real_storage
 def test_site_that_another_instance_writes_is_left_for_later(install: Install) -> None:
-    """Certroll writes nothing to a site while another instance holds the lease of the site."""
+    """Certroll writes nothing to a site while another instance of Certroll holds the lease of the site."""
     world = a_world().world
     installation = install(world, watched=True, meddled=True)
     site = world.web.site_with_host(HOST)
@@ -576,7 +576,7 @@ def test_site_that_another_instance_writes_is_left_for_later(install: Install) -
 
 
 class Losing:
-    """Leases that another instance takes away when Certroll holds its n-th lease."""
+    """Leases of which another instance takes the n-th lease away while Certroll holds it."""
 
     def __init__(self, leases: Leases, nth: int) -> None:
         """Choose the lease that Certroll loses by its number."""
@@ -610,7 +610,7 @@ def test_who_lost_the_lease_of_a_site_writes_nothing_more(install: Install, nth:
 
 
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher) -> None:
-    """After a crash at any write the next runs repeat no request and serve the certificate."""
+    """After a crash at any write the next runs do not repeat the certificate request, and serve the certificate."""
     for write in range(1, MOST_WRITES + 1):
         build = a_world(root=False)
         installation = install(build.world, watched=True, meddled=True)
@@ -636,7 +636,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 
 def with_managed(*, tags: dict[str, str] = OFF, hidden: bool = True) -> Builder:
-    """Return a world in which somebody bound a managed certificate by hand, on a site without the tag."""
+    """Return a fleet in which an operator bound a managed certificate by hand, on a site without the tag."""
     build = a_world(tags=tags, root=False)
     build.add_managed(build.world.web.site_with_host(HOST), HOST, hidden=hidden)  # type: ignore[arg-type]
     build.world.clock.advance(AGE)
@@ -645,7 +645,7 @@ def with_managed(*, tags: dict[str, str] = OFF, hidden: bool = True) -> Builder:
 
 @pytest.mark.parametrize("hidden", [True, False], ids=["thumbprint hidden", "thumbprint shown"])
 def test_azure_renews_and_nobody_is_told(install: Install, hidden: bool) -> None:  # noqa: FBT001
-    """Certroll reports no finding while Azure renews a managed certificate in time."""
+    """Certroll reports no problem while Azure renews a managed certificate in time."""
     build = with_managed(hidden=hidden)
     installation = install(build.world)
     first = served(build.world, HOST)
@@ -682,7 +682,7 @@ def test_renewal_that_should_have_come_is_told(install: Install) -> None:
 
 
 def test_slot_is_watched_though_nobody_asks(install: Install) -> None:
-    """Certroll watches a slot with a managed certificate even without a tag."""
+    """Certroll checks the managed certificate of a slot even without a tag."""
     build = a_world(tags=OFF, root=False)
     slot = build.add_slot(build.world.web.site_with_host(HOST), "staging")  # type: ignore[arg-type]
     build.add_managed(slot, STAGING)
@@ -713,7 +713,7 @@ def test_host_name_that_shows_something_else_is_told(install: Install) -> None:
 
 
 def test_address_that_nobody_reaches_is_told(install: Install) -> None:
-    """If no handshake succeeds, Certroll reports that the certificate's end is unknown."""
+    """If no handshake succeeds, Certroll reports that the end date of the managed certificate is unknown."""
     build = with_managed()
     installation = install(build.world)
     installation.ports = replace(installation.ports, tls_probe=_Nowhere(installation.ports.tls_probe))
@@ -755,7 +755,7 @@ def test_renewals_of_vaults_pass_managed_certificates_by(install: Install, hidde
 
 
 def test_a_fleet_without_managed_certificates_costs_three_lists(install: Install) -> None:
-    """Without managed certificates Certroll sends three requests per subscription, however many sites it has."""
+    """Without managed certificates Certroll's check sends three requests per subscription, here for 60 sites."""
     build = Builder(World(Clock()))
     for number in range(60):
         site = build.add_site(f"site-{number}")
@@ -772,7 +772,7 @@ def test_a_fleet_without_managed_certificates_costs_three_lists(install: Install
 
 
 def test_what_is_asked_for_costs_little(install: Install) -> None:
-    """A host name without its prerequisites costs two more requests per run."""
+    """A host name without its prerequisites for a managed certificate costs two more requests per run."""
     build = a_world()
     _cdn(build)
     _address(build)

@@ -15,10 +15,10 @@ HOURS = timedelta(hours=6)
 
 @pytest.mark.real_storage
 def test_host_name_that_may_be_another_certificates_stays_while_its_site_moves(install: Install) -> None:
-    """Certroll moves only host names that surely belong to the certificate, and leaves an ambiguous one unchanged.
+    """Certroll moves only host names that surely belong to the certificate, and no ambiguous host name.
 
-    The run of a site cannot see certificates from other vault objects, so that run follows the record of the
-    certificate's run.
+    Certroll's run for one site cannot see certificates from other vault objects. Certroll's run for one site therefore
+    follows the journal's record from the run for the certificate.
     """
     world = small_world(Knobs(sync_moves_bindings=False))
     build, vault = Builder(world), world.vaults[VAULT]

@@ -41,12 +41,12 @@ Build = Callable[[Builder], Order]
 
 
 class Shop:
-    """An installation that may act on orders, in a world with one order in a vault with access policies."""
+    """An installation of Certroll that may act on orders, with one certificate order in a simulated vault."""
 
     def __init__(
         self, install: Install, knobs: Knobs | None = None, *, act: bool = True, **differences: object
     ) -> None:
-        """Build the world and the installation."""
+        """Build the simulated fleet and the installation of Certroll."""
         self.world = World(Clock(), 0, knobs)
         self.build = Builder(self.world)
         self.vault = self.build.add_vault(by_roles=False)
@@ -58,30 +58,30 @@ class Shop:
         self.world.events.subscribe(self.events.append)
 
     def look(self, installation: Installation | None = None) -> None:
-        """Look after the orders once, as the sweep does."""
+        """Let Certroll check the certificate orders once, as the sweep does."""
         look_after_orders((installation or self.installation).start())
 
     def sweeps(self, count: int, every: timedelta = HOUR) -> None:
-        """Look after the orders `count` times, and advance the clock after each time."""
+        """Let Certroll check the certificate orders `count` times, and advance the clock after each time."""
         for _ in range(count):
             self.look()
             self.world.clock.advance(every)
 
     def reasons(self) -> set[str]:
-        """Return the reasons of all findings."""
+        """Return the reasons of all findings (problems that Certroll reported)."""
         return {reason for _, reason in self.installation.findings()}
 
     def asked(self, action: str) -> int:
-        """Return how often Azure received that action."""
+        """Return how often the simulated Azure received that action for an order."""
         return sum(entry.path.endswith(f"/{action}") for entry in self.world.journal.entries())
 
     def writes(self) -> int:
-        """Return how many write requests Azure Resource Manager received."""
+        """Return how many write requests the simulated Azure Resource Manager received."""
         return len(self.world.journal.writes("management.azure.com"))
 
     @property
     def thumbprint(self) -> str:
-        """The thumbprint of the newest version of the order's secret."""
+        """The thumbprint of the newest version of the certificate order's secret."""
         (stored,) = self.order.stored.values()
         return self.vault.secrets[stored.secret_name.lower()].newest.thumbprint
 
@@ -118,7 +118,7 @@ def test_healthy_order_costs_one_list_and_says_nothing(install: Install) -> None
 
 
 def test_lists_are_read_to_their_last_page(install: Install) -> None:
-    """Certroll reads the list of orders to its last page."""
+    """Certroll reads the list of certificate orders to its last page."""
     shop = Shop(install, Knobs(page_size=1), stored=False)
     shop.build.add_order("other", "other.contoso.com", shop.vault, stored=False)
     shop.look()
@@ -141,7 +141,7 @@ def test_pending_order_gets_its_certificate_once_a_person_verified_the_domain(in
 
 
 def test_denied_order_is_told_once_and_nothing_is_asked(install: Install) -> None:
-    """Certroll reports a denied order, which has no certificate, and writes nothing."""
+    """Certroll reports a denied certificate order, which has no certificate, and writes nothing."""
     shop = Shop(install, status="Denied", auto_renew=False)
     shop.sweeps(2)
     assert shop.reasons() == {"OrderDenied"}
@@ -149,7 +149,7 @@ def test_denied_order_is_told_once_and_nothing_is_asked(install: Install) -> Non
 
 
 def test_orders_that_cannot_be_listed_are_a_finding(install: Install) -> None:
-    """If Azure denies the list of orders, a finding names the right to grant."""
+    """If Azure denies the list of certificate orders, a finding names the right that an operator must grant."""
     shop = Shop(install)
     shop.world.roles.hide(f"/subscriptions/{shop.order.subscription}{ORDERS}")
     shop.look()
@@ -170,7 +170,7 @@ def test_subscription_that_never_sold_certificates_is_not_changed(
 
 
 def test_national_clouds_have_no_orders() -> None:
-    """In a cloud where Azure sells no certificates Certroll sends no request for orders."""
+    """In a cloud where Azure sells no certificates Certroll sends no request for certificate orders."""
     none = Orders(None, None)  # type: ignore[arg-type] - the client sends no request here
     assert none.orders("any").found == ()
     with pytest.raises(Rejected, match="this cloud sells no certificates"):
@@ -191,7 +191,7 @@ def test_national_clouds_have_no_orders() -> None:
     ],
 )
 def test_odd_answers_are_findings(install: Install, monkeypatch: pytest.MonkeyPatch, body: bytes, subject: str) -> None:
-    """Certroll reports an unreadable list of orders as a finding and finishes its run."""
+    """Certroll reports an unreadable list of certificate orders as a finding and finishes its run."""
     shop = Shop(install)
     answering(monkeypatch, ORDERS, 200, body)
     assert look_after_orders(shop.installation.start()) == ()
@@ -200,7 +200,7 @@ def test_odd_answers_are_findings(install: Install, monkeypatch: pytest.MonkeyPa
 
 
 def test_list_that_azure_refuses_is_a_finding(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll reports a refused list of orders with Azure's own words."""
+    """Certroll reports a refused list of certificate orders with Azure's own words."""
     shop = Shop(install)
     answering(monkeypatch, ORDERS, 409, b'{"error":{"code":"Conflict","message":"not now"}}')
     assert look_after_orders(shop.installation.start()) == ()
@@ -251,7 +251,7 @@ def test_nothing_is_asked_where_it_is_not_wanted(install: Install, differences: 
 
 
 def test_observe_mode_asks_for_nothing(install: Install) -> None:
-    """In observe mode Certroll changes no order."""
+    """In observe mode Certroll changes no certificate order."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), auto_renew=False, age=LATE)
     shop.installation.intent = replace(shop.installation.intent, mode=Mode.OBSERVE)
     shop.sweeps(3)
@@ -259,7 +259,7 @@ def test_observe_mode_asks_for_nothing(install: Install) -> None:
 
 
 def test_order_in_another_vault_is_left_alone(install: Install) -> None:
-    """Certroll changes only orders whose certificates are in a vault of its settings."""
+    """Certroll changes only orders whose certificates are in a vault of Certroll's settings."""
     shop = Shop(install, auto_renew=False)
     other = shop.build.add_vault("other-kv", by_roles=False)
     shop.build.add_order("elsewhere", "elsewhere.contoso.com", other, auto_renew=False)
@@ -283,7 +283,7 @@ def test_automatic_renewal_is_turned_on_once_and_nothing_else_changes(install: I
 
 
 def test_automatic_renewal_that_a_person_turns_off_again_stays_off(install: Install) -> None:
-    """Certroll respects a person who turns automatic renewal off again, and buys no renewal instead."""
+    """If an operator turns automatic renewal off again, Certroll leaves it off and buys no renewal instead."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), auto_renew=False)
     shop.sweeps(2)
     shop.order.auto_renew = False
@@ -295,7 +295,7 @@ def test_automatic_renewal_that_a_person_turns_off_again_stays_off(install: Inst
 
 
 def test_switch_that_was_turned_though_the_answer_was_lost_counts_as_turned(install: Install) -> None:
-    """After a lost answer Certroll still knows that it turned automatic renewal on, and does not repeat that."""
+    """After a lost answer Certroll still knows that it turned automatic renewal on, and sends no second PATCH."""
     shop = Shop(install, auto_renew=False)
     shop.world.faults.add(Fault("applied_but_lost", "PATCH", path="/shop$"))
     shop.look()
@@ -306,7 +306,7 @@ def test_switch_that_was_turned_though_the_answer_was_lost_counts_as_turned(inst
 
 
 def test_azures_own_renewal_is_left_to_azure(install: Install) -> None:
-    """Certroll buys nothing if Azure's automatic renewal comes in time."""
+    """Certroll buys no renewal if Azure's automatic renewal comes in time."""
     shop = Shop(install, age=timedelta(days=165))
     old = shop.thumbprint
     shop.sweeps(12, timedelta(hours=8))
@@ -335,7 +335,7 @@ def test_tag_with_the_serial_number_reissues_once(install: Install) -> None:
 
 
 def test_renewal_that_azure_refuses_is_told(install: Install) -> None:
-    """Certroll reports a refused renewal, and requests it again a day later, because a refusal costs nothing."""
+    """Certroll reports a refused renewal, and requests the renewal again a day later, as a refusal costs nothing."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
     shop.world.faults.add(Fault("denied", "POST", path="/renew$", times=None))
     shop.sweeps(3)
@@ -356,12 +356,12 @@ def test_renewal_with_an_undocumented_answer_is_not_repeated(install: Install, m
 
 
 def test_order_that_changed_since_the_list_is_read_again_first(install: Install) -> None:
-    """Certroll reads an order again before a change, and skips a change that a person has just made."""
+    """Certroll reads an order again before a change, and skips a change that an operator has just made."""
     shop = Shop(install, auto_renew=False)
     orders = shop.installation.ports.orders
 
     class Hasty:
-        """The port to orders, with a person who acts just before an order is read."""
+        """The port to certificate orders, with an operator who acts just before Certroll reads an order."""
 
         def __getattr__(self, name: str) -> object:
             return getattr(orders, name)
@@ -377,7 +377,7 @@ def test_order_that_changed_since_the_list_is_read_again_first(install: Install)
 
 
 def test_order_that_is_gone_does_not_hold_up_the_others(install: Install) -> None:
-    """An unreadable order delays no other order, and the run raises its error at the end."""
+    """An unreadable order delays no other order, and the run raises the order's error at the end."""
     shop = Shop(install, auto_renew=False)
     other = shop.build.add_order("other", "other.contoso.com", shop.vault, auto_renew=False)
     shop.world.faults.add(Fault("denied", "GET", path="/shop$", times=None))
@@ -388,7 +388,7 @@ def test_order_that_is_gone_does_not_hold_up_the_others(install: Install) -> Non
 
 
 def test_order_that_cannot_be_read_after_it_was_asked_is_not_asked_again(install: Install) -> None:
-    """Certroll does not repeat an accepted change of an order that it cannot read afterwards."""
+    """Certroll does not repeat an accepted change of an order that Certroll cannot read afterwards."""
     shop = Shop(install, auto_renew=False)
     shop.world.faults.add(Fault("denied", "GET", path="/shop$", skip=2, times=1))
     shop.sweeps(2)
@@ -413,9 +413,9 @@ LOST: dict[str, Fault] = {
     ],
 )
 def test_renewal_with_an_unknown_outcome_is_never_repeated(install: Install, fault: Fault, late: float) -> None:
-    """Certroll never repeats a renewal with an unknown outcome.
+    """Certroll does not repeat a renewal with an unknown outcome.
 
-    Certroll reads the order again, and asks a person to check if the order does not tell the outcome.
+    Certroll reads the order again, and asks an operator to check if the order does not tell the outcome.
     """
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=late), age=LATE)
     shop.order.verified_at = None
@@ -439,14 +439,14 @@ def test_renewal_that_azure_is_too_busy_for_is_asked_again(install: Install) -> 
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]) -> None:
-    """If two instances sweep at the same moment, only one of them buys the renewal."""
+    """If two instances of Certroll sweep at the same moment, only one instance buys the renewal."""
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0), age=LATE)
     other = shop.installation.another_instance(two_ports[1])
     ports = shop.installation.ports
     real, raced = type(ports.requests).put_asked, []
 
     class Raced:
-        """The journal, with another instance that acts just before the first record is written."""
+        """The journal, with another instance of Certroll that acts just before the first record is written."""
 
         def __getattr__(self, name: str) -> object:
             return getattr(ports.requests, name)
@@ -579,7 +579,7 @@ def test_access_of_app_service_is_judged_as_the_import_goes(install: Install, by
 
 
 def test_vault_that_may_not_be_seen_is_not_known(install: Install) -> None:
-    """Certroll calls the access to a hidden or deleted vault unknown."""
+    """Certroll reports the access to a hidden or deleted vault as unknown."""
     world = World(Clock())
     vault = Builder(world).add_vault()
     installation = install(world)
@@ -604,7 +604,7 @@ def test_role_assignments_that_may_not_be_read_leave_the_access_in_question(inst
 
 @pytest.mark.parametrize("body", [b"[]", b'{"properties": 3}', b'{"properties": {"accessPolicies": 3}}', b"<html>"])
 def test_odd_vault_is_not_known(install: Install, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
-    """Certroll calls the access to a vault unknown if Azure's answer is unreadable."""
+    """Certroll reports the access to a vault as unknown if Azure's answer is unreadable."""
     world = World(Clock())
     vault = Builder(world).add_vault()
     installation = install(world)
@@ -614,7 +614,7 @@ def test_odd_vault_is_not_known(install: Install, monkeypatch: pytest.MonkeyPatc
 
 
 def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> None:
-    """Certroll calls access by roles unknown, because Azure documents purchases only for access policies."""
+    """Certroll reports vault access by roles as unknown, because Azure documents purchases only for access policies."""
     world = World(Clock())
     vault = Builder(world).add_vault()
     vault.assign(REGISTRATION, SECRETS_OFFICER)
@@ -630,7 +630,7 @@ def test_purchases_by_roles_are_said_to_be_undocumented(install: Install) -> Non
 
 
 def test_renewed_purchase_is_served_within_minutes(install: Install) -> None:
-    """After Azure renews an order, the vault's event makes Certroll bring the new certificate to visitors."""
+    """After Azure renews an order, the vault's event makes Certroll bind the new certificate to its host names."""
     world = World(Clock())
     build = Builder(world)
     vault = build.add_vault(by_roles=False)

@@ -27,7 +27,7 @@ def site_of(world: World, name: str) -> Site:
 
 
 def trusting(tags: Mapping[str, str], *, slot: bool = False, linux: bool = True) -> World:
-    """Return a world with an app that verifies signatures by the public part of a vault certificate."""
+    """Return a simulated app that verifies signatures by the public part of a vault certificate."""
     world = World(Clock())
     build = Builder(world)
     version = build.add_certificate("signer", ("signer.contoso.com",), tags=tags)
@@ -53,7 +53,7 @@ def public(world: World, name: str) -> dict[str, str]:
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_a_public_certificate_is_rolled_like_any_other(install: Install, linux: bool) -> None:  # noqa: FBT001
-    """The app gets old and new public certificate, and its load list and pin follow without an interruption."""
+    """The app gets the new public certificate next to the old one, and its settings follow without an interruption."""
     tags = {"certroll-public-to": "orders"}
     world = trusting(tags, linux=linux)
     installation = install(world, watched=True)
@@ -73,7 +73,7 @@ def test_a_public_certificate_is_rolled_like_any_other(install: Install, linux: 
 
 
 def test_slots_have_public_certificates_of_their_own(install: Install) -> None:
-    """Each slot that the tag names gets the public certificate."""
+    """Each deployment slot that the tag names gets the public certificate."""
     tags = {"certroll-public-to": "orders, orders/staging"}
     world = trusting(tags, slot=True)
     installation = install(world, watched=True)
@@ -86,7 +86,7 @@ def test_slots_have_public_certificates_of_their_own(install: Install) -> None:
 
 
 def test_a_site_that_a_tag_names_gets_its_first_one(install: Install) -> None:
-    """A site without any version gets the current public certificate, and its settings stay unchanged."""
+    """A tagged site without any version gets the current public certificate, and its settings stay unchanged."""
     tags = {"certroll-public-to": "contoso/other"}
     world = trusting(tags)
     installation = install(world, watched=True)
@@ -120,7 +120,7 @@ def test_a_secret_may_hold_what_a_site_is_to_trust(install: Install, with_key: b
     [("orders, nowhere", "NoSuchTarget"), ("or/de/rs/x", "TargetInvalid"), ("../x", "TargetInvalid")],
 )
 def test_a_tag_that_names_nothing_is_reported(install: Install, tag: str, reason: str) -> None:
-    """Certroll reports a tag that names no existing site."""
+    """Certroll reports a vault tag that names no existing site."""
     world = trusting({"certroll-public-to": tag})
     installation = install(world, watched=True)
     installation.sweep()
@@ -156,7 +156,7 @@ def flex_world(knobs: Knobs | None = None) -> World:
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the binding", "Certroll moves the binding"])
 @pytest.mark.parametrize("cause", ["event", "sweep"])
 def test_a_site_of_a_flex_plan_is_synced_and_bound(install: Install, moves: bool, cause: str) -> None:  # noqa: FBT001
-    """Certroll finds, syncs and binds the certificate of a Flex Consumption site, and keeps its switches."""
+    """Certroll syncs and binds the certificate of a Flex Consumption site, and keeps the certificate's switches."""
     world = flex_world(Knobs(sync_moves_bindings=moves, site_certificates_hide_host_names=not moves))
     installation = install(world, watched=True)
     before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
@@ -194,7 +194,7 @@ def test_an_upload_of_a_flex_site_is_carried_on(install: Install) -> None:
 
 
 def importing(target: str, *, app_service_may_read: bool = True, **tags: str) -> World:
-    """Return a world in which a tag requests an import, with two webspaces and a Flex Consumption site."""
+    """Return a fleet in which a tag requests an import, with two webspaces and a Flex Consumption site."""
     world = World(Clock())
     build = Builder(world)
     build.add_vault(VAULT, app_service_may_read=app_service_may_read)
@@ -208,7 +208,7 @@ def importing(target: str, *, app_service_may_read: bool = True, **tags: str) ->
 
 @pytest.mark.parametrize("target", ["shop", "windows", "contoso/windows", "contoso-WestEuropewebspace", "shop,windows"])
 def test_a_certificate_is_imported_where_its_tag_says(install: Install, target: str) -> None:
-    """Certroll imports a certificate once into the webspace of the named site or plan, under the name that az gives."""
+    """Certroll imports a certificate once for the site or plan that a tag names, under the name that az gives."""
     world = importing(target)
     installation = install(world, watched=True)
     assert installation.sweep()
@@ -248,7 +248,7 @@ def test_a_flex_site_gets_an_import_of_its_own(install: Install) -> None:
 def test_a_vault_that_app_service_may_not_read_is_reported_with_the_cure(install: Install) -> None:
     """If App Service may not read the vault, Certroll reports the command that grants the right and tries no import.
 
-    After an operator grants App Service the right, the import succeeds.
+    After an operator grants App Service the right to read the vault, the import succeeds.
     """
     world = importing("shop", app_service_may_read=False)
     installation = install(world, watched=True)
@@ -265,7 +265,7 @@ def test_a_vault_that_app_service_may_not_read_is_reported_with_the_cure(install
 
 @pytest.mark.parametrize("target", ["nothing", "shop/", "a/b/c/d"])
 def test_an_import_to_nowhere_is_reported(install: Install, target: str) -> None:
-    """Certroll reports an import target that is unknown or invalid, and writes nothing."""
+    """Certroll reports an import target (a site or plan in a tag) that is unknown or invalid, and writes nothing."""
     world = importing(target)
     installation = install(world, watched=True)
     installation.sweep()

@@ -1,4 +1,4 @@
-"""Check private certificates in an environment, whose servers trust them by the uploaded chain."""
+"""Check certificates of a private authority in an environment, whose servers use the chain of the upload."""
 
 import base64
 import ssl
@@ -50,7 +50,7 @@ class Corp:
     inside: bool = True
 
     def __post_init__(self) -> None:
-        """Build the world, the vault and the sites."""
+        """Build the simulated fleet, the vault and the sites."""
         self.authority = Authority("Corp")
         self.world = World(Clock(), 0, self.knobs)
         self.build = Builder(self.world)
@@ -66,7 +66,7 @@ class Corp:
         self.first = leaf.thumbprint
 
     def put(self, *, whole: bool = True) -> Leaf:
-        """Put a new version into the vault, and return it."""
+        """Put a new version of the certificate into the vault, and return the version."""
         now = self.world.clock.now()
         issued = self.authority.issue(Request(("*.corp.example",), now, now + timedelta(days=90)))
         leaf = replace(issued, chain=(*issued.chain, self.authority.root)) if whole else issued
@@ -80,11 +80,11 @@ class Corp:
 
     @property
     def kind(self) -> str:
-        """The kind of the vault object."""
+        """The kind of the vault object: a vault certificate or a secret."""
         return "secret" if self.secret else "certificate"
 
     def convinces(self, stand: Stand, host: str) -> bool:
-        """Return True if a visitor who trusts only the private root completes a handshake."""
+        """Return True if a client that trusts only the private root completes a handshake with the host name."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self.authority.root_pem.decode())
         context.verify_flags |= NO_CHECK_TIME
@@ -95,33 +95,33 @@ class Corp:
         return True
 
     def convinced(self, stand: Stand) -> set[str]:
-        """Return the host names that a visitor can reach who trusts only the private root."""
+        """Return the host names at which a client that trusts only the private root completes a handshake."""
         return {host for host in HOSTS if self.convinces(stand, host)}
 
     def copies(self, thumbprint: str) -> list[str]:
-        """Return the names of the uploads with the given thumbprint."""
+        """Return the names of the uploaded certificates with the given thumbprint."""
         return sorted(copy.name for copy in self.world.web.certificates.values() if copy.thumbprint == thumbprint)
 
 
 def own_name(thumbprint: str) -> str:
-    """Return the name that Certroll gives to its upload."""
+    """Return the name that Certroll gives to its upload of the certificate."""
     return f"certroll-web-{thumbprint.lower()}"
 
 
 def dates_read(world: World) -> int:
-    """Return how often the generic list of resources was read."""
+    """Return how often Certroll read the generic list of resources."""
     reads = [entry for entry in world.journal.reads("management.azure.com") if entry.path.endswith(DATED)]
     return len(reads)
 
 
 def rebound(world: World) -> dict[str, int]:
-    """Return how often each binding was written."""
+    """Return how often each TLS binding was written."""
     puts = [e.path.rpartition("/")[2] for e in world.journal.writes("management.azure.com") if "hostNameB" in e.path]
     return {host: puts.count(host) for host in sorted(set(puts))}
 
 
 def about_uploads(installation: Installation) -> set[tuple[str, str]]:
-    """Return the findings about the time of an upload."""
+    """Return the findings (reported problems) about the time of an upload."""
     told = {Reason.UPLOADED_BEFORE_CHAINS, Reason.UPLOAD_DATE_UNKNOWN}
     return {finding for finding in installation.findings() if finding[1] in told}
 
@@ -130,7 +130,8 @@ def about_uploads(installation: Installation) -> set[tuple[str, str]]:
 def slots_deferred(world: World) -> Iterator[dict[str, int]]:
     """Yield a dict that will contain how many list requests read upload dates during the block.
 
-    Each inspection of the fleet also reads the same list once to find slots. This function subtracts these requests.
+    Each inspection of the fleet also reads the same list once to find slots. This function subtracts the requests for
+    slots.
     """
     world.journal.clear()
     found: dict[str, int] = {}
@@ -166,7 +167,7 @@ def test_early_uploads_are_found_and_reported(
 ) -> None:
     """Each sweep reports an early upload, whose chain the servers do not know, and writes nothing.
 
-    Certroll reads the upload dates once per inspection, and only if an environment has such an upload.
+    Certroll reads the upload dates once per inspection of the fleet, and only if an environment has an early upload.
     """
     corp = Corp(secret=secret, **differences)  # type: ignore[arg-type]
     installation = install(corp.world)
@@ -181,7 +182,7 @@ def test_early_uploads_are_found_and_reported(
 
 @pytest.mark.parametrize("other", ["older version", "strange certificate"])
 def test_dates_of_what_is_replaced_or_in_no_vault_are_not_asked_for(install: Install, other: str) -> None:
-    """Certroll reads upload dates only of current versions, because the next upload brings the chain of older ones."""
+    """Certroll reads upload dates only of current versions, because a newer version needs a new upload anyway."""
     corp = Corp()
     if other == "older version":
         corp.put()
@@ -220,7 +221,8 @@ def test_an_early_upload_is_uploaded_and_bound_again(
 ) -> None:
     """With the tag `certroll-upload-again` Certroll uploads an early version again and rewrites each binding once.
 
-    Afterwards a visitor who trusts only the private root reaches all host names, and before none.
+    After the rewrite a client that trusts only the private root reaches all host names; before the rewrite the client
+    reaches none.
     """
     corp = Corp(tags=ON, secret=secret, knobs=Knobs(certificates_show_created=dated))
     world = corp.world
@@ -246,7 +248,7 @@ def test_an_early_upload_is_uploaded_and_bound_again(
 
 
 def test_what_would_be_uploaded_again_is_planned(install: Install) -> None:
-    """In observe mode Certroll reports the uploads and bindings that it would write."""
+    """In observe mode Certroll reports the uploads and bindings that Certroll would write."""
     corp = Corp(tags=ON)
     installation = install(corp.world, mode=Mode.OBSERVE)
     installation.sweep()
@@ -256,7 +258,7 @@ def test_what_would_be_uploaded_again_is_planned(install: Install) -> None:
 
 
 def test_a_site_that_opted_out_is_not_bound_again(install: Install) -> None:
-    """Certroll does not rewrite the bindings of a site that opted out."""
+    """Certroll does not rewrite the TLS bindings of a site that opted out."""
     corp = Corp(tags=ON)
     site = next(site for site in corp.world.web.sites.values() if site.name == "api")
     corp.world.web.put_site(replace(site, tags={"certroll": "off"}))
@@ -268,7 +270,7 @@ def test_a_site_that_opted_out_is_not_bound_again(install: Install) -> None:
 
 
 def test_what_people_uploaded_again_is_bound_again_on_request(install: Install, stand: Stand) -> None:
-    """If a person has uploaded the certificate again, Certroll only rewrites the bindings."""
+    """If an operator has uploaded the certificate again, Certroll only rewrites the TLS bindings."""
     corp = Corp(tags=ON)
     early = next(iter(corp.world.web.certificates.values()))
     plan = next(iter(corp.world.web.plans.values()))
@@ -318,10 +320,10 @@ def test_a_lost_journal_has_it_bound_once_more(install: Install) -> None:
 
 @pytest.mark.parametrize("reading", ["refuse", "resolve"])
 def test_a_thumbprint_that_azure_takes_once_is_refused_with_the_cure(install: Install, reading: str) -> None:
-    """If Azure refuses a second upload of the same certificate, Certroll rewrites no binding and reports what helps.
+    """If Azure refuses a second upload of the same certificate, Certroll rewrites no binding and reports a remedy.
 
-    Certroll records nothing about the sites. Each sweep tries once more, and a new version in the vault solves the
-    problem.
+    Certroll records nothing about the sites after the refusal. Each sweep tries the upload once more, and a new version
+    in the vault solves the problem.
     """
     corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
     world = corp.world
@@ -345,7 +347,7 @@ def test_a_thumbprint_that_azure_takes_once_is_refused_with_the_cure(install: In
 
 
 def stale_host(corp: Corp) -> str:
-    """Put a new version into the vault and upload it early, show it on all host names except one; return it."""
+    """Return a host name that shows the old version, while all others show a new version that was uploaded early."""
     new, plan = corp.put(), next(iter(corp.world.web.plans.values()))
     upload = corp.build.add_upload(imported(new), plan, name="by-hand-too", created=EARLY)
     for site in tuple(corp.world.web.sites.values()):
@@ -356,7 +358,7 @@ def stale_host(corp: Corp) -> str:
 
 
 def test_a_host_name_that_moves_meanwhile_is_written_once(install: Install, stand: Stand) -> None:
-    """A host name that shows an older version is written once, after the upload."""
+    """Certroll writes a host name that shows an older version once, after the repeated upload."""
     corp = Corp(tags=ON)
     new = stale_host(corp)
     installation = install(corp.world)
@@ -372,7 +374,7 @@ def test_a_host_name_that_moves_meanwhile_is_written_once(install: Install, stan
 def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install, stand: Stand) -> None:
     """If Azure refuses the same certificate again, a host name with an older version still moves to the new one.
 
-    Once Azure accepts the upload, Certroll rewrites every binding.
+    Once Azure accepts the upload, Certroll rewrites every binding of the certificate.
     """
     corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint="refuse"))
     new = stale_host(corp)
@@ -393,7 +395,7 @@ def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install,
 
 
 def test_environments_with_two_webspaces_are_mended_one_after_the_other(install: Install) -> None:
-    """The second webspace gets its upload when the first webspace is proven."""
+    """Certroll repeats the upload in the second webspace once the first webspace serves the certificate."""
     corp = Corp(tags=ON)
     (hosting,) = corp.world.web.environments.values()
     apart = corp.build.add_plan("apart", webspace="apartwebspace", environment=hosting)
@@ -406,7 +408,7 @@ def test_environments_with_two_webspaces_are_mended_one_after_the_other(install:
     installation.deliver_all()
     puts = [e.path.rpartition("/")[2] for e in corp.world.journal.writes("management.azure.com")]
     assert sorted(rebound(corp.world).values()) == [1] * (1 + len(HOSTS))
-    assert puts.index("far.corp.example") == 1  # the webspace with the fewest bindings goes first
+    assert puts.index("far.corp.example") == 1  # Certroll begins with the webspace that has the fewest bindings
     assert len(corp.copies(corp.first)) == 4
     assert set(installation.states().values()) == {"Proven"}
     assert installation.sweep() == ()
@@ -427,7 +429,7 @@ PUT = r"/certificates/certroll-[^/]+$|/hostNameBindings/[^/]+$"
 )
 @pytest.mark.real_transport
 def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[], Fault]) -> None:
-    """A fault only delays the second upload, which happens once, before every binding is rewritten."""
+    """A fault only delays the repeated upload, which happens once, before every binding is rewritten."""
     corp = Corp(tags=ON)
     installation = install(corp.world)
     corp.world.faults.add(fault())
@@ -485,7 +487,7 @@ def test_the_next_version_comes_with_its_whole_chain(
 ) -> None:
     """Certroll uploads the vault object's chain, and reports a missing root.
 
-    Certroll refuses a version without its root only if the previous version had one.
+    Certroll refuses a version without its root only if the previous version of the vault object had a root.
     """
     corp = Corp(whole=before, secret=secret)
     installation = install(corp.world)

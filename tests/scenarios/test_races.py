@@ -1,4 +1,4 @@
-"""Check that Certroll undoes no change of others, and that a failing webspace or a full run delays nothing else."""
+"""Check that Certroll undoes no change of other writers, and that one failure delays nothing else."""
 
 import json
 import sys
@@ -59,7 +59,7 @@ def _copy(world: World, name: str) -> Certificate:
 
 
 def _add_webspace(world: World, name: str) -> Certificate:
-    """Add a webspace with one binding that imports the shared vault certificate; return the imported certificate."""
+    """Add a webspace with one binding that shows the shared vault certificate; return the imported certificate."""
     build = Builder(world)
     plan = build.add_plan(name, build.add_group(name))
     copy = build.add_copy("web", plan)
@@ -69,7 +69,7 @@ def _add_webspace(world: World, name: str) -> Certificate:
 
 
 def _while_waiting(monkeypatch: pytest.MonkeyPatch, world: World, change: Callable[[], None]) -> None:
-    """Let another person make a change while Certroll waits after the first fault."""
+    """Let an operator make a change while Certroll waits after the first fault."""
     sleep, left = world.clock.sleep, [change]
 
     def sleeping(seconds: float) -> None:
@@ -97,7 +97,7 @@ def _deliver_until(installation: Installation, reached: Callable[[], bool]) -> N
 def test_a_binding_that_became_ip_based_during_a_lock_keeps_its_address(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before Certroll repeats a locked write, it reads the binding again and keeps its new kind and address."""
+    """Before Certroll repeats a locked write, it reads the binding again and keeps a new kind and address."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, meddled=True)
     before, new = shown(world), renew(world)
@@ -121,7 +121,7 @@ def test_a_binding_that_became_ip_based_during_a_lock_keeps_its_address(
 def test_a_binding_that_was_given_another_certificate_during_a_lock_keeps_it(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before Certroll repeats a locked write, it reads the binding again and keeps another person's certificate."""
+    """Before Certroll repeats a locked write, it reads the binding again and keeps an operator's certificate."""
     world = small_world(Knobs(sync_moves_bindings=False))
     linux = next(plan for plan in world.web.plans.values() if plan.linux)
     other = Builder(world).add_copy("other", linux, name="other-linux")
@@ -170,7 +170,7 @@ class _InterruptedProbe:
 
 
 def test_a_late_result_of_an_older_version_opens_nothing_for_a_newer_one(install: Install) -> None:
-    """A late proof of an older version does not let an unproven newer version reach the other webspaces."""
+    """A late handshake with an older version does not let an untested newer version reach the other webspaces."""
     world = small_world()
     installation = install(world, watched=True)
     before, plain = shown(world), installation.ports
@@ -216,7 +216,7 @@ def test_a_message_for_a_vault_that_is_not_ours_is_not_obeyed(install: Install, 
 def test_a_certificate_made_again_under_its_name_reaches_the_bindings_stage_by_stage(
     install: Install, *, moves: bool
 ) -> None:
-    """A certificate that was deleted and created again under its name reaches its bindings stage by stage."""
+    """A certificate that was deleted and created again under its name reaches one webspace before the others."""
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world, watched=True)
     before = shown(world)
@@ -231,7 +231,7 @@ def test_a_certificate_made_again_under_its_name_reaches_the_bindings_stage_by_s
 
 
 def test_two_vault_certificates_with_each_others_versions_move_nothing_of_each_other(install: Install) -> None:
-    """Certroll reports a binding that may belong to either of two vault certificates, and leaves it unchanged."""
+    """Certroll reports a binding that may belong to either of two vault certificates, and does not change it."""
     world = small_world(Knobs(sync_moves_bindings=False))
     build, vault = Builder(world), world.vaults[VAULT]
     first = vault.certificates["web"].newest
@@ -259,7 +259,7 @@ def test_two_vault_certificates_with_each_others_versions_move_nothing_of_each_o
 
 
 def test_a_slot_is_spared_when_its_site_opts_out_after_the_dispatch(install: Install) -> None:
-    """Certroll leaves a slot unchanged if its site opts out at any time before the write."""
+    """Certroll leaves a slot unchanged if the slot's site opts out at any time before the write."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -358,7 +358,7 @@ FORGOTTEN: dict[str, tuple[int, dict[str, str] | None]] = {
 def test_a_forgotten_binding_does_not_switch_the_soak_off(
     install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """An expired or excluded binding does not make Certroll skip the soak time between webspaces."""
+    """An expired or excluded binding does not make Certroll skip the waiting time between webspaces."""
     days, tags = FORGOTTEN[name]
     world = small_world()
     build = Builder(world)
@@ -414,7 +414,7 @@ class _HangingLease:
         self.answered.wait()
 
     def release(self) -> None:
-        """Do nothing, because no storage holds this lease."""
+        """Do nothing, because no storage holds this simulated lease."""
 
 
 def _check_with(monkeypatch: pytest.MonkeyPatch, durations: tuple[float, ...], later: float) -> None:
@@ -447,7 +447,7 @@ def test_a_renewal_counts_from_its_beginning(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_lease_that_is_renewed_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Renewals that succeed keep the lease, however long the work takes."""
+    """Renewals that succeed keep the lease for its holder, however long the work takes."""
     _check_with(monkeypatch, (SAFE_SECONDS - 1,) * 5 + (0.0,), SAFE_SECONDS - 1)
 
 
@@ -489,7 +489,7 @@ def _large_fleet(sites: int, hosts: int) -> Snapshot:
 
 
 def _settings(site: SiteRef, named: Thumbprint) -> SiteSettings:
-    """Return the settings of an app with a load list, a pin and thirty other settings."""
+    """Return app settings: WEBSITE_LOAD_CERTIFICATES, a setting of one thumbprint and thirty other settings."""
     others = {f"SETTING_{number}": "x" for number in range(30)}
     values = {**others, "WEBSITE_LOAD_CERTIFICATES": named, "CLIENT_PIN": named}
     return read_settings(AppSettings(site, values, values))
@@ -509,7 +509,8 @@ def _calls_of_planning(sites: int) -> tuple[int, Plan]:
 def test_planning_takes_as_much_longer_as_a_fleet_is_larger() -> None:
     """Planning four times the sites takes about four times the work, so a lease outlasts planning a thousand sites.
 
-    The plan stores the old version once, syncs one certificate, overwrites every binding and lets one app roll.
+    The plan uploads the old version once, syncs one imported certificate, overwrites every binding and updates the
+    settings of one app.
     """
     of_125, _ = _calls_of_planning(125)
     of_500, plan = _calls_of_planning(500)

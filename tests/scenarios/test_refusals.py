@@ -32,7 +32,7 @@ UNUSABLE = {
 
 
 def _import_newest(world: World) -> None:
-    """Replace every imported certificate by the newest version without moving a binding."""
+    """Replace every imported certificate by the newest version without moving a TLS binding."""
     web = Source(world.vaults[VAULT].resource_id, "web")
     for copy in list(world.web.certificates.values()):
         if copy.source == web:
@@ -47,7 +47,7 @@ def _dated(world: World, differences: dict[str, object]) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refused_newest_version_is_synced_nowhere(install: Install, name: str) -> None:
-    """While Certroll refuses the newest version, it syncs nothing, because App Service imports only the newest."""
+    """Certroll syncs nothing while it refuses the newest version, because App Service imports only the newest."""
     world = small_world()
     installation = install(world)
     before = shown(world)
@@ -80,7 +80,7 @@ def test_a_key_that_app_service_cannot_use_is_refused(install: Install, name: st
 
 
 def test_an_older_good_version_stays_the_target_while_the_newest_is_refused(install: Install) -> None:
-    """Certroll moves bindings to the version that the certificates in their webspaces already have."""
+    """Certroll moves bindings to the version of the certificates that their webspaces have already."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     before, good = shown(world), renew(world)
@@ -108,7 +108,7 @@ def test_a_name_that_is_no_longer_covered_keeps_its_certificate(install: Install
 
 
 def test_a_binding_that_is_not_covered_does_not_block_the_others(install: Install) -> None:
-    """If the webspace holds the new version already, only the uncovered binding keeps the old version."""
+    """If the webspace has the new version already, only the uncovered host name keeps the old version."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     before = shown(world)
@@ -217,7 +217,7 @@ def test_an_opted_out_vault_certificate_is_left_alone(install: Install) -> None:
 
 
 def test_an_opted_out_slot_is_spared_our_writes(install: Install) -> None:
-    """The tag `certroll: off` on a slot excludes only that slot."""
+    """The tag `certroll: off` on a slot excludes only that slot from Certroll's writes."""
     world = small_world(Knobs(sync_moves_bindings=False))
     slot = next(site for site in world.web.sites.values() if site.slot)
     world.web.put_site(replace(slot, tags={"certroll": "off"}))
@@ -248,7 +248,7 @@ def test_two_webspaces_with_the_same_resource_names_are_kept_apart(install: Inst
 
 @pytest.mark.parametrize("second", ["accept", "refuse"])
 def test_two_imports_of_one_vault_certificate_are_reported(install: Install, second: str) -> None:
-    """Certroll reports a second import of the same vault certificate, and still moves the bindings."""
+    """Certroll reports a second import of the same vault certificate, and still moves the TLS bindings."""
     world = small_world(Knobs(sync_moves_bindings=False, second_import_same_thumbprint=second))  # type: ignore[arg-type]
     plan = next(plan for plan in world.web.plans.values() if not plan.linux)
     Builder(world).add_copy("web", plan, name="second")
@@ -264,7 +264,7 @@ def test_two_imports_of_one_vault_certificate_are_reported(install: Install, sec
 
 @pytest.mark.real_storage
 def test_somebody_else_moves_a_binding_meanwhile(install: Install) -> None:
-    """Certroll does not undo a change that another person made to a binding between plan and write."""
+    """Certroll does not undo a change that an operator made to a binding between plan and write."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     before, new = shown(world), renew(world)
@@ -305,7 +305,7 @@ EVENTS = {
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_a_foreign_event_is_recorded_and_accepted(install: Install, name: str) -> None:
-    """Certroll records the reason for a foreign event, queues no message and sends Azure no request."""
+    """Certroll records the reason for an event of another vault, queues no message and sends Azure no request."""
     world = small_world()
     installation = install(world)
     world.journal.clear()
@@ -339,7 +339,7 @@ def test_expiry_events_are_findings_and_also_reconcile(install: Install, kind: s
 )
 @pytest.mark.real_storage
 def test_a_message_that_cannot_be_read_is_kept_at_once(install: Install, body: str) -> None:
-    """A malformed message becomes a dead letter at its first delivery, and an operator can replay it."""
+    """A malformed message becomes a dead letter at its first delivery, and an operator can replay the message."""
     installation = install(small_world())
     installation.queue.put("certificates", body)
     installation.deliver_all()
@@ -385,7 +385,7 @@ def test_a_message_that_fails_five_times_is_kept_with_its_cause(install: Install
 
 
 def test_a_failing_run_raises_what_happened(install: Install) -> None:
-    """A failing run raises Azure's own words, so that the host delivers the message again."""
+    """A failing run raises an error with Azure's own words, so that the host delivers the message again."""
     world = small_world()
     installation = install(world)
     renew(world)

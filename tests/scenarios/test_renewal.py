@@ -34,7 +34,7 @@ def test_a_renewal_reaches_every_binding(install: Install, stand: Stand, moves: 
 
 
 def test_the_whole_fleet_of_contoso_moves(install: Install) -> None:
-    """In a fleet with two subscriptions and three webspaces Certroll moves exactly the affected bindings."""
+    """In a fleet with two subscriptions and three webspaces Certroll moves exactly the certificate's bindings."""
     world = contoso()
     world.knobs.turn(sync_moves_bindings=False)
     installation = install(world, watched=True)
@@ -69,7 +69,7 @@ def test_a_second_run_writes_nothing(install: Install) -> None:
 
 
 def test_a_doubled_event_changes_nothing(install: Install) -> None:
-    """If the same event arrives twice, Certroll writes as often as for one event."""
+    """If the same event arrives twice, Certroll writes to Azure as often as for one event."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -98,7 +98,7 @@ def test_reordered_events_end_at_the_newest_version(install: Install) -> None:
 
 
 def test_a_lost_event_is_found_by_the_sweep(install: Install) -> None:
-    """Without any event the sweep queues exactly the certificate that needs work."""
+    """Without any event the sweep queues a message for the certificate that needs work, and for no other."""
     world = small_world()
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -109,7 +109,7 @@ def test_a_lost_event_is_found_by_the_sweep(install: Install) -> None:
 
 @pytest.mark.parametrize("lost", range(8))
 def test_a_lost_message_is_made_up_for(install: Install, lost: int) -> None:
-    """Whichever message is lost, later sweeps finish the renewal."""
+    """Whichever one message of a renewal is lost, later sweeps finish the renewal."""
     world = small_world()
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -129,7 +129,7 @@ def test_a_lost_message_is_made_up_for(install: Install, lost: int) -> None:
 
 @pytest.mark.real_storage
 def test_an_emptied_journal_is_rebuilt(install: Install) -> None:
-    """If the journal is lost during a rollout, the sweep starts the rollout again and finishes it."""
+    """If the journal is lost during a rollout, the sweep starts the rollout again and finishes the rollout."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)

@@ -26,28 +26,26 @@ LISTING = re.compile(
 
 
 def _reads(world: World) -> list[Entry]:
-    """Return the read requests for single resources, except app settings."""
+    """Return the read requests for single Azure resources, except app settings."""
     return [e for e in world.journal.reads(ARM) if not LISTING.search(e.path) and not e.path.endswith(SETTINGS)]
 
 
 def _settings_read(world: World) -> Counter[str]:
-    """Return how often the settings of each site and slot were read."""
+    """Return how often Certroll read the settings of each site and slot."""
     found = (e.path.rpartition("/Microsoft.Web/sites/")[2] for e in world.journal.reads(ARM) if SETTINGS in e.path)
     return Counter(path.removesuffix(SETTINGS) for path in found)
 
 
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
 def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> None:  # noqa: FBT001
-    """A renewal sends the smallest number of requests that its checks need.
+    """A renewal sends the expected number of requests, and no more.
 
-    Certroll writes each stale certificate once, and each stale binding that Azure has not moved.
-
-    Certroll reads each affected site twice, and the parent of a slot once for its opt-out. Certroll reads each binding
-    before an overwrite and each imported certificate before its sync. The final check reads each certificate once, and
-    each site whose binding was overwritten.
-
-    Each inspection of the fleet reads the settings of each site and slot once. Certroll inspects the fleet once for
-    each of the two webspaces and a last time at the end. The run of a site reads no settings.
+    Certroll writes each stale certificate once, and each stale binding that Azure has not moved. Certroll reads each
+    affected site twice, and the parent of a slot once for its opt-out. Certroll reads each binding before an overwrite
+    and each imported certificate before its sync. The final check reads each certificate once, and each site whose
+    binding was overwritten. Each inspection of the fleet reads the settings of each site and slot once. In the test
+    Certroll inspects the fleet once for each of the two webspaces and a last time at the end. The fleet of this test
+    has no app that names a certificate in its settings.
     """
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world)
@@ -63,13 +61,13 @@ def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> 
 
 
 def _requests(world: World) -> Counter[tuple[str, str]]:
-    """Return how often each resource was requested by each method, without lists."""
+    """Return how often each Azure resource was requested by each method, without lists."""
     found = (e for e in world.journal.entries() if e.host == ARM and not LISTING.search(e.path))
     return Counter((e.method, e.path.rpartition("/Microsoft.Web/")[2]) for e in found)
 
 
 def _rolled(install: Install, queue: str) -> tuple[Street, Counter[tuple[str, str]]]:
-    """Roll an app, and return the ARM requests that the messages of one queue caused."""
+    """Update an app's settings by a renewal, and return the ARM requests that the messages of one queue caused."""
     town = street()
     town.linux_app("billing")
     age(town)
@@ -86,11 +84,11 @@ def _rolled(install: Install, queue: str) -> tuple[Street, Counter[tuple[str, st
 
 
 def test_rolling_an_app_takes_one_write_and_eleven_reads(install: Install) -> None:
-    """Rolling an app costs one write of its settings, which is one restart, and eleven reads.
+    """The settings update of an app costs one write, which is one restart, and eleven reads.
 
-    Certroll inspects the app before the write and after the settings have settled. Each inspection reads the site, its
-    settings and the two certificates that the app may name. Around the write Certroll also reads the site for its ETag,
-    and the settings before and after.
+    Certroll inspects the app before the write, and again once the new settings had time to take effect. Each inspection
+    reads the site, its settings and the two certificates that the app may name. Around the write Certroll also reads
+    the site for its ETag, and the settings before and after the write.
     """
     town, asked = _rolled(install, "sites")
     kept = town.kept()[0].name
@@ -105,10 +103,10 @@ def test_rolling_an_app_takes_one_write_and_eleven_reads(install: Install) -> No
 
 
 def test_keeping_a_superseded_version_takes_one_write_and_two_reads(install: Install) -> None:
-    """Keeping an old version for an app costs one upload and two reads around it.
+    """Keeping an old version for an app costs one upload, and a read before and after the upload.
 
     Certroll also reads the fleet's settings once for each of the two webspaces, and once at the end of the renewal.
-    Each sync of a certificate costs three requests.
+    Each sync of an imported certificate costs three requests.
     """
     town, asked = _rolled(install, "certificates")
     kept = f"certificates/{town.kept()[0].name}"
@@ -124,7 +122,7 @@ def test_keeping_a_superseded_version_takes_one_write_and_two_reads(install: Ins
 
 @pytest.mark.parametrize("apps", [1, 3])
 def test_each_app_of_a_roll_is_written_and_restarted_once(install: Install, apps: int) -> None:
-    """Certroll writes and restarts each app that names the old version exactly once."""
+    """Certroll writes and restarts each app that names the old version exactly once per renewal."""
     town = street()
     names = {f"app{number}" for number in range(apps)}
     for name in names:
@@ -163,7 +161,8 @@ def _fleet_with(lineages: int) -> World:
 def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Install) -> None:
     """A sweep sends the same number of ARM requests for 10 and for 100 vault certificates.
 
-    The six lists contain subscriptions, certificates, plans, sites, sites with slots, and the sites of the plan.
+    The six list requests are for subscriptions, certificates, plans, sites, sites with slots, and the sites of the
+    plan.
     """
     counts = []
     for lineages in (10, 100):
@@ -191,7 +190,7 @@ def test_an_installation_without_a_subscription_setting_sees_all_subscriptions(i
 
 
 def test_waiting_for_sites_costs_no_request(install: Install) -> None:
-    """A run that waits for sites sends ARM no request."""
+    """A run of Certroll that waits for sites sends Azure Resource Manager no request."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     renew(world)
@@ -211,7 +210,7 @@ def test_waiting_for_sites_costs_no_request(install: Install) -> None:
 
 
 def _vault_reads(world: World) -> Counter[str]:
-    """Return how often the vaults answered each kind of request."""
+    """Return how often the simulated vaults answered each kind of request."""
     entries = [e for e in world.journal.entries() if e.host.endswith(".vault.azure.net") and e.status == OK]
     return Counter(
         re.sub(r"/(web|order)\b", "/{name}", re.sub(r"/[0-9a-f]{32}$", "/{version}", e.path)) for e in entries
@@ -241,7 +240,7 @@ def test_a_sweep_reads_each_vault_object_and_no_secret_twice(install: Install) -
 
 
 def test_sites_of_flex_plans_cost_a_read_each(install: Install) -> None:
-    """Certroll reads the certificates of each Flex Consumption site once, because no webspace lists them."""
+    """Certroll reads the certificates of each Flex Consumption site once, because no list of a webspace has them."""
     world = World(Clock())
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))
@@ -259,9 +258,10 @@ def test_sites_of_flex_plans_cost_a_read_each(install: Install) -> None:
 
 
 def test_public_certificates_are_read_where_they_matter(install: Install) -> None:
-    """Certroll reads public certificates only where they matter.
+    """Certroll reads the public certificates of a site only if the site may use a public certificate of a vault.
 
-    That is the case if a tag names the site, or if the site's load list names an unknown thumbprint.
+    A site may use such a public certificate if a tag names the site, or if the site's load list names an unknown
+    thumbprint.
     """
     world = World(Clock())
     build = Builder(world)

@@ -1,4 +1,4 @@
-"""Check that a version which is worse than the version in use reaches no place where this matters."""
+"""Check that a version which is worse than the version in use reaches no site for which it would be worse."""
 
 from collections import Counter
 from dataclasses import replace
@@ -39,7 +39,7 @@ def test_no_host_name_gets_a_version_that_browsers_refuse(install: Install) -> N
 
 @pytest.mark.real_storage
 def test_an_app_keeps_the_version_that_its_partner_takes(install: Install) -> None:
-    """An app keeps its old version if the new version lacks client authentication."""
+    """An app keeps its old client certificate if the new version lacks client authentication."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world, watched=True)
@@ -84,7 +84,7 @@ def test_the_version_in_use_is_read_only_to_compare(install: Install, usages: tu
 def test_a_version_in_use_that_cannot_be_read_is_not_known(
     install: Install, monkeypatch: pytest.MonkeyPatch, usages: tuple[str, ...]
 ) -> None:
-    """An unreadable version in use delays no good version, and never excuses a worse version."""
+    """If the version in use is unreadable, Certroll still renews with a good version, and refuses a bad version."""
     world = small_world()
     installation = install(world, watched=True)
     before = shown(world)

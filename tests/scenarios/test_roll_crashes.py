@@ -1,4 +1,4 @@
-"""Check rolls of app settings whose process dies at any write or whose journal is lost."""
+"""Check updates of app settings by a process that dies at any write, or whose journal is lost."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK, PARTS = 120, 12, 8, 2
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
     """Deliver everything, with a crash after the given write; return True if the crash happened.
 
-    An hour after a crash the sweep runs.
+    An hour after a crash Certroll's sweep runs.
     """
     died = False
     with crasher.crashing_after(write):
@@ -38,7 +38,7 @@ def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> b
 def roll_dying(
     install: Install, crasher: Crasher, write: int, *, refused: bool
 ) -> tuple[Street, Installation, str, bool]:
-    """Return a world with one app after a roll with a crash at the given write, and whether the crash happened."""
+    """Return a fleet whose app got the new version with a crash at the given write, and whether the crash happened."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -47,7 +47,7 @@ def roll_dying(
     with AppWatch(town.world) as watch:
         new = town.renew()
         installation.look_at(VAULT, CLIENT)
-        if refused:  # the other test crashes the process before the write of the settings
+        if refused:  # the other test crashes the process before the write of the app settings
             installation.deliver_all(timedelta(seconds=30))
         died = deliver_dying(installation, crasher, write)
     assert installation.errors == [], f"after a crash at write {write}"
@@ -72,7 +72,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_on_the_way_back_leads_to_the_last_good_values(install: Install, crasher: Crasher, part: int) -> None:
-    """After a crash at any write of a rollback Certroll still restores the last good values."""
+    """If Certroll crashes at any write while it restores an app's old settings, the next runs finish the restoring."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         town, installation, _, died = roll_dying(install, crasher, write, refused=True)
         before = owned({LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -87,7 +87,7 @@ def test_a_crash_on_the_way_back_leads_to_the_last_good_values(install: Install,
 
 @pytest.mark.parametrize("minutes", [0, 1, 10])
 def test_a_lost_journal_is_rebuilt_on_the_safe_side(install: Install, minutes: int) -> None:
-    """After the journal is lost during a roll, the app ends on the new version without a second restart."""
+    """If the journal is lost during a settings update, the app ends on the new version without a second restart."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -105,7 +105,7 @@ def test_a_lost_journal_is_rebuilt_on_the_safe_side(install: Install, minutes: i
 
 
 def test_a_lost_hold_is_found_again(install: Install) -> None:
-    """If the journal forgets a failed version, the version fails again on one app and Certroll rolls that app back."""
+    """If the journal forgets a failed version, the version fails again on one app, which gets old settings back."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -123,7 +123,7 @@ def test_a_lost_hold_is_found_again(install: Install) -> None:
 
 
 def test_an_overlap_without_a_record_that_fails_has_nothing_to_go_back_to(install: Install) -> None:
-    """Certroll reports a failing app whose owner wrote the new version by hand, and writes nothing."""
+    """Certroll only reports a failing app whose owner wrote the new version into the settings by hand."""
     town = street()
     app = town.linux_app("billing")
     installation = install(age(town).world)

@@ -1,4 +1,4 @@
-"""Check that rolls which meet people, pipelines and outages lose no work of others and end."""
+"""Check that settings updates which meet operators, pipelines and outages come to an end without a lost edit."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +17,14 @@ from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import VAULT
 
 SOON, LATER = timedelta(minutes=10), timedelta(minutes=75)
-"""`SOON` is the time for a roll and its rollback; `LATER` adds a soak time of one hour."""
+"""`SOON` is enough time to update an app's settings and to restore the old settings.
+
+`LATER` adds a waiting time of one hour to `SOON`.
+"""
 WRITTEN = timedelta(seconds=70)
-"""The time until Certroll has written the first app and has not probed the app yet."""
+"""The time until Certroll has written the settings of the first app and has not probed the app yet."""
 FAILING = timedelta(seconds=150)
-"""The time until the first app has failed its probe, but not for long enough to be rolled back."""
+"""The time until the first app has failed its probe, but too briefly for Certroll to restore the old settings."""
 MANY = 20
 SETTINGS = r"/config/appsettings$"
 MOST = 150
@@ -46,7 +49,7 @@ def delivered(installation: Installation, during: timedelta, most: int = MOST) -
 
 
 def sweep(installation: Installation, after: timedelta = LATER, during: timedelta = SOON) -> None:
-    """Let the time `after` pass, then run the sweep and deliver messages."""
+    """Let the time `after` pass, then run Certroll's sweep and deliver messages."""
     installation.clock.advance(after)
     installation.sweep()
     delivered(installation, during)
@@ -59,17 +62,17 @@ def many(town: Street) -> dict[str, str]:
 
 
 def without_features(settings: dict[str, str]) -> dict[str, str]:
-    """Return the settings without the settings that `many` added."""
+    """Return the app's settings without the settings that the function `many` added."""
     return {key: value for key, value in settings.items() if not key.startswith("FEATURE_")}
 
 
 def stop(town: Street, name: str) -> None:
-    """Stop a site, as its owner does."""
+    """Stop a site, as the site's owner does."""
     town.world.web.put_site(replace(town.site(name), state="Stopped"))
 
 
 def refuse_writes(town: Street, name: str, **how: object) -> None:
-    """Let Azure deny writes of an app's settings."""
+    """Let the simulated Azure deny writes of an app's settings."""
     town.world.faults.add(Fault("denied", "PUT", path=f"/sites/{name}{SETTINGS}", **{"times": None, **how}))  # type: ignore[arg-type]
 
 
@@ -82,7 +85,7 @@ def looks(town: Street) -> int:
 
 
 def test_an_app_that_may_not_be_written_is_tried_again_by_the_sweep_alone(install: Install) -> None:
-    """Certroll retries a locked app only when a sweep or an event asks, and rolls the app once the lock is gone."""
+    """Certroll retries a locked app only in a sweep or after an event, and updates it once the lock is gone."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("locked")
@@ -119,7 +122,7 @@ def test_an_app_whose_settings_shrank_is_tried_again_by_the_sweep_alone(install:
 
 
 def test_an_app_that_was_written_though_azure_denied_it_is_judged(install: Install) -> None:
-    """Certroll rolls back a failing app whose write took effect although Azure's answer was lost."""
+    """Certroll restores a failing app's old settings even if Azure's answer to the settings update was lost."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -153,7 +156,7 @@ def test_apps_that_cannot_be_reached_cost_a_look_each(install: Install) -> None:
 
 
 def test_a_stopped_slot_holds_up_no_production_site(install: Install) -> None:
-    """Certroll rolls a production site at once although its staging slot is stopped."""
+    """Certroll updates a production site's settings at once although its staging slot is stopped."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -164,7 +167,7 @@ def test_a_stopped_slot_holds_up_no_production_site(install: Install) -> None:
 
 
 def test_a_slot_that_is_deleted_while_it_is_judged_holds_up_no_production_site(install: Install) -> None:
-    """If a pipeline deletes a slot after its write, Certroll rolls the production site within the soak time."""
+    """If a pipeline deletes a slot after its update, Certroll updates the production site within the waiting time."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -182,7 +185,7 @@ def test_a_slot_that_is_deleted_while_it_is_judged_holds_up_no_production_site(i
 
 @pytest.mark.real_storage
 def test_a_colleague_who_restarts_the_app_does_not_switch_the_way_back_off(install: Install) -> None:
-    """Certroll still rolls back a failing app that a colleague edited and restarted during the roll."""
+    """Certroll still restores a failing app's old settings if a colleague edited and restarted the app meanwhile."""
     town = street()
     app = town.linux_app("billing")
     town.linux_app("shipping")
@@ -204,7 +207,10 @@ def test_a_colleague_who_restarts_the_app_does_not_switch_the_way_back_off(insta
 
 
 def test_an_owner_who_tidies_up_gets_the_last_good_values_back(install: Install) -> None:
-    """If an owner deletes most settings after the write, Certroll accepts that an hour later and rolls the app back."""
+    """If an owner deletes most settings after the update, Certroll restores the old thumbprint an hour later.
+
+    Certroll does not bring back the settings that the owner deleted.
+    """
     town = street()
     town.app("billing", many(town), setting=PATH)
     installation = install(age(town).world)
@@ -219,7 +225,7 @@ def test_an_owner_who_tidies_up_gets_the_last_good_values_back(install: Install)
 
 
 def test_a_shrunken_read_at_a_late_way_back_is_not_written(install: Install) -> None:
-    """Certroll loses no setting in a late rollback, even if Azure's answers omit most settings."""
+    """When Certroll restores old settings late, no setting is lost, even if Azure's answers omit most settings."""
     town = street()
     town.app("billing", many(town), setting=PATH)
     installation = install(age(town).world)
@@ -237,7 +243,7 @@ def test_a_shrunken_read_at_a_late_way_back_is_not_written(install: Install) -> 
 
 
 def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None:
-    """A rollback keeps a thumbprint in the load list that another person's setting names."""
+    """When Certroll restores old settings, a thumbprint that another setting names stays loaded."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -255,7 +261,7 @@ def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None
 
 @pytest.mark.real_storage
 def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) -> None:
-    """During a rollback Certroll refuses an operator's release of the failed version, and finishes the rollback."""
+    """While Certroll restores an app's old settings, it refuses an operator's release of the failed version."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -325,7 +331,7 @@ def test_what_is_recorded_anew_meanwhile_keeps_no_other_app_from_its_release(
 
 @pytest.mark.real_storage
 def test_a_swap_while_the_slot_is_judged_leaves_both_on_the_new_version(install: Install) -> None:
-    """If a slot is swapped during its roll, the slot and the production site both end on the new version."""
+    """If a slot is swapped during its settings update, the slot and the production site end on the new version."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -341,7 +347,7 @@ def test_a_swap_while_the_slot_is_judged_leaves_both_on_the_new_version(install:
 
 
 def test_two_certificates_of_one_app_cost_a_restart_each(install: Install) -> None:
-    """If two certificates of an app are renewed together, the app restarts once for each."""
+    """If two certificates of one app are renewed together, the app restarts once for each certificate."""
     town = street()
     second = town.build.add_certificate("second", ("second.contoso.com",)).thumbprint
     town.build.add_copy("second", town.linux, name="second-linux")
@@ -360,7 +366,7 @@ def test_two_certificates_of_one_app_cost_a_restart_each(install: Install) -> No
 
 
 def test_a_version_that_is_issued_anew_while_the_last_one_fails_buries_nothing(install: Install) -> None:
-    """If a second bad version follows the first, the app still gets its last good version back."""
+    """If a second bad version follows the first bad version, the app still gets its last good version back."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -374,7 +380,7 @@ def test_a_version_that_is_issued_anew_while_the_last_one_fails_buries_nothing(i
 
 
 def disable(town: Street) -> None:
-    """Disable the newest version, as operators do with a bad certificate."""
+    """Disable the newest version of the certificate, as operators do with a bad certificate."""
     certificate = town.world.vaults[VAULT].certificates[CLIENT]
     certificate.versions[certificate.versions.index(certificate.newest)] = replace(certificate.newest, enabled=False)
     assert not certificate.newest.enabled
@@ -389,7 +395,7 @@ def forbid(town: Street) -> None:
 def test_a_version_that_is_withdrawn_while_it_fails_is_taken_back(
     install: Install, withdraw: Callable[[Street], None], during: timedelta
 ) -> None:
-    """Certroll rolls back a failing app even if the version was disabled or the vault cannot be read."""
+    """Certroll restores a failing app's old settings even if the version was disabled or the vault is unreadable."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -404,7 +410,7 @@ def test_a_version_that_is_withdrawn_while_it_fails_is_taken_back(
 
 
 def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: Install) -> None:
-    """If Azure's own sync imports a refused version, Certroll uploads the version again that apps name."""
+    """If Azure's own sync imports a refused version, Certroll again uploads the old version that apps name."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -417,7 +423,7 @@ def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: In
 
 
 def test_every_app_of_a_certificate_that_was_made_again_is_rolled(install: Install) -> None:
-    """Certroll rolls every app of a vault certificate that was deleted and created again under its name."""
+    """Certroll updates the settings of each app if a vault certificate was deleted and created again under its name."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("bbb")
@@ -447,7 +453,7 @@ def test_an_app_that_was_stopped_through_two_renewals_is_ready_for_the_last(inst
 
 @pytest.mark.parametrize("why", ["it is stopped", "its settings may not be read"])
 def test_an_unfinished_roll_of_an_earlier_version_holds_up_no_binding(install: Install, why: str) -> None:
-    """An app with an unfinished roll still shows its visitors the newer version."""
+    """An app with an unfinished settings update still shows a newer version at its host name."""
     town = street(Knobs(sync_moves_bindings=False))
     town.linux_app("billing")
     copy = next(copy for copy in town.world.web.certificates.values() if copy.name == "client-linux")
@@ -468,7 +474,7 @@ def test_an_unfinished_roll_of_an_earlier_version_holds_up_no_binding(install: I
 
 
 def test_an_outage_of_the_app_itself_is_no_proof_against_the_version(install: Install) -> None:
-    """An app that also fails with the last good values does not stop the roll of other apps."""
+    """An app that also fails with its restored old settings does not stop the settings update of other apps."""
     town = street()
     app = town.linux_app("aaa")
     town.linux_app("bbb")
@@ -482,7 +488,7 @@ def test_an_outage_of_the_app_itself_is_no_proof_against_the_version(install: In
 
 
 def test_an_old_process_that_answers_now_and_then_hides_no_failure(install: Install) -> None:
-    """Certroll rolls back an app whose new processes fail, although an old process still answers for fifty minutes."""
+    """Certroll restores old settings if an app's new processes fail, even if an old process answers for 50 minutes."""
     town = street(Knobs(restart_seconds=60, old_process_answers=3000))
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -494,7 +500,7 @@ def test_an_old_process_that_answers_now_and_then_hides_no_failure(install: Inst
 
 
 def test_a_slow_starter_is_restarted_a_few_times_at_most(install: Install) -> None:
-    """An app that needs ten minutes to start is restarted at most four times."""
+    """In a settings update Certroll restarts an app that needs ten minutes to start at most four times."""
     town = street()
     app = town.linux_app("aaa")
     installation = install(age(town).world)
@@ -507,7 +513,7 @@ def test_a_slow_starter_is_restarted_a_few_times_at_most(install: Install) -> No
 
 
 def deliver_to_slow(town: Street, installation: Installation, say: Callable[[bool], None]) -> None:
-    """Deliver for over an hour, while the app is down for ten minutes after each restart."""
+    """Deliver messages for over an hour, while the app is down for ten minutes after each restart."""
     until, seen, up_at = installation.clock.now() + LATER, town.restarts("aaa"), installation.clock.now()
     while (message := installation.queue.take(until)) is not None:
         say(installation.clock.now() < up_at)
@@ -519,7 +525,7 @@ def deliver_to_slow(town: Street, installation: Installation, say: Callable[[boo
 
 
 def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Install, crasher: Crasher) -> None:
-    """Certroll rolls back a failing app after a crash at its write and stale reads of its settings."""
+    """Certroll restores a failing app's old settings even after a crash at the update and stale answers of Azure."""
     town = street(Knobs(restart_seconds=200))
     app = town.linux_app("billing")
     installation = install(age(town).world)
@@ -541,7 +547,7 @@ def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Instal
 
 @pytest.mark.real_storage
 def test_an_app_that_is_deleted_while_it_is_judged_is_forgotten(install: Install) -> None:
-    """Certroll forgets an app that is deleted during its roll, and rolls the other apps."""
+    """Certroll forgets an app that is deleted during its settings update, and updates the settings of other apps."""
     town = street()
     town.linux_app("aaa")
     town.linux_app("bbb")
@@ -555,7 +561,7 @@ def test_an_app_that_is_deleted_while_it_is_judged_is_forgotten(install: Install
 
 
 def test_a_setting_that_is_no_valid_text_holds_up_nobody(install: Install) -> None:
-    """An app whose setting is no valid text delays no roll of other apps."""
+    """An app whose setting is no valid text delays no settings update of other apps."""
     town = street()
     town.linux_app("good")
     town.build.add_site("odd", town.linux, settings={"X": "odd-value-\ud800"})

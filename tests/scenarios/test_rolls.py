@@ -1,4 +1,4 @@
-"""Check how Certroll rolls thumbprints through app settings, as the owner of an app sees it."""
+"""Check how Certroll updates thumbprints in app settings, as the owner of an app sees the update."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,14 +27,14 @@ def roll(town: Street, installation: Installation, during: timedelta = HOURS) ->
 
 
 def next_hour(start: datetime, now: datetime) -> datetime:
-    """Return the next full hour after the start, at which the sweep runs."""
+    """Return the next full hour after the start, at which Certroll's sweep runs."""
     return start + timedelta(hours=(now - start) // timedelta(hours=1) + 1)
 
 
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_a_linux_app_gets_both_versions_and_uses_the_new_one(install: Install) -> None:
-    """A Linux app lists both versions, uses the new one after a single restart, and never fails a call."""
+    """A Linux app lists both versions, uses the new version after a single restart, and never fails a call."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -48,7 +48,7 @@ def test_a_linux_app_gets_both_versions_and_uses_the_new_one(install: Install) -
 
 
 def test_every_kind_of_app_keeps_its_call(install: Install) -> None:
-    """Apps on Windows and Linux, in containers and in slots never fail a call during a roll."""
+    """Apps on Windows and Linux, in containers and in slots never fail a call while Certroll updates their settings."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old.lower(), PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -78,7 +78,7 @@ def test_every_kind_of_app_keeps_its_call(install: Install) -> None:
 
 
 def test_the_next_roll_takes_the_version_before_the_last_one_out(install: Install) -> None:
-    """After two renewals the load list holds only the last two versions."""
+    """After two renewals the load list (WEBSITE_LOAD_CERTIFICATES) holds only the last two versions."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -92,7 +92,7 @@ def test_the_next_roll_takes_the_version_before_the_last_one_out(install: Instal
 
 
 def test_an_uploaded_certificate_is_rolled_where_both_versions_are_there(install: Install) -> None:
-    """Certroll rolls the settings of an app whose owner uploaded both versions, and uploads nothing."""
+    """Certroll updates the settings of an app whose owner uploaded both versions, and uploads nothing."""
     town = street()
     plan = town.build.add_plan("hand", location="eastus")
     old = town.world.vaults[VAULT].certificates[CLIENT].newest
@@ -111,7 +111,7 @@ def test_an_uploaded_certificate_is_rolled_where_both_versions_are_there(install
 
 
 def test_the_sweep_finds_a_roll_behind_an_upload_without_any_event(install: Install) -> None:
-    """The sweep finds apps behind uploads by comparing each certificate's versions with the uploads' thumbprints."""
+    """The sweep finds an app behind an uploaded certificate by the thumbprints of the vault certificate's versions."""
     town = street()
     plan = town.build.add_plan("hand", location="eastus")
     town.build.add_upload(town.world.vaults[VAULT].certificates[CLIENT].newest, plan)
@@ -128,7 +128,7 @@ def test_the_sweep_finds_a_roll_behind_an_upload_without_any_event(install: Inst
 
 
 def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
-    """If Azure's nightly sync brings the new version first, Certroll uploads the old one again and rolls the app."""
+    """If Azure's nightly sync brings the new version, Certroll uploads the old version and updates app settings."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -144,7 +144,7 @@ def test_the_nightly_sync_that_comes_first_is_healed(install: Install) -> None:
 
 
 def test_a_list_that_azure_rewrites_itself_ends_well(install: Install) -> None:
-    """If Azure replaces the thumbprint in load lists, Certroll updates the other settings and the app works."""
+    """If Azure replaces the thumbprint in WEBSITE_LOAD_CERTIFICATES, Certroll updates the other settings."""
     town = street(Knobs(import_rewrites_load_list=True))
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -157,7 +157,10 @@ def test_a_list_that_azure_rewrites_itself_ends_well(install: Install) -> None:
 
 @pytest.mark.parametrize("answer", ["accept", "refuse", "resolve"])
 def test_the_old_version_is_kept_whatever_azure_does_with_a_second_copy(install: Install, answer: str) -> None:
-    """If Azure refuses an upload because the thumbprint exists, Certroll uploads the old version after the sync."""
+    """Certroll uploads the old version for an app, whether or not Azure allows the same thumbprint twice.
+
+    If Azure refuses the upload because the thumbprint exists, Certroll uploads the old version after the sync.
+    """
     town = street(Knobs(second_import_same_thumbprint=answer))  # type: ignore[arg-type]
     town.world.web.certificates.remove(next(c.id for c in town.world.web.certificates.values() if "windows" in c.name))
     town.linux_app("billing")
@@ -193,7 +196,7 @@ def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -
 
 @pytest.mark.real_storage
 def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install) -> None:
-    """If the partner refuses the new version, Certroll restores the old settings and writes the version to no app."""
+    """If the partner server refuses the new version, Certroll restores the old settings and changes no further app."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -217,7 +220,7 @@ def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install)
 
 
 def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -> None:
-    """After an operator releases a version that failed, Certroll rolls every app to this version."""
+    """After an operator releases a version that failed, Certroll updates the settings of every app to this version."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -233,7 +236,7 @@ def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -
 
 
 def test_a_newer_version_ends_a_hold(install: Install) -> None:
-    """After one version failed, Certroll still rolls apps from the last good version to a newer one."""
+    """After one version failed, Certroll still updates app settings from the last good version to a newer version."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -250,7 +253,7 @@ def test_a_newer_version_ends_a_hold(install: Install) -> None:
 
 
 def test_a_probe_that_fails_twice_and_then_passes_is_not_rolled_back(install: Install) -> None:
-    """Certroll does not roll back an app that passes its probe after two failures."""
+    """Certroll keeps the new version in an app that passes its probe after two failures."""
     town = street()
     app = town.linux_app("billing")
     installation = install(age(town).world)
@@ -264,7 +267,7 @@ def test_a_probe_that_fails_twice_and_then_passes_is_not_rolled_back(install: In
 
 
 def test_an_app_that_was_broken_before_is_not_rolled_back_and_not_first(install: Install) -> None:
-    """Certroll rolls an app that was broken before after other apps, and never rolls it back."""
+    """If an app was already broken, Certroll updates its settings after other apps, and keeps the new version there."""
     town = street()
     town.linux_app("alpha").broken = True
     town.linux_app("beta")
@@ -277,7 +280,7 @@ def test_an_app_that_was_broken_before_is_not_rolled_back_and_not_first(install:
 
 
 def test_where_every_app_is_broken_before_the_roll_still_ends(install: Install) -> None:
-    """If every app was broken before, Certroll rolls the apps one after the other, each after the soak time."""
+    """If every app was already broken, Certroll updates app settings one app after the other, with waiting times."""
     town = street()
     town.linux_app("alpha").broken = True
     town.linux_app("beta").broken = True
@@ -291,7 +294,10 @@ def test_where_every_app_is_broken_before_the_roll_still_ends(install: Install) 
 
 
 def test_an_old_process_that_answers_for_long_is_no_failure(install: Install) -> None:
-    """A roll is proven when the new process answers alone; Linux may defer a restart by 40 minutes."""
+    """Certroll accepts an app's update when the new process answers alone, even if an old process answers for long.
+
+    Linux may defer a restart by 40 minutes.
+    """
     town = street(Knobs(restart_seconds=60, old_process_answers=1800))
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -303,7 +309,7 @@ def test_an_old_process_that_answers_for_long_is_no_failure(install: Install) ->
 
 
 def test_without_the_right_to_read_the_secret_there_is_no_overlap_and_people_are_told(install: Install) -> None:
-    """Without the right to read secrets Certroll replaces the old version and reports that no overlap exists."""
+    """Without the right to read secrets Certroll cannot keep the old version loaded, and reports this."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -316,7 +322,7 @@ def test_without_the_right_to_read_the_secret_there_is_no_overlap_and_people_are
 
 
 def test_without_a_last_good_version_a_failed_roll_is_left_for_a_person(install: Install) -> None:
-    """If no last good version exists any more, Certroll reports a failed roll and writes nothing more."""
+    """If no last good version exists any more, Certroll reports the failed update and writes nothing more."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -337,7 +343,7 @@ def deny_secrets(town: Street) -> None:
 
 
 def test_slots_go_before_their_production_site(install: Install) -> None:
-    """Certroll rolls a slot before its production site."""
+    """Certroll updates the settings of a slot before the settings of the slot's production site."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -350,7 +356,7 @@ def test_slots_go_before_their_production_site(install: Install) -> None:
 
 
 def test_one_app_goes_first(install: Install) -> None:
-    """Certroll writes a single app first, and the other apps only when that app is proven."""
+    """Certroll updates the settings of one app first, and of other apps only after the first app's probe succeeds."""
     town = street()
     for name in ("a", "b", "c"):
         town.linux_app(name)
@@ -364,7 +370,7 @@ def test_one_app_goes_first(install: Install) -> None:
 
 
 def test_at_most_so_many_sites_of_a_plan_restart_at_a_time(install: Install) -> None:
-    """At most `max_restarts` apps of a plan restart at the same time."""
+    """While Certroll updates settings, at most `max_restarts` apps of an App Service plan restart at the same time."""
     town = street()
     names = [f"app{number}" for number in range(4)]
     for name in names:
@@ -379,7 +385,7 @@ def test_at_most_so_many_sites_of_a_plan_restart_at_a_time(install: Install) -> 
 
 
 def test_an_app_without_a_probe_lets_the_others_go_after_the_soak(install: Install) -> None:
-    """If apps have no probe, Certroll rolls the next app after the soak time."""
+    """If apps have no probe, Certroll updates the settings of the next app after the waiting time."""
     town = street()
     town.linux_app("a", tags={})
     town.linux_app("b", tags={})
@@ -394,7 +400,7 @@ def test_an_app_without_a_probe_lets_the_others_go_after_the_soak(install: Insta
 
 
 def test_a_stopped_app_is_rolled_and_proven_when_it_runs(install: Install) -> None:
-    """Certroll rolls a stopped app without starting it, and proves the roll when its owner starts it."""
+    """Certroll updates a stopped app's settings without a start, and probes the app when its owner starts it."""
     town = street()
     site = town.build.add_site(
         "billing", town.linux, tags=PROBE, settings=owned({LIST: town.old, PIN: town.old}), state="Stopped"
@@ -413,7 +419,7 @@ def test_a_stopped_app_is_rolled_and_proven_when_it_runs(install: Install) -> No
 
 
 def test_restarts_wait_for_the_window(install: Install) -> None:
-    """Certroll restarts apps only inside the restart window."""
+    """Certroll updates app settings, which restarts the apps, only inside the restart window."""
     town = street()
     town.linux_app("billing")
     town.world.clock.advance(timedelta(hours=14))
@@ -444,7 +450,7 @@ def test_a_window_that_opens_after_the_end_is_said_at_once(install: Install) -> 
 
 
 def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None:
-    """After others have undone a roll twice, Certroll reports the conflict and retries a day later."""
+    """After another writer reversed a settings update twice, Certroll reports a conflict and retries a day later."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -457,7 +463,7 @@ def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None
         installation.deliver_all(timedelta(hours=1))
     assert town.settings("billing") == before
     assert ("app settings of billing", "Contested") in installation.findings()
-    assert town.restarts("billing") == 2 + 2  # two rolls of Certroll, and two changes of the template
+    assert town.restarts("billing") == 2 + 2  # two settings updates by Certroll, two changes by a template
     town.world.clock.advance(timedelta(days=1))
     installation.sweep()
     installation.deliver_all(timedelta(hours=1))
@@ -468,7 +474,7 @@ def test_a_roll_that_others_undo_twice_is_left_to_them(install: Install) -> None
 
 
 def test_an_app_that_loads_everything_is_only_restarted_where_it_asks_for_it(install: Install) -> None:
-    """Certroll restarts an app with the load list `*` only if the app has the tag `certroll-restart`."""
+    """Certroll restarts an app with WEBSITE_LOAD_CERTIFICATES=* only if the app has the tag `certroll-restart`."""
     town = street()
     town.app("asks", {LIST: "*"}, subject=SUBJECT, tags=PROBE | {"certroll-restart": "on"})
     town.app("waits", {LIST: "*"}, subject=SUBJECT)
@@ -484,7 +490,7 @@ def test_an_app_that_loads_everything_is_only_restarted_where_it_asks_for_it(ins
 
 
 def test_retirement_happens_where_it_is_asked_for(install: Install) -> None:
-    """With the tag `certroll-retire` Certroll removes the old version after the proof, with a second restart."""
+    """With the tag `certroll-retire` Certroll removes the old version once the new one works, by a second restart."""
     town = street()
     town.linux_app("billing", tags=PROBE | {"certroll-retire": "on"})
     installation = install(age(town).world)
@@ -499,7 +505,7 @@ def test_retirement_happens_where_it_is_asked_for(install: Install) -> None:
 
 
 def test_key_vault_references_are_left_alone_and_fetched_again(install: Install) -> None:
-    """Certroll leaves a Key Vault reference unchanged and makes App Service fetch its value again."""
+    """Certroll leaves a Key Vault reference unchanged and makes App Service fetch the reference's value again."""
     town = street()
     town.linux_app("billing")
     reference = f"@Microsoft.KeyVault(SecretUri=https://{VAULT}.vault.azure.net/secrets/{CLIENT})"

@@ -1,4 +1,4 @@
-"""Check how Certroll rolls roots through the root lists of apps in an App Service Environment."""
+"""Check how Certroll updates root lists (the setting WEBSITE_LOAD_ROOT_CERTIFICATES) in environments."""
 
 from collections import Counter
 from dataclasses import replace
@@ -34,7 +34,7 @@ def look(town: Hosted, installation: Installation, during: timedelta = HOURS) ->
 
 
 def roll(town: Hosted, installation: Installation, fresh: Authority | None = None, **tags: str) -> str:
-    """Put a new root into the vault, deliver everything, and return its thumbprint."""
+    """Put a new root into the vault, deliver everything, and return the root's thumbprint."""
     new = town.renew(fresh, **tags)
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     installation.deliver_all(HOURS)
@@ -43,7 +43,7 @@ def roll(town: Hosted, installation: Installation, fresh: Authority | None = Non
 
 
 def tell(installation: Installation) -> None:
-    """Deliver only the message that makes Certroll decide which apps may roll, and no message for an app."""
+    """Deliver only the message that makes Certroll decide which apps it may update, and no message for an app."""
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     message = installation.queue.take(installation.clock.now())
     assert message is not None
@@ -51,7 +51,7 @@ def tell(installation: Installation) -> None:
 
 
 def deliver_to_picky(town: Hosted, installation: Installation, name: str, root: str) -> None:
-    """Deliver everything, while the named app fails whenever its root list names the root."""
+    """Deliver everything, while the named app fails whenever WEBSITE_LOAD_ROOT_CERTIFICATES names the root."""
     app, until = town.world.apps.of(town.site(name)), installation.clock.now() + HOURS
     assert app is not None
     while (message := installation.queue.take(until)) is not None:
@@ -65,7 +65,7 @@ def deliver_to_picky(town: Hosted, installation: Installation, name: str, root: 
 
 
 def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install) -> None:
-    """Every root list names the old and the new root after one restart of each app, and no call fails."""
+    """WEBSITE_LOAD_ROOT_CERTIFICATES of each app names old and new root after one restart, and no call fails."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     fresh = Authority("Corp 2")
@@ -85,7 +85,7 @@ def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install)
 
 
 def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:
-    """The sweep finds a new root by the root lists of apps, because no webspace contains the root."""
+    """Without any event Certroll's sweep finds a new root by the setting WEBSITE_LOAD_ROOT_CERTIFICATES of apps."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     new = town.renew()
@@ -96,7 +96,7 @@ def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:
 
 
 def test_slots_go_before_their_site_and_one_app_of_a_plan_at_a_time(install: Install) -> None:
-    """Certroll rolls a root through one app of a plan at a time, and through a slot before its site."""
+    """Certroll updates WEBSITE_LOAD_ROOT_CERTIFICATES in one app per plan at a time, and in a slot before its site."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     town.renew()
@@ -113,7 +113,7 @@ def test_slots_go_before_their_site_and_one_app_of_a_plan_at_a_time(install: Ins
 
 @pytest.mark.real_storage
 def test_the_next_roll_takes_the_root_before_the_last_one_out(install: Install) -> None:
-    """After two renewals a root list names only the last two roots."""
+    """After two renewals the root list (WEBSITE_LOAD_ROOT_CERTIFICATES) of an app names only the last two roots."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     first = roll(town, installation)
@@ -123,7 +123,7 @@ def test_the_next_roll_takes_the_root_before_the_last_one_out(install: Install) 
 
 
 def test_an_old_root_is_retired_where_asked_for(install: Install) -> None:
-    """With the tag `certroll-retire` Certroll removes the old root from the list once the new root is proven."""
+    """With the tag `certroll-retire` Certroll removes the old root from settings once the new root works."""
     town = hosted()
     town.app("billing", tags={**PROBE, "certroll-retire": "on"})
     town.upload("billing")
@@ -131,7 +131,7 @@ def test_an_old_root_is_retired_where_asked_for(install: Install) -> None:
     installation = install(town.world)
     fresh = Authority("Corp 2")
     town.renew(fresh)
-    town.partner.move_to(None)  # every app trusts this partner, so that only the root list matters
+    town.partner.move_to(None)  # every app trusts this partner server, so that only the root list matters
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     installation.deliver_all(HOURS)
     installation.sweep()
@@ -141,7 +141,7 @@ def test_an_old_root_is_retired_where_asked_for(install: Install) -> None:
 
 
 def test_an_app_that_names_it_in_both_lists_is_written_once(install: Install) -> None:
-    """Certroll changes load list, root list and pin of an app in a single write."""
+    """Certroll changes WEBSITE_LOAD_CERTIFICATES, WEBSITE_LOAD_ROOT_CERTIFICATES and PINNED_ROOT in one write."""
     town = hosted(**{"certroll-public-to": "billing"})
     town.app("billing", {ROOTS: town.old, LIST: f"{town.old},{STRANGER}", "PINNED_ROOT": town.old})
     town.upload("billing")
@@ -155,7 +155,7 @@ def test_an_app_that_names_it_in_both_lists_is_written_once(install: Install) ->
 
 
 def test_an_app_that_fails_with_the_new_root_is_taken_back(install: Install) -> None:
-    """Certroll rolls back an app that fails with the new root, and leaves the other apps unchanged."""
+    """Certroll restores the old settings of an app that fails with the new root, and changes no other app."""
     town = two_apps_and_a_slot()
     installation = install(town.world)
     before = {name: town.settings(name) for name in town.restarts()}
@@ -183,7 +183,7 @@ def test_an_app_that_fails_with_the_new_root_is_taken_back(install: Install) -> 
     ids=["no setting", "an empty one", "another's root", "something odd"],
 )
 def test_a_tagged_app_gets_the_setting(install: Install, before: dict[str, str], after: dict[str, str]) -> None:
-    """Certroll uploads the root to a tagged app, then adds the root to the app's list, with one restart."""
+    """Certroll uploads the root to a tagged app, then adds it to WEBSITE_LOAD_ROOT_CERTIFICATES, with one restart."""
     town = hosted(**ASKED)
     town.app("billing", before)
     town.partner.move_to(None)
@@ -203,7 +203,7 @@ def test_a_tagged_app_gets_the_setting(install: Install, before: dict[str, str],
 
 @pytest.mark.parametrize("before", [{}, {ROOTS: ""}, {ROOTS: STRANGER}], ids=["none", "an empty one", "another's"])
 def test_a_setting_that_was_begun_goes_away_again(install: Install, before: dict[str, str]) -> None:
-    """If a tagged app fails with its new root list, Certroll restores the settings and leaves no empty setting."""
+    """If a tagged app fails with the new root, Certroll restores the app's old WEBSITE_LOAD_ROOT_CERTIFICATES."""
     town = hosted(**ASKED)
     town.app("billing", before)
     town.partner.move_to(None)
@@ -219,7 +219,7 @@ def test_a_setting_that_was_begun_goes_away_again(install: Install, before: dict
 
 
 def test_a_setting_that_others_take_away_is_fought_over(install: Install) -> None:
-    """If a template removes the root list twice, Certroll stops writing it for a day and reports the conflict."""
+    """If a template removes WEBSITE_LOAD_ROOT_CERTIFICATES twice, Certroll reports a conflict and waits for a day."""
     town = hosted(**ASKED)
     town.app("billing", {})
     town.partner.move_to(None)
@@ -235,7 +235,7 @@ def test_a_setting_that_others_take_away_is_fought_over(install: Install) -> Non
 
 
 def test_the_sweep_finds_a_tag_without_any_event(install: Install) -> None:
-    """The sweep finds a root that only a tag requests."""
+    """Certroll's sweep finds a root that only a tag requests."""
     town = hosted(**ASKED)
     town.app("billing", {})
     town.partner.move_to(None)
@@ -261,7 +261,7 @@ def test_slots_and_groups_are_named_in_the_tag(install: Install) -> None:
 
 
 def test_an_ambiguous_name_is_not_guessed_by_the_apps_own_run(install: Install) -> None:
-    """Certroll adds no root list to an app whose name in the tag is ambiguous."""
+    """Certroll adds no WEBSITE_LOAD_ROOT_CERTIFICATES to an app whose name in the vault tag is ambiguous."""
     tags = {"certroll-root-on": "billing"}
     town = hosted(**tags)
     group = town.build.add_group("elsewhere")
@@ -298,7 +298,7 @@ def test_what_a_sibling_has_is_not_uploaded_again(install: Install) -> None:
 
 
 def test_a_certificate_that_went_meanwhile_is_not_named(install: Install) -> None:
-    """If somebody deletes the new root before the write, the list stays unchanged until the root is back."""
+    """If an operator deletes the new root before the write, Certroll writes no setting until the root is back."""
     town = hosted()
     town.app("billing")
     town.upload("billing")
@@ -311,7 +311,7 @@ def test_a_certificate_that_went_meanwhile_is_not_named(install: Install) -> Non
     installation.deliver_all(timedelta(minutes=1))
     assert town.settings("billing") == owned({ROOTS: town.old})
     assert ("app billing", "NotLive") in installation.findings()
-    for _ in range(2):  # the app counts as the first app for an hour
+    for _ in range(2):  # for one hour the app is the first app of the rollout
         installation.sweep()
         installation.deliver_all(HOURS)
     assert town.settings("billing") == owned({ROOTS: f"{town.old},{new}"})
@@ -333,7 +333,7 @@ def test_an_app_that_is_out_gets_no_certificate_for_the_others(install: Install)
 
 
 def test_a_superseded_root_stays_while_any_list_of_the_plan_names_it(install: Install) -> None:
-    """Certroll deletes an old root only after its grace period, when no root list of the plan names the root."""
+    """Certroll deletes an old root only after its grace period, when no app's setting on the plan names the root."""
     town = hosted()
     for name in ("billing", "orders"):
         town.app(name, tags={**PROBE, "certroll-retire": "on"} if name == "billing" else PROBE)
@@ -360,7 +360,7 @@ def test_a_superseded_root_stays_while_any_list_of_the_plan_names_it(install: In
 
 
 def test_what_cannot_be_seen_of_a_plan_keeps_the_root(install: Install) -> None:
-    """Certroll keeps an old root while an app of the plan is hidden, and reports the blind spot."""
+    """Certroll keeps an old root while an app of the plan is hidden, and reports the hidden app."""
     town = hosted()
     town.app("billing", tags={**PROBE, "certroll-retire": "on"})
     town.upload("billing")
@@ -381,7 +381,7 @@ def test_what_cannot_be_seen_of_a_plan_keeps_the_root(install: Install) -> None:
 
 
 def test_a_list_that_does_nothing_holds_up_no_other(install: Install) -> None:
-    """Certroll rolls the load list of a Linux app and leaves its root list unchanged, which has no effect on Linux."""
+    """On Linux Certroll updates WEBSITE_LOAD_CERTIFICATES, but not the useless WEBSITE_LOAD_ROOT_CERTIFICATES."""
     tags = {"certroll-public-to": "billing, orders"}
     town = hosted(**tags)
     linux = town.build.add_plan("linux", linux=True, environment=town.ase)
@@ -406,9 +406,9 @@ def test_a_list_that_does_nothing_holds_up_no_other(install: Install) -> None:
 @pytest.mark.parametrize("where", ["Linux", "container", "multi-tenant"])
 @pytest.mark.parametrize("asked", [True, False], ids=["asked by the tag", "in the list"])
 def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, asked: bool) -> None:  # noqa: FBT001
-    """Certroll never writes a root list where App Service ignores it, and reports the next step.
+    """Certroll never writes WEBSITE_LOAD_ROOT_CERTIFICATES where App Service ignores it, and reports the next step.
 
-    App Service ignores root lists on Linux, in containers and outside of environments.
+    App Service ignores WEBSITE_LOAD_ROOT_CERTIFICATES on Linux, in containers and outside of environments.
     """
     tags = ASKED if asked else {}
     town = hosted(**tags)
@@ -416,7 +416,7 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
     plan = town.build.add_plan("there", linux=where == "Linux", environment=environment)
     settings = {} if asked else {ROOTS: town.old}
     town.app("billing", settings, plan, windows_container=where == "container")
-    if not asked:  # Certroll sees a useless root list only where it reads settings for another reason
+    if not asked:  # Certroll sees a useless root list only where Certroll reads the app's settings for another reason
         town.build.add_upload(town.build.add_certificate("web", ("www.contoso.com",)), plan)
     town.partner.move_to(None)
     installation = install(town.world)
@@ -443,7 +443,7 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
 def test_what_is_no_root_is_not_trusted(install: Install, leaf: Leaf, reason: str | None, asked: bool) -> None:  # noqa: FBT001
     """Certroll neither uploads nor lists a certificate that is no root, and reports the reason.
 
-    An expired version never becomes the current version, so Certroll reports nothing about it.
+    An expired version never becomes the current version, so Certroll reports nothing about an expired version.
     """
     tags = ASKED if asked else {}
     town = hosted(**tags)
@@ -464,7 +464,7 @@ def test_what_is_no_root_is_not_trusted(install: Install, leaf: Leaf, reason: st
 
 
 def test_who_shares_a_root_is_named_once(install: Install) -> None:
-    """One finding per plan names the apps that trust a root only because another app of the plan lists it."""
+    """One finding per plan names the apps that trust a root only because another app of the plan lists the root."""
     town = two_apps_and_a_slot()
     for name, tags in (("quiet", PROBE), ("other", {}), ("out", {"certroll": "off"})):
         town.app(name, {}, tags=tags)
@@ -486,7 +486,7 @@ def test_who_shares_a_root_is_named_once(install: Install) -> None:
 
 
 def asked_of_arm(town: Hosted) -> Counter[tuple[str, str]]:
-    """Return how often each resource below a site was requested."""
+    """Return how often each Azure resource below a site was requested."""
     found = (e for e in town.world.journal.entries() if e.host == ARM and "/sites/" in e.path)
     return Counter((entry.method, entry.path.partition("/sites/")[2].lower()) for entry in found)
 
@@ -494,7 +494,7 @@ def asked_of_arm(town: Hosted) -> Counter[tuple[str, str]]:
 def test_looking_for_a_root_reads_each_app_once(install: Install) -> None:
     """To find the users of a root, Certroll reads the settings of each Windows app of the environment once.
 
-    Certroll reads public certificates only on the plan that lists the root.
+    Certroll reads public certificates only on the plan whose apps list the root.
     """
     town = two_apps_and_a_slot()
     town.app("far", {ROOTS: STRANGER}, town.build.add_plan("windows-2", environment=town.ase))
@@ -527,7 +527,7 @@ def test_a_certificate_that_can_be_no_root_costs_no_more(install: Install) -> No
 
 
 def test_rolling_a_root_reads_the_app_that_has_it(install: Install) -> None:
-    """The roll of an app also reads the sibling app that has the root, and its two public certificates."""
+    """When Certroll adds a root to an app, it also reads the sibling app that has the root, with its certificates."""
     town = hosted()
     for name in ("billing", "orders"):
         town.app(name, {ROOTS: town.old} if name == "orders" else {})
@@ -561,7 +561,7 @@ def test_rolling_a_root_reads_the_app_that_has_it(install: Install) -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, part: int) -> None:
-    """After a crash at any write Certroll still rolls one app's root list and adds the list of another app."""
+    """After a crash at any write Certroll still adds the new root to both apps' WEBSITE_LOAD_ROOT_CERTIFICATES."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         tags = {"certroll-root-on": "orders"}
         town = hosted()
@@ -591,7 +591,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Crasher, write: int) -> bool:
     """Deliver everything, with a crash after the given write; return True if the crash happened.
 
-    After a crash the sweep runs.
+    After a crash Certroll's sweep runs.
     """
     try:
         with crasher.crashing_after(write):
@@ -607,7 +607,7 @@ def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Cr
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, crasher: Crasher, part: int) -> None:
-    """After a crash at any write of a rollback Certroll removes the root list that it had added."""
+    """If a new root fails, Certroll removes the WEBSITE_LOAD_ROOT_CERTIFICATES that it added, even after a crash."""
     for write in range(1 + part, MOST_WRITES, PARTS):
         town = hosted(**ASKED)
         town.app("billing", {})
@@ -629,7 +629,7 @@ def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, cras
 
 
 def several(*names: str) -> Hosted:
-    """Return an environment in which the named apps list the root, and the first app has it."""
+    """Return an environment in which the named apps list the root, and the first app has the root's certificate."""
     town = hosted()
     for name in names:
         town.app(name)
@@ -640,7 +640,7 @@ def several(*names: str) -> Hosted:
 
 @pytest.mark.parametrize(("most", "expected"), [("1", 1), ("50%", 2), ("100%", 3)])
 def test_as_many_apps_of_an_environment_roll_as_may_be_down(install: Install, most: str, expected: int) -> None:
-    """After the first app Certroll rolls as many apps at once as the setting `ase_max_unavailable` permits."""
+    """After the first app Certroll adds the root to as many apps at once as `ase_max_unavailable` permits."""
     town = several("api", "billing", "orders", "users")
     installation = install(town.world, ase_max_unavailable=MaxUnavailable.parse(most))
     town.renew()
@@ -651,7 +651,7 @@ def test_as_many_apps_of_an_environment_roll_as_may_be_down(install: Install, mo
 
 
 def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) -> None:
-    """Certroll rolls only one of two apps of a group at a time, even if all apps may be down."""
+    """Certroll adds the root to only one of two apps in a group (tag certroll-group) at a time."""
     town = several("api", "billing")
     for name in ("api", "billing"):
         site = town.site(name)
@@ -664,7 +664,7 @@ def test_a_group_of_an_environment_is_never_rolled_as_a_whole(install: Install) 
 
 
 def test_a_roll_waits_for_what_else_is_down_in_the_environment(install: Install) -> None:
-    """Certroll rolls no app while as many apps of the environment are down as the settings permit."""
+    """Certroll adds the root to no app while as many apps of the environment are down as the settings permit."""
     town = several("billing")
     installation = install(town.world, ase_max_unavailable=MaxUnavailable.parse("1"))
     environment = EnvironmentRef.parse(town.ase.id)

@@ -48,7 +48,7 @@ def carried(installation: Installation) -> None:
 
 
 def swept(installation: Installation) -> None:
-    """Sweep, and deliver everything that follows."""
+    """Run Certroll's sweep, and deliver everything that follows."""
     installation.sweep_everything()
     installation.deliver_all()
 
@@ -64,7 +64,7 @@ def held(install: Install, apps: Literal[3, 7] = 3, most: MaxUnavailable = ONE) 
 
 
 def deliver_until_stopped(installation: Installation, sites: int = 1) -> None:
-    """Deliver messages one by one until so many sites were stopped."""
+    """Deliver messages one by one until Certroll has stopped so many sites."""
     while len(stops_and_starts(installation.world)) < sites:
         message = installation.queue.take(installation.clock.now() + HOUR)
         assert message is not None
@@ -72,7 +72,7 @@ def deliver_until_stopped(installation: Installation, sites: int = 1) -> None:
 
 
 def stopped_at_once(world: World) -> int:
-    """Return the largest number of sites that were stopped at the same moment, from the world's journal."""
+    """Return the largest number of sites that were stopped at the same moment, from the simulation's journal."""
     stopped: set[str] = set()
     most = 0
     for change in world.journal.changes():
@@ -121,7 +121,7 @@ def test_the_first_root_is_put_and_trusted(install: Install, form: Literal["pem"
 
 
 def test_a_new_root_comes_beside_the_old_and_apps_trust_it(install: Install) -> None:
-    """Every app that ran trusts both roots, and never were more apps down than permitted."""
+    """Each app that ran trusts the old and the new root, and no more apps were down at once than permitted."""
     hosted = Hosted(apps=12)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     before, new = hosted.states(), hosted.put_new()
@@ -167,7 +167,7 @@ def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
 def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
     install: Install, knobs: tuple[bool, bool]
 ) -> None:
-    """Certroll adds its root only once, even if Azure hides the root's certificate or thumbprint."""
+    """Certroll adds a root only once, even if Azure hides the root's certificate or thumbprint."""
     hosted = Hosted(apps=3, knobs=Knobs(roots_show_blob=knobs[0], roots_show_thumbprint=knobs[1]))
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -208,7 +208,7 @@ def test_the_old_root_leaves_after_the_grace_and_only_when_asked(install: Instal
 
 
 def test_the_old_root_stays_while_an_app_was_not_cycled(install: Install) -> None:
-    """Certroll keeps the old root while no proof exists that the apps trust the new root."""
+    """Certroll keeps the old root in the environment while apps may still run without the new root."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, delete_superseded=True, delete_grace=DAY)
     new = hosted.put_new()
@@ -335,7 +335,7 @@ def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureF
 
 
 def test_a_root_that_was_there_is_told_once_and_cycled_on_request(install: Install) -> None:
-    """Certroll reports a root that it did not add, and stops no app until an operator requests it."""
+    """Certroll reports a root that Certroll did not add, and stops no app until an operator requests it."""
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=THREE)
     carried(installation)
@@ -352,7 +352,7 @@ def test_a_root_that_was_there_is_told_once_and_cycled_on_request(install: Insta
 def test_a_root_that_was_there_is_told_though_the_telling_failed(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If storage loses the finding about an existing root, Certroll reports it again on its next try."""
+    """If storage loses the finding about an existing root, Certroll reports the root again on its next try."""
     installation = install(Hosted(apps=3).world, ase_max_unavailable=THREE)
     findings, lost = installation.ports.findings, list[Finding]()
     report = findings.report
@@ -379,9 +379,9 @@ def test_a_root_that_was_there_is_told_though_the_telling_failed(
 def test_as_many_are_down_as_allowed_and_no_more(
     install: Install, caplog: pytest.LogCaptureFixture, most: str, in_all: int, front: int, back: int
 ) -> None:
-    """No more apps are down than permitted, in the environment and on each plan.
+    """No more apps are down at once than `ase_max_unavailable` permits, in the environment and on each plan.
 
-    Of the eleven running apps six are on one plan and five are on the other.
+    Of the eleven running apps in the test six are on one plan and five are on the other.
     """
     hosted = Hosted(apps=12)
     installation = install(hosted.world, ase_max_unavailable=MaxUnavailable.parse(most))
@@ -397,7 +397,7 @@ def test_as_many_are_down_as_allowed_and_no_more(
 
 
 def test_a_group_is_never_down_as_a_whole(install: Install) -> None:
-    """At least one app of a group is always up, and a slot does not replace its site."""
+    """At least one app of a group (tag certroll-group) is always up, and a slot does not replace its site."""
     hosted = Hosted()
     for name in ("api", "shop", "jobs"):
         hosted.tag(name, "certroll-group", "checkout, all")
@@ -411,7 +411,7 @@ def test_a_group_is_never_down_as_a_whole(install: Install) -> None:
 
 
 def test_the_last_app_of_a_group_waits_for_another_one(install: Install) -> None:
-    """Certroll reports the last running app of a group, and stops it only when another app of the group runs."""
+    """Certroll stops the last running app of a group only when another app of the group runs, and reports it."""
     hosted = Hosted()
     hosted.tag("quiet", "certroll-group", "pair")
     hosted.tag("jobs", "certroll-group", "pair")
@@ -427,7 +427,7 @@ def test_the_last_app_of_a_group_waits_for_another_one(install: Install) -> None
 
 
 def test_waves_go_inside_the_window_only(install: Install) -> None:
-    """Certroll adds the root at once, and stops apps only inside CERTROLL_RESTART_WINDOW."""
+    """Certroll adds the root at once, and stops apps only inside the window CERTROLL_RESTART_WINDOW."""
     hosted = Hosted(apps=3)
     now = hosted.world.clock.now()
     opens = now + 3 * HOUR
@@ -443,7 +443,7 @@ def test_waves_go_inside_the_window_only(install: Install) -> None:
 
 
 def test_our_own_site_is_never_stopped(install: Install) -> None:
-    """Certroll never stops its own site or slots, and reports that an operator must restart them."""
+    """Certroll never stops Certroll's own site or slots, and reports that an operator must restart them."""
     hosted = Hosted(apps=3)
     shop = hosted.site("shop")
     installation = install(
@@ -491,7 +491,7 @@ def test_a_wave_that_does_not_come_up_stops_the_rest(install: Install) -> None:
 
 
 def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) -> None:
-    """After the tag `certroll: off` on a failed app, Certroll restarts the remaining apps."""
+    """After an operator sets `certroll: off` on a failed app, Certroll restarts the remaining apps."""
     hosted, installation = held(install, most=TWO)
     hosted.tag("shop/staging", "certroll", "off")
     swept(installation)
@@ -499,7 +499,7 @@ def test_who_takes_the_broken_app_out_lets_the_others_go_on(install: Install) ->
 
 
 def test_who_stops_the_broken_app_does_not_end_the_hold(install: Install) -> None:
-    """If a person stops the failed app, Certroll still restarts no further apps."""
+    """If an operator stops the failed app, Certroll still restarts no further apps."""
     hosted, installation = held(install)
     hosted.set_state("shop/staging", STOPPED)
     swept(installation)
@@ -519,7 +519,7 @@ def test_an_app_that_was_broken_before_holds_nobody_up(install: Install) -> None
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_starts_that_fail_for_a_while_are_paid(install: Install, status: int) -> None:
-    """Certroll starts a stopped app in the end, however long Azure refuses the start."""
+    """If Azure refuses to start a stopped app for a while, Certroll starts the app in the end."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=TWO)
     before = hosted.states()
@@ -558,7 +558,7 @@ def test_who_may_not_stop_apps_stops_none(install: Install) -> None:
 @pytest.mark.parametrize("kind", ["applied_but_lost", "site_lock", "throttle"])
 @pytest.mark.parametrize("verb", ["stop", "start"])
 def test_answers_that_get_lost_lose_no_app(install: Install, verb: str, kind: str) -> None:
-    """Whatever happens to the answers to stops and starts, every app runs in the end and trusts the root."""
+    """Whatever happens to Azure's answers to stops and starts, every app runs in the end and trusts the root."""
     hosted = Hosted()
     installation = install(hosted.world, ase_max_unavailable=THREE)
     before = hosted.states()
@@ -574,7 +574,7 @@ def test_answers_that_get_lost_lose_no_app(install: Install, verb: str, kind: st
 
 
 def test_a_stop_that_comes_late_is_made_up_for(install: Install) -> None:
-    """If Azure performs a lost stop minutes later, Certroll's timer starts the app again."""
+    """If Azure performs a stop minutes after its answer was lost, Certroll's timer starts the app again."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -584,13 +584,13 @@ def test_a_stop_that_comes_late_is_made_up_for(install: Install) -> None:
     assert set(hosted.states().items()) >= {("shop/staging", RUNNING)}
     hosted.world.faults.clear()
     for _ in range(2):
-        hosted.set_state("shop/staging", STOPPED)  # Azure performs the lost stop only now
+        hosted.set_state("shop/staging", STOPPED)  # Azure performs the stop only now, long after the request
         installation.minutes(1)
         assert hosted.states()["shop/staging"] == RUNNING
 
 
 def test_the_timer_leaves_alone_what_people_stop(install: Install) -> None:
-    """Certroll's timer does not start an app that a person stopped after its restart."""
+    """Certroll's timer does not start an app that an operator stopped after the app's restart."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -612,13 +612,13 @@ def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
     installation.deliver_all()
     assert set(stops_and_starts(hosted.world)) == {"shop/staging"}
     hosted.apps["shop/staging"].failing_starts = 0
-    hosted.set_state("shop/staging", RUNNING)  # a restart repairs the app, but without the new root
+    hosted.set_state("shop/staging", RUNNING)  # a restart repairs the failed app, but without the new root
     swept(installation)
     assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.stopped_and_started
 
 
 def test_people_may_say_that_they_did_it(install: Install) -> None:
-    """After an operator reports the restarts as done, Certroll stops no app."""
+    """After an operator reports the restarts for a root as done, Certroll stops no app for this root."""
     hosted = Hosted(apps=3)
     without = install(hosted.world)
     hosted.put_new()
@@ -630,7 +630,7 @@ def test_people_may_say_that_they_did_it(install: Install) -> None:
 
 
 def test_who_says_that_it_is_done_ends_a_hold(install: Install) -> None:
-    """After an operator reports the restarts as done, an app that failed delays the next root no longer."""
+    """After an operator reports the restarts as done, a failed app no longer delays the restarts for the next root."""
     hosted, installation = held(install)
     other = Authority("Other Corp")
     installation.confirm_stop_start("network", "ase")
@@ -663,7 +663,7 @@ def test_an_environment_that_is_taken_out_ends_its_waves(install: Install) -> No
 
 
 def test_an_app_that_somebody_else_is_at_work_on_comes_later(install: Install) -> None:
-    """Certroll stops and starts the other apps first while another run holds the lease of one site."""
+    """While another run holds the lease of one site, Certroll stops and starts the other apps first."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -677,7 +677,7 @@ def test_an_app_that_somebody_else_is_at_work_on_comes_later(install: Install) -
 
 @pytest.mark.parametrize("kind", ["denied", "server_error"])
 def test_roots_that_cannot_be_listed_have_nobody_stopped_again(install: Install, kind: Literal["denied"]) -> None:
-    """If Azure does not list the roots, Certroll stops no app a second time."""
+    """If Azure does not list the environment's roots, Certroll stops no app a second time."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -703,7 +703,7 @@ def test_a_lost_answer_to_the_put_forgets_no_app(install: Install, kind: Literal
 
 
 def test_a_root_that_azure_refuses_holds_up_nothing(install: Install) -> None:
-    """Certroll reports a root that Azure refuses, and a later sweep adds it and restarts the apps."""
+    """Certroll reports a root that Azure refuses, and a later sweep adds the root and restarts the apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -751,7 +751,7 @@ def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
 
 
 def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> None:
-    """If a stop was sent twice and Azure performs one of them late, Certroll's timer starts the app again."""
+    """If Certroll sent a stop twice and Azure performs one stop late, Certroll's timer starts the app again."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -785,7 +785,7 @@ def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) 
 
 
 def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, crasher: Crasher) -> None:
-    """After an hour of 404 answers for a stopped app, Certroll drops its start and restarts the other apps."""
+    """After an hour of 404 answers for a stopped app, Certroll drops the app's start and restarts the other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -805,7 +805,7 @@ def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, cra
 
 @pytest.mark.parametrize("standing", ["resolved", "by address"])
 def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(install: Install, standing: str) -> None:
-    """In an internal environment Certroll probes at the inbound address, and a failed app stops further restarts."""
+    """In an internal environment Certroll probes at the inbound address, and restarts no further apps on a failure."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments=standing)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -819,7 +819,7 @@ def test_a_wave_of_an_internal_environment_is_held_by_what_does_not_come_up(inst
 
 @pytest.mark.parametrize("hidden", ["its address", "its probe"])
 def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Install, hidden: str) -> None:
-    """A failed app still stops further restarts after Certroll loses a right or the probe tag becomes invalid."""
+    """If Certroll can no longer probe a failed app (a lost right, a bad tag), it still restarts no further apps."""
     hosted = Hosted()
     hosted.world.knobs.turn(internal_environments="by address")
     installation = install(hosted.world, ase_max_unavailable=MaxUnavailable(1))
@@ -836,7 +836,7 @@ def test_what_failed_and_cannot_be_asked_any_more_holds_the_others(install: Inst
 
 
 def test_another_root_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """A restarted app that fails its probe stops further restarts even if another root arrived before the probe."""
+    """If a restarted app fails its probe, Certroll restarts no further apps, even if another root arrived before."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=MaxUnavailable(1))
     for app in hosted.apps.values():
@@ -859,7 +859,7 @@ def test_another_root_does_not_forget_what_an_app_answered(install: Install, cra
 def test_what_was_started_and_cannot_be_asked_any_more_is_not_well(
     install: Install, crasher: Crasher, hidden: str
 ) -> None:
-    """An app that passed its probe before the stop and cannot be probed afterwards stops further restarts."""
+    """If an app passed its probe before the stop and cannot be probed afterwards, Certroll restarts no further apps."""
     hosted = Hosted(apps=3)
     hosted.world.knobs.turn(internal_environments="by address")
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -889,7 +889,7 @@ def test_a_failed_app_that_is_taken_out_while_it_is_stopped_ends_the_hold(instal
 
 
 def test_a_failed_app_that_is_stopped_while_it_is_asked_holds_on(install: Install) -> None:
-    """If a person stops the failed app during its probe, Certroll still restarts no further apps."""
+    """If an operator stops the failed app during the app's probe, Certroll still restarts no further apps."""
     hosted, installation = held(install)
     meddled(installation, "shop-staging", 1, lambda: hosted.set_state("shop/staging", STOPPED))
     swept(installation)
@@ -909,7 +909,7 @@ def test_a_failed_app_that_is_deleted_ends_the_hold(install: Install) -> None:
 def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: Install, crasher: Crasher) -> None:
     """After an operator reports the restarts as done, no old probe result counts for the next root.
 
-    The restarted app also frees its unit of the plan's disruption budget.
+    The restarted app also frees its unit of the disruption budget (how many apps of a plan may be down).
     """
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -933,9 +933,10 @@ def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: I
 
 
 def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """After a crash at a start, a failing app stops further restarts and is not stopped again.
+    """If an app fails its probe after a crash at its start, Certroll restarts neither the other apps nor this app.
 
-    When the app answers again, Certroll stops and starts the app once more, because no record proves the first restart.
+    When the failing app answers again, Certroll stops and starts the app once more, because no record proves the first
+    restart.
     """
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -1005,7 +1006,7 @@ def test_what_a_hidden_app_answered_for_another_root_does_not_count(install: Ins
 
 @pytest.mark.parametrize("first", ["it was cycled", "it was stopped"])
 def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install: Install, first: str) -> None:
-    """An app that was hidden when a further root arrived is restarted for that root later."""
+    """If an app was hidden when a further root arrived, Certroll restarts the app for that root later."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=DAY)
     if first == "it was stopped":
@@ -1025,7 +1026,7 @@ def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install
 
 
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """After a crash, an app that fails its probe after the timer's start stops further restarts."""
+    """If an app fails its probe after a crash and a start by the timer, Certroll restarts no further apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
@@ -1041,7 +1042,7 @@ def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher:
 
 
 def test_one_bad_answer_before_the_stop_proves_nothing(install: Install) -> None:
-    """One failed probe before the stop does not mark an app as broken before."""
+    """A single failed probe before the stop does not make Certroll treat the app as already broken."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     for app in hosted.apps.values():
@@ -1053,7 +1054,7 @@ def test_one_bad_answer_before_the_stop_proves_nothing(install: Install) -> None
 
 
 def test_two_vault_objects_do_not_fight_over_a_root(install: Install) -> None:
-    """Certroll keeps a root that is the current version of another vault object."""
+    """Certroll keeps a superseded root in the environment if another vault object has it as current version."""
     hosted = Hosted(apps=3)
     hosted.build.add_root_object("twin", hosted.old.root_leaf, tags=TAGS)
     installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=HOUR)
@@ -1126,7 +1127,7 @@ def test_a_root_is_not_forgotten_while_the_app_was_away(install: Install) -> Non
 
 
 def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
-    """The sweep reports an existing root without any event, and an operator can then request the restarts."""
+    """Certroll's sweep reports an existing root without any event, and an operator can then request the restarts."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     swept(installation)
@@ -1138,7 +1139,7 @@ def test_a_sweep_tells_of_a_root_that_was_there(install: Install) -> None:
 
 
 def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
-    """The sweep finds a root whose newest version has lost its tag and has no content type."""
+    """Certroll's sweep finds a root whose newest version has lost its tag and has no content type."""
     hosted = Hosted(apps=3, tags={})
     hosted.build.add_root_object("corp", hosted.old.root_leaf, form="der", tags=TAGS)
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -1151,7 +1152,7 @@ def test_a_version_without_tags_is_found_by_the_sweep(install: Install) -> None:
 
 
 def test_an_app_that_is_stopped_while_it_is_asked_holds_nobody_up(install: Install) -> None:
-    """If a person stops a failing app during the probe after its restart, Certroll restarts the other apps."""
+    """If an operator stops a failing app during the probe after its restart, Certroll restarts the other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.apps["shop/staging"].failing_starts = None
@@ -1173,7 +1174,7 @@ def test_an_app_that_fails_after_its_first_answer_holds_the_others_up(install: I
 
 
 def test_an_app_that_is_stopped_right_before_its_wave_stays_so(install: Install) -> None:
-    """Certroll does not start an app that a person stopped right before Certroll would have stopped it."""
+    """Certroll does not start an app that an operator stopped right before Certroll would have stopped it."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1206,14 +1207,14 @@ def test_an_environment_that_is_taken_out_in_the_middle_of_a_run_ends_its_waves(
 
 
 class Asking:
-    """An app probe that lets another person act when an app is probed for the n-th time."""
+    """An app probe that lets an operator act when an app is probed for the n-th time."""
 
     def __init__(self, real: AppProbe, host: str, number: int, act: Callable[[], object]) -> None:
-        """Take the host name and the number of the probe, and the action of the other person."""
+        """Take the host name and the number of the probe, and the action of the operator."""
         self._real, self._host, self._left, self._act = real, host, number, act
 
     def ask(self, host: HostName, *more: Any) -> ProbeResult:  # noqa: ANN401 - the signature of the port
-        """Probe the app, and let the other person act before the chosen probe."""
+        """Probe the app, and let the operator act before the chosen probe."""
         if host.startswith(self._host):
             self._left -= 1
             if self._left == 0:
@@ -1222,7 +1223,7 @@ class Asking:
 
 
 def meddled(installation: Installation, host: str, number: int, act: Callable[[], object]) -> None:
-    """Let another person act when an app whose host name begins with `host` is probed for the n-th time."""
+    """Let an operator act when an app whose host name begins with `host` is probed for the n-th time."""
     installation.ports = replace(installation.ports, app_probe=Asking(installation.ports.app_probe, host, number, act))
 
 
@@ -1256,7 +1257,7 @@ def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:
 
 
 def test_people_are_told_again_with_the_next_root(install: Install) -> None:
-    """Certroll reports an app that an operator must restart again for each new root."""
+    """If an operator must restart an app by hand, Certroll reports the app again for each new root."""
     hosted = Hosted(apps=7)
     other = Authority("Other Corp")
     installation = install(hosted.world, ase_max_unavailable=THREE)
@@ -1298,7 +1299,7 @@ def test_an_address_that_cannot_be_read_makes_nobody_fail(install: Install) -> N
 
 
 def test_cycling_an_app_costs_few_requests(install: Install) -> None:
-    """Restarting an app costs seven requests: five reads of the site, one stop and one start.
+    """The restart of an app for a root costs seven requests: five reads of the site, one stop and one start.
 
     The restart of a slot also costs reads of the slot's site.
     """
@@ -1328,10 +1329,10 @@ def kind_of(entry: Entry) -> str:
 
 
 def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: Install) -> None:
-    """The sweep reads environments only if a vault object has a root tag.
+    """Certroll's sweep reads App Service Environments only if a vault object has a root tag.
 
-    With such a tag the sweep lists the environments of each subscription. The sweep also lists the roots, plans and
-    sites of each environment that the tag names.
+    If a vault object has a root tag, the sweep lists the environments of each subscription. The sweep also lists the
+    roots, plans and sites of each environment that the tag names.
     """
     counts = []
     for tags in ({}, TAGS):

@@ -1,4 +1,4 @@
-"""Check that no secret leaves the memory of the process, by searching everything that Certroll writes for markers."""
+"""Check that no secret leaves the memory of the process, by searching Certroll's output for known values."""
 
 import base64
 import logging

@@ -1,4 +1,4 @@
-"""Check that Certroll's writes of app settings lose no work of others, however Azure answers."""
+"""Check that Certroll's writes of app settings lose no edit of other writers, however Azure answers."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +21,7 @@ LISTED = r"/config/appsettings/list$"
 def rolled(
     install: Install, prepare: Callable[[Street], object], knobs: Knobs | None = None
 ) -> tuple[Street, Installation, str]:
-    """Return a world with one app after the function `prepare` and a roll."""
+    """Return a fleet with one app, after the function `prepare` and a renewal of the app's certificate."""
     town = street(knobs)
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -35,19 +35,19 @@ def rolled(
 
 
 def put_in(key: str, value: str) -> Callable[[dict[str, str]], dict[str, str]]:
-    """Return a function that sets one app setting, as a colleague's edit."""
+    """Return a function that sets one app setting, as a colleague's edit would."""
     return lambda settings: {**settings, key: value}
 
 
 def is_rolled(town: Street, new: str) -> bool:
-    """Return True if the app's load list names the old and the new version, and its pin names the new version."""
+    """Return True if WEBSITE_LOAD_CERTIFICATES names both versions, and the certificate's path the new version."""
     settings = town.settings("billing")
     return settings[LIST] == f"{town.old},{new}" and settings[PATH].endswith(f"{new}.p12")
 
 
 @pytest.mark.parametrize(("nth", "changed"), [(2, "NEW_ONE"), (3, "DB_PASSWORD"), (4, "FEATURE")])
 def test_an_edit_before_any_read_survives(install: Install, nth: int, changed: str) -> None:
-    """An edit that a colleague makes just before one of Certroll's reads survives the roll."""
+    """An edit that a colleague makes just before a read by Certroll survives Certroll's settings update."""
     town, installation, new = rolled(
         install,
         lambda town: town.world.meddle(town.site("billing"), edit=put_in(changed, "theirs"), before="POST", nth=nth),
@@ -61,7 +61,7 @@ def test_an_edit_before_any_read_survives(install: Install, nth: int, changed: s
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_an_edit_after_our_write_survives(install: Install) -> None:
-    """An edit that a colleague makes after Certroll's write survives."""
+    """An edit that a colleague makes after Certroll's settings update survives."""
     town, installation, new = rolled(
         install, lambda town: town.world.meddle(town.site("billing"), edit=put_in("FEATURE", "off"), after="PUT")
     )
@@ -71,7 +71,7 @@ def test_an_edit_after_our_write_survives(install: Install) -> None:
 
 
 def test_an_edit_between_read_and_write_survives_where_if_match_is_honoured(install: Install) -> None:
-    """If Azure honours If-Match, an edit between Certroll's read and write survives the roll."""
+    """If Azure honours If-Match, an edit between Certroll's read and write survives the settings update."""
     town, installation, new = rolled(
         install,
         lambda town: town.world.meddle(town.site("billing"), edit=put_in("FEATURE", "off"), after="POST", nth=3),
@@ -83,7 +83,7 @@ def test_an_edit_between_read_and_write_survives_where_if_match_is_honoured(inst
 
 
 def test_a_colleague_who_extends_the_list_meanwhile_keeps_the_entry(install: Install) -> None:
-    """Certroll edits the load list that the app has at the time of the write, so a colleague's new entry survives."""
+    """Certroll edits WEBSITE_LOAD_CERTIFICATES as it is at the write, so a colleague's new entry survives."""
     stranger = "AB" * 20
     town, _, new = rolled(
         install,
@@ -96,7 +96,7 @@ def test_a_colleague_who_extends_the_list_meanwhile_keeps_the_entry(install: Ins
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_an_empty_read_is_never_written_back(install: Install, nth: int) -> None:
-    """Certroll loses no setting if Azure once answers with no settings at all."""
+    """Certroll loses no app setting if Azure once answers with no settings at all."""
     town, installation, new = rolled(install, lambda town: town.world.misread(town.site("billing"), nth=nth))
     assert set(town.settings("billing")) == {"DB_PASSWORD", "FEATURE", LIST, PATH, "ZZZ"}
     assert installation.errors == []
@@ -105,7 +105,7 @@ def test_an_empty_read_is_never_written_back(install: Install, nth: int) -> None
 
 @pytest.mark.parametrize("reads", [(3,), (2, 3, 4, 5)])
 def test_a_shrunken_read_is_never_written_back(install: Install, reads: tuple[int, ...]) -> None:
-    """Certroll loses no setting if some answers of Azure omit most settings."""
+    """Certroll loses no app setting if some answers of Azure omit most settings."""
 
     def forget(town: Street) -> None:
         many = {f"SETTING_{number}": str(number) for number in range(20)}
@@ -121,7 +121,7 @@ def test_a_shrunken_read_is_never_written_back(install: Install, reads: tuple[in
 
 
 def test_settings_that_may_not_be_read_are_a_blind_spot_and_hold_up_nobody_else(install: Install) -> None:
-    """Certroll reports an app whose settings Azure denies, rolls the other app, and keeps the old version for both."""
+    """If Azure denies one app's settings, Certroll reports the app, updates the other app and keeps the old version."""
     town = street()
     town.linux_app("billing")
     town.linux_app("secretive")
@@ -138,7 +138,7 @@ def test_settings_that_may_not_be_read_are_a_blind_spot_and_hold_up_nobody_else(
 
 
 def test_an_unreadable_app_alone_keeps_its_old_version(install: Install) -> None:
-    """Certroll keeps the old version next to the new one while an app's settings are unreadable."""
+    """Certroll keeps the old version in App Service while an app's settings are unreadable."""
     town = street()
     town.linux_app("secretive")
     installation = install(age(town).world)
@@ -185,7 +185,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.real_transport
 def test_faults_change_nothing_but_the_time(install: Install, fault: Callable[[], Fault]) -> None:
-    """Under any fault Certroll still restarts the app once and proves it, and no call of the app fails."""
+    """Under each simulated fault Certroll still updates and restarts the app once, and no call of the app fails."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -210,7 +210,7 @@ KNOBS: dict[str, Knobs] = {
 
 @pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
 def test_every_knob_ends_in_the_same_state(install: Install, knobs: Knobs) -> None:
-    """Apps use the new version whatever Azure does where its documentation is silent."""
+    """Apps use the new version for each simulated variant of Azure's undocumented behaviour."""
     town = street(Knobs(**{name: getattr(knobs, name) for name in knobs.__slots__}))
     town.linux_app("billing")
     town.app("orders", {LIST: town.old, PIN: town.old}, setting=PIN, plan=town.windows)
@@ -240,7 +240,10 @@ def test_a_probe_tag_that_is_no_path_is_reported_and_asks_nobody(install: Instal
 
 
 def test_a_probe_that_redirects_is_said_and_not_followed(install: Install) -> None:
-    """Certroll reports a probe that redirects, follows no redirect, and never rolls the app back because of it."""
+    """Certroll reports a probe that redirects, and does not follow it.
+
+    Certroll does not restore an app's old settings because of a redirect.
+    """
     town = street()
     app = town.linux_app("billing")
     installation = install(age(town).world)
@@ -254,7 +257,7 @@ def test_a_probe_that_redirects_is_said_and_not_followed(install: Install) -> No
 
 
 def test_a_list_with_unknown_thumbprints_keeps_them_and_says_so(install: Install) -> None:
-    """Certroll keeps unknown thumbprints in a load list and reports them."""
+    """Certroll keeps unknown thumbprints in a load list (WEBSITE_LOAD_CERTIFICATES) and reports them."""
     town = street()
     stranger = "CD" * 20
     town.app("billing", {LIST: f"{stranger},{town.old},junk", PIN: town.old}, setting=PIN)
@@ -270,7 +273,7 @@ def test_a_list_with_unknown_thumbprints_keeps_them_and_says_so(install: Install
 
 
 def test_a_pin_of_two_lineages_is_left_to_a_person(install: Install) -> None:
-    """Certroll reports a pin that may belong to two vault certificates, and leaves the app unchanged."""
+    """Certroll reports a thumbprint in a setting that may belong to two vault certificates, and changes no setting."""
     town = street()
     vault = town.world.vaults[VAULT]
     twin = vault.certificates[CLIENT].newest
@@ -287,7 +290,7 @@ def test_a_pin_of_two_lineages_is_left_to_a_person(install: Install) -> None:
 
 
 def test_an_app_that_opted_out_is_left_alone_and_keeps_its_version(install: Install) -> None:
-    """Certroll leaves an app that opted out unchanged, and keeps its old version in App Service."""
+    """Certroll leaves an app that opted out unchanged, and keeps the app's old version in App Service."""
     town = street()
     town.linux_app("billing", tags=PROBE | {"certroll": "off"})
     installation = install(age(town).world)
@@ -302,7 +305,7 @@ def test_an_app_that_opted_out_is_left_alone_and_keeps_its_version(install: Inst
 
 
 def test_our_own_app_is_never_rolled(install: Install) -> None:
-    """Certroll never rolls its own app, because it would restart itself during its work."""
+    """Certroll never updates its own site's settings, because the write would restart Certroll during its work."""
     town = street()
     town.linux_app("certroll")
     installation = install(age(town).world, own_site="certroll", own_subscription=town.linux.subscription.lower())

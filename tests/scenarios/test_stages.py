@@ -17,7 +17,7 @@ SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_the_smallest_webspace_goes_first_and_the_rest_waits_for_proof(install: Install) -> None:
-    """Certroll writes nothing in the second webspace before the first webspace is proven."""
+    """Certroll writes nothing in the second webspace before a handshake proves the first webspace."""
     world = small_world()
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -62,7 +62,7 @@ def test_a_newer_version_ends_the_hold(install: Install) -> None:
 
 
 def test_what_is_served_late_after_all_releases_the_hold(install: Install) -> None:
-    """If a slow front end serves a failed version later, the sweep notices that and continues the rollout."""
+    """If a slow front end serves a failed version later, Certroll's sweep continues the rollout of the version."""
     world = small_world(Knobs(slow_front_end=900.0, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -83,7 +83,7 @@ def _unreachable(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unreachable_host_does_not_freeze_the_stages(
     install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If no handshake proves the first webspace, the second webspace follows after the soak time."""
+    """If no handshake proves the first webspace, the second webspace gets the version after the waiting time."""
     world = small_world()
     installation = install(world)
     _unreachable(stand, monkeypatch)
@@ -101,7 +101,7 @@ def test_an_unreachable_host_does_not_freeze_the_stages(
 def test_close_to_expiry_unproven_holds_nothing(
     install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Less than 72 hours before expiry Certroll skips the soak time after an unreachable first webspace."""
+    """Less than 72 hours before expiry Certroll skips the waiting time after an unreachable first webspace."""
     world = small_world()
     installation = install(world)
     _unreachable(stand, monkeypatch)
@@ -113,7 +113,7 @@ def test_close_to_expiry_unproven_holds_nothing(
 
 
 def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None:
-    """A forged message for a site whose turn has not come changes nothing there."""
+    """A forged message for a site whose webspace must still wait makes Certroll change nothing there."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -131,7 +131,7 @@ def test_a_site_message_that_nobody_sent_is_given_back(install: Install) -> None
 
 @pytest.mark.real_storage
 def test_a_rollback_by_hand_is_not_undone_while_the_version_is_held(install: Install) -> None:
-    """After a person puts the old certificate back by hand, no sweep writes the failed version again."""
+    """After an operator puts the old certificate back by hand, no sweep writes the failed version again."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before = shown(world)

@@ -1,7 +1,7 @@
 """Check what the journal, the leases and the queues rely on, for storage in memory and for Azurite.
 
-Each case runs against storage in memory and against Azurite. To avoid a wait on Azurite, the test breaks a lease
-instead. In memory the test advances the world's clock.
+Each case runs against storage in memory and against Azurite. To avoid a wait on Azurite, the test breaks a lease there.
+For storage in memory the test advances the simulated clock.
 """
 
 from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ def storage(request: pytest.FixtureRequest) -> Azurite:
 
 
 def row(key: str = "row", partition: str = "partition", **properties: object) -> dict[str, object]:
-    """Return a row with these keys and properties."""
+    """Return a row for Table storage with these keys and properties."""
     return {"PartitionKey": partition, "RowKey": key, **properties}
 
 
@@ -66,7 +66,7 @@ def row(key: str = "row", partition: str = "partition", **properties: object) ->
 
 @pytest.fixture
 def tables(kind: str, request: pytest.FixtureRequest) -> Iterator[Tables]:
-    """Yield tables without a row."""
+    """Yield empty tables of the tested storage."""
     if kind == "in memory":
         yield MemoryTables()
         return
@@ -76,14 +76,14 @@ def tables(kind: str, request: pytest.FixtureRequest) -> Iterator[Tables]:
 
 
 def properties(found: Entity | None) -> dict[str, object]:
-    """Return the properties of a row without its keys."""
+    """Return the properties of a row without the row's keys."""
     assert found is not None
     return {name: value for name, value in found.items() if name not in {"PartitionKey", "RowKey"}}
 
 
 @both
 def test_nothing_is_there_before_it_is_written(tables: Tables) -> None:
-    """A table that does not exist yet has no row, and deleting its rows raises no error."""
+    """A table that does not exist yet has no row, and deleting rows of that table raises no error."""
     assert tables.rows(JOURNAL, "partition") == ()
     assert tables.row(JOURNAL, "partition", "row") is None
     tables.delete(JOURNAL, "partition", "row")
@@ -192,7 +192,7 @@ def test_a_new_row_is_put_once(tables: Tables) -> None:
 
 @both
 def test_a_revision_is_replaced_once(tables: Tables) -> None:
-    """If two runs replace the same revision, the second run gets a conflict and the first row stays."""
+    """If two runs replace the same revision of a row, the second run gets a conflict and the first row stays."""
     revision = tables.put(row(by="nobody"), None, "the record")
     tables.put(row(by="first"), revision, "the record")
     with pytest.raises(Conflict, match="the record was written by another run"):
@@ -203,7 +203,7 @@ def test_a_revision_is_replaced_once(tables: Tables) -> None:
 @both
 @pytest.mark.parametrize("how", ["put", "upserted alone", "upserted in a batch"])
 def test_every_write_makes_a_new_revision(tables: Tables, how: str) -> None:
-    """Every write of a row makes its earlier revision invalid, even if the values are equal."""
+    """Every write of a row makes the row's earlier revision invalid, even if the values are equal."""
     revision = tables.put(row(), None, "the record")
     if how == "put":
         tables.put(row(), revision, "the record")
@@ -266,7 +266,7 @@ def test_a_row_is_deleted_alone(tables: Tables) -> None:
 
 @both
 def test_nothing_to_write_writes_nothing(tables: Tables) -> None:
-    """A write of no rows raises no error."""
+    """A write of an empty list of rows to Table storage raises no error."""
     tables.write(JOURNAL, [])
     assert tables.rows(JOURNAL, "partition") == ()
 
@@ -340,7 +340,7 @@ def test_a_row_holds_a_megabyte(tables: Tables) -> None:
 @both
 @pytest.mark.parametrize("value", [2**31, -(2**31) - 1, object()], ids=["too large", "too small", "no value"])
 def test_what_storage_has_no_type_for_is_refused(tables: Tables, value: object) -> None:
-    """A number of more than 32 bits is refused, as is any value other than a text, a boolean or a datetime."""
+    """The storage client raises TypeError for an integer of more than 32 bits, and for an arbitrary object."""
     with pytest.raises(TypeError):
         tables.write(JOURNAL, [row(value=value)])
 
@@ -350,13 +350,13 @@ def test_what_storage_has_no_type_for_is_refused(tables: Tables, value: object) 
 
 @dataclass(frozen=True, slots=True)
 class LeaseStand:
-    """Leases, with functions that take them away."""
+    """The leases of the tested storage, with functions that take leases away."""
 
     leases: Leases
     lose_all: Callable[[], None]
     """The function that takes every lease away from its holder."""
     die: Callable[[object], None]
-    """The function that stops the renewals of this lease and lets a lease's duration pass."""
+    """The function that stops the renewals of this lease and lets the duration of the lease pass."""
 
 
 @pytest.fixture
@@ -388,7 +388,7 @@ def test_a_lease_has_one_holder(stand_of_leases: LeaseStand) -> None:
 
 @both
 def test_names_are_apart(stand_of_leases: LeaseStand) -> None:
-    """The holder of one name's lease does not block the lease of another name."""
+    """The holder of one lease does not block the lease of another name."""
     with stand_of_leases.leases.hold("site x") as first, stand_of_leases.leases.hold("site y") as second:
         first.check()
         second.check()
@@ -397,7 +397,7 @@ def test_names_are_apart(stand_of_leases: LeaseStand) -> None:
 @both
 @pytest.mark.parametrize("how", ["done", "failed"])
 def test_a_lease_is_free_after_it_was_held(stand_of_leases: LeaseStand, how: str) -> None:
-    """A lease is free at once after its work has ended, with success or with an error."""
+    """A lease is free at once after the holder's work has ended, with success or with an error."""
     with suppress(ZeroDivisionError), stand_of_leases.leases.hold("site x"):
         _ = 1 / (how == "done")
     with stand_of_leases.leases.hold("site x") as lease:
@@ -464,7 +464,7 @@ def test_a_lease_lasts_longer_than_its_holder_believes(storage: Azurite, monkeyp
 class QueueStand:
     """The queues to send to, and a function that returns the messages that are visible now.
 
-    The messages come in the order of their queues' names.
+    The returned messages are in the order of their queues' names.
     """
 
     queue: Queue
@@ -496,7 +496,7 @@ def arriving(service: QueueServiceClient) -> list[tuple[str, str]]:
 
 @both
 def test_a_message_arrives_as_it_was_sent(stand_of_queues: QueueStand) -> None:
-    """Each message arrives on the queue of its kind, with the body that its trigger reads."""
+    """Each message arrives on the queue of its kind, with the body that the queue's trigger reads."""
     stand_of_queues.queue.send_certificate(CERTIFICATE_MESSAGE)
     stand_of_queues.queue.send_site(SITE_MESSAGE)
     stand_of_queues.queue.send_environment(ENVIRONMENT_MESSAGE)
@@ -519,7 +519,7 @@ def test_a_delayed_message_does_not_arrive_before_its_time(stand_of_queues: Queu
 
 @both
 def test_a_body_is_put_back_as_it_was(stand_of_queues: QueueStand) -> None:
-    """A replayed message arrives unchanged, even if no trigger can read its body."""
+    """A replayed message arrives unchanged, even if no trigger can read the message's body."""
     body = 'not json: ☂ " \\ \n'
     stand_of_queues.queue.put_back("sites", body)
     assert stand_of_queues.arriving() == [("sites", body)]

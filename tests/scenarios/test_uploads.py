@@ -1,4 +1,4 @@
-"""Check that Certroll renews certificates that people uploaded, and certificates in vault secrets."""
+"""Check that Certroll renews certificates that operators uploaded, and certificates in vault secrets."""
 
 import ssl
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ PROBED = {"certroll-probe": "/health 200 {thumbprint}"}
 
 
 class Uploaded(NamedTuple):
-    """A world in which one certificate was uploaded into two webspaces."""
+    """A simulated fleet in which one certificate was uploaded into two webspaces."""
 
     world: World
     version: Version | SecretVersion
 
 
 def uploads(knobs: Knobs | None = None, *, kind: str = "certificate", **differences: object) -> Uploaded:
-    """Return two webspaces with uploads of one vault object, three bindings and an app that pins the certificate."""
+    """Return two webspaces with uploads of one vault object, three bindings and an app that names the certificate."""
     world = World(Clock(), 0, knobs)
     build = Builder(world)
     names = ("*.contoso.com", "contoso.com")
@@ -55,7 +55,7 @@ def uploads(knobs: Knobs | None = None, *, kind: str = "certificate", **differen
 
 
 def renew(world: World, *, pem: bool = False) -> str:
-    """Renew the certificate in the vault, and return the new thumbprint."""
+    """Renew the certificate in the simulated vault, and return the new thumbprint."""
     vault = world.vaults[VAULT]
     if vault.certificate("web"):
         return vault.renew("web").thumbprint
@@ -63,14 +63,14 @@ def renew(world: World, *, pem: bool = False) -> str:
 
 
 def copies(world: World) -> dict[str, int]:
-    """Return how many certificates in the webspaces have each thumbprint."""
+    """Return how many certificates in App Service have each thumbprint."""
     held = [copy.thumbprint for copy in world.web.certificates.values()]
     return {thumbprint: held.count(thumbprint) for thumbprint in held}
 
 
 @pytest.mark.parametrize("kind", ["certificate", "secret", "pem"])
 def test_an_uploaded_certificate_moves_as_an_imported_one_does(install: Install, kind: str) -> None:
-    """Certroll uploads the new version, moves bindings and settings to it, and keeps the old upload."""
+    """Certroll uploads the new version, moves bindings and settings to it, and keeps the old uploaded certificate."""
     uploaded = uploads(kind=kind)
     world = uploaded.world
     installation = install(world, watched=True)
@@ -81,7 +81,7 @@ def test_an_uploaded_certificate_moves_as_an_imported_one_does(install: Install,
     assert set(installation.states().values()) == {"Proven"}
     assert installation.rolls() == {"orders": "Validated"}
     assert copies(world) == {uploaded.version.thumbprint: 2, new: 2}
-    assert writes(world) == 2 + 3 + 1  # an upload per webspace, three bindings and one app
+    assert writes(world) == 2 + 3 + 1  # one upload per webspace, three bindings and the settings of one app
     assert installation.sweep() == ()
     assert installation.errors == []
 
@@ -98,7 +98,7 @@ def test_an_elliptic_certificate_is_uploaded(install: Install) -> None:
 
 @pytest.mark.real_transport
 def test_the_renewal_after_the_next_is_uploaded_too(install: Install) -> None:
-    """Certroll renews its own uploads even after people have deleted theirs."""
+    """Certroll renews its own uploads even after operators have deleted their own uploads."""
     uploaded = uploads()
     world = uploaded.world
     installation = install(world, watched=True)
@@ -116,7 +116,7 @@ def test_the_renewal_after_the_next_is_uploaded_too(install: Install) -> None:
 
 
 def test_a_host_name_that_comes_later_moves_too(install: Install) -> None:
-    """Certroll moves a host name that a person binds to the old upload after the renewal."""
+    """After the renewal Certroll moves a host name that an operator binds to the old uploaded certificate."""
     world = one_upload()
     old = next(iter(world.web.certificates.values()))
     installation = install(world, watched=True, meddled=True)
@@ -133,7 +133,7 @@ def test_a_host_name_that_comes_later_moves_too(install: Install) -> None:
 
 @pytest.mark.parametrize("reading", ["accept", "refuse", "resolve"])
 def test_a_version_that_is_there_already_is_used(install: Install, reading: str) -> None:
-    """Certroll binds a new version that a person has uploaded already, and does not upload it again."""
+    """Certroll binds a new version that an operator has uploaded already, and does not upload that version again."""
     uploaded = uploads(Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
     world = uploaded.world
     installation = install(world, watched=True)
@@ -148,7 +148,7 @@ def test_a_version_that_is_there_already_is_used(install: Install, reading: str)
 
 
 def one_upload(kind: str = "certificate", settings: Mapping[str, str] | None = None) -> World:
-    """Return one webspace with one upload, bound to an IP-based host name and to a second host name."""
+    """Return one webspace with one uploaded certificate, bound to an IP-based host name and to a second host name."""
     world = World(Clock())
     build = Builder(world)
     names = ("*.contoso.com",)
@@ -194,7 +194,7 @@ def imported_secret() -> World:
 
 
 def vault_requests(world: World) -> list[str]:
-    """Return the requests that the vaults received."""
+    """Return the requests that the simulated vaults received."""
     return [
         f"{entry.method} {entry.path}" for entry in world.journal.entries() if entry.host.endswith(".vault.azure.net")
     ]
@@ -231,7 +231,7 @@ def test_a_password_costs_one_request_and_is_not_read(install: Install) -> None:
 
 
 def test_an_event_of_the_secret_behind_a_certificate_is_dropped(install: Install) -> None:
-    """Certroll ignores the event of a vault certificate's own secret, because the certificate has an event itself."""
+    """Certroll ignores the event of a vault certificate's own secret, because the certificate has its own event."""
     uploaded = uploads()
     installation = install(uploaded.world, watched=True)
     installation.look_at(VAULT, "web", kind="secret")
@@ -240,7 +240,7 @@ def test_an_event_of_the_secret_behind_a_certificate_is_dropped(install: Install
 
 
 def test_a_secret_that_is_no_certificate_any_more_is_reported(install: Install) -> None:
-    """The sweep reports an imported certificate whose secret was overwritten by something else."""
+    """Certroll's sweep reports an imported certificate whose vault secret was overwritten by a text."""
     world = imported_secret()
     installation = install(world, watched=True)
     world.vaults[VAULT].set_secret("order-0d5f", "not a pfx", content_type="application/x-pkcs12")
@@ -254,7 +254,7 @@ def test_a_secret_that_is_no_certificate_any_more_is_reported(install: Install) 
 
 
 def test_a_certificate_whose_key_a_secret_never_had_is_not_taken_over(install: Install) -> None:
-    """A secret with a certificate but without its key cannot replace an upload of that certificate."""
+    """A vault secret with a certificate but without its key cannot replace an upload of that certificate."""
     uploaded = uploads()
     world = uploaded.world
     installation = install(world, watched=True, delete_superseded=True)

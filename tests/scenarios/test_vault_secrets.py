@@ -32,7 +32,7 @@ REF = VaultCertificateRef.parse(VAULT, "certificate", "web")
 
 @pytest.fixture
 def world(stand: Stand) -> World:
-    """Return a vault with one certificate of two versions."""
+    """Return a simulated vault with one certificate of two versions."""
     world = World(Clock())
     Builder(world).add_certificate("web", ("www.contoso.com",))
     world.vaults[VAULT].renew("web")
@@ -58,12 +58,12 @@ def held(pfx: Pfx) -> tuple[str, int, bool]:
 
 
 def expected(version: Version) -> Thumbprint:
-    """Return the thumbprint of a version of the world's vault."""
+    """Return the thumbprint of a version of the simulated vault's certificate."""
     return Thumbprint(version.thumbprint)
 
 
 def test_superseded_version_is_read_with_its_key(world: World, vault: KeyVault) -> None:
-    """Certroll reads the certificate, the key and the chain of any version, newest or older."""
+    """Certroll reads the certificate, the key and the chain of any version of a vault certificate."""
     for version in world.vaults[VAULT].certificates["web"].versions:
         assert held(vault.pfx(REF, version.id, expected(version))) == (version.thumbprint, 1, True)
 
@@ -95,13 +95,13 @@ def test_denied_secret_names_the_role(world: World, vault: KeyVault) -> None:
 
 @pytest.mark.usefixtures("world")
 def test_version_that_is_gone_is_not_found(vault: KeyVault) -> None:
-    """Certroll reports a version that the vault does not know as missing."""
+    """Certroll reports a certificate version that the vault does not know as missing."""
     with pytest.raises(NotFound, match=f"^the secret of vault certificate contoso-kv/web, version {'0' * 32}: 404 "):
         vault.pfx(REF, "0" * 32, Thumbprint("A" * 40))
 
 
 def test_most_talkative_log_shows_no_secret(world: World, vault: KeyVault, caplog: pytest.LogCaptureFixture) -> None:
-    """The SDK's debug log contains the request and neither the key nor the password."""
+    """The debug log of Azure's SDK contains the request and neither the key nor the password."""
     newest = world.vaults[VAULT].certificates["web"].newest
     with caplog.at_level(logging.DEBUG):
         for name in ("azure", "azure.core", "urllib3"):

@@ -1,4 +1,4 @@
-"""Build the small world that most scenarios run on, and read what a user would see of it."""
+"""Build the small simulated fleet that most scenarios run on, and read what a user would see of it."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -13,7 +13,7 @@ VAULT = "contoso-kv"
 NAME = "web"
 MOVING = ("api.contoso.com", "shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 AGE = timedelta(days=2)
-"""The age of a new world: it needs a past, because a slow front end still serves an older certificate."""
+"""The age of a new simulated fleet, which needs a past: a slow front end still serves an older certificate."""
 
 
 class Shown(NamedTuple):
@@ -25,9 +25,9 @@ class Shown(NamedTuple):
 
 
 def small_world(knobs: Knobs | None = None, seed: int = 0) -> World:
-    """Return two webspaces that share one vault certificate, with an IP-based binding, a slot and a bystander.
+    """Return two webspaces with one imported vault certificate, an IP-based binding, a slot and an unrelated site.
 
-    Certroll starts with the webspace of `api`, because that webspace has the fewest bindings. The bystander
+    Certroll starts with the webspace of `api`, because that webspace has the fewest bindings. The unrelated host name
     `other.contoso.com` shows another vault certificate.
     """
     world = World(Clock(), seed, knobs)
@@ -62,15 +62,15 @@ def after_renewal(before: dict[str, Shown], new: str, moving: tuple[str, ...] = 
 
 
 def renew(world: World, name: str = NAME, **differences: object) -> str:
-    """Renew a certificate in the vault, and return the new thumbprint."""
+    """Renew a certificate in the simulated vault, and return the new thumbprint."""
     return world.vaults[VAULT].renew(name, **differences).thumbprint  # type: ignore[arg-type]
 
 
 def writes(world: World) -> int:
-    """Return how many write requests Azure Resource Manager received."""
+    """Return how many write requests the simulated Azure Resource Manager received."""
     return len(world.journal.writes("management.azure.com"))
 
 
 def bindings_and_addresses(world: World) -> dict[str, tuple[str | None, str | None]]:
-    """Return what must never change: the kind of binding and the address of each host name."""
+    """Return what Certroll must never change: the kind of binding and the address of each host name."""
     return {name: (seen.ssl_state, seen.address) for name, seen in shown(world).items()}

@@ -52,7 +52,7 @@ def timer_call(function: str) -> Call:
 
 
 def eventually(ask: Callable[[], T], deadline: float = HANG, told: Callable[[], str] = str) -> T:
-    """Return the first answer of `ask` that is not empty; `told` explains a failure."""
+    """Return the first answer of `ask` that is not empty; `told` explains a failure to wait."""
     end = time.monotonic() + deadline
     while not (answer := ask()):
         assert time.monotonic() < end, f"did not happen within {deadline} s: {told()}"
@@ -61,13 +61,13 @@ def eventually(ask: Callable[[], T], deadline: float = HANG, told: Callable[[], 
 
 
 class Storage:
-    """The storage account of the app, with its queues and its findings."""
+    """The storage account of the app, with the app's queues and findings (reported problems)."""
 
     def __init__(self, connection_string: str) -> None:
         self.connection_string = connection_string
 
     def clear(self) -> None:
-        """Delete every message and every record."""
+        """Delete every message and every record in the storage account."""
         with QueueServiceClient.from_connection_string(self.connection_string) as service:
             for name in ALL_QUEUES:
                 with suppress(ResourceNotFoundError):
@@ -77,7 +77,7 @@ class Storage:
                 service.delete_table(name)
 
     def send(self, queue: str, *contents: str) -> None:
-        """Put messages on a queue without encoding them."""
+        """Put messages on a queue without encoding the messages."""
         with QueueServiceClient.from_connection_string(self.connection_string) as service:
             client = service.get_queue_client(queue)
             with suppress(ResourceExistsError):
@@ -90,7 +90,7 @@ class Storage:
         self.send(queue, base64.b64encode(text.encode()).decode())
 
     def take_all(self, queue: str) -> list[dict[str, object]]:
-        """Return all visible messages of a queue, decoded, and remove them."""
+        """Return all visible messages of a queue, decoded, and remove the messages from the queue."""
         with QueueServiceClient.from_connection_string(self.connection_string) as service:
             client = service.get_queue_client(queue)
             try:
@@ -110,7 +110,7 @@ class Storage:
                 return 0
 
     def findings(self) -> list[dict[str, object]]:
-        """Return the findings that Certroll recorded."""
+        """Return the findings (problems) that Certroll recorded."""
         with TableServiceClient.from_connection_string(self.connection_string) as service:
             try:
                 return [dict(row) for row in service.get_table_client("certrollfindings").list_entities()]

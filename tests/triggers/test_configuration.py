@@ -63,7 +63,7 @@ def test_failed_message_comes_back_five_times(host: HostSettings) -> None:
 
 
 def test_run_ends_before_the_host_ends_it(host: HostSettings) -> None:
-    """A run that uses all of its time and one full round of retries ends before the host's time limit."""
+    """A run of Certroll that uses all of its time and one full round of retries ends before the host's time limit."""
     assert host.function_timeout == FUNCTION_TIME_OUT == timedelta(minutes=10)
     assert host.function_timeout > TIME_BUDGET + PATIENCE
 
@@ -83,12 +83,12 @@ def test_function_app_only_registers() -> None:
 
 @pytest.mark.parametrize("path", KEPT_BACK)
 def test_what_is_not_the_app_stays_here(ignored: GitIgnoreSpec, path: str) -> None:
-    """Simulations, tests, documents and files that tools create stay out of every deployment."""
+    """Simulations, tests, documents and files that tools create are not deployed to Azure."""
     assert ignored.match_file(path)
 
 
 def test_what_is_kept_back_exists() -> None:
-    """Each name in .funcignore that is no pattern exists in a checkout, or is created there by a tool."""
+    """Each name in .funcignore that is no pattern exists in a checkout, or a tool creates a file of that name."""
     names = {line for line in (ROOT / ".funcignore").read_text().splitlines() if line[0] != "." and "*" not in line}
     assert {name for name in names - NOT_IN_A_CHECKOUT if not (ROOT / name).exists()} == set()
 

@@ -41,7 +41,7 @@ CLOUD_EVENT: Mapping[str, object] = {
 
 
 def event(name: str, envelope: Mapping[str, object] = EVENT_GRID, **data: object) -> dict[str, object]:
-    """Return an event for the named certificate, with these differences in its data."""
+    """Return an event for the named certificate, with these differences in the event's data."""
     return {**envelope, "data": {**DATA, "ObjectName": name, **data}}
 
 
@@ -65,7 +65,7 @@ ACCEPTED: Mapping[str, dict[str, object]] = {
 
 
 class Refused(NamedTuple):
-    """An event that Certroll accepts without acting on it, and the finding that Certroll records."""
+    """An event that Certroll accepts without acting on it, and the finding that Certroll records about the event."""
 
     text: str
     reason: str
@@ -101,7 +101,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(azurite: Azurite) -> Seen:
-    """Send one event of each shape, and return the results."""
+    """Send one event of each shape to the app, and return the results."""
     storage = Storage(azurite.connection_string)
     storage.clear()
     texts = {name: json.dumps(raw) for name, raw in ACCEPTED.items()} | {k: v.text for k, v in REFUSED.items()}
@@ -115,7 +115,7 @@ def seen(azurite: Azurite) -> Seen:
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_event_is_queued_however_it_is_written(seen: Seen, name: str) -> None:
-    """Certroll queues a certificate of its vaults once, whatever shape the event has."""
+    """Certroll queues a certificate of its vaults once, whichever of the known shapes the event has."""
     assert seen.outcomes[name].error == ""
     queued = [message for message in seen.queued if message["name"] == name]
     expected = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": name, "cause": "event", "waits": 0}

@@ -1,4 +1,4 @@
-"""Run the whole app, hosted on a local Azure in real time, as Event Grid, the timer, queues and people start it."""
+"""Run the whole app, hosted on a local Azure in real time, as Event Grid, the timer, queues and operators do."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ ASK_LATER = 600.0
 
 
 class System:
-    """The hosted app and its world, with the questions that tests ask of both."""
+    """The hosted app and its simulated Azure, with the questions that tests ask of both."""
 
     def __init__(self, local: LocalApp, host: FunctionHost, world: World) -> None:
         self.local = local
@@ -41,7 +41,7 @@ class System:
             self.local.stand.deliver_to(host.webhook(EVENT_FUNCTION))
 
     def served(self) -> set[str]:
-        """Return the thumbprints that visitors of the host names receive which a renewal moves."""
+        """Return the thumbprints that clients receive at the host names which a renewal moves."""
         return {self.local.stand.visitor.handshake(name) for name in MOVING}
 
     def settle(self) -> None:
@@ -78,12 +78,12 @@ class System:
         return requests.post(url, headers=headers, timeout=HANG)
 
     def with_key(self) -> dict[str, str]:
-        """Return the header with the function key that opens the app's HTTP routes."""
+        """Return the HTTP header with the function key that opens the app's HTTP routes."""
         return {"x-functions-key": self.host.ready.function_key}
 
 
 FOUND_BUSY = '"reason": "Busy"'
-"""The log text of an instance that found another instance at work."""
+"""The log text of a Certroll instance that found another instance at work."""
 COPIES = 2
 WORK_QUEUES = ("certificates", "sites")
 Start = Callable[..., System]
@@ -91,12 +91,12 @@ _seeds = iter(range(1, 1000))
 
 
 def small_world(knobs: Knobs | None = None, pause: Callable[[float], None] | None = None) -> World:
-    """Return the scenarios' small world at the present time, with ids that no other test has.
+    """Return the scenarios' small simulated fleet at the present time, with ids that no other test has.
 
-    The world calls `pause` instead of sleeping when a fault delays an answer.
+    The simulated fleet calls `pause` instead of sleeping when a fault delays an answer.
     """
     with pytest.MonkeyPatch.context() as patch:
-        # The world starts two days in the past and advances itself to the present, where the hosted app is.
+        # The simulated clock starts two days in the past and advances to the present, where the hosted app is.
         patch.setattr(worlds, "Clock", lambda: Clock.real(lambda: utc_now() - AGE, pause))
         return worlds.small_world(knobs, next(_seeds))
 
@@ -110,7 +110,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApp]:
 
 @pytest.fixture
 def start(local: LocalApp) -> Iterator[Start]:
-    """Yield a function that gives the app a new world and empty storage, without a subscription to events."""
+    """Yield a function that gives the app a new simulated fleet and empty storage, without a subscription to events."""
 
     def on(knobs: Knobs | None = None, pause: Callable[[float], None] | None = None) -> System:
         assert local.host is not None
@@ -168,7 +168,7 @@ def test_two_instances_end_where_one_does(start: Start) -> None:
 
 
 def test_poisoned_message_is_kept_and_put_back(start: Start) -> None:
-    """Certroll keeps a message that fails five times as a dead letter; a caller with the key can replay it."""
+    """Certroll keeps a message that fails five times as a dead letter; a caller with the function key can replay it."""
     system = start()
     failures = system.ran("certificates_queue", succeeded=False)
     system.world.faults.add(Fault("server_error", path="/serverfarms", times=None, status=503, retry_after=ASK_LATER))

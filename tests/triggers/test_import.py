@@ -12,7 +12,10 @@ from tests.triggers.app import ROOT
 
 ROUNDS = 3
 MOST_YARDSTICKS = 10
-"""The limit in yardsticks, which took one second on the machine on which the limit was chosen."""
+"""The limit of a cold import in yardsticks (a measured unit of work).
+
+Ten yardsticks took one second on the machine on which the limit was chosen.
+"""
 MOST_MEMORY_KB = 150 * 1024
 LOOKED_FOR = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 CHILD = f"""
@@ -66,7 +69,7 @@ def test_import_needs_no_setting_and_no_network(imports: list[Import]) -> None:
 
 
 def test_import_is_quick(imports: list[Import]) -> None:
-    """The best of three cold imports takes less processor time than ten yardsticks in the same process."""
+    """The best of three cold imports takes less processor time than ten yardsticks (a unit of work) in its process."""
     assert min(cost.cpu / cost.yardstick for cost in imports) < MOST_YARDSTICKS, imports
 
 

@@ -1,4 +1,4 @@
-"""Run the real app in Microsoft's runtime: the functions that it has, and their errors if settings are wrong."""
+"""Run the real app in Microsoft's runtime, and check its functions and its errors for wrong settings."""
 
 import base64
 import re
@@ -105,7 +105,7 @@ def looked_at(environment: str) -> Looked:
 
 
 def without_name(trigger: Mapping[str, object]) -> dict[str, object]:
-    """Return a trigger without its name and direction, as operators see it."""
+    """Return a trigger without its name and direction, as operators see the trigger."""
     return {name: value for name, value in trigger.items() if name not in {"name", "direction"}}
 
 
@@ -131,7 +131,7 @@ def test_every_bad_setting_is_told_by_each_run(looked_at: Looked, environment: s
 def test_wrong_key_is_not_shown(azurite: Azurite) -> None:
     """If the storage account refuses its key, each function fails without showing the key.
 
-    The timer keeps the schedule of the settings.
+    The timer keeps the schedule of the settings even if storage refuses the key.
     """
     real = azurite.connection_string
     wrong = real.replace(key_of(real), KEY)
