@@ -5,8 +5,8 @@ A generated part stands between two comments, and people write everything around
     <!-- generated: times -->
     <!-- end -->
 
-The generated part `index` is a table of all reasons. The part `head` is the first line below the heading of a reason.
-The parts `tags` and `times` are tables of all tags and of all times. This module reads times from the source text,
+The generated part `index` is a table of all reasons. The part `head` is the first two lines below the heading of a
+reason. The parts `tags` and `times` are tables of all tags and of all times. This module reads times from the source text,
 because the string below a constant explains its value.
 """
 
@@ -76,8 +76,8 @@ def _section(section: str, tables: Mapping[str, str]) -> str:
 
 
 def head_of(reason: Reason) -> str:
-    """Return the line that says where a reason shows, and if a person has to act."""
-    return f"Shows as: {_shows(reason)}. Person needed: {_person(reason)}.\n"
+    """Return the lines that say where a reason shows, and if a person has to act."""
+    return f"Certroll shows `{reason}` as: {_shows(reason)}.\nPerson needed: {_person(reason)}.\n"
 
 
 def index_table() -> str:
