@@ -6,8 +6,8 @@ A generated part stands between two comments, and people write everything around
     <!-- end -->
 
 The generated part `index` is a table of all reasons. The part `head` is the first two lines below the heading of a
-reason. The parts `tags` and `times` are tables of all tags and of all times. This module reads times from the source text,
-because the string below a constant explains its value.
+reason. The parts `tags` and `times` are tables of all tags and of all times. This module reads times from the source
+text, because the string below a constant explains its value.
 """
 
 import ast
