@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from shared.domain.reason import Reason, Severity
+from shared.domain.reason import Reason
 from shared.domain.tags import TAGS, Carrier, Tag
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +91,7 @@ def _shows(reason: Reason) -> str:
 
 
 def _person(reason: Reason) -> str:
-    return "no" if reason.severity is Severity.INFO else f"yes, severity {reason.severity}"
+    return "no" if not reason.needs_person else f"yes, severity {reason.severity}"
 
 
 # --------------------------------------------------------------------------------------------------------------- tags

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.controllers.certificate.progress import RolloutRun
+from shared.controllers.certificate.progress import Progress, RolloutRun
 from shared.controllers.certificate.rollout import roll_out
 from shared.domain.errors import Denied, OutcomeUnknown
 from shared.domain.findings import Finding
@@ -20,12 +20,13 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.perform import Performed
 from shared.loop.run import Run
 from shared.planning.actions.delete_certificate import DeleteCertificate
 from shared.planning.actions.roll_app_settings import RollAppSettings
 from shared.planning.actions.sync_certificate import SyncCertificate
 from shared.planning.actions.update_binding import UpdateBinding
-from shared.planning.plan import Plan, Step
+from shared.planning.plan import Plan, Skip, Step
 from shared.planning.planner import plan
 from tests.build import (
     APPLY,
@@ -179,3 +180,10 @@ def test_site_that_failed_is_looked_at_again_before_the_version_counts_as_failed
     failed = snapshot(rollout=rollout(record(SiteState.FAILED)))
     assert run(Noting(), Plan(), failed).reason is Reason.DISPATCHED
     assert run(Noting(), Plan(), failed, is_fresh=False).reason is Reason.SERVED_ANOTHER
+
+
+def test_refusals_of_a_webspace_are_known_after_the_next_webspace() -> None:
+    """Certroll remembers the certificates that Azure refused in one webspace after it has written the next webspace."""
+    west, north = (Performed((Skip(subject, Reason.DENIED_BY_AZURE, "no"),)) for subject in ("west", "north"))
+    progress = Progress(rollout(), ()).after_copies(west, ()).after_copies(north, ())
+    assert progress.stopped == {"west", "north"}
