@@ -5,9 +5,9 @@ A generated part stands between two comments, and people write everything around
     <!-- generated: times -->
     <!-- end -->
 
-The generated part `index` is a table of all reasons. The part `head` is the first two lines below the heading of a
-reason. The parts `tags` and `times` are tables of all tags and of all times. This module reads times from the source
-text, because the string below a constant explains its value.
+The generated part `index` is a table of all reasons. The part `head` is the first line below the heading of a reason.
+The parts `tags` and `times` are tables of all tags and of all times. This module reads times from the source text,
+because the string below a constant explains its value.
 """
 
 import ast
@@ -76,8 +76,9 @@ def _section(section: str, tables: Mapping[str, str]) -> str:
 
 
 def head_of(reason: Reason) -> str:
-    """Return the lines that say where a reason shows, and if a person has to act."""
-    return f"Certroll shows `{reason}` as: {_shows(reason)}.\nPerson needed: {_person(reason)}.\n"
+    """Return the line that says where a reason shows, and if a person has to act."""
+    person = f"Person needed, severity {reason.severity}" if reason.needs_person else "No person needed"
+    return f"`{reason}` shows as: {_shows(reason)}. {person}.\n"
 
 
 def index_table() -> str:
