@@ -1,6 +1,6 @@
-"""Define the triggers of the Function App: each reads its input and makes one call.
+"""Define the triggers of the Function App, whose functions read their input and call the code in `shared/`.
 
-The code in `shared/` makes every decision about certificates.
+The functions leave every decision about certificates to the code in `shared/`.
 """
 
 from functools import cache

@@ -15,9 +15,9 @@ blueprint = func.Blueprint()
 
 @blueprint.route("holds/{vault}/{name}/release", methods=["POST"])
 def release_hold(req: func.HttpRequest) -> func.HttpResponse:
-    """Release the held version of a vault certificate.
+    """Release a version of a vault certificate whose rollout Certroll has stopped.
 
-    Certroll then rolls the version out again, from the first webspace on.
+    After the release, Certroll rolls the certificate version out again, from the first rollout stage on.
     """
     path = req.route_params
     return _answer(lambda: f"released at {release(runtime().run(), path['vault'], path['name'])}")
@@ -25,7 +25,7 @@ def release_hold(req: func.HttpRequest) -> func.HttpResponse:
 
 @blueprint.route("dead-letters/{queue}/{key}/replay", methods=["POST"])
 def replay_poisoned(req: func.HttpRequest) -> func.HttpResponse:
-    """Put a dead letter back on its queue."""
+    """Put a dead letter (a message that kept failing) back on its queue."""
     path = req.route_params
 
     def put_back() -> str:
@@ -37,14 +37,14 @@ def replay_poisoned(req: func.HttpRequest) -> func.HttpResponse:
 
 @blueprint.route("environments/{group}/{name}/stop-start", methods=["POST"])
 def cycle_environment(req: func.HttpRequest) -> func.HttpResponse:
-    """Stop and start every app of an environment once, in waves."""
+    """Ask Certroll to stop and start the apps of an App Service Environment once, a few apps at a time."""
     path = req.route_params
     return _answer(lambda: f"asked for {request_stop_start(runtime().run(), path['group'], path['name'])}")
 
 
 @blueprint.route("environments/{group}/{name}/stop-start-done", methods=["POST"])
 def environment_was_cycled(req: func.HttpRequest) -> func.HttpResponse:
-    """Record that an operator has stopped and started every app of an environment."""
+    """Record that an operator has stopped and started every app of an App Service Environment."""
     path = req.route_params
     return _answer(lambda: f"noted for {confirm_stop_start(runtime().run(), path['group'], path['name'])}")
 
@@ -52,7 +52,8 @@ def environment_was_cycled(req: func.HttpRequest) -> func.HttpResponse:
 def _answer(call: Callable[[], str]) -> func.HttpResponse:
     """Return 202 with the text of the call, 404 for an unknown name, or 409 for a conflict.
 
-    Every other error fails the function. The Functions host then answers 500, and the log has the cause.
+    Any error other than NotFound and Conflict fails the function. If the function fails, the Functions host answers
+    500, and the log has the cause.
     """
     try:
         text, status = call(), HTTPStatus.ACCEPTED

@@ -26,28 +26,28 @@ def sites_queue(message: func.QueueMessage) -> None:
 
 @blueprint.queue_trigger(arg_name="message", queue_name=ENVIRONMENTS, connection=STORAGE)
 def environments_queue(message: func.QueueMessage) -> None:
-    """Stop and start the apps of one App Service Environment in waves.
+    """Stop and start the apps of one App Service Environment in waves (a few apps at a time).
 
-    A run of this function makes as many waves as its time limit allows.
+    A run of this function stops and starts further waves of apps until the function's time limit is near.
     """
     on_environment(runtime().run(), _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{CERTIFICATES}-poison", connection=STORAGE)
 def certificates_poison(message: func.QueueMessage) -> None:
-    """Record a message of the queue `certificates` that failed five times."""
+    """Record a message of the queue `certificates` that the Functions host gave up, usually after five failures."""
     on_poison(runtime().run(), CERTIFICATES, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{SITES}-poison", connection=STORAGE)
 def sites_poison(message: func.QueueMessage) -> None:
-    """Record a message of the queue `sites` that failed five times."""
+    """Record a message of the queue `sites` that the Functions host gave up, usually after five failures."""
     on_poison(runtime().run(), SITES, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{ENVIRONMENTS}-poison", connection=STORAGE)
 def environments_poison(message: func.QueueMessage) -> None:
-    """Record a message of the queue `environments` that failed five times."""
+    """Record a message of the queue `environments` that the Functions host gave up, usually after five failures."""
     on_poison(runtime().run(), ENVIRONMENTS, _text(message))
 
 

@@ -1,4 +1,4 @@
-"""Run the sweep and complete the pending starts, each on a timer."""
+"""Run on timers the sweep (a check of all certificates) and the pending starts of stopped apps."""
 
 import azure.functions as func
 
@@ -20,7 +20,7 @@ blueprint = func.Blueprint()
 
 @blueprint.timer_trigger(arg_name="timer", schedule=SCHEDULE, use_monitor=True)
 def sweep_timer(timer: func.TimerRequest) -> None:
-    """Put every vault certificate that needs work from Certroll on the queue."""
+    """Inspect vault certificates, environments, managed certificates and orders, and queue the work that they need."""
     if PROBLEM is not None:
         event("setting.ignored", detail=PROBLEM)
     event("sweep.started", past_due=timer.past_due)
@@ -31,6 +31,6 @@ def sweep_timer(timer: func.TimerRequest) -> None:
 def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
     """Start the apps that a run of Certroll stopped and did not start again.
 
-    Every run of this function completes all pending starts, so a missed minute needs no second run.
+    Each run of this function attempts all pending starts of apps, so a missed minute needs no second run.
     """
     complete_pending_starts(runtime().bare_run())

@@ -1,4 +1,4 @@
-"""Run the whole system on one machine: local Azure, Azurite and function app."""
+"""Run the local Azure, Azurite and the function app together on one machine."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -39,8 +39,8 @@ class LocalApp:
     ) -> None:
         """Prepare the local Azure without starting it.
 
-        A world that is given by name runs on real time. With `host_app=False` another host, such as `func start`, runs
-        the app. With `log_storage` the log of Azurite has a line for each request.
+        A simulated fleet that is given by name runs on real time. With `host_app=False` another host, such as `func
+        start`, runs the app. With `log_storage` the log of Azurite has a line for each request.
         """
         self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
         self._logs = (logs / "azurite.log", logs / "host.log")
@@ -73,7 +73,7 @@ class LocalApp:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the app first, because the app needs the local Azure, and then all other parts."""
+        """Stop the function app first, because the app needs the local Azure, and then all other parts."""
         self._closing.close()
 
     def app_settings(self) -> dict[str, str]:
@@ -99,7 +99,7 @@ class LocalApp:
     def environment(self) -> dict[str, str]:
         """Return the environment variables with which a program reaches the local Azure.
 
-        If another host runs the app, the app settings are included.
+        The returned environment variables include the app settings if a host other than the local one runs the app.
         """
         variables = {
             **self.stand.environment(),

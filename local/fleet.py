@@ -1,4 +1,4 @@
-"""Describe a world as JSON, and list the host names that visitors can check."""
+"""Describe a simulated fleet as JSON, and list the host names that visitors can check."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ WILDCARD_VISITOR = "canary"
 def bound_host_names(world: World) -> tuple[str, ...]:
     """Return every host name with a TLS binding.
 
-    A wildcard is replaced by a host name that the wildcard covers.
+    A wildcard host name is replaced by a host name that the wildcard covers.
     """
     with world.lock:
         names = [name for site in world.web.sites.values() for name, host in site.hosts.items() if host.is_bound]
@@ -24,7 +24,7 @@ def bound_host_names(world: World) -> tuple[str, ...]:
 
 
 def fleet(world: World) -> dict[str, Any]:
-    """Return the world as values for JSON, without private keys, secrets and app settings."""
+    """Return the simulated fleet as values for JSON, without private keys, secrets and app settings."""
     with world.lock:
         return {
             "now": world.clock.now().isoformat(),

@@ -36,12 +36,12 @@ class Connection:
         return self.socket
 
     def cut(self) -> None:
-        """End the connection. A thread that reads from the connection sees its end."""
+        """End the connection. A thread that reads from the connection then reads the end of the stream."""
         with contextlib.suppress(OSError):
             self._twin.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close both descriptors of the connection."""
+        """Close both file descriptors of the connection."""
         self.socket.close()
         self._twin.close()
 
@@ -87,7 +87,7 @@ class Listener:
         return int(listening.getsockname()[1])
 
     def leave(self, address: str) -> None:
-        """Refuse new connections to the address. Open connections go on."""
+        """Stop listening on the address, so that new connections to the address are refused. Open connections go on."""
         with self._lock:
             listening = self._sockets.pop(address)
             self._selector.unregister(listening)
@@ -123,7 +123,8 @@ class Listener:
                     self._accept(key.fileobj)
 
     def _accept(self, listening: object) -> None:
-        with self._lock, contextlib.suppress(OSError):  # the client may be gone, or the address closed
+        # The client may be gone at this moment, or the address may be closed.
+        with self._lock, contextlib.suppress(OSError):
             if not isinstance(listening, socket.socket):
                 return
             accepted, _ = listening.accept()
@@ -136,7 +137,7 @@ class Listener:
     def _run(self, connection: Connection) -> None:
         try:
             self._serve(connection)
-        except OSError as gone:  # OSError includes TLS errors: a visitor may hang up at any time
+        except OSError as gone:  # OSError includes the TLS errors of a visitor that hangs up during the handshake.
             log.debug("connection.ended %s %s", self._name, gone)
         finally:
             connection.cut()

@@ -68,7 +68,7 @@ class Child:
         raise StartFailed(f"{self.name} {why}. Its log is {self.log}; the last lines:\n{self.tail()}")
 
     def tail(self) -> str:
-        """Return the last lines of the program's output."""
+        """Return the last lines of the child process's output."""
         with self._changed:
             return "\n".join(self._lines)
 
@@ -90,7 +90,7 @@ class Child:
         self.stop()
 
     def wait(self) -> int:
-        """Wait for the end of the program, and return its exit code."""
+        """Wait for the end of the child process, and return its exit code."""
         return self._process.wait()
 
     def _read(self) -> None:

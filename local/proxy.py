@@ -2,7 +2,7 @@
 
 A client needs only environment variables to use the proxy. The proxy answers `CONNECT` to a simulated service itself,
 in TLS with a certificate of the local authority. The proxy tunnels `CONNECT` to a site's host name or inbound address
-to the front ends. The proxy refuses every other request, so that no request leaves the machine.
+to the front ends. The proxy refuses a request for any other host, so that no request leaves the machine.
 """
 
 import functools
@@ -143,7 +143,8 @@ def _acknowledge(source: socket.socket) -> None:
 
     urllib3 leaves Nagle's algorithm on for a proxy, and would wait 40 ms for each acknowledgement.
     """
-    if hasattr(socket, "TCP_QUICKACK"):  # only Linux has TCP_QUICKACK; the kernel resets it soon after
+    # Only Linux has TCP_QUICKACK, and the kernel resets the option soon after it is set.
+    if hasattr(socket, "TCP_QUICKACK"):
         source.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 

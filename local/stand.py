@@ -1,4 +1,4 @@
-"""Run a local Azure: services, proxy, identity, front ends, partners, control port."""
+"""Run a local Azure: services, proxy, identity, front ends, partner servers, control port."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso, "fabrikam":
 
 
 class Stand:
-    """A local Azure that runs during a `with` block. `use` replaces the local Azure's world."""
+    """A local Azure that runs during a `with` block. `use` replaces the simulated Azure (`World`) that is served."""
 
     def __init__(self, world: World | None = None, directory: Directory | None = None) -> None:
-        """Prepare to serve the given world, or an empty world."""
+        """Prepare to serve the given simulated Azure, or an empty simulated Azure."""
         self._world = world or World()
         self._seeded = ("empty", 0)
         self.directory = directory or Directory()
@@ -43,7 +43,7 @@ class Stand:
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start every part of the local Azure, and return the stand."""
+        """Start every part of the local Azure, and return the object that runs these parts."""
         self.dns = self._closing.enter_context(DnsServer(lambda: self._world.dns))
         self.partners = self._closing.enter_context(Partners(self._world))
         self.front_ends = self._closing.enter_context(FrontEnds(self._world, self.partners))
@@ -60,14 +60,15 @@ class Stand:
 
     @property
     def world(self) -> World:
-        """The world that the stand serves now."""
+        """The simulated Azure that is served now."""
         return self._world
 
     def use(self, world: World) -> None:
-        """Serve the given world from now on. Proxy, ports and open connections stay.
+        """Serve the given simulated Azure from now on.
 
-        The caller must stop a running canary first, because a canary's visit must end in the world where the visit
-        began.
+        The proxy, the ports and the open connections of the local Azure stay the same.
+
+        The caller must first stop a running canary (a test visitor), whose visits must stay in one simulated Azure.
         """
         self._stop_deliveries()
         self._world = world
@@ -76,9 +77,9 @@ class Stand:
         self.proxy.azure = self._azure()
 
     def seed(self, name: str, seed: int = 0) -> None:
-        """Serve a new world of the given name, on the present clock.
+        """Serve a new simulated fleet of the given name, on the present clock.
 
-        The caller has to register webhooks again.
+        After `seed`, the caller has to register the webhooks for events again.
         """
         if name not in WORLDS:
             raise KeyError(f"No world named {name}; there are {', '.join(sorted(WORLDS))}.")
@@ -86,7 +87,7 @@ class Stand:
         self.use(WORLDS[name](self._world.clock, seed))
 
     def reset(self) -> None:
-        """Serve a fresh copy of the world that was last seeded by name. Webhooks stay registered."""
+        """Serve the simulated fleet that was last seeded by name, in its first state. Webhooks stay registered."""
         webhooks = [(delivery.url, delivery.schema) for delivery in self._deliveries]
         self.seed(*self._seeded)
         for url, schema in webhooks:
@@ -109,11 +110,11 @@ class Stand:
 
     @property
     def visitor(self) -> Visitor:
-        """Return a visitor, which makes TLS handshakes with the sites of the world."""
+        """Return a visitor, which makes TLS handshakes with the sites of the simulated Azure."""
         return Visitor(self.proxy.address)
 
     def canary(self) -> Canary:
-        """Return a canary, which keeps visiting every host name with a TLS binding."""
+        """Return a canary: a visitor that keeps making TLS handshakes with every bound host name."""
         return Canary(self.visitor, lambda: bound_host_names(self._world))
 
     def _azure(self) -> LocalAzure:

@@ -20,7 +20,7 @@ def bare_server_context() -> ssl.SSLContext:
     """Return a server's TLS context without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
-    context.num_tickets = 0  # no client resumes a TLS session, and each ticket costs time
+    context.num_tickets = 0  # The clients of these servers resume no TLS session, and each session ticket costs time.
     return context
 
 

@@ -1,8 +1,8 @@
 """Measure the speed of the machine: the processor time of a fixed piece of work.
 
-The yardstick is measured in the same run as the tests, because times alone do not show the effect of a change. The same
-code takes twice as long on a slower machine. The same code takes 50 % longer where other programs push it out of the
-caches. Multiples of the yardstick are comparable on every machine.
+The yardstick (a fixed piece of work) is measured in the same run as the tests, because machines differ in speed. The
+same code may take twice as long on a slower machine. The same code takes 50 % longer if other programs push the code
+out of the caches. Multiples of the yardstick (a fixed piece of work) are comparable between machines.
 """
 
 import functools
@@ -29,7 +29,7 @@ def yardstick() -> float:
 
 @functools.cache
 def _keys() -> tuple[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey]:
-    """Return new keys. The time to generate keys is random, so the yardstick leaves it out."""
+    """Return new keys. The yardstick leaves out the generation of keys, whose time is random."""
     return rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
 
 

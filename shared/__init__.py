@@ -1,1 +1,1 @@
-"""What Certroll decides (domain, actions, guards, planner) and how it reaches Azure (clients)."""
+"""This package decides what Certroll does (domain, actions, guards, planner) and reaches Azure (clients)."""

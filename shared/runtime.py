@@ -1,7 +1,7 @@
 """Build the settings, ports and threads of the process when a function first needs them.
 
-A bad setting does not stop Azure from indexing the functions. Instead each run raises SettingsInvalid, which names all
-problems.
+A bad setting of Certroll does not stop Azure from indexing the functions. If a setting is bad, each run raises
+SettingsInvalid, which names all problems.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -24,18 +24,18 @@ class Runtime:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings of the Function App. Raises SettingsInvalid if a setting is bad."""
+        """The settings of the Function App. Raises SettingsInvalid if a setting of the Function App is bad."""
         return load_settings()
 
     @cached_property
     def ports(self) -> Ports:
-        """The ports, connected as the settings say."""
+        """The ports to Azure, connected as the settings say."""
         settings = self.settings
         return _connect(settings, settings.pfx_encryption, settings.dns_servers)
 
     @cached_property
     def bare_ports(self) -> Ports:
-        """The ports, connected by only the settings that say how to reach Azure."""
+        """The ports to Azure, connected by only the settings that say how to reach Azure."""
         return _connect(load_connection())
 
     @cached_property
@@ -44,13 +44,14 @@ class Runtime:
         return ThreadPoolExecutor(READERS, "reader")
 
     def run(self) -> Run:
-        """Return a run that starts now. Raises SettingsInvalid."""
+        """Return a run that starts now, with the settings, ports and threads of the process. Raises SettingsInvalid."""
         return Run.start(self.ports, self.settings.intent, self.pool)
 
     def bare_run(self) -> Run:
-        """Return a run without intent, which can complete pending starts even if a setting is bad.
+        """Return a run without the operators' settings, which can complete pending starts even if a setting is bad.
 
-        A changed setting restarts the Function App. A bad setting must not keep stopped apps down after such a restart.
+        A changed setting restarts the Function App. A bad setting must not keep stopped apps down after the Function
+        App restarts.
         """
         try:
             ports = self.ports

@@ -40,7 +40,7 @@ Window = Annotated[RestartWindow | None, NoDecode]
 class Connection(BaseSettings):
     """The settings by which Certroll reaches Azure.
 
-    These settings let Certroll start stopped apps even if other settings are bad.
+    The settings that say how to reach Azure let Certroll start stopped apps even if other settings are bad.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -61,7 +61,10 @@ class Connection(BaseSettings):
     @field_validator("table_uri")
     @classmethod
     def _storage_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Raise ValueError if no storage account is set. A check of one field is reported with all other problems."""
+        """Raise ValueError if no storage account is set.
+
+        Certroll reports a failed check of one field together with all other problems.
+        """
         given = info.data
         by_address = given.get("blob_uri") and given.get("queue_uri") and value
         if not (given.get("storage") or given.get("storage_account") or by_address):
@@ -189,12 +192,15 @@ class Settings(Connection):
 
 
 def load_settings() -> Settings:
-    """Return all settings. Raises SettingsInvalid, which names every problem and never a secret value."""
+    """Return all settings. Raises SettingsInvalid, which names every problem and no secret value."""
     return _load(Settings)
 
 
 def load_connection() -> Connection:
-    """Return the settings by which Certroll reaches Azure. Raises SettingsInvalid if one of these settings is bad."""
+    """Return the settings by which Certroll reaches Azure.
+
+    Raises SettingsInvalid if one of the settings for reaching Azure is bad.
+    """
     return _load(Connection)
 
 
@@ -231,7 +237,10 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_object_id(text: str) -> str:
-    """Return an object id of Entra in lower case. Raises ValueError, also for a known application id."""
+    """Return an object id of Entra in lower case.
+
+    Raises ValueError if the value is no object id, and for a known application id.
+    """
     lowered = text.strip().lower()
     if not _OBJECT_ID.fullmatch(lowered):
         raise ValueError("give an object id, as `az ad sp show --id APPLICATION --query id -o tsv` prints it")
@@ -241,7 +250,7 @@ def parse_object_id(text: str) -> str:
 
 
 def parse_switch(text: str) -> bool:
-    """Return True for on, true or 1, and False for off, false or 0, in any case. Raises ValueError."""
+    """Return True for on, true or 1, and False for off, false or 0, in upper or lower case. Raises ValueError."""
     switch = _SWITCH.get(text.strip().lower())
     if switch is None:
         raise ValueError("write on or off")

@@ -1,6 +1,6 @@
 """Log the events of a run as one JSON object per line, each named noun.past_tense.
 
-The fields are part of the message, because the Functions host overwrites `extra` dimensions
+The fields of an event are part of the message, because the Functions host overwrites `extra` dimensions
 (azure-functions-python-worker, issue 694).
 """
 

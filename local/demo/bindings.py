@@ -1,8 +1,8 @@
-"""Show that every host name serves its new certificate after a renewal in the vault.
+"""Show that the host names whose certificates renew in the vault serve the new certificates.
 
-The demo checks each claim from outside: by TLS handshakes of a visitor, and in the journal of the simulated Azure.
-In the demo the simulated Azure moves no binding when it syncs a copy. Certroll therefore writes each binding that
-moves.
+The demo checks most statements from outside: by a visitor's TLS handshakes, and in the simulated Azure's journal. In
+this part of the demo, the simulated Azure moves no binding when App Service syncs an imported certificate. Certroll
+therefore writes each binding that has to use a new certificate.
 """
 
 import time
@@ -47,9 +47,9 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The course of the renewals, from the events until Certroll recorded all results.
+    """The course of the renewals, from the renewal events until Certroll recorded the results.
 
-    The course includes the sweep that followed.
+    The course includes the sweep (Certroll's check of all certificates) after the renewals.
     """
 
     moving: list[Bound]
@@ -69,7 +69,7 @@ class Course:
 
 
 def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
-    """Renew Contoso's certificates, check what host names and apps use then, and return the report with the checks."""
+    """Renew the certificates of the simulated fleet Contoso, and return the report with the checks."""
     stand = local.stand
     stand.world.knobs.turn(sync_moves_bindings=False)
     before = _bound(stand)
@@ -99,9 +99,9 @@ def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
 
 
 def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
-    """Renew the certificates, wait until Certroll recorded all results, and sweep once more.
+    """Renew the certificates, wait until Certroll recorded the results, and start one more sweep.
 
-    Meanwhile a canary visits every host name, and a watch observes the apps.
+    Meanwhile a canary (a visitor that makes TLS handshakes) visits every host name, and a watch observes the apps.
     """
     stand = local.stand
     apps = apps_before(stand)
@@ -124,7 +124,7 @@ def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
 def _checked(
     stand: Stand, course: Course, before: list[Bound], after: dict[str, Bound], rows: list[dict[str, Any]]
 ) -> Checks:
-    """Check every claim about the renewals, and print each claim with its result."""
+    """Check the demo's statements about the renewals, and print each statement with its result."""
     checks = Checks()
     print("\nChecked:")
     _check_served(checks, rows, settled=course.settled)
@@ -156,7 +156,7 @@ def _bound(stand: Stand) -> list[Bound]:
 
 
 def _copies(stand: Stand, lineages: set[str]) -> int:
-    """Return the number of imported copies of these lineages in all webspaces, bound or not."""
+    """Return the number of certificates that all webspaces imported from these vault certificates, bound or not."""
     with stand.world.lock:
         sources = [copy.source for copy in stand.world.web.certificates.values() if copy.source]
     return sum(f"{source.vault_id.rpartition('/')[2]}/{source.secret_name}".lower() in lineages for source in sources)
@@ -193,7 +193,7 @@ def _serves(stand: Stand, name: str) -> str:
 
 
 def _untouched(local: LocalApp, before: list[Bound], moving: list[Bound]) -> list[dict[str, str]]:
-    """Return every host name that Certroll did not move, with Certroll's reason if there is a finding."""
+    """Return every host name whose binding Certroll did not change, with the reason that Certroll reported."""
     reasons = {found.subject: found.reason for found in findings(local)}
     moved = {bound.name for bound in moving}
     left = []
@@ -207,7 +207,7 @@ def _untouched(local: LocalApp, before: list[Bound], moving: list[Bound]) -> lis
 
 
 def _kept(stand: Stand) -> int:
-    """Return the number of copies of superseded versions that Certroll made."""
+    """Return the number of uploads that Certroll made of superseded certificates."""
     return sum(copy.name.startswith("certroll-") for copy in stand.world.web.certificates.values())
 
 

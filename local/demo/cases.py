@@ -1,4 +1,4 @@
-"""The claims of the demo about each kind of certificate, and the checks of these claims in the world."""
+"""The statements about each kind of certificate that the demo checks in the simulated Azure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SERVED = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A claim of the demo about a certificate of some kind."""
+    """A statement that the demo checks about a certificate of some kind."""
 
     kind: str
     subject: str
@@ -41,7 +41,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The world before the renewals."""
+    """The simulated Azure before the renewals."""
 
     addresses: Mapping[str, tuple[str | None, str | None]]
     """The inbound address and the kind of binding of each custom host name."""
@@ -50,7 +50,7 @@ class Before:
 
     @classmethod
     def of(cls, world: World) -> Self:
-        """Return the present addresses and serial numbers of the world."""
+        """Return the addresses and serial numbers in the simulated Azure before the renewals."""
         return cls(addresses(world), {order.name: order.serial for order in world.orders})
 
 
@@ -63,7 +63,7 @@ def addresses(world: World) -> dict[str, tuple[str | None, str | None]]:
 
 
 def all_cases(local: LocalApp, before: Before) -> tuple[Case, ...]:
-    """Return all claims of this part of the demo."""
+    """Return all statements that this part of the demo checks."""
     return (
         *_served(local.stand),
         *_loaded(local.stand.world),

@@ -1,7 +1,8 @@
-"""Count Certroll's requests, messages and sleeps, and compare them with the least possible.
+"""Count Certroll's requests, messages and sleeps, and compare the counts with the least possible counts.
 
-The counts run from the events to the last binding. Seconds depend on the machine, and these counts do not. The sources
-are the journal of the simulated Azure, the request log of Azurite, and the log of the Functions host.
+The counts run from the renewal events to the last write of a binding. Seconds depend on the machine, and the checked
+counts of requests and messages do not. The sources are the journal of the simulated Azure, the request log of Azurite,
+and the log of the Functions host.
 """
 
 import re
@@ -48,7 +49,7 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Least:
-    """The least work that is possible, computed by `least`."""
+    """The least work that the renewals of the demo can take, computed by `least`."""
 
     requests: int
     messages: int
@@ -58,7 +59,7 @@ class Least:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Certroll's work from the events to the last binding."""
+    """Certroll's work from the renewal events to the last write of a binding."""
 
     requests: int
     """Requests to ARM."""
@@ -78,7 +79,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The time and the work from the events until every host name served its new certificate."""
+    """The time and the work from the renewal events until visitors received every new certificate."""
 
     seconds: float
     yardstick: float
@@ -87,7 +88,7 @@ class Pace:
     least: Least
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures of the pace for the report of the demo."""
+        """Return the times and counts of the renewals for the report of the demo."""
         return {
             "event_to_served_seconds": round(self.seconds, 2),
             "arm_latency_seconds": ARM_LATENCY,
@@ -100,11 +101,11 @@ class Pace:
 def least(world: World, pairs: set[tuple[str, str]], bindings: int, apps: int) -> Least:
     """Return the least possible work for the renewals of the demo.
 
-    `pairs` are the lineages and sites whose bindings move.
+    Each of `pairs` is a vault certificate with a site whose binding has to use the new version.
 
-    For the least number of requests, Certroll reads the fleet once for each lineage, and reads and writes each copy and
-    binding once. For the least number of messages, the event of each lineage makes one message, and each site needs one
-    message.
+    For the least number of requests, Certroll reads the fleet once for each vault certificate. For the least number of
+    requests, Certroll also reads and writes each imported certificate and binding once. For the least number of
+    messages, each vault certificate's event makes one message, and each site needs one message.
     """
     lineages = {f"{vault}/{name}" for vault, name in world.renewing}
     with world.lock:
@@ -121,16 +122,16 @@ def _lineage(source: Any) -> str:  # noqa: ANN401 - a copy's source, or None
 
 
 def _look(world: World, webspaces: set[object]) -> int:
-    """Return the number of requests that read the fleet.
+    """Return the least number of requests that read all sites and certificates of the simulated fleet.
 
-    Certroll reads the lists, the slots of each site in these webspaces, and the settings of each site and slot there.
+    Certroll reads three lists of each subscription, and slots and settings of the sites in these webspaces.
     """
     near: list[Site] = [site for site in world.web.sites.values() if site.webspace in webspaces]
     return LISTS * len(world.subscriptions) + len(near) + sum(site.slot is None for site in near)
 
 
 def effort(local: LocalApp, pairs: set[tuple[str, str]]) -> Effort:
-    """Return Certroll's work up to the last write of a binding, or up to now without a write."""
+    """Return Certroll's work up to the last write of a binding, or up to now if no binding was written."""
     entries = local.stand.world.journal.entries()
     writes = [entry for entry in entries if entry.host == ARM and entry.is_write]
     first = min((entry.at for entry in writes), default=NEVER)
@@ -155,16 +156,16 @@ def _count(entries: Iterable[Entry], last: datetime, host: str) -> int:
 
 
 def _is_put_off(line: dict[str, Any], pairs: set[tuple[str, str]]) -> bool:
-    """Return True if a run put off the bindings of a site.
+    """Return True if a run of Certroll postponed the bindings of a site.
 
-    The reason `Busy` does not count, because another run was working on the same site.
+    A run that ends with the reason `Busy` does not count, because another run was working on the same site.
     """
     ours = (line["certificate"], line["site"]) in pairs
     return ours and line["outcome"] == "Waiting" and line["reason"] != BUSY
 
 
 def _is_before(second: datetime, moment: datetime) -> bool:
-    """Return True if the second that begins at `second` was over at the moment."""
+    """Return True if the second that begins at `second` was over at `moment`."""
     return second <= moment - timedelta(seconds=1)
 
 
@@ -176,7 +177,7 @@ def _sent(local: LocalApp) -> Iterable[Sent]:
 
 
 def show_pace(pace: Pace) -> None:
-    """Print the seconds of the renewals, with the number of requests and the yardstick."""
+    """Print the seconds of the renewals, the number of requests, and the yardstick (the machine's speed)."""
     done = pace.done
     print(
         f"\nFrom the events to served, all of them: {pace.seconds:.1f} s"
@@ -187,7 +188,7 @@ def show_pace(pace: Pace) -> None:
 
 
 def check_effort(checks: Checks, pace: Pace) -> None:
-    """Check that Certroll did little more than the least possible, and delayed no message.
+    """Check that Certroll's work was a small multiple of the least, and that nothing waited before the first write.
 
     The checked counts are the same on a slow machine.
     """

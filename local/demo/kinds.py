@@ -1,7 +1,7 @@
-"""Show that Certroll renews a certificate of each kind, or reports why a person has to act.
+"""Show that Certroll renews a certificate of each kind, or reports why an operator has to act.
 
-An event tells Certroll of each renewal in a vault. A sweep then finds the work that has no event: imports that a tag
-asks for, managed certificates, orders, and superseded certificates.
+An event tells Certroll of each renewal in a vault. A sweep (a check of all certificates) finds the work without an
+event, such as imports that a tag asks for, managed certificates and superseded certificates.
 """
 
 import time
@@ -25,7 +25,7 @@ ARM = "management.azure.com"
 
 
 def show_kinds(checks: Checks) -> list[dict[str, str]]:
-    """Renew a certificate of each kind, check the outcomes, and return them as rows for the report."""
+    """Renew a certificate of each kind, check the outcomes, and return the outcomes as rows for the report."""
     print()
     say("Now one of each kind of certificate, in another world")
     with LocalApp("fabrikam", {"CERTROLL_PROBE_SETTLE": SETTLE}, logs=BUILD / "demo-kinds") as local:
@@ -51,7 +51,7 @@ def show_kinds(checks: Checks) -> list[dict[str, str]]:
 
 
 def _renew_and_sweep(local: LocalApp, cases: tuple[Case, ...]) -> bool:
-    """Renew all certificates, wait until they are served, and sweep.
+    """Renew the certificates, wait until visitors receive the new certificates, and start Certroll's sweep.
 
     Return True if the sweep succeeded and Certroll recorded every site and app.
     """
@@ -72,7 +72,7 @@ def _renew_and_sweep(local: LocalApp, cases: tuple[Case, ...]) -> bool:
 
 
 def _await(cases: tuple[Case, ...]) -> None:
-    """Wait until all claims of the demo are true, for nine minutes at most."""
+    """Wait until the statements of all `cases` are true, for nine minutes at most."""
     began, waiting = time.monotonic(), cases
     with progress() as show:
         while waiting and time.monotonic() - began < HANG:
@@ -84,7 +84,7 @@ def _await(cases: tuple[Case, ...]) -> None:
 
 
 def _await_visits(canary: Canary, world: World) -> None:
-    """Wait until the canary has visited every bound host name, for nine minutes at most."""
+    """Wait until the canary (a test visitor) has visited every bound host name, for nine minutes at most."""
     give_up = time.monotonic() + HANG
     while _unvisited(canary, world) and time.monotonic() < give_up:
         time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
@@ -102,7 +102,7 @@ def _renew(world: World) -> None:
     with world.lock:
         order = order_named(world, names.RENEWS)
         world.orders.begin(order, "renew")
-        order.due = world.clock.now()  # a real authority takes minutes; the demo does not wait
+        order.due = world.clock.now()  # A real certificate authority takes minutes, and the demo does not wait.
         world.orders.settle()
     say(f"Renewed order {order.name}, which stores it in {names.ORDERS_VAULT}")
 

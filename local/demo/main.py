@@ -1,4 +1,4 @@
-"""Run the three parts of the demo, and write their claims to build/demo.json."""
+"""Run the three parts of the demo, and write the report to build/demo.json."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ REPORT = BUILD / "demo.json"
 
 
 def main() -> int:
-    """Run the demo and return its exit code: 0 if every claim is true, else 1."""
+    """Run the demo and return its exit code: 0 if every statement that the demo checks is true, else 1."""
     began = time.monotonic()
     say("Starting a local Azure, Azurite and the function app")
     settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_MAX_RESTARTS": "2"}

@@ -1,4 +1,4 @@
-"""Read the journal, findings and log of the hosted Function App, and start its sweep."""
+"""Read the journal, the reported problems and the log of the hosted Function App, and start its sweep."""
 
 import json
 import re
@@ -21,7 +21,7 @@ MARK = " certroll: "
 
 
 class Told(NamedTuple):
-    """A finding or a skip of Certroll: why Certroll did not act, or what a person has to do."""
+    """A reported problem or a skipped step of Certroll, with the reason."""
 
     subject: str
     reason: str
@@ -29,7 +29,7 @@ class Told(NamedTuple):
 
 
 def await_recorded(local: LocalApp, of: Literal["site", "app"], ids: set[str], state: str) -> bool:
-    """Return True as soon as the journal has every site, or the app of every site, in `state`.
+    """Return True as soon as Certroll's journal has every site, or the app of every site, in `state`.
 
     `ids` are lower-case resource ids. Return False after nine minutes.
     """
@@ -43,7 +43,7 @@ def await_recorded(local: LocalApp, of: Literal["site", "app"], ids: set[str], s
 
 
 def findings(local: LocalApp) -> tuple[Told, ...]:
-    """Return Certroll's findings, as the findings table has them."""
+    """Return Certroll's findings (reported problems) from the table of findings."""
     rows = _rows(local, "certrollfindings")
     return tuple(Told(str(row.get("subject")), row["reason"], row["detail"]) for row in rows if "reason" in row)
 
@@ -58,7 +58,7 @@ def _rows(local: LocalApp, table: str) -> list[Mapping[str, Any]]:
 
 
 def skips(local: LocalApp) -> tuple[Told, ...]:
-    """Return every skip of every plan in Certroll's log. Only some skips are findings."""
+    """Return every step that Certroll's log reports as skipped. Only some skips are findings."""
     return tuple(
         Told(skip["subject"], skip["reason"], skip["detail"])
         for entry in _logged(local)
@@ -86,7 +86,7 @@ def sleeps(local: LocalApp) -> tuple[datetime, ...]:
 def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
     """Start a sweep, and return True if the sweep succeeded.
 
-    If `followed_by` names a function, the next run of this function has to succeed too.
+    If `followed_by` names a function, the next run of that function has to succeed after the sweep.
     """
     url = _url(local)
     before, functions = _ended(url), [name for name in ("sweep_timer", followed_by) if name]

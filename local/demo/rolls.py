@@ -1,4 +1,4 @@
-"""Show how Certroll rolls client certificates of apps, and takes one roll back."""
+"""Show how Certroll puts new client certificates into app settings, and restores one app's old settings."""
 
 import time
 from collections.abc import Callable
@@ -49,9 +49,9 @@ def apps_before(stand: Stand) -> list[Named]:
 
 
 def await_rolls(local: LocalApp, apps: list[Named], began: float) -> list[dict[str, Any]]:
-    """Wait until the roll of each app has ended, and return the outcomes and the seconds.
+    """Wait until Certroll's update of each app's settings has ended, and return the outcomes and the seconds.
 
-    The wait ends after nine minutes.
+    The wait for the updates of app settings ends after nine minutes.
     """
     ended: dict[str, tuple[str, float]] = {}
     with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
@@ -78,7 +78,7 @@ def _row(stand: Stand, was: Named, outcome: str, seconds: float) -> dict[str, An
 
 
 def check_rolls(claim: Claim, stand: Stand, apps: list[Named], rows: list[dict[str, Any]], watch: AppWatch) -> None:
-    """Check the apps as their owner would: by the calls that partners accept, and by the settings."""
+    """Check the apps by the calls that simulated partner servers accept, and by the apps' settings."""
     outcome = {row["site"]: row["outcome"] for row in rows}
     good = [app for app in apps if not app.refused]
     held = [app for app in apps if app.refused]

@@ -1,4 +1,4 @@
-"""Print lines, tables, a line of progress, and claims with the results of their checks."""
+"""Print lines, tables, a line of progress, and the statements of the demo with the results of their checks."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Checks:
-    """Print the claims of the demo, and collect the false claims in `failed`."""
+    """Print the statements that the demo checks, and collect the false statements in `failed`."""
 
     failed: list[str] = field(default_factory=list)
 
     def claim(self, holds: object, text: str) -> None:
-        """Print a claim with the result of its check."""
+        """Print a statement of the demo with the result of its check."""
         print(f"  {'ok    ' if holds else 'FAILED'}  {text}")
         if not holds:
             self.failed.append(text)

@@ -1,8 +1,7 @@
-"""Show how Certroll adds a root to an environment, and stops and starts the apps in waves.
+"""Show how Certroll adds a root to an App Service Environment, and stops and starts apps in waves.
 
-A watch over the world sees which apps were down and for how long. The demo takes these times from the watch instead of
-Certroll's log.
-log.
+A watch over the simulated Azure records which apps were down and for how long. The demo takes the downtimes of apps
+from the watch instead of Certroll's log.
 """
 
 import time
@@ -43,12 +42,12 @@ class Wave:
     """The time from the first stop until the last app of the wave answered."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the wave as a row of the report."""
+        """Return the wave of apps as a row of the report."""
         return {"plan": self.plan, "sites": list(self.sites), "max_down": self.max_down, "seconds": self.seconds}
 
 
 def show_waves(checks: Checks) -> list[dict[str, Any]]:
-    """Replace a root, check the apps that need it, and return the waves as rows for the report."""
+    """Replace a root, check the apps that need the root, and return a row of the report for each wave of apps."""
     print()
     say("Now the root of a private authority, in an internal App Service Environment")
     settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_ASE_MAX_UNAVAILABLE": str(MAX_UNAVAILABLE)}
@@ -81,7 +80,7 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
 def _await_trust(world: World, authority: Authority, wanted: set[str]) -> float:
     """Wait until all wanted apps were started with the root, and return the seconds.
 
-    The wait ends after nine minutes.
+    The wait for the starts of the apps ends after nine minutes.
     """
     began = time.monotonic()
     with progress() as show:
@@ -92,7 +91,7 @@ def _await_trust(world: World, authority: Authority, wanted: set[str]) -> float:
 
 
 def _await_done(local: LocalApp) -> bool:
-    """Return True as soon as Certroll's log says that the environment is done, False after nine minutes."""
+    """Return True as soon as Certroll's log says that all apps are stopped and started, False after nine minutes."""
     give_up = time.monotonic() + HANG
     while time.monotonic() < give_up:
         if any(line["reason"] == "StoppedAndStarted" for line in logged(local, "environment.reconciled")):
@@ -120,9 +119,9 @@ def _states(world: World) -> dict[str, str]:
 
 
 def _waves(world: World, watch: DownWatch, local: LocalApp) -> list[Wave]:
-    """Return the waves that Certroll's log names.
+    """Return the waves of apps (stopped together) that Certroll's log names.
 
-    The demo measures the times and counts of a wave from outside of Certroll.
+    The demo measures the times and counts of a wave of apps from outside of Certroll.
     """
     sites = {site.full_name: site for site in world.web.sites.values()}
     together = [[sites[name] for name in sorted(line["sites"])] for line in logged(local, "wave.completed")]
@@ -141,7 +140,7 @@ def _wave(world: World, plan: str, members: list[Site], watch: DownWatch) -> Wav
 
 
 def _seconds(world: World, members: list[Site]) -> float:
-    """Return the seconds from the first stop in a wave until its last app answered."""
+    """Return the seconds from the first stop in a wave of apps until the last app of the wave answered."""
     words = {f"site {site.full_name} stopped" for site in members}
     stops = [entry.at for entry in world.journal.entries() if words & set(entry.changes)]
     apps = [app for site in members if (app := world.apps.of(site))]
@@ -187,8 +186,8 @@ def _check_waves(checks: Checks, local: LocalApp, watch: DownWatch, waves: list[
 def _check_standstill(checks: Checks, local: LocalApp, waves: list[Wave]) -> None:
     """Check that Certroll made few requests and never slept while an app was stopped.
 
-    Each app of a wave needs three requests: stop the app, read its state, and start the app. The demo prints the
-    seconds without a check, because seconds depend on the machine.
+    Certroll needs at least three requests for each app of a wave: stop the app, read its state, and start the app. The
+    demo prints the seconds from stop to answer without a check, because seconds depend on the machine.
     """
     longest = max((wave.seconds for wave in waves), default=0.0)
     stops = {name: _standstill(local, name) for wave in waves for name in wave.sites}

@@ -1,9 +1,9 @@
 """Simulate App Service's front ends with real TLS on loopback addresses.
 
-The front ends pick a certificate at each handshake. Every inbound address of the world is a loopback address with its
-own listener. Each webspace has one inbound address, which its SNI bindings share. Each IP-based binding has its own
-inbound address. App Service's front ends listen on port 443. The simulated front ends listen on an unprivileged port,
-and the proxy translates the port.
+The front ends pick a certificate at each handshake. Every inbound address of the simulated Azure is a loopback address
+on which the front ends listen. Each webspace (a group of App Service plans) has one inbound address, which its SNI
+bindings share. Each IP-based binding has its own inbound address. App Service's front ends listen on port 443. The
+simulated front ends listen on an unprivileged port, and the proxy translates the port.
 """
 
 import functools
@@ -29,12 +29,14 @@ Turns = dict[str, int]
 
 
 class FrontEnds:
-    """The listeners of a world, running from construction until `close`."""
+    """The front ends of a simulated Azure, running from construction until `close`."""
 
     def __init__(self, world: World, partners: Partners) -> None:
-        """Listen on every address in use. `follow` adds and removes addresses later.
+        """Listen on every inbound address that the simulated Azure uses.
 
-        The apps behind the front ends call the partners.
+        `follow` adds and removes listening addresses after a write to the simulated Azure.
+
+        The apps behind the front ends call the partner servers.
         """
         self._world = world
         self._partners = partners
@@ -52,12 +54,15 @@ class FrontEnds:
         self.close()
 
     def use(self, world: World) -> None:
-        """Serve another world's sites from now on."""
+        """Serve the sites of another simulated Azure from now on."""
         self._world = world
         self.follow()
 
     def follow(self) -> None:
-        """Listen on exactly the addresses in use. A freed address refuses connections."""
+        """Listen on exactly the inbound addresses that the simulated Azure uses now.
+
+        A freed address refuses connections.
+        """
         with self._world.lock:
             wanted = self._world.web.addresses()
             for address in self._listener.addresses - wanted:
@@ -75,13 +80,13 @@ class FrontEnds:
             return (address, self._ports[address]) if address in self._listener.addresses else None
 
     def close(self) -> None:
-        """End every connection, and free the addresses."""
+        """End every connection of the front ends, and free the addresses."""
         self._listener.close()
 
     def _is_reachable(self, host: str) -> bool:
         """Return True if a client of the proxy can reach the host name or address.
 
-        The knob `internal_environments` says whether the client is inside the network of an environment.
+        The simulation setting `internal_environments` says whether the client is in an environment's network.
         """
         standing = self._world.knobs.internal_environments
         inside = standing == "resolved" or (standing == "by address" and _is_address(host))
@@ -90,7 +95,7 @@ class FrontEnds:
     def _listen(self, address: str) -> int:
         """Listen on the address, and return the port.
 
-        All addresses have the same port, unless another program uses that port at the address.
+        All addresses of the front ends have the same port, unless another program uses that port at an address.
         """
         usual = next(iter(self._ports.values()), 0)
         try:
@@ -135,7 +140,7 @@ class FrontEnds:
     def _app_answer(self, world: World, app: App, turns: Turns) -> Response:
         """Return the answer of the app's next process.
 
-        The lock of the world is free while the process calls its partner.
+        The lock of the simulated Azure is free while the process calls its partner server.
         """
         with world.lock:
             processes = app.answering(world.clock.now())
@@ -150,7 +155,7 @@ class FrontEnds:
         return _plain(500, "broken") if app.broken else self._process_answer(app, process)
 
     def _process_answer(self, app: App, process: Process) -> Response:
-        """Call the partner, and return an answer with all certificates of the process.
+        """Call the partner server, and return an answer with all certificates of the process.
 
         The answer names the client certificate of the call, the public certificate that the process needs, and the
         roots that the process trusts in addition to the public roots.

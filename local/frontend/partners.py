@@ -1,7 +1,7 @@
-"""Simulate the partners that apps call: real TLS servers on loopback ports.
+"""Simulate the partner servers that apps call, by TLS servers on loopback ports.
 
-All partners that insist on a client certificate share one port. All partners that ask for no client certificate share a
-second port. The host name of a call selects the partner.
+All partner servers that insist on a client certificate share one port. All partner servers that ask for no client
+certificate share a second port. The host name of a call selects the partner server.
 """
 
 import functools
@@ -25,7 +25,7 @@ from local.tls import bare_server_context, client_context, show, trust_authority
 
 
 class CallEnd(Enum):
-    """The ways in which a call to a partner can end."""
+    """The ways in which a call to a partner server can end."""
 
     ACCEPTED = "ok"
     REFUSED = "refused"
@@ -34,7 +34,7 @@ class CallEnd(Enum):
 
 
 class Partners:
-    """The partners of a world, running from construction until `close`."""
+    """The partner servers of a simulated Azure, running from construction until `close`."""
 
     def __init__(self, world: World) -> None:
         """Listen on two free loopback ports."""
@@ -53,21 +53,21 @@ class Partners:
         self.close()
 
     def use(self, world: World) -> None:
-        """Serve another world's partners from now on."""
+        """Serve the partner servers of another simulated Azure from now on."""
         self._world = world
 
     def close(self) -> None:
-        """End every connection, and free both ports. Later calls fail."""
+        """End every connection to a partner server, and free both ports. Later calls fail."""
         self._listener.close()
         self._open_listener.close()
 
     def call(self, partner: Partner, certificate: ImportedCertificate | None, roots: Roots = ()) -> CallEnd:
-        """Call the partner with or without a client certificate, and return how the call ended.
+        """Call the partner server with or without a client certificate, and return how the call ended.
 
-        The caller must not hold the lock of the world. The calling app trusts the local authority and `roots`. The app
-        ends the call if the partner's certificate chains to neither of them. In TLS 1.3 a server refuses a client
-        certificate only after the client has finished the handshake. A connection that breaks after the handshake
-        therefore counts as a refusal.
+        The caller must not hold the lock of the simulated Azure. The calling app trusts the local certificate authority
+        and `roots`. The app ends the call if the partner server's certificate chains to none of the trusted roots. In
+        TLS 1.3 a server refuses a client certificate only after the client has finished the handshake. A connection
+        that breaks after the TLS handshake counts as a refusal of the client certificate.
         """
         try:
             port = self._open_port if partner.open_to_all else self._port
@@ -98,10 +98,10 @@ class Partners:
         return Response(200 if partner.open_to_all or partner.admits(thumbprint_of(shown)) else 403)
 
     def _picking_context(self, *, demanding: bool) -> ssl.SSLContext:
-        """Return a TLS context that presents the certificate of the partner that the client names."""
+        """Return a TLS context that presents the certificate of the partner server that the client names."""
 
         def pick(handshake: ssl.SSLSocket | ssl.SSLObject, host_name: str | None, _: ssl.SSLContext) -> None:
-            """Choose the partner's own authority, or the local authority for an unknown name."""
+            """Choose the partner server's own authority, or the local authority for an unknown name."""
             with self._world.lock:
                 partner = self._world.apps.partners.get((host_name or "").lower())
                 handshake.context = _partner_context(partner.own if partner else None, demanding=demanding)
@@ -121,7 +121,7 @@ def _ask(connection: socket.socket, host_name: str, context: ssl.SSLContext) -> 
 
 @functools.lru_cache(maxsize=64)
 def _partner_context(own: Authority | None, *, demanding: bool) -> ssl.SSLContext:
-    """Return a partner's TLS context, with a certificate of `own` or of the local authority."""
+    """Return a partner server's TLS context, with a certificate of `own` or of the local authority."""
     leaf = server_leaf(f"*.{PARTNER_DOMAIN}", by=own)
     context = _bare_partner_context(demanding=demanding)
     show(context, leaf.certificate_pem + leaf.chain_pem, leaf.private_key_pem)
@@ -129,9 +129,9 @@ def _partner_context(own: Authority | None, *, demanding: bool) -> ssl.SSLContex
 
 
 def _bare_partner_context(*, demanding: bool) -> ssl.SSLContext:
-    """Return a partner's TLS context without a server certificate.
+    """Return a partner server's TLS context without a server certificate.
 
-    A demanding context accepts only clients with a certificate of the local authority.
+    A TLS context that demands a client certificate accepts only certificates of the local authority.
     """
     context = bare_server_context()
     trust_authority(context)

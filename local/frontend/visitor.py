@@ -34,7 +34,7 @@ class Visitor:
         """Return the thumbprint of the certificate that the site serves for the host name.
 
         The visitor connects to `connect_to` if it is given, and otherwise to the address of the host name. Raise
-        HandshakeFailed if the visitor gets no good certificate.
+        HandshakeFailed if the visitor gets no trusted certificate that covers the host name.
         """
         try:
             with (
@@ -83,7 +83,7 @@ def _expect_tunnel(tunnel: socket.socket) -> None:
 class Canary:
     """Visit every host name in turn while the context is open, and count handshakes and failures.
 
-    The canary waits `pause` real seconds between two visits, to save processor time.
+    The canary (a visitor of all host names) waits `pause` real seconds between two visits, to save processor time.
     """
 
     visitor: Visitor
@@ -103,13 +103,13 @@ class Canary:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the canary, after the visit that is in progress."""
+        """Stop the canary (the repeated visits), after the visit that is in progress."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
 
     def round(self) -> None:
-        """Visit every host name once, and return early if the canary is stopped."""
+        """Visit every host name once, and return early if the repeated visits are stopped."""
         for host_name in tuple(self.hosts()):
             if self._stopped.wait(self.pause):
                 return

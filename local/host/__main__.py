@@ -1,6 +1,6 @@
 """`python -m local.host --app DIR --port N` runs the local Functions host.
 
-The environment of the process is the app settings.
+The environment variables of the host's process are the app settings.
 """
 
 import argparse
@@ -26,7 +26,7 @@ INVOCATIONS_LEFT = 3
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the host until SIGTERM or SIGINT. Return 1 if the host could not start."""
+    """Run the Functions host until SIGTERM or SIGINT. The exit code is 1 if the Functions host could not start."""
     options = _parser().parse_args(arguments)
     _log_to_stdout()
     tell_sleeps()
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     ready = json.dumps(asdict(host.start()))
-    print(f"{READY} {ready}\n", end="", flush=True)  # one write, because functions may log at the same time
+    # One write per line keeps the lines of functions that log at the same time apart.
+    print(f"{READY} {ready}\n", end="", flush=True)
     os.read(told, 1)
     finished = host.stop(timedelta(seconds=options.grace))
     print("HOST STOPPED", flush=True)

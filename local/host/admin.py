@@ -17,11 +17,11 @@ TIMER_TRIGGER = "timerTrigger"
 
 
 class NotRunnable(Exception):
-    """A function cannot start with the given input. The error message gives the cause."""
+    """A function cannot start with the given input. The message of this error gives the cause."""
 
 
 class Admin:
-    """The HTTP routes of the host below `/admin/`."""
+    """The HTTP routes of the Functions host below `/admin/`."""
 
     def __init__(
         self, functions: Mapping[str, FunctionMetadata], errors: Mapping[str, str], dispatcher: Dispatcher
@@ -31,7 +31,7 @@ class Admin:
         self._dispatcher = dispatcher
 
     def answer(self, request: Request) -> Response:
-        """Return the answer of the .NET host's admin API, or 404 for a route that this host lacks."""
+        """Return the answer of the .NET host's admin API, or 404 for a route that this Functions host lacks."""
         path = request.path[len(PREFIX) :]
         if request.method == "GET":
             return self._read(path)
@@ -57,7 +57,7 @@ class Admin:
             {"function": name, "succeeded": succeeded, "count": count}
             for (name, succeeded), count in sorted(self._dispatcher.ended.items())
         ]
-        # Only this host has `running` and `ended`; tests and the demo wait for these values.
+        # Only the local host's answer has `running` and `ended`, for which tests and the demo wait.
         return {
             "id": "certroll-local",
             "state": "Running",

@@ -17,14 +17,14 @@ Encoding = Literal["base64", "none"]
 
 
 class ConfigurationInvalid(Exception):
-    """The host cannot use host.json or an app setting. The error message names the setting."""
+    """The Functions host cannot use host.json or an app setting. The message of this error names the setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
     """The section `extensions.queues` of host.json.
 
-    The defaults are those of Azure docs, Queue storage bindings, host.json.
+    The default values of the queue settings are from Azure docs, Queue storage bindings, host.json.
     """
 
     max_polling_interval: timedelta
@@ -37,7 +37,7 @@ class QueueSettings:
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """The parts of host.json that this host respects."""
+    """The parts of host.json that this Functions host respects."""
 
     queues: QueueSettings
     function_timeout: timedelta

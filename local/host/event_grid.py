@@ -80,7 +80,7 @@ def _validation_code(payload: Any) -> str:  # noqa: ANN401 - JSON from outside
     try:
         if isinstance(payload, list):
             return str(payload[0]["data"]["validationCode"])
-        data = payload["data"]  # in the CloudEvents form, `data` is a string of JSON
+        data = payload["data"]  # In the CloudEvents form, `data` of a validation event is a string of JSON.
         return str((json.loads(data) if isinstance(data, str) else data)["validationCode"])
     except (LookupError, TypeError, ValueError) as problem:
         raise Unreadable(f"no validation code in the event: {problem!r}") from problem

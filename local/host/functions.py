@@ -1,4 +1,4 @@
-"""Define the metadata of a function, and the input and the outcome of an invocation."""
+"""Define the metadata of a function, and the input and the result of an invocation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class FunctionMetadata:
 
     @property
     def trigger_type(self) -> str:
-        """The kind of trigger, such as `queueTrigger`."""
+        """The kind of the function's trigger, such as `queueTrigger`."""
         return str(self.trigger["type"])
 
     @property
     def outputs(self) -> tuple[Mapping[str, Any], ...]:
-        """The output bindings, which the host writes after the function has returned."""
+        """The output bindings, which the Functions host writes after the function has returned."""
         return tuple(binding for binding in self.bindings if str(binding.get("direction", "")).upper() == "OUT")
 
 

@@ -24,9 +24,9 @@ log = logging.getLogger("host")
 
 
 class Host:
-    """A host that indexes a function app and starts a listener for each function.
+    """A Functions host that indexes a function app and starts a listener for each function.
 
-    The host reports a function whose listener fails, and runs all other functions.
+    The Functions host reports a function whose listener fails, and runs all other functions.
     """
 
     def __init__(self, app: Path, settings: Mapping[str, str], port: int = 0) -> None:

@@ -49,7 +49,7 @@ def index(app: Path, settings: Mapping[str, str]) -> Mapping[str, FunctionMetada
 def inspect(app: Path, settings: Mapping[str, str], calls: Sequence[Call]) -> Inspection:
     """Index the app in a new process, and make the calls in turn.
 
-    The environment of the new process is `settings`.
+    The environment variables of the new process are `settings`.
     """
     result = subprocess.run(  # noqa: S603 - our own module, no shell
         [sys.executable, "-m", CHILD, "--app", str(app.resolve())],

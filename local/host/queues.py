@@ -53,7 +53,7 @@ class QueueListener:
         self._poller.start()
 
     def stop(self) -> None:
-        """Stop taking messages from the queue. Invocations that have begun go on."""
+        """Stop taking messages from the queue. Invocations that have begun go on after `stop`."""
         self._stopping.set()
         self._wake.set()
         self._poller.join()

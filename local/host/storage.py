@@ -50,7 +50,7 @@ class Queues:
         bindings = {str(binding["name"]): binding for binding in function.outputs}
         for name, datum in outcome.outputs_with_return:
             if bindings[name]["type"] != "queue":
-                continue  # the host returns an HTTP answer to its caller
+                continue  # The Functions host returns an HTTP output to the caller of the function.
             queue = self.named(bindings[name])
             create(queue)
             for text in _texts(datum):
@@ -68,7 +68,7 @@ def create(queue: QueueClient) -> None:
     """Create the queue if it is missing."""
     try:
         queue.create_queue()
-    except ResourceExistsError:  # the SDK also raises this error for a queue with the same metadata
+    except ResourceExistsError:  # The SDK also raises this error for an existing queue with the same metadata.
         return
 
 

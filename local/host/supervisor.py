@@ -17,7 +17,10 @@ WORKER_SETTINGS = {"FUNCTIONS_WORKER_RUNTIME": "python", "FUNCTIONS_EXTENSION_VE
 
 
 class FunctionHost:
-    """A function app that runs in a process of its own. The environment of the process is the app settings."""
+    """A function app that runs in a process of its own.
+
+    The environment variables of the host's process are the app settings.
+    """
 
     def __init__(
         self, app: Path, settings: Mapping[str, str], *, log: Path | None = None, port: int = 0, grace: float = 10.0
@@ -50,7 +53,7 @@ class FunctionHost:
 
     @property
     def running(self) -> bool:
-        """True while the host's process runs."""
+        """True while the Functions host's process runs."""
         return self._child is not None and self._child.running
 
     @property
@@ -63,7 +66,7 @@ class FunctionHost:
         return f"{self.url}/runtime/webhooks/eventgrid?functionName={function}"
 
     def start(self) -> None:
-        """Index the app and start every listener. Raise StartFailed if the host does not start.
+        """Index the app and start every listener. Raise StartFailed if the Functions host does not start.
 
         A restarted host has the same address as before, as a restarted Function App has.
         """
@@ -84,7 +87,7 @@ class FunctionHost:
         return 0 if child is None else child.stop(self._grace + HANG)
 
     def kill(self) -> None:
-        """Kill the host, as in a crash.
+        """Kill the process of the Functions host, as in a crash.
 
         The messages of unfinished invocations stay invisible until their visibility timeout.
         """

@@ -40,7 +40,7 @@ class Schedule:
         self.after(utc_now())
 
     def after(self, moment: datetime) -> datetime:
-        """Return the first time of the schedule after the moment."""
+        """Return the first time of the schedule after the given moment."""
         try:
             due = croniter(self._expression, moment, second_at_beginning=self._seconds_first).get_next(float)
         except CroniterError as problem:
@@ -51,7 +51,7 @@ class Schedule:
 
 
 class TimerListener:
-    """Run a function whenever its schedule is due. An unfinished run delays the next run."""
+    """Run a function whenever its schedule is due. An unfinished run of a timer function delays its next run."""
 
     def __init__(self, function: FunctionMetadata, schedule: Schedule, start: Start) -> None:
         self.function = function
@@ -62,15 +62,15 @@ class TimerListener:
         self._thread = threading.Thread(target=self._run, name=f"timer {function.name}", daemon=True)
 
     def start(self) -> None:
-        """Start the timer; with `runOnStartup` also run its function now."""
+        """Start the timer, and with `runOnStartup` run the timer's function now."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the timer. The timer does not start the function again."""
+        """Stop the timer. After this call, the timer does not start the function again."""
         self._stopping.set()
 
     def fire(self) -> None:
-        """Start the function now, whatever the schedule says."""
+        """Start the timer function now, whatever the schedule says."""
         now = utc_now()
         self._start(self.function, timer(now, self._last, self._schedule.after(now)))
 

@@ -25,7 +25,7 @@ class QueuedMessage:
 
 
 def message(body: str, now: datetime, dequeue_count: int = 1) -> QueuedMessage:
-    """Return a message for a manual run, as if somebody had put it on the queue now."""
+    """Return a queue message for a manual run, with the present time as its insertion time."""
     return QueuedMessage("manual", body, "", dequeue_count, now, now + MESSAGE_LIFE, now)
 
 

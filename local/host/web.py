@@ -1,4 +1,4 @@
-"""Serve the host's HTTP port, with requests and answers as values."""
+"""Serve the Functions host's HTTP port, with requests and answers as values."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger("host.web")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to the host, with header names in lower case."""
+    """A request to the Functions host, with header names in lower case."""
 
     method: str
     url: str

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class IndexingFailed(Exception):
-    """Microsoft's runtime refuses the app. The error message is the runtime's message."""
+    """Microsoft's runtime refuses the app. The message of this error is the message of Microsoft's runtime."""
 
 
 class _Bag:
@@ -56,7 +56,7 @@ def _protos() -> SimpleNamespace:
 
 
 class _Runtime(Protocol):
-    """The types of the part of `azure_functions_runtime` that this host uses."""
+    """The types of the part of `azure_functions_runtime` that this Functions host uses."""
 
     def start_threadpool_executor(self) -> None: ...
     def worker_init_request(self, request: object) -> Coroutine[Any, Any, Any]: ...
@@ -90,7 +90,7 @@ class Worker:
         return Outcome(ok, returned, tuple(outputs), error or "", trace or "")
 
     def close(self) -> None:
-        """End the worker's loop. Invocations that still run end with the process."""
+        """End the worker's loop. Invocations that still run end with the process of the Functions host."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
 

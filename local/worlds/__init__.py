@@ -1,1 +1,1 @@
-"""Build the worlds that tests, the demo and `make local` start from."""
+"""Build the simulated fleets that tests, the demo and `make local` start from."""

@@ -1,4 +1,4 @@
-"""Contoso, the demo's world: 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots, 18 custom host names.
+"""Build Contoso, a simulated fleet of 2 subscriptions, 2 vaults, 15 sites, 5 slots and 18 custom host names.
 
 | webspace                      | plan                   | sites in groups | note                         |
 |-------------------------------|------------------------|-----------------|------------------------------|
@@ -6,15 +6,16 @@
 | api-NorthEuropewebspace-Linux | plan-api-neu (Linux)   | api             |                              |
 | eastasiawebspace              | plan-corp-ea (Windows) | corp            | a legacy name                |
 
-All three webspaces hold a copy of the vault certificate `wildcard-contoso-com`. The demo renews six of the eight vault
-certificates. The site `partners-contoso` opted out of Certroll. At the start, only the binding of `partners-contoso`
-has an older certificate than the newest copy.
+All three webspaces have imported the vault certificate `wildcard-contoso-com`. The demo renews six of the fleet's eight
+vault certificates. The site `partners-contoso` opted out of Certroll. At the start, only the binding of the site
+`partners-contoso` uses an outdated certificate.
 
 Two of the renewed vault certificates are client certificates. The apps with a client certificate have no custom host
-names and call a partner. `invoices-contoso` (Linux, with a slot `staging`) names `partner-client` by path.
-`ledger-contoso` (Windows) names `partner-client` by thumbprint. The partner of `invoices-contoso` and `ledger-contoso`
-accepts every certificate of the local authority. `payments-contoso` (Linux) names `bank-client` by path. The partner of
-`payments-contoso` accepts only the present thumbprint, so Certroll has to take the roll back.
+names and call a partner server. The settings of `invoices-contoso` (Linux, with a slot `staging`) name the certificate
+`partner-client` by path. The settings of `ledger-contoso` (Windows) name the certificate `partner-client` by
+thumbprint. The partner server of `invoices-contoso` and `ledger-contoso` accepts every certificate of the local
+authority. The settings of `payments-contoso` (Linux) name the certificate `bank-client` by path. The partner server of
+`payments-contoso` accepts only the present thumbprint, so Certroll has to restore the app's old settings.
 """
 
 from datetime import timedelta
@@ -51,7 +52,7 @@ THUMBPRINT_SETTING = "CLIENT_CERT_THUMBPRINT"
 
 
 def contoso(clock: Clock | None = None, seed: int = 0) -> World:
-    """Return the world of Contoso before the renewals."""
+    """Return the simulated fleet Contoso before the renewals."""
     world = World(clock, seed)
     build = Builder(world)
     production = build.add_subscription("Contoso Production", PRODUCTION)
@@ -109,7 +110,7 @@ def _web(build: Builder, plans: ResourceGroup) -> None:
 
 
 def _opted_out(build: Builder, plan: Plan, group: ResourceGroup) -> None:
-    """Build a site whose team moves its binding by hand, and has not done so since a renewal."""
+    """Build a site that opted out of Certroll, and whose binding still uses the certificate before the last renewal."""
     versions = build.world.vaults[WEB_VAULT].certificates[PARTNERS].versions
     copies = [build.add_copy(PARTNERS, plan, build.world.vaults[WEB_VAULT], version=version) for version in versions]
     site = build.add_site("partners-contoso", plan, group, tags={"certroll": "off"})
@@ -138,10 +139,10 @@ def _corporate(build: Builder, group: ResourceGroup) -> None:
 
 
 def _clients(build: Builder) -> None:
-    """Build the apps that present a client certificate to a partner.
+    """Build the apps that present a client certificate to a partner server.
 
-    A Linux app and a Windows app use the same vault certificate. A third app's partner accepts only the present
-    thumbprint.
+    A Linux app and a Windows app use the same vault certificate. The partner server of a third app accepts only the
+    present thumbprint.
     """
     plans = {plan.name: plan for plan in build.world.web.plans.values()}
     windows, linux = plans["plan-web-weu"], plans["plan-api-neu"]

@@ -1,4 +1,4 @@
-"""Fabrikam, the demo's second world, has one certificate of each kind.
+"""Build Fabrikam, a simulated fleet with certificates of each kind, for the second part of the demo.
 
 | webspace                           | plan               | content                                            |
 |------------------------------------|--------------------|----------------------------------------------------|
@@ -7,13 +7,14 @@
 | api-NorthEuropewebspace-Linux      | plan-api (Linux)   | a secret, uploads by hand, a public certificate    |
 | functions-WestEuropewebspace-Linux | plan-jobs (Flex)   | a site with its own certificate                    |
 
-App Service renews no certificate of this world. The demo renews the certificates in `renewing`, and one order. Five
-things in this world wait for a person:
+App Service's nightly sync does not run in the demo, so App Service itself renews no certificate. The demo renews the
+certificates in `RENEWING`, and one purchased order. Five
+things in this simulated fleet wait for an operator:
 
-- A person has to verify the domain of an order again.
+- An operator has to verify the domain of a purchased order again.
 - DNS forbids a managed certificate for two host names.
-- An import is from a vault that App Service may not read.
-- Certroll does not delete an old upload that a person made.
+- An operator has to let App Service read the vault of an import that a tag asks for.
+- An operator has to delete an old upload that Certroll did not make.
 """
 
 from datetime import timedelta
@@ -49,7 +50,7 @@ OWN_TAG = "certroll-lineage"
 
 
 def fabrikam(clock: Clock | None = None, seed: int = 0) -> World:
-    """Return the world of Fabrikam before the renewals."""
+    """Return the simulated fleet Fabrikam before the renewals."""
     world = World(clock, seed)
     build = Builder(world)
     build.add_subscription("Fabrikam", SUBSCRIPTION)
@@ -73,9 +74,9 @@ def fabrikam(clock: Clock | None = None, seed: int = 0) -> World:
 
 
 def _imported(build: Builder, plan: Plan) -> None:
-    """Build a bound import, and the copy of its last version that Certroll once made.
+    """Build a bound import, and an upload of the superseded certificate version that Certroll once made.
 
-    The time is over for which Certroll keeps such a copy.
+    Certroll may delete this upload, because the time is over for which Certroll keeps superseded certificates.
     """
     host = "www.fabrikam.com"
     first = _aged(build, WWW, host)
@@ -85,9 +86,9 @@ def _imported(build: Builder, plan: Plan) -> None:
 
 
 def _uploaded(build: Builder, plan: Plan) -> None:
-    """Build an upload by hand with an IP-based binding, and its predecessor.
+    """Build a manually uploaded certificate with an IP-based binding, and the superseded upload before it.
 
-    An app pins the upload as its client certificate.
+    The setting of an app names the thumbprint of the newer upload as its client certificate.
     """
     host = "shop.fabrikam.com"
     build.add_upload(_aged(build, SHOP, host), plan, name=THEIRS)
@@ -102,7 +103,7 @@ def _uploaded(build: Builder, plan: Plan) -> None:
 def _aged(build: Builder, name: str, host: str) -> Version:
     """Return the first of two versions of a new vault certificate.
 
-    The second version superseded the first version months ago.
+    The second version of the vault certificate superseded the first version months ago.
     """
     now, vault = build.world.clock.now(), build.world.vaults[VAULT]
     first = build.add_certificate(name, (host,), vault, created=now - LONG_AGO)
@@ -112,9 +113,9 @@ def _aged(build: Builder, name: str, host: str) -> Version:
 
 
 def _uploaded_oddly(build: Builder, plan: Plan) -> None:
-    """Build uploads of certificates that App Service cannot import.
+    """Build uploads of two vault objects that App Service cannot import.
 
-    One certificate has an elliptic key, and the other certificate is PEM in a plain secret.
+    One upload has an elliptic-curve key, and the other upload is PEM in a plain secret of the vault.
     """
     vault = build.world.vaults[VAULT]
     versions: dict[str, Version | SecretVersion] = {
@@ -146,8 +147,8 @@ def _secret(build: Builder, plan: Plan) -> None:
 def _purchased(build: Builder, plan: Plan) -> None:
     """Build two orders whose certificates are imported and bound.
 
-    The first order is close to its renewal. The renewal of the second order has begun. It waits for a new verification
-    of the domain, because the last verification is too old.
+    The first purchased order is close to its renewal. The renewal of the second purchased order has begun. The second
+    order's renewal waits for a new verification of the domain, because the last verification is too old.
     """
     vault = build.world.vaults[ORDERS_VAULT]
     near = build.add_order(RENEWS, "portal.fabrikam.com", vault, age=timedelta(days=160))
@@ -181,7 +182,7 @@ def _site_scoped(build: Builder, group: ResourceGroup) -> None:
 
 
 def _imports(build: Builder) -> None:
-    """Build two vault certificates whose tag asks for an import into a webspace without a copy."""
+    """Build two vault certificates whose tag asks for an import into a webspace that lacks the certificate."""
     tags = {"certroll-import-to": "plan-web"}
     for vault, name in ((VAULT, INTRANET), (CLOSED_VAULT, EXCHANGE)):
         build.add_certificate(name, (name.replace("-", "."),), build.world.vaults[vault], tags=tags)

@@ -1,14 +1,15 @@
-"""Northwind, the demo's third world: an internal App Service Environment.
+"""Build Northwind, a simulated fleet in an internal App Service Environment, for the demo's third part.
 
 | plan                  | sites and slots                                                |
 |-----------------------|----------------------------------------------------------------|
 | plan-orders (Windows) | orders, orders/staging, prices, stock                          |
 | plan-billing (Linux)  | archive (stopped), invoices, ledger, museum (opted out), rates |
 
-The apps call a partner whose certificate chains to a private root. The sites `prices` and `rates` are a group: at least
-one site of a group has to be up at any time. Every app calls the partner when a probe asks for the app's health. The
-call succeeds if the app trusts the root of the partner's certificate. The environment and the vault hold the present
-root. The demo puts the next root into the vault, and then gives the partner a certificate of the next root.
+The apps call a partner server whose certificate chains to a private root. The sites `prices` and `rates` are a group
+(tag `certroll-group`), of which Certroll keeps at least one site up. Each running app calls the partner server when a
+probe asks for the app's health. The app's call to the partner server succeeds if the app trusts the root of that
+server's certificate. At the start, the App Service Environment and the vault hold the present root. The demo puts the
+root of a new authority into the vault, and later gives the partner server a certificate of that authority.
 """
 
 from local.azure.scripting.clock import Clock
@@ -29,7 +30,7 @@ STOPPED_SITE, EXCLUDED = "archive", "museum"
 
 
 def northwind(clock: Clock | None = None, seed: int = 0) -> World:
-    """Return the world of Northwind before its authority gets a new root."""
+    """Return the simulated fleet Northwind before the new root arrives in its vault."""
     world = World(clock, seed)
     build = Builder(world)
     build.add_subscription("Northwind", SUBSCRIPTION)
@@ -51,7 +52,7 @@ def northwind(clock: Clock | None = None, seed: int = 0) -> World:
 
 
 def put_next_root(world: World) -> Authority:
-    """Put the next root of Northwind's authority into the vault; return that authority."""
+    """Put the root of a new private authority into the vault, and return the new authority."""
     coming = Authority("Northwind 2026")
     Builder(world).add_root_object(ROOT, coming.root_leaf, tags=TAGS)
     return coming

@@ -74,13 +74,8 @@ def translate(
     (`secret`), the error omits Azure's message, because Azure may quote the request.
     """
     if isinstance(error, HttpResponseError) and error.response is not None:
-        answer = read_answer(error, now)
-        known = _from_answer(answer, what, writing=writing, remedy=remedy, secret=secret)
-        known.status, known.code = answer.status, answer.code
-    else:
-        known = _without_answer(error, what, writing=writing)
-    known.what = what
-    return known
+        return _from_answer(read_answer(error, now), what, writing=writing, remedy=remedy, secret=secret)
+    return _without_answer(error, what, writing=writing)
 
 
 def read_answer(error: HttpResponseError, now: datetime) -> Answer:

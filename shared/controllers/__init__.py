@@ -1,1 +1,1 @@
-"""Each folder handles one queue or one timer, and its `controller.py` is the module to read first."""
+"""Each folder of controllers handles one queue, one timer or the incoming requests."""

@@ -38,13 +38,6 @@ class CertrollError(Exception):
 class AzureError(CertrollError):
     """Azure answered with an error, or did not answer. The message names the resource, the code and the next step."""
 
-    what: str = ""
-    """The resource or request that the error is about, or an empty text for an error that Certroll found itself."""
-    status: int | None = None
-    """The HTTP status of Azure's answer, or None if there was no answer."""
-    code: str = ""
-    """The error code in Azure's answer, or an empty text if the answer has no code."""
-
 
 class Transient(AzureError):
     """A call failed, and the same call may succeed within seconds."""

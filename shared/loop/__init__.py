@@ -1,1 +1,1 @@
-"""Every controller uses these modules to observe the fleet, perform steps, prove the result and report."""
+"""The controllers use these modules to observe the fleet, perform steps, check the result and report findings."""

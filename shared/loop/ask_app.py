@@ -20,8 +20,8 @@ BETWEEN_WAVE_PASSES_SECONDS = BETWEEN_PASSES_SECONDS / 2
 def ask_in_a_row(clock: Clock, ask: Callable[[], ProbeResult], pause: float) -> ProbeResult:
     """Return the first probe result that is not a pass, or the last of three passes.
 
-    One pass is too few, because the instances of an app restart one after the other. `pause` is the number of seconds
-    between two probes.
+    One pass is too few, because the instances of an app may restart one after another. `pause` is the number of seconds
+    between two probes of the app.
     """
     for number in range(PASSES):
         if number:

@@ -1,4 +1,4 @@
-"""Decide how long a message waits before Certroll handles it again, and how often a run plans."""
+"""Decide how long a queue message waits before Certroll handles it again, and how often a run plans."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -38,15 +38,15 @@ Result = TypeVar("Result")
 
 
 def pause(waits: int) -> timedelta:
-    """Return how long a message waits if it has waited `waits` times already: one second for the first five waits."""
+    """Return how long a message waits after `waits` earlier waits. Each of the first five waits takes one second."""
     return min(FIRST_PAUSE * (1 << min(max(waits - SHORT_PAUSES, 0), 16)), LONGEST_PAUSE)
 
 
 def until_open(run: Run) -> datetime:
-    """Return when Certroll handles a message again that waits for CERTROLL_RESTART_WINDOW.
+    """Return when Certroll handles a message that waits for CERTROLL_RESTART_WINDOW again.
 
-    Shortly before the window opens, the message comes back every quarter of an hour. The hourly sweep alone could miss
-    a short window.
+    In the four hours before the restart window opens, the waiting message comes back at least every quarter of an hour.
+    An hourly sweep alone could miss a short restart window.
     """
     now, window = run.now(), run.intent.restart_window
     opens = window.opens_at(now) if window else now
@@ -54,12 +54,15 @@ def until_open(run: Run) -> datetime:
 
 
 def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
-    """Return a short wait for a lease that another run holds. Another run usually releases a lease within seconds."""
+    """Return a short wait for a lease that another run holds. Another run usually releases its lease within seconds."""
     return Waiting(run.now() + min(pause(waits), BUSY_PAUSE), Reason.BUSY, str(busy))
 
 
 def planning_again(attempt: Callable[[], Result]) -> Result:
-    """Return the result of `attempt`. If Azure's state changes under its plan, call `attempt` up to twice more."""
+    """Return the result of `attempt`.
+
+    If Azure's state changes while Certroll plans and writes, call `attempt` up to twice more.
+    """
     for _ in range(ROUNDS - 1):
         try:
             return attempt()

@@ -10,7 +10,7 @@ from shared.ports import Ports
 
 
 class Inbound(NamedTuple):
-    """The inbound address of an internal App Service Environment, or why Certroll does not know the address."""
+    """The inbound address of an internal App Service Environment, or why Certroll does not know this address."""
 
     address: str | None = None
     """The inbound address of the environment. It is None for a site outside of an internal environment."""
@@ -19,9 +19,12 @@ class Inbound(NamedTuple):
 
 
 def inbound_of(ports: Ports, site: Site | None) -> Inbound:
-    """Return the inbound address for the site. Certroll sends a request only for an internal environment.
+    """Return the inbound address for the site.
 
-    If Azure refuses the request, the run continues, but a handshake or probe of the site then proves nothing.
+    Certroll asks Azure for the address only if the site is in an internal App Service Environment.
+
+    If Azure refuses the request for the address, the run continues, but a handshake or probe of the site then proves
+    nothing.
     """
     behind = site.behind if site else None
     if behind is None:
@@ -36,10 +39,11 @@ def inbound_of(ports: Ports, site: Site | None) -> Inbound:
 def address_of(fleet: Fleet, binding: Binding, inbound: str | None = None) -> str:
     """Return the address at which App Service itself serves the host name.
 
-    Certroll does not use public DNS for the host name, because public DNS may point at a CDN in front of the site.
-    `inbound` is the address of the site's internal environment, whose names resolve only inside the virtual network. A
-    site with an IP-based binding serves its SNI bindings under `sni.` and its default host name (Azure docs, "Secure a
-    custom DNS name", remap records for IP based SSL).
+    Certroll does not look the host name up in public DNS, because public DNS may point at a CDN in front of the site.
+    `inbound` is the address of the site's internal environment. Only the virtual network of an internal App Service
+    Environment resolves the environment's host names. If a site has an IP-based binding, App Service serves its SNI
+    bindings under `sni.` and its default host name (Azure docs, "Secure a custom DNS name", remap records for IP based
+    SSL).
     """
     if binding.virtual_ip is not None:
         return binding.virtual_ip

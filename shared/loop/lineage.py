@@ -14,7 +14,8 @@ VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICA
 def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
     """Return the outcome for a message that names a vault outside of CERTROLL_VAULTS, or None for any other message.
 
-    Somebody may have forged such a message, or sent it before an operator took the vault out of the setting.
+    An attacker may have forged the message for an unknown vault, or Certroll sent the message before an operator took
+    the vault out of the setting.
     """
     if ref.vault in run.intent.vaults:
         return None
@@ -36,7 +37,7 @@ def without_current(run: Run, lineage: Lineage) -> Outcome:
 
 
 def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
-    """Return the versions of a vault certificate. If the vault refuses the read, report and return the refusal."""
+    """Return the vault certificate with its versions. If the vault refuses the read, report and return the refusal."""
     try:
         return run.ports.vault.lineage(ref, run.now())
     except (Denied, NotFound, Rejected) as error:

@@ -42,13 +42,16 @@ NO_ANSWER: Errors = (Transient, OutcomeUnknown)
 
 
 def reason_of(refusal: CertrollError) -> Reason:
-    """Return the reason that Certroll reports for a refusal. An error of type `Rejected` carries its own reason."""
+    """Return the reason that Certroll reports for a refusal by Azure.
+
+    An error of type `Rejected` carries its own reason.
+    """
     return refusal.reason if isinstance(refusal, Rejected) else REFUSALS[type(refusal)]
 
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """The result of the steps that Certroll performed."""
+    """The result of the plan's steps that Certroll performed."""
 
     refused: tuple[Skip, ...] = ()
     """The steps that Azure refused, and the steps that Azure did not answer."""
@@ -60,28 +63,29 @@ class Performed:
 
 
 def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> tuple[Skip, ...]:
-    """Perform the steps in order, and return the steps that Azure refused.
+    """Perform the steps of the plan in order, and return the steps that Azure refused.
 
-    A refused step does not stop the steps after it. If Azure does not answer a step, this function raises the error and
-    begins no further step. Raises LeaseLost or OutOfTime between two steps.
+    After a step that Azure refused, Certroll performs the next steps all the same. If Azure does not answer a step,
+    this function raises the error and begins no further step. Raises LeaseLost or OutOfTime between two steps if the
+    run has lost its lease or has no time left.
     """
     return _in_order(run, lease, ref, steps, noted=()).refused
 
 
 def perform_each(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> Performed:
-    """Perform the steps in order, and return the steps that Azure refused or did not answer.
+    """Perform the steps of the plan in order, and return the steps that Azure refused or did not answer.
 
-    A refused step does not stop the steps after it. If Azure does not answer a step that preserves a version, this
-    function begins no further step, because a sync could remove that version. Raises LeaseLost or OutOfTime between
-    two steps.
+    After a step that Azure refused, Certroll performs the next steps all the same. If Azure does not answer the upload
+    of a version that apps still name, this function begins no further step, because a later sync could remove that
+    version. Raises LeaseLost or OutOfTime between two steps if the run has lost its lease or has no time left.
     """
     return _in_order(run, lease, ref, steps, noted=NO_ANSWER)
 
 
 def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step], *, noted: Errors) -> Performed:
-    """Perform step by step. A step that raises NotYet goes to the end, as long as other steps follow.
+    """Perform step by step. A step that raises NotYet goes to the end of the steps, as long as other steps follow.
 
-    `noted` are the errors that this function returns; it raises all other errors that are not refusals.
+    This function returns errors of the types in `noted`, and raises other errors unless they are refusals.
     """
     performed, ahead, put_off = Performed(), deque(steps), 0
     while ahead:
@@ -95,17 +99,18 @@ def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[
             if put_off <= len(ahead):
                 ahead.append(step)
                 event("step.put_off", certificate=str(ref), subject=step.subject, detail=str(early))
-            else:  # Certroll could not do the step that must come before this step
+            else:  # Certroll could not do an earlier step that must come before this step
                 event("step.not_needed", certificate=str(ref), subject=step.subject, reason=step.reason)
             continue
         performed += done
-        if done.unanswered and step.action.protects:  # a later step may remove the version that this step preserves
+        # a later step may remove the version of the certificate that this step preserves
+        if done.unanswered and step.action.protects:
             return performed + _waiting_for(step, ahead)
     return performed
 
 
 def _perform(run: Run, ref: VaultCertificateRef, step: Step, noted: Errors) -> Performed:
-    """Perform one step and write it into the history, or return its refusal or its error of type `noted`."""
+    """Perform one step and write it into the history, or return its refusal or its error of a type in `noted`."""
     try:
         written = run.ports.retrying.retry(partial(step.action.perform, run.ports))
     except noted as error:

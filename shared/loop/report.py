@@ -1,4 +1,4 @@
-"""Write the plan into the log, and record as findings what operators have to know."""
+"""Write the plan into the log, and record as findings (reported problems) the facts that operators have to know."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,13 +16,16 @@ from shared.telemetry import event
 
 
 def report(to: Findings, findings: tuple[Finding, ...]) -> None:
-    """Record the findings if there is at least one."""
+    """Record the findings (reported problems) if the tuple has at least one."""
     if findings:
         to.report(findings)
 
 
 def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
-    """Log the plan, and record refusals, blind spots and warnings about the version as findings."""
+    """Log the plan.
+
+    Record refusals, resources that Certroll could not read, and warnings about the version as findings.
+    """
     ref = snapshot.lineage.ref
     event(
         "plan.computed",
@@ -38,20 +41,20 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
 
 
 def report_skips(findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:
-    """Record refused steps as findings, if the reason of the refusal makes a finding."""
+    """Record refused steps as findings (reported problems), if the reason of the refusal makes a finding."""
     report(findings, notices.refusals(ref, skips, now))
 
 
 def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:
-    """Record as findings the resources that Certroll could not read."""
+    """Record as findings (reported problems) the resources that Certroll could not read."""
     report(findings, notices.blind_spots(scope, fleet))
 
 
 def report_lineage(findings: Findings, lineage: Lineage, now: datetime) -> None:
-    """Record a finding if the newest version of a vault certificate uses the tags of an older version."""
+    """Record a finding if Certroll uses the tags of an older version, because the newest version has none."""
     report(findings, notices.inherited_tags(lineage, now))
 
 
 def report_moved(findings: Findings, ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> None:
-    """Record as findings the bindings whose kind or address somebody else changed."""
+    """Record as findings (reported problems) the bindings whose kind or address a person or tool changed."""
     report(findings, notices.moved_bindings(ref, record, snapshot))

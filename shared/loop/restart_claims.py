@@ -1,7 +1,8 @@
 """Limit how many apps of an App Service plan, and of an App Service Environment, restart at the same time.
 
-An app holds a claim on its plan, and on its environment, while it may be down. Waves and rolls of app settings share
-the claims, so that waves and rolls together keep to the limits.
+An app holds a claim on the restart budget of its plan, and of its environment, while the app may be down. Waves of apps
+(stopped together) and updates of app settings share the claims on the restart budget, and so keep to the limits
+together.
 """
 
 from collections.abc import Iterable
@@ -21,9 +22,10 @@ def limits_of(plan: str, budget: RestartBudget) -> Limits:
 
 
 def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:
-    """Claim a restart of the site under every limit, and return True if every claim succeeds.
+    """Claim a restart of the site under each limit, and return True if all claims succeed.
 
-    If one claim fails, this function gives back the site's other claims and returns False. Raises LeaseBusy.
+    If one claim on a restart budget fails, this function gives back the site's other claims and returns False. Raises
+    LeaseBusy.
     """
     taken: list[str] = []
     for resource_id, most in limits:
@@ -41,6 +43,6 @@ def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | 
 
 
 def give_back(run: Run, resource_ids: Iterable[str], site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
-    """Give back the claims of a site on its plan and environment."""
+    """Give back the claims of a site on the restart budgets of its plan and environment."""
     for resource_id in resource_ids:
         run.ports.restart_claims.give_back(resource_id, site, ref)

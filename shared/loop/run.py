@@ -1,4 +1,4 @@
-"""Define a run: the ports and settings that it works with, and the time at which it must end."""
+"""Define a run: the ports and settings that a run works with, and the time at which the run must end."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Run:
 
     @classmethod
     def start(cls, ports: Ports, intent: Intent, pool: Executor) -> "Run":
-        """Return a run that starts now and ends before the function time-out of ten minutes."""
+        """Return a run that starts now and has to end before the function time-out of ten minutes."""
         return cls(ports, intent, pool, ports.clock.now() + TIME_BUDGET)
 
     def now(self) -> datetime:
@@ -39,6 +39,6 @@ class Run:
         return self.ports.clock.now()
 
     def check_time(self) -> None:
-        """Raise OutOfTime if the run may begin no new work."""
+        """Raise OutOfTime if the run has too little time left to begin new work."""
         if self.now() >= self.ends_at:
             raise OutOfTime("the time of this run is over; another run continues the work")

@@ -1,4 +1,4 @@
-"""Check whether a service of Azure has the rights on a vault that it needs, and report missing rights."""
+"""Check whether a service of Azure has the rights on a vault that the service needs, and report missing rights."""
 
 from collections.abc import Iterable
 
@@ -16,10 +16,10 @@ REASONS = {
 
 
 def access_to(run: Run, vault_id: str, principal: Principal, name: str | None = None) -> VaultAccess:
-    """Return whether the principal has the rights that it needs on a vault. Send at most two requests.
+    """Return which rights on a vault the principal has, lacks, or may lack. Send at most two requests.
 
-    `name` is the vault object that the principal needs, or None for the whole vault. If Certroll cannot read the
-    rights, the result says that the rights are unknown.
+    `name` is the vault object that the principal needs, or None for the whole vault. If Certroll cannot read the rights
+    of the principal, the result says that the rights are unknown.
     """
     try:
         return judge(run.ports.vault_rights.settings(vault_id), principal, name)
@@ -28,7 +28,7 @@ def access_to(run: Run, vault_id: str, principal: Principal, name: str | None = 
 
 
 def report_access(run: Run, scope: str, seen: Iterable[VaultAccess]) -> None:
-    """Record as findings the rights on vaults that are missing or unknown."""
+    """Record as findings (reported problems) the rights on vaults that are missing or unknown."""
     findings = tuple(
         Finding(
             run.now(),

@@ -1,1 +1,4 @@
-"""Turn a snapshot into a plan. All of it is pure except `perform`, which reaches Azure through the ports."""
+"""Turn a snapshot of the fleet into a plan.
+
+The planning is pure except for `perform`, which reaches Azure through the ports.
+"""

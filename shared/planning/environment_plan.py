@@ -18,13 +18,13 @@ STOP_AND_START = timedelta(seconds=60)
 
 
 def apps_of(fleet: Fleet, environment: EnvironmentRef, intent: Intent, now: datetime) -> tuple[AppRestart, ...]:
-    """Return a record of every app of an environment, pending if Certroll may stop the app, else excluded."""
+    """Return a record of each app of an environment, pending if Certroll may stop the app, else excluded."""
     sites = sorted((site for site in fleet.sites if site.environment == environment), key=lambda site: site.ref)
     return tuple(_app(fleet, site, intent, now) for site in sites)
 
 
 def why_excluded(fleet: Fleet, site: Site, intent: Intent) -> tuple[Reason, str] | None:
-    """Return why Certroll does not stop an app, None if it may stop the app."""
+    """Return why Certroll does not stop an app, None if Certroll may stop the app."""
     if intent.owns(site.ref):
         return Reason.OWN_SITE, "Certroll runs on this app: stop and start the app by hand"
     if fleet.opted_out(site.ref):
@@ -35,7 +35,7 @@ def why_excluded(fleet: Fleet, site: Site, intent: Intent) -> tuple[Reason, str]
 
 
 def waves_of(apps: Iterable[AppRestart], intent: Intent) -> Waves | None:
-    """Return the waves of the pending apps, None if CERTROLL_ASE_MAX_UNAVAILABLE is not set."""
+    """Return the waves of the pending apps (apps stopped together), None if CERTROLL_ASE_MAX_UNAVAILABLE is not set."""
     if intent.ase_max_unavailable is None:
         return None
     known = tuple(apps)
@@ -44,9 +44,9 @@ def waves_of(apps: Iterable[AppRestart], intent: Intent) -> Waves | None:
 
 
 def each_takes(fleet: Fleet, apps: Iterable[SiteRef], intent: Intent) -> timedelta:
-    """Return how long Certroll expects one wave to take.
+    """Return how long Certroll expects one wave of apps (stopped together) to take.
 
-    If an app of the wave has no probe, Certroll waits for CERTROLL_PROBE_SETTLE in addition.
+    If an app of the wave (apps stopped together) has no probe, Certroll waits for CERTROLL_PROBE_SETTLE in addition.
     """
     probed = all(_has_probe(fleet, site) for site in apps)
     return STOP_AND_START if probed else STOP_AND_START + intent.probe_settle

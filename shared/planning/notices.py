@@ -1,4 +1,7 @@
-"""Build the findings and skips that tell people about a plan and a snapshot. The loop records them."""
+"""Build the findings (reported problems) and skips that tell operators about a plan and a snapshot.
+
+The loop records them.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -24,14 +27,14 @@ MOST_NAMED = 10
 
 
 def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> tuple[Finding, ...]:
-    """Return a finding for each skip whose reason people should know (`Reason.makes_finding`)."""
+    """Return a finding for each skip whose reason operators should know (`Reason.makes_finding`)."""
     return tuple(
         Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in skips if skip.reason.makes_finding
     )
 
 
 def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
-    """Return a finding for each blind spot, because a resource that Certroll cannot read may be wrong."""
+    """Return a finding for each blind spot, because a resource that Certroll could not read may be wrong."""
     spots = fleet.blind_spots
     return tuple(Finding(fleet.taken_at, scope, spot.subject, Reason.BLIND_SPOT, spot.detail) for spot in spots)
 
@@ -40,7 +43,7 @@ def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
 
 
 def inherited_tags(lineage: Lineage, now: datetime) -> tuple[Finding, ...]:
-    """Return a finding if the newest version carries no tag, so that Certroll uses the tags of an older version."""
+    """Return a finding if Certroll uses the tags of an older version, because the newest version carries none."""
     if not lineage.tags_inherited:
         return ()
     detail = (
@@ -50,7 +53,7 @@ def inherited_tags(lineage: Lineage, now: datetime) -> tuple[Finding, ...]:
 
 
 def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return one finding with all warnings about the current version, empty if there are none."""
+    """Return one finding with all warnings about the current version, empty if the version has no warnings."""
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return ()
@@ -63,7 +66,7 @@ def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 
 def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
-    """Return the uses of the vault certificate that the snapshot shows."""
+    """Return the uses of the vault certificate that the snapshot shows, such as bindings."""
     named = (thumbprint for settings in snapshot.fleet.settings for thumbprint in settings.without_roots.named)
     seen = {
         Use.IMPORT: bool(snapshot.copies),
@@ -77,8 +80,8 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
 def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
     """Return a finding for each upload that may be an older version which the vault no longer lets Certroll read.
 
-    The upload covers only host names of the current version. The upload holds none of the versions that Certroll can
-    read.
+    An upload that this function reports covers only host names of the current version. An upload that this function
+    reports holds none of the versions that Certroll can read.
     """
     lineage, current = snapshot.lineage, snapshot.lineage.current
     facts = current.facts if current else None
@@ -103,7 +106,7 @@ def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 
 def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return a finding for each binding that somebody else changed in kind or address.
+    """Return a finding for each binding whose kind or address a person or tool changed.
 
     Certroll never changes the kind or the address of a binding.
     """
@@ -130,7 +133,7 @@ def _kind(binding: Binding | None) -> str:
 def sharing(snapshot: Snapshot) -> list[Skip]:
     """Return a skip for each plan with apps that trust a version only through the root list of another app.
 
-    Azure loads the root list of each app for all apps of its App Service plan.
+    Azure loads the root list (WEBSITE_LOAD_ROOT_CERTIFICATES) of each app for all apps of its App Service plan.
     """
     fleet = snapshot.fleet
     supporting = [settings for settings in fleet.settings if _supports(snapshot, settings.site)]
@@ -162,7 +165,7 @@ def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:
 def duplicates(snapshot: Snapshot) -> list[Skip]:
     """Return a skip for each webspace that imports the same vault certificate twice.
 
-    If a webspace imports a vault certificate twice, Azure may refuse the sync of the second copy.
+    If a webspace imports a vault certificate twice, Azure may refuse the sync of the second imported certificate.
     """
     by_webspace = groupby(sorted(snapshot.copies, key=lambda c: (c.webspace, c.ref)), key=lambda c: c.webspace)
     groups = [(webspace, [str(copy.ref) for copy in copies]) for webspace, copies in by_webspace]

@@ -1,4 +1,4 @@
-"""Decide which webspace gets a new version first."""
+"""Decide which webspace (App Service's place for certificates) gets a new version first."""
 
 from collections import Counter
 
@@ -11,8 +11,9 @@ from shared.planning.plan import Plan
 def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace | None:
     """Return the webspace that gets the version first, as recorded or else as chosen from the plan.
 
-    Certroll prefers a webspace with a binding or an app, because only bindings and apps can prove the version. Certroll
-    takes the webspace of its own site last. Else it takes the webspace with the fewest bindings to move.
+    Certroll prefers a webspace with a binding or an app, because only bindings and apps can show that the version
+    works. Certroll chooses the webspace of its own site last. Among equal webspaces, Certroll chooses the webspace with
+    the fewest bindings to move.
     """
     if snapshot.rollout.first is not None:
         return snapshot.rollout.first

@@ -18,7 +18,7 @@ from shared.ports import Ports
 
 
 class Phase(Enum):
-    """The run that performs an action, and its place in the order of that run."""
+    """The run that performs an action, and the action's place in the order of that run."""
 
     UPLOAD = auto()
     """The certificate's run uploads first in a webspace. If Azure refuses, Certroll does not rebind there."""
@@ -35,7 +35,7 @@ class Phase(Enum):
 
 
 class View(Enum):
-    """What Certroll must see completely in the webspace of an action."""
+    """The resources in an action's webspace that Certroll must be able to read completely."""
 
     NONE = auto()
     """Certroll needs to see only the resources that the action itself names."""
@@ -60,7 +60,7 @@ class SettingsWrite:
 class Traits(Protocol):
     """The questions of guards and controllers about an action, with the answers of most actions as defaults.
 
-    An action inherits from this class and overrides the answers that differ. Guards and controllers never ask for the
+    An action inherits from `Traits` and overrides the answers that differ. Guards and controllers do not ask for the
     class of an action.
     """
 
@@ -79,7 +79,10 @@ class Traits(Protocol):
 
     @property
     def restarts_site(self) -> bool:
-        """True if the action restarts the app, so that it needs a claim, a restart window and the app's probe."""
+        """True if the action restarts the app.
+
+        An action that restarts the app needs a claim on the restart budget, an open restart window and the app's probe.
+        """
         return self.phase is Phase.APP
 
     @property
@@ -89,40 +92,43 @@ class Traits(Protocol):
 
     @property
     def replaces(self) -> WebspaceCertificate | None:
-        """The copy that the action replaces in place, so that App Service moves all bindings of the copy."""
+        """The imported certificate that the action replaces in place, so that App Service moves all its bindings."""
         return None
 
     @property
     def binds(self) -> Binding | None:
-        """The binding that the action writes, as the plan saw it. Every action of phase BINDING has a binding."""
+        """The TLS binding that the action writes, as Certroll saw the binding before it planned.
+
+        Each action of phase BINDING has a binding.
+        """
         return None
 
     @property
     def rebinds(self) -> bool:
-        """True if the action writes the binding even if the binding shows the version already."""
+        """True if the action writes the binding even if the binding already shows the version."""
         return False
 
     @property
     def settings_write(self) -> SettingsWrite | None:
-        """The write of app settings that the action makes, None if it makes none."""
+        """The write of app settings that the action makes, None if the action writes no settings."""
         return None
 
     @property
     def deletes_copy(self) -> WebspaceCertificate | None:
-        """The certificate of App Service that the action deletes, None if it deletes none."""
+        """The certificate of App Service that the action deletes, None if the action deletes none."""
         return None
 
     @property
     def deletes_root(self) -> RootCertificate | None:
-        """The root certificate that the action deletes from an App Service Environment, None if it deletes none."""
+        """The root certificate that the action deletes from an environment, None if the action deletes none."""
         return None
 
     def without_roots(self) -> Self:
-        """Return the action without its edits of root lists; return it unchanged if no other edit is left."""
+        """Return the action without its edits of root lists. Return the action unchanged if it has no other edit."""
         return self
 
     def without_rebinding(self) -> Self | None:
-        """Return the action without the rebinding that `rebinds` reports, None if nothing else is left to do."""
+        """Return the action without the second write of a thumbprint, None if no other write is left."""
         return self
 
 
@@ -133,11 +139,11 @@ class Action(Traits, Protocol):
 
     @property
     def subject(self) -> str:
-        """The name of the changing resource, as text for people."""
+        """The name of the resource that the action changes, as text for operators."""
 
     @property
     def webspace(self) -> Webspace | None:
-        """The webspace whose traffic the action touches, None if it touches no traffic."""
+        """The webspace whose traffic the action touches, None if the action touches no traffic."""
 
     @property
     def site(self) -> SiteRef | None:
@@ -145,16 +151,16 @@ class Action(Traits, Protocol):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprints that the action writes, each of a live certificate of the webspace."""
+        """The thumbprints that the action writes, each of a certificate that the webspace holds."""
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the current version must meet, empty if the action is about an older version."""
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot that Azure will show after the action. This method is pure."""
+        """Return the snapshot of what Azure will show after the action. This method is pure."""
 
     def perform(self, ports: Ports) -> bool:
-        """Read Azure, compare it with the plan, write once if still needed, and return True after a write.
+        """Read Azure, compare Azure's state with the plan, write once if still needed, and return True after a write.
 
         Raises Conflict if Azure's state differs from the state that the plan saw.
         """
@@ -169,11 +175,11 @@ class Step:
 
     @property
     def subject(self) -> str:
-        """The name of the changing resource, as text for people."""
+        """The name of the resource that the step changes, as text for operators."""
         return self.action.subject
 
     def without_rebinding(self) -> "Step | None":
-        """Return the step without the rebinding of its action, None if nothing is left to do."""
+        """Return the step without the second write of the same thumbprint, None if no other write is left."""
         left = self.action.without_rebinding()
         return replace(self, action=left) if left is not None else None
 
@@ -183,10 +189,10 @@ class Skip:
     """A change that Certroll does not make, with the reason."""
 
     subject: str
-    """The name of the unchanged resource, as text for people."""
+    """The name of the unchanged resource, as text for operators."""
     reason: Reason
     detail: str
-    """The circumstances and the next step, as text for people."""
+    """The circumstances and the next step, as text for operators."""
     site: SiteRef | None = None
     """The site that the change would touch, None if it would touch no single site."""
 

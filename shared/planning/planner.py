@@ -1,4 +1,7 @@
-"""Build the plan from a snapshot. All functions here are pure: they use no I/O and no clock."""
+"""Build the plan of the next changes in Azure from a snapshot of the fleet.
+
+The functions of the planner are pure: they use no I/O and no clock.
+"""
 
 from functools import reduce
 
@@ -12,7 +15,8 @@ from shared.planning.plan import Plan, Skip, Step
 def plan(snapshot: Snapshot, intent: Intent) -> Plan:
     """Return the steps to perform, in order, and the changes that Certroll refuses, each with its reason.
 
-    Each proposal sees the snapshot with all earlier steps done, so that one plan holds all steps up to the goal.
+    Each proposal of a step sees the snapshot with all earlier steps done, so that one plan holds all steps up to the
+    goal.
     """
     return reduce(lambda so_far, guard: guard(so_far, snapshot, intent), GUARDS, _proposed(snapshot, intent))
 

@@ -1,4 +1,4 @@
-"""Define all that Certroll reads and writes outside of itself, as protocols that shared/clients implements."""
+"""Define what Certroll reads and writes outside of itself, as protocols that shared/clients implements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from shared.ports.vault_rights import VaultRights
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All ports that a run uses."""
+    """All ports of a run, by which Certroll reaches Azure and its storage."""
 
     app_service: AppService
     environments: Environments

@@ -1,4 +1,7 @@
-"""Define the ports to App Service. Every method raises the subclasses of AzureError."""
+"""Define the ports (protocols) by which Certroll reaches App Service.
+
+Every method of the port raises the subclasses of AzureError.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,25 +17,25 @@ from shared.domain.names import CopyRef, HostName, SiteRef, Webspace
 
 
 class Listings(Protocol):
-    """The lists of subscriptions, App Service plans, sites and certificates."""
+    """The port that lists subscriptions, App Service plans, sites and certificates."""
 
     def subscriptions(self) -> tuple[str, ...]:
         """Return the subscriptions that Certroll's identity can read."""
 
     def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
-        """List the webspace certificates of a subscription."""
+        """List the certificates in the webspaces (App Service's places for certificates) of a subscription."""
 
     def uploaded_at(self, subscription: str) -> Listing[tuple[CopyRef, datetime]]:
-        """List the creation time of each webspace certificate of a subscription for which Azure returns it."""
+        """List the creation time of each webspace certificate of a subscription for which Azure returns the time."""
 
     def sites(self, subscription: str) -> Listing[SeenSite]:
         """List the sites of a subscription with their bindings, without slots."""
 
     def slot_parents(self, subscription: str) -> Listing[SiteRef]:
-        """List the sites of a subscription that have slots."""
+        """List the sites of a subscription that have deployment slots."""
 
     def slots(self, site: SiteRef) -> Listing[SeenSite]:
-        """List the slots of a site with their bindings."""
+        """List the deployment slots of a site with their bindings."""
 
     def site(self, ref: SiteRef) -> SeenSite:
         """Read one site or slot with its bindings."""
@@ -41,7 +44,7 @@ class Listings(Protocol):
         """List the App Service plans of a subscription."""
 
     def sites_of_plan(self, plan: ServerFarm) -> Listing[SiteRef]:
-        """List all sites of a plan, including sites that Certroll's role assignments hide in other lists."""
+        """List all sites of a plan, including sites that Azure hides in other lists for lack of a role."""
 
     def site_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
         """List the certificates that belong to one site of a Flex Consumption plan alone."""
@@ -51,13 +54,13 @@ class Listings(Protocol):
 
 
 class Copies(Protocol):
-    """Reads and writes of single certificates of a webspace, a site or a slot."""
+    """The port for reads and writes of single certificates of a webspace, a site or a slot."""
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Read one certificate."""
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
-        """Put an imported certificate, so that App Service fetches the newest version of the vault."""
+        """Put an imported certificate, so that App Service fetches the newest version of the vault certificate."""
 
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
         """Put a certificate with its private key into a webspace."""
@@ -66,21 +69,21 @@ class Copies(Protocol):
         """Put a certificate without its key on a site or slot."""
 
     def delete_certificate(self, ref: CopyRef) -> None:
-        """Delete a certificate. Azure refuses the deletion while a host name is bound to the certificate."""
+        """Delete a certificate. Azure refuses to delete the certificate while a host name is bound to it."""
 
 
 class Bindings(Protocol):
-    """Reads and writes of host name bindings."""
+    """The port for reads and writes of host name bindings."""
 
     def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Read one host name binding, with the whole body that a write must send back."""
+        """Read one host name binding, with the whole body that a write must send back to Azure."""
 
     def put_binding(self, binding: Binding, body: object) -> None:
         """Write the body back to Azure with the thumbprint and ssl_state of the binding."""
 
 
 class Settings(Protocol):
-    """Reads and writes of app settings, and of the Key Vault references in app settings."""
+    """The port for reads and writes of app settings, and of the Key Vault references in app settings."""
 
     def settings(self, site: SiteRef) -> AppSettings:
         """Read the app settings of a site or slot."""
@@ -89,17 +92,17 @@ class Settings(Protocol):
         """Read the app settings for an immediate write, with the ETag of the site from before the read."""
 
     def put_settings(self, settings: AppSettings) -> None:
-        """Replace the app settings. If Azure honours the ETag, Azure refuses to overwrite another change."""
+        """Replace the app settings. If Azure honours the ETag, Azure refuses to overwrite another writer's change."""
 
     def vault_references(self, site: SiteRef) -> Mapping[str, str]:
         """Return the vault version that each Key Vault reference of a site has now, by the name of the setting."""
 
     def refresh_references(self, site: SiteRef) -> None:
-        """Make App Service fetch the Key Vault references of a site again."""
+        """Make App Service fetch the values of a site's Key Vault references again."""
 
 
 class Power(Protocol):
-    """The switches that restart, stop and start a site."""
+    """The port that restarts, stops and starts a site."""
 
     def restart(self, site: SiteRef) -> None:
         """Restart a site or slot."""
@@ -112,4 +115,7 @@ class Power(Protocol):
 
 
 class AppService(Listings, Copies, Bindings, Settings, Power, Protocol):
-    """The whole port to App Service. A function asks only for the parts that it uses."""
+    """The whole port to App Service, from all its parts.
+
+    A function asks only for the parts of the port that the function uses.
+    """

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The clock that tells Certroll the time and lets it wait."""
+    """The clock that tells Certroll the time and lets Certroll wait."""
 
     def now(self) -> datetime:
         """Return the present time in UTC, as an aware datetime."""

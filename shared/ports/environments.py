@@ -9,7 +9,7 @@ from shared.domain.names import EnvironmentRef, RootRef
 
 
 class Environments(Protocol):
-    """The port to App Service Environments. Every method raises the subclasses of AzureError."""
+    """The port to App Service Environments. Every method of the port raises the subclasses of AzureError."""
 
     def environments(self, subscription: str) -> Listing[Environment]:
         """List the App Service Environments of a subscription."""
@@ -18,22 +18,23 @@ class Environments(Protocol):
         """Read one App Service Environment."""
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
-        """Return the inbound addresses of an environment.
+        """Return the inbound addresses of an App Service Environment.
 
-        An internal environment has private addresses. An external environment has public addresses.
+        An internal App Service Environment has private addresses. An external App Service Environment has public
+        addresses.
         """
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
-        """List the sites in an environment, without slots."""
+        """List the sites in an App Service Environment, without slots."""
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
-        """List the public certificates of an environment."""
+        """List the public certificates of an App Service Environment."""
 
     def root(self, ref: RootRef) -> RootCertificate:
-        """Read one public certificate of an environment."""
+        """Read one public certificate of an App Service Environment."""
 
     def put_root(self, root: RootCertificate, der: bytes) -> None:
-        """Put a root certificate into an environment."""
+        """Put a root certificate into an App Service Environment."""
 
     def delete_root(self, ref: RootRef) -> None:
-        """Delete a root certificate of an environment."""
+        """Delete a root certificate of an App Service Environment."""

@@ -1,6 +1,7 @@
 """Define the ports to the journal, which keeps Certroll's progress, findings and history between runs.
 
-Each protocol holds one kind of record. A function asks only for the kinds that it reads or writes.
+Each protocol of the journal holds one kind of record. A function asks only for the kinds of records that the function
+reads or writes.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ from shared.domain.rollout.site_record import SiteRecord
 
 
 class Rollouts(Protocol):
-    """The progress of each version of a vault certificate, in all and at each site."""
+    """The port for the progress of each version of a vault certificate, over all sites and at each site."""
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
         """Return the progress of one version, an empty Rollout if the journal does not know the version."""
@@ -28,28 +29,30 @@ class Rollouts(Protocol):
         """Return the record of one site for one version, None if the journal has no such record."""
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
-        """Record the sites of a rollout, then its first webspace.
+        """Record the sites of a rollout, then the first webspace of the rollout.
 
-        After a crash between the two writes, the next run chooses the first webspace again.
+        After a crash between the two writes, the next run chooses the first webspace of the rollout again.
         """
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
-        """Record the state of one site, unless the journal holds a record of another version for the site by now."""
+        """Record the state of one site, unless the journal by now holds a record of another version for the site."""
 
     def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
         """Record the time at which Certroll last observed the fleet for a version."""
 
 
 class SettingsRolls(Protocol):
-    """The progress of each version in the settings of each app."""
+    """The port for the progress of each version in the settings of each app."""
 
     def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
         """Return the record of one app's settings for any version, None if the journal has no such record."""
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
-        """Replace the stored record if its revision is unchanged, and return the record with its new revision.
+        """Replace the stored record of an app if its revision is unchanged.
 
-        Raises Conflict if another run has replaced the record meanwhile.
+        Return the app's record with its new revision.
+
+        Raises Conflict if another run has replaced the record in the meantime.
         """
 
     def forget(self, ref: VaultCertificateRef, record: RollRecord) -> bool:
@@ -57,62 +60,64 @@ class SettingsRolls(Protocol):
 
 
 class RestartClaims(Protocol):
-    """The claims of restarting sites on a disruption budget. A claim ends by itself after an hour (`CLAIM`).
+    """The port for claims of restarting sites on a restart budget (how many apps may restart at once).
+
+    A claim on a restart budget ends by itself after an hour (`CLAIM`).
 
     `budget` is the resource id of the App Service plan or environment that limits restarts.
     """
 
     def claim(self, budget: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef, limit: int) -> bool:
-        """Record a claim and return True if fewer than `limit` other sites have a claim on the budget.
+        """Record a claim and return True if fewer than `limit` other sites have a claim on the restart budget.
 
-        The caller holds the lease of the budget.
+        The caller holds the lease of the restart budget.
         """
 
     def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
-        """Return the sites with a claim on the budget, without the claims of the environment's own waves."""
+        """Return the sites with a claim on the restart budget, without the claims of the environment's own waves."""
 
     def give_back(self, budget: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
-        """Delete the claim of the site on the budget."""
+        """Delete the claim of the site on the restart budget."""
 
 
 class Requests(Protocol):
-    """Certroll's requests to Azure for actions on orders and for managed certificates."""
+    """The port for records of Certroll's requests to Azure about orders and managed certificates."""
 
     def asked(self, order: OrderRef) -> tuple[OrderRecord, ...]:
-        """Return every request about an order, for all certificates of the order."""
+        """Return every recorded request about an order, for all certificates of the order."""
 
     def put_asked(self, record: OrderRecord) -> OrderRecord:
         """Replace the stored request if its revision is unchanged, and return the request with its new revision.
 
-        Raises Conflict if another run makes the request meanwhile.
+        Raises Conflict if another run records the request at the same time.
         """
 
     def issuance(self, site: SiteRef, host_name: HostName) -> Issuance | None:
-        """Return the request for a managed certificate of a host name, None if Certroll made none."""
+        """Return the request for a managed certificate of a host name, None if Certroll made no request."""
 
     def put_issuance(self, issuance: Issuance) -> None:
-        """Record the request for a managed certificate."""
+        """Record the request for a managed certificate of a host name."""
 
     def forget_issuance(self, site: SiteRef, host_name: HostName) -> None:
         """Delete the record of a request for a managed certificate of a host name."""
 
 
 class History(Protocol):
-    """The history of Certroll's changes, in the order of the changes."""
+    """The port for the history of Certroll's changes, in the order of the changes."""
 
     def add(self, ref: VaultCertificateRef | str, entries: tuple[HistoryEntry, ...]) -> None:
         """Append entries to the history of a vault certificate or of another scope."""
 
 
 class Findings(Protocol):
-    """The findings that people should know."""
+    """The port for findings (problems that Certroll reports to operators)."""
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Record findings. A finding that is already recorded only gets a new date."""
+        """Record findings. If the journal already has a finding, the finding only gets a new date."""
 
 
 class DeadLetters(Protocol):
-    """The dead letters: messages that failed for good."""
+    """The port for dead letters: messages that failed for good."""
 
     def note_cause(self, body: str, cause: str) -> None:
         """Record why a message failed, for the case that Azure later moves the message to a poison queue."""
@@ -121,48 +126,51 @@ class DeadLetters(Protocol):
         """Record a message that failed for good, with the given cause or the cause from `note_cause`."""
 
     def get(self, queue: str, key: str) -> DeadLetter:
-        """Return a dead letter. Raises NotFound if the journal has no such dead letter."""
+        """Return a dead letter.
+
+        Raises NotFound if the journal has no such dead letter (message that failed for good).
+        """
 
     def forget(self, record: DeadLetter) -> None:
-        """Delete the record of a dead letter after its message is back on its queue."""
+        """Delete the record of a dead letter after Certroll put its message back on the queue."""
 
 
 class EnvironmentRecords(Protocol):
-    """The record of each App Service Environment, with its roots and the progress of its waves."""
+    """The port for records of App Service Environments, with their roots and the progress of their waves of apps."""
 
     def all(self) -> tuple[EnvironmentRecord, ...]:
-        """Return the records of all environments."""
+        """Return the records of all App Service Environments."""
 
     def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
         """Return the record of an environment, an empty record if the journal does not know the environment."""
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
-        """Replace the stored record if its revision is unchanged, and return the record with its new revision.
+        """Replace the stored record if its revision is unchanged. Return the stored record with its new revision.
 
-        Raises Conflict if another run has replaced the record meanwhile.
+        Raises Conflict if another run has replaced the record in the meantime.
         """
 
     def change(
         self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
     ) -> EnvironmentRecord:
-        """Apply the change to the stored record, write the result, and return it."""
+        """Apply the change to the stored record of an environment, write the result, and return it."""
 
 
 class AppRestarts(Protocol):
-    """The progress of each app of an environment through its stop and start."""
+    """The port for the progress of each app of an environment through its stop and start."""
 
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
-        """Return the records of the apps of an environment."""
+        """Return the records of the apps of an App Service Environment."""
 
     def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
-        """Record the progress of apps of an environment."""
+        """Record the progress of apps of an App Service Environment."""
 
     def forget(self, environment: EnvironmentRef, site: SiteRef) -> None:
         """Delete the record of an app that Azure no longer has."""
 
 
 class PendingStarts(Protocol):
-    """The pending starts of apps that Certroll stopped or is about to stop."""
+    """The port for the pending starts of apps that Certroll stopped or is about to stop."""
 
     def record(self, start: PendingStart) -> None:
         """Record that Certroll must start an app."""

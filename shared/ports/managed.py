@@ -11,7 +11,7 @@ from shared.domain.tags import Tags
 
 
 class ManagedCertificates(Protocol):
-    """The port to managed certificates. Every method raises the subclasses of AzureError."""
+    """The port to managed certificates. Every method of the port raises the subclasses of AzureError."""
 
     def certificates(self, subscription: str) -> Listing[SeenCertificate]:
         """List all certificates of a subscription, managed or not."""
@@ -20,10 +20,10 @@ class ManagedCertificates(Protocol):
         """List the sites of a subscription with their bindings, without slots."""
 
     def slot_tags(self, subscription: str) -> Listing[tuple[SiteRef, Tags]]:
-        """List all slots of a subscription with their tags."""
+        """List all deployment slots of a subscription with their tags."""
 
     def slots(self, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
-        """List the slots of a site with their bindings."""
+        """List the deployment slots of a site with their bindings."""
 
     def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
         """Return App Service's facts about the host names of a site or slot."""
@@ -32,10 +32,16 @@ class ManagedCertificates(Protocol):
         """Return the tier of an App Service plan, empty if Azure does not name the tier."""
 
     def certificate(self, ref: CopyRef) -> SeenCertificate:
-        """Read one certificate. Raises NotFound if Azure has not issued the certificate, or has deleted it."""
+        """Read one certificate. Raises NotFound if Azure has not issued the managed certificate, or has deleted it."""
 
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
-        """Ask Azure for a managed certificate, and return the URL of the operation, empty if Azure is done."""
+        """Ask Azure for a managed certificate.
+
+        Return the URL of Azure's operation, or an empty text if Azure is done.
+        """
 
     def is_done(self, operation: str) -> bool:
-        """Return True if Azure has finished the operation. Raises Rejected with Azure's reason if Azure refused."""
+        """Return True if Azure has finished the operation that issues a managed certificate.
+
+        Raises Rejected with Azure's reason if Azure refused the managed certificate.
+        """

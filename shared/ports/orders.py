@@ -8,13 +8,16 @@ from shared.domain.orders.order import Order, OrderRef
 
 
 class Orders(Protocol):
-    """The port to orders of purchased certificates. Every method raises the subclasses of AzureError.
+    """The port to orders of purchased certificates. Every method of the port raises the subclasses of AzureError.
 
-    Certroll does not retry the three methods that write.
+    Certroll does not retry the three methods that write to an order.
     """
 
     def orders(self, subscription: str) -> Listing[Order]:
-        """List the orders of a subscription. `last_verified` reads when the domain of an order was verified."""
+        """List the orders of purchased certificates in a subscription.
+
+        `last_verified` reads when the domain of an order was verified.
+        """
 
     def order(self, ref: OrderRef) -> Order:
         """Read one order."""
@@ -23,10 +26,13 @@ class Orders(Protocol):
         """Return when the domain of an order was last verified, None if the order's history does not tell."""
 
     def turn_on_auto_renew(self, ref: OrderRef) -> None:
-        """Turn automatic renewal on, and keep all other properties of the order."""
+        """Turn automatic renewal of an order on, and keep all other properties of the order."""
 
     def renew(self, order: Order) -> None:
         """Buy the next certificate of an order."""
 
     def reissue(self, order: Order) -> None:
-        """Make the issuer reissue the certificate with a new key. The issuer revokes the old certificate later."""
+        """Make the issuer reissue the certificate with a new key.
+
+        The issuer of the certificate revokes the old certificate later.
+        """

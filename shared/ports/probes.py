@@ -1,4 +1,4 @@
-"""Define the ports that see what visitors see: public DNS, TLS handshakes, and the app's own answer."""
+"""Define the ports that see what clients see: public DNS, TLS handshakes, and the app's own answer."""
 
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +13,10 @@ class Dns(Protocol):
     """The port to public DNS."""
 
     def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
-        """Return the DNS records of a name. This method never raises, because a failure is an answer, too."""
+        """Return the DNS records of a name.
+
+        This method never raises an exception, because a failed DNS lookup is an answer, too.
+        """
 
 
 class TlsProbe(Protocol):
@@ -22,23 +25,25 @@ class TlsProbe(Protocol):
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
         """Return the result of TLS handshakes with the host name as SNI.
 
-        The probe repeats the handshake until the address serves the expected certificate or `give_up` has come.
+        The probe repeats the handshake until the address serves the expected certificate or the time `give_up` has
+        come.
         """
 
     def served(self, host_name: HostName, address: str, give_up: datetime) -> ServedCertificate:
         """Return the certificate that the address serves for the host name.
 
-        The probe repeats the handshake until the certificate is good for the host name or `give_up` has come.
+        The probe repeats the handshake until the certificate is good for the host name or the time `give_up` has come.
         """
 
 
 class AppProbe(Protocol):
-    """The port that asks the app's own probe."""
+    """The port that sends an app its probe."""
 
     def ask(
         self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint], address: str | None = None
     ) -> ProbeResult:
-        """Ask the probe's path once on a new connection, and return the judged answer.
+        """Request the probe's path once on a new connection, and return the judged answer.
 
-        If `address` is given, the probe connects to it, because DNS may resolve the host name only inside a network.
+        If `address` is given, the probe connects to the address, because DNS may resolve the host name only inside a
+        network.
         """

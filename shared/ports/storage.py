@@ -11,17 +11,20 @@ Result = TypeVar("Result")
 
 
 class Lease(Protocol):
-    """A lease that the run holds."""
+    """A lease (lock) that the run holds."""
 
     def check(self) -> None:
         """Raise LeaseLost if the run no longer holds the lease."""
 
 
 class Leases(Protocol):
-    """The leases that let only one run write at a time."""
+    """The port for leases, which let only one run write at a time."""
 
     def hold(self, name: str) -> AbstractContextManager[Lease]:
-        """Take a lease, and renew it while the context lasts. Raises LeaseBusy if another run holds the lease."""
+        """Take a lease, and renew the lease while the context lasts.
+
+        Raises LeaseBusy if another run holds the lease.
+        """
 
 
 class Queue(Protocol):
@@ -41,7 +44,7 @@ class Queue(Protocol):
 
 
 class Retrier(Protocol):
-    """The only layer that retries calls to Azure. Retried work reads and compares before it writes."""
+    """The only layer of Certroll that retries calls to Azure. Retried work must read and compare before it writes."""
 
     def retry(self, work: Callable[[], Result]) -> Result:
         """Return the result of the work, and repeat the work while its error is worth a retry."""

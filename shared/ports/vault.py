@@ -9,10 +9,10 @@ from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 
 
 class Vault(Protocol):
-    """The port to Key Vault. Every method raises the subclasses of AzureError."""
+    """The port to Key Vault. Every method of the port raises the subclasses of AzureError."""
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read the lineage of a vault certificate, with all versions judged at the time `now`."""
+        """Read a vault certificate with all its versions, judged at the time `now`."""
 
     def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """List the certificates of a vault."""

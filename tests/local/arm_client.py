@@ -12,10 +12,10 @@ HOST = "https://management.azure.com"
 
 
 class Client:
-    """Calls the simulated ARM of one world, and fails unless an answer has the status that the test expects."""
+    """Calls the ARM of a simulated Azure, and fails unless an answer has the status that the test expects."""
 
     def __init__(self, world: World) -> None:
-        """Create a client for the simulated ARM of that world."""
+        """Create a client for the ARM of the given simulated Azure."""
         self.world = world
         self._arm = Arm(world)
 
@@ -59,10 +59,10 @@ class Client:
 
 
 class Shop:
-    """A webspace with one site, `shop`, bound by SNI to an imported copy of one vault certificate."""
+    """A webspace with one site, `shop`, bound by SNI to an imported vault certificate."""
 
     def __init__(self) -> None:
-        """Build the shop's vault, certificate and site."""
+        """Build a vault, a vault certificate and the site `shop`."""
         self.build = Builder()
         self.world = self.build.world
         self.arm = Client(self.world)
@@ -84,7 +84,7 @@ class Shop:
         return f"/subscriptions/{self.site.subscription}"
 
     def import_body(self, **properties: object) -> dict[str, object]:
-        """Return the request body that imports the vault certificate, or syncs its imported copy."""
+        """Return the request body that imports the vault certificate, or syncs the imported certificate."""
         source = {"keyVaultId": self.vault.resource_id, "keyVaultSecretName": "shop", "password": ""}
         return {"location": "West Europe", "properties": source | {"serverFarmId": self.plan.id} | properties}
 

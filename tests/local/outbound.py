@@ -1,4 +1,4 @@
-"""This module builds a site whose app calls a partner with a client certificate."""
+"""This module builds a site whose app calls a partner server with a client certificate."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +15,7 @@ HOST = "caller.azurewebsites.net"
 
 
 class Outbound:
-    """A webspace with an imported certificate `client`, and a site whose app loads and pins that certificate."""
+    """A webspace with an imported certificate `client`, and a site whose app settings name its thumbprint."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Outbound:
         loads: str = "{}",
         subject: str | None = None,
     ) -> None:
-        """Build the site, where `{}` in `pin` and `loads` stands for the certificate's thumbprint."""
+        """Build the site, where `{}` in the app settings `pin` and `loads` stands for the thumbprint."""
         self.build = Builder()
         self.world = self.build.world
         self.arm = Client(self.world)
@@ -41,7 +41,7 @@ class Outbound:
 
     @property
     def site(self) -> Site:
-        """The current state of the site."""
+        """The current state of the simulated site."""
         site = self.world.web.sites.get(self.born.id)
         assert site is not None
         return site
@@ -68,7 +68,7 @@ class Outbound:
         return self.arm.put(self.settings_path, {"properties": {**self.site.settings, **settings}})
 
     def pin(self, version: Version) -> None:
-        """Make the site load and pin that version of the certificate."""
+        """Make the site's app settings name the thumbprint of the given certificate version."""
         self.change(**{LOAD_LIST: version.thumbprint, PIN: version.thumbprint})
 
     def restart(self) -> None:
@@ -81,7 +81,7 @@ class Outbound:
         self.arm.put(self.copy.id, {"location": "West Europe", "properties": source | {"serverFarmId": self.plan.id}})
 
     def wait(self, seconds: float) -> None:
-        """Advance the simulated clock by that many seconds."""
+        """Advance the simulated clock by the given number of seconds."""
         self.world.clock.advance(timedelta(seconds=seconds))
 
 
@@ -89,5 +89,5 @@ Edit = Callable[[dict[str, str]], dict[str, str]]
 
 
 def adding(**settings: str) -> Edit:
-    """Return an edit that adds these settings."""
+    """Return a function that adds the given values to app settings."""
     return lambda before: {**before, **settings}

@@ -13,7 +13,7 @@ from local.worlds.builders import Builder
 
 @contextmanager
 def web_client(stand: Stand, build: Builder) -> Iterator[WebSiteManagementClient]:
-    """Let the local Azure serve the builder's world, and yield the SDK client of its first subscription."""
+    """Let the local Azure serve the builder's simulated fleet, and yield an SDK client of its first subscription."""
     stand.use(build.world)
     subscription = next(iter(build.world.subscriptions.values())).id
     with pytest.MonkeyPatch.context() as patch:

@@ -29,7 +29,7 @@ def test_event_of_the_world_reaches_the_app(tmp_path: Path) -> None:
 
 
 def test_another_host_gets_the_settings(tmp_path: Path) -> None:
-    """`host_app=False` hosts no app, and the environment then contains every setting that another host needs.
+    """With `host_app=False`, `LocalApp` hosts no app, and returns the app settings for another host.
 
     Settings passed to `LocalApp` override the default settings.
     """

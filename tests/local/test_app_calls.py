@@ -1,4 +1,4 @@
-"""These tests send requests to an app's probe path, and the app calls a partner over real TLS connections."""
+"""These tests send requests to an app's probe path, and the app calls a partner server over real TLS connections."""
 
 import http.client
 import ssl
@@ -24,7 +24,7 @@ def running() -> Iterator[Stand]:
 
 @pytest.fixture
 def out(running: Stand) -> Outbound:
-    """Build a site whose app calls a partner, and let the local Azure serve it."""
+    """Build a site whose app calls a partner server, and let the local Azure serve it."""
     out = Outbound()
     running.use(out.world)
     return out
@@ -43,12 +43,12 @@ def probe(stand: Stand, path: str = "/health") -> tuple[int, str]:
 
 
 def test_an_app_that_is_accepted_says_so(stand: Stand, out: Outbound) -> None:
-    """The probe path answers 200 with the thumbprint of the certificate that the partner accepted."""
+    """The probe path answers 200 with the thumbprint of the certificate that the partner server accepted."""
     assert probe(stand) == (200, f"ok {out.first.thumbprint}")
 
 
 def test_other_paths_answer_as_ever(stand: Stand, out: Outbound) -> None:
-    """An app calls its partner only for requests to its probe path."""
+    """An app calls its partner server only for requests to its probe path."""
     out.partner.accept_only()
     assert probe(stand, "/") == (200, f"{HOST} is running.\n")
     assert probe(stand, "/health/more") == (200, f"{HOST} is running.\n")
@@ -64,9 +64,9 @@ def test_the_probe_path_is_the_apps_own(stand: Stand, out: Outbound) -> None:
 
 
 def test_a_refused_app_says_with_what(stand: Stand, out: Outbound) -> None:
-    """The probe path answers 502 with the thumbprint that the partner refused.
+    """The probe path answers 502 with the thumbprint that the partner server refused.
 
-    The probe path answers 200 as soon as the partner accepts the app's thumbprint.
+    The probe path answers 200 as soon as the partner server accepts the app's thumbprint.
     """
     out.partner.accept_only("AB")
     assert probe(stand) == (502, f"refused {out.first.thumbprint}")
@@ -131,7 +131,7 @@ def test_a_connection_stays_with_its_process(stand: Stand, out: Outbound) -> Non
 
 
 def test_scripted_answers_come_first(stand: Stand, out: Outbound) -> None:
-    """An app first gives its scripted answers, and then answers by itself again."""
+    """A simulated app first gives its scripted answers, and then answers by itself again."""
     out.app.script = [(500, {}, "one"), (302, {"Location": "https://elsewhere.example/"}, "")]
     assert probe(stand) == (500, "one")
     connection = http.client.HTTPSConnection(*stand.proxy.address, context=client_context())
@@ -144,7 +144,7 @@ def test_scripted_answers_come_first(stand: Stand, out: Outbound) -> None:
 
 
 def test_a_broken_app_is_broken_whatever_it_holds(stand: Stand, out: Outbound) -> None:
-    """A broken app answers 500 to every request after its scripted answers."""
+    """A simulated app that is broken answers 500 to every request after its scripted answers."""
     out.app.broken = True
     out.app.script = [(200, {}, "for once")]
     assert [probe(stand) for _ in range(3)] == [(200, "for once"), (500, "broken"), (500, "broken")]
@@ -162,21 +162,21 @@ CERTIFICATES: dict[str, tuple[Differences, bool]] = {
 
 @pytest.mark.parametrize("kind", CERTIFICATES)
 def test_the_pure_look_and_the_real_call_agree(stand: Stand, out: Outbound, kind: str) -> None:
-    """`Partner.accepts`, which makes no connection, gives the same result as a real TLS connection."""
+    """`Partner.accepts`, which makes no connection, gives the same result as a TLS connection to the partner server."""
     differences, welcome = CERTIFICATES[kind]
     content = out.vault.renew("client", **differences).imported()
     assert ends(stand, out, content) == (welcome, CallEnd.ACCEPTED if welcome else CallEnd.REFUSED)
 
 
 def test_an_expired_certificate_is_accepted(stand: Stand, out: Outbound) -> None:
-    """A partner ignores a certificate's dates, because the simulated clock differs from the machine's clock."""
+    """A partner server ignores a certificate's dates, because the simulated clock differs from the machine's clock."""
     old = out.world.clock.now().replace(year=2020)
     content = out.vault.renew("client", not_before=old, not_after=old.replace(year=2021)).imported()
     assert ends(stand, out, content) == (True, CallEnd.ACCEPTED)
 
 
 def test_a_chain_that_was_lost_is_refused(stand: Stand, out: Outbound) -> None:
-    """A partner refuses a certificate that comes without its issuing CA, even if the partner pins that certificate."""
+    """A partner server refuses a client certificate without its issuing CA, even a listed client certificate."""
     leaf = out.first.leaf
     content = ImportedCertificate(**{**fields(out.first.imported()), "chain_pem": b""})
     assert ends(stand, out, content) == (False, CallEnd.REFUSED)
@@ -185,20 +185,20 @@ def test_a_chain_that_was_lost_is_refused(stand: Stand, out: Outbound) -> None:
 
 
 def test_a_self_signed_certificate_that_comes_twice_is_refused(stand: Stand, out: Outbound) -> None:
-    """A partner refuses a self-signed certificate, even if the client also sends the certificate as its own chain."""
+    """A partner server refuses a self-signed certificate, even if the certificate is also sent as its own chain."""
     leaf = out.vault.renew("client", self_signed=True).leaf
     content = ImportedCertificate(**{**fields(imported(leaf)), "chain_pem": leaf.certificate_pem})
     assert ends(stand, out, content) == (False, CallEnd.REFUSED)
 
 
 def test_a_partner_may_be_named_in_capitals(stand: Stand, out: Outbound) -> None:
-    """A call reaches a partner whose name has capital letters."""
+    """A call reaches a partner server whose host name has capital letters."""
     woodgrove = out.build.add_partner("Woodgrove")
     assert stand.partners.call(woodgrove, out.first.imported()) is CallEnd.ACCEPTED
 
 
 def test_a_chain_in_disorder_is_accepted(stand: Stand, out: Outbound) -> None:
-    """A partner accepts a certificate whose chain contains duplicate or unrelated certificates."""
+    """A partner server accepts a certificate whose chain contains duplicate or unrelated certificates."""
     whole = out.first.imported()
     other = out.build.add_certificate("other", ["other.contoso.com"]).leaf.certificate_pem
     content = ImportedCertificate(**{**fields(whole), "chain_pem": other + whole.chain_pem + whole.chain_pem})
@@ -211,12 +211,12 @@ def fields(content: ImportedCertificate) -> dict[str, object]:
 
 
 def ends(stand: Stand, out: Outbound, content: ImportedCertificate) -> tuple[bool, CallEnd]:
-    """Return the result of `Partner.accepts`, and the end of a real call to the partner."""
+    """Return the result of `Partner.accepts`, and the end of a real call to the partner server."""
     return out.partner.accepts(content), stand.partners.call(out.partner, content)
 
 
 def test_a_partner_wants_a_certificate(stand: Stand) -> None:
-    """A partner answers no client that sends no client certificate."""
+    """A partner server that requires a client certificate does not answer a client without a certificate."""
     connection = http.client.HTTPSConnection("127.0.0.1", stand.partners._port, context=trusting_anybody())
     with pytest.raises((OSError, http.client.HTTPException)):
         ask(connection)
@@ -224,7 +224,7 @@ def test_a_partner_wants_a_certificate(stand: Stand) -> None:
 
 
 def ask(connection: http.client.HTTPSConnection) -> int:
-    """Send a request to the partner, and return the status of the answer."""
+    """Send a request to the partner server, and return the status of the answer."""
     connection.request("GET", "/orders", headers={"Host": "fabrikam.partner.example"})
     return connection.getresponse().status
 
@@ -237,20 +237,20 @@ def trusting_anybody() -> ssl.SSLContext:
 
 
 def test_partners_of_another_world_are_unknown(stand: Stand, out: Outbound) -> None:
-    """A call to a partner of another simulated world is refused."""
+    """A call to a partner server of another simulated Azure is refused."""
     stranger = Outbound().build.add_partner("stranger")
     assert stand.partners.call(stranger, out.first.imported()) is CallEnd.REFUSED
 
 
 def test_a_closed_partner_is_unreachable(out: Outbound) -> None:
-    """A call ends as `UNREACHABLE` if the partner's server is closed."""
+    """A call to a partner server ends as `UNREACHABLE` if the partner server is closed."""
     with Partners(out.world) as partners:
         pass
     assert partners.call(out.partner, out.first.imported()) is CallEnd.UNREACHABLE
 
 
 def test_an_app_whose_partner_is_down_says_so(stand: Stand, out: Outbound, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probe path answers 502 `unreachable` if the partner is down, and not `refused`."""
+    """The probe path answers 502 `unreachable` if the partner server is down, and not `refused`."""
     with Partners(out.world) as closed:
         pass
     monkeypatch.setattr(stand.front_ends, "_partners", closed)

@@ -1,4 +1,4 @@
-"""These tests simulate running apps without sockets, and cover their processes, restarts and troubles."""
+"""These tests simulate running apps without sockets, and cover processes, restarts and failures of the apps."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +21,7 @@ def out() -> Outbound:
 
 
 def test_an_app_that_starts_holds_what_its_setting_pins(out: Outbound) -> None:
-    """A running app has one process, which holds the certificate that the app's setting pins."""
+    """A running app has one process, which holds the certificate whose thumbprint is in the app's setting."""
     assert out.held() == [out.first.thumbprint]
     assert out.world.apps.troubles() == ()
 
@@ -47,7 +47,7 @@ def test_an_app_that_starts_holds_what_its_setting_pins(out: Outbound) -> None:
     ],
 )
 def test_each_platform_has_its_own_places(platform: str, pin: str, *, found: bool) -> None:
-    """An app finds its certificate by thumbprint on every platform.
+    """An app finds a loaded certificate by thumbprint on Windows and on Linux.
 
     A file path works only on the platform that puts the certificate there, and is case-sensitive on Linux.
     """
@@ -72,7 +72,7 @@ def test_a_thumbprint_is_found_in_lower_case(*, linux: bool) -> None:
 def test_the_load_list_is_read_kindly(loads: str, *, found: bool) -> None:
     """App Service ignores blanks, duplicates and unknown entries in WEBSITE_LOAD_CERTIFICATES.
 
-    An app gets only the certificates that WEBSITE_LOAD_CERTIFICATES names.
+    An app gets only the private certificates that the setting WEBSITE_LOAD_CERTIFICATES names.
     """
     out = Outbound(loads=loads)
     assert out.loaded() == [(out.first.thumbprint,) if found else ()]
@@ -102,7 +102,7 @@ def test_an_app_does_not_load_from_other_webspaces(out: Outbound) -> None:
 
 
 def test_a_certificate_without_its_key_is_not_loaded(out: Outbound) -> None:
-    """A load list of `*` loads only certificates that have a private key."""
+    """The value `*` of WEBSITE_LOAD_CERTIFICATES loads only certificates that have a private key."""
     public = out.vault.renew("client").leaf.without_key()
     out.build.add_upload(imported(public), out.plan)
     out.change(**{LOAD_LIST: "*"})
@@ -112,7 +112,7 @@ def test_a_certificate_without_its_key_is_not_loaded(out: Outbound) -> None:
 def test_an_app_by_subject_takes_the_newest_with_that_name() -> None:
     """An app that selects by subject presents the newest certificate with that subject.
 
-    A certificate that arrives later takes effect at the app's next start.
+    A certificate that arrives after the start of an app takes effect at the app's next start.
     """
     out = Outbound(loads="*", subject="client.contoso.com")
     second = out.vault.renew("client")
@@ -156,7 +156,7 @@ def test_what_is_taken_away_stays_in_the_running_process(out: Outbound) -> None:
 
 
 def test_an_upload_of_the_superseded_version_spares_the_trouble(out: Outbound) -> None:
-    """An uploaded copy of the old version lets an app find its certificate at a restart after a sync."""
+    """An upload of the old certificate lets an app find its certificate at a restart after a sync."""
     upload = out.build.add_upload(out.first, out.plan, name="kept")
     assert (upload.name, upload.source, upload.webspace) == ("kept", None, out.plan.webspace)
     out.vault.renew("client")
@@ -166,7 +166,10 @@ def test_an_upload_of_the_superseded_version_spares_the_trouble(out: Outbound) -
 
 
 def test_a_process_is_made_only_at_a_start(out: Outbound) -> None:
-    """Only a changed setting starts a new process. Unchanged settings, tags and new certificates start no process."""
+    """A changed app setting starts a new process.
+
+    Writes of unchanged app settings or of tags, and new certificates, start no process.
+    """
     (process,) = out.answering()
     out.change()
     out.arm.send("PATCH", out.site.id, {"tags": {"a": "b"}})
@@ -201,7 +204,7 @@ def test_a_site_built_stopped_starts_later(out: Outbound) -> None:
 
 
 def test_a_slot_is_an_app_of_its_own(out: Outbound) -> None:
-    """A new slot copies the site's settings by default. A slot's restart leaves its site alone."""
+    """A new slot copies the site's settings by default. A restart of a slot does not restart its site."""
     slot = out.build.add_slot(out.site, "staging")
     bare = out.build.add_slot(out.site, "bare", settings={})
     apps = [out.build.add_app(site, setting=PIN) for site in (slot, bare)]
@@ -232,7 +235,7 @@ def test_the_old_process_answers_until_the_new_one_is_up(out: Outbound) -> None:
 
 
 def test_both_answer_for_a_while(out: Outbound) -> None:
-    """The old and the new process both answer after a restart, for as long as the knob `old_process_answers` says."""
+    """After a restart, the old process answers for as long as the simulation setting `old_process_answers` says."""
     out.world.knobs.turn(restart_seconds=10, old_process_answers=30)
     second = out.vault.renew("client")
     out.build.add_upload(second, out.plan)
@@ -283,7 +286,7 @@ def test_a_start_takes_settings_and_certificates_of_its_beginning(out: Outbound)
 
 
 def test_troubles_name_the_process_that_is_coming_up(out: Outbound) -> None:
-    """The local Azure's list of app troubles includes a process that is still starting."""
+    """The local Azure's list of failing apps includes an app whose process is still starting."""
     out.world.knobs.turn(restart_seconds=10)
     out.change(**{PIN: "AB"})
     which = [trouble.partition(" has ")[0] for trouble in out.world.apps.troubles()]
@@ -294,9 +297,9 @@ def test_troubles_name_the_process_that_is_coming_up(out: Outbound) -> None:
 
 
 def test_troubles_tell_what_a_partner_refuses(out: Outbound) -> None:
-    """The local Azure's list of app troubles includes an app whose certificate the partner refuses.
+    """The local Azure's list of failing apps includes an app whose certificate the partner server refuses.
 
-    An app's trouble ends as soon as the partner accepts its certificate.
+    An app stops failing as soon as the partner server accepts its certificate.
     """
     out.partner.accept_only("AB")
     short = out.first.thumbprint[:8]
@@ -325,7 +328,7 @@ def test_a_certificate_that_a_setting_names_may_be_deleted(out: Outbound) -> Non
 
 
 def test_a_partner_may_pin_from_the_start(out: Outbound) -> None:
-    """A partner that is built with a list of thumbprints accepts only those certificates."""
+    """A partner server that is built with a list of thumbprints accepts only the listed certificates."""
     picky = out.build.add_partner("woodgrove", accepts=["AB"])
     app = out.build.add_app(out.build.add_site("other", settings=out.site.settings), picky, setting=PIN)
     assert app.partner is picky
@@ -368,7 +371,7 @@ def test_the_state_shows_apps(out: Outbound) -> None:
 
 
 def test_a_watch_looks_at_once(out: Outbound) -> None:
-    """An AppWatch records app troubles that exist when the watch begins."""
+    """An `AppWatch` (a test's observer of apps) records failing apps that exist when the watch begins."""
     out.partner.accept_only()
     with AppWatch(out.world) as watch:
         pass
@@ -377,7 +380,7 @@ def test_a_watch_looks_at_once(out: Outbound) -> None:
 
 
 def test_a_watch_sees_trouble_that_passes(out: Outbound) -> None:
-    """An AppWatch records an app trouble once with its time, even if a later request ends the trouble."""
+    """An `AppWatch` (a test's observer of apps) records an app's failure once, even if a later request ends it."""
     second = out.vault.renew("client")
     with AppWatch(out.world) as watch:
         out.sync()
@@ -390,7 +393,7 @@ def test_a_watch_sees_trouble_that_passes(out: Outbound) -> None:
 
 
 def test_a_watch_tells_trouble_that_comes_back(out: Outbound) -> None:
-    """An AppWatch records an app trouble twice if the trouble ends and begins again."""
+    """An `AppWatch` (a test's observer of apps) records an app's failure twice if it ends and begins again."""
     with AppWatch(out.world) as watch:
         for _ in range(2):
             out.partner.accept_only()
@@ -399,9 +402,9 @@ def test_a_watch_tells_trouble_that_comes_back(out: Outbound) -> None:
 
 
 def test_a_watch_does_not_mind_what_a_request_does_on_the_way(out: Outbound) -> None:
-    """An AppWatch checks the apps only after a whole request.
+    """An `AppWatch` (a test's observer of apps) checks the apps only after a whole request.
 
-    An import that replaces a certificate and then rewrites the load lists causes no recorded app trouble.
+    An import that also rewrites the setting WEBSITE_LOAD_CERTIFICATES causes no recorded failure of an app.
     """
     out.world.knobs.turn(import_rewrites_load_list=True)
     both = f"{out.first.thumbprint},AB"
@@ -416,7 +419,7 @@ def test_a_watch_does_not_mind_what_a_request_does_on_the_way(out: Outbound) -> 
 
 
 def test_a_watch_sees_what_azure_does_by_itself(out: Outbound) -> None:
-    """An AppWatch records app troubles that Azure's nightly sync causes."""
+    """An `AppWatch` (a test's observer of apps) records failing apps that Azure's nightly sync causes."""
     out.vault.renew("client")
     with AppWatch(out.world) as watch:
         out.world.nightly_sync()
@@ -426,7 +429,7 @@ def test_a_watch_sees_what_azure_does_by_itself(out: Outbound) -> None:
 
 
 def test_a_watch_that_is_over_looks_no_more(out: Outbound) -> None:
-    """An AppWatch records no app trouble after its end."""
+    """An `AppWatch` (a test's observer of apps) records no failure of an app after the watch has ended."""
     with AppWatch(out.world) as watch:
         pass
     out.partner.accept_only()
@@ -434,7 +437,7 @@ def test_a_watch_that_is_over_looks_no_more(out: Outbound) -> None:
 
 
 def test_a_read_is_no_change(out: Outbound) -> None:
-    """An AppWatch does not check the apps after a request that only reads."""
+    """An `AppWatch` (a test's observer of apps) does not check the apps after a request that only reads."""
     with AppWatch(out.world) as watch:
         out.arm.get(out.site.id)
         out.arm.post(f"{out.settings_path}/list")
@@ -442,14 +445,15 @@ def test_a_read_is_no_change(out: Outbound) -> None:
 
 
 def test_a_deletion_is_a_change(out: Outbound) -> None:
-    """An AppWatch records the deletion of a running app's certificate as a trouble."""
+    """An `AppWatch` (a test's observer of apps) records the deletion of a running app's certificate as a failure."""
     with AppWatch(out.world) as watch:
         out.arm.delete(out.copy.id)
     assert len(watch.troubles) == 1
     assert out.held() == [out.first.thumbprint]
 
 
-# --------------------------------------------------------------------------------- an import that rewrites load lists
+# --------------------------------------------------------------------------------- an import that rewrites the setting
+# WEBSITE_LOAD_CERTIFICATES
 
 
 def night(out: Outbound) -> None:
@@ -460,7 +464,7 @@ def night(out: Outbound) -> None:
 @pytest.mark.parametrize("carry", [Outbound.sync, night])
 @pytest.mark.parametrize("rewrites", [True, False])
 def test_an_import_may_rewrite_load_lists(out: Outbound, carry: Callable[[Outbound], None], *, rewrites: bool) -> None:
-    """A sync replaces the old thumbprint in the webspace's load lists if `import_rewrites_load_list` is on.
+    """With `import_rewrites_load_list`, a sync replaces the old thumbprint in the settings of the webspace's apps.
 
     Each site whose WEBSITE_LOAD_CERTIFICATES is rewritten restarts.
     """
@@ -487,9 +491,9 @@ def test_an_import_may_rewrite_load_lists(out: Outbound, carry: Callable[[Outbou
 
 
 def test_a_rewritten_list_names_nothing_twice() -> None:
-    """A rewritten load list names the new thumbprint only once.
+    """A setting WEBSITE_LOAD_CERTIFICATES that a sync rewrites names the new thumbprint only once.
 
-    A load list that does not name the old thumbprint stays unchanged.
+    A sync leaves WEBSITE_LOAD_CERTIFICATES unchanged if the setting does not name the old thumbprint.
     """
     assert rename("A,B", "A", "B") == "B"
     assert rename("C,C", "A", "B") == "C,C"
@@ -505,6 +509,6 @@ def test_a_sync_without_news_rewrites_nothing(out: Outbound) -> None:
 
 
 def test_apps_of_one_world_do_not_mix(out: Outbound) -> None:
-    """Each simulated world lists only its own apps."""
+    """Each simulated Azure lists only its own apps."""
     other = Outbound()
     assert list(chain(out.world.apps.all(), other.world.apps.all())) == [out.app, other.app]

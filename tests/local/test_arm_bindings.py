@@ -59,7 +59,7 @@ def test_certificate_of_another_webspace_is_not_found(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("refused", "status"), [(True, 409), (False, 200)])
 def test_mismatch_is_refused_as_the_knob_says(shop: Shop, refused: bool, status: int) -> None:  # noqa: FBT001 - a knob
-    """The knob `mismatch_refused` decides whether ARM refuses a certificate that does not cover the host name.
+    """The simulation setting `mismatch_refused` makes ARM refuse a certificate that does not cover the host name.
 
     ARM's refusal of a certificate that does not cover the host name has the extended code 04030.
     """
@@ -149,7 +149,7 @@ def test_host_name_belongs_to_one_site(shop: Shop) -> None:
 
 
 def test_slot_has_bindings_of_its_own(shop: Shop) -> None:
-    """A binding on a slot's path changes only the slot."""
+    """A binding that is written on a slot's path changes only the slot."""
     slot = shop.build.add_slot(shop.site, "staging")
     path = f"{slot.id}/hostNameBindings/pay.contoso.com"
     body = {"properties": {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": shop.first.thumbprint}}
@@ -198,7 +198,10 @@ def test_unbinding_as_az_does_it(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("honoured", "status"), [(True, 412), (False, 200)])
 def test_stale_if_match_meets_the_knob(shop: Shop, honoured: bool, status: int) -> None:  # noqa: FBT001 - a knob
-    """ARM refuses a stale If-Match only if the knob `if_match_honoured` is on. ARM always accepts a fresh ETag."""
+    """ARM refuses a stale If-Match only if the simulation setting `if_match_honoured` is on.
+
+    ARM always accepts a fresh ETag.
+    """
     shop.world.knobs.if_match_honoured = honoured
     etag = shop.arm.send("GET", shop.binding).headers["ETag"]
     shop.bind("SniEnabled", **{"If-Match": etag})
@@ -206,7 +209,7 @@ def test_stale_if_match_meets_the_knob(shop: Shop, honoured: bool, status: int) 
 
 
 def test_reads_lag_as_the_knob_says(shop: Shop) -> None:
-    """After a write, ARM shows the old binding for as many reads as the knob `reads_until_visible` says.
+    """After a write, ARM shows the old binding for as many reads as the simulation setting `reads_until_visible` says.
 
     Visitors of the host name receive the newly bound certificate at once.
     """
@@ -220,7 +223,7 @@ def test_reads_lag_as_the_knob_says(shop: Shop) -> None:
 
 
 def test_front_ends_lag_as_the_knob_says(shop: Shop) -> None:
-    """A slow front end serves the old certificate for as long as the knob `slow_front_end` says."""
+    """A slow front end serves the old certificate for as long as the simulation setting `slow_front_end` says."""
     shop.world.knobs.slow_front_end = 20.0
     shop.world.clock.advance(timedelta(minutes=5))
     shop.vault.renew("shop")

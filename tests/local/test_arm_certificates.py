@@ -18,7 +18,7 @@ def shop() -> Shop:
 
 
 def sibling(shop: Shop, name: str) -> str:
-    """Return the ARM path of a certificate in the shop's resource group."""
+    """Return the ARM path of a certificate in the resource group of the site `shop`."""
     return shop.copy.id.rsplit("/", maxsplit=1)[0] + "/" + name
 
 
@@ -49,7 +49,7 @@ def test_list_has_an_id_of_null(shop: Shop) -> None:
 def test_sync_replaces_in_place_and_moves_bindings_as_the_knob_says(shop: Shop, moves: bool) -> None:  # noqa: FBT001 - a knob
     """A repeated import replaces a certificate with the vault's newest version.
 
-    Bindings move to the new certificate only if the knob `sync_moves_bindings` is on.
+    A client's sync moves bindings only if the simulation setting `sync_moves_bindings` is on.
     """
     shop.world.knobs.sync_moves_bindings = moves
     second = shop.vault.renew("shop")
@@ -92,9 +92,9 @@ def test_sync_moves_only_bindings_of_its_webspace(shop: Shop) -> None:
 
 
 def test_wrong_echo_shows_another_copy_and_the_old_thumbprint(shop: Shop) -> None:
-    """The knob `wrong_echo` makes ARM answer a sync with another certificate's data.
+    """The simulation setting `wrong_echo` makes ARM answer a sync with another certificate's data.
 
-    A GET of the certificate still shows its true thumbprint and vault.
+    After a wrong answer to a sync, a GET of the certificate shows its true thumbprint and vault.
     """
     shop.world.knobs.wrong_echo = True
     other = shop.build.add_vault("other-kv")
@@ -108,7 +108,7 @@ def test_wrong_echo_shows_another_copy_and_the_old_thumbprint(shop: Shop) -> Non
 
 
 def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
-    """Azure's nightly sync renews certificates and moves bindings.
+    """Azure's nightly sync renews an imported certificate and moves the certificate's bindings.
 
     The nightly sync appears in the request journal without a client's write.
     """
@@ -127,7 +127,7 @@ def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
 def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause: str, status: str) -> None:
     """A certificate keeps serving if the nightly sync cannot read its vault secret.
 
-    Only the certificate's status shows that Azure cannot renew the certificate.
+    The status of the certificate shows that Azure cannot renew the certificate.
     """
     if cause == "denied":
         shop.vault.deny(APP_SERVICE)
@@ -139,7 +139,7 @@ def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause:
 
 
 def test_nightly_sync_without_news_changes_nothing(shop: Shop) -> None:
-    """The nightly sync leaves no entry in the request journal if every certificate is current.
+    """Azure's nightly sync leaves no entry in the request journal if every certificate is current.
 
     A certificate's status becomes `Initialized` again when App Service may read the vault again.
     """
@@ -187,7 +187,7 @@ def test_name_taken_in_another_region_is_refused(shop: Shop) -> None:
 def test_same_name_in_a_second_webspace_updates_the_first(shop: Shop) -> None:
     """An import under an existing name updates that certificate, even if the request names another webspace.
 
-    Azure updates an existing certificate of that name too (azure-powershell, issue 17347).
+    Azure also updates an existing certificate under the name of an import (azure-powershell, issue 17347).
     """
     linux = shop.build.add_plan("linux", linux=True)
     answer = shop.arm.put(shop.copy.id, shop.import_body(serverFarmId=linux.id))
@@ -203,7 +203,7 @@ def test_without_a_plan_the_location_picks_the_webspace(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("knob", "status"), [("accept", 200), ("refuse", 409)])
 def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, status: int) -> None:
-    """The knob `second_import_same_thumbprint` decides whether ARM accepts a second import of one version.
+    """A simulation setting decides whether ARM accepts a second import of the same version of a vault certificate.
 
     ARM always accepts a sync of an existing import.
     """
@@ -216,9 +216,9 @@ def test_second_copy_of_one_thumbprint_meets_the_knob(shop: Shop, knob: str, sta
 @pytest.mark.parametrize("upload", [False, True])
 @pytest.mark.parametrize(("knob", "status"), [("accept", 200), ("refuse", 409), ("resolve", 200)])
 def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, upload: bool) -> None:
-    """The knob `second_import_same_thumbprint` decides what ARM does with a second copy of a thumbprint.
+    """The setting `second_import_same_thumbprint` decides on a second certificate with the same thumbprint.
 
-    With the value `resolve`, ARM creates nothing and answers with the existing certificate.
+    With the value `resolve` of a simulation setting, ARM answers an import with the existing certificate.
     """
     shop.world.knobs.turn(second_import_same_thumbprint=knob)
     body = pfx_of(shop.first.leaf, "secret") if upload else shop.import_body()
@@ -232,7 +232,7 @@ def test_second_copy_by_import_or_upload(shop: Shop, knob: str, status: int, *, 
 def test_resolving_concerns_second_copies_alone(shop: Shop) -> None:
     """`resolve` applies only to a second certificate with equal subscription, location and thumbprint.
 
-    `resolve` is a value of the knob `second_import_same_thumbprint`.
+    `resolve` is a value of the simulation setting `second_import_same_thumbprint`.
     """
     shop.world.knobs.turn(second_import_same_thumbprint="resolve")
     shop.build.add_upload(shop.vault.renew("shop"), shop.plan)
@@ -297,7 +297,7 @@ def test_bound_upload_cannot_be_replaced_under_its_name(shop: Shop) -> None:
 
 
 def test_self_signed_certificate_is_taken_with_a_warning(shop: Shop) -> None:
-    """App Service accepts a self-signed certificate and warns in a header."""
+    """App Service accepts an upload of a self-signed certificate and warns in a header of its answer."""
     shop.vault.renew("shop", self_signed=True)
     response = shop.arm.send("PUT", shop.copy.id, shop.import_body())
     assert (response.status, "self-signed" in response.headers["warning"]) == (200, True)

@@ -105,7 +105,7 @@ def test_pages_follow_one_another(shop: Shop) -> None:
 def test_hidden_site_is_left_out_silently_but_named_by_its_plan(shop: Shop) -> None:
     """ARM's lists omit a site that the principal may not read, and a GET answers 403.
 
-    The plan's list of sites still names the hidden site.
+    A plan's list of sites names even a site that the principal may not read.
     """
     shop.world.roles.hide(shop.site.id, PRINCIPAL)
     assert names(as_principal(shop, "GET", f"{shop.subscription}/providers/Microsoft.Web/sites")) == []
@@ -116,14 +116,14 @@ def test_hidden_site_is_left_out_silently_but_named_by_its_plan(shop: Shop) -> N
 
 
 def test_hidden_subscription_is_not_listed(shop: Shop) -> None:
-    """ARM omits a hidden subscription from the list, and refuses requests inside that subscription."""
+    """ARM omits a subscription that the caller may not read from the list, and refuses requests inside it."""
     shop.world.roles.hide(shop.subscription, PRINCIPAL)
     assert as_principal(shop, "GET", "/subscriptions").json()["value"] == []
     assert as_principal(shop, "GET", f"{shop.subscription}/providers/Microsoft.Web/sites").status == 403
 
 
 def test_hidden_group_hides_what_is_in_it(shop: Shop) -> None:
-    """ARM omits the sites, certificates and vaults of a hidden resource group from every list."""
+    """ARM's lists omit the sites, certificates and vaults of a resource group that the caller may not read."""
     shop.world.roles.hide(f"{shop.subscription}/resourceGroups/contoso", PRINCIPAL)
     for kind in ("Microsoft.Web/certificates", "Microsoft.Web/sites", "Microsoft.KeyVault/vaults"):
         assert names(as_principal(shop, "GET", f"{shop.subscription}/providers/{kind}")) == []
@@ -166,7 +166,10 @@ def test_kinds_of_sites(shop: Shop) -> None:
 
 
 def test_put_replaces_tags_and_patch_keeps_them(shop: Shop) -> None:
-    """A PUT of a site without tags removes its tags. A PATCH without tags keeps the tags."""
+    """A PUT of a site without tags in its body removes the site's tags.
+
+    A PATCH of a site without tags in its body keeps the site's tags.
+    """
     shop.arm.send("PATCH", shop.site.id, {"tags": {"certroll": "off"}})
     shop.arm.send("PATCH", shop.site.id, {"properties": {"httpsOnly": True}})
     assert shop.arm.get(shop.site.id)["tags"] == {"certroll": "off"}
@@ -243,7 +246,10 @@ def test_malformed_body_is_refused(shop: Shop) -> None:
 
 
 def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
-    """A stale list shows the state before the last write. A sync and its moved bindings count as one write."""
+    """A stale list of sites shows the state before the last write.
+
+    A sync of a certificate and the bindings that it moves count as one write.
+    """
     second = shop.vault.renew("shop")
     shop.arm.put(shop.copy.id, shop.import_body())
     shop.world.faults.add(Fault("stale_list", method="GET", times=2))
@@ -255,9 +261,9 @@ def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
 
 
 def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
-    """Only reads of a resource count against the knob `reads_until_visible`.
+    """Only reads of a resource count against the simulation setting `reads_until_visible`.
 
-    Reads of another subscription's list and of the generic list do not count.
+    Reads of another subscription's list or of the generic list do not end the delay of a visible write.
     """
     other = shop.build.add_subscription("other")
     shop.world.knobs.reads_until_visible = 1
@@ -268,7 +274,7 @@ def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
 
 
 def test_one_seed_makes_one_world() -> None:
-    """Two simulated worlds of the same seed have the same ids and addresses."""
+    """Two simulated Azures of the same seed have the same ids and addresses."""
     first, other = Shop(), Shop()
     assert first.site.id == other.site.id
     assert (

@@ -25,7 +25,7 @@ def test_idle():
 
 
 def cost(**seconds: float) -> Cost:
-    """Return the cost of one test per directory, on a machine whose yardstick (fixed work) takes 0.1 seconds."""
+    """Return costs of one test per directory, on a machine whose yardstick (fixed work) takes 0.1 seconds."""
     return Cost({f"tests/{name}/test_x.py::test_x": (cpu, cpu) for name, cpu in seconds.items()}, [0.05, 0.15])
 
 
@@ -36,14 +36,14 @@ def cost(**seconds: float) -> Cost:
 def test_a_directory_is_held_to_its_yardsticks(seconds: float, ratio: float, word: str) -> None:
     """A test directory's budget is counted in yardsticks: the processor time of a fixed piece of work.
 
-    A directory above its budget gets a warning, and a directory at twice its budget fails.
+    A test directory above its budget of processor time gets a warning, and fails above twice the budget.
     """
     (part,) = spent(cost(unit=seconds), LIMIT)
     assert (round(part.ratio, 3), part.word) == (ratio, word)
 
 
 def test_a_slow_machine_changes_no_ratio() -> None:
-    """A machine that is three times slower uses the same percentage of each budget."""
+    """Tests on a machine that is three times slower use the same percentage of each budget."""
     fast, slow = cost(unit=1.0), Cost({"tests/unit/test_x.py::test_x": (3.0, 9.0)}, [0.15, 0.45])
     assert [round(part.ratio, 3) for part in spent(slow, LIMIT)] == [
         round(part.ratio, 3) for part in spent(fast, LIMIT)
@@ -86,12 +86,12 @@ def test_directory_of_a_test(test: str, directory: str) -> None:
     ],
 )
 def test_only_whole_directories_are_judged(tmp_path: Path, arguments: tuple[str, ...], whole: set[str]) -> None:
-    """The budgets apply only to directories whose tests all run."""
+    """A budget of processor time applies only to a test directory whose tests all run."""
     assert whole_directories(tmp_path, arguments, ("unit", "local")) == whole
 
 
 def test_the_ten_slowest_are_named() -> None:
-    """The report names the ten tests with the most processor time, the slowest first."""
+    """The report of a test run names the ten tests with the most processor time, the slowest first."""
     tests = {f"tests/unit/test_x.py::test_{number}": (float(number), 20.0) for number in range(12)}
     said = lines(Cost(tests, [0.1]), [Spent("unit", 66.0, 660.0, 600.0)])
     assert [line.rpartition("_")[2] for line in said[1:11]] == [str(number) for number in range(11, 1, -1)]
@@ -110,7 +110,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["in this process", "in a worker"])
 def test_twice_the_budget_fails_the_run(project: pytest.Pytester, workers: tuple[str, ...]) -> None:
-    """A run fails if a directory costs more than twice its budget, even if all tests pass."""
+    """A test run fails if a directory takes more than twice its budget, even if all tests pass."""
     result = project.runpytest_inprocess("-p", "tests.budgets", *workers, "tests")
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -123,7 +123,7 @@ def test_twice_the_budget_fails_the_run(project: pytest.Pytester, workers: tuple
     ids=["a selection", "one file", "on request", "a longer version"],
 )
 def test_other_runs_are_not_judged(project: pytest.Pytester, arguments: tuple[str, ...]) -> None:
-    """The budgets do not fail a run of selected tests, of another profile, or with `--no-budgets`."""
+    """Budgets of processor time do not fail a run of selected tests, of another profile, or with `--no-budgets`."""
     (project.path / "conftest.py").write_text("import hypothesis\nhypothesis.settings.register_profile('soak')\n")
     result = project.runpytest_inprocess("-p", "tests.budgets", *arguments)
     assert result.ret == pytest.ExitCode.OK
@@ -132,6 +132,6 @@ def test_other_runs_are_not_judged(project: pytest.Pytester, arguments: tuple[st
 
 
 def test_the_yardstick_is_work_of_the_processor() -> None:
-    """The yardstick, a fixed piece of work, takes about the same processor time each time."""
+    """Two measurements of the yardstick, a fixed piece of work, take about the same processor time."""
     first, second = yardstick(), yardstick()
     assert 0 < first < 10 * second < 100 * first

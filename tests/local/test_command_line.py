@@ -76,7 +76,7 @@ def test_only_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_an_unknown_world_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`up` with an unknown simulated world starts nothing and prints the names of all worlds."""
+    """`up` with an unknown name of a simulated fleet starts nothing and prints the names of all simulated fleets."""
     assert main(["up", "--world", "nowhere", "--file", str(tmp_path / "local.json")]) == 1
     assert "contoso, empty, fabrikam, northwind" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""These tests check that the demo's world Contoso matches its description."""
+"""These tests check that the demo's simulated fleet Contoso matches its description."""
 
 from collections import Counter
 
@@ -12,18 +12,18 @@ from local.worlds.contoso import contoso
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Build the demo's world Contoso once for all tests of this module."""
+    """Build the demo's simulated fleet Contoso once for all tests of this module."""
     return contoso()
 
 
 def custom(world: World) -> list[tuple[Site, Host]]:
-    """Return all custom host names of Contoso, with their sites."""
+    """Return all custom host names of the simulated fleet Contoso, with their sites."""
     hosts = ((site, host) for site in world.web.sites.values() for host in site.hosts.values())
     return [(site, host) for site, host in hosts if not host.name.endswith(DEFAULT_DOMAIN)]
 
 
 def test_numbers(world: World) -> None:
-    """Contoso has 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots and 18 custom host names."""
+    """The fleet Contoso has 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots and 18 custom host names."""
     slots = Counter(site.slot is not None for site in world.web.sites.values())
     assert (len(world.subscriptions), len(world.vaults)) == (2, 2)
     assert slots == {False: 15, True: 5}
@@ -32,7 +32,7 @@ def test_numbers(world: World) -> None:
 
 
 def test_kinds_of_bindings(world: World) -> None:
-    """Contoso has three IP-based host names, one unbound host name, one wildcard and one stopped site."""
+    """The fleet Contoso has three IP-based host names, an unbound host name, a wildcard and a stopped site."""
     states = Counter(host.ssl_state for _, host in custom(world))
     assert (states[IP_BASED], states[None]) == (3, 1)
     assert sum(host.name.startswith("*.") for _, host in custom(world)) == 1
@@ -47,7 +47,7 @@ def test_one_certificate_is_in_every_webspace(world: World) -> None:
 
 
 def test_renewals_concern_enough_bindings(world: World) -> None:
-    """The demo's renewals change at least twelve bindings, including the three IP-based bindings."""
+    """The demo's renewals concern at least twelve bindings, including the three IP-based bindings."""
     renewed = {world.vaults[vault].certificates[name].newest.thumbprint for vault, name in world.renewing}
     concerned = [host for _, host in custom(world) if host.thumbprint in renewed]
     assert len(concerned) >= 12
@@ -55,7 +55,7 @@ def test_renewals_concern_enough_bindings(world: World) -> None:
 
 
 def test_opted_out_site_shares_its_lineage_with_nobody(world: World) -> None:
-    """The opted-out site of Contoso is the only site with its certificate, and its binding is outdated.
+    """No other site uses the certificate of the fleet's opted-out site, whose binding is outdated.
 
     The demo does not renew the opted-out site's certificate.
     """
@@ -69,7 +69,7 @@ def test_opted_out_site_shares_its_lineage_with_nobody(world: World) -> None:
 
 
 def test_every_bound_host_is_served_with_a_certificate_that_covers_it(world: World) -> None:
-    """Each bound host name of Contoso is served with its bound certificate, which covers the host name."""
+    """Each bound host name of the simulated fleet is served with its bound certificate, which covers that name."""
     for _, host in custom(world):
         name = host.name.replace("*", "any")
         address = world.web.address_of(name)
@@ -80,13 +80,13 @@ def test_every_bound_host_is_served_with_a_certificate_that_covers_it(world: Wor
 
 
 def test_addresses_come_from_the_seed(world: World) -> None:
-    """Contoso has the same addresses for the same seed, and other addresses for another seed."""
+    """The simulated fleet Contoso has the same addresses for the same seed, and other addresses for another seed."""
     assert contoso().web.addresses() == world.web.addresses()
     assert contoso(seed=1).web.addresses() != world.web.addresses()
 
 
 def test_client_certificates_renew_and_are_in_use(world: World) -> None:
-    """The demo renews two client certificates, which four apps of Contoso present without trouble."""
+    """The demo renews two client certificates, which partner servers accept from four apps of the simulated fleet."""
     assert ("contoso-web-kv", "partner-client") in world.renewing
     assert ("contoso-web-kv", "bank-client") in world.renewing
     held = {app.site_id.partition("/sites/")[2]: app.answering(world.clock.now())[0] for app in world.apps.all()}
@@ -113,9 +113,9 @@ def test_client_certificates_are_imported_and_probed(world: World) -> None:
 
 
 def test_one_partner_takes_the_next_certificate_and_one_does_not() -> None:
-    """Partner `fabrikam` accepts a renewed client certificate, because `fabrikam` trusts the authority.
+    """Partner server `fabrikam` accepts a renewed client certificate, because `fabrikam` trusts the authority.
 
-    Partner `woodgrove` refuses a renewed client certificate, because `woodgrove` pins the old thumbprint.
+    Partner server `woodgrove` refuses a renewed client certificate, because `woodgrove` lists the old thumbprint.
     """
     world = contoso()
     partners = {partner.name: partner for partner in world.apps.partners.values()}
@@ -125,7 +125,7 @@ def test_one_partner_takes_the_next_certificate_and_one_does_not() -> None:
 
 
 def test_the_apps_of_contoso_answer() -> None:
-    """Every app of Contoso answers its probe with 200, because its partner accepts its certificate."""
+    """Every app of the simulated fleet Contoso answers its health probe with 200 before any renewal."""
     world = contoso()
     with Stand(world) as stand:
         for app in world.apps.all():

@@ -1,4 +1,4 @@
-"""These tests send requests to the control port of the local Azure, as a person or a script would."""
+"""These tests send requests to the control port of the local Azure, as a developer or a script would."""
 
 import http.client
 import json
@@ -37,7 +37,7 @@ def ask(stand: Stand, method: str, path: str, payload: object = None) -> tuple[i
 
 
 def test_state_shows_the_fleet(stand: Stand) -> None:
-    """GET /state lists each vault certificate's versions, all sites, all imported certificates and all addresses."""
+    """GET /state lists the versions of vault certificates, the sites, the certificates and the addresses."""
     status, state = ask(stand, "GET", "/state")
     assert status == 200
     newest = stand.world.vaults["kv"].certificates["shop"].newest
@@ -61,7 +61,10 @@ def test_clock_moves(stand: Stand) -> None:
 
 
 def test_knobs_turn(stand: Stand) -> None:
-    """The control port sets a knob by its name. A request with a misspelt knob gets a 400 that repeats the name."""
+    """The control port sets a knob (a simulation setting) by its name.
+
+    A request with a misspelt simulation setting gets a 400 that repeats the misspelt name.
+    """
     assert ask(stand, "POST", "/knobs", {"wrong_echo": True})[1]["wrong_echo"] is True
     assert stand.world.knobs.wrong_echo
     status, refused = ask(stand, "POST", "/knobs", {"wrong_eco": True})
@@ -70,7 +73,7 @@ def test_knobs_turn(stand: Stand) -> None:
 
 
 def test_faults_come_and_go(stand: Stand) -> None:
-    """The control port lists each scripted fault with its number of strikes, and can delete all faults."""
+    """The control port lists how many requests each scripted fault has hit, and can delete all faults."""
     ask(stand, "POST", "/faults", {"kind": "server_error", "status": 503, "times": 1})
     bearer = {"authorization": "Bearer " + token(TENANT, OPERATOR, "https://management.azure.com", 0)}
     url = "https://management.azure.com/subscriptions?api-version=2022-12-01"
@@ -123,7 +126,10 @@ def test_renewal_of_a_secret_by_request(stand: Stand) -> None:
 
 
 def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
-    """The control port loads a world by name and resets the world to its start. It refuses an unknown name."""
+    """The control port loads a simulated fleet by name, and resets the simulated fleet to its start.
+
+    It refuses an unknown name.
+    """
     assert ask(stand, "POST", "/world", {"name": "empty", "seed": 3})[0] == 200
     stand.world.vaults["kv"] = stand.world.new_vault("kv", subscription="sub", resource_group="rg")
     assert ask(stand, "POST", "/reset")[0] == 200

@@ -1,4 +1,4 @@
-"""These tests cover the demo's claims about the work between the first event and the last binding."""
+"""These tests cover the demo's statements about Certroll's work from the first event to the last binding."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ def failed(done: Effort, seconds: float = 1.0, yardstick: float = 0.1) -> list[s
 
 
 def test_a_slow_machine_fails_no_claim() -> None:
-    """Every claim of the demo holds on a machine that is a hundred times slower."""
+    """The demo's statements about work stay true on a machine that is a hundred times slower."""
     assert failed(GOOD) == failed(GOOD, seconds=400.0, yardstick=10.0) == []
 
 
@@ -53,13 +53,13 @@ def test_a_slow_machine_fails_no_claim() -> None:
     ],
 )
 def test_what_was_done_in_vain_fails_its_claim(done: Effort, claim: str) -> None:
-    """One excess request, message, delay or sleep fails exactly the claim that counts it."""
+    """One excess request, message, delay or sleep makes exactly one statement of the demo false."""
     (only,) = failed(done)
     assert claim in only
 
 
 def test_the_least_of_contoso() -> None:
-    """`least` computes the minimum number of messages and requests that Contoso's renewals need."""
+    """`least` computes the minimum number of messages and requests for the renewals of the fleet Contoso."""
     floor = least(contoso(), {("kv/a", "one"), ("kv/a", "two")}, bindings=1, apps=3)
     assert (floor.messages, floor.sites, floor.apps) == (8, 2, 3)
     assert floor.requests == 148 + 2 * (9 + 1)
@@ -90,9 +90,9 @@ def sent(second: int, queue: str, delay: int, status: int = 201) -> str:
 
 
 def test_effort_is_counted_up_to_the_last_binding(tmp_path: Path) -> None:
-    """`effort` counts requests, messages and sleeps up to the last binding.
+    """`effort` counts Certroll's requests, messages and sleeps up to the last write of a binding.
 
-    `effort` counts the delays and sleeps before the first write separately.
+    `effort` counts Certroll's delays and sleeps before the first write to ARM separately.
     """
     storage = [
         sent(0, "certificates", 0, 404),
@@ -131,6 +131,6 @@ def test_effort_is_counted_up_to_the_last_binding(tmp_path: Path) -> None:
 
 
 def test_nothing_moved_is_counted_too(tmp_path: Path) -> None:
-    """`effort` counts all requests and messages if no binding has moved."""
+    """`effort` counts all of Certroll's requests and messages if no binding was written."""
     done = effort(logs(tmp_path, [sent(1, "sites", 0)], [], [entry(1, "GET", "/subscriptions")]), set())
     assert (done.requests, done.messages) == (1, 1)

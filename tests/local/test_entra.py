@@ -25,7 +25,7 @@ def ask_for_token(**form: str) -> Response:
 
 
 def claims(text: str) -> dict[str, object]:
-    """Return the claims of a token."""
+    """Return the claims of an Entra access token."""
     middle = text.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4))))
 

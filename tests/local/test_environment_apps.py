@@ -26,10 +26,10 @@ OUT_OF_TIME = 60
 
 
 class Trusting(Hosted):
-    """An App Service Environment with two apps that call a partner whose certificate has a private root."""
+    """An App Service Environment with two apps that call a partner server whose certificate has a private root."""
 
     def __init__(self) -> None:
-        """Build the environment, whose apps do not trust the partner's root yet."""
+        """Build the App Service Environment, whose apps do not trust the partner server's root yet."""
         super().__init__()
         self.corp = Authority("Corp")
         self.root = self.corp.root_leaf
@@ -39,7 +39,7 @@ class Trusting(Hosted):
         )
 
     def add_root(self, leaf: Leaf | None = None) -> None:
-        """Add a root certificate to the environment: by default the partner's root."""
+        """Add a root certificate to the App Service Environment: by default the partner server's root."""
         self.build.add_root_certificate(self.ase, (leaf or self.root).der)
 
     def ask(self, stand: Stand, site: Site | None = None) -> tuple[int, str]:
@@ -65,7 +65,7 @@ def stand() -> Iterator[Stand]:
 
 @pytest.fixture
 def hosted(stand: Stand) -> Trusting:
-    """Build an environment, and let the local Azure serve it."""
+    """Build an App Service Environment, and let the local Azure serve it."""
     hosted = Trusting()
     stand.use(hosted.world)
     return hosted
@@ -98,7 +98,7 @@ def test_a_root_is_trusted_after_stop_and_start(
 def test_forgetting_to_cycle_is_seen(hosted: Trusting, stand: Stand) -> None:
     """A running app neither trusts a new root nor forgets a deleted root.
 
-    The local Azure's list of app troubles names each affected app.
+    The local Azure's list of failing apps names each app that distrusts its partner server.
     """
     hosted.add_root()
     assert hosted.ask(stand) == (502, "untrusted")
@@ -127,7 +127,10 @@ def test_a_restart_injects_nothing(client: WebSiteManagementClient, hosted: Trus
 
 
 def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
-    """A new app trusts the roots that its environment already has. An app outside the environment trusts no root."""
+    """A new app trusts the roots that its App Service Environment already has.
+
+    An app outside the App Service Environment trusts no root of the environment.
+    """
     hosted.add_root()
     made = hosted.build.add_app(hosted.build.add_site("new", hosted.linux), hosted.partner, anonymous=True)
     outside = hosted.build.add_app(hosted.outside, hosted.partner, anonymous=True)
@@ -137,7 +140,7 @@ def test_an_app_begins_with_the_roots_there_are(hosted: Trusting) -> None:
 
 
 def test_only_a_root_is_injected(hosted: Trusting, stand: Stand) -> None:
-    """An app trusts its partner only if the environment has the partner's true root with `isRoot`.
+    """An app trusts its partner server only if the environment has the partner server's true root with `isRoot`.
 
     A certificate without `isRoot`, an issuing CA and a root of the same name with another key are not trusted.
     """
@@ -152,7 +155,7 @@ def test_only_a_root_is_injected(hosted: Trusting, stand: Stand) -> None:
 
 
 def test_a_root_rolls_over(hosted: Trusting, stand: Stand) -> None:
-    """An app that trusts both roots reaches its partner before and after the partner moves to the new root."""
+    """An app that trusts both roots reaches its partner server before and after that server moves to the new root."""
     fresh = Authority("Corp 2")
     hosted.add_root()
     hosted.add_root(fresh.root_leaf)
@@ -168,7 +171,7 @@ def test_a_root_rolls_over(hosted: Trusting, stand: Stand) -> None:
 
 
 def test_an_app_may_present_a_certificate_too(hosted: Trusting, stand: Stand) -> None:
-    """A partner with a private root can require a client certificate, and then both sides must trust each other."""
+    """A partner server with a private root can require a client certificate, so that both sides need trust."""
     strict = hosted.build.add_partner("strict", own_root=True)
     content = hosted.build.add_certificate("client", ["client.contoso.com"]).imported()
     root = strict.own.root_leaf.der if strict.own else b""
@@ -182,7 +185,7 @@ def test_an_app_may_present_a_certificate_too(hosted: Trusting, stand: Stand) ->
 
 
 def test_who_presents_nothing_is_in_trouble_with_a_strict_partner(hosted: Trusting, stand: Stand) -> None:
-    """The local Azure's list of app troubles names an app that lacks the client certificate its partner requires."""
+    """The local Azure lists an app without the client certificate that its partner server requires as failing."""
     strict = hosted.build.add_partner("strict")
     hosted.build.add_app(hosted.shop, strict, anonymous=True)
     assert hosted.ask(stand) == (502, "refused")
@@ -212,14 +215,14 @@ def test_a_vault_keeps_a_root(hosted: Trusting, form: Literal["pem", "der", "cer
 
 
 def public(hosted: Trusting, site: Site) -> str:
-    """Add the partner's root as a public certificate of the site, and return its thumbprint."""
+    """Add the partner server's root as a public certificate of the site, and return its thumbprint."""
     return hosted.build.add_public_certificate(site, hosted.root.der).thumbprint
 
 
 def test_a_listed_root_is_trusted_by_the_whole_plan(hosted: Trusting, stand: Stand) -> None:
     """A Windows app trusts a root that its setting lists, after the restart that the new setting causes.
 
-    Other apps on the same plan trust the listed root from their next start or restart on.
+    From their next start or restart on, the apps on a plan trust a root that one app's setting lists.
     """
     neighbour = hosted.build.add_site("neighbour", hosted.windows)
     hosted.build.add_app(neighbour, hosted.partner, anonymous=True)
@@ -233,9 +236,9 @@ def test_a_listed_root_is_trusted_by_the_whole_plan(hosted: Trusting, stand: Sta
 
 
 def test_a_neighbour_that_is_stopped_lists_nothing(hosted: Trusting, stand: Stand) -> None:
-    """A stopped site's root list has no effect on other apps of its plan.
+    """The setting WEBSITE_LOAD_ROOT_CERTIFICATES of a stopped site has no effect on other apps of its plan.
 
-    A root list may name a public certificate of another site on the plan, even of a stopped site.
+    WEBSITE_LOAD_ROOT_CERTIFICATES may name a public certificate of another site on the plan, even a stopped site.
     """
     neighbour = hosted.build.add_site("neighbour", hosted.windows, state=STOPPED)
     hosted.list_root(neighbour, public(hosted, neighbour))
@@ -247,15 +250,18 @@ def test_a_neighbour_that_is_stopped_lists_nothing(hosted: Trusting, stand: Stan
 
 @pytest.mark.parametrize(("value", "trusted"), [("{},AB", True), ("AB,{}", True), ("AB, {}", False), ("*", False)])
 def test_a_root_list_bears_no_blanks(hosted: Trusting, stand: Stand, value: str, *, trusted: bool) -> None:
-    """A root list separates thumbprints by commas only. The list ignores `*` and a thumbprint after a blank."""
+    """The setting WEBSITE_LOAD_ROOT_CERTIFICATES separates thumbprints by commas only.
+
+    The setting WEBSITE_LOAD_ROOT_CERTIFICATES ignores `*` and a thumbprint after a blank.
+    """
     hosted.list_root(hosted.shop, value.format(public(hosted, hosted.shop)))
     assert hosted.ask(stand)[0] == (200 if trusted else 502)
 
 
 def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) -> None:
-    """Only code on Windows plans in an environment supports the root list.
+    """Only code on Windows plans in an environment supports the setting WEBSITE_LOAD_ROOT_CERTIFICATES.
 
-    The root list has no effect on Linux, in Windows containers, outside an environment, or without its certificate.
+    WEBSITE_LOAD_ROOT_CERTIFICATES has no effect on Linux, in Windows containers, or outside an environment.
     """
     container = hosted.build.add_site("container", hosted.windows, windows_container=True)
     for site in (hosted.api, container, hosted.outside):
@@ -274,9 +280,9 @@ def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) ->
 
 @pytest.mark.parametrize(("inside", "found"), [(True, True), (False, False)])
 def test_code_in_an_environment_sees_the_machines_store(hosted: Trusting, *, inside: bool, found: bool) -> None:
-    """Windows code in an environment finds a public certificate in the machine's store.
+    """Windows code in an App Service Environment finds a public certificate in the machine's store.
 
-    Windows code outside an environment does not find that certificate.
+    Windows code outside an environment does not find a public certificate in the machine's store.
     """
     site = hosted.shop if inside else hosted.outside
     hosted.build.add_public_certificate(site, hosted.root.der, location="LocalMachineMy")
@@ -319,7 +325,10 @@ def test_a_start_may_bring_up_nothing(hosted: Trusting, stand: Stand) -> None:
 
 
 def test_starts_may_fail_for_ever(hosted: Trusting) -> None:
-    """`failing_starts = None` makes every start fail. A failed restart leaves the old process running."""
+    """The value `failing_starts = None` of a simulated app makes every start of the app fail.
+
+    A failed restart leaves the old process running.
+    """
     hosted.api_app.failing_starts = None
     hosted.arm.post(f"{hosted.api.id}/restart")
     assert answers(hosted, hosted.api_app)
@@ -334,9 +343,9 @@ def answers(hosted: Trusting, app: App) -> bool:
 
 
 def test_the_watch_counts_what_is_down_at_once(hosted: Trusting) -> None:
-    """A DownWatch reports the maximum number of sites down at once: in total, per plan and per group.
+    """A `DownWatch` (a test's observer) reports how many sites were down at once: in total, per plan and per tag group.
 
-    A slot with its own group tag belongs only to that tag's group.
+    A slot with its own tag `certroll-group` belongs only to that tag's group of apps.
     """
     tagged = hosted.build.add_site("tagged", hosted.windows, tags={"certroll-group": "pay, core"})
     slot = hosted.build.add_slot(tagged, "staging")
@@ -355,7 +364,7 @@ def test_the_watch_counts_what_is_down_at_once(hosted: Trusting) -> None:
 
 
 def test_what_was_down_before_does_not_count(hosted: Trusting) -> None:
-    """A DownWatch ignores a site that was down when the watch began, until the site has been up."""
+    """A `DownWatch` (a test's observer) ignores a site that was down from the beginning, until the site has been up."""
     hosted.arm.post(f"{hosted.shop.id}/stop")
     with DownWatch(hosted.world) as watch:
         hosted.arm.post(f"{hosted.api.id}/restart")
@@ -367,7 +376,7 @@ def test_what_was_down_before_does_not_count(hosted: Trusting) -> None:
 
 
 def test_who_came_up_in_the_meantime_counts(hosted: Trusting) -> None:
-    """A DownWatch counts a site from the moment its start completes, even if no request marks that moment."""
+    """A `DownWatch` (a test's observer) counts a site as up from the moment its start completes."""
     hosted.world.knobs.turn(restart_seconds=30)
     hosted.arm.post(f"{hosted.shop.id}/stop")
     with DownWatch(hosted.world) as watch:

@@ -32,7 +32,7 @@ class Hosted:
     """An App Service Environment, `ase`, with a Windows and a Linux site, next to a plan outside the environment."""
 
     def __init__(self, *, internal: bool = True) -> None:
-        """Build the environment, its plans and its sites."""
+        """Build the App Service Environment, its plans and its sites."""
         self.build = Builder()
         self.world = self.build.world
         self.arm = Client(self.world)
@@ -47,7 +47,7 @@ class Hosted:
 
     @property
     def roots(self) -> str:
-        """The ARM path of the environment's root certificates."""
+        """The ARM path of the App Service Environment's root certificates."""
         return f"{self.ase.id}/publicCertificates"
 
 
@@ -91,7 +91,7 @@ def body(der: bytes, **properties: object) -> dict[str, Json]:
 
 @pytest.mark.parametrize("internal", [True, False])
 def test_an_environment_says_how_it_is_reached(stand: Stand, *, internal: bool) -> None:
-    """ARM shows whether an environment is internal, with its inbound address and its domain."""
+    """ARM shows whether an App Service Environment is internal, with its inbound address and its domain."""
     hosted = Hosted(internal=internal)
     with web_client(stand, hosted.build) as client:
         environments = client.app_service_environments
@@ -112,7 +112,7 @@ def test_an_environment_says_how_it_is_reached(stand: Stand, *, internal: bool) 
 
 
 def test_environments_are_listed(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """ARM lists an environment under its subscription and its group, and omits a hidden environment."""
+    """ARM lists an environment under subscription and group, and omits an environment that the caller may not read."""
     hosted.build.add_group("empty")
     environments = client.app_service_environments
     assert [environment.name for environment in environments.list()] == ["ase"]
@@ -157,7 +157,7 @@ def test_a_certificate_for_no_plan_goes_outside(hosted: Hosted) -> None:
 
 
 def test_an_environment_has_no_dedicated_addresses(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """ARM refuses an IP-based binding in an environment.
+    """ARM refuses an IP-based binding in an App Service Environment.
 
     A certificate bound by SNI is served at the App Service Environment's address.
     """
@@ -172,7 +172,7 @@ def test_an_environment_has_no_dedicated_addresses(client: WebSiteManagementClie
 
 
 def bound(hosted: Hosted) -> Certificate:
-    """Bind the shop's host name to an imported certificate, and return that certificate."""
+    """Bind the host name of the site `shop` to an imported certificate, and return that certificate."""
     hosted.build.add_certificate("shop", ["shop.contoso.com"])
     copy = hosted.build.add_copy("shop", hosted.windows)
     hosted.build.add_host(hosted.shop, "shop.contoso.com", copy)
@@ -180,7 +180,7 @@ def bound(hosted: Hosted) -> Certificate:
 
 
 def test_an_environment_has_no_managed_certificates(hosted: Hosted) -> None:
-    """ARM refuses a free managed certificate for a host name in an environment."""
+    """ARM refuses a free managed certificate for a host name in an App Service Environment."""
     hosted.build.add_host(hosted.shop, "shop.contoso.com")
     hosted.build.add_record("shop.contoso.com", "CNAME", hosted.shop.default_host_name)
     properties = {"canonicalName": "shop.contoso.com", "serverFarmId": hosted.windows.id}
@@ -192,7 +192,7 @@ def test_an_environment_has_no_managed_certificates(hosted: Hosted) -> None:
 def test_the_generic_list_says_when_certificates_were_created(hosted: Hosted) -> None:
     """`$expand=createdTime` shows when each certificate was first created, and a sync keeps that time.
 
-    The knob `certificates_show_created` can hide the creation time of certificates.
+    The simulation setting `certificates_show_created` can hide the creation time of certificates.
     """
     copy = bound(hosted)
     old = hosted.build.add_upload(hosted.build.add_certificate("old", ["old.contoso.com"]), name="old", created=OLD)
@@ -213,7 +213,7 @@ def times(hosted: Hosted) -> dict[str, str | None]:
 
 
 def test_the_generic_list_has_environments(hosted: Hosted) -> None:
-    """ARM's generic list of resources contains the environment."""
+    """ARM's generic list of resources contains the App Service Environment."""
     items = hosted.arm.listed(f"/subscriptions/{hosted.ase.subscription}/resources")
     assert [item["id"] for item in items if item["type"].endswith("hostingEnvironments")] == [hosted.ase.id]
 
@@ -222,10 +222,10 @@ def test_the_generic_list_has_environments(hosted: Hosted) -> None:
 
 
 class Private(Hosted):
-    """An environment whose shop serves an uploaded certificate of a private authority."""
+    """An App Service Environment whose shop serves an uploaded certificate of a private authority."""
 
     def __init__(self, created: datetime | None, *, chained: bool = True) -> None:
-        """Build the environment, and upload the certificate with the given creation time."""
+        """Build the App Service Environment, and upload the certificate with the given creation time."""
         super().__init__()
         self.corp = Authority("Corp")
         now = self.world.clock.now()
@@ -236,7 +236,7 @@ class Private(Hosted):
 
     @property
     def path(self) -> str:
-        """The ARM path of the second upload."""
+        """The ARM path of the upload of the same PFX under another name."""
         return f"{self.group.id}/providers/Microsoft.Web/certificates/again"
 
     def upload_again(self) -> None:
@@ -246,7 +246,7 @@ class Private(Hosted):
         self.arm.put(self.path, wish)
 
     def bind_again(self) -> None:
-        """Write the host name binding again without a change."""
+        """Write the host name binding again with the same certificate."""
         properties = {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": self.leaf.thumbprint}
         self.arm.put(f"{self.shop.id}/hostNameBindings/shop.corp.example", {"properties": properties})
 
@@ -271,7 +271,7 @@ def test_the_chain_of_an_upload_gets_to_the_servers(
 ) -> None:
     """The front ends send the full chain of an upload from October 2023 or later.
 
-    The front ends omit the chain of an earlier upload of a private authority.
+    The front ends omit the chain of a private authority's certificate that was uploaded before October 2023.
     """
     hosted = Private(created, chained=chained)
     stand.use(hosted.world)
@@ -281,7 +281,7 @@ def test_the_chain_of_an_upload_gets_to_the_servers(
 
 
 def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> None:
-    """The front ends send an early upload's chain only after another upload and another binding."""
+    """The front ends send the chain of an upload before October 2023 only after another upload and another binding."""
     hosted = Private(OLD)
     stand.use(hosted.world)
     hosted.bind_again()
@@ -293,9 +293,9 @@ def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> Non
 
 
 def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand) -> None:
-    """The front ends send the chain of an early upload of a public authority.
+    """The front ends send the chain of a public authority's certificate even if it was uploaded before October 2023.
 
-    The front ends also send the chain of an early upload outside an environment.
+    Outside an environment, the front ends send the chain of any upload, even from before October 2023.
     """
     public = hosted.build.add_certificate("old", ["old.contoso.com"])
     hosted.build.add_host(hosted.shop, "old.contoso.com", hosted.build.add_upload(public, hosted.windows, created=OLD))
@@ -318,9 +318,9 @@ def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand)
 def test_internal_names_lead_nowhere_from_outside(
     hosted: Hosted, stand: Stand, standing: str, *, by_name: bool, by_address: bool
 ) -> None:
-    """The knob `internal_environments` decides whether a caller reaches an internal environment.
+    """The simulation setting `internal_environments` decides whether a caller reaches an internal environment.
 
-    The knob allows connections by host name and address, by address only, or none.
+    The simulation setting `internal_environments` allows connections by host name and address, by address, or none.
     """
     copy = bound(hosted)
     hosted.world.knobs.turn(internal_environments=standing)
@@ -333,7 +333,7 @@ def test_internal_names_lead_nowhere_from_outside(
 
 
 def test_an_external_environment_is_on_the_internet(stand: Stand) -> None:
-    """Public DNS resolves the host names of an external environment, and visitors reach its sites."""
+    """Public DNS resolves the host names of an external App Service Environment, and visitors reach its sites."""
     hosted = Hosted(internal=False)
     copy = bound(hosted)
     hosted.world.knobs.turn(internal_environments="unreachable")
@@ -413,7 +413,7 @@ def test_a_root_needs_a_location_and_the_documented_version(client: WebSiteManag
 def test_what_a_root_shows_is_open(
     client: WebSiteManagementClient, hosted: Hosted, *, blob: bool, thumbprint: bool
 ) -> None:
-    """Two knobs hide a root's blob and thumbprint in every answer, because Azure's behaviour is unknown."""
+    """Two simulation settings hide a root's blob and thumbprint in ARM's answers."""
     hosted.world.knobs.turn(roots_show_blob=blob, roots_show_thumbprint=thumbprint)
     put = send(client, "PUT", f"{hosted.roots}/corp", body(Authority("Corp").root_leaf.der)).json()
     (listed,) = send(client, "GET", hosted.roots).json()["value"]
@@ -433,7 +433,10 @@ def test_not_every_certificate_is_a_root(
 
 
 def test_roots_have_pages_and_roles(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """ARM lists roots in pages and omits hidden roots. A caller with read access cannot delete a root."""
+    """ARM lists an environment's root certificates in pages, and omits roots that the caller may not read.
+
+    ARM does not let a caller with only read access delete a root.
+    """
     for name in ("one", "two", "three"):
         hosted.build.add_root_certificate(hosted.ase, Authority(name).root_leaf.der, name=name)
     hosted.world.knobs.turn(page_size=1)

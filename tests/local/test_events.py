@@ -21,7 +21,7 @@ from local.patience import HANG
 
 @pytest.fixture
 def world() -> World:
-    """Build a simulated world with a vault that has one certificate."""
+    """Build a simulated Azure with a vault that has one certificate."""
     world = World()
     vault = world.new_vault("kv-Shop", subscription="sub", resource_group="rg")
     world.vaults["kv-shop"] = vault
@@ -44,7 +44,7 @@ def heard(world: World) -> list[Event]:
 
 
 def test_renewal_is_announced(vault: Vault, heard: list[Event]) -> None:
-    """Key Vault announces a new certificate version with its address, under the event type that the SDK knows."""
+    """The simulated Key Vault announces a new certificate version in an event of the type that the SDK knows."""
     version = vault.renew("shop")
     (event,) = heard
     assert event.payload["eventType"] == SystemEventNames.KeyVaultCertificateNewVersionCreatedEventName
@@ -85,9 +85,9 @@ def test_documented_spellings_are_all_there(vault: Vault, world: World, heard: l
 
 
 def test_twins_announce_themselves_where_asked(vault: Vault, world: World, heard: list[Event]) -> None:
-    """A knob makes Key Vault also announce the secret behind a new certificate version.
+    """A simulation setting makes Key Vault also announce the secret behind a new certificate version.
 
-    The knob `certificate_events_have_secret_twins` turns on the event of the secret behind a certificate.
+    The simulation setting `certificate_events_have_secret_twins` turns on the event of the secret behind a certificate.
     """
     world.knobs.certificate_events_have_secret_twins = True
     version = vault.renew("shop")
@@ -176,7 +176,7 @@ class Webhook:
 
     @property
     def notifications(self) -> list[Request]:
-        """The requests that carried an event."""
+        """The requests to the webhook that carried an event."""
         return [request for request in self.requests if request.headers.get("aeg-event-type") == "Notification"]
 
     def _serve(self, connection: Connection) -> None:
@@ -200,7 +200,7 @@ def webhook() -> Iterator[Webhook]:
 
 @pytest.fixture
 def delivery(world: World, webhook: Webhook) -> WebhookDelivery:
-    """Return a delivery of the world's events to the webhook, which runs only when the test calls `pump`."""
+    """Return a delivery of the simulated Azure's events to the webhook, which runs only when the test calls `pump`."""
     delivery = WebhookDelivery(webhook.url, world.clock)
     world.events.subscribe(delivery)
     return delivery

@@ -1,4 +1,4 @@
-"""These tests check that the world Fabrikam contains one of each kind of certificate, as its description says."""
+"""These tests check that the simulated fleet Fabrikam contains each kind of certificate that its description lists."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from local.worlds.fabrikam import fabrikam
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Build the world Fabrikam once for all tests of this module."""
+    """Build the simulated fleet Fabrikam once for all tests of this module."""
     return fabrikam()
 
 
@@ -34,7 +34,7 @@ def shown_by(world: World, name: str) -> Certificate:
 
 
 def test_it_can_be_chosen_by_name() -> None:
-    """The control port and `--world` can load the world `fabrikam` by its name."""
+    """The control port and `--world` can load the simulated fleet `fabrikam` by its name."""
     assert WORLDS["fabrikam"] is fabrikam
 
 
@@ -52,7 +52,7 @@ def test_it_can_be_chosen_by_name() -> None:
     ],
 )
 def test_each_kind_is_bound_to_what_covers_it(world: World, host: str, vault: str | None, imported: bool) -> None:  # noqa: FBT001
-    """Each host name of Fabrikam is served with a certificate that covers it.
+    """Each bound host name of the simulated fleet Fabrikam is served with a certificate that covers the host name.
 
     An imported certificate names its vault, and an uploaded certificate names none.
     """
@@ -66,7 +66,7 @@ def test_each_kind_is_bound_to_what_covers_it(world: World, host: str, vault: st
 
 
 def test_what_renews_is_in_use_and_nothing_is_expired(world: World) -> None:
-    """Every certificate that the demo renews in Fabrikam is in use, and no bound certificate has expired."""
+    """Every certificate that the demo renews in the simulated fleet is in use, and no bound certificate has expired."""
     used = {copy.thumbprint for copy in world.web.all_certificates()}
     used |= {copy.thumbprint for copy in world.web.public_certificates.values()}
     for vault, name in world.renewing:
@@ -79,7 +79,7 @@ def test_what_renews_is_in_use_and_nothing_is_expired(world: World) -> None:
 
 
 def test_the_upload_is_ip_based_and_pinned(world: World) -> None:
-    """Fabrikam's uploaded shop certificate has an IP-based binding, and an app's setting names its thumbprint."""
+    """The uploaded shop certificate has an IP-based binding, and the setting of an app names its thumbprint."""
     _, host = host_of(world, "shop.fabrikam.com")
     assert host.ssl_state == IP_BASED
     (orders,) = (site for site in world.web.sites.values() if site.name == "orders-fabrikam")
@@ -87,16 +87,18 @@ def test_the_upload_is_ip_based_and_pinned(world: World) -> None:
 
 
 def test_uploads_are_what_cannot_be_imported(world: World) -> None:
-    """Fabrikam uploads the two certificates that App Service cannot import: an EC key and a secret in PEM."""
+    """The simulated fleet has uploads of two certificates that App Service cannot import (an EC key, a PEM secret)."""
     vault = world.vaults[names.VAULT]
     assert vault.certificates[names.LEGACY].newest.leaf.key_type == "EC"
     assert vault.secrets[names.FORMS].newest.is_pem
 
 
 def test_the_apps_are_well_and_follow_their_certificates() -> None:
-    """No app of Fabrikam is in trouble. An app of Fabrikam trusts the signer's current certificate.
+    """No app of the simulated fleet Fabrikam fails at the start.
 
-    A partner of Fabrikam accepts the renewed shop certificate.
+    An app of the simulated fleet Fabrikam trusts the signer's current certificate.
+
+    A partner server of the simulated fleet Fabrikam accepts the renewed shop certificate.
     """
     world = fabrikam()
     assert world.apps.troubles() == ()
@@ -122,7 +124,7 @@ def test_one_order_is_renewed_when_asked_and_one_waits_for_its_domain() -> None:
 
 
 def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> None:
-    """DNS lets Azure issue a managed certificate for only one of Fabrikam's three unbound host names.
+    """DNS lets Azure issue a managed certificate for only one of the fleet's three unbound host names.
 
     A CAA record forbids the second unbound host name. The CNAME of the third unbound host name leads elsewhere.
     """
@@ -136,7 +138,7 @@ def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> Non
 
 
 def test_imports_are_missing_and_one_vault_is_closed(world: World) -> None:
-    """Two vault certificates of Fabrikam are not yet imported, and App Service may read only one of their vaults."""
+    """Two vault certificates of the simulated fleet are not imported, and App Service may read one of their vaults."""
     held = {copy.source.secret_name for copy in world.web.all_certificates() if copy.source}
     assert held.isdisjoint({names.INTRANET, names.EXCHANGE})
     assert world.vaults[names.VAULT].newest_importable(names.INTRANET, APP_SERVICE)
@@ -145,9 +147,10 @@ def test_imports_are_missing_and_one_vault_is_closed(world: World) -> None:
 
 
 def test_two_uploads_are_superseded_and_used_by_nobody(world: World) -> None:
-    """Fabrikam has two unused uploads whose newer versions are more than thirty days old.
+    """The simulated fleet Fabrikam has two unused uploads whose newer versions are more than thirty days old.
 
-    Certroll made the first unused upload, as its name and tag show. People made the second unused upload.
+    Certroll made the first of the two unused uploads, as the upload's name and tag show. An operator made the second of
+    the two unused uploads.
     """
     old = {copy.name: copy for copy in world.web.certificates.values() if copy.content.not_after < world.clock.now()}
     (own,) = (copy for name, copy in old.items() if name.startswith("certroll-"))
@@ -164,7 +167,7 @@ def test_two_uploads_are_superseded_and_used_by_nobody(world: World) -> None:
 
 
 def test_the_site_with_its_own_certificate_is_on_a_flex_plan(world: World) -> None:
-    """The certificate of Fabrikam's Flex Consumption site is in no list of the webspace's certificates."""
+    """The certificate of the fleet's Flex Consumption site is in no list of the webspace's certificates."""
     certificate = shown_by(world, "jobs.fabrikam.com")
     site, _ = host_of(world, "jobs.fabrikam.com")
     assert site.flex

@@ -17,7 +17,7 @@ class Service:
     """A service behind scripted faults, which counts the requests that reach the service."""
 
     def __init__(self) -> None:
-        """Start with no requests and a manual clock."""
+        """Start the counting service with no requests and a manual clock."""
         self.clock = Clock()
         self.faults = Faults(self.clock, Journal(self.clock))
         self.applied = 0
@@ -38,7 +38,7 @@ def service() -> Service:
 
 
 def test_fault_strikes_as_often_as_told(service: Service) -> None:
-    """A fault lets `skip` requests pass and then strikes `times` requests."""
+    """A scripted fault lets `skip` requests pass and then strikes `times` requests."""
     service.faults.add(Fault("server_error", status=502, skip=1, times=2))
     assert [service.ask().status for _ in range(4)] == [200, 502, 502, 200]
 
@@ -52,7 +52,7 @@ def test_fault_strikes_as_often_as_told(service: Service) -> None:
     ],
 )
 def test_fault_concerns_its_route_only(service: Service, fault: Fault) -> None:
-    """A fault strikes only requests whose method, host and path match."""
+    """A scripted fault strikes only requests whose method, host and path match."""
     service.faults.add(fault)
     assert service.ask().status == 200
 
@@ -127,7 +127,7 @@ def test_clearing_ends_all_faults(service: Service) -> None:
 
 
 def test_journal_says_what_struck(service: Service) -> None:
-    """An entry of the request journal names the fault that struck the request, and the changes it made."""
+    """An entry of the request journal names the fault that struck the request, and the changes by the request."""
     journal = Journal(service.clock)
     faults = Faults(service.clock, journal)
     faults.add(Fault("applied_but_lost"))

@@ -47,13 +47,13 @@ class Fleet:
 
 @pytest.fixture
 def fleet() -> Fleet:
-    """Build a fleet with one site."""
+    """Build a simulated fleet with one site."""
     return Fleet()
 
 
 @pytest.fixture
 def stand(fleet: Fleet) -> Iterator[Stand]:
-    """Yield a running local Azure that serves the fleet."""
+    """Yield a running local Azure that serves the simulated fleet."""
     with Stand(fleet.world) as stand:
         yield stand
 
@@ -73,7 +73,7 @@ def test_next_handshake_shows_the_next_certificate(fleet: Fleet, stand: Stand) -
 
 
 def test_slow_front_end_serves_the_old_one_for_a_while(fleet: Fleet, stand: Stand) -> None:
-    """A slow front end serves the old certificate for as long as the knob `slow_front_end` says."""
+    """A slow front end serves the old certificate for as long as the simulation setting `slow_front_end` says."""
     fleet.world.knobs.slow_front_end = 30
     fleet.world.clock.advance(timedelta(hours=1))
     second = fleet.vault.renew("shop").imported()
@@ -91,14 +91,14 @@ def test_default_host_name_shows_the_platforms_certificate(fleet: Fleet, stand: 
 def test_probe_connects_by_default_host_name(fleet: Fleet, stand: Stand) -> None:
     """A connection to the site's default host name serves the certificate of the host name in SNI.
 
-    The default host name with the prefix `sni.` also serves the certificate of the host name in SNI.
+    A site's default host name with the prefix `sni.` serves the certificate of the host name in SNI.
     """
     for target in ("shop.azurewebsites.net", "sni.shop.azurewebsites.net"):
         assert stand.visitor.handshake(HOST, connect_to=target) == fleet.first.thumbprint
 
 
 def test_wildcard_binding_serves_the_names_it_stands_for(fleet: Fleet, stand: Stand) -> None:
-    """A wildcard binding serves names with one more label, and the test visitor (canary) visits such a name."""
+    """A wildcard binding serves names with one more label, and the canary (a test visitor) visits such a name."""
     fleet.bind(fleet.first, Host("*.wild.contoso.com", SNI, fleet.first.thumbprint))
     assert stand.visitor.handshake("any.wild.contoso.com") == fleet.first.thumbprint
     assert tuple(stand.canary().hosts()) == ("canary.wild.contoso.com",)

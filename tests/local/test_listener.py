@@ -16,7 +16,7 @@ def _echo(connection: Connection) -> None:
 
 
 def test_two_addresses_are_served_until_one_is_left() -> None:
-    """A listener that leaves an address refuses connections there, and still serves its other addresses."""
+    """A listener that has closed an address refuses connections there, and still serves its other addresses."""
     with Listener(_echo, "echo") as listener:
         here, there = listener.listen("127.0.0.1"), listener.listen("127.20.30.40")
         listener.leave("127.0.0.1")
@@ -28,7 +28,7 @@ def test_two_addresses_are_served_until_one_is_left() -> None:
 
 
 def test_standing_connection_outlives_its_address() -> None:
-    """An open connection keeps working after the listener has left its address."""
+    """An open connection keeps working after the listener has closed the connection's address."""
     with Listener(_echo, "echo") as listener, socket.socket() as client:
         client.connect(("127.0.0.1", listener.listen()))
         client.sendall(b"first")

@@ -18,10 +18,10 @@ HOST = "www.contoso.com"
 
 
 class Wanted(Shop):
-    """A shop with an uncovered host name whose DNS allows a managed certificate."""
+    """A site with a host name without a certificate, whose DNS allows a managed certificate."""
 
     def __init__(self) -> None:
-        """Build the shop, the host name and its DNS record."""
+        """Build the site `shop`, its uncovered host name and the DNS record of that name."""
         super().__init__()
         self.site = self.build.add_host(self.site, HOST)
         self.build.add_record(HOST, "CNAME", self.site.default_host_name)
@@ -59,14 +59,14 @@ class Wanted(Shop):
 
 @pytest.fixture
 def shop() -> Wanted:
-    """Build a shop whose host name may get a managed certificate."""
+    """Build a site whose host name may get a managed certificate."""
     return Wanted()
 
 
 def test_first_answer_is_202_without_a_body(shop: Wanted) -> None:
     """A request for a managed certificate answers 202 with a Location and no body.
 
-    The managed certificate does not exist before Azure has issued it.
+    A requested managed certificate does not exist before Azure has issued the certificate.
     """
     accepted = shop.ask()
     assert (accepted.status, accepted.body) == (202, b"")
@@ -86,15 +86,15 @@ def test_asking_twice_issues_once(shop: Wanted) -> None:
 
 
 def test_issued_at_once_where_the_knob_says_so(shop: Wanted) -> None:
-    """The PUT of a managed certificate answers 200 at once if the knob `managed_issuance_seconds` is 0."""
+    """The PUT of a managed certificate answers 200 if the simulation setting `managed_issuance_seconds` is 0."""
     shop.world.knobs.managed_issuance_seconds = 0
     assert shop.ask().status == 200
 
 
 def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
-    """A managed certificate and its binding show no thumbprint.
+    """By default, ARM shows no thumbprint of a managed certificate or of its binding.
 
-    App Service has hidden the thumbprint since 2021.
+    App Service has hidden the thumbprint of a managed certificate since 2021.
     """
     properties = shop.issue()["properties"]
     assert (properties["thumbprint"], properties["issuer"]) == ("", "")
@@ -105,7 +105,7 @@ def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
 
 
 def test_thumbprint_is_shown_where_the_knob_says_so(shop: Wanted) -> None:
-    """The knob `managed_hides_thumbprint` can show the thumbprint, because some Azure users still see thumbprints."""
+    """A simulation setting can show the thumbprint of a managed certificate, because some Azure users still see it."""
     shop.world.knobs.managed_hides_thumbprint = False
     assert shop.issue()["properties"]["thumbprint"] == shop.bind_without_thumbprint()["properties"]["thumbprint"]
 

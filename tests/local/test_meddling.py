@@ -1,4 +1,4 @@
-"""These tests simulate other people who edit app settings at an exact moment, and check the ETags."""
+"""These tests simulate an operator who edits app settings at an exact moment, and check the ETags."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from tests.local.outbound import PIN, Outbound, adding
 
 @pytest.fixture
 def out() -> Outbound:
-    """Build a site whose app settings other people edit."""
+    """Build a site whose app settings a simulated operator edits."""
     return Outbound()
 
 
@@ -35,7 +35,7 @@ def etag(out: Outbound) -> str:
 
 
 def test_somebody_edits_before_the_second_read(out: Outbound) -> None:
-    """An edit scripted before the second read appears in that read, and not in the first read."""
+    """A simulated operator's edit scripted before the second read appears in that read, and not in the first read."""
     meddling = out.world.meddle(out.site, before="POST", nth=2, edit=adding(THEIRS="1"))
     assert "THEIRS" not in read(out)
     assert not meddling.struck
@@ -45,9 +45,9 @@ def test_somebody_edits_before_the_second_read(out: Outbound) -> None:
 
 
 def test_somebody_edits_after_a_read(out: Outbound) -> None:
-    """An edit scripted after a read is missing from that read.
+    """A simulated operator's edit scripted after a read is missing from that read.
 
-    A client that writes the read settings back undoes the edit.
+    A client that writes back the settings it read before undoes an operator's later edit.
     """
     out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
     seen = read(out)
@@ -58,7 +58,7 @@ def test_somebody_edits_after_a_read(out: Outbound) -> None:
 
 
 def test_somebody_edits_after_the_second_write(out: Outbound) -> None:
-    """An edit scripted after a write changes the written settings, and the write's answer does not show the edit."""
+    """An operator's edit scripted after a write changes the settings, and the write's answer does not show the edit."""
     out.world.meddle(out.site, after="PUT", nth=2, edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"})
     assert out.site.settings == {"OURS": "1"}
@@ -68,9 +68,9 @@ def test_somebody_edits_after_the_second_write(out: Outbound) -> None:
 
 
 def test_somebody_edits_before_a_write(out: Outbound) -> None:
-    """A write of app settings overwrites an edit scripted right before the write.
+    """A write of app settings overwrites an operator's edit that is scripted right before the write.
 
-    ARM refuses the overwriting write if the knob `if_match_honoured` is on.
+    ARM refuses the overwriting write if the simulation setting `if_match_honoured` is on.
     """
     out.world.meddle(out.site, before="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"})
@@ -82,9 +82,10 @@ def test_somebody_edits_before_a_write(out: Outbound) -> None:
 
 
 def test_somebody_edits_at_once(out: Outbound) -> None:
-    """An edit without a scripted moment takes effect at once.
+    """A simulated operator's edit without a scripted moment takes effect at once.
 
-    An edit of app settings changes the ETag and restarts the app. The request journal names the edited settings.
+    A simulated operator's edit of app settings changes the ETag and restarts the app. The request journal names the
+    settings that a simulated operator edited.
     """
     before = etag(out)
     assert out.world.meddle(out.site, edit=lambda settings: {LOAD_LIST: settings[LOAD_LIST]}).struck
@@ -95,13 +96,13 @@ def test_somebody_edits_at_once(out: Outbound) -> None:
 
 
 def test_an_edit_that_changes_nothing_restarts_nobody(out: Outbound) -> None:
-    """An edit that changes no setting restarts no app."""
+    """A simulated operator's edit that changes no setting restarts no app."""
     out.world.meddle(out.site, edit=dict)
     assert out.site.restarts == 0
 
 
 def test_what_somebody_does_is_not_the_clients_doing(out: Outbound) -> None:
-    """The request journal records a scripted edit separately from the client's read."""
+    """The request journal records an operator's scripted edit separately from the client's read."""
     out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
     read(out)
     assert out.world.journal.writes() == ()
@@ -109,7 +110,7 @@ def test_what_somebody_does_is_not_the_clients_doing(out: Outbound) -> None:
 
 
 def test_what_somebody_does_is_a_change_of_its_own(out: Outbound) -> None:
-    """An AppWatch checks the apps between a write and the scripted edit that follows."""
+    """An `AppWatch` (a test's observer of apps) checks the apps between a write and the scripted edit that follows."""
     out.world.meddle(out.site, after="PUT", edit=lambda _: {LOAD_LIST: "*", PIN: out.first.thumbprint})
     with AppWatch(out.world) as watch:
         write(out, {})
@@ -119,9 +120,9 @@ def test_what_somebody_does_is_a_change_of_its_own(out: Outbound) -> None:
 
 
 def test_what_somebody_does_before_a_write_is_another_change(out: Outbound) -> None:
-    """An AppWatch checks the apps between a scripted edit and the write that follows.
+    """An `AppWatch` (a test's observer of apps) checks the apps between a scripted edit and the write that follows.
 
-    A stale list of settings, one write behind, shows the edit.
+    A stale list of app settings, one write behind, shows a simulated operator's earlier edit.
     """
     out.world.meddle(out.site, before="PUT", edit=adding(THEIRS="1"))
     with AppWatch(out.world) as watch:
@@ -132,7 +133,7 @@ def test_what_somebody_does_before_a_write_is_another_change(out: Outbound) -> N
 
 
 def test_what_somebody_does_lags_by_itself(out: Outbound) -> None:
-    """A stale list of settings, one write behind, shows the client's write without the edit that followed."""
+    """A stale list of app settings, one write behind, shows the client's write without the operator's later edit."""
     out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"})
     out.world.faults.add(Fault("stale_list", "POST"))
@@ -140,7 +141,7 @@ def test_what_somebody_does_lags_by_itself(out: Outbound) -> None:
 
 
 def test_a_script_minds_its_own_site_and_happens_once(out: Outbound) -> None:
-    """A scripted edit reacts only to its own site's requests, in any letter case, and only once."""
+    """An operator's scripted edit reacts only to its own site's requests, in any letter case, and only once."""
     slot = out.build.add_slot(out.site, "staging")
     out.world.meddle(out.site, after="POST", edit=adding(THEIRS="1"))
     out.arm.post(f"{slot.id}/config/appsettings/list")
@@ -153,7 +154,7 @@ def test_a_script_minds_its_own_site_and_happens_once(out: Outbound) -> None:
 
 
 def test_a_slots_settings_are_meddled_with_alone(out: Outbound) -> None:
-    """An edit scripted for a slot changes only the slot."""
+    """A simulated operator's edit scripted for a slot changes only the slot."""
     slot = out.build.add_slot(out.site, "staging")
     out.world.meddle(slot, after="PUT", edit=adding(THEIRS="1"))
     write(out, {})
@@ -164,7 +165,7 @@ def test_a_slots_settings_are_meddled_with_alone(out: Outbound) -> None:
 
 
 def test_a_refused_write_counts_for_nothing(out: Outbound) -> None:
-    """An edit scripted after a write ignores a write that ARM refused."""
+    """A simulated operator's edit scripted after a write ignores a write that ARM refused."""
     out.world.knobs.turn(if_match_honoured=True)
     meddling = out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"}, 412, **{"If-Match": '"stale"'})
@@ -172,7 +173,7 @@ def test_a_refused_write_counts_for_nothing(out: Outbound) -> None:
 
 
 def test_a_write_whose_answer_is_lost_counts(out: Outbound) -> None:
-    """An edit scripted after a write follows an applied write, even if the client never gets its answer."""
+    """An operator's edit scripted after a write follows an applied write, even if the write's answer is lost."""
     out.world.faults.add(Fault("applied_but_lost", "PUT"))
     out.world.meddle(out.site, after="PUT", edit=adding(THEIRS="1"))
     write(out, {"OURS": "1"}, 504)
@@ -180,7 +181,7 @@ def test_a_write_whose_answer_is_lost_counts(out: Outbound) -> None:
 
 
 def test_scripts_have_one_moment(out: Outbound) -> None:
-    """`meddle` refuses an edit both before and after a request, and an edit of an unknown site."""
+    """`meddle`, which scripts an operator's edit, refuses an edit of an unknown site, or before and after a request."""
     with pytest.raises(ValueError, match="not both"):
         out.world.meddle(out.site, before="POST", after="PUT", edit=dict)
     with pytest.raises(KeyError, match="No site"):
@@ -188,7 +189,7 @@ def test_scripts_have_one_moment(out: Outbound) -> None:
 
 
 def test_a_read_may_come_back_empty_once(out: Outbound) -> None:
-    """A scripted misread returns no settings once, although the settings did not change."""
+    """A scripted misread (a wrong answer to a read) returns no app settings once, although the site has settings."""
     misread = out.world.misread(out.site, nth=2)
     seen = [read(out) for _ in range(3)]
     assert seen == [out.site.settings, {}, out.site.settings]
@@ -197,7 +198,10 @@ def test_a_read_may_come_back_empty_once(out: Outbound) -> None:
 
 
 def test_a_read_may_be_shrunken(out: Outbound) -> None:
-    """A scripted misread can return a part of the settings. Reads of another site do not use up the misread."""
+    """A scripted misread (a wrong answer to a read) can return only a part of the app settings.
+
+    Reads of another site do not use up a scripted misread (a wrong answer to a read).
+    """
     other = out.build.add_slot(out.site, "staging")
     out.world.misread(out.site, shown=lambda settings: {LOAD_LIST: settings[LOAD_LIST]})
     out.arm.post(f"{other.id}/config/appsettings/list")
@@ -217,7 +221,7 @@ def test_settings_of_one_site_may_be_denied(out: Outbound) -> None:
 def test_a_stale_etag_meets_the_knob(out: Outbound, status: int, *, honoured: bool, slot: bool) -> None:
     """ARM accepts a write with a fresh ETag of a site or slot.
 
-    ARM refuses a write with a stale ETag if the knob `if_match_honoured` is on.
+    ARM refuses a write with a stale ETag if the simulation setting `if_match_honoured` is on.
     """
     out.world.knobs.turn(if_match_honoured=honoured)
     site = out.build.add_slot(out.site, "staging") if slot else out.site

@@ -1,4 +1,4 @@
-"""These tests check that the world Northwind, with an App Service Environment, matches its description."""
+"""These tests check that the simulated fleet Northwind, with an App Service Environment, matches its description."""
 
 import pytest
 
@@ -11,19 +11,21 @@ from local.worlds.northwind import northwind, put_next_root
 
 @pytest.fixture
 def world() -> World:
-    """Build the world Northwind again for each test."""
+    """Build the simulated fleet Northwind again for each test."""
     return northwind()
 
 
 def test_it_can_be_chosen_by_name() -> None:
-    """The control port and `--world` can load the world `northwind` by its name."""
+    """The control port and `--world` can load the simulated fleet `northwind` by its name."""
     assert WORLDS["northwind"] is northwind
 
 
 def test_every_app_trusts_its_partner_at_first(world: World) -> None:
-    """No app of Northwind is in trouble at the start. One site of Northwind is stopped, and one has opted out.
+    """No app of the simulated fleet Northwind fails at the start.
 
-    The sites of Northwind's `certroll-group` are on different plans.
+    One site of the simulated fleet Northwind is stopped, and another site has opted out of Certroll.
+
+    The two sites with the tag `certroll-group` in the simulated fleet Northwind are on different plans.
     """
     assert world.apps.troubles() == ()
     sites = {site.full_name: site for site in world.web.sites.values()}
@@ -37,7 +39,7 @@ def test_every_app_trusts_its_partner_at_first(world: World) -> None:
 def test_the_next_root_is_in_the_vault_alone(world: World) -> None:
     """The demo's first step puts a new root only into the vault.
 
-    If the partner moved to the new root now, every running app would distrust the partner.
+    Before Certroll adds the new root, the running apps distrust a partner server with a certificate of that root.
     """
     coming = put_next_root(world)
     assert world.vaults[names.VAULT].secrets[names.ROOT].newest.thumbprint == coming.root_leaf.thumbprint

@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 
 class Office:
-    """A simulated world with a vault and one App Service Certificate order."""
+    """A simulated Azure with a vault and one App Service Certificate order."""
 
     def __init__(self, knobs: Knobs | None = None, host: str = HOST, **differences: Any) -> None:  # noqa: ANN401 - the builder's
         """Build the vault and the order."""
@@ -49,11 +49,11 @@ class Office:
         return len(secret.versions) if secret else 0
 
     def post(self, action: str, status: int = 204) -> Any:  # noqa: ANN401 - what a service answers
-        """Send a POST with that action to the order, and return ARM's answer."""
+        """Send a POST with the given action to the order, and return ARM's answer."""
         return self.arm.post(f"{self.order.id}/{action}", status)
 
     def patch(self, **properties: object) -> int:
-        """Send a PATCH with those properties to the order, and return the status."""
+        """Send a PATCH with the given properties to the order, and return the status of ARM's answer."""
         return self.arm.send("PATCH", self.order.id, {"properties": properties}).status
 
     def pass_(self, time: timedelta) -> None:
@@ -139,7 +139,7 @@ def test_order_renews_itself_32_days_before_its_end() -> None:
     "differences", [{"auto_renew": False}, {"knobs": Knobs(orders_renew_themselves=False)}], ids=["off", "it fails"]
 )
 def test_order_that_does_not_renew_expires(differences: dict[str, Any]) -> None:
-    """An order that does not renew expires without another purchase."""
+    """An order without automatic renewal expires without another purchase."""
     office = Office(age=timedelta(days=165), **differences)
     office.pass_(timedelta(days=40))
     assert (office.properties["status"], office.order.purchases) == ("Expired", 1)
@@ -175,7 +175,7 @@ def test_renewal_is_refused_before_its_window_and_while_one_is_under_way() -> No
 def test_order_that_shows_late_takes_another_payment() -> None:
     """A second renewal request is charged again while the order still reads as `Issued`.
 
-    The knob `orders_show_late` makes an order read as `Issued` for some time after its renewal began.
+    The simulation setting `orders_show_late` makes an order read as `Issued` for some time after its renewal began.
     """
     office = Office(Knobs(orders_show_late=600.0), age=timedelta(days=140), auto_renew=False)
     office.post("renew")
@@ -257,7 +257,7 @@ def test_order_with_imported_copies_is_not_deleted() -> None:
 
 
 def test_orders_are_listed_by_subscription_and_group() -> None:
-    """ARM lists orders by subscription and by group, page by page, and omits hidden orders."""
+    """ARM lists orders by subscription and by group, page by page, without orders that the caller may not read."""
     office = Office(Knobs(page_size=1))
     office.build.add_order("other", "other.contoso.com", office.vault)
     scope = f"/subscriptions/{office.order.subscription}"
@@ -280,7 +280,7 @@ def test_orders_are_listed_by_subscription_and_group() -> None:
     ],
 )
 def test_odd_requests_are_refused(method: str, path: str, body: object, status: int) -> None:
-    """ARM answers a malformed request for an order with an error."""
+    """ARM answers a malformed request for a certificate order with an error."""
     office = Office()
     assert office.arm.send(method, f"{office.order.id}{path}", body).status == status
 

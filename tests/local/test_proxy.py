@@ -28,7 +28,7 @@ VAULT_URL = "https://kv-shop.vault.azure.net"
 
 
 def new_world(seed: int = 0) -> World:
-    """Return a simulated world with one vault and one certificate."""
+    """Return a simulated Azure with one vault and one certificate."""
     world = World(seed=seed)
     world.subscriptions[SUBSCRIPTION] = Subscription(SUBSCRIPTION, "Shop")
     world.vaults["kv-shop"] = world.new_vault("kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
@@ -94,7 +94,7 @@ def test_identity_endpoint_checks_its_header(stand: Stand, monkeypatch: pytest.M
 
 
 def test_open_clients_meet_the_next_world(stand: Stand) -> None:
-    """An open SDK client reads the new simulated world after the test has replaced the old world."""
+    """An open SDK client reads the new simulated Azure after the test has replaced the old simulated Azure."""
     with DefaultAzureCredential() as credential, CertificateClient(VAULT_URL, credential) as client:
         before = client.get_certificate("shop").properties.version
         stand.use(new_world(seed=1))
@@ -103,7 +103,7 @@ def test_open_clients_meet_the_next_world(stand: Stand) -> None:
 
 
 def test_requests_on_an_open_connection_are_cheap(stand: Stand) -> None:
-    """A hundred requests on an open connection cost less processor time than five yardsticks (fixed work)."""
+    """A hundred requests on a connection take less processor time than five yardsticks (a fixed piece of work)."""
     with tls_to(stand, "management.azure.com") as connection:
         client = http.client.HTTPConnection("management.azure.com")
         client.sock = connection
@@ -168,7 +168,7 @@ def test_nonsense_ends_one_connection_only(stand: Stand) -> None:
 
 
 def test_dropped_connection_gives_no_answer(stand: Stand) -> None:
-    """A scripted drop closes the connection without an answer."""
+    """A scripted fault of the kind `drop` closes the client's connection without an answer."""
     stand.world.faults.add(Fault("dropped"))
     with tls_to(stand, "management.azure.com") as connection:
         bearer = token(TENANT, OPERATOR, "https://management.azure.com", 0)
@@ -187,7 +187,7 @@ def test_no_fault_strikes_a_request_without_a_token(stand: Stand) -> None:
 
 
 def test_stand_starts_cheaply_and_again(stand: Stand) -> None:
-    """The local Azure starts several times, each for less processor time than five yardsticks (a fixed work)."""
+    """Each start of the local Azure takes less processor time than five yardsticks (a fixed piece of work)."""
     before = time.process_time()
     for _ in range(3):
         with Stand(new_world()) as another:

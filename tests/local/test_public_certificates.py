@@ -24,7 +24,7 @@ SIGNER = "SIGNER_THUMBPRINT"
 
 @pytest.fixture
 def out() -> Outbound:
-    """Build a site whose app calls a partner."""
+    """Build a site whose app calls a partner server."""
     return Outbound()
 
 
@@ -43,7 +43,7 @@ def client(out: Outbound, stand: Stand) -> Iterator[WebSiteManagementClient]:
 
 
 def signer(out: Outbound, name: str = "signer") -> Leaf:
-    """Return the certificate of a partner who signs messages."""
+    """Return the certificate of a business partner who signs messages."""
     return out.build.add_certificate(name, [f"{name}.partner.example"]).leaf
 
 
@@ -94,7 +94,7 @@ def test_a_public_certificate_comes_as_der_or_pem(out: Outbound, form: str) -> N
 def test_what_is_no_public_certificate_is_refused(out: Outbound, form: str, words: str) -> None:
     """ARM refuses and does not store a public certificate whose file contains a private key.
 
-    ARM also refuses a public certificate file that holds no certificate or several.
+    ARM refuses a public certificate file that holds no certificate or several certificates.
     """
     leaf = signer(out)
     blobs = {
@@ -128,7 +128,7 @@ def test_a_public_certificate_has_one_of_three_places(out: Outbound) -> None:
 def test_a_plan_takes_only_so_many(out: Outbound) -> None:
     """The limit of public certificates counts all sites and slots of a plan, and no other plan.
 
-    A public certificate can still be replaced when the plan has reached its limit.
+    A public certificate can still be replaced when the plan has reached its limit of certificates.
     """
     out.world.knobs.turn(public_certificates_per_plan=1)
     slot = out.build.add_slot(out.site, "staging")
@@ -143,7 +143,7 @@ def test_a_plan_takes_only_so_many(out: Outbound) -> None:
 def test_a_hidden_one_is_missing_silently(out: Outbound) -> None:
     """ARM omits a public certificate from the list if the caller may not read it.
 
-    A GET of the hidden certificate by name answers 403.
+    ARM answers 403 to a GET of a public certificate that the caller may not read.
     """
     for name in ("one", "two"):
         out.build.add_public_certificate(out.site, signer(out, name).der, name=name)
@@ -153,7 +153,10 @@ def test_a_hidden_one_is_missing_silently(out: Outbound) -> None:
 
 
 def test_deleting_asks_nobody(out: Outbound) -> None:
-    """ARM deletes a public certificate even if a load list names it. A second deletion answers 204."""
+    """ARM deletes a public certificate even if the setting WEBSITE_LOAD_CERTIFICATES names it.
+
+    A second deletion answers 204.
+    """
     leaf = signer(out)
     out.arm.put(path(out), body(leaf.der))
     out.change(**{LOAD_LIST: leaf.thumbprint})
@@ -219,7 +222,7 @@ def trusting(out: Outbound, leaf: Leaf, pin: str = "{}", loads: str = "{}", **mo
     ],
 )
 def test_each_platform_has_its_own_places(platform: str, pin: str, *, found: bool) -> None:
-    """An app finds a public certificate by thumbprint on every platform.
+    """An app finds a loaded public certificate by thumbprint on Windows and on Linux.
 
     The file path of a public certificate works only on the platform that puts a file there.
     """
@@ -241,7 +244,7 @@ def test_a_thumbprint_is_found_in_lower_case(out: Outbound) -> None:
 def test_the_load_list_decides(out: Outbound, loads: str, *, found: bool) -> None:
     """An app gets a public certificate only if WEBSITE_LOAD_CERTIFICATES names its thumbprint.
 
-    A load list that names a public certificate leaves the app's private certificates unchanged.
+    A WEBSITE_LOAD_CERTIFICATES setting that names a public certificate leaves the private certificates unchanged.
     """
     leaf = signer(out)
     trusting(out, leaf, loads=loads)
@@ -253,7 +256,7 @@ def test_the_load_list_decides(out: Outbound, loads: str, *, found: bool) -> Non
 def test_on_windows_code_sees_the_users_store_alone(*, linux: bool, found: bool) -> None:
     """A Windows app does not find a public certificate in the machine's store.
 
-    A Linux app finds the certificate's file.
+    A Linux app finds the file of a public certificate.
     """
     out = Outbound(linux=linux)
     leaf = signer(out)
@@ -301,7 +304,10 @@ def test_the_state_shows_public_certificates(out: Outbound) -> None:
 
 
 def test_an_app_says_what_it_trusts(out: Outbound, stand: Stand) -> None:
-    """The probe answers 200 and names the public certificate. Without its public certificate, the probe answers 500."""
+    """The app's probe answers 200 and names the public certificate that the app needs.
+
+    The probe of an app without its public certificate answers 500.
+    """
     leaf = signer(out)
     trusting(out, leaf)
     stand.use(out.world)
@@ -311,7 +317,7 @@ def test_an_app_says_what_it_trusts(out: Outbound, stand: Stand) -> None:
 
 
 def test_an_app_may_need_nothing_else(out: Outbound, stand: Stand) -> None:
-    """An app that only checks signatures calls no partner, and its probe answers 200."""
+    """An app that only checks signatures calls no partner server, and its probe answers 200."""
     leaf = signer(out)
     trusting(out, leaf)
     out.partner.accept_only()

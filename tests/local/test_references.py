@@ -51,7 +51,7 @@ def test_settings_that_are_references_are_listed(out: Outbound) -> None:
 
 
 def test_one_reference_is_answered_by_name(out: Outbound) -> None:
-    """A GET by setting name returns the Key Vault reference, and 404 for a plain or missing setting."""
+    """A GET by setting name returns a Key Vault reference, and answers 404 for a plain or missing setting."""
     path = f"{out.born.id}/config/configreferences/appsettings"
     answer = out.arm.get(f"{path}/KEY")
     assert answer["id"] == f"{path}/KEY"

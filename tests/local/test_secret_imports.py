@@ -12,7 +12,7 @@ from tests.local.arm_client import Json, Shop
 
 @pytest.fixture
 def shop() -> Shop:
-    """Build a shop whose second host name is bound to a certificate from a plain secret."""
+    """Build a site whose second host name is bound to a certificate from a plain secret."""
     shop = Shop()
     shop.build.add_secret("order", ["pay.contoso.com"])
     shop.build.add_host(shop.site, "pay.contoso.com", shop.build.add_copy("order", name="order"))
@@ -109,7 +109,8 @@ def test_what_cannot_be_imported_is_refused_in_words(shop: Shop, case: str, word
 def test_secret_needs_the_right_to_read_secrets(shop: Shop) -> None:
     """App Service needs only the permission `secrets/get` to import a plain secret.
 
-    A vault certificate also needs `certificates/get`, unless the knob `import_needs_certificates_get` is off.
+    A vault certificate also needs `certificates/get`, unless the simulation setting `import_needs_certificates_get` is
+    off.
     """
     shop.vault.deny(APP_SERVICE, operations=["certificates/get"])
     version = shop.vault.set_pfx_secret("order", ["pay.contoso.com"])

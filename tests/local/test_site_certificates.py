@@ -35,7 +35,7 @@ class Flex:
 
     @property
     def site(self) -> Site:
-        """The current state of the site."""
+        """The current state of the simulated site."""
         site = self.world.web.sites.get(self.born.id)
         assert site is not None
         return site
@@ -99,7 +99,7 @@ def test_a_flex_plan_makes_flex_sites(flex: Flex) -> None:
 
 
 def test_only_flex_sites_have_certificates_of_their_own(flex: Flex) -> None:
-    """A site on another plan lists no certificates of its own, and ARM refuses to add any."""
+    """A site on a plan other than Flex Consumption lists no certificates of its own, and ARM refuses to add any."""
     plain = flex.build.add_site("plain")
     assert flex.arm.listed(f"{plain.id}/certificates") == []
     error = flex.arm.put(f"{plain.id}/certificates/jobs", flex.body(), 400)
@@ -112,9 +112,9 @@ def test_only_flex_sites_have_certificates_of_their_own(flex: Flex) -> None:
 
 
 def test_an_import_answers_201_then_200(flex: Flex) -> None:
-    """The first import of a certificate into a site answers 201.
+    """ARM answers 201 to the first import of a certificate into a Flex Consumption site.
 
-    A repeated import syncs the certificate and answers 200.
+    A repeated import into a Flex Consumption site syncs the certificate, and ARM answers 200.
     """
     made = flex.arm.put(flex.path("new"), flex.body(), 201)
     assert (made["id"], made["name"], made["type"]) == (flex.path("new"), "new", "Microsoft.Web/sites/certificates")
@@ -130,7 +130,10 @@ def test_an_import_answers_201_then_200(flex: Flex) -> None:
 
 
 def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
-    """A PUT of a certificate turns omitted switches off. A PATCH of a certificate leaves omitted switches unchanged."""
+    """A PUT of a site's certificate turns omitted switches off.
+
+    A PATCH of a site's certificate leaves omitted switches unchanged.
+    """
     on = LOADING | {"enableKeyVaultAccessUsingMSI": True}
     made = flex.arm.put(flex.path("new"), flex.body(**on), 201)["properties"]
     assert {name: made[name] for name in on} == on
@@ -157,7 +160,7 @@ def test_no_list_of_a_webspace_shows_them(flex: Flex) -> None:
 def test_a_hidden_one_is_missing_silently(flex: Flex) -> None:
     """ARM omits a certificate from the site's list if the caller may not read it.
 
-    A GET of the hidden certificate by name answers 403.
+    ARM answers 403 to a GET of a site's certificate that the caller may not read.
     """
     flex.world.roles.hide(flex.copy.id)
     assert flex.listed == []
@@ -174,9 +177,9 @@ def test_an_import_without_a_plan_is_not_for_flex_sites(flex: Flex) -> None:
 
 
 def test_host_names_may_be_hidden(flex: Flex) -> None:
-    """The knob `site_certificates_hide_host_names` hides a certificate's host names.
+    """The simulation setting `site_certificates_hide_host_names` hides a certificate's host names.
 
-    A certificate without visible host names can still be bound by its thumbprint.
+    A site's certificate whose host names ARM hides can still be bound by its thumbprint.
     """
     flex.world.knobs.turn(site_certificates_hide_host_names=True)
     assert flex.listed[0]["properties"]["hostNames"] == []
@@ -188,7 +191,7 @@ def test_who_reads_the_vault(flex: Flex, *, by_identity: bool) -> None:
     """The switch `enableKeyVaultAccessUsingMSI` makes Azure read the vault as the site's managed identity.
 
     Without the switch `enableKeyVaultAccessUsingMSI`, Azure reads the vault as App Service.
-    Azure cannot import if the vault denies the reading identity.
+    An import fails if the vault denies access to the identity that reads the vault.
     """
     flex.vault.deny(APP_SERVICE if by_identity else flex.born.id)
     body = flex.body(enableKeyVaultAccessUsingMSI=by_identity)
@@ -233,7 +236,7 @@ def test_slots_have_their_own(flex: Flex) -> None:
 def test_a_sync_moves_the_bindings_of_its_site(flex: Flex, *, moves: bool) -> None:
     """A repeated import replaces a site's certificate in place.
 
-    The site's bindings move to the new certificate if the knob `sync_moves_bindings` is on.
+    The site's bindings move to the new certificate if the simulation setting `sync_moves_bindings` is on.
     """
     flex.world.knobs.turn(sync_moves_bindings=moves)
     second = flex.vault.renew("jobs")
@@ -268,9 +271,9 @@ def test_nobody_else_may_bind_them(flex: Flex) -> None:
 
 @pytest.mark.parametrize(("knob", "status"), [(False, 404), (True, 200)])
 def test_what_the_webspace_holds_meets_the_knob(flex: Flex, status: int, *, knob: bool) -> None:
-    """A knob decides whether a Flex Consumption site may bind certificates of its webspace.
+    """A simulation setting decides whether a Flex Consumption site may bind certificates of its webspace.
 
-    If `flex_uses_webspace_certificates` is on, a sync of the webspace's certificate moves the site's binding.
+    If `flex_uses_webspace_certificates` is on, a sync of a webspace's certificate moves a Flex site's binding.
     """
     flex.world.knobs.turn(flex_uses_webspace_certificates=knob)
     plan = flex.build.add_plan("plain", linux=True)

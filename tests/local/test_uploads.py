@@ -44,7 +44,7 @@ def client(shop: Shop, stand: Stand) -> Iterator[WebSiteManagementClient]:
 
 
 def path(shop: Shop, name: str = "upload") -> str:
-    """Return the ARM path of a certificate in the shop's resource group."""
+    """Return the ARM path of a certificate in the resource group of the site `shop`."""
     return f"{shop.copy.id.rsplit('/', maxsplit=1)[0]}/{name}"
 
 
@@ -136,7 +136,7 @@ def test_curves_that_tls_does_not_know_are_refused(shop: Shop) -> None:
     ("octets", "limit", "status"), [(20, 20, 200), (21, 20, 400), (21, 21, 200), (11, 10, 400), (10, 10, 200)]
 )
 def test_long_serial_numbers_meet_the_knob(shop: Shop, octets: int, limit: int, status: int) -> None:
-    """App Service refuses a serial number with more octets than the knob `serial_octets` allows."""
+    """App Service refuses a serial number with more octets than the simulation setting `serial_octets` allows."""
     shop.world.knobs.turn(serial_octets=limit)
     response = send(shop, pfx(with_serial_of(octets)))
     assert response.status == status
@@ -149,7 +149,7 @@ def test_long_serial_numbers_meet_the_knob(shop: Shop, octets: int, limit: int, 
 def test_encryption_by_aes_meets_the_knob(shop: Shop, status: int, *, refused: bool) -> None:
     """App Service always reads a PFX that is encrypted with triple DES.
 
-    The knob `aes_pfx_refused` decides about AES, the default of OpenSSL 3, because Azure's behaviour is unknown.
+    A simulation setting decides if App Service reads a PFX with AES, because Azure's behaviour is unknown.
     """
     shop.world.knobs.turn(aes_pfx_refused=refused)
     assert send(shop, pfx(shop.first.leaf)).status == 200
@@ -198,7 +198,7 @@ def test_a_bound_upload_is_not_replaced_in_place(shop: Shop) -> None:
 
 
 def test_an_expired_certificate_is_taken_with_a_warning(shop: Shop) -> None:
-    """App Service accepts an expired certificate and adds a warning header."""
+    """App Service accepts an upload of an expired certificate, and its answer has a warning header."""
     past = shop.world.clock.now().replace(year=2020)
     old = another(shop, not_before=past.replace(year=2019), not_after=past)
     response = send(shop, pfx(old))

@@ -25,7 +25,7 @@ SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
 
 @pytest.fixture
 def world() -> World:
-    """Build a simulated world with a vault that has one certificate with two versions."""
+    """Build a simulated Azure with a vault that has one certificate with two versions."""
     world = World(seed=7)
     vault = world.new_vault("kv-shop", subscription=SUBSCRIPTION, resource_group="rg-keys")
     world.vaults["kv-shop"] = vault
@@ -366,7 +366,7 @@ def test_app_service_imports_the_newest_version(vault: Vault) -> None:
 
 
 def test_app_service_refuses_what_it_cannot_use(vault: Vault) -> None:
-    """Each obstacle to an import raises its own exception."""
+    """Each obstacle to an import from the simulated vault raises its own exception."""
     with pytest.raises(VaultObjectMissing):
         vault.newest_importable("none")
     vault.renew("shop", exportable=False)

@@ -37,7 +37,7 @@ def vault(world: World) -> Vault:
 
 @pytest.fixture
 def shop() -> Shop:
-    """Build a shop with a new version in its vault, which App Service may not read."""
+    """Build a site whose vault has a new certificate version, and which App Service may not read."""
     shop = Shop()
     shop.vault.unassign(APP_SERVICE)
     shop.vault.renew("shop")
@@ -102,7 +102,7 @@ def test_providers_are_let_in_one_by_one(vault: Vault, world: World) -> None:
 
 
 def test_everybody_else_is_bound_by_denials_alone(vault: Vault) -> None:
-    """Roles and firewall do not apply to Certroll and people in the local Azure, only denials do."""
+    """In the local Azure, vault roles and the firewall apply to Azure's services, and not to Certroll and operators."""
     vault.close(bypass="None")
     assert allowed(vault, OPERATOR.object_id) == set(OPERATIONS)
 
@@ -124,7 +124,7 @@ def test_access_policy_needs_its_own_words(vault: Vault) -> None:
 def test_created_role_assignment_opens_the_vault(shop: Shop, where: str) -> None:
     """A role assignment at vault, group or subscription lets App Service import at once.
 
-    Deleting the role assignment ends the access.
+    A deletion of the role assignment ends the vault access that it gave.
     """
     scope = {"vault": shop.vault.resource_id, "group": shop.group.id, "subscription": shop.subscription}[where]
     assert not may_import(shop)
@@ -147,7 +147,7 @@ def test_role_on_another_vault_opens_nothing(vault: Vault, world: World) -> None
 
 
 def test_new_role_may_take_its_time(shop: Shop) -> None:
-    """The knob `role_seconds` delays the effect of a new role assignment."""
+    """The simulation setting `role_seconds` delays the effect of a new role assignment."""
     shop.world.knobs.role_seconds = 300
     shop.arm.put(assignments(shop.vault.resource_id), asked(shop), 201)
     shop.world.clock.advance(timedelta(seconds=299))
@@ -170,7 +170,7 @@ def test_only_the_named_application_loses_its_roles(vault: Vault) -> None:
 def test_role_must_let_read_certificates_too(shop: Shop) -> None:
     """A role for secrets alone is not enough for an import, as Azure documents.
 
-    A role for secrets alone is enough if the knob `import_needs_certificates_get` is off.
+    A role for secrets alone is enough if the simulation setting `import_needs_certificates_get` is off.
     """
     shop.arm.put(assignments(shop.vault.resource_id), asked(shop, SECRETS_USER), 201)
     assert not may_import(shop)
@@ -191,7 +191,7 @@ def test_role_must_let_read_certificates_too(shop: Shop) -> None:
 def test_impossible_assignments_are_refused(shop: Shop, change: Callable[[Json], Json], status: int, code: str) -> None:
     """ARM refuses a second role assignment for the same principal, role and scope.
 
-    ARM also refuses to turn an existing role assignment into another.
+    ARM refuses a PUT that changes the role or the principal of an existing role assignment.
     """
     shop.arm.put(assignments(shop.vault.resource_id), asked(shop), 201)
     body = change(asked(shop)["properties"])
@@ -261,9 +261,9 @@ def test_vault_shows_who_gets_in(shop: Shop) -> None:
 
 
 def test_object_ids_belong_to_the_tenant() -> None:
-    """An application has different object ids in simulated worlds of different seeds.
+    """An application has different object ids in simulated Azures of different seeds.
 
-    Simulated worlds of the same seed give the application the same object id.
+    Simulated Azures of the same seed give an application the same object id.
     """
     first, again, other = World(seed=3), World(seed=3), World(seed=4)
     assert first.object_id(APP_SERVICE) == again.object_id(APP_SERVICE.upper()) != other.object_id(APP_SERVICE)
@@ -286,7 +286,7 @@ def with_policy(shop: Shop, **permissions: list[str]) -> Json:
 def test_written_access_policy_opens_the_vault(shop: Shop) -> None:
     """An access policy that `az keyvault set-policy` writes takes effect at once.
 
-    az reads the vault, adds the policy and writes the whole vault back.
+    The command az reads the vault, adds the access policy and writes the whole vault back.
     """
     shop.arm.put(shop.vault.resource_id, with_policy(shop, secrets=["get"]))
     assert not may_import(shop)
@@ -327,7 +327,7 @@ def test_access_policies_are_added_replaced_and_removed(shop: Shop) -> None:
 def test_rights_for_others_are_shown_and_do_not_count(shop: Shop) -> None:
     """An access policy for users of an application gives App Service no access.
 
-    A role assignment with a condition gives App Service no access either.
+    A role assignment with a condition gives App Service no access to the vault.
     """
     condition = "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'shop'"
     asked_for = {"properties": asked(shop)["properties"] | {"condition": condition}}

@@ -22,7 +22,7 @@ URL = "https://kv-shop.vault.azure.net"
 
 @pytest.fixture
 def world() -> World:
-    """Build a simulated world with a vault that has one certificate."""
+    """Build a simulated Azure with a vault that has one certificate."""
     build = Builder()
     build.add_vault("kv-shop")
     build.add_certificate("shop", ["shop.contoso.com"])
@@ -224,7 +224,7 @@ def test_denial_takes_one_right(vault: Vault, client: SecretClient, right: str) 
 def test_certificate_in_a_secret_is_a_pfx_without_password(vault: Vault, client: SecretClient) -> None:
     """`set_pfx_secret` stores key, certificate and chain as a PFX without a password.
 
-    App Service stores purchased certificates as such a PFX, too.
+    App Service also stores purchased certificates as a PFX without a password in a vault secret.
     """
     version = vault.set_pfx_secret("order", ["www.contoso.com"])
     secret = client.get_secret("order")

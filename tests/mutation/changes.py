@@ -24,22 +24,25 @@ class Surroundings:
 
 
 def changes(node: ast.AST, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield every node that may replace the node. Another call changes the child nodes."""
+    """Yield every mutated node that may replace the node.
+
+    The child nodes are changed by another call of this function.
+    """
     for kind, change in CHANGES:
         if isinstance(node, kind):
             yield from change(node, place)
 
 
 def is_text(value: object) -> bool:
-    """Return True if the constant is a text for people.
+    """Return True if the constant is a text for human readers.
 
-    A text for people has more than one word, or a part that a space follows.
+    A text for human readers has more than one word, or a part that a space follows.
     """
     return isinstance(value, str) and " " in value.strip("\n") and value != " "
 
 
 def is_message(node: ast.AST) -> bool:
-    """Return True if the node is a text for people, with or without values in it."""
+    """Return True if the node is a text for human readers, with or without values in the text."""
     if isinstance(node, ast.Constant):
         return is_text(node.value)
     parts = node.values if isinstance(node, ast.JoinedStr) else []
@@ -193,7 +196,7 @@ def _keywords(node: ast.Call, _: Surroundings) -> Iterator[ast.AST]:
 def _patterns(node: ast.Call) -> Iterator[ast.AST]:
     """Yield the regular expression with each of its repetitions changed, such as `+` to `*`.
 
-    Another operator changes the whole pattern, as it changes any string.
+    Another mutation operator changes the whole regular expression as a string.
     """
     pattern = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
     if not isinstance(pattern, str):
@@ -271,7 +274,7 @@ def _looped(node: ast.While, _: Surroundings) -> Iterator[ast.AST]:
 def _returned(node: ast.Return, place: Surroundings) -> Iterator[ast.AST]:
     """Yield the `return` with an empty value, or with True and with False for a `bool`.
 
-    Other operators change a returned comparison or constant.
+    A `return` of a comparison or a constant gets no mutant here, because other mutation operators change the value.
     """
     if _is_none(node.value) or isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Constant):
         return
@@ -297,7 +300,7 @@ def _stated(node: ast.Expr, _: Surroundings) -> Iterator[ast.AST]:
 def _assigned(node: ast.Assign, _: Surroundings) -> Iterator[ast.AST]:
     """Yield `pass` for an assignment to an attribute or an item.
 
-    A missing assignment to a name would fail every test, and needs no mutant.
+    An assignment to a name gets no mutant with `pass`, because a missing name would fail most tests.
     """
     if any(isinstance(target, ast.Attribute | ast.Subscript) for target in node.targets):
         yield ast.Pass()
@@ -312,7 +315,7 @@ def _augmented(node: ast.AugAssign, _: Surroundings) -> Iterator[ast.AST]:
 def _raised(node: ast.Raise, place: Surroundings) -> Iterator[ast.AST]:
     """Yield `pass` in place of a `raise`.
 
-    A `raise` directly below an `if` gets no such mutant, because the mutant of the condition is the same.
+    A `raise` directly below an `if` gets no mutant with `pass`, because the mutant of the condition is the same.
     """
     if not isinstance(place.parent, ast.If) and node.exc is not None:
         yield ast.Pass()

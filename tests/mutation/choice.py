@@ -51,7 +51,7 @@ class Choice:
         return tuple(dict.fromkeys(name for held in self._recordings for name in held.libraries))
 
     def rounds(self, mutant: Mutant) -> tuple[Round, ...]:
-        """Return the rounds of tests to try in turn, until a test notices the mutant."""
+        """Return the rounds of tests that are tried in turn, until a test notices the mutant."""
         found = self._ranked(self.unit, mutant)
         files = tuple(dict.fromkeys(map(file_of, found[:FIRST])))[:FIRST_FILES]
         first = tuple(test for test in found[:FIRST] if file_of(test) in files)
@@ -73,14 +73,17 @@ class Choice:
 
     @cached_property
     def _breadth(self) -> Counter[str]:
-        """The number of lines that each test runs. A test with few lines is tried first."""
+        """The number of lines that each test runs.
+
+        A test that runs few lines is tried before a test that runs many lines.
+        """
         runs = (tests for held in self._recordings for lines in held.lines.values() for tests in lines.values())
         return Counter(test for tests in runs for test in tests)
 
     def _ranked(self, recording: Recording, mutant: Mutant) -> tuple[str, ...]:
         """Return the tests that may notice the mutant, the likeliest test first.
 
-        Every test may notice a change of lines that also run during collection.
+        Every test may notice a mutant of lines that also run while pytest collects tests.
         """
         direct = recording.tests_of(mutant.path, mutant.lines)
         near = direct or _mentioning(recording, mutant)
@@ -97,7 +100,7 @@ class Choice:
 def _mentioning(recording: Recording, mutant: Mutant) -> frozenset[str]:
     """Return the tests that run a line with a name from the mutant's statement.
 
-    If no test runs such a line, return the tests that run any line of the mutant's module.
+    If no test runs such a line of `shared`, return the tests that run any line of the mutant's module.
     """
     names = [name for name in re.split(r"\W+", mutant.unit.rpartition(".")[2]) if name]
     runs = (recording.tests_of(path, (line, line)) for path, line in _lines_with(names))

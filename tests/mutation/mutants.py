@@ -1,7 +1,7 @@
 """Make the mutants of a module: every change of every meaningful node, each with a key.
 
-A key is a hash of the change and of the text of its function, or of its statement in a module or class. Path, line,
-comments, docstrings and messages do not affect a key. A function that moves therefore keeps the keys of its mutants.
+A mutant's key is a hash of the change and of the text of the changed function or statement. Path, line, comments,
+docstrings and messages do not affect a mutant's key. A function that moves therefore keeps the keys of its mutants.
 """
 
 import ast
@@ -26,12 +26,12 @@ AROUND = 30
 
 
 class Edited(Exception):
-    """Somebody edited the source of a mutant while mutants were tried."""
+    """The source of a mutant was edited while mutants were tried."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The unit whose text is hashed: a whole function, or a statement of a module or class."""
+    """The unit whose text is hashed for a mutant's key: a whole function, or a statement of a module or class."""
 
     name: str
     node: ast.AST
@@ -39,7 +39,7 @@ class Unit:
 
     @cached_property
     def text(self) -> object:
-        """The text of the unit as plain values."""
+        """The syntax tree of the unit as plain values."""
         return canonical(self.node)
 
     @cached_property
@@ -152,7 +152,7 @@ def key_of(mutation: Mutation) -> str:
 
 
 def change_of(mutation: Mutation) -> str:
-    """Return the change as a line for people, which shows only the difference of long texts."""
+    """Return the change as a line for human readers, which shows only the difference of long texts."""
     before, after = _code(mutation.before), _code(mutation.after)
     same = _alike(before, after)
     rest = min(_alike(before[::-1], after[::-1]), len(before) - same, len(after) - same)
@@ -165,7 +165,7 @@ def _alike(first: str, second: str) -> int:
 
 
 def _cut(text: str, same: int, rest: int) -> str:
-    """Return the part of the text that differs, with some characters around it."""
+    """Return the part of a changed text that differs, with some characters around that part."""
     if len(text) <= LONGEST:
         return text
     first, last = max(0, same - AROUND), min(len(text), len(text) - rest + AROUND)
@@ -173,7 +173,7 @@ def _cut(text: str, same: int, rest: int) -> str:
 
 
 def canonical(node: object) -> object:
-    """Return the node as plain values, without positions, docstrings and texts for people.
+    """Return the node as plain values, without positions, docstrings and texts for human readers.
 
     The plain values of a node are the same in every Python from 3.11 on.
     """
@@ -237,7 +237,7 @@ def _is_docstring(line: object) -> bool:
 def _is_alias(line: ast.stmt) -> bool:
     """Return True if the statement names a type, as `Tags = tuple[str, ...]` does.
 
-    The names of constants are in capitals, and the names of types are not.
+    In this project, the names of constants are in capitals, and the names of types are not.
     """
     name = _target(line) if isinstance(line, ast.Assign) else ""
     return name[:1].isupper() and name != name.upper()

@@ -26,10 +26,10 @@ MISDEEDS = frozenset({signal.SIGXCPU, signal.SIGSEGV, signal.SIGABRT})
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of a mutant: who noticed it, and the CPU seconds that it took.
+    """The outcome of a mutant: the test that noticed the mutant, and the CPU seconds of the trial.
 
-    The field `by` is the test or the end of the process that noticed the mutant. The field `by` is empty for a
-    survivor.
+    The field `by` names the test that noticed the mutant, or how the process of the mutant ended. The field `by` is
+    empty for a survivor (a mutant that no test noticed).
     """
 
     key: str
@@ -95,7 +95,7 @@ class Pool:
 def _noticed_by(trial: Trial, code: int) -> str:
     """Return what noticed the mutant, from the answer of its process.
 
-    If the process gave no answer, only a signal of MISDEEDS counts as noticed.
+    If the process of a mutant ends without an answer, only an end by a signal of MISDEEDS counts as noticed.
     """
     if trial.answer.exists():
         return trial.answer.read_text(encoding="utf-8")
@@ -107,7 +107,7 @@ def _noticed_by(trial: Trial, code: int) -> str:
 def import_all(names: Iterable[str]) -> None:
     """Import the third-party modules of the tests, so that no child has to import them.
 
-    The function ignores a module that fails to import.
+    The function ignores a third-party module that fails to import.
     """
     for name in names:
         with suppress(Exception):

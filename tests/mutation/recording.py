@@ -1,6 +1,6 @@
 """Record which test runs which line, and how long each test takes.
 
-A recording is made again if the code or the tests change.
+A recording of test runs is made again if the code or the tests change.
 """
 
 import json
@@ -33,7 +33,7 @@ PLAIN = (
 class Recording:
     """The lines that the tests of some directories run, and the time that the tests take.
 
-    A recording leaves out the lines that run during an import.
+    A recording of tests leaves out the lines that run during an import.
     """
 
     lines: dict[str, dict[int, frozenset[str]]] = field(default_factory=dict)

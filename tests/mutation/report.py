@@ -14,7 +14,7 @@ BAR = 0.02
 class Judged:
     """A mutant with its outcome, and the reason why the mutant may survive.
 
-    The reason is empty if nobody explained the mutant.
+    The reason is empty if the file of survivors does not explain the mutant.
     """
 
     mutant: Mutant
@@ -23,7 +23,7 @@ class Judged:
 
     @property
     def unexplained(self) -> bool:
-        """True if the mutant survived and nobody explained it."""
+        """True if the mutant survived and the file of survivors has no reason for the mutant."""
         return self.result.survived and not self.reason
 
 

@@ -1,7 +1,7 @@
 """Keep the outcomes of mutants from run to run, a line for each mutant in `build`.
 
 A mutant stays noticed while the text of its function is unchanged and the test that noticed the mutant exists. A
-survivor is tried again as soon as a test changes.
+survivor (a mutant that no test noticed) is tried again as soon as a test changes.
 """
 
 import json
@@ -18,7 +18,7 @@ class Results:
     """The known outcomes of mutants, and the file that keeps them."""
 
     def __init__(self, known: frozenset[str], file: Path = KEPT) -> None:
-        """Read the kept outcomes. `known` has the ids of all present tests."""
+        """Read the kept outcomes. The parameter `known` has the ids of all present tests."""
         self._there = known
         self._file, self._tests = file, fingerprint("tests/*.py", "tests/unit", "tests/properties", "tests/scenarios")
         self._known: dict[str, Result] = {}
@@ -26,11 +26,11 @@ class Results:
             self._take(json.loads(line))
 
     def of(self, key: str) -> Result | None:
-        """Return the outcome of the mutant, or None if it is unknown for the present tests."""
+        """Return the outcome of the mutant, or None if the outcome is unknown for the present tests."""
         return self._known.get(key)
 
     def keep(self, result: Result) -> None:
-        """Append an outcome to the file."""
+        """Append the outcome of a mutant to the file."""
         self._known[result.key] = result
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("a", encoding="utf-8") as kept:

@@ -25,9 +25,9 @@ def line_of(mutant: Mutant, reason: str) -> str:
 
 
 def idle(reasons: Mapping[str, str], mutants: Iterable[Mutant]) -> tuple[str, ...]:
-    """Return the explained keys that no present mutant has.
+    """Return the keys of explained survivors that no present mutant has.
 
-    A key has no mutant any more if the text of its function has changed.
+    A survivor's key has no mutant any more if the text of the mutated function has changed.
     """
     return tuple(sorted(reasons.keys() - {mutant.key for mutant in mutants}))
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def changed(code: str) -> list[str]:
-    """Return all changes of the code, as the tool shows them to people."""
+    """Return all changes of the code, as the mutation tool shows the changes to its users."""
     return [change_of(found) for found in mutations(ast.parse(dedent(code)), ENUMS)]
 
 
@@ -85,7 +85,7 @@ def mutant(key: str, module: str = "m") -> Mutant:
     ],
 )
 def test_expression_is_changed(code: str, expected: set[str]) -> None:
-    """The tool makes exactly the expected changes of each kind of expression."""
+    """The mutation tool makes exactly the expected changes of each kind of expression."""
     assert set(changed(f"it = {code}")) == expected
 
 
@@ -111,13 +111,13 @@ def test_expression_is_changed(code: str, expected: set[str]) -> None:
     ],
 )
 def test_statement_is_changed(code: str, expected: set[str]) -> None:
-    """The tool makes exactly the expected changes of each kind of statement."""
+    """The mutation tool makes exactly the expected changes of each kind of statement."""
     body = code.replace("\n", "\n    ")
     assert set(changed(f"def f():\n    {body}")) == expected
 
 
 def test_cases_and_their_conditions_are_dropped() -> None:
-    """The tool drops each case of a `match` once, and each condition of a case once."""
+    """The mutation tool drops each case of a `match` once, and each condition of a case once."""
     code = "def f():\n    match a:\n        case b if c:\n            pass\n        case _:\n            pass"
     assert set(changed(code)) == {
         "match a of b, _ -> match a of _",
@@ -135,12 +135,12 @@ def test_cases_and_their_conditions_are_dropped() -> None:
     ],
 )
 def test_return_is_changed_as_its_type_allows(returns: str, expected: set[str]) -> None:
-    """A returned `bool` becomes True and False, a sequence becomes empty, other values None."""
+    """The mutation tool returns True and False for a `bool`, an empty tuple for a sequence, None for other values."""
     assert set(changed(f"def f() -> {returns}:\n    return g()")) == expected
 
 
 def test_what_decorators_hide_is_changed() -> None:
-    """The tool changes fields, methods and properties of dataclasses, which mutmut leaves out."""
+    """The mutation tool changes fields, methods and properties of dataclasses, which mutmut leaves out."""
     code = """
         @dataclass(frozen=True, slots=True, order=True)
         class It:
@@ -185,7 +185,7 @@ def test_what_decorators_hide_is_changed() -> None:
     ],
 )
 def test_what_only_people_and_type_checkers_read_is_left_alone(code: str) -> None:
-    """The tool makes no mutant of text for people or type checkers, which no test notices."""
+    """The mutation tool makes no mutant of text for human readers or for type checkers."""
     assert changed(code) == []
 
 
@@ -193,7 +193,7 @@ def test_what_only_people_and_type_checkers_read_is_left_alone(code: str) -> Non
     ("value", "text"), [("two words", True), (", ", True), (" ", False), ("word", False), (7, False)]
 )
 def test_text_is_told_from_words_that_mean_something(value: object, text: bool) -> None:  # noqa: FBT001
-    """The tool treats a string with a space as text for people, and a single word as code."""
+    """The mutation tool treats a string with a space as text for human readers, and a single word as code."""
     assert is_text(value) is text
 
 
@@ -222,7 +222,7 @@ def test_module_is_named_as_it_is_imported(path: str, module: str) -> None:
 
 
 def test_source_that_was_edited_meanwhile_is_not_judged(tmp_path: Path) -> None:
-    """The tool refuses to change a source that was edited after the mutants were made."""
+    """The mutation tool refuses to change a source that was edited after the mutants were made."""
     (file,) = written(tmp_path, m="A = 1\nB = 2\n")
     first, second = mutants((file,), {})
     for found, source in ((second, "A = 1\n"), (first, "B = 2\nA = 1\n")):
@@ -268,7 +268,7 @@ def test_every_mutant_has_a_key_of_its_own(tmp_path: Path) -> None:
 
 
 def test_members_of_enums_are_known(tmp_path: Path) -> None:
-    """The tool finds an enum by its base class, with the members in their order."""
+    """The mutation tool finds an enum by its base class, with the members in their order."""
     files = written(
         tmp_path, m="class State(StrEnum):\n    OLD = 'old'\n    NEW = 'new'\n\n\nclass It(Base):\n    A = 1\n"
     )
@@ -276,7 +276,7 @@ def test_members_of_enums_are_known(tmp_path: Path) -> None:
 
 
 def test_sample_is_the_same_for_a_seed_and_has_of_every_module() -> None:
-    """A sample depends only on its seed, and has mutants of every module."""
+    """A sample of mutants depends only on the code and the seed, and has mutants of every module."""
     many = [mutant(f"{number:012x}", "large") for number in range(1000)] + [mutant(f"a{n}", "small") for n in range(9)]
     chosen = sample(many, 100, seed=1)
     assert chosen == sample(reversed(many), 100, seed=1)
@@ -286,7 +286,7 @@ def test_sample_is_the_same_for_a_seed_and_has_of_every_module() -> None:
 
 
 def test_noticed_stays_noticed_and_survivors_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run reuses earlier outcomes, and tries survivors again after a test changed.
+    """A run of the mutation tool reuses earlier outcomes, and tries survivors again after a test changed.
 
     A mutant counts as noticed only while the test that noticed it exists.
     """
@@ -314,7 +314,7 @@ def test_explanations_are_read_by_their_keys(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", [line_of(mutant("ab"), ""), "ab | f | a reason alone"])
 def test_explanation_without_a_reason_is_refused(tmp_path: Path, line: str) -> None:
-    """The tool refuses a line of the survivors file that gives no reason."""
+    """The mutation tool refuses a line of the survivors file that gives no reason."""
     file = tmp_path / "survivors.txt"
     file.write_text(f"{line}\n")
     with pytest.raises(SystemExit, match=":1 is not"):
@@ -323,7 +323,7 @@ def test_explanation_without_a_reason_is_refused(tmp_path: Path, line: str) -> N
 
 @pytest.mark.parametrize(("unexplained", "good"), [(2, True), (3, False)])
 def test_run_fails_over_two_percent(unexplained: int, good: bool) -> None:  # noqa: FBT001
-    """A run fails if more than 2 % of the mutants survive without a reason."""
+    """A run of the mutation tool fails if more than 2 % of the mutants survive without a reason."""
     many = [mutant(str(number)) for number in range(100)]
     results = {found.key: Result(found.key, "" if int(found.key) <= unexplained else "a test", 0.1) for found in many}
     found = judged(many, results, {"0": "equivalent"})
@@ -366,7 +366,7 @@ def small_tree(tmp_path: Path) -> Path:
 
 
 def test_test_that_fails_by_itself_notices_nothing(small_tree: Path) -> None:
-    """The tool stops with an error if a test fails by itself without any mutant."""
+    """The mutation tool stops with an error if a test fails by itself without any mutant."""
     (small_tree / "tests/unit/test_it.py").write_text(
         "from shared.domain.it import f\n\nready = []\n\n\n"
         "def test_a():\n    ready.append(1)\n\n\ndef test_f():\n    assert f(1) == 2 and ready\n"
@@ -377,7 +377,7 @@ def test_test_that_fails_by_itself_notices_nothing(small_tree: Path) -> None:
 
 
 def test_run_tells_what_is_noticed_from_what_is_not(small_tree: Path) -> None:
-    """A run reports which mutants the tests notice, and a second run reuses the outcomes."""
+    """A run of the mutation tool reports which mutants the tests notice, and a second run reuses the outcomes."""
     runs = [_run(small_tree), _run(small_tree)]
     for run in runs:
         assert run.returncode == 1, run.stderr

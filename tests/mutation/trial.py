@@ -51,7 +51,7 @@ class Trial:
 
 
 class MutantLoader(SourceFileLoader):
-    """A loader that compiles a module with a change, and ignores compiled files."""
+    """A loader that compiles a module with a mutant's change, and ignores compiled files."""
 
     def __init__(self, mutant: Mutant, enums: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__(mutant.module, str(mutant.path.resolve()))
@@ -86,7 +86,7 @@ class MutantFinder(MetaPathFinder):
 class Chosen:
     """A pytest plugin that runs the chosen tests in their order, and keeps the failed test.
 
-    A test with an unrecorded id runs too, because the mutant of a table may change the ids of a parametrised test.
+    A test with an unrecorded id also runs, because the mutant of a table may change the ids of a parametrised test.
     """
 
     def __init__(self, tests: tuple[str, ...], known: frozenset[str]) -> None:
@@ -100,12 +100,12 @@ class Chosen:
         items[:] = sorted(left, key=lambda item: self._order.get(item.nodeid, len(self._order)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Record the name of a test that failed."""
+        """Record the id of a test that failed and so noticed the mutant."""
         if report.failed:
             self.failed = report.nodeid
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Record the name of a file that pytest could not collect."""
+        """Record the name of a test file that pytest could not collect because of the mutant."""
         if report.failed:
             self.failed = report.nodeid
 
@@ -144,9 +144,9 @@ def _run(tests: Round, known: frozenset[str]) -> str:
 
 
 def _limit(seconds: float) -> None:
-    """Limit the CPU time and the memory of this process, which only a mutant reaches.
+    """Limit the CPU time and the memory of this process, because a mutant may loop or allocate without end.
 
-    The limit is CPU time, so that a loaded machine does not change the outcome.
+    The limit of a trial is CPU time, so that a loaded machine does not change the outcome.
     """
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -37,7 +37,7 @@ MEANT = {
 
 
 def test_what_nobody_said_is_nothing() -> None:
-    """A field that is left out is empty, off or unknown, except for the documented defaults."""
+    """A dataclass field that is left out is empty, off or unknown, except for the documented defaults."""
     defaults = {f"{kind.__name__}.{field.name}": field.default for kind, field in _optional()}
     assert {name: value for name, value in defaults.items() if value} == MEANT
     assert len(defaults) > 3 * len(MEANT)

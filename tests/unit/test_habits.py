@@ -52,7 +52,7 @@ def test_make_check_checks_words() -> None:
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-runtime"])
 def test_every_list_of_packages_is_locked(name: str) -> None:
-    """The target `make lock` pins every package of each list, with hashes."""
+    """The target `make lock` pins every package of each list to a version, with hashes."""
     assert re.search(rf"\$\(LOCK\) .*{name}\.in -o {name}\.txt", _text("Makefile"))
     packages = re.split(r"\n(?=\S)", _text(f"{name}.txt"))
     assert [package for package in packages if "==" not in package or "--hash=sha256:" not in package] == []

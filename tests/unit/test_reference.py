@@ -1,4 +1,4 @@
-"""Test that the pages have what `make docs` generates, and each entry once."""
+"""Test that the documentation pages have what `make docs` generates, and each entry once."""
 
 import ast
 import re
@@ -20,14 +20,14 @@ TIMES = list(times())
 
 
 def test_pages_are_what_the_code_says() -> None:
-    """The generated parts of the pages are up to date with the code."""
+    """The generated parts of the documentation pages are up to date with the code."""
     stale = [str(page.relative_to(ROOT)) for page, text in pages() if page.read_text(encoding="utf-8") != text]
     assert stale == [], "run make docs"
     assert {"tags.md", "times.md", "reasons.md"} <= {page.name for page, _ in pages()}
 
 
 def test_every_reason_has_one_entry() -> None:
-    """Each reason has one heading with its generated head and a text, and one row in the index."""
+    """Each reason has one heading on the page of reasons, with generated head and text, and one row in the index."""
     entries = HEAD.findall(ALL)
     assert sorted(name for name, _, _ in entries) == sorted(Reason)
     assert {name: f"{head}\n" for name, head, _ in entries} == {str(reason): head_of(reason) for reason in Reason}
@@ -35,13 +35,13 @@ def test_every_reason_has_one_entry() -> None:
 
 
 def test_every_tag_has_one_row() -> None:
-    """Each tag has one row, with the resources that may carry the tag and the tag's meaning."""
+    """Each tag has one row on the page of tags, with the resources that may carry the tag and the tag's meaning."""
     rows = re.findall(r"^\| `([\w-]+): [^`|]+` \| [^|]+ \| [^|]+\. \|$", tags_table(), re.MULTILINE)
     assert rows == [tag.name for tag in TAGS]
 
 
 def test_every_time_has_its_reason() -> None:
-    """Each time constant has a comment that says why it is as long as it is."""
+    """Each time constant of the code has a comment that says why the time is as long as it is."""
     assert [f"{time.module}.{time.name}" for time in TIMES if not time.why.endswith(".")] == []
     assert len(TIMES) > 60
     assert len({(time.module, time.name) for time in TIMES}) == len(TIMES)
@@ -78,15 +78,15 @@ def _value(path: Path, name: str) -> object:
     ],
 )
 def test_times_that_depend_on_others_are_derived(name: str, value: timedelta) -> None:
-    """A time that depends on another time is computed from it, and the page shows the formula."""
+    """A time that depends on another time is computed from that time, and the page of times shows the formula."""
     (time,) = (time for time in TIMES if time.name == name)
     assert (time.value, bool(time.formula)) == (value, True)
 
 
 def test_fewer_settings_are_believed_sooner_where_an_app_is_down() -> None:
-    """A roll of an app waits a day before it believes that settings are gone.
+    """Before an update of an app's settings, Certroll waits a day before it believes that settings are gone.
 
-    The restore of a failed app waits 50 minutes, which is less than a sweep's interval.
+    Before the restore of a failed app, Certroll waits 50 minutes, which is less than a sweep's interval.
     """
     assert timedelta(hours=24) == FEWER_SETTINGS_BELIEVED_AFTER
     assert timedelta(minutes=50) == FEWER_SETTINGS_RESTORED_AFTER
@@ -108,6 +108,6 @@ def test_time_is_shown_in_its_largest_whole_unit(value: timedelta, formula: str,
 
 
 def test_text_of_people_stays() -> None:
-    """The command `make docs` changes only the text between its comments, and keeps the text of people."""
+    """The command `make docs` changes only the text between its comments, and keeps the text of authors."""
     text = "# A\n\nby hand\n\n### Busy\n\n<!-- generated: head -->\nold\n<!-- end -->\n\nmore\n\n### Other\n\nlast\n"
     assert filled(text, {}) == text.replace("old\n", head_of(Reason.BUSY))

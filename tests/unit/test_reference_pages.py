@@ -102,7 +102,7 @@ def _entries() -> set[str]:
 
 
 def _used_reasons() -> set[str]:
-    """Return the reasons that the code names as a member or as a text, except where the reasons are defined."""
+    """Return the reasons that the code names as a member or as a text, except where the code defines the reasons."""
     found = set()
     for path, tree in _modules():
         for node in ast.walk(tree) if path.name != "reason.py" else ():
@@ -134,7 +134,7 @@ def _first_cells(pattern: str) -> list[tuple[str, str]]:
 
 
 def _strays(pattern: str, home: str) -> list[str]:
-    """Return the matching rows on other pages than the home page, after a check that the home page has some."""
+    """Return the matching rows on other pages than the home page, after a check that the home page has some rows."""
     found = _first_cells(pattern)
     assert any(page == home for page, _ in found), f"{home} has no such row"
     return [f"{page}: the row {cell} belongs to {home}" for page, cell in found if page != home]
@@ -157,7 +157,7 @@ def test_settings_have_one_home() -> None:
 
 
 def test_pages_name_only_settings_that_exist() -> None:
-    """The page of settings documents each CERTROLL_ setting that any page names."""
+    """The page of settings documents each setting with the prefix `CERTROLL_` that any page names."""
     known = {code_in(row[0])[0] for row in rows_of(text_of(SETTINGS)) if row[0].startswith("`")}
     named = {
         f"{page.relative_to(ROOT)} names {setting}"
@@ -266,7 +266,7 @@ def test_every_requirement_is_documented() -> None:
 
 
 def test_guarantees_name_guards_and_tests_that_exist() -> None:
-    """Each guarantee names a test or property, and each guard, test and property that it names exists."""
+    """Each guarantee names a test or property, and each guard, test and property that the guarantee names exists."""
     guards = {path.stem for path in (ROOT / "shared").rglob("guards/*.py")}
     functions = _functions_of_tests()
     rows = [row for row in rows_of(text_of(f"{REFERENCE}/guarantees.md")) if row[0] != "Certroll never …"]

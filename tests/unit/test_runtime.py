@@ -19,14 +19,14 @@ def mistaken(monkeypatch: pytest.MonkeyPatch) -> Runtime:
 
 
 def test_what_is_owed_is_paid_in_spite_of_a_mistake(mistaken: Runtime) -> None:
-    """A mistake in a setting stops all work except starting the apps that Certroll stopped."""
+    """A mistake in a setting stops all work of Certroll except starting the apps that Certroll stopped."""
     with pytest.raises(SettingsInvalid, match="CERTROLL_ASE_MAX_UNAVAILABLE"):
         mistaken.run()
     assert mistaken.bare_run().intent.mode is Mode.OBSERVE
 
 
 def test_nothing_goes_without_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll cannot know the pending starts without storage, and its error names the setting to add."""
+    """Without storage, Certroll cannot know which apps it has to start, and its error names the setting to add."""
     monkeypatch.delenv("AzureWebJobsStorage", raising=False)
     with pytest.raises(SettingsInvalid, match="AzureWebJobsStorage: set it"):
         Runtime().bare_run()

@@ -1,4 +1,4 @@
-"""Build worlds with `Builder`, which has the methods of all builders."""
+"""Build simulated fleets with `Builder`, which has the methods of all builders."""
 
 from local.worlds.builders.builder import Builder
 from local.worlds.builders.vaults import LIFETIME

@@ -1,4 +1,4 @@
-"""Build a world from the details that matter to a test, with defaults for the rest."""
+"""Build a simulated fleet from the details that matter to a test, with defaults for the rest."""
 
 from local.azure.dns.zones import Kind
 from local.azure.web.resources import Site
@@ -6,10 +6,10 @@ from local.worlds.builders.copies import Copies
 
 
 class Builder(Copies):
-    """Build a world, piece by piece.
+    """Build a simulated fleet, piece by piece.
 
-    A piece goes to the first subscription, group, vault or plan of the world, unless the caller names another. The
-    builder makes a missing subscription, group, vault or plan, as in `Builder(World()).add_site("shop")`.
+    A new resource goes to the first subscription, group, vault or plan, unless the caller names another. The builder
+    makes a missing subscription, group, vault or plan, as in `Builder(World()).add_site("shop")`.
     """
 
     def add_record(self, name: str, kind: Kind, value: str) -> None:

@@ -37,9 +37,10 @@ class Copies(Vaults, Sites):
         name: str | None = None,
         version: Version | SecretVersion | None = None,
     ) -> Certificate:
-        """Return a copy of a vault certificate or secret in the plan's webspace, named as az names copies.
+        """Return a certificate that the plan's webspace imported from a vault, named as az names imports.
 
-        By default the copy has the newest version. Raise ValueError for a secret without a certificate.
+        By default, the certificate in App Service has the newest version of the vault certificate. Raise ValueError for
+        a secret without a certificate.
         """
         plan, vault = plan or self._plan(), vault or self._vault()
         version = version or _newest(vault, certificate)
@@ -64,7 +65,7 @@ class Copies(Vaults, Sites):
         tags: Mapping[str, str] | None = None,
         created: datetime | None = None,
     ) -> Certificate:
-        """Return an upload of the content in the plan's webspace: a certificate without a vault.
+        """Return a certificate that was uploaded to the plan's webspace, and that has no vault.
 
         `created` is the time of the upload, by default now.
         """
@@ -92,11 +93,10 @@ class Copies(Vaults, Sites):
         loaded: bool = False,
         by_site_identity: bool = False,
     ) -> Certificate:
-        """Return a certificate that belongs to a Flex Consumption site: a copy of a vault certificate, or an upload.
+        """Return a certificate that belongs to a Flex Consumption site: an imported vault certificate, or an upload.
 
-        With `loaded` the app's code can read the certificate. With `by_site_identity` the site's own identity reads the
-        vault.
-        Raise ValueError for a site that is not on a Flex Consumption plan.
+        With `loaded` the app's code can read the certificate. With `by_site_identity`, App Service reads the vault with
+        the site's own identity. Raise ValueError for a site that is not on a Flex Consumption plan.
         """
         if not site.flex:
             raise ValueError(f"Site {site.full_name} is not on a Flex Consumption plan and has no own certificates.")
@@ -118,7 +118,7 @@ class Copies(Vaults, Sites):
         return certificate
 
     def add_managed(self, site: Site, host_name: str, *, hidden: bool = True, bound: bool = True) -> Certificate:
-        """Return a managed certificate for a host name of that site, issued now and by default bound by SNI."""
+        """Return an App Service managed certificate for a host name of the site, by default bound by SNI."""
         current = self.world.web.sites.get(site.id) or site
         certificate = Certificate(
             subscription=site.subscription,
@@ -149,9 +149,9 @@ class Copies(Vaults, Sites):
     def add_root_certificate(
         self, environment: Environment, der: bytes, *, name: str | None = None, is_root: bool = True
     ) -> RootCertificate:
-        """Return a root certificate of the environment, by default named after its thumbprint.
+        """Return a root certificate of the App Service Environment, by default named after its thumbprint.
 
-        Each app trusts the root from its next start on.
+        Each app of the environment trusts a root with `is_root` from the app's next stop and start on.
         """
         nameless = RootCertificate(environment.id, "", environment.location, der, is_root)
         certificate = replace(nameless, name=name or nameless.thumbprint)

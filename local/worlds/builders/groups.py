@@ -7,10 +7,10 @@ LOCATION = "westeurope"
 
 
 class Groups:
-    """Build subscriptions and resource groups in a world."""
+    """Build subscriptions and resource groups in a simulated Azure."""
 
     def __init__(self, world: World | None = None) -> None:
-        """Build in the given world, or in a new world."""
+        """Build in the given simulated Azure, or in a new simulated Azure."""
         self.world = world or World()
 
     def add_subscription(self, name: str = "Contoso", identifier: str | None = None) -> Subscription:
@@ -20,7 +20,7 @@ class Groups:
         return subscription
 
     def add_group(self, name: str, subscription: Subscription | None = None, location: str = LOCATION) -> ResourceGroup:
-        """Return the resource group of the given name, which is made if the world has none."""
+        """Return the resource group of the given name, which is made if it does not exist."""
         owner = (subscription or self._subscription()).id
         group = ResourceGroup(owner, name, location)
         return self.world.resource_groups.setdefault((owner.lower(), name.lower()), group)

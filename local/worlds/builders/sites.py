@@ -27,7 +27,7 @@ from local.worlds.builders.groups import Groups
 
 
 class Sites(Groups):
-    """Build plans, environments, sites with host names, and apps with their partners."""
+    """Build plans, environments, sites with host names, and apps with their partner servers."""
 
     def add_environment(
         self,
@@ -140,7 +140,7 @@ class Sites(Groups):
         copy: Certificate | Version | SecretVersion | None = None,
         ssl_state: SslState = SNI,
     ) -> Site:
-        """Return the site with the host name, which is bound if a copy or version is given."""
+        """Return the site with the added host name, which is bound if a certificate is given."""
         current = self.world.web.sites.get(site.id) or site
         host = Host(host_name, record_type="CName")
         if copy is not None:
@@ -157,13 +157,13 @@ class Sites(Groups):
         own_root: bool | Authority = False,
         open_to_all: bool = False,
     ) -> Partner:
-        """Return a new partner, which accepts the thumbprints of `accepts`.
+        """Return a new partner server, which accepts client certificates with the thumbprints of `accepts`.
 
-        If `accepts` is None, the partner accepts every certificate of the local authority.
+        If `accepts` is None, the partner server accepts every client certificate of the local authority.
 
-        With `own_root` the partner's own certificate chains to a private authority. `own_root` is that authority, or
-        True for a new authority.
-        A partner that is `open_to_all` asks for no client certificate.
+        With `own_root` the partner server's own certificate chains to a private authority. `own_root` is the private
+        authority of the partner server, or True for a new authority. A partner server that is `open_to_all` asks for no
+        client certificate.
         """
         own = Authority(name) if own_root is True else own_root or None
         return self.world.apps.add_partner(name, accepts, own=own, open_to_all=open_to_all)
@@ -181,17 +181,18 @@ class Sites(Groups):
     ) -> App:
         """Return the started app of the site or slot.
 
-        The app calls its partner, which is by default the first partner of the world.
+        The app calls its partner server, by default the first partner server of the simulated Azure.
 
-        The app chooses its client certificate in one of these ways:
+        The app chooses its client certificate in one of the following ways:
 
-        - With `setting`, the app uses the thumbprint or path in the app setting of that name.
-        - With `subject`, the app presents the newest certificate with the subject name.
-        - With `anonymous`, the app presents no certificate.
+        - With `setting`, the app presents the certificate whose thumbprint or path is in the app setting of that name.
+        - With `subject`, the app presents its newest certificate with the given subject name.
+        - With `anonymous`, the app presents no client certificate.
 
         `trusts` names an app setting with the thumbprint or path of the public certificate that the app needs. An app
-        with only `trusts` calls no partner. Raise ValueError if the caller gives none of `setting`, `subject`, `trusts`
-        and `anonymous`. Raise ValueError also for two arguments that exclude each other.
+        with only `trusts` calls no partner server. Raise ValueError if the caller gives none of `setting`, `subject`,
+        `trusts` and `anonymous`. Raise ValueError for two arguments that exclude each other, such as `setting` and
+        `subject`.
         """
         chosen = Chosen(setting, subject, trusts, anonymous)
         return self.world.apps.add(site, partner or self._partner(), chosen, probe)

@@ -102,7 +102,8 @@ class Vaults(Groups):
 
         The builder makes the vault object if it is missing.
 
-        A secret holds the root without its key, as PEM or as DER in base64. A certificate holds the key too.
+        If the object is a plain secret, the object holds the root without a private key, as PEM or as DER in base64. If
+        the object is a vault certificate, the object holds the root with its private key.
         """
         vault = vault or self._vault()
         if form == "certificate":

@@ -7,11 +7,14 @@ from datetime import timedelta
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
-from shared.domain.messages import CertificateMessage, EnvironmentMessage, SiteMessage
-
-CERTIFICATES = "certificates"
-SITES = "sites"
-ENVIRONMENTS = "environments"
+from shared.domain.messages import (
+    CERTIFICATES,
+    ENVIRONMENTS,
+    SITES,
+    CertificateMessage,
+    EnvironmentMessage,
+    SiteMessage,
+)
 
 
 class StorageQueue:

@@ -21,39 +21,39 @@ class TableRestartClaims:
         self._tables = tables
         self._clock = clock
 
-    def claim(self, place: str, site: SiteRef, ref: Purpose, most: int) -> bool:
+    def claim(self, budget: str, site: SiteRef, ref: Purpose, limit: int) -> bool:
         """Claim a restart of the site and return True, or return False if the site may not restart now.
 
-        `place` is an App Service plan or environment, of which at most `most` sites may restart at a time. The caller
-        holds the lease of the place. A site that restarts for another certificate gets no claim, because an answer of
-        the app after one restart must not count for both certificates.
+        `budget` is an App Service plan or environment, of which at most `limit` sites may restart at a time. The
+        caller holds the lease of the budget. A site that restarts for another certificate gets no claim, because an
+        answer of the app after one restart must not count for both certificates.
         """
-        claims = self._claims(place)
+        claims = self._claims(budget)
         others = [row for row in claims if row["RowKey"] != _claim_key(site, ref)]
-        if any(row["site"] == site.resource_id for row in others) or len({row["site"] for row in others}) >= most:
+        if any(row["site"] == site.resource_id for row in others) or len({row["site"] for row in others}) >= limit:
             return False
-        keys = {"PartitionKey": _place_key(place), "RowKey": _claim_key(site, ref)}
-        about = {"certificate": str(ref), "site": site.resource_id, "plan": place, "at": self._clock.now()}
+        keys = {"PartitionKey": _budget_key(budget), "RowKey": _claim_key(site, ref)}
+        about = {"certificate": str(ref), "site": site.resource_id, "plan": budget, "at": self._clock.now()}
         self._tables.write(JOURNAL, [{**keys, **about}])
         return True
 
-    def restarting(self, place: str, but: EnvironmentRef) -> tuple[SiteRef, ...]:
-        """Return the sites with a claim in the place, except the sites that waves of the environment `but` restart."""
-        counted = (row for row in self._claims(place) if row["certificate"] != str(but))
+    def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
+        """Return the sites with a claim on the budget, except the sites that waves of the environment restart."""
+        counted = (row for row in self._claims(budget) if row["certificate"] != str(environment))
         return tuple(sorted({SiteRef.parse(row["site"]) for row in counted}))
 
-    def give_back(self, place: str, site: SiteRef, ref: Purpose) -> None:
+    def give_back(self, budget: str, site: SiteRef, ref: Purpose) -> None:
         """Delete the claim of the site."""
-        self._tables.delete(JOURNAL, _place_key(place), _claim_key(site, ref))
+        self._tables.delete(JOURNAL, _budget_key(budget), _claim_key(site, ref))
 
-    def _claims(self, place: str) -> tuple[Entity, ...]:
+    def _claims(self, budget: str) -> tuple[Entity, ...]:
         """Return the valid claims of the plan or environment. A claim ends when it is older than `CLAIM`."""
-        now, rows = self._clock.now(), self._tables.rows(JOURNAL, _place_key(place))
+        now, rows = self._clock.now(), self._tables.rows(JOURNAL, _budget_key(budget))
         return tuple(row for row in rows if now - moment(row["at"]) < CLAIM)
 
 
-def _place_key(place: str) -> str:
-    return f"plan-{digest(place.lower())}"
+def _budget_key(budget: str) -> str:
+    return f"plan-{digest(budget.lower())}"
 
 
 def _claim_key(site: SiteRef, ref: Purpose) -> str:

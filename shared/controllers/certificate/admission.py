@@ -1,6 +1,6 @@
-"""Decide without any request which apps may roll now, and build the records of these apps.
+"""Decide without any request which apps may get new settings now, and build the journal's records of these apps.
 
-Certroll writes the settings of an app only if the app has a record.
+Certroll updates the settings of an app only if the journal has a record of the app.
 """
 
 from collections.abc import Iterable
@@ -31,11 +31,16 @@ app time to see the finding.
 
 
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
-    """Return the records to write for admitted apps, for apps in an overlap without a record, and for contested apps.
+    """Return the records to write for apps that Certroll may update, and for apps that already name both versions.
 
-    In an overlap, an app names the old and the new version. The caller has removed every step that Azure refused from
-    the plan, so Certroll admits only apps whose webspace holds the new version. Certroll admits a refused app again
-    only in a `fresh` run, which follows an event or a sweep. A retry after seconds would meet the same refusal.
+    The records also include each contested app, whose settings a person or tool keeps changing back.
+
+    Admitted apps are apps whose settings Certroll may update now.
+
+    In an overlap, an app's settings name the old and the new version of the vault certificate. The caller has removed
+    the steps that Azure refused from the plan, so Certroll admits no app whose settings would name a certificate that
+    App Service lacks. Certroll admits an app whose update Azure refused again only in a `fresh` run, which follows an
+    event or a sweep. A retry after seconds would usually meet the same refusal of Azure.
     """
     after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
     restarts = (step.action for step in plan.steps if step.action.restarts_site)
@@ -50,15 +55,16 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
 
 
 def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
-    """Return True if an app without a record names the old and the new version.
+    """Return True if an app without a record in the journal names the old and the new version.
 
-    Either the journal was lost, or a person added the new version to the settings before Certroll did.
+    If the journal has no record of an app with both versions, the journal was lost, or an operator added the new
+    version by hand.
     """
     return any(True for _ in _unrecorded(snapshot, plan, intent))
 
 
 def _with_budget(snapshot: Snapshot, intent: Intent, record: RollRecord | None) -> RollRecord | None:
-    """Return the record with the disruption budget of its environment, as the fleet is now."""
+    """Return the app's record with the limit for restarts of its environment, computed from the apps that run now."""
     site = snapshot.site(record.site) if record else None
     most = intent.ase_max_unavailable
     if record is None or site is None or site.environment is None or most is None:
@@ -73,9 +79,11 @@ def _is_refused(snapshot: Snapshot, site: SiteRef) -> bool:
 
 
 def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
-    """Return the record of an app that may roll now, or None while an earlier roll of the app is unfinished.
+    """Return the record of an app whose settings Certroll may update now.
 
-    `after` is the fleet as it will be after all steps of the plan that touch no site.
+    Return None while an earlier update of the app is unfinished.
+
+    `after` is the fleet as Azure will show it after all steps of the plan that touch no site.
     """
     before = snapshot.rollout.roll_of(site)
     unfinished = any(roll.site == site for roll in snapshot.rollout.unfinished(snapshot.now))
@@ -92,14 +100,14 @@ def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord 
     broken_before = before.broken_before if before.state is RollState.DEFERRED else None
     since = (
         before.at if before.state is RollState.REFUSED else fresh.at
-    )  # a second try of a refused app must not block other apps for longer
+    )  # a second try of a refused app must not block other apps for longer than the first try
     return replace(fresh, at=since, broken_before=broken_before, undone=undone, retiring=retiring)
 
 
 def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> int:
-    """Return how many app settings a complete read has to show.
+    """Return how many app settings of an app a complete answer of Azure has to show.
 
-    The number falls only after Azure has shown fewer settings for a day.
+    The expected number of app settings falls only after Azure has shown fewer settings for a day.
     """
     if before is None or seen >= before.settings:
         return seen
@@ -108,7 +116,7 @@ def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> i
 
 
 def _contested(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
-    """Return the record of an app whose settings another person or tool has changed back repeatedly."""
+    """Return the record of an app whose settings a person or tool other than Certroll has changed back repeatedly."""
     before = snapshot.rollout.roll_of(skip.site) if skip.site is not None else None
     if before is None or before.state is RollState.CONTESTED:
         return None
@@ -117,7 +125,7 @@ def _contested(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
 
 
 def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[SiteRef]:
-    """Yield each app that names the old and the new version, and that no record explains."""
+    """Yield each app whose settings name the old and the new version although the journal has no record of the app."""
     current = snapshot.lineage.current
     if intent.mode is not Mode.APPLY or opted_out(snapshot.lineage.tags):
         return
@@ -136,8 +144,8 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
 def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
     """Return the record of an app that Certroll found with the old and the new version in its settings.
 
-    If Azure reported a write as refused and carried it out nevertheless, the new record keeps the edits of the write.
-    Certroll can restore the old values of an app only from recorded edits.
+    If Azure answered a write with a refusal but carried the write out, the new record keeps the edits of that write.
+    Certroll can restore the old settings of an app only from the edits that the journal recorded.
     """
     fresh, before = _fresh(snapshot, after, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
     if fresh is None or before is None:
@@ -146,7 +154,7 @@ def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord |
 
 
 def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState) -> RollRecord | None:
-    """Return a new record of the app for the current version, or None if Azure shows too little of the app."""
+    """Return a new record of the app for the current version, or None if Azure does not show enough of the app."""
     current, settings, seen = snapshot.lineage.current, snapshot.settings_of(site), snapshot.site(site)
     if current is None or settings is None or seen is None or seen.webspace is None:
         return None
@@ -159,7 +167,8 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
         webspace=seen.webspace,
         state=state,
         at=snapshot.now,
-        plan=seen.plan or site.resource_id,  # if Azure does not say the plan, the app counts as a plan of its own
+        # if Azure does not tell the App Service plan of an app, Certroll treats the app as alone on its plan
+        plan=seen.plan or site.resource_id,
         copies=_copies(after, site, wanted),
         replaces=replaces,
         proven=before.proven if before else (),
@@ -171,7 +180,10 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
 
 
 def _copies(after: Snapshot, site: SiteRef, wanted: set[Thumbprint]) -> tuple[CopyRef, ...]:
-    """Return the copies that the run of the app has to read: every copy that the app can use, and one of each root."""
+    """Return the certificates in App Service that a run of the app has to read.
+
+    Return each root certificate of the app only once.
+    """
     own = {copy.ref for copy in after.fleet.certificates_of(site) if copy.thumbprint in wanted}
     roots = {copy.thumbprint: copy.ref for copy in reversed(after.fleet.roots_of(site)) if copy.thumbprint in wanted}
     return tuple(sorted(own | set(roots.values())))

@@ -1,4 +1,4 @@
-"""Handle the queue `certificates`: carry the current version of one vault certificate further through the fleet."""
+"""Handle the queue `certificates`: continue the rollout of the current version of one vault certificate."""
 
 from shared.controllers.certificate.reconcile import reconcile_lineage
 from shared.domain.errors import Denied, LeaseBusy, OutOfTime, Rejected
@@ -14,10 +14,10 @@ from shared.telemetry import event
 
 
 def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered: bool = False) -> Outcome:
-    """Bring one vault certificate's current version a step further through the fleet.
+    """Continue the rollout of the current version of one vault certificate to the sites and apps that use it.
 
-    `redelivered` is True if the run of an earlier delivery died. Certroll then sends each recorded site its message
-    again.
+    `redelivered` is True if an earlier delivery of the same queue message failed, or died with its process. After a
+    redelivery, Certroll sends the message of each recorded site once more.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
     if foreign := refuse_foreign(run, message.ref):
@@ -29,7 +29,8 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # Azure refused to list the fleet, so Certroll cannot plan. A refused write raises no error here.
+    # Azure refused to list the fleet, so Certroll cannot build a plan. A write that Azure refused raises no error in
+    # this function.
     except (Denied, Rejected) as error:
         outcome = Stalled(REFUSALS[type(error)], str(error))
         run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))

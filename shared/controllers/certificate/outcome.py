@@ -17,13 +17,13 @@ from shared.loop.run import Run
 
 
 def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
-    """Return the outcome of the run: a wait, a problem for an operator, or success."""
+    """Return the outcome of the run for a vault certificate: a wait, a problem for an operator, or success."""
     blocked = next((skip for skip in progress.skips if skip.reason.stalls), None)
     refusal = work.snapshot.lineage.refusal
     if (waiting := _to_wait_for(work, progress)) is not None:
         return waiting
-    # The newest version is not yet valid, and Certroll rolls out the version before it. Certroll waits until the newest
-    # version becomes valid, unless another problem needs an operator.
+    # The newest version of the vault certificate is not yet valid, so Certroll rolls out the version before it.
+    # Certroll waits until the newest version becomes valid, unless another problem needs an operator.
     if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
         return without_current(work.run, work.snapshot.lineage)
     if blocked is not None:
@@ -32,7 +32,7 @@ def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
 
 
 def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
-    """Return the wait for sites, for the next stage, or for the restart window, or None."""
+    """Return the wait for sites, for the next rollout stage or for the restart window, or None if there is no wait."""
     run, rollout = work.run, progress.rollout
     if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
         return await_sites(run, work.waits, rollout)
@@ -44,7 +44,10 @@ def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
 
 
 def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
-    """Return the outcome if a site failed, Azure refused an app, or Certroll cannot read a subscription, or None."""
+    """Return the outcome if a site failed, Azure refused an app, or Certroll cannot read a subscription.
+
+    The outcome is None if nothing in the rollout failed.
+    """
     if rollout.failed:
         return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
     if rollout.held_by:
@@ -58,7 +61,7 @@ def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
 
 
 def _success(progress: Progress) -> Converged:
-    """Return the outcome of a run that has no open work."""
+    """Return the outcome of a run for a vault certificate that has no open work."""
     if any(skip.reason is Reason.OBSERVE_ONLY for skip in progress.skips):
         return Converged(Reason.OBSERVE_ONLY, "Certroll only observes, and carries no step of the plan out")
     rollout = progress.rollout
@@ -67,9 +70,11 @@ def _success(progress: Progress) -> Converged:
 
 
 def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
-    """Return when to observe the fleet again: when the next stage opens, but at most a quarter of an hour from now.
+    """Return when Certroll observes the fleet again.
 
-    A run before the next stage opens would observe the whole fleet for nothing.
+    Certroll observes the fleet when the next rollout stage opens, and waits a quarter of an hour at most.
+
+    A run before the next rollout stage opens would observe the whole fleet without any effect.
     """
     now, soak = work.run.now(), work.run.intent.stage_soak
     opens = (
@@ -81,9 +86,10 @@ def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
 
 
 def await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
-    """Return the wait for the sites and apps to which Certroll has sent messages.
+    """Return the wait for the sites and apps to which Certroll has sent queue messages.
 
-    The run of the last app that Certroll waits for starts the next run of the vault certificate early.
+    When Certroll finishes the last app that a vault certificate waits for, the next run of the vault certificate starts
+    early.
     """
     unfinished = rollout.unfinished(run.now())
     sites = {record.site for record in rollout.pending} | {roll.site for roll in (*rollout.rolling, *unfinished)}

@@ -19,7 +19,7 @@ from shared.ports.storage import Lease
 
 @dataclass(frozen=True, slots=True)
 class RolloutRun:
-    """One run for one version of a vault certificate, as the input of each phase of the rollout."""
+    """One run that rolls out one version of a vault certificate, as the input of each phase of the rollout."""
 
     run: Run
     lease: Lease
@@ -39,21 +39,24 @@ class RolloutRun:
         return self.snapshot.lineage.ref
 
     def perform(self, steps: Iterable[Step]) -> Performed:
-        """Perform the steps, and return the steps that Azure refused or did not answer."""
+        """Perform the steps of the plan, and return the steps that Azure refused or did not answer."""
         return perform_each(self.run, self.lease, self.ref, steps)
 
     def report(self, refused: Iterable[Skip]) -> None:
-        """Record the refused steps as findings."""
+        """Record the steps that Azure refused as findings (reported problems)."""
         report_skips(self.run.ports.findings, self.ref, refused, self.run.now())
 
     def send(self, sites: Iterable[SiteRef]) -> None:
-        """Put a message for each site on the queue."""
+        """Put a message for each site on the queue `sites`."""
         send_sites(self.run, self.ref, sites)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a run. Each phase of the rollout takes a Progress and returns the next Progress."""
+    """The progress of a run.
+
+    Each phase of the rollout takes a `Progress` value and returns the next `Progress` value.
+    """
 
     rollout: Rollout
     """The records of the version as the journal has them now."""
@@ -62,7 +65,7 @@ class Progress:
     unanswered: tuple[AzureError, ...] = ()
     """The errors of the steps that Azure did not answer."""
     stopped: frozenset[str] = frozenset()
-    """The subjects of the copies that Azure did not write. Certroll admits no app that needs such a copy."""
+    """The certificates that Azure did not write. Certroll updates no app's settings to such a certificate."""
 
     def after(self, performed: Performed) -> "Progress":
         """Return the progress with the steps that Azure refused and the errors of steps without an answer."""
@@ -70,13 +73,13 @@ class Progress:
         return replace(self, skips=(*self.skips, *performed.refused), unanswered=unanswered)
 
     def after_copies(self, performed: Performed, records: tuple[SiteRecord, ...]) -> "Progress":
-        """Return the progress after Certroll wrote the copies of one webspace, with the records of its sites."""
+        """Return the progress after Certroll wrote the certificates of one webspace, with the records of its sites."""
         stopped = self.stopped.union(skip.subject for skip in performed.refused)
         return replace(self.after(performed), rollout=_merged(self.rollout, records), stopped=stopped)
 
 
 def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:
-    """Return the rollout with the given records in place of its earlier records of the same sites."""
+    """Return the rollout with the given records of sites in place of earlier records of the same sites."""
     renewed = {record.site for record in records}
     others = tuple(record for record in rollout.records if record.site not in renewed)
     return replace(rollout, records=(*others, *records))

@@ -1,4 +1,4 @@
-"""Read one vault certificate, decide whether Certroll may roll out a version, observe the fleet, and plan."""
+"""Read one vault certificate, decide whether Certroll may roll out its version, observe the fleet, and plan."""
 
 from datetime import datetime
 
@@ -24,26 +24,30 @@ from shared.ports.storage import Lease
 
 
 def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
-    """Carry one vault certificate a step further, under its lease.
+    """Continue the rollout of one vault certificate, under the lease of the vault certificate.
 
-    `fresh` is False if the message only ends a wait. Only a fresh run sends sites and apps a second message.
+    `fresh` is False if the message of this run only ends a wait. Only a `fresh` run (after an event or a sweep) sends
+    another message to sites and apps that already got a message.
     """
     ref, now = message.ref, run.now()
     lineage = read_lineage(run, ref)
-    # The operator deleted the certificate, or the vault refuses Certroll. Certroll still finishes the apps that it has
-    # begun to change: Certroll needs no vault to judge these apps or to restore their last good values.
+    # An operator deleted the vault certificate, or Key Vault refuses Certroll's request. Even without the vault
+    # certificate, Certroll finishes the apps whose settings it has begun to change. Certroll can judge apps with new
+    # settings and restore their last good settings without Key Vault.
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
-    # Most secrets are passwords. The sweep reports each password that App Service imported as a certificate.
+    # Most secrets are passwords. The sweep reports each password in Key Vault that App Service imported as if the
+    # password were a certificate.
     if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
         return Converged(*lineage.refusal)
     report_lineage(run.ports.findings, lineage, now)
-    # Certroll may roll out no version, for instance because an operator disabled the newest version.
+    # Certroll may roll out no version of this vault certificate, for instance because an operator disabled the newest
+    # version.
     if lineage.current is None:
         return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
     rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
-    # The message of this run only ends a wait, and Certroll still waits for sites. To observe the fleet now would cost
-    # many requests and show nothing new.
+    # The message of this run only ends a wait, and Certroll still waits for the sites of the vault certificate. While
+    # Certroll waits for sites, another observation of the fleet would cost many requests and show nothing new.
     if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, None), now):
         return await_sites(run, message.waits, rollout)
     snapshot = _observed(run, lineage, rollout, now)
@@ -54,7 +58,11 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
 
 
 def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
-    """Return the fleet for one vault certificate: webspaces that hold one of its versions, and targets of its tags."""
+    """Return the part of the fleet that matters for one vault certificate.
+
+    Certroll reads webspaces that hold a version of the vault certificate, and the sites that the certificate's tags
+    name.
+    """
     fleet = observe_fleet(
         run.ports,
         run.pool,
@@ -70,7 +78,7 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
-    """Send a message to each app with an unfinished roll, and return the wait, or None if no roll is unfinished."""
+    """Send a message to each app with an unfinished settings update, and return the wait for the apps, if any."""
     unfinished = run.ports.rollouts.rollout(ref, "").unfinished(run.now())
     if not unfinished or not fresh:
         return None

@@ -1,4 +1,4 @@
-"""Build the records of sites that the run of a vault certificate stores before its first write."""
+"""Build the records of sites that Certroll stores before the first write for a vault certificate."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def shown_bindings(snapshot: Snapshot) -> Mapping[SiteRef, tuple[Binding, ...]]:
-    """Return the current bindings of each site, without bindings that may belong to another vault certificate."""
+    """Return the current TLS bindings of each site, without bindings that may belong to another vault certificate."""
     shown: dict[SiteRef, tuple[Binding, ...]] = {}
     for binding in (b for b in staleness.shown_bindings(snapshot) if not is_ambiguous(snapshot, b)):
         shown[binding.site] = (*shown.get(binding.site, ()), binding)
@@ -33,7 +33,7 @@ def pending_records(
     steps: tuple[Step, ...],
     shown: Mapping[SiteRef, tuple[Binding, ...]],
 ) -> tuple[SiteRecord, ...]:
-    """Return a pending record for each site that the steps touch."""
+    """Return a pending record for each site that the steps of the plan touch."""
     synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
     known = {record.site: record for record in snapshot.rollout.records}
     bound = [binding for step in steps if (binding := step.action.binds) is not None]
@@ -51,10 +51,10 @@ def pending_records(
 
 
 def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
-    """Return the pending record with `last_good` and `at` of the record that an earlier run stored.
+    """Return the site's pending record with the fields `last_good` and `at` from the record that an earlier run stored.
 
-    Without `last_good` and `at`, this run would record bindings that Certroll wrote as the original bindings, and would
-    restart the soak.
+    Without `last_good` and `at`, this run would record bindings that Certroll wrote as the original bindings, and the
+    waiting time of the rollout stage would begin again.
     """
     if known is None:
         return pending
@@ -71,10 +71,12 @@ def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
 def after_refusal(
     run: Run, ref: VaultCertificateRef, records: tuple[SiteRecord, ...], refused: tuple[Skip, ...]
 ) -> tuple[SiteRecord, ...]:
-    """Return the records of a webspace in which Azure refused to sync a copy, and store each changed record.
+    """Return the changed records of sites, and store these records.
 
-    If the webspace has another synced copy, its sites use the other copy. If the webspace has no other synced copy, its
-    sites become unproven, and Certroll sends these sites no message.
+    This function is for sites in whose webspace Azure refused to sync an imported certificate with the vault.
+
+    If the webspace has another synced certificate, the webspace's sites use that certificate. If the webspace has no
+    other synced certificate, Certroll marks the webspace's sites as unproven and sends these sites no message.
     """
     report_skips(run.ports.findings, ref, refused, run.now())
     lost = {skip.subject for skip in refused}
@@ -91,10 +93,10 @@ def after_refusal(
 
 
 def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
-    """Return the records of the known sites to which a fresh run sends another message.
+    """Return the records of the known sites to which a fresh run (after an event or a sweep) sends another message.
 
-    The message of a pending site may be lost. An operator may have mended a failed site, or a failed site may serve the
-    new version by now.
+    The queue may have lost the message of a pending site. An operator may have repaired a failed site, or a failed site
+    may serve the new version by now.
     """
     known = frozenset(before.records) & frozenset(after.records)
     rebind = {SiteState.PENDING, SiteState.FAILED}

@@ -24,10 +24,10 @@ from shared.planning.plan import Phase, Plan, Step
 
 
 def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
-    """Carry out the plan in four phases, then repeat the messages that may be lost.
+    """Carry out the plan in four phases, then send the messages that the queue may have lost once more.
 
-    Each phase stores its records before it writes. After a crash, the next run sends a message for each stored record
-    again.
+    Each phase stores the records of sites before it writes to Azure. After a crash, the next run sends a message for
+    each stored record of an unfinished site.
     """
     deletions = tuple(step for step in plan.steps if step.action.phase is Phase.DELETE)
     others = (step for step in plan.steps if step.action.phase not in {Phase.DELETE, Phase.ROOT})
@@ -38,21 +38,22 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     progress = _roll_apps(work, staged, progress)
     progress = _delete_superseded(work, deletions, progress)
     sent_again = _send_again(work, progress.rollout) if work.is_fresh else ()
-    # Azure did not answer one of the steps. The run fails only now, so that Certroll does all other steps first. At the
-    # next delivery of the message, Certroll observes the fleet, and sees whether Azure did the step.
+    # Azure did not answer one of the steps of the plan. Certroll raises the error for the unanswered step only after
+    # all other steps of the plan. At the next delivery of the message, Certroll observes the fleet and sees whether
+    # Azure carried out the unanswered step.
     if progress.unanswered:
         raise progress.unanswered[0]
-    # A site served another certificate before, and an operator may have mended the site. The run of the site needs
-    # minutes to see which certificate the site serves now.
+    # The site served another certificate than the new version before, and an operator may have repaired the site.
+    # Certroll needs minutes to see with handshakes which certificate the site serves now.
     if any(record.state is SiteState.FAILED for record in sent_again):
         return Waiting(work.run.now() + SECOND_INSPECTION, Reason.DISPATCHED, "Certroll checks the failed sites again")
     return certificate_outcome(work, progress)
 
 
 def _roll_webspaces(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
-    """Bring the version into one webspace after the other, as long as the run has time."""
-    # Certroll chooses the first webspace once for each version, and records it with the first sites. If a later run
-    # chose another webspace, two webspaces would go first.
+    """Bring the version of the vault certificate into one webspace after another, until the run has no more time."""
+    # Certroll chooses the first webspace once for each version, and records the choice with the first sites. If a later
+    # run chose another first webspace, Certroll would change two webspaces before a site has served the new version.
     if plan.steps:
         first = first_webspace(plan, work.snapshot, work.run.intent)
         rollout = replace(progress.rollout, first=first, held=work.snapshot.held_unknown)
@@ -71,11 +72,15 @@ def _roll_webspace(
     shown: Mapping[SiteRef, tuple[Binding, ...]],
     progress: Progress,
 ) -> Progress:
-    """Record the sites of one webspace as pending, write the copies that they share, and send each site a message."""
+    """Bring the version of the vault certificate into one webspace.
+
+    Record its sites as pending, write the certificates that the sites share, and send each site a message.
+    """
     uploads, steps = _upload_again(work, steps)
     records = pending_records(work.snapshot, work.current, webspace, steps, shown)
-    # If Certroll dies after the first write, Azure shows the new version, and only these records tell the next run
-    # which sites Certroll has still to prove.
+    # If Certroll dies after the first write, Azure already shows the new version. After a crash between the write and
+    # the proof, the next run learns from the records of sites which sites still have to show the new version in a TLS
+    # handshake.
     work.run.ports.rollouts.begin(work.ref, replace(progress.rollout, records=records))
     copies = work.perform(step for step in steps if step.action.site is None)
     if copies.refused:
@@ -85,30 +90,34 @@ def _roll_webspace(
 
 
 def _upload_again(work: RolloutRun, steps: tuple[Step, ...]) -> tuple[Performed, tuple[Step, ...]]:
-    """Repeat the uploads that an operator asked Certroll to repeat, and return the result and the other steps.
+    """Repeat the uploads that an operator asked Certroll to repeat, and return the result with the remaining steps.
 
-    An upload needs no record, because an upload changes no site and Azure shows its time.
+    A repeated upload needs no record, because the upload changes no site and Azure shows the time of the upload.
     """
     uploads = tuple(step for step in steps if step.action.phase is Phase.UPLOAD)
     left = tuple(step for step in steps if step not in uploads)
     performed = work.perform(uploads)
     work.report(performed.refused)
-    # An operator asked Certroll to bind sites once more, so that the sites serve the new upload. Azure refused the
-    # upload, and to bind the old upload again would only interrupt the sites.
+    # An operator asked Certroll to rebind sites (to write the same thumbprint again), so that these sites serve the
+    # repeated upload. Azure refused the repeated upload, so writing the bindings again would interrupt the sites
+    # without any use.
     if performed.refused:
         left = tuple(filter(None, map(Step.without_rebinding, left)))
     return performed, left
 
 
 def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
-    """Admit the apps that may roll now, and return the progress with their records."""
+    """Admit the apps whose settings Certroll may update now, and return the progress with the records of these apps."""
     done = Plan(tuple(step for step in plan.steps if step.subject not in progress.stopped), plan.skips)
     apps = roll_records(work.snapshot, done, work.run.intent, fresh=work.is_fresh)
     return replace(progress, rollout=_admit_apps(work, apps, progress.rollout))
 
 
 def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
-    """Store the records of the admitted apps, send a message to each app, and return the rollout with these records."""
+    """Store the records of the apps to update, send a message to each app, and return the rollout with the records.
+
+    Admitted apps are apps whose settings Certroll may update now.
+    """
     ports = work.run.ports
     if apps or rollout.rolls:
         ports.rollouts.observed(work.ref, rollout, work.snapshot.now)
@@ -119,9 +128,10 @@ def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout
 
 
 def _delete_superseded(work: RolloutRun, deletions: tuple[Step, ...], progress: Progress) -> Progress:
-    """Delete the superseded copies that no site uses any more.
+    """Delete the superseded certificates in App Service that no site uses any more.
 
-    A refused deletion becomes a finding and no skip, because the rollout of the new version is complete without it.
+    A refused deletion becomes a finding (a reported problem), because the rollout of the new version is complete
+    without the deletion.
     """
     performed = work.perform(deletions)
     work.report(performed.refused)
@@ -129,7 +139,7 @@ def _delete_superseded(work: RolloutRun, deletions: tuple[Step, ...], progress: 
 
 
 def _send_again(work: RolloutRun, rollout: Rollout) -> tuple[SiteRecord, ...]:
-    """Send another message to the unfinished sites and apps of earlier runs, and return the records of the sites."""
+    """Send another message to each site and app that earlier runs left unfinished, and return the sites' records."""
     before = work.snapshot.rollout
     records = to_send_again(before, rollout)
     rolls = (*before.rolling, *before.unfinished(work.snapshot.now))

@@ -1,4 +1,4 @@
-"""Put and delete root certificates of App Service Environments, as a part of a vault object's run.
+"""Put and delete root certificates of App Service Environments, as a part of the run for one vault object.
 
 A run of the environment stops and starts the apps for a new root (shared/controllers/environment/controller.py).
 """
@@ -25,7 +25,7 @@ from shared.telemetry import event
 
 
 def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Performed:
-    """Put and delete the roots of the plan, and return the steps that Azure refused or did not answer.
+    """Put and delete the root certificates of the plan, and return the steps that Azure refused or did not answer.
 
     In the mode `apply`, Certroll also sends a message to each environment whose apps need a stop and a start.
     """
@@ -40,9 +40,9 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
 
 
 def note_wants(run: Run, snapshot: Snapshot) -> None:
-    """Record of which environments the vault object is to be a root.
+    """Record the environments in which the tags of the vault object ask for it as a root certificate.
 
-    Because of the record, the run of another vault object does not delete the root from the environment.
+    Because of the record, a run for another vault object does not delete this root from the environment.
     """
     current = snapshot.lineage.current
     if current is None:
@@ -56,18 +56,18 @@ def note_wants(run: Run, snapshot: Snapshot) -> None:
 
 
 def has_unknown(snapshot: Snapshot) -> bool:
-    """Return True if an environment holds the current version as a root, and the journal has no record of this root."""
+    """Return True if an environment holds the current version as a root that the journal has no record of."""
     return any(_unknown(snapshot, record) for record in _environment_records(snapshot))
 
 
 def _environment_records(snapshot: Snapshot) -> tuple[EnvironmentRecord, ...]:
-    """Return the journal's record of each environment of which the vault object is to be a root."""
+    """Return the journal's record of each environment in which tags ask for the vault object as a root certificate."""
     environments, _ = environments_asked(snapshot)
     return tuple(snapshot.environment_record_of(environment.ref) for environment in environments)
 
 
 def _unknown(snapshot: Snapshot, record: EnvironmentRecord) -> Thumbprint | None:
-    """Return the current thumbprint if the environment holds this root without a record in the journal, or None."""
+    """Return the current thumbprint if the environment holds this root certificate without a record in the journal."""
     current = snapshot.lineage.current
     if current is None or record.root(current.thumbprint):
         return None
@@ -75,10 +75,12 @@ def _unknown(snapshot: Snapshot, record: EnvironmentRecord) -> Thumbprint | None
 
 
 def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
-    """Log for each environment that is to get a root in which waves Certroll will or would stop and start its apps.
+    """Log the waves (apps stopped together) in which Certroll will or would stop and start apps for a new root.
 
-    `seconds` is the expected duration of all waves. If CERTROLL_ASE_MAX_UNAVAILABLE is not set, the log line names the
-    apps that operators have to stop and start by hand.
+    Certroll stops the apps of one wave together.
+
+    `seconds` is the expected duration of all waves of apps together. If CERTROLL_ASE_MAX_UNAVAILABLE is not set, the
+    log line names the apps that operators have to stop and start by hand.
     """
     for ref in _to_get_root(snapshot, plan):
         apps = apps_of(snapshot.fleet, ref, intent, snapshot.now)
@@ -100,7 +102,7 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
 
 
 def _to_get_root(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
-    """Return the environments into which the plan puts a root, or would put a root in the mode `apply`."""
+    """Return the environments into which the plan puts a root certificate, or would put one in the mode `apply`."""
     current = snapshot.lineage.current
     if current is None:
         return ()
@@ -129,5 +131,6 @@ def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef)
         f"apps do not trust it; {route} has all apps stopped and started"
     )
     finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
-    run.ports.findings.report((finding,))  # stored before the record: after a crash, two findings are better than none
+    # stored before the record: after a crash, reporting the root twice is better than not reporting the root
+    run.ports.findings.report((finding,))
     run.ports.environment_records.change(environment, lambda known: known.knowing(found, run.now()))

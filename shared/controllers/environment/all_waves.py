@@ -1,4 +1,4 @@
-"""Carry out the waves of an environment one after the other, and decide why no further wave may begin."""
+"""Carry out the waves of an environment (apps stopped together) one after another, and decide when to begin no more."""
 
 from datetime import datetime
 
@@ -27,7 +27,8 @@ take as long again.
 def await_starts(run: Run, environment: EnvironmentRef, waits: int) -> Waiting | None:
     """Return the wait while an app of the environment has a pending start, or None.
 
-    Certroll stops no other app of the environment while an app may be down.
+    Certroll begins no wave (apps stopped together) in an environment while one of the environment's apps has a pending
+    start.
     """
     pending = [str(start.site) for start in run.ports.pending_starts.all() if start.environment == environment]
     if not pending:
@@ -36,12 +37,12 @@ def await_starts(run: Run, environment: EnvironmentRef, waits: int) -> Waiting |
 
 
 def later(run: Run, waits: int) -> datetime:
-    """Return the time at which Certroll handles the environment again, at least `BUSY_PAUSE` from now."""
+    """Return the time at which Certroll handles the environment again, which is at least `BUSY_PAUSE` from now."""
     return run.now() + max(pause(waits), BUSY_PAUSE)
 
 
 def not_allowed(wave_run: WaveRun) -> Outcome | None:
-    """Return the outcome if the settings or tags allow no stop of the pending apps, or None."""
+    """Return the outcome if the settings or tags forbid Certroll to stop the pending apps, otherwise None."""
     intent, pending = wave_run.run.intent, wave_run.in_state(AppRestartState.PENDING)
     if pending and wave_run.is_off:
         return Converged(Reason.OPTED_OUT, f"environment {wave_run.environment} carries the tag certroll: off")
@@ -59,7 +60,7 @@ def not_allowed(wave_run: WaveRun) -> Outcome | None:
 
 
 def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
-    """Carry out wave after wave, and return the outcome when no further wave may begin."""
+    """Carry out the waves of apps one after another, and return the outcome when no further wave may begin."""
     run = wave_run.run
     while not (blocked := _blocked(wave_run)):
         pending = wave_run.in_state(AppRestartState.PENDING)
@@ -77,7 +78,7 @@ def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
 
 
 def _blocked(wave_run: WaveRun) -> Outcome | None:
-    """Return why no wave may begin now, or None."""
+    """Return why Certroll may begin no wave of apps now, or None if a wave may begin."""
     run = wave_run.run
     if failed := wave_run.in_state(AppRestartState.FAILED):
         detail = "; ".join(f"{app.site}: {app.detail}" for app in failed)
@@ -96,9 +97,10 @@ def _blocked(wave_run: WaveRun) -> Outcome | None:
 
 
 def _finished(wave_run: WaveRun, waits: int) -> Outcome:
-    """Return the outcome if no app may go into a wave.
+    """Return the outcome if Certroll can put no app of the environment into a wave (apps stopped together) now.
 
-    Either no app is pending any more, or each pending app is busy, refused by Azure, or the last app of its group.
+    No app is pending any more, or each pending app is busy, refused by Azure, or the last running app of its group (tag
+    `certroll-group`).
     """
     run, pending = wave_run.run, wave_run.in_state(AppRestartState.PENDING)
     apps = [app.app for app in wave_run.apps]
@@ -122,7 +124,11 @@ def _finished(wave_run: WaveRun, waits: int) -> Outcome:
 
 
 def _summary(wave_run: WaveRun) -> str:
-    """Return how many apps Certroll stopped and started, and which running apps do not trust the new root."""
+    """Return the outcome after the last wave of apps (stopped together).
+
+    The outcome counts the apps that Certroll stopped and started, and names the running apps that do not trust the new
+    root.
+    """
     done = wave_run.in_state(AppRestartState.ANSWERED, AppRestartState.UNPROVEN)
     unproven = [str(app.site) for app in wave_run.in_state(AppRestartState.UNPROVEN)]
     excluded = [str(app.site) for app in wave_run.in_state(AppRestartState.EXCLUDED) if app.app.runs]

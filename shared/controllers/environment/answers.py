@@ -1,4 +1,4 @@
-"""Send the apps of an environment their probes, and decide the state of each app from its answer."""
+"""Send the apps of an environment their probes, and decide the state of each app from the probe's answer."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,17 +34,17 @@ NOBODY = Thumbprint("")
 
 
 def ask_failed(wave_run: WaveRun) -> WaveRun:
-    """Send the failed apps their probes once more, and return the run with their new states.
+    """Send the failed apps their probes once more, and return the run with the new states of these apps.
 
-    A failed app stops blocking the other apps if it passes its probe, or if it has the tag `certroll: off`. A failed
-    app still blocks the others if somebody stops it, or if Certroll cannot read it.
+    A failed app stops blocking the other apps if the app passes its probe, or has the tag `certroll: off`. A failed app
+    still blocks the other apps if an operator stops it, or if Certroll cannot read it.
     """
     failed = wave_run.in_state(AppRestartState.FAILED)
     return wave_run.record(wave_run.run.pool.map(partial(_held, wave_run), failed))
 
 
 def _held(wave_run: WaveRun, app: AppRestart) -> AppRestart:
-    """Return the record of a failed app after another probe."""
+    """Return the record of a failed app after Certroll sent its probe once more."""
     run = wave_run.run
     fleet, site = inspect_site(run, app.site)
     if site is not None and fleet.opted_out(site.ref) and (why := why_excluded(fleet, site, run.intent)):
@@ -97,8 +97,8 @@ def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], ap
 def _through(wave_run: WaveRun, app: AppRestart, state: AppRestartState, detail: str = "") -> AppRestart:
     """Return the record of an app that no longer blocks the other apps.
 
-    If the app last started before Certroll listed the apps, the app becomes pending, so that a wave stops and starts
-    it.
+    If the app last started before Certroll listed the apps, the app becomes pending, so that Certroll stops and starts
+    it in a wave.
     """
     since, now = wave_run.environment_record.since, wave_run.run.now()
     early = since is not None and app.at <= since
@@ -106,13 +106,13 @@ def _through(wave_run: WaveRun, app: AppRestart, state: AppRestartState, detail:
 
 
 def passes_before(wave_run: WaveRun, fleet: Fleet, site: Site) -> bool | None:
-    """Return True if the app passes at least one of three probes now, or None if Certroll cannot send it a probe."""
+    """Return True if the app passes one of three probes now, or None if Certroll cannot send the app its probe."""
     probe = _probe(wave_run, fleet, site)
     return None if probe is None else any(_ask(wave_run, site, probe).verdict is Verdict.PASSED for _ in range(PASSES))
 
 
 def _failure(wave_run: WaveRun, site: Site, probe: Probe) -> str:
-    """Return why the app did not pass its probe three times in a row, or an empty text if it passed."""
+    """Return why the app failed one of three probes in a row, or an empty text if the app passed all."""
     result = ask_in_a_row(wave_run.run.ports.clock, partial(_ask, wave_run, site, probe), BETWEEN_WAVE_PASSES_SECONDS)
     return "" if result.verdict is Verdict.PASSED else result.detail
 
@@ -126,7 +126,7 @@ def _ask(wave_run: WaveRun, site: Site, probe: Probe) -> ProbeResult:
 def _probe(wave_run: WaveRun, fleet: Fleet, site: Site | None) -> Probe | None:
     """Return the app's probe, or None if Certroll cannot send it, for instance because the app is stopped or gone.
 
-    The probe has no text if its text names a certificate, because an app does not present a root certificate.
+    Certroll omits the probe's text if the text names a certificate, because an app does not present a root certificate.
     """
     if site is None or not site.running or wave_run.inbound.unknown:
         return None

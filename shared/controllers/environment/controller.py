@@ -1,7 +1,9 @@
-"""Stop and start each app of an App Service Environment once, in waves, after a root certificate came.
+"""Stop and start each running app of an App Service Environment in waves, after Azure got a new root certificate.
 
-    is a recorded root there? ─▶ list the apps, in the journal ─▶ settle ─▶ wave: stop, start, probe ─▶ next wave … done
-                                                                              └── an app fails: no more waves, report
+```text
+is a recorded root there? ─▶ list the apps, in the journal ─▶ wait ─▶ wave: stop, start, probe ─▶ next wave … done
+                                                                        └── an app fails: no more waves, report
+```
 
 Only one run at a time works on an environment, and each run continues from the journal.
 shared/domain/environments/waves.py decides how many apps may be down at once. pending_starts.py makes sure that each
@@ -27,7 +29,10 @@ from shared.telemetry import event
 
 
 def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
-    """Stop and start the apps of an environment in as many waves as the time of the run allows."""
+    """Stop and start the apps of an environment in as many waves as the time of the run allows.
+
+    A wave is a set of apps that Certroll stops together.
+    """
     environment = message.environment
     try:
         with run.ports.leases.hold(f"environment {environment.resource_id}") as lease:
@@ -52,7 +57,10 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
 
 
 def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
-    """Record that operators stopped and started every app after the last root came. Raises LeaseBusy."""
+    """Record that operators stopped and started the apps of the environment after the last root came.
+
+    Raises LeaseBusy.
+    """
     with run.ports.leases.hold(f"environment {environment.resource_id}"):
         waiting = (AppRestartState.PENDING, AppRestartState.STARTED, AppRestartState.FAILED)
         left, now = [app for app in run.ports.app_restarts.of(environment) if app.state in waiting], run.now()
@@ -69,7 +77,7 @@ def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
 
 
 def remind(run: Run) -> tuple[EnvironmentRef, ...]:
-    """Put each environment with open work on the queue, and return these environments."""
+    """Put each environment with open work on the queue `environments`, and return these environments."""
     left = tuple(
         environment_record.environment
         for environment_record in run.ports.environment_records.all()
@@ -82,7 +90,7 @@ def remind(run: Run) -> tuple[EnvironmentRef, ...]:
 
 
 def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
-    """Carry an environment further under its lease: wait for the root, list the apps, and do waves."""
+    """Bring an environment further under its lease: wait for the root, list the apps, and carry out waves of apps."""
     environment = message.environment
     environment_record = run.ports.environment_records.of(environment)
     if not environment_record.is_open:
@@ -101,10 +109,10 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
 def _not_there_yet(
     run: Run, environment_record: EnvironmentRecord, there: frozenset[Thumbprint | None], waits: int
 ) -> Outcome:
-    """Return the wait for a root that the environment does not yet hold.
+    """Return the wait for a root certificate that Azure does not yet show in the environment.
 
-    The run of the vault object puts the root into the environment, or reports why it cannot. After a day, Certroll no
-    longer waits for the root.
+    The run for the vault object puts the root into the environment, or reports why Azure refuses the root. After a day,
+    Certroll no longer waits for the root certificate.
     """
     environment_record = run.ports.environment_records.change(
         environment_record.environment, lambda known: known.without_lost(there, run.now())

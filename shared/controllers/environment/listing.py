@@ -1,4 +1,4 @@
-"""Read an environment, and update the record of each of its apps."""
+"""Read an environment, and update the journal's record of each of its apps."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,11 +21,12 @@ from shared.telemetry import event
 def list_apps(
     run: Run, lease: Lease, environment_record: EnvironmentRecord, there: frozenset[Thumbprint | None]
 ) -> WaveRun:
-    """Read the environment, and update the record of every app.
+    """Read the environment, and update the journal's record of each of its apps.
 
-    If a new root has arrived, or if an operator requested a stop and start, a new round begins, and each running app
-    becomes pending. In all other cases the apps keep their state. Certroll stores the apps before the environment, so
-    that after a crash between the two writes the next run lists the apps again.
+    If a new root has arrived, or if an operator requested a stop and start, each running app becomes pending. If no
+    root has arrived and no operator requested a stop and start, the apps keep their states. Certroll stores the apps
+    before the environment. After a crash between the writes of the apps and of the environment, the next run lists the
+    apps again.
     """
     now, ref, new_round = run.now(), environment_record.environment, environment_record.has_news(there)
     fleet = observe_environment(run.ports, run.pool, ref, now)
@@ -53,11 +54,12 @@ def _as_seen(
     *,
     new_round: bool,
 ) -> tuple[AppRestart, ...]:
-    """Return every app of the environment with its state in the current round.
+    """Return every listed app of the environment with its state for the current root.
 
-    Certroll forgets an app that the environment no longer shows, unless a blind spot may hide the app.
+    Certroll forgets an app that Azure no longer lists in the environment, unless something that Certroll could not read
+    may hide the app.
     """
-    # An app that was hidden at the last listing may have run since before the root came.
+    # An app that Azure did not list last time may have run since before the root came.
     known = _renewed if new_round else partial(_known, as_new=environment_record.hidden)
     found = apps_of(fleet, environment_record.environment, run.intent, fleet.taken_at)
     apps = tuple(known(before.get(app.site), app) for app in found)
@@ -66,25 +68,26 @@ def _as_seen(
     for app in unseen:
         if app not in hidden:
             run.ports.app_restarts.forget(environment_record.environment, app.site)
-    if new_round:  # a hidden app may run, and Certroll reads each app once more right before its stop
+    # an app that Azure does not list may run, and Certroll reads each app once more right before its stop
+    if new_round:
         fresh = (AppRestart(app.app, AppRestartState.PENDING, fleet.taken_at) for app in hidden)
         hidden = tuple(map(_renewed, hidden, fresh))
     return (*apps, *hidden)
 
 
 def _is_gone(run: Run, app: AppRestart) -> bool:
-    """Return True if the app failed, and if Azure answers 404 when Certroll reads the app by its name."""
+    """Return True if the app failed its probe, and if Azure answers 404 when Certroll reads the app by its name."""
     return app.state is AppRestartState.FAILED and inspect_site(run, app.site)[1] is None
 
 
 def _is_new(app: AppRestart, before: Mapping[SiteRef, AppRestart]) -> bool:
-    """Return True if the app was not excluded before, or was excluded for another reason."""
+    """Return True if the app is excluded now and was not excluded earlier for the same reason."""
     known = before.get(app.site)
     return known is None or known.state is not AppRestartState.EXCLUDED or known.detail != app.detail
 
 
 def _report_excluded(run: Run, fleet: Fleet, ref: EnvironmentRef, sites: set[SiteRef]) -> None:
-    """Log all excluded apps, and report the apps that operators have to stop and start by hand."""
+    """Log all excluded apps of the environment, and report the apps that operators have to stop and start by hand."""
     reasons = [(site.ref, why_excluded(fleet, site, run.intent)) for site in fleet.sites if site.ref in sites]
     excluded = [(site, *why) for site, why in reasons if why is not None]
     rows = [{"site": str(site), "reason": reason} for site, reason, _ in excluded]
@@ -93,7 +96,7 @@ def _report_excluded(run: Run, fleet: Fleet, ref: EnvironmentRef, sites: set[Sit
 
 
 def _renewed(before: AppRestart | None, now: AppRestart) -> AppRestart:
-    """Return the app at the start of a new round.
+    """Return the record of the app after a new root arrived or an operator requested a stop and start.
 
     An app that has not passed its probe after its last start keeps its state, and still blocks the other apps.
     """
@@ -102,10 +105,10 @@ def _renewed(before: AppRestart | None, now: AppRestart) -> AppRestart:
 
 
 def _known(before: AppRestart | None, now: AppRestart, *, as_new: bool = False) -> AppRestart:
-    """Return the app with the state that the journal has for it.
+    """Return the app with the state from the journal.
 
-    An app that was not in the last listing has started after the root came, so Certroll excludes this app. With
-    `as_new`, an app that was not in the last listing keeps the state of `now`.
+    An app that was not in the last listing has started after the root came, so Certroll does not stop this app. With
+    `as_new`, an app that was not in the last listing keeps the state of the record `now`.
     """
     if before is None and as_new:
         return now

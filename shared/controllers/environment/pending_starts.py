@@ -1,12 +1,14 @@
 """Stop and start apps, with a record of each pending start, so that each stopped app starts even after a crash.
 
-    record the pending start ──▶ stop ──▶ seen stopped ──▶ start ──▶ seen running ──▶ complete
-                                               └── any error ──▶ start nevertheless
-                                                                     └── the process died ──▶ the timer starts the app
+```text
+record the pending start ──▶ stop ──▶ seen stopped ──▶ start ──▶ seen running ──▶ complete
+                                           └── any error ──▶ start nevertheless
+                                                                 └── the process died ──▶ the timer starts the app
+```
 
-A run holds the lease of the app from the stop to the start, so the timer takes over only from a run that died. If
-Azure's answer to a stop was lost, Azure may still stop the app later. In this case, the start stays pending for some
-minutes.
+A run holds the lease of the app from the stop to the start. The timer starts the app only after the run has ended or
+lost its lease. If Azure's answer to a stop was lost, Azure may still stop the app later. While Azure may still carry
+out a lost stop, the start stays pending for some minutes.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -38,19 +40,20 @@ MINUTE, MOST_THREADS = 60, 8
 
 
 def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: AppRestart) -> AppRestart:
-    """Stop a running app, start it again, and return its new record, which is also stored.
+    """Stop a running app, start the app again, and store and return its new record.
 
-    An app that does not run becomes excluded. After any error, this function still tries to start the app, and raises
-    the error. The start stays pending until Certroll has seen the app run, and longer if Azure may still stop the app.
-    The caller holds the leases of the site and of its environment.
+    This function excludes an app that does not run from the wave of apps to stop. After any error with the stop, this
+    function still tries to start the app, and raises the error. The start of the app stays pending until Certroll has
+    seen the app run, and longer if Azure may still stop the app. The caller of this function holds the leases of the
+    site and of its environment.
     """
     run.check_time()
-    # Somebody stopped the app on purpose after Certroll listed the apps, so Certroll must not start it.
+    # An operator stopped the app on purpose after Certroll listed the apps, so Certroll must not start it.
     if not _runs(run, app.site):
         excluded = app.now(AppRestartState.EXCLUDED, run.now(), "somebody stopped it before its wave")
         run.ports.app_restarts.put(environment, (excluded,))
         return excluded
-    # After a crash, the next run needs the result of the probe before the stop.
+    # After a crash, the next run needs the result of the probe that Certroll sent before the stop.
     run.ports.app_restarts.put(environment, (app,))
     _check(leases)
     run.ports.pending_starts.record(PendingStart(app.site, environment, run.now()))
@@ -82,15 +85,18 @@ def _start_again(run: Run, environment: EnvironmentRef, app: AppRestart, stop: "
 
 
 def _check(leases: tuple[Lease, ...]) -> None:
-    """Raise LeaseLost if this run has lost one of the leases."""
+    """Raise LeaseLost if this run has lost the lease of the site or of its environment."""
     for lease in leases:
         lease.check()
 
 
 class _Stop:
-    """Stop a site, and return as soon as Azure shows the site as stopped, because an earlier start has no effect.
+    """Stop a site, and return as soon as Azure shows the site as stopped.
 
-    `doubts` holds the error of each stop request that Azure may have received. Such a request may stop the site later.
+    Azure ignores a start before the site has stopped.
+
+    `doubts` holds the error of each stop request that Azure may have received without an answer. A stop request without
+    an answer may stop the site later.
     """
 
     def __init__(self, run: Run, site: SiteRef) -> None:
@@ -110,7 +116,7 @@ class _Stop:
         try:
             run.ports.app_service.stop(site)
         except (Denied, Rejected, NotFound, Throttled, SiteLocked):
-            raise  # Azure did not stop the site
+            raise  # Azure refused every stop request, so Azure did not stop the site
         except BaseException as doubt:
             self.doubts.append(doubt)
             raise
@@ -121,36 +127,40 @@ class _Stop:
 def complete_pending_starts(run: Run) -> None:
     """Start every app with a pending start whose lease is free, and report each app that Certroll could not start.
 
-    An app that Certroll could not start does not stop the other apps. Each minute, this function begins with another
-    app. This function raises all errors together at the end.
+    If Certroll cannot start an app, Certroll still starts the other apps. Each minute, the timer begins with another
+    app. This function raises the errors of all apps together at the end.
     """
     starts = run.ports.pending_starts.all()
     first = int(run.now().timestamp() // MINUTE) % len(starts) if starts else 0
-    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # the pool of the run is for reads
+    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # the pool of the run is for read requests only
         results = list(pool.map(partial(_guarded, run), (*starts[first:], *starts[:first])))
     if errors := [error for error in results if error is not None]:
         raise ExceptionGroup("Certroll could not start every app with a pending start", errors)
 
 
 def _guarded(run: Run, pending_start: PendingStart) -> Exception | None:
-    """Complete one pending start, and return the error if it failed."""
+    """Complete one pending start of an app, and return the error if the start failed."""
     try:
         run.check_time()
         with run.ports.leases.hold(f"site {pending_start.site.resource_id}"):
             _complete(run, pending_start)
     except (LeaseBusy, OutOfTime):
-        return None  # the run that stopped the app is alive and starts it, or a later call of the timer does so
+        # the run that stopped the app is alive and starts the app, or a later call of the timer starts the app
+        return None
     except Exception as error:  # noqa: BLE001 - an error with one app must not stop the others; the caller raises it
-        with suppress(Exception):  # the caller raises the error even if Certroll cannot report it
+        with suppress(Exception):  # the caller raises the error of the start even if Certroll cannot report it
             _still_pending(run, pending_start, error)
         return error
     return None
 
 
 def _complete(run: Run, pending_start: PendingStart) -> None:
-    """Start the app if it is stopped. If Azure can no longer stop the app late, forget its pending start."""
+    """Start the app if Azure shows it as stopped.
+
+    Forget the pending start of an app once Azure can no longer stop the app late.
+    """
     pending_starts, site = run.ports.pending_starts, pending_start.site
-    # The run that stopped the app has started it while this run waited for the lease.
+    # The run that stopped the app has started the app while this run waited for the lease.
     if not any(start.site == site for start in pending_starts.all()):
         return
     try:
@@ -160,8 +170,8 @@ def _complete(run: Run, pending_start: PendingStart) -> None:
         return
     if stopped:
         _start_for_the_dead(run, pending_start)
-    # The run that seems dead may only be slow. The stop of a slow run may still
-    # reach Azure, so the start stays pending for a while.
+    # The run that seems dead may be slow instead. A slow run's stop may still reach Azure, so the start of the app
+    # stays pending for a while.
     if run.now() < pending_start.at + STOP_MAY_COME:
         return
     pending_starts.complete(site)
@@ -169,7 +179,7 @@ def _complete(run: Run, pending_start: PendingStart) -> None:
 
 
 def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> None:
-    """Forget the pending start of a site for which Azure has answered 404 for an hour. Report it until then.
+    """Forget the pending start of a site for which Azure has answered 404 for an hour. Report the site until then.
 
     Azure sometimes answers 404 for a site that exists.
     """
@@ -181,7 +191,7 @@ def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> Non
 
 
 def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
-    """Start an app that a run stopped before the run died, and write the start into the history."""
+    """Start an app that an earlier run stopped before that run died, and write the start into the history."""
     site, environment = str(pending_start.site), str(pending_start.environment)
     _start(run, pending_start.site)
     _mark_started(run, pending_start)
@@ -192,7 +202,10 @@ def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
 
 
 def _mark_started(run: Run, pending_start: PendingStart) -> None:
-    """Record a pending app as started if its stop was after the root came, because the app then trusts the root."""
+    """Record a pending app as started if Certroll stopped the app after the root came.
+
+    Certroll records such a pending app as started, because an app that started after the root came trusts the root.
+    """
     record = run.ports.environment_records.of(pending_start.environment)
     known = (app for app in run.ports.app_restarts.of(pending_start.environment) if app.site == pending_start.site)
     for app in known:
@@ -202,7 +215,7 @@ def _mark_started(run: Run, pending_start: PendingStart) -> None:
 
 
 def _still_pending(run: Run, pending_start: PendingStart, error: Exception) -> None:
-    """Record a finding for an app that Certroll could not start."""
+    """Record a finding (a reported problem) for an app that Certroll could not start."""
     stopped_at = f"{pending_start.at:%Y-%m-%d %H:%M} UTC"
     detail = f"Certroll stopped it at {stopped_at} and could not start it: {error}; start it by hand"
     finding = Finding(
@@ -212,9 +225,9 @@ def _still_pending(run: Run, pending_start: PendingStart, error: Exception) -> N
 
 
 def _start(run: Run, site: SiteRef) -> None:
-    """Start the app, and return as soon as Azure shows that it runs.
+    """Start the app, and return as soon as Azure shows that the app runs.
 
-    Certroll sends the start even if Azure shows the app as running, because a stop may be under way.
+    Certroll sends the start even if Azure shows the app as running, because Azure may be carrying out a stop.
     """
 
     def start() -> None:

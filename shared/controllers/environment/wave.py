@@ -1,6 +1,6 @@
-"""Carry out one wave: stop and start some apps together, and send each its probe until it passes or its time is over.
+"""Carry out one wave: stop and start some apps together, and send each app its probe until the app passes or fails.
 
-Certroll reads each app once more right before it stops the app. pending_starts.py makes sure that the app starts again.
+Certroll reads each app once more right before the stop.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ DIED = "it passed its probe before a run that died began to stop it, and fails i
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The result of a wave for one app."""
+    """The result for one app of a wave (apps that Certroll stops together)."""
 
     app: AppRestart
     """The record of the app as the journal has it now."""
@@ -55,7 +55,10 @@ class Stopped:
 
 
 def next_apps(wave_run: WaveRun) -> tuple[AppRestart, ...]:
-    """Return the pending apps of the next wave. Apps that a roll of app settings restarts now count as down."""
+    """Return the pending apps of the next wave (apps that Certroll stops together).
+
+    Apps that restart now because of new app settings count as down.
+    """
     restart_claims, most = wave_run.run.ports.restart_claims, wave_run.run.intent.ase_max_unavailable
     if most is None:
         return ()
@@ -69,9 +72,12 @@ def next_apps(wave_run: WaveRun) -> tuple[AppRestart, ...]:
 
 
 def _may_restart(wave_run: WaveRun, app: AppRestart, most: MaxUnavailable) -> bool:
-    """Claim a restart of the app, and return True if it succeeds.
+    """Claim a restart of the app, and return True if the claim succeeds.
 
-    The claim keeps rolls of app settings from restarting too many apps at the same time.
+    The restart budget says how many apps may restart at once.
+
+    Because of the claim on the restart budget, waves and updates of app settings together do not restart too many apps
+    at the same time.
     """
     plan, environment = app.app.plan, wave_run.environment
     running = [other.app.plan for other in wave_run.apps if other.app.runs]
@@ -86,7 +92,8 @@ def carry_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> WaveRun:
     """Stop and start the apps of one wave, send their probes, and return the run with the new states of the apps."""
     began = wave_run.run.now()
     event("wave.started", environment=str(wave_run.environment), sites=[str(app.site) for app in wave])
-    with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:  # the pool of the run is for reads
+    # the pool of the run is for read requests only
+    with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:
         results = tuple(pool.map(partial(_guarded, wave_run), wave))
     wave_run = _after(wave_run, results)
     _give_back_unused(wave_run, wave)
@@ -98,7 +105,7 @@ def carry_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> WaveRun:
 
 
 def _after(wave_run: WaveRun, results: tuple[Stopped, ...]) -> WaveRun:
-    """Return the run with the new records of the apps, and with the apps that Certroll could not stop."""
+    """Return the run with the new records of the wave's apps, and with the apps that Certroll could not stop."""
     busy = frozenset(result.app.site for result in results if result.is_busy)
     refused = {result.app.site: result.refusal for result in results if result.refusal}
     known = replace(wave_run, busy=wave_run.busy | busy, refused={**wave_run.refused, **refused})
@@ -106,9 +113,9 @@ def _after(wave_run: WaveRun, results: tuple[Stopped, ...]) -> WaveRun:
 
 
 def _give_back_unused(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> None:
-    """Give back the claims of the apps of a wave that Certroll did not stop.
+    """Give back the claims on the restart budget for the apps of a wave that Certroll did not stop.
 
-    An app keeps its claims while another run holds its lease, or while it may be down.
+    An app keeps its claims on the restart budget while another run holds the app's lease, or while the app may be down.
     """
     in_use = {app.site for app in wave_run.in_state(AppRestartState.STARTED)} | wave_run.busy
     unused = [app for app in wave if app.site not in in_use]
@@ -119,7 +126,7 @@ def _give_back_unused(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> None:
 
 
 def _report_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...], began: datetime) -> None:
-    """Write the states of the apps of a wave into the log and the history."""
+    """Write the states of the apps of a wave (apps stopped together) into the log and the history."""
     run, sites = wave_run.run, {app.site for app in wave}
     states = {str(app.site): str(app.state) for app in wave_run.apps if app.site in sites}
     seconds = round((run.now() - began).total_seconds(), 1)
@@ -143,7 +150,7 @@ def _guarded(wave_run: WaveRun, app: AppRestart) -> Stopped:
 
 
 def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
-    """Read the app once more, and stop and start it if it still runs and Certroll may stop it."""
+    """Read the app once more. Stop and start the app if the app still runs and Certroll may still stop it."""
     run, environment = wave_run.run, wave_run.environment
     with run.ports.leases.hold(f"site {app.site.resource_id}") as lease:
         try:
@@ -155,16 +162,18 @@ def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
         if excluded := why_excluded(fleet, site, run.intent):
             report_excluded(run, environment, ((site.ref, *excluded),))
             return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), excluded[1]))
-        if wave_app(site) != app.app:  # the app has a new plan or a new tag, so the next wave may have other apps
+        # the app has a new plan or a new tag, so Certroll has to choose the apps of the wave again
+        if wave_app(site) != app.app:
             return _put(run, environment, replace(app, app=wave_app(site)))
         answers = passes_before(wave_run, fleet, site)
-        if app.answered and not answers:  # a run that died may have stopped the app, which has not come up since
-            before = wave_run.environment_record.since or app.at  # if the app passes later, a wave still has to stop it
+        if app.answered and not answers:  # a run that died may have stopped the app, which has not started since
+            # if the app passes its probe later, Certroll still has to stop the app in a wave
+            before = wave_run.environment_record.since or app.at
             return _put(run, environment, replace(app, state=AppRestartState.FAILED, at=before, detail=DIED))
         return stop_and_start(run, (wave_run.lease, lease), environment, replace(app, answered=answers))
 
 
 def _put(run: Run, environment: EnvironmentRef, app: AppRestart) -> AppRestart:
-    """Store the record of an app, and return the record."""
+    """Store the record of an app in the journal, and return the record."""
     run.ports.app_restarts.put(environment, (app,))
     return app

@@ -1,4 +1,4 @@
-"""Hold the state of a run that works on an environment, and the functions that its steps share."""
+"""Hold the state of a run that works on an environment, and the functions that the steps of the run share."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -41,15 +41,15 @@ class WaveRun:
 
     @property
     def environment(self) -> EnvironmentRef:
-        """The environment on which the run works."""
+        """The App Service Environment on which the run works."""
         return self.environment_record.environment
 
     def in_state(self, *states: AppRestartState) -> tuple[AppRestart, ...]:
-        """Return the apps that are in one of the states."""
+        """Return the apps of the environment that are in one of the given states."""
         return tuple(app for app in self.apps if app.state in states)
 
     def recorded(self, changed: Iterable[AppRestart]) -> "WaveRun":
-        """Return the run with the changed records of apps, which the journal has already."""
+        """Return the run with the changed records of apps, which the journal already has."""
         renewed = {app.site: app for app in changed}
         return replace(self, apps=tuple(renewed.get(app.site, app) for app in self.apps))
 
@@ -61,7 +61,7 @@ class WaveRun:
 
 
 def inspect_site(run: Run, ref: SiteRef) -> SiteInspection:
-    """Return a site or slot as it is now, with its tags, or None in place of a site that is gone."""
+    """Return a site or slot as Azure shows it now, with its tags. Return None if the site is gone."""
     try:
         fleet = observe_tags(run.ports.app_service, ref, (), run.now())
     except NotFound:
@@ -70,14 +70,14 @@ def inspect_site(run: Run, ref: SiteRef) -> SiteInspection:
 
 
 def count_no_longer(run: Run, environment: EnvironmentRef, app: AppRestart) -> None:
-    """Give back the app's claims on a restart, on its plan and on its environment."""
+    """Give back the app's claims on the restart budgets of its plan and of its environment."""
     give_back(run, (app.app.plan, environment.resource_id), app.site, environment)
 
 
 def report_excluded(run: Run, environment: EnvironmentRef, excluded: Iterable[tuple[SiteRef, Reason, str]]) -> None:
-    """Record a finding for each excluded app that operators have to stop and start by hand.
+    """Record a finding (a reported problem) for each excluded app that operators have to stop and start by hand.
 
-    A stopped app needs no operator, because it trusts the new root when it starts.
+    A stopped app needs no operator, because the app trusts the new root when the app starts.
     """
     findings = (
         Finding(run.now(), str(environment), f"site {site}", reason, detail) for site, reason, detail in excluded

@@ -1,4 +1,4 @@
-"""Store messages that failed five times as dead letters, and put them back on their queues on request."""
+"""Store messages that failed five times as dead letters, and put dead letters back on their queues on request."""
 
 import re
 
@@ -17,7 +17,7 @@ def on_poison(run: Run, queue: str, body: str) -> None:
 
 
 def replay(run: Run, queue: str, key: str) -> None:
-    """Put a dead letter back on its queue. Raises NotFound if there is no dead letter with this key."""
+    """Put a dead letter back on its queue. Raises NotFound if the journal has no dead letter with this key."""
     if queue not in {CERTIFICATES, SITES, ENVIRONMENTS} or not _KEY.fullmatch(key):
         raise NotFound(f"{queue[:40]!r} and {key[:80]!r} do not name a dead letter")
     record = run.ports.dead_letters.get(queue, key)

@@ -8,10 +8,10 @@ from shared.telemetry import event
 
 
 def on_vault_event(run: Run, text: str) -> None:
-    """Put the vault certificate that an event names on the queue.
+    """Put the vault certificate that an Event Grid event names on the queue `certificates`.
 
-    Certroll accepts an event that is not for this installation, and records it as a finding. If Certroll refused such
-    an event, Event Grid would deliver the event again for a day.
+    Certroll accepts an event of a vault outside of CERTROLL_VAULTS, and records the event as a finding (a reported
+    problem). If Certroll refused an event of a foreign vault, Event Grid would deliver the event again for a day.
     """
     now = run.now()
     try:

@@ -17,10 +17,13 @@ from shared.telemetry import event
 def let_go(
     rollouts: Rollouts, rolls: SettingsRolls, ref: VaultCertificateRef, version: str, now: datetime
 ) -> tuple[SiteRef, ...]:
-    """Forget the failures that hold a version, and return the failed sites, so that Certroll tries these sites again.
+    """Forget the failures that stop the rollout of a version, and return the failed sites.
 
-    A record that another run writes in the meantime stays as that run wrote it. Raises Conflict if no failure is left
-    to forget, and while Certroll restores the last good values of an app.
+    After this function, Certroll tries the failed sites again.
+
+    If another run writes the record of a failed site in the meantime, the record stays as the other run wrote it.
+    Raises Conflict if the version has no failure to forget, and while Certroll restores the last good settings of an
+    app.
     """
     release = released(rollouts.rollout(ref, version), now)
     forgotten = tuple(roll for roll in release.rolls if rolls.forget(ref, roll))
@@ -31,9 +34,9 @@ def let_go(
 
 
 def request_stop_start(run: Run, group: str, name: str) -> str:
-    """Request a stop and start of all apps of an App Service Environment, and return the environment's resource id.
+    """Request a stop and start of the apps of an App Service Environment, and return the environment's resource id.
 
-    Raises NotFound if Certroll knows no environment of that name, because no vault object is a root of it.
+    Raises NotFound if the journal has no environment of that name.
     """
     found = _known_environments(run, group, name)
     for environment in found:
@@ -46,7 +49,7 @@ def request_stop_start(run: Run, group: str, name: str) -> str:
 def confirm_stop_start(run: Run, group: str, name: str) -> str:
     """Record that operators stopped and started the apps of an environment, and return the environment's resource id.
 
-    Raises NotFound if Certroll knows no environment of that name, and Conflict while a wave is under way.
+    Raises NotFound if the journal has no environment of that name, and Conflict while Certroll stops apps of it.
     """
     found = _known_environments(run, group, name)
     for environment in found:
@@ -67,10 +70,10 @@ def _known_environments(run: Run, group: str, name: str) -> tuple[EnvironmentRef
 
 
 def release(run: Run, vault: str, name: str) -> str:
-    """Release the hold of the current version after a failure, and return the sites that failed.
+    """Let the rollout of the current version continue after a failure, and return the sites that failed.
 
-    Raises NotFound if the version is not on hold. Raises Conflict while Certroll restores the last good values of an
-    app, or if another run has just recorded every failed site.
+    Raises NotFound if no failure stops the rollout of the version. Raises Conflict while Certroll restores the last
+    good settings of an app, or if another run has just recorded every failed site.
     """
     try:
         ref = VaultCertificateRef.parse(vault, "certificate", name)

@@ -26,9 +26,10 @@ Message = TypeVar("Message", CertificateMessage, SiteMessage, EnvironmentMessage
 
 
 def on_certificate(run: Run, body: str, tries: int) -> None:
-    """Reconcile the vault certificate of a message.
+    """Reconcile the vault certificate that a message of the queue `certificates` names.
 
-    `tries` is 1 at the first delivery of the message. If `tries` is higher, the run of an earlier delivery died.
+    `tries` is 1 at the first delivery of the queue message. If `tries` is higher than 1, an earlier delivery of the
+    message failed, or died with its process.
     """
 
     def work() -> None:
@@ -40,7 +41,7 @@ def on_certificate(run: Run, body: str, tries: int) -> None:
 
 
 def on_site(run: Run, body: str) -> None:
-    """Reconcile the site or slot of a message."""
+    """Reconcile the site or slot that a message of the queue `sites` names."""
 
     def work() -> None:
         message = SiteMessage.parse(body)
@@ -50,7 +51,7 @@ def on_site(run: Run, body: str) -> None:
 
 
 def on_environment(run: Run, body: str) -> None:
-    """Stop and start the apps of the App Service Environment of a message."""
+    """Stop and start the apps of the App Service Environment that a message names."""
 
     def work() -> None:
         message = EnvironmentMessage.parse(body)
@@ -60,7 +61,7 @@ def on_environment(run: Run, body: str) -> None:
 
 
 def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> None:
-    """Do the work, and record the cause of a failure for the time when the message becomes a dead letter.
+    """Do the work of a message, and record the cause of a failure for the case that the message becomes a dead letter.
 
     A message that Certroll cannot parse becomes a dead letter at once, because every retry would fail.
     """
@@ -78,7 +79,8 @@ def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> N
 def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Message, timedelta], None]) -> None:
     """Send the message that continues a waiting run.
 
-    Certroll sends no message after too many waits in a row, or before a long wait. The hourly sweep continues instead.
+    Certroll sends no message after too many waits in a row, or before a long wait, because the hourly sweep
+    continues instead.
     """
     if not isinstance(outcome, Waiting):
         return

@@ -17,13 +17,13 @@ from shared.telemetry import event
 
 
 def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspection:
-    """Bind the host name by SNI, without a thumbprint, and return which certificate the site serves."""
+    """Bind the host name by SNI, without a thumbprint, and return the result that names the served certificate."""
     with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
         if is_opted_out_now(run, binding):
             return opted_out(binding)
         lease.check()
         run.check_time()
-        # If somebody bound the host name after Certroll read the fleet, Certroll does not change their binding.
+        # If an operator bound the host name after Certroll read the fleet, Certroll does not change that binding.
         if not run.ports.retrying.retry(partial(_bind_once, run, binding, certificate)):
             detail = "somebody else bound it since the sweep began; Certroll does not change it"
             return left_alone(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
@@ -48,7 +48,7 @@ def _settled(run: Run, binding: Binding) -> Fleet:
 
 
 def _bind_once(run: Run, binding: Binding, certificate: SeenCertificate) -> bool:
-    """Bind the host name if it has no binding, and return True if it is now bound to the certificate."""
+    """Bind the host name if it has no binding, and return True if it is now bound to the managed certificate."""
     seen, body = run.ports.app_service.binding(binding.site, binding.host_name)
     if _is_bound(seen):
         return seen.ssl_state is SslState.SNI and seen.thumbprint in {None, certificate.thumbprint}

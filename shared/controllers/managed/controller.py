@@ -1,10 +1,12 @@
-"""Request free managed certificates from Azure where a tag asks for them, bind them, and watch their renewal.
+"""Request free managed certificates from Azure where a tag asks for them, bind them, and watch their renewal by Azure.
 
 Azure renews a managed certificate 45 days before its end, while its prerequisites hold. Azure hides the thumbprint and
 the dates of a managed certificate, so Certroll reads the dates from a TLS handshake (Azure docs, "Add and manage
 TLS/SSL certificates").
 
-    inspect ──▶ prerequisites ──▶ PUT (recorded before and after) ──202──▶ poll ──▶ bind, no thumbprint ──▶ handshake
+```text
+inspect ──▶ prerequisites ──▶ PUT (recorded before and after) ──202──▶ poll ──▶ bind, no thumbprint ──▶ handshake
+```
 """
 
 from shared.controllers.managed.inspection import SCOPE
@@ -20,11 +22,11 @@ from shared.telemetry import event
 
 
 def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
-    """Inspect every host name that has or is to have a managed certificate, and return the results.
+    """Inspect each host name that has or is to get a managed certificate, and return the results.
 
-    Certroll reports a finding for each result that needs an operator. A failure for one host name does not stop the
-    other host names. This function raises unexpected errors together at the end. Certroll writes only in the mode
-    `apply`.
+    Certroll reports a finding for each host name whose result needs an operator. If Certroll fails with one host name,
+    Certroll still inspects the other host names. This function raises unexpected errors of all host names together at
+    the end. Certroll requests and binds managed certificates only in the mode `apply`.
     """
     view = observe_managed(run)
     report_blind_spots(run.ports.findings, SCOPE, view.fleet)
@@ -38,7 +40,7 @@ def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
 
 
 def _report(run: Run, inspections: tuple[HostInspection, ...]) -> None:
-    """Log all results, and record as findings the results that need an operator."""
+    """Log the results of all host names, and record the results that need an operator as findings."""
     event(
         "managed.inspected",
         hosts=[{"subject": inspection.subject, "reason": inspection.reason} for inspection in inspections],

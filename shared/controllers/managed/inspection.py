@@ -1,4 +1,4 @@
-"""Build the result for one host name, and read the served certificate with a handshake."""
+"""Build the result for one host name, and read with a TLS handshake which certificate App Service serves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ SCOPE = "managed"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The result of the work on one host name."""
+    """The result of Certroll's work on one host name."""
 
     inspection: HostInspection
     error: Exception | None = None
@@ -27,7 +27,7 @@ class Attempt:
 
 
 def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> Attempt:
-    """Inspect a host name, and return the result or the error."""
+    """Inspect the managed certificate of a host name, and return the result or the error."""
     try:
         return Attempt(inspect(binding))
     except tuple(REFUSALS) as error:
@@ -41,12 +41,15 @@ def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> A
 
 
 def host_inspection(binding: Binding, reason: Reason, detail: str) -> HostInspection:
-    """Return the result for one host name."""
+    """Return the result of the inspection for one host name."""
     return HostInspection(binding.site, binding.host_name, reason, detail)
 
 
 def left_alone(binding: Binding, reason: Reason, detail: str) -> HostInspection:
-    """Return the result for a host name that Certroll must not change. Such a result makes no finding."""
+    """Return the result for a host name that Certroll must not change.
+
+    The result for a host name that Certroll must not change makes no finding (reported problem).
+    """
     return replace(host_inspection(binding, reason, detail), left_alone=True)
 
 
@@ -61,7 +64,10 @@ def refused_host(binding: Binding, found: tuple[Violation, ...]) -> HostInspecti
 
 
 def inspection_of(binding: Binding, handshake: ServedCertificate) -> HostInspection:
-    """Return the result that a handshake shows. Without a connection, the result is `Unreachable`."""
+    """Return the result for a host name from a TLS handshake with its site.
+
+    If the handshake gets no connection, the result is `Unreachable`.
+    """
     if handshake.not_after is None:
         return host_inspection(
             binding, Reason.UNREACHABLE, f"{handshake}; Certroll does not know when its managed certificate ends"

@@ -32,9 +32,9 @@ POLL_SECONDS = 5.0
 
 
 def provide(work: Work) -> tuple[Attempt, ...]:
-    """Request every missing certificate, then wait up to two minutes for the certificates that Azure is issuing.
+    """Request every missing managed certificate, then wait up to two minutes for Azure to issue the certificates.
 
-    If Azure takes longer for a certificate, the next sweep finds the certificate.
+    If Azure takes longer than two minutes, the next sweep finds the managed certificate.
     """
     run = work.run
     tried = {binding: guarded(partial(_begin, work), binding) for binding in work.view.wanted()}
@@ -48,7 +48,7 @@ def provide(work: Work) -> tuple[Attempt, ...]:
 
 
 def _begin(work: Work, binding: Binding) -> HostInspection:
-    """Take the steps for one host name that need no waiting, and return the result."""
+    """Take the steps for one host name that need no waiting, and return the result of the steps."""
     run, place = work.run, work.place(binding)
     run.check_time()
     if work.view.fleet.opted_out(binding.site):
@@ -69,9 +69,9 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
 
 
 def _ask(work: Work, binding: Binding) -> HostInspection:
-    """Request a certificate from Azure under the lease of the site, unless an earlier request still counts.
+    """Request a managed certificate from Azure under the lease of the site, unless an earlier request still counts.
 
-    Certroll records each request, because a second request would make the certificate authority issue twice.
+    Certroll records each request, because a second request could make the certificate authority issue twice.
     """
     run, ref = work.run, certificate_ref(work, binding)
     with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
@@ -84,7 +84,7 @@ def _ask(work: Work, binding: Binding) -> HostInspection:
 
 
 def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Place) -> None:
-    """Record the request, send the request, and record Azure's answer."""
+    """Record the request for a managed certificate, send the request, and record Azure's answer."""
     requests, issuance = run.ports.requests, Issuance(binding.site, binding.host_name, run.now())
     lease.check()
     requests.put_issuance(issuance)
@@ -105,10 +105,10 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
 
 
 def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
-    """Send the request, and return the operation that Azure began.
+    """Send the request for a managed certificate, and return the operation that Azure began.
 
-    The operation is empty if Certroll does not know whether Azure received the request. Without an operation, Certroll
-    reads the certificate by its name.
+    The name of the operation is empty if Certroll does not know whether Azure received the request. Without an
+    operation, Certroll reads the managed certificate by its name.
     """
     try:
         return run.ports.managed.ask_for(ref, binding.host_name, place)
@@ -117,7 +117,7 @@ def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
 
 
 def _resume(work: Work, binding: Binding) -> HostInspection:
-    """Ask Azure whether the certificate is issued, and bind the issued certificate."""
+    """Ask Azure whether the managed certificate is issued, and bind the issued certificate."""
     run, ref = work.run, certificate_ref(work, binding)
     known = run.ports.requests.issuance(binding.site, binding.host_name)
     if known is not None and known.refused:
@@ -139,7 +139,10 @@ def _resume(work: Work, binding: Binding) -> HostInspection:
 
 
 def _is_done(run: Run, issuance: Issuance) -> bool:
-    """Return True if Azure has completed the request. If Azure refuses the request, record and raise the refusal."""
+    """Return True if Azure has completed the request for the managed certificate.
+
+    If Azure refuses the request for the managed certificate, record and raise the refusal.
+    """
     try:
         return run.ports.managed.is_done(issuance.operation)
     except Rejected as refusal:

@@ -1,9 +1,11 @@
 """Read the sites, slots and certificates that matter for managed certificates, with few requests.
 
-    per subscription   certificates · sites · all slots with their tags           (one listing each)
-    per site           slots, if a slot may need or have a managed certificate    (one listing)
+```text
+per subscription   certificates · sites · all slots with their tags           (one listing each)
+per site           slots, if a slot may need or have a managed certificate    (one listing)
+```
 
-If no tag asks for a managed certificate and no webspace holds one, Certroll sends only the requests per subscription.
+If no tag asks for a managed certificate and no webspace holds one, Certroll reads no slots of single sites.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +26,7 @@ from shared.ports.managed import ManagedCertificates
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The sites, bindings and certificates that Certroll saw."""
+    """The sites, bindings and certificates that Certroll saw in Azure."""
 
     fleet: Fleet
     places: Mapping[SiteRef, Place]
@@ -32,7 +34,7 @@ class View:
     certificates: tuple[SeenCertificate, ...]
 
     def managed_for(self, webspace: Webspace | None, host_name: HostName) -> SeenCertificate | None:
-        """Return the managed certificate that the webspace holds for the host name, or None."""
+        """Return the managed certificate that the webspace of a host name holds for the host name, or None."""
         return next(
             (
                 certificate
@@ -43,7 +45,7 @@ class View:
         )
 
     def wanted(self) -> tuple[Binding, ...]:
-        """Return the host names without a certificate for which a tag asks for a managed certificate."""
+        """Return the host names without a managed certificate for which a tag asks for a managed certificate."""
         return tuple(
             sorted(
                 binding
@@ -57,7 +59,7 @@ class View:
     def bound(self) -> tuple[tuple[Binding, SeenCertificate], ...]:
         """Return the host names that are bound to a managed certificate, each with its managed certificate.
 
-        Azure hides the thumbprints of managed certificates. A host name therefore counts as bound to its managed
+        Azure hides the thumbprints of managed certificates. Certroll counts a host name as bound to its managed
         certificate if no other certificate of the webspace has the thumbprint of the binding.
         """
         pairs = []
@@ -98,7 +100,10 @@ def observe_managed(run: Run) -> View:
 
 
 def _subscription(run: Run, subscription: str) -> View:
-    """Return the view of one subscription. A subscription that Azure does not show becomes a blind spot."""
+    """Return what Certroll saw in one subscription: its sites, bindings and managed certificates.
+
+    A subscription that Azure does not show becomes a blind spot (something that Certroll could not read).
+    """
     managed = run.ports.managed
     try:
         certificates, sites = managed.certificates(subscription), managed.places(subscription)
@@ -123,10 +128,11 @@ def _concerned(
     slots: Iterable[tuple[SiteRef, Tags]],
     certificates: Iterable[SeenCertificate],
 ) -> tuple[SiteRef, ...]:
-    """Return the sites whose slots Certroll has to read.
+    """Return the sites whose deployment slots Certroll has to read for managed certificates.
 
-    Certroll reads the slots of a site that has slots, if a tag of the site or of a slot asks for a managed certificate.
-    Certroll also reads the slots if the webspace of the site holds a managed certificate whose host name no site shows.
+    Certroll reads the slots of a site if a tag of the site or of a slot asks for a managed certificate. Certroll also
+    reads the slots if the webspace (App Service's place for certificates) holds a managed certificate whose host name
+    no site shows.
     """
     asking = {ref.production for ref, tags in slots if is_on(MANAGED.value_in(tags))}
     with_slots = {ref.production for ref, _ in slots}
@@ -147,7 +153,10 @@ def _concerned(
 
 
 def _slots(managed: ManagedCertificates, sites: tuple[SiteRef, ...]) -> Listing[tuple[Place, tuple[Binding, ...]]]:
-    """Return the slots of the sites. Slots that Azure does not show become a blind spot."""
+    """Return the deployment slots of the given sites.
+
+    Slots that Azure does not show become a blind spot (something that Certroll could not read).
+    """
     listings = [_slots_of(managed, site) for site in sites]
     return Listing(
         tuple(chain.from_iterable(listing.found for listing in listings)),
@@ -156,7 +165,7 @@ def _slots(managed: ManagedCertificates, sites: tuple[SiteRef, ...]) -> Listing[
 
 
 def _slots_of(managed: ManagedCertificates, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
-    """Return the slots of one site, or a blind spot."""
+    """Return the slots of one site, or a blind spot (slots that Certroll could not read)."""
     try:
         return managed.slots(site)
     except (Denied, NotFound, Rejected, Unavailable) as error:

@@ -30,7 +30,7 @@ managed certificate").
 
 
 def watch(work: Work) -> Iterable[Attempt]:
-    """Read the served certificate of every host name with a managed certificate, and check why renewals are late."""
+    """Read the served certificate of each host name with a managed certificate, and check why a renewal is late."""
     bound = [binding for binding, _ in work.view.bound()]
     give_up = min(work.run.now() + INSPECTION_PATIENCE, work.run.ends_at)
     handshakes = work.run.pool.map(
@@ -41,7 +41,10 @@ def watch(work: Work) -> Iterable[Attempt]:
 
 
 def _judged(work: Work, handshake: ServedCertificate, binding: Binding) -> HostInspection:
-    """Return the result of a handshake. If Azure is late with a renewal, the result names the failed prerequisites."""
+    """Return the result of a TLS handshake with a host name.
+
+    If Azure is late with a renewal, the result names the prerequisites of Azure that do not hold.
+    """
     inspection = inspection_of(binding, handshake)
     left = handshake.not_after - work.run.now() if handshake.not_after else WARN_BEFORE
     if inspection.reason is not Reason.SERVED or left >= WARN_BEFORE:

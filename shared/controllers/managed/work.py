@@ -17,7 +17,7 @@ from shared.loop.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A run for managed certificates, with its view of the fleet and a cache of the answers of Azure and DNS."""
+    """A run for managed certificates, with what Certroll saw in Azure and a cache of the answers of Azure and DNS."""
 
     run: Run
     view: View
@@ -30,17 +30,20 @@ class Work:
 
     @classmethod
     def of(cls, run: Run, view: View) -> "Work":
-        """Return the work of a run, with a cache for each kind of question."""
+        """Return the data of a run for managed certificates, with a cache for each kind of question."""
         once = lru_cache(maxsize=None)
         return cls(run, view, once(run.ports.dns.ask), once(run.ports.managed.tier), once(run.ports.managed.host_facts))
 
     def place(self, binding: Binding) -> Place:
-        """Return the site or slot that has the host name."""
+        """Return the site or slot to which the host name belongs."""
         return self.view.places[binding.site]
 
 
 def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
-    """Return the prerequisites that do not hold for the host name. Raises NotFound if the host name is gone."""
+    """Return Azure's prerequisites for a managed certificate that do not hold for the host name.
+
+    Raises NotFound if no site has the host name any more.
+    """
     place, facts = work.place(binding), work.facts(binding.site).get(binding.host_name)
     if facts is None:
         raise NotFound(f"host name {binding.host_name} of {binding.site} is gone")
@@ -53,24 +56,25 @@ def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
 
 
 def certificate_ref(work: Work, binding: Binding) -> CopyRef:
-    """Return the resource of a managed certificate, in the resource group of the App Service plan.
+    """Return the Azure resource for a managed certificate, in the resource group of the App Service plan.
 
-    The resource has the host name as its name, as in the Azure CLI.
+    The resource of the managed certificate has the host name as its name, as in the Azure CLI.
     """
     plan = work.place(binding).site.plan
     return CopyRef(binding.site.subscription, plan.split("/")[4], str(binding.host_name))
 
 
 def is_for(work: Work, certificate: SeenCertificate, binding: Binding) -> bool:
-    """Return True if Azure issued the certificate for the host name, in the webspace of its site.
+    """Return True if Azure issued the managed certificate for the host name, in the webspace of the host name's site.
 
-    App Service binds a certificate only inside the webspace that holds it.
+    App Service binds a certificate only inside the webspace (App Service's place for certificates) that holds the
+    certificate.
     """
     here = work.place(binding).site.webspace
     return (certificate.managed_for, certificate.webspace) == (binding.host_name, here)
 
 
 def name_taken(binding: Binding, other: SeenCertificate) -> Violation:
-    """Return the violation for a host name if another certificate has the name that its certificate needs."""
+    """Return the violation for a host name if another certificate already has the name of its managed certificate."""
     detail = f"certificate {other.ref} of webspace {other.webspace} has the name that the managed certificate of "
     return Violation(Reason.NAME_TAKEN, f"{detail}{binding.host_name} needs; bind that certificate, or delete it")

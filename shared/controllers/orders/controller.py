@@ -1,8 +1,9 @@
 """Report what operators must do for purchased certificates, and request renewals if CERTROLL_ORDER_ACTIONS allows it.
 
-Azure renews an order, and writes the new certificate into the vault as a new version of a secret. Certroll then rolls
-out this version like any other version. Certroll records each request to an order before sending it, once for each
-certificate of the order, so that a crash at any point buys no certificate twice.
+Azure renews an order of a purchased certificate, and writes the new certificate into the vault as a new version of a
+secret. Certroll rolls out the renewed certificate's new version of the secret like any other version. Certroll records
+each request to an order before sending the request. After a crash, the record of a request to an order keeps Certroll
+from buying a certificate twice.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,7 @@ SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The result of inspecting one order."""
+    """The result of inspecting one order of a purchased certificate."""
 
     order: Order
     """The order after Certroll's requests."""
@@ -56,8 +57,8 @@ class Inspection:
 def look_after_orders(run: Run) -> tuple[Order, ...]:
     """Inspect the orders of the subscriptions, report problems, send the allowed requests, and return the orders.
 
-    Certroll sends one list request for each subscription. An error for one order does not stop the other orders. This
-    function raises all errors together at the end.
+    Certroll sends one list request for the orders of each subscription. If Certroll fails with one order, Certroll
+    still inspects the other orders. This function raises the errors of all orders together at the end.
     """
     found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
     inspections = [_inspected(run, order) for order in found]
@@ -87,7 +88,10 @@ def _subscriptions(run: Run) -> tuple[str, ...]:
 
 
 def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
-    """Return the orders of a subscription. Each order that Certroll could not read becomes a finding."""
+    """Return the orders of purchased certificates in a subscription.
+
+    Each order that Certroll could not read becomes a finding (a reported problem).
+    """
     subject = f"orders of subscription {subscription}"
     try:
         listing = run.ports.orders.orders(subscription)
@@ -102,7 +106,7 @@ def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
 
 
 def _inspected(run: Run, order: Order) -> Inspection:
-    """Return the order with its problems, after sending the request that is due now."""
+    """Return the order of a purchased certificate with its problems, after sending the request that is due now."""
     try:
         run.check_time()
         order = _with_history(run, order)
@@ -114,10 +118,10 @@ def _inspected(run: Run, order: Order) -> Inspection:
 
 
 def _with_history(run: Run, order: Order) -> Order:
-    """Return the order with the time of its last domain verification.
+    """Return the order with the time of the last verification of its domain.
 
-    Certroll reads the time of the verification only if Azure may soon need a new verification. If Azure does not
-    answer, the time stays unknown.
+    Certroll reads the time of the domain verification only if Azure may soon need a new verification. If Azure does not
+    answer, the time of the domain verification stays unknown.
     """
     if not asks_when_verified(order, run.now()):
         return order
@@ -132,7 +136,7 @@ def _with_history(run: Run, order: Order) -> Order:
 
 
 def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple[Order, tuple[OrderRecord, ...]]:
-    """Send the request that is due now, if it is allowed, and return the order with the records of its requests."""
+    """Send the request that is due for the order now, if allowed, and return the order with its requests."""
     action = next_action(order, records, run.now())
     if action is None:
         return order, records
@@ -143,7 +147,7 @@ def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple
 
 
 def _refusal(run: Run, order: Order) -> Reason | None:
-    """Return why Certroll may send no request for the order, or None if it may."""
+    """Return why Certroll may send no request for the order, or None if Certroll may send one."""
     if not _in_scope(run, order):
         return Reason.UNKNOWN_VAULT
     if not run.intent.order_actions:
@@ -158,9 +162,9 @@ def _in_scope(run: Run, order: Order) -> bool:
 def _asked(
     run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction
 ) -> tuple[Order, tuple[OrderRecord, ...]]:
-    """Read the order again, record the request, send the request, and record the answer.
+    """Read the order again, record the request to Azure, send the request, and record Azure's answer.
 
-    If the request is no longer due when Certroll reads the order again, Certroll sends no request.
+    Certroll sends no request if the request is no longer due when Certroll reads the order again.
     """
     seen = _read_again(run, order)
     if next_action(seen, records, run.now()) is not action:
@@ -170,7 +174,7 @@ def _asked(
     wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
     try:
         asked = run.ports.requests.put_asked(wanted)
-    except Conflict:  # another run sends a request at this moment
+    except Conflict:  # another run sends a request for this order at this moment
         _not_asked(seen, action, Reason.BUSY)
         return seen, run.ports.requests.asked(seen.ref)
     _note(run, asked, "order.asked")
@@ -181,10 +185,10 @@ def _asked(
 
 
 def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]:
-    """Send the request, and return the state of the request with a detail.
+    """Send the request for the order, and return the state of the request with a detail.
 
-    Only a clear refusal counts as refused. After any other error Azure may have accepted the request and charged for
-    it.
+    Only a clear refusal by Azure counts as a refused request. After any other error, Azure may have accepted the
+    request for the order and charged for it.
     """
     try:
         SEND[action](run.ports.orders, order)
@@ -203,7 +207,7 @@ def _read_again(run: Run, order: Order) -> Order:
 
 
 def _seen_after(run: Run, order: Order) -> Order:
-    """Return the order as Azure shows it now, or the order as given if Azure does not show it."""
+    """Return the order as Azure shows it now, or the order as given if Azure does not show the order."""
     try:
         return _read_again(run, order)
     except AzureError as error:
@@ -212,7 +216,7 @@ def _seen_after(run: Run, order: Order) -> Order:
 
 
 def _note(run: Run, record: OrderRecord, name: str) -> None:
-    """Write a request of an order into the history and the log."""
+    """Write a request for an order into the history and the log."""
     ref, reason = record.order, REASONS[record.action]
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
     entry = HistoryEntry(run.now(), name, f"order {ref}", reason, detail[:1000])

@@ -1,4 +1,4 @@
-"""Observe one app whose settings Certroll rolls, and record the result of the roll."""
+"""Observe one app whose settings Certroll updates, and record the result of the update."""
 
 from dataclasses import dataclass, replace
 
@@ -25,7 +25,7 @@ from shared.ports.storage import Lease
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One app, with its record, the resources that Certroll observed, and the plan for the app."""
+    """One app, with its record in the journal, the resources that Certroll observed, and the plan for the app."""
 
     run: Run
     lease: Lease
@@ -43,9 +43,10 @@ class App:
 
     @property
     def new(self) -> Thumbprint:
-        """The thumbprint of the version that the app is to use.
+        """The thumbprint of the version of the vault certificate that the app is to use.
 
-        If the vault no longer has the version of the record, the thumbprint comes from the edits of the record.
+        If the vault no longer has the version of the record, Certroll takes its thumbprint from the edits in the
+        record.
         """
         added = next((edit.add for edit in self.record.edits if edit.add is not None), Thumbprint(""))
         current = self.lineage.current
@@ -53,18 +54,18 @@ class App:
 
     @property
     def old(self) -> frozenset[Thumbprint]:
-        """The thumbprints that the app named before the roll."""
+        """The thumbprints that the app's settings named before Certroll updated them."""
         return frozenset(self.record.replaces)
 
     @property
     def running(self) -> bool:
-        """True if the app is running."""
+        """True if Azure shows the app as running."""
         site = self.snapshot.site(self.record.site)
         return site is not None and site.running
 
 
 def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
-    """Observe the app, build the plan for it, and return both as an App."""
+    """Observe the app, build the plan for the app, and return both as an `App`."""
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
     wanting_root = frozenset({record.site} if record.wants_root else ())
@@ -73,13 +74,14 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
     plan = Plan(
         tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
         tuple(skip for skip in whole.skips if skip.site == record.site and not is_binding_subject(skip.subject)),
-    ).refuse(lambda step: not_live(step, snapshot))  # only the run of the vault certificate writes copies
+        # the run of an app writes no certificates into App Service; the run of the vault certificate does
+    ).refuse(lambda step: not_live(step, snapshot))
     report_plan(run.ports.findings, plan, snapshot)
     return App(run, lease, lineage, record, snapshot, plan, waits, inbound_of(run.ports, snapshot.site(record.site)))
 
 
 def settling_after(app: App, state: RollState) -> Outcome:
-    """Record the app in its new state, and return the wait for its restart."""
+    """Record the app in its new state, and return the wait for the restart of the app."""
     now = app.run.now()
     record = replace(app.record, state=state, at=now, failing_since=None)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
@@ -90,9 +92,9 @@ def settling_after(app: App, state: RollState) -> Outcome:
 
 
 def restart_limits(run: Run, record: RollRecord) -> Limits:
-    """Return the limits under which the app claims a restart.
+    """Return the limits on restarts under which Certroll claims a restart of the app.
 
-    If the record has no disruption budget for the environment, only the limit of the App Service plan applies.
+    If the app's record names no restart budget of an environment, only the limit of the App Service plan applies.
     """
     return limits_of(record.plan, record.budget) if record.budget else ((record.plan, run.intent.max_restarts),)
 
@@ -101,7 +103,9 @@ def restart_limits(run: Run, record: RollRecord) -> Limits:
 
 
 def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | None = None) -> Outcome:
-    """Record the result of the roll, give back the app's claim on restarts, and return the outcome.
+    """Record the result of the app's settings update, give back the app's claim, and return the outcome.
+
+    The app's claim is on the restart budget (how many apps may restart at once).
 
     `record` is the app's record with the facts that this run learned, or None if this run learned no facts.
     """
@@ -114,11 +118,12 @@ def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | 
 
 
 def _wake(app: App, state: RollState, outcome: Outcome) -> None:
-    """Start a run of the vault certificate at once if this app was the last app that the certificate waited for.
+    """Start a run of the vault certificate at once if the certificate waited for this app alone.
 
-    This function ignores a deferred app, because the controller sends a message for a deferred app. This function
-    ignores a refused app, because a refusal does not unblock other apps. The message has no waits left, because another
-    message of the vault certificate waits already.
+    This function ignores a deferred app (which failed its probe before any write), because the controller sends a
+    message for a deferred app. This function ignores an app that Azure refused, because a refusal does not let other
+    apps go on. The message of this function may not wait any more, because another message of the vault certificate
+    already waits in the queue.
     """
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED
@@ -127,7 +132,7 @@ def _wake(app: App, state: RollState, outcome: Outcome) -> None:
 
 
 def report_app(app: App, outcome: Outcome) -> Outcome:
-    """Write the outcome into the history, record a finding if the outcome needs one, and return the outcome."""
+    """Write the outcome into the history, record a finding (a reported problem) if needed, and return the outcome."""
     ref, now, site = app.lineage.ref, app.run.now(), str(app.record.site)
     ports = app.run.ports
     ports.history.add(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
@@ -137,5 +142,5 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
 
 
 def give_back_restart(run: Run, lineage: Lineage, record: RollRecord) -> None:
-    """Give back the app's claims on a restart."""
+    """Give back the app's claims on the restart budget."""
     give_back(run, (resource_id for resource_id, _ in restart_limits(run, record)), record.site, lineage.ref)

@@ -25,7 +25,8 @@ them.
 def not_yet(app: App) -> Waiting | None:
     """Return the wait while the app restarts or is stopped, or None if Certroll may send the probe.
 
-    A stopped app gives back its claim on a restart, so that other apps of its plan may restart.
+    If an app is stopped, Certroll gives back the app's claim on the restart budget, so that other apps of its plan may
+    restart.
     """
     now, site = app.run.now(), app.record.site
     settled = app.record.at + app.run.intent.probe_settle
@@ -40,7 +41,10 @@ def not_yet(app: App) -> Waiting | None:
 
 
 def has_failed_for_good(app: App) -> bool:
-    """Return True if the app has failed for as long as a start takes. Record the time of the first failure."""
+    """Return True if the app has failed its probe for as long as a start of the app takes.
+
+    At the first failure, record the time of the failure.
+    """
     record, now = app.record, app.run.now()
     if record.failing_since is None:
         app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(record, failing_since=now))
@@ -49,9 +53,9 @@ def has_failed_for_good(app: App) -> bool:
 
 
 def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
-    """Send the probe before Certroll writes the settings, and return the record with the result, and the result.
+    """Send the probe before Certroll writes the settings. Return the app's record with the result, and the result.
 
-    The result is None if the app has no valid probe, is stopped, or has passed this probe before.
+    The result is None if the app has no valid probe, is stopped, or has passed the same probe before.
     """
     record = replace(app.record, asked="")
     try:
@@ -59,7 +63,8 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
     except ProbeInvalid:
         return record, None
     if probe is not None and app.record.asked == digest_of(probe):
-        return app.record, None  # the app passed before this write began; a write of somebody else may restart it now
+        # the app passed its probe before this write began; if an operator writes settings now, the app may restart
+        return app.record, None
     if probe is None or not app.running:
         return record, None
     result = _ask(app, without_roots(app, probe))
@@ -68,7 +73,10 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
 
 
 def without_roots(app: App, probe: Probe) -> Probe:
-    """Return the probe without its text for an app that gets its first root, because such an app shows no version."""
+    """Return the probe without its text for an app that gets its first root.
+
+    An app that gets its first root certificate shows no version of the certificate in its answer.
+    """
     return replace(probe, text="") if app.record.wants_root and not app.old and probe.proves else probe
 
 

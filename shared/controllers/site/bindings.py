@@ -32,7 +32,10 @@ SITE_REASONS: dict[type[AzureError], Reason] = {
 def bindings_of_site(
     run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
 ) -> Outcome:
-    """Bring the current version to the bindings of the site. If Azure refuses, record the site as unproven."""
+    """Bring the current version of the vault certificate to the bindings of the site.
+
+    If Azure refuses a write to a binding, record the site as unproven.
+    """
     try:
         return _carry_to_site(run, lease, lineage, current, record)
     except (NotFound, Denied, Rejected) as error:
@@ -42,7 +45,10 @@ def bindings_of_site(
 def _carry_to_site(
     run: Run, lease: Lease, lineage: Lineage, current: CertificateVersion, record: SiteRecord
 ) -> Outcome:
-    """Observe the site, perform its part of the plan, wait until Azure shows the result, and prove the result."""
+    """Observe the site, write its bindings as planned, and wait until Azure shows the bindings.
+
+    After Azure shows the bindings, read with TLS handshakes whether the site serves the new certificate.
+    """
     snapshot = _observed(run, lineage, record)
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.findings, plan, snapshot)
@@ -63,7 +69,7 @@ def _carry_to_site(
 
 
 def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
-    """Return the site as it is now, with the copies and the old thumbprints of its record."""
+    """Return the site as Azure shows it now, with the certificates and the old thumbprints of its record."""
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
     known = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
@@ -71,10 +77,10 @@ def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
 
 
 def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
-    """Return the steps of the plan that bind host names of the record.
+    """Return the steps of the plan that bind host names of the site's record.
 
-    Only the run of the vault certificate syncs copies, because only this run sees the copies of other vault
-    certificates in the webspace.
+    Only the run of the vault certificate syncs certificates in App Service, because a site's run does not see the other
+    certificates of the webspace.
     """
     plan = planner.plan(snapshot, run.intent)
     recorded = {(binding.site, binding.host_name) for binding in record.last_good}
@@ -88,11 +94,13 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
 def _site_outcome(
     run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], handshakes: tuple[Handshake, ...]
 ) -> Outcome:
-    """Decide the state of the site from its handshakes and the refused steps, record it, and return the outcome."""
+    """Record the state of the site from its TLS handshakes and the refused steps, and return the outcome."""
     blocked = next((skip for skip in skips if skip.reason.stalls), None)
     state = verdict(handshakes)
     if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
-        state = SiteState.FAILED  # only proof of the new certificate ends a hold
+        # a failed site stops the rollout of the version until a handshake shows the new certificate, or an operator
+        # releases the version
+        state = SiteState.FAILED
     telling = "; ".join(str(handshake) for handshake in handshakes if handshake.state is state)
     outcome: Outcome
     if state is SiteState.FAILED:
@@ -107,9 +115,10 @@ def _site_outcome(
 
 
 def _conclude(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome) -> Outcome:
-    """Record the state of the site, and return the outcome.
+    """Record the state of the site in the journal, and return the outcome.
 
-    The soak of an unproven site counts from the time at which Certroll sent its first message, so `at` stays the same.
+    The waiting time for an unproven site counts from the time at which Certroll sent its first message, so the field
+    `at` stays the same.
     """
     detail = outcome.detail[:1000]
     ref, now = lineage.ref, run.now()

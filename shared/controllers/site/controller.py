@@ -33,9 +33,10 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # Only the run of a vault certificate decides which sites may go on. A site without a record starts a run of its
-    # vault certificate. For a recorded site, a message of the vault certificate waits already, so Certroll sends a
-    # message that has no waits left. The run of such a message observes the fleet only once.
+    # Only the run of a vault certificate decides on which sites Certroll works next. If a message names a site without
+    # a record, Certroll starts a run of the vault certificate. For a recorded site, a message of the vault certificate
+    # already waits in the queue. For a recorded site, Certroll sends a message of the vault certificate that may not
+    # wait any more. The run of a message without waits observes the fleet only once.
     if isinstance(outcome, Deferred):
         waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
@@ -58,9 +59,9 @@ def _log_site(message: SiteMessage, outcome: Outcome) -> Outcome:
 
 
 def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
-    """Carry on with the records of the site: first its bindings, then the roll of its app settings.
+    """Carry on with the records of the site: first its bindings, then the update of its app settings.
 
-    The roll may be of an older version, if Certroll began the roll before the current version came.
+    Certroll finishes the settings update of an older version if the update began before the current version came.
     """
     lineage = read_lineage(run, message.ref)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
@@ -83,10 +84,11 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
 
 
 def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | None:
-    """Return the roll to carry on with, or None.
+    """Return the record of the settings update to carry on with, or None.
 
-    Certroll carries on with a roll of the current version. Certroll finishes a roll of another version if Certroll can
-    still judge the roll, or is taking the roll back. Certroll needs no vault to restore old values.
+    Certroll carries on with a settings update for the current version. Certroll finishes the settings update for
+    another version if Certroll can still judge the update, or is restoring the old settings. Certroll can restore old
+    app settings without Key Vault.
     """
     if roll is None or _is_of(roll, lineage.current):
         return roll
@@ -95,11 +97,11 @@ def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | No
 
 
 def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
-    """Return True if the roll brings the app the version."""
+    """Return True if the settings update brings the app the given version of the vault certificate."""
     return version is not None and roll.version == version.version
 
 
 def _as_of(lineage: Lineage, roll: RollRecord) -> Lineage:
-    """Return the vault certificate with the version of the roll as its current version."""
+    """Return the vault certificate with the version of the app's record as its current version."""
     version = next((known for known in lineage.versions if known.version == roll.version), lineage.current)
     return replace(lineage, current=version, refusal=None)

@@ -23,7 +23,7 @@ The app is down, so Certroll waits only for the next hourly sweep, which may beg
 
 
 def take_back(app: App, result: ProbeResult) -> Outcome:
-    """Record that the app fails with the new version, and restore the last good values."""
+    """Record that the app fails with the new version, and restore the last good settings of the app."""
     detail = f"its probe fails with the new version: {result.detail}"
     now, ref = app.run.now(), app.lineage.ref
     record = replace(app.record, state=RollState.FAILED, at=now, detail=detail)
@@ -32,23 +32,28 @@ def take_back(app: App, result: ProbeResult) -> Outcome:
 
 
 def restore(app: App) -> Outcome:
-    """Restore the last good values if Certroll recorded them, and report the failure. The version stays on hold."""
+    """Restore the last good settings if Certroll recorded them, and report the failure of the app.
+
+    The version stays on hold.
+    """
     run, record = app.run, app.record
     subject = settings_subject(record.site)
     barred = next((s for s in app.plan.skips if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
     steps = tuple(step for step in app.plan.steps if step.action.protects)
-    # Certroll wrote no setting of this app, or somebody deleted the earlier version from the webspace.
+    # Certroll wrote no setting of this app, or an operator deleted the earlier version from the webspace (App Service's
+    # place for certificates).
     if not record.edits or (not steps and barred is not None and barred.reason is Reason.NOT_LIVE):
         return _nothing_to_restore(app)
-    # Azure shows fewer settings than the app had. After an incomplete read, a write would delete the settings that
-    # Azure did not show. If Azure has shown the same few settings for an hour, the owner of the app removed the others.
+    # Azure shows fewer settings than the app had before. After an incomplete read of the settings, a write would delete
+    # the settings that Azure did not show. If Azure has shown the same few settings for an hour, Certroll concludes
+    # that the owner of the app removed the others.
     if not steps and barred is not None and barred.reason is Reason.SETTINGS_SHRUNKEN and _is_believed(app):
         return restore(inspect_app(run, app.lease, app.lineage, _believing(app), app.waits))
     if not steps and barred is not None:
         return _not_restored(app, barred)
     refused = perform_all(run, app.lease, app.lineage.ref, steps)
     report_skips(run.ports.findings, app.lineage.ref, refused, run.now())
-    # NOT_SETTLED is no refusal: Azure accepted the write, but does not yet show the new values.
+    # NOT_SETTLED is no refusal: Azure accepted the write of the app's settings, but does not yet show the new values.
     if refused and refused[0].reason is not Reason.NOT_SETTLED:
         return _not_restored(app, refused[0])
     settling = settling_after(app, RollState.RESTORED)
@@ -67,13 +72,19 @@ def _nothing_to_restore(app: App) -> Outcome:
 
 
 def _not_restored(app: App, skip: Skip) -> Outcome:
-    """Report why Certroll did not restore the last good values. The record does not change, so a later run retries."""
+    """Report why Certroll did not restore the last good settings of the app.
+
+    The journal's record of the app does not change, so a later run tries to restore the settings again.
+    """
     detail = f"{app.record.site}: {app.record.detail}; Certroll did not restore the last good values: {skip.detail}"
     return report_app(app, Stalled(skip.reason, detail))
 
 
 def _is_believed(app: App) -> bool:
-    """Return True if Azure has shown the same few settings for an hour. Record the settings at the first such read."""
+    """Return True if Azure has shown the same few app settings for an hour.
+
+    At the first such read, record which few settings of the app Azure shows.
+    """
     record, now = app.record, app.run.now()
     left = _names_left(app)
     if record.missing == left:
@@ -83,20 +94,23 @@ def _is_believed(app: App) -> bool:
 
 
 def _believing(app: App) -> RollRecord:
-    """Store and return the record with the present number of settings, because the owner removed the others."""
+    """Store and return the record with the present number of settings.
+
+    The owner of the app removed the other settings.
+    """
     settings = app.snapshot.settings_of(app.record.site)
     fewer = replace(app.record, settings=len(settings.digests) if settings else 0)
     return app.run.ports.settings_rolls.put_roll(app.lineage.ref, fewer)
 
 
 def _names_left(app: App) -> str:
-    """Return a digest of the names of the settings that Azure shows now."""
+    """Return a digest of the names of the app settings that Azure shows now."""
     settings = app.snapshot.settings_of(app.record.site)
     return sha256("\0".join(sorted(settings.digests if settings else ())).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def check_restored(app: App) -> Outcome:
-    """Send the probe after the restore, and report whether the app works with its last good values."""
+    """Send the probe after the restore, and report whether the app works with its last good settings."""
     if wait := not_yet(app):
         return wait
     try:

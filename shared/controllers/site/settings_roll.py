@@ -1,4 +1,4 @@
-"""Roll the settings of one app: decide from its record which step is next, and write the settings."""
+"""Update the settings of one app: decide from its record which step is next, and write the settings."""
 
 from dataclasses import replace
 
@@ -24,10 +24,10 @@ from shared.ports.storage import Lease
 
 
 def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> Outcome:
-    """Carry the roll of one app a step further.
+    """Carry the settings update of one app a step further.
 
-    Raises Conflict if Azure's state changed under the plan. Raises LeaseBusy if another run is claiming a restart on
-    the same App Service plan.
+    Raises Conflict if the app's state in Azure changed after Certroll built the plan. Raises LeaseBusy if another run
+    is claiming a restart on the same App Service plan.
     """
     if record.state is RollState.STALE and not _claimed(run, lineage, record):
         detail = "enough other sites of its App Service plan or environment are restarting"
@@ -54,17 +54,17 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
 
 def _write(app: App) -> Outcome:
     """Send the probe, record the edits, and write the settings of the app, unless a reason forbids the write."""
-    # An earlier run wrote the settings and died, or a guard refuses the write by now.
+    # An earlier run wrote the settings and died, or a guard now refuses the write.
     if not app.plan.steps:
         return _nothing_to_write(app)
-    # The version has failed in another app after Certroll admitted this app.
+    # The version has failed in another app after Certroll decided to update this app.
     if held := app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version).held_by:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
     asked, result = ask_before(app)
-    # The app fails its probe already, and would fail with the new version, too. Certroll rolls other apps first,
-    # because a failure of this app would put the version on hold for all apps.
+    # The app fails its probe before any write, and would also fail the probe with the new version. Certroll updates
+    # other apps first, because a failure of this app would stop the rollout of the version for all apps.
     if result is not None and asked.broken_before and app.record.broken_before is None:
         return _defer(app, result)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
@@ -78,16 +78,16 @@ def _write(app: App) -> Outcome:
 
 
 def _intention(app: App) -> tuple[SettingEdit, ...]:
-    """Return the edits to record: the edits of this plan, and recorded edits that a crashed run has made already."""
+    """Return the edits to record: the edits of this plan, and recorded edits that a crashed run has already made."""
     writes = [write for step in app.plan.steps if (write := step.action.settings_write) is not None]
     planned = {edit.key: edit for write in writes for edit in write.edits}
     return tuple(({edit.key: edit for edit in app.record.edits} | planned).values())
 
 
 def _nothing_to_write(app: App) -> Outcome:
-    """Return the outcome for a plan without steps for the app.
+    """Return the outcome for a plan that has no steps for the app.
 
-    Either an earlier run wrote the settings before it crashed, or Certroll may not write them now.
+    An earlier run wrote the app's settings before it crashed, or Certroll may not write the settings now.
     """
     barred = next((skip for skip in app.plan.skips if not skip.reason.allows_roll), None)
     if barred is not None:
@@ -103,7 +103,10 @@ def _nothing_to_write(app: App) -> Outcome:
 
 
 def _refused(app: App, skip: Skip) -> Outcome:
-    """Return the outcome for an app that Certroll may not roll now. Only a closed restart window makes the app wait."""
+    """Return the outcome for an app whose settings Certroll may not write now.
+
+    Only a closed restart window makes Certroll wait with the settings of this app.
+    """
     if skip.reason is Reason.OUTSIDE_WINDOW:
         give_back_restart(app.run, app.lineage, app.record)
         return Waiting(until_open(app.run), skip.reason, skip.detail)
@@ -115,7 +118,11 @@ def _refused(app: App, skip: Skip) -> Outcome:
 
 
 def _defer(app: App, result: ProbeResult) -> Outcome:
-    """Defer an app that fails its probe already. Certroll rolls such an app after apps that can prove the version."""
+    """Defer an app that fails its probe before Certroll writes any setting.
+
+    Certroll updates the settings of a deferred app (which failed its probe before any write) after the apps that can
+    prove the version.
+    """
     reason = Reason.PROBE_REDIRECTS if result.redirected else Reason.BROKEN_BEFORE
     detail = f"{app.record.site} failed its own probe before Certroll wrote anything: {result.detail}"
     broken = replace(app.record, broken_before=True)
@@ -123,15 +130,18 @@ def _defer(app: App, result: ProbeResult) -> Outcome:
 
 
 def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
-    """Claim a restart of the app on its plan and environment, and return True if it succeeds. Raises LeaseBusy."""
+    """Claim a restart of the app on its plan and environment, and return True if the claim succeeds.
+
+    Raises LeaseBusy.
+    """
     return claimed(run, restart_limits(run, record), record.site, lineage.ref)
 
 
 def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
-    """Record and report an app that Certroll could not read.
+    """Record and report an app whose settings Certroll could not read.
 
-    Certroll no longer waits for an app that is gone. If Azure only hides an app that Certroll has written to, the
-    record stays, and the sweep tries again.
+    Certroll no longer waits for an app that Azure no longer has. If Azure does not show an app whose settings Certroll
+    has written, the record stays, and the sweep tries again.
     """
     reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else REFUSALS[type(error)]
     outcome = Stalled(reason, str(error))

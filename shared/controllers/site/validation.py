@@ -1,4 +1,4 @@
-"""Judge a roll of an app's settings by the app's answers to its probe."""
+"""Judge the update of an app's settings by the app's answers to its probe."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ After this time, App Service has deferred the restart, and a few more minutes ma
 
 
 def validate(app: App) -> Outcome:
-    """Send the app its probe, and record whether the app works with the new version."""
+    """Send the app its probe, and record whether the app works with the new version of the certificate."""
     record = app.record
     if _is_undone(app):
         undone = Deferred(Reason.UNDONE, f"somebody else changed the settings of {record.site} back")
@@ -43,7 +43,7 @@ def validate(app: App) -> Outcome:
 
 
 def _is_undone(app: App) -> bool:
-    """Return True if the settings need the edits of this roll again, because somebody changed them back."""
+    """Return True if a person or tool has undone Certroll's edits, so that the settings need these edits once more."""
     settings, site = app.snapshot.settings_of(app.record.site), app.snapshot.site(app.record.site)
     if settings is None or site is None or app.record.retiring:
         return False
@@ -52,7 +52,7 @@ def _is_undone(app: App) -> bool:
 
 
 def _judge(app: App, probe: Probe, result: ProbeResult) -> Outcome:
-    """Return the outcome for the verdict of a probe."""
+    """Return the outcome for the result of an app's probe."""
     match result.verdict:
         case Verdict.PASSED:
             return _passed(app, probe)
@@ -63,7 +63,10 @@ def _judge(app: App, probe: Probe, result: ProbeResult) -> Outcome:
 
 
 def _passed(app: App, probe: Probe) -> Outcome:
-    """Record an app that passed its probe: as validated only if the probe shows the new certificate."""
+    """Record an app that passed its probe.
+
+    Certroll records the app as validated only if the probe shows the new certificate.
+    """
     site = app.record.site
     if app.record.retiring:
         return conclude(app, RollState.RETIRED, Converged(Reason.RETIRED, f"{site} works without the old version"))
@@ -76,7 +79,10 @@ def _passed(app: App, probe: Probe) -> Outcome:
 
 
 def _still_old(app: App, result: ProbeResult) -> Outcome:
-    """Return the wait for an app that still passes its probe with the old certificate. App Service may restart late."""
+    """Return the wait for an app that passes its probe but still shows the old certificate.
+
+    App Service may restart late.
+    """
     site, waited = app.record.site, app.run.now() - app.record.at
     if waited >= RECYCLED_AFTER:
         detail = f"{site} still answers with the old certificate: {result.detail}"
@@ -88,9 +94,11 @@ def _still_old(app: App, result: ProbeResult) -> Outcome:
 
 
 def _failing(app: App, probe: Probe, result: ProbeResult) -> Outcome:
-    """Return the wait for an app that fails its probe, or decide after its start time whether the roll is the cause.
+    """Return the wait for an app that fails its probe.
 
-    The roll is the cause only if the app passed the same probe before the roll.
+    Once the app has had time to start, decide whether the new settings are the cause of the failure.
+
+    Certroll blames the new settings only if the app passed the same probe before the write.
     """
     record = app.record
     if not has_failed_for_good(app):

@@ -1,1 +1,1 @@
-"""Inspect everything in scope once an hour, and put the work on the queues."""
+"""Inspect all resources in Certroll's scope once an hour, and put the work on the queues."""

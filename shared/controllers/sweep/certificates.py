@@ -1,4 +1,4 @@
-"""Observe the fleet once, and put every vault certificate that has work on the queue."""
+"""Observe the fleet once, and put each vault certificate that has work on the queue `certificates`."""
 
 from shared.controllers.sweep.judging import Seen, judge
 from shared.controllers.sweep.reading import imported, in_vaults, known_roots, read_in_turn
@@ -17,10 +17,11 @@ from shared.telemetry import event
 
 
 def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
-    """Put each vault certificate that has work on the queue, and return these certificates.
+    """Put each vault certificate that has work on the queue `certificates`, and return the results.
 
-    Certroll observes the fleet once for all vault certificates. An error with one vault certificate does not stop the
-    others. This function raises all errors together at the end.
+    Certroll observes the fleet once for all vault certificates. If Certroll fails with one vault certificate, Certroll
+    still inspects the other vault certificates. This function raises the errors of all vault certificates together at
+    the end.
     """
     vaults, environment_records = run.intent.vaults, run.ports.environment_records.all()
     refs, errors = in_vaults(run)
@@ -44,7 +45,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
 
 
 def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:
-    """Return the fleet, with details for all uploads and for all imports from the vaults in scope."""
+    """Return the fleet with details of all uploaded certificates, and of certificates imported from vaults in scope."""
     try:
         return observe_fleet(
             run.ports,

@@ -10,8 +10,8 @@ from shared.loop.run import Run
 def sweep(run: Run) -> None:
     """Inspect vault certificates, environments, free managed certificates and orders of purchased certificates.
 
-    An error with one kind of certificate does not stop the other kinds. This function raises all errors together at the
-    end.
+    If the sweep fails with one kind of certificate, the sweep still inspects the other kinds. This function raises the
+    errors of all kinds of certificates together at the end.
     """
     errors = []
     for look_after in (sweep_certificates, remind, look_after_managed, look_after_orders):

@@ -1,4 +1,4 @@
-"""Plan for one vault certificate, and put it on the queue if it has work."""
+"""Plan for one vault certificate, and put the vault certificate on the queue if it has work."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from shared.planning.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The fleet and the environment records that the sweep read once for all vault certificates."""
+    """The fleet and the records of environments that the sweep read once for all vault certificates."""
 
     fleet: Fleet
     environment_records: tuple[EnvironmentRecord, ...]
@@ -33,17 +33,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The fleet as one vault certificate sees it, and the plan for this vault certificate."""
+    """The snapshot of the fleet for one vault certificate, and the plan for this vault certificate."""
 
     snapshot: Snapshot
     plan: Plan
 
 
 def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: Inspection) -> Inspection:
-    """Put the vault certificate on the queue if it has work, and return the result.
+    """Put the vault certificate on the queue `certificates` if it has work, and return the result.
 
-    A vault certificate that Certroll could not read has work if a roll of an app is unfinished. Certroll can restore
-    the last good values of an app without the vault.
+    A vault certificate that Certroll could not read has work if an app's settings update is unfinished. Certroll can
+    restore the last good settings of an app without Key Vault.
     """
     if inspection.error is not None:
         return inspection
@@ -62,7 +62,10 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
 
 
 def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateRef) -> Inspection:
-    """Report the plan for one of two vault certificates in opposite order, and why Certroll does not carry it out."""
+    """Report the plan for one of two vault certificates that share versions in opposite order.
+
+    Certroll does not carry this plan out, and reports why.
+    """
     ref = lineage.ref
     _has_work(run, _planned(run, seen, lineage))
     detail = (
@@ -98,9 +101,9 @@ def _has_work(run: Run, planned: Planned) -> bool:
 
 
 def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
-    """Return True if an environment holds the vault object's root, and the journal has no record of this root.
+    """Return True if an environment holds the vault object as a root that the journal has no record of.
 
-    In the mode `apply`, this function also records of which environments the vault object is to be a root.
+    In the mode `apply`, this function also records the environments in which the vault object is to be a root.
     """
     if run.intent.mode is not Mode.APPLY:
         return False
@@ -109,6 +112,6 @@ def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
 
 
 def _opens_soon(run: Run, plan: Plan) -> bool:
-    """Return True if a step waits for a restart window that opens soon, which the next sweep might miss."""
+    """Return True if a step waits for a restart window that opens in the next four hours."""
     closed = any(skip.reason is Reason.OUTSIDE_WINDOW for skip in plan.skips)
     return closed and until_open(run) - run.now() <= LONGEST_PAUSE

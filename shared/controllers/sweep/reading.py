@@ -1,4 +1,4 @@
-"""Find the vault certificates of a sweep, and read each of them from its vault."""
+"""Find the vault certificates that a sweep inspects, and read each of them from its vault."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -35,7 +35,8 @@ class Inspection:
 def read_in_turn(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Inspection]]:
     """Read each vault certificate from its vault. Each hour, the sweep begins with another vault certificate.
 
-    Because of the rotation, a sweep that runs out of time does not always leave the same vault certificates unread.
+    Because the first vault certificate changes each hour, a sweep that runs out of time leaves other vault certificates
+    unread each time.
     """
     ordered = sorted(refs)
     hours = int(run.now().timestamp() // HOUR_SECONDS)
@@ -47,7 +48,7 @@ def read_in_turn(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tupl
 def _inspected(run: Run, ref: VaultCertificateRef) -> Inspection:
     """Read a vault certificate with its versions, and return the result or the error.
 
-    This function reports a refusal of the vault as a finding.
+    If Key Vault refuses the read, this function reports a finding (a reported problem).
     """
     try:
         run.check_time()
@@ -67,8 +68,8 @@ def imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificate
 def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
     """Return every certificate of the vaults, every secret that holds a certificate, and the errors of the vaults.
 
-    Certroll reads every version, because an upload in App Service may be a copy of any version. An error with one vault
-    does not stop the other vaults.
+    Certroll reads all versions that the vault returns, because an operator may have uploaded any version to App
+    Service. If Certroll fails with one vault, Certroll still reads the other vaults.
     """
     lists = [(vault, names) for vault in sorted(run.intent.vaults) for names in _listings(run)]
     answers = list(run.pool.map(lambda listing: _listed(run, *listing), lists))
@@ -77,9 +78,9 @@ def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
 
 
 def known_roots(run: Run, environment_records: tuple[EnvironmentRecord, ...]) -> set[VaultCertificateRef]:
-    """Return the vault objects that the journal knows as roots of environments.
+    """Return the vault objects that the journal records as root certificates of environments.
 
-    The journal still knows a root whose newest version has lost its tags.
+    The journal still records a root certificate after its newest version in the vault has lost its tags.
     """
     wants = [want.ref.partition("/") for record in environment_records for want in record.lasting(run.now())]
     return {
@@ -98,7 +99,7 @@ def _listed(
 ) -> tuple[VaultCertificateRef, ...] | AzureError:
     """Return the vault objects that a vault lists, or the error if the vault does not answer.
 
-    If the vault refuses the request, this function reports the refusal and returns no vault object.
+    If the vault refuses the list request, this function reports the refusal and returns no vault object.
     """
     try:
         return names(vault)

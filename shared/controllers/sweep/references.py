@@ -1,7 +1,7 @@
-"""Log which certificates the app settings of each app name, and report thumbprints that no certificate has.
+"""Log which certificates the app settings of each app name, and report thumbprints to which no certificate belongs.
 
-A pin may be any text of 40 hex digits, perhaps a password. Certroll therefore logs a pin only if a vault or App Service
-has a certificate with this thumbprint.
+Any app setting whose value is 40 hex digits looks like a thumbprint, but may be a password. Certroll logs the value of
+such a setting only if a vault or App Service has a certificate with this thumbprint.
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,7 +53,10 @@ def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Linea
 
 
 def _probe(fleet: Fleet, site: SiteRef) -> str:
-    """Return how far the app's probe can judge a roll: `proves`, `alive`, `none` or `invalid`."""
+    """Return how far the app's probe can judge a settings update: `proves`, `alive`, `none` or `invalid`.
+
+    `proves`, `alive`, `none` or `invalid`.
+    """
     try:
         probe = probe_of(fleet, site)
     except ProbeInvalid:
@@ -74,7 +77,10 @@ def _origins(lineages: Iterable[Lineage]) -> dict[Thumbprint, Origin]:
 def _shown(
     reference: SettingReference, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
 ) -> bool:
-    """Return True if Certroll may log the entry: a pin counts only if its text is a known thumbprint."""
+    """Return True if Certroll may log the certificate thumbprint in an app setting.
+
+    A setting outside of the lists counts only if its value is a known thumbprint.
+    """
     return reference.kind is not ReferenceKind.PIN or reference.thumbprint in origins or reference.thumbprint in copies
 
 
@@ -106,7 +112,7 @@ def _unusable(
     copies: Mapping[Thumbprint | None, str],
     now: datetime,
 ) -> Iterable[Finding]:
-    """Yield a finding for thumbprints that no certificate has, and for entries that are no thumbprints."""
+    """Yield a finding for thumbprints to which no certificate belongs, and for list entries that are no thumbprints."""
     if unknown := _unknown(settings, origins, copies):
         detail = (
             f"{', '.join(unknown)} is no certificate of its webspace or of the site itself, nor of a vault in scope: "
@@ -123,10 +129,11 @@ def _unusable(
 def _unknown(
     settings: SiteSettings, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
 ) -> list[Thumbprint]:
-    """Return the thumbprints of load lists that neither a vault nor the webspace nor the site has.
+    """Return the thumbprints of load lists (WEBSITE_LOAD_CERTIFICATES) that neither a vault nor App Service has.
 
-    This function ignores root lists. If no vault has a thumbprint of a root list, Certroll has not read the plan's
-    certificates, and does not know their thumbprints.
+    This function ignores root lists. If no vault has a thumbprint of a root list (WEBSITE_LOAD_ROOT_CERTIFICATES),
+    Certroll does not report the thumbprint. Certroll has not read the public certificates of the other apps on the
+    plan.
     """
     listed = (reference for reference in settings.without_roots.references if reference.kind is not ReferenceKind.PIN)
     named = {reference.thumbprint for reference in listed}

@@ -12,7 +12,10 @@ from shared.domain.tags import are_wanted
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """The vault certificates and thumbprints that App Service uses. Most vault certificates are for other services."""
+    """The vault certificates and thumbprints that App Service uses.
+
+    Most certificates in a vault are usually for services other than App Service.
+    """
 
     refs: frozenset[VaultCertificateRef]
     """The vault certificates that App Service imported or that a Key Vault reference names."""
@@ -37,14 +40,15 @@ class Use:
     def has(self, lineage: Lineage) -> bool:
         """Return True if App Service may use a version of the vault certificate, or a tag asks for the certificate."""
         there = lineage.ref in self.refs or any(v.thumbprint in self.thumbprints for v in lineage.versions)
-        unread = lineage.unread > 0  # any upload in App Service may be the version that Certroll could not read
+        # any upload in App Service may be the version that Certroll could not read in the vault
+        unread = lineage.unread > 0
         return are_wanted(lineage.tags) or there or unread
 
 
 def opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertificateRef]:
     """Return each pair of vault certificates that hold each other's current version as an older version.
 
-    Certroll must roll out neither certificate of the pair, because each rollout would undo the other rollout.
+    Certroll must roll out neither vault certificate of the pair, because each rollout would undo the other rollout.
     """
     current: dict[Thumbprint, list[Lineage]] = {}
     for lineage in lineages:

@@ -1,1 +1,1 @@
-"""Read Azure in parallel and return a fleet. Read fleet.py first."""
+"""Read Azure's resources in parallel and return them as a fleet. Read fleet.py first."""

@@ -1,23 +1,26 @@
 """Observe the parts of the fleet that matter for given vault certificates, or one App Service Environment.
 
-    per subscription   certificates · sites · plans · sites that have slots        (listings)
-    per site           the site's own certificates, if the site is on a Flex Consumption plan
-    if a tag names an environment: App Service Environments per subscription, and the roots of each named environment
-                                     │
-    only in webspaces that hold a wanted copy, and for sites that a tag names:
-                       slots of each site that has slots · sites of each plan
-                       app settings of each site and slot                          (one read each)
-                       public certificates of a target, and of a site whose load list names a certificate that its
-                       webspace does not hold
-    only for vault certificates that may be roots, in App Service Environments:
-                       slots and app settings of each Windows code app
-                       public certificates of all apps of a plan, if a root list on the plan names the root or is to
-    only if an App Service Environment has uploads of a current version that no public authority issued:
-                       the time of each upload                                     (one listing per subscription)
+```text
+per subscription   certificates · sites · plans · sites that have slots        (listings)
+per site           the site's own certificates, if the site is on a Flex Consumption plan
+if a tag names an environment: App Service Environments per subscription, and the roots of each named environment
+                                 │
+only in webspaces that hold a wanted certificate, and for sites that a tag names:
+                   slots of each site that has slots · sites of each plan
+                   app settings of each site and slot                          (one read each)
+                   public certificates of a named site, and of a site whose load list names a certificate that its
+                   webspace does not hold
+only for vault certificates that may be roots, in App Service Environments:
+                   slots and app settings of each Windows code app
+                   public certificates of all apps of a plan, if a root list on the plan names the root or is to
+only if an App Service Environment has uploads of a current version that no public authority issued:
+                   the time of each upload                                     (one listing per subscription)
+```
 
-An app can use a thumbprint only inside the webspace that holds the certificate, so Certroll reads other webspaces no
-further. Azure's listings silently omit every site that the identity may not read. Each App Service plan names all sites
-that run on the plan. Certroll reports a site that only its plan names as a blind spot.
+Apps can use a certificate of a webspace (App Service's place for certificates) only inside this webspace, so Certroll
+reads most other webspaces no further. Azure's listings silently omit each site that the identity may not read. Azure
+returns all sites of an App Service plan, even if the identity may not read the sites. Certroll reports a site that only
+the list of its plan names as a blind spot (something that Certroll could not read).
 """
 
 from collections.abc import Callable
@@ -47,10 +50,11 @@ def observe_fleet(
 ) -> Fleet:
     """Return the fleet of the given subscriptions, or of all subscriptions that the identity sees if none is given.
 
-    Except for blind spots, the fleet has all sites, bindings and app settings of webspaces with a wanted certificate.
-    The fleet has all sites and slots of the App Service Environments that a tag names. The fleet has every site that a
-    tag names. Certroll reads the version behind a Key Vault reference only if `followed` accepts its vault object.
-    Raises Denied if the identity sees no subscription.
+    Except for blind spots (resources that Certroll could not read), the fleet has all sites, bindings and app settings
+    of webspaces with a wanted certificate. The fleet has all sites and slots of the App Service Environments that a tag
+    names. The fleet has each site that a tag names, if Azure shows the site. Certroll reads which version a Key Vault
+    reference has only if `followed` accepts the vault object of the reference. Raises Denied if the identity sees no
+    subscription.
     """
     app_service = ports.app_service
     view = View(app_service, pool)
@@ -87,10 +91,13 @@ def _public_certificates(
     settings: tuple[SiteSettings, ...],
     certificates: tuple[WebspaceCertificate, ...],
 ) -> tuple[WebspaceCertificate, ...]:
-    """Return the public certificates that matter, and note sites that only their plan names as blind spots.
+    """Return the public certificates that matter.
 
-    If the root list of one app names a certificate, all apps of the plan trust the certificate. Therefore, if an app
-    needs a root, this function reads the public certificates of all apps on its plan.
+    Note sites that only the list of their plan names as blind spots (something that Certroll could not read).
+
+    If the root list (WEBSITE_LOAD_ROOT_CERTIFICATES) of one app names a certificate, all apps of the App Service plan
+    trust it. If an app needs a root certificate, this function reads the public certificates of all apps on the app's
+    plan.
     """
     seen, read = tuple(site for site, _ in sites), {named.site: named for named in settings}
     near = tuple(site for site in seen if scope.is_near(site))

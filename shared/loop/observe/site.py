@@ -1,4 +1,4 @@
-"""Observe one site or slot, and the resources that an action on this site depends on."""
+"""Observe one site or slot, and the resources that a write to this site depends on."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ from shared.ports.app_service import AppService, Copies, Listings
 def observe_app(
     app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], followed: VaultCertificateRef, now: datetime
 ) -> Fleet:
-    """Return one site or slot with the certificates that its app settings name, and the given copies.
+    """Return one site or slot with the certificates that its app settings name, and the given App Service certificates.
 
     `followed` is the vault object whose Key Vault references Certroll reads.
     """
@@ -32,10 +32,9 @@ def observe_app(
 
 
 def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
-    """Return the site that owns a public certificate, or nothing if Certroll cannot read the site.
+    """Return the site that owns a public certificate, or an empty tuple if Certroll cannot read the site.
 
-    Certroll treats a site that it cannot read as a site on another App Service plan, whose certificates the app does
-    not trust.
+    Certroll treats the owner of a public certificate as an app on another plan if Certroll cannot read the owner.
     """
     try:
         return (app_service.site(owner)[0],)
@@ -44,7 +43,10 @@ def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
 
 
 def observe_tags(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
-    """Return one site or slot with all of its tags, and the copies. Raises NotFound if the site is gone."""
+    """Return one site or slot with all of its tags, and the given certificates in App Service.
+
+    Raises NotFound if Azure no longer has the site.
+    """
     seen = observe_site(app_service, ref, copies, now)
     if ref.slot is not None and seen.site(ref.production) is None:  # a slot inherits each tag of its site separately
         seen = replace(seen, sites=(*seen.sites, app_service.site(ref.production)[0]))
@@ -52,19 +54,22 @@ def observe_tags(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, .
 
 
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
-    """Return one site or slot, and the copies of certificates for it. Raises NotFound if the site is gone."""
+    """Return one site or slot, and the certificates in App Service that it can use.
+
+    Raises NotFound if Azure no longer has the site or slot.
+    """
     site, bindings = app_service.site(ref)
     sites: tuple[Site, ...] = (site,)
     if ref.slot is not None and OPT_OUT.value_in(site.tags) is None:
         sites = (
             site,
             app_service.site(ref.production)[0],
-        )  # a slot without its own `certroll` tag inherits the tag of its site
+        )  # a slot without its own `certroll` tag inherits the `certroll` tag of its site
     return Fleet(now, sites, bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
 
 
 def _present(app_service: Copies, copy: CopyRef) -> tuple[WebspaceCertificate, ...]:
-    """Return the copy of a certificate, or nothing if the copy is gone."""
+    """Return the certificate in App Service, or an empty tuple if Azure no longer has it."""
     try:
         return (app_service.certificate(copy),)
     except NotFound:
@@ -77,7 +82,7 @@ def observe_settings(
     """Return the certificates that the app settings of a site or slot name, without the values of the settings.
 
     This function sends one request. If `followed` accepts the vault object of a Key Vault reference, this function asks
-    App Service with a second request which version it resolved.
+    App Service with a second request which version the reference has.
     """
     settings = read_settings(app_service.settings(ref))
     if not any(followed(reference.ref) for reference in settings.vault_references):
@@ -85,6 +90,8 @@ def observe_settings(
     try:
         active = app_service.vault_references(settings.site)
     except (Denied, NotFound, Rejected):
-        return settings  # the resolved versions stay unknown; Azure refuses the later refresh, too, with its reason
+        # the versions of the references stay unknown; Azure also refuses the later refresh of the references, with its
+        # reason
+        return settings
     led = (replace(known, active=active.get(known.key, "").lower() or None) for known in settings.vault_references)
     return replace(settings, vault_references=tuple(led))

@@ -13,7 +13,10 @@ from shared.domain.tags import Kind, Tag, Tags, of_kind, words
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The sites, webspaces and environments that the tags of vault objects name."""
+    """The sites, webspaces and environments that the tags of vault objects name.
+
+    A webspace is App Service's place for certificates.
+    """
 
     sites: frozenset[str] = frozenset()
     """The sites that a tag names."""
@@ -31,7 +34,7 @@ class Targets:
 
     @classmethod
     def of(cls, lineages: Iterable[Lineage]) -> "Targets":
-        """Return the targets that the tags of the vault objects name."""
+        """Return the sites, webspaces and environments that the tags of the vault objects name."""
         lineages = tuple(lineages)
         tags = [lineage.tags for lineage in lineages]
         sites = _words(tags, of_kind(Kind.SITES))
@@ -45,7 +48,10 @@ class Targets:
         return cls(sites, anywhere, environments, wanting_root, roots, frozenset(private))
 
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
-        """Return True if the root list of an app names, or by a tag is to name, a version that may be a root."""
+        """Return True if the root list of an app (WEBSITE_LOAD_ROOT_CERTIFICATES) names a version that may be a root.
+
+        Return True also if a tag asks for a root list (WEBSITE_LOAD_ROOT_CERTIFICATES) with this vault object.
+        """
         listed = settings.root_list if settings is not None else ()
         return site.supports_root_list and (site.ref.name in self.wanting_root or not self.roots.isdisjoint(listed))
 
@@ -64,8 +70,9 @@ def _may_be_root(lineage: Lineage) -> bool:
 class Scope:
     """The part of the fleet in which Certroll reads slots and app settings.
 
-    An app can use a thumbprint only inside the webspace that holds the certificate. Therefore Certroll reads no app
-    settings of sites in other webspaces.
+    Apps can use a certificate of a webspace (App Service's place for certificates) only inside this webspace. Certroll
+    reads no app settings of most sites in webspaces (App Service's places for certificates) without a wanted
+    certificate.
     """
 
     targets: Targets
@@ -81,7 +88,7 @@ class Scope:
     def of(
         cls, targets: Targets, wanted: Iterable[WebspaceCertificate], environments: Iterable[Environment]
     ) -> "Scope":
-        """Return the scope for the wanted certificates, the targets and the environments that Azure shows."""
+        """Return the scope for the wanted certificates, the tags' targets and the environments that Azure shows."""
         wanted = tuple(wanted)
         webspaces = frozenset(copy.webspace for copy in wanted if copy.site is None)
         owners = frozenset(copy.site for copy in wanted if copy.site is not None)
@@ -94,7 +101,7 @@ class Scope:
         return site.webspace in self.webspaces or named or self.may_list_roots(site)
 
     def may_list_roots(self, site: Site) -> bool:
-        """Return True if the root list of the site may name a version that may be a root."""
+        """Return True if the site's root list (a setting) may name a version that may be a root certificate."""
         return bool(self.targets.roots) and site.supports_root_list
 
     def is_hosted(self, site: Site) -> bool:
@@ -106,7 +113,10 @@ class Scope:
         return self.is_near(site) or self.is_hosted(site)
 
     def subscriptions(self, subscriptions: tuple[str, ...], sites: Iterable[Site]) -> tuple[str, ...]:
-        """Return the subscriptions with resources of this scope, or all if a tag names a site or a webspace."""
+        """Return the subscriptions with resources of this scope.
+
+        Return all subscriptions if a tag names a site or a webspace.
+        """
         if self.targets.anywhere:
             return subscriptions
         listing = (site.ref for site in sites if self.may_list_roots(site))

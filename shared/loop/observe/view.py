@@ -1,4 +1,7 @@
-"""Read many resources of Azure in parallel, and note each resource that Azure did not show as a blind spot."""
+"""Read many resources of Azure in parallel.
+
+Note each resource that Azure did not show as a blind spot (something that Certroll could not read).
+"""
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor
@@ -28,7 +31,10 @@ Between the two limits, a tenth of the list may fail. Each failing read occupies
 
 
 class View:
-    """Parallel reads of Azure. Each resource that Azure does not show becomes a blind spot of the view."""
+    """Parallel reads of Azure.
+
+    Each resource that Azure does not show becomes a blind spot (something that Certroll could not read).
+    """
 
     def __init__(self, app_service: AppService, pool: Executor) -> None:
         self._app_service = app_service
@@ -43,10 +49,12 @@ class View:
         *,
         one_answers: bool = False,
     ) -> tuple[Found, ...]:
-        """Read each subject and return all results. A subject that Azure refuses to show becomes a blind spot.
+        """Read the resources of each subject, such as a subscription, and return all resources.
 
-        Raises Unavailable if Azure does not answer for too many subjects. With `one_answers`, raises Unavailable also
-        if Azure answers for no subject.
+        A subject that Azure refuses to show becomes a blind spot (something that Certroll could not read).
+
+        Raises Unavailable if Azure leaves more than a tolerated number of the requests without an answer. With
+        `one_answers`, raises Unavailable also if Azure answers for none of the subjects.
         """
         subjects = tuple(subjects)
         answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
@@ -54,7 +62,8 @@ class View:
         silent, most = 0, _most_silent(len(subjects), one_answers=one_answers)
         for subject, answer in zip(subjects, answers, strict=True):
             silent += isinstance(answer, Unavailable)
-            if silent > most and isinstance(answer, Unavailable):  # so many failures at once mean that Azure is down
+            # so many requests without an answer mean that Azure is down
+            if silent > most and isinstance(answer, Unavailable):
                 raise answer
             if isinstance(answer, AzureError):
                 self.blind_spots.append(hidden(subject, str(answer)))
@@ -66,13 +75,16 @@ class View:
     def each_subscription(
         self, read: Callable[[str], Listing[Found]], subscriptions: tuple[str, ...]
     ) -> tuple[Found, ...]:
-        """Read each subscription and return all results. Raises Unavailable if no subscription answers."""
+        """Read the resources of each subscription and return all resources.
+
+        Raises Unavailable if Azure answers for none of the subscriptions.
+        """
         return self.each(read, subscriptions, _subscription_hidden, one_answers=True)
 
     def certificates(
         self, subscriptions: tuple[str, ...], productions: tuple[SeenSite, ...], private: frozenset[Thumbprint]
     ) -> tuple[WebspaceCertificate, ...]:
-        """Return the certificates of all webspaces, then the certificates that sites have to themselves."""
+        """Return the certificates of all webspaces, then the certificates that belong to one site alone."""
         listed = self.each_subscription(self._app_service.certificates, subscriptions)
         copies = tuple(sorted(listed, key=lambda copy: copy.ref))
         return (*self._dated(copies, productions, private), *self._site_certificates(productions))
@@ -80,9 +92,9 @@ class View:
     def environments(
         self, environments: Environments, subscriptions: tuple[str, ...], named: frozenset[str]
     ) -> tuple[tuple[Environment, ...], tuple[RootCertificate, ...]]:
-        """Return all App Service Environments, and the roots of the named environments.
+        """Return all App Service Environments, and the root certificates of the named environments.
 
-        If no environment is named, this function reads nothing.
+        If no environment is named, this function sends no request to Azure.
         """
         if not named:
             return (), ()
@@ -107,9 +119,10 @@ class View:
         productions: tuple[SeenSite, ...],
         private: frozenset[Thumbprint],
     ) -> tuple[WebspaceCertificate, ...]:
-        """Return the copies with the upload times of private versions in App Service Environments.
+        """Return the App Service certificates with the upload times of private versions in App Service Environments.
 
-        If Azure does not answer, an upload time stays unknown. An unknown upload time is not a blind spot.
+        If Azure does not answer, the upload time of a certificate stays unknown. Certroll does not count an unknown
+        upload time as a blind spot (something that Certroll could not read).
         """
         hosted = {site.webspace for site, _ in productions if site.environment is not None}
         concerned = {c.ref for c in copies if c.is_upload and c.thumbprint in private and c.webspace in hosted}
@@ -119,7 +132,7 @@ class View:
         return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 
     def _site_certificates(self, productions: tuple[SeenSite, ...]) -> tuple[WebspaceCertificate, ...]:
-        """Return the certificates that sites on Flex Consumption plans have to themselves."""
+        """Return the certificates that belong to single sites on Flex Consumption plans."""
         where = {site.ref: site.webspace for site, _ in productions if site.flex and site.webspace is not None}
         copies = self.each(
             lambda ref: self._app_service.site_certificates(ref, where[ref]),
@@ -138,8 +151,9 @@ class View:
     ) -> tuple[WebspaceCertificate, ...]:
         """Return the public certificates of each site that may use a public certificate.
 
-        A site may use a public certificate if a tag names the site, or if its load list names a certificate that its
-        webspace does not hold. `mates` are sites that share a plan with an app that needs a root.
+        A site may use a public certificate if a tag names the site, or if its load list (WEBSITE_LOAD_CERTIFICATES)
+        names a certificate that its webspace does not hold. `mates` are sites that share an App Service plan with an
+        app that needs a root certificate.
         """
         lacking = _lacking(sites, settings, certificates)
         named = (site for site in sites if site.ref.name in targets)
@@ -159,7 +173,7 @@ class View:
         concerned: tuple[str, ...],
         is_near: Callable[[Site], bool],
     ) -> tuple[SeenSite, ...]:
-        """Return the sites, and the slots of each site that `is_near` accepts or whose webspace Azure does not say."""
+        """Return the sites, and the slots of each site that `is_near` accepts or whose webspace Azure does not name."""
         parents = self.each_subscription(self._app_service.slot_parents, concerned)
         near = {site.ref: site.webspace for site, _ in productions if site.webspace is None or is_near(site)}
         slots = self.each(
@@ -178,7 +192,7 @@ class View:
     def settings(
         self, sites: Iterable[Site], followed: Callable[[VaultCertificateRef], bool]
     ) -> tuple[SiteSettings, ...]:
-        """Return the certificates that the app settings of each site and slot name, without the values."""
+        """Return the certificates that the app settings of each site and slot name, without the settings' values."""
         where = {site.ref: site.webspace for site in sites}
         return self.each(
             lambda ref: Listing((observe_settings(self._app_service, ref, followed),)),
@@ -193,7 +207,7 @@ class View:
         rooting: Collection[str],
         seen: frozenset[SiteRef],
     ) -> None:
-        """Note as blind spots the sites that a plan names and that no listing shows.
+        """Note as blind spots (resources that Certroll could not read) the sites that only the list of a plan names.
 
         This function asks the plans in `webspaces`, and the plans in `rooting`, whose apps share root certificates.
         """
@@ -213,7 +227,7 @@ class View:
 
 
 def _most_silent(subjects: int, *, one_answers: bool) -> int:
-    """Return how many reads of a list of subjects may fail without an answer before Certroll gives the list up."""
+    """Return how many requests of a list may stay without an answer before Certroll gives the list up."""
     most = min(max(FEW_SILENT, subjects // 10), MOST_SILENT)
     return min(most, subjects - 1) if one_answers else most
 
@@ -221,7 +235,7 @@ def _most_silent(subjects: int, *, one_answers: bool) -> int:
 def _lacking(
     sites: tuple[Site, ...], settings: tuple[SiteSettings, ...], certificates: tuple[WebspaceCertificate, ...]
 ) -> Iterable[Site]:
-    """Return the sites whose load lists name a thumbprint that their webspaces do not hold.
+    """Return the sites whose load lists (WEBSITE_LOAD_CERTIFICATES) name a thumbprint that their webspaces lack.
 
     A thumbprint that the webspace does not hold may be the thumbprint of a public certificate of the site.
     """

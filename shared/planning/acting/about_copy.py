@@ -1,4 +1,4 @@
-"""The base of all actions on one certificate of App Service."""
+"""Define the base of all actions on one certificate of App Service."""
 
 from typing import ClassVar
 
@@ -11,10 +11,10 @@ from shared.ports import Ports
 
 
 class AboutCopy(Traits):
-    """An action on one certificate: either a webspace shares the certificate, or one site alone has it.
+    """An action on one certificate in App Service. Either a webspace shares the certificate, or one site alone has it.
 
-    Certroll performs the action before it changes any site. Therefore `site` is None even if one site alone has the
-    certificate.
+    Certroll performs the action on the certificate before it changes any site. The field `site` is None even if one
+    site alone has the certificate.
     """
 
     __slots__ = ()
@@ -23,7 +23,7 @@ class AboutCopy(Traits):
 
     @property
     def subject(self) -> str:
-        """The name of the certificate and its webspace, as text for people."""
+        """The name of the certificate and its webspace, as text for operators."""
         return copy_subject(self.copy.ref, self.copy.webspace)
 
     @property
@@ -33,7 +33,7 @@ class AboutCopy(Traits):
 
     @property
     def site(self) -> SiteRef | None:
-        """None, because the action changes no site."""
+        """The site is None, because the action on a certificate changes no site."""
         return None
 
     @property
@@ -43,12 +43,12 @@ class AboutCopy(Traits):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """Empty, because the action needs no live certificate."""
+        """The thumbprints are empty, because the action needs no certificate that is already in the webspace."""
         return frozenset()
 
 
 def read_copy(ports: Ports, ref: CopyRef) -> WebspaceCertificate | None:
-    """Read a certificate of App Service, and return None if Azure has no certificate of that name."""
+    """Read a certificate of App Service. Return None if Azure has no certificate of that name."""
     try:
         return ports.app_service.certificate(ref)
     except NotFound:

@@ -1,4 +1,4 @@
-"""The base of all actions on one root certificate of an App Service Environment."""
+"""Define the base of all actions on one root certificate of an App Service Environment."""
 
 from typing import ClassVar
 
@@ -25,22 +25,22 @@ class AboutRoot(Traits):
 
     @property
     def subject(self) -> str:
-        """The name of the root certificate and its environment, as text for people."""
+        """The name of the root certificate and its environment, as text for operators."""
         return root_subject(self.root.ref)
 
     @property
     def webspace(self) -> None:
-        """None, because the apps of an environment may be in any number of webspaces."""
+        """The webspace is None, because the apps of an environment may be in any number of webspaces."""
         return
 
     @property
     def site(self) -> SiteRef | None:
-        """None, because the action changes no site."""
+        """The site is None, because the action on a root certificate changes no site."""
         return None
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """Empty, because the action needs no live certificate."""
+        """The thumbprints are empty, because the action needs no certificate that is already in the webspace."""
         return frozenset()
 
 
@@ -53,7 +53,7 @@ def read_root(ports: Ports, ref: RootRef) -> RootCertificate | None:
 
 
 def environments_asked(snapshot: Snapshot) -> tuple[tuple[Environment, ...], list[Skip]]:
-    """Return the environments that the tag `certroll-root-of` names, and a refusal for each wrong target."""
+    """Return the environments that the tag `certroll-root-of` names, and a refusal for each unknown name."""
     by_id = {environment.ref.resource_id: environment for environment in snapshot.fleet.environments}
     names = {resource_id: names_of_environment(environment.ref) for resource_id, environment in by_id.items()}
     found, skips = named_targets(snapshot.lineage, ROOT_OF, names)

@@ -1,10 +1,15 @@
-"""Find uploads whose chain the servers of an App Service Environment do not know, and read the tag against it."""
+"""Find uploaded certificates whose chain the servers of an App Service Environment do not know."""
 
 from datetime import UTC, datetime
 
 from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.requirements import Case, Requirement
+from shared.domain.certificates.rules import Verdict, refusals
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.findings import Finding
 from shared.domain.fleet.copies import WebspaceCertificate
-from shared.domain.names import Webspace
+from shared.domain.names import VaultCertificateRef, Webspace
+from shared.domain.reason import Reason
 from shared.domain.snapshot.roots import trusts_by_chain
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import UPLOAD_AGAIN, is_on
@@ -20,9 +25,10 @@ def is_asked(lineage: Lineage) -> bool:
 
 
 def brings_chain(copy: WebspaceCertificate) -> bool:
-    """Return True if the upload is late enough for its servers to know its chain.
+    """Return True if the upload is so late that the servers of the environment know its chain.
 
-    An upload by Certroll and an imported copy always count as late enough. An upload without a date counts as early.
+    A certificate that Certroll uploaded, or that App Service imported, always counts as late enough. An uploaded
+    certificate without a date counts as early.
     """
     return not copy.uploaded or (copy.created is not None and copy.created >= CHAINS_ADDED_SINCE)
 
@@ -31,3 +37,20 @@ def is_uploaded_again(snapshot: Snapshot, webspace: Webspace) -> bool:
     """Return True if the webspace holds the current version as a late upload and as an early or undated upload."""
     known = [brings_chain(copy) for copy in snapshot.uploads_in(webspace)]
     return trusts_by_chain(snapshot, webspace) and any(known) and not all(known)
+
+
+def lost_chain(case: Case) -> Verdict | None:
+    """Return the refusal of a version that lacks intermediates of the version in use, or None."""
+    return next((verdict for verdict in refusals(case) if verdict.requirement is Requirement.CHAIN), None)
+
+
+def chain_finding(
+    now: datetime, ref: VaultCertificateRef, version: CertificateVersion, subject: str, missing: str
+) -> Finding:
+    """Return the finding that an upload lacks the certificate `missing`, which an App Service Environment needs."""
+    detail = (
+        f"{missing} is not in version {version.version} of {ref}, and the servers of an App Service Environment trust "
+        "a private authority by the whole chain that is uploaded: put a version with its root and all intermediates "
+        "into the vault"
+    )
+    return Finding(now, str(ref), subject, Reason.CHAIN_INCOMPLETE, detail)

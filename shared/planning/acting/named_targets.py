@@ -13,9 +13,9 @@ from shared.planning.plan import Skip
 def named_targets(
     lineage: Lineage, tag: Tag, candidates: Mapping[str, frozenset[str]]
 ) -> tuple[dict[Target, str], list[Skip]]:
-    """Return the id that each target of the tag names, and a refusal for each wrong target.
+    """Return the id of each resource that the tag names, and a refusal for each name without a resource.
 
-    `candidates` maps each observed id to all names by which a tag may name it.
+    `candidates` maps each observed id to all names by which a tag may name the resource.
     """
     found, problems = found_targets(lineage.tags, tag, candidates)
     refusals = [
@@ -25,13 +25,13 @@ def named_targets(
 
 
 def target_subject(lineage: Lineage, tag: Tag, target: Target | None) -> str:
-    """Return the subject of a finding about a target of a tag, or about the whole tag if the target is None."""
+    """Return the subject of a finding about one name in the tag, or about the whole tag if the name is None."""
     subject = f"tag {tag} of {lineage.ref}"
     return f"{subject}: {target}" if target else subject
 
 
 def named_sites(snapshot: Snapshot, tag: Tag) -> tuple[frozenset[SiteRef], list[Skip]]:
-    """Return the sites and slots that the tag names, and a refusal for each wrong target."""
+    """Return the sites and slots that the tag names, and a refusal for each name without a site."""
     candidates = {site.ref.resource_id: names_of_site(site.ref) for site in snapshot.fleet.sites}
     found, skips = named_targets(snapshot.lineage, tag, candidates)
     return frozenset(map(SiteRef.parse, found.values())), skips

@@ -19,7 +19,7 @@ def own_copy(
     plan: ServerFarm | None,
     taken: Mapping[CopyRef, Webspace],
 ) -> WebspaceCertificate:
-    """Return the copy that Certroll uploads, named `certroll-{name}-{thumbprint}`."""
+    """Return the certificate that Certroll uploads, named `certroll-{name}-{thumbprint}`."""
     group = plan.resource_group if plan else "unknown"
     ref = CopyRef(webspace.subscription, group, f"{OWN_PREFIX}{lineage.ref.name}-{version.thumbprint}".lower())
     return WebspaceCertificate(
@@ -35,9 +35,9 @@ def own_copy(
 
 
 def unique_name(ref: CopyRef, webspace: Webspace, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
-    """Return the name, with a suffix if another webspace has a certificate of this name.
+    """Return the certificate's name, with a suffix if another webspace has a certificate of this name.
 
-    If two webspaces of one resource group shared a name, the second certificate would replace the first
+    If certificates in two webspaces of one resource group shared a name, the second certificate would replace the first
     (azure-powershell issue 17347).
     """
     if taken.get(ref, webspace) == webspace:

@@ -13,9 +13,9 @@ from shared.domain.snapshot.snapshot import Snapshot
 def roll_edits(
     snapshot: Snapshot, site: Site, settings: SiteSettings, stale: tuple[Thumbprint, ...]
 ) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring an app's settings to the current version.
+    """Return the edits that bring an app's settings to the current version of the vault certificate.
 
-    `stale` are the older thumbprints to replace, with the last good thumbprint first.
+    `stale` are the older thumbprints that the edits replace, with the last good thumbprint first.
     """
     current = snapshot.lineage.current
     if current is None:
@@ -35,13 +35,19 @@ def roll_edits(
 
 
 def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:
-    """Return the names of the app's list settings, without a root list if the app does not support root lists."""
+    """Return the names of the app's list settings.
+
+    If App Service ignores WEBSITE_LOAD_ROOT_CERTIFICATES for the app, the names omit this list.
+    """
     keys = {reference.key for reference in settings.references if is_list(reference.key)}
     return tuple(sorted(key for key in keys if site.supports_root_list or is_load_list(key)))
 
 
 def _first_root(settings: SiteSettings, thumbprint: Thumbprint) -> SettingEdit:
-    """Return the edit that appends the thumbprint to the root list, and creates the list if the app has none."""
+    """Return the edit that adds the thumbprint to the root list (WEBSITE_LOAD_ROOT_CERTIFICATES).
+
+    The edit creates the list if the app has none.
+    """
     known = {*settings.digests, *(reference.key for reference in settings.references)}
     key = next((key for key in sorted(known) if is_root_list(key)), None)
     return SettingEdit(key or ROOT_LIST, thumbprint, (), None, whole=key is None)
@@ -67,9 +73,10 @@ def _list_edit(
 
 
 def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:
-    """Return True if the list may lose a version that is older than the last good version.
+    """Return True if Certroll may take a version older than the last good version out of the app's list.
 
-    An older version may leave the list if it expired, or if the app has proven the last good version.
+    Certroll may take an older version out of the list if that version expired, or if the app has proven the last good
+    version.
     """
     version = snapshot.lineage.version_of(thumbprint)
     expired = version is not None and version.not_after <= snapshot.now

@@ -1,7 +1,8 @@
-"""Write edits into an app's settings, which Azure replaces as a whole, so that edits of other people survive.
+"""Write edits into an app's settings, which Azure replaces as a whole, so that edits of operators and tools survive.
 
-Another writer's edit can be lost only between Certroll's read and write, some tens of milliseconds. If Azure honours
-If-Match (not documented), Azure refuses a write after another edit. See docs/explanation/app-settings.md.
+An edit of another writer can be lost only between Certroll's read and write, some tens of milliseconds. If Azure
+honours If-Match (not documented), Azure refuses a write after another writer's edit. See
+docs/explanation/app-settings.md.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class SettingsChange(Traits):
-    """All edits of the settings of one app, in one write, so that the app restarts once."""
+    """All edits of the settings of one app, in one write, so that the write restarts the app only once."""
 
     settings: SiteSettings
     edits: tuple[SettingEdit, ...]
@@ -29,7 +30,7 @@ class SettingsChange(Traits):
 
     @property
     def subject(self) -> str:
-        """The name of the app whose settings change, as text for people."""
+        """The name of the app whose settings change, as text for operators."""
         return settings_subject(self.settings.site)
 
     @property
@@ -39,27 +40,27 @@ class SettingsChange(Traits):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprints that the edits add."""
+        """The thumbprints that the edits add to the app's settings."""
         return frozenset(edit.add for edit in self.edits if edit.add is not None)
 
     @property
     def settings_write(self) -> SettingsWrite:
-        """The settings as the plan saw them, with the edits."""
+        """The app's settings from the observation of the fleet, with the edits done."""
         return SettingsWrite(self.settings, self.edits)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the edits done.
+        """Return the snapshot of the fleet with the edits done.
 
-        The write restarts the app, so that App Service also fetches the values of its Key Vault references.
+        The write restarts the app, so App Service also fetches the values of the app's Key Vault references.
         """
         version = snapshot.lineage.current.version if snapshot.lineage.current else None
         after = fetched(edited_settings(self.settings, self.edits), snapshot.lineage.ref, version)
         return snapshot.with_settings(replace(after, changing=True))
 
     def perform(self, ports: Ports) -> bool:
-        """Read the settings, compare them with the plan, write once, and return when Azure shows the edits.
+        """Read the app's settings, compare them with the plan, write once, and return when Azure shows the edits.
 
-        Raises Conflict if another setting changed meanwhile, or if an edit no longer applies.
+        Raises Conflict if another setting changed after Certroll built the plan, or if an edit no longer applies.
         """
         site = self.settings.site
         seen = ports.app_service.settings_to_edit(site)

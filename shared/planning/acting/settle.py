@@ -28,10 +28,10 @@ def settle(
     what: str,
     patience: timedelta = PATIENCE,
 ) -> Seen:
-    """Read until `accept` returns True, and return the accepted state. Raises NotSettled after `patience`.
+    """Read a resource until `accept` returns True, and return the accepted state. Raises NotSettled after `patience`.
 
-    `what` is the name of the resource for the exception. Users of the az CLI, which does not wait, report
-    "imported, then not found" (azure-cli issue 15950).
+    `what` is the name of the resource for the message of the exception. Users of the az CLI, which does not wait for
+    Azure, report "imported, then not found" (azure-cli issue 15950).
     """
     give_up = clock.now() + patience
     pause = FIRST_PAUSE_SECONDS

@@ -1,4 +1,4 @@
-"""Build the names of resources that people read in steps, skips and findings."""
+"""Build the names of resources that operators read in steps, skips and findings (reported problems)."""
 
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import CopyRef, RootRef, SiteRef, Webspace
@@ -7,30 +7,30 @@ _BINDING = "binding "
 
 
 def copy_subject(ref: CopyRef, webspace: Webspace) -> str:
-    """Return the name of a certificate of App Service, as text for people."""
+    """Return the name of a certificate of App Service, as text for operators."""
     return f"certificate {ref} in {webspace}"
 
 
 def root_subject(ref: RootRef) -> str:
-    """Return the name of a root certificate, as text for people."""
+    """Return the name of a root certificate, as text for operators."""
     return f"root certificate {ref.name} of environment {ref.environment}"
 
 
 def binding_subject(binding: Binding) -> str:
-    """Return the name of a binding, as text for people."""
+    """Return the name of a TLS binding, as text for operators."""
     return f"{_BINDING}{binding.host_name} of {binding.site}"
 
 
 def is_binding_subject(subject: str) -> bool:
-    """Return True if `binding_subject` made the subject."""
+    """Return True if the function `binding_subject` made the subject."""
     return subject.startswith(_BINDING)
 
 
 def settings_subject(site: SiteRef) -> str:
-    """Return the name of the settings of an app, as text for people."""
+    """Return the name of the settings of an app, as text for operators."""
     return f"app settings of {site}"
 
 
 def root_list_subject(site: SiteRef) -> str:
-    """Return the name of the root list of an app, as text for people."""
+    """Return the name of an app's root list (WEBSITE_LOAD_ROOT_CERTIFICATES), as text for operators."""
     return f"root list of {site}"

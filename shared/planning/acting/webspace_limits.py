@@ -1,4 +1,4 @@
-"""Whether a webspace takes one more certificate, and by which App Service plan Certroll uploads it."""
+"""Decide whether a webspace takes one more certificate, and which App Service plan an upload names."""
 
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
@@ -18,7 +18,7 @@ PLANLESS = (
 
 
 def why_full(snapshot: Snapshot, webspace: Webspace) -> str:
-    """Return why a webspace takes no more certificates, empty if it takes more."""
+    """Return why a webspace takes no more certificates, empty if the webspace takes more."""
     held = len(snapshot.fleet.certificates_in(webspace))
     if held < MOST_IN_WEBSPACE:
         return ""
@@ -26,7 +26,7 @@ def why_full(snapshot: Snapshot, webspace: Webspace) -> str:
 
 
 def plan_for_upload(snapshot: Snapshot, copy: WebspaceCertificate, plan: ServerFarm | None) -> ServerFarm | Skip:
-    """Return the App Service plan for the upload of the copy, or the reason why Certroll cannot upload it."""
+    """Return the App Service plan for the upload of the certificate, or the reason why Certroll cannot upload it."""
     if plan is None:
         return Skip(copy_subject(copy.ref, copy.webspace), Reason.NO_PLAN_IN_WEBSPACE, PLANLESS)
     if copy.site is None and (full := why_full(snapshot, copy.webspace)):

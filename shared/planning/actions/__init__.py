@@ -1,7 +1,7 @@
 """List all actions of Certroll, each in a file of its own, in the order in which a plan takes them.
 
-A plan keeps a superseded version before a sync replaces it. A plan brings a version into the webspace before a binding
-shows it. Deletions come last.
+A plan uploads a superseded version that apps still name before a sync replaces that version. A plan brings a version
+into the webspace (App Service's place for certificates) before a binding shows the version. Deletions come last.
 """
 
 from shared.planning.actions import (
@@ -24,33 +24,36 @@ from shared.planning.actions import (
 from shared.planning.plan import Propose
 
 PROPOSALS: tuple[Propose, ...] = (
-    # Upload an old version that app settings still name, because a sync replaces the imported copy of it.
+    # Upload an old version that app settings still name, because a sync replaces that version in the imported
+    # certificate.
     keep_superseded.propose,
-    # Upload the current version where the certificate is an upload, because App Service never renews uploads.
+    # Upload the current version where an operator uploaded the certificate, because App Service never renews uploads.
     upload_certificate.propose,
-    # Upload the current version again where servers of an environment do not know the chain of an early upload.
+    # Upload the current version again if servers of an App Service Environment do not know the chain of an early
+    # upload.
     upload_again.propose,
-    # Put the certificate without its key on sites that a tag or a root list names.
+    # Put the certificate without its key on sites that a tag or a root list (WEBSITE_LOAD_ROOT_CERTIFICATES) names.
     upload_public_certificate.propose,
     # Import the vault certificate into each webspace or site that the tag `certroll-import-to` names.
     import_certificate.propose,
     # Put a root certificate into each App Service Environment that the tag `certroll-root-of` names.
     add_root_certificate.propose,
-    # Make App Service fetch the newest version into each imported copy.
+    # Make App Service fetch the newest version into each imported certificate.
     sync_certificate.propose,
-    # Show the current version on each binding that shows an older version.
+    # Show the current version on each TLS binding that shows an older version.
     update_binding.propose,
-    # Restore the last good settings of an app whose own probe failed after a roll.
+    # Restore the last good settings of an app whose probe failed after Certroll updated the settings.
     restore_app_settings.propose,
-    # Put the current thumbprint into the load list, the root list and the pins of each app.
+    # Put the current thumbprint into the load list, the root list and the other settings of each app that name the
+    # certificate.
     roll_app_settings.propose,
-    # Take older thumbprints out of the lists of an app that carries `certroll-retire: on`.
+    # Take older thumbprints out of the list settings of an app that carries `certroll-retire: on`.
     retire_thumbprint.propose,
-    # Restart an app that loads every certificate and carries `certroll-restart: on`.
+    # Restart an app that loads every certificate of its webspace and carries `certroll-restart: on`.
     restart_site.propose,
     # Make App Service fetch the newest version for the Key Vault references of an app.
     refresh_references.propose,
-    # Delete an upload that a newer version has superseded.
+    # Delete an uploaded certificate that a newer version has superseded.
     delete_certificate.propose,
     # Delete a superseded root certificate from its App Service Environment.
     delete_root_certificate.propose,

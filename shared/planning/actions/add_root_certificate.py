@@ -1,7 +1,7 @@
 """Put a root certificate into an App Service Environment, next to the existing root certificates.
 
-The tag `certroll-root-of` of the vault object names the environments. Running apps trust the root only after a stop and
-a start, which shared/controllers/environment/controller.py performs.
+The tag `certroll-root-of` of the vault object names the environments. Running apps trust the new root only after a stop
+and a start, which shared/controllers/environment/controller.py performs.
 """
 
 from collections.abc import Iterable
@@ -36,18 +36,19 @@ class AddRootCertificate(AboutRoot):
     root: RootCertificate
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for a root certificate of an environment."""
+        """Return the requirements that a version must meet as a root certificate of an environment."""
         return (Case(current, Use.ROOT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the root certificate."""
+        """Return the snapshot of the environment with the root certificate."""
         return snapshot.with_root(self.root)
 
     def perform(self, ports: Ports) -> bool:
-        """Put the root certificate unless the environment has it, and return once Azure shows it.
+        """Put the root certificate unless the environment has it, and return once Azure shows the root.
 
-        Certroll records the root before the write. After a crash Certroll still knows that it must stop and start the
-        apps for the root. Raises Rejected if another root certificate has the name.
+        Certroll records the root certificate in the journal before it writes the root to Azure. After a crash, Certroll
+        still knows from the record that it must stop and start the apps for the root. Raises Rejected if another root
+        certificate in the environment has the name.
         """
         if (seen := read_root(ports, self.root.ref)) is not None:
             if self._is(seen):
@@ -67,7 +68,7 @@ class AddRootCertificate(AboutRoot):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose the root for every environment that the tag names and that lacks the current version as a root."""
+    """Propose the root for each environment that the tag names and that lacks the current version as a root."""
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return
@@ -88,9 +89,9 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _hidden(snapshot: Snapshot, environment: Environment) -> BlindSpot | None:
-    """Return the blind spot that hides the roots of the environment, None if Certroll can read them.
+    """Return what Certroll could not read and what may therefore hide the environment's roots, else None.
 
-    If the environment has the root already, Certroll must not put it again and stop apps for it.
+    If the environment has the root already, Certroll must not put the root again and stop apps for it.
     """
     subject = roots_subject(environment.ref)
     return next((spot for spot in snapshot.fleet.blind_spots if spot.subject == subject), None)

@@ -1,7 +1,8 @@
-"""Delete an upload that a newer version has superseded, once no binding and no app can need it.
+"""Delete an uploaded certificate that a newer version has superseded, once no binding and no app can need it.
 
-Azure refuses to delete a bound certificate. Azure does not check whether an app setting names the certificate, so
-Certroll checks that (Azure docs, support articles on deleting certificates). In doubt Certroll keeps the certificate.
+Azure refuses to delete a certificate that a binding uses. Azure does not check whether an app setting names the
+certificate, so Certroll checks the app settings (Azure docs, support articles on deleting certificates). If Certroll
+cannot read whether an app needs the certificate, Certroll does not delete it.
 """
 
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class DeleteCertificate(AboutCopy):
-    """Delete one superseded upload from App Service."""
+    """Delete one superseded uploaded certificate from App Service."""
 
     copy: WebspaceCertificate
     apps: tuple[SiteRef, ...]
@@ -35,21 +36,21 @@ class DeleteCertificate(AboutCopy):
 
     @property
     def deletes_copy(self) -> WebspaceCertificate:
-        """The upload that the action deletes."""
+        """The uploaded certificate that the action deletes."""
         return self.copy
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no requirements, because the action is about an older version."""
+        """Return no requirements for the new version, because the action is about an older version."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot without the upload."""
+        """Return the snapshot without the uploaded certificate."""
         return snapshot.without_certificate(self.copy.ref)
 
     def perform(self, ports: Ports) -> bool:
-        """Read the settings of every app again, delete the upload, and return once Azure no longer shows it.
+        """Read the app settings once more, delete the uploaded certificate, and return once Azure no longer shows it.
 
-        Raises Conflict if another certificate has the name now, or if an app names the upload now.
+        Raises Conflict if another certificate has the name now, or if an app's settings name the upload now.
         """
         seen = read_copy(ports, self.copy.ref)
         if seen is None:
@@ -66,9 +67,9 @@ class DeleteCertificate(AboutCopy):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose to delete every upload of an older version.
+    """Propose to delete each uploaded certificate with an older version.
 
-    The guard `still_needed` refuses most of the proposed deletions.
+    The guard `still_needed` refuses the proposed deletion while a site may need the certificate.
     """
     for copy in sorted(snapshot.fleet.certificates, key=lambda copy: copy.ref):
         claimed = copy.ref.public or snapshot.lineage.has_key_of(copy.thumbprint)

@@ -1,8 +1,8 @@
 """Delete the root certificate of an older version from an App Service Environment, long after the new root came.
 
-Running apps trust a deleted root until they start again. Certroll cannot see who still needs the old root, because
-partners and servers hold certificates that it issued. Therefore Certroll deletes roots only with
-CERTROLL_DELETE_SUPERSEDED=on and after CERTROLL_DELETE_GRACE.
+A running app that trusts a deleted root trusts it until the app starts again. Certroll cannot see who still needs the
+old root, because clients and servers outside Azure hold certificates that it issued. Certroll deletes root certificates
+only with CERTROLL_DELETE_SUPERSEDED=on and after CERTROLL_DELETE_GRACE.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class DeleteRootCertificate(AboutRoot):
-    """Delete a superseded root certificate from its environment."""
+    """Delete a superseded root certificate from its App Service Environment."""
 
     root: RootCertificate
 
@@ -32,17 +32,17 @@ class DeleteRootCertificate(AboutRoot):
         return self.root
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no requirements, because the action is about an older version."""
+        """Return no requirements, because the action is about an older version of the root certificate."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot without the root certificate."""
+        """Return the snapshot without the deleted root certificate."""
         return snapshot.without_root(self.root.ref)
 
     def perform(self, ports: Ports) -> bool:
-        """Delete the root certificate unless Azure has none of that name.
+        """Delete the root certificate unless Azure has no root of that name.
 
-        Raises Conflict if another certificate has the name of the root now.
+        Raises Conflict if another certificate in the environment has the name of the root now.
         """
         seen = read_root(ports, self.root.ref)
         if seen is None:
@@ -54,9 +54,9 @@ class DeleteRootCertificate(AboutRoot):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose to delete every root of an older version.
+    """Propose to delete each root certificate that holds an older version.
 
-    The guard `still_needed` refuses most of the proposed deletions.
+    The guard `still_needed` refuses the proposed deletion while an app may need the root.
     """
     environments = {environment.ref for environment in environments_asked(snapshot)[0]}
     for root in sorted(snapshot.fleet.roots, key=lambda root: root.ref):

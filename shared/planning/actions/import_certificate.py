@@ -1,7 +1,7 @@
-"""Import a vault certificate into each place that the tag `certroll-import-to` names and that lacks it.
+"""Import a vault certificate into each place that the tag `certroll-import-to` names and that lacks the certificate.
 
-A place is a webspace, or a site that has certificates of its own. Certroll then syncs the imported copy with each new
-version, and never deletes it.
+A place is a webspace (App Service's store of certificates), or a site that has certificates of its own. Certroll syncs
+the imported certificate with each new version, and never deletes the imported certificate.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,44 +31,44 @@ from shared.ports import Ports
 
 
 class Place(NamedTuple):
-    """A place for an imported copy: a webspace, or a site that has certificates of its own."""
+    """A place for an imported certificate: a webspace, or a site that has certificates of its own."""
 
     webspace: Webspace
     site: SiteRef | None
-    """The site, None if the whole webspace shares the copy."""
+    """The site, None if the whole webspace shares the imported certificate."""
     plan: ServerFarm
     """An App Service plan of the webspace, which the import must name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportCertificate(AboutCopy):
-    """Import the vault certificate into one place."""
+    """Import the vault certificate into one webspace, or into one site with certificates of its own."""
 
     copy: WebspaceCertificate
     plan: ServerFarm
     version: CertificateVersion
     lineage: Lineage
     vault_id: str | None
-    """The resource id of the vault, None if no imported copy of the fleet names it."""
+    """The resource id of the vault, None if no imported certificate of the fleet names the vault."""
     app_service: Principal
     """The service principal by which App Service reads the vault."""
     is_staged: ClassVar[bool] = False
     needs_view: ClassVar[View] = View.COPIES
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an import that replaces no version."""
+        """Return the requirements that the version must meet for an import that replaces no version."""
         return (Case(current, Use.IMPORT, snapshot.now, None, snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the copy."""
+        """Return the snapshot with the imported certificate."""
         return snapshot.with_certificate(self.copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Import the vault certificate unless the place has a copy, and return once Azure shows the copy.
+        """Import the vault certificate unless the place has it, and return once Azure shows the imported certificate.
 
         Raises Rejected if another certificate has the name, or if App Service lacks rights on the vault. The exception
-        then names the missing right and the command that grants it. If Certroll cannot read the
-        rights, only Azure's refusal shows a missing right.
+        for missing rights names the missing right and the command that grants the right. If Certroll cannot read the
+        rights on the vault, only Azure's refusal shows a missing right.
         """
         if (seen := read_copy(ports, self.copy.ref)) is not None:
             if self._is_there(seen):
@@ -90,17 +90,20 @@ class ImportCertificate(AboutCopy):
         try:
             access = judge(ports.vault_rights.settings(vault_id), self.app_service, self.lineage.ref.name)
         except AzureError:
-            return ""  # Azure itself refuses the import if a right is missing
+            return ""  # Azure itself refuses the import of a certificate if a right on the vault is missing
         return access.detail if access.verdict is AccessVerdict.LACKING else ""
 
     def _is_there(self, seen: WebspaceCertificate | None) -> bool:
-        """Return True if the certificate comes from this vault certificate and is in this place."""
+        """Return True if the certificate in App Service comes from this vault certificate and is in this place."""
         if seen is None or seen.source != self.lineage.ref:
             return False
         return seen.site is not None or seen.webspace == self.copy.webspace
 
     def _find(self, ports: Ports) -> str:
-        """Return the vault's resource id. Raises NotFound if no visible subscription has the vault."""
+        """Return the vault's resource id.
+
+        Raises NotFound if Certroll's identity sees no subscription with the vault.
+        """
         here = self.copy.ref.subscription
         for subscription in sorted(ports.app_service.subscriptions(), key=lambda name: (name != here, name)):
             if (found := ports.vault_rights.vaults(subscription).get(self.lineage.ref.vault)) is not None:
@@ -109,7 +112,7 @@ class ImportCertificate(AboutCopy):
 
 
 def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
-    """Propose an import for every place that the tag names and that has no copy of the vault certificate."""
+    """Propose an import for each place that the tag names and that does not yet hold the vault certificate."""
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return
@@ -135,7 +138,7 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
 
 
 def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
-    """Return why Certroll cannot import into the place now, None if it can."""
+    """Return why Certroll cannot import into the webspace or site now, None if Certroll can."""
     refusal = snapshot.lineage.refusal
     if refusal is not None:
         return (
@@ -147,9 +150,9 @@ def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
 
 
 def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
-    """Return every place for a copy, by its id, with all names by which a tag may name the place.
+    """Return each place for an imported certificate, by its id, with all names by which a tag may name the place.
 
-    A webspace also has the names of its App Service plans and sites.
+    A tag may also name a webspace by its App Service plans and sites.
     """
     found: dict[str, tuple[Place, frozenset[str]]] = {}
 
@@ -171,7 +174,7 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
 
 
 def _off(snapshot: Snapshot, target: Target) -> SiteRef | None:
-    """Return the site that the target names if the site carries `certroll: off`, None otherwise."""
+    """Return the site that the tag names if the site carries `certroll: off`, None otherwise."""
     named = (site.ref for site in snapshot.fleet.sites if str(target) in names_of_site(site.ref))
     return next((ref for ref in named if snapshot.fleet.opted_out(ref)), None)
 
@@ -200,10 +203,13 @@ def _import(
 
 
 def _name(lineage: Lineage, place: Place, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
-    """Return the name of the copy, from the tag `certroll-import-name`, else `{group}-{vault}-{certificate}`.
+    """Return the name of the imported certificate.
 
-    The az CLI names copies `{group}-{vault}-{certificate}`, too. The name gets a suffix if another webspace of the
-    resource group has a certificate of that name.
+    The imported certificate's name comes from the tag `certroll-import-name`, else the name is
+    `{group}-{vault}-{certificate}`.
+
+    The az CLI also names imported certificates `{group}-{vault}-{certificate}`. The name of the imported certificate
+    gets a suffix if another webspace of the resource group has a certificate of that name.
     """
     group = place.plan.resource_group
     name = (IMPORT_NAME.value_in(lineage.tags) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}").lower()

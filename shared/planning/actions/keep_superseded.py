@@ -1,8 +1,9 @@
-"""Upload an old version that app settings still name before a sync replaces the imported copy of that version.
+"""Upload an old version that app settings still name before a sync replaces that version in the imported certificate.
 
-Certroll syncs an imported copy, or Azure syncs it within 24 hours. A sync replaces the copy in place, and an app that
-names the old thumbprint would then start without its certificate. Certroll therefore uploads the old version under a
-name of its own, so that the old and the new version are live together.
+If Certroll does not sync an imported certificate with the vault, Azure syncs the certificate within 24 hours. A sync
+with the vault replaces the imported certificate in place. Without an upload of the old version before the sync, an app
+that names the old thumbprint would start without its certificate. Certroll uploads the old version under a name of its
+own, so that the webspace (App Service's place for certificates) holds both versions.
 """
 
 from collections.abc import Iterable
@@ -32,23 +33,24 @@ from shared.ports import Ports
 class KeepSuperseded(UploadCertificate):
     """Upload a superseded version of the vault certificate into a webspace, under a name of its own.
 
-    If Azure refuses a thumbprint that the webspace holds already, Certroll uploads after the sync of the imported copy.
+    If Azure refuses a thumbprint that the webspace holds already, Certroll uploads the old version after the sync of
+    the imported certificate.
     """
 
     held_by: CopyRef | None = None
-    """The imported copy that holds the version now, None if no copy holds it."""
+    """The imported certificate that holds the version now, None if none holds the version."""
     is_staged: ClassVar[bool] = False
     protects: ClassVar[bool] = True
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no requirements, because the action is about an older version."""
+        """Return no requirements for the new version, because the action is about an older version."""
         return ()
 
     def perform(self, ports: Ports) -> bool:
-        """Upload the version unless the webspace has it, and return once Azure shows it.
+        """Upload the old version unless the webspace has it, and return once Azure shows the upload.
 
-        Raises NotYet if Azure takes the upload only after the sync. Raises NotKept if Certroll cannot read the version
-        or Azure refuses it.
+        Raises NotYet if Azure takes the upload only after the sync of the imported certificate. Raises NotKept if
+        Certroll cannot read the old version in the vault or Azure refuses the upload.
         """
         try:
             if self._is_there(ports):
@@ -76,7 +78,7 @@ class KeepSuperseded(UploadCertificate):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose an upload for every version to keep, or a skip if Certroll cannot upload the version."""
+    """Propose an upload for each old version that apps still need, or a skip if Certroll cannot upload the version."""
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     for webspace in sorted({copy.webspace for copy in snapshot.copies if copy.site is None}):
         plan = snapshot.fleet.plan_in(webspace)
@@ -94,10 +96,10 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion, ...]:
-    """Return the versions that apps of the webspace name and that a sync removes or has removed.
+    """Return the versions that apps of the webspace name and that a sync with the vault removes or has removed.
 
-    The newest version of the vault is excluded, because a sync brings it. If Certroll cannot read the settings of an
-    app, every version in an imported copy counts as named.
+    The newest version of the vault is excluded, because a sync brings the newest version. If Certroll cannot read the
+    settings of an app, Certroll treats each version in an imported certificate as named by that app.
     """
     lineage, fleet = snapshot.lineage, snapshot.fleet
     imported = {copy.thumbprint for copy in snapshot.copies if copy.webspace == webspace}
@@ -106,7 +108,8 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
     wanted: set[Thumbprint | None] = set(imported) if unread else set()
     current = {lineage.current.thumbprint} if lineage.current and lineage.refusal else set[Thumbprint]()
     for settings in (settings.without_roots for settings in snapshot.settings_in(webspace)):
-        wanted |= settings.named & (imported | current)  # Azure syncs even a newest version that Certroll refuses
+        # Azure syncs even a newest version of the vault certificate that Certroll refuses
+        wanted |= settings.named & (imported | current)
         listed = settings.loads_everything or (lineage.current and lineage.current.thumbprint in settings.load_list)
         if not listed:
             wanted |= set(named_stale(snapshot, settings)[:1])

@@ -1,4 +1,4 @@
-"""Ask App Service to fetch the values of an app's Key Vault references, which App Service does only once a day."""
+"""Ask App Service to fetch the values of an app's Key Vault references, instead of once a day."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,7 +23,7 @@ from shared.ports import Ports
 class RefreshReferences(Traits):
     """Make App Service fetch the Key Vault references of one app again.
 
-    App Service restarts the app if a value changed.
+    App Service restarts the app if the value of a Key Vault reference changed.
     """
 
     settings: SiteSettings
@@ -33,32 +33,32 @@ class RefreshReferences(Traits):
 
     @property
     def subject(self) -> str:
-        """The Key Vault references of the app, as text for people."""
+        """The Key Vault references of the app, as text for operators."""
         return f"Key Vault references of {self.settings.site}"
 
     @property
     def site(self) -> SiteRef | None:
-        """The app whose references App Service fetches."""
+        """The app whose Key Vault references App Service fetches."""
         return self.settings.site
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """Empty, because the app reads the vault instead of the webspace."""
+        """The thumbprints are empty, because the app reads the certificate from the vault instead of the webspace."""
         return frozenset()
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an app that uses the current version in place of the version before."""
+        """Return the requirements that the current version must meet for an app that used the version before."""
         lineage = snapshot.lineage
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the current version in the references of the app."""
+        """Return the snapshot with the current version in the Key Vault references of the app."""
         return snapshot.with_settings(fetched(self.settings, snapshot.lineage.ref, self.version))
 
     def perform(self, ports: Ports) -> bool:
         """Ask for one refresh.
 
-        If the answer is lost, Certroll does not ask again, because the next run reads the result.
+        If Azure's answer to the refresh is lost, Certroll does not ask again, because the next run reads the result.
         """
         with suppress(OutcomeUnknown):
             ports.app_service.refresh_references(self.settings.site)
@@ -66,13 +66,13 @@ class RefreshReferences(Traits):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose a refresh for every app with a reference that still leads to an older version.
+    """Propose a refresh for each app with a Key Vault reference that still leads to an older version.
 
-    Certroll does not change the setting that holds the reference. If a reference names a version, Certroll only reports
-    the reference.
+    Certroll does not change the app setting that holds the Key Vault reference. If a Key Vault reference names a
+    version, Certroll only reports the reference.
     """
     current, ref = snapshot.lineage.current, snapshot.lineage.ref
-    # A refresh always brings the newest version of the vault, also if Certroll refuses that version.
+    # A refresh of the references brings the newest version of the vault, even if Certroll refuses that version.
     if current is None or snapshot.lineage.refusal is not None:
         return
     older = {version.version.lower() for version in snapshot.lineage.versions} - {current.version.lower()}

@@ -21,14 +21,14 @@ from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
 
 UNTOUCHED = frozenset({RollState.STALE, RollState.DEFERRED, RollState.REFUSED})
-"""The states of a roll in which Certroll has not yet restarted the app."""
+"""The states of an app's settings update in which Certroll has not yet restarted the app."""
 RECENT = timedelta(days=7)
 """How old a version may be for Certroll to restart an app. Without a record the last start of the app is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestartSite(Traits):
-    """Restart one app, so that it loads the current version."""
+    """Restart one app, so that the app loads the current version."""
 
     site: SiteRef
     webspace: Webspace
@@ -37,25 +37,29 @@ class RestartSite(Traits):
 
     @property
     def subject(self) -> str:
-        """The name of the app, as text for people."""
+        """The name of the app, as text for operators."""
         return f"site {self.site}"
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprint that the app will load, which must be live in the webspace."""
+        """The thumbprint that the app will load, which the webspace must hold."""
         return frozenset({self.version.thumbprint})
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an app that loads the current version in place of the version before."""
+        """Return the requirements that the current version must meet for an app that loaded the version before."""
         lineage = snapshot.lineage
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot after the app's restart with this version."""
+        """Return the snapshot after the app's restart with the current version."""
         return snapshot.with_start_of(self.site, self.webspace, self.version)
 
     def perform(self, ports: Ports) -> bool:
-        """Ask for one restart. If the answer is lost, Certroll does not ask again, because the app's probe tells."""
+        """Ask for one restart.
+
+        If Azure's answer to the restart is lost, Certroll does not ask again, because the app's probe shows whether the
+        app restarted.
+        """
         with suppress(OutcomeUnknown):
             ports.app_service.restart(self.site)
         return True
@@ -64,8 +68,9 @@ class RestartSite(Traits):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose a restart for apps that load every certificate and carry `certroll-restart: on`.
 
-    Without the tag `certroll-restart: on`, Certroll only reports that an app loads every certificate. An app that also
-    pins a version needs no restart of its own, because the edit of the pin restarts it.
+    Without the tag `certroll-restart: on`, Certroll only reports that an app loads every certificate. If another
+    setting of the app also names a thumbprint, Certroll plans no separate restart, because the edit of that setting
+    restarts the app.
     """
     version = snapshot.lineage.current
     if version is None or snapshot.now - version.created > RECENT:
@@ -90,7 +95,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _concerns(snapshot: Snapshot, site: Site) -> bool:
-    """Return True if the app can load a version of the lineage."""
+    """Return True if the app can load a version of the vault certificate."""
     return any(
         copy.source == snapshot.lineage.ref or snapshot.lineage.version_of(copy.thumbprint) is not None
         for copy in snapshot.fleet.certificates_of(site.ref)

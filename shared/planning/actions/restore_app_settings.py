@@ -1,4 +1,4 @@
-"""Bring the last good settings of an app back, by the inverse of the edits that the journal holds."""
+"""Restore the last good settings of an app, by the inverse of the edits that the journal holds."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -21,19 +21,19 @@ from shared.planning.plan import Skip, Step
 
 @dataclass(frozen=True, slots=True)
 class RestoreAppSettings(SettingsChange):
-    """Take Certroll's own edits back in the present values of the settings."""
+    """Undo Certroll's own edits in the present values of the app's settings."""
 
     protects: ClassVar[bool] = True
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no requirements, because the action is about an older version."""
+        """Return no requirements for the new version, because the action is about an older version."""
         return ()
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose to restore the settings of every app whose own probe failed for good after a roll.
+    """Propose to restore the settings of each app whose probe failed for good after Certroll updated the settings.
 
-    Certroll restores only settings that still hold the values of its own write.
+    Certroll restores only settings that still hold the values that Certroll wrote.
     """
     for record in sorted(snapshot.rollout.rolls, key=lambda roll: roll.site):
         settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
@@ -47,10 +47,11 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 def restoring(
     settings: SiteSettings, record: RollRecord, live: Callable[[str], frozenset[Thumbprint]]
 ) -> tuple[SettingEdit, ...]:
-    """Return the edits that bring the last good values back, empty if no edit of Certroll is left.
+    """Return the edits that bring the last good settings back, empty if no edit of Certroll is left.
 
-    `live` returns the thumbprints that a setting can name. A setting keeps the new version if its old version is no
-    longer live. If a setting keeps the new version, or another writer pinned it, the new version stays in the lists.
+    `live` returns the thumbprints of certificates that a setting can name. A setting keeps the new version if the
+    webspace no longer holds its old version. The new version stays in the app's lists if a setting still names the new
+    version's thumbprint.
     """
     back = tuple(undo for edit in record.edits if _is_ours(settings, edit) for undo in inverse(edit))
     kept = tuple(edit for edit in back if edit.add is None or edit.add in live(edit.key)) or back
@@ -70,7 +71,10 @@ def _is_ours(settings: SiteSettings, edit: SettingEdit) -> bool:
 
 
 def _loading(settings: SiteSettings, back: tuple[SettingEdit, ...]) -> Iterable[SettingEdit]:
-    """Yield edits that put a restored pin into the load list, if another writer took its thumbprint out meanwhile."""
+    """Yield edits that put the thumbprint of a restored setting back into the load list (WEBSITE_LOAD_CERTIFICATES).
+
+    Another writer took the thumbprint out of the list.
+    """
     edited = {edit.key for edit in back}
     for key in sorted({reference.key for reference in settings.references if is_load_list(reference.key)} - edited):
         listed = {reference.thumbprint for reference in settings.references if reference.key == key}

@@ -1,4 +1,4 @@
-"""Take superseded versions out of an app's lists if an operator sets the tag `certroll-retire: on`."""
+"""Take superseded versions out of an app's list settings if an operator sets the tag `certroll-retire: on`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from shared.planning.plan import Skip, Step, View
 
 @dataclass(frozen=True, slots=True)
 class RetireThumbprint(SettingsChange):
-    """Take superseded thumbprints out of the lists of one app.
+    """Take superseded thumbprints out of the list settings of one app.
 
     The write of the shorter lists restarts the app once more.
     """
@@ -31,12 +31,12 @@ class RetireThumbprint(SettingsChange):
     needs_view: ClassVar[View] = View.SETTINGS
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an app that uses the current version alone."""
+        """Return the requirements that the current version must meet for an app that uses this version alone."""
         return (Case(current, Use.OUTBOUND, snapshot.now, None, snapshot.lineage.key),)
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose the edits for apps with `certroll-retire: on` that proved their use of the current version."""
+    """Propose to shorten the lists of apps with `certroll-retire: on` that proved their use of the current version."""
     current = snapshot.lineage.current
     if current is None:
         return

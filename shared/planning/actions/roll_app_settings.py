@@ -1,7 +1,9 @@
-"""Let an app load or trust the new version in addition to the old version, and pin the new version.
+"""Let an app load or trust the new version next to the old version, and replace the old thumbprint in other settings.
 
-One write changes the load list, the root list and the pins. If the tag `certroll-root-on` of the vault object names the
-app, Certroll also creates a root list. If the app does not support root lists, Certroll only reports the app.
+One write changes the load list (WEBSITE_LOAD_CERTIFICATES), the root list (WEBSITE_LOAD_ROOT_CERTIFICATES) and the
+other settings whose value is a thumbprint. If the tag `certroll-root-on` of the vault object names the app, Certroll
+also creates a root list (WEBSITE_LOAD_ROOT_CERTIFICATES). If App Service ignores a root list
+(WEBSITE_LOAD_ROOT_CERTIFICATES) of the app, Certroll only reports the app.
 """
 
 from collections.abc import Iterable
@@ -27,33 +29,39 @@ from shared.planning.acting.subjects import root_list_subject, settings_subject
 from shared.planning.plan import Skip, Step
 
 MOST_UNDONE = 2
-"""How often others may undo a roll within 24 hours before Certroll stops writing it."""
+"""How often a person or tool may undo a settings update within 24 hours before Certroll stops writing the settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollAppSettings(SettingsChange):
-    """Add the new thumbprint to the lists next to the old thumbprint, and replace the old thumbprint in pins.
+    """Add the new thumbprint to the app's lists next to the old thumbprint.
 
-    If the old version is no longer in the webspace, the new thumbprint replaces it in the lists, too.
+    In other settings, the new thumbprint replaces the old thumbprint.
+
+    If the webspace no longer holds the old version, Certroll also replaces the old thumbprint in the lists.
     """
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for a root if all edits are of root lists, else for a version that the app uses."""
+        """Return the requirements that the version must meet as a root certificate, if all edits are of root lists.
+
+        If the app's other settings change, too, return the requirements that the version must meet for the app.
+        """
         lineage = snapshot.lineage
         if all(is_root_list(edit.key) for edit in self.edits):
             return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 
     def without_roots(self) -> Self:
-        """Return the roll without edits of root lists; return the roll unchanged if it has no other edits."""
+        """Return the action without edits of root lists, or return the action unchanged if it has no other edits."""
         edits = tuple(edit for edit in self.edits if not is_root_list(edit.key))
         return replace(self, edits=edits) if edits else self
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose a roll for every app whose settings name a stale version.
+    """Propose an update of the settings of each app that name a stale (older) version.
 
-    Also propose a roll for every app that the tag `certroll-root-on` names and whose root list lacks the version.
+    In addition, propose an update for each app that the tag `certroll-root-on` names and whose root list (a setting)
+    lacks the version.
     """
     if snapshot.lineage.current is not None:
         yield from named_sites(snapshot, ROOT_ON)[1]
@@ -102,9 +110,10 @@ def _roll(
 
 
 def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:
-    """Yield a skip if the app should have a root list and App Service ignores such a list.
+    """Yield a skip if the app should have a root list (a setting) and App Service ignores such a list.
 
-    App Service reads root lists only for Windows code apps in an App Service Environment.
+    App Service reads root lists (WEBSITE_LOAD_ROOT_CERTIFICATES) only for Windows code apps in an App Service
+    Environment.
     """
     named = any(snapshot.lineage.version_of(thumbprint) for thumbprint in settings.root_list)
     if site.supports_root_list or not (named or site.ref in (snapshot.wanting_root or ())):
@@ -125,9 +134,11 @@ def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iter
 
 
 def is_contested(record: RollRecord, snapshot: Snapshot) -> bool:
-    """Return True if others undid the roll twice within 24 hours, the present time included.
+    """Return True if a person or tool undid Certroll's settings update twice within 24 hours.
 
-    After two undone rolls, Certroll writes nothing to the app for a day, and then tries again.
+    If the present plan shows an undone update, this update counts as one of the two.
+
+    After two undone updates within 24 hours, Certroll writes no settings of the app for a day, and then tries again.
     """
     this_time = record.state in WRITTEN
     return len(record.undone_lately(snapshot.now)) + this_time >= MOST_UNDONE

@@ -1,4 +1,4 @@
-"""Make App Service fetch the newest version of the vault into an imported copy."""
+"""Make App Service fetch the newest version of the vault into an imported certificate."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ from shared.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class SyncCertificate(AboutCopy):
-    """Put the imported copy unchanged, so that App Service replaces it in place with the newest version.
+    """Put the imported certificate unchanged, so that App Service replaces it in place with the newest version.
 
-    App Service then moves the bindings of every site on that copy, including opted-out sites (App Service team post
-    "Deploying Azure Web App Certificate through Key Vault", section Rotating Certificate). `project` leaves the
-    bindings unchanged, because the plan has a step for each binding. The step of a
-    binding writes nothing if App Service has moved the binding.
+    At a sync, App Service moves the bindings of each site on the imported certificate, including opted-out sites (App
+    Service team post "Deploying Azure Web App Certificate through Key Vault", section Rotating Certificate). `project`
+    leaves the bindings unchanged, because the plan has a separate step for each binding. The step of a binding writes
+    nothing if App Service has already moved the binding.
     """
 
     copy: WebspaceCertificate
@@ -36,17 +36,20 @@ class SyncCertificate(AboutCopy):
 
     @property
     def replaces(self) -> WebspaceCertificate:
-        """The imported copy that App Service replaces."""
+        """The imported certificate that App Service replaces."""
         return self.copy
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an import, and also for a binding if the copy is bound."""
+        """Return the requirements that the new version must meet for an import.
+
+        If a host name is bound to the certificate, return also the requirements for a binding.
+        """
         lineage = snapshot.lineage
         uses = (Use.IMPORT, Use.BINDING) if snapshot.served_by(self.copy) else (Use.IMPORT,)
         return tuple(Case(current, use, snapshot.now, lineage.before, lineage.key) for use in uses)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the new version in the imported copy."""
+        """Return the snapshot with the new version in the imported certificate."""
         facts = self.version.facts
         synced = replace(
             self.copy,
@@ -57,10 +60,11 @@ class SyncCertificate(AboutCopy):
         return snapshot.with_certificates(lambda copy: synced if copy.ref == self.copy.ref else copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Sync the copy unless it is current, and return once Azure shows the new version in the copy.
+        """Sync the imported certificate unless it is current, and return once Azure shows the new version.
 
         Certroll ignores the answer to the PUT, because recorded answers named the source of another resource group.
-        Raises Conflict if the copy differs from the plan. Raises Rejected if the copy has another source afterwards.
+        Raises Conflict if the imported certificate differs from the plan. Raises Rejected if the imported certificate
+        comes from another vault object after the sync.
         """
         app_service = ports.app_service
         try:
@@ -94,9 +98,10 @@ def _identity(copy: WebspaceCertificate) -> tuple[object, ...]:
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose a sync of every imported copy that does not hold the current version.
+    """Propose a sync with the vault for each imported certificate that does not hold the current version.
 
-    App Service always fetches the newest version. If Certroll refuses the newest version, it syncs no copy.
+    At a sync, App Service always fetches the newest version of the vault certificate. If Certroll refuses the newest
+    version, Certroll syncs no imported certificate.
     """
     lineage = snapshot.lineage
     for copy in sorted(snapshot.copies, key=lambda copy: copy.ref):

@@ -1,8 +1,10 @@
-"""Overwrite the thumbprint of a binding, and keep its other properties.
+"""Overwrite the thumbprint of a binding, and keep the other properties of the binding.
 
-After a second upload of the same version, Certroll also rebinds: it writes the same thumbprint again. Azure does not
-show whether Certroll rebound a binding, so the journal keeps that. Certroll records the sites to rebind before the
-first write, and the result after the last write. After a crash Certroll rebinds a second time, which changes nothing.
+After a second upload of the same version, Certroll also rebinds the host names. Certroll writes the same thumbprint
+into the binding again. Azure does not show whether Certroll wrote the same thumbprint into a binding again, so the
+journal records such a rebinding. Certroll records the sites to rebind (to write the same thumbprint again) before the
+first write, and the result after the last write. After a crash, Certroll may write the same thumbprint into a binding
+once more, which changes nothing.
 """
 
 from collections.abc import Iterable
@@ -34,7 +36,7 @@ class UpdateBinding(Traits):
     """
 
     binding: Binding
-    """The binding as the plan saw it."""
+    """The TLS binding as the plan saw it."""
     thumbprint: Thumbprint
     webspace: Webspace
     rebind: bool = False
@@ -43,7 +45,7 @@ class UpdateBinding(Traits):
 
     @property
     def subject(self) -> str:
-        """The host name and its site, as text for people."""
+        """The host name and its site, as text for operators."""
         return binding_subject(self.binding)
 
     @property
@@ -63,22 +65,22 @@ class UpdateBinding(Traits):
 
     @property
     def binds(self) -> Binding:
-        """The binding as the plan saw it."""
+        """The TLS binding as Certroll saw the binding before it planned."""
         return self.binding
 
     @property
     def rebinds(self) -> bool:
-        """True if Certroll uploaded the version again."""
+        """True if Certroll uploaded the version again and must therefore write the host name's thumbprint again."""
         return self.rebind
 
     def without_rebinding(self) -> Self | None:
-        """Return the update without the rebinding, None if the host name shows the version already."""
+        """Return the update without the second write of the thumbprint, None if no other write is left."""
         if not self.rebind:
             return self
         return replace(self, rebind=False) if self.moves else None
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for a binding of the host name, in place of the certificate that it shows."""
+        """Return the requirements that the version must meet for a binding of the host name."""
         lineage, hosts = snapshot.lineage, (self.binding.host_name,)
         in_use = lineage.before if self.moves else current
         return (Case(current, Use.BINDING, snapshot.now, in_use, lineage.key, hosts),)
@@ -89,7 +91,7 @@ class UpdateBinding(Traits):
         return after.with_rebound(self.binding.site, self.webspace) if self.rebind else after
 
     def perform(self, ports: Ports) -> bool:
-        """Overwrite the thumbprint unless the binding has it already and needs no rebinding.
+        """Overwrite the thumbprint unless the binding already has the thumbprint and Certroll need not write it again.
 
         Raises Conflict if the binding differs from the binding that the plan saw.
         """
@@ -110,7 +112,10 @@ class UpdateBinding(Traits):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose the current thumbprint for every binding that shows an older version or needs a rebinding."""
+    """Propose the current thumbprint for each binding that shows an older version or needs a rebinding.
+
+    A rebinding writes the same thumbprint again.
+    """
     current = snapshot.lineage.current
     if current is None:
         return

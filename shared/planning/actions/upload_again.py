@@ -1,8 +1,9 @@
 """Upload the current version again if servers do not know its chain and operators set `certroll-upload-again: on`.
 
-The servers of an App Service Environment trust a private authority by the chain that is uploaded with a certificate.
-An upload from before October 2023 must be uploaded and bound again for that (Azure docs, "Certificates in App Service
-Environment", private server certificate). The early upload stays, because it has the same thumbprint and is bound.
+The servers of an App Service Environment trust a private authority by the chain that is uploaded with a certificate. An
+operator must upload and bind a certificate from before October 2023 again for that trust (Azure docs, "Certificates in
+App Service Environment", private server certificate). The early upload stays, because it has the same thumbprint and
+host names are bound to it.
 """
 
 from collections.abc import Iterable
@@ -35,16 +36,19 @@ NEW_VERSION = "put a new version into the vault, which Certroll uploads with its
 
 @dataclass(frozen=True, slots=True)
 class UploadAgain(UploadCertificate):
-    """Upload the version that the webspace has already, under a new name. Certroll then rebinds the host names."""
+    """Upload a version that the webspace has already, under a new name.
+
+    After the second upload, Certroll writes the same thumbprint into the bindings of the host names again.
+    """
 
     phase: ClassVar[Phase] = Phase.UPLOAD
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an upload of the version that is in use."""
+        """Return the requirements that a version in use must meet for a second upload."""
         return (Case(current, Use.UPLOAD, snapshot.now, current, snapshot.lineage.key),)
 
     def send(self, ports: Ports, pfx: Pfx) -> None:
-        """Upload the certificate, and return once Azure shows it.
+        """Upload the certificate, and return once Azure shows the upload.
 
         Raises Rejected with the next step if Azure takes the same certificate only once.
         """
@@ -55,9 +59,10 @@ class UploadAgain(UploadCertificate):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose an upload for every webspace in which all uploads of the current version are early or undated.
+    """Propose an upload for each webspace in which all uploads of the current version are early or undated.
 
-    Without the tag `certroll-upload-again: on`, Certroll reports the early uploads and does not upload again.
+    Without the tag `certroll-upload-again: on`, Certroll reports the early uploads and does not upload the certificate
+    again.
     """
     lineage, current = snapshot.lineage, snapshot.lineage.current
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
@@ -92,7 +97,7 @@ def _refusal(snapshot: Snapshot, webspace: Webspace, uploads: tuple[WebspaceCert
 
 
 def _state(lineage: Lineage, uploads: tuple[WebspaceCertificate, ...]) -> tuple[Reason, str]:
-    """Return the reason why the uploads need a second upload, with the next step."""
+    """Return the reason why servers need a second upload of the certificate, with the next step for operators."""
     dates = [copy.created for copy in uploads if copy.created is not None]
     known = len(dates) == len(uploads)
     seen = f"it was uploaded on {max(dates):%Y-%m-%d}" if known else "Azure does not say when it was uploaded"

@@ -1,18 +1,17 @@
-"""Upload the current version into a webspace that holds the certificate as an upload, which App Service never renews.
+"""Upload the current version into a webspace that holds an uploaded certificate, because App Service renews no upload.
 
-Certroll uploads under a new name and leaves the old upload unchanged. Azure refuses to overwrite a bound certificate,
-and an app that names the old thumbprint would lose its certificate (Azure docs, "Renew an uploaded certificate").
+Certroll uploads the new version under a new name and leaves the old upload unchanged. Azure refuses to overwrite a
+bound certificate, and an app that names the old thumbprint would lose its certificate (Azure docs, "Renew an uploaded
+certificate").
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.domain.certificates.pfx import Pfx
-from shared.domain.certificates.requirements import Case, Requirement, Use
-from shared.domain.certificates.rules import refusals
+from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Denied, NotFound, Rejected
-from shared.domain.findings import Finding
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.intent import Intent
@@ -23,6 +22,7 @@ from shared.domain.snapshot.roots import trusts_by_chain
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import uploaded_to
 from shared.planning.acting.about_copy import AboutCopy, read_copy
+from shared.planning.acting.chains import chain_finding, lost_chain
 from shared.planning.acting.own_names import own_copy
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.acting.webspace_limits import plan_for_upload
@@ -44,20 +44,20 @@ class UploadCertificate(AboutCopy):
     """True if servers of the webspace trust the certificate by the chain that is uploaded with it."""
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for an upload in place of the version before."""
+        """Return the requirements that the new version must meet for an upload in place of the version before."""
         lineage = snapshot.lineage
         whole = self.whole_chain
         return (Case(current, Use.UPLOAD, snapshot.now, lineage.before, lineage.key, whole_chain=whole),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the copy."""
+        """Return the snapshot with the uploaded certificate."""
         return snapshot.with_certificate(self.copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Upload the version unless the webspace has it, and return once Azure shows it.
+        """Upload the version unless the webspace has it, and return once Azure shows the upload.
 
-        Raises Rejected if another certificate has the name, or if the chain lacks certificates that the version in use
-        has. Raises NotSettled if Azure does not show the upload in this webspace.
+        Raises Rejected if another certificate has the name, or if the chain lacks certificates that the chain of the
+        version in use has. Raises NotSettled if Azure does not show the upload in this webspace.
         """
         if self._is_there(ports):
             return False
@@ -68,30 +68,29 @@ class UploadCertificate(AboutCopy):
         return True
 
     def send(self, ports: Ports, pfx: Pfx) -> None:
-        """Upload the certificate, and return once Azure shows it.
+        """Upload the certificate, and return once Azure shows the upload.
 
-        Raises NotSettled if Azure does not show the upload.
+        Raises NotSettled if Azure does not show the uploaded certificate.
         """
         ports.app_service.upload_certificate(self.copy, pfx, self.plan)
         settle(ports.clock, lambda: read_copy(ports, self.copy.ref), self.holds, self.subject, UPLOAD_PATIENCE)
 
     def _check_chain(self, ports: Ports, pfx: Pfx) -> None:
-        """Raise Rejected if the version lacks intermediates that the version in use has.
+        """Raise Rejected if the new version lacks intermediate certificates that the version in use has.
 
-        Visitors would not trust a version without its intermediates. Certroll reads the older secret only if the new
-        chain is incomplete.
+        Clients of the site would not trust a version without its intermediate certificates. Certroll reads the older
+        secret in the vault only if the new chain is incomplete.
         """
         if pfx.bundle is None or pfx.bundle.missing is None or self.before is None:
             return
         try:
             bundle = ports.vault.pfx(self.ref, self.before.version, self.before.thumbprint).bundle
         except (Denied, NotFound, Rejected):
-            return  # without the older secret Certroll cannot compare the chains
+            return  # without the older secret in the vault, Certroll cannot compare the chains
         in_use = replace(self.before, bundle=bundle)
         version, now = replace(self.version, bundle=pfx.bundle), ports.clock.now()
         case = Case(version, Use.UPLOAD, now, in_use, whole_chain=self.whole_chain)
-        lost = next((verdict for verdict in refusals(case) if verdict.requirement is Requirement.CHAIN), None)
-        if lost is not None:
+        if (lost := lost_chain(case)) is not None:
             raise Rejected(f"{self.subject}: {lost.detail}", lost.reason)
 
     def _report_chain(self, ports: Ports, pfx: Pfx) -> None:
@@ -99,16 +98,14 @@ class UploadCertificate(AboutCopy):
         missing = pfx.bundle.missing if pfx.bundle else None
         if not self.whole_chain or missing is None:
             return
-        detail = (
-            f"{missing} is not in version {self.version.version} of {self.ref}, and the servers of an App Service "
-            "Environment trust a private authority by the whole chain that is uploaded: put a version with its root "
-            "and all intermediates into the vault"
-        )
-        finding = Finding(ports.clock.now(), str(self.ref), self.subject, Reason.CHAIN_INCOMPLETE, detail)
+        finding = chain_finding(ports.clock.now(), self.ref, self.version, self.subject, missing)
         ports.findings.report((finding,))
 
     def _is_there(self, ports: Ports) -> bool:
-        """Return True if Azure has the copy. Raises Rejected if another certificate has the name of the copy."""
+        """Return True if Azure already has the certificate.
+
+        Raises Rejected if another certificate in Azure has the name of the upload.
+        """
         seen = read_copy(ports, self.copy.ref)
         if seen is not None and not self.holds(seen):
             raise Rejected(
@@ -118,7 +115,7 @@ class UploadCertificate(AboutCopy):
         return seen is not None
 
     def holds(self, seen: WebspaceCertificate | None) -> bool:
-        """Return True if the certificate holds this version in this webspace."""
+        """Return True if the App Service certificate holds this version in this webspace."""
         return (
             seen is not None
             and seen.thumbprint == self.version.thumbprint
@@ -127,7 +124,7 @@ class UploadCertificate(AboutCopy):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose an upload for every webspace that has an older upload and lacks the current version."""
+    """Propose an upload for each webspace that has an older upload and lacks the current version."""
     current = snapshot.lineage.current
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     for webspace, site in sorted(uploaded_to(snapshot), key=str) if current else ():
@@ -150,9 +147,9 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _switches(snapshot: Snapshot, site: SiteRef) -> str:
-    """Return the further properties of the newest superseded upload of the site, which the new upload gets, too.
+    """Return further properties of the site's newest superseded upload. The new upload gets the same properties.
 
-    On Flex Consumption these properties let the code of the app load the certificate.
+    On a Flex Consumption plan, the further properties of an upload let the code of the app load the certificate.
     """
     uploads = (copy for copy in snapshot.fleet.certificates_of(site) if copy.is_upload and copy.site)
     own = {copy.thumbprint: copy.switches for copy in uploads}

@@ -1,8 +1,8 @@
-"""Put a certificate without its key on a site, for apps that only verify signatures of others.
+"""Put a certificate without its key on a site, for apps that only verify signatures of other parties.
 
-The tag `certroll-public-to` of the vault object names the sites and slots. If a root list needs the version, Certroll
-also puts it on one app of the App Service plan. Certroll restarts no app for an upload, so apps find the certificate at
-their next start.
+The tag `certroll-public-to` of the vault object names the sites and slots. If a root list
+(WEBSITE_LOAD_ROOT_CERTIFICATES) needs the version, Certroll also puts the certificate on one app of the App Service
+plan. Certroll restarts no app for the upload of a public certificate, so apps find the certificate at their next start.
 """
 
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ class UploadPublicCertificate(AboutCopy):
     is_staged: ClassVar[bool] = False
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements for a root if only root lists need the certificate, else for a public certificate."""
+        """Return the requirements that the version must meet as a root, or as a public certificate of an app."""
         lineage = snapshot.lineage
         if self.as_root:
             return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
@@ -53,9 +53,9 @@ class UploadPublicCertificate(AboutCopy):
         return snapshot.with_certificate(self.copy)
 
     def perform(self, ports: Ports) -> bool:
-        """Upload the certificate unless the site has it, and return once Azure shows it.
+        """Upload the public certificate unless the site has it, and return once Azure shows the upload.
 
-        Raises Rejected if another certificate has the name.
+        Raises Rejected if another certificate on the site has the name.
         """
         if (seen := read_copy(ports, self.copy.ref)) is not None:
             if self._is(seen):
@@ -71,7 +71,7 @@ class UploadPublicCertificate(AboutCopy):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose an upload for every site and slot that needs the current version and lacks it as a public certificate."""
+    """Propose an upload for each site and slot that needs the current version and lacks it as a public certificate."""
     current = snapshot.lineage.current
     if current is None:
         return
@@ -105,7 +105,10 @@ def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset
 
 
 def _needs_root(snapshot: Snapshot, site: Site) -> bool:
-    """Return True if the app's root list names the lineage, or if the tag `certroll-root-on` names the app."""
+    """Return True if the app's root list names a version of the vault object.
+
+    Return True also if the tag `certroll-root-on` names the app.
+    """
     settings = snapshot.settings_of(site.ref)
     if settings is None or not site.supports_root_list or snapshot.fleet.opted_out(site.ref):
         return False

@@ -1,6 +1,8 @@
-"""List all guards, each in a file of its own. A guard takes a plan and returns it without the steps that it refuses.
+"""List all guards, each in a file of its own.
 
-If several guards would refuse a step, the first guard of the table gives the reason.
+A guard takes a plan and returns the plan without the steps that the guard refuses.
+
+If several guards would refuse a step, the guard that comes first in the table gives the reason.
 """
 
 from shared.planning.guards import (
@@ -19,25 +21,26 @@ from shared.planning.guards import (
 from shared.planning.plan import Guard
 
 GUARDS: tuple[Guard, ...] = (
-    # Change nothing that carries the tag `certroll: off`.
+    # Do not change resources that carry the tag `certroll: off`.
     opted_out.guard,
     # Install a version only where it covers the host names and has the key and usages that the app needs.
     version_unfit.guard,
-    # Never restart the site that Certroll runs on.
+    # Do not restart the site that Certroll runs on.
     own_site.guard,
-    # Sync, import or retire only in a webspace that Certroll can read, except for a sync near the certificate's end.
+    # Sync, import or retire (take out old thumbprints) only in a readable webspace, except for a sync near the
+    # certificate's end.
     incomplete_view.guard,
-    # Write a thumbprint only where its certificate is live.
+    # Write a thumbprint only where App Service has its certificate.
     thumbprint_not_live.guard,
-    # Never write settings back if a read returned far fewer settings than before.
+    # Do not write app settings back if a read returned far fewer settings than before.
     settings_shrunken.guard,
-    # Delete a certificate only if no binding and no app can need it.
+    # Delete a certificate only if no binding and no app can need the certificate.
     still_needed.guard,
     # Write to Azure only if CERTROLL_MODE is apply.
     observe_only.guard,
     # Roll a version out to one webspace first, and stop the rollout if the version fails at a site.
     not_its_stage.guard,
-    # Restart apps only inside CERTROLL_RESTART_WINDOW, except to undo a failed roll.
+    # Restart apps only inside CERTROLL_RESTART_WINDOW, except to restore the last good settings.
     outside_restart_window.guard,
     # Restart one app first, slots before production, and few apps of an environment at once.
     not_its_turn.guard,

@@ -1,4 +1,4 @@
-"""Refuse actions in a webspace that Certroll cannot read completely, because hidden resources may need the old copy."""
+"""Refuse writes in a webspace that Certroll cannot read completely: hidden sites may need the old certificate."""
 
 from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.intent import Intent
@@ -16,11 +16,12 @@ NEXT_STEPS = {
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse to sync, import or retire in a webspace with a blind spot.
+    """Refuse to sync, import or retire certificates in a webspace that Certroll could not read completely.
 
-    A sync would also move bindings that Certroll could not read. A write to a single binding needs no other binding.
-    Near the end of the old certificate Certroll syncs in spite of a blind spot, because Azure syncs within 24 hours.
-    Unreadable app settings do not stop a sync either, because Azure syncs all the same.
+    A sync of an imported certificate would also move bindings that Certroll could not read. Certroll can write a single
+    binding without reading any other binding. Near the end of the old certificate, Certroll syncs in spite of resources
+    that it could not read, because Azure syncs within 24 hours anyway. Unreadable app settings do not stop a sync,
+    because Azure syncs the imported certificate within 24 hours anyway.
     """
 
     def refusal(step: Step) -> Skip | None:
@@ -34,7 +35,10 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 
 
 def _spot(snapshot: Snapshot, action: Action) -> BlindSpot | None:
-    """Return a blind spot of the webspace that forbids the action, None if the action may go ahead."""
+    """Return the blind spot (an unreadable resource) of the webspace that forbids the action, or None.
+
+    A blind spot is a resource that Certroll could not read.
+    """
     view, webspace, copy = action.needs_view, action.webspace, action.replaces
     if view is View.NONE or webspace is None or (copy is not None and ends_within(snapshot, copy, URGENT)):
         return None

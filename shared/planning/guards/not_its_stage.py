@@ -1,4 +1,4 @@
-"""Roll a version out to one webspace first, and to the other webspaces after sites there have proven the version."""
+"""Roll a version out to one webspace first, and to other webspaces once sites in the first serve the version."""
 
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -10,7 +10,10 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
-    """Refuse steps in later webspaces until the first webspace is proven, and every step of a version that failed."""
+    """Refuse steps in later webspaces until sites in the first webspace serve the version or a waiting time is over.
+
+    Refuse steps of a version that failed, too.
+    """
     first = first_webspace(plan, snapshot, intent)
     gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, expires_at(snapshot))
     started = snapshot.rollout.first is not None
@@ -26,7 +29,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
             detail = f"this version failed at {where}: {remedy}"
             return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
         if step.action.restarts_site or not step.action.is_staged:
-            return None  # the guard `not_its_turn` decides the order of apps
+            return None  # the guard `not_its_turn` decides the order in which apps restart
         if step.action.webspace == first or (started and gate.is_open(snapshot.now)):
             return None
         until = f", at the latest at {gate.opens_at:%Y-%m-%d %H:%M:%S} UTC" if started and gate.opens_at else ""

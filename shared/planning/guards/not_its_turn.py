@@ -1,4 +1,4 @@
-"""Restart one app first, slots before production, and the other apps after the first app has proven the version."""
+"""Restart one app first, slots before production, and the other apps after the first app has shown the version."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -39,9 +39,10 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
 
 
 class Turns:
-    """The order in which apps restart, decided from their records and their remaining steps. This class is pure.
+    """The order in which apps restart, decided from the apps' records and remaining steps. This class is pure.
 
-    `apps` are the apps to roll. `restarting` are the apps to roll and the apps that only retire older versions.
+    `apps` are the apps whose settings Certroll updates. `restarting` are the apps in `apps` and the apps from whose
+    settings Certroll only takes older versions.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Turns:
         self._first = min(apps, key=self._rank, default=None)
 
     def refusal(self, app: SiteRef) -> tuple[Reason, str] | None:
-        """Return why the app may not restart now, None if it may."""
+        """Return why the app may not restart now, None if the app may restart."""
         record = self._snapshot.rollout.roll_of(app)
         if record is not None and record.state is RollState.STALE:
             return None  # the app is admitted already
@@ -75,7 +76,8 @@ class Turns:
     def _rank(self, app: SiteRef) -> tuple[object, ...]:
         """Return the sort key of an app: the app with the smallest key restarts first.
 
-        An app that can prove the version sorts early. An app that was broken before the roll sorts late.
+        An app that can prove the version by its probe sorts early. An app whose probe failed before Certroll wrote any
+        setting sorts late.
         """
         stopped = not self._runs(app)
         held_up = any(slot in self._apps for slot in self._waited_for(app))
@@ -95,7 +97,7 @@ class Turns:
         return self._awaiting_first(app) or self._awaiting_slots(app)
 
     def _awaiting_wave(self, app: SiteRef) -> tuple[Reason, str] | None:
-        """Return a refusal if the app must wait for a later wave, or if it is the last running app of its group."""
+        """Return a refusal if the app must wait for a later wave, or is the last running app of its group."""
         site, limit = self._snapshot.site(app), self._intent.ase_max_unavailable
         if site is None or site.environment is None or limit is None or not site.running:
             return None
@@ -110,9 +112,10 @@ class Turns:
         )
 
     def _last_of(self, app: SiteRef) -> str | None:
-        """Return the group whose last running app in the environment is this app, None if there is no such group.
+        """Return the group (tag `certroll-group`) whose last running app in the environment is this app, else None.
 
-        Certroll never restarts the last running app of a group.
+        If CERTROLL_ASE_MAX_UNAVAILABLE is set, Certroll does not restart the last running app of a group (tag
+        `certroll-group`) in an App Service Environment.
         """
         site = self._snapshot.site(app)
         if site is None or site.environment is None or self._intent.ase_max_unavailable is None:
@@ -146,9 +149,10 @@ class Turns:
         return Reason.AWAITING_SLOTS, f"{', '.join(map(str, waiting))} goes before its production site"
 
     def _waited_for(self, app: SiteRef) -> tuple[SiteRef, ...]:
-        """Return the slots that restart before the app.
+        """Return the deployment slots that restart before the app.
 
-        A slot that was broken before, or that does not run, is excluded, because it cannot prove the version.
+        Certroll ignores a slot whose probe failed before the settings update, or that does not run, because the slot
+        cannot prove the version.
         """
         if not self._intent.slots_first:
             return ()
@@ -160,7 +164,8 @@ class Turns:
 
     def _is_through(self, slot: SiteRef) -> bool:
         record = self._snapshot.rollout.roll_of(slot)
-        # If a written slot still has a step, somebody has undone its roll, and the slot rolls again.
+        # If a slot still has a step after Certroll wrote its settings, a person or tool has undone the update, and
+        # Certroll updates the slot's settings again.
         if record is None or (record.state in WRITTEN and slot in self._apps):
             return False
         return opens(record, self._intent.stage_soak, LOST_AFTER, urgent=self._urgent) <= self._snapshot.now
@@ -174,7 +179,11 @@ def _by_production(apps: Iterable[SiteRef]) -> dict[SiteRef, tuple[SiteRef, ...]
 
 
 def _proof(snapshot: Snapshot, app: SiteRef) -> int:
-    """Return how well the app can prove a roll: 0 by its thumbprint, 1 by a healthy answer, 2 if it has no probe."""
+    """Return how well the app's probe can prove that the app uses the new version.
+
+    The result is 0 if the probe shows a thumbprint, 1 if the probe shows only a healthy app, and 2 if the app has no
+    probe.
+    """
     try:
         probe = probe_of(snapshot.fleet, app)
     except ProbeInvalid:
@@ -187,7 +196,7 @@ def _staged(step: Step) -> bool:
 
 
 def _where_live(plan: Plan, snapshot: Snapshot) -> Plan:
-    """Return the plan without restarts of apps whose webspace gets the version only in a later stage."""
+    """Return the plan without restarts of apps whose webspace gets the version only in a later rollout stage."""
     for step in plan.steps:
         if step.action.site is None:
             snapshot = step.action.project(snapshot)

@@ -7,7 +7,10 @@ from shared.planning.plan import Plan, Skip
 
 
 def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
-    """Refuse every step unless the mode is apply. The refusals list the steps that apply mode would perform."""
+    """Refuse each step unless the mode is apply.
+
+    The refusals list the steps that Certroll would perform in apply mode.
+    """
     if intent.mode is Mode.APPLY:
         return plan
     detail = "Certroll would do this ({reason}): set CERTROLL_MODE=apply to let it"

@@ -9,7 +9,9 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse steps on everything that carries `certroll: off`, and replace the reasons of its other skips, too.
+    """Refuse steps on resources that carry `certroll: off`.
+
+    Other skips of resources that carry `certroll: off` get this tag as their reason, too.
 
     The tag of a slot wins over the tag of its site.
     """
@@ -18,7 +20,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 
 
 def _site_of(step: Step) -> SiteRef | None:
-    """Return the site that the step changes, else the only site that has the certificate."""
+    """Return the site that the step changes, else the only site that has the step's certificate."""
     return step.action.site or step.action.owner
 
 

@@ -7,7 +7,7 @@ from shared.planning.plan import Plan, Skip, Step
 
 
 def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
-    """Refuse steps that restart the site that Certroll runs on. Certroll updates the bindings of its own site."""
+    """Refuse steps that restart the site that Certroll runs on. Certroll still updates the bindings of its own site."""
 
     def refusal(step: Step) -> Skip | None:
         site = step.action.site

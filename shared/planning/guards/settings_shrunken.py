@@ -1,4 +1,4 @@
-"""Refuse to write app settings back if the read seems to have lost settings."""
+"""Refuse to write app settings back if Azure's answer seems to lack settings."""
 
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -10,12 +10,12 @@ WATCHED = frozenset({RollState.STALE, RollState.FAILED})
 FEW, MOST_LOST = 2, 4
 """Two settings, or one in four, may be gone since Certroll admitted the app.
 
-People remove one or two settings. A bad answer of Azure lacks most settings.
+The owner of an app may remove one or two settings. A bad answer of Azure lacks most settings.
 """
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse to write settings if Certroll reads far fewer of them now than when it admitted the app."""
+    """Refuse to write app settings if Certroll reads far fewer settings now than when it first planned the update."""
 
     def refusal(step: Step) -> Skip | None:
         write = step.action.settings_write

@@ -1,7 +1,9 @@
-"""Refuse to delete a certificate that a binding or an app may still need. In doubt Certroll keeps the certificate.
+"""Refuse to delete a certificate that a binding or an app may still need.
 
-This guard judges the snapshot before any step of the plan. A binding that the plan will move still shows the old
-certificate, and a root that the plan will put is not there yet.
+If Certroll cannot read whether a site needs the certificate, Certroll does not delete it.
+
+The guard `still_needed` judges the snapshot before any step of the plan. Before the steps, a binding that the plan will
+move still shows the old certificate, and a root that the plan will put is not there yet.
 """
 
 from collections.abc import Callable, Iterable
@@ -60,8 +62,8 @@ def _refusal(
 def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:
     """Return True if Certroll uploaded the certificate for this vault object.
 
-    The name and the tag of a certificate show who uploaded it. A public certificate has no tags, so only its name
-    counts.
+    The name and the tag of a certificate in App Service show who uploaded it. A public certificate has no tags, so
+    Certroll recognizes it by its name alone.
     """
     if copy.ref.public:
         return copy.ref.name == own_name(ref, copy.thumbprint)
@@ -112,9 +114,11 @@ def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal
 
 
 def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
-    """Return the sites and slots that may use the copy: all of its webspace, or its own site and the site's slots.
+    """Return the sites and slots that may use the certificate.
 
-    For a public certificate in an environment, also return the apps of the same App Service plan.
+    All sites of a webspace may use its certificates. A site and its slots alone may use the site's own certificate.
+
+    For a public certificate in an environment, this function also returns the apps of the same App Service plan.
     """
     near = (site.ref for site in snapshot.fleet.sites if site.webspace in {None, copy.webspace})
     if copy.site is None:
@@ -126,7 +130,10 @@ def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
 
 
 def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
-    """Return a refusal if the webspace lacks the current version, or if a site there has not proven it."""
+    """Return a refusal if the webspace lacks the current version.
+
+    Return a refusal also if Certroll did not see a site of the webspace use the current version.
+    """
     current = snapshot.lineage.current
     if current is None or not any(other.thumbprint == current.thumbprint for other in _stand_ins(snapshot, copy)):
         return Reason.NOT_PROVEN, "the current version is not in its webspace"
@@ -149,9 +156,12 @@ def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refus
 
 
 def _stand_ins(snapshot: Snapshot, copy: WebspaceCertificate) -> tuple[WebspaceCertificate, ...]:
-    """Return the certificates that can replace the copy in use: all of its webspace, or those of its kind on its site.
+    """Return the certificates that can replace the old certificate.
 
-    In a root list, a public certificate of any app of the App Service plan can replace the copy.
+    In a webspace, each other certificate of the webspace can replace the old certificate. On a single site, only a
+    certificate of the same kind can replace the site's old certificate.
+
+    In a root list (a setting), a public certificate of any app of the App Service plan can replace the old certificate.
     """
     if copy.site is None:
         return snapshot.fleet.certificates_in(copy.webspace)
@@ -177,7 +187,11 @@ def _in_grace(snapshot: Snapshot, intent: Intent, since: datetime) -> Refusal | 
 
 
 def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
-    """Return when the copy went out of use: when the next version came, or when its last user moved off it."""
+    """Return when the certificate went out of use.
+
+    The certificate went out of use when the next version came, or when its last user moved to another certificate,
+    whichever is later.
+    """
     versions = snapshot.lineage.versions
     oldest = min(index for index, version in enumerate(versions) if version.thumbprint == copy.thumbprint)
     left = [r.at for r in snapshot.rollout.records if any(b.thumbprint == copy.thumbprint for b in r.last_good)]
@@ -186,9 +200,10 @@ def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
 
 
 def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> Refusal | None:
-    """Return why a root certificate stays in its environment, None if Certroll may delete it.
+    """Return why a root certificate stays in its environment, None if Certroll may delete the root.
 
-    Certroll cannot see which partners need the root. It only knows which apps were started since the new root came.
+    Certroll cannot see which clients and servers outside of Azure need the root certificate. Certroll knows only which
+    apps were started since the new root came.
     """
     environment, current = root.ref.environment, snapshot.lineage.current
     record = snapshot.environment_record_of(environment)

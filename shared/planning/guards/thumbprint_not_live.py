@@ -1,7 +1,7 @@
-"""Refuse to write a thumbprint that is not a live certificate of the webspace.
+"""Refuse to write a thumbprint that is not the thumbprint of a certificate in the webspace.
 
-A wrong thumbprint takes an app down, and Azure does not always check it (Microsoft Q&A 5916603). For a root list, the
-public certificates of all apps of the App Service plan are live.
+A wrong thumbprint takes an app down, and Azure does not always check the thumbprint (Microsoft Q&A 5916603). For a root
+list (WEBSITE_LOAD_ROOT_CERTIFICATES), the public certificates of all apps of the App Service plan count.
 """
 
 from shared.domain.fleet.app_settings import is_root_list
@@ -14,7 +14,7 @@ from shared.planning.plan import Action, Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse steps that write a version which is not in the webspace after the earlier steps of the plan."""
+    """Refuse steps that write a version which the webspace does not hold after the earlier steps of the plan."""
     kept: list[Step] = []
     skips: list[Skip] = []
     for step in plan.steps:
@@ -28,7 +28,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 
 
 def not_live(step: Step, snapshot: Snapshot) -> Skip | None:
-    """Return why the step may not write its thumbprints, None if it may."""
+    """Return why the step may not write its thumbprints, None if the step may write them."""
     missing = _missing(step.action, snapshot)
     if not missing:
         return None
@@ -44,7 +44,7 @@ def not_live(step: Step, snapshot: Snapshot) -> Skip | None:
 
 
 def absent(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
-    """Return the thumbprints that the action writes and that the app could not find after the write."""
+    """Return the thumbprints that the action writes and whose certificates the app could not find after the write."""
     write = action.settings_write
     if write is None:
         return action.writes - (live_at(snapshot, action.site) if action.site else frozenset())
@@ -54,7 +54,7 @@ def absent(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
 def _missing(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
     """Return the thumbprints that the action must not write.
 
-    If the app used the private key of the old version, it must find a private key with the new version, too.
+    If the app used the private key of the old version, the app must also find a private key with the new version.
     """
     if action.site is None or snapshot.site(action.site) is None:
         return action.writes - live_in(snapshot, action.webspace)

@@ -1,4 +1,4 @@
-"""Refuse a step if the new version is not fit for its copy, its binding or its app.
+"""Refuse a step if the new version is not fit for its App Service certificate, its binding or its app.
 
 shared/domain/certificates/requirements.py holds the requirements. shared/domain/certificates/lineage.py judges the
 version by itself, before any step.
@@ -38,10 +38,11 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 
 
 def _without_lost_rebinding(plan: Plan, judged: Plan) -> Plan:
-    """Return the judged plan without rebindings in webspaces where a guard refused the second upload.
+    """Return the plan without rewritten bindings in webspaces where a guard refused the second upload.
 
-    After a rebinding without a new upload, the journal would record the site as rebound, and Certroll would not rebind
-    it after a later upload.
+    If Certroll wrote the bindings of a site again without a new upload, the journal would record the site as rebound.
+    If the journal recorded a site as rebound too early, Certroll would not write the site's bindings again after a
+    later upload.
     """
     uploads = [step for step in plan.steps if step.action.phase is Phase.UPLOAD]
     lost = {step.action.webspace for step in uploads if step not in judged.steps}
@@ -50,9 +51,9 @@ def _without_lost_rebinding(plan: Plan, judged: Plan) -> Plan:
 
 
 def _without_roots(plan: Plan, root: Case) -> Plan:
-    """Return the plan without edits of root lists if the version cannot be a root.
+    """Return the plan without edits of root lists if the version cannot be a root certificate.
 
-    Other edits of the app stay in the plan.
+    Other edits of the app's settings stay in the plan.
     """
     refused = refusals(root)
     if not refused:
@@ -68,10 +69,10 @@ def _without_roots(plan: Plan, root: Case) -> Plan:
 
 
 def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -> Skip | None:
-    """Return a refusal for a sync that would move a host name to a version that does not cover it.
+    """Return a refusal for a sync that would move a host name to a version of the certificate that does not cover it.
 
-    A sync moves all bindings of the copy at once. Near the end of the old certificate Certroll syncs all the same, to
-    save the covered host names: the uncovered host name is lost in any case.
+    A sync moves all bindings of the imported certificate at once. Near the end of the old certificate, Certroll syncs
+    even if one host name is not covered, because the sync saves the covered host names.
     """
     copy = step.action.replaces
     if copy is None:

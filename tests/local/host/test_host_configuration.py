@@ -18,7 +18,7 @@ def host_json(folder: Path, **content: object) -> Path:
 
 
 def test_defaults(tmp_path: Path) -> None:
-    """The host uses the defaults of Azure's documentation for values that host.json omits."""
+    """The local Functions host uses the defaults of Azure's documentation for values that host.json omits."""
     settings = read(host_json(tmp_path), {})
     queues = settings.queues
     assert (queues.batch_size, queues.max_dequeue_count, queues.new_batch_threshold) == (16, 5, 8)
@@ -39,13 +39,13 @@ def test_app_settings_override(tmp_path: Path) -> None:
     [({f"{QUEUES}batchSize": "many"}, "batchSize"), ({f"{QUEUES}visibilityTimeout": "2 min"}, "visibilityTimeout")],
 )
 def test_impossible_setting(tmp_path: Path, settings: dict[str, str], why: str) -> None:
-    """The host refuses an unreadable setting and names the setting."""
+    """The local Functions host refuses an unreadable setting and names the setting."""
     with pytest.raises(ConfigurationInvalid, match=why):
         read(host_json(tmp_path), settings)
 
 
 def test_missing_host_json(tmp_path: Path) -> None:
-    """The host refuses a folder without host.json."""
+    """The local Functions host refuses a folder without host.json."""
     with pytest.raises(ConfigurationInvalid, match=r"host\.json is missing"):
         read(tmp_path, {})
 
@@ -60,12 +60,12 @@ def test_missing_host_json(tmp_path: Path) -> None:
     ],
 )
 def test_time_span(text: str, expected: timedelta) -> None:
-    """The host reads time spans in the format of .NET."""
+    """The local Functions host reads time spans in the format of .NET."""
     assert time_span(text, "x") == expected
 
 
 def test_binding_expressions() -> None:
-    """The host replaces every `%NAME%` by the setting of that name, and names a missing setting."""
+    """The local Functions host replaces every `%NAME%` by the setting of that name, and names a missing setting."""
     assert resolve("a-%X%-%Y%", {"X": "1", "Y": "2"}) == "a-1-2"
     with pytest.raises(ConfigurationInvalid, match="%Z%"):
         resolve("%Z%", {})
@@ -89,6 +89,6 @@ def test_schedule(expression: str, expected: datetime) -> None:
     "expression", ["", "* * * *", "0 0 0 L * *", "0 0 0 ? * *", "@hourly", "0 99 * * * *", "0 0 0 1#2 * *"]
 )
 def test_refused_schedule(expression: str) -> None:
-    """The host refuses a schedule that NCRONTAB does not support, even if croniter supports it."""
+    """The local Functions host refuses a schedule that NCRONTAB does not support, even if croniter supports it."""
     with pytest.raises(ConfigurationInvalid):
         Schedule(expression)

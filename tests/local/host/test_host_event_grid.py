@@ -9,13 +9,13 @@ from tests.local.host.hosted import Storage
 
 
 def post(host: FunctionHost, body: object, kind: str = "Notification", function: str = "on_event") -> requests.Response:
-    """Deliver an event to the host as Event Grid does."""
+    """Deliver an event to the local Functions host as Event Grid does."""
     data = body if isinstance(body, str) else json.dumps(body)
     return requests.post(host.webhook(function), data=data, headers={"aeg-event-type": kind}, timeout=HANG)
 
 
 def test_event_reaches_queue_function(host: FunctionHost, storage: Storage) -> None:
-    """The host answers an event with 202, and the function's output messages reach the next function."""
+    """The Functions host answers an event with 202, and the function's output messages reach the next function."""
     assert post(host, [{"data": "one"}]).status_code == 202
     for order in ("first", "second"):
         done = json.loads(storage.take("done", lambda text, order=order: f"{order} one" in text))
@@ -23,13 +23,13 @@ def test_event_reaches_queue_function(host: FunctionHost, storage: Storage) -> N
 
 
 def test_single_event_as_object(host: FunctionHost, storage: Storage) -> None:
-    """The host accepts an event outside an array."""
+    """The local Functions host accepts an event outside an array."""
     assert post(host, {"data": "bare", "specversion": "1.0", "time": "no time at all"}).status_code == 202
     assert storage.take("done", lambda text: "first bare" in text)
 
 
 def test_one_failure_fails_the_delivery(host: FunctionHost, storage: Storage) -> None:
-    """The host handles every event of a delivery, and answers 500 if any event fails.
+    """The local Functions host handles every event of a delivery, and answers 500 if any event fails.
 
     Event Grid sends a delivery again if the host answers 500.
     """
@@ -39,19 +39,19 @@ def test_one_failure_fails_the_delivery(host: FunctionHost, storage: Storage) ->
 
 
 def test_handshake_in_event_grid_schema(host: FunctionHost) -> None:
-    """The host validates a subscription by returning its code, without invoking the function."""
+    """The local Functions host validates a subscription by returning its code, without invoking the function."""
     answer = post(host, [{"data": {"validationCode": "abc"}}], "SubscriptionValidation")
     assert (answer.status_code, answer.json()) == (200, {"validationResponse": "abc"})
 
 
 def test_handshake_with_data_as_text(host: FunctionHost) -> None:
-    """The host accepts a validation event whose data is JSON in a string, as in CloudEvents form."""
+    """The local Functions host accepts a validation event whose data is JSON in a string, as in CloudEvents form."""
     answer = post(host, {"data": json.dumps({"validationCode": "abc"})}, "SubscriptionValidation")
     assert answer.json() == {"validationResponse": "abc"}
 
 
 def test_cloud_events_handshake(host: FunctionHost) -> None:
-    """The host answers a CloudEvents subscription's OPTIONS request by allowing its origin."""
+    """The local Functions host answers a CloudEvents subscription's OPTIONS request by allowing its origin."""
     origin = {"WebHook-Request-Origin": "eventgrid.azure.net"}
     answer = requests.options(host.webhook("on_event"), headers=origin, timeout=HANG)
     assert (answer.status_code, answer.headers["WebHook-Allowed-Origin"]) == (200, "eventgrid.azure.net")

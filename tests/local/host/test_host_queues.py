@@ -17,14 +17,14 @@ Solo = Callable[..., FunctionHost]
 
 
 def test_failing_message_ends_in_poison_queue(host: FunctionHost, storage: Storage) -> None:
-    """The host moves a message that failed five times to the poison queue, unchanged."""
+    """The local Functions host moves a message that failed five times to the poison queue, unchanged."""
     storage.send("work", "fail for good")
     assert storage.take("buried", lambda text: text == "fail for good")
     assert host.log.read_text().count("'Functions.on_work' (Failed: RuntimeError('asked to fail at count 5'") == 1
 
 
 def test_messages_run_at_once(host: FunctionHost, storage: Storage) -> None:
-    """The host runs two messages concurrently, so that messages that wait for each other succeed."""
+    """The local Functions host runs two messages concurrently, so that messages that wait for each other succeed."""
     storage.send("work", "meet a", "meet b")
     for name in ("meet a", "meet b"):
         assert storage.take("done", lambda text, name=name: name in text)
@@ -32,7 +32,7 @@ def test_messages_run_at_once(host: FunctionHost, storage: Storage) -> None:
 
 
 def test_batch_size_limits_concurrency(solo: Solo, storage: Storage, queue_name: str) -> None:
-    """With batchSize 1 and newBatchThreshold 0, the host runs messages one after the other."""
+    """With batchSize 1 and newBatchThreshold 0, the Functions host runs messages one after the other."""
     with solo(**{f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}):
         storage.send(queue_name, "0.1", "0.1", "0.1")
         seen = [json.loads(storage.take(f"{queue_name}-done"))["running"] for _ in range(3)]
@@ -40,7 +40,7 @@ def test_batch_size_limits_concurrency(solo: Solo, storage: Storage, queue_name:
 
 
 def test_threshold_leaves_messages_to_others(solo: Solo, storage: Storage, queue_name: str, tmp_path: Path) -> None:
-    """The host leaves messages visible for other hosts while more messages run than newBatchThreshold allows."""
+    """The Functions host takes no more messages while more messages run than newBatchThreshold allows."""
     released = tmp_path / "released"
     with solo(**{f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}) as host:
         storage.send(queue_name, str(released), "0")
@@ -52,7 +52,7 @@ def test_threshold_leaves_messages_to_others(solo: Solo, storage: Storage, queue
 
 
 def test_message_that_is_not_base64(solo: Solo, storage: Storage, queue_name: str) -> None:
-    """The host moves a message that is not base64 to the poison queue at once, without running the function."""
+    """The Functions host moves a message that is not base64 to the poison queue without running the function."""
     queue = storage.queue(queue_name)
     queue.create_queue()
     queue.send_message("!!!")
@@ -84,7 +84,7 @@ def test_poison_queue_has_no_poison_queue(solo: Solo, storage: Storage, queue_na
 
 
 def test_stop_lets_invocations_finish(solo: Solo, storage: Storage, queue_name: str) -> None:
-    """A stopping host waits for running invocations, and exits with code 0."""
+    """A stopping Functions host waits for running invocations, and exits with code 0."""
     host = solo()
     host.start()
     storage.send(queue_name, "1")
@@ -94,7 +94,7 @@ def test_stop_lets_invocations_finish(solo: Solo, storage: Storage, queue_name: 
 
 
 def test_stop_releases_what_does_not_finish(solo: Solo, storage: Storage, queue_name: str) -> None:
-    """A stopping host makes a message visible again at once if its invocation exceeds the grace period."""
+    """A stopping Functions host makes a message visible again at once if its invocation exceeds the grace period."""
     host = solo(grace=0.1)
     host.start()
     storage.send(queue_name, LONG)
@@ -118,7 +118,7 @@ def test_crash_keeps_the_message_invisible(solo: Solo, storage: Storage, queue_n
 
 
 def test_time_out_fails_the_invocation(solo: Solo, storage: Storage, queue_name: str) -> None:
-    """The host fails an invocation that runs longer than functionTimeout."""
+    """The local Functions host fails an invocation that runs longer than functionTimeout."""
     settings = {"AzureFunctionsJobHost__functionTimeout": "00:00:00.3", f"{QUEUES}maxDequeueCount": "1"}
     with solo(grace=0.1, **settings):
         storage.send(queue_name, LONG)
@@ -126,7 +126,7 @@ def test_time_out_fails_the_invocation(solo: Solo, storage: Storage, queue_name:
 
 
 def test_restart_keeps_the_address(solo: Solo) -> None:
-    """A restarted host keeps its address."""
+    """A restarted Functions host keeps its address."""
     with solo() as host:
         before = host.url
         host.stop()

@@ -22,7 +22,7 @@ def app_of(folder: Path, code: str, host_json: str = HOST_JSON) -> Path:
 
 
 def test_schedule_fires(storage: Storage, tmp_path: Path) -> None:
-    """The host runs a timer function by its schedule, which an app setting can contain."""
+    """The local Functions host runs a timer function by its schedule, which an app setting can contain."""
     settings = {**storage.settings, "SAMPLE_SCHEDULE": "* * * * * *"}
     with FunctionHost(APPS / "sample", settings, log=tmp_path / "log") as host:
         assert storage.take("ticks")
@@ -38,7 +38,7 @@ def test_schedule_fires(storage: Storage, tmp_path: Path) -> None:
     ],
 )
 def test_function_in_error(storage: Storage, tmp_path: Path, settings: dict[str, str], why: str) -> None:
-    """The host reports a function whose trigger is invalid, and runs the app's other functions."""
+    """The local Functions host reports a function whose trigger is invalid, and runs the app's other functions."""
     given = {name: value for name, value in storage.settings.items() if name != "SAMPLE_SCHEDULE"} | settings
     with FunctionHost(APPS / "sample", given, log=tmp_path / "log") as host:
         assert list(host.ready.errors) == ["on_time"]
@@ -47,13 +47,13 @@ def test_function_in_error(storage: Storage, tmp_path: Path, settings: dict[str,
 
 
 def test_missing_storage_setting(tmp_path: Path) -> None:
-    """The host reports a queue function whose connection setting is missing, and names the setting."""
+    """The local Functions host reports a queue function whose connection setting is missing, and names the setting."""
     with FunctionHost(APPS / "sample", {"SAMPLE_SCHEDULE": "0 0 0 1 1 *"}, log=tmp_path / "log") as host:
         assert "AzureWebJobsStorage" in host.ready.errors["on_work"]
 
 
 def test_disabled_function(storage: Storage, tmp_path: Path) -> None:
-    """The host does not run a function whose setting `AzureWebJobs.<name>.Disabled` is true."""
+    """The local Functions host does not run a function whose setting `AzureWebJobs.<name>.Disabled` is true."""
     settings = {**storage.settings, "AzureWebJobs.on_event.Disabled": "true"}
     with FunctionHost(APPS / "sample", settings, log=tmp_path / "log") as host:
         assert "on_event" not in host.ready.functions
@@ -76,7 +76,7 @@ def test_disabled_function(storage: Storage, tmp_path: Path) -> None:
     ],
 )
 def test_refused_app(tmp_path: Path, code: str, host_json: str, why: str) -> None:
-    """The host refuses to start an invalid app, and names the reason."""
+    """The local Functions host refuses to start an invalid app, and names the reason."""
     app = app_of(tmp_path, code, host_json)
     with pytest.raises(StartFailed, match=why):
         FunctionHost(app, {}, log=tmp_path / "log").start()
@@ -97,7 +97,7 @@ def test_environment_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_every_sleep_is_told(tmp_path: Path) -> None:
-    """The host logs how long the app sleeps, so that tests can count waits without messages or requests."""
+    """The Functions host logs how long the app sleeps, so that tests can count waits without messages or requests."""
     code = (
         "import time\n"
         "@app.route(route='nap', auth_level=func.AuthLevel.ANONYMOUS)\n"

@@ -6,12 +6,12 @@ from tests.local.host.hosted import Storage
 
 
 def call(host: FunctionHost, method: str, path: str, **options: object) -> requests.Response:
-    """Send an HTTP request to the host, and return the answer."""
+    """Send an HTTP request to the local Functions host, and return the answer."""
     return requests.request(method, host.url + path, timeout=HANG, **options)  # type: ignore[arg-type]  # options of requests
 
 
 def test_route_values_query_and_body(host: FunctionHost) -> None:
-    """The host passes route values, query and body to an HTTP function, and returns the function's answer."""
+    """The Functions host passes route values, query and body to an HTTP function, and returns its answer."""
     key = {"x-functions-key": host.ready.function_key}
     answer = call(host, "POST", "/api/things/a%20b?Colour=red", headers=key, data="hello")
     assert (answer.status_code, answer.headers["x-own"]) == (201, "yes")
@@ -19,14 +19,14 @@ def test_route_values_query_and_body(host: FunctionHost) -> None:
 
 
 def test_function_level_asks_for_a_key(host: FunctionHost) -> None:
-    """The host invokes a function of level `function` only with the right key, in a header or in `code`."""
+    """The Functions host invokes a function of level `function` only with its key, in a header or in `code`."""
     assert call(host, "GET", "/api/things/1").status_code == 401
     assert call(host, "GET", "/api/things/1", headers={"x-functions-key": "wrong"}).status_code == 401
     assert call(host, "GET", f"/api/things/1?code={host.ready.function_key}").status_code == 201
 
 
 def test_anonymous_function(host: FunctionHost) -> None:
-    """The host invokes a function of level `anonymous` without a key.
+    """The local Functions host invokes a function of level `anonymous` without a key.
 
     A string that the function returns becomes the answer's body. An exception becomes an empty 500.
     """
@@ -36,13 +36,13 @@ def test_anonymous_function(host: FunctionHost) -> None:
 
 
 def test_no_route(host: FunctionHost) -> None:
-    """The host answers 404 for a path or a method that no function has."""
+    """The local Functions host answers 404 for a path or a method that no function has."""
     assert call(host, "GET", "/api/nothing").status_code == 404
     assert call(host, "DELETE", "/api/things/1").status_code == 404
 
 
 def test_route_constraints(host: FunctionHost) -> None:
-    """The host answers 404 for a route value that violates its constraint."""
+    """The local Functions host answers 404 for a route value that violates its constraint."""
     assert call(host, "GET", "/api/sorted/red/-7").text == "red -7"
     assert call(host, "GET", "/api/sorted/green/7").status_code == 404
     assert call(host, "GET", "/api/sorted/blue/many").status_code == 404

@@ -69,7 +69,7 @@ def keeps_silent(there: socket.socket) -> None:
 
 
 class Nothing:
-    """This simulated Azure knows no host name, so the proxy forwards every connection to the test's app."""
+    """This simulated Azure knows no host name, so the test's proxy forwards every connection to the test's app."""
 
     def knows(self, _: str) -> bool:
         """Return False for every host name, so that the proxy forwards the connection."""
@@ -83,8 +83,8 @@ class Nothing:
 class App:
     """This TLS server acts as an App Service site behind a proxy, and records each request.
 
-    The server gives the same `answer` on each connection. It calls `unsafe` on each connection before the TLS
-    handshake. It sets `gone` when a client has closed the connection during the answer.
+    The test server gives the same `answer` on each connection. The test server calls `unsafe` on each connection before
+    the TLS handshake. The test server sets `gone` when a client has closed the connection during the answer.
     """
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class App:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    """Yield an app that the proxy variables of the process lead to, whatever the host name."""
+    """Yield an app to which the proxy variables of the process send a probe, whatever the host name is."""
     for name in (*PROXIES, *BUNDLES):
         monkeypatch.delenv(name, raising=False)
     with App() as app:
@@ -146,7 +146,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
 
 
 def _ended() -> None:
-    """Fail if a thread of the app probe is still running."""
+    """Fail if a thread of the app probe is still running after the test."""
     for thread in threading.enumerate():
         if thread.name == "app-probe":
             thread.join(HANG)
@@ -156,7 +156,7 @@ def _ended() -> None:
 def ask(
     probe: Probe = PROVING, time_out: float = HANG, host: HostName = HOST, address: str | None = None
 ) -> ProbeResult:
-    """Return what the app probe finds when it asks for the new certificate instead of the old."""
+    """Return the app probe's result for a request in which the app should show the new certificate's thumbprint."""
     return AppProbe(time_out).ask(host, probe, NEW, frozenset({OLD}), address)
 
 
@@ -172,7 +172,7 @@ def ask(
     ],
 )
 def test_answer_is_judged(app: App, body: str, verdict: Verdict, detail: str) -> None:
-    """The result has the verdict on the app's answer, and names the host and the path."""
+    """The probe's result has the verdict on the app's answer, and names the host and the path."""
     app.answer = says(body)
     result = ask()
     assert result.verdict is verdict
@@ -180,7 +180,7 @@ def test_answer_is_judged(app: App, body: str, verdict: Verdict, detail: str) ->
 
 
 def test_one_plain_get_goes_out(app: App) -> None:
-    """The probe sends a single GET for the tag's path and query, with only four plain headers."""
+    """The app probe sends a single GET for the path and query of its tag, with only four plain headers."""
     ask()
     assert app.hosts == [HOST]
     (request,) = app.requests
@@ -244,7 +244,7 @@ def test_no_path_leads_to_another_host(app: App, path: str) -> None:
 
 
 def test_question_under_way_does_not_hold_up_the_end_of_the_process(app: App) -> None:
-    """The host can stop the process while the probe of an app is still running."""
+    """The Functions host can stop the process while the probe of an app is still running."""
     held: list[bool] = []
     app.answer = lambda _: held.extend(
         not thread.daemon for thread in threading.enumerate() if thread.name == "app-probe"
@@ -254,7 +254,10 @@ def test_question_under_way_does_not_hold_up_the_end_of_the_process(app: App) ->
 
 
 def test_redirect_to_another_host_is_not_followed(app: App) -> None:
-    """The probe fails if the app redirects, does not follow the redirect, and does not log its target."""
+    """The probe fails if the app redirects.
+
+    The probe does not follow the redirect, and does not log the address of the redirect.
+    """
     app.answer = says("", "302 Found", "Location: https://evil.example/?token=pear")
     result = ask()
     assert (result.verdict, result.redirected) == (Verdict.FAILED, True)
@@ -304,7 +307,7 @@ def test_no_credentials_are_sent(app: App, monkeypatch: pytest.MonkeyPatch, tmp_
     ],
 )  # fmt: skip
 def test_beginning_of_the_answer_is_read(app: App, answer: Answer, verdict: Verdict) -> None:
-    """The probe reads the first 64 KB of an answer, in whatever encoding or chunks the app sends it."""
+    """The probe reads the first 64 KB of an app's answer, in whatever encoding or chunks the app sends the answer."""
     app.answer = answer
     assert ask().verdict is verdict
 
@@ -317,7 +320,7 @@ def test_answer_without_end_is_not_read_to_its_end(app: App) -> None:
 
 
 def test_answer_with_another_status_is_not_read(app: App) -> None:
-    """The probe closes the connection at once if the app answers with an unexpected status."""
+    """The probe closes the connection without reading the body if the app answers with an unexpected status."""
     app.answer = drips(b"HTTP/1.1 500 Oops\r\nContent-Length: 9999999\r\n\r\n", b"x")
     assert ask().detail == f"{HOST}/health answered 500, not 200"
     assert app.gone.wait(HANG)
@@ -342,7 +345,10 @@ def test_answer_with_another_status_is_not_read(app: App) -> None:
 def test_what_is_no_answer_fails_and_is_not_quoted(
     app: App, caplog: pytest.LogCaptureFixture, answer: Answer, why: str
 ) -> None:
-    """An unreadable answer fails with a plain cause, and neither result nor log quotes the app's words."""
+    """An unreadable answer of an app fails the probe with a plain cause.
+
+    Neither the result nor the log quotes the app's words.
+    """
     caplog.set_level(logging.DEBUG)
     app.answer = answer
     assert ask() == ProbeResult(Verdict.FAILED, f"{HOST} gave no answer: {why}")
@@ -360,7 +366,7 @@ def test_what_nobody_thought_of_fails_as_well(
 
 
 def test_noise_is_an_answer_like_any_other(app: App) -> None:
-    """The probe fails before its time-out for an answer with randomly changed bytes, and never passes it."""
+    """The probe fails before its time-out for an answer with randomly changed bytes, and does not pass that answer."""
     good = HEAD + b"Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\nX: y\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
     for seed in range(30):
         noise, spoilt = random.Random(seed), bytearray(good)  # noqa: S311 - nothing is to be secret
@@ -442,7 +448,7 @@ def test_proxy_that_refuses_fails_without_its_password(monkeypatch: pytest.Monke
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # Binding the port keeps other processes from listening on it.
+        deaf.bind(("127.0.0.1", 0))  # While the test binds the port, no other process can listen on the port.
         monkeypatch.setenv("HTTPS_PROXY", f"http://plum:pear@127.0.0.1:{deaf.getsockname()[1]}")
         result = ask()
     assert result == ProbeResult(
@@ -473,7 +479,7 @@ def test_proxy_is_passed_by_where_the_environment_says_so(app: App, monkeypatch:
     ],
 )
 def test_slow_app_is_left_when_the_time_is_over(app: App, answer: Answer) -> None:
-    """The probe closes the connection of an app whose whole answer takes longer than the time-out."""
+    """The probe closes the connection to an app whose whole answer takes longer than the probe's time-out."""
     app.answer = answer
     assert_left_in_time()
     assert len(app.requests) == 1
@@ -497,7 +503,7 @@ def test_slow_connection_is_left_when_the_time_is_over(monkeypatch: pytest.Monke
     """The probe gives up after the time-out if the TCP connection to the proxy stays pending."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
         through(monkeypatch, full.getsockname()[1])
-        # Linux accepts a connection more than the backlog.
+        # Linux accepts one connection more than the backlog.
         waiting.enter_context(socket.create_connection(full.getsockname()))
         assert_left_in_time()
 

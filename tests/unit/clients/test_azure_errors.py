@@ -54,13 +54,13 @@ def arm(code: str, message: str) -> dict[str, object]:
 
 
 def web(code: str, message: str, extended: str = "") -> dict[str, object]:
-    """Return the error envelope of Microsoft.Web, which has no outer `error` object."""
+    """Return the error envelope of Microsoft.Web, in which no `error` object surrounds the code and the message."""
     entity = {"ErrorEntity": {"ExtendedCode": extended, "Code": code}}
     return {"Code": code, "Message": message, "Details": [{"Message": message}, entity]}
 
 
 def answer(status: int, body: object = None, headers: dict[str, str] | None = None) -> HttpResponseError:
-    """Return the SDK's error for an HTTP answer; a body of type `str` is sent unchanged."""
+    """Return the Azure SDK's error for an HTTP answer; a body of type `str` is sent unchanged."""
     wire = requests.Response()
     wire.status_code = status
     wire.headers.update(headers or {})
@@ -154,7 +154,7 @@ def translated(error: SdkError, *, writing: bool = False, remedy: str = "") -> A
     ],
 )
 def test_error_is_understood(error: SdkError, kind: type[AzureError], words: str, *, writing: bool) -> None:
-    """Certroll translates each Azure error into a single class, whose message names the resource and quotes Azure."""
+    """Certroll translates each listed Azure error into a domain error that names the resource and quotes Azure."""
     found = translated(error, writing=writing)
     assert type(found) is kind
     assert str(found).startswith(f"{WHAT}: {words}")
@@ -179,21 +179,6 @@ def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> 
     assert str(read).startswith((f"{WHAT}: 50", f"{WHAT}: no answer: "))
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        pytest.param(answer(404, arm("ResourceNotFound", "No.")), 404, "ResourceNotFound", id="ARM's envelope"),
-        pytest.param(answer(429, LOCK), 429, "429", id="Microsoft.Web's envelope"),
-        pytest.param(answer(503), 503, "", id="no body"),
-        pytest.param(ServiceResponseError("Connection aborted."), None, "", id="no answer"),
-    ],
-)
-def test_error_has_resource_status_and_code_as_fields(error: SdkError, status: int | None, code: str) -> None:
-    """Code that handles an error reads the resource, the status and Azure's code from fields, not from the message."""
-    found = translated(error)
-    assert (found.what, found.status, found.code) == (WHAT, status, code)
-
-
 def test_denial_names_the_cure() -> None:
     """Only the message for a denied request names the role that the operator has to grant."""
     remedy = "grant the identity Reader"
@@ -205,7 +190,7 @@ def test_denial_names_the_cure() -> None:
 
 
 def test_long_answers_are_cut() -> None:
-    """Certroll shortens a long error message of Azure, and drops an HTML page from its error message."""
+    """Certroll shortens a long error message of Azure, and leaves the text of an HTML page out."""
     assert len(str(translated(answer(400, arm("BadRequest", "x" * 1_000_000))))) < 500
     assert len(str(translated(ServiceRequestError("y" * 1_000_000)))) < 500
     assert "html" not in str(translated(answer(503, "<html>" * 1000)))
@@ -222,7 +207,7 @@ def test_error_without_words_is_still_named() -> None:
     ids=["throttled", "locked", "unavailable", "too slow"],
 )
 def test_retry_after_is_carried_along(body: object, status: int) -> None:
-    """Every transient error carries the wait that Azure's `Retry-After` header asks for."""
+    """An error that may pass by itself carries the wait that Azure's `Retry-After` header asks for."""
     found = translated(answer(status, body, {"retry-after": "17"}))
     assert isinstance(found, Transient)
     assert found.retry_after == timedelta(seconds=17)
@@ -254,5 +239,5 @@ def test_retry_after_is_carried_along(body: object, status: int) -> None:
     ],
 )
 def test_retry_after_is_read(text: str | None, wait: timedelta | None) -> None:
-    """Certroll reads `Retry-After` as seconds or as an HTTP date, and ignores every other value."""
+    """Certroll reads `Retry-After` as seconds or as an HTTP date, and ignores any other value of the header."""
     assert parse_retry_after(text, NOW) == wait

@@ -35,7 +35,7 @@ class Wire:
         self.app_service_environments = environments
 
     def client(self, subscription: str) -> "Wire":
-        """Return this client, after a check that the subscription is the expected subscription."""
+        """Return this fake client, after a check that the caller asks for the expected subscription."""
         assert subscription == SUBSCRIPTION
         return self
 
@@ -48,7 +48,7 @@ class Wire:
 
 
 def over(*answers: dict[str, Any], environments: object = None) -> tuple[Environments, Wire]:
-    """Return the client for App Service Environments over a fake Azure, and the fake Azure itself."""
+    """Return Certroll's client for App Service Environments over a fake Azure, and the fake Azure itself."""
     wire = Wire(*answers, environments=environments)
     return Environments(cast("Any", wire), Retrying(ManualClock())), wire
 
@@ -64,7 +64,7 @@ def paged(*wires: dict[str, Any]) -> object:
 
 
 def root_wire(name: str = "corp-root", **properties: object) -> dict[str, Any]:
-    """Return a root certificate in the JSON form of ARM."""
+    """Return a root certificate of an App Service Environment in the JSON form of ARM."""
     return {"id": f"{ROOTS}/{name}", "name": name, "location": "West Europe", "properties": properties}
 
 
@@ -108,10 +108,10 @@ def environment_wire(name: str = "ase", **properties: object) -> dict[str, Any]:
     ],
 )
 def test_root_is_read_in_every_form(wire: dict[str, Any], expected: RootCertificate) -> None:
-    """Certroll reads a root's thumbprint from its properties, its blob, or a name that Certroll wrote.
+    """Certroll reads a root certificate's thumbprint from its properties, its blob, or a name that Certroll wrote.
 
-    The thumbprint in the properties takes precedence over the blob, and the blob over the name. A root's thumbprint
-    is None if properties, blob and name do not give it.
+    The thumbprint in the properties takes precedence over the blob, and the blob over the name. A root certificate's
+    thumbprint is None if properties, blob and name do not give the thumbprint.
     """
     adapter, azure = over(wire, {"value": [wire]})
     ref = RootRef(ASE, expected.ref.name)
@@ -135,9 +135,9 @@ def test_root_is_read_in_every_form(wire: dict[str, Any], expected: RootCertific
     ],
 )
 def test_odd_root_is_named_and_hides_no_other(wire: dict[str, Any], problem: str) -> None:
-    """Certroll lists an unreadable root as a blind spot and still lists the other roots.
+    """Certroll reports an unreadable root certificate as not readable, and still lists the other root certificates.
 
-    A read of a single unreadable root raises an error that names the problem.
+    A read of a single unreadable root certificate raises an error that names the problem.
     """
     good = root_wire("other", isRoot=True, thumbprint=OLD)
     adapter, _ = over({"value": [wire, good]}, wire)
@@ -159,13 +159,13 @@ def test_odd_root_is_named_and_hides_no_other(wire: dict[str, Any], problem: str
     ],
 )
 def test_what_is_no_list_is_refused(answer: Any, problem: str) -> None:  # noqa: ANN401 - JSON of any shape
-    """Certroll refuses an answer that has no list of roots, instead of reading an environment without roots."""
+    """Certroll refuses an answer of ARM without a list of root certificates, because an empty list may be wrong."""
     with pytest.raises(Rejected, match=problem):
         over(answer)[0].roots(ASE)
 
 
 def test_roots_of_all_pages_are_listed() -> None:
-    """Certroll follows each `nextLink` of Azure until the list of roots is complete."""
+    """Certroll follows each `nextLink` of Azure until the list of root certificates is complete."""
     first = {"value": [root_wire("a", isRoot=True, thumbprint=OLD)], "nextLink": "https://arm/next"}
     adapter, azure = over(first, {"value": None, "nextLink": "https://arm/last"}, {"value": [root_wire("b")]})
     assert [root.ref.name for root in adapter.roots(ASE).found] == ["a", "b"]
@@ -178,7 +178,7 @@ def test_roots_of_all_pages_are_listed() -> None:
 
 @pytest.mark.parametrize("is_root", [True, False])
 def test_root_is_put_whole(*, is_root: bool) -> None:
-    """Certroll uploads a root as the whole certificate in base64, in its environment's region."""
+    """Certroll uploads a root certificate as a whole, in base64, in the region of its App Service Environment."""
     adapter, azure = over({})
     adapter.put_root(root("corp root#1", is_root=is_root), DER)
     body = {"location": "West Europe", "properties": {"blob": BLOB, "isRoot": is_root}}
@@ -186,7 +186,7 @@ def test_root_is_put_whole(*, is_root: bool) -> None:
 
 
 def test_root_is_deleted_by_its_name() -> None:
-    """Certroll deletes exactly the named root, even if the name has reserved URL characters."""
+    """Certroll deletes exactly the named root certificate, even if the name has reserved URL characters."""
     adapter, azure = over({}, {})
     for name in ("corp-root", "a?b#c"):
         adapter.delete_root(RootRef(ASE, name))
@@ -211,7 +211,7 @@ def test_root_is_deleted_by_its_name() -> None:
     ],
 )
 def test_environment_is_internal_where_it_says_so(properties: dict[str, Any], *, internal: bool) -> None:
-    """Certroll treats an environment as internal if its load balancer is internal."""
+    """Certroll treats an App Service Environment as internal if its load balancer is internal."""
     wire = environment_wire("ASE", **properties)
     names: list[tuple[str, str]] = []
 
@@ -227,7 +227,7 @@ def test_environment_is_internal_where_it_says_so(properties: dict[str, Any], *,
 
 
 def test_odd_environment_is_named_and_hides_no_other() -> None:
-    """Certroll lists an unreadable environment as a blind spot and still lists the other environments."""
+    """Certroll reports an unreadable App Service Environment as not readable, and still lists the others."""
     odd = environment_wire() | {"id": f"{ASE.resource_id}/odd"}
     adapter, _ = over(environments=SimpleNamespace(list=lambda: paged(odd, environment_wire("two")), get=None))
     listed = adapter.environments(SUBSCRIPTION)
@@ -260,7 +260,7 @@ def test_odd_environment_is_named_and_hides_no_other() -> None:
     ],
 )
 def test_inbound_addresses_are_those_of_its_kind(properties: object, addresses: tuple[str, ...]) -> None:
-    """Certroll reads an environment's inbound addresses from its networking, internal addresses first."""
+    """Certroll reads the inbound addresses of an App Service Environment, the internal addresses first."""
     networks = {("rg-network", "ase"): model({"properties": properties})}
     networking = SimpleNamespace(get_ase_v3_networking_configuration=lambda *names: networks[names])
     adapter, _ = over(environments=networking)
@@ -268,14 +268,14 @@ def test_inbound_addresses_are_those_of_its_kind(properties: object, addresses: 
 
 
 def test_odd_addresses_are_named() -> None:
-    """An error about unreadable networking names the environment that it belongs to."""
+    """An error about unreadable networking names the App Service Environment with that networking."""
     networking = SimpleNamespace(get_ase_v3_networking_configuration=lambda *_: model({"properties": ["x"]}))
     with pytest.raises(Rejected, match=r"^networking of environment rg-network/ase cannot be read: "):
         over(environments=networking)[0].inbound_addresses(ASE)
 
 
 def test_sites_of_an_environment_are_listed() -> None:
-    """Certroll lists the sites that Azure names for an environment, and each site names its environment."""
+    """Certroll lists the sites of an App Service Environment, and each listed site names its environment."""
     site_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Web/sites/shop"
     properties = {
         "webSpace": "rg-westeuropewebspace",

@@ -1,4 +1,4 @@
-"""The journal writes each record of an app or a site as a table row and reads the same record back."""
+"""Certroll's journal writes each record of an app or a site as a table row and reads the same record back."""
 
 import json
 from collections.abc import Mapping
@@ -86,14 +86,14 @@ class Stored(dict[str, Any]):
     ],
 )
 def test_record_comes_back_as_it_was(record: RollRecord) -> None:
-    """The journal reads an app's record back unchanged from its row, with the revision of the row."""
+    """Certroll's journal reads an app's record back unchanged from its table row, with the row's revision."""
     row = roll_row(record)
     assert roll_record(row) == replace(record, revision=None)
     assert roll_record(Stored(row)) == replace(record, revision="7")
 
 
 def test_row_holds_only_what_a_table_can() -> None:
-    """A row has only property types of Table Storage, long texts in parts, and a shortened detail."""
+    """A row of the journal has only property types of Table Storage, long texts in parts, and a shortened detail."""
     many = tuple(SettingEdit(f"PIN_{number:04}", NEW, (OLD,), OLD) for number in range(1000))
     row = roll_row(replace(FULL, edits=many, detail="x" * 5000))
     assert all(isinstance(value, str | int | bool | type(NOW)) for value in row.values())
@@ -103,7 +103,7 @@ def test_row_holds_only_what_a_table_can() -> None:
 
 
 def test_row_of_an_app_is_found_by_its_site() -> None:
-    """A row key depends on the site and its slot alone, and has only allowed characters."""
+    """The row key of an app's record depends on the site and its slot alone, and has only allowed characters."""
     assert roll_row(FULL)["RowKey"] == roll_key(site_ref(slot="staging")) != roll_key(site_ref())
     assert not set("/\\#?") & set(roll_key(site_ref(slot="staging")))
     assert roll_row(replace(FULL, version="v9"))["RowKey"] == roll_row(FULL)["RowKey"]
@@ -111,7 +111,7 @@ def test_row_of_an_app_is_found_by_its_site() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, CHUNK, CHUNK + 1, 12 * CHUNK])
 def test_long_text_is_kept_in_parts(length: int) -> None:
-    """A long text is split over several properties and read back whole from properties in any order."""
+    """The journal splits a long text over several properties, and reads the text back from properties in any order."""
     text = "".join(chr(97 + number // CHUNK) for number in range(length))
     parts = chunked("edits", text)
     assert max(map(len, parts.values())) <= CHUNK
@@ -121,7 +121,7 @@ def test_long_text_is_kept_in_parts(length: int) -> None:
 
 
 def test_record_of_a_site_comes_back_as_it_was() -> None:
-    """The journal reads a site's record back unchanged from its row, with its last good bindings."""
+    """Certroll's journal reads a site's record back unchanged from its table row, with its last good bindings."""
     last_good = binding(virtual_ip="203.0.113.7", ssl_state=SslState.IP_BASED), binding("b.contoso.com", None)
     copies = copy("a#1").ref, copy("b").ref
     seen = replace(record(SiteState.PENDING, detail="seen"), copies=copies, last_good=last_good)
@@ -134,9 +134,9 @@ def test_record_of_a_site_comes_back_as_it_was() -> None:
 
 
 def test_what_copies_held_comes_back_as_it_was() -> None:
-    """The journal reads the recorded thumbprints of a fleet's copies back unchanged from a row.
+    """The journal reads back which thumbprints imported certificates had before.
 
-    The row lists these thumbprints in a stable order.
+    The journal's row lists the earlier thumbprints of imported certificates in a stable order.
     """
     held = frozenset({(WEST, OLD), (NORTH, NEW), (WEST, FOREIGN)})
     text = held_text(replace(rollout(), held=held))

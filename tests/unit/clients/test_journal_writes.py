@@ -1,4 +1,4 @@
-"""The journal keeps its records apart and complete, even if runs overlap or a process dies between writes."""
+"""Certroll's journal keeps its records apart and complete, even if runs overlap or a process dies between writes."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -26,12 +26,12 @@ OLDER = replace(record(SiteState.PENDING), version="v1")
 
 
 def journal(storage: SmallStorage | None = None, clock: ManualClock | None = None) -> Ports:
-    """Return a journal on the given storage and clock, by default an empty journal at `NOW`."""
+    """Return Certroll's journal on the given storage and clock, by default an empty journal at the time `NOW`."""
     return ports_on(storage or SmallStorage(), clock or ManualClock())
 
 
 def many(sites: int) -> Rollout:
-    """Return a rollout of a version to the given number of sites in its first webspace."""
+    """Return a rollout of a certificate version to the given number of sites in one App Service webspace."""
     return rollout(*(record(SiteState.PENDING, site=f"shop-{number}") for number in range(sites)))
 
 
@@ -39,7 +39,7 @@ def many(sites: int) -> Rollout:
 
 
 def test_finding_says_how_much_it_matters() -> None:
-    """The journal derives a finding's severity from its reason, so that operators can filter the table."""
+    """The journal derives the severity of a problem from its reason, so that operators can filter the table."""
     storage = SmallStorage()
     found = [Finding(NOW, str(REF), "app shop", reason, "") for reason in (Reason.ROLLED_BACK, Reason.UNDONE)]
     journal(storage).findings.report(tuple(found))
@@ -52,10 +52,10 @@ def test_finding_says_how_much_it_matters() -> None:
 
 @pytest.mark.parametrize("sites", [1, 49, 50, 51, 120])
 def test_every_site_is_recorded_before_the_place_that_is_first(sites: int) -> None:
-    """The journal records all sites of a version before it records the first webspace.
+    """The journal records all sites of a version's rollout before it records the first App Service webspace.
 
-    If a process dies between the writes, the next run chooses the first webspace again. If the journal recorded the
-    first webspace before its sites, other webspaces could follow without a proof of all these sites.
+    If a process dies before Certroll has recorded the first webspace, the next run chooses the first webspace again. If
+    the first webspace were recorded before its sites, other webspaces could follow before all its sites are proven.
     """
     for lasts in range(sites + 2):
         storage = SmallStorage(lasts=lasts)
@@ -70,7 +70,7 @@ def test_every_site_is_recorded_before_the_place_that_is_first(sites: int) -> No
 
 
 def test_beginning_again_does_not_start_the_soak_anew() -> None:
-    """The soak time of a version counts from its first start, even if a later run starts the version again."""
+    """A rollout's waiting time counts from its first start, even if a later run of Certroll starts it again."""
     clock, storage = ManualClock(), SmallStorage()
     journal(storage, clock).rollouts.begin(REF, many(1))
     clock.sleep(HOUR.total_seconds())
@@ -80,7 +80,7 @@ def test_beginning_again_does_not_start_the_soak_anew() -> None:
 
 
 def test_looking_at_the_fleet_does_not_start_the_soak_anew() -> None:
-    """An inspection of the fleet changes neither the recorded first webspace nor the start of the soak time."""
+    """Another read of the fleet changes neither the recorded first webspace nor the start of the waiting time."""
     there = journal()
     there.rollouts.begin(REF, replace(many(1), started_at=NOW - HOUR))
     there.rollouts.observed(REF, there.rollouts.rollout(REF, "v2"), NOW)
@@ -89,7 +89,7 @@ def test_looking_at_the_fleet_does_not_start_the_soak_anew() -> None:
 
 
 def test_look_at_a_fleet_without_a_first_place_chooses_none() -> None:
-    """An inspection of the fleet records no first webspace if only apps have to be rolled."""
+    """The journal records no first App Service webspace for a rollout if only app settings have to be updated."""
     there = journal()
     there.rollouts.observed(REF, Rollout("v2"), NOW)
     seen = there.rollouts.rollout(REF, "v2")
@@ -100,7 +100,7 @@ def test_look_at_a_fleet_without_a_first_place_chooses_none() -> None:
 
 
 def test_late_result_of_an_older_version_does_not_erase_what_is_pending() -> None:
-    """A late result for an older version leaves the pending record of the newer version unchanged."""
+    """A late result for an older version leaves the pending record of a site's newer version unchanged."""
     there, newer = journal(), record(SiteState.PENDING)
     there.rollouts.begin(REF, rollout(newer))
     there.rollouts.record_site(REF, replace(OLDER, state=SiteState.PROVEN))
@@ -118,7 +118,7 @@ def test_result_of_a_site_that_is_not_recorded_is_not_kept() -> None:
 
 
 def test_record_of_an_older_version_is_no_leave_to_write_the_newer_one() -> None:
-    """A site's record for an older version gives no permission to write the newer version."""
+    """A site's record for an older version gives Certroll no permission to write the newer version to the site."""
     there = journal()
     there.rollouts.begin(REF, Rollout("v1", WEST, (OLDER,)))
     assert there.rollouts.site(REF, "v2", site_ref()) is None
@@ -127,7 +127,7 @@ def test_record_of_an_older_version_is_no_leave_to_write_the_newer_one() -> None
 
 
 def test_rolls_of_other_versions_are_past() -> None:
-    """The journal returns an app's roll of an older version as a past roll of the newer version."""
+    """The journal returns an app's settings update to an older version as a past update of the newer version."""
     there, late = journal(), roll(RollState.ROLLED_BACK, site="a", revision=None)
     old = there.settings_rolls.put_roll(REF, replace(late, version="v1"))
     new = there.settings_rolls.put_roll(REF, roll(RollState.STALE, site="b"))
@@ -136,7 +136,7 @@ def test_rolls_of_other_versions_are_past() -> None:
 
 
 def test_records_of_two_vault_certificates_are_kept_apart() -> None:
-    """A site that binds two vault certificates has a separate record for each certificate."""
+    """A site that binds two vault certificates has a separate record in the journal for each vault certificate."""
     there = journal()
     there.rollouts.begin(REF, rollout(record(SiteState.PENDING)))
     there.rollouts.begin(OTHER_REF, rollout(record(SiteState.PROVEN)))
@@ -145,7 +145,7 @@ def test_records_of_two_vault_certificates_are_kept_apart() -> None:
 
 
 def test_run_that_was_overtaken_does_not_write_an_app() -> None:
-    """If two runs of Certroll read the same app record, the second write raises `Conflict`."""
+    """If two runs of Certroll read the same app record and both write it, the second write raises `Conflict`."""
     there = journal()
     read = there.settings_rolls.put_roll(REF, roll(RollState.STALE))
     there.settings_rolls.put_roll(REF, replace(read, state=RollState.OVERLAPPING))
@@ -159,12 +159,12 @@ def test_run_that_was_overtaken_does_not_write_an_app() -> None:
 
 
 def claims(there: Ports, site: SiteRef, ref: object = REF, most: int = 2, plan: str = PLAN) -> bool:
-    """Return True if the journal lets the site restart now."""
+    """Return True if the journal gives the site a claim on the restart budget, so that the site may restart now."""
     return there.restart_claims.claim(plan, site, ref, most)  # type: ignore[arg-type]
 
 
 def test_app_that_restarts_for_one_certificate_waits_with_the_other() -> None:
-    """An app restarts for a single certificate at a time, even if the plan allows more restarts.
+    """The journal lets an app restart for a single certificate at a time, even if the plan allows more restarts.
 
     If an app restarted for two certificates at once, a single answer of the app would count for both.
     """
@@ -176,7 +176,7 @@ def test_app_that_restarts_for_one_certificate_waits_with_the_other() -> None:
 
 
 def test_app_that_is_rolled_waits_with_its_stop_for_a_root() -> None:
-    """Certroll never restarts the same app for a certificate and for a root at the same time."""
+    """Certroll does not restart the same app for a certificate and for a root certificate at the same time."""
     there = journal()
     assert claims(there, A, REF, most=5)
     assert not claims(there, A, ASE, most=5)
@@ -185,7 +185,7 @@ def test_app_that_is_rolled_waits_with_its_stop_for_a_root() -> None:
 
 
 def test_as_many_apps_restart_as_may() -> None:
-    """Apps of a plan restart up to the plan's limit, and a repeated claim of the same app counts once."""
+    """The journal lets apps of a plan restart up to the plan's limit, and counts a repeated claim of an app once."""
     there = journal()
     assert [claims(there, site) for site in (A, B, C, A, B)] == [True, True, False, True, True]
     there.restart_claims.give_back(PLAN, A, REF)
@@ -201,7 +201,7 @@ def test_claims_of_one_plan_do_not_fill_another() -> None:
 
 
 def test_claim_that_nobody_gave_back_ends_after_an_hour() -> None:
-    """A restart claim of a run that died expires after one hour, and then other apps may restart."""
+    """A claim on the restart budget by a run that died expires after one hour, and then other apps may restart."""
     clock, storage = ManualClock(), SmallStorage()
     assert claims(journal(storage, clock), A, most=1)
     clock.sleep((CLAIM - SECOND).total_seconds())
@@ -213,7 +213,7 @@ def test_claim_that_nobody_gave_back_ends_after_an_hour() -> None:
 
 
 def test_what_restarts_is_all_but_the_environments_own() -> None:
-    """A wave counts the apps that other certificates and environments restart on its plans.
+    """A wave (apps stopped together) counts the apps that other certificates and environments restart on its plans.
 
     A wave does not count the apps of its own environment among the restarts of others.
     """
@@ -229,9 +229,9 @@ def test_what_restarts_is_all_but_the_environments_own() -> None:
 
 
 def test_release_lets_only_what_failed_go() -> None:
-    """A release of a held version forgets failed apps and marks failed sites unproven.
+    """When an operator releases a stopped version, the journal forgets failed apps and marks failed sites unproven.
 
-    A release of a held version leaves the records of proven and pending sites unchanged.
+    An operator's release of a stopped version leaves the records of proven and pending sites unchanged.
     """
     there = journal()
     sites = (
@@ -249,7 +249,7 @@ def test_release_lets_only_what_failed_go() -> None:
 
 
 def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
-    """An operator's release of a held version leaves the holds of other certificates and versions in place."""
+    """An operator's release of one stopped version does not release other stopped versions or certificates."""
     there = journal()
     there.rollouts.begin(OTHER_REF, rollout(record(SiteState.FAILED)))
     past = there.settings_rolls.put_roll(REF, replace(roll(RollState.ROLLED_BACK), version="v1"))
@@ -273,7 +273,7 @@ def test_what_azure_was_asked_is_known_of_each_host_name() -> None:
 
 
 def test_kept_message_belongs_to_its_queue() -> None:
-    """The journal finds a dead letter only under the queue on which its message failed."""
+    """The journal finds a dead letter (a message that failed five times) only under the queue of the message."""
     there = journal()
     there.dead_letters.note_cause("{}", "KeyError: 'x'")
     kept = there.dead_letters.add("sites", "{}", None)

@@ -1,4 +1,4 @@
-"""Certroll reads certificate orders and vault rights from ARM, and reports unreadable answers by name."""
+"""Certroll reads App Service certificate orders and vault rights from ARM, and names each unreadable answer."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -58,7 +58,7 @@ def test_recorded_order_is_read() -> None:
 
 
 def test_order_that_was_never_stored_has_no_secret() -> None:
-    """Certroll reads an order without the key `certificates` as an order without a secret.
+    """Certroll reads a certificate order without the key `certificates` as an order without a secret.
 
     Recorded traffic shows that Azure leaves out the key `certificates` for an order that was never stored.
     """
@@ -67,7 +67,7 @@ def test_order_that_was_never_stored_has_no_secret() -> None:
 
 
 def test_words_are_read_in_any_case_and_unknown_ones_as_unknown() -> None:
-    """Certroll reads a status in any letter case, and reads a status that it does not know as `UNKNOWN`."""
+    """Certroll reads an order's status in any letter case, and reads a status that it does not know as `UNKNOWN`."""
     assert read_order(wire(status="issued")).status is OrderStatus.ISSUED
     assert read_order(wire(status="Sparkling")).status is OrderStatus.UNKNOWN
     assert read_order(wire()).status is OrderStatus.UNKNOWN
@@ -77,7 +77,7 @@ def test_words_are_read_in_any_case_and_unknown_ones_as_unknown() -> None:
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "9999-12-31T23:59:59Z", None, ""])
 def test_moments_that_stand_for_none_are_none(moment: object) -> None:
-    """Certroll reads the smallest and the largest .NET date as no date."""
+    """Certroll reads the smallest and the largest .NET date in a certificate order as no date."""
     assert read_order(wire(expirationTime=moment)).expires is None
 
 
@@ -91,7 +91,7 @@ def test_texts_can_be_written_anywhere() -> None:
 
 @pytest.mark.parametrize("size", [None, 1, "2048", [2048], True])
 def test_odd_key_sizes_become_the_smallest(size: object) -> None:
-    """Certroll requests a renewal with 2048 bits if the key size of the order is not one that Azure offers."""
+    """Certroll requests a renewal with 2048 bits if the order's key size is not one that Azure offers."""
     assert read_order(wire(keySize=size)).key_size == 2048
 
 
@@ -99,7 +99,7 @@ def test_odd_key_sizes_become_the_smallest(size: object) -> None:
     "names", [{"keyVaultId": "x", "keyVaultSecretName": "a"}, {"keyVaultSecretName": "a"}, {}, None]
 )
 def test_place_that_is_no_vault_has_no_secret(names: object) -> None:
-    """Certroll reads a stored certificate with a malformed vault id as stored without a secret."""
+    """Certroll reads a purchased certificate with a malformed vault id as stored without a secret."""
     (stored,) = read_order(wire(certificates={"a": names})).stored
     assert stored.secret is None
 
@@ -127,7 +127,7 @@ def test_place_that_is_no_vault_has_no_secret(names: object) -> None:
     ],
 )
 def test_what_cannot_be_read_says_why(found: object, message: str) -> None:
-    """Certroll refuses an unreadable order with a sentence that names the problem."""
+    """Certroll refuses an unreadable certificate order with a sentence that names the problem."""
     with pytest.raises(ValueError, match=message):
         read_order(found)
 
@@ -162,7 +162,10 @@ def test_vault_with_policies_is_read() -> None:
     ],
 )
 def test_firewall_is_read(properties: dict[str, Any], expected: tuple[bool, bool]) -> None:
-    """Certroll derives access through a vault's firewall from default action, public access and bypass."""
+    """Certroll decides from three vault properties whether a vault's firewall lets Azure services in.
+
+    Default action, public access and bypass decide whether a vault's firewall lets Azure services in.
+    """
     vault = read_vault(VAULT_ID, {"properties": properties})
     assert (vault.open_to_all, vault.trusted_services) == expected
 
@@ -177,13 +180,13 @@ def test_firewall_is_read(properties: dict[str, Any], expected: tuple[bool, bool
     ],
 )
 def test_odd_vaults_are_refused(properties: dict[str, Any]) -> None:
-    """Certroll refuses an unreadable vault instead of reading it as a vault without rights."""
+    """Certroll refuses an unreadable vault instead of reading the vault as a vault without rights."""
     with pytest.raises(ValueError, match="its "):
         read_vault(VAULT_ID, {"properties": properties})
 
 
 def test_assignments_are_read() -> None:
-    """Certroll reads a role assignment's role from its id, and notes a group or a condition."""
+    """Certroll reads a role assignment's role from its id, and notes a group as principal and a condition."""
     properties = {
         "principalId": "A",
         "principalType": "Group",

@@ -78,7 +78,7 @@ def chain_of(
 
 
 def test_pfx_has_no_text_form() -> None:
-    """The text form of a PFX object contains neither its blob nor its password."""
+    """The text form (`repr`) of a PFX object contains neither its blob nor its password."""
     secret = Pfx(b"blob", "password")
     assert {repr(secret), str(secret), f"{secret}", f"{[secret]}"} == {"Pfx(...)", "[Pfx(...)]"}
 
@@ -129,7 +129,7 @@ def test_key_of_another_curve_with_its_parameters_is_read() -> None:
 
 @pytest.mark.parametrize("encryption", PfxEncryption)
 def test_only_the_password_opens_it(encryption: PfxEncryption) -> None:
-    """A PFX that Certroll builds opens only with its own password."""
+    """A PFX that Certroll builds opens with its own password, and with no other of the tried passwords."""
     built = build_pfx(pfx(CHAIN), PKCS12, LEAF, encryption, PASSWORD)
     assert built.password == PASSWORD
     for wrong in (None, b"", b"Pa-ss_worD"):
@@ -147,7 +147,7 @@ def test_thumbprint_is_what_app_service_shows() -> None:
 
 
 def test_renewal_that_kept_its_key_is_told_from_what_it_renews() -> None:
-    """If two certificates share a key, Certroll selects the expected certificate as the leaf."""
+    """If two certificates in a secret share a key, Certroll selects the expected certificate as the leaf."""
     older = certificate("shop.contoso.com", CHAIN.key, "authority 0", key("RSA", "authority 0"), SHORT)
     for first, second in ((older, CHAIN.leaf), (CHAIN.leaf, older)):
         assert chain_of(pem(CHAIN.key, first, second), LEAF) == [CHAIN.leaf]
@@ -186,7 +186,7 @@ def test_choice_between_equal_issuers_does_not_depend_on_order() -> None:
 
 
 def test_authorities_that_vouch_for_each_other_end() -> None:
-    """Certroll puts each certificate into the chain only once, even if two authorities sign each other."""
+    """Certroll puts each certificate into the chain only once, even if two certificate authorities sign each other."""
     a, b = key("EC", "a"), key("EC", "b")
     a_by_b, b_by_a = certificate("a", a, "b", b), certificate("b", b, "a", a)
     leaf = certificate("leaf", CHAIN.key, "a", a)
@@ -212,7 +212,7 @@ def test_stranger_with_an_unknown_kind_of_key_does_no_harm() -> None:
 class Bad:
     """A test case with an unusable secret, and the message and reason with which Certroll refuses the secret.
 
-    The text form of the test case shows the message only, and never the value of the secret.
+    The text form of the test case shows the message, and does not show the value of the secret.
     """
 
     content_type: str
@@ -288,7 +288,7 @@ def test_unusable_secret_is_refused_without_showing_it(bad: Bad) -> None:
     ],
 )
 def test_key_beside_a_certificate_is_judged(parts: tuple[Any, ...], key_found: KeyFound) -> None:
-    """Certroll reports whether the private key in a secret belongs to the certificate."""
+    """Certroll reports whether the private key in a vault secret belongs to the certificate in that secret."""
     assert read_bundle(pem(*parts), PEM, LEAF) == Bundle(key_found, (), "authority 0", ordered=True)
 
 
@@ -332,7 +332,7 @@ def test_chain_beside_a_certificate_is_told(parts: tuple[x509.Certificate, ...],
 
 
 def test_bundle_without_the_certificate_is_refused() -> None:
-    """The error about a secret with only other certificates names the thumbprint that the secret holds."""
+    """The error about a secret without the expected certificate names the thumbprint of the secret's certificate."""
     with pytest.raises(Rejected, match=f"it holds the certificate {LEAF}, not {FOREIGN}") as caught:
         read_bundle(pem(CHAIN.leaf), PEM, FOREIGN)
     assert caught.value.reason is Reason.ANOTHER_CERTIFICATE
@@ -357,7 +357,7 @@ OLDER = certificate("shop.contoso.com", CHAIN.key, "authority 0", key("RSA", "au
 def test_value_tells_which_certificate_it_is_about(
     parts: tuple[Any, ...], leaf: x509.Certificate, key_found: KeyFound
 ) -> None:
-    """If no thumbprint is given, Certroll finds the leaf by the private key or by the chain.
+    """If no thumbprint is given, Certroll finds the leaf certificate of a secret by the private key or by the chain.
 
     The leaf of a chain is the certificate that issued no other certificate of the chain.
     """
@@ -441,7 +441,7 @@ def test_what_is_no_certificate_alone_is_refused_without_showing_it(value: str, 
 
 @pytest.mark.parametrize("content_type", [PEM, PKCS12, "", "text/plain"])
 def test_certificate_alone_is_read_only_where_it_is_asked_for(content_type: str) -> None:
-    """Certroll refuses a secret with a `.cer` file in base64 unless it needs only the certificate, without a key."""
+    """Certroll refuses a secret with a `.cer` file in base64 where Certroll needs a certificate with its key."""
     with pytest.raises(Rejected) as caught:
         read_leaf(der(ROOT), content_type)
     assert caught.value.reason is Reason.SECRET_UNREADABLE
@@ -451,7 +451,7 @@ def test_certificate_alone_is_read_only_where_it_is_asked_for(content_type: str)
 
 
 def vault(answer: object) -> KeyVault:
-    """Return a Key Vault client whose vault returns that secret or raises that exception."""
+    """Return Certroll's Key Vault client, whose vault returns that secret or raises that exception."""
 
     def get_secret(name: str, version: str) -> object:
         assert (name, version) == (REF.name, "v1")
@@ -476,7 +476,7 @@ def answered(kind: type[HttpResponseError], status: int, body: bytes) -> HttpRes
 
 
 def test_every_pfx_has_a_password_of_its_own() -> None:
-    """Each PFX gets its own password of 256 random bits, even if it is built from the same version."""
+    """Each PFX gets its own password of 256 random bits, even if two are built from the same certificate version."""
     source = vault(secret(pfx(CHAIN), PKCS12))
     passwords = {source.pfx(REF, "v1", LEAF).password for _ in range(3)}
     lengths = {len(base64.urlsafe_b64decode(password + "=")) for password in passwords}
@@ -492,7 +492,7 @@ def test_every_pfx_has_a_password_of_its_own() -> None:
     ],
 )
 def test_refused_secret_is_named(given: tuple[str | None, str | None], problem: str) -> None:
-    """The error about an unusable secret names the vault certificate and its version."""
+    """The error about an unusable vault secret names the vault certificate and its version."""
     with pytest.raises(Rejected) as caught:
         vault(secret(*given)).pfx(REF, "v1", FOREIGN)
     assert str(caught.value) == f"the secret of vault certificate kv-shop/shop, version v1: {problem}"

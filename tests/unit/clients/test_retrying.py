@@ -39,7 +39,10 @@ def refusal(status: int, retry_after: str | None = None) -> HttpResponseError:
 
 
 class Calls:
-    """This fake call of Azure gives its answers in order, and then repeats the last answer."""
+    """This fake call of Azure gives its answers in order.
+
+    After the last answer, the fake call repeats the last answer.
+    """
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -70,7 +73,7 @@ def test_good_answer_is_returned_at_once() -> None:
     ],
 )
 def test_passing_trouble_is_waited_out(passing: Exception) -> None:
-    """Certroll retries a read until a throttled or unavailable Azure answers."""
+    """Certroll retries a read while Azure throttles it or is unavailable, until Azure answers."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
     assert Retrying(clock).read("it", calls) == 7
     assert (calls.made, len(clock.slept)) == (3, 2)
@@ -90,7 +93,7 @@ def test_each_wait_is_told(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("passing", [refusal(429), refusal(503)], ids=["throttled", "unavailable"])
 def test_write_is_made_once(passing: Exception) -> None:
-    """Certroll never repeats a failed write by itself, because the data behind the write may be out of date."""
+    """Certroll does not repeat a failed write by itself, because the data behind the write may be out of date."""
     clock, calls = ManualClock(), Calls(passing, 7)
     with pytest.raises(Transient):
         Retrying(clock).write("it", calls)
@@ -99,7 +102,7 @@ def test_write_is_made_once(passing: Exception) -> None:
 
 @pytest.mark.parametrize("passing", [Throttled("wait", timedelta(seconds=9)), SiteLocked("x"), OutcomeUnknown("x")])
 def test_work_that_compares_is_done_again(passing: Exception) -> None:
-    """If work reads, compares and writes, Certroll repeats the whole work, no earlier than Azure allows."""
+    """If work reads, compares and writes, Certroll repeats the whole work, and waits as long as Azure asks."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
     assert Retrying(clock).retry(calls) == 7
     assert calls.made == 3
@@ -114,7 +117,7 @@ def test_work_that_compares_is_done_again(passing: Exception) -> None:
     ],
 )
 def test_azure_is_never_asked_before_its_time(asked: str, least: float) -> None:
-    """Certroll never retries before the time that Azure's `Retry-After` header names."""
+    """Certroll does not retry before the time that Azure's `Retry-After` header names."""
     for _ in range(50):
         clock = ManualClock()
         Retrying(clock).read("it", Calls(refusal(429, asked), 7))
@@ -168,7 +171,7 @@ def test_wait_up_to_the_deadline_is_made() -> None:
     ("status", "kind"), [(400, Rejected), (403, Denied), (404, NotFound), (412, Conflict), (409, Rejected)]
 )
 def test_lasting_trouble_is_raised_at_once(status: int, kind: type[Exception]) -> None:
-    """Certroll never retries a request that Azure would refuse again for the same reason."""
+    """Certroll does not retry a request that Azure would refuse again for the same reason."""
     clock, calls = ManualClock(), Calls(refusal(status, "1"))
     with pytest.raises(kind):
         Retrying(clock).write("it", calls)
@@ -181,7 +184,7 @@ def test_lasting_trouble_is_raised_at_once(status: int, kind: type[Exception]) -
     ids=["a gateway gave up", "an internal error", "the connection broke"],
 )
 def test_write_of_unknown_outcome_is_not_repeated(lost: Exception) -> None:
-    """Certroll never repeats a write that Azure may have applied, and repeats a read after the same error."""
+    """Certroll does not repeat a write that Azure may have applied, and repeats a read after the same error."""
     writes, reads = Calls(lost, 7), Calls(lost, 7)
     with pytest.raises(OutcomeUnknown):
         Retrying(ManualClock()).write("it", writes)
@@ -190,7 +193,7 @@ def test_write_of_unknown_outcome_is_not_repeated(lost: Exception) -> None:
 
 
 def test_bug_of_ours_is_not_hidden() -> None:
-    """If a call raises an exception that does not come from Azure, Certroll passes it on at once and unchanged."""
+    """If a call raises an exception that does not come from Azure, Certroll raises the same exception at once."""
     calls = Calls(KeyError("bug"))
     with pytest.raises(KeyError):
         Retrying(ManualClock()).read("it", calls)
@@ -198,7 +201,7 @@ def test_bug_of_ours_is_not_hidden() -> None:
 
 
 def test_page_that_fails_is_asked_for_again_alone() -> None:
-    """Certroll retries only the failed page of a list, and the list is complete."""
+    """Certroll retries only the failed page of a list, and then the list of all pages is complete."""
     fetch = Calls(0, refusal(503), 1, 2)
     pages: ItemPaged[int] = ItemPaged(
         lambda _: fetch(), lambda number: (None if number == 2 else "more", iter([number, number]))
@@ -208,7 +211,7 @@ def test_page_that_fails_is_asked_for_again_alone() -> None:
 
 
 def test_error_without_a_cure_says_what_happened_alone() -> None:
-    """The message of a denied request names no next step if the caller gives none."""
+    """The message of a denied request names no next step for the operator if the caller gives none."""
     pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
     with pytest.raises(Denied, match=r"^it: 403$"):
         list(Retrying(ManualClock()).pages("it", pages))

@@ -1,4 +1,4 @@
-"""The TLS probe makes a real handshake through a real tunnel and judges the certificate it receives."""
+"""The TLS probe makes a real handshake through a real proxy tunnel and judges the certificate of the server."""
 
 import hashlib
 import socket
@@ -42,13 +42,13 @@ class Leaf:
 
 @pytest.fixture(scope="module")
 def ours() -> tuple[Leaf, Leaf, Leaf]:
-    """Return a certificate for the host name, a wildcard for its domain, and an expired certificate."""
+    """Return three certificates: for the host name, a wildcard for its domain, and an expired certificate."""
     authority = trustme.CA()
     return Leaf(authority, HOST), Leaf(authority, "*.contoso.com"), Leaf(authority, HOST, NOW)
 
 
 class Proxy:
-    """This CONNECT proxy leads to a TLS server and records each target that a client asked for.
+    """This CONNECT proxy leads to a TLS server and records each address that a client asked for.
 
     The proxy gives the next of its answers on each connection, and repeats the last answer for ever.
     """
@@ -103,7 +103,7 @@ class Proxy:
 
 @pytest.fixture(scope="module")
 def leaves() -> tuple[Leaf, Leaf]:
-    """Return the new and the old certificate of an authority that no client trusts."""
+    """Return the new and the old certificate of a certificate authority that no client trusts."""
     authority = trustme.CA()
     return Leaf(authority), Leaf(authority)
 
@@ -119,11 +119,11 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 
 def closes(_: socket.socket) -> None:
-    """Close the connection at once, as a broken proxy does."""
+    """Close the client's connection at once, as a broken proxy does."""
 
 
 def refuses(connection: socket.socket) -> None:
-    """Answer that the proxy cannot reach the host."""
+    """Answer the client that the proxy cannot reach the host."""
     connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
 
@@ -133,7 +133,7 @@ def babbles(connection: socket.socket) -> None:
 
 
 def test_expected_certificate_is_proof(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The probe recognises the new certificate by its thumbprint, even if no client trusts its issuer."""
+    """The TLS probe recognises the new certificate by its thumbprint, even if the client does not trust its issuer."""
     new, _ = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(new)]
@@ -143,7 +143,7 @@ def test_expected_certificate_is_proof(proxy: Proxy, leaves: tuple[Leaf, Leaf]) 
 
 
 def test_app_service_itself_is_asked_for_the_host_name(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The probe connects to the site's own App Service address and sends the host name as server name (SNI)."""
+    """The TLS probe connects to the given App Service address and sends the host name as server name (SNI)."""
     new, _ = leaves
     proxy.answers = [proxy.serves(new)]
     TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, END)
@@ -159,7 +159,7 @@ def test_wildcard_is_asked_for_by_a_name_that_it_stands_for(proxy: Proxy, leaves
 
 
 def test_old_certificate_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The probe retries while App Service's front ends still serve the old certificate."""
+    """The TLS probe retries while App Service's front ends still serve the old certificate."""
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old), proxy.serves(old), proxy.serves(old), proxy.serves(old), proxy.serves(new)]
@@ -169,7 +169,7 @@ def test_old_certificate_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) 
 
 
 def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The probe fails if the host serves another certificate until the deadline, and names its thumbprint."""
+    """The TLS probe fails if the host serves another certificate until the deadline, and names its thumbprint."""
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old)]
@@ -182,7 +182,10 @@ def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: t
 
 @pytest.mark.parametrize("silence", [closes, refuses, babbles])
 def test_silence_proves_nothing(proxy: Proxy, silence: Answer) -> None:
-    """A host that does not answer three times is unproven, and the result names the address and the error."""
+    """The TLS probe reports a host as unproven if the host does not answer three times.
+
+    The TLS probe's result names the address and the error.
+    """
     clock = ManualClock()
     proxy.answers = [silence]
     handshake = TlsProbe(clock).shows(HOST, ADDRESS, FOREIGN, END)
@@ -192,14 +195,14 @@ def test_silence_proves_nothing(proxy: Proxy, silence: Answer) -> None:
 
 
 def test_short_silence_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The probe proves a host that answers at the third attempt."""
+    """The TLS probe proves a host that answers only at the third attempt."""
     new, _ = leaves
     proxy.answers = [refuses, closes, proxy.serves(new)]
     assert TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, END).state is SiteState.PROVEN
 
 
 def test_last_moment_is_kept_to(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The probe stops at its deadline, even if only one second is left."""
+    """The TLS probe stops at its deadline, even if only one second is left."""
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old)]
@@ -208,7 +211,7 @@ def test_last_moment_is_kept_to(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None
 
 
 def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """A probe that starts after its deadline makes no handshake and reports the host as unproven."""
+    """A TLS probe that starts after its deadline makes no handshake and reports the host as unproven."""
     new, old = leaves
     proxy.answers = [proxy.serves(old)]
     handshake = TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, NOW)
@@ -217,11 +220,11 @@ def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple
 
 
 def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host is unproven if the probe can connect neither directly nor through a proxy."""
+    """The TLS probe reports a host as unproven if it can connect neither directly nor through a proxy."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "direct.invalid")
     with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # Binding the port keeps other processes from listening on it.
+        deaf.bind(("127.0.0.1", 0))  # While the test binds the port, no other process can listen on the port.
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{deaf.getsockname()[1]}")
         for address in (ADDRESS, "direct.invalid"):
@@ -234,7 +237,7 @@ def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("which", [0, 1], ids=["its own name", "a wildcard"])
 def test_certificate_for_the_host_name_is_good(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf], which: int) -> None:
-    """Without an expected thumbprint, a valid certificate that covers the host name counts as good."""
+    """If no thumbprint is expected, the TLS probe counts a valid certificate that covers the host name as good."""
     clock = ManualClock()
     proxy.answers = [proxy.serves(ours[which])]
     served = TlsProbe(clock).served(HOST, ADDRESS, END)
@@ -245,14 +248,14 @@ def test_certificate_for_the_host_name_is_good(proxy: Proxy, ours: tuple[Leaf, L
 def test_platforms_own_certificate_is_waited_out(
     proxy: Proxy, leaves: tuple[Leaf, Leaf], ours: tuple[Leaf, Leaf, Leaf]
 ) -> None:
-    """The probe retries while front ends serve an expired certificate or a certificate for another name."""
+    """The TLS probe retries while front ends serve an expired certificate or a certificate for another name."""
     proxy.answers = [proxy.serves(leaves[0]), proxy.serves(ours[2]), proxy.serves(ours[0])]
     assert TlsProbe(ManualClock()).served(HOST, ADDRESS, END).is_good(NOW)
     assert len(proxy.targets) == 3
 
 
 def test_other_certificate_to_the_end_is_shown_as_it_is(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """A host name that never gets a matching certificate is uncovered, and the result names the served one."""
+    """The TLS probe reports a host name without a matching certificate as uncovered, and names the served one."""
     clock = ManualClock()
     proxy.answers = [proxy.serves(leaves[0])]
     served = TlsProbe(clock).served(HOST, ADDRESS, END)
@@ -262,7 +265,7 @@ def test_other_certificate_to_the_end_is_shown_as_it_is(proxy: Proxy, leaves: tu
 
 
 def test_certificate_that_has_ended_is_not_good(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf]) -> None:
-    """The probe reports an expired certificate as covering the host name but not as good."""
+    """The TLS probe reports an expired certificate as covering the host name, and as not good."""
     proxy.answers = [proxy.serves(ours[2])]
     served = TlsProbe(ManualClock()).served(HOST, ADDRESS, NOW)
     assert (served.covered, served.is_good(NOW), served.not_after) == (True, False, NOW)
@@ -270,7 +273,7 @@ def test_certificate_that_has_ended_is_not_good(proxy: Proxy, ours: tuple[Leaf, 
 
 @pytest.mark.parametrize("silence", [closes, refuses, babbles])
 def test_end_of_what_is_not_served_is_not_known(proxy: Proxy, silence: Answer) -> None:
-    """The probe reports a host name that does not answer three times as unreachable, with address and error."""
+    """The TLS probe reports a host that does not answer three times as unreachable, with address and error."""
     proxy.answers = [silence]
     served = TlsProbe(ManualClock()).served(HOST, ADDRESS, END)
     assert (served.not_after, served.covered, len(proxy.targets)) == (None, False, 3)
@@ -278,13 +281,13 @@ def test_end_of_what_is_not_served_is_not_known(proxy: Proxy, silence: Answer) -
 
 
 def test_late_look_is_taken_once(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf]) -> None:
-    """The probe makes a single handshake even if its deadline has passed."""
+    """The TLS probe makes a single handshake even if its deadline has passed, if no thumbprint is expected."""
     proxy.answers = [proxy.serves(ours[0])]
     assert TlsProbe(ManualClock()).served(HOST, ADDRESS, NOW - DAY).is_good(NOW)
 
 
 def test_certificate_that_makes_no_sense_is_not_known(proxy: Proxy, tmp_path: Path) -> None:
-    """The probe reports an unreadable certificate as a result and raises no exception."""
+    """The TLS probe reports an unreadable server certificate as a result and raises no exception."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
     odd = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3002a300"))
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW - DAY, NOW + DAY).add_extension(odd, False)

@@ -44,12 +44,12 @@ CLOUD_EVENT: dict[str, object] = {
 
 
 def read(event: object) -> VaultEvent:
-    """Return what Certroll reads from an event if its only vault is `kv-shop`."""
+    """Return what Certroll reads from a Key Vault event if its only vault is `kv-shop`."""
     return read_vault_event(event if isinstance(event, str) else json.dumps(event), frozenset({VAULT}))
 
 
 def without(fields: dict[str, object], *names: str) -> dict[str, object]:
-    """Return the event's fields except the named fields."""
+    """Return the fields of a Key Vault event except the named fields."""
     return {key: value for key, value in fields.items() if key not in names}
 
 
@@ -93,7 +93,7 @@ def test_event_names_its_certificate(event: dict[str, object]) -> None:
     [("CertificateNearExpiry", Reason.NEAR_EXPIRY), ("CertificateExpired", Reason.EXPIRED)],
 )
 def test_warning_of_the_vault_is_a_finding(kind: str, finding: Reason) -> None:
-    """An event about a certificate that is expired or about to expire becomes a finding."""
+    """Certroll reports a problem for a Key Vault event about a certificate that is expired or about to expire."""
     assert read({**EVENT_GRID, "eventType": f"Microsoft.KeyVault.{kind}"}) == VaultEvent(REF, finding)
 
 
@@ -106,7 +106,7 @@ def test_warning_of_the_vault_is_a_finding(kind: str, finding: Reason) -> None:
     ],
 )
 def test_no_address_in_an_event_is_believed(change: dict[str, object]) -> None:
-    """Certroll ignores every URL in an event, and reads only the vault's and the object's name."""
+    """Certroll ignores every URL in a Key Vault event, and reads only the vault's and the object's name."""
     assert read({**EVENT_GRID, "data": {**DATA, **change}}).ref == REF
 
 
@@ -172,7 +172,7 @@ def test_no_address_in_an_event_is_believed(change: dict[str, object]) -> None:
     ],
 )
 def test_event_that_is_not_for_us_is_refused(event: object, reason: Reason, detail: str) -> None:
-    """Certroll refuses every other event with a reason, and the message names the problem."""
+    """Certroll refuses each listed foreign or malformed event with a reason, and the message names the problem."""
     with pytest.raises(EventRejected) as caught:
         read(event)
     assert caught.value.reason is reason
@@ -187,7 +187,7 @@ def test_complaint_about_a_hostile_type_is_short() -> None:
 
 
 def test_vault_of_another_name_is_never_ours() -> None:
-    """Certroll accepts an event only if the vault's whole name is in `CERTROLL_VAULTS`."""
+    """Certroll accepts an event only if the vault's whole name is in the setting `CERTROLL_VAULTS`."""
     with pytest.raises(EventRejected, match="vault 'kv-shop' is not among"):
         read_vault_event(json.dumps(EVENT_GRID), frozenset({VaultName("kv-shop2")}))
 

@@ -111,7 +111,7 @@ def test_usages_are_what_the_extension_allows(
     [(1, 1), (127, 1), (128, 2), (2**79 - 1, 10), (2**79, 11), (2**159 - 1, 20), (2**158, 20)],
 )
 def test_serial_number_is_as_long_as_it_is_encoded(serial: int, octets: int) -> None:
-    """The length of a serial number counts the octets of its DER encoding, with the sign."""
+    """Certroll counts the length of a serial number in octets of its DER encoding, with the sign."""
     made = der(serial=serial)
     assert read_facts(made).serial_octets == octets
     assert bytes([2, octets]) + serial.to_bytes(octets, "big") in made
@@ -170,7 +170,7 @@ def test_old_hashes_are_known_by_name(number: str, told: str) -> None:
     ],
 )
 def test_public_is_what_says_so(named_policies: tuple[str, ...], *, public: bool) -> None:
-    """A certificate is public if it names a TLS policy of the CA/Browser Forum."""
+    """Certroll treats a certificate as public if it names a TLS policy of the CA/Browser Forum."""
     assert read_facts(der(policies(*named_policies))).public_policy is public
 
 
@@ -184,7 +184,7 @@ def test_public_is_what_says_so(named_policies: tuple[str, ...], *, public: bool
     ],
 )
 def test_authority_is_what_its_constraints_say(extensions: tuple[x509.ExtensionType, ...], *, is_ca: bool) -> None:
-    """A certificate belongs to an authority only if its basic constraints say so, whoever signed it."""
+    """Certroll treats a certificate as an authority's only if its basic constraints say so, whoever signed it."""
     own = named("Contoso Root")
     assert read_facts(der(*extensions)).is_ca is is_ca
     assert read_facts(der(*extensions, subject=own, issuer=own)).is_ca is is_ca
@@ -284,5 +284,5 @@ def test_size_is_looked_at_before_anything_is_parsed() -> None:
     ],
 )
 def test_odd_certificate_is_read_all_the_same(odd: bytes) -> None:
-    """Certroll reads a certificate that is unusual but well-formed."""
+    """Certroll reads a certificate that is unusual and well-formed."""
     assert read_facts(odd).issuer == "Contoso Issuing CA"

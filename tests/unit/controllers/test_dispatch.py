@@ -1,4 +1,4 @@
-"""Certroll decides which apps may now roll to a new certificate version, and records each admitted app."""
+"""Certroll decides which apps' settings it may now update to a new certificate version, and records these apps."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -70,12 +70,12 @@ FRESH_RECORD = RollRecord(
 
 
 def rolling(name: str = "shop", webspace: Webspace = WEST) -> Step:
-    """Return the step that rolls an app's settings from the old version to the new."""
+    """Return the step that updates an app's settings from the old to the new certificate version."""
     return Step(RollAppSettings(named(OLD, site=name), (EDIT,), webspace), Reason.STALE_THUMBPRINT)
 
 
 def world(*rolls: RollRecord, past: tuple[RollRecord, ...] = (), **others: Any) -> Snapshot:  # noqa: ANN401 - as snapshot
-    """Return a snapshot with both versions in the webspace and an app that names the old version."""
+    """Return a snapshot of Azure with both versions in the webspace and an app that names the old version."""
     given: dict[str, Any] = {"copies": (SYNCED, KEPT), "settings": (named(OLD),)} | others
     return snapshot(**given, rollout=rollout(rolls=rolls, past=past))
 
@@ -87,7 +87,10 @@ def records(
     intent: Intent = APPLY,
     fresh: bool = True,
 ) -> tuple[RollRecord, ...]:
-    """Return the records that Certroll writes for a plan that an event or a sweep made, unless `fresh` is False."""
+    """Return the records that Certroll writes for a plan of steps.
+
+    The plan of steps was made by an event or a sweep, unless `fresh` is False.
+    """
     return roll_records(seen, Plan(steps, skips), intent, fresh=fresh)
 
 
@@ -101,13 +104,13 @@ def records(
     ],
 )
 def test_app_that_was_refused_is_told_afresh_only(state: RollState | None, *, fresh: bool, told: bool) -> None:
-    """If an app's roll was refused, Certroll admits the app again only after an event or a sweep."""
+    """If an app's settings update was refused, Certroll tries it again only after an event or a sweep."""
     seen = world(*([roll(state)] if state else []))
     assert bool(records(seen, rolling(), fresh=fresh)) is told
 
 
 def test_app_that_was_refused_holds_up_nobody_anew() -> None:
-    """If an app's roll was refused and Certroll admits it again, other apps do not wait for it a second time."""
+    """If Certroll tries an app's refused settings update again, other apps do not wait for that app a second time."""
     (record,) = records(world(roll(RollState.REFUSED, at=NOW - DAY)), rolling())
     assert (record.state, record.at) == (RollState.STALE, NOW - DAY)
     (record,) = records(world(roll(RollState.UNPROVEN, at=NOW - DAY)), rolling())
@@ -118,12 +121,15 @@ def test_app_that_was_refused_holds_up_nobody_anew() -> None:
 
 
 def test_app_that_may_go_is_recorded() -> None:
-    """Certroll admits an app that needs a change, and records replaced thumbprints and the copies of both versions."""
+    """Certroll records an app before it updates the app's settings.
+
+    An app's record has the replaced thumbprints and the certificates in App Service for both versions.
+    """
     assert records(world(), rolling()) == (FRESH_RECORD,)
 
 
 def test_record_knows_what_there_will_be() -> None:
-    """The record of an admitted app lists the copies that hold either version after the webspace's changes."""
+    """The record of an app lists the certificates in App Service that have either version after the planned changes."""
     keep = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), held_by=copy().ref), Reason.SUPERSEDED_IN_USE)
     sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
     others = copy("x", FOREIGN), copy("y", NEW, webspace=NORTH), copy("z", OLDER, source=None)
@@ -133,19 +139,19 @@ def test_record_knows_what_there_will_be() -> None:
 
 
 def test_record_knows_the_plan_of_the_app() -> None:
-    """The record of an admitted app names its App Service plan, or the app itself if Azure reports no plan."""
+    """The record of an app names its App Service plan, or the app itself if Azure reports no plan."""
     (record,) = records(world(sites=(site(plan="/plans/a"),)), rolling())
     assert record == replace(FRESH_RECORD, plan="/plans/a")
 
 
 def test_record_counts_the_settings() -> None:
-    """The record of an admitted app has its number of settings, so that Certroll notices an incomplete read."""
+    """The record of an app has the app's number of settings, so that Certroll notices an incomplete read."""
     (record,) = records(world(settings=(named(OLD, digests={"A": "1", "B": "2", "C": "3"}),)), rolling())
     assert record.settings == 3
 
 
 def test_apps_are_told_in_a_stable_order() -> None:
-    """Certroll admits each app once, in the order of the apps' names, even if the plan has several steps for an app."""
+    """Certroll starts each app's settings update once, in the order of names, whatever its number of steps."""
     sites = tuple(site(name) for name in ("b", "a"))
     seen = world(sites=sites, settings=tuple(named(OLD, site=name) for name in ("b", "a")))
     refresh = Step(RefreshReferences(named(OLD, site="b"), "v2", WEST), Reason.STALE_REFERENCE)
@@ -153,14 +159,14 @@ def test_apps_are_told_in_a_stable_order() -> None:
 
 
 def test_what_restarts_no_app_tells_none() -> None:
-    """Certroll admits no app to a roll if the plan only changes bindings or copies."""
+    """Certroll starts no update of app settings if the plan of steps changes only bindings or certificates."""
     update = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
     sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
     assert records(world(), update, sync) == ()
 
 
 def test_app_is_not_told_where_the_version_did_not_come() -> None:
-    """Certroll admits no app in a webspace whose copy Azure refused to sync."""
+    """Certroll updates no app's settings in a webspace where Azure refused to sync the imported certificate."""
     assert records(world(copies=(KEPT,)), rolling()) == ()
     assert records(world(), rolling()) == (FRESH_RECORD,)
 
@@ -175,7 +181,7 @@ def test_app_is_not_told_where_the_version_did_not_come() -> None:
     ],
 )
 def test_app_is_not_told_blindly(others: dict[str, Any]) -> None:
-    """Certroll admits no app if its settings, site, webspace or target version are unknown."""
+    """Certroll updates no app's settings if the app's settings, site, webspace or target version are unknown."""
     assert records(world(**others), rolling()) == ()
     assert records(world(roll(RollState.REFUSED), **others), rolling()) == ()
 
@@ -193,14 +199,14 @@ def test_app_of_an_environment_is_told_how_many_may_restart_beside_it() -> None:
 
 
 def test_app_that_is_under_way_is_not_told_again() -> None:
-    """Certroll does not admit an app again while its roll is in progress."""
+    """Certroll does not start an app's settings update again while that update is in progress."""
     under_way = {RollState.STALE, RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED}
     told = {state: [record.state for record in records(world(roll(state)), rolling())] for state in RollState}
     assert told == {state: [] if state in under_way else [RollState.STALE] for state in RollState}
 
 
 def test_app_is_not_told_before_an_earlier_version_is_judged() -> None:
-    """Certroll admits an app only after the roll of an earlier version is proven or rolled back."""
+    """Certroll updates an app to a later version only after the update to an earlier version is proven or undone."""
     unfinished = {RollState.OVERLAPPING, RollState.FAILED, RollState.RESTORED}
     earlier = [replace(roll(state), version="v1") for state in RollState]
     assert {record.state for record in earlier if not records(world(past=(record,)), rolling())} == unfinished
@@ -209,7 +215,7 @@ def test_app_is_not_told_before_an_earlier_version_is_judged() -> None:
 
 
 def test_record_follows_on_the_one_before() -> None:
-    """The record of an admitted app replaces the app's earlier record, and keeps the thumbprints that were proven."""
+    """The new record of an app replaces the app's earlier record, and keeps the thumbprints that were proven."""
     before = roll(RollState.REFUSED, proven=(OLDER,), revision="7", detail="denied", settings=0, edits=(EDIT,))
     earlier = replace(before, version="v1", revision="5", proven=(OLD,))
     after = replace(FRESH_RECORD, at=before.at, proven=(OLDER,), revision="7")
@@ -225,7 +231,7 @@ def test_record_follows_on_the_one_before() -> None:
     ids=["it was deferred", "it was refused", "it was unproven"],
 )
 def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | None) -> None:
-    """Certroll remembers that a deferred app was already broken, and probes every other app before its roll."""
+    """Certroll remembers that an app was broken before its settings update, and probes other apps before the update."""
     (record,) = records(world(roll(state, broken_before=True)), rolling())
     assert record.broken_before is kept
 
@@ -245,7 +251,7 @@ def test_shrunken_read_is_believed_after_a_day(
 ) -> None:
     """If Certroll reads fewer settings of an app than before, it trusts the smaller number only after a day.
 
-    After a day with fewer settings, Certroll assumes that somebody has removed the missing settings.
+    After a day with fewer settings, Certroll assumes that an operator has removed the missing settings.
     """
     since = None if failing is None else NOW - failing
     known = replace(roll(RollState.REFUSED, settings=before), failing_since=since)
@@ -255,7 +261,7 @@ def test_shrunken_read_is_believed_after_a_day(
 
 
 def test_failing_since_is_not_taken_over_from_another_state() -> None:
-    """The record of an admitted app keeps the time since which the app was failing only if its roll was refused."""
+    """Certroll keeps the time since which an app was failing only if the app's settings update was refused."""
     known = replace(roll(RollState.UNPROVEN, settings=40), failing_since=NOW - DAY)
     (record,) = records(world(known), rolling())
     assert record.failing_since is None
@@ -290,7 +296,7 @@ def test_failing_since_is_not_taken_over_from_another_state() -> None:
     ],
 )
 def test_roll_that_was_undone_is_counted(before: RollRecord, undone: tuple[Any, ...]) -> None:
-    """Certroll notes the time at which it finds that somebody has undone a completed roll."""
+    """Certroll notes the time at which it finds that another writer undid a completed settings update."""
     (record,) = records(world(before), rolling())
     assert (record.undone, record.retiring) == (undone, False)
 
@@ -299,19 +305,19 @@ RETIRE = Step(RetireThumbprint(named(OLD, NEW), (SettingEdit(LOAD_LIST, None, (O
 
 
 def test_retirement_is_no_undoing() -> None:
-    """Certroll does not count a roll as undone if the plan retires the old version from a validated app."""
+    """Certroll does not count a settings update as undone if Certroll itself plans to remove the old version."""
     seen = world(roll(RollState.VALIDATED, undone=(NOW - HOUR,)), settings=(named(OLD, NEW),))
     assert records(seen, RETIRE) == (replace(FRESH_RECORD, retiring=True, undone=(NOW - HOUR,)),)
 
 
 def test_validated_app_that_is_stale_again_is_rolled() -> None:
-    """Certroll rolls a validated app again, and retires nothing, if somebody changed its settings back."""
+    """If another writer restored an app's old settings, Certroll updates them again and removes no old version."""
     (record,) = records(world(roll(RollState.VALIDATED)), rolling())
     assert (record.retiring, record.undone) == (False, (NOW,))
 
 
 def test_unproven_app_is_never_told_to_retire() -> None:
-    """Certroll never retires the old version from an app that is unproven."""
+    """Certroll does not remove the old version from the settings of an app without proof of the new version."""
     (record,) = records(world(roll(RollState.UNPROVEN), settings=(named(OLD, NEW),)), RETIRE)
     assert record.retiring is False
 
@@ -320,7 +326,7 @@ CONTEST_SKIP = Skip("app settings of shop", Reason.CONTESTED, "others took this 
 
 
 def test_fight_is_recorded_once() -> None:
-    """Certroll records an app as contested, and only once, after somebody undid its roll for the second time."""
+    """After another writer undid an app's settings update twice, Certroll records the conflict once."""
     before = roll(RollState.VALIDATED, undone=(NOW - 2 * DAY, NOW - HOUR), revision="7", proven=(OLD,))
     after = replace(
         before, state=RollState.CONTESTED, at=NOW, undone=(NOW - HOUR, NOW), detail="others took this roll back"
@@ -338,7 +344,7 @@ def test_fight_is_recorded_once() -> None:
     ],
 )
 def test_other_refusals_are_no_fight(skip: Skip, *, known: bool) -> None:
-    """Certroll records an app as contested only if the plan refuses it as contested and the app has a record."""
+    """Certroll records that another writer undoes its updates only if the plan says so and the app has a record."""
     assert records(world(*([roll(RollState.VALIDATED)] if known else [])), skips=(skip,)) == ()
 
 
@@ -349,14 +355,14 @@ OVERLAPPING = replace(FRESH_RECORD, state=RollState.OVERLAPPING)
 
 
 def test_overlap_that_nobody_recorded_is_recorded() -> None:
-    """If an app without a record names both versions, Certroll records the app and then probes it without a write."""
+    """If an app without a record names both versions, Certroll records the app and probes it without a write."""
     seen = world(settings=(OVERLAP,))
     assert records(seen) == (OVERLAPPING,)
     assert has_unrecorded(seen, Plan(), APPLY)
 
 
 def test_overlap_of_a_pin_is_recorded() -> None:
-    """An app names both versions if a pin has the new thumbprint and the load list has the old thumbprint."""
+    """An app names both versions if one setting is the new thumbprint and WEBSITE_LOAD_CERTIFICATES has the old one."""
     assert records(world(settings=(named(OLD, pins={"PIN": NEW}),))) == (OVERLAPPING,)
 
 
@@ -397,13 +403,13 @@ def test_overlap_of_a_pin_is_recorded() -> None:
     ],
 )
 def test_what_is_no_overlap_is_not_recorded(seen: Snapshot, plan: Plan, intent: Intent) -> None:
-    """Certroll records no overlap of two versions for an app that names only one, is known, or may not be touched."""
+    """In the listed cases, Certroll does not record that an app names both the old and the new version."""
     assert roll_records(seen, plan, intent, fresh=True) == ()
     assert not has_unrecorded(seen, plan, intent)
 
 
 def test_app_with_a_step_is_no_found_overlap() -> None:
-    """Certroll admits an app that names the old and the new version if the plan has a change for it."""
+    """Certroll updates the settings of an app that names both versions if the plan has a change for the app."""
     refresh = Step(RefreshReferences(OVERLAP, "v2", WEST), Reason.STALE_REFERENCE)
     seen = world(settings=(OVERLAP,))
     assert records(seen, refresh) == (FRESH_RECORD,)
@@ -417,7 +423,7 @@ WRITTEN_ALL_THE_SAME = replace(
 
 @pytest.mark.parametrize("settings", [OVERLAP, named(NEW)], ids=["both are named", "only the new one is named"])
 def test_app_that_counts_as_refused_and_was_written_is_asked(settings: SiteSettings) -> None:
-    """Certroll probes an app whose refused write took effect anyway, and keeps its earlier values."""
+    """Certroll probes an app whose refused write took effect anyway, and keeps the app's earlier values."""
     seen = world(WRITTEN_ALL_THE_SAME, settings=(settings,))
     found = replace(WRITTEN_ALL_THE_SAME, state=RollState.OVERLAPPING, at=NOW, failing_since=None)
     assert records(seen) == (found,)
@@ -436,7 +442,7 @@ def test_app_that_counts_as_refused_and_was_written_is_asked(settings: SiteSetti
     ],
 )
 def test_app_that_was_not_written_is_not_asked(record: RollRecord, settings: SiteSettings) -> None:
-    """Certroll records no overlap of two versions for a refused app whose write did not take effect."""
+    """If a refused write did not take effect, Certroll does not record that the app names both versions."""
     seen = world(record, settings=(settings,))
     assert records(seen) == ()
     assert not has_unrecorded(seen, Plan(), APPLY)
@@ -444,12 +450,12 @@ def test_app_that_was_not_written_is_not_asked(record: RollRecord, settings: Sit
 
 @pytest.mark.parametrize("tags", [(), (("certroll", "on"),)], ids=["no tag", "another word"])
 def test_only_off_spares_an_overlap(tags: Tags) -> None:
-    """Only the value `off` of the tag `certroll` excludes an app that names the old and the new version."""
+    """The tag `certroll` excludes an app that names the old and the new version only with the value `off`."""
     assert len(records(world(settings=(OVERLAP,), sites=(site(tags=tags),)))) == 1
 
 
 def test_contested_version_is_not_replaced() -> None:
-    """Certroll does not replace a version in an app if a copy of another vault certificate also holds that version."""
+    """Certroll replaces no version in an app's settings that was also imported from another vault certificate."""
     theirs = copy("theirs", OLDER, source=OTHER_REF)
     versions = lineage(version(), old_version(), old_version("v0", OLDER))
     seen = world(settings=(named(OLD, OLDER, NEW),), copies=(SYNCED, KEPT, theirs), lineage=versions)
@@ -457,7 +463,7 @@ def test_contested_version_is_not_replaced() -> None:
 
 
 def test_records_come_in_the_order_of_their_sites() -> None:
-    """Certroll returns the records of admitted apps in the order of the apps' names."""
+    """Certroll returns the records of admitted apps (apps whose settings it may update) in the order of their names."""
     names = "a", "b", "c"
     seen = snapshot(
         sites=tuple(site(name) for name in names),
@@ -475,7 +481,7 @@ def test_records_come_in_the_order_of_their_sites() -> None:
 
 
 def test_told_app_has_nothing_else_to_plan() -> None:
-    """After an app is admitted, Certroll's run for the app plans the same roll as the run that admitted it."""
+    """Certroll's run for an app plans the same settings update as the run that recorded the app for the update."""
     seen = world()
     (record,) = records(seen, rolling())
     told = replace(seen, rollout=rollout(rolls=(record,)))

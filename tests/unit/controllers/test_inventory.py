@@ -47,7 +47,7 @@ SYNCED = copy(thumbprint=NEW)
 
 
 class Told:
-    """This helper collects the log lines and the findings of Certroll's report about apps."""
+    """This helper collects the log lines and the reported problems of Certroll's report about apps."""
 
     def __init__(self, log: pytest.LogCaptureFixture) -> None:
         log.set_level(logging.INFO, logger="certroll")
@@ -60,7 +60,7 @@ class Told:
         lineages: Iterable[Lineage] = (LINEAGE,),
         sites: object = None,
     ) -> list[dict[str, Any]]:
-        """Return the log lines of the report, and store its findings."""
+        """Return the log lines of Certroll's report about apps, and store the reported problems."""
         fleet = snapshot(settings=settings, copies=copies).fleet
         journal = RecordingJournal()
         if sites is not None:
@@ -77,14 +77,14 @@ def _told(caplog: pytest.LogCaptureFixture) -> Told:
 
 
 def rows(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the references of the single log line."""
+    """Return the certificate references of the report's single log line."""
     (line,) = lines
     found: list[dict[str, Any]] = line["references"]
     return found
 
 
 def test_app_is_told_with_all_that_it_names(told: Told) -> None:
-    """Certroll logs one line per app, with each certificate it names, the setting, and the certificate's age."""
+    """Certroll logs one line per app, with each certificate that the app names, the setting, and the age."""
     led = VaultReference("LED", REF, None, "v1"), VaultReference("FIXED", OTHER_REF, "v7", "v7")
     settings = replace(named(OLD, NEW, pins={"PIN": OLD}, led=led, everything=True))
     assert told.report(settings) == [
@@ -145,14 +145,14 @@ def test_app_is_told_with_all_that_it_names(told: Told) -> None:
 
 
 def test_uploaded_certificate_is_told_by_its_copy(told: Told) -> None:
-    """Certroll logs an uploaded certificate by its copy if no vault in scope has the certificate."""
+    """If no vault in scope has an uploaded certificate, Certroll logs the certificate's name in App Service."""
     up = copy("up", FOREIGN, source=None)
     expected = {"kind": "pin", "thumbprint": FOREIGN, "live": True, "copy": "rg-web/up"}
     assert rows(told.report(named(pins={"PIN": FOREIGN}), copies=(up,))) == [{"setting": "PIN", **expected}]
 
 
 def test_pin_that_is_no_certificate_is_never_told(told: Told) -> None:
-    """Certroll neither logs nor reports a pin of 40 hex digits that matches no certificate.
+    """Certroll neither logs nor reports a setting of 40 hex digits that match no certificate.
 
     A setting with 40 hex digits that match no certificate may be a secret.
     """
@@ -188,7 +188,7 @@ def test_app_that_names_certificates_by_reference_alone_is_told(told: Told) -> N
     ],
 )
 def test_app_is_told_with_what_its_probe_can_prove(told: Told, tags: Tags, probe: str) -> None:
-    """Certroll logs what an app's probe can prove, and a slot has the probe of its site."""
+    """Certroll logs what an app's probe can prove, and logs for a slot what the probe of its site can prove."""
     for slot in (None, "staging"):
         sites = site(tags=tags), site(slot="staging")
         (line,) = told.report(named(NEW, slot=slot), sites=sites)
@@ -196,7 +196,7 @@ def test_app_is_told_with_what_its_probe_can_prove(told: Told, tags: Tags, probe
 
 
 def test_nothing_is_recorded_where_nothing_is_found() -> None:
-    """Certroll writes nothing to the journal if every thumbprint matches a certificate."""
+    """Certroll's report writes nothing to the journal if every thumbprint in app settings matches a certificate."""
     report_references(ports().findings, snapshot(settings=(named(OLD),)).fleet, (LINEAGE,))
 
 
@@ -215,13 +215,13 @@ def test_nothing_is_recorded_where_nothing_is_found() -> None:
 def test_thumbprint_is_told_by_its_newest_version(
     told: Told, lineages: tuple[Lineage, ...], version_name: str, behind: int
 ) -> None:
-    """Certroll logs the newest version that has a thumbprint, and how many versions are newer."""
+    """Certroll logs the newest version with an app's thumbprint, and how many versions of the certificate are newer."""
     (row,) = rows(told.report(named(OLD), lineages=lineages))
     assert (row["version"], row["behind"]) == (version_name, behind)
 
 
 def test_days_are_whole_days(told: Told) -> None:
-    """Certroll logs a version's age in whole days since its creation."""
+    """Certroll logs the age of a certificate version in whole days since the version's creation."""
     for age, days in ((2 * DAY, 2), (2 * DAY - HOUR, 1)):
         known = lineage(version(created=NOW - age), old_version())
         (row,) = rows(told.report(named(NEW), lineages=(known,)))
@@ -245,7 +245,7 @@ IN_VAIN = f"{FOREIGN} is no certificate of its webspace or of the site itself, n
     ],
 )
 def test_what_is_named_in_vain_is_found(told: Told, settings: SiteSettings, detail: str) -> None:
-    """Certroll reports an app once if its settings name thumbprints that match no certificate."""
+    """Certroll reports an app once if its settings name one or more thumbprints that match no certificate."""
     told.report(settings)
     assert told.findings == [Finding(NOW, "sweep", "app settings of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
 
@@ -262,7 +262,7 @@ def test_what_is_named_in_vain_is_found(told: Told, settings: SiteSettings, deta
 def test_what_is_known_is_no_finding(
     told: Told, settings: SiteSettings, copies: tuple[WebspaceCertificate, ...]
 ) -> None:
-    """Certroll reports no finding about a thumbprint that matches a certificate."""
+    """Certroll reports no problem about a thumbprint that matches a certificate."""
     told.report(settings, copies=copies)
     assert told.findings == []
 
@@ -275,16 +275,16 @@ def test_certificate_of_another_webspace_is_not_there(told: Told) -> None:
 
 
 def test_odd_entries_are_counted_not_told(told: Told) -> None:
-    """Certroll counts the load list entries that are no thumbprints, and never shows their text."""
+    """Certroll counts entries of WEBSITE_LOAD_CERTIFICATES that are no thumbprints, and does not show their text."""
     told.report(named(OLD, odd_entries=2))
     detail = "2 entries of the load list are no thumbprints; Certroll does not change them"
     assert told.findings == [Finding(NOW, "sweep", "load list of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
 
 
 def test_root_list_is_told_and_not_accused(told: Told) -> None:
-    """Certroll logs for each root in an app's root list whether an app on the same plan has it.
+    """Certroll logs for each root in an app's WEBSITE_LOAD_ROOT_CERTIFICATES whether an app on its plan has the root.
 
-    Certroll reports no finding about an unknown thumbprint in a root list.
+    Certroll reports no problem about an unknown thumbprint in WEBSITE_LOAD_ROOT_CERTIFICATES.
     """
     hosted = replace(site(), environment=EnvironmentRef("s", "rg", "ase"), windows_code=True, plan="/plans/one")
     mate = replace(hosted, ref=site_ref("api"))
@@ -301,12 +301,12 @@ def test_root_list_is_told_and_not_accused(told: Told) -> None:
 
 @pytest.mark.parametrize("sites", [(), (site(webspace=None),)], ids=["not seen", "of unknown webspace"])
 def test_app_that_is_not_placed_is_not_accused(told: Told, sites: object) -> None:
-    """Certroll logs an app whose webspace is unknown, and reports no finding about it."""
+    """Certroll logs an app whose App Service webspace is unknown, and reports no problem about the app."""
     assert rows(told.report(named(FOREIGN, odd_entries=1), sites=sites)) != []
     assert told.findings == []
 
 
 def test_findings_of_all_apps_are_recorded(told: Told) -> None:
-    """Certroll records the findings of all apps."""
+    """Certroll records the reported problems of all apps in the journal."""
     told.report(named(FOREIGN), named(FOREIGN, site="b"), sites=(site(), site("b")))
     assert [finding.subject for finding in told.findings] == ["app settings of shop", "app settings of b"]

@@ -49,7 +49,7 @@ def found(
     tier: str = "Basic",
     facts: HostFacts = VERIFIED,
 ) -> list[Reason]:
-    """Return the reasons that prevent a managed certificate."""
+    """Return Certroll's reasons why App Service cannot issue a managed certificate for the host name."""
     return [violation.reason for violation in violations(HostName(host), place, tier, facts, asking(records))]
 
 
@@ -169,7 +169,7 @@ def test_nothing_is_against_it(host: str, records: Records) -> None:
     ],
 )
 def test_record_that_is_in_the_way_is_named(host: str, records: Records, reason: Reason) -> None:
-    """Certroll gives exactly one reason for each violated prerequisite of name or DNS."""
+    """Certroll gives exactly one reason for each violated prerequisite of a managed certificate in name or DNS."""
     assert found(host, records) == [reason]
 
 
@@ -185,7 +185,7 @@ def test_record_that_is_in_the_way_is_named(host: str, records: Records, reason:
     ],
 )
 def test_app_that_is_in_the_way_is_named(changes: dict[str, object], reason: Reason) -> None:
-    """Certroll gives a separate reason for each violated prerequisite of App Service plan or app."""
+    """Certroll gives a separate reason for each violated prerequisite of a managed certificate in plan or app."""
     assert found(**changes) == [reason]  # type: ignore[arg-type]
 
 
@@ -202,7 +202,7 @@ def test_root_domain_needs_an_address_to_compare_with() -> None:
 
 
 def test_everything_that_is_in_the_way_is_told_at_once() -> None:
-    """Certroll reports all violated prerequisites at once, so that the operator can fix them together."""
+    """Certroll reports all violated prerequisites of a managed certificate at once."""
     records = {(HOST, CNAME): ("cdn.example.net",), (ROOT, CAA): ('0 issue "letsencrypt.org"',)}
     assert found(HOST, records, tier="Free") == [Reason.TIER_TOO_LOW, Reason.CNAME_NOT_DIRECT, Reason.CAA_FORBIDS]
 
@@ -219,7 +219,7 @@ def test_everything_that_is_in_the_way_is_told_at_once() -> None:
     ],
 )
 def test_next_step_is_exact(host: HostName, records: Records, step: str) -> None:
-    """The detail of a violation shows the exact DNS record that the operator has to write."""
+    """The detail of a violated DNS prerequisite shows the exact DNS record that the operator has to write."""
     (violation,) = violations(host, PLACE, "Basic", VERIFIED, asking(records))
     assert step in violation.detail
 
@@ -291,6 +291,6 @@ def test_host_name_is_told_with_its_site() -> None:
     ],
 )
 def test_what_is_in_the_way_is_told_in_words(records: Records, words: str) -> None:
-    """The detail of a violation shows the current DNS records and the required change."""
+    """The detail of a violated prerequisite shows the current DNS records and the required change."""
     (violation,) = violations(HOST, PLACE, "Basic", VERIFIED, asking(records))
     assert words in violation.detail

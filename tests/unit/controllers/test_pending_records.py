@@ -1,4 +1,4 @@
-"""Certroll records a site before it writes to the site, and corrects the record if Azure refuses to sync a copy."""
+"""Certroll records a site before it writes to the site, and corrects the record if Azure refuses a sync."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -46,7 +46,7 @@ SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
 
 
 def moving(*bindings: Binding) -> tuple[Step, ...]:
-    """Return the steps that sync the copy and move these bindings to the new version."""
+    """Return the steps that sync the imported certificate and move these bindings to the new version."""
     return SYNC, *(Step(UpdateBinding(bound, NEW, WEST), Reason.STALE_THUMBPRINT) for bound in bindings)
 
 
@@ -57,7 +57,7 @@ def recorded(seen: Snapshot, *bindings: Binding) -> tuple[SiteRecord, ...]:
 
 
 def test_site_is_recorded_with_what_it_showed() -> None:
-    """Certroll records all bindings of a site that show the certificate, and the copy that is synced."""
+    """Certroll records a site's bindings that show the certificate, and the imported certificate that is synced."""
     both = (binding(), binding(MORE))
     (found,) = recorded(snapshot(bindings=both), *both)
     assert found == SiteRecord(site_ref(), "v2", WEST, SiteState.PENDING, NOW, (copy().ref,), both)
@@ -100,9 +100,9 @@ def test_looking_again_keeps_what_was_shown_before_the_first_write() -> None:
 
 
 def test_looking_again_does_not_start_the_soak_anew() -> None:
-    """A later run does not restart the soak time of a site that cannot be written or proven.
+    """A later run does not restart the waiting time of a site that cannot be written or proven.
 
-    The other webspaces wait for an unproven site of the first webspace only for one soak time.
+    The other webspaces wait for an unproven site of the first webspace only until the waiting time is over.
     """
     for state in (SiteState.PENDING, SiteState.UNPROVEN, SiteState.FAILED):
         (found,) = recorded(snapshot(rollout=rollout(record(state, at=NOW - HOUR))))
@@ -110,7 +110,7 @@ def test_looking_again_does_not_start_the_soak_anew() -> None:
 
 
 def test_host_name_that_comes_to_a_proven_site_is_proven_for_itself() -> None:
-    """The soak time of a proven site starts again if another host name has to move to the new certificate."""
+    """The waiting time of a proven site starts again if another host name has to move to the new certificate."""
     (found,) = recorded(snapshot(rollout=rollout(record(SiteState.PROVEN, at=NOW - HOUR))))
     assert found.at == NOW
 
@@ -131,13 +131,16 @@ def public() -> WebspaceCertificate:
 
 
 def test_certificate_without_its_key_serves_no_host_name() -> None:
-    """Certroll records no public certificate as a copy for host names, because it has no private key."""
+    """Certroll does not expect a host name to show a public certificate, because that has no private key."""
     (found,) = recorded(snapshot(copies=(copy(), public()), sites=(site(),)))
     assert found.copies == (copy().ref,)
 
 
 def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[SiteRecord, ...]:
-    """Return the sites' records after Azure refused to sync these copies, and check that the journal has them."""
+    """Return the sites' records after Azure refused to sync these imported certificates.
+
+    The function also checks that the journal has the same records.
+    """
     clock, storage = ManualClock(), SmallStorage()
     ports_on(storage, clock).rollouts.begin(REF, rollout(*of))
     skips = tuple(Skip(copy_subject(held.ref, WEST), Reason.DENIED_BY_AZURE, "no") for held in copies)
@@ -148,7 +151,7 @@ def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[S
 
 
 def test_site_whose_copy_was_not_synced_is_not_waited_for() -> None:
-    """Sites become unproven with a reason if Azure refused the only copy of their webspace."""
+    """A site becomes unproven with a reason if Azure refused to sync the only imported certificate of its webspace."""
     shop = replace(record(SiteState.PENDING), copies=(copy().ref,))
     second = replace(record(SiteState.PENDING, site="shop-2"), copies=(copy("second").ref,))
     left = refused(copy(), of=(shop, second))
@@ -156,13 +159,13 @@ def test_site_whose_copy_was_not_synced_is_not_waited_for() -> None:
 
 
 def test_site_goes_on_with_the_copy_that_was_synced() -> None:
-    """A site continues with its webspace's second copy if Azure refused only the first."""
+    """A site continues with a second imported certificate of its webspace if Azure refused to sync only the first."""
     both = replace(record(SiteState.PENDING), copies=(copy().ref, copy("second").ref))
     (left,) = refused(copy(), of=(both,))
     assert (left.state, left.copies) == (SiteState.PENDING, (copy("second").ref,))
 
 
 def test_version_that_is_there_is_what_the_old_one_was() -> None:
-    """Certroll records only copies that hold the new version after the sync."""
+    """Certroll records only imported certificates that have the new version after the sync."""
     (found,) = recorded(snapshot(copies=(copy(), copy("kept", OLD, source=None))))
     assert found.copies == (copy().ref,)

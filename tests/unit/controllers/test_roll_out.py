@@ -1,4 +1,4 @@
-"""In which order the run of a certificate records, writes and sends, and what it makes of answers of Azure."""
+"""Certroll's run for a certificate records, writes and sends messages in a fixed order, and handles Azure's errors."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,17 +52,17 @@ DELETE = Step(DeleteCertificate(copy("upload", source=None), ()), Reason.SUPERSE
 
 @dataclass
 class Noting:
-    """A journal, a queue, a lease and a retry layer that note what they are asked, in its order."""
+    """This fake journal, queue, lease and retry layer notes each call to it, in the order of the calls."""
 
     refusals: dict[str, Exception] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     def check(self) -> None:
-        """Keep the lease."""
+        """Accept each check of the lease, as while Certroll keeps the lease."""
 
     def retry(self, work: Callable[[], bool]) -> bool:
-        """Answer for the step as it is told, without doing it."""
+        """Return the answer that the test set for the step, without performing the step."""
         assert isinstance(work, partial)
         subject: str = work.func.__self__.subject
         self.done.append(f"write {subject}")
@@ -71,30 +71,30 @@ class Noting:
         return True
 
     def begin(self, _: VaultCertificateRef, begun: Rollout) -> None:
-        """Note the sites that are recorded as pending."""
+        """Note the sites that Certroll records as pending."""
         self.done += [f"record {each.site} {each.state}" for each in begun.records]
 
     def record_site(self, _: VaultCertificateRef, changed: SiteRecord) -> None:
-        """Note the site."""
+        """Note the site whose record Certroll writes."""
         self.done.append(f"record {changed.site} {changed.state}")
 
     def observed(self, *_: object) -> None:
-        """Keep when the fleet was observed."""
+        """Note that Certroll records when it read the fleet."""
 
     def put_roll(self, _: VaultCertificateRef, roll: RollRecord) -> RollRecord:
-        """Note the app."""
+        """Note the app whose settings update Certroll records."""
         self.done.append(f"admit {roll.site}")
         return roll
 
     def add(self, *_: object) -> None:
-        """Keep the entries."""
+        """Keep the history entries that Certroll adds."""
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Keep the findings."""
+        """Keep the problems that Certroll reports."""
         self.findings += findings
 
     def send_site(self, message: SiteMessage) -> None:
-        """Note the message."""
+        """Note the message that Certroll sends for a site."""
         self.done.append(f"send {message.site}")
 
 
@@ -114,7 +114,11 @@ def _run() -> Iterator[Callable[..., Outcome]]:
 
 
 def test_sites_are_recorded_before_the_first_write_and_sent_after_it(run: Callable[..., Outcome]) -> None:
-    """Who dies in between leaves records that the next run sends again; deletions come when all else is on its way."""
+    """Certroll records sites before its first write, and sends messages about the sites after the write.
+
+    If a run of Certroll dies after it recorded a site, the next run sends the message about the site. Certroll deletes
+    certificates after it has sent all messages about sites.
+    """
     noting = Noting()
     outcome = run(noting, Plan((DELETE, SYNC, BIND)))
     assert noting.done == ["record shop Pending", f"write {SYNC.subject}", "send shop", f"write {DELETE.subject}"]
@@ -122,7 +126,10 @@ def test_sites_are_recorded_before_the_first_write_and_sent_after_it(run: Callab
 
 
 def test_step_without_an_answer_fails_the_message_when_all_else_is_on_its_way(run: Callable[..., Outcome]) -> None:
-    """The message comes back for it; until then nobody waits for what Azure did answer."""
+    """If Azure gives no answer to a step, Certroll performs the other steps, and then the queue message fails.
+
+    Azure delivers a failed queue message again.
+    """
     noting, lost = Noting({DELETE.subject: OutcomeUnknown("504")}), OutcomeUnknown("504")
     noting.refusals[SYNC.subject] = lost
     with pytest.raises(OutcomeUnknown) as raised:
@@ -132,13 +139,13 @@ def test_step_without_an_answer_fails_the_message_when_all_else_is_on_its_way(ru
 
 
 def test_deletion_without_an_answer_fails_the_message(run: Callable[..., Outcome]) -> None:
-    """What Azure did with it is seen by the next try."""
+    """If Azure gives no answer to a deletion, the queue message fails, and the next try sees the result."""
     with pytest.raises(OutcomeUnknown):
         run(Noting({DELETE.subject: OutcomeUnknown("504")}), Plan((DELETE,)))
 
 
 def test_refused_copy_sends_nobody(run: Callable[..., Outcome]) -> None:
-    """Where the version did not reach the webspace nothing is to be bound there, and nothing proven."""
+    """If Azure refused a sync, Certroll sends no message to the sites of that App Service webspace."""
     noting = Noting({SYNC.subject: Denied("no")})
     outcome = run(noting, Plan((SYNC, BIND)))
     assert noting.done == ["record shop Pending", f"write {SYNC.subject}", "record shop Unproven"]
@@ -147,7 +154,10 @@ def test_refused_copy_sends_nobody(run: Callable[..., Outcome]) -> None:
 
 @pytest.mark.parametrize("refused", [True, False])
 def test_app_goes_only_where_its_copy_arrived(run: Callable[..., Outcome], *, refused: bool) -> None:
-    """An app whose settings would name a version that its webspace lacks would not find it at its start."""
+    """Certroll updates an app's settings only if the new version reached the app's App Service webspace.
+
+    An app cannot load a version that is missing in the webspace.
+    """
     seen = snapshot(settings=(named(copy().thumbprint),), bindings=())
     made = plan(seen, APPLY)
     assert {type(step.action) for step in made.steps} >= {SyncCertificate, RollAppSettings}
@@ -157,7 +167,7 @@ def test_app_goes_only_where_its_copy_arrived(run: Callable[..., Outcome], *, re
 
 
 def test_refused_deletion_is_a_finding_and_no_failure(run: Callable[..., Outcome]) -> None:
-    """The version is rolled out, whether Azure deletes an old one or not."""
+    """Certroll reports a refused deletion of an old version as a problem, and the run still succeeds."""
     noting = Noting({DELETE.subject: Denied("no")})
     proven = snapshot(bindings=(binding(thumbprint=NEW),), rollout=rollout(record(SiteState.PROVEN)))
     outcome = run(noting, Plan((DELETE,)), proven)
@@ -169,14 +179,20 @@ def test_refused_deletion_is_a_finding_and_no_failure(run: Callable[..., Outcome
 def test_sites_of_earlier_runs_are_sent_again_by_a_fresh_run_alone(
     run: Callable[..., Outcome], *, is_fresh: bool
 ) -> None:
-    """A message may be lost, but one that only ends a wait must not double those that are under way."""
+    """Only an event or a sweep makes Certroll send the messages for sites of earlier runs again.
+
+    A run after a mere wait sends no message again, because the first message may still be in the queue.
+    """
     noting = Noting()
     run(noting, Plan(), snapshot(rollout=rollout(record(SiteState.PENDING))), is_fresh=is_fresh)
     assert noting.done == (["send shop"] if is_fresh else [])
 
 
 def test_site_that_failed_is_looked_at_again_before_the_version_counts_as_failed(run: Callable[..., Outcome]) -> None:
-    """Somebody may have mended it: a fresh run asks its site's run, and waits for the answer."""
+    """If a site failed, a fresh run of Certroll asks for another check of the site before the version counts as failed.
+
+    An operator may have repaired the site since the failure.
+    """
     failed = snapshot(rollout=rollout(record(SiteState.FAILED)))
     assert run(Noting(), Plan(), failed).reason is Reason.DISPATCHED
     assert run(Noting(), Plan(), failed, is_fresh=False).reason is Reason.SERVED_ANOTHER

@@ -69,7 +69,7 @@ COVERING = lineage(version(facts=facts(HOST, MORE)), old_version())
 
 @dataclass
 class Town:
-    """This fake Azure has sites, bindings, copies and app settings.
+    """This fake Azure has sites, bindings, certificates and app settings.
 
     `serves` is the thumbprint that TLS handshakes with the fake Azure show. `answers` is the verdict of the probe of
     each app in the fake Azure.
@@ -92,7 +92,7 @@ class Town:
         return self.sites[ref], tuple(bound for bound in self.bindings if bound.site == ref)
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
-        """Return the copy, or raise `NotFound`."""
+        """Return the imported certificate, or raise `NotFound`."""
         if ref not in self.copies:
             raise NotFound("gone")
         return self.copies[ref]
@@ -119,11 +119,11 @@ class Town:
         self.settings_[changed.site] = app_settings(changed.values, site=changed.site.name)
 
     def lineage(self, ref: VaultCertificateRef, _: datetime) -> Lineage:
-        """Return the same lineage under the given name."""
+        """Return the same vault certificate and versions under the given name."""
         return replace(self.lineage_, ref=ref)
 
     def shows(self, host_name: HostName, _: str, expected: Thumbprint, __: datetime) -> Handshake:
-        """Return a TLS handshake that shows the thumbprint `serves`."""
+        """Return the result of a TLS handshake in which the server shows the thumbprint `serves`."""
         return Handshake(host_name, expected, self.serves)
 
     def ask(self, _: str, __: Probe, *___: object) -> ProbeResult:
@@ -166,19 +166,19 @@ class Desk:
         self.ports.rollouts.begin(ref, Rollout(records[0].version, WEST, records))
 
     def carry(self, ref: SiteRef = SHOP, of: VaultCertificateRef = REF) -> Outcome:
-        """Run Certroll for a site as if a message about the site had arrived."""
+        """Run Certroll for a site as if a queue message about the site had arrived."""
         return reconcile_site(self.start(), SiteMessage(ref, of))
 
     def state(self, ref: SiteRef = SHOP) -> SiteState:
-        """Return the state of the site's record."""
+        """Return the state of the site's record in the journal."""
         return self.ports.rollouts.site(REF, "v2", ref).state
 
     def roll(self, ref: SiteRef = SHOP) -> RollRecord:
-        """Return the record of the app's roll."""
+        """Return the record of the app's settings update."""
         return self.ports.settings_rolls.roll(REF, ref)
 
     def findings(self) -> set[tuple[str, str]]:
-        """Return subject and reason of every reported finding."""
+        """Return subject and reason of every reported problem."""
         rows = self.storage.all("certrollfindings")
         return {(row["subject"], row["reason"]) for row in rows}
 
@@ -193,7 +193,7 @@ def _desk() -> Iterator[Desk]:
 
 
 def begun(*host_names: str, state: SiteState = SiteState.PENDING) -> SiteRecord:
-    """Return a site's record with these host names and the copy that holds the new version."""
+    """Return a site's record with these host names and the imported certificate that has the new version."""
     before = tuple(binding(name) for name in host_names or ("shop.contoso.com",))
     return replace(record(state), copies=(SYNCED.ref,), last_good=before)
 
@@ -243,7 +243,7 @@ def test_site_whose_turn_has_not_come_is_given_back(desk: Desk, where: str) -> N
 
 
 def test_message_for_a_vault_that_is_not_ours_writes_nothing(desk: Desk) -> None:
-    """Certroll refuses a message for a vault outside `CERTROLL_VAULTS`, and reports it."""
+    """Certroll refuses a message for a vault outside the setting `CERTROLL_VAULTS`, and reports the message."""
     foreign = VaultCertificateRef.parse("evil", "certificate", "shop")
     desk.begin(begun(), ref=foreign)
     outcome = desk.carry(of=foreign)
@@ -257,7 +257,7 @@ def test_message_for_a_vault_that_is_not_ours_writes_nothing(desk: Desk) -> None
 
 
 def test_only_proof_ends_a_hold(desk: Desk) -> None:
-    """A failed site holds the version until a TLS handshake proves that the site serves the version."""
+    """A failed site stops the rollout of the version until a TLS handshake proves that the site serves the version."""
     desk.begin(begun(state=SiteState.FAILED))
     desk.town.serves = None
     assert desk.carry().reason is Reason.SERVED_ANOTHER
@@ -277,7 +277,7 @@ def test_rollback_by_hand_stays_while_the_site_counts_as_failed(desk: Desk) -> N
 
 
 def test_refused_write_is_told_and_proves_nothing(desk: Desk) -> None:
-    """A site is unproven if Azure refuses the write of a binding, and a finding names the reason."""
+    """A site stays unproven if Azure refuses the write of a binding, and a reported problem names the reason."""
     desk.begin(begun())
     desk.town.fails["put_binding"] = Denied("no")
     outcome = desk.carry()
@@ -287,7 +287,7 @@ def test_refused_write_is_told_and_proves_nothing(desk: Desk) -> None:
 
 
 def test_site_that_is_proven_counts_from_its_dispatch(desk: Desk) -> None:
-    """Certroll does not restart the soak time of a site when it makes another TLS handshake with the site."""
+    """Certroll does not restart the waiting time of a site when it makes another TLS handshake with the site."""
     desk.begin(begun())
     desk.town.serves = None
     for _ in range(2):
@@ -300,20 +300,20 @@ def test_site_that_is_proven_counts_from_its_dispatch(desk: Desk) -> None:
 
 
 def told(state: RollState = RollState.STALE, name: str = "shop", **differences: Any) -> RollRecord:  # noqa: ANN401
-    """Return the record of an app that Certroll admitted to a roll."""
+    """Return the record of an app whose settings Certroll may now update."""
     about: dict[str, Any] = {"plan": PLAN, "copies": (SYNCED.ref, KEPT.ref), "settings": 2} | differences
     return replace(roll(state, site=name), **about)
 
 
 def listing(desk: Desk, name: str = "shop", value: str = OLD) -> None:
-    """Let the load list of the app have that value."""
+    """Let the app's setting WEBSITE_LOAD_CERTIFICATES have that value."""
     desk.town.settings_[site_ref(name)] = app_settings({LOAD_LIST: value, "FEATURE": "on"}, site=name)
     desk.town.sites[site_ref(name)] = site(name, plan=PLAN, tags=PROBE)
     desk.town.bindings = []
 
 
 def test_app_that_may_go_gets_both_versions(desk: Desk) -> None:
-    """Certroll adds the new version to the old one in an admitted app, and probes the app after its restart."""
+    """Certroll adds the new version to the old one in the settings of an app, and probes the app after its restart."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told())
     assert desk.carry().reason is Reason.SETTLING
@@ -325,7 +325,7 @@ def test_app_that_may_go_gets_both_versions(desk: Desk) -> None:
 
 @pytest.mark.parametrize("state", [RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollState.NO_LAST_GOOD])
 def test_app_that_waits_is_not_written_after_the_version_failed_elsewhere(desk: Desk, state: RollState) -> None:
-    """Certroll leaves an admitted app unchanged after the same version failed in another app."""
+    """Certroll leaves an app's settings unchanged after the same version failed in another app."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told())
     desk.ports.settings_rolls.put_roll(REF, told(state, "api", detail="its probe fails"))
@@ -347,7 +347,7 @@ def test_app_that_waits_is_not_written_after_the_version_failed_elsewhere(desk: 
     ],
 )
 def test_other_failures_hold_up_nobody(desk: Desk, other: RollRecord) -> None:
-    """Only a failure of the same version in another app stops an app's roll."""
+    """Another app's failure stops an app's settings update only if the same version failed in the other app."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told())
     desk.ports.settings_rolls.put_roll(REF, other)
@@ -370,7 +370,7 @@ def test_two_certificates_do_not_overlap_in_one_app(desk: Desk) -> None:
 
 
 def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:
-    """A stopped app gives up its restart claim, so that another app of the plan may restart."""
+    """A stopped app gives up its claim on the restart budget, so that another app of the plan may restart."""
     listing(desk, value=f"{OLD},{NEW}")
     desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
     assert desk.ports.restart_claims.claim(PLAN, SHOP, REF, 1)
@@ -380,9 +380,9 @@ def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:
 
 
 def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) -> None:
-    """An app that waits for the restart window holds no restart claim.
+    """An app that waits for the restart window has no claim on the restart budget.
 
-    A restart claim that a waiting app held would expire before the restart window opens.
+    A claim of a waiting app on the restart budget would expire before the restart window opens.
     """
     opens = NOW + 2 * HOUR
     desk.intent = replace(APPLY, restart_window=RestartWindow.parse(f"daily {opens:%H:%M}-{opens + HOUR:%H:%M}"))
@@ -395,7 +395,7 @@ def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) ->
 
 @pytest.mark.parametrize("error", [NotFound("gone"), Denied("no")], ids=["is gone", "may not be looked at"])
 def test_app_that_cannot_be_seen_leaves_its_place_to_others(desk: Desk, error: Exception) -> None:
-    """An app that Certroll cannot read gives up its restart claim, and its roll counts as refused."""
+    """An app that Certroll cannot read gives up its claim on the restart budget, and its update counts as refused."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told())
     desk.town.fails["site"] = error
@@ -405,7 +405,7 @@ def test_app_that_cannot_be_seen_leaves_its_place_to_others(desk: Desk, error: E
 
 
 def test_app_that_was_written_and_is_only_hidden_goes_on(desk: Desk) -> None:
-    """Certroll keeps the record and the last good values of a rolled app while Azure denies access to the app."""
+    """Certroll keeps the record and the last good values of an updated app while Azure denies access to the app."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING))
     desk.town.fails["site"] = Denied("no")
@@ -414,7 +414,7 @@ def test_app_that_was_written_and_is_only_hidden_goes_on(desk: Desk) -> None:
 
 
 def test_app_of_an_environment_leaves_its_place_there_as_well(desk: Desk) -> None:
-    """After an app has answered, it gives up its claims on its plan and in its environment."""
+    """After an app has answered, it gives up its claims on the restart budgets of its plan and its environment."""
     listing(desk)
     places = (PLAN, ASE.resource_id)
     desk.ports.settings_rolls.put_roll(REF, told(budget=RestartBudget(ASE.resource_id, 1, 1)))
@@ -426,7 +426,7 @@ def test_app_of_an_environment_leaves_its_place_there_as_well(desk: Desk) -> Non
 
 
 def test_app_waits_for_room_in_its_environment(desk: Desk) -> None:
-    """An app waits with its roll while its environment has as many restarting apps as the limit allows."""
+    """An app's settings update waits while as many apps of its App Service Environment restart as the limit allows."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told(budget=RestartBudget(ASE.resource_id, 1, 5)))
     assert desk.ports.restart_claims.claim(ASE.resource_id, API, ASE, 1)
@@ -436,7 +436,7 @@ def test_app_waits_for_room_in_its_environment(desk: Desk) -> None:
 
 
 def test_two_runs_do_not_count_in_one_place_at_once(desk: Desk) -> None:
-    """Certroll does not write an app while another run holds the plan's lease, because the count may change."""
+    """Certroll does not write an app while another run has the plan's lease, because restart counts may change."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told())
     desk.leases.busy.add(f"plan {PLAN}")
@@ -446,7 +446,7 @@ def test_two_runs_do_not_count_in_one_place_at_once(desk: Desk) -> None:
 
 @pytest.mark.parametrize("value", [OLD, f"{OLD},{NEW}"], ids=["not written yet", "written before a crash"])
 def test_host_name_that_may_not_move_keeps_the_app_from_nothing(desk: Desk, value: str) -> None:
-    """A binding that Certroll may not move does not stop the app's roll, even after a crash between two writes."""
+    """A binding that Certroll may not move does not stop the app's settings update, even after a crash."""
     listing(desk, value=value)
     desk.town.bindings = [binding("other.fabrikam.com")]
     desk.ports.settings_rolls.put_roll(REF, told())
@@ -455,7 +455,7 @@ def test_host_name_that_may_not_move_keeps_the_app_from_nothing(desk: Desk, valu
 
 
 def test_what_somebody_else_adds_is_no_undoing(desk: Desk) -> None:
-    """Certroll does not count a roll as undone if the app's owner adds another old version."""
+    """Certroll does not count a settings update as undone if the app's owner adds another old version."""
     desk.town.lineage_ = lineage(version(), old_version(), old_version("v0", OLDER))
     listing(desk, value=f"{OLD},{NEW}")
     edited = {LOAD_LIST: f"{OLD},{NEW}", "FEATURE": "on", "ANOTHER_PIN": OLDER}
@@ -465,7 +465,7 @@ def test_what_somebody_else_adds_is_no_undoing(desk: Desk) -> None:
 
 
 def test_roll_of_an_earlier_version_is_judged_by_that_version(desk: Desk) -> None:
-    """Certroll probes a rolled app for the version that it wrote, even if the vault has a newer version."""
+    """Certroll probes an updated app for the version that it wrote, even if the vault has a newer version."""
     desk.town.lineage_ = lineage(version("v3", NEWER), version(), old_version())
     listing(desk, value=f"{OLD},{NEW}")
     desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
@@ -474,7 +474,7 @@ def test_roll_of_an_earlier_version_is_judged_by_that_version(desk: Desk) -> Non
 
 
 def test_app_that_was_told_of_an_earlier_version_is_not_written(desk: Desk) -> None:
-    """Certroll does not write a newer version to an app that was admitted for an earlier version."""
+    """Certroll does not write a newer version to an app that was recorded for an update to an earlier version."""
     desk.town.lineage_ = lineage(version("v3", NEWER), version(), old_version())
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told())

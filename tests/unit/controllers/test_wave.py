@@ -1,4 +1,4 @@
-"""Waves stop and start apps of an environment for a new root, next to rolls and pending starts."""
+"""Certroll stops and starts apps of an App Service Environment in waves for a new root, next to settings updates."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -89,19 +89,19 @@ class Estate:
         return Listing(())
 
     def environment(self, ref: EnvironmentRef) -> Environment:
-        """Return the environment."""
+        """Return the App Service Environment."""
         return environment(ref)
 
     def listed(self, ref: EnvironmentRef) -> Listing[Site]:
-        """Return the apps of the environment."""
+        """Return the apps of the App Service Environment."""
         return Listing(tuple(site for site in self.sites.values() if site.environment == ref))
 
     def roots(self, _: EnvironmentRef) -> Listing[RootCertificate]:
-        """Return the roots of the environment."""
+        """Return the roots of the App Service Environment."""
         return Listing(self.there)
 
     def send_environment(self, message: EnvironmentMessage) -> None:
-        """Record the environment of the message."""
+        """Record the App Service Environment in the message that Certroll sends."""
         self.sent.append(message.environment)
 
     def _turn(self, verb: str, ref: SiteRef, *, running: bool) -> None:
@@ -116,20 +116,20 @@ class Estate:
 
 @dataclass
 class Environments:
-    """This client lists the apps and the roots of the fake Azure's environments."""
+    """This client lists the apps and the roots of the fake Azure's App Service Environments."""
 
     estate: Estate
 
     def environment(self, ref: EnvironmentRef) -> Environment:
-        """Return the environment."""
+        """Return the App Service Environment."""
         return self.estate.environment(ref)
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
-        """Return the environment's apps."""
+        """Return the App Service Environment's apps."""
         return self.estate.listed(ref)
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
-        """Return the environment's roots."""
+        """Return the App Service Environment's roots."""
         return self.estate.roots(ref)
 
 
@@ -147,7 +147,7 @@ class Desk:
     leases: SmallLeases = field(default_factory=SmallLeases)
 
     def run(self, most: MaxUnavailable | None = None) -> Run:
-        """Return a run that may have at most `most` apps down."""
+        """Return a run of Certroll that may have at most `most` apps down at the same time."""
         given: Any = {
             "app_service": self.estate,
             "environments": Environments(self.estate),
@@ -158,7 +158,7 @@ class Desk:
         return Run.start(ports, replace(APPLY, ase_max_unavailable=most), self.pool)
 
     def wave_run(self, most: int = 9, **others: Any) -> WaveRun:  # noqa: ANN401 - as the fields are
-        """Return a run for the environment in which the records of all apps wait for the stop."""
+        """Return a run for the App Service Environment in which the records of all apps wait for the stop."""
         apps = tuple(pending(site) for site in self.estate.sites.values())
         self.run().ports.app_restarts.put(ASE, apps)
         return WaveRun(
@@ -182,7 +182,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def hosted(name: str, *groups: str, plan: str = FRONT, running: bool = True, inside: EnvironmentRef = ASE) -> Site:
-    """Return an app of the environment without a probe."""
+    """Return an app of the App Service Environment without a probe."""
     tags: Tags = (("certroll-group", ",".join(groups)),) if groups else ()
     return site(name, plan=plan, environment=inside, tags=tags, running=running)
 
@@ -198,7 +198,7 @@ def pending(site: Site) -> AppRestart:
 
 
 def going(wave_run: WaveRun) -> list[SiteRef]:
-    """Return the apps that the next wave of stops includes."""
+    """Return the apps that Certroll stops in the next wave."""
     return [app.site for app in next_apps(wave_run)]
 
 
@@ -210,7 +210,7 @@ def going(wave_run: WaveRun) -> list[SiteRef]:
 def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
     pool: ThreadPoolExecutor, plan: str, *, done: bool
 ) -> None:
-    """A wave stops no further app of a group while a roll restarts another app of the group."""
+    """Certroll stops no further app of a `certroll-group` while it restarts another app of the group for an update."""
     street = desk(pool, hosted("a", "checkout"), hosted("b", "checkout", plan=plan), hosted("c"))
     restart_claims, wave_run = street.run().ports.restart_claims, street.wave_run()
     if done:
@@ -222,7 +222,7 @@ def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
 
 
 def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
-    """An app that is new in the environment counts as down while a roll restarts it.
+    """An app that is new in the environment counts as down while Certroll restarts it for a settings update.
 
     A percentage limit on apps that are down counts only the apps that run.
     """
@@ -236,7 +236,7 @@ def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolE
 
 
 def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
-    """Waves and rolls together stay within the limit of the environment and of each plan."""
+    """Stops for a root and restarts for app settings together stay within the limits of environment and plan."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c", plan=BACK))
     street.run().ports.restart_claims.claim(FRONT, A, REF, 1)
     assert going(street.wave_run(most=1)) == []
@@ -244,14 +244,14 @@ def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExe
 
 
 def test_what_a_dead_run_of_the_environment_counted_goes_on(pool: ThreadPoolExecutor) -> None:
-    """After a crash, the next run stops the apps that the crashed run had claimed."""
+    """After a crash, the next run stops the apps for which the crashed run had a claim on the restart budget."""
     street = desk(pool, hosted("a"), hosted("b"))
     assert going(street.wave_run(most=1)) == [A]
     assert going(street.wave_run(most=1)) == [A]
 
 
 def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolExecutor) -> None:
-    """A wave leaves out an app whose lease another run holds, and an app that Azure refused to stop."""
+    """Certroll leaves an app out of a wave of stops if another run has the app's lease or Azure refused the stop."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c"))
     refused = {B: StopRefused("no", Reason.DENIED_BY_AZURE)}
     assert going(street.wave_run(busy=frozenset({A}), refused=refused)) == [C]
@@ -259,7 +259,7 @@ def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolE
 
 @pytest.mark.parametrize("why", ["the last of its group", "not let be stopped"])
 def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExecutor, why: str) -> None:
-    """A run continues later for apps that wait for their turn, even if another app cannot be stopped."""
+    """A run continues later for apps that wait for their stop, even if another app cannot be stopped."""
     last = why == "the last of its group"
     groups = ("pair",) if last else ()
     street = desk(pool, hosted("a", *groups), hosted("b"), hosted("c", *groups, running=False))
@@ -279,7 +279,7 @@ def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExe
 
 
 def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
-    """An app gives up its restart claim if it was already stopped or if Azure refused to stop it."""
+    """An app gives up its claim on the restart budget if it was already stopped or if Azure refused to stop it."""
     street = desk(pool, hosted("a"), hosted("b"))
     wave_run = street.wave_run()
     wave = next_apps(wave_run)
@@ -293,7 +293,7 @@ def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExe
 
 
 def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor) -> None:
-    """An app whose lease another run holds still counts as down for the limits of a wave."""
+    """An app whose lease another run has still counts as down for the limits of a wave of stops."""
     street = desk(pool, hosted("a"))
     wave_run = street.wave_run()
     wave = next_apps(wave_run)
@@ -315,7 +315,7 @@ def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor)
 
 
 def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
-    """After its stop and start, an app gives up its claims on its plan and in its environment."""
+    """After its stop and start, an app gives up its claims on the restart budgets of its plan and environment."""
     street = desk(pool, hosted("a"))
     wave_run = street.wave_run()
     carry_wave(wave_run, next_apps(wave_run))
@@ -329,14 +329,17 @@ def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: Threa
 
 
 def noted(street: Desk, inside: EnvironmentRef = ASE) -> None:
-    """Record a root that is expected in the environment."""
+    """Record a root certificate that Certroll expects in the App Service Environment."""
     street.run().ports.environment_records.change(
         inside, lambda environment_record: environment_record.noting(NEW, NOW - HOUR)
     )
 
 
 def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExecutor) -> None:
-    """A pending start in another environment does not delay an environment's waves."""
+    """A pending start of an app in one App Service Environment does not delay the stops in another environment.
+
+    A pending start is the start of an app that Certroll stopped and still has to start.
+    """
     street = desk(pool, hosted("a"))
     noted(street)
     street.run().ports.pending_starts.record(PendingStart(A, OTHER_ASE, NOW))
@@ -349,7 +352,7 @@ def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExe
 
 
 def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) -> None:
-    """A run that crashed while it recorded 60 apps is repeated, and each app still waits for its stop.
+    """Certroll repeats a run that crashed while it recorded 60 apps, and each app still waits for its stop.
 
     Certroll writes the records of 60 apps in two transactions, and then the environment's record.
     """
@@ -371,9 +374,9 @@ def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) 
 
 
 def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecutor) -> None:
-    """When an operator reports the stop and start as done, started apps give up their restart claims.
+    """When an operator reports the stop and start as done, started apps give up their claims on the restart budget.
 
-    The operator's report leaves apps that had answered unchanged, and excludes all other apps.
+    The report of a finished stop and start leaves apps that had answered unchanged, and excludes all other apps.
     """
     street = desk(pool, *(hosted(name) for name in "abc"))
     restart_claims, ports = street.run().ports.restart_claims, street.run().ports
@@ -390,7 +393,7 @@ def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecuto
 
 
 def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
-    """The sweep sends a message for an environment with waiting apps, and none for a finished environment."""
+    """The sweep sends a message for an environment with apps that wait for a stop, and none for a finished one."""
     street = desk(pool)
     noted(street)
     street.run().ports.environment_records.put(EnvironmentRecord(OTHER_ASE, since=NOW - HOUR, done_at=NOW))
@@ -407,7 +410,7 @@ def record_start(street: Desk, ref: SiteRef, ago: timedelta = SECOND) -> None:
 
 
 def left(street: Desk) -> list[SiteRef]:
-    """Return the apps whose start is pending."""
+    """Return the apps that Certroll still has to start."""
     return [start.site for start in street.run().ports.pending_starts.all()]
 
 
@@ -429,14 +432,14 @@ def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypa
 
 @dataclass
 class Slow(SmallLeases):
-    """A run uses up all its time while it waits for one of these leases, which another instance then holds."""
+    """This fake run uses up all its time while it waits for an app's lease, which another instance then takes."""
 
     clock: ManualClock = field(default_factory=ManualClock)
     tried: list[str] = field(default_factory=list)
 
     @contextmanager
     def hold(self, name: str) -> Iterator[SmallLeases]:
-        """Move the clock on by the whole time of a run, and then report the lease as held."""
+        """Move the clock on by the whole time of a run, and then report that another instance has the lease."""
         self.tried.append(name)
         self.clock.sleep(TIME_BUDGET.total_seconds())
         self.busy.add(name)
@@ -445,7 +448,7 @@ class Slow(SmallLeases):
 
 
 def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolExecutor) -> None:
-    """The timer for pending starts does not start an app whose lease is held by the run that stopped it."""
+    """The timer for pending starts does not start an app while the run that stopped the app has the app's lease."""
     street = desk(pool, hosted("a", running=False))
     record_start(street, A)
     street.leases.busy.add(f"site {A.resource_id}")
@@ -455,7 +458,7 @@ def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolEx
 
 
 def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_it(pool: ThreadPoolExecutor) -> None:
-    """The timer for pending starts leaves an app stopped if the start was completed while the timer waited."""
+    """The timer leaves an app stopped if another run completed the app's start while the timer waited for the lease."""
     street = desk(pool, hosted("a", running=False))
     record_start(street, A)
     run = street.run()
@@ -485,7 +488,7 @@ def test_start_stays_owed_while_the_stop_may_still_come(pool: ThreadPoolExecutor
 
 
 def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: ThreadPoolExecutor) -> None:
-    """A pending start is dropped after Azure has answered 404 for its app for an hour.
+    """Certroll drops a pending start after Azure has answered 404 for its app for an hour.
 
     Azure sometimes answers 404 for an app that exists.
     """
@@ -500,7 +503,7 @@ def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: Thread
 
 
 def test_one_app_that_cannot_be_started_holds_up_no_other(pool: ThreadPoolExecutor) -> None:
-    """A failed start stays pending, the timer starts the other apps, and its run fails at the end."""
+    """A failed start of an app stays pending, the timer starts the other apps, and its run fails at the end."""
     street = desk(pool, hosted("a", running=False), hosted("b", running=False))
     street.estate.fails["start", A] = Denied("no")
     for ref in (A, B):

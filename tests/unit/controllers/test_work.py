@@ -1,4 +1,4 @@
-"""Operators release holds and replay dead letters, sweeps read vaults, and queues carry messages."""
+"""Operators release stopped versions and replay dead letters, sweeps read vaults, and queues carry messages."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +74,7 @@ class Box:
         self.sent.append((queue, body))
 
     def lineage(self, ref: VaultCertificateRef, _: datetime) -> Lineage:
-        """Return a lineage after a third of a run's time."""
+        """Return a vault certificate after a third of a run's time, as a slow vault does."""
         self.read.append(ref)
         self.clock.sleep(TIME_BUDGET.total_seconds() / 3)
         return LINEAGE
@@ -124,7 +124,7 @@ def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: ThreadPoolExecutor, q
 
 
 def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor) -> None:
-    """An operator's request to stop and start apps affects only the named environment."""
+    """An operator's request to stop and start apps affects only the named App Service Environment."""
     box = Box()
     for ref in (ASE, TWIN):
         box.run(pool).ports.environment_records.put(EnvironmentRecord(ref, since=NOW - HOUR, done_at=NOW))
@@ -134,7 +134,7 @@ def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor)
 
 
 def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolExecutor) -> None:
-    """An operator's report of a finished stop and start affects only the named environment."""
+    """An operator's report that a stop and start is done affects only the named App Service Environment."""
     box = Box()
     for ref in (ASE, TWIN):
         box.run(pool).ports.environment_records.change(ref, lambda known: known.noting(NEW, NOW).requested(NOW))
@@ -145,7 +145,7 @@ def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolEx
 
 
 def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExecutor) -> None:
-    """Certroll refuses an operator's report that a stop and start is done while a wave is in progress."""
+    """Certroll refuses an operator's report that a stop and start is done while Certroll stops and starts apps."""
     box = Box(leases=SmallLeases({f"environment {ASE.resource_id}"}))
     box.run(pool).ports.environment_records.change(ASE, lambda known: known.requested(NOW))
     with pytest.raises(Conflict, match="try again"):
@@ -154,7 +154,7 @@ def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExe
 
 
 def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecutor) -> None:
-    """Certroll releases no hold of a vault outside `CERTROLL_VAULTS`."""
+    """Certroll releases no stopped version of a vault outside the setting `CERTROLL_VAULTS`."""
     box = Box()
     box.run(pool).ports.rollouts.begin(FOREIGN, rollout(record(SiteState.FAILED)))
     with pytest.raises(NotFound, match="CERTROLL_VAULTS"):
@@ -163,7 +163,7 @@ def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecut
 
 
 def test_hold_that_is_released_is_looked_at_at_once(pool: ThreadPoolExecutor) -> None:
-    """When an operator releases a hold, Certroll sends a message about the certificate at once."""
+    """When an operator releases a stopped version, Certroll sends a message about the certificate at once."""
     box = Box()
     box.run(pool).ports.rollouts.begin(REF, rollout(record(SiteState.FAILED)))
     assert release(box.run(pool), REF.vault, REF.name) == "shop"
@@ -175,7 +175,7 @@ def test_hold_that_is_released_is_looked_at_at_once(pool: ThreadPoolExecutor) ->
 
 
 def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> None:
-    """A sweep with too little time reads the remaining vault objects first in the next hours.
+    """A sweep that runs out of time leaves the remaining vault objects to the next sweeps, which read them first.
 
     Certroll reads each of 20 vault objects within a day of hourly sweeps that have time for three.
     """
@@ -190,7 +190,7 @@ def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> No
 
 
 def test_vaults_that_are_not_ours_are_not_read(pool: ThreadPoolExecutor) -> None:
-    """A sweep reads no vault outside `CERTROLL_VAULTS`, even if a copy or an environment names it."""
+    """A sweep reads no vault outside `CERTROLL_VAULTS`, even if an imported certificate or an environment names it."""
     copies = (copy(), copy("foreign", source=FOREIGN), copy("upload", source=None))
     assert imported(Fleet(NOW, certificates=copies), APPLY.vaults) == {REF}
     known = EnvironmentRecord(ASE).wanting("evil/root", NEW, NOW).wanting(f"{VAULT}/root", NEW, NOW)

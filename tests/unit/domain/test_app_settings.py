@@ -30,7 +30,7 @@ KEYS = {"WEBSITE_LOAD_CERTIFICATES": True, "Website_Load_Certificates": True, "W
 
 
 def read(**values: str) -> SiteSettings:
-    """Return what Certroll reads from an app with these settings."""
+    """Return the certificate references that Certroll reads from an app with these settings."""
     return read_settings(app_settings(values))
 
 
@@ -62,7 +62,7 @@ def read(**values: str) -> SiteSettings:
     ],
 )
 def test_load_list_is_read(value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
-    """Certroll reads each thumbprint of the load list in order, and counts the other entries."""
+    """Certroll reads each thumbprint of the setting WEBSITE_LOAD_CERTIFICATES in order, and counts other entries."""
     seen = read(WEBSITE_LOAD_CERTIFICATES=value)
     assert seen.load_list == listed
     assert seen.references == tuple(SettingReference(LOAD_LIST, LIST, thumbprint) for thumbprint in listed)
@@ -81,21 +81,21 @@ def test_load_list_is_read(value: str, listed: tuple[Thumbprint, ...], odd: int)
     ],
 )
 def test_star_means_everything(value: str, *, everything: bool) -> None:
-    """Only the entry `*` in the load list loads every certificate."""
+    """Only the entry `*` in the load list (the setting WEBSITE_LOAD_CERTIFICATES) loads every certificate."""
     assert read(WEBSITE_LOAD_CERTIFICATES=value).loads_everything is everything
     assert not read(PIN=value).loads_everything
 
 
 @pytest.mark.parametrize("key", list(KEYS))
 def test_name_of_the_load_list_has_no_case(key: str) -> None:
-    """Certroll recognises the load list by its name in any letter case, and keeps the spelling of the name."""
+    """Certroll recognises the setting WEBSITE_LOAD_CERTIFICATES in any letter case, and keeps the name's spelling."""
     assert is_load_list(key) is KEYS[key]
     seen = read(**{key: OLD})
     assert seen.references == (SettingReference(key, LIST if KEYS[key] else PIN, OLD),)
 
 
 def test_load_lists_of_several_cases_are_all_read() -> None:
-    """Certroll reads two spellings of the load list in a stable order, before all pins."""
+    """Certroll reads two spellings of WEBSITE_LOAD_CERTIFICATES in a stable order, before other settings."""
     values = {"website_load_certificates": f"{FOREIGN},x", LOAD_LIST: f"*,y,{NEW}", "A": OLD}
     for order in (list(values), list(values)[::-1]):
         seen = read(**{key: values[key] for key in order})
@@ -139,7 +139,7 @@ def test_load_lists_of_several_cases_are_all_read() -> None:
     ],
 )
 def test_pin_is_read(value: str, kind: ReferenceKind) -> None:
-    """A setting is a pin if its whole value is a thumbprint or the path of a certificate file."""
+    """Certroll reads a setting as a thumbprint if its whole value is a thumbprint or a certificate file's path."""
     seen = read(PIN=value)
     assert seen.references == seen.pins == (SettingReference("PIN", kind, OLD),)
     assert (seen.load_list, seen.named, seen.loads_everything, seen.odd_entries) == ((), frozenset({OLD}), False, 0)
@@ -187,7 +187,7 @@ def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
     ],
 )
 def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
-    """Certroll reads the root list of an app neither as a load list nor as a pin."""
+    """Certroll reads WEBSITE_LOAD_ROOT_CERTIFICATES neither as a list of other certificates nor as a thumbprint."""
     seen = read(**{key: value, LOAD_LIST: f"{NEW},z"})
     assert seen.root_list == listed
     assert (seen.load_list, seen.pins, seen.odd_entries, seen.odd_roots) == ((NEW,), (), 1, odd)
@@ -199,7 +199,10 @@ def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...],
 
 
 def test_pins_are_read_in_a_stable_order() -> None:
-    """Certroll reads the load list of an app first and then its pins by name, whatever the order of Azure's answer."""
+    """Certroll reads WEBSITE_LOAD_CERTIFICATES first and then settings with a thumbprint, sorted by name.
+
+    The order of app settings in Azure's answer has no effect.
+    """
     values = {"Z": OLD, LOAD_LIST: FOREIGN, "A": f"/var/ssl/private/{NEW}.p12", "N": "1"}
     expected = (
         SettingReference(LOAD_LIST, LIST, FOREIGN),
@@ -224,7 +227,7 @@ PAIRS = [NEW[at : at + 2] for at in range(0, 40, 2)]
     ],
 )
 def test_thumbprint_is_seen_however_it_is_written(value: str) -> None:
-    """Certroll finds a thumbprint in any notation inside a setting before it deletes the certificate."""
+    """Certroll finds a thumbprint in any of the tested notations inside a setting before it deletes the certificate."""
     assert NEW in read(NOTE=value).mentioned
 
 
@@ -300,7 +303,7 @@ V2 = "0123456789abcdef0123456789abcdef"
     ],
 )
 def test_key_vault_reference_is_read(inside: str, reference: VaultReference) -> None:
-    """Certroll reads vault object and version from both forms of a Key Vault reference."""
+    """Certroll reads vault object and version from both forms of a Key Vault reference in an app setting."""
     for value in (f"@Microsoft.KeyVault({inside})", f" @microsoft.keyvault({inside})\n"):
         seen = read(K=value)
         assert (seen.vault_references, seen.references) == ((reference,), ())
@@ -329,12 +332,12 @@ def test_key_vault_reference_is_read(inside: str, reference: VaultReference) -> 
     ],
 )
 def test_what_only_looks_like_a_key_vault_reference_is_none(value: str) -> None:
-    """Certroll ignores a value that App Service would not resolve as a Key Vault reference."""
+    """Certroll ignores a setting's value that App Service would not resolve as a Key Vault reference."""
     assert read(K=value).vault_references == ()
 
 
 def test_key_vault_references_are_read_in_a_stable_order() -> None:
-    """Certroll reads Key Vault references in a stable order, and without a resolved version."""
+    """Certroll reads Key Vault references of an app in a stable order, and without a resolved version."""
     shop, two = ("@Microsoft.KeyVault(VaultName=kv-shop;SecretName=" + name + ")" for name in ("shop", "other"))
     expected = VaultReference("A", REF, None, None), VaultReference("B", OTHER_REF, None, None)
     assert read(A=shop, B=two, C="x").vault_references == expected
@@ -415,7 +418,10 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
     ],
 )
 def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None:
-    """Certroll adds the new thumbprint next to the old, removes superseded ones, and keeps all other entries."""
+    """Certroll adds the new thumbprint to WEBSITE_LOAD_CERTIFICATES and removes superseded thumbprints.
+
+    Certroll keeps all other entries of WEBSITE_LOAD_CERTIFICATES.
+    """
     assert edited(LOAD_LIST, before, edit) == after
     assert edited(LOAD_LIST, after, edit) == after
     assert edited("website_load_certificates", before, edit) == after
@@ -432,7 +438,7 @@ def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None
     ],
 )
 def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit) -> None:
-    """Certroll leaves a load list unchanged that no longer has the thumbprint that the edit refers to."""
+    """Certroll leaves WEBSITE_LOAD_CERTIFICATES unchanged if the thumbprint that the edit refers to is gone."""
     assert edited(LOAD_LIST, value, edit) == value
     assert not is_done(LOAD_LIST, value, edit)
 
@@ -452,7 +458,10 @@ def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit)
     ],
 )
 def test_root_list_is_edited(before: str, edit: SettingEdit, after: str) -> None:
-    """Certroll edits a root list like a load list, and appends a root without a predecessor."""
+    """Certroll edits the root list (the setting WEBSITE_LOAD_ROOT_CERTIFICATES) like WEBSITE_LOAD_CERTIFICATES.
+
+    Certroll appends a root without a predecessor to WEBSITE_LOAD_ROOT_CERTIFICATES.
+    """
     for key in (ROOT_LIST, ROOT_LIST.lower()):
         assert edited(key, before, edit) == after
         assert edited(key, after, edit) == after
@@ -504,13 +513,16 @@ def test_setting_comes_and_goes_as_a_whole(before: dict[str, str], edit: Setting
     ],
 )
 def test_pin_is_edited(before: str, after: str) -> None:
-    """Certroll replaces the old thumbprint in a pin and keeps the rest of the value."""
+    """Certroll replaces an old thumbprint that a setting has as its value, and keeps the rest of the value."""
     assert edited("PIN", before, PINNED) == after
     assert edited("PIN", after, PINNED) == after
 
 
 def test_pin_is_never_emptied() -> None:
-    """Certroll leaves a pin unchanged if the edit adds no thumbprint, because an empty pin has no meaning."""
+    """Certroll leaves a setting with a thumbprint unchanged if the edit adds no thumbprint.
+
+    An app setting that should name a certificate has no meaning if its value is empty.
+    """
     assert edited("PIN", OLD, SettingEdit("PIN", None, (OLD,), NEW)) == OLD
 
 
@@ -538,7 +550,7 @@ def test_edit_is_known_to_be_done(key: str, value: str, edit: SettingEdit, *, do
 
 
 def test_edits_are_projected_onto_what_is_read() -> None:
-    """The settings that a plan projects show the edited load list and pins, and keep everything else."""
+    """A plan's predicted app settings show the edited lists and thumbprints, and keep all other values."""
     before = read(WEBSITE_LOAD_CERTIFICATES=f"{FOREIGN},{OLD},x", PIN=OLD, Q=f"/var/ssl/private/{OLD}.p12", R=FOREIGN)
     edits = NEW_BESIDE_OLD, PINNED, SettingEdit("Q", NEW, (OLD,), OLD)
     after = read(
@@ -548,7 +560,7 @@ def test_edits_are_projected_onto_what_is_read() -> None:
 
 
 def test_edit_of_a_load_list_that_is_not_there_is_not_projected() -> None:
-    """A plan's projected settings have no load list if the app has none, even after an edit."""
+    """A plan's predicted app settings lack WEBSITE_LOAD_CERTIFICATES if the app has none, even after an edit."""
     assert edited_settings(named(), (NEW_BESIDE_OLD,)) == named()
 
 
@@ -579,7 +591,7 @@ def test_edit_says_how_it_is_taken_back(edit: SettingEdit, back: SettingEdit) ->
 
 
 def test_all_that_was_retired_comes_back() -> None:
-    """The inverse of an edit that retired several versions from an app restores each of these versions."""
+    """The inverse of an edit that removed several versions from an app's settings restores each of these versions."""
     back = inverse(SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW))
     assert back == (SettingEdit(LOAD_LIST, OLD, (), NEW), SettingEdit(LOAD_LIST, OLDER, (), NEW))
 
@@ -597,7 +609,7 @@ def test_all_that_was_retired_comes_back() -> None:
     ],
 )
 def test_what_others_changed_is_named(now: dict[str, str], then: dict[str, str], changed: tuple[str, ...]) -> None:
-    """Certroll names the settings that somebody else changed, added or removed, and leaves out its own edits."""
+    """Certroll names the settings that another writer changed, added or removed, and leaves out its own edits."""
     assert changed_elsewhere(now, then, (PINNED,)) == changed
 
 

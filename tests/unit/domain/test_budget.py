@@ -1,4 +1,4 @@
-"""How many apps of an environment may restart at once, as one computation for waves and for rolls of settings."""
+"""One computation limits how many apps of an environment restart at once, for waves of stops and settings updates."""
 
 import pytest
 
@@ -9,7 +9,7 @@ HALF = MaxUnavailable(50, percent=True)
 
 
 def test_limit_counts_in_all_and_on_each_plan() -> None:
-    """A percentage is of the apps that run: of all of them, and of those on each plan."""
+    """A percentage limit counts the running apps of the whole environment, and the running apps on each plan."""
     assert limits(HALF, ["front", "back", "front", "front", "front"]) == (2, {"front": 2, "back": 1})
     assert limits(MaxUnavailable(3), ["front", "back"]) == (3, {"front": 3, "back": 3})
 
@@ -28,6 +28,6 @@ def test_limit_counts_in_all_and_on_each_plan() -> None:
 def test_budget_of_an_app_is_that_of_its_environment_and_its_plan(
     most: MaxUnavailable, plan: str, budget: RestartBudget
 ) -> None:
-    """The app restarts only while both have room."""
+    """An app of an environment restarts only while the restart budgets of its environment and its plan allow it."""
     running = ["front"] * 5 + ["back"]
     assert restart_budget(most, ASE, plan, running) == budget

@@ -26,7 +26,7 @@ DONE = EnvironmentRecord(ASE, (SEEN,), since=NOW, done_at=AFTER)
 
 
 def many(count: int) -> tuple[NotedRoot, ...]:
-    """Return the given number of roots that are present in the environment."""
+    """Return the given number of root certificates that are present in the App Service Environment."""
     return tuple(NotedRoot(Thumbprint(f"{number:040X}"), BEFORE, BEFORE) for number in range(count))
 
 
@@ -53,7 +53,7 @@ def many(count: int) -> tuple[NotedRoot, ...]:
     ],
 )
 def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
-    """Certroll records a root before the upload of the root, and then waits until the environment has it."""
+    """Certroll records a root before the upload of the root, and then waits until the environment has the root."""
     record = replace(DONE, roots=before)
     assert record.noting(NEW, NOW) == replace(DONE, roots=after)
     assert len(after) <= MOST_ROOTS
@@ -69,7 +69,7 @@ def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tu
     ],
 )
 def test_root_that_somebody_else_put_is_known(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
-    """Certroll remembers a root that somebody else uploaded, and stops no app for such a root."""
+    """Certroll remembers a root that an operator uploaded, and stops no app for such a root."""
     record = replace(DONE, roots=before)
     assert record.knowing(NEW, NOW) == replace(DONE, roots=after)
     assert record.knowing(NEW, NOW).is_open is record.is_open
@@ -125,14 +125,14 @@ def test_cycle_is_open_while_something_is_left(record: EnvironmentRecord, *, is_
 def test_apps_are_listed_anew_for_news_alone(
     record: EnvironmentRecord, there: set[Thumbprint | None], *, news: bool
 ) -> None:
-    """Certroll lists an environment's apps again only for a new root or at an operator's request."""
+    """Certroll lists an App Service Environment's apps again only for a new root or at an operator's request."""
     assert record.has_news(frozenset(there)) is news
 
 
 def test_listing_marks_the_roots_that_are_there() -> None:
     """When Certroll lists the apps of an environment, it marks each present root as seen and reopens the record.
 
-    Certroll keeps the time at which it saw a root first.
+    Certroll keeps the time at which it first saw a root in an environment.
     """
     noted = (SEEN, NotedRoot(OLD, BEFORE), NotedRoot(NEWER, BEFORE))
     before = EnvironmentRecord(ASE, noted, BEFORE, BEFORE, BEFORE, revision="7")
@@ -143,7 +143,7 @@ def test_listing_marks_the_roots_that_are_there() -> None:
 
 
 def test_asking_keeps_what_is_known() -> None:
-    """An operator's request to stop and start all apps changes only the time of the request."""
+    """An operator's request to stop and start all apps of an environment changes only the time of the request."""
     assert DONE.requested(AFTER) == replace(DONE, requested_at=AFTER)
 
 
@@ -166,7 +166,7 @@ def test_asking_keeps_what_is_known() -> None:
     ],
 )
 def test_apps_are_done_for_roots_that_were_there(record: EnvironmentRecord, done_for: datetime | None) -> None:
-    """An environment's apps count as done for a root only if Certroll listed them after the root arrived.
+    """An environment's apps count as restarted for a root only if Certroll listed them after the root arrived.
 
     An app trusts only roots that were in the environment before the app started.
     """
@@ -174,7 +174,10 @@ def test_apps_are_done_for_roots_that_were_there(record: EnvironmentRecord, done
 
 
 def test_app_comes_into_a_new_state() -> None:
-    """A new state of an app in a wave has its own time and a shortened detail, and keeps the probe's result."""
+    """The record of a stopped or started app keeps the time of its state and the probe's result.
+
+    The record of a stopped or started app shortens the detail of the app's state.
+    """
     app = AppRestart(WaveApp(site_ref(), "plan"), AppRestartState.PENDING, BEFORE, "as it was", answered=True)
     assert app.site == site_ref()
     assert app.now(AppRestartState.STARTED, NOW) == AppRestart(app.app, AppRestartState.STARTED, NOW, "", answered=True)
@@ -204,7 +207,7 @@ def test_app_comes_into_a_new_state() -> None:
     ],
 )
 def test_it_is_written_down_which_vault_objects_are_roots(before: tuple[Want, ...], after: tuple[Want, ...]) -> None:
-    """Certroll records each vault object whose current version is a root, and forgets it after eight days.
+    """Certroll records each vault object whose current version is a root, and drops the record after eight days.
 
     Certroll renews its record that a vault object is a root once a day.
     """
@@ -212,7 +215,7 @@ def test_it_is_written_down_which_vault_objects_are_roots(before: tuple[Want, ..
 
 
 def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() -> None:
-    """A root is wanted by another vault object only if it is that object's current version.
+    """Certroll treats a root as wanted by another vault object only if it is that object's current version.
 
     Certroll ignores a record that a vault object is a root after eight days.
     """
@@ -226,7 +229,7 @@ def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() ->
 
 
 def test_what_never_came_is_not_waited_for() -> None:
-    """Certroll forgets a root that did not arrive within a day, and keeps a root that it has seen."""
+    """Certroll forgets a root that did not arrive in its environment within a day, and keeps an arrived root."""
     seen = NotedRoot(NEW, NOW - 2 * DAY, NOW - 2 * DAY)
     lost, late = NotedRoot(OLD, NOW - 2 * DAY), NotedRoot(NEWER, BEFORE)
     record = replace(NOTHING, roots=(seen, lost, late))
@@ -236,7 +239,7 @@ def test_what_never_came_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize(("ago", "counts"), [(DAY, False), (DAY - timedelta(seconds=1), True)])
 def test_root_that_was_to_be_put_counts_for_a_day(ago: timedelta, *, counts: bool) -> None:
-    """Certroll waits for exactly one day for a root that it meant to upload."""
+    """Certroll waits for exactly one day for the arrival of a root that it meant to upload."""
     record = replace(NOTHING, roots=(NotedRoot(NEW, NOW - ago),))
     assert bool(record.without_lost(frozenset(), NOW).roots) is counts
 

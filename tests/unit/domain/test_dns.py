@@ -60,13 +60,13 @@ def test_nothing_is_not_the_same_as_no_name(dns: Dns) -> None:
 
 
 def test_answer_that_does_not_fit_is_asked_for_over_tcp(dns: Dns) -> None:
-    """Certroll receives a complete answer of several kilobytes, which needs TCP."""
+    """Certroll receives a complete DNS answer of several kilobytes, which needs TCP."""
     assert len(dns.ask("long.contoso.com", RecordKind.CAA).records) == 60
 
 
 @pytest.mark.parametrize(("trouble", "word"), [("silent", "LifetimeTimeout"), ("servfail", "NoNameservers")])
 def test_trouble_is_not_taken_for_an_answer(server: LocalServer, build: Builder, trouble: str, word: str) -> None:
-    """A lookup stays unanswered if the name server is silent or fails, and the detail names the error."""
+    """A DNS lookup stays unanswered if the name server is silent or fails, and the detail names the error."""
     dns = Dns((DnsServer("127.0.0.1", server.port),), lifetime=0.2)
     build.world.dns.trouble(HOST, trouble)  # type: ignore[arg-type]
     answer = dns.ask(HOST, RecordKind.CNAME)
@@ -76,7 +76,7 @@ def test_trouble_is_not_taken_for_an_answer(server: LocalServer, build: Builder,
 
 
 def test_server_that_is_not_there_is_not_taken_for_an_answer() -> None:
-    """A lookup stays unanswered if no name server listens at the address."""
+    """A DNS lookup stays unanswered if no name server listens at the address."""
     with LocalServer(lambda: World().dns) as gone:  # Closing the server frees its port.
         port = gone.port
     assert Dns((DnsServer("127.0.0.1", port),), lifetime=0.2).ask(HOST, RecordKind.A).seen is Seen.NOTHING
@@ -84,7 +84,7 @@ def test_server_that_is_not_there_is_not_taken_for_an_answer() -> None:
 
 @pytest.mark.parametrize("name", ["x" * 64 + ".contoso.com", "a..contoso.com", "." * 3])
 def test_name_that_is_none_is_not_taken_for_an_answer(dns: Dns, name: str) -> None:
-    """A lookup of a malformed name stays unanswered and raises no exception."""
+    """A DNS lookup of a malformed name stays unanswered and raises no exception."""
     assert dns.ask(name, RecordKind.A).seen is Seen.NOTHING
 
 

@@ -39,19 +39,19 @@ SELF_SIGNED = facts(self_signed=True)
     ],
 )
 def test_stale_is_what_is_older_and_nothing_else(seen: Lineage, thumbprint: Thumbprint | None, *, stale: bool) -> None:
-    """A thumbprint is stale only if every version that has it is older than the current version."""
+    """A version's thumbprint is stale only if every version with that thumbprint is older than the current version."""
     assert seen.is_stale(thumbprint) is stale
 
 
 def test_current_is_known_by_its_thumbprint() -> None:
-    """Only the thumbprint of the current version counts as current."""
+    """Only the thumbprint of a vault certificate's current version counts as current."""
     seen = lineage(V4, V3, V2, current=1)
     assert [t for t in (NEWER, NEW, OLD, None) if seen.is_current(t)] == [NEW]
     assert not lineage(V3, current=None).is_current(None)
 
 
 def test_version_of_a_shared_thumbprint_is_the_newest() -> None:
-    """If two versions share a thumbprint, Certroll finds the newer version by it."""
+    """If two versions of a vault certificate share a thumbprint, Certroll finds the newer version by the thumbprint."""
     again = replace(V2, version="again")
     seen = lineage(V3, again, V2)
     assert seen.version_of(OLD) == again
@@ -85,7 +85,7 @@ def test_version_of_a_shared_thumbprint_is_the_newest() -> None:
 def test_versions_are_ordered_newest_first(
     versions: tuple[CertificateVersion, ...], latest: str, order: list[str]
 ) -> None:
-    """Certroll sorts versions by age, because Key Vault lists versions in no order.
+    """Certroll sorts the versions of a vault certificate by age, because Key Vault lists them in no order.
 
     Key Vault itself says which version of a certificate is the latest.
     """
@@ -106,7 +106,7 @@ def test_versions_are_ordered_newest_first(
     ],
 )
 def test_opt_out_survives_a_renewal(by_version: tuple[Tags, ...], tags: Tags, *, inherited: bool) -> None:
-    """A new version without Certroll tags inherits the tags of the newest version that has some."""
+    """A new version without Certroll tags inherits the tags of the newest version that has Certroll tags."""
     assert lineage_tags(by_version) == (tags, inherited)
 
 
@@ -121,7 +121,7 @@ def test_opt_out_survives_a_renewal(by_version: tuple[Tags, ...], tags: Tags, *,
     ],
 )
 def test_only_certroll_off_opts_out(tags: Tags, *, off: bool) -> None:
-    """Only the tag `certroll` with the value `off`, in any letter case, opts out."""
+    """Only the tag `certroll` with the value `off`, in any letter case, excludes a vault certificate from Certroll."""
     assert opted_out(tags) is off
 
 
@@ -145,7 +145,7 @@ def test_tag_is_found_in_any_case() -> None:
     ],
 )
 def test_good_version_passes(judged: CertificateVersion, before: CertificateFacts | None) -> None:
-    """Certroll accepts a version that meets all requirements, even if only just."""
+    """Certroll accepts a version of a vault certificate that just meets all requirements."""
     assert refuse_version(judged, replace(V2, facts=before), NOW) is None
     assert before is not None or refuse_version(judged, None, NOW) is None
 
@@ -184,7 +184,7 @@ def test_good_version_passes(judged: CertificateVersion, before: CertificateFact
     ],
 )
 def test_bad_version_is_refused(judged: CertificateVersion, reason: Reason, detail: str) -> None:
-    """Certroll refuses a flawed version with a separate reason and detail for each flaw."""
+    """Certroll refuses a flawed version of a vault certificate with a separate reason and detail for each flaw."""
     assert refuse_version(judged, replace(V2, facts=facts()), NOW) == (reason, detail)
 
 
@@ -199,8 +199,8 @@ def judged(
 ) -> tuple[list[str], str | None, Reason | None, list[str]]:
     """Judge three versions of a vault certificate with these facts.
 
-    Return the versions whose facts were read, the current version, and the reason against the newest version. Return
-    as a fourth value the versions that keep their facts.
+    Return the versions whose facts were read, the current version, and the reason against the newest version. Return as
+    a fourth value the versions that keep their facts.
     """
     versions = tuple(replace(v, enabled=on) for v, on in zip((V3, V2_GOOD, V1_GOOD), enabled, strict=True))
     by_name = dict(zip(("v3", "v2", "v1"), said, strict=False))
@@ -270,7 +270,7 @@ def test_as_few_versions_as_possible_are_looked_into(
     current: str | None,
     reason: Reason | None,
 ) -> None:
-    """Certroll reads each version's facts at most once, and older versions only for a comparison.
+    """Certroll reads the facts of a version at most once, and of older versions only for a comparison.
 
     Each read of a version's facts costs a request to Key Vault.
     """
@@ -295,7 +295,7 @@ def test_as_few_versions_as_possible_are_looked_into(
     ],
 )
 def test_version_in_use_is_the_next_older_one(seen: Lineage, before: CertificateFacts | None) -> None:
-    """Certroll compares the current version with the next older version that is enabled."""
+    """Certroll compares the current version of a vault certificate with the next older version that is enabled."""
     assert (seen.before and seen.before.facts) == before
 
 

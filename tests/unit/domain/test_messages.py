@@ -15,22 +15,22 @@ ENVIRONMENT = {"v": 1, "environment": ASE.resource_id, "waits": 3}
 
 
 def test_certificate_message_is_written_as_agreed() -> None:
-    """The body of a certificate message has exactly the agreed fields."""
+    """The body of a queue message about a certificate has exactly the documented fields."""
     assert json.loads(CertificateMessage(REF, Cause.EVENT).body()) == CERTIFICATE
 
 
 def test_site_message_is_written_as_agreed() -> None:
-    """The body of a site message has exactly the agreed fields, with the site's whole resource id."""
+    """The body of a queue message about a site has exactly the documented fields, with the site's whole resource id."""
     assert json.loads(SiteMessage(SLOT, REF, 3).body()) == SITE
 
 
 def test_environment_message_is_written_as_agreed() -> None:
-    """The body of an environment message has exactly the agreed fields, with the whole resource id."""
+    """The body of a queue message about an environment has exactly the documented fields, with its resource id."""
     assert json.loads(EnvironmentMessage(ASE, 3).body()) == ENVIRONMENT
 
 
 def test_new_site_message_has_not_waited() -> None:
-    """A new site or environment message starts with a count of zero waits."""
+    """A new queue message about a site or an App Service Environment has a count of zero waits."""
     assert SiteMessage(SLOT, REF).waits == 0
     assert EnvironmentMessage(ASE).waits == 0
 
@@ -64,7 +64,7 @@ def test_site_message_comes_back_as_it_was(site: object) -> None:
 
 
 def test_environment_message_comes_back_as_it_was() -> None:
-    """Certroll reads an environment message back unchanged."""
+    """Certroll reads a queue message about an App Service Environment back unchanged."""
     assert EnvironmentMessage.parse(json.dumps(ENVIRONMENT)) == EnvironmentMessage(ASE, 3)
     assert EnvironmentMessage.parse(EnvironmentMessage(ASE, 7).body()) == EnvironmentMessage(ASE, 7)
 
@@ -78,14 +78,14 @@ def test_names_in_messages_compare_without_case() -> None:
 
 
 def test_waiting_is_counted() -> None:
-    """The message that follows a waiting message counts another wait."""
+    """The queue message that follows a waiting message counts another wait."""
     assert CertificateMessage(REF, Cause.EVENT, 4).next_wait() == CertificateMessage(REF, Cause.WAIT, 5)
     assert SiteMessage(SLOT, REF, 4).next_wait() == SiteMessage(SLOT, REF, 5)
     assert EnvironmentMessage(ASE, 4).next_wait() == EnvironmentMessage(ASE, 5)
 
 
 def test_waiting_ends() -> None:
-    """After twenty waits in a row, a message has no next message, because the sweep continues the work."""
+    """After twenty waits in a row, a queue message has no next message, because the sweep continues the work."""
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS - 1).next_wait() == CertificateMessage(REF, Cause.WAIT, 20)
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS).next_wait() is None
     assert SiteMessage(SLOT, REF, MOST_WAITS - 1).next_wait() == SiteMessage(SLOT, REF, 20)
@@ -96,7 +96,7 @@ def test_waiting_ends() -> None:
 
 @pytest.mark.parametrize("waits", [0, 7, MOST_WAITS])
 def test_progress_begins_the_count_anew(waits: int) -> None:
-    """The message that follows a run with progress starts again with a count of zero waits."""
+    """The queue message that follows a run with progress starts again with a count of zero waits."""
     certificate, site = CertificateMessage(REF, Cause.EVENT, waits), SiteMessage(SLOT, REF, waits)
     assert certificate.next_wait(progress=True) == CertificateMessage(REF, Cause.WAIT, 0)
     assert site.next_wait(progress=True) == SiteMessage(SLOT, REF, 0)
@@ -188,7 +188,7 @@ def test_tampered_site_message_is_refused(change: dict[str, object] | str, compl
     ],
 )
 def test_tampered_environment_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:
-    """Certroll refuses a malformed environment message, and the error names the problem."""
+    """Certroll refuses a malformed App Service Environment message, and the error names the problem."""
     with pytest.raises(MessageInvalid, match=complaint):
         EnvironmentMessage.parse(changed(ENVIRONMENT, change))
 

@@ -23,7 +23,7 @@ from tests.build import FOREIGN, NEW, NORTH, NOW, OLD, WEST, binding, copy, farm
     ],
 )
 def test_upload_is_known(seen: WebspaceCertificate, *, uploaded: bool) -> None:
-    """Certroll distinguishes uploaded certificates from imported and managed ones and from its own preserved copies."""
+    """Certroll distinguishes uploaded certificates from imported, managed and its own preserved certificates."""
     assert seen.uploaded is uploaded
 
 
@@ -34,7 +34,7 @@ def test_group_of_a_plan_is_known() -> None:
 
 
 def test_fleet_is_found_by_what_is_asked() -> None:
-    """A fleet object finds sites, settings and copies by name, and returns None or an empty tuple for unknown names."""
+    """A fleet object finds sites, settings and certificates by name, and returns None or () for unknown names."""
     copies = copy(), copy("n", OLD, webspace=NORTH), copy("b", OLD)
     fleet = snapshot(sites=(site(), site("b")), copies=copies, settings=(named(OLD, site="b"),)).fleet
     assert (fleet.site(site_ref("b")), fleet.site(site_ref("c"))) == (site("b"), None)
@@ -46,7 +46,7 @@ def test_fleet_is_found_by_what_is_asked() -> None:
 
 
 def test_fleet_that_was_looked_into_is_the_same() -> None:
-    """Two equal fleets of sites stay equal after one of them has built its lookup tables."""
+    """Two equal fleets of sites stay equal after one fleet has built its lookup tables."""
     seen, other = Fleet(NOW, (site(),)), Fleet(NOW, (site(),))
     assert seen.site(site_ref()) == site()
     assert seen == other
@@ -71,7 +71,7 @@ def test_fleet_that_was_looked_into_is_the_same() -> None:
     ],
 )
 def test_flex_site_has_its_own_unless_it_is_seen_to_share(bindings: tuple[Binding, ...], *, shared: bool) -> None:
-    """A site on Flex Consumption uses its webspace's copies only if one of its bindings shows their thumbprint."""
+    """A site on Flex Consumption uses its webspace's certificates only if one of its bindings shows one of them."""
     common = copy(thumbprint=OLD), copy("new", NEW)
     own = replace(copy(thumbprint=NEW), ref=CopyRef.of_site(site_ref(), "own", public=False))
     fleet = Fleet(NOW, (replace(site(), flex=True), site("b")), bindings, (*common, own))
@@ -91,5 +91,5 @@ def test_flex_site_has_its_own_unless_it_is_seen_to_share(bindings: tuple[Bindin
     ],
 )
 def test_tag_says_yes_or_no(value: str | None, *, off: bool, on: bool) -> None:
-    """An on/off tag is off for several words such as `no` or `false`, and on only for the word `on`."""
+    """An on/off tag is off for several words such as `no` or `false`, and on for the word `on`."""
     assert (is_off(value), is_on(value)) == (off, on)

@@ -169,7 +169,7 @@ def test_subscription_is_a_lower_case_guid() -> None:
 
 @pytest.mark.parametrize("text", ["", "Contoso Production", SUBSCRIPTION[:-1], f"{SUBSCRIPTION}/resourceGroups/x"])
 def test_what_is_no_subscription_is_refused(text: str) -> None:
-    """Certroll refuses a subscription's display name, a malformed id and a longer resource id."""
+    """Certroll refuses a subscription's display name, a malformed id and a longer resource id as a subscription id."""
     with pytest.raises(InvalidNameError, match="is not a subscription id"):
         parse_subscription(text)
 
@@ -212,20 +212,20 @@ def test_complaint_about_a_long_text_is_short() -> None:
 
 
 def test_webspace_compares_without_case() -> None:
-    """Certroll reads a webspace's name in any letter case, because Azure changes the letter case."""
+    """Certroll reads the name of a webspace (App Service's place for certificates) in any letter case."""
     first = Webspace.parse(SUBSCRIPTION.upper(), " RG-WestEuropeWebSpace-Linux ")
     assert first == Webspace.parse(SUBSCRIPTION, "rg-westeuropewebspace-linux")
     assert str(first) == "rg-westeuropewebspace-linux"
 
 
 def test_webspace_belongs_to_its_subscription() -> None:
-    """Webspaces of the same name in two subscriptions are different webspaces."""
+    """App Service webspaces of the same name in two subscriptions are different webspaces."""
     assert Webspace.parse(SUBSCRIPTION, "w") != Webspace.parse(SUBSCRIPTION[:-1] + "b", "w")
 
 
 @pytest.mark.parametrize("name", ["", "  "])
 def test_missing_webspace_is_refused(name: str) -> None:
-    """Certroll refuses an empty webspace name."""
+    """Certroll refuses an empty name of an App Service webspace."""
     with pytest.raises(InvalidNameError, match="an empty text is not a webspace"):
         Webspace.parse(SUBSCRIPTION, name)
 
@@ -268,7 +268,7 @@ def test_site_is_read_from_its_id(resource_id: str, ref: SiteRef) -> None:
     ],
 )
 def test_tampered_site_is_refused(resource_id: str) -> None:
-    """Certroll refuses a resource id as a site's id if it names anything other than a site or slot."""
+    """Certroll refuses a resource id as a site's id if the id names anything other than a site or slot."""
     with pytest.raises(InvalidNameError, match="is not"):
         SiteRef.parse(resource_id)
 
@@ -332,7 +332,7 @@ def test_complaint_names_the_bad_part(
     ],
 )
 def test_copy_is_read_from_its_id(name: str, expected: str) -> None:
-    """Certroll reads a certificate's resource id in any URL encoding, and writes the same id again."""
+    """Certroll reads the resource id of a certificate in App Service in any URL encoding, and writes the same id."""
     ref = CopyRef.parse(f"{COPIES}/{name}")
     assert (ref.name, str(ref)) == (expected, f"rg-web/{expected}")
     assert CopyRef.parse(ref.resource_id) == ref
@@ -452,7 +452,7 @@ def test_root_certificate_is_read_from_its_id(name: str, expected: str) -> None:
 
 
 def test_root_certificates_have_one_order() -> None:
-    """Root certificates sort by environment and then by name."""
+    """Root certificates sort by App Service Environment and then by name."""
     order = [RootRef(ASE, "b"), RootRef(OTHER_ASE, "a"), RootRef(OTHER_ASE, "b")]
     assert sorted(order[index] for index in (2, 0, 1)) == order
 
@@ -481,7 +481,7 @@ def test_root_certificates_have_one_order() -> None:
     ],
 )
 def test_tampered_root_certificate_is_refused(resource_id: str, complaint: str) -> None:
-    """Certroll refuses a resource id of anything other than an environment's public certificate."""
+    """Certroll refuses a resource id of anything other than an App Service Environment's public certificate."""
     with pytest.raises(InvalidNameError) as caught:
         RootRef.parse(resource_id)
     assert complaint in str(caught.value)

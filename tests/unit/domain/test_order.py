@@ -43,12 +43,12 @@ NEAR = replace(GOOD, expires=NOW + timedelta(days=50), issued=NOW - timedelta(da
 
 
 def stored(status: StoreStatus) -> tuple[StoredCertificate, ...]:
-    """Return the order's entry for the vault that stores its certificate, with that status."""
+    """Return the order's entry for the vault that stores the purchased certificate, with that status."""
     return (replace(STORED, status=status),)
 
 
 def reasons(order: Order) -> list[Reason]:
-    """Return the reasons of the order's problems."""
+    """Return the reasons of the problems that Certroll finds in the order."""
     return [found.reason for found in problems(order, NOW)]
 
 
@@ -191,7 +191,7 @@ def reasons(order: Order) -> list[Reason]:
     ],
 )
 def test_what_is_out_of_order(order: Order, expected: list[Reason]) -> None:
-    """Certroll reports the exact reason for each problem of an order, and nothing about a healthy order."""
+    """Certroll reports the exact reason for each problem of an order, and no problem of a healthy order."""
     assert reasons(order) == expected
 
 
@@ -211,7 +211,7 @@ def test_pending_order_without_a_token_says_where_it_is() -> None:
 
 
 def test_late_store_says_since_when() -> None:
-    """The message about a certificate that never reached its vault names the date of issue and the vault."""
+    """The message about a certificate that has not reached its vault names the date of issue and the vault."""
     (found,) = problems(replace(GOOD, stored=stored(StoreStatus.INITIALIZED)), NOW)
     assert "certificate of 2026-10-03 is still not in" in found.detail
     assert VAULT_ID in found.detail
@@ -248,7 +248,7 @@ def test_verification_due_says_when_it_renews() -> None:
 
 
 def test_own_date_of_the_next_renewal_wins() -> None:
-    """Certroll prefers the renewal date that Azure announces to the date that it computes itself."""
+    """Certroll prefers the renewal date that Azure announces to the renewal date that Certroll computes."""
     announced = replace(NEAR, next_auto_renewal=NOW + timedelta(days=3))
     assert announced.renews_at == NOW + timedelta(days=3)
     assert NEAR.renews_at == NOW + timedelta(days=18)
@@ -267,7 +267,7 @@ def test_history_is_read_only_near_a_renewal() -> None:
 
 
 def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None:
-    """An order's run is stalled by a problem that only an operator can solve.
+    """A problem that only an operator can solve makes the outcome of an order's run `Stalled`.
 
     An order that only lacks automatic renewal is reported, and does not stall its run.
     """
@@ -281,9 +281,9 @@ def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None
 
 @pytest.mark.parametrize(("before", "another"), [(DAY, False), (DAY + timedelta(seconds=1), True)])
 def test_certificate_that_ends_well_before_its_order_has_another_one(before: timedelta, *, another: bool) -> None:
-    """A certificate that ends more than a day before its order is followed by another certificate.
+    """If an order ends more than a day after its certificate, Certroll expects another certificate of the order.
 
-    Authorities round the end dates of a certificate and its order, so that they may differ by a day.
+    The end dates of a certificate and its order may differ by a day, because authorities round end dates.
     """
     assert GOOD.expires is not None
     order = replace(GOOD, auto_renew=False, certificate_ends=GOOD.expires - before)
@@ -325,5 +325,5 @@ def test_order_id_is_read_in_any_case() -> None:
 
 
 def test_order_is_told_with_its_group() -> None:
-    """An order is shown with its resource group, because two groups may have orders of the same name."""
+    """Certroll shows an order with its resource group, because two groups may have orders of the same name."""
     assert GOOD.subject == "order shop-rg/shop"

@@ -1,4 +1,4 @@
-"""Certroll decides what to request for a certificate order, and never pays for a request twice."""
+"""Certroll decides what to request for a certificate order, and does not pay for a request twice."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -27,7 +27,7 @@ TAGGED = replace(GOOD, tags=(("certroll-reissue", "0a1b"),))
 def asked(
     action: OrderAction, state: AskedState, *, ago: timedelta = timedelta(hours=1), certificate: str = "a1b"
 ) -> OrderRecord:
-    """Return the record of an earlier request for the order."""
+    """Return Certroll's record of an earlier request for the order."""
     return OrderRecord(REF, action, certificate, state, NOW - ago, "why")
 
 

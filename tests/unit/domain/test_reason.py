@@ -1,4 +1,4 @@
-"""Each reason has traits that decide about findings, their severity and the run's outcome."""
+"""Each reason has traits that decide about reported problems, their severity and the run's outcome."""
 
 import json
 import pickle
@@ -42,14 +42,14 @@ def test_reason_is_its_text() -> None:
 
 
 def test_these_stop_a_run_for_a_person() -> None:
-    """Exactly the listed reasons for a refusal make the outcome of a run Stalled."""
+    """Exactly the listed reasons for a refusal make the outcome of a run `Stalled`."""
     assert {str(reason) for reason in Reason if reason.stalls} == set(STALLING.split())
 
 
 def test_what_stalls_a_run_needs_a_person() -> None:
-    """Every reason that stalls a run needs an operator.
+    """A reason that stalls a run needs an operator.
 
-    Every refusal that the documentation shows as Stalled stalls the run.
+    Each refusal that the documentation shows as `Stalled` stalls the run.
     """
     assert [reason for reason in Reason if reason.stalls and not reason.needs_person] == []
     shown = {reason for reason in Reason if {Shows.REFUSAL, Shows.STALLED} <= set(reason.shows)}
@@ -57,12 +57,12 @@ def test_what_stalls_a_run_needs_a_person() -> None:
 
 
 def test_these_are_no_findings() -> None:
-    """Certroll records no finding for a reason that describes normal progress."""
+    """Certroll reports no problem for a reason that describes normal progress."""
     assert {str(reason) for reason in Reason if not reason.makes_finding} == set(UNTOLD.split())
 
 
 def test_these_findings_need_nobody() -> None:
-    """Exactly the listed findings have the severity "info", because no operator has to act."""
+    """Exactly the listed reported problems have the severity "info", because no operator has to act."""
     calm = {reason for reason in Reason if reason.makes_finding and reason.severity is Severity.INFO}
     assert {str(reason) for reason in calm} == set(CALM.split())
 
@@ -74,7 +74,7 @@ def test_what_takes_an_app_down_is_critical() -> None:
 
 
 def test_turns_remarks_and_passwords() -> None:
-    """Only the listed reasons wait for a turn, allow a roll, or say that Certroll does not follow a vault object."""
+    """Only the listed reasons make an app wait for its turn, allow an update, or name a foreign vault object."""
     turns = {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
     assert {reason for reason in Reason if reason.awaits_turn} == turns
     assert {reason for reason in Reason if reason.allows_roll} == {
@@ -125,6 +125,6 @@ OF_ROOTS = {
 
 @pytest.mark.parametrize("reasons", [OF_ORDERS, OF_MANAGED, OF_ROOTS], ids=["orders", "managed", "roots"])
 def test_what_only_a_person_can_mend_stalls(reasons: set[Reason]) -> None:
-    """Every reason of an order, a managed certificate or a root that only an operator can resolve stalls the run."""
+    """A reason of an order, managed certificate or root that only an operator can resolve stalls the run."""
     assert sorted(reason for reason in reasons if not reason.stalls) == []
     assert sorted(reason for reason in reasons if not reason.needs_person) == []

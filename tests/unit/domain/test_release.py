@@ -1,4 +1,4 @@
-"""What an operator lets go who releases a hold."""
+"""An operator who releases a stopped version makes Certroll try its failed apps and sites again."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ FAILED = replace(record(SiteState.FAILED, site="b"), detail="it serves another c
 
 @pytest.mark.parametrize("state", sorted(frozenset(RollState) - TAKING_BACK))
 def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
-    """An app whose roll was taken back, or was undone by others, is tried again from the start; no other app is."""
+    """After a release, Certroll tries an app again whose settings update was undone, and no other app."""
     held = state in {RollState.ROLLED_BACK, RollState.NO_LAST_GOOD, RollState.CONTESTED}
     app = roll(state)
     assert released(rollout(rolls=(app,)), NOW).rolls == ((app,) if held else ())
@@ -24,7 +24,10 @@ def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
 
 @pytest.mark.parametrize("state", sorted(TAKING_BACK))
 def test_nothing_is_let_go_while_an_app_is_taken_back(state: RollState) -> None:
-    """The record of that app alone knows its last good values: the operator is told to wait."""
+    """While Certroll restores an app's old settings, a release changes nothing and tells the operator to wait.
+
+    Only the record of the restored app has the app's last good values.
+    """
     seen = rollout(FAILED, rolls=(BACK, roll(state, site="z")))
     with pytest.raises(Conflict, match="z is being taken back; release the hold when that is done"):
         released(seen, NOW)
@@ -32,7 +35,10 @@ def test_nothing_is_let_go_while_an_app_is_taken_back(state: RollState) -> None:
 
 @pytest.mark.parametrize("state", SiteState)
 def test_sites_that_failed_count_as_unproven(state: SiteState) -> None:
-    """Nothing is proven there, nothing holds any more, and what was seen before is still told."""
+    """After a release, failed sites count as unproven and no longer stop the rollout.
+
+    The record of a released site still names the failure that Certroll saw before.
+    """
     seen = replace(FAILED, state=state)
     told = f"released at {NOW:%Y-%m-%d %H:%M} UTC; before: it serves another certificate"
     unproven = replace(seen, state=SiteState.UNPROVEN, detail=told)
@@ -40,14 +46,17 @@ def test_sites_that_failed_count_as_unproven(state: SiteState) -> None:
 
 
 def test_detail_of_a_released_site_fits_into_the_journal() -> None:
-    """A long detail is cut off at its end."""
+    """A release shortens a long detail of a site at its end, so that the detail fits into the journal."""
     (site,) = released(rollout(replace(FAILED, detail="x" * 1000)), NOW).records
     assert site.detail.startswith("released at")
     assert len(site.detail) == 1000
 
 
 def test_operator_is_told_where_the_version_was_let_go() -> None:
-    """An app that another run recorded meanwhile keeps its record, and is not among them."""
+    """The answer to a release names the apps that Certroll tries again.
+
+    An app that another run recorded during the release keeps its record and is not named.
+    """
     other = roll(RollState.ROLLED_BACK, site="c")
     assert Release((BACK, other), (FAILED,)).sites((BACK,)) == (BACK.site, FAILED.site)
     assert Release((BACK,), (FAILED,)).sites(()) == (FAILED.site,)
@@ -55,7 +64,7 @@ def test_operator_is_told_where_the_version_was_let_go() -> None:
 
 
 def test_operator_is_told_when_other_runs_recorded_everything() -> None:
-    """Nothing was let go: the operator is asked to do it again."""
+    """If other runs recorded all apps and sites meanwhile, the release asks the operator to repeat the release."""
     later = roll(RollState.ROLLED_BACK, site="b")
     with pytest.raises(Conflict, match=r"a, .*b was recorded by another run meanwhile; release the hold again"):
         Release((later, BACK)).sites(())

@@ -42,7 +42,7 @@ def case(
     """
     judged = version or replace(GOOD.version, facts=new or facts(), bundle=given.pop("bundle", COMPLETE))
     old = replace(old_version(), facts=given.pop("before", facts()), bundle=given.pop("bundle_before", COMPLETE))
-    # Each given value has the type of its field.
+    # Each given value has the type of its field in the test case.
     return replace(GOOD, version=judged, use=use, in_use=old, **given)  # type: ignore[arg-type]
 
 
@@ -171,7 +171,7 @@ DATES = Requirement.NOT_EXPIRED, Requirement.STARTED
 def test_version_is_judged_by_its_own_dates(
     judged: CertificateVersion, requirement: Requirement, level: Level, detail: str
 ) -> None:
-    """Certroll requires for every use that a version is enabled and valid now."""
+    """Certroll requires for each use of a certificate that the version is enabled and valid now."""
     assert of(requirement, case(version=judged, use=None)) == (level, detail)
 
 
@@ -300,7 +300,7 @@ def test_nobody_checks_the_signature_of_a_self_signed_certificate() -> None:
 
 @pytest.mark.parametrize("use", [Use.IMPORT, Use.UPLOAD])
 def test_key_must_leave_the_vault(use: Use) -> None:
-    """Certroll refuses to import or upload a certificate whose key the vault does not export."""
+    """Certroll refuses to import or upload a certificate whose private key the vault does not export."""
     stays = KeyPolicy(exportable=False, content_type=PKCS12)
     assert of(Requirement.EXPORTABLE_KEY, case(use=use, key=stays)) == (
         REFUSE,
@@ -406,7 +406,7 @@ def elliptic(curve: str | None, kind: KeyType = KeyType.EC) -> CertificateFacts:
 def test_kind_of_key_is_judged_by_the_way_in(
     new: CertificateFacts, before: CertificateFacts | None, importable: object, uploadable: object
 ) -> None:
-    """Certroll imports only RSA keys, and uploads RSA keys and keys on curves that TLS servers know."""
+    """Certroll imports only RSA keys, and uploads RSA keys and keys on the curves that TLS servers support."""
     judged = [case(new, use, before=before) for use in (Use.IMPORT, Use.UPLOAD)]
     assert of(Requirement.RSA_KEY, judged[0]) == importable
     assert of(Requirement.KNOWN_CURVE, judged[1]) == uploadable
@@ -679,7 +679,7 @@ def test_root_must_not_get_lost_where_servers_trust_by_it(
     ],
 )
 def test_chain_out_of_order_is_warned_of(use: Use, detail: str) -> None:
-    """Certroll warns about a chain in the wrong order and never refuses it."""
+    """Certroll warns about a chain whose certificates are in the wrong order, and does not refuse the chain."""
     assert of(Requirement.CHAIN_ORDER, case(use=use, bundle=replace(COMPLETE, ordered=False))) == (WARN, detail)
 
 

@@ -1,4 +1,4 @@
-"""The record of an app's roll to a new version says whether the next apps may roll."""
+"""The record of an app's settings update to a new version says whether Certroll may update the next apps."""
 
 from datetime import datetime, timedelta
 
@@ -16,9 +16,9 @@ HOLDING = {RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollStat
 
 
 def test_state_says_whether_it_goes_on_and_whether_it_holds() -> None:
-    """The state of an app's roll says whether the roll is in progress and whether it holds the version.
+    """The state of an app's settings update says whether it is in progress and whether it stops the version.
 
-    Certroll does not hold a version because it failed to retire the old version from an app.
+    A failed removal of the old version from an app does not stop the rollout of the new version.
     """
     for retiring in (False, True):
         rolls = [roll(state, retiring=retiring) for state in RollState]
@@ -36,7 +36,7 @@ def test_state_says_whether_it_goes_on_and_whether_it_holds() -> None:
     ],
 )
 def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: tuple[datetime, ...]) -> None:
-    """Certroll remembers for 24 hours that somebody has undone a roll."""
+    """Certroll remembers for 24 hours that another writer undid a settings update."""
     assert roll(RollState.VALIDATED, undone=undone).undone_lately(NOW) == lately
     assert DAY == CONTEST_WINDOW
 
@@ -60,9 +60,9 @@ def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: t
     ],
 )
 def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, urgent: datetime) -> None:
-    """The next app rolls at once after a proven app, and after the soak time if the app before it is unproven.
+    """Certroll updates the next app at once after a proven app, and after a waiting time if the app is unproven.
 
-    If the old certificate ends soon, Certroll rolls the next app earlier.
+    If the old certificate ends soon, Certroll updates the next app earlier.
     """
     assert opens(roll(state), SOAK, LOST, urgent=False) == calm
     assert opens(roll(state), SOAK, LOST, urgent=True) == urgent
@@ -95,17 +95,17 @@ def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, ur
 def test_rest_may_go_with_the_first_result(
     rolls: tuple[RollRecord, ...], calm: datetime | None, urgent: datetime | None
 ) -> None:
-    """The other apps roll as soon as a first app is proven, or after the soak time of an unproven first app."""
+    """Certroll updates the other apps once a first app is proven, or after the waiting time of an unproven one."""
     assert opens_at(rolls, SOAK, LOST, urgent=False) == calm
     assert opens_at(rolls, SOAK, LOST, urgent=True) == urgent
     assert opens_at(rolls[::-1], SOAK, LOST, urgent=False) == calm
 
 
 def test_soak_of_more_than_a_day_counts_for_what_is_not_written() -> None:
-    """An app whose settings Certroll could not yet write delays other apps for a day, or for a longer soak time."""
+    """An app whose settings Certroll could not yet write delays other apps for a day, or a longer waiting time."""
     assert opens(roll(RollState.STALE), 2 * DAY, LOST, urgent=False) == SINCE + 2 * DAY
 
 
 def test_what_is_lost_is_never_waited_for_longer_than_the_soak() -> None:
-    """In an urgent roll, Certroll waits no longer than the soak time for an app that does not answer."""
+    """In an urgent settings update, Certroll waits no longer than the waiting time for an app that does not answer."""
     assert opens_at((roll(RollState.OVERLAPPING),), 5 * SECOND, LOST, urgent=True) == SINCE + 5 * SECOND

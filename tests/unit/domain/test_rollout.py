@@ -1,4 +1,4 @@
-"""The record of a rollout says when other webspaces may follow the first, and a handshake proves a site."""
+"""The record of a rollout says when other App Service webspaces may follow the first, and a handshake proves a site."""
 
 from datetime import datetime, timedelta
 
@@ -102,7 +102,7 @@ SOON = NOW + URGENT - SECOND
     ],
 )
 def test_stage_opens(seen: Rollout, expires_at: datetime | None, opens_at: datetime) -> None:
-    """After a proof in the first webspace, the other webspaces follow at once, and otherwise after the soak time.
+    """After a proof in the first webspace, other webspaces follow at once, and otherwise after the waiting time.
 
     If the old certificate ends soon, the other webspaces follow the first webspace earlier.
     """
@@ -116,14 +116,14 @@ def test_moments_are_those_that_people_are_told() -> None:
 
 
 def test_urgent_wait_is_never_longer_than_the_soak() -> None:
-    """In an urgent rollout, Certroll waits no longer than the soak time for a site that does not answer."""
+    """In an urgent rollout, Certroll waits no longer than the waiting time for a site that does not answer."""
     opened = stage(rollout(record(PENDING)), NOW, 5 * SECOND, SOON)
     assert opened.opens_at == DISPATCHED + 5 * SECOND
 
 
 @pytest.mark.parametrize("webspace", [pytest.param(WEST, id="in the first webspace"), pytest.param(NORTH, id="later")])
 def test_failure_holds_everything(webspace: Webspace) -> None:
-    """A single site that serves another certificate holds the version, wherever the site is."""
+    """A single site that serves another certificate stops the rollout of the version, wherever the site is."""
     failed = record(FAILED, webspace=webspace, detail="seen")
     gate = stage(rollout(record(PROVEN, site="b"), failed), NOW, SOAK, SOON)
     assert gate == Stage(None, (failed,))
@@ -131,7 +131,7 @@ def test_failure_holds_everything(webspace: Webspace) -> None:
 
 
 def test_stage_is_open_from_its_moment_on() -> None:
-    """The other webspaces wait until the time of their stage, and may start from exactly that time on."""
+    """The other webspaces wait for the first webspace until a fixed time, and may start from exactly that time on."""
     opened = Stage(NOW)
     assert not opened.is_open(NOW - SECOND)
     assert opened.is_open(NOW)
@@ -162,7 +162,7 @@ def test_rollout_knows_its_sites() -> None:
     ],
 )
 def test_pending_sites_are_waited_for_until_the_soak_is_over(seen: Rollout, opens_at: datetime, *, waits: bool) -> None:
-    """A rollout waits for pending sites until the soak time of its first webspace is over."""
+    """A rollout waits for pending sites until the waiting time of its first App Service webspace is over."""
     assert holds_up(seen, Stage(opens_at), NOW) is waits
 
 
@@ -219,12 +219,12 @@ LOOKED = NOW - HOUR / 4
     ],
 )
 def test_apps_are_waited_for_until_there_is_news(seen: Rollout, *, waits: bool) -> None:
-    """A rollout waits for apps with a roll in progress until one of them has finished since the last inspection."""
+    """A rollout waits for apps with a settings update in progress until one of them has finished."""
     assert holds_up(seen, Stage(FAR), NOW) is waits
 
 
 def test_rollout_knows_its_apps() -> None:
-    """The record of a rollout returns the roll of an app, and lists apps by the state of their rolls.
+    """The record of a rollout returns the settings update of an app, and lists apps by the state of their updates.
 
     The record of a rollout also returns the thumbprints that were proven in an app.
     """
@@ -261,13 +261,16 @@ def test_rollout_knows_its_apps() -> None:
 def test_what_an_earlier_version_began_is_finished_in_time(
     state: RollState, ago: timedelta, *, unfinished: bool
 ) -> None:
-    """Certroll waits up to 45 minutes for a roll of an earlier version, and takes a failed roll back at any time."""
+    """Certroll waits up to 45 minutes for an app's update to an earlier version.
+
+    Certroll restores the old settings of a failed app at any time.
+    """
     earlier = roll(state, at=NOW - ago)
     assert rollout(past=(earlier,)).unfinished(NOW) == ((earlier,) if unfinished else ())
 
 
 def handshake(thumbprint: Thumbprint | None, detail: str = "") -> Handshake:
-    """Return a handshake result for which the thumbprint `NEW` was expected."""
+    """Return a handshake result in which the client expected the thumbprint `NEW`."""
     return Handshake(HOST, NEW, thumbprint, detail)
 
 

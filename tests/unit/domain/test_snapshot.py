@@ -1,4 +1,4 @@
-"""A snapshot of the observed Azure says which certificates apps name, and which of these are stale."""
+"""A snapshot of Azure says which certificates apps name, and which of these certificates are stale."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ THEIRS = copy("theirs", OLD, source=OTHER_REF)
 
 
 def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tuple[RollRecord, ...] = ()) -> Snapshot:
-    """Return a snapshot in which the second of four versions is the current version."""
+    """Return a snapshot of Azure in which the second of four versions is the current version."""
     return snapshot(lineage=lineage(*VERSIONS, current=1), settings=settings, rollout=rollout(rolls=rolls, past=past))
 
 
@@ -105,7 +105,7 @@ def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tup
     ],
 )
 def test_stale_thumbprints_are_known(settings: SiteSettings, seen: Snapshot, stale: tuple[Thumbprint, ...]) -> None:
-    """A snapshot lists an app's stale thumbprints, and those first that the app was proven to use."""
+    """A snapshot lists an app's stale thumbprints, and first those that the app was proven to use."""
     assert named_stale(seen, settings) == stale
 
 
@@ -119,14 +119,14 @@ def test_unknown_thumbprints_are_in_a_stable_order() -> None:
 
 
 def test_what_copies_held_before_is_remembered() -> None:
-    """A thumbprint that a copy held before the new version is stale, although the vault no longer has it."""
+    """A thumbprint that an imported certificate had before the new version is stale, even if the vault lacks it."""
     remembered = replace(rollout(), held=frozenset({(WEST, FOREIGN)}))
     assert named_stale(snapshot(rollout=remembered), named(FOREIGN)) == (FOREIGN,)
     assert named_stale(snapshot(rollout=remembered), named(FOREIGN, site="gone")) == ()
 
 
 def test_what_only_copies_tell_of_is_known() -> None:
-    """A snapshot lists thumbprints that only copies hold, so that the journal can remember the thumbprints."""
+    """A snapshot lists thumbprints that only imported certificates have, so that the journal can remember them."""
     remembered = replace(rollout(), held=frozenset({(NORTH, NEWER)}))
     copies = copy(thumbprint=FOREIGN), copy("b", OLD), copy("c", None), copy("up", OLDER, source=None)
     assert snapshot(copies=copies, rollout=remembered).held_unknown == frozenset({(WEST, FOREIGN), (NORTH, NEWER)})
@@ -140,19 +140,19 @@ def test_nothing_is_stale_without_a_current_version() -> None:
 
 
 def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
-    """A site that Azure did not list counts as a site that wants no root."""
+    """A site that Azure did not list counts as a site that wants no root certificate."""
     assert not wants_root(snapshot(), site_ref("gone"))
 
 
 def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
-    """A copy with a hidden thumbprint makes no thumbprint stale or live."""
+    """A certificate whose thumbprint Azure hides makes no thumbprint stale or live."""
     seen = snapshot(copies=(copy(thumbprint=None),))
     assert not stale_in(seen, WEST, None)
     assert live_in(seen, WEST) == frozenset()
 
 
 def test_binding_of_an_unseen_site_is_nowhere() -> None:
-    """The webspace of a binding is unknown if Certroll did not see its site."""
+    """The App Service webspace of a binding is unknown if Certroll did not see the site of the binding."""
     assert snapshot(sites=()).webspace_of(binding()) is None
     assert snapshot().webspace_of(binding()) == WEST
 
@@ -179,9 +179,9 @@ def test_binding_of_an_unseen_site_is_nowhere() -> None:
     ],
 )
 def test_what_may_be_replaced_is_known(seen: Snapshot, rollable: tuple[Thumbprint, ...]) -> None:
-    """Certroll replaces stale thumbprints in an app's settings unless another vault certificate claims them.
+    """Certroll replaces a stale thumbprint in an app's settings unless another vault certificate also has it.
 
-    If an app was admitted, Certroll replaces only the thumbprints in the record of the app.
+    Once an app has a record for the update, Certroll replaces only the thumbprints in that record.
     """
     assert staleness.rollable(seen, named(OLDER, OLD)) == rollable
 
@@ -209,7 +209,7 @@ def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
 def test_end_of_what_apps_leave_is_known(
     settings: tuple[SiteSettings, ...], sites: tuple[SiteRef, ...], ends: datetime | None
 ) -> None:
-    """The certificate that ends first, among those that apps will replace, decides whether a rollout is urgent."""
+    """The earliest end of a certificate that app settings still have to replace decides whether a rollout is urgent."""
     versions = version(), old_version(not_after=ENDS), old_version("v0", OLDER, not_after=NOW + HOUR)
     seen = snapshot(lineage=lineage(*versions), sites=(site(), site("b")), settings=settings)
     assert settings_expire_at(seen, sites) == ends
@@ -217,7 +217,7 @@ def test_end_of_what_apps_leave_is_known(
 
 @pytest.mark.parametrize(("ago", "counts"), [(URGENT - SECOND, True), (URGENT, False)], ids=["lately", "long ago"])
 def test_what_ended_long_ago_makes_nothing_urgent(ago: timedelta, *, counts: bool) -> None:
-    """A certificate that ended long ago does not make a later version urgent."""
+    """A certificate that ended long ago does not make the rollout of a later version urgent."""
     seen = snapshot(lineage=lineage(version(), old_version(not_after=NOW - ago)), settings=(named(OLD),))
     assert settings_expire_at(seen, (site_ref(),)) == (NOW - ago if counts else None)
 
@@ -229,12 +229,12 @@ def test_what_has_no_known_end_makes_nothing_urgent() -> None:
 
 
 def test_tag_of_a_site_that_opted_out_has_no_case() -> None:
-    """A site that opted out in upper case makes no rollout urgent."""
+    """A site whose tag `certroll` is `OFF` in upper case makes no rollout urgent."""
     assert expires_at(snapshot(sites=(site(tags=(("certroll", "OFF"),)),))) is None
 
 
 def test_one_binding_is_changed() -> None:
-    """A changed binding replaces only the binding of the same site and host name."""
+    """A changed binding replaces only the binding of the same site and host name in a snapshot."""
     others = binding(site="b"), binding("b.contoso.com")
     seen = snapshot(bindings=(others[0], binding(), others[1]))
     after = seen.with_binding(binding(thumbprint=NEW))
@@ -242,7 +242,7 @@ def test_one_binding_is_changed() -> None:
 
 
 def test_settings_of_a_webspace_are_found() -> None:
-    """A snapshot lists the apps of a webspace in a stable order."""
+    """A snapshot lists the apps of an App Service webspace in a stable order."""
     here = named(site="b"), named(site="a", slot="x"), named(site="a")
     others = named(site="north"), named(site="gone"), named(site="nowhere")
     sites = site("a"), site("a", "x"), site("b"), site("north", webspace=NORTH), site("nowhere", webspace=None)
@@ -269,7 +269,7 @@ def test_world_is_changed_by_value() -> None:
 
 
 def test_start_takes_the_place_of_the_record_before() -> None:
-    """The record of an app that starts with a version replaces the app's earlier record."""
+    """The record that an app started with a version replaces the app's earlier record."""
     other = roll(RollState.VALIDATED, site="b")
     seen = world(rolls=(roll(RollState.REFUSED), other))
     after = seen.with_start_of(site_ref(), WEST, version())
@@ -296,7 +296,7 @@ def test_start_takes_the_place_of_the_record_before() -> None:
 def test_certificate_with_a_key_is_no_secrets_that_never_had_it(
     key: KeyFound, copies: tuple[WebspaceCertificate, ...], *, stale: bool
 ) -> None:
-    """A copy with a private key does not belong to a vault secret that never had the key.
+    """A certificate with a private key does not belong to a vault secret that never had the key.
 
     Anybody can store another owner's public certificate in a vault secret.
     """

@@ -18,7 +18,7 @@ def test_every_tag_is_in_the_table_once() -> None:
 
 @pytest.mark.parametrize("tag", TAGS, ids=str)
 def test_tag_of_a_vault_object_is_wanted_if_it_names_targets(tag: Tag) -> None:
-    """A sweep follows a vault object only if one of its tags names targets."""
+    """A sweep follows a vault object only if a tag of the object names targets (sites, webspaces or others)."""
     asks = tag.name in {"certroll-public-to", "certroll-root-on", "certroll-root-of", "certroll-import-to"}
     assert are_wanted(((f" {tag.name.upper()}-2", "shop"),)) is asks
     assert are_wanted(((tag.name, "shop"), ("team", "web"))) is asks
@@ -26,20 +26,20 @@ def test_tag_of_a_vault_object_is_wanted_if_it_names_targets(tag: Tag) -> None:
 
 
 def test_tags_of_others_are_not_ours() -> None:
-    """Every tag with Certroll's prefix counts as Certroll's own, even if it is misspelled."""
+    """A tag with Certroll's prefix counts as Certroll's own tag, even if the tag is misspelled."""
     assert has_ours((("team", "web"), (" CertRoll-rot-on", "x")))
     assert not has_ours((("team", "certroll"),))
 
 
 @pytest.mark.parametrize("tag", [tag for tag in TAGS if Carrier.SLOT in tag.carriers], ids=str)
 def test_slot_has_its_sites_tag_unless_the_tag_is_per_slot(tag: Tag) -> None:
-    """A slot inherits each tag of its site except `certroll-group`, because a slot does not replace its site."""
+    """A slot inherits the tags of its site except `certroll-group`, because a slot does not replace its site."""
     staging = site(slot="staging")
     seen = Fleet(NOW, (site(tags=((tag.name, "x"),)), staging))
     assert seen.tag(staging.ref, tag) == (None if tag.name == "certroll-group" else "x")
 
 
 def test_opt_out_is_read_wherever_it_is_set() -> None:
-    """The tag `certroll` can opt out each kind of resource that Certroll may change."""
+    """Each kind of resource whose tags Certroll reads can carry the tag `certroll`, except an upload."""
     assert OPT_OUT.kind is Kind.OFF_SWITCH
     assert set(Carrier) - {Carrier.UPLOAD} == OPT_OUT.carriers

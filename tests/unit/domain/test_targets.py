@@ -1,4 +1,4 @@
-"""A tag of a vault object names target sites, slots, webspaces, plans or environments."""
+"""A tag of a vault object names target sites, slots, webspaces, plans or App Service Environments."""
 
 import pytest
 
@@ -40,7 +40,7 @@ TO = "certroll-import-to"
     ],
 )
 def test_tag_names_targets(tags: Tags, targets: list[str] | None) -> None:
-    """Certroll reads a list of targets from one tag or from several numbered tags."""
+    """Certroll reads a list of targets (such as sites or webspaces) from one tag or from several numbered tags."""
     expected = targets if targets is not None else [f"s{n}" for n in range(1, 16)]
     assert [str(target) for target in parse_targets(tags, IMPORT_TO)] == expected
 
@@ -77,7 +77,7 @@ def test_tag_names_targets(tags: Tags, targets: list[str] | None) -> None:
     ],
 )
 def test_bad_tag_is_refused_whole(tags: Tags, problem: str) -> None:
-    """Certroll refuses a whole list of targets if an entry is malformed or a number is missing."""
+    """Certroll refuses a whole list of targets in a tag if an entry is malformed or a number is missing."""
     with pytest.raises(TargetInvalid) as caught:
         parse_targets(tags, IMPORT_TO)
     assert (caught.value.reason, str(caught.value)) == (Reason.TARGET_INVALID, problem)
@@ -91,7 +91,7 @@ ENVIRONMENTS = {ref.resource_id: names_of_environment(ref) for ref in (ASE, OTHE
 
 
 def target(text: str) -> Target:
-    """Return the target with that text."""
+    """Return the target (a resource that a tag names) with that text."""
     (found,) = parse_targets(((TO, text),), IMPORT_TO)
     return found
 
@@ -112,12 +112,12 @@ def target(text: str) -> Target:
     ],
 )
 def test_target_is_found_by_its_short_name(text: str, candidates: dict[str, frozenset[str]], found: str) -> None:
-    """Certroll finds a target by its short name or by its resource group and name."""
+    """Certroll finds a resource that a tag names by its short name or by its resource group and name."""
     assert resolve(target(text), candidates) == found
 
 
 def test_unknown_target_is_refused() -> None:
-    """Certroll refuses a target that matches no resource, with its own reason."""
+    """If a tag names a target that matches no resource, Certroll refuses the target with its own reason."""
     with pytest.raises(TargetInvalid) as caught:
         resolve(target("rg/shop"), SITES)
     assert caught.value.reason is Reason.NO_SUCH_TARGET
@@ -132,7 +132,7 @@ def test_unknown_target_is_refused() -> None:
     ],
 )
 def test_ambiguous_target_is_refused_with_all_it_may_be(text: str, others: tuple[SiteRef, ...]) -> None:
-    """Certroll refuses a target that matches several resources, and names all these resources."""
+    """If a tag names a target that matches several resources, Certroll refuses it and names these resources."""
     ids = sorted(ref.resource_id for ref in others)
     with pytest.raises(TargetInvalid) as caught:
         resolve(target(text), {ref.resource_id: names_of_site(ref) for ref in others})
@@ -143,7 +143,7 @@ def test_ambiguous_target_is_refused_with_all_it_may_be(text: str, others: tuple
 
 
 def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
-    """The error about an ambiguous target names ten resources and counts the others."""
+    """The error about an ambiguous name in a tag names ten resources and counts the others."""
     with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09 and 2 more: write"):
         resolve(target("shop"), {f"{n:02}": frozenset({"shop"}) for n in range(12)})
     with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09: write"):
@@ -164,7 +164,7 @@ def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
 
 
 def test_environment_answers_to_nothing_else() -> None:
-    """An environment is found by its name, or by its resource group and name, in lower case."""
+    """An App Service Environment is found by its name, or by its resource group and name, in lower case."""
     assert names_of_environment(EnvironmentRef("s", "RG", "Ase")) == {"ase", "rg/ase"}
 
 
@@ -177,5 +177,5 @@ def test_environment_answers_to_nothing_else() -> None:
     ],
 )
 def test_words_are_those_of_targets_that_can_be_read(tags: Tags, found: set[str]) -> None:
-    """Certroll knows each part of a readable target that may be a resource's name, before it resolves the target."""
+    """Certroll knows which words of a target in a tag may be a resource's name, before it finds the resource."""
     assert words(tags, IMPORT_TO) == found

@@ -256,7 +256,7 @@ def test_many_holders_are_counted() -> None:
 
 
 def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
-    """Without the service's object id, a right that no principal has is missing, and every other right is unknown."""
+    """If a service's object id is unknown, a right that no principal has is missing, and other rights are unknown."""
     found = judge(by_policies(SOME), UNSET)
     assert found.verdict is LACKING
     assert "lacks certificates/get" in found.missing[0]
@@ -264,7 +264,7 @@ def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
 
 
 def test_what_is_wholly_missing_is_told_once() -> None:
-    """Certroll does not ask for the object id if no principal has any of the rights."""
+    """Certroll does not ask for the service's object id if no principal has any of the vault rights."""
     assert judge(by_policies(), UNSET).unknown == ()
 
 

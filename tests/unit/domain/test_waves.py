@@ -1,4 +1,4 @@
-"""Waves stop and start apps of an environment within the limits of the environment, its plans and groups."""
+"""Certroll stops and starts apps of an environment in waves, within the limits of environment, plans and groups."""
 
 from datetime import timedelta
 
@@ -81,7 +81,7 @@ def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
     ],
 )
 def test_share_is_of_what_there_is(most: MaxUnavailable, apps: int, down: int) -> None:
-    """A percentage limit is rounded down to at least one app, and a numeric limit is used unchanged."""
+    """A percentage limit of apps is rounded down to at least one app, and a numeric limit is used unchanged."""
     assert most.of(apps) == down
 
 
@@ -97,7 +97,7 @@ def test_share_is_of_what_there_is(most: MaxUnavailable, apps: int, down: int) -
     ],
 )
 def test_groups_are_those_of_the_tag(value: str | None, groups: str) -> None:
-    """The tag `certroll-group` names groups, separated by commas, in any letter case."""
+    """The tag `certroll-group` names groups of apps, separated by commas, in any letter case."""
     assert parse_groups(value) == {name.replace("-", " ") for name in groups.split()}
 
 
@@ -118,7 +118,7 @@ def test_groups_are_those_of_the_tag(value: str | None, groups: str) -> None:
     ],
 )
 def test_last_of_a_group_is_known(apps: list[WaveApp], group: str | None) -> None:
-    """A running app is the last of its group if all other apps of the group are stopped."""
+    """A running app is the last of its `certroll-group` if all other apps of the group are stopped."""
     assert last_of_group(apps, A) == last_of_group(apps[::-1], A) == group
 
 
@@ -143,19 +143,22 @@ def test_last_of_a_group_is_known(apps: list[WaveApp], group: str | None) -> Non
 def test_small_environments_go_as_expected(
     apps: list[WaveApp], most: str, waves: list[list[SiteRef]], kept: list[tuple[SiteRef, str]]
 ) -> None:
-    """Small environments stop in the waves that an operator would expect."""
+    """Certroll stops the apps of the example App Service Environments in the expected waves (apps stopped together)."""
     found = all_waves(apps, [member.site for member in apps], MaxUnavailable.parse(most))
     assert found == Waves(tuple(map(tuple, waves)), tuple(kept))
 
 
 def test_what_is_kept_is_named_in_order() -> None:
-    """Certroll names each app that it excludes as the last running app of a group, with the group."""
+    """Certroll names each app that it excludes as the last running app of a `certroll-group`, with the group."""
     apps = [app(B, "h"), app(A, "g"), app(C, "g", "h", runs=False)]
     assert all_waves(apps, [A, B], MaxUnavailable(2)) == Waves((), ((A, "g"), (B, "h")))
 
 
 def test_what_is_down_takes_the_place_of_others() -> None:
-    """An app that restarts for another reason counts towards a wave's limit and keeps the rest of its group up."""
+    """An app that restarts for another reason counts towards the limit of apps that Certroll may stop together.
+
+    An app that restarts for another reason keeps the other apps of its `certroll-group` running.
+    """
     apps = [app(A, "g"), app(B, "g"), app(C)]
     assert next_wave(apps, [A, B, C], MaxUnavailable(2), [A]) == (C,)
     assert next_wave(apps, [A, B, C], MaxUnavailable(1), [A]) == ()
@@ -163,19 +166,19 @@ def test_what_is_down_takes_the_place_of_others() -> None:
 
 
 def test_app_that_is_stopped_is_in_no_wave() -> None:
-    """A stopped app is in no wave and does not count towards the limit of a wave."""
+    """A stopped app is in no wave of stops and does not count towards the limit of apps that may be down."""
     assert next_wave([app(A, runs=False), app(B), app(C)], [A, B, C], MaxUnavailable(1)) == (B,)
 
 
 def test_apps_of_other_environments_are_not_counted() -> None:
-    """Percentage limits and groups count only the apps of the same environment."""
+    """Percentage limits and `certroll-group` tags count only the apps of the same App Service Environment."""
     inside = site("a", plan="p", environment=ASE)
     fleet = Fleet(NOW, (inside, site("b", environment=OTHER_ASE), site("c")))
     assert wave_apps(fleet, ASE) == (app(A),)
 
 
 def test_waves_take_as_long_as_there_are_many() -> None:
-    """The duration of several waves is the sum of their durations."""
+    """The duration of several waves (apps stopped together) is the sum of the durations of the waves."""
     each = timedelta(seconds=90)
     assert Waves(((A, B), (C,))).takes(each) == timedelta(minutes=3)
     assert Waves(()).takes(each) == timedelta(0)

@@ -40,12 +40,12 @@ from shared.domain.rollout.site_record import Rebind, SiteState
     ],
 )
 def test_words_in_rows_and_messages(words: type[StrEnum], expected: str) -> None:
-    """States and causes keep their spelling, so that the next release can read the rows and messages of this one."""
+    """States and causes keep their spelling, so that the next release can read the rows of this release."""
     assert [str(word) for word in words] == expected.split()
 
 
 def test_word_for_what_was_not_asked_is_empty() -> None:
-    """The word for a rebind that was not requested is empty, like a missing column."""
+    """The word for a binding that need not be bound again is empty, like a missing column."""
     assert [str(word) for word in Rebind] == ["", "asked", "done"]
 
 
@@ -95,5 +95,5 @@ def test_words_of_azure_and_dns(words: type[StrEnum], expected: str) -> None:
     ],
 )
 def test_words_of_operators(words: type[StrEnum], expected: str) -> None:
-    """Words that operators write into settings or read in findings keep their spelling."""
+    """Words that operators write into settings or read in reported problems keep their spelling."""
     assert [str(word) for word in words] == expected.split()

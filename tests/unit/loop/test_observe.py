@@ -44,7 +44,10 @@ ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/Plans/providers/Microsoft.We
     ],
 )
 def test_dates_may_matter_of_current_private_versions(lineages: list[Lineage], private: set[Thumbprint]) -> None:
-    """Certroll uploads a certificate again only for a current version that is not from a public authority."""
+    """Certroll reads upload dates only for a current version that is not from a public authority.
+
+    Certroll may have to upload a version again only if the version is not from a public authority.
+    """
     assert Targets.of(iter(lineages)).private == private
 
 
@@ -74,11 +77,11 @@ def test_what_has_no_date_is_left_out(wire: dict[str, object]) -> None:
 NO_TARGETS = Targets()
 WANTED = copy("web")
 OWN = replace(copy("web", webspace=NORTH), ref=CopyRef.of_site(site_ref(), "web", public=False))
-"""A certificate that belongs to a single site; its webspace says nothing about other sites."""
+"""A certificate that belongs to a single site; its App Service webspace says nothing about other sites."""
 
 
 def scope(*wanted: WebspaceCertificate, targets: Targets = NO_TARGETS) -> Scope:
-    """Return the scope for these wanted certificates in a fleet with one environment."""
+    """Return the scope of a read for these wanted certificates in a fleet with one App Service Environment."""
     return Scope.of(targets, wanted, (Environment(ASE, "Sweden Central", internal=False),))
 
 
@@ -107,7 +110,7 @@ def test_settings_are_read_where_a_certificate_may_be_used(seen: Scope, *, near:
 def test_slots_are_read_in_environments_that_a_tag_names() -> None:
     """Certroll lists an environment's slots if a tag names the environment, and does not read their settings.
 
-    Certroll stops and starts the slots of an environment for a new root.
+    Certroll stops and starts the slots of an environment for a new root certificate.
     """
     hosted = replace(site(), environment=ASE)
     named, silent = scope(targets=Targets(environments=frozenset({ASE.name}))), scope()
@@ -116,7 +119,7 @@ def test_slots_are_read_in_environments_that_a_tag_names() -> None:
 
 
 def test_apps_with_root_lists_are_read_where_there_may_be_a_root() -> None:
-    """Certroll reads the settings of Windows apps in an environment if any vault object may be a root."""
+    """Certroll reads the settings of Windows apps in an environment if any vault object may be a root certificate."""
     hosted = replace(site(), environment=ASE, windows_code=True)
     assert scope(targets=Targets(roots=frozenset({NEW}))).is_near(hosted)
     assert not scope().is_near(hosted)
@@ -142,7 +145,7 @@ def test_apps_with_root_lists_are_read_where_there_may_be_a_root() -> None:
 def test_plans_are_read_in_subscriptions_that_are_concerned(seen: Scope, concerned: tuple[str, ...]) -> None:
     """Certroll lists plans and slots only in subscriptions with an affected site.
 
-    If a tag names a target that may be anywhere, Certroll lists all subscriptions.
+    If a tag names a resource that may be in any subscription, Certroll lists the plans and slots of all subscriptions.
     """
     listing = replace(site(), environment=ASE, windows_code=True)
     assert seen.subscriptions(("other", SUBSCRIPTION), (listing,)) == concerned

@@ -30,7 +30,7 @@ class Networks:
     asked: list[EnvironmentRef] = field(default_factory=list)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
-        """Record the environment, and return the addresses or raise the error."""
+        """Record the App Service Environment, and return the addresses or raise the error."""
         self.asked.append(ref)
         if isinstance(self.answer, AzureError):
             raise self.answer
@@ -38,7 +38,7 @@ class Networks:
 
 
 def behind(networks: Networks) -> Ports:
-    """Return ports that can only reach environments."""
+    """Return the ports of Certroll with which the code can reach only App Service Environments."""
     # `Networks` implements only the method of the port that this test needs.
     return replace(ports(), environments=networks)  # type: ignore[arg-type]
 
@@ -95,7 +95,7 @@ def test_binding_with_an_address_is_looked_at_there(inbound: str | None) -> None
 def test_address_is_asked_of_internal_environments(
     seen: Site | None, answer: tuple[str, ...], expected: Inbound, asked: int
 ) -> None:
-    """Certroll asks Azure for the inbound address only if the site is in an internal environment."""
+    """Certroll asks Azure for the inbound address only if the site is in an internal App Service Environment."""
     networks = Networks(answer)
     assert inbound_of(behind(networks), seen) == expected
     assert networks.asked == [ASE] * asked
@@ -103,6 +103,6 @@ def test_address_is_asked_of_internal_environments(
 
 @pytest.mark.parametrize("error", [Denied("no right"), NotFound("gone"), Rejected("odd"), Unavailable("silent")])
 def test_address_that_cannot_be_read_is_said(error: AzureError) -> None:
-    """Certroll returns Azure's error as a message if it cannot read an environment's inbound address."""
+    """Certroll returns Azure's error as a message if it cannot read an App Service Environment's inbound address."""
     found = inbound_of(behind(Networks(error)), INTERNAL)
     assert found == Inbound(unknown=f"the inbound address of environment rg-network/ase could not be read: {error}")

@@ -1,4 +1,4 @@
-"""Certroll logs each plan and reports findings about it."""
+"""Certroll logs each plan of steps and reports problems about the plan."""
 
 import json
 import logging
@@ -46,20 +46,20 @@ SCOPE = "kv-shop/shop"
 
 
 def told(journal: RecordingJournal) -> list[tuple[str, Reason, str]]:
-    """Return the findings, after a check that each has the expected scope and time."""
+    """Return the reported problems, after a check that each has the expected scope and time."""
     assert {(finding.at, finding.scope) for finding in journal.findings} <= {(NOW, SCOPE)}
     return [(finding.subject, finding.reason, finding.detail) for finding in journal.findings]
 
 
 def report(seen: Snapshot, made: Plan) -> list[tuple[str, Reason, str]]:
-    """Return the findings about a plan."""
+    """Return the problems that Certroll reports about a plan of steps."""
     journal = RecordingJournal()
     report_plan(ports(findings=journal).findings, made, seen)
     return told(journal)
 
 
 def test_plan_without_refusals_is_no_finding() -> None:
-    """Certroll reports no finding about a plan without refusals."""
+    """Certroll reports no problem about a plan in which no step is refused."""
     assert report(snapshot(), plan(snapshot(), APPLY)) == []
 
 
@@ -80,7 +80,7 @@ def test_plan_is_logged_with_every_reason(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_refusals_and_blind_spots_are_findings() -> None:
-    """Certroll records a finding for each refusal and each blind spot, with reason and detail."""
+    """Certroll reports a problem for each refused step and each unreadable resource, with reason and detail."""
     made = Plan((), (Skip("binding x", Reason.NOT_COVERED, "issue one"),))
     assert report(snapshot(blind_spots=(blind_spot(),)), made) == [
         ("binding x", Reason.NOT_COVERED, "issue one"),
@@ -124,13 +124,13 @@ def like_before(seen: Snapshot, before: CertificateFacts = OLD_FASHIONED) -> Sna
     ],
 )
 def test_what_a_version_is_warned_of_is_one_finding(seen: Snapshot, details: list[str]) -> None:
-    """Certroll reports all warnings about a version as a single finding, as far as they concern its use."""
+    """Certroll reports all warnings about a version as a single problem, as far as the warnings concern its use."""
     found = [("version v2 of kv-shop/shop", Reason.REQUIREMENT_WARNING, "; ".join(details))] if details else []
     assert [told for told in report(seen, Plan()) if told[1] is Reason.REQUIREMENT_WARNING] == found
 
 
 def test_waiting_for_ones_turn_is_no_finding() -> None:
-    """Certroll reports no finding about a resource that only waits for its turn."""
+    """Certroll reports no problem about a resource that only waits for its turn."""
     journal = RecordingJournal()
     skips = Skip("a", Reason.AWAITING_FIRST_STAGE, ""), Skip("b", Reason.VERSION_HELD, "failed")
     report_skips(ports(findings=journal).findings, REF, skips, NOW)
@@ -156,13 +156,13 @@ def test_waiting_for_ones_turn_is_no_finding() -> None:
     ],
 )
 def test_double_import_is_a_finding(copies: tuple[object, ...], found: list[tuple[str, Reason, str]]) -> None:
-    """Certroll reports a vault certificate that was imported twice into one webspace, with both names."""
-    assert report(snapshot(copies=copies), Plan()) == found  # type: ignore[arg-type]  # all are copies
+    """Certroll reports a vault certificate that was imported twice into one App Service webspace, with both names."""
+    assert report(snapshot(copies=copies), Plan()) == found  # type: ignore[arg-type]  # All values are certificates.
 
 
 @pytest.mark.parametrize("inherited", [True, False])
 def test_inherited_tags_are_a_finding(*, inherited: bool) -> None:
-    """Certroll reports a newest version that inherits its tags from an older version."""
+    """Certroll reports a newest version that inherits its tags from an older version of the vault certificate."""
     journal = RecordingJournal()
     report_lineage(ports(findings=journal).findings, lineage(tags_inherited=inherited), NOW)
     detail = (
@@ -199,7 +199,7 @@ OTHER_NAMES = copy("other", OTHER, source=None, host_names=(HOST, "other.example
     ],
 )
 def test_upload_that_may_be_a_version_nobody_can_read_is_a_finding(seen: Snapshot, *, found: bool) -> None:
-    """Certroll reports an upload that may be one of the vault's unreadable versions.
+    """Certroll reports an uploaded certificate that may be one of the vault's unreadable versions.
 
     An upload may be an unreadable version if it covers exactly the names of the current version.
     """

@@ -1,4 +1,4 @@
-"""An app claims its restart in each disruption budget that it needs, or in none."""
+"""An app gets a claim in each disruption budget (limit of restarts) that its restart needs, or in none."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ PLACES = (("plan", 2), ("environment", 5))
 class Counting:
     """This fake is a journal whose disruption budgets in `full` are used up, and a store of leases.
 
-    Another run of Certroll holds the leases in `busy`.
+    Another run of Certroll has the leases in `busy`.
     """
 
     full: frozenset[str] = frozenset()
@@ -29,17 +29,17 @@ class Counting:
     counted: list[tuple[str, SiteRef, int]] = field(default_factory=list)
 
     def claim(self, place: str, site: SiteRef, _: object, most: int) -> bool:
-        """Count the site, unless the place is full."""
+        """Count the site in the disruption budget, unless the budget is used up."""
         self.counted += [] if place in self.full else [(place, site, most)]
         return place not in self.full
 
     def give_back(self, place: str, site: SiteRef, _: object) -> None:
-        """Count the site no longer."""
+        """Remove the site from the count of the disruption budget."""
         self.counted = [claim for claim in self.counted if claim[:2] != (place, site)]
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        """Hold the lease, or raise `LeaseBusy`."""
+        """Take the lease for the caller, or raise `LeaseBusy`."""
         if name.removeprefix("plan ") in self.busy:
             raise LeaseBusy(name)
         yield
@@ -53,7 +53,7 @@ def run(counting: Counting) -> Run:
 
 
 def test_site_counts_in_every_place() -> None:
-    """An app's restart claim in each disruption budget counts against that budget's own limit."""
+    """An app's restart counts against the own limit of each disruption budget (limit of restarts) that it needs."""
     counting = Counting()
     assert claimed(run(counting), PLACES, site_ref(), REF)
     assert counting.counted == [("plan", site_ref(), 2), ("environment", site_ref(), 5)]
@@ -61,7 +61,7 @@ def test_site_counts_in_every_place() -> None:
 
 @pytest.mark.parametrize("full", ["plan", "environment"])
 def test_site_that_has_no_room_somewhere_counts_nowhere(full: str) -> None:
-    """An app gives up its other restart claim if one disruption budget is used up, so that no app waits for it."""
+    """An app gives up its other claims on restart budgets if one budget is used up, so that no app waits for it."""
     counting = Counting(full=frozenset({full}))
     assert not claimed(run(counting), PLACES, site_ref(), REF)
     assert counting.counted == []
@@ -69,7 +69,7 @@ def test_site_that_has_no_room_somewhere_counts_nowhere(full: str) -> None:
 
 @pytest.mark.parametrize("busy", ["plan", "environment"])
 def test_place_that_is_being_counted_gives_the_others_back(busy: str) -> None:
-    """An app gives up its restart claims and is tried again if another run holds the lease of a budget."""
+    """An app gives up its claims on restart budgets and is tried again if another run has the lease of a budget."""
     counting = Counting(busy=frozenset({busy}))
     with pytest.raises(LeaseBusy):
         claimed(run(counting), PLACES, site_ref(), REF)

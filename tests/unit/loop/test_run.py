@@ -1,4 +1,4 @@
-"""A run performs the steps of a plan in order and handles refusals, conflicts and lost leases."""
+"""A run of Certroll performs the steps of a plan in order and handles refusals, conflicts and lost leases."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ KEPT = copy("kept", source=None)
 
 @dataclass(frozen=True)
 class Trial(Traits):
-    """This action gives the answers in order, repeats the last answer, and records each attempt."""
+    """This fake step gives its answers in order, repeats the last answer, and records each attempt."""
 
     name: str
     answers: list[bool | Exception]
@@ -58,16 +58,16 @@ class Trial(Traits):
 
     @property
     def subject(self) -> str:
-        """The name of the action."""
+        """The name of the fake step."""
         return self.name
 
     @property
     def site(self) -> SiteRef | None:
-        """The site of the action."""
+        """The site of the fake step."""
         return self.of
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no cases."""
+        """Return no cases, because the fake step brings no certificate version anywhere."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -75,7 +75,7 @@ class Trial(Traits):
         return snapshot
 
     def perform(self, _: Ports) -> bool:
-        """Return or raise the next answer."""
+        """Return or raise the next answer of the fake step."""
         self.turns.append(self.name)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -85,7 +85,7 @@ class Trial(Traits):
 
 @dataclass
 class Doing:
-    """This helper runs trial steps with a lease, a journal and a retry layer that record their calls."""
+    """This helper runs fake steps with a lease, a journal and a retry layer that record their calls."""
 
     run: Run
     clock: ManualClock
@@ -102,12 +102,12 @@ class Doing:
             raise LeaseLost("lost")
 
     def retry(self, work: Callable[[], Result]) -> Result:
-        """Do the work once and count it."""
+        """Do the work a single time and count the call."""
         self.tries += 1
         return work()
 
     def add(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
-        """Keep the entries."""
+        """Keep the history entries that Certroll adds."""
         assert ref == REF
         self.history.extend(entries)
 
@@ -117,7 +117,7 @@ class Doing:
         return Step(trial, Reason.STALE_COPY)
 
     def all(self, *steps: Step) -> tuple[Skip, ...]:
-        """Perform the steps and return the refusals."""
+        """Run the steps and return the steps that Azure refused."""
         return perform_all(self.run, self, REF, steps)
 
 
@@ -183,7 +183,7 @@ def test_steps_are_performed_in_order(doing: Doing, caplog: pytest.LogCaptureFix
 def test_refusal_of_a_step_does_not_hold_up_the_others(
     doing: Doing, caplog: pytest.LogCaptureFixture, error: CertrollError, reason: Reason
 ) -> None:
-    """Certroll returns a refused step with reason and site, and performs the steps after it."""
+    """Certroll returns a step that Azure refused with reason and site, and performs the steps after it."""
     refused = doing.all(doing.step("a", error, site="shop"), doing.step("b"), doing.step("c", error))
     assert refused == (Skip("a", reason, "no", site_ref()), Skip("c", reason, "no"))
     assert doing.turns == ["a", "b", "c"]
@@ -202,7 +202,10 @@ def test_other_errors_end_the_run(doing: Doing, error: Exception) -> None:
 
 
 def test_what_azure_does_not_answer_holds_up_no_other_step(doing: Doing) -> None:
-    """If Azure gives no answer to a step, Certroll counts it as refused, performs the others, and returns the error."""
+    """If Azure gives no answer to a step, Certroll counts it as refused, and performs the other steps.
+
+    After the other steps, Certroll returns the error of the unanswered step.
+    """
     lost, late = OutcomeUnknown("504"), Unavailable("503")
     steps = (doing.step("a", lost, site="shop"), doing.step("b"), doing.step("c", late))
     performed = perform_each(doing.run, doing, REF, steps)
@@ -222,17 +225,17 @@ def test_steps_of_which_none_is_refused_leave_nothing(doing: Doing) -> None:
 
 @dataclass(frozen=True)
 class Unanswered(KeepSuperseded):
-    """A step that preserves a superseded version, and to which Azure gives no clear answer."""
+    """A step that uploads a superseded version to preserve it, and to which Azure gives no clear answer."""
 
     def perform(self, _: Ports) -> bool:
-        """Raise `OutcomeUnknown`."""
+        """Raise `OutcomeUnknown`, as after a write to which Azure gave no clear answer."""
         raise OutcomeUnknown("504")
 
 
 def test_nothing_is_replaced_while_it_is_not_known_whether_the_old_is_kept(doing: Doing) -> None:
-    """Certroll syncs no copy while it is unknown whether Azure stored the preserved old version.
+    """Certroll syncs no imported certificate until it knows that Azure stored the uploaded old version.
 
-    A sync without the preserved version would take the old version away from apps that still name it.
+    A sync without the uploaded old version would take the old version away from apps that still name it.
     """
     keep = Unanswered(REF, old_version(), KEPT, farm())
     sync = doing.step("sync")
@@ -297,7 +300,7 @@ def test_time_that_is_over_stops_between_steps(doing: Doing) -> None:
 
 @pytest.mark.parametrize("moves", range(ROUNDS))
 def test_world_that_moves_is_planned_again(moves: int, caplog: pytest.LogCaptureFixture) -> None:
-    """Certroll plans again after a conflict, and makes at most three attempts."""
+    """After a conflict with another writer, Certroll plans again, and makes at most three attempts."""
     caplog.set_level(logging.INFO, logger="certroll")
     rounds = iter([Conflict("moved")] * moves + [None])
 
@@ -312,7 +315,7 @@ def test_world_that_moves_is_planned_again(moves: int, caplog: pytest.LogCapture
 
 
 def test_world_that_keeps_moving_is_left() -> None:
-    """Certroll raises the third conflict, so that the queue delivers the message again later."""
+    """Certroll raises the third conflict with another writer, so that the queue delivers the message again later."""
     tries: list[int] = []
 
     def attempt() -> None:

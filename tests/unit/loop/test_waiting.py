@@ -97,7 +97,7 @@ def test_pauses_grow_up_to_the_longest_wait() -> None:
     ],
 )
 def test_window_is_not_missed(window: str | None, look: datetime) -> None:
-    """In the four hours before the restart window opens, Certroll runs every quarter of an hour.
+    """In the four hours before the restart window opens, a waiting run of Certroll repeats every quarter of an hour.
 
     Certroll's sweeps alone could miss a short restart window.
     """
@@ -107,7 +107,7 @@ def test_window_is_not_missed(window: str | None, look: datetime) -> None:
 
 
 def test_run_ends_well_inside_the_functions_time() -> None:
-    """A run starts no new step once eight of its ten minutes are over."""
+    """A run of Certroll starts no new step once eight of the function's ten minutes are over."""
     clock = ManualClock()
     with ThreadPoolExecutor(1) as pool:
         run = Run.start(ports(clock=clock), Intent(), pool)

@@ -94,7 +94,7 @@ def proposed(seen: Snapshot) -> list[Step | Skip]:
     ],
 )
 def test_root_is_put_where_the_tag_asks_for_it(roots: tuple[RootCertificate, ...]) -> None:
-    """Certroll adds the current root to a named environment that lacks it, and keeps the roots that are there."""
+    """Certroll adds the current root to a named environment without that root, and keeps its other roots."""
     assert proposed(asked(*roots)) == [Step(ADD, Reason.ROOT_MISSING)]
 
 
@@ -110,7 +110,7 @@ def test_root_is_put_where_the_tag_asks_for_it(roots: tuple[RootCertificate, ...
     ],
 )
 def test_nothing_is_put_where_it_is_not_needed(seen: Snapshot) -> None:
-    """Certroll adds no root that no tag asks for, and no root that the environment already has."""
+    """Certroll adds no root that no tag asks for, and no root that the App Service Environment already has."""
     assert proposed(seen) == []
 
 
@@ -136,7 +136,7 @@ def test_environment_that_operators_took_out_is_spared() -> None:
     ],
 )
 def test_wrong_target_is_told_and_holds_up_no_other(tags: Tags, subject: str, reason: Reason) -> None:
-    """Certroll names a tag target that is no environment, and still adds the root to the other targets."""
+    """Certroll names an entry of the tag that is no environment, and still adds the root to the other environments."""
     skip, step = proposed(asked(tags=tags))
     assert isinstance(skip, Skip)
     assert (skip.subject, skip.reason, "correct the tag" in skip.detail) == (subject, reason, True)
@@ -144,7 +144,7 @@ def test_wrong_target_is_told_and_holds_up_no_other(tags: Tags, subject: str, re
 
 
 def test_ambiguous_target_is_told() -> None:
-    """Certroll adds the root to neither of two environments that share the name in the tag."""
+    """If two environments share the name in the tag, Certroll adds the root certificate to neither of them."""
     twin = environment(EnvironmentRef(ASE.subscription, "rg-two", "ase"))
     seen = asked()
     both = replace(seen, fleet=replace(seen.fleet, environments=(environment(), twin)))
@@ -159,7 +159,7 @@ def test_tag_that_cannot_be_read_is_told() -> None:
 
 
 def test_root_is_of_no_webspace_and_no_site() -> None:
-    """Adding a root restarts no site and needs no certificate in any webspace."""
+    """Adding a root certificate restarts no site and needs no certificate in any App Service webspace."""
     assert (ADD.subject, ADD.webspace, ADD.site, ADD.writes, ADD.restarts_site) == (
         SUBJECT,
         None,
@@ -187,7 +187,7 @@ def test_root_is_put_once_and_read_back() -> None:
 
 
 def test_root_that_is_there_is_not_put_again() -> None:
-    """Certroll neither writes to Azure nor reads from the vault if the environment already has the root."""
+    """Certroll neither writes to Azure nor reads from the vault if the App Service Environment already has the root."""
     azure, vault = RecordingEnvironments([ADDED]), RecordingVault(DER)
     assert not ADD.perform(
         ports(
@@ -209,7 +209,7 @@ def test_root_that_is_there_is_not_put_again() -> None:
     ],
 )
 def test_name_that_is_taken_is_not_overwritten(taken: RootCertificate, by: Thumbprint | None) -> None:
-    """Certroll never overwrites another certificate with the root's name, and asks to delete that certificate."""
+    """Certroll does not overwrite another certificate with the root's name, and asks the operator to delete it."""
     azure, vault = RecordingEnvironments([taken]), RecordingVault(DER)
     with pytest.raises(Rejected) as refused:
         ADD.perform(outside(clock=ManualClock(), vault=vault, environments=azure))
@@ -233,7 +233,7 @@ def test_certificate_that_may_not_be_read_is_said_with_the_cure() -> None:
 
 
 def test_root_that_never_shows_is_not_taken_for_put() -> None:
-    """Certroll does not report a root as added until Azure shows the root."""
+    """Certroll does not report a root as added until Azure shows the root in the App Service Environment."""
     azure = RecordingEnvironments([GONE])
     with pytest.raises(NotSettled, match=f"^{SUBJECT} still shows the old state"):
         ADD.perform(
@@ -247,15 +247,16 @@ def test_root_that_never_shows_is_not_taken_for_put() -> None:
 
 
 def test_version_that_is_good_is_put() -> None:
-    """Certroll adds the last good version under its own name if the newest version is refused."""
+    """If the newest version is refused, Certroll adds the last good version of the root under its own name."""
     (step,) = proposed(asked(current=1))
     assert step.subject == f"root certificate certroll-kv-shop-shop-{OLD.lower()} of environment rg-network/ase"
 
 
 def test_root_is_noted_before_it_is_put() -> None:
-    """Certroll records the root in the journal before the write, so a crash loses no knowledge.
+    """Certroll records the root in the journal before the write, so a crash loses no knowledge of the root.
 
-    Certroll adds no root if it cannot write the record. Certroll records no root that the environment already has.
+    Certroll adds no root if Certroll cannot record the root in the journal. Certroll records no root that the
+    environment already has.
     """
     clock, azure, environment_records = (
         ManualClock(),
@@ -279,7 +280,7 @@ def test_root_is_noted_before_it_is_put() -> None:
 
 
 def test_roots_that_are_not_known_are_not_put() -> None:
-    """Certroll adds no root to an environment whose list of roots it could not read.
+    """Certroll adds no root certificate to an App Service Environment whose list of roots it could not read.
 
     A hidden list of roots in one environment does not stop the root for other environments.
     """

@@ -1,4 +1,4 @@
-"""Test which apps of an environment Certroll stops and starts, and in which waves."""
+"""Test which apps of an environment Certroll stops and starts, and in which waves (apps stopped together)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -24,12 +24,12 @@ STOPPED = "the app was stopped already: it will trust the root when somebody sta
 
 
 def hosted(name: str = "shop", slot: str | None = None, *, tags: Tags = (), running: bool = True) -> Site:
-    """Return a site or slot of the test environment."""
+    """Return a site or slot of the test App Service Environment."""
     return site(name, slot, tags=tags, running=running, plan="front", environment=ASE)
 
 
 def grouped(value: str) -> Tags:
-    """Return the tag that puts an app into the given groups."""
+    """Return the tag `certroll-group` that puts an app into the given groups."""
     return (("certroll-group", value),)
 
 
@@ -87,7 +87,7 @@ def test_every_app_of_the_environment_is_listed() -> None:
 
 
 def test_slot_is_of_a_group_by_its_own_tag_alone() -> None:
-    """A slot belongs only to the groups of its own tag, because a slot does not serve its site's traffic."""
+    """A slot belongs only to the groups of its own tag `certroll-group`, because it serves no traffic of its site."""
     sites = (hosted(tags=grouped("front")), hosted(slot="a"), hosted(slot="b", tags=grouped("back")))
     assert [wave_app(app).groups for app in sites] == [frozenset({"front"}), frozenset(), frozenset({"back"})]
 
@@ -98,12 +98,12 @@ def listed(*sites: Site) -> tuple[AppRestart, ...]:
 
 
 def test_no_wave_goes_where_operators_allow_none() -> None:
-    """Certroll stops no app of an environment without an operator's limit."""
+    """Certroll stops no app of an App Service Environment for which the operator has set no limit."""
     assert waves_of(listed(hosted()), OWN) is None
 
 
 def test_pending_apps_go_in_waves() -> None:
-    """Waves hold the pending apps, slots first; an excluded app that runs counts as a running app."""
+    """Certroll puts pending apps into waves of stops, slots first; an excluded app that runs counts as running."""
     apps = listed(hosted("a"), hosted("b"), hosted("b", "s"), hosted("c", tags=OFF), hosted("d", running=False))
     half = replace(OWN, ase_max_unavailable=MaxUnavailable.parse("50%"))
     assert waves_of(apps, half) == Waves(((site_ref("b", "s"), site_ref("a")), (site_ref("b"),)))
@@ -112,7 +112,7 @@ def test_pending_apps_go_in_waves() -> None:
 
 
 def test_only_what_is_pending_goes() -> None:
-    """Certroll puts only pending apps into waves."""
+    """Certroll puts only apps whose stop is pending into waves (apps stopped together)."""
     (app,) = listed(hosted())
     allowed = replace(OWN, ase_max_unavailable=MaxUnavailable(1))
     waves = {state: waves_of(iter([app.now(state, NOW)]), allowed) for state in AppRestartState}
@@ -122,7 +122,7 @@ def test_only_what_is_pending_goes() -> None:
 
 
 def test_spared_app_keeps_its_group_up() -> None:
-    """An excluded app that runs keeps its group up, and a stopped app does not."""
+    """An excluded app that runs keeps its `certroll-group` up, and a stopped app does not."""
     allowed = replace(OWN, ase_max_unavailable=MaxUnavailable(5))
     up = listed(hosted("a", tags=grouped("g")), hosted("b", tags=(*OFF, *grouped("g"))))
     down = listed(hosted("a", tags=grouped("g")), hosted("b", tags=grouped("g"), running=False))
@@ -140,7 +140,7 @@ def test_spared_app_keeps_its_group_up() -> None:
     ],
 )
 def test_wave_takes_longer_where_apps_cannot_be_asked(sites: tuple[Site, ...], *, settles: bool) -> None:
-    """Certroll waits the settle time of `CERTROLL_PROBE_SETTLE` after a wave with an app without a readable probe."""
+    """After a wave of stops, Certroll waits the time of `CERTROLL_PROBE_SETTLE` for an app without a readable probe."""
     intent = replace(OWN, probe_settle=timedelta(minutes=7))
     expected = STOP_AND_START + (timedelta(minutes=7) if settles else timedelta(0))
     bystander = site("outside")

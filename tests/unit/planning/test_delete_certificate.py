@@ -93,7 +93,7 @@ def reasons(seen: Snapshot) -> list[Reason]:
 
 @pytest.mark.parametrize("state", [RollState.VALIDATED, RollState.RETIRED])
 def test_app_that_uses_the_new_version_has_proven_it(state: RollState) -> None:
-    """Certroll deletes the old upload if the app was seen to work with both versions or without the old version."""
+    """Certroll deletes the old uploaded certificate if the app was seen to work with the new version."""
     proven = replace(PROVEN, rolls=(roll(state, at=LONG_AGO, replaces=()),))
     assert reasons(over(settings=(named(NEW),), rollout=proven)) == [Reason.SUPERSEDED]
 
@@ -105,7 +105,7 @@ def mentioning(*thumbprints: Thumbprint) -> object:
 
 @pytest.mark.parametrize("kept", [OURS, THEIRS], ids=["one of our own", "one that people uploaded"])
 def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> None:
-    """Certroll deletes a superseded upload thirty days after its last user moved away."""
+    """If the operator allows it, Certroll deletes a superseded upload thirty days after its last user moved away."""
     (step,) = judged(over(kept))
     assert step == Step(DeleteCertificate(kept, (site_ref(),)), Reason.SUPERSEDED)
 
@@ -214,7 +214,7 @@ def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> No
     ],
 )
 def test_doubt_keeps_it(seen: Snapshot, reason: Reason | None, detail: str) -> None:
-    """Certroll keeps an old upload that an app or binding may still need or that is partly hidden, with the reason."""
+    """Certroll keeps an old uploaded certificate in each listed doubtful case, and gives the reason."""
     items = [item for item in judged(seen) if OURS.ref.name in item.subject]
     if reason is None:
         assert items == []
@@ -235,7 +235,7 @@ def test_doubt_keeps_it(seen: Snapshot, reason: Reason | None, detail: str) -> N
     ],
 )
 def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
-    """Certroll considers only uploads of superseded versions for deletion."""
+    """Certroll considers only uploaded certificates of superseded versions for deletion."""
     assert reasons(seen) == []
 
 
@@ -245,9 +245,9 @@ OF_ONE_SITE = CopyRef.of_site(site_ref(), OURS.ref.name, public=False)
 
 
 def test_public_certificate_of_a_site_goes_as_well() -> None:
-    """Certroll deletes an old public certificate of a site whatever other sites name.
+    """Certroll deletes an old public certificate of a site although another site names its thumbprint.
 
-    The deletion requires that the site has the new version as a public certificate.
+    Certroll deletes a site's old public certificate only if the site has the new version as a public certificate.
     """
     others = (named(), replace(named(site="api"), mentioned=frozenset({OLD})))
     seen = over(PUBLIC, NEW_PUBLIC, sites=(site(), site("api")), settings=others)
@@ -258,7 +258,7 @@ def test_public_certificate_of_a_site_goes_as_well() -> None:
 
 
 def test_public_certificate_that_people_uploaded_stays_by_default() -> None:
-    """Certroll by default keeps a public certificate whose name was not given by Certroll."""
+    """Certroll by default keeps a public certificate whose name does not have the form of Certroll's names."""
     theirs = replace(PUBLIC, ref=CopyRef.of_site(site_ref(), "certroll-like", public=True))
     used = replace(PROVEN, rolls=(roll(RollState.VALIDATED, at=LONG_AGO, replaces=()),))
     found = judged(over(theirs, NEW_PUBLIC, PUBLIC, settings=(named(NEW),), rollout=used), APPLY)
@@ -279,7 +279,7 @@ def test_upload_of_one_site_goes_by_what_that_site_does() -> None:
 
 
 def test_elsewhere_it_may_be_used() -> None:
-    """The use of a thumbprint in another webspace does not prevent a deletion in this webspace."""
+    """The use of a thumbprint in another App Service webspace does not prevent a deletion in this webspace."""
     north = site("north", webspace=NORTH)
     seen = over(
         sites=(site(), north),
@@ -290,7 +290,7 @@ def test_elsewhere_it_may_be_used() -> None:
 
 
 def test_expired_one_is_not_kept_for_apps_that_load_everything() -> None:
-    """Certroll deletes an expired upload although an app of its webspace loads all certificates."""
+    """Certroll deletes an expired uploaded certificate although an app of its webspace loads all certificates."""
     expired = replace(OURS, not_after=NOW - HOUR)
     assert reasons(over(expired, settings=(named(everything=True),))) == [Reason.SUPERSEDED]
 
@@ -318,7 +318,7 @@ def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None
 
 
 def test_hidden_things_are_named_in_their_order() -> None:
-    """Certroll names the same blind spot in each run, whatever the order in which Azure lists blind spots."""
+    """Certroll names the same unreadable resource in each run, whatever the order in which Azure lists resources."""
     spots = tuple(blind_spot(subject=f"site {letter}") for letter in "zmak")
     (skip,) = judged(over(blind_spots=spots))
     assert isinstance(skip, Skip)
@@ -326,7 +326,7 @@ def test_hidden_things_are_named_in_their_order() -> None:
 
 
 def test_doubtful_sites_are_named_in_their_order() -> None:
-    """Certroll lists the sites without proof in the same order in each run."""
+    """Certroll lists the sites without proof of the new version in the same order in each run."""
     names = [f"s{number}" for number in range(20)]
     seen = over(
         sites=tuple(map(site, names)),
@@ -339,7 +339,7 @@ def test_doubtful_sites_are_named_in_their_order() -> None:
 
 
 def test_neighbour_that_shows_another_version_keeps_nothing() -> None:
-    """A site that shows neither the old nor the current version does not prevent the deletion."""
+    """A site that shows neither the old nor the current version does not prevent the deletion of the old version."""
     seen = over(
         lineage=lineage(version(created=LONG_AGO), old_version(), old_version("v0", OLDER)),
         sites=(site(), site("other")),
@@ -350,7 +350,7 @@ def test_neighbour_that_shows_another_version_keeps_nothing() -> None:
 
 
 def test_first_site_whose_settings_were_not_read_is_named() -> None:
-    """Certroll names the first site by name if it could not read the settings of several sites."""
+    """If Certroll could not read the settings of several sites, it names the first of these sites in sorted order."""
     (skip,) = judged(over(sites=(site("z"), site("b"), site("m")), settings=(), bindings=()))
     assert isinstance(skip, Skip)
     assert skip.detail.startswith("Certroll cannot read the settings of b")
@@ -366,7 +366,7 @@ def test_site_that_has_its_own_has_to_prove_it() -> None:
 
 
 def test_neighbour_has_nothing_to_prove_for_what_one_site_has_to_itself() -> None:
-    """Certroll deletes a certificate of one site without proof from other sites.
+    """Certroll deletes a certificate of one Flex Consumption site without proof from other sites.
 
     Certroll deletes a public certificate without proof from any binding.
     """
@@ -378,7 +378,7 @@ def test_neighbour_has_nothing_to_prove_for_what_one_site_has_to_itself() -> Non
 
 
 def test_plan_shares_roots_in_an_environment_alone() -> None:
-    """Certroll checks other apps of a plan before it deletes a public certificate only in an environment.
+    """Certroll checks other apps of a plan before it deletes a public certificate only in an App Service Environment.
 
     Outside of an environment, an app cannot use the public certificate of another app of its plan.
     """
@@ -390,7 +390,7 @@ def test_plan_shares_roots_in_an_environment_alone() -> None:
 
 @pytest.mark.parametrize(("ends", "expected"), [(NOW, Reason.SUPERSEDED), (NOW + HOUR, Reason.STILL_USED)])
 def test_expired_one_goes_at_its_end(ends: datetime, expected: Reason) -> None:
-    """Certroll keeps an upload for an app that loads all certificates until the second of the upload's expiry."""
+    """Certroll keeps an uploaded certificate for an app that loads all certificates until the second of its expiry."""
     assert reasons(over(replace(OURS, not_after=ends), settings=(named(everything=True),))) == [expected]
 
 
@@ -400,9 +400,9 @@ def test_public_certificate_of_a_site_that_is_gone_is_judged() -> None:
 
 
 def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:
-    """The grace before a deletion starts when an app stopped using the certificate.
+    """The waiting time before a deletion starts when Certroll sees that an app stopped using the certificate.
 
-    The grace also counts for an app that Certroll never edited.
+    The waiting time before a deletion also counts for an app that Certroll has not edited.
     """
     proven = roll(RollState.VALIDATED, at=NOW - HOUR, replaces=(), proven=(OLD,))
     seen = over(settings=(named(NEW),), rollout=replace(PROVEN, rolls=(proven,)))
@@ -419,7 +419,7 @@ def test_last_look_is_at_every_app_of_the_site() -> None:
 
 
 def test_unused_webspace_proves_nothing_for_what_people_uploaded() -> None:
-    """Certroll deletes only its own uploads in a webspace in which no site or app uses the current version."""
+    """If no site or app of a webspace uses the current version, Certroll deletes only its own uploads there."""
     assert reasons(over(THEIRS, bindings=(), rollout=rollout())) == [Reason.NOT_PROVEN]
     assert reasons(over(OURS, bindings=(), rollout=rollout())) == [Reason.SUPERSEDED]
 
@@ -435,7 +435,7 @@ def test_so_many_go_at_a_time() -> None:
 def test_older_ones_do_not_wait_for_the_newest() -> None:
     """Certroll deletes an upload that was superseded long ago, although a newer version has just come.
 
-    Certroll keeps the upload of the last good version.
+    Certroll keeps the uploaded certificate of the last good version.
     """
     three = lineage(version(), old_version(), replace(old_version("v0", OLDER), created=NOW - 100 * DAY), current=0)
     older = replace(OURS, ref=replace(OURS.ref, name="certroll-older"), thumbprint=OLDER)
@@ -448,7 +448,7 @@ def test_older_ones_do_not_wait_for_the_newest() -> None:
 
 
 def test_nothing_goes_while_something_moves_there() -> None:
-    """Certroll deletes no upload in a webspace that another step of the plan changes.
+    """Certroll deletes no upload in an App Service webspace that another step of the plan changes.
 
     A step that changes a binding may need the old certificate as its way back.
     """
@@ -464,7 +464,7 @@ def test_nothing_goes_while_something_moves_there() -> None:
 
 
 def test_binding_that_is_spared_keeps_what_it_shows() -> None:
-    """Certroll keeps a certificate that an opted-out host name still shows."""
+    """Certroll keeps an old certificate that a host name of a site with the tag `certroll: off` still shows."""
     excluded = over(sites=(replace(site(), tags=OFF),), bindings=(binding(),))
     plan = planner.plan(excluded, EVERYTHING)
     assert plan.steps == ()
@@ -479,7 +479,7 @@ def test_deletion_is_projected() -> None:
 
 
 def test_blind_spot_needs_no_person_for_what_is_superseded() -> None:
-    """An upload kept because of a blind spot needs no action, because Certroll reports the blind spot itself."""
+    """A superseded upload that stays because of an unreadable resource needs no action of an operator."""
     plan = planner.plan(over(blind_spots=(blind_spot(),)), EVERYTHING)
     assert {skip.reason for skip in plan.skips} == {Reason.NOT_SEEN}
     assert not Reason.NOT_SEEN.stalls
@@ -516,7 +516,7 @@ def test_what_is_gone_is_not_deleted_again() -> None:
     ],
 )
 def test_what_has_changed_is_not_deleted(seen: WebspaceCertificate) -> None:
-    """Certroll refuses to delete an upload that is another certificate than the planned one."""
+    """Certroll refuses to delete an upload that is not the certificate of the plan any more."""
     azure = RecordingAppService(copies=[seen])
     with pytest.raises(Conflict, match="changed since Certroll observed it"):
         DELETE.perform(ports(azure, ManualClock()))
@@ -534,7 +534,7 @@ def test_what_has_changed_is_not_deleted(seen: WebspaceCertificate) -> None:
     ],
 )
 def test_app_that_has_come_to_name_it_keeps_it(value: str) -> None:
-    """Certroll refuses the deletion if an app setting now contains the thumbprint, in any spelling.
+    """Certroll refuses the deletion if an app setting now contains the thumbprint, in any tested spelling.
 
     Azure itself would delete a certificate that an app setting names.
     """
@@ -545,7 +545,7 @@ def test_app_that_has_come_to_name_it_keeps_it(value: str) -> None:
 
 
 def test_grace_is_the_operators() -> None:
-    """Certroll deletes an upload sooner if the operator sets a shorter grace."""
+    """Certroll deletes a superseded upload sooner if the operator sets a shorter waiting time."""
     seen = over(lineage=lineage(version(created=NOW - 2 * DAY), old_version()), rollout=PROVEN)
     intent = replace(EVERYTHING, delete_grace=timedelta(days=1))
     assert [item.reason for item in judged(seen, intent)] == [Reason.SUPERSEDED]

@@ -49,7 +49,7 @@ NOT_DONE = "some apps were not stopped and started since the new root came"
 
 
 def over(*roots: RootCertificate, to: str = "ase", **differences: object) -> Snapshot:
-    """Return a snapshot whose apps were all stopped and started for the new root 40 days ago."""
+    """Return a snapshot whose apps were all stopped and started for the new root certificate 40 days ago."""
     ordinary: dict[str, object] = {
         "lineage": lineage(*THREE, tags=(("certroll-root-of", to),)),
         "environments": (environment(), environment(OTHER_ASE)),
@@ -60,20 +60,20 @@ def over(*roots: RootCertificate, to: str = "ase", **differences: object) -> Sna
 
 
 def proposed(seen: Snapshot, intent: Intent = ALLOWED) -> list[Step | Skip]:
-    """Return the proposed deletions and the guard's refusals, by default with the operator's permission to delete."""
+    """Return the proposed deletions and refusals, by default with the operator's permission to delete."""
     plan = still_needed.guard(Plan(tuple(delete_root_certificate.propose(seen, intent))), seen, intent)
     return [*plan.steps, *plan.skips]
 
 
 def test_root_stays_where_no_version_is_good() -> None:
-    """Certroll deletes no root while no version is good, even if the deletion was planned earlier."""
+    """Certroll deletes no root certificate while no version is good, even if the deletion was planned earlier."""
     seen = over(lineage=lineage(*THREE, current=None))
     plan = still_needed.guard(Plan((Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED),)), seen, ALLOWED)
     assert [skip.reason for skip in plan.skips] == [Reason.NOT_PROVEN]
 
 
 def test_old_root_goes_when_nothing_needs_it() -> None:
-    """Certroll deletes the old root thirty days after the last app was stopped and started."""
+    """If the operator allows it, Certroll deletes the old root thirty days after the last app was started."""
     assert proposed(over()) == [Step(DeleteRootCertificate(OLD_ROOT), Reason.SUPERSEDED)]
 
 
@@ -189,12 +189,12 @@ def test_old_root_goes_when_nothing_needs_it() -> None:
     ],
 )
 def test_doubt_keeps_it(seen: Snapshot, intent: Intent, reason: Reason, detail: str) -> None:
-    """Certroll keeps an old root in each doubtful case, and gives the reason."""
+    """Certroll keeps an old root in each listed doubtful case, and gives the reason."""
     assert proposed(seen, intent) == [Skip(SUBJECT, reason, detail)]
 
 
 def test_new_root_that_is_only_planned_does_not_let_the_old_one_go() -> None:
-    """Certroll keeps the old root until Azure shows the new root, because adding the new root may still be refused."""
+    """Certroll keeps the old root until Azure shows the new root, because Azure may still refuse the new root."""
     judged = planner.plan(over(OLD_ROOT), ALLOWED)
     assert Skip(SUBJECT, Reason.NOT_PROVEN, "the current version is not there") in judged.skips
     assert not any(isinstance(step.action, DeleteRootCertificate) for step in judged.steps)
@@ -202,7 +202,7 @@ def test_new_root_that_is_only_planned_does_not_let_the_old_one_go() -> None:
 
 @pytest.mark.parametrize(("more", "gone"), [(timedelta(0), True), (timedelta(seconds=1), False)], ids=["over", "not"])
 def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
-    """The grace before a root's deletion begins when the last app was started, and ends to the second."""
+    """The waiting time before a root's deletion begins when the last app was started, and ends to the second."""
     seen = over(environment_records=(replace(DONE, done_at=NOW - DAY + more),))
     (found,) = proposed(seen, replace(ALLOWED, delete_grace=DAY))
     assert (found.reason is Reason.SUPERSEDED) is gone
@@ -223,14 +223,14 @@ def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
     ],
 )
 def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
-    """Certroll considers only roots of older versions for deletion, and only in the environments that the tag names."""
+    """Certroll deletes only roots of older versions, and only in the App Service Environments that the tag names."""
     assert proposed(seen) == []
 
 
 def test_so_many_go_at_a_time() -> None:
     """Certroll deletes at most the configured number of roots in a run.
 
-    A root that stays for another reason does not count towards that number.
+    A root that Certroll keeps for another reason does not count towards the limit of deletions in a run.
     """
     olds = tuple(root(f"old-{number}", OLDER if number % 2 else OLD) for number in (2, 0, 3, 1))
     kept = root("kept", environment=OTHER_ASE)
@@ -265,7 +265,7 @@ def test_deletion_is_projected() -> None:
 
 
 def test_deletion_is_of_no_webspace_and_no_site() -> None:
-    """Deleting a root restarts no site and needs no certificate in any webspace."""
+    """Deleting a root restarts no site and needs no certificate in any App Service webspace."""
     action = DeleteRootCertificate(OLD_ROOT)
     assert (action.subject, action.webspace, action.site, action.writes, action.restarts_site) == (
         SUBJECT,
@@ -293,7 +293,7 @@ def test_what_is_gone_is_not_deleted_again() -> None:
 @pytest.mark.parametrize("now", [NEW, None], ids=["another one", "one that is hidden"])
 def test_what_has_come_in_its_place_stays(now: object) -> None:
     """Certroll refuses to delete another certificate that now has the name of the planned root."""
-    azure = RecordingEnvironments([replace(OLD_ROOT, thumbprint=now)])  # type: ignore[arg-type]  # of both kinds
+    azure = RecordingEnvironments([replace(OLD_ROOT, thumbprint=now)])  # type: ignore[arg-type]  # The thumbprint may be hidden.
     with pytest.raises(Conflict, match=f"^{SUBJECT} holds {now} by now, not {OLD}$"):
         DeleteRootCertificate(OLD_ROOT).perform(ports(environments=azure))
     assert azure.writes == []

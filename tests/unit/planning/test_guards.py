@@ -1,4 +1,4 @@
-"""Test each refusal of each guard with an example, and the cases that come close to a refusal."""
+"""Test each refusal of each guard (a check that removes unsafe steps from a plan), and cases close to a refusal."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -122,7 +122,7 @@ BINDING = f"binding {HOST} of shop"
 
 
 def refusals(guard: Guard, plan: Plan, seen: Snapshot, intent: Intent = APPLY) -> list[Skip]:
-    """Return what a guard refuses, after a check that all other steps and earlier refusals are unchanged."""
+    """Return the steps that a guard refuses, after a check that other steps and earlier refusals are unchanged."""
     judged = guard(plan, seen, intent)
     refused = judged.skips[len(plan.skips) :]
     assert judged.skips[: len(plan.skips)] == plan.skips
@@ -135,7 +135,7 @@ def refusals(guard: Guard, plan: Plan, seen: Snapshot, intent: Intent = APPLY) -
 
 
 def renewed(new: CertificateFacts | None) -> Snapshot:
-    """Return the default snapshot, with these facts for the new version."""
+    """Return the default snapshot of Azure, with these facts for the new version."""
     return snapshot(lineage=lineage(version(facts=new), old_version()))
 
 
@@ -153,12 +153,12 @@ def renewed(new: CertificateFacts | None) -> Snapshot:
     ],
 )
 def test_good_version_passes_the_gate(seen: Snapshot) -> None:
-    """The gate lets a version pass that suits the imported copy and its host names."""
+    """Certroll accepts a new version that suits the imported certificate and the certificate's host names."""
     assert refusals(version_unfit.guard, WHOLE, seen) == []
 
 
 def test_small_key_is_refused_everywhere() -> None:
-    """The gate refuses a version with an RSA key below 2048 bits for every use."""
+    """Certroll refuses a version with an RSA key below 2048 bits for every use."""
     detail = "its RSA key has 2047 bits; at least 2048 are needed"
     assert refusals(version_unfit.guard, WHOLE, renewed(facts(key_size=2047))) == [
         Skip(COPY, Reason.KEY_TOO_SMALL, detail),
@@ -168,7 +168,7 @@ def test_small_key_is_refused_everywhere() -> None:
 
 @pytest.mark.parametrize("kind", [KeyType.EC, KeyType.OTHER])
 def test_key_that_app_service_cannot_import_is_refused(kind: KeyType) -> None:
-    """The gate refuses to sync an elliptic key from a vault, whatever its size, but still lets bindings show it."""
+    """Certroll refuses to sync an elliptic key from a vault, whatever its size, but still lets bindings show it."""
     seen = renewed(facts(key_type=kind, key_size=256))
     detail = f"its key is {kind}; App Service imports RSA keys only from a vault"
     assert refusals(version_unfit.guard, WHOLE, seen) == [Skip(COPY, Reason.KEY_NOT_IMPORTABLE, detail)]
@@ -190,9 +190,9 @@ def test_key_that_app_service_cannot_import_is_refused(kind: KeyType) -> None:
     ],
 )
 def test_key_that_app_service_cannot_have_is_refused(key: KeyPolicy, refused: list[tuple[str, Reason]]) -> None:
-    """The gate refuses an import or upload whose key the vault does not give in the needed form.
+    """Certroll refuses an import or upload whose key the vault does not give in the needed form.
 
-    The gate still allows bindings, and the upload of older versions, if the vault does not give the key.
+    Certroll still allows bindings, and the upload of older versions, if the vault does not give the key.
     """
     seen = snapshot(lineage=replace(LINEAGE, key=key))
     plan = Plan((SYNC, UPLOAD, UPDATE, KEEP))
@@ -200,12 +200,12 @@ def test_key_that_app_service_cannot_have_is_refused(key: KeyPolicy, refused: li
 
 
 def test_elliptic_key_is_uploaded() -> None:
-    """The gate lets elliptic keys be uploaded (Azure docs, private certificate requirements)."""
+    """Certroll lets elliptic keys be uploaded (Azure docs, private certificate requirements)."""
     assert refusals(version_unfit.guard, Plan((UPLOAD,)), renewed(facts(key_type=KeyType.EC, key_size=256))) == []
 
 
 def test_uncovered_host_name_is_refused_alone() -> None:
-    """The gate refuses only the binding of a host name that the new version does not cover."""
+    """Certroll refuses only the binding of a host name that the new version does not cover."""
     lost, kept = binding("lost.contoso.com"), binding()
     plan = Plan(tuple(Step(UpdateBinding(b, NEW, WEST), Reason.STALE_THUMBPRINT) for b in (lost, kept)))
     detail = "the new version does not cover lost.contoso.com: issue one that does, or bind another certificate"
@@ -218,20 +218,20 @@ LOSES = ("lost.contoso.com", "also.contoso.com", HOST, "more.contoso.com", "even
 
 
 def losing(not_after: datetime | None = NOW + 30 * DAY) -> tuple[Plan, Snapshot]:
-    """Return a plan with a sync that would leave four host names uncovered, and its snapshot."""
+    """Return a plan with a sync that would leave four host names uncovered, and the snapshot of the plan."""
     old = copy(host_names=LOSES, not_after=not_after)
     return sync(old), snapshot(bindings=tuple(binding(name) for name in LOSES), copies=(old,))
 
 
 def sync(old: WebspaceCertificate) -> Plan:
-    """Return a plan that syncs this copy."""
+    """Return a plan that syncs this imported certificate."""
     return Plan((Step(SyncCertificate(old, farm(), version()), Reason.STALE_COPY),))
 
 
 def test_sync_that_takes_cover_away_is_refused() -> None:
-    """The gate refuses a sync that would leave host names uncovered, and names these host names.
+    """Well before the old certificate ends, Certroll refuses a sync that would leave host names uncovered.
 
-    A sync moves all host names that the copy serves to the new version.
+    A sync moves all host names that the imported certificate serves to the new version.
     """
     plan, seen = losing()
     (skip,) = refusals(version_unfit.guard, plan, seen)
@@ -255,9 +255,9 @@ def test_sync_that_takes_cover_away_is_refused() -> None:
     ],
 )
 def test_end_of_the_old_certificate_outweighs_lost_cover(left: timedelta | None, *, refused: bool) -> None:
-    """The gate allows a sync shortly before the old certificate ends, although host names lose their cover.
+    """Certroll allows a sync shortly before the old certificate ends, although host names lose their cover.
 
-    The uncovered host names would fail at the end of the old certificate anyway.
+    The uncovered host names would fail anyway when the old certificate ends.
     """
     plan, seen = losing(None if left is None else NOW + left)
     assert bool(refusals(version_unfit.guard, plan, seen)) is refused
@@ -277,32 +277,32 @@ def test_end_of_the_old_certificate_outweighs_lost_cover(left: timedelta | None,
     ],
 )
 def test_sync_that_takes_no_cover_away_passes(names: tuple[str, ...], seen: Snapshot) -> None:
-    """The gate counts only host names that the copy both serves and covers today."""
+    """Before a sync, Certroll counts only host names that the imported certificate both serves and covers today."""
     assert refusals(version_unfit.guard, sync(copy(host_names=names)), seen) == []
 
 
 def test_copy_of_unknown_names_is_taken_to_cover_what_it_serves() -> None:
-    """The gate assumes that a copy whose names Azure hides covers every host name that the copy serves."""
+    """Certroll assumes that an imported certificate with hidden names covers every host name that it serves."""
     old = copy(host_names=())
     seen = snapshot(bindings=(binding("lost.contoso.com"),), copies=(old,))
     assert [skip.reason for skip in refusals(version_unfit.guard, sync(old), seen)] == [Reason.NOT_COVERED]
 
 
 def test_hidden_thumbprint_serves_nothing() -> None:
-    """The gate does not match a copy with a hidden thumbprint to host names without a certificate."""
+    """Certroll does not match a certificate with a hidden thumbprint to host names without a certificate."""
     old = copy(thumbprint=None, host_names=LOSES)
     seen = snapshot(bindings=(binding("lost.contoso.com", None, ssl_state=SslState.DISABLED),), copies=(old,))
     assert refusals(version_unfit.guard, sync(old), seen) == []
 
 
 def test_small_key_is_brought_into_no_app() -> None:
-    """The gate refuses to roll an app to a version with too small a key."""
+    """Certroll refuses to update an app's settings to a version with too small a key."""
     (skip,) = refusals(version_unfit.guard, Plan((ROLL,)), renewed(facts(key_size=2047)))
     assert (skip.subject, skip.reason, skip.site) == ("app settings of shop", Reason.KEY_TOO_SMALL, site_ref())
 
 
 def test_app_does_not_mind_an_elliptic_key_or_other_names() -> None:
-    """An app may load a version that App Service cannot import, or that covers other host names."""
+    """Certroll may give an app a version that App Service cannot import, or that covers other host names."""
     plan = Plan((ROLL, RETIRE))
     assert refusals(version_unfit.guard, plan, renewed(facts("x.contoso.com", key_type=KeyType.EC, key_size=256))) == []
 
@@ -326,7 +326,7 @@ def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
 def test_certificate_is_judged_by_what_it_is_brought_for(
     step: Step, new: CertificateFacts, reason: Reason | None
 ) -> None:
-    """The gate judges a version by its use: a public part needs no key, and an import needs an importable key."""
+    """Certroll checks a version for its use: a public part needs no key, and an import needs an importable key."""
     skips = refusals(version_unfit.guard, Plan((step,)), renewed(new))
     assert [skip.reason for skip in skips] == ([reason] if reason else [])
 
@@ -356,9 +356,9 @@ def test_certificate_is_judged_by_what_it_is_brought_for(
     ],
 )
 def test_only_a_root_is_put_where_apps_trust_it(new: CertificateFacts, reason: Reason | None, detail: str) -> None:
-    """The gate judges a root only as a root, and refuses a certificate that is no root.
+    """Certroll checks a root certificate only as a root, and refuses a certificate that is no root.
 
-    The gate allows the deletion of old roots in each case.
+    Certroll allows the deletion of old root certificates even if the new version is unfit.
     """
     skips = refusals(version_unfit.guard, Plan((ADD_ROOT, DELETE_ROOT)), renewed(new))
     assert skips == ([Skip(ADD_ROOT.subject, reason, detail)] if reason else [])
@@ -383,9 +383,9 @@ def after(new: CertificateFacts, before: CertificateFacts | None, *bindings: Bin
 
 
 def test_app_keeps_a_version_that_partners_take() -> None:
-    """The gate refuses to bring an app to a version that lost client authentication.
+    """Certroll refuses to bring an app to a version that lost client authentication.
 
-    The gate still allows bindings, syncs and uploads of a version without client authentication.
+    Certroll still allows bindings, syncs and uploads of a version without client authentication.
     """
     plan = Plan((SYNC, UPDATE, UPLOAD, ROLL, REFRESH, RESTART))
     assert refusals(version_unfit.guard, plan, after(NO_CLIENT, facts(), binding())) == [
@@ -405,14 +405,14 @@ def test_app_keeps_a_version_that_partners_take() -> None:
     ],
 )
 def test_client_authentication_is_only_compared(before: CertificateFacts | None, plan: Plan) -> None:
-    """The gate lets an app go on that loses no client authentication, because Certroll cannot know the app's use."""
+    """Certroll updates an app if no client authentication gets lost, because Certroll cannot know the app's use."""
     assert refusals(version_unfit.guard, plan, after(NO_CLIENT, before)) == []
 
 
 def test_host_name_keeps_a_version_that_browsers_take() -> None:
-    """The gate refuses to show a version without server authentication on host names, also by a sync.
+    """Certroll refuses to show a version without server authentication on host names, also by a sync.
 
-    The gate still lets apps load a version without server authentication.
+    Certroll still lets apps load a version without server authentication.
     """
     plan = Plan((SYNC, UPDATE, UPLOAD, ROLL))
     assert refusals(version_unfit.guard, plan, after(NO_SERVER, facts(), binding())) == [
@@ -422,12 +422,12 @@ def test_host_name_keeps_a_version_that_browsers_take() -> None:
 
 
 def test_copy_that_serves_nobody_is_synced_without_server_authentication() -> None:
-    """The gate allows the sync of a copy without bindings to a version without server authentication."""
+    """Certroll syncs an imported certificate without bindings even to a version without server authentication."""
     assert refusals(version_unfit.guard, Plan((SYNC,)), after(NO_SERVER, facts())) == []
 
 
 def test_host_name_is_not_moved_where_the_version_in_use_is_not_known() -> None:
-    """The gate requires server authentication of a binding if the version in use is unknown."""
+    """Certroll requires server authentication of a binding's new version if the version in use is unknown."""
     (skip,) = refusals(version_unfit.guard, Plan((UPDATE,)), after(NO_SERVER, None))
     assert (skip.reason, skip.detail) == (
         Reason.SERVER_AUTH_LOST,
@@ -439,7 +439,7 @@ def test_host_name_is_not_moved_where_the_version_in_use_is_not_known() -> None:
 
 
 def test_host_name_that_had_none_moves_without_server_authentication() -> None:
-    """The gate lets a binding move to a version without server authentication if the version in use lacks it, too."""
+    """Certroll moves a binding to a version without server authentication if the version in use lacks it, too."""
     assert refusals(version_unfit.guard, WHOLE, after(NO_SERVER, NO_SERVER, binding())) == []
 
 
@@ -454,13 +454,13 @@ def test_host_name_that_had_none_moves_without_server_authentication() -> None:
     ],
 )
 def test_upload_has_a_curve_that_servers_know(curve: str, before: CertificateFacts, refused: list[Reason]) -> None:
-    """The gate allows the upload of an elliptic key if servers know its curve, or if the curve is already in use."""
+    """Certroll uploads an elliptic key if TLS servers know its curve, or if the curve is already in use."""
     seen = after(facts(key_type=KeyType.EC, curve=curve), before)
     assert [skip.reason for skip in refusals(version_unfit.guard, Plan((UPLOAD,)), seen)] == refused
 
 
 def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
-    """The gate allows Certroll to upload and bind again the very version that is in use."""
+    """Certroll may upload and bind again the very version that is in use."""
     odd = facts(key_type=KeyType.EC, curve="brainpoolP256r1", server_auth=False)
     new = copy("new", NEW, source=None)
     rebind = (
@@ -474,7 +474,7 @@ def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
 
 
 def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None:
-    """Certroll rebinds host names although another host name of the webspace is not covered."""
+    """Certroll binds host names again although the certificate does not cover another host name of the webspace."""
     rebind = Step(UpdateBinding(binding(thumbprint=NEW), NEW, WEST, rebind=True), Reason.UPLOAD_AGAIN_ASKED)
     uncovered = Step(UpdateBinding(binding("other.example.com"), NEW, WEST), Reason.STALE_THUMBPRINT)
     assert [skip.subject for skip in refusals(version_unfit.guard, Plan((rebind, uncovered)), renewed(facts()))] == [
@@ -484,7 +484,7 @@ def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None
 
 @pytest.mark.parametrize(("whole", "refused"), [(True, [Reason.CHAIN_LOST]), (False, [])])
 def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: bool, refused: list[Reason]) -> None:  # noqa: FBT001
-    """The gate refuses an upload that lost its root if the servers of the webspace need the whole chain."""
+    """Certroll refuses an upload that lost its root if the servers of the App Service webspace need the whole chain."""
     cut = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
     with_root = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
     seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=with_root)))
@@ -498,7 +498,7 @@ def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: boo
 
 
 def tagged(production: Tags = (), slot: Tags = ()) -> Snapshot:
-    """Return a snapshot with a site and a slot that carry these tags."""
+    """Return a snapshot of Azure with a site and a slot that carry these tags."""
     return snapshot(sites=(site(tags=production), site(slot="staging", tags=slot)))
 
 
@@ -529,14 +529,17 @@ ON: Tags = (("Certroll ", "on"),)
     ],
 )
 def test_site_that_opted_out_is_spared(seen: Snapshot, refused: list[str]) -> None:
-    """Certroll writes nothing to an opted-out site and its slots, except to a slot whose own tag says otherwise."""
+    """Certroll writes nothing to a site with the tag `certroll: off` and its slots.
+
+    Certroll may write to a slot of an opted-out site if the slot's own tag allows writes.
+    """
     skips = refusals(opted_out.guard, BOTH, seen)
     assert [str(skip.site) for skip in skips] == refused
     assert {skip.reason for skip in skips} <= {Reason.OPTED_OUT}
 
 
 def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
-    """The refusal names the site with the tag, and says that App Service's own sync still moves the binding."""
+    """The refusal names the site with `certroll: off`, and says that App Service's own sync still moves the binding."""
     (skip,) = refusals(opted_out.guard, Plan((UPDATE,)), snapshot(sites=(site(tags=OFF),)))
     assert skip == Skip(
         BINDING,
@@ -548,12 +551,12 @@ def test_opted_out_site_is_told_what_it_is_not_spared() -> None:
 
 
 def test_opted_out_site_does_not_stop_a_sync() -> None:
-    """The opt-out of one site does not stop a sync, because the copy serves the whole webspace."""
+    """The tag `certroll: off` on a site stops no sync, because the imported certificate serves the whole webspace."""
     assert refusals(opted_out.guard, Plan((SYNC,)), snapshot(sites=(site(tags=OFF),))) == []
 
 
 def test_roots_of_an_opted_out_vault_certificate_are_left_alone() -> None:
-    """Certroll neither adds nor deletes roots of a vault object that carries `certroll: off`."""
+    """Certroll neither adds nor deletes root certificates of a vault object that carries `certroll: off`."""
     seen = snapshot(lineage=lineage(tags=OFF))
     skips = refusals(opted_out.guard, Plan((ADD_ROOT, DELETE_ROOT)), seen)
     assert [(skip.reason, skip.site) for skip in skips] == [(Reason.OPTED_OUT, None)] * 2
@@ -578,7 +581,7 @@ def test_opted_out_vault_certificate_is_left_alone() -> None:
     ],
 )
 def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Reason) -> None:
-    """Certroll reports an opted-out site only as opted out, even if another guard refused the step earlier.
+    """Certroll reports a site with `certroll: off` only as opted out, even if another guard refused the step earlier.
 
     The operator need not repair anything on an opted-out site.
     """
@@ -593,7 +596,7 @@ def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Rea
 
 @dataclass(frozen=True, slots=True)
 class Restart(Traits):
-    """An action that only restarts a site."""
+    """This fake step only restarts a site."""
 
     of: SiteRef | None
     phase: ClassVar[Phase] = Phase.APP
@@ -611,7 +614,7 @@ class Restart(Traits):
         return self.of
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no case, because a restart brings no version anywhere."""
+        """Return no case, because a restart brings no certificate version anywhere."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -651,7 +654,7 @@ def test_own_site_is_not_restarted(slot: str | None) -> None:
     ],
 )
 def test_other_work_goes_on(step: Step, intent: Intent) -> None:
-    """Certroll refuses only restarts, and only of its own site."""
+    """The guard of Certroll's own site refuses only restarts, and only of that site."""
     assert refusals(own_site.guard, Plan((step,)), snapshot(), intent) == []
 
 
@@ -666,7 +669,7 @@ def test_other_work_goes_on(step: Step, intent: Intent) -> None:
     ],
 )
 def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
-    """Certroll refuses a sync in a webspace with a blind spot, names the hidden resource, and names the missing role.
+    """Certroll usually refuses a sync in a webspace with an unreadable resource, and names the missing role.
 
     A sync could move host names that Certroll cannot see.
     """
@@ -682,7 +685,7 @@ def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
 
 
 def test_same_blind_spot_is_named_whatever_the_order() -> None:
-    """The named blind spot does not depend on the order in which Certroll met several blind spots."""
+    """The refusal names the same unreadable resource, whatever the order in which Certroll met several of them."""
     spots = blind_spot(subject="site a"), blind_spot(None, subject="subscription b")
     details = {
         skip.detail
@@ -704,7 +707,7 @@ def test_same_blind_spot_is_named_whatever_the_order() -> None:
     ],
 )
 def test_blind_spot_elsewhere_stops_nothing(seen: Snapshot) -> None:
-    """A blind spot in one webspace does not stop a sync in another webspace."""
+    """An unreadable resource in one App Service webspace does not stop a sync in another webspace."""
     assert refusals(incomplete_view.guard, WHOLE, seen) == []
 
 
@@ -714,9 +717,9 @@ def test_blind_spot_elsewhere_stops_nothing(seen: Snapshot) -> None:
     ids=["72 h left", "less than 72 h left", "end not known"],
 )
 def test_end_of_the_old_certificate_outweighs_a_blind_spot(left: timedelta | None, *, refused: bool) -> None:
-    """Certroll syncs a copy in spite of a blind spot if the old certificate is about to end.
+    """Certroll syncs a certificate in spite of an unreadable resource if the old certificate is about to end.
 
-    Azure itself would sync the copy within a day.
+    Azure itself would sync an imported certificate within a day.
     """
     old = copy(not_after=None if left is None else NOW + left)
     seen = snapshot(copies=(old,), blind_spots=(blind_spot(),))
@@ -730,7 +733,7 @@ HIDDEN_SETTINGS = BlindSpot("app settings of hidden", "403", SUBSCRIPTION, WEST,
     "spot", [blind_spot(WEST), blind_spot(None), HIDDEN_SETTINGS], ids=["a site", "any site", "settings alone"]
 )
 def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
-    """Certroll retires no version in a webspace with a blind spot, hidden app settings included."""
+    """Certroll removes no old version from app settings in a webspace with unreadable resources or app settings."""
     assert refusals(incomplete_view.guard, Plan((RETIRE, ROLL)), snapshot(blind_spots=(spot,))) == [
         Skip(
             "app settings of web",
@@ -743,7 +746,7 @@ def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
 
 
 def test_retirement_is_not_hurried() -> None:
-    """Certroll retires no version in a webspace with a blind spot, even if the old certificate is about to end."""
+    """Certroll removes no old version in a webspace with an unreadable resource, even if the version ends soon."""
     near = lineage(version(), old_version(not_after=NOW + HOUR))
     seen = snapshot(lineage=near, copies=(copy(not_after=NOW + HOUR),), blind_spots=(blind_spot(),))
     assert [skip.reason for skip in refusals(incomplete_view.guard, Plan((RETIRE,)), seen)] == [Reason.INCOMPLETE_VIEW]
@@ -760,13 +763,13 @@ def test_retirement_is_not_hurried() -> None:
     ],
 )
 def test_what_needs_no_whole_view_goes_on(step: Step, spot: BlindSpot) -> None:
-    """Certroll refuses only steps that could harm a resource that it cannot see."""
+    """Because of an unreadable resource, Certroll refuses only steps that could harm the resource."""
     assert refusals(incomplete_view.guard, Plan((step,)), snapshot(blind_spots=(spot,))) == []
 
 
 @pytest.mark.parametrize("webspace", [None, WEST])
 def test_hidden_roots_disturb_nobody_else(webspace: Webspace | None) -> None:
-    """Certroll still works on webspaces if the roots of an environment are hidden."""
+    """Certroll still works on webspaces if the root certificates of an App Service Environment are hidden."""
     hidden = BlindSpot(
         "root certificates of environment rg-network/ase", "403", SUBSCRIPTION, webspace, roots_only=True
     )
@@ -776,13 +779,13 @@ def test_hidden_roots_disturb_nobody_else(webspace: Webspace | None) -> None:
 
 
 def test_roots_need_no_whole_view() -> None:
-    """Certroll adds and deletes roots of an environment in spite of blind spots in webspaces."""
+    """Certroll adds and deletes roots of an App Service Environment in spite of unreadable resources in webspaces."""
     seen = snapshot(blind_spots=(blind_spot(), blind_spot(None)))
     assert refusals(incomplete_view.guard, Plan((ADD_ROOT, DELETE_ROOT)), seen) == []
 
 
 def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
-    """Certroll names the hidden site if both a site and app settings are hidden in the webspace of a sync."""
+    """If both a site and app settings are hidden in the webspace of a sync, Certroll names the hidden site."""
     spots = BlindSpot("a", "403", SUBSCRIPTION, WEST, settings_only=True), blind_spot(subject="b")
     (skip,) = refusals(incomplete_view.guard, Plan((SYNC,)), snapshot(blind_spots=spots))
     assert skip.detail.startswith("Certroll cannot read b (")
@@ -792,7 +795,7 @@ def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
 
 
 def test_binding_to_what_is_not_there_is_refused() -> None:
-    """Certroll never binds a thumbprint that the webspace lacks, and says in which webspace it is missing."""
+    """Certroll does not bind a thumbprint that the App Service webspace lacks, and names the webspace."""
     assert refusals(thumbprint_not_live.guard, Plan((UPDATE,), (EARLIER,)), snapshot()) == [
         Skip(
             BINDING,
@@ -804,7 +807,7 @@ def test_binding_to_what_is_not_there_is_refused() -> None:
 
 
 def test_binding_to_what_is_there_passes() -> None:
-    """Certroll may bind any certificate that is in the webspace, whoever put the certificate there."""
+    """Certroll may bind a certificate that is in the App Service webspace, whoever put the certificate there."""
     assert (
         refusals(thumbprint_not_live.guard, Plan((UPDATE,)), snapshot(copies=(copy(thumbprint=NEW, source=None),)))
         == []
@@ -812,24 +815,24 @@ def test_binding_to_what_is_there_passes() -> None:
 
 
 def test_binding_to_what_is_in_another_webspace_is_refused() -> None:
-    """Certroll does not bind a certificate that is only in another webspace."""
+    """Certroll does not bind a certificate that is only in another App Service webspace."""
     seen = snapshot(copies=(copy(thumbprint=NEW, webspace=NORTH),))
     assert [skip.reason for skip in refusals(thumbprint_not_live.guard, Plan((UPDATE,)), seen)] == [Reason.NOT_LIVE]
 
 
 def test_earlier_sync_makes_a_binding_possible() -> None:
-    """Certroll may bind a certificate that an earlier step of the plan brings into the webspace."""
+    """Certroll may bind a certificate that an earlier step of the plan brings into the App Service webspace."""
     assert refusals(thumbprint_not_live.guard, WHOLE, snapshot()) == []
 
 
 def test_later_sync_does_not_make_a_binding_possible() -> None:
-    """Certroll does not bind a certificate that only a later step of the plan brings into the webspace."""
+    """Certroll does not bind a certificate that only a later step of the plan brings into the App Service webspace."""
     seen = refusals(thumbprint_not_live.guard, Plan((UPDATE, SYNC)), snapshot())
     assert [(skip.subject, skip.reason) for skip in seen] == [(BINDING, Reason.NOT_LIVE)]
 
 
 def test_app_is_not_given_what_is_not_there() -> None:
-    """Certroll never writes a thumbprint that the webspace lacks into app settings, and names all such thumbprints."""
+    """Certroll does not write a thumbprint that the webspace lacks into app settings, and names these thumbprints."""
     edits = tuple(SettingEdit(thumbprint, thumbprint, (OLD,), OLD) for thumbprint in (NEWER, FOREIGN, NEW, OLDER))
     missing = RollAppSettings(named(OLD), edits, WEST)
     seen = refusals(thumbprint_not_live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
@@ -856,19 +859,19 @@ def test_app_is_not_given_what_is_not_there() -> None:
     ],
 )
 def test_app_is_given_what_is_there(steps: tuple[Step, ...], refused: list[Step]) -> None:
-    """Certroll lets an app load only certificates that are in the webspace at the step's place in the plan."""
+    """Certroll lets an app load only certificates that are in its webspace at the step's place in the plan."""
     seen = refusals(thumbprint_not_live.guard, Plan(steps), snapshot())
     assert [(skip.subject, skip.reason) for skip in seen] == [(step.subject, Reason.NOT_LIVE) for step in refused]
 
 
 def test_root_makes_nothing_live() -> None:
-    """A root step needs no certificate in a webspace, and lets no binding show the root."""
+    """A step on a root certificate needs no certificate in a webspace, and lets no binding show the root."""
     skips = refusals(thumbprint_not_live.guard, Plan((ADD_ROOT, DELETE_ROOT, UPDATE)), snapshot())
     assert [(skip.subject, skip.reason) for skip in skips] == [(BINDING, Reason.NOT_LIVE)]
 
 
 def test_refused_sync_brings_nothing() -> None:
-    """A refused step brings no certificate into the webspace for the steps after it."""
+    """A refused step brings no certificate into the App Service webspace for the steps after that step."""
     nowhere = Step(UpdateBinding(binding(), NEWER, WEST), Reason.STALE_THUMBPRINT)
     seen = refusals(thumbprint_not_live.guard, Plan((nowhere, nowhere)), snapshot())
     assert [skip.reason for skip in seen] == [Reason.NOT_LIVE, Reason.NOT_LIVE]
@@ -878,7 +881,7 @@ def test_refused_sync_brings_nothing() -> None:
 
 
 def test_observing_puts_no_root() -> None:
-    """Certroll in observe mode reports each change to roots, and makes none."""
+    """Certroll in observe mode reports each change to root certificates, and makes none of these changes."""
     skips = refusals(observe_only.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), Intent())
     assert [(skip.reason, skip.detail.partition(": ")[0]) for skip in skips] == [
         (Reason.OBSERVE_ONLY, "Certroll would do this (RootMissing)"),
@@ -887,7 +890,7 @@ def test_observing_puts_no_root() -> None:
 
 
 def test_observing_writes_nothing() -> None:
-    """Certroll refuses every step in observe mode, and says which setting would allow the step."""
+    """Certroll in observe mode refuses each step of a plan, and says which setting would allow the step."""
     detail = "Certroll would do this ({}): set CERTROLL_MODE=apply to let it"
     assert refusals(observe_only.guard, WHOLE, snapshot(), Intent()) == [
         Skip(COPY, Reason.OBSERVE_ONLY, detail.format("StaleCopy")),
@@ -926,14 +929,14 @@ LAST_SYNC = Step(SyncCertificate(copy("z", webspace=LAST), farm(LAST), version()
     "step", [KEEP, RESTORE, DELETE, PUBLIC, IMPORT, ADD_ROOT, DELETE_ROOT], ids=lambda step: type(step.action).__name__
 )
 def test_what_changes_nothing_that_is_served_has_no_stage(step: Step) -> None:
-    """A step that changes no served certificate waits for no stage, and makes no webspace the first."""
+    """A step that changes no served certificate waits for no other webspace, and makes no webspace the first."""
     waiting = snapshot(rollout=rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH))
     assert refusals(not_its_stage.guard, Plan((step,)), waiting) == []
     assert refusals(not_its_stage.guard, Plan((step, LAST_SYNC)), snapshot()) == []
 
 
 def test_other_webspaces_wait_for_the_proof() -> None:
-    """Other webspaces wait until the first webspace is proven, and the refusal gives the latest time."""
+    """Other webspaces wait until the first one is proven or for a time, and the refusal gives the latest time."""
     seen = two_webspaces(rollout(record(SiteState.PENDING)))
     detail = (
         "rg-westeuropewebspace goes first; the others follow when the version is proven there, "
@@ -951,7 +954,7 @@ def test_other_webspaces_wait_for_the_proof() -> None:
     ],
 )
 def test_other_webspaces_follow(seen: Rollout) -> None:
-    """Other webspaces follow once the first webspace is proven or its soak is over."""
+    """Other App Service webspaces follow once the first webspace is proven or its waiting time is over."""
     assert refusals(not_its_stage.guard, WEST_FIRST, two_webspaces(seen)) == []
 
 
@@ -959,14 +962,14 @@ def test_other_webspaces_follow(seen: Rollout) -> None:
     ("soak", "refused"), [(HOUR / 2, False), (HOUR / 2 + timedelta(seconds=1), True)], ids=["over", "not yet over"]
 )
 def test_soak_is_what_operators_set(soak: timedelta, *, refused: bool) -> None:
-    """Certroll waits for an unproven first webspace as long as the setting for the soak says."""
+    """Certroll waits for an unproven first webspace as long as the operator's setting for the waiting time says."""
     seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
     intent = Intent(mode=Mode.APPLY, stage_soak=soak)
     assert bool(refusals(not_its_stage.guard, WEST_FIRST, seen, intent)) is refused
 
 
 def test_near_end_of_what_is_shown_opens_the_stage() -> None:
-    """Other webspaces do not wait for an unproven site if a host name shows a certificate with under 72 hours left."""
+    """Other App Service webspaces do not wait for an unproven site if a shown certificate has under 72 hours left."""
     near = lineage(version(), old_version(not_after=NOW + URGENT - timedelta(seconds=1)))
     seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
     urgent = Snapshot(near, seen.fleet, seen.rollout)
@@ -976,9 +979,9 @@ def test_near_end_of_what_is_shown_opens_the_stage() -> None:
 
 
 def test_failure_holds_the_version() -> None:
-    """A site that serves another certificate holds the version everywhere, and the refusal names the site.
+    """A site that serves another certificate stops the version's rollout everywhere, and the refusal names the site.
 
-    The refusal of a held version names both ways to end the hold.
+    The refusal of a stopped version names both ways to continue the rollout.
     """
     failed = (record(SiteState.FAILED, site=site, detail="it serves another") for site in ("bad", "worse"))
     skips = refusals(not_its_stage.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), *failed)))
@@ -991,13 +994,16 @@ def test_failure_holds_the_version() -> None:
 
 
 def failed_roll(state: RollState = RollState.ROLLED_BACK, *, retiring: bool = False) -> RollRecord:
-    """Return the record of an app that failed."""
+    """Return the record of an app whose settings update failed."""
     return roll(state, site="bad", retiring=retiring, detail="its probe fails")
 
 
 @pytest.mark.parametrize("state", [RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK])
 def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
-    """A failed app holds the version in bindings, copies and settings everywhere, and the refusal names the app."""
+    """A failed app stops the rollout of the version to bindings, certificates and settings.
+
+    The refusal names the app.
+    """
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(state),)))
     remedy = "mend the app or site and release the hold, or put a newer version into the vault"
     detail = f"this version failed at bad (its probe fails): {remedy}"
@@ -1007,7 +1013,7 @@ def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
 
 
 def test_failures_of_sites_and_apps_are_all_named() -> None:
-    """The refusal of a held version names failed sites and failed apps together."""
+    """The refusal of a version whose rollout was stopped names failed sites and failed apps together."""
     sites = tuple(record(SiteState.FAILED, site=name, detail="seen") for name in ("z", "x", "y"))
     apps = tuple(roll(RollState.ROLLED_BACK, site=name, detail="asked") for name in ("c", "a", "b"))
     (skip,) = refusals(not_its_stage.guard, Plan((UPDATE,)), two_webspaces(rollout(*sites, rolls=apps)))
@@ -1016,7 +1022,7 @@ def test_failures_of_sites_and_apps_are_all_named() -> None:
 
 
 def test_failed_retirement_holds_nothing() -> None:
-    """An app that fails after a retirement does not hold the new version."""
+    """An app that fails after the removal of an old version does not stop the rollout of the new version."""
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(retiring=True),)))
     assert refusals(not_its_stage.guard, Plan((SYNC, UPDATE, ROLL)), seen) == []
 
@@ -1031,7 +1037,7 @@ def test_roots_have_no_stages() -> None:
 
 
 def test_failure_holds_roots_as_well() -> None:
-    """Certroll neither adds nor deletes roots while the version is held."""
+    """Certroll neither adds nor deletes roots while the rollout of the version is stopped."""
     skips = refusals(
         not_its_stage.guard, Plan((ADD_ROOT, DELETE_ROOT)), two_webspaces(rollout(record(SiteState.FAILED)))
     )
@@ -1039,15 +1045,15 @@ def test_failure_holds_roots_as_well() -> None:
 
 
 def test_hold_does_not_stop_what_protects() -> None:
-    """A hold stops neither the upload of an old version nor the return of last good values."""
+    """A stopped rollout prevents neither the upload of an old version nor the return of last good values."""
     seen = two_webspaces(rollout(record(SiteState.FAILED), rolls=(failed_roll(),)))
     assert refusals(not_its_stage.guard, Plan((KEEP, RESTORE)), seen) == []
 
 
 def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
-    """Certroll keeps old versions and restores last good values in every webspace, without stages.
+    """Certroll preserves old versions and restores last good values in every webspace without waiting for another.
 
-    Rolls of apps wait for stages of their own.
+    A guard of its own decides the order in which Certroll updates the settings of apps.
     """
     elsewhere = Step(KeepSuperseded(REF, old_version(), copy("k", webspace=NORTH), farm(NORTH)), KEEP.reason)
     rolled = Step(RollAppSettings(named(OLD, site="north-1"), (), NORTH), ROLL.reason)
@@ -1062,20 +1068,20 @@ def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
     ids=["an app is proven", "no app is proven"],
 )
 def test_app_proves_the_first_webspace_where_no_binding_can(state: RollState, *, refused: bool) -> None:
-    """The apps of the first webspace decide when the others follow if the first webspace has no binding to move."""
+    """If the first App Service webspace has no binding to move, its apps decide when the other webspaces follow."""
     seen = two_webspaces(rollout(first=WEST, rolls=(roll(state),)))
     assert bool(refusals(not_its_stage.guard, Plan((update("north-1", webspace=NORTH),)), seen)) is refused
 
 
 def test_failure_holds_a_version_without_a_first_place() -> None:
-    """A failure holds the version even if the journal lost which webspace was first."""
+    """A failure stops the rollout of the version even if the journal lost which App Service webspace was first."""
     seen = two_webspaces(rollout(record(SiteState.FAILED), first=None))
     assert {skip.reason for skip in refusals(not_its_stage.guard, WEST_FIRST, seen)} == {Reason.VERSION_HELD}
 
 
 @pytest.mark.parametrize("soak", [HOUR, timedelta(0)], ids=["with a soak", "without a soak"])
 def test_records_without_a_first_place_open_nothing(soak: timedelta) -> None:
-    """Certroll chooses the first webspace again if a crash prevented its record.
+    """Certroll chooses the first App Service webspace again if a crash prevented its record.
 
     Other webspaces wait until the chosen first webspace is proven.
     """

@@ -46,7 +46,7 @@ GONE = NotFound("there is no such certificate")
 
 
 class HiddenRights:
-    """Vault rights that Certroll cannot read."""
+    """These vault rights raise `NotFound`, because Certroll cannot read them."""
 
     def settings(self, vault_id: str) -> None:
         """Raise NotFound."""
@@ -59,7 +59,7 @@ def performed(service: RecordingAppService) -> bool:
 
 
 def test_import_names_the_vault_and_its_object() -> None:
-    """Certroll gives App Service the vault's resource id and the name of the vault object."""
+    """Certroll's import request names the vault's resource id and the name of the vault object."""
     service = RecordingAppService(copies=[GONE, COPY])
     assert performed(service)
     assert service.writes == [
@@ -68,7 +68,7 @@ def test_import_names_the_vault_and_its_object() -> None:
 
 
 def test_import_that_is_there_is_not_made_again() -> None:
-    """Certroll writes nothing if the same copy is already there."""
+    """Certroll writes nothing if the same imported certificate is already in the App Service webspace."""
     service = RecordingAppService(copies=[COPY])
     assert not performed(service)
     assert service.writes == []
@@ -83,7 +83,10 @@ TAKEN = [
 
 @pytest.mark.parametrize("seen", TAKEN)
 def test_name_that_is_taken_is_not_overwritten(seen: WebspaceCertificate) -> None:
-    """Certroll never overwrites another certificate with the copy's name, and names the tag for another name."""
+    """Certroll does not overwrite another certificate that has the name of the import.
+
+    The refusal of an import names the tag with which the operator can choose another name.
+    """
     service = RecordingAppService(copies=[seen])
     with pytest.raises(Rejected, match="certroll-import-name"):
         performed(service)
@@ -110,7 +113,7 @@ GROUP = "rg"
 
 
 def asked(to: str = "shop", *copies: WebspaceCertificate, tags: Tags = (), **given: object) -> Snapshot:
-    """Return a snapshot with a site in WEST and these copies, in which the tag names the places `to`."""
+    """Return a snapshot with a site in WEST and these certificates, in which the tag names the places `to`."""
     ordinary = {"lineage": lineage(tags=(("certroll-import-to", to), *tags)), "copies": copies}
     return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]
 
@@ -121,14 +124,14 @@ def proposed(seen: Snapshot) -> list[Step | Skip]:
 
 
 def copies_of(seen: Snapshot) -> list[WebspaceCertificate]:
-    """Return the copies that the proposed imports make."""
+    """Return the certificates that the proposed imports create in App Service."""
     actions = [item.action for item in proposed(seen) if isinstance(item, Step)]
     return [action.copy for action in actions if isinstance(action, ImportCertificate)]
 
 
 @pytest.mark.parametrize("to", ["shop", "rg-web/shop", str(WEST), f"rg/{WEST}", f"{WEST}, shop"])
 def test_copy_is_made_where_it_is_asked_for(to: str) -> None:
-    """Certroll imports one copy into a webspace that the tag names by itself, by a plan or by a site."""
+    """Certroll imports a certificate once into a webspace that the tag names by itself, by a plan or by a site."""
     seen = asked(to, copy("other", FOREIGN, source=None))
     (step,) = proposed(seen)
     assert step.reason is Reason.IMPORT_ASKED
@@ -146,7 +149,7 @@ def test_copy_is_made_where_it_is_asked_for(to: str) -> None:
     ],
 )
 def test_nothing_is_imported_where_it_is_not_needed(seen: Snapshot) -> None:
-    """Certroll imports nothing that no tag asks for, and nothing that is already there."""
+    """Certroll imports nothing that no tag asks for, and nothing that the App Service webspace already has."""
     assert proposed(seen) == []
 
 
@@ -193,13 +196,13 @@ def test_place_that_gets_no_copy_is_told(seen: Snapshot, subject: str, reason: R
     ],
 )
 def test_place_that_gets_no_copy_holds_up_no_other(given: dict[str, object]) -> None:
-    """Certroll still imports into the second named place if the first named place gets no copy."""
+    """Certroll still imports into the second place of a tag if it cannot import into the first place."""
     seen = asked("shop, north", **{"sites": (site(), NORTH_SITE), **given})
     assert [certificate.webspace for certificate in copies_of(seen)] == [NORTH]
 
 
 def test_copy_is_put_by_the_plan_of_its_site() -> None:
-    """Certroll imports through the plan of the named site, and ignores case in the plan's id.
+    """Certroll imports through the plan of the site that the tag names, and ignores case in the plan's id.
 
     Certroll uses any plan of the webspace if the site's own plan is not visible.
     """
@@ -213,16 +216,16 @@ def test_copy_is_put_by_the_plan_of_its_site() -> None:
 
 
 def test_slot_is_no_place_of_its_own() -> None:
-    """The import tag cannot name a slot, because a slot shares the certificates of its webspace."""
+    """The import tag cannot name a slot, because a slot shares the certificates of its App Service webspace."""
     (skip,) = proposed(asked("shop/staging", sites=(site(), site(slot="staging"))))
     assert isinstance(skip, Skip)
     assert skip.reason is Reason.NO_SUCH_TARGET
 
 
 def test_copies_of_one_group_are_told_apart() -> None:
-    """Certroll gives the copy in a second webspace of one resource group a name of its own.
+    """Certroll gives imported certificates in two App Service webspaces of one resource group different names.
 
-    The tag `certroll-import-name` may choose another name for a copy.
+    The tag `certroll-import-name` may choose another name for an imported certificate.
     """
     north = site("north", webspace=NORTH)
     both = asked("shop, north", sites=(site(), north))
@@ -233,13 +236,13 @@ def test_copies_of_one_group_are_told_apart() -> None:
 
 
 def test_site_of_a_flex_plan_gets_a_copy_to_itself() -> None:
-    """Certroll imports a copy for the site alone if the site is on a Flex Consumption plan."""
+    """Certroll imports a certificate for the site alone if the site is on a Flex Consumption plan."""
     (made,) = copies_of(asked(sites=(replace(site(), flex=True),)))
     assert made.ref == CopyRef.of_site(site_ref(), "rg-kv-shop-shop", public=False)
 
 
 def test_import_is_projected() -> None:
-    """The snapshot predicted for the import has the copy, and Certroll then proposes nothing."""
+    """The snapshot predicted for the import has the imported certificate, and Certroll then proposes nothing."""
     before = asked()
     (step,) = proposed(before)
     assert isinstance(step, Step)
@@ -247,7 +250,7 @@ def test_import_is_projected() -> None:
 
 
 def test_vault_is_known_from_another_copy() -> None:
-    """Certroll takes the vault's resource id from any copy of an object in that vault."""
+    """Certroll takes the vault's resource id from any certificate that was imported from the vault."""
     (step,) = proposed(asked("shop", copy("north", OLD, source=OTHER_REF, webspace=NORTH)))
     assert isinstance(step, Step)
     assert isinstance(step.action, ImportCertificate)
@@ -255,7 +258,7 @@ def test_vault_is_known_from_another_copy() -> None:
 
 
 def test_copy_of_another_vault_tells_nothing() -> None:
-    """Certroll takes no vault's resource id from a copy of another vault."""
+    """Certroll takes no vault's resource id from a certificate that was imported from another vault."""
     elsewhere = replace(OTHER_REF, vault=VaultName("kv-other"))
     (step,) = proposed(asked("shop", replace(copy("north", OLD, source=elsewhere, webspace=NORTH))))
     assert isinstance(step, Step)
@@ -264,7 +267,7 @@ def test_copy_of_another_vault_tells_nothing() -> None:
 
 
 def test_site_that_opted_out_stops_no_import_elsewhere() -> None:
-    """The opt-out of a site that the tag does not name stops no import."""
+    """The tag `certroll: off` on a site that the import tag does not name stops no import."""
     (made,) = copies_of(asked("north", sites=(site(tags=OFF), NORTH_SITE)))
     assert made.webspace == NORTH
 
@@ -273,7 +276,7 @@ def test_site_that_opted_out_stops_no_import_elsewhere() -> None:
 
 
 class Rights:
-    """Vault rights with vaults for each subscription, which record each question."""
+    """These fake vault rights have vaults for each subscription, and record each question."""
 
     def __init__(self, vaults: dict[str, dict[VaultName, str]], *, uses_roles: bool = False) -> None:
         self.asked: list[str] = []
@@ -291,7 +294,7 @@ class Rights:
 
 
 class Subscribed(RecordingAppService):
-    """An App Service that shows two subscriptions."""
+    """This fake App Service shows two subscriptions."""
 
     def subscriptions(self) -> tuple[str, ...]:
         """Return both subscriptions, Certroll's own last."""

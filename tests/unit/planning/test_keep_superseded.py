@@ -1,4 +1,4 @@
-"""Test how Certroll uploads an old version that app settings name before a sync replaces its imported copy."""
+"""Test how Certroll uploads an old version that app settings name before a sync replaces the imported certificate."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -141,7 +141,7 @@ def test_version_that_an_app_names_is_kept() -> None:
     ],
 )
 def test_what_a_sync_takes_away_is_kept(seen: Snapshot, expected: list[str]) -> None:
-    """Certroll uploads the old versions that apps name and a sync removes, the newest first."""
+    """Certroll uploads the old versions that apps name and that a sync removes, the newest first."""
     assert kept(seen) == expected
 
 
@@ -242,7 +242,7 @@ def test_newer_of_two_versions_that_cannot_be_read_is_told() -> None:
     ],
 )
 def test_what_cannot_be_kept_is_told(old: Any, plans: tuple[Any, ...], subject: str, detail: str) -> None:  # noqa: ANN401
-    """Certroll names an old version that it cannot upload, and what would allow the upload."""
+    """Certroll names an old version that it cannot upload, and the change that would allow the upload."""
     seen = snapshot(lineage=lineage(version(), old), settings=OLD_APP, plans=plans)
     assert list(keep_superseded.propose(seen, APPLY)) == [Skip(subject, Reason.NO_OVERLAP, detail)]
 
@@ -253,7 +253,7 @@ def test_version_that_ends_soon_is_kept() -> None:
 
 
 def test_copy_knows_what_it_is_good_for() -> None:
-    """The copy in the plan has the host names of the version, if Certroll has read the version."""
+    """The planned upload has the host names of the version, if Certroll has read the version."""
     known = replace(old_version(), facts=facts("a.contoso.com"))
     (step,) = keep_superseded.propose(snapshot(lineage=lineage(version(), known), settings=OLD_APP), APPLY)
     assert isinstance(step, Step)
@@ -262,7 +262,7 @@ def test_copy_knows_what_it_is_good_for() -> None:
 
 
 def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
-    """Return the imported copy that the step names as the holder of the old version."""
+    """Return the imported certificate that the step names as the source of the old version."""
     (step,) = keep_superseded.propose(snapshot(settings=OLD_APP, copies=copies), APPLY)
     assert isinstance(step, Step)
     assert isinstance(step.action, KeepSuperseded)
@@ -270,7 +270,7 @@ def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
 
 
 def test_copy_under_it_is_known() -> None:
-    """The step names an imported copy of the same webspace as the holder of the old version, or no copy."""
+    """The step names the imported certificate of the same App Service webspace that has the old version, or None."""
     assert held_by(SYNCED, copy("b")) == copy("b").ref
     assert held_by(SYNCED, copy("c"), copy("b")) == copy("b").ref
     assert held_by(SYNCED) is None
@@ -278,18 +278,18 @@ def test_copy_under_it_is_known() -> None:
 
 
 def names(seen: Snapshot) -> list[tuple[str, str]]:
-    """Return the webspace and the name of each copy that Certroll makes."""
+    """Return the App Service webspace and the name of each certificate that Certroll uploads."""
     actions = [item.action for item in keep_superseded.propose(seen, APPLY) if isinstance(item, Step)]
     return [(action.webspace.name, action.copy.ref.name) for action in actions if isinstance(action, KeepSuperseded)]
 
 
 def suffixed(webspace: str) -> str:
-    """Return the copy's name in a webspace where the plain name is taken by another webspace's copy."""
+    """Return the upload's name in an App Service webspace where another webspace's certificate has the plain name."""
     return f"{NAME}-{sha256(webspace.encode()).hexdigest()[:8]}"
 
 
 def test_plan_of_a_copy_does_not_depend_on_the_order() -> None:
-    """Certroll names the same plan of a webspace, whatever the order in which Azure lists plans."""
+    """Certroll uploads through the same plan of a webspace, whatever the order in which Azure lists plans."""
     plans = tuple(replace(PLAN, resource_id=f"/s/x/resourceGroups/rg/providers/p/serverfarms/{name}") for name in "bca")
     for order in (plans, plans[::-1]):
         (step,) = keep_superseded.propose(snapshot(settings=OLD_APP, plans=order), APPLY)
@@ -299,9 +299,9 @@ def test_plan_of_a_copy_does_not_depend_on_the_order() -> None:
 
 
 def test_webspaces_of_one_group_do_not_share_a_name() -> None:
-    """Certroll gives the copies in webspaces of one resource group different names.
+    """Certroll gives uploads in App Service webspaces of one resource group different names.
 
-    A second copy of the same name would replace the first copy.
+    A second certificate of the same name would replace the first certificate.
     """
     sites = site(), site("n", webspace=NORTH), site("e", webspace=EAST)
     settings = named(OLD, site="n"), named(OLD), named(OLD, site="e")
@@ -315,9 +315,9 @@ def test_webspaces_of_one_group_do_not_share_a_name() -> None:
 
 
 def test_name_that_is_taken_elsewhere_is_not_used() -> None:
-    """Certroll does not use a name that a copy of another webspace has.
+    """Certroll does not use a name that a certificate of another App Service webspace has.
 
-    Certroll plans with the name if the certificate with that name is in the same webspace.
+    Certroll plans with a name that a certificate of the same webspace has.
     """
     elsewhere = replace(KEPT, webspace=EAST)
     assert names(snapshot(settings=OLD_APP, copies=(copy(), elsewhere))) == [(WEST.name, suffixed(WEST.name))]
@@ -326,7 +326,7 @@ def test_name_that_is_taken_elsewhere_is_not_used() -> None:
 
 
 def test_projection_holds_both() -> None:
-    """The snapshot predicted for the step has the upload and the imported copy, and Certroll then proposes nothing."""
+    """The predicted snapshot has the upload and the imported certificate, and Certroll then proposes nothing."""
     after = KEEP.project(snapshot(settings=OLD_APP))
     assert after.fleet.certificates == (copy(), KEPT)
     assert kept(after) == []
@@ -360,7 +360,7 @@ def performing(
     imported: WebspaceCertificate | Exception | None = None,
     action: KeepSuperseded = KEEP,
 ) -> Case:
-    """Return a case in which Azure shows these states of the copy in turn, and the last state from then on."""
+    """Return a case in which Azure shows these states of the certificate in turn, and then repeats the last state."""
     azure = RecordingAppService(
         copies=list(seen), others={copy().ref: [imported or copy()]}, failures=[upload] if upload else []
     )
@@ -372,7 +372,7 @@ GONE = NotFound("404")
 
 
 def test_version_is_uploaded_once() -> None:
-    """Certroll uploads the version with its key once, through a plan of its webspace."""
+    """Certroll uploads the version with its key once, through a plan of its App Service webspace."""
     case = performing(GONE, THERE)
     assert case.perform()
     assert case.azure.writes == [(KEPT, PFX, PLAN)]
@@ -388,7 +388,7 @@ def test_upload_waits_until_azure_shows_it() -> None:
 
 
 def test_version_that_is_there_is_not_uploaded() -> None:
-    """Certroll neither uploads nor reads the key if the copy is already there."""
+    """Certroll neither uploads nor reads the key if the uploaded certificate is already there."""
     case = performing(THERE)
     assert not case.perform()
     assert (case.azure.writes, case.vault.asked) == ([], [])
@@ -402,7 +402,7 @@ def test_version_that_is_there_is_not_uploaded() -> None:
     ],
 )
 def test_name_that_was_taken_meanwhile_is_not_overwritten(seen: WebspaceCertificate, words: str) -> None:
-    """Certroll never overwrites another certificate with the copy's name, and says which certificate to delete."""
+    """Certroll does not overwrite another certificate that has the upload's name, and says which one to delete."""
     case = performing(seen)
     with pytest.raises(NotKept) as raised:
         case.perform()
@@ -414,7 +414,7 @@ def test_name_that_was_taken_meanwhile_is_not_overwritten(seen: WebspaceCertific
     "error", [Denied("403 no"), NotFound("404 no"), Rejected("400 no")], ids=lambda e: type(e).__name__
 )
 def test_version_that_cannot_be_read_is_not_kept(error: Exception) -> None:
-    """Certroll uploads nothing if the vault does not give the old version, and reports that there is no overlap."""
+    """If the vault does not give the old version, Certroll uploads nothing and reports that apps cannot have both."""
     case = performing(GONE, pfx=error)
     with pytest.raises(NotKept) as raised:
         case.perform()
@@ -426,7 +426,7 @@ def test_version_that_cannot_be_read_is_not_kept(error: Exception) -> None:
 
 
 def test_azure_that_takes_no_thumbprint_twice_is_asked_after_the_sync() -> None:
-    """Certroll uploads after the sync if Azure refuses the upload while the imported copy holds the same version."""
+    """Certroll uploads after the sync if Azure refuses the upload of a thumbprint that an imported certificate has."""
     case = performing(GONE, upload=Rejected("409 exists"))
     with pytest.raises(NotYet, match=r"is uploaded after the sync: 409 exists$"):
         case.perform()
@@ -434,7 +434,7 @@ def test_azure_that_takes_no_thumbprint_twice_is_asked_after_the_sync() -> None:
 
 
 def test_azure_that_shows_nothing_is_asked_after_the_sync() -> None:
-    """Certroll uploads after the sync if Azure does not show the upload while the imported copy holds the version."""
+    """Certroll uploads after the sync if Azure shows no upload while the imported certificate has the version."""
     case = performing(GONE)
     with pytest.raises(NotYet, match=r"is uploaded after the sync: .* still shows the old state after 20 s$"):
         case.perform()
@@ -453,7 +453,7 @@ def test_azure_that_shows_nothing_is_asked_after_the_sync() -> None:
 def test_upload_that_azure_refuses_for_good_is_not_kept(
     error: Exception, imported: WebspaceCertificate | Exception, action: KeepSuperseded
 ) -> None:
-    """Certroll reports that there is no overlap if Azure refuses the upload and a sync would not help."""
+    """Certroll reports that apps cannot have both versions if Azure refuses the upload and a sync would not help."""
     case = performing(GONE, upload=error, imported=imported, action=action)
     with pytest.raises(NotKept) as raised:
         case.perform()
@@ -462,7 +462,7 @@ def test_upload_that_azure_refuses_for_good_is_not_kept(
 
 
 def test_upload_that_is_never_shown_is_not_kept() -> None:
-    """Certroll reports a missing overlap if Azure never shows the upload and no imported copy holds the version."""
+    """Certroll reports that apps cannot have both versions if Azure does not show the uploaded old version."""
     with pytest.raises(
         NotKept,
         match=r"Azure refuses the upload, so the new version replaces the old at once: .* after 20 s$",
@@ -472,7 +472,7 @@ def test_upload_that_is_never_shown_is_not_kept() -> None:
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("504"), Conflict("412")], ids=lambda e: type(e).__name__)
 def test_other_errors_of_the_upload_are_passed_on(error: Exception) -> None:
-    """Certroll reads before it repeats an upload without an answer, and finds the copy there."""
+    """Certroll reads before it repeats an upload without an answer, and finds the uploaded certificate there."""
     case = performing(GONE, THERE, upload=error)
     with pytest.raises(type(error)):
         case.perform()
@@ -481,7 +481,7 @@ def test_other_errors_of_the_upload_are_passed_on(error: Exception) -> None:
 
 
 def test_no_error_shows_the_key() -> None:
-    """Certroll shows neither the PFX nor its password in any error."""
+    """Errors of an upload show neither the PFX nor its password."""
     for upload in (Rejected("no"), Denied("no")):
         with pytest.raises((NotYet, NotKept)) as raised:
             performing(GONE, upload=upload).perform()
@@ -489,6 +489,6 @@ def test_no_error_shows_the_key() -> None:
 
 
 def test_ordinary_world_is_what_these_cases_think() -> None:
-    """In the default snapshot the old version is stale, and the imported copy holds the old version."""
+    """In the default snapshot the old version is stale, and the imported certificate has the old version."""
     assert LINEAGE.is_stale(OLD)
     assert copy().thumbprint == OLD

@@ -1,4 +1,4 @@
-"""Test which steps and refusals Certroll plans for an observed fleet."""
+"""Test which steps and refusals Certroll plans for the sites and certificates that it observed."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -60,7 +60,7 @@ WAITING = rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH)
 
 
 def told(plan: Plan) -> list[tuple[str, str]]:
-    """Return the reason and the first two words of the subject of each step."""
+    """Return the reason and the first two words of the subject of each planned step."""
     return [(step.reason, " ".join(step.subject.split()[:2])) for step in plan.steps]
 
 
@@ -70,7 +70,7 @@ def reasons(plan: Plan) -> dict[str, Reason]:
 
 
 def test_copies_come_before_bindings() -> None:
-    """Certroll brings a version into every webspace before any binding there shows the version."""
+    """Certroll brings a version into an App Service webspace before a binding there shows the version."""
     assert told(planner.plan(two_webspaces(PROVEN), APPLY)) == [
         (Reason.STALE_COPY, "certificate rg-web/north-copy"),
         (Reason.STALE_COPY, "certificate rg-web/shop-copy"),
@@ -81,13 +81,13 @@ def test_copies_come_before_bindings() -> None:
 
 
 def test_bindings_that_lag_behind_a_synced_copy_are_moved() -> None:
-    """Certroll moves only the bindings if App Service itself synced the copy and left the bindings behind."""
+    """Certroll moves only the bindings if App Service itself synced the imported certificate and left them behind."""
     seen = snapshot(copies=(copy(thumbprint=NEW),))
     assert told(planner.plan(seen, APPLY)) == [(Reason.STALE_THUMBPRINT, "binding shop.contoso.com")]
 
 
 def test_projected_world_is_the_wished_one() -> None:
-    """The plan gives every copy and stale binding the new version, and keeps each binding's `ssl_state` and address."""
+    """The plan gives imported certificates and stale bindings the new version, and keeps types and addresses."""
     ip_based = binding("ip.contoso.com", ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
     names = facts("*.contoso.com")
     seen = snapshot(lineage=lineage(version(facts=names), old_version()), bindings=(binding(), ip_based))
@@ -122,7 +122,7 @@ def test_second_plan_is_empty(seen: Snapshot) -> None:
 
 
 def test_blind_spot_stops_a_sync_and_what_needs_it() -> None:
-    """Certroll syncs nothing in a webspace with a blind spot, and binds no certificate that the webspace lacks."""
+    """Certroll usually syncs nothing in a webspace with an unreadable resource, and binds nothing missing there."""
     assert reasons(planner.plan(snapshot(blind_spots=(blind_spot(),)), APPLY)) == {
         "rg-westeuropewebspace": Reason.INCOMPLETE_VIEW,
         "shop": Reason.NOT_LIVE,
@@ -130,20 +130,20 @@ def test_blind_spot_stops_a_sync_and_what_needs_it() -> None:
 
 
 def test_fleet_that_is_current_needs_nothing() -> None:
-    """Certroll plans neither a step nor a refusal for a fleet that is current."""
+    """Certroll plans neither a step nor a refusal if all sites and certificates are current."""
     seen = snapshot(bindings=(binding(thumbprint=NEW),), copies=(copy(thumbprint=NEW),))
     assert planner.plan(seen, APPLY) == Plan()
 
 
 def test_observing_shows_the_whole_plan() -> None:
-    """Certroll by default writes nothing, and reports every step of every webspace that it would make."""
+    """Certroll by default writes nothing, and reports every step of every App Service webspace that it would make."""
     plan = planner.plan(two_webspaces(), Intent())
     assert plan.steps == ()
     assert [skip.reason for skip in plan.skips] == [Reason.OBSERVE_ONLY] * 5
 
 
 def test_stages_hold_back_copies_and_bindings() -> None:
-    """Certroll changes neither copies nor bindings of other webspaces before the first webspace is proven."""
+    """Certroll changes other webspaces only after the first webspace is proven or its waiting time is over."""
     plan = planner.plan(two_webspaces(), APPLY)
     assert {step.action.webspace for step in plan.steps} == {site().webspace}
     assert [skip.reason for skip in plan.skips] == [Reason.AWAITING_FIRST_STAGE] * 3
@@ -220,7 +220,7 @@ def test_refused_newest_version_stops_syncs_and_what_needs_them() -> None:
 def test_most_telling_reason_is_given(seen: Snapshot, intent: Intent, given: Reason) -> None:
     """Certroll gives the most lasting of several reasons that stop a binding.
 
-    The operator would meet that reason even if the other reasons were gone.
+    The most lasting reason against a binding would remain even if the other reasons were gone.
     """
     plan = planner.plan(seen, intent)
     assert plan.steps == ()
@@ -241,7 +241,7 @@ def apps(*settings: SiteSettings, tags: Tags = (), rolls: tuple[RollRecord, ...]
 
 
 def test_old_version_is_kept_before_its_copy_is_synced() -> None:
-    """Certroll uploads the old version that an app names before the sync that replaces it.
+    """Certroll uploads the old version that an app names before the sync that replaces the version.
 
     Certroll edits the app's settings after the sync.
     """
@@ -253,7 +253,7 @@ def test_old_version_is_kept_before_its_copy_is_synced() -> None:
 
 
 def test_app_that_is_rolled_has_both_versions() -> None:
-    """After the plan, the app names both versions, its webspace has both, and a second plan is empty."""
+    """After the plan, the app names both versions, its App Service webspace has both, and a second plan is empty."""
     seen = apps(named(OLD, pins={"PIN": OLD}), synced=False)
     after = planner.project(planner.plan(seen, APPLY), seen)
     assert after.settings_of(site_ref()) == named(OLD, NEW, pins={"PIN": NEW})
@@ -363,14 +363,14 @@ def test_app_is_restarted_once(seen: Snapshot, reasons: list[Reason]) -> None:
 def test_most_telling_reason_is_given_for_an_app(seen: Snapshot, intent: Intent, given: Reason) -> None:
     """Certroll gives the most lasting of several reasons that stop an app.
 
-    The operator would meet that reason even if the other reasons were gone.
+    The most lasting reason against an app's step would remain even if the other reasons were gone.
     """
     plan = planner.plan(seen, intent)
     assert [skip.reason for skip in plan.skips if skip.site] == [given]
 
 
 def test_slot_that_was_set_aside_and_its_site_do_not_wait_for_each_other() -> None:
-    """Certroll rolls the production site although its slot was broken before the roll."""
+    """Certroll updates the settings of a production site although its slot was broken before the update."""
     seen = snapshot(
         sites=(site(), site(slot="staging")),
         bindings=(),
@@ -392,7 +392,7 @@ def test_every_action_is_in_the_table() -> None:
 
 
 def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
-    """Certroll asks the guards in the order of their reasons: the opt-out comes first, the order of apps last."""
+    """Certroll asks the guards in the order of their reasons: opted-out resources first, the order of apps last."""
     assert [guard.__module__.rpartition(".")[2] for guard in guards.GUARDS] == [
         "opted_out",
         "version_unfit",
@@ -445,18 +445,18 @@ def _modules(package: ModuleType) -> list[Any]:
     ],
 )
 def test_what_will_not_move_makes_nothing_urgent(seen: Snapshot) -> None:
-    """A binding that no plan will move does not make a version urgent."""
+    """A binding that no plan will move does not make the rollout of a version urgent."""
     assert expires_at(seen) is None
 
 
 def test_what_will_move_makes_urgent_though_its_names_are_unknown() -> None:
-    """A binding whose certificate is about to end makes the version urgent even if the version's names are unknown."""
+    """A binding whose certificate is about to end makes a rollout urgent even if the new version is unreadable."""
     seen = snapshot(lineage=lineage(version(facts=None), old_version()))
     assert expires_at(seen) == old_version().not_after
 
 
 def test_soonest_end_of_what_is_shown_counts() -> None:
-    """The urgency of a version depends on the earliest end of a stale certificate that a host name still shows."""
+    """The earliest end of a stale certificate that a host name still shows decides whether a rollout is urgent."""
     soon = NOW + timedelta(hours=1)
     versions = version(), old_version(not_after=soon), old_version("v0", OLDER, not_after=NOW - URGENT)
     shown = snapshot(lineage=lineage(*versions), bindings=(binding(), binding("b.contoso.com", OLDER)))

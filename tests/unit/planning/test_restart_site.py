@@ -1,4 +1,4 @@
-"""Test when Certroll restarts an app that loads every certificate of its webspace."""
+"""Test when Certroll restarts an app that loads every certificate of its App Service webspace."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -66,7 +66,7 @@ def world(
     rolls: tuple[RollRecord, ...] = (),
     versions: Lineage = LINEAGE,
 ) -> Snapshot:
-    """Return a snapshot whose only app loads every certificate, and whose webspace has the new version.
+    """Return a snapshot whose only app loads every certificate, and whose App Service webspace has the new version.
 
     The app's tag `certroll-restart` asks for a restart.
     """
@@ -91,7 +91,7 @@ def test_app_that_loads_everything_is_restarted_on_request(
 
 
 def test_tag_of_a_site_counts_for_its_slots() -> None:
-    """The restart tag of a site counts for its slots, and a slot's own tag wins."""
+    """The tag `certroll-restart` of a site counts for its slots, and a slot's own tag takes precedence."""
     slot = named(slot="staging", everything=True)
     (step,) = restart_site.propose(world(slot, sites=(*TAGGED, site(slot="staging"))), APPLY)
     assert isinstance(step, Step)
@@ -142,7 +142,7 @@ def test_other_app_is_left_alone(seen: dict[str, object], tags: Tags) -> None:
 
 
 def test_site_of_unknown_webspace_is_left_alone() -> None:
-    """Certroll restarts no app whose webspace Azure does not report."""
+    """Certroll restarts no app whose App Service webspace Azure does not report."""
     assert list(restart_site.propose(world(sites=(site(webspace=None, tags=ON),)), APPLY)) == []
 
 
@@ -204,6 +204,6 @@ def test_restart_of_unknown_outcome_is_not_repeated() -> None:
 
 
 def test_restart_says_what_it_is() -> None:
-    """A restart concerns one app, restarts the app, and needs the new version in the webspace."""
+    """A restart concerns one app, restarts the app, and needs the new version in the App Service webspace."""
     assert (RESTART.subject, RESTART.site, RESTART.webspace) == ("site shop", site_ref(), WEST)
     assert (RESTART.restarts_site, RESTART.writes) == (True, frozenset({NEW}))

@@ -58,7 +58,7 @@ LATER = "the window opens at 2026-11-21 22:00 UTC"
 
 
 def world(*settings: SiteSettings, end: timedelta = timedelta(days=30)) -> Snapshot:
-    """Return a snapshot whose old version ends `end` after now."""
+    """Return a snapshot whose old version ends the time `end` after the time `NOW`."""
     return snapshot(
         lineage=lineage(version(), old_version(not_after=NOW + end), old_version("v0", OLDER)),
         sites=(site(), site("all"), site("led")),
@@ -68,12 +68,12 @@ def world(*settings: SiteSettings, end: timedelta = timedelta(days=30)) -> Snaps
 
 @pytest.mark.parametrize("when", [APPLY, OPEN], ids=["at any time", "while the window is open"])
 def test_restarts_are_allowed(when: Intent) -> None:
-    """Certroll refuses no step without a restart window, or inside the window."""
+    """Certroll refuses no restart of an app if there is no restart window, or inside the window."""
     assert outside_restart_window.guard(WHOLE, world(), when) == WHOLE
 
 
 def test_restarts_wait_for_the_window() -> None:
-    """Certroll delays steps that restart an app until the window opens.
+    """Certroll delays steps that restart an app until the restart window opens.
 
     The restart window delays neither other steps nor the return of last good values.
     """
@@ -105,13 +105,13 @@ def test_restarts_wait_for_the_window() -> None:
     ],
 )
 def test_certificate_that_ends_before_the_window_needs_a_person(seen: Snapshot, reason: Reason) -> None:
-    """Certroll asks for a person if the app's old certificate ends before the window opens."""
+    """Certroll asks for an operator if the app's old certificate ends before the restart window opens."""
     (skip,) = outside_restart_window.guard(Plan((ROLL,)), seen, CLOSED).skips
     assert (skip.subject, skip.reason, skip.site) == ("app settings of shop", reason, site_ref())
 
 
 def test_person_is_told_what_to_do() -> None:
-    """The refusal gives the end of the certificate, the opening of the window, and the next step."""
+    """The refusal gives the end of the certificate, the opening of the restart window, and the next step."""
     (skip,) = outside_restart_window.guard(Plan((ROLL,)), world(end=HOUR), CLOSED).skips
     assert skip.detail == (
         "the old certificate ends at 2026-11-21 13:00 UTC, and CERTROLL_RESTART_WINDOW opens at 2026-11-21 22:00 UTC "

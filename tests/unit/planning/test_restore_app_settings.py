@@ -1,4 +1,4 @@
-"""Test how Certroll brings the last good values back after an app failed."""
+"""Test how Certroll restores the last good values of app settings after an app failed."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ LOADED_AGAIN = SettingEdit(LOAD_LIST, OLD, (), NEW)
 
 
 def failed(*edits: SettingEdit, site: str = "shop") -> RollRecord:
-    """Return the record of an app that failed after these edits."""
+    """Return the record of an app that failed after these edits of its settings."""
     return roll(RollState.FAILED, site=site, edits=edits)
 
 
@@ -77,12 +77,12 @@ def restored(
 def test_what_is_still_ours_is_taken_back(
     settings: SiteSettings, edits: tuple[SettingEdit, ...], back: tuple[SettingEdit, ...]
 ) -> None:
-    """Certroll takes back only a value that still is as Certroll wrote it, and keeps later values of other writers."""
+    """Certroll restores a setting only if it still is as Certroll wrote it, and keeps later values of other writers."""
     assert restored(settings, *edits) == back
 
 
 def test_app_that_cannot_be_restored_holds_up_no_other() -> None:
-    """Certroll restores the next app if it could not read the settings of the first app."""
+    """Certroll restores the settings of the next app if it could not read the settings of the first app."""
     rolls = failed(NEXT_TO, site="a"), failed(NEXT_TO, site="b")
     seen = snapshot(sites=(site("a"), site("b")), settings=(named(OLD, NEW, site="b"),), rollout=rollout(rolls=rolls))
     (step,) = restore_app_settings.propose(seen, APPLY)
@@ -101,18 +101,21 @@ def test_app_that_cannot_be_restored_holds_up_no_other() -> None:
     ],
 )
 def test_pin_that_comes_back_is_loaded_again(listed: tuple[str, ...], more: tuple[SettingEdit, ...]) -> None:
-    """Certroll adds a restored pin's version to the load list if somebody removed that version from the list."""
+    """If a setting gets its old thumbprint back, Certroll adds the thumbprint to WEBSITE_LOAD_CERTIFICATES again."""
     settings = named(*listed, pins={"PIN": NEW})  # type: ignore[arg-type]
     assert restored(settings, PINNED) == (PIN_BACK, *more)
 
 
 def test_list_that_is_edited_anyway_is_edited_once() -> None:
-    """Certroll edits a load list only once if both the list and a pin of its version come back."""
+    """Certroll edits WEBSITE_LOAD_CERTIFICATES once if both the list and a thumbprint setting are restored."""
     assert restored(named(NEW, pins={"PIN": NEW}), INSTEAD, PINNED) == (LIST_BACK, PIN_BACK)
 
 
 def test_two_pins_of_one_version_are_loaded_once() -> None:
-    """Certroll adds the version of two restored pins once to the load list, under each spelling of its name."""
+    """If two restored settings name one thumbprint, WEBSITE_LOAD_CERTIFICATES gets the thumbprint only once.
+
+    Certroll adds a restored thumbprint to each spelling of the setting WEBSITE_LOAD_CERTIFICATES.
+    """
     spellings = "website_load_certificates", "Website_Load_Certificates", LOAD_LIST, "WEBSITE_load_certificates"
     lists = *((key, NEW) for key in spellings), ("A", NEW), ("PIN", NEW)
     references = tuple(
@@ -168,7 +171,7 @@ BOTH_PINS = named(OLD, NEW, pins={"PIN": NEW, "Q": NEW})
 def test_what_is_not_live_does_not_come_back(
     settings: SiteSettings, edits: tuple[SettingEdit, ...], live: tuple[Thumbprint, ...], back: tuple[SettingEdit, ...]
 ) -> None:
-    """Certroll restores only values whose certificate is in the webspace, and lets the app load what its pins name."""
+    """Certroll restores only values whose certificate is in the webspace, and lets the app load what they name."""
     assert restored(settings, *edits, live=live) == back
 
 
@@ -180,12 +183,12 @@ def test_what_is_not_live_does_not_come_back(
     ],
 )
 def test_what_others_pinned_meanwhile_stays_loaded(pins: dict[str, Thumbprint], back: SettingEdit) -> None:
-    """Certroll keeps the new version in the load list if somebody else pinned the new version after the roll."""
+    """Certroll keeps the new version in WEBSITE_LOAD_CERTIFICATES if another writer put it into a setting."""
     assert restored(named(NEW, pins=pins), INSTEAD) == (back,)
 
 
 def test_two_pins_of_two_versions_are_both_loaded() -> None:
-    """Certroll adds the versions of two restored pins to the load list if somebody removed both versions."""
+    """If two restored settings name two old versions, Certroll adds both to WEBSITE_LOAD_CERTIFICATES."""
     assert restored(named(NEW, pins={"PIN": NEW, "Q": NEW}), PINNED, OTHER_PIN) == (
         PIN_BACK,
         SettingEdit("Q", OLDER, (NEW,), NEW),
@@ -195,7 +198,7 @@ def test_two_pins_of_two_versions_are_both_loaded() -> None:
 
 
 def test_only_what_is_live_comes_back() -> None:
-    """Certroll restores only values whose certificate is in the webspace of the app."""
+    """Certroll restores only values whose certificate is in the App Service webspace of the app."""
     seen = snapshot(
         settings=(BOTH_PINS,), copies=(copy(),), rollout=rollout(rolls=(failed(NEXT_TO, PINNED, OTHER_PIN),))
     )
@@ -205,7 +208,7 @@ def test_only_what_is_live_comes_back() -> None:
 
 
 def test_apps_are_restored_in_a_stable_order() -> None:
-    """Certroll restores apps in the same order, whatever the order of the records."""
+    """Certroll restores the settings of apps in the same order, whatever the order of the records."""
     apps = "b", "a", "c"
     seen = snapshot(
         sites=tuple(site(name) for name in apps),
@@ -216,19 +219,19 @@ def test_apps_are_restored_in_a_stable_order() -> None:
 
 
 def world(*records: RollRecord, settings: SiteSettings | None = None) -> Snapshot:
-    """Return a snapshot in which the app has both versions in its load list."""
+    """Return a snapshot in which the app has both versions in WEBSITE_LOAD_CERTIFICATES."""
     return snapshot(settings=(settings or named(OLD, NEW),), rollout=rollout(rolls=records))
 
 
 def test_app_that_failed_is_restored() -> None:
-    """Certroll restores the last good values of an app whose own probe failed for good after a roll."""
+    """Certroll restores the last good values of an app whose probe failed for good after a settings update."""
     action = RestoreAppSettings(named(OLD, NEW), (LIST_BACK,), WEST)
     assert list(restore_app_settings.propose(world(failed(NEXT_TO)), APPLY)) == [Step(action, Reason.PROBE_FAILED)]
 
 
 @pytest.mark.parametrize("state", [state for state in RollState if state is not RollState.FAILED])
 def test_other_app_is_left_alone(state: RollState) -> None:
-    """Certroll restores only apps whose recorded state is failed."""
+    """Certroll restores the settings only of apps whose recorded state is failed."""
     assert list(restore_app_settings.propose(world(roll(state, edits=(NEXT_TO,))), APPLY)) == []
 
 
@@ -251,12 +254,12 @@ def test_other_app_is_left_alone(state: RollState) -> None:
     ],
 )
 def test_nothing_is_restored_blindly(seen: Snapshot) -> None:
-    """Certroll restores nothing if it does not know the values before the roll or the values now."""
+    """Certroll restores nothing if it does not know the values before the settings update or the values now."""
     assert list(restore_app_settings.propose(seen, APPLY)) == []
 
 
 def test_what_is_restored_once_is_not_restored_again() -> None:
-    """Certroll restores nothing for a second time, because a restore removes all of Certroll's edits."""
+    """Certroll restores the same values only once, because a restore removes all of Certroll's edits."""
     seen = world(failed(NEXT_TO))
     (step,) = restore_app_settings.propose(seen, APPLY)
     assert isinstance(step, Step)

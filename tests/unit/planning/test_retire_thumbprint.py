@@ -1,4 +1,4 @@
-"""Test how Certroll removes superseded versions from an app's load list if a tag asks for it."""
+"""Test how Certroll removes superseded versions from WEBSITE_LOAD_CERTIFICATES if a tag asks for it."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def world(
     versions: Lineage | None = None,
     copies: tuple[WebspaceCertificate, ...] = (),
 ) -> Snapshot:
-    """Return a snapshot with a validated app that lists both versions, and whose tag asks for retirement."""
+    """Return a snapshot with a validated app that lists both versions, and whose tag asks to remove old ones."""
     known = versions or lineage(*THREE)
     return snapshot(lineage=known, sites=sites, settings=(settings,), copies=copies, rollout=rollout(rolls=rolls))
 
@@ -90,12 +90,15 @@ def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
     ],
 )
 def test_what_is_superseded_is_retired(settings: SiteSettings, expected: tuple[SettingEdit, ...]) -> None:
-    """Certroll removes the old thumbprints from a load list that has the new one, if no pin needs the old ones."""
+    """Certroll removes old thumbprints from WEBSITE_LOAD_CERTIFICATES if the list has the new thumbprint.
+
+    Certroll keeps an old thumbprint that another setting has as its value.
+    """
     assert edits(world(settings)) == expected
 
 
 def test_lists_of_two_spellings_are_both_cleaned() -> None:
-    """Certroll cleans each spelling of the load list's name that lists the new version."""
+    """Certroll cleans each spelling of the setting WEBSITE_LOAD_CERTIFICATES that lists the new version."""
     lists = (
         ("website_load_certificates", NEW),
         ("website_load_certificates", OLDER),
@@ -127,7 +130,7 @@ def test_lists_of_two_spellings_are_both_cleaned() -> None:
 def test_nothing_is_retired_without_a_request(
     tags: Tags, inherited: Tags, of_the_certificate: Tags, *, asked: bool
 ) -> None:
-    """The tag of the slot decides about retirement, then the tag of its site, then the tag of the vault certificate."""
+    """The slot's tag decides whether Certroll removes old versions, then its site's, then the vault certificate's."""
     seen = world(
         named(OLD, NEW, slot="staging"),
         sites=(site(tags=inherited), site(slot="staging", tags=tags)),
@@ -154,13 +157,13 @@ def test_nothing_is_retired_before_it_is_proven(rolls: tuple[RollRecord, ...], *
 
 
 def test_app_that_was_told_retires_what_it_was_told_to() -> None:
-    """Certroll retires exactly the thumbprints that the app's record names."""
+    """Certroll removes exactly the old thumbprints that the app's record names."""
     told = roll(RollState.STALE, retiring=True, replaces=(OLD,))
     assert edits(world(named(OLD, OLDER, NEW), rolls=(told,))) == (OUT,)
 
 
 def test_what_another_vault_certificate_claims_is_not_retired() -> None:
-    """Certroll does not remove a thumbprint that may belong to another vault certificate."""
+    """Certroll does not remove a thumbprint from app settings that may belong to another vault certificate."""
     assert edits(world(copies=(copy("theirs", source=OTHER_REF),))) == ()
 
 
@@ -179,7 +182,7 @@ def test_nothing_is_retired_blindly(seen: Snapshot) -> None:
 
 
 def test_apps_are_cleaned_in_a_stable_order() -> None:
-    """Certroll retires versions in the same order of apps, whatever the order in which their settings were read."""
+    """Certroll removes old versions from apps in the same order, whatever the order in which settings were read."""
     apps = "b", "a", "c"
     seen = snapshot(
         sites=tuple(site(name, tags=ON) for name in apps),
@@ -190,7 +193,7 @@ def test_apps_are_cleaned_in_a_stable_order() -> None:
 
 
 def test_what_is_retired_once_is_not_retired_again() -> None:
-    """Certroll retires nothing for a second time."""
+    """Certroll removes the same old version from an app only once."""
     seen = world()
     (step,) = retire_thumbprint.propose(seen, APPLY)
     assert isinstance(step, Step)

@@ -1,4 +1,4 @@
-"""Test how Certroll lets an app load the new version next to the old version, and use the new version in pins."""
+"""Test how Certroll lets an app load the new version next to the old one, and use the new version in settings."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -57,7 +57,7 @@ def world(
     past: tuple[RollRecord, ...] = (),
     versions: Lineage = THREE,
 ) -> Snapshot:
-    """Return a snapshot whose webspace has three versions, with these app settings."""
+    """Return a snapshot of Azure whose App Service webspace has three versions, with these app settings."""
     return snapshot(lineage=versions, copies=copies, settings=settings, rollout=rollout(rolls=rolls, past=past))
 
 
@@ -101,9 +101,9 @@ def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
     ],
 )
 def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit, ...]) -> None:
-    """Certroll adds the new thumbprint to the load list and replaces the old thumbprint in pins.
+    """Certroll adds the new thumbprint to WEBSITE_LOAD_CERTIFICATES and replaces the old one in other settings.
 
-    A roll changes no thumbprint of another certificate.
+    A settings update changes no thumbprint of another certificate.
     """
     assert edits(world(settings)) == expected
 
@@ -127,7 +127,11 @@ def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit
 def test_pin_comes_back_to_what_can_be_loaded(
     settings: SiteSettings, copies: tuple[WebspaceCertificate, ...], comes_back: Thumbprint
 ) -> None:
-    """The rollback value of a pin is the last good version if the app loads it, and otherwise the pin's old version."""
+    """For a setting with a thumbprint, Certroll records the value to which it restores the setting after a failure.
+
+    The restored thumbprint is the last good version's if the app loads that version, and otherwise the setting's old
+    one.
+    """
     (edit,) = (edit for edit in edits(world(settings, copies=copies)) if edit.key == "PIN")
     assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)
 
@@ -144,24 +148,24 @@ def test_pin_comes_back_to_what_can_be_loaded(
     ],
 )
 def test_other_app_is_left_alone(settings: SiteSettings) -> None:
-    """Certroll rolls only apps that name a stale version in place of the current version."""
+    """Certroll updates only apps whose settings name a stale version in place of the current version."""
     assert list(roll_app_settings.propose(world(settings), APPLY)) == []
 
 
 def test_nothing_is_rolled_without_a_current_version() -> None:
-    """Certroll rolls nothing while no version passes the gate."""
+    """Certroll updates no app settings while no version of the vault certificate is good."""
     nothing = lineage(version(), old_version(), current=None)
     assert list(roll_app_settings.propose(world(named(OLD), versions=nothing), APPLY)) == []
 
 
 def test_nothing_is_edited_without_a_current_version() -> None:
-    """Certroll makes no edits of app settings without a current version."""
+    """Certroll makes no edits of app settings if the vault certificate has no current version."""
     seen = world(named(OLD), versions=lineage(version(), old_version(), current=None))
     assert roll_edits(seen, site(), named(OLD), (OLD,)) == ()
 
 
 def test_lists_of_two_spellings_are_both_rolled() -> None:
-    """Certroll edits each spelling of the load list's name that lists a stale version."""
+    """Certroll edits each spelling of the setting WEBSITE_LOAD_CERTIFICATES that lists a stale version."""
     other, foreign = "website_load_certificates", "Website_Load_Certificates"
     lists = ((LOAD_LIST, OLD), (other, OLDER), (foreign, FOREIGN))
     references = tuple(SettingReference(key, ReferenceKind.LOAD_LIST, thumbprint) for key, thumbprint in lists)
@@ -177,14 +181,14 @@ def test_lists_of_two_spellings_are_both_rolled() -> None:
     ],
 )
 def test_app_that_is_not_rolled_holds_up_no_other(first: tuple[SiteSettings, ...]) -> None:
-    """Certroll rolls an app even if it cannot roll another app."""
+    """Certroll updates the settings of an app even if it cannot update another app."""
     sites = site("b"), site("c", webspace=None), site("z")
     items = roll_app_settings.propose(snapshot(sites=sites, settings=(*first, named(OLD, site="z"))), APPLY)
     assert [str(item.action.site) for item in items if isinstance(item, Step)] == ["z"]
 
 
 def test_apps_are_rolled_in_a_stable_order() -> None:
-    """Certroll rolls apps in the same order, whatever the order in which their settings were read."""
+    """Certroll updates apps in the same order, whatever the order in which their settings were read."""
     sites = tuple(site(name) for name in ("b", "a", "c"))
     settings = tuple(named(OLD, site=name) for name in ("b", "a", "c"))
     seen = snapshot(sites=sites, copies=LIVE, settings=settings)
@@ -268,17 +272,17 @@ LASTS = lineage(version(), old_version(), old_version("v0", OLDER, not_after=NOW
 def test_old_thumbprints_leave_with_the_next_roll(
     seen: Snapshot, leaving: tuple[Thumbprint, ...], last_good: Thumbprint
 ) -> None:
-    """A roll removes old thumbprints that the webspace lacks from the load list.
+    """A settings update removes old thumbprints that the App Service webspace lacks from WEBSITE_LOAD_CERTIFICATES.
 
-    Once the last good version is proven or an older version expired, a roll also removes older thumbprints that no pin
-    needs.
+    Once the last good version is proven or an older version expired, a settings update also removes older thumbprints
+    that no other setting needs.
     """
     edit = edits(seen)[0]
     assert edit == SettingEdit(LOAD_LIST, NEW, leaving, last_good)
 
 
 def test_what_an_imported_copy_held_is_rolled() -> None:
-    """Certroll treats what the copy of a recreated vault certificate held as an older version."""
+    """Certroll treats the thumbprint of an import of a recreated vault certificate as an older version."""
     seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
     (step,) = roll_app_settings.propose(seen, APPLY)
     assert isinstance(step, Step)
@@ -298,7 +302,7 @@ def test_version_of_the_lineage_is_better_than_an_unknown_one() -> None:
 
 
 def test_site_of_unknown_webspace_is_not_written() -> None:
-    """Certroll writes no settings of an app whose webspace Azure does not report."""
+    """Certroll writes no settings of an app whose App Service webspace Azure does not report."""
     seen = snapshot(sites=(site(webspace=None),), settings=(named(OLD),))
     assert list(roll_app_settings.propose(seen, APPLY)) == [
         Skip(
@@ -311,7 +315,7 @@ def test_site_of_unknown_webspace_is_not_written() -> None:
 
 
 def test_site_of_unknown_webspace_that_names_nothing_stale_is_not_reported() -> None:
-    """Certroll does not report an unknown webspace of an app that needs no roll."""
+    """Certroll does not report an unknown App Service webspace of an app whose settings need no update."""
     seen = snapshot(sites=(site(webspace=None),), settings=(named(NEW, FOREIGN),))
     assert list(roll_app_settings.propose(seen, APPLY)) == []
 
@@ -327,13 +331,13 @@ CONTESTED = Skip(
 
 
 def test_what_another_vault_certificate_claims_is_not_rolled() -> None:
-    """Certroll does not roll a thumbprint that may belong to either of two vault certificates."""
+    """Certroll does not replace a thumbprint in app settings that may belong to either of two vault certificates."""
     seen = world(named(OLD, pins={"PIN": OLD}), copies=(*LIVE, THEIRS))
     assert list(roll_app_settings.propose(seen, APPLY)) == [CONTESTED]
 
 
 def test_what_nobody_else_claims_is_rolled_beside_it() -> None:
-    """Certroll rolls its own stale thumbprint in a list that also has a thumbprint of another vault certificate."""
+    """Certroll replaces its own stale thumbprint in a list with a thumbprint of another vault certificate."""
     seen = world(named(OLD, OLDER, pins={"PIN": OLD}), copies=(*LIVE, THEIRS))
     skip, step = roll_app_settings.propose(seen, APPLY)
     assert skip == CONTESTED
@@ -342,7 +346,7 @@ def test_what_nobody_else_claims_is_rolled_beside_it() -> None:
 
 
 def test_every_contested_thumbprint_is_named() -> None:
-    """Certroll names each thumbprint that may belong to another vault certificate."""
+    """Certroll names each thumbprint in app settings that may belong to another vault certificate."""
     seen = world(named(OLD, OLDER), copies=(*LIVE, THEIRS, copy("too", OLDER, source=OTHER_REF)))
     (skip,) = roll_app_settings.propose(seen, APPLY)
     assert isinstance(skip, Skip)
@@ -360,7 +364,10 @@ def test_every_contested_thumbprint_is_named() -> None:
     ],
 )
 def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expected: SettingEdit) -> None:
-    """An admitted app replaces exactly the thumbprints in its record, made when Certroll saw the whole webspace."""
+    """In an app with a record for the update, Certroll replaces exactly the thumbprints of the record.
+
+    Certroll made the app's record when it read the whole webspace.
+    """
     assert edits(world(named(OLD, OLDER), rolls=(record,))) == (expected,)
 
 
@@ -392,7 +399,7 @@ def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expe
 def test_roll_that_others_take_back_is_left_to_them(
     state: RollState, undone: tuple[datetime, ...], *, contested: bool
 ) -> None:
-    """Certroll writes nothing for a day if somebody else reversed the same roll twice within 24 hours."""
+    """Certroll writes nothing to an app for a day if another writer reversed the same update twice within 24 hours."""
     record = roll(state, undone=undone)
     seen = world(named(OLD), rolls=(record,))
     assert is_contested(record, seen) is contested
@@ -401,7 +408,7 @@ def test_roll_that_others_take_back_is_left_to_them(
 
 
 def test_who_fights_is_told_what_to_do() -> None:
-    """The refusal of a contested roll says which writer to look for, and how to change it."""
+    """After another writer reversed Certroll's update twice, the refusal says which writer to look for and change."""
     seen = world(named(OLD), rolls=(roll(RollState.VALIDATED, undone=(NOW - HOUR,)),))
     assert list(roll_app_settings.propose(seen, APPLY)) == [
         Skip(
@@ -415,13 +422,13 @@ def test_who_fights_is_told_what_to_do() -> None:
 
 
 def test_nobody_fights_over_what_needs_no_edit() -> None:
-    """Certroll reports no contest for settings that need no edit."""
+    """Certroll does not report a contest with another writer for settings that need no edit."""
     seen = world(named(NEW), rolls=(roll(RollState.CONTESTED, undone=(NOW - HOUR,)),))
     assert list(roll_app_settings.propose(seen, APPLY)) == []
 
 
 def test_newer_version_than_the_current_one_is_left() -> None:
-    """Certroll does not roll an app that names a newer version than the current one."""
+    """Certroll does not update the settings of an app that names a newer version than the current version."""
     ahead = lineage(version("v3", NEWER), version(), old_version(), current=1)
     assert list(roll_app_settings.propose(world(named(NEWER), versions=ahead), APPLY)) == []
     assert LINEAGE.is_stale(OLD)

@@ -1,4 +1,4 @@
-"""Test which app Certroll rolls first, that slots go before production, and when the other apps follow."""
+"""Test which app's settings Certroll updates first, that slots go before production, and when others follow."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -65,7 +65,7 @@ SYNCED, KEPT = copy(thumbprint=NEW), copy("kept", OLD, source=None)
 
 
 def world(*rolls: RollRecord, sites: tuple[Site, ...] = ORDINARY, end: timedelta = timedelta(days=30)) -> Snapshot:
-    """Return a snapshot in which every site names the old version, which ends `end` after now."""
+    """Return a snapshot in which every site names the old version, which ends the time `end` after now."""
     return snapshot(
         lineage=lineage(version(), old_version(not_after=NOW + end)),
         sites=sites,
@@ -76,14 +76,14 @@ def world(*rolls: RollRecord, sites: tuple[Site, ...] = ORDINARY, end: timedelta
 
 
 def going(seen: Snapshot, *apps: SiteRef, intent: Intent = APPLY) -> list[str]:
-    """Return which of the given apps, or of all apps, may roll now."""
+    """Return which of the given apps, or of all apps, Certroll may update now."""
     asked = frozenset(apps or (app.ref for app in seen.fleet.sites))
     turns = Turns(seen, intent, asked)
     return sorted(str(app) for app in asked if turns.refusal(app) is None)
 
 
 def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, str] | None:
-    """Return why the app may not roll now if every app needs a roll, or None."""
+    """Return why Certroll may not update the app now if every app needs an update, or None."""
     return Turns(seen, intent, frozenset(site.ref for site in seen.fleet.sites)).refusal(app)
 
 
@@ -155,22 +155,22 @@ def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, 
     ],
 )
 def test_first_app_is_where_most_is_proven(sites: tuple[Site, ...], intent: Intent, first: str) -> None:
-    """Certroll first rolls a running app that is not Certroll's own and can prove the most.
+    """Certroll first updates a running app that is not Certroll's own and whose probe can prove the most.
 
-    The slots of the first app go before the app itself.
+    Certroll updates the settings of a first app's slots before those of the app itself.
     """
     assert going(world(sites=sites), intent=intent) == [first]
     assert going(world(sites=sites[::-1]), intent=intent) == [first]
 
 
 def test_app_that_was_not_seen_may_be_first() -> None:
-    """Certroll first rolls an app that it can see, and otherwise the first app by name."""
+    """Certroll first updates an app that it can see, and otherwise the first app by name."""
     assert going(world(sites=()), site_ref("b"), site_ref("a")) == ["a"]
     assert going(world(sites=(site("b"),)), site_ref("b"), site_ref("a")) == ["b"]
 
 
 def test_probe_of_a_site_counts_for_its_slots() -> None:
-    """A slot without a probe tag of its own has the probe of its site."""
+    """A slot without a tag `certroll-probe` of its own has the probe of its site."""
     seen = world(sites=(site("z", tags=PROVES), site("z", "staging"), site("a", tags=ALIVE)))
     assert going(seen) == ["z/staging"]
     assert probe_of(seen.fleet, site_ref("z", "staging")) == Probe("/health", 200, "{thumbprint}")
@@ -180,7 +180,7 @@ def test_probe_of_a_site_counts_for_its_slots() -> None:
 
 
 def test_rest_waits_for_the_first_app() -> None:
-    """All other apps wait for the first app, and the refusal names the first app."""
+    """All other apps wait for the first updated app, and the refusal names the first app."""
     detail = "a goes first; the others follow when the version is proven there"
     assert told(world(), site_ref("b")) == (Reason.AWAITING_FIRST_SITE, detail)
 
@@ -189,13 +189,16 @@ ASIDE = roll(RollState.DEFERRED, site="a", broken_before=True)
 
 
 def test_app_that_was_set_aside_is_not_first() -> None:
-    """Certroll rolls another app first if an app was broken before the roll, and rolls the broken app with the rest."""
+    """If an app was broken before its settings update, Certroll updates another app first.
+
+    Certroll updates an app that was broken before together with the rest of the apps.
+    """
     assert going(world(ASIDE)) == ["b"]
     assert going(world(ASIDE, roll(RollState.VALIDATED, site="b"))) == ["a", "b", "c"]
 
 
 def test_app_that_was_set_aside_goes_where_there_is_no_other() -> None:
-    """Certroll rolls a deferred app first if all apps are deferred."""
+    """Certroll updates a deferred app (an app that was broken before) first if all apps are deferred."""
     assert going(world(ASIDE, roll(RollState.DEFERRED, site="b")), site_ref("a"), site_ref("b")) == ["a"]
 
 
@@ -204,13 +207,13 @@ SLOT_ASIDE = roll(RollState.DEFERRED, site="a", slot="staging")
 
 
 def test_slot_that_was_set_aside_does_not_hold_up_its_site() -> None:
-    """A deferred slot does not delay its site, and waits until the site is proven."""
+    """A deferred slot (a slot that was broken before) does not delay its site, and waits until the site is proven."""
     assert going(world(SLOT_ASIDE, sites=SITE_AND_SLOT)) == ["a"]
     assert going(world(SLOT_ASIDE, roll(RollState.VALIDATED, site="a"), sites=SITE_AND_SLOT)) == ["a", "a/staging"]
 
 
 def test_site_that_was_set_aside_waits_for_its_slot() -> None:
-    """A deferred site waits for its slot."""
+    """A deferred site (a site that was broken before) waits for the settings update of its slot."""
     assert going(world(ASIDE, sites=SITE_AND_SLOT)) == ["a/staging"]
 
 
@@ -258,30 +261,30 @@ WAITING, FAR = [state for state in RollState if state not in {RollState.DEFERRED
     ],
 )
 def test_rest_follows(first: RollRecord, end: timedelta, *, opens: bool) -> None:
-    """The other apps follow a proof at once, and an app without proof after its soak.
+    """The other apps follow a proven first app at once, and an app without proof after its waiting time.
 
-    The other apps follow sooner if the old certificate is about to end.
+    The other apps follow the first app sooner if the old certificate is about to end.
     """
     seen = world(first, end=end)
     assert going(seen, site_ref("b"), site_ref("c")) == (["b", "c"] if opens else [])
 
 
 def test_one_proof_opens_for_all() -> None:
-    """The other apps follow as soon as one app is proven, whatever the result of another app."""
+    """Certroll updates the other apps as soon as one app is proven, whatever the result of another app."""
     late = roll(RollState.OVERLAPPING, site="b", at=NOW)
     assert going(world(late, roll(RollState.VALIDATED, site="a")), site_ref("c")) == ["c"]
     assert going(world(late), site_ref("c")) == []
 
 
 def test_soak_is_what_operators_set() -> None:
-    """Certroll waits for an unproven app as long as the setting for the soak says."""
+    """Certroll waits for an unproven app as long as the operator's setting for the waiting time says."""
     seen = world(roll(RollState.UNPROVEN, site="a"))
     for soak, names in ((HOUR / 2, ["b"]), (HOUR / 2 + SECOND, [])):
         assert going(seen, site_ref("b"), intent=Intent(mode=Mode.APPLY, stage_soak=soak)) == names
 
 
 def test_rest_is_told_until_when() -> None:
-    """The refusal names at most three apps that went first, and the latest time at which the others follow."""
+    """The refusal names at most three apps that Certroll updated first, and the latest time for the others."""
     went = roll(RollState.UNPROVEN, site="a", slot="z"), roll(RollState.OVERLAPPING, site="b"), ASIDE
     follows = "went first; the others follow when the version is proven there, at the latest at 2026-11-21 12:30:00 UTC"
     assert told(world(*went), site_ref("c")) == (Reason.AWAITING_FIRST_SITE, f"a/z, b {follows}")
@@ -292,7 +295,7 @@ def test_rest_is_told_until_when() -> None:
 
 
 def test_app_that_was_told_goes() -> None:
-    """An admitted app rolls at once, whatever other apps are waiting."""
+    """Certroll updates an app at once that has a record for the update, whatever other apps are waiting."""
     assert going(world(roll(RollState.STALE, site="c", at=NOW))) == ["c"]
     slot = roll(RollState.OVERLAPPING, site="a", slot="staging", at=NOW)
     assert going(world(roll(RollState.STALE, site="a", at=NOW), slot, sites=SITE_AND_SLOT), site_ref("a")) == ["a"]
@@ -300,7 +303,7 @@ def test_app_that_was_told_goes() -> None:
 
 @pytest.mark.parametrize("state", WAITING)
 def test_app_that_was_not_told_waits(state: RollState) -> None:
-    """An app that needs a second roll waits for its turn, as other apps do."""
+    """An app that needs a second settings update waits for its turn, as other apps do."""
     seen = world(roll(state, site="a", at=NOW), roll(RollState.UNPROVEN, site="b", at=NOW))
     opened = state in {RollState.VALIDATED, RollState.RETIRED}
     assert going(seen, site_ref("a")) == (["a"] if opened else [])
@@ -318,12 +321,12 @@ def test_app_that_was_not_told_waits(state: RollState) -> None:
     ],
 )
 def test_moment_is_known_at_which_the_rest_follows(rolls: tuple[RollRecord, ...], opens: object) -> None:
-    """Certroll knows when the other apps may roll as soon as the first app has a record."""
+    """Certroll knows when it may update the other apps as soon as the first app has a record."""
     assert Turns(world(*rolls), APPLY, frozenset()).opens_at() == opens
 
 
 def test_nobody_is_first_where_nobody_has_anything_to_do() -> None:
-    """Certroll refuses nothing in an empty plan."""
+    """Certroll refuses no step of an empty plan."""
     assert not_its_turn.guard(Plan(), world(), APPLY) == Plan()
 
 
@@ -371,7 +374,7 @@ PATIENCE = {RollState.STALE: DAY, RollState.OVERLAPPING: HOUR}
     ],
 )
 def test_site_waits_for_its_slot(slot: RollRecord | None, end: timedelta, *, goes: bool) -> None:
-    """A production site waits until its running slot is validated or the slot's soak is over."""
+    """A production site waits until its running slot is validated or the slot's waiting time is over."""
     seen = world(OPEN, *((slot,) if slot else ()), sites=SITE_AND_SLOT, end=end)
     apps = (site_ref("a"),) if slot else (site_ref("a"), site_ref("a", "staging"))
     assert ("a" in going(seen, *apps)) is goes
@@ -388,14 +391,14 @@ def test_site_waits_for_its_slot(slot: RollRecord | None, end: timedelta, *, goe
     ],
 )
 def test_site_waits_for_its_slot_to_go_again(state: RollState, *, goes: bool) -> None:
-    """A slot that needs a second roll goes before its production site again."""
+    """Certroll updates a slot that needs a second settings update before its production site again."""
     seen = world(OPEN, roll(state, site="a", slot="staging", at=SOAKED), sites=SITE_AND_SLOT)
     assert ("a" in going(seen)) is goes
     assert "a/staging" in going(seen)
 
 
 def test_slot_that_has_nothing_to_do_holds_up_nobody() -> None:
-    """A production site does not wait for a slot that needs no roll and has no record."""
+    """A production site does not wait for a slot that needs no settings update and has no record."""
     assert going(world(OPEN, sites=SITE_AND_SLOT), site_ref("a")) == ["a"]
     gone = roll(RollState.OVERLAPPING, site="a", slot="staging", at=NOW)
     assert going(world(OPEN, gone, sites=SITE_AND_SLOT), site_ref("a")) == []
@@ -423,7 +426,7 @@ def test_slots_of_other_sites_are_not_waited_for() -> None:
 
 
 def rolling(name: str, slot: str | None = None) -> Step:
-    """Return a step that rolls an app."""
+    """Return a step that updates the settings of an app."""
     action = RollAppSettings(named(OLD, site=name, slot=slot), (SettingEdit(LOAD_LIST, NEW, (), OLD),), WEST)
     return Step(action, Reason.STALE_THUMBPRINT)
 
@@ -440,7 +443,10 @@ EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 
 
 def test_what_waits_is_refused() -> None:
-    """Certroll lets only the first app of all rolls, restarts and refreshes go, and keeps earlier refusals."""
+    """Before a first proof, Certroll lets only the first of all settings updates, restarts and refreshes go.
+
+    Certroll keeps the refusals of earlier guards.
+    """
     plan = not_its_turn.guard(Plan((rolling("a"), RESTART, REFRESH), (EARLIER,)), world(), APPLY)
     detail = "a goes first; the others follow when the version is proven there"
     assert plan == Plan(
@@ -454,7 +460,7 @@ def test_what_waits_is_refused() -> None:
 
 
 def test_what_is_of_no_app_has_no_turn() -> None:
-    """Steps on bindings and copies, and the return of last good values, wait for no app."""
+    """Steps on bindings and certificates, and the return of last good values, wait for no app."""
     steps = KEEP, SYNC, UPDATE, RESTORE
     assert not_its_turn.guard(Plan(steps), world(), APPLY) == Plan(steps)
 
@@ -475,19 +481,19 @@ RETIRE_SLOT = Step(
 
 
 def test_retirement_holds_up_nobody() -> None:
-    """A production site does not wait for the retirement of the old version in its validated slot."""
+    """A production site does not wait for the removal of the old version from its validated slot."""
     seen = world(roll(RollState.VALIDATED, site="a", slot="staging"), sites=SITE_AND_SLOT)
     plan = Plan((RETIRE_SLOT, rolling("a")))
     assert not_its_turn.guard(plan, seen, APPLY) == plan
 
 
 def later(*steps: Step) -> Plan:
-    """Return what the guard leaves of these steps while the webspace lacks the new version."""
+    """Return the steps that the guard leaves while the App Service webspace lacks the new version."""
     return not_its_turn.guard(Plan(steps), snapshot(sites=ORDINARY, copies=(copy(),)), APPLY)
 
 
 def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
-    """Every app, even the first, waits while the new version reaches its webspace only in a later stage."""
+    """Every app, even the first, waits while its App Service webspace has to wait for the new version."""
     detail = "Certroll brings the version to rg-westeuropewebspace in a later stage"
     assert later(rolling("a")) == Plan(
         (), (Skip("app settings of a", Reason.AWAITING_FIRST_STAGE, detail, site_ref("a")),)
@@ -505,12 +511,12 @@ def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
     ],
 )
 def test_app_goes_where_the_version_is(steps: tuple[Step, ...]) -> None:
-    """An app need not wait if any step of the plan brings the new version into its webspace."""
+    """An app need not wait if any step of the plan brings the new version into its App Service webspace."""
     assert later(*steps).steps == steps
 
 
 def test_app_whose_webspace_is_later_is_not_the_first() -> None:
-    """An app that waits for its webspace does not count as the first app."""
+    """An app that waits for its App Service webspace does not count as the first app."""
     other = Step(
         RollAppSettings(named(OLD, site="b"), (SettingEdit(LOAD_LIST, NEW, (), OLD),), NORTH), Reason.STALE_THUMBPRINT
     )
@@ -544,7 +550,7 @@ ON_ITS_WAY = roll(RollState.OVERLAPPING, site="b", at=NOW)
 def test_apps_of_an_environment_go_in_waves(
     sites: tuple[str, ...], rolls: tuple[RollRecord, ...], most: str | None, expected: list[str]
 ) -> None:
-    """Certroll rolls no more apps of an environment at a time than may be down at once."""
+    """Certroll updates no more apps of an App Service Environment at a time than may be down at once."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable.parse(most) if most else None)
     seen = world(*rolls, sites=tuple(hosted(name) for name in sites))
     left = [app.ref for app in seen.fleet.sites if app.ref not in {roll.site for roll in rolls}]
@@ -552,7 +558,7 @@ def test_apps_of_an_environment_go_in_waves(
 
 
 def test_what_waits_for_its_wave_says_so() -> None:
-    """The refusal of an app that waits for its wave names the environment and the operator's limit."""
+    """If an app waits because too many apps restart, the refusal names the environment and the operator's limit."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, ON_ITS_WAY, sites=tuple(map(hosted, NAMES)))
     detail = f"other apps of {ASE} go first: CERTROLL_ASE_MAX_UNAVAILABLE is 1"
@@ -560,7 +566,7 @@ def test_what_waits_for_its_wave_says_so() -> None:
 
 
 def test_app_whose_turn_has_not_come_takes_no_place() -> None:
-    """A site that waits for its slot uses none of the environment's limit, so another app may roll."""
+    """A site that waits for its slot uses none of the environment's limit, so Certroll may update another app."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     slot = replace(site("a", "staging"), environment=ASE)
     soaking = roll(RollState.UNPROVEN, site="a", slot="staging")
@@ -569,14 +575,14 @@ def test_app_whose_turn_has_not_come_takes_no_place() -> None:
 
 
 def test_app_that_is_stopped_waits_for_no_wave() -> None:
-    """A stopped app waits for no wave, because its roll takes no running app down."""
+    """A stopped app does not wait for other apps, because its settings update takes no running app down."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, ON_ITS_WAY, sites=(hosted("a"), hosted("b"), hosted("c", running=False)))
     assert going(seen, site_ref("c"), intent=intent) == ["c"]
 
 
 def test_last_of_a_group_waits() -> None:
-    """Certroll rolls at most one of two apps of a group at a time, whatever the limit of the environment."""
+    """Certroll updates at most one of two apps of a `certroll-group` at a time, whatever the environment's limit."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(3))
     grouped = ("certroll-group", "checkout")
     seen = world(STARTED, sites=(hosted("a"), hosted("b", grouped), hosted("c", grouped)))
@@ -584,9 +590,9 @@ def test_last_of_a_group_waits() -> None:
 
 
 def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None:
-    """Certroll neither rolls the only running app of a group nor lets other apps wait for it.
+    """Certroll does not update the only running app of a `certroll-group`, and other apps do not wait for that app.
 
-    The refusal of the last running app names the next step.
+    The refusal of the last running app names the next step for the operator.
     """
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(3))
     grouped = ("certroll-group", "checkout")
@@ -599,7 +605,7 @@ def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None
 
 
 def test_retirement_in_an_environment_has_its_wave() -> None:
-    """Certroll retires versions in no more apps of an environment at a time than may be down at once."""
+    """Certroll removes versions from no more apps of an App Service Environment at a time than may be down at once."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
     first, second = (
@@ -611,7 +617,7 @@ def test_retirement_in_an_environment_has_its_wave() -> None:
 
 
 def test_what_is_retired_has_its_wave_as_well() -> None:
-    """An app that only retires an old thumbprint counts towards the limit of the environment."""
+    """An app from which Certroll only removes an old thumbprint counts towards the limit of the environment."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, sites=tuple(map(hosted, NAMES)))
     assert Turns(seen, intent, frozenset(), frozenset({site_ref("a")})).refusal(site_ref("a")) is None

@@ -1,4 +1,4 @@
-"""Test which root lists Certroll edits, which roots a list may name, and which roots stay because of a list."""
+"""Test which values of WEBSITE_LOAD_ROOT_CERTIFICATES Certroll edits, and which roots stay because of a value."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -77,7 +77,7 @@ LONG_AGO = NOW - 40 * DAY
 
 
 def hosted(name: str = "shop", slot: str | None = None, *, plan: str = PLAN, tags: Tags = ()) -> Site:
-    """Return a Windows app in an environment."""
+    """Return a Windows app in an App Service Environment."""
     return replace(site(name, slot, plan=plan, tags=tags), environment=ASE, windows_code=True)
 
 
@@ -90,7 +90,7 @@ def listing(
     key: str = ROOT_LIST,
     **others: object,
 ) -> SiteSettings:
-    """Return app settings with this root list and the given other settings."""
+    """Return app settings with this value of WEBSITE_LOAD_ROOT_CERTIFICATES and the given other settings."""
     seen = named(*loaded, site=site, slot=slot, pins=pins)
     listed = tuple(SettingReference(key, ReferenceKind.ROOT_LIST, thumbprint) for thumbprint in roots)
     return replace(seen, references=(*listed, *seen.references), **others)  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ def public(thumbprint: Thumbprint, site: str = "shop", slot: str | None = None, 
 
 
 def roots(*, tags: Tags = (), said: object = ROOT) -> Lineage:
-    """Return a lineage of two roots."""
+    """Return a vault certificate with two versions, both root certificates."""
     return lineage(version(facts=said), old_version(), tags=tags)  # type: ignore[arg-type]
 
 
@@ -125,7 +125,7 @@ def world(
 
 
 def proposed(seen: Snapshot) -> tuple[list[tuple[SettingEdit, ...]], list[Skip]]:
-    """Return the edits and refusals that Certroll proposes for apps."""
+    """Return the edits and refusals that Certroll proposes for the settings of apps."""
     items = list(roll_app_settings.propose(seen, APPLY))
     actions = [item.action for item in items if isinstance(item, Step)]
     return [action.edits for action in actions if isinstance(action, RollAppSettings)], [
@@ -166,7 +166,7 @@ def proposed(seen: Snapshot) -> tuple[list[tuple[SettingEdit, ...]], list[Skip]]
     ],
 )
 def test_root_list_is_rolled_like_a_load_list(settings: SiteSettings, edits: tuple[SettingEdit, ...]) -> None:
-    """Certroll adds the new root next to the old root in the root list, unless the list already has the new root."""
+    """Certroll adds a missing new root next to the old root in WEBSITE_LOAD_ROOT_CERTIFICATES."""
     found, skips = proposed(world(settings))
     assert found == ([edits] if edits else [])
     assert skips == []
@@ -182,13 +182,16 @@ def test_root_list_is_rolled_like_a_load_list(settings: SiteSettings, edits: tup
     ],
 )
 def test_root_that_nobody_has_is_replaced(copies: tuple[WebspaceCertificate, ...], edit: SettingEdit) -> None:
-    """Old and new root overlap if both are public certificates on the plan; otherwise the new root replaces the old."""
+    """An app trusts the old and the new root if both are public certificates on its plan.
+
+    If no app of the plan has the old root, the new root replaces the old root in WEBSITE_LOAD_ROOT_CERTIFICATES.
+    """
     sites = (hosted(), hosted("api"), hosted("far", plan=OTHER_PLAN))
     assert proposed(world(listing(OLD), copies=copies, sites=sites))[0] == [(edit,)]
 
 
 def test_pin_goes_back_to_the_last_good_root() -> None:
-    """The rollback value of a pin that is two versions behind is the root that the app's list trusts."""
+    """After a failure, a setting with an older root gets the root of WEBSITE_LOAD_ROOT_CERTIFICATES back."""
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(listing(OLD, pins={"PIN": OLDER}), lineage=three, copies=(*BOTH, public(OLDER)))
     assert proposed(seen)[0] == [(NEXT_TO, SettingEdit("PIN", NEW, (OLDER,), OLD))]
@@ -211,7 +214,7 @@ def test_pin_goes_back_to_the_last_good_root() -> None:
     ],
 )
 def test_tag_begins_a_root_list(settings: SiteSettings, edit: SettingEdit | None) -> None:
-    """Certroll adds the current root once to the root list of an app that the tag names."""
+    """Certroll adds the current root once to WEBSITE_LOAD_ROOT_CERTIFICATES of an app that the tag names."""
     seen = world(settings, tags=ASKED)
     assert proposed(seen) == ([(edit,)] if edit else [], [])
     after = planner.project(Plan(tuple(roll_app_settings.propose(seen, APPLY))), seen)  # type: ignore[arg-type]
@@ -219,7 +222,7 @@ def test_tag_begins_a_root_list(settings: SiteSettings, edit: SettingEdit | None
 
 
 def test_step_says_whether_it_was_asked_for() -> None:
-    """A step that only the tag asks for has the reason RootAsked."""
+    """A step for a root that only the tag asks for has the reason RootAsked."""
     reasons = [
         [step.reason for step in roll_app_settings.propose(world(s, tags=ASKED), APPLY)]
         for s in (listing(), listing(OLD), listing(loaded=(OLD,)))
@@ -235,13 +238,13 @@ def test_step_says_whether_it_was_asked_for() -> None:
     ],
 )
 def test_tag_that_cannot_be_followed_is_told(tags: Tags, reason: Reason, subject: str) -> None:
-    """Certroll names a tag target that it cannot find or read, and edits no app for that target."""
+    """If Certroll cannot find or read an app that a tag names, it reports the tag's entry and edits no app for it."""
     found, (skip,) = proposed(world(listing(), tags=tags))
     assert (found, skip.reason, skip.subject) == ([], reason, f"tag certroll-root-on of {REF}{subject}")
 
 
 def test_tag_of_a_version_that_is_none_asks_for_nothing() -> None:
-    """Certroll proposes nothing without a good version, and does not judge the tag."""
+    """Certroll proposes nothing without a good version of a root, and does not judge the tag."""
     seen = world(listing(), lineage=lineage(version(), current=None, tags=(("certroll-root-on", "nowhere"),)))
     assert proposed(seen) == ([], [])
     assert uploads(seen) == []
@@ -274,7 +277,7 @@ LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), enviro
 def test_list_that_nobody_heeds_is_left_alone(
     where: Site, remedy: str, settings: SiteSettings, tags: Tags, *, told: bool
 ) -> None:
-    """Certroll never writes a root list that App Service ignores, and says what to do instead."""
+    """Certroll does not write WEBSITE_LOAD_ROOT_CERTIFICATES where App Service ignores it, and names another way."""
     seen = world(settings, sites=(where,), tags=tags)
     found, skips = proposed(seen)
     assert found == []
@@ -286,7 +289,7 @@ def test_list_that_nobody_heeds_is_left_alone(
 
 
 def test_other_lists_of_such_an_app_are_rolled() -> None:
-    """Certroll edits the load list of an app, but not the root list, if App Service ignores the root list."""
+    """If App Service ignores an app's WEBSITE_LOAD_ROOT_CERTIFICATES, Certroll edits only WEBSITE_LOAD_CERTIFICATES."""
     seen = world(listing(OLD, loaded=(OLD,)), sites=(LINUX,))
     found, (skip,) = proposed(seen)
     assert found == [(SettingEdit(LOAD_LIST, NEW, (), OLD),)]
@@ -295,7 +298,7 @@ def test_other_lists_of_such_an_app_are_rolled() -> None:
 
 
 def test_root_list_keeps_nothing_in_the_webspace() -> None:
-    """Certroll uploads no old version for a root list, because a sync removes no public certificate."""
+    """Certroll uploads no old version for WEBSITE_LOAD_ROOT_CERTIFICATES, as a sync removes no public certificate."""
     seen = world(listing(OLD), copies=(copy(), *BOTH))
     assert list(keep_superseded.propose(seen, APPLY)) == []
     assert len(list(keep_superseded.propose(world(listing(loaded=(OLD,)), copies=(copy(), *BOTH)), APPLY))) == 1
@@ -313,7 +316,10 @@ def test_root_list_keeps_nothing_in_the_webspace() -> None:
     ],
 )
 def test_old_root_is_retired(where: Site, edits: tuple[SettingEdit, ...]) -> None:
-    """Certroll removes the old root from both lists of an app that uses the new root, if a tag asks for it."""
+    """If a tag asks for the removal, Certroll removes the old root from both lists of an app with the new root.
+
+    WEBSITE_LOAD_CERTIFICATES and WEBSITE_LOAD_ROOT_CERTIFICATES are the two lists of an app.
+    """
     settings = listing(OLD, NEW, loaded=(OLD, NEW))
     asking = replace(where, tags=(("certroll-retire", "on"),))
     seen = world(settings, sites=(asking,), rolls=(roll(RollState.VALIDATED),))
@@ -371,7 +377,10 @@ def test_root_list_is_taken_back(
     live_roots: tuple[Thumbprint, ...],
     back: tuple[SettingEdit, ...],
 ) -> None:
-    """The inverse edits restore the last good root list, and remove a root list that Certroll created."""
+    """The inverse edits restore the last good value of WEBSITE_LOAD_ROOT_CERTIFICATES.
+
+    If Certroll created WEBSITE_LOAD_ROOT_CERTIFICATES in an app, the inverse edits remove the setting.
+    """
     record = roll(RollState.FAILED, edits=edits)
     rest = {FOREIGN}  # thumbprint that is live for all settings except the root list
     assert restoring(settings, record, lambda key: frozenset(live_roots if is_root_list(key) else rest)) == back
@@ -479,12 +488,12 @@ OLD_ALONE = (BOTH[0],)
     ],
 )
 def test_certificate_comes_first(seen: Snapshot, expected: list[tuple[str, Reason, bool]]) -> None:
-    """Certroll uploads the root to one app of a plan that needs the root and has it on no app."""
+    """Certroll uploads the root to one app of a plan if an app there needs the root and no app there has it."""
     assert uploads(seen) == expected
 
 
 def test_plan_holds_the_whole_way() -> None:
-    """Certroll uploads the certificate and edits the list in one plan, after which a second plan is empty."""
+    """Certroll uploads the root and edits WEBSITE_LOAD_ROOT_CERTIFICATES in one plan, and a second plan is empty."""
     seen = world(listing(OLD), copies=OLD_ALONE)
     found = planner.plan(seen, APPLY)
     assert [step.reason for step in found.steps] == [Reason.ROOT_NEEDED, Reason.STALE_THUMBPRINT]
@@ -495,7 +504,7 @@ def test_plan_holds_the_whole_way() -> None:
 
 
 def rolling(settings: SiteSettings, *edits: SettingEdit) -> Step:
-    """Return a step that makes these edits of the settings."""
+    """Return a step that makes these edits of app settings."""
     return Step(RollAppSettings(settings, edits, WEST), Reason.STALE_THUMBPRINT)
 
 
@@ -522,7 +531,7 @@ OWN_KEYED = replace(SIBLING, ref=CopyRef.of_site(site_ref(), "keyed", public=Fal
 def test_live_for_a_root_list(
     copies: tuple[WebspaceCertificate, ...], edits: tuple[SettingEdit, ...], *, is_live: bool
 ) -> None:
-    """A root list may name only public certificates of the apps of its plan."""
+    """Certroll lets WEBSITE_LOAD_ROOT_CERTIFICATES name only public certificates of the apps on the app's plan."""
     sites = (hosted(), hosted("api"), hosted("api", "staging"), hosted("far", plan=OTHER_PLAN))
     seen = world(listing(OLD), sites=sites, copies=copies)
     step = rolling(listing(OLD), *edits)
@@ -533,7 +542,10 @@ def test_live_for_a_root_list(
 
 
 def test_refusal_says_where_a_root_is_missing() -> None:
-    """The refusal names the plan if a root list lacks its root, and the webspace for any other setting."""
+    """The refusal names the App Service plan if the plan lacks a root of WEBSITE_LOAD_ROOT_CERTIFICATES.
+
+    For settings other than WEBSITE_LOAD_ROOT_CERTIFICATES, the refusal names the webspace.
+    """
     seen = world(listing(OLD), copies=())
     for edit, where in (
         (NEXT_TO, "not a public certificate of any app of its App Service plan"),
@@ -546,7 +558,7 @@ def test_refusal_says_where_a_root_is_missing() -> None:
 def test_key_is_asked_for_where_there_was_one_alone() -> None:
     """An app that loads a private key needs the next version with its key.
 
-    A root list needs only the public part.
+    The setting WEBSITE_LOAD_ROOT_CERTIFICATES needs only the public part of a certificate.
     """
     settings = listing(OLD, loaded=(OLD,))
     both = rolling(settings, SettingEdit(LOAD_LIST, NEW, (), OLD), NEXT_TO)
@@ -559,7 +571,7 @@ def test_key_is_asked_for_where_there_was_one_alone() -> None:
 
 
 def test_root_that_comes_later_is_waited_for() -> None:
-    """Certroll admits an app only if its plan has the root, or if a step of the same Certroll plan uploads it."""
+    """Certroll adds a root to WEBSITE_LOAD_ROOT_CERTIFICATES only if the app's plan has the root or will get it."""
     seen, step = world(listing(OLD), copies=OLD_ALONE), rolling(listing(OLD), NEXT_TO)
     (skip,) = not_its_turn.guard(Plan((step,)), seen, APPLY).skips
     assert skip.reason is Reason.AWAITING_FIRST_STAGE
@@ -584,9 +596,9 @@ def test_root_that_comes_later_is_waited_for() -> None:
     ],
 )
 def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
-    """The gate refuses a certificate that is no root, both as an upload for root lists and in a root list.
+    """Certroll refuses a certificate that is no root in WEBSITE_LOAD_ROOT_CERTIFICATES and as an upload for it.
 
-    The gate requires a root to be valid, self-signed and a certificate authority's, and nothing else.
+    Certroll requires a root to be valid, self-signed and a certificate authority's, and nothing else.
     """
     seen = world(listing(OLD), copies=OLD_ALONE, said=said)
     steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
@@ -597,14 +609,17 @@ def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
 
 
 def test_version_that_is_expired_is_no_root() -> None:
-    """The gate refuses an expired root as expired."""
+    """Certroll refuses an expired root certificate with the reason that it is expired."""
     seen = world(listing(OLD), lineage=lineage(version(facts=ROOT, not_after=NOW - HOUR), old_version()))
     (skip,) = version_unfit.guard(Plan((rolling(listing(OLD), NEXT_TO),)), seen, APPLY).skips
     assert skip.reason is Reason.EXPIRED
 
 
 def test_what_is_no_root_still_rolls_elsewhere() -> None:
-    """Certroll leaves only the root list out of an app's roll if the version is no root, and gives the reason."""
+    """If the version is no root, Certroll leaves WEBSITE_LOAD_ROOT_CERTIFICATES out of an app's settings update.
+
+    If the version is no root, Certroll gives the reason and updates the other settings of the app.
+    """
     loaded = SettingEdit(LOAD_LIST, NEW, (), OLD)
     settings = listing(OLD, loaded=(OLD,))
     for said, edits, skips in (
@@ -624,15 +639,15 @@ def test_what_is_no_root_still_rolls_elsewhere() -> None:
 
 
 def told(seen: Snapshot, *steps: Step) -> RollRecord:
-    """Return the record of the only app that Certroll admits."""
+    """Return the record of the only app whose settings Certroll may now update."""
     (record,) = roll_records(seen, Plan(steps), APPLY, fresh=True)
     return record
 
 
 def test_record_says_that_the_tag_asked() -> None:
-    """The record of an admitted app says that the tag asked for the root.
+    """The record of an app for an update says that the tag asked for the root.
 
-    The app's own run cannot see which apps the tag names.
+    Certroll's later run for the app cannot see which apps the tag names.
     """
     assert told(world(listing(), tags=ASKED), rolling(listing(), BEGUN)).wants_root
     assert told(world(listing(OLD), tags=ASKED), rolling(listing(OLD), NEXT_TO)).wants_root
@@ -650,7 +665,7 @@ def test_apps_own_run_goes_by_the_record() -> None:
 
 
 def test_record_names_one_certificate_of_each_root() -> None:
-    """The record names one certificate for each root, with the app's own certificate before those of other apps."""
+    """The record of an app names one certificate for each root, the app's own before those of other apps."""
     sites = (hosted("api"), hosted("bill"), hosted())
     copies = (public(OLD, "api"), public(NEW, "api"), public(NEW, "bill"), public(OLD, name="by-hand"))
     record = told(world(listing(OLD), sites=sites, copies=copies), rolling(listing(OLD), NEXT_TO))
@@ -670,22 +685,25 @@ def test_record_names_one_certificate_of_each_root() -> None:
     ],
 )
 def test_what_was_begun_and_taken_out_counts_as_undone(before: RollRecord, undone: tuple[object, ...]) -> None:
-    """Certroll records that somebody removed a root list which Certroll had created."""
+    """Certroll records that another writer removed a WEBSITE_LOAD_ROOT_CERTIFICATES which Certroll had created."""
     record = told(world(listing(), tags=ASKED, rolls=(before,)), rolling(listing(), BEGUN))
     assert record.undone == undone
 
 
 def test_what_is_fought_over_is_left_for_a_day() -> None:
-    """Certroll proposes nothing for a day if somebody removed its root list twice within 24 hours."""
+    """If another writer removed Certroll's new WEBSITE_LOAD_ROOT_CERTIFICATES twice, Certroll waits for a day.
+
+    Certroll waits for a day only if both removals were within 24 hours.
+    """
     before = replace(roll(RollState.VALIDATED, replaces=(), undone=(NOW - CONTEST_WINDOW / 2,)), wants_root=True)
     found, (skip,) = proposed(world(listing(), tags=ASKED, rolls=(before,)))
     assert (found, skip.reason) == ([], Reason.CONTESTED)
 
 
 def test_overlap_that_people_made_is_asked() -> None:
-    """Certroll counts a root list with the old and new root as an overlap even without a record.
+    """Certroll probes an app without a record whose WEBSITE_LOAD_ROOT_CERTIFICATES names the old and the new root.
 
-    A root list that App Service ignores does not count as an overlap.
+    Where App Service ignores WEBSITE_LOAD_ROOT_CERTIFICATES, Certroll does not probe an app for its roots.
     """
     assert has_unrecorded(world(listing(OLD, NEW)), Plan(), APPLY)
     assert not has_unrecorded(world(listing(OLD, NEW), sites=(LINUX,)), Plan(), APPLY)
@@ -831,7 +849,10 @@ def test_apps_of_the_plan_are_looked_at_once_more() -> None:
 def test_who_shares_a_root_is_named(
     settings: tuple[SiteSettings, ...], sites: tuple[Site, ...], tags: Tags, apps: str
 ) -> None:
-    """Certroll names the apps of a plan that trust a root only because another app's list names the root."""
+    """Certroll names the apps of a plan that trust a root only because another app names the root.
+
+    An app names a root in the setting WEBSITE_LOAD_ROOT_CERTIFICATES.
+    """
     found = sharing(world(*settings, sites=sites, tags=tags))
     assert [(skip.subject, skip.reason, skip.detail.partition(" may trust")[0]) for skip in found] == (
         [("apps of plan one", Reason.ROOT_SHARED, apps)] if apps else []
@@ -862,7 +883,7 @@ def test_roots_are_looked_for_where_there_may_be_one(said: object, *, is_root: b
 
 
 def test_lineage_without_a_good_version_is_looked_for_nowhere() -> None:
-    """Certroll reads no public certificates for a lineage without a good version."""
+    """Certroll reads no public certificates for a vault certificate without a good version."""
     assert Targets.of((lineage(version(facts=ROOT), current=None),)).roots == frozenset()
 
 
@@ -888,7 +909,7 @@ def test_root_is_not_held_to_what_callers_need(settings: SiteSettings, *, warned
 
 
 def test_plan_mates_are_of_one_plan() -> None:
-    """Apps are plan mates only if Certroll can see both apps and the plan of both."""
+    """Two apps count as apps of one plan only if Certroll can see both apps and the plan of both."""
     sites = (hosted(), hosted("api"), hosted("far", plan=OTHER_PLAN), hosted("x", plan=""), hosted("y", plan=""))
     fleet = world(sites=sites).fleet
     expected: Mapping[str, tuple[SiteRef, ...]] = {"shop": (site_ref("api"),), "far": (), "x": (), "gone": ()}
@@ -898,7 +919,10 @@ def test_plan_mates_are_of_one_plan() -> None:
 
 
 def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:
-    """A roll keeps the last good one of two old roots, and removes the other once the last good root is proven."""
+    """A settings update keeps the last good of two old roots, and removes the other root.
+
+    A settings update removes an older root once the last good root is proven.
+    """
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(
         listing(OLDER, OLD),
@@ -926,7 +950,7 @@ def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:
     ],
 )
 def test_windows_code_is_known(kind: str | None, properties: dict[str, object], *, is_code: bool) -> None:
-    """An app is code on Windows if neither its kind nor its properties name Linux or a container."""
+    """Certroll treats an app as code on Windows if neither kind nor properties name Linux or a container."""
     properties = {"defaultHostName": "shop.azurewebsites.net", **properties}
     seen, _ = read_site({"id": site_ref().resource_id, "kind": kind, "properties": properties})
     assert seen.windows_code is is_code

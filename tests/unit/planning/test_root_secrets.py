@@ -31,20 +31,20 @@ ASKED = {"certroll-root-of": "ase"}
 
 
 class Secret:
-    """A vault with one secret of several versions, the newest last, which records the versions that were read."""
+    """This fake vault has one secret of several versions, the newest last, and records which versions were read."""
 
     def __init__(self, *versions: dict[str, Any]) -> None:
         self.asked: list[str] = []
         self._versions = {f"v{number}": entry for number, entry in enumerate(versions)}
 
     def list_properties_of_secret_versions(self, name: str) -> object:
-        """Return the versions without their values, on one page."""
+        """Return the versions of the secret without their values, on one page."""
         assert name == REF.name
         page = [self._properties(version) for version in self._versions]
         return SimpleNamespace(by_page=lambda: iter([page]))
 
     def get_secret(self, name: str, version: str) -> object:
-        """Return one version with its value."""
+        """Return one version of the secret with its value."""
         assert name == REF.name
         self.asked.append(version)
         return SimpleNamespace(value=self._versions[version]["value"], properties=self._properties(version))
@@ -56,12 +56,12 @@ class Secret:
 
 
 def lineages(secret: Secret) -> SecretLineages:
-    """Return the adapter over that vault."""
+    """Return Certroll's client for vault certificates over that fake vault."""
     return SecretLineages(lambda _: cast("Any", secret), Retrying(ManualClock()))
 
 
 def read(secret: Secret) -> Lineage:
-    """Return the lineage that Certroll reads from the vault."""
+    """Return the vault certificate with its versions that Certroll reads from the vault."""
     return lineages(secret).lineage(REF, NOW)
 
 
@@ -96,7 +96,7 @@ def test_tags_say_that_it_is_a_root(tags: Tags, *, asked: bool) -> None:
     ],
 )
 def test_root_is_read_in_every_form(content_type: str | None, value: str) -> None:
-    """Certroll reads a root in every form that people put into a secret, and returns the root's public part."""
+    """Certroll reads a root in every form in which operators store it in a secret, and returns its public part."""
     secret = Secret({"value": value, "content_type": content_type, "tags": ASKED})
     found = read(secret)
     assert found.refusal is None
@@ -129,7 +129,7 @@ def test_secret_that_is_no_root_is_not_read(content_type: str | None, tags: dict
 
 
 def test_next_root_needs_no_tags_of_its_own() -> None:
-    """Certroll reads a new version without tags as a root if the version before was a root."""
+    """Certroll reads a new version of a secret without tags as a root if the version before was a root."""
     found = read(Secret({"value": IN_PEM, "tags": ASKED}, {"value": NEXT_IN_BASE64}))
     assert [version.thumbprint for version in found.versions] == [thumbprint(NEXT), thumbprint(ROOT)]
     assert found.current == found.versions[0]
@@ -146,9 +146,9 @@ def test_next_root_needs_no_tags_of_its_own() -> None:
     ],
 )
 def test_hostile_root_is_refused_without_showing_it(value: str) -> None:
-    """Certroll refuses a value that is no certificate, and shows no part of the value.
+    """Certroll refuses a secret's value that is no certificate, and shows no part of the value.
 
-    Certroll still knows the version before the refused value.
+    Certroll still knows the secret's version before the refused value.
     """
     secret = Secret({"value": IN_PEM, "tags": ASKED}, {"value": value})
     found = read(secret)
@@ -163,7 +163,7 @@ def test_hostile_root_is_refused_without_showing_it(value: str) -> None:
 
 
 def test_root_that_is_gone_is_said_to_be() -> None:
-    """Certroll reports a version as gone if the vault no longer lists the version."""
+    """Certroll reports a secret's version as gone if the vault no longer lists the version."""
     with pytest.raises(NotFound, match="version v7: the version no longer exists"):
         lineages(Secret({"value": IN_PEM, "tags": ASKED})).public_part(REF, "v7")
 
@@ -175,7 +175,7 @@ def test_root_that_is_gone_is_said_to_be() -> None:
 def test_listing_names_certificates_and_roots(content_type: str | None, *, certain: bool) -> None:
     """Certroll reads a listed secret if its content type names a certificate, or if its tags mark a root.
 
-    Certroll never reads the secret of a vault certificate, because it reads the vault certificate itself.
+    Certroll does not read the secret of a vault certificate, because it reads the vault certificate itself.
     """
 
     def listed(tags: dict[str, str] | None, *, managed: bool = False) -> bool:

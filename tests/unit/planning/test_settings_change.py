@@ -1,4 +1,4 @@
-"""Test how Certroll writes an app's settings once and loses no change that other people made."""
+"""Test how Certroll writes an app's settings once and loses no change that another writer made."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -49,7 +49,7 @@ END = RestoreAppSettings(read_settings(app_settings(BEFORE | {ROOT_LIST: NEW})),
 
 
 class Case:
-    """A change that runs while Azure shows these settings in turn, and the last settings from then on."""
+    """A change of app settings that runs while Azure shows these settings in turn, and then repeats the last ones."""
 
     def __init__(self, change: SettingsChange, *seen: Mapping[str, str] | Exception, etag: str | None = '"7"') -> None:
         shown: list[AppSettings | Exception] = [
@@ -94,7 +94,7 @@ def test_change_is_one_write(change: SettingsChange, before: Mapping[str, str], 
 def test_setting_comes_and_goes_in_one_write(
     change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]
 ) -> None:
-    """Certroll creates or removes a root list in one write, and writes nothing if that is already done."""
+    """Certroll creates or removes WEBSITE_LOAD_ROOT_CERTIFICATES in one write, and writes nothing if that is done."""
     case = Case(change, before, after)
     assert case.perform()
     ((written,),) = case.azure.writes
@@ -116,7 +116,7 @@ def test_setting_comes_and_goes_in_one_write(
 def test_change_that_is_done_is_not_written(
     change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]
 ) -> None:
-    """Certroll writes nothing and restarts no app if an earlier write already succeeded."""
+    """Certroll writes no settings and restarts no app if an earlier write of the same change already succeeded."""
     case = Case(change, after)
     assert not case.perform()
     assert (case.azure.writes, case.azure.asked) == ([], ["settings_to_edit"])
@@ -124,7 +124,7 @@ def test_change_that_is_done_is_not_written(
 
 
 def test_change_that_is_half_done_is_finished() -> None:
-    """Certroll completes a change of which one of two edits is already in place."""
+    """Certroll completes a change of app settings of which one of two edits is already in place."""
     case = Case(ROLL, AFTER | {"PIN": BEFORE["PIN"]}, AFTER)
     assert case.perform()
     ((written,),) = case.azure.writes
@@ -141,7 +141,7 @@ def test_change_that_is_half_done_is_finished() -> None:
     ],
 )
 def test_what_others_changed_is_not_written_over(seen: Mapping[str, str], words: str) -> None:
-    """Certroll writes nothing if another setting changed after planning, and names the setting without its value."""
+    """Certroll writes no settings if another setting changed after planning, and names it without its value."""
     case = Case(ROLL, seen)
     with pytest.raises(Conflict) as raised:
         case.perform()
@@ -161,7 +161,7 @@ def test_what_others_changed_is_not_written_over(seen: Mapping[str, str], words:
     ],
 )
 def test_edit_that_no_longer_applies_is_planned_again(seen: Mapping[str, str]) -> None:
-    """Certroll writes nothing if the value to edit is gone or names another certificate."""
+    """Certroll writes no settings if the value to edit is gone or names another certificate."""
     case = Case(ROLL, seen)
     with pytest.raises(Conflict) as raised:
         case.perform()
@@ -170,7 +170,7 @@ def test_edit_that_no_longer_applies_is_planned_again(seen: Mapping[str, str]) -
 
 
 def test_change_waits_until_azure_shows_it() -> None:
-    """Certroll repeats reads, and not the write, until Azure shows the change."""
+    """Certroll repeats reads, and not the write, until Azure shows the change of settings."""
     case = Case(ROLL, BEFORE, BEFORE, AFTER | {"PIN": BEFORE["PIN"]}, AFTER)
     assert case.perform()
     assert (len(case.azure.writes), case.clock.slept) == (1, [1.0, 2.0])
@@ -185,7 +185,7 @@ def test_change_that_is_never_seen_fails() -> None:
 
 
 def test_write_of_unknown_outcome_is_read_before_it_is_repeated() -> None:
-    """Certroll reads before it repeats a write without an answer, and finds the change in place."""
+    """Certroll reads before it repeats a settings write without an answer, and finds the change in place."""
     case = Case(ROLL, BEFORE, AFTER)
     case.azure.failures.append(OutcomeUnknown("504"))
     with pytest.raises(OutcomeUnknown):

@@ -17,7 +17,7 @@ def test_what_is_shown_at_once_needs_no_wait() -> None:
 
 
 def test_looks_become_rarer() -> None:
-    """Certroll doubles the wait between reads, up to eight seconds."""
+    """Certroll doubles the wait between reads after a write, up to eight seconds."""
     clock = ManualClock()
     handshakes = iter(range(8))
     assert settle(clock, lambda: next(handshakes), lambda seen: seen == 6, "it") == 6
@@ -25,7 +25,7 @@ def test_looks_become_rarer() -> None:
 
 
 def test_patience_is_a_minute() -> None:
-    """Certroll gives up after exactly a minute, and names the resource that still shows the old state."""
+    """Certroll gives up after exactly a minute, and names the resource that still shows the state before the write."""
     clock = ManualClock()
     with pytest.raises(NotSettled, match=r"^site shop still shows the old state after 60 s$"):
         settle(clock, lambda: None, lambda _: False, "site shop")
@@ -33,7 +33,7 @@ def test_patience_is_a_minute() -> None:
 
 
 def test_last_moment_counts() -> None:
-    """Certroll makes a last read exactly at the end of the minute."""
+    """Certroll makes a last read exactly at the end of the minute after a write."""
     clock = ManualClock()
 
     def look() -> bool:

@@ -27,7 +27,7 @@ def change(seen: int, kind: type[SettingsChange] = RollAppSettings) -> Step:
 
 
 def refusals(step: Step, *rolls: RollRecord) -> tuple[Skip, ...]:
-    """Return the guard's refusals, after a check that earlier refusals stay."""
+    """Return the steps that the guard refuses, after a check that earlier refusals stay."""
     judged = settings_shrunken.guard(Plan((step,), (EARLIER,)), snapshot(rollout=rollout(rolls=rolls)), APPLY)
     assert judged.skips[0] == EARLIER
     assert len(judged.steps) + len(judged.skips) == 2
@@ -53,7 +53,7 @@ def refusals(step: Step, *rolls: RollRecord) -> tuple[Skip, ...]:
 )
 @pytest.mark.parametrize("state", [RollState.STALE, RollState.FAILED])
 def test_shrunken_read_is_not_written_back(state: RollState, before: int, seen: int, *, refused: bool) -> None:
-    """Certroll writes no settings if it reads far fewer settings than when the app was admitted or failed."""
+    """Certroll writes no settings if it reads far fewer settings than in the record of the app's update or failure."""
     assert bool(refusals(change(seen), roll(state, at=NOW, settings=before))) is refused
 
 
@@ -91,7 +91,7 @@ def test_people_are_told_what_is_missing(kind: type[SettingsChange]) -> None:
     ],
 )
 def test_read_is_believed_where_nothing_is_known(rolls: tuple[RollRecord, ...]) -> None:
-    """Certroll compares the number of settings only for an app that is admitted or has failed."""
+    """Certroll compares the number of settings only for an app with a record of an update or of a failure."""
     assert refusals(change(4), *rolls) == ()
 
 

@@ -1,4 +1,4 @@
-"""Test how Certroll makes App Service fetch the vault's newest version into an imported copy."""
+"""Test how Certroll makes App Service fetch the vault's newest version into an imported certificate."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -50,13 +50,13 @@ class Case(NamedTuple):
 
 
 def performing(*seen: WebspaceCertificate | Exception) -> Case:
-    """Return a case in which Azure shows these states of the copy in turn, and the last state from then on."""
+    """Return a case in which Azure shows these states of the certificate in turn, and then repeats the last state."""
     azure, clock = RecordingAppService(copies=list(seen)), ManualClock()
     return Case(azure, clock, lambda: SYNC.perform(ports(azure, clock)))
 
 
 def test_stale_copy_is_to_be_synced() -> None:
-    """Certroll syncs a copy that holds an older version, through a plan of the copy's own webspace."""
+    """Certroll syncs an imported certificate that has an older version, through a plan of its own webspace."""
     seen = snapshot(plans=(farm(NORTH), farm()))
     assert list(sync_certificate.propose(seen, APPLY)) == [Step(SYNC, Reason.STALE_COPY)]
     assert SYNC.subject == "certificate rg-web/shop-copy in rg-westeuropewebspace"
@@ -72,19 +72,19 @@ def test_stale_copy_is_to_be_synced() -> None:
     ],
 )
 def test_copy_is_left_alone(other: WebspaceCertificate) -> None:
-    """Certroll syncs no copy that is current or was not imported from this vault certificate."""
+    """Certroll syncs no certificate that is current or was not imported from this vault certificate."""
     assert list(sync_certificate.propose(snapshot(copies=(other,)), APPLY)) == []
 
 
 @pytest.mark.parametrize("thumbprint", [FOREIGN, NEWER, None], ids=["unknown", "newer", "hidden"])
 def test_copy_that_holds_something_else_is_synced(thumbprint: Thumbprint | None) -> None:
-    """Certroll syncs a copy of this vault certificate that holds any other certificate than the current version."""
+    """Certroll syncs an import of this vault certificate that has any other certificate than the current version."""
     steps = list(sync_certificate.propose(snapshot(copies=(copy(thumbprint=thumbprint),)), APPLY))
     assert [item.reason for item in steps] == [Reason.STALE_COPY]
 
 
 def test_copies_are_synced_in_a_stable_order() -> None:
-    """Certroll syncs copies in the same order, whatever the order in which Azure lists copies."""
+    """Certroll syncs imported certificates in the same order, whatever the order in which Azure lists them."""
     copies = copy("b"), copy("a", webspace=NORTH), copy("c")
     subjects = [item.subject for item in sync_certificate.propose(snapshot(copies=copies), APPLY)]
     assert [subject.split()[1] for subject in subjects] == ["rg-web/a", "rg-web/b", "rg-web/c"]
@@ -95,13 +95,13 @@ def test_copies_are_synced_in_a_stable_order() -> None:
     [pytest.param(copy("a", NEW), id="is current"), pytest.param(copy("a", webspace=NORTH), id="has no plan to name")],
 )
 def test_copy_that_is_not_synced_holds_up_no_other(first: WebspaceCertificate) -> None:
-    """Certroll syncs a copy even if it cannot or need not sync another copy."""
+    """Certroll syncs an imported certificate even if it cannot or need not sync another one."""
     items = sync_certificate.propose(snapshot(copies=(first, copy("b")), plans=(farm(),)), APPLY)
     assert [item.subject.split()[1] for item in items if isinstance(item, Step)] == ["rg-web/b"]
 
 
 def test_refused_newest_version_is_synced_nowhere() -> None:
-    """Certroll syncs no copy while the newest version is refused, because App Service would fetch that version.
+    """Certroll syncs nothing while the newest version is refused, because App Service would fetch that version.
 
     The refusal of a sync says within how many hours Azure itself may import the refused version.
     """
@@ -126,7 +126,10 @@ def test_nothing_is_synced_without_any_version() -> None:
 
 
 def test_sync_needs_a_plan_of_the_webspace() -> None:
-    """Certroll syncs a copy only through a visible plan of the same webspace, and otherwise names the missing role."""
+    """Certroll syncs an imported certificate only through a visible plan of its App Service webspace.
+
+    If no plan of the webspace is visible, the refusal of a sync names the missing role.
+    """
     (skip,) = sync_certificate.propose(snapshot(plans=(farm(NORTH),)), APPLY)
     assert skip == Skip(
         SYNC.subject,
@@ -137,7 +140,7 @@ def test_sync_needs_a_plan_of_the_webspace() -> None:
 
 
 def test_projection_puts_the_version_into_this_copy_alone() -> None:
-    """The snapshot predicted for a sync gives only this copy the new version, with the version's host names and end."""
+    """The snapshot predicted for a sync gives only this certificate the new version, with its host names and end."""
     other, bound = copy("other"), binding()
     new = version(facts=facts("shop.contoso.com", "new.contoso.com"))
     after = replace(SYNC, version=new).project(snapshot(copies=(STALE, other), bindings=(bound,)))
@@ -146,13 +149,16 @@ def test_projection_puts_the_version_into_this_copy_alone() -> None:
 
 
 def test_projection_without_facts_keeps_the_names() -> None:
-    """The snapshot predicted for a sync keeps the copy's host names if Certroll does not know those of the version."""
+    """If Certroll does not know the new version's host names, the predicted snapshot keeps the old host names."""
     after = replace(SYNC, version=version(facts=None)).project(snapshot())
     assert after.fleet.certificates == (copy(thumbprint=NEW, not_after=version().not_after),)
 
 
 def test_sync_puts_the_copy_as_it_was_read() -> None:
-    """Certroll sends the PUT of the copy unchanged and only once, and finishes when Azure shows the new version."""
+    """Certroll sends the PUT of the imported certificate unchanged and once.
+
+    After the PUT of an imported certificate, Certroll waits until Azure shows the new version.
+    """
     tagged = replace(STALE, tags=(("team", "web"),))
     case = performing(tagged, SYNCED)
     assert case.perform()
@@ -161,14 +167,14 @@ def test_sync_puts_the_copy_as_it_was_read() -> None:
 
 
 def test_sync_waits_until_azure_shows_it() -> None:
-    """Certroll repeats the read until Azure shows the new version."""
+    """After a sync, Certroll repeats the read until Azure shows the new version."""
     case = performing(STALE, STALE, STALE, SYNCED)
     assert case.perform()
     assert case.clock.slept == [1.0, 2.0]
 
 
 def test_sync_that_is_never_seen_fails() -> None:
-    """Certroll reports a copy that Azure does not show with the new version within a minute."""
+    """Certroll reports an imported certificate that Azure does not show with the new version within a minute."""
     case = performing(STALE)
     with pytest.raises(NotSettled, match=r"certificate rg-web/shop-copy in .* still shows the old state after 60 s"):
         case.perform()
@@ -176,7 +182,7 @@ def test_sync_that_is_never_seen_fails() -> None:
 
 
 def test_current_copy_is_not_written() -> None:
-    """Certroll writes nothing if the copy already has the version."""
+    """Certroll writes nothing if the imported certificate already has the version."""
     case = performing(SYNCED)
     assert not case.perform()
     assert case.azure.writes == []
@@ -191,7 +197,7 @@ def test_current_copy_is_not_written() -> None:
     ],
 )
 def test_changed_copy_is_planned_again(seen: WebspaceCertificate) -> None:
-    """Certroll writes nothing if the copy changed after the plan."""
+    """Certroll writes nothing if the imported certificate changed after the plan."""
     case = performing(seen)
     with pytest.raises(Conflict, match=r"rg-web/shop-copy .* changed since Certroll observed it; Certroll plans again"):
         case.perform()
@@ -199,7 +205,7 @@ def test_changed_copy_is_planned_again(seen: WebspaceCertificate) -> None:
 
 
 def test_deleted_copy_is_planned_again() -> None:
-    """Certroll does not create a copy that was deleted after the plan."""
+    """Certroll does not create an imported certificate that was deleted after the plan."""
     case = performing(NotFound("404"))
     with pytest.raises(Conflict, match=r"rg-web/shop-copy .* is gone: 404"):
         case.perform()
@@ -214,7 +220,7 @@ def test_deleted_copy_is_planned_again() -> None:
     ],
 )
 def test_copy_that_came_back_as_another_is_rejected(after: WebspaceCertificate, words: str) -> None:
-    """Certroll reports a copy that comes back from a sync in another webspace or from another source."""
+    """Certroll reports a certificate that comes back from a sync in another webspace or from another source."""
     case = performing(STALE, after)
     with pytest.raises(Rejected, match=f"came back with another webspace or source: .*{words}"):
         case.perform()

@@ -1,4 +1,4 @@
-"""Test the answers of every action to the questions of guards and controllers, in one table."""
+"""Test the answers of every action (kind of step) to the questions of guards and controllers, in one table."""
 
 from dataclasses import fields, replace
 from importlib import import_module
@@ -176,7 +176,7 @@ def test_every_trait_is_in_the_table() -> None:
 
 @pytest.mark.parametrize(("action", "_"), TABLE, ids=name_of)
 def test_every_action_is_performed_by_a_run(action: Action, _: dict[str, Any]) -> None:
-    """Each action on a site either restarts the app or writes a binding, so that one of the two runs performs it."""
+    """An action on a site either restarts the app or writes a binding, so that one of two kinds of run performs it."""
     assert action.restarts_site is (action.phase is Phase.APP)
     assert (action.binds is not None) is (action.phase is Phase.BINDING)
     assert (action.site is not None) is (action.phase in {Phase.APP, Phase.BINDING})
@@ -189,14 +189,14 @@ def test_traits_are_no_fields(action: Action, _: dict[str, Any]) -> None:
 
 
 def test_public_certificate_for_root_lists_has_to_be_a_root() -> None:
-    """The gate judges a public certificate only as a root if only root lists asked for it."""
+    """Certroll checks a public certificate only as a root if only WEBSITE_LOAD_ROOT_CERTIFICATES needs it."""
     assert answers(replace(PUBLIC, as_root=True))["cases"] == [(Use.ROOT, None)]
 
 
 def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
-    """The gate judges a version only as a root if the app names it only in a root list.
+    """Certroll checks a version only as a root if the app names it only in WEBSITE_LOAD_ROOT_CERTIFICATES.
 
-    `without_roots` leaves a roll of root lists alone unchanged.
+    `without_roots` leaves an update of WEBSITE_LOAD_ROOT_CERTIFICATES alone unchanged.
     """
     roll = replace(ROLL, edits=(TRUSTING,))
     assert answers(roll)["cases"] == [(Use.ROOT, None)]
@@ -204,19 +204,19 @@ def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
 
 
 def test_copy_that_serves_nothing_has_to_be_importable_only() -> None:
-    """The gate judges a synced version for bindings only if a binding shows the copy."""
+    """Certroll checks a synced version for bindings only if a binding shows the imported certificate."""
     cases = SYNC.cases(CURRENT, snapshot(bindings=()))
     assert [(case.use, case.in_use) for case in cases] == [(Use.IMPORT, BEFORE)]
 
 
 def test_binding_that_is_written_again_is_no_better_than_it_is() -> None:
-    """A rebind of a host name that already shows the version counts that very version as in use."""
+    """If a host name that already shows the version is bound again, that very version counts as the version in use."""
     (case,) = replace(REBIND, binding=binding(thumbprint=NEW)).cases(CURRENT, snapshot())
     assert (case.in_use, case.hosts) == (CURRENT, (binding().host_name,))
 
 
 def test_step_without_rebinding() -> None:
-    """`Step.without_rebinding` keeps a step that moves a binding, and drops a step that only rebinds."""
+    """`Step.without_rebinding` keeps a step that moves a binding, and drops a step that only binds again."""
     moving, staying = (Step(action, Reason.STALE_COPY) for action in (REBIND, replace(REBIND, thumbprint=OLD)))
     assert REBIND.rebinds
     assert moving.without_rebinding() == Step(UPDATE, Reason.STALE_COPY)

@@ -1,4 +1,4 @@
-"""Test how Certroll overwrites only the thumbprint of a binding."""
+"""Test how Certroll replaces only the thumbprint of a TLS binding."""
 
 from dataclasses import replace
 
@@ -100,7 +100,7 @@ def test_bindings_are_updated_in_a_stable_order() -> None:
     ],
 )
 def test_binding_that_stays_holds_up_no_other(first: Binding) -> None:
-    """Certroll moves a stale binding even if another binding must stay."""
+    """Certroll moves a stale binding to the new version even if another binding must stay."""
     seen = snapshot(
         lineage=lineage(version(), old_version(), old_version("v0", OLDER)),
         bindings=(first, binding("b.contoso.com")),
@@ -112,7 +112,7 @@ def test_binding_that_stays_holds_up_no_other(first: Binding) -> None:
 
 @pytest.mark.parametrize("sites", [(site(webspace=None),), ()], ids=["not said", "site not seen"])
 def test_binding_without_webspace_is_not_guessed(sites: tuple[Site, ...]) -> None:
-    """Certroll moves no binding of a site whose webspace Azure does not report, and says so."""
+    """Certroll moves no binding of a site whose App Service webspace Azure does not report, and reports the binding."""
     assert list(update_binding.propose(snapshot(sites=sites), APPLY)) == [
         Skip(
             f"binding {HOST} of shop",
@@ -148,14 +148,14 @@ RECREATED = copy(thumbprint=FOREIGN)
     ],
 )
 def test_what_a_recreated_vault_certificate_left_behind_is_stale(seen: Snapshot, *, stale: bool) -> None:
-    """A binding is stale if it shows what a copy of the recreated vault certificate holds in the webspace."""
+    """A binding is stale if it shows the thumbprint of an import of the recreated vault certificate in its webspace."""
     seen = replace(seen, fleet=replace(seen.fleet, bindings=(binding(thumbprint=FOREIGN),)))
     items = list(update_binding.propose(seen, APPLY))
     assert [item.reason for item in items] == ([Reason.STALE_THUMBPRINT] if stale else [])
 
 
 def test_what_a_copy_held_is_not_forgotten_when_it_is_synced() -> None:
-    """A plan that syncs a copy still knows which certificate the copy held before."""
+    """A plan that syncs an imported certificate still knows which thumbprint the certificate had before."""
     seen = snapshot(copies=(RECREATED,), bindings=(binding(thumbprint=FOREIGN),))
     after = SyncCertificate(RECREATED, farm(), version()).project(seen)
     assert [item.reason for item in update_binding.propose(after, APPLY)] == [Reason.STALE_THUMBPRINT]
@@ -167,7 +167,7 @@ def test_what_a_copy_held_is_not_forgotten_when_it_is_synced() -> None:
 
 @pytest.mark.parametrize("sites", [SITES, (site(webspace=WEST), site("other"))], ids=["alone", "among others"])
 def test_binding_that_two_vault_certificates_claim_is_left_alone(sites: tuple[Site, ...]) -> None:
-    """Certroll moves no binding whose certificate is also in a copy of another vault certificate."""
+    """Certroll moves no binding whose certificate was also imported from another vault certificate."""
     seen = snapshot(sites=sites, copies=(copy(), copy("theirs", source=OTHER_REF)))
     assert list(update_binding.propose(seen, APPLY)) == [
         Skip(
@@ -189,13 +189,13 @@ def test_binding_that_two_vault_certificates_claim_is_left_alone(sites: tuple[Si
     ],
 )
 def test_other_copies_claim_nothing(other: WebspaceCertificate) -> None:
-    """Only an imported copy of another vault certificate with the same thumbprint and webspace stops a binding."""
+    """Only an import of another vault certificate with the same thumbprint and webspace stops a binding's move."""
     (item,) = update_binding.propose(snapshot(copies=(copy(), other)), APPLY)
     assert item.reason is Reason.STALE_THUMBPRINT
 
 
 def test_update_belongs_to_its_site() -> None:
-    """A step on a binding names the host name, the site and the webspace."""
+    """A step on a binding names the host name, the site and the App Service webspace."""
     update = UpdateBinding(binding(slot="staging"), NEW, NORTH)
     assert update.subject == f"binding {HOST} of shop/staging"
     assert (update.site, update.webspace, update.restarts_site) == (site_ref("shop", "staging"), NORTH, False)
@@ -227,7 +227,7 @@ def test_address_that_changed_meanwhile_is_no_conflict() -> None:
 
 
 def test_updated_binding_is_not_written() -> None:
-    """Certroll writes nothing if App Service already moved the binding."""
+    """Certroll writes nothing if App Service already moved the binding to the new version."""
     azure = RecordingAppService(bindings=[binding(thumbprint=NEW)])
     assert not UPDATE.perform(ports(azure))
     assert azure.writes == []

@@ -1,4 +1,4 @@
-"""Test how Certroll uploads a version once more into an environment whose servers do not know its chain."""
+"""Test how Certroll uploads a version once more into an App Service Environment whose servers do not know its chain."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -96,7 +96,7 @@ def world(
     plans: tuple[ServerFarm, ...] = PLANS,
     rebind: Rebind | None = None,
 ) -> Snapshot:
-    """Return a snapshot of a site in an environment that shows the current version, with these copies."""
+    """Return a snapshot of a site in an environment that shows the current version, with these certificates."""
     known = () if rebind is None else (replace(record(SiteState.PROVEN), rebind=rebind),)
     return snapshot(
         lineage=lineage(current or version(), old_version(), tags=tags),
@@ -124,7 +124,7 @@ def world(
     ],
 )
 def test_early_upload_is_made_again_where_it_is_asked(seen: Snapshot) -> None:
-    """Certroll uploads the current version again under its own name if a tag asks for it."""
+    """Certroll uploads the current version again under its own name if a tag of the vault certificate asks for it."""
     assert list(upload_again.propose(seen, APPLY)) == [Step(UPLOAD, Reason.UPLOAD_AGAIN_ASKED)]
 
 
@@ -146,7 +146,7 @@ def test_early_upload_is_made_again_where_it_is_asked(seen: Snapshot) -> None:
     ],
 )
 def test_nothing_is_uploaded_or_told_where_chains_are_known(seen: Snapshot) -> None:
-    """Certroll uploads a private key again only where the upload helps, and otherwise reports nothing."""
+    """Certroll uploads a private key again only where the upload helps, and otherwise reports no problem."""
     assert list(upload_again.propose(seen, APPLY)) == []
 
 
@@ -169,7 +169,7 @@ def test_nothing_is_uploaded_or_told_where_chains_are_known(seen: Snapshot) -> N
 def test_early_upload_is_told_where_nobody_asks(
     copies: tuple[WebspaceCertificate, ...], name: str, reason: Reason, words: str, tags: Tags
 ) -> None:
-    """Certroll uploads nothing without the tag, and names the problem and the tag that solves it."""
+    """Certroll uploads nothing again without the tag, and names the problem and the tag that solves it."""
     (skip,) = upload_again.propose(world(*copies, tags=tags), APPLY)
     assert isinstance(skip, Skip)
     assert (skip.subject, skip.reason) == (SUBJECT.format(name), reason)
@@ -179,7 +179,7 @@ def test_early_upload_is_told_where_nobody_asks(
 
 
 def test_each_webspace_of_an_environment_gets_its_own() -> None:
-    """Certroll uploads the version again into each webspace of an environment."""
+    """Certroll uploads the version again into each webspace of an App Service Environment."""
     north = replace(BY_HAND, ref=copy("north").ref, webspace=NORTH)
     seen = world(BY_HAND, north)
     there = replace(site("north", webspace=NORTH), environment=ASE)
@@ -208,9 +208,9 @@ def test_each_webspace_of_an_environment_gets_its_own() -> None:
     ],
 )
 def test_what_cannot_be_uploaded_again_is_refused(seen: Snapshot, reason: Reason, words: str) -> None:
-    """Certroll refuses to upload again if the webspace is full, shows no plan, or the owner is unclear.
+    """Certroll refuses to upload again if the App Service webspace is full, shows no plan, or the owner is unclear.
 
-    The refusal of the second upload names the next step.
+    The refusal of a second upload of the same version names the next step.
     """
     (skip,) = upload_again.propose(seen, APPLY)
     assert isinstance(skip, Skip)
@@ -233,14 +233,14 @@ def test_it_is_sent_once_with_its_chain() -> None:
 
 
 def test_whole_chain_is_no_finding() -> None:
-    """Certroll reports no finding about a chain that goes up to its root."""
+    """Certroll reports no problem about a chain that goes up to its root."""
     azure, journal = RecordingAppService(copies=[GONE, COPY]), RecordingJournal()
     assert UPLOAD.perform(ports(azure, ManualClock(), journal, RecordingVault(Pfx(b"", "", WHOLE))))
     assert journal.findings == []
 
 
 def test_what_went_up_before_a_crash_is_not_sent_again() -> None:
-    """Certroll does not repeat an upload that succeeded before a crash."""
+    """Certroll does not repeat a second upload that succeeded before a crash."""
     azure = RecordingAppService(copies=[COPY])
     assert not UPLOAD.perform(ports(azure))
     assert azure.writes == []
@@ -286,7 +286,7 @@ def test_secret_that_cannot_be_read_is_its_own_reason(error: Denied | Rejected) 
     ],
 )
 def test_what_shows_it_is_bound_again(seen: Snapshot) -> None:
-    """Certroll rebinds each host name that shows the version after the version was uploaded again."""
+    """Certroll binds each host name that shows the version again after the second upload of the version."""
     assert list(update_binding.propose(seen, APPLY)) == [Step(BIND, Reason.UPLOAD_AGAIN_ASKED)]
 
 
@@ -323,12 +323,12 @@ NOWHERE = snapshot(
     ],
 )
 def test_nothing_is_bound_again_where_it_helps_nobody(seen: Snapshot) -> None:
-    """Certroll rebinds no binding that an upload did not affect."""
+    """Certroll binds no host name again that the second upload did not affect."""
     assert list(update_binding.propose(seen, APPLY)) == []
 
 
 def test_what_moves_after_the_upload_needs_no_second_write() -> None:
-    """A stale binding that moves after the second upload counts as rebound."""
+    """A stale binding that moves after the second upload need not be bound again."""
     stale = binding("old.contoso.com", OLD)
     seen = world(BY_HAND, OURS, bindings=(SHOWN, stale))
     steps = list(update_binding.propose(seen, APPLY))
@@ -340,7 +340,7 @@ def test_what_moves_after_the_upload_needs_no_second_write() -> None:
 
 
 def test_nothing_is_bound_again_before_it_is_uploaded_again() -> None:
-    """Certroll rebinds nothing if the second upload is refused, and still moves stale bindings."""
+    """Certroll binds nothing again if the second upload is refused, and still moves stale bindings."""
     stale = binding("old.contoso.com", OLD)
     seen = world(BY_HAND, bindings=(SHOWN, stale), current=version(facts=facts(HOST, "old.contoso.com")))
     kept = replace(seen.lineage, key=KeyPolicy(exportable=False, content_type=PKCS12))
@@ -354,7 +354,7 @@ def test_nothing_is_bound_again_before_it_is_uploaded_again() -> None:
 
 @pytest.mark.parametrize("rebind", [None, Rebind.NO, Rebind.ASKED])
 def test_bound_again_is_recorded_in_the_projection(rebind: Rebind | None) -> None:
-    """The snapshot predicted for a rebind has the same bindings, and a record of the site as rebound."""
+    """The snapshot predicted for a second binding has the same bindings, and a record that the site was bound again."""
     before = world(BY_HAND, OURS, rebind=rebind)
     after = BIND.project(before)
     assert after.fleet == before.fleet
@@ -367,7 +367,7 @@ def test_bound_again_is_recorded_in_the_projection(rebind: Rebind | None) -> Non
 
 
 def test_binding_again_keeps_what_is_known_of_other_sites() -> None:
-    """The snapshot predicted for a rebind has unchanged records of other sites."""
+    """The snapshot predicted for a second binding has unchanged records of other sites."""
     other = record(SiteState.PROVEN, site="other")
     before = world(BY_HAND, OURS, rebind=Rebind.ASKED)
     before = replace(before, rollout=replace(before.rollout, records=(*before.rollout.records, other)))
@@ -377,7 +377,7 @@ def test_binding_again_keeps_what_is_known_of_other_sites() -> None:
 
 
 def test_what_is_bound_again_lets_no_other_webspace_go_before_it_answered() -> None:
-    """A rebind in the first webspace proves nothing yet, so the other webspaces still wait."""
+    """A second binding in the first App Service webspace proves nothing yet, so the other webspaces still wait."""
     waits = roll(RollState.STALE, at=NOW)
     seen = snapshot(
         lineage=lineage(version(), old_version(not_after=NOW + DAY), tags=AGAIN),
@@ -393,14 +393,14 @@ def test_what_is_bound_again_lets_no_other_webspace_go_before_it_answered() -> N
 
 
 def test_bound_again_is_written_as_it_is() -> None:
-    """Certroll rebinds with the same thumbprint and `ssl_state`, in the body that it read."""
+    """Certroll binds a host name again with the same thumbprint and `ssl_state`, in the body that it read."""
     azure = RecordingAppService(bindings=[SHOWN], body={"as": "read"})
     assert BIND.perform(ports(azure))
     assert azure.writes == [(SHOWN, {"as": "read"})]
 
 
 def test_what_moved_meanwhile_is_written_all_the_same() -> None:
-    """Certroll rebinds a host name that already moved to the new version, because the move may precede the upload."""
+    """Certroll binds a host name again that already moved to the new version, as the move may precede the upload."""
     azure = RecordingAppService(bindings=[SHOWN])
     assert UpdateBinding(binding(), NEW, WEST, rebind=True).perform(ports(azure))
     assert azure.writes == [(SHOWN, {})]
@@ -410,7 +410,7 @@ def test_what_moved_meanwhile_is_written_all_the_same() -> None:
     "seen", [binding(thumbprint=FOREIGN), binding(thumbprint=NEW, ssl_state=SslState.DISABLED), NotFound("gone")]
 )
 def test_binding_that_changed_is_not_bound_again(seen: Binding | NotFound) -> None:
-    """Certroll writes nothing if the binding was changed or removed after the plan."""
+    """Certroll writes no binding that was changed or removed after the plan."""
     azure = RecordingAppService(bindings=[seen])
     with pytest.raises(Conflict):
         BIND.perform(ports(azure))
@@ -418,7 +418,7 @@ def test_binding_that_changed_is_not_bound_again(seen: Binding | NotFound) -> No
 
 
 def test_one_plan_holds_the_whole_way() -> None:
-    """One plan has both the second upload and the rebinds, after which a second plan is empty."""
+    """One plan has the second upload and the bindings after it, and then a second plan is empty."""
     seen = world(BY_HAND)
     plan = planner.plan(seen, APPLY)
     assert [step.action for step in plan.steps] == [UPLOAD, BIND]

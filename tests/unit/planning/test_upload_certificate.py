@@ -1,4 +1,4 @@
-"""Test how Certroll uploads a version into a webspace that has the certificate as an upload."""
+"""Test how Certroll uploads a version into a webspace that has an older version as an uploaded certificate."""
 
 from dataclasses import replace
 
@@ -74,7 +74,7 @@ GONE = NotFound("there is no such certificate")
 
 
 def test_stale_upload_gets_the_new_version_beside_it() -> None:
-    """Certroll uploads the new version under its own name if people uploaded an older version."""
+    """Certroll uploads the new version under its own name if an operator uploaded an older version."""
     seen = snapshot(copies=(UPLOADED,), plans=(farm(NORTH), PLAN))
     assert list(upload_certificate.propose(seen, APPLY)) == [Step(UPLOAD, Reason.STALE_UPLOAD)]
 
@@ -129,7 +129,7 @@ def test_upload_of_our_own_is_carried_on_while_it_is_used(seen: Snapshot) -> Non
 
 
 def test_two_old_versions_in_a_webspace_get_one_new() -> None:
-    """Certroll uploads the new version once per webspace, however many old uploads the webspace has."""
+    """Certroll uploads the new version once per App Service webspace, however many old uploads the webspace has."""
     older = lineage(version(), old_version(), old_version("v0", OLDER))
     copies = (UPLOADED, copy("older", OLDER, source=None), copy("north", OLD, source=None, webspace=NORTH))
     steps = list(upload_certificate.propose(snapshot(lineage=older, copies=copies), APPLY))
@@ -160,14 +160,14 @@ def test_upload_is_made_once_and_read_back() -> None:
 
 
 def test_what_is_there_is_not_uploaded_again() -> None:
-    """Certroll neither reads the key nor uploads if the copy is already there."""
+    """Certroll neither reads the key nor uploads if the uploaded certificate is already there."""
     azure, vault = RecordingAppService(copies=[COPY]), RecordingVault(PFX)
     assert not UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
     assert (azure.writes, vault.asked) == ([], [])
 
 
 def test_name_that_is_taken_is_not_overwritten() -> None:
-    """Certroll never overwrites another certificate with the copy's name, because that certificate may be in use."""
+    """Certroll does not overwrite another certificate that has the upload's name, because it may be in use."""
     azure = RecordingAppService(copies=[replace(COPY, thumbprint=FOREIGN)])
     with pytest.raises(Rejected, match=f"certificate {FOREIGN} in .* has the name"):
         UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(PFX)))
@@ -183,7 +183,7 @@ def test_key_that_may_not_be_read_is_said_with_the_cure() -> None:
 
 
 def bound_to(lineage: Lineage, *copies: WebspaceCertificate) -> Snapshot:
-    """Return the default snapshot with this lineage and these copies."""
+    """Return the default snapshot with this vault certificate and these certificates in App Service."""
     return snapshot(lineage=lineage, copies=copies)
 
 
@@ -203,14 +203,14 @@ CUT = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
 
 
 class TwoSecrets(RecordingVault):
-    """A vault that gives each version its own answer."""
+    """This fake vault gives each version of the certificate its own answer."""
 
     def __init__(self, **answers: Pfx | Exception) -> None:
         super().__init__(PFX)
         self.answers = answers
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
-        """Return the PFX of that version."""
+        """Return the PFX of that version of the vault certificate."""
         self.answer = self.answers[version]
         return super().pfx(ref, version, thumbprint)
 
@@ -218,7 +218,7 @@ class TwoSecrets(RecordingVault):
 def test_upload_that_lost_its_intermediates_is_refused() -> None:
     """Certroll refuses to upload a version without intermediates if the version in use has its whole chain.
 
-    Clients would not trust the shorter chain.
+    TLS clients would not trust a chain that lost its intermediates.
     """
     azure = RecordingAppService(copies=[GONE])
     vault = TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", WITH_ROOT))
@@ -301,7 +301,7 @@ def test_root_is_missed_where_servers_trust_by_it(
 ) -> None:
     """Certroll uploads a chain without its root into an environment only if the version in use also lacks its root.
 
-    Certroll reports a finding about an uploaded chain without its root.
+    Certroll reports an uploaded chain without its root as a problem.
     """
     azure, journal = RecordingAppService(copies=[GONE, COPY]), RecordingJournal()
     outside = ports(azure, ManualClock(), journal, TwoSecrets(v2=Pfx(b"", "", now), v1=Pfx(b"", "", before)))
@@ -317,7 +317,7 @@ def test_root_is_missed_where_servers_trust_by_it(
 
 
 def test_full_webspace_takes_no_more() -> None:
-    """Certroll uploads nothing into a webspace with a thousand certificates, and names the next step."""
+    """Certroll uploads nothing for a whole webspace that has a thousand certificates, and names the next step."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(999))
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED, *many)), APPLY)
     assert isinstance(skip, Skip)
@@ -327,7 +327,7 @@ def test_full_webspace_takes_no_more() -> None:
 
 
 def test_site_of_a_full_webspace_gets_its_own() -> None:
-    """A full webspace does not stop the upload of a certificate for one Flex Consumption site."""
+    """A full App Service webspace does not stop the upload of a certificate for one Flex Consumption site."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(1000))
     old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False))
     seen = snapshot(sites=(replace(site(), flex=True),), copies=(old, *many), plans=(PLAN,))
@@ -346,9 +346,9 @@ def test_site_gets_its_own_though_its_webspace_has_one() -> None:
 
 
 def test_webspaces_of_one_group_get_names_of_their_own() -> None:
-    """Certroll gives two uploads in webspaces of one resource group different names.
+    """Certroll gives two uploads in App Service webspaces of one resource group different names.
 
-    The second upload would otherwise replace the first.
+    A second upload of the same name would replace the first upload.
     """
     old = UPLOADED, replace(UPLOADED, ref=replace(UPLOADED.ref, name="north"), webspace=NORTH)
     first, second = upload_certificate.propose(snapshot(copies=old), APPLY)
@@ -358,7 +358,7 @@ def test_webspaces_of_one_group_get_names_of_their_own() -> None:
 
 
 def test_full_webspace_holds_up_no_other() -> None:
-    """Certroll still uploads into other webspaces if one webspace is full."""
+    """Certroll still uploads a certificate into other App Service webspaces if one webspace is full."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None, webspace=NORTH) for number in range(999))
     old = UPLOADED, replace(UPLOADED, ref=replace(UPLOADED.ref, name="north"), webspace=NORTH)
     skip, step = upload_certificate.propose(snapshot(copies=(*old, *many)), APPLY)
@@ -367,7 +367,7 @@ def test_full_webspace_holds_up_no_other() -> None:
 
 
 def test_upload_of_one_site_is_carried_on_with_its_switches() -> None:
-    """Certroll uploads the new version for a Flex Consumption site with the old version's switches for use by code."""
+    """Certroll uploads a new version for a Flex Consumption site with the old upload's options for use by code."""
     old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False), switches='{"code": true}')
     (step,) = upload_certificate.propose(
         snapshot(sites=(replace(site(), flex=True),), copies=(old,), plans=(PLAN,)), APPLY

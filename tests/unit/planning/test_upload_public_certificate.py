@@ -60,7 +60,7 @@ def asked(*copies: WebspaceCertificate, to: str = "shop", tags: Tags = (), **giv
 
 
 def proposed(seen: Snapshot) -> list[Step | Skip]:
-    """Return the steps and skips that `upload_public_certificate` proposes."""
+    """Return the proposed steps and the skipped steps of `upload_public_certificate`."""
     return list(upload_public_certificate.propose(seen, APPLY))
 
 
@@ -92,7 +92,7 @@ def test_nothing_is_put_where_it_is_not_needed(seen: Snapshot) -> None:
 
 
 def test_wrong_target_is_told_and_holds_up_no_other() -> None:
-    """Certroll names a tag target that is no site, and refuses a numbered tag list with a gap as a whole."""
+    """Certroll names an entry of the tag that is no site, and refuses a numbered tag list with a gap as a whole."""
     skip, step = proposed(asked(to="nowhere,shop"))
     assert (skip.subject, skip.reason, step) == (f"{TAG}: nowhere", Reason.NO_SUCH_TARGET, STEP)
     (skip,) = proposed(asked(tags=(("certroll-public-to", "shop"), ("certroll-public-to-3", "shop"))))
@@ -108,10 +108,10 @@ def test_public_certificate_is_projected() -> None:
 
 @dataclass
 class Public(RecordingAppService):
-    """An App Service that takes public certificates."""
+    """This fake App Service takes public certificates."""
 
     def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
-        """Record the write."""
+        """Record the write of the public certificate."""
         self.writes.append((copy, der))
 
 
@@ -125,7 +125,7 @@ def test_public_certificate_is_put_once_and_read_back() -> None:
 
 
 def test_name_that_is_taken_is_not_overwritten() -> None:
-    """Certroll never overwrites another certificate with the name of its public certificate."""
+    """Certroll does not overwrite another certificate with the name of its public certificate."""
     azure = Public(copies=[replace(COPY, thumbprint=FOREIGN)])
     with pytest.raises(Rejected, match=f"certificate {FOREIGN} has the name; delete that certificate$"):
         STEP.action.perform(ports(azure, ManualClock(), vault=RecordingVault(DER)))

@@ -15,7 +15,7 @@ barrier = threading.Barrier(2)
 @app.event_grid_trigger(arg_name="event")
 @app.queue_output(arg_name="work", queue_name="work", connection="AzureWebJobsStorage")
 def on_event(event: str, work: func.Out[List[str]]) -> None:  # noqa: UP006 - the runtime refuses list[str]
-    """Queue two messages for an event, or raise an error if the event asks for a failure."""
+    """Queue two messages for an event of Event Grid, or raise an error if the event asks for a failure."""
     data = json.loads(event).get("data")
     if data == "fail":
         raise RuntimeError("asked to fail")
@@ -45,7 +45,7 @@ def on_poison(message: str) -> str:
 @app.timer_trigger(arg_name="timer", schedule="%SAMPLE_SCHEDULE%")
 @app.queue_output(arg_name="done", queue_name="ticks", connection="AzureWebJobsStorage")
 def on_time(timer: func.TimerRequest, done: func.Out[str]) -> None:
-    """Put a message about this timer tick into the queue `ticks`."""
+    """Put a message into the queue `ticks` each time the timer fires."""
     done.set(f"tick past_due={timer.past_due}")
 
 
@@ -53,7 +53,7 @@ def on_time(timer: func.TimerRequest, done: func.Out[str]) -> None:
     trigger_arg_name="request", route="things/{thing}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION
 )
 async def on_request(request: func.HttpRequest) -> func.HttpResponse:
-    """Answer with the route value, query parameter and body of the request."""
+    """Answer an HTTP request with its route value, query parameter and body."""
     payload = {
         "thing": request.route_params["thing"],
         "Colour": request.params.get("Colour"),
@@ -66,7 +66,7 @@ async def on_request(request: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(trigger_arg_name="request", route="open", auth_level=func.AuthLevel.ANONYMOUS)
 def on_open(request: func.HttpRequest) -> str:
-    """Answer with text, or raise an error if the request asks for a failure."""
+    """Answer an HTTP request with text, or raise an error if the request asks for a failure."""
     if request.params.get("fail"):
         raise RuntimeError("asked to fail")
     return "open"
