@@ -77,7 +77,8 @@ def _section(section: str, tables: Mapping[str, str]) -> str:
 
 def head_of(reason: Reason) -> str:
     """Return the line that says where a reason shows, and if a person has to act."""
-    return f"Shows as: {_shows(reason)}. Person needed: {_person(reason)}.\n"
+    person = f"Person needed, severity {reason.severity}" if reason.needs_person else "No person needed"
+    return f"`{reason}` shows as: {_shows(reason)}. {person}.\n"
 
 
 def index_table() -> str:
