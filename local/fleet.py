@@ -7,7 +7,8 @@ from local.azure.running.apps import App, Process
 from local.azure.vault.objects import Version
 from local.azure.vault.secrets import SecretVersion
 from local.azure.vault.vault import Vault
-from local.azure.web.resources import Certificate, Environment, Host, Plan, PublicCertificate, Site, thumbprint_of
+from local.azure.web.held_certificates import Certificate, PublicCertificate, thumbprint_of
+from local.azure.web.resources import Environment, Host, Plan, Site
 from local.azure.world import World
 
 WILDCARD_VISITOR = "canary"

@@ -6,7 +6,8 @@ from typing import Self
 
 from local.app import LocalApp
 from local.azure.registration.orders import Order
-from local.azure.web.resources import DEFAULT_DOMAIN, Certificate, Site
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import DEFAULT_DOMAIN, Site
 from local.azure.world import World
 from local.demo.records import Told, findings, skips
 from local.frontend.visitor import HandshakeFailed

@@ -15,7 +15,8 @@ from typing import Self
 from local.azure.running.apps import App, Process
 from local.azure.vault.authority import server_leaf
 from local.azure.vault.issued import ImportedCertificate
-from local.azure.web.resources import RUNNING, STOPPED, Site, thumbprint_of
+from local.azure.web.held_certificates import thumbprint_of
+from local.azure.web.resources import RUNNING, STOPPED, Site
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.frontend.partners import CallEnd, Partners

@@ -15,7 +15,7 @@ from local.azure.running.apps import PARTNER_DOMAIN, Partner
 from local.azure.running.trust import Roots
 from local.azure.vault.authority import Authority, server_leaf
 from local.azure.vault.issued import ImportedCertificate
-from local.azure.web.resources import thumbprint_of
+from local.azure.web.held_certificates import thumbprint_of
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.http_wire import converse

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from local.azure.web.resources import thumbprint_of
+from local.azure.web.held_certificates import thumbprint_of
 from local.patience import HANG
 from local.tls import client_context
 

@@ -21,8 +21,9 @@ authority. The settings of `payments-contoso` (Linux) name the certificate `bank
 from datetime import timedelta
 
 from local.azure.scripting.clock import Clock
+from local.azure.web.held_certificates import Certificate
 from local.azure.web.load_list import LOAD_LIST
-from local.azure.web.resources import IP_BASED, STOPPED, Certificate, Plan
+from local.azure.web.resources import IP_BASED, STOPPED, Plan
 from local.azure.world import ResourceGroup, World
 from local.worlds.builders import LIFETIME, Builder
 

@@ -13,7 +13,7 @@ from azure.mgmt.web import WebSiteManagementClient
 from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.authority import Request as CertificateRequest
 from local.azure.vault.issued import imported
-from local.azure.web.resources import Certificate
+from local.azure.web.held_certificates import Certificate
 from local.azure.web.uploads import HOLDS_A_KEY, NO_PUBLIC_CERTIFICATE
 from local.frontend.visitor import HandshakeFailed, Visitor
 from local.stand import Stand

@@ -6,7 +6,8 @@ import pytest
 
 from local.azure.principals import APP_SERVICE
 from local.azure.vault.objects import VaultDenied
-from local.azure.web.resources import IP_BASED, Certificate, Host, Site
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import IP_BASED, Host, Site
 from local.azure.world import World
 from local.stand import WORLDS
 from local.worlds import fabrikam as names

@@ -9,7 +9,8 @@ import pytest
 
 from local.azure.principals import APP_SERVICE
 from local.azure.vault.issued import ImportedCertificate
-from local.azure.web.resources import IP_BASED, SNI, STOPPED, Certificate, Host, Plan, Site, Webspace
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import IP_BASED, SNI, STOPPED, Host, Plan, Site, Webspace
 from local.azure.world import World
 from local.frontend.visitor import Canary, HandshakeFailed
 from local.patience import HANG

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from local.azure.running.apps import App, Partner
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.knobs import Knobs
-from local.azure.web.resources import Certificate, Plan, Site
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import Plan, Site
 from local.azure.world import World
 from local.worlds.builders import Builder
 from tests.scenarios.worlds import AGE

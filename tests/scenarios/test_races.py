@@ -14,7 +14,8 @@ import pytest
 
 from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
-from local.azure.web.resources import IP_BASED, Certificate, Site
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import IP_BASED, Site
 from local.azure.world import World
 from local.patience import HANG
 from local.stand import Stand

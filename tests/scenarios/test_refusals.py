@@ -8,7 +8,7 @@ import pytest
 
 from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
-from local.azure.web.resources import Source
+from local.azure.web.held_certificates import Source
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.controllers.intake.dead_letters import replay

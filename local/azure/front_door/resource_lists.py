@@ -5,7 +5,8 @@ from typing import Any
 
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, Call, Route
 from local.azure.front_door.vaults import generic_vault
-from local.azure.web.resources import Certificate, Environment, Plan, Site, short_location
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import Environment, Plan, Site, short_location
 from local.azure.wire import Response, json_response
 from local.azure.world import ResourceGroup, Subscription, World
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from local.azure.vault.issued import ImportedCertificate
+from local.azure.web.held_certificates import Certificate, PublicCertificate
 from local.azure.web.load_list import EVERYTHING, load_list
-from local.azure.web.resources import CURRENT_USER, Certificate, PublicCertificate, Site, covers
+from local.azure.web.resources import CURRENT_USER, Site, covers
 
 LINUX_FILES = ("/var/ssl/private/{}.p12", "/var/ssl/certs/{}.der")
 LINUX_PUBLIC_FILE = "/var/ssl/certs/{}.der"

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from local.azure.kernel import Kernel
+from local.azure.web.held_certificates import Certificate
 from local.azure.web.load_list import LOAD_LIST, rename
 from local.azure.web.references import References
-from local.azure.web.resources import Certificate, Site
+from local.azure.web.resources import Site
 from local.azure.web.state import WebState
 
 

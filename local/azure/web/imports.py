@@ -9,7 +9,8 @@ from local.azure.vault.issued import ImportedCertificate
 from local.azure.vault.objects import VaultDenied, VaultMissing, VaultObjectMissing, VaultRefusal
 from local.azure.vault.vault import Vault, find_vault
 from local.azure.web.app_settings import AppSettings
-from local.azure.web.resources import Certificate, Host, Site, Source
+from local.azure.web.held_certificates import Certificate, Source
+from local.azure.web.resources import Host, Site
 from local.azure.web.state import WebState
 
 INITIALIZED = "Initialized"

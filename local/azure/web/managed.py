@@ -11,8 +11,9 @@ from local.azure.dns.zones import Zones
 from local.azure.kernel import Kernel
 from local.azure.vault.authority import SERVER_AUTH, Request, authority
 from local.azure.vault.issued import ImportedCertificate, imported
+from local.azure.web.held_certificates import Certificate
 from local.azure.web.imports import Imports
-from local.azure.web.resources import Certificate, Plan, Site
+from local.azure.web.resources import Plan, Site
 from local.azure.web.state import WebState
 
 SIX_MONTHS = timedelta(days=182)

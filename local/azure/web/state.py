@@ -9,18 +9,16 @@ from typing import Protocol
 from local.azure.kernel import Kernel
 from local.azure.vault.authority import leads_to_root
 from local.azure.vault.issued import ImportedCertificate
+from local.azure.web.held_certificates import Certificate, PublicCertificate, RootCertificate
 from local.azure.web.resources import (
     DEFAULT_DOMAIN,
     IP_BASED,
     RUNNING,
     SNI,
-    Certificate,
     Environment,
     Host,
     Plan,
-    PublicCertificate,
     Resolution,
-    RootCertificate,
     Site,
     Webspace,
     covers,

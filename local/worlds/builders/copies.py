@@ -8,19 +8,8 @@ from local.azure.vault.issued import ImportedCertificate, imported
 from local.azure.vault.objects import Version
 from local.azure.vault.secrets import SecretVersion
 from local.azure.vault.vault import Vault
-from local.azure.web.resources import (
-    CURRENT_USER,
-    SNI,
-    Certificate,
-    Environment,
-    Host,
-    Plan,
-    PublicCertificate,
-    RootCertificate,
-    Site,
-    Source,
-    StoreLocation,
-)
+from local.azure.web.held_certificates import Certificate, PublicCertificate, RootCertificate, Source
+from local.azure.web.resources import CURRENT_USER, SNI, Environment, Host, Plan, Site, StoreLocation
 from local.worlds.builders.sites import Sites
 from local.worlds.builders.vaults import Vaults
 

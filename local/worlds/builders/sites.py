@@ -8,11 +8,11 @@ from local.azure.running.loading import Chosen
 from local.azure.vault.authority import Authority
 from local.azure.vault.objects import Version
 from local.azure.vault.secrets import SecretVersion
+from local.azure.web.held_certificates import Certificate
 from local.azure.web.resources import (
     FLEX,
     RUNNING,
     SNI,
-    Certificate,
     Environment,
     Host,
     Plan,

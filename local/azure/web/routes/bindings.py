@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from local.azure.web import refusals
-from local.azure.web.resources import DISABLED, IP_BASED, SSL_STATES, Certificate, Host, Site, SslState
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import DISABLED, IP_BASED, SSL_STATES, Host, Site, SslState
 from local.azure.world import World
 
 

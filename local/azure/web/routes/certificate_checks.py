@@ -1,7 +1,8 @@
 """The checks before App Service stores a certificate, which may refuse it or return an existing certificate."""
 
 from local.azure.web import refusals
-from local.azure.web.resources import Certificate, short_location
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import short_location
 from local.azure.world import World
 
 

@@ -9,7 +9,8 @@ from local.azure.principals import APP_SERVICE
 from local.azure.vault.issued import ImportedCertificate
 from local.azure.vault.objects import VaultDenied, VaultObjectMissing, VaultRefusal
 from local.azure.web import refusals, uploads
-from local.azure.web.resources import Certificate, Plan, Source, Webspace, display_location, short_location, web_id
+from local.azure.web.held_certificates import Certificate, Source
+from local.azure.web.resources import Plan, Webspace, display_location, short_location, web_id
 from local.azure.web.routes import certificate_checks, managed
 from local.azure.web.wire.certificates import certificate_json, warnings
 from local.azure.wire import Refused, Response, arm_error, json_response

@@ -2,7 +2,8 @@
 
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, WEB, Call, Route
 from local.azure.web import refusals, uploads
-from local.azure.web.resources import Environment, RootCertificate, web_id
+from local.azure.web.held_certificates import RootCertificate
+from local.azure.web.resources import Environment, web_id
 from local.azure.web.wire.environments import KIND, environment_json, networking_json, root_json
 from local.azure.web.wire.plans import plan_json
 from local.azure.web.wire.sites import site_json

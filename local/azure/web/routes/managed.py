@@ -10,8 +10,9 @@ from typing import Any
 
 from local.azure.front_door.call import Call
 from local.azure.web import refusals
+from local.azure.web.held_certificates import Certificate
 from local.azure.web.managed import Order
-from local.azure.web.resources import DEFAULT_DOMAIN, Certificate, Plan, web_id
+from local.azure.web.resources import DEFAULT_DOMAIN, Plan, web_id
 from local.azure.wire import Response
 from local.azure.world import World
 

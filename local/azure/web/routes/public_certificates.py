@@ -5,7 +5,8 @@ from typing import Any
 
 from local.azure.front_door.call import Call, Route, on_sites
 from local.azure.web import refusals, uploads
-from local.azure.web.resources import CURRENT_USER, STORE_LOCATIONS, PublicCertificate, Site, StoreLocation
+from local.azure.web.held_certificates import PublicCertificate
+from local.azure.web.resources import CURRENT_USER, STORE_LOCATIONS, Site, StoreLocation
 from local.azure.web.wire.public_certificates import public_certificate_json
 from local.azure.wire import Refused, Response, arm_error, json_response
 from local.azure.world import World

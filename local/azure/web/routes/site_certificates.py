@@ -6,7 +6,8 @@ from typing import Any
 from local.azure.front_door.call import Call, Route, on_sites
 from local.azure.principals import APP_SERVICE
 from local.azure.web import refusals
-from local.azure.web.resources import Certificate, Site
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import Site
 from local.azure.web.routes import certificates
 from local.azure.web.wire.certificates import warnings
 from local.azure.web.wire.site_certificates import BY_SITE_IDENTITY, LOADING, site_certificate_json, switches_json

@@ -6,7 +6,8 @@ from typing import Any
 
 from local.azure.vault.authority import leads_to_root
 from local.azure.vault.issued import ImportedCertificate
-from local.azure.web.resources import Certificate, display_location
+from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import display_location
 
 SELF_SIGNED_OR_EXPIRED = "199 Some of the uploaded certificates are either self-signed or expired."
 UNTRUSTED = "199 Some of the uploaded certificates cannot be validated to a trusted CA"

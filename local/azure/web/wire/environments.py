@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.azure.scripting.knobs import Knobs
-from local.azure.web.resources import Environment, RootCertificate, display_location
+from local.azure.web.held_certificates import RootCertificate
+from local.azure.web.resources import Environment, display_location
 from local.azure.web.state import WebState
 
 KIND = "Microsoft.Web/hostingEnvironments"

@@ -3,7 +3,8 @@
 import base64
 from typing import Any
 
-from local.azure.web.resources import PublicCertificate, Site, display_location
+from local.azure.web.held_certificates import PublicCertificate
+from local.azure.web.resources import Site, display_location
 
 
 def public_certificate_json(site: Site, certificate: PublicCertificate) -> dict[str, Any]:

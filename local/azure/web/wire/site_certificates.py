@@ -7,7 +7,7 @@ CLI 2.91. The az CLI knows two properties of a Flex Consumption certificate that
 from typing import Any
 
 from local.azure.scripting.knobs import Knobs
-from local.azure.web.resources import Certificate
+from local.azure.web.held_certificates import Certificate
 from local.azure.web.wire.certificates import certificate_json
 
 LOADING = "loadCertificateToWebsitesSettings"
