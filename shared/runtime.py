@@ -50,8 +50,8 @@ class Runtime:
     def bare_run(self) -> Run:
         """Return a run without the operators' settings, which can complete pending starts even if a setting is bad.
 
-        A changed setting restarts the Function App. A bad setting must not keep stopped apps down after the Function
-        App restarts.
+        Azure restarts the Function App after each change of its settings. A bad setting must not keep stopped apps down
+        after the Function App restarts.
         """
         try:
             ports = self.ports

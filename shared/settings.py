@@ -87,7 +87,7 @@ class Connection(BaseSettings):
 
 
 class Settings(Connection):
-    """All settings of operators. docs/reference/settings.md explains each setting."""
+    """All settings by which operators control Certroll. docs/reference/settings.md explains each setting."""
 
     vaults: List = Field(alias="CERTROLL_VAULTS")
     subscriptions: List = Field((), alias="CERTROLL_SUBSCRIPTIONS")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The machine's clock, which implements the port (interface) `Clock`."""
+    """The clock of the machine, which implements the port (interface) `Clock`."""
 
     def now(self) -> datetime:
         """Return the present time as an aware datetime in UTC."""

@@ -70,9 +70,9 @@ def translate(
 ) -> AzureError:
     """Return one of Certroll's own errors for an error of the Azure SDK.
 
-    `what` names the resource, and `remedy` tells the operator which right to grant. Azure may have applied a write if
-    the answer is lost or has a status from 500 upwards other than 503. If the request contains secrets (`secret`), the
-    error omits Azure's message, because Azure may quote the request.
+    The argument `what` names the Azure resource, and `remedy` tells the operator which right to grant. Azure may have
+    applied a write if the answer is lost or has a status from 500 upwards other than 503. If the request contains
+    secrets (`secret`), the error omits Azure's message, because Azure may quote the request.
     """
     if isinstance(error, HttpResponseError) and error.response is not None:
         return _from_answer(read_answer(error, now), what, writing=writing, remedy=remedy, secret=secret)
@@ -104,7 +104,7 @@ def read_answer(error: HttpResponseError, now: datetime) -> Answer:
 def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
     """Return the wait that a Retry-After header asks for, or None if the header is missing or unreadable.
 
-    The header contains a number of seconds or a date (RFC 9110, 10.2.3).
+    The header Retry-After contains a number of seconds or a date (RFC 9110, 10.2.3).
     """
     if not text:
         return None

@@ -1,8 +1,8 @@
 """Retry failed calls to ARM and Key Vault: no other layer of the process retries these calls.
 
-The retries of azure-core are switched off for ARM and Key Vault, so that attempts do not multiply. If a call still
-fails, the queue delivers the message that led to the call again after minutes. The sweep (a timer function of Certroll)
-checks the vault certificate again after hours.
+The retries of azure-core are switched off for ARM and Key Vault, so that attempts do not multiply. If all retries of a
+call to Azure fail, the run ends, and the queue delivers the run's message again after minutes. The sweep (a timer
+function of Certroll) checks the vault certificate again after hours.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ SDK_OPTIONS: dict[str, Any] = {
 
 
 class Retrying:
-    """Calls Azure again after errors that may pass.
+    """Repeats a failed call to Azure if the error may pass.
 
     Certroll waits by exponential backoff with jitter, and at least as long as Retry-After says. A deadline ends the
     retries.
@@ -56,24 +56,25 @@ class Retrying:
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Return the result of a call to Azure that only reads.
 
-        A transient error is raised only after the deadline for retries, and each other error at once. If a request to
-        Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
+        A retried call raises a transient error only after the deadline for retries, and any other error at once. If a
+        request to Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
         """
         return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
 
     def write(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Return the result of a call to Azure that writes.
 
-        The function `write` sends the write once; `retry` can repeat work that reads and compares before each write.
+        The function `write` sends a write to Azure once. Only work that reads and compares before each write may use
+        `retry`.
         """
         return self._attempt(what, call, writing=True, remedy=remedy, secret=secret)
 
     def retry(self, work: Callable[[], Result]) -> Result:
         """Return the result of `work`, and repeat `work` after an error that may pass.
 
-        When the deadline for retries has passed, this function raises the last error. The function `work` may run
-        several times, so `work` must read and compare before each write. A locked site means that another client writes
-        the site, so a value that was read before the wait may be out of date.
+        When the deadline for retries has passed, this function raises the last error of the call to Azure. The function
+        `work` may run several times, so `work` must read and compare before each write. A locked site means that
+        another client writes the site, so a value that was read before the wait may be out of date.
         """
         return self._retry(work, (Transient, OutcomeUnknown))
 

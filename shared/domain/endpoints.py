@@ -38,7 +38,7 @@ class DnsServer:
     def parse(cls, text: str) -> Self:
         """Return the server that the text names as `ip`, `ip:port` or `[ip]:port`.
 
-        Raise ValueError with an example of the right form.
+        Raise ValueError with an example of a valid address if the text is not an address.
         """
         bare = text.strip()
         address, colon, port = bare.rpartition(":")

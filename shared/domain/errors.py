@@ -67,7 +67,7 @@ class OutcomeUnknown(AzureError):
 
 
 class Conflict(AzureError):
-    """An Azure resource or a record changed after Certroll read it."""
+    """An Azure resource or a row of the journal changed after Certroll read it."""
 
 
 class Denied(AzureError):
@@ -89,8 +89,7 @@ class Rejected(AzureError):
 class NotKept(AzureError):
     """Certroll could not put a superseded certificate into a webspace (App Service's place for certificates).
 
-    Apps whose settings name the superseded certificate may lose that certificate before Certroll updates their
-    settings.
+    Apps whose settings name the superseded certificate may lose the certificate before Certroll updates the settings.
     """
 
 
@@ -103,7 +102,7 @@ class StopRefused(CertrollError):
 
 
 class NotYet(CertrollError):
-    """A step of Certroll's plan is possible only after later steps of the plan."""
+    """Certroll's plan has an action that is possible only after later actions of the plan."""
 
 
 class OutOfTime(CertrollError):
@@ -137,7 +136,7 @@ class EventRejected(CertrollError):
 class TargetInvalid(CertrollError):
     """A target (a site or webspace that a tag names) is malformed, missing or ambiguous.
 
-    The error's message names the wrong entry of the tag and the correction.
+    The message of a TargetInvalid names the wrong entry of the tag and the correction.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:

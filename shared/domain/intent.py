@@ -11,7 +11,7 @@ from shared.domain.rollout.budget import MaxUnavailable
 
 
 class Mode(StrEnum):
-    """The mode of Certroll: Certroll only reads Azure and reports its plans, or also applies them."""
+    """The mode of Certroll: Certroll only reports its plans, or also applies the plans to Azure."""
 
     OBSERVE = "observe"
     APPLY = "apply"

@@ -70,7 +70,10 @@ class CertificateMessage:
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Return the certificate message in a JSON body. Raise MessageInvalid, which names the problem in the body."""
+        """Return the certificate message in a JSON body.
+
+        Raise MessageInvalid with the problem if the body of the queue message is malformed.
+        """
         fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}))
         try:
             return cls(_ref(fields), Cause(_text(fields, "cause")), _waits(fields))
@@ -78,9 +81,9 @@ class CertificateMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next run, or None after MOST_WAITS waits in a row without progress.
+        """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
 
-        If no message follows, the hourly sweep (a timer function) starts the next run for the certificate.
+        If no queue message for the certificate follows, the hourly sweep (a timer function) starts the next run.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits)
@@ -103,7 +106,10 @@ class SiteMessage:
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Return the site message in a JSON body. Raise MessageInvalid, which names the problem in the body."""
+        """Return the site message in a JSON body.
+
+        Raise MessageInvalid with the problem if the body of the queue message is malformed.
+        """
         fields = _fields(body, frozenset({"v", "site", "vault", "kind", "name", "waits"}))
         try:
             return cls(SiteRef.parse(_text(fields, "site")), _ref(fields), _waits(fields))
@@ -111,9 +117,9 @@ class SiteMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next run, or None after MOST_WAITS waits in a row without progress.
+        """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
 
-        If no message follows, the hourly sweep (a timer function) starts the next run for the site.
+        If no queue message for the site follows, the hourly sweep (a timer function) starts the next run.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)
@@ -135,7 +141,10 @@ class EnvironmentMessage:
 
     @classmethod
     def parse(cls, body: str) -> Self:
-        """Return the environment message in a JSON body. Raise MessageInvalid, which names the problem in the body."""
+        """Return the environment message in a JSON body.
+
+        Raise MessageInvalid with the problem if the body of the queue message is malformed.
+        """
         fields = _fields(body, frozenset({"v", "environment", "waits"}))
         try:
             return cls(EnvironmentRef.parse(_text(fields, "environment")), _waits(fields))
@@ -143,9 +152,9 @@ class EnvironmentMessage:
             raise MessageInvalid(str(error)) from error
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
-        """Return the message for the next run, or None after MOST_WAITS waits in a row without progress.
+        """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
 
-        If no message follows, the hourly sweep (a timer function) starts the next run for the environment.
+        If no queue message for the environment follows, the hourly sweep (a timer function) starts the next run.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)

@@ -1,7 +1,7 @@
 """Parse and normalise the names of Azure resources, so that other code can compare names as plain texts.
 
-Azure ignores upper and lower case in resource ids, vault names and host names, and returns them in changing case. For
-example Microsoft.Web returns the ids of Key Vaults in lower case.
+Azure ignores upper and lower case in resource ids, vault names and host names, and returns the same name in changing
+case. Microsoft.Web returns the ids of Key Vaults in lower case.
 """
 
 import re
@@ -33,9 +33,9 @@ _COPY_ID = re.compile(rf"{_WEB}(?:{_SITE})?/(certificates|publiccertificates)/([
 
 
 class InvalidNameError(CertrollError, ValueError):
-    """A text is not a valid name of the expected kind.
+    """A text is not a valid name or id of the expected kind of Azure resource.
 
-    The error's message quotes the text and names the expected form.
+    The message of an InvalidNameError quotes the wrong text and names the expected form.
     """
 
 
@@ -58,7 +58,7 @@ def parse_thumbprint(text: str) -> Thumbprint:
 def parse_host_name(text: str) -> HostName:
     """Return the host name in lower case and with A-labels (the ASCII form of international names).
 
-    A leading `*.` of the host name is allowed. Raises InvalidNameError.
+    The host name may begin with `*.` (a wildcard). Raises InvalidNameError.
     """
     lowered = text.strip().rstrip(".").lower()
     if not lowered.isascii():
@@ -124,9 +124,9 @@ class VaultCertificateRef:
 class Webspace:
     """A webspace is the group of App Service plans that share certificates.
 
-    A site can bind the certificates of the site's webspace, and not those of another webspace. The `webSpace` string
-    that Azure returns is unique only within a subscription. Two subscriptions with a resource group of the same name in
-    one region have webspaces of the same name.
+    A site can bind only the certificates of the site's own webspace. The `webSpace` string that Azure returns is unique
+    only within a subscription. Two subscriptions with a resource group of the same name in one region have webspaces of
+    the same name.
     """
 
     subscription: str

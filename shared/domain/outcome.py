@@ -31,7 +31,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """The work of Certroll stands still until an operator acts."""
+    """The run of Certroll ended, and Certroll cannot go on until an operator acts."""
 
     reason: Reason
     detail: str

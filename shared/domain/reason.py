@@ -1,7 +1,7 @@
 """All reasons that Certroll gives for its steps, refusals, outcomes and findings (reported problems).
 
 Each reason states where operators meet it, how severe it is, and how a run continues. The command `make docs` writes
-these traits of the reasons into docs/reference/reasons.md.
+each reason with its traits (severity, place, effect) into docs/reference/reasons.md.
 """
 
 from dataclasses import dataclass, replace
@@ -61,7 +61,7 @@ class Traits:
     """
 
     def but(self, **changes: object) -> Self:
-        """Return the same traits of a reason with the given changes."""
+        """Return the traits of a reason with the given changes."""
         return replace(self, **changes)  # type: ignore[arg-type]  # a change may have the type of any field
 
 
@@ -108,7 +108,7 @@ class Reason(StrEnum):
     def needs_person(self) -> bool:
         """True if an operator has to act because of the reason.
 
-        Other reasons pass without an operator, or describe a normal state.
+        Reasons without a need for an operator pass by themselves, or describe a normal state.
         """
         return self.traits.severity is not Severity.INFO
 
@@ -124,7 +124,7 @@ class Reason(StrEnum):
 
     @property
     def awaits_turn(self) -> bool:
-        """True if Certroll does the refused step later, after other sites, slots, webspaces or waves of apps."""
+        """True if Certroll postpones the refused action until other sites, slots, webspaces or apps are finished."""
         return self.traits.awaits_turn
 
     @property

@@ -31,8 +31,8 @@ class RestartWindow:
     def parse(cls, text: str) -> Self:
         """Return the restart windows in a text such as EXAMPLE.
 
-        Raise ValueError, which names the problem and an example of a right text. If a window's end is not after its
-        start, the window ends on the next day. A restart window with equal times lasts 24 hours.
+        Raise ValueError with the problem and an example if the text is not a list of restart windows. If a window's end
+        is not after its start, the window ends on the next day. A restart window with equal times lasts 24 hours.
         """
         parts = [part.strip() for part in text.split(";") if part.strip()]
         if not parts:
@@ -40,7 +40,7 @@ class RestartWindow:
         return cls(tuple(window for part in parts for window in _windows(part)))
 
     def is_open(self, now: datetime) -> bool:
-        """Return True if a restart may begin at the time `now`. The argument `now` must have a time zone.
+        """Return True if a restart may begin at the time `now`. The argument `now` must be a datetime with a time zone.
 
         The first moment of a restart window belongs to the window, and the last moment does not.
         """

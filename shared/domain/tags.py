@@ -9,8 +9,8 @@ Some tags of a vault object hold a list of targets, which are short names of sit
 
 The value of a tag has at most 256 characters (Azure docs, "Tag support"), so a list continues in tags with the suffix
 `-2`, `-3` and so on. The order of the targets (short names of resources) in a tag has no meaning. A repeated target in
-a tag counts once, and Certroll ignores empty entries of the list. Certroll refuses a tag's list with a gap in the
-numbers, because a part of the list may be lost.
+a tag counts once, and Certroll ignores empty entries of the list. Certroll refuses a list of targets whose numbered
+tags have a gap, because a part of the list may be lost.
 
 Certroll takes no instruction from a tag that is neither in the table `TAGS` nor continues a list of the table. To add a
 tag to Certroll, write a line into `TAGS`: the sweep, the targets of the fleet and docs/reference/tags.md follow the
@@ -236,7 +236,7 @@ def has_ours(tags: Tags) -> bool:
 def are_wanted(tags: Tags) -> bool:
     """Return True if a tag of the vault object names targets (sites, webspaces or environments).
 
-    A tag that continues a list of targets, or that only begins like such a tag, counts too.
+    A tag whose name only begins like a tag that continues a list of targets (suffix `-2`) counts too.
     """
     return any(_plain(key).startswith(_WANTED) for key, _ in tags)
 
@@ -259,7 +259,7 @@ def is_off(value: str | None) -> bool:
 def is_on(value: str | None) -> bool:
     """Return True if the value of a tag is `on`, in upper or lower case.
 
-    A switch that may cause a restart or a write accepts only the word `on`.
+    A tag that lets Certroll restart or write a resource accepts only the word `on`.
     """
     return value is not None and value.lower() == "on"
 
@@ -339,8 +339,8 @@ def _numbered_name(tag: Tag, number: int) -> str:
 def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:
     """Return the tags of the newest version that has tags of Certroll, and True if that version is not the newest.
 
-    Key Vault stores tags for each version, and a renewal by import may have no tags. An opt-out by a tag must survive a
-    renewal without tags.
+    Key Vault stores tags for each version, and a renewal by import may have no tags. An opt-out by a vault
+    certificate's tag must survive a renewal that has no tags.
     """
     for position, tags in enumerate(tags_by_version):
         if has_ours(tags):

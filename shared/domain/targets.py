@@ -37,8 +37,8 @@ def found_targets(
 ) -> tuple[dict[Target, str], tuple[tuple[Target | None, TargetInvalid], ...]]:
     """Return the resource that each target of the tag stands for, and the problems of the other targets.
 
-    If the target of a problem is None, the problem concerns the whole tag. A wrong target does not block the other
-    targets of a tag, unless the whole tag is malformed. Two targets of a tag may stand for the same resource.
+    A problem without a target (None) concerns the whole tag. A wrong target does not block the other targets of a tag,
+    unless the whole tag is malformed. Two targets of a tag may stand for the same resource.
     """
     found: dict[Target, str] = {}
     problems: list[tuple[Target | None, TargetInvalid]] = []
@@ -66,7 +66,7 @@ def names_of_plan(resource_id: str) -> frozenset[str]:
 
 
 def names_of_webspace(webspace: Webspace) -> frozenset[str]:
-    """Return the only name of a webspace, which contains its resource group."""
+    """Return the single name by which a tag can name a webspace. The name contains the webspace's resource group."""
     return frozenset({webspace.name.lower()})
 
 

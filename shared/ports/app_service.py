@@ -1,6 +1,6 @@
 """Define the ports (protocols) by which Certroll reaches App Service.
 
-Every method of the port raises the subclasses of AzureError.
+If a call to Azure fails, each method of the port raises a subclass of AzureError.
 """
 
 from collections.abc import Mapping
@@ -66,7 +66,7 @@ class Copies(Protocol):
         """Put a certificate with its private key into a webspace."""
 
     def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
-        """Put a certificate without its key on a site or slot."""
+        """Upload a public certificate, which has no private key, to a site or slot."""
 
     def delete_certificate(self, ref: CopyRef) -> None:
         """Delete a certificate. Azure refuses to delete the certificate while a host name is bound to it."""
@@ -79,7 +79,7 @@ class Bindings(Protocol):
         """Read one host name binding, with the whole body that a write must send back to Azure."""
 
     def put_binding(self, binding: Binding, body: object) -> None:
-        """Write the body back to Azure with the thumbprint and ssl_state of the binding."""
+        """Write a binding's body back to Azure with the binding's thumbprint and `ssl_state`."""
 
 
 class Settings(Protocol):
@@ -117,5 +117,5 @@ class Power(Protocol):
 class AppService(Listings, Copies, Bindings, Settings, Power, Protocol):
     """The whole port to App Service, from all its parts.
 
-    A function asks only for the parts of the port that the function uses.
+    A function takes as arguments only the parts of the App Service port that the function uses.
     """

@@ -9,7 +9,10 @@ from shared.domain.names import EnvironmentRef, RootRef
 
 
 class Environments(Protocol):
-    """The port to App Service Environments. Every method of the port raises the subclasses of AzureError."""
+    """The port to App Service Environments.
+
+    If a call to Azure fails, each method of the port raises a subclass of AzureError.
+    """
 
     def environments(self, subscription: str) -> Listing[Environment]:
         """List the App Service Environments of a subscription."""

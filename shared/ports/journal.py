@@ -1,7 +1,7 @@
 """Define the ports to the journal, which keeps Certroll's progress, findings and history between runs.
 
-Each protocol of the journal holds one kind of record. A function asks only for the kinds of records that the function
-reads or writes.
+Each protocol of the journal holds one kind of record. A function takes as arguments only the journal ports whose
+records the function reads or writes.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,16 +26,17 @@ class Rollouts(Protocol):
         """Return the progress of one version, an empty Rollout if the journal does not know the version."""
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
-        """Return the record of one site for one version, None if the journal has no such record."""
+        """Return the progress of a vault certificate's version in a site's bindings, None without a record."""
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
         """Record the sites of a rollout, then the first webspace of the rollout.
 
-        After a crash between the two writes, the next run chooses the first webspace of the rollout again.
+        After a crash between the record of the sites and the record of the first webspace, the next run chooses the
+        first webspace of the rollout again.
         """
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
-        """Record the state of one site, unless the journal by now holds a record of another version for the site."""
+        """Record the state of one site's bindings, unless the journal now has the site with another version."""
 
     def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
         """Record the time at which Certroll last observed the fleet for a version."""
@@ -45,10 +46,10 @@ class SettingsRolls(Protocol):
     """The port for the progress of each version in the settings of each app."""
 
     def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
-        """Return the record of one app's settings for any version, None if the journal has no such record."""
+        """Return the update of one app's settings to any version, None if the journal has no update of the app."""
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
-        """Replace the stored record of an app if its revision is unchanged.
+        """Replace the journal's record of an app if no other run has replaced the record since the read.
 
         Return the app's record with its new revision.
 
@@ -56,7 +57,7 @@ class SettingsRolls(Protocol):
         """
 
     def forget(self, ref: VaultCertificateRef, record: RollRecord) -> bool:
-        """Delete the record of one app and return True, or return False if another run has replaced the record."""
+        """Delete the record of an app's settings update and return True, or False if another run replaced it."""
 
 
 class RestartClaims(Protocol):
@@ -70,11 +71,11 @@ class RestartClaims(Protocol):
     def claim(self, budget: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef, limit: int) -> bool:
         """Record a claim and return True if fewer than `limit` other sites have a claim on the restart budget.
 
-        The caller holds the lease of the restart budget.
+        The caller must hold the lease (lock) of the restart budget.
         """
 
     def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
-        """Return the sites with a claim on the restart budget, without the claims of the environment's own waves."""
+        """Return the sites with a claim on the restart budget, except claims for stops in the environment itself."""
 
     def give_back(self, budget: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
         """Delete the claim of the site on the restart budget."""
@@ -128,7 +129,7 @@ class DeadLetters(Protocol):
     def get(self, queue: str, key: str) -> DeadLetter:
         """Return a dead letter.
 
-        Raises NotFound if the journal has no such dead letter (message that failed for good).
+        Raises NotFound if the journal does not have the dead letter (a message that failed for good).
         """
 
     def forget(self, record: DeadLetter) -> None:
@@ -136,16 +137,18 @@ class DeadLetters(Protocol):
 
 
 class EnvironmentRecords(Protocol):
-    """The port for records of App Service Environments, with their roots and the progress of their waves of apps."""
+    """The port for records of App Service Environments: their roots, and the stops and starts of their apps."""
 
     def all(self) -> tuple[EnvironmentRecord, ...]:
         """Return the records of all App Service Environments."""
 
     def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
-        """Return the record of an environment, an empty record if the journal does not know the environment."""
+        """Return the journal's record of an App Service Environment, or an empty record if the journal has none."""
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
-        """Replace the stored record if its revision is unchanged. Return the stored record with its new revision.
+        """Replace the record in the journal if no other run has replaced the record since the read.
+
+        Return the journal's record with its new revision.
 
         Raises Conflict if another run has replaced the record in the meantime.
         """
@@ -153,7 +156,7 @@ class EnvironmentRecords(Protocol):
     def change(
         self, environment: EnvironmentRef, change: Callable[[EnvironmentRecord], EnvironmentRecord]
     ) -> EnvironmentRecord:
-        """Apply the change to the stored record of an environment, write the result, and return it."""
+        """Change the journal's record of an App Service Environment, and return the changed record."""
 
 
 class AppRestarts(Protocol):

@@ -11,7 +11,10 @@ from shared.domain.tags import Tags
 
 
 class ManagedCertificates(Protocol):
-    """The port to managed certificates. Every method of the port raises the subclasses of AzureError."""
+    """The port to managed certificates.
+
+    If a call to Azure fails, each method of the port raises a subclass of AzureError.
+    """
 
     def certificates(self, subscription: str) -> Listing[SeenCertificate]:
         """List all certificates of a subscription, managed or not."""

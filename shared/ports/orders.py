@@ -8,7 +8,9 @@ from shared.domain.orders.order import Order, OrderRef
 
 
 class Orders(Protocol):
-    """The port to orders of purchased certificates. Every method of the port raises the subclasses of AzureError.
+    """The port to orders of purchased certificates.
+
+    If a call to Azure fails, each method of the port raises a subclass of AzureError.
 
     Certroll does not retry the three methods that write to an order.
     """
@@ -16,7 +18,7 @@ class Orders(Protocol):
     def orders(self, subscription: str) -> Listing[Order]:
         """List the orders of purchased certificates in a subscription.
 
-        `last_verified` reads when the domain of an order was verified.
+        The method `last_verified` reads when the domain of an order was last verified.
         """
 
     def order(self, ref: OrderRef) -> Order:

@@ -15,7 +15,7 @@ class Dns(Protocol):
     def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
         """Return the DNS records of a name.
 
-        This method never raises an exception, because a failed DNS lookup is an answer, too.
+        The DNS lookup never raises an exception, because a failed lookup is an answer, too.
         """
 
 

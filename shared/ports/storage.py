@@ -44,7 +44,10 @@ class Queue(Protocol):
 
 
 class Retrier(Protocol):
-    """The only layer of Certroll that retries calls to Azure. Retried work must read and compare before it writes."""
+    """The only layer of Certroll that retries calls to Azure.
+
+    A function that is retried after an Azure error must read and compare before it writes.
+    """
 
     def retry(self, work: Callable[[], Result]) -> Result:
-        """Return the result of the work, and repeat the work while its error is worth a retry."""
+        """Return the result of the function `work`, and call `work` again after each error that may pass."""

@@ -9,7 +9,7 @@ from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 
 
 class Vault(Protocol):
-    """The port to Key Vault. Every method of the port raises the subclasses of AzureError."""
+    """The port to Key Vault. If a call to Azure fails, each method of the port raises a subclass of AzureError."""
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read a vault certificate with all its versions, judged at the time `now`."""
@@ -18,7 +18,7 @@ class Vault(Protocol):
         """List the certificates of a vault."""
 
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
-        """List the secrets of a vault whose content type says that they hold a certificate."""
+        """List the secrets of a vault that hold a certificate according to their content type."""
 
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
         """Return the certificate of one version in DER, without its key."""

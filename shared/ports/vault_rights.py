@@ -8,7 +8,10 @@ from shared.domain.names import VaultName
 
 
 class VaultRights(Protocol):
-    """The port to vaults and their access settings. Every method of the port raises the subclasses of AzureError."""
+    """The port to vaults and their access settings.
+
+    If a call to Azure fails, each method of the port raises a subclass of AzureError.
+    """
 
     def vaults(self, subscription: str) -> Mapping[VaultName, str]:
         """Return the resource id of each vault of a subscription, by the vault's name."""

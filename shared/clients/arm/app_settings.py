@@ -68,7 +68,7 @@ class Settings(AppServicePart):
     def vault_references(self, site: SiteRef) -> dict[str, str]:
         """Return the version of the secret that App Service uses for each setting with a Key Vault reference.
 
-        The result omits Key Vault references that App Service cannot resolve.
+        The returned versions omit Key Vault references that App Service cannot resolve.
         """
         web_apps = self._clients.client(site.subscription).web_apps
         items = site_or_slot(
@@ -84,7 +84,8 @@ class Settings(AppServicePart):
     def refresh_references(self, site: SiteRef) -> None:
         """Request that App Service fetches the Key Vault references of a site again.
 
-        The Azure docs describe this refresh request in "Use Key Vault references", section on rotation.
+        The Azure docs "Use Key Vault references", section on rotation, describe the request that refreshes Key Vault
+        references.
         """
         url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFRESH_API}"
         client = self._clients.client(site.subscription)

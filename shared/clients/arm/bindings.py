@@ -25,7 +25,7 @@ class Bindings(AppServicePart):
     def put_binding(self, binding: Binding, body: object) -> None:
         """Write a binding's body back with the given thumbprint and `ssl_state`, and without the read-only `virtualIP`.
 
-        If a binding's thumbprint is missing, App Service finds a certificate by the host name. Certroll writes the
+        If a written binding has no thumbprint, App Service finds a certificate by the host name. Certroll writes the
         binding of a managed certificate without a thumbprint, because Azure does not show that thumbprint.
         """
         site = binding.site

@@ -41,7 +41,7 @@ class Copies(AppServicePart):
         self._retrying.write(f"certificate {copy.ref}", partial(_put_certificate, client, copy.ref, body), REMEDY)
 
     def upload_certificate(self, copy: WebspaceCertificate, pfx: Pfx, plan: ServerFarm) -> None:
-        """Upload a certificate with its private key to the webspace of the plan."""
+        """Upload a certificate with its private key to a webspace (plans of App Service that share certificates)."""
         content = CertificateProperties(pfx_blob=pfx.blob, password=pfx.password, server_farm_id=plan.resource_id)
         if LOADING in (switches := json.loads(copy.switches)):
             content[LOADING] = switches[LOADING]

@@ -1,8 +1,8 @@
 """Read and request free managed certificates, and read the facts that decide whether Azure can issue them.
 
-Azure answers 202 when Azure begins to issue a managed certificate, and azure-mgmt-web raises an error for this 202.
-Because of that SDK error, Certroll itself sends and polls the request for a managed certificate, as az does (azure-cli,
-`create_managed_ssl_cert`).
+Azure answers 202 when Azure begins to issue a managed certificate, and azure-mgmt-web raises an error for the 202.
+azure-mgmt-web cannot request a managed certificate without an error. Certroll itself sends and polls the request for a
+managed certificate, as az does (azure-cli, `create_managed_ssl_cert`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -83,7 +83,7 @@ class ManagedCertificates:
     def certificate(self, ref: CopyRef) -> SeenCertificate:
         """Read one certificate.
 
-        Raise NotFound if Azure has no certificate of this name, or has not issued the managed certificate yet.
+        Raise NotFound if Azure does not know the managed certificate, or has not issued the managed certificate yet.
         """
         certificates = self._clients.client(ref.subscription).certificates
         model = self._retrying.read(
@@ -110,10 +110,10 @@ class ManagedCertificates:
     def is_done(self, operation: str) -> bool:
         """Return True if Azure no longer works on the operation that issues a managed certificate.
 
-        Raise Rejected with Azure's reason if Azure refused to issue the managed certificate. The operation must be a
-        path of ARM, so that the identity's token goes to no other host. An operation counts as finished if Azure no
-        longer knows the operation or if Certroll's identity may not read it. After the operation Certroll reads the
-        managed certificate itself.
+        Raise Rejected with Azure's reason if Azure refused to issue the managed certificate. The URL of Azure's
+        operation must be a path of ARM, so that Certroll's token goes to no other host. An operation counts as finished
+        if Azure no longer knows the operation or if Certroll's identity may not read it. After Azure has finished
+        issuing a managed certificate, Certroll reads the certificate.
         """
         if not operation.lower().startswith("/subscriptions/"):
             raise Rejected(f"{operation[:200]!r} is not an operation of Azure Resource Manager")

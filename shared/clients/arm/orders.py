@@ -46,7 +46,7 @@ Result = TypeVar("Result")
 
 
 class NotRegistered(HttpResponseError):
-    """The subscription has not registered Microsoft.CertificateRegistration, so the subscription has no orders."""
+    """A subscription that has not registered Microsoft.CertificateRegistration has no certificate orders."""
 
 
 class OrderClients:
@@ -69,7 +69,7 @@ class OrderClients:
 
 
 def _stop_unregistered(response: PipelineResponse[Any, Any]) -> None:
-    """Raise an error before azure-mgmt-core registers the resource provider, because a read must not change Azure."""
+    """Raise an error before azure-mgmt-core registers a resource provider, because a read must not change Azure."""
     answer = response.http_response
     if answer.status_code == HTTPStatus.CONFLICT and UNREGISTERED in answer.text():
         raise NotRegistered(response=answer)
@@ -107,7 +107,7 @@ class Orders:
         return _readable(f"order {ref}", read_order, self._read(ref))
 
     def last_verified(self, ref: OrderRef) -> datetime | None:
-        """Return when the operator last proved control of the domain, or None if the order's history has no proof."""
+        """Return when the operator last proved control of an order's domain, or None if the history has no proof."""
         operations = self._operations(ref)
 
         def read() -> list[object]:
@@ -130,7 +130,10 @@ class Orders:
         self._write(ref, lambda on: on.update(ref.resource_group, ref.name, patch))
 
     def renew(self, order: Order) -> None:
-        """Buy the next certificate of an order. Azure creates the next private key with the order's key size."""
+        """Buy the next certificate of an order.
+
+        Azure creates the private key of an order's next certificate with the order's key size.
+        """
         ref = order.ref
         body = RenewCertificateOrderRequest({"properties": {"keySize": order.key_size, "isPrivateKeyExternal": False}})
         self._write(ref, lambda on: on.renew(ref.resource_group, ref.name, body))
@@ -167,8 +170,7 @@ class Orders:
 def _asked(ask: Callable[[Operations], Result], operations: Operations) -> Result:
     """Return Azure's answer to a write on an order. Raise ServiceResponseError for an undocumented status below 400.
 
-    After an undocumented status Azure may have applied the write, so ServiceResponseError stands for an unknown
-    outcome.
+    If Azure answers a write with an undocumented status, Azure may have applied the write, so the outcome is unknown.
     """
     try:
         return ask(operations)
@@ -305,8 +307,8 @@ def _member(kind: type[Member], found: object, unknown: Member) -> Member:
 def _moment(found: object) -> datetime | None:
     """Return the date and time that Azure wrote, or None if Azure has no value.
 
-    A date without an offset from Azure's orders API is in UTC (seen in recorded traffic). The result is None for a year
-    outside 1990 to 8999, because the first and last dates of .NET mean "no value".
+    A date without an offset from Azure's orders API is in UTC (seen in recorded traffic). This function returns None
+    for a year outside 1990 to 8999, because the first and last dates of .NET mean "no value".
     """
     if not found:
         return None

@@ -73,7 +73,7 @@ def listing(
 ) -> Listing[Found]:
     """Return the readable entries of ARM's list.
 
-    Each unreadable entry of the list becomes a `BlindSpot`, and the readable entries stay in the result.
+    Each unreadable entry of Azure's list becomes a `BlindSpot`, and the returned listing has all readable entries.
     """
     found, blind = [], []
     for wire in wires:
@@ -93,7 +93,7 @@ def _webspace_of(subscription: str, wire: Json) -> Webspace | None:
 
 
 def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
-    """Return the value that the function `read` makes of Azure's answer.
+    """Return the value that the function `read` extracts from Azure's answer.
 
     Raise Rejected if Azure's answer has an unexpected shape.
     """
@@ -112,8 +112,8 @@ def webspace_of(subscription: str, properties: Json) -> Webspace | None:
 def tags_of(wire: Json) -> Tags:
     """Return the tags of an Azure resource.
 
-    In newer answers Azure repeats a resource's tags inside the resource's properties. A PUT of an Azure resource
-    without tags deletes the resource's tags.
+    In answers of newer API versions Azure repeats a resource's tags inside the resource's properties. A PUT of an Azure
+    resource without tags deletes the resource's tags.
     """
     tags = wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}
     return tuple(sorted((str(key), str(value)) for key, value in tags.items()))

@@ -149,7 +149,7 @@ def _thumbprint(text: str | None) -> Thumbprint | None:
 def _host_name(text: str) -> HostName:
     """Return the host name that Azure shows, in lower case.
 
-    A name that breaks the rules for host names is also returned, because Azure may show such names.
+    This function also returns a name that breaks the rules for host names, because Azure may show an invalid name.
     """
     try:
         return parse_host_name(text)
@@ -158,7 +158,7 @@ def _host_name(text: str) -> HostName:
 
 
 def _source(properties: Json) -> VaultCertificateRef | None:
-    """Return the vault certificate from which App Service imported a certificate, or None if Azure names no valid one.
+    """Return the vault certificate that App Service imported, or None if Azure names no valid vault certificate.
 
     In `keyVaultId` and `keyVaultSecretName` Azure shows the names of vault and vault certificate in lower case.
     """

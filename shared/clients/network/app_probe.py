@@ -69,7 +69,7 @@ class AppProbe:
 class _ProbeConnection:
     """The connection of one probe.
 
-    Another thread can end the probe's connection, even before the probe has opened the connection.
+    Another thread can end the connection of an app probe, even before the probe has opened the connection.
     """
 
     def __init__(self, host: HostName) -> None:
@@ -88,7 +88,7 @@ class _ProbeConnection:
     def cut(self) -> None:
         """End the probe's connection now, or as soon as the probe opens the connection.
 
-        A thread that reads from the ended connection stops.
+        A thread that reads from a probe's connection stops when another thread ends the connection.
         """
         with self._lock:
             self._is_cut = True
@@ -158,7 +158,7 @@ def _probe_result(
 def _get(connection: _ProbeConnection, time_out: float, url: str, expected: int) -> tuple[int, str]:
     """Return the status of the app's answer and the first part of the answer's body.
 
-    If the answer's status is unexpected, this function reads no body.
+    If the HTTP status of the app's answer is unexpected, this function does not read the answer's body.
     """
     prepared = Request("GET", url, headers={**HEADERS, "Host": connection.host}).prepare()
     around: Mapping[str, Any] = Session().merge_environment_settings(url, {}, None, None, None)
@@ -176,7 +176,7 @@ def _unanswered(host: HostName, why: str) -> ProbeResult:
 def _cause(error: Exception) -> str:
     """Return the cause of an error as class names and texts of the operating system or of the TLS check.
 
-    The cause omits all other error texts, because such a text may quote the app's answer.
+    The cause of a failed probe omits all other error texts, because an error text may quote the app's answer.
     """
     causes = [cause for cause in _beneath(error) if isinstance(cause, OSError | HTTPException)]
     last = causes[-1] if causes else error
@@ -199,5 +199,8 @@ def _beneath(error: BaseException) -> Iterator[BaseException]:
 
 
 def _comes_from_no_probe(record: logging.LogRecord) -> bool:
-    """Return True if no probe wrote the log record. urllib3 logs unreadable headers together with their values."""
+    """Return True if the log message does not come from a probe's request.
+
+    urllib3 logs unreadable headers together with their values.
+    """
     return record.threadName != THREAD

@@ -19,7 +19,10 @@ class Dns:
     """The client that asks DNS. If the name servers fail, the DNS answer has no records and states the cause."""
 
     def __init__(self, servers: tuple[DnsServer, ...] = (), lifetime: float = LIFETIME_SECONDS) -> None:
-        """Store the servers and the time-out in seconds. Without servers, this class asks the machine's resolvers."""
+        """Store the DNS servers to ask, and the time-out in seconds.
+
+        If the settings name no DNS servers, Certroll asks the machine's resolvers.
+        """
         self._servers = servers
         self._lifetime = lifetime
 

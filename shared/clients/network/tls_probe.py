@@ -35,8 +35,8 @@ class TlsProbe:
         """Return which certificate the address serves for the host name.
 
         The probe repeats the handshake until App Service serves the expected certificate, until the time `give_up`, or
-        until the third or a later handshake fails. After `give_up` the probe makes no handshake, and the result then
-        says nothing about the served certificate.
+        until the third or a later handshake fails. After the time `give_up` the TLS probe makes no handshake and does
+        not know which certificate App Service serves.
         """
         if self._clock.now() >= give_up:
             return Handshake(host_name, expected, None, "no time was left for a handshake")
@@ -61,7 +61,8 @@ class TlsProbe:
 
         Azure does not show a managed certificate's thumbprint, so this function checks host name and end date instead.
         The probe repeats the handshake until host name and end date are good, until the time `give_up`, or until the
-        third or a later handshake fails. The function `served` makes at least one handshake, even after `give_up`.
+        third or a later handshake fails. The function `served` makes at least one TLS handshake, even if the time
+        `give_up` has passed.
         """
 
         def enough(state: tenacity.RetryCallState) -> bool:

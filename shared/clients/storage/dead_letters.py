@@ -42,7 +42,10 @@ class TableDeadLetters:
         return DeadLetter(key, queue, body, cause)
 
     def get(self, queue: str, key: str) -> DeadLetter:
-        """Return one dead letter. Raise NotFound if the queue has no dead letter with this key."""
+        """Return one dead letter.
+
+        Raise NotFound if no dead letter of the queue (a message that failed for good) has the key.
+        """
         row = self._tables.row(FINDINGS, _poison_key(queue), key)
         if row is None:
             raise NotFound(f"queue {queue!r} has no dead letter with the key {key[:80]!r}")

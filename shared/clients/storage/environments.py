@@ -48,7 +48,7 @@ class TableEnvironmentRecords:
         return EnvironmentRecord(environment) if row is None else _environment_record(row)
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
-        """Write the record if its row still has the record's revision, and return the record with the new revision.
+        """Write the record if no other run has written it since the read, and return the record with its new revision.
 
         Raise Conflict if another run has written the record in the meantime.
         """
@@ -60,7 +60,8 @@ class TableEnvironmentRecords:
     ) -> EnvironmentRecord:
         """Change the journal's record of an App Service Environment, and return the changed record.
 
-        If other runs write the record at the same time, this function reads and tries again, five times in all.
+        If other runs of Certroll write the environment's record at the same time, this function reads the record and
+        tries again, five times in all.
         """
         for _ in range(MOST_RACES):
             before = self.of(environment)
@@ -81,7 +82,7 @@ class TableAppRestarts:
         self._tables = tables
 
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
-        """Return the records of the apps of an App Service Environment, in the order of their sites."""
+        """Return each app's record of its stop and start in an App Service Environment, sorted by site."""
         found = (_app(row) for row in self._tables.rows(JOURNAL, _key(environment)))
         return tuple(sorted(found, key=lambda app: app.site))
 

@@ -30,7 +30,7 @@ class TableRequests:
         return tuple(sorted(found, key=lambda record: (record.at, record.action)))
 
     def put_asked(self, record: OrderRecord) -> OrderRecord:
-        """Write the record if its row still has the record's revision, and return the record with the new revision.
+        """Write the record if no other run has written it since the read, and return the record with its new revision.
 
         Raise Conflict if another run has written the record in the meantime.
         """
@@ -38,7 +38,7 @@ class TableRequests:
         return replace(record, revision=self._tables.put(asked_row(record), record.revision, what))
 
     def issuance(self, site: SiteRef, host_name: HostName) -> Issuance | None:
-        """Return the request for the managed certificate of a host name, or None if the journal has no such request."""
+        """Return the request for the managed certificate of a host name, or None if Certroll made no request."""
         row = self._tables.row(JOURNAL, MANAGED, _issuance_key(site, host_name))
         if row is None:
             return None

@@ -56,15 +56,15 @@ class TableRollouts:
         )
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
-        """Return the record of one site for one version of a vault certificate, or None if there is no record."""
+        """Return the progress of a vault certificate's version in a site's bindings, or None without a record."""
         row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
         return site_record(row) if row is not None and row["version"] == version else None
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
         """Record the sites of a rollout, and then the rollout's first webspace.
 
-        After a crash between the two records, the next run chooses the first webspace (App Service's place for
-        certificates) again.
+        After a crash between the record of the sites and the record of the first webspace, the next run chooses the
+        first webspace (App Service's place for certificates) again.
         """
         rows = [site_row(ref, record) for record in rollout.records]
         if rollout.first is not None:
@@ -76,10 +76,10 @@ class TableRollouts:
         self._tables.write(JOURNAL, rows)
 
     def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
-        """Write the record of one site, if the site's row still belongs to the version in the record.
+        """Write a site's progress in a rollout, if the site's row still belongs to the same vault certificate version.
 
-        The run of Certroll for a certificate and the run for a site hold different leases. Without the check of the
-        version, a late result of an older version could overwrite the pending record of a newer version.
+        The run of Certroll for a certificate and the run for a site hold different leases. If Certroll did not compare
+        versions, a late result of an older version could overwrite a newer version's record.
         """
         row = site_row(ref, record)
         for _ in range(MOST_RACES):

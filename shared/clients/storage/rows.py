@@ -58,13 +58,13 @@ def revision_of(row: Entity) -> str | None:
 
 
 def chunked(name: str, text: str) -> dict[str, str]:
-    """Return a long text in parts, as the properties `name_0`, `name_1` and so on."""
+    """Return a long text in parts, as the row properties `name_0`, `name_1` and so on."""
     parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
     return {f"{name}_{number}": part for number, part in enumerate(parts)}
 
 
 def joined(name: str, row: Entity) -> str:
-    """Return the text that `chunked` split into properties of the row."""
+    """Return a long text from the row properties into which the function `chunked` split the text."""
     numbers = sorted(int(key.removeprefix(f"{name}_")) for key in row if key.startswith(f"{name}_"))
     return "".join(str(row[f"{name}_{number}"]) for number in numbers)
 
@@ -197,7 +197,7 @@ def order_key(order: OrderRef) -> str:
 
 
 def asked_row(record: OrderRecord) -> dict[str, Any]:
-    """Return the row for a request; each pair of action and certificate of an order has its own row."""
+    """Return the table row for a request about an order. Each pair of action and certificate has its own row."""
     return {
         "PartitionKey": order_key(record.order),
         "RowKey": digest(f"{record.action} {record.certificate}"),

@@ -1,8 +1,8 @@
 """Store the record of each update of an app's settings in the table `certrolljournal`.
 
-A settings record says how far Certroll has brought a version of a vault certificate into one app's settings. The
-PartitionKey of a settings record is the hash of the vault certificate. The RowKey of a settings record is `roll-` and
-the hash of the site.
+The record of an app's settings update says how far Certroll has brought a version of a vault certificate into one app's
+settings. The PartitionKey of the record about an app's settings update is the hash of the vault certificate. The RowKey
+of the record about an app's settings update is `roll-` and the hash of the site.
 """
 
 from dataclasses import replace
@@ -21,12 +21,12 @@ class TableSettingsRolls:
         self._tables = tables
 
     def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
-        """Return the record of the settings update of an app for a vault certificate, or None if there is no record."""
+        """Return the update of an app's settings for a vault certificate, or None if the journal has no update."""
         row = self._tables.row(JOURNAL, lineage_key(ref), roll_key(site))
         return None if row is None else roll_record(row)
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
-        """Write the record if its row still has the record's revision, and return the record with the new revision.
+        """Write the record if no other run has written it since the read, and return the record with its new revision.
 
         Raise Conflict if another run has written or deleted the record in the meantime.
         """

@@ -42,18 +42,18 @@ class Tables(Protocol):
     def put(self, row: Entity, revision: str | None, what: str) -> str:
         """Replace the given revision of a journal row, and return the row's new revision.
 
-        The argument `revision` is None for a new row. The replaced row loses all properties that the new row does not
-        name. Raise Conflict if the stored row of the journal has another revision.
+        The argument `revision` is None for a new row. If Certroll replaces a table row, the row loses all properties
+        that the new row does not name. Raise Conflict if the stored row of the journal has another revision.
         """
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
         """Upsert rows of one partition in order, in batches of fifty. Azure writes each batch completely or not at all.
 
-        An upsert leaves the properties that the row does not name unchanged.
+        An upsert of a table row leaves stored properties unchanged that the given row does not name.
         """
 
     def delete(self, table: str, partition: str, row: str) -> None:
-        """Delete a row. A missing row is no error."""
+        """Delete a row. Deleting a row that does not exist is no error."""
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
         """Delete a row of the journal if the row exists.
@@ -103,7 +103,7 @@ class StorageTables:
             self._creating(table, partial(_upsert, batch))
 
     def delete(self, table: str, partition: str, row: str) -> None:
-        """Delete a row. The SDK ignores the 404 of a row that does not exist."""
+        """Delete a row. The Azure SDK ignores the answer 404 to the deletion of a row that does not exist."""
         self._table(table).delete_entity(partition, row)
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
@@ -119,7 +119,7 @@ class StorageTables:
             raise Conflict(f"{what} was written by another run") from error
 
     def _creating(self, table: str, write: Callable[[TableClient], Result]) -> Result:
-        """Return the result of a write to a table.
+        """Return the result of the function `write`, which writes to a table.
 
         Create the table first if Azure answers that the table is missing.
         """

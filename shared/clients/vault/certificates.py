@@ -2,9 +2,9 @@
 
 Certroll reads the value of a secret in two cases: to upload a certificate, and if the secret is a certificate of its
 own. Key Vault's list of secrets shows neither the thumbprint nor the dates of a certificate. A private key that
-Certroll has read leaves the process only in an upload to App Service. The text form of a `Pfx` is empty of the key, and
-Certroll's errors omit the value of a secret. The Azure SDK does not log request or answer bodies, unless a client is
-created with `logging_enable`.
+Certroll has read leaves the process only in an upload to App Service. The text form of a `Pfx` shows no private key,
+and Certroll's errors omit the value of a secret. The Azure SDK does not log request or answer bodies, unless a client
+is created with `logging_enable`.
 """
 
 import secrets
@@ -64,7 +64,7 @@ class KeyVaults:
 class KeyVault:
     """Reads vault certificates with their versions, and a version of a vault certificate as a PFX.
 
-    The operator's setting decides the encryption of the PFX.
+    An operator's setting decides how Certroll encrypts the PFX for an upload.
     """
 
     def __init__(self, vaults: KeyVaults, retrying: Retrying, encryption: PfxEncryption) -> None:
@@ -89,7 +89,7 @@ class KeyVault:
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """Return the names of a vault's secrets that may hold a certificate.
 
-        To list the names, Certroll does not read the value of a secret.
+        Certroll lists the names of secrets without reading any secret's value.
         """
         listing = self._vaults.secrets(vault).list_properties_of_secrets()
         entries = self._retrying.pages(f"the secrets of vault {vault}", listing, LIST_REMEDY)
@@ -132,8 +132,8 @@ class KeyVault:
 
         Raise Rejected if Key Vault's answer about the certificate is unreadable. An imported certificate in App Service
         does not show whether its source is a vault certificate or a vault secret. If the vault has no certificate with
-        the given name, this function reads the secret with this name. For a secret with no certificate, the result is a
-        refusal, and Certroll does not read the secret's value.
+        the given name, this function reads the secret with the given name. If a secret holds no certificate, this
+        function returns a refusal without reading the secret's value.
         """
         if ref.kind is ObjectKind.SECRET:
             return self._secrets.lineage(ref, now)
@@ -151,11 +151,11 @@ class KeyVault:
             raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
 
     def _certificate_lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
-        """Read a vault certificate's versions, and their certificates from the newest on until Certroll can use one.
+        """Read a vault certificate's versions, and their certificates, newest first, until Certroll can use a version.
 
         If Certroll can use the newest version, it sends two requests: for the list of versions, and for the newest
-        version with the policy. The list of versions has no certificates, so the certificate of each older version
-        costs one more request. The function `judge` limits the number of older versions that Certroll reads.
+        version with the policy. Key Vault's list of versions has no certificates, so the certificate of each older
+        version costs one more request. The function `judge` limits the number of older versions that Certroll reads.
         """
         client = self._vaults.client(ref.vault)
         what = f"vault certificate {ref}"
@@ -173,7 +173,8 @@ class KeyVault:
         def facts(version: CertificateVersion) -> CertificateFacts:
             """Return the facts of the certificate of a vault certificate's version.
 
-            Raise ValueError if the certificate is unreadable. The facts of the newest version need no further request.
+            Raise ValueError if the certificate is unreadable. Key Vault's answer about a vault certificate's newest
+            version already contains the facts of the version.
             """
             name = version.version
             if name not in known:
@@ -207,7 +208,7 @@ def _tags(entry: CertificateProperties) -> Tags:
 def _policy(policy: CertificatePolicy | None) -> KeyPolicy:
     """Return whether a vault certificate's policy makes the private key exportable, and the format of the secret.
 
-    Key Vault's defaults are an exportable key and PKCS12.
+    By default Key Vault makes a private key exportable and stores a PKCS12.
     """
     if policy is None:
         return KeyPolicy(exportable=True, content_type=PKCS12)

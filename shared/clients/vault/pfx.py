@@ -55,9 +55,9 @@ def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: P
     """Return key, certificate and chain of a secret's value as a PFX that the password opens.
 
     The content type says whether the value is PEM or a PFX without password in base64 (Azure docs, "About Azure Key
-    Vault certificates"). The PFX contains the certificate of the private key, and the issuers that the secret's value
-    contains. The PFX omits the other certificates of the secret's value, and contains each certificate once. Raise
-    Rejected with a reason, for example if the value is unreadable or lacks the expected certificate.
+    Vault certificates"). The PFX for an upload contains the certificate of the private key, and the issuers in the
+    secret's value. The PFX omits the other certificates of the secret's value, and contains each certificate once.
+    Raise Rejected with a reason, for example if the value is unreadable or lacks the expected certificate.
     """
     found, certificates = _read(value, content_type.strip().lower())
     key = _usable(found)
@@ -99,7 +99,7 @@ def _bundle(key: KeyFound, leaf: x509.Certificate, chain: list[x509.Certificate]
 def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, Bundle]:
     """Return the leaf certificate of a secret's value, and the facts about its private key and issuers.
 
-    If a secret's value has no private key, the leaf is the certificate that issued no other certificate of the value.
+    If a secret's value has no private key, the leaf is the certificate that issued no other certificate in the value.
     Raise Rejected with a reason, for example if the value is unreadable or no certificate is clearly the leaf.
     """
     found, certificates = _read(value, content_type.strip().lower())
@@ -133,7 +133,7 @@ def _scheme(encryption: PfxEncryption, password: str) -> KeySerializationEncrypt
 
 
 def _read(value: str, content_type: str) -> tuple[object, Certificates]:
-    """Return the private key and all certificates of a secret's value, in the order of the value."""
+    """Return the private key and all certificates in a secret's value, in the order in which the value has them."""
     if content_type == PKCS12:
         return _read_pfx(value)
     if content_type == PEM or (content_type == BARE and "-----BEGIN" in value):
@@ -171,7 +171,7 @@ def _read_pem(value: str) -> tuple[object, Certificates]:
 
 
 def _parsed(parse: Callable[[], Result], problem: str) -> Result:
-    """Return the result of the function `parse`.
+    """Return the value of the function `parse`, which decodes or encodes keys and certificates.
 
     If `parse` fails, raise Rejected outside of the error handler, so that Rejected does not carry the parser's error.
     """
@@ -221,8 +221,8 @@ def _fits(certificate: x509.Certificate, key: PrivateKey) -> bool:
 def _chain(leaf: x509.Certificate, certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
     """Return the issuers above the leaf, the nearest first, up to a self-signed certificate.
 
-    The chain ends earlier if the next issuer is not among the certificates. If two certificates could be the issuer, as
-    with a cross-signed root, the chain contains the certificate that expires later.
+    The returned chain ends before the root if the secret's value lacks the next issuer. If two certificates could be
+    the issuer, as with a cross-signed root, the chain contains the certificate that expires later.
     """
     chain = [leaf]
     left = set(certificates) - {leaf}

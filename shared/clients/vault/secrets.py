@@ -1,8 +1,8 @@
-"""Read vault secrets that hold a certificate; Azure stores purchased App Service certificates in such secrets.
+"""Read vault secrets that hold a certificate, for example a purchased App Service certificate.
 
 The list of a secret's versions has neither thumbprints nor dates, so Certroll reads the values of the newest versions.
-The value of a secret's version never changes, so Certroll stores what it needs of the value in a cache. Certroll caches
-only the public part of a secret's value.
+The value of a secret's version never changes, so Certroll caches the facts that it reads from the value. Certroll
+caches only the public part of a secret's value.
 """
 
 from collections.abc import Callable, Iterable
@@ -59,9 +59,9 @@ class SecretLineages:
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one vault secret with its versions, judged at the time `now`.
 
-        The first request lists the versions of the secret. If the newest version is no certificate, such as a password,
-        this function reads no value of the secret. Raise NotFound if the secret does not exist, and Conflict if a
-        version was added during the read.
+        The first request to Key Vault lists the versions of the secret. If the newest version of a secret is no
+        certificate, for example a password, Certroll reads no value of the secret. Raise NotFound if the secret does
+        not exist, and Conflict if a version was added during the read.
         """
         client, what = self._clients(ref.vault), f"vault secret {ref}"
         listing = client.list_properties_of_secret_versions(ref.name)
@@ -91,7 +91,7 @@ class SecretLineages:
         return self._leaf(ref, version, _form(entry, entries)).der
 
     def forget(self) -> None:
-        """Clear the cache, so that Certroll reads the values of secrets again."""
+        """Clear the cache of vault secrets, so that Certroll reads the values of secrets again."""
         self._leaf.cache_clear()
 
     def _newest(
@@ -109,8 +109,9 @@ class SecretLineages:
     def _judged(self, ref: VaultCertificateRef, ordered: list[SecretProperties], newest: str, now: datetime) -> Lineage:
         """Return the vault secret with its readable versions.
 
-        The result omits a version that is disabled or holds no certificate, because the version's thumbprint is
-        unknown. If Certroll cannot use a secret's newest version, the result contains a refusal with the reason.
+        The returned secret omits each version that is disabled or holds no certificate, because the version's
+        thumbprint is unknown. If Certroll cannot use a secret's newest version, the returned secret contains a refusal
+        with the reason.
         """
         leaves: dict[str, Leaf] = {}
         refusal: Refusal | None = None
@@ -158,7 +159,10 @@ class SecretLineages:
 
 
 def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret]) -> KeyVaultSecret:
-    """Read a vault secret. Raise errors without a cause, because an SDK error may quote the body of the answer."""
+    """Read a vault secret.
+
+    Raise errors without `__cause__`, because an error of the Azure SDK may quote the secret in Key Vault's answer.
+    """
     try:
         return retrying.read(what, read, PFX_REMEDY)
     except AzureError as error:
@@ -178,7 +182,7 @@ def may_hold_certificate(entry: SecretProperties) -> bool:
 
 
 def _foreign(entry: SecretProperties, versions: Iterable[SecretProperties]) -> Refusal | None:
-    """Return why Certroll cannot use a secret as a certificate, or None if Certroll may be able to."""
+    """Return why Certroll cannot use a secret as a certificate, or None if nothing rules the secret out."""
     if entry.managed:
         return Refusal(Reason.BEHIND_A_CERTIFICATE, "it belongs to the vault certificate with the same name")
     if not _form(entry, versions):

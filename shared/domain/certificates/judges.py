@@ -28,7 +28,7 @@ from shared.domain.names import HostName, covers
 
 
 def compares(facts: CertificateFacts) -> bool:
-    """Return True if the judgement of this certificate may depend on the certificate in use."""
+    """Return True if Certroll may judge the certificate by comparing it with the certificate in use."""
     odd = facts.signature_hash in WEAK_HASHES or not is_common(facts)
     return facts.self_signed or odd or not facts.server_auth or not facts.client_auth
 
@@ -75,7 +75,7 @@ def serial_number(case: Case, facts: CertificateFacts) -> Opinion:
     """Refuse a serial number that X.509 does not allow, and warn of an upload with more than 10 octets.
 
     Most certificate authorities use serial numbers of more than 10 octets. If the certificate in use already has a
-    serial number of more than 10 octets, Certroll does not warn of the new one.
+    serial number of more than 10 octets, Certroll does not warn of the new serial number.
     """
     octets = facts.serial_octets
     if octets > LONGEST_SERIAL:
@@ -103,7 +103,7 @@ def signature(case: Case, facts: CertificateFacts) -> Opinion:
 
 
 def exportable_key(_: Case, key: KeyPolicy) -> Opinion:
-    """Refuse a vault certificate whose private key the vault does not export."""
+    """Refuse a vault certificate whose private key is not exportable from the vault."""
     if key.exportable:
         return Level.PASS, "its key is exportable"
     detail = "its key is not exportable, so App Service cannot get the key: issue a version with an exportable key"
@@ -138,7 +138,7 @@ def matching_key(_: Case, bundle: Bundle) -> Opinion | None:
 
 
 def rsa_key(_: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse to import a key that is not an RSA key."""
+    """Refuse the import of a key that is not RSA, because App Service imports only RSA keys from a vault."""
     if facts.key_type is KeyType.RSA:
         return Level.PASS, "its key is RSA"
     return Level.REFUSE, f"its key is {facts.key_type}; App Service imports RSA keys only from a vault"
@@ -187,7 +187,7 @@ def server_auth(case: Case, facts: CertificateFacts) -> Opinion:
 
 
 def client_auth(case: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a certificate without client authentication if the certificate in use has it, and otherwise warn.
+    """Refuse a certificate that lacks client authentication if the certificate in use has it, and otherwise warn.
 
     App Service itself does not require the key usage client authentication.
     """
@@ -253,8 +253,8 @@ def chain_order(case: Case, bundle: Bundle) -> Opinion:
 def validity_limit(case: Case, facts: CertificateFacts) -> Opinion | None:
     """Warn of a public certificate whose validity exceeds the limit on the certificate's first day.
 
-    A public certificate names a policy that the CA/Browser Forum reserves, and the limits of validity concern only such
-    certificates. A certificate does not contain its day of issue, so Certroll takes the day of `not_before`.
+    The limits of validity concern only public certificates. A public certificate names a policy that the CA/Browser
+    Forum reserves. A certificate does not contain its day of issue, so Certroll takes the day of `not_before`.
     """
     issued = case.version.not_before
     limit = next((days for since, days in VALIDITY_LIMITS if issued >= since), None)

@@ -1,4 +1,4 @@
-"""A `Lineage` holds all versions of one vault certificate, and says which version is current."""
+"""The class `Lineage` lists all versions of one vault certificate, and says which version is current."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ MOST_JUDGED = 10
 
 
 class Refusal(NamedTuple):
-    """The reason for which Certroll does not roll out a version of a vault certificate."""
+    """The reason for which Certroll does not bring a version of a vault certificate into App Service."""
 
     reason: Reason
     detail: str
@@ -95,10 +95,10 @@ def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple
 
 
 def refuse_version(version: CertificateVersion, before: CertificateVersion | None, now: datetime) -> Refusal | None:
-    """Return why Certroll must not roll out a version of a vault certificate, or None if Certroll may.
+    """Return why Certroll must not bring a version of a vault certificate into App Service, or None if Certroll may.
 
     The function `refuse_version` applies the rules that are independent of a certificate's purpose. `before` is the
-    next older enabled version of the vault certificate, and some rules compare both versions. A private fleet may use
+    next older enabled version of the vault certificate, and some rules compare both versions. A company may use
     self-signed certificates, but a vault that suddenly makes self-signed versions has lost the issuer.
     """
     refused = refusals(Case(version, None, now, before))

@@ -27,5 +27,5 @@ class Pfx:
     """The key and the chain in the PFX, without any secret."""
 
     def __repr__(self) -> str:
-        """Return the same text for every PFX, so that this text contains no secret."""
+        """Return the same text for every PFX, so that a printed PFX shows no secret."""
         return "Pfx(...)"

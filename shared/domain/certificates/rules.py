@@ -1,8 +1,8 @@
 """Judge a certificate by the table RULES, which has one line for each requirement.
 
 Certroll *refuses* a certificate that App Service would refuse, or that is worse than the certificate in use. Certroll
-*warns* of other problems of a certificate. The result is *unseen* if Certroll did not read the certificate or its
-private key.
+*warns* of other problems of a certificate. The verdict about a requirement is *unseen* if Certroll did not read the
+certificate or its private key.
 """
 
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The domain of App Service Environments: records, waves of apps (stopped together) and roots."""
+"""App Service Environments: their records, their root certificates, and the apps that Certroll stops together."""

@@ -21,7 +21,7 @@ class WaveApp:
 
 
 def wave_app(site: Site) -> WaveApp:
-    """Return the facts of a site or slot that decide in which wave (stopped together) the app may be.
+    """Return the facts of a site or slot that decide with which other apps Certroll may stop the app.
 
     A slot belongs to a group of apps only by the slot's own tag, because a slot does not serve its site's clients.
     """

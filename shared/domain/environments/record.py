@@ -56,7 +56,7 @@ class AppRestart:
         return self.app.site
 
     def now(self, state: AppRestartState, at: datetime, detail: str = "") -> "AppRestart":
-        """Return the record of the stop and start with a new state."""
+        """Return the app's record with a new state of the app's stop and start."""
         return replace(self, state=state, at=at, detail=detail[:1000])
 
 
@@ -100,7 +100,7 @@ class EnvironmentRecord:
 
     @property
     def is_open(self) -> bool:
-        """True if a noted root has not arrived, an operator's request waits, or stops and starts are not finished."""
+        """True if an expected root has not arrived, or if Certroll still has to stop and start apps."""
         waits = any(root.seen_at is None for root in self.roots) or self.is_requested
         return waits or self.is_under_way
 
@@ -115,13 +115,14 @@ class EnvironmentRecord:
         return self.requested_at is not None
 
     def root(self, thumbprint: Thumbprint) -> NotedRoot | None:
-        """Return the noted root certificate with the thumbprint, or None."""
+        """Return the root certificate with the thumbprint from the environment's record, or None."""
         return next((root for root in self.roots if root.thumbprint == thumbprint), None)
 
     def done_for(self, thumbprint: Thumbprint) -> datetime | None:
         """Return when Certroll finished the starts after a root's arrival, or None if apps may not trust the root.
 
-        Apps trust the root if Certroll listed the apps after the root arrived, and has finished the starts.
+        Apps trust a root certificate if Certroll listed the apps after the root arrived, and then stopped and started
+        them.
         """
         root = self.root(thumbprint)
         seen_at = root.seen_at if root else None
@@ -129,23 +130,23 @@ class EnvironmentRecord:
         return self.done_at if listed and not self.is_open else None
 
     def noting(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return the record with a root that Certroll is about to add, in place of an earlier note of the same root."""
+        """Return the environment's record with a root that Certroll will add, in place of an old entry for the root."""
         return self._with(NotedRoot(thumbprint, at))
 
     def without_lost(self, there: frozenset[Thumbprint | None], now: datetime) -> "EnvironmentRecord":
-        """Return the record without lost root certificates.
+        """Return the environment's record without root certificates that did not arrive within a day.
 
-        A root is lost if Certroll noted the root a day ago or earlier, never saw the root, and does not see the root
-        now.
+        A root is lost if Certroll recorded the root a day ago or earlier, and never saw the root in the environment.
         """
         known = (root for root in self.roots if root.seen_at is not None or root.thumbprint in there)
         recent = (root for root in self.roots if now < root.noted_at + NOTED_FOR)
         return replace(self, roots=tuple(dict.fromkeys((*known, *recent))))
 
     def wanting(self, ref: str, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return the record with a vault object whose version must be a root certificate of the environment.
+        """Return the environment's record with a vault object that is to be a root certificate of the environment.
 
-        If the vault object's thumbprint stays the same, Certroll renews the entry at most once a day.
+        If the vault object's thumbprint stays the same, Certroll renews its entry in the environment's record at most
+        once a day.
         """
         known = next((want for want in self.wants if want.ref == ref), None)
         if known is not None and known.thumbprint == thumbprint and at < known.at + WANT_RENEWED:
@@ -158,12 +159,12 @@ class EnvironmentRecord:
         return tuple(want for want in self.wants if now < want.at + WANT_LASTS)
 
     def wanted_by_another(self, ref: str, thumbprint: Thumbprint | None, now: datetime) -> str | None:
-        """Return another vault object that wants the same root certificate, or None."""
+        """Return another vault object whose tags want the same root certificate in the environment, or None."""
         found = (want for want in self.lasting(now) if want.ref != ref and want.thumbprint == thumbprint)
         return next((want.ref for want in found), None)
 
     def knowing(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return the record with a root certificate that a person other than Certroll added to the environment.
+        """Return the environment's record with a root certificate that a person other than Certroll added.
 
         A root that a person other than Certroll added does not make Certroll stop apps.
         """
@@ -177,24 +178,25 @@ class EnvironmentRecord:
         return replace(self, roots=(*(other for other in others if other not in gone), root))
 
     def requested(self, at: datetime) -> "EnvironmentRecord":
-        """Return the record with an operator's request to stop and start all apps."""
+        """Return the environment's record with an operator's request to stop and start all apps."""
         return replace(self, requested_at=at)
 
     def done(self, at: datetime) -> "EnvironmentRecord":
-        """Return the record after Certroll finished the stops and starts of the listed apps.
+        """Return the environment's record after Certroll stopped and started all listed apps.
 
-        Noted roots that have not arrived in the environment stay in the record.
+        Root certificates that Certroll expects and that have not arrived in the environment stay in the environment's
+        record.
         """
         return replace(self, done_at=at)
 
     def done_by_hand(self, at: datetime) -> "EnvironmentRecord":
-        """Return the record after an operator confirmed that all apps were stopped and started by hand."""
+        """Return the environment's record after an operator confirmed stops and starts of all apps by hand."""
         return replace(self, since=at, done_at=at, requested_at=None, hidden=False)
 
     def listed(
         self, there: frozenset[Thumbprint | None], now: datetime, *, hidden: bool = False
     ) -> "EnvironmentRecord":
-        """Return the record with a new list of apps to stop and start, and with the arrival of noted roots."""
+        """Return the environment's record with the roots that arrived and a new list of apps to stop and start."""
         roots = tuple(
             replace(root, seen_at=now) if root.seen_at is None and root.thumbprint in there else root
             for root in self.roots
@@ -202,15 +204,15 @@ class EnvironmentRecord:
         return replace(self, roots=roots, since=now, done_at=None, requested_at=None, hidden=hidden)
 
     def has_news(self, there: frozenset[Thumbprint | None]) -> bool:
-        """Return True if Certroll must list the apps, for a noted root that arrived or for an operator's request."""
+        """Return True if Certroll must list the apps to stop, because a root arrived or an operator requested stops."""
         return self.is_requested or any(root.seen_at is None and root.thumbprint in there for root in self.roots)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingStart:
-    """The start of a stopped app that Certroll still has to do.
+    """The pending start of an app that Certroll stopped or is about to stop.
 
-    Certroll records a pending start before the stop of the app, and removes the record only after the app runs again.
+    Certroll records that it must start an app before it stops the app, and deletes the record after the app runs again.
     """
 
     site: SiteRef

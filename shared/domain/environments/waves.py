@@ -1,6 +1,6 @@
-"""Choose the apps of each wave (apps that Certroll stops together), so that enough apps of an environment stay up.
+"""Choose which apps of an environment Certroll stops together (a wave), so that enough other apps go on running.
 
-For the same apps, limit and stopped apps, Certroll chooses the same wave (apps that Certroll stops together).
+For the same apps, limit and stopped apps, Certroll always chooses the same apps for the next stop.
 """
 
 from collections import Counter
@@ -15,14 +15,14 @@ from shared.domain.rollout.budget import MaxUnavailable, limits
 
 @dataclass(frozen=True, slots=True)
 class Waves:
-    """All waves of apps (each wave is stopped together), in their order."""
+    """The groups of apps that Certroll stops together (waves), in the order of the stops."""
 
     waves: tuple[tuple[SiteRef, ...], ...]
     excluded: tuple[tuple[SiteRef, str], ...] = ()
     """The apps that no wave may stop, each with a group of which the app is the last running member."""
 
     def takes(self, each: timedelta) -> timedelta:
-        """Return the duration of all waves of apps, if each wave takes the time `each`."""
+        """Return the time for all groups of apps that Certroll stops together, if each group takes the time `each`."""
         return each * len(self.waves)
 
 
@@ -32,7 +32,7 @@ def next_wave(
     limit: MaxUnavailable,
     down: Collection[SiteRef] = frozenset(),
 ) -> tuple[SiteRef, ...]:
-    """Return the waiting apps that Certroll may stop now, in addition to the apps that are down.
+    """Return the apps that Certroll may stop now, in addition to the apps that are already down.
 
     If the limit does not allow all apps, slots come before sites. The chosen apps stay within the limit, in all and on
     each plan, and the last running app of a group (tag `certroll-group`) goes on running. `apps` holds all apps of the
@@ -44,9 +44,9 @@ def next_wave(
 
 
 def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], limit: MaxUnavailable) -> Waves:
-    """Return all waves of apps, provided that the apps of each wave run again before the next wave.
+    """Return the groups of apps that Certroll stops one after the other, if each group runs again before the next stop.
 
-    The last running app of a group (tag `certroll-group`) is in no wave, unless the group has a single member.
+    Certroll never stops the last running app of a group (tag `certroll-group`), unless the group has a single app.
     """
     waves = tuple(_until_done(apps, frozenset(waiting), limit))
     done = frozenset(site for wave in waves for site in wave)
@@ -69,7 +69,7 @@ def _until_done(
 
 
 def _group_of_last(apps: Iterable[WaveApp], app: WaveApp) -> str:
-    """Return a group with several members of which only this app runs, or an empty text."""
+    """Return a group (tag `certroll-group`) with several apps of which only the given app runs, or an empty text."""
     for group in sorted(app.groups):
         others = [other for other in apps if group in other.groups and other.site != app.site]
         if others and not any(other.runs for other in others):

@@ -1,1 +1,1 @@
-"""The resources of App Service as Certroll read them."""
+"""The resources of App Service that Certroll read: plans, sites, bindings, certificates and app settings."""

@@ -4,8 +4,9 @@ The load list (the setting WEBSITE_LOAD_CERTIFICATES) names the certificates tha
 setting WEBSITE_LOAD_ROOT_CERTIFICATES) names the roots that the workers of an App Service plan trust, in an App Service
 Environment (Azure docs, "Certificates and the App Service Environment").
 
-A pin is any other setting whose whole value is a thumbprint, or the path of a loaded certificate (Azure docs, "Use
-TLS/SSL certificates in your application code").
+A pin is an app setting outside of these two lists, WEBSITE_LOAD_CERTIFICATES and WEBSITE_LOAD_ROOT_CERTIFICATES, whose
+whole value is a thumbprint or the path of a loaded certificate (Azure docs, "Use TLS/SSL certificates in your
+application code").
 """
 
 from collections.abc import Iterable, Mapping
@@ -103,7 +104,7 @@ class SiteSettings:
 
     @property
     def without_roots(self) -> "SiteSettings":
-        """The same settings without the setting WEBSITE_LOAD_ROOT_CERTIFICATES, which loads nothing into the app."""
+        """The app's settings without WEBSITE_LOAD_ROOT_CERTIFICATES, which loads no certificate into the app."""
         loaded = (reference for reference in self.references if reference.kind is not ReferenceKind.ROOT_LIST)
         return replace(self, references=tuple(loaded))
 
@@ -115,7 +116,7 @@ class SiteSettings:
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """All settings of an app with their values, which Certroll holds only in memory and only around a write."""
+    """All settings of an app with their values, which Certroll holds only in memory and only during a write."""
 
     site: SiteRef
     values: Mapping[str, str] = field(repr=False)
@@ -126,7 +127,10 @@ class AppSettings:
 
 @dataclass(frozen=True, slots=True)
 class SettingEdit:
-    """One change of one app setting. The function `inverse` returns the edit that undoes this change."""
+    """One change of one app setting.
+
+    The function `inverse` returns the edit of an app setting that undoes the change.
+    """
 
     key: str
     add: Thumbprint | None
@@ -170,9 +174,9 @@ def fetched(settings: SiteSettings, ref: VaultCertificateRef, version: str | Non
 
 
 def changed_elsewhere(now: Mapping[str, str], then: Mapping[str, str], edits: Iterable[SettingEdit]) -> tuple[str, ...]:
-    """Return the names of the app settings that changed although no edit is about them.
+    """Return the names of the app settings that changed without an edit by Certroll.
 
-    `now` and `then` are digests of the values by the name of the setting.
+    The arguments `now` and `then` map the name of each app setting to a digest of the value.
     """
     edited = {edit.key for edit in edits}
     return tuple(sorted(key for key in {*now, *then} - edited if now.get(key) != then.get(key)))

@@ -68,9 +68,9 @@ class Fleet:
 
     @property
     def index(self) -> "FleetIndex":
-        """The lookup tables of the fleet, which are built at their first use.
+        """The lookup tables of a fleet's App Service resources, built when Certroll first needs the tables.
 
-        A plan computes many changed fleets that need no lookup tables.
+        Certroll's planner computes many changed fleets (sets of App Service resources) that need no lookup tables.
         """
         if self._index is None:
             object.__setattr__(self, "_index", FleetIndex.of(self))
@@ -97,7 +97,7 @@ class Fleet:
         return is_off(self.tag(ref, OPT_OUT))
 
     def settings_of(self, ref: SiteRef) -> SiteSettings | None:
-        """Return the settings of a site or slot, None if Certroll did not read them."""
+        """Return the app settings of a site or slot, None if Certroll did not read the settings."""
         return self.index.settings.get(ref)
 
     def certificates_in(self, webspace: Webspace | None) -> tuple[WebspaceCertificate, ...]:
@@ -105,9 +105,9 @@ class Fleet:
         return self.index.certificates.get(webspace, ()) if webspace is not None else ()
 
     def plan_in(self, webspace: Webspace) -> ServerFarm | None:
-        """Return the plan that Certroll names in a write into the webspace, None if Certroll sees no plan there.
+        """Return the App Service plan that Certroll names in a write into the webspace, None if Certroll sees no plan.
 
-        For the same fleet Certroll chooses the same plan.
+        From the same resources of App Service, Certroll always chooses the same App Service plan.
         """
         plans = (plan for plan in self.plans if plan.webspace == webspace)
         return min(plans, key=lambda plan: plan.resource_id, default=None)
@@ -150,7 +150,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class FleetIndex:
-    """The resources of a fleet by key, because a plan looks up the site and the certificates of every binding."""
+    """The App Service resources of a fleet by key, by which Certroll finds each binding's site and certificates."""
 
     sites: Mapping[SiteRef, Site]
     settings: Mapping[SiteRef, SiteSettings]

@@ -21,7 +21,7 @@ class Handshake:
     def state(self) -> SiteState:
         """The state of the binding that the TLS handshake proves.
 
-        A certificate other than the expected one proves a failure, and a failed handshake proves nothing.
+        A TLS handshake with an unexpected certificate proves that the site failed. A failed handshake proves nothing.
         """
         if self.thumbprint is None:
             return SiteState.UNPROVEN
@@ -67,8 +67,8 @@ class ServedCertificate:
 def verdict(handshakes: tuple[Handshake, ...]) -> SiteState:
     """Return the state of a site that the TLS handshakes of the site prove together.
 
-    A single handshake with an unexpected certificate fails the site. If no handshake fails the site, a single handshake
-    with the expected certificate proves the site.
+    If a single TLS handshake shows an unexpected certificate, the site counts as failed. If no TLS handshake shows an
+    unexpected certificate, a single handshake with the expected certificate proves the site.
     """
     states = {handshake.state for handshake in handshakes}
     order = (SiteState.FAILED, SiteState.PROVEN, SiteState.UNPROVEN)

@@ -28,7 +28,7 @@ _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 class ProbeInvalid(CertrollError, ValueError):
     """The value of the tag `certroll-probe` is not a probe.
 
-    The error's message names the problem and an example of a right tag.
+    The error's message names the problem of the tag `certroll-probe` and an example of a valid tag.
     """
 
 
@@ -55,7 +55,8 @@ class Probe:
     def parse(cls, tag: str) -> "Probe":
         """Return the probe in the value of the tag `certroll-probe`: a path, an optional status and an optional text.
 
-        A text that begins with a number needs the status before the text. Raises ProbeInvalid.
+        In a probe's tag, an expected text that begins with a number needs the expected status before the text. Raises
+        ProbeInvalid.
         """
         path, _, rest = tag.strip(" ").partition(" ")
         word, _, text = rest.lstrip(" ").partition(" ")
@@ -129,7 +130,7 @@ class ProbeResult:
 def judge(probe: Probe, status: int, body: str, new: Thumbprint, old: frozenset[Thumbprint]) -> ProbeResult:
     """Return the meaning of an app's answer after the app's certificate changed from `old` to `new` thumbprints.
 
-    The comparison ignores upper and lower case, because apps write thumbprints in both.
+    The comparison of the app's answer ignores upper and lower case, because apps write thumbprints in both.
     """
     if status != probe.status:
         return _other_status(probe, status)
@@ -155,6 +156,9 @@ def _other_status(probe: Probe, status: int) -> ProbeResult:
 
 
 def probe_of(fleet: Fleet, site: SiteRef) -> Probe | None:
-    """Return the probe that the tag of a site or slot defines, None if there is no such tag. Raises ProbeInvalid."""
+    """Return the probe in the tag `certroll-probe` of a site or slot, None if the site or slot has no probe.
+
+    Raises ProbeInvalid.
+    """
     text = fleet.tag(site, PROBE)
     return None if text is None else Probe.parse(text)

@@ -15,9 +15,9 @@ def edited(key: str, value: str, edit: SettingEdit) -> str:
 
 
 def edited_values(values: Mapping[str, str], edits: Iterable[SettingEdit]) -> dict[str, str]:
-    """Return all settings of the app after the edits.
+    """Return all settings of an app with the edits applied.
 
-    An edit with `whole` creates a missing setting, and deletes a setting that becomes empty.
+    An edit with `whole` creates a missing app setting, and deletes an app setting that becomes empty.
     """
     after = dict(values)
     for edit in edits:
@@ -29,13 +29,13 @@ def edited_values(values: Mapping[str, str], edits: Iterable[SettingEdit]) -> di
 
 
 def all_done(values: Mapping[str, str], edits: Collection[SettingEdit]) -> bool:
-    """Return True if the app's settings show the result of all edits."""
+    """Return True if the app's settings already have the values that the edits make."""
     there = {edit.key: "" for edit in edits if edit.whole} | dict(values)
     return all(edit.key in there and is_done(edit.key, there[edit.key], edit) for edit in edits)
 
 
 def is_done(key: str, value: str, edit: SettingEdit) -> bool:
-    """Return True if the setting's value shows the result of the edit."""
+    """Return True if the app setting already has the value that the edit makes."""
     named = {reference.thumbprint for reference in references_in(key, value)}
     return (edit.add is None or edit.add in named) and not named & set(edit.remove)
 
@@ -67,8 +67,8 @@ def inverse(edit: SettingEdit) -> tuple[SettingEdit, ...]:
 def _edited_list(value: str, edit: SettingEdit) -> str:
     """Return the list of thumbprints in a setting after the edit.
 
-    The list's other entries keep their order and their case. An edited list has no blanks, because App Service does not
-    accept blanks in the list.
+    The list's other entries keep their order and their case. An edited list of thumbprints has no blanks, because App
+    Service does not accept blanks in the app setting.
     """
     before = entries(value)
     if not _applies(edit, {entry.upper() for entry in before}):

@@ -1,9 +1,9 @@
-"""Judge the rights of Azure's services in a vault, as far as ARM shows the rights, and name commands for the rest.
+"""Judge the rights of Azure's services in a vault from ARM's answers, and name commands that grant missing rights.
 
 Access policies and role assignments name object ids, and a service of Azure has another object id in each tenant.
 Certroll cannot derive the object id from the application id without Microsoft Graph, so operators write the object id
-into a setting of Certroll. If a setting does not name the object id, Certroll reports only those rights as missing that
-no principal has in the vault.
+into a setting of Certroll. If no setting of Certroll names a service's object id, Certroll reports a right as missing
+only if no principal has the right in the vault.
 
 The sources are the Azure docs "Azure built-in roles for Security" (data actions), "Import a certificate from Key Vault"
 (application ids and rights of App Service) and "Key Vault firewall" (trusted services).
@@ -183,7 +183,7 @@ class VaultAccess:
 
     @property
     def detail(self) -> str:
-        """A text for operators: the missing and the unknown rights, and the commands."""
+        """A text for operators: a principal's missing and unknown rights in a vault, and commands that grant rights."""
         found = "; ".join((*self.missing, *self.unknown)) or f"{self.principal.name} has all that it needs"
         return f"{found}. Run: {' && '.join(self.remedies)}" if self.remedies else found
 

@@ -16,8 +16,9 @@ TRAFFIC_MANAGER = (".trafficmanager.net", ".usgovtrafficmanager.net")
 def dns_violations(host: HostName, place: Place, facts: HostFacts, ask: Ask) -> Iterable[Violation]:
     """Yield the prerequisites of a managed certificate that the host name's DNS records do not meet.
 
-    Certroll takes a name with an SOA record for a root domain, which cannot have a CNAME record (RFC 1034). The rule of
-    the SOA record needs no list of public suffixes, and also covers the root of a delegated zone.
+    Certroll takes a name with an SOA record for a root domain, which cannot have a CNAME record (RFC 1034). Certroll
+    finds root domains by their SOA records, so it needs no list of public suffixes and also finds the root of a
+    delegated zone.
     """
     alias = ask(host, RecordKind.CNAME)
     if alias.seen is Seen.RECORDS:

@@ -82,7 +82,7 @@ def plain_serial(serial: str) -> str:
 
 
 def record_of(order: Order, action: OrderAction, records: Iterable[OrderRecord]) -> OrderRecord | None:
-    """Return the record of an action on the order's current certificate, None if there is no record."""
+    """Return Certroll's request of an action for the order's current certificate, None if Certroll made no request."""
     current = certificate_of(order)
     return next((record for record in records if record.action is action and record.certificate == current), None)
 
@@ -108,7 +108,7 @@ def _may_act(order: Order, now: datetime) -> bool:
 def _reissue_wanted(order: Order) -> bool:
     """Return True if the tag that requests a reissue names the serial number of the order's current certificate.
 
-    After the reissue that tag names the earlier certificate, so Certroll reissues only once.
+    After the reissue the tag `certroll-reissue` names the earlier certificate, so Certroll reissues only once.
     """
     return bool(plain_serial(order.serial)) and plain_serial(order.tag(REISSUE) or "") == plain_serial(order.serial)
 
@@ -119,8 +119,8 @@ def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetim
     if ends is None or order.not_renewable:
         return False
     turned_on = record_of(order, OrderAction.AUTO_RENEW, records)
-    # If Azure refused to turn automatic renewal on, Certroll renews the order. If an operator turned automatic renewal
-    # off, the operator wants no renewal.
+    # If Azure refused to turn automatic renewal on, Certroll renews the order. If an operator turned an order's
+    # automatic renewal off, Certroll does not renew the order.
     if not order.auto_renew:
         return turned_on is not None and turned_on.state is AskedState.REFUSED
     return _automatic_is_late(ends, order.renews_at, turned_on, now)
@@ -142,9 +142,9 @@ def _automatic_is_late(
 def _may_ask(order: Order, action: OrderAction, records: tuple[OrderRecord, ...], now: datetime) -> bool:
     """Return True if Certroll has not requested the action yet, or may safely request the action again.
 
-    Certroll may turn automatic renewal on again after an unknown outcome, because that is safe. A renewal or reissue
-    needs a serial number in the order, which Azure may omit at times. A renewal also needs 30 days in which Certroll
-    requested no other renewal of the order.
+    Certroll may turn automatic renewal on again after an unknown outcome, because the repeated write changes nothing. A
+    renewal or reissue needs a serial number in the order, which Azure may omit at times. A renewal also needs 30 days
+    in which Certroll requested no other renewal of the order.
     """
     if action is not OrderAction.AUTO_RENEW and not plain_serial(order.serial):
         return False

@@ -62,7 +62,7 @@ class RestartBudget:
 def limits(limit: MaxUnavailable, running: Iterable[str]) -> tuple[int, Mapping[str, int]]:
     """Return how many apps may be down at once, in all and on each App Service plan.
 
-    `running` has the App Service plan of each running app.
+    The argument `running` lists the App Service plan of each running app.
     """
     on_plans = Counter(running)
     return limit.of(on_plans.total()), {plan: limit.of(apps) for plan, apps in on_plans.items()}
@@ -73,8 +73,8 @@ def restart_budget(
 ) -> RestartBudget:
     """Return how many apps may restart at once in the environment, in all and on an app's plan.
 
-    `running` has the App Service plan of each running app in the environment. On a plan without running apps a
-    percentage still allows one restart.
+    The argument `running` lists the App Service plan of each running app in the environment. On a plan without running
+    apps a percentage still allows one restart.
     """
     in_all, on_plan = limits(limit, running)
     return RestartBudget(environment.resource_id, in_all, on_plan.get(plan, limit.of(0)))

@@ -14,8 +14,8 @@ UNWRITTEN = timedelta(hours=24)
 def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime | None:
     """Return when Certroll may update the settings of the apps after the first, None if no update has begun.
 
-    Certroll updates the other apps as soon as one app has proved that it uses the new certificate. Without proof
-    Certroll updates the other apps when one app has run with the new certificate for the time `soak`. An app that was
+    Certroll updates the other apps as soon as one app has proved that it uses the new certificate. If no app proves the
+    new certificate, Certroll updates the other apps after one app ran with it for the time `soak`. An app that was
     broken before the update (deferred) proves nothing and blocks no other app.
     """
     counted = (roll for roll in rolls if roll.state is not RollState.DEFERRED)
@@ -23,11 +23,11 @@ def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta
 
 
 def opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime:
-    """Return the time at which this app's settings update stops blocking the apps after it.
+    """Return the time at which one app's settings update stops blocking the settings updates of other apps.
 
-    The wait for an app's settings update always ends, because this function returns a time. If the old certificate does
-    not end soon, an app that Certroll has not written yet blocks for at least `UNWRITTEN`, unless Certroll writes the
-    app earlier.
+    The wait for an app's settings update always ends, because this function returns a time. An app whose settings
+    Certroll has not written yet blocks other apps for at least `UNWRITTEN`, unless the old certificate ends soon or
+    Certroll writes the settings earlier.
     """
     if roll.state is RollState.STALE and not urgent:
         return roll.at + max(soak, UNWRITTEN)
@@ -46,7 +46,7 @@ LOST_AFTER = timedelta(minutes=15)
 
 
 def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime | None) -> Stage:
-    """Return the rollout stage: when webspaces after the first webspace may get the version.
+    """Return when the webspaces after the first webspace may get the new version of the vault certificate.
 
     `expires_at` is the earliest end of the old certificates in use, None if no old certificate is in use.
     """
@@ -70,7 +70,7 @@ def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime
 def holds_up(rollout: Rollout, gate: Stage, now: datetime) -> bool:
     """Return True if Certroll's run can only wait for sites whose update is in progress.
 
-    If an app finished after Certroll last read the fleet, the result is False, because Certroll may now update other
+    If an app finished its update after Certroll last read Azure, return False, because Certroll may now update other
     apps.
     """
     pending, looked_at = rollout.pending, rollout.looked_at

@@ -22,8 +22,8 @@ class Release:
     def sites(self, forgotten: tuple[RollRecord, ...]) -> tuple[SiteRef, ...]:
         """Return the sites that no longer stop the rollout of the version.
 
-        `forgotten` has the records of settings updates that Certroll deleted. Raise Conflict if other runs of Certroll
-        changed all records that stopped the rollout.
+        The argument `forgotten` lists the records of settings updates that Certroll deletes. Raise Conflict if other
+        runs of Certroll changed all records that stopped the rollout.
         """
         if self.rolls and not forgotten and not self.records:
             names = ", ".join(sorted(str(roll.site) for roll in self.rolls))
@@ -32,7 +32,7 @@ class Release:
 
 
 def released(rollout: Rollout, now: datetime) -> Release:
-    """Return the changes to the records of a version, which are empty if no record stops the rollout.
+    """Return the changes to records that let a stopped rollout go on, or no changes if no record stops the rollout.
 
     Raise Conflict while Certroll restores an app's settings, because only the app's record has the old values.
     """

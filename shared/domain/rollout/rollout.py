@@ -40,16 +40,16 @@ class Rollout:
         object.__setattr__(self, "_roll_by_site", {roll.site: roll for roll in self.rolls})
 
     def record_of(self, site: SiteRef) -> SiteRecord | None:
-        """Return the record of a site's bindings in this rollout, None if there is no record."""
+        """Return the progress of the rollout's version in a site's bindings, None if the rollout has no such site."""
         return next((record for record in self.records if record.site == site), None)
 
     @property
     def pending(self) -> tuple[SiteRecord, ...]:
-        """The records of sites whose bindings have no result yet."""
+        """The records of sites whose bindings Certroll has not yet found updated or failed."""
         return tuple(record for record in self.records if record.state is SiteState.PENDING)
 
     def roll_of(self, site: SiteRef) -> RollRecord | None:
-        """Return the record of the update of an app's settings, None if there is no record."""
+        """Return the rollout's update of an app's settings, None if the rollout has no update of the app."""
         return self._roll_by_site.get(site)
 
     def proven_at(self, site: SiteRef) -> frozenset[Thumbprint]:
@@ -60,14 +60,14 @@ class Rollout:
 
     @property
     def rolling(self) -> tuple[RollRecord, ...]:
-        """The records of settings updates that have no result yet."""
+        """The records of settings updates that have neither succeeded nor failed yet."""
         return tuple(roll for roll in self.rolls if roll.under_way)
 
     def unfinished(self, now: datetime) -> tuple[RollRecord, ...]:
         """Return the records of apps in which Certroll must first judge or undo the update to an earlier version.
 
         If Certroll cannot judge the earlier update within `RECYCLED_AFTER`, Certroll updates the app to the new
-        version. A stopped app is an example of an app that Certroll cannot judge.
+        version. Certroll cannot judge the update of an app, for example, while the app is stopped.
         """
         return tuple(
             roll
@@ -82,7 +82,7 @@ class Rollout:
 
     @property
     def held_by(self) -> tuple[RollRecord, ...]:
-        """The records of apps in which this version of the vault certificate failed."""
+        """The records of apps that failed with the rollout's version of the vault certificate."""
         return tuple(roll for roll in self.rolls if roll.holds)
 
     @property
@@ -93,7 +93,7 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The rollout stage: the gate before the webspaces after the first webspace."""
+    """The states of a rollout that decide whether webspaces after the first webspace may get the version."""
 
     opens_at: datetime | None
     """The time at which the gate opens, None while a failure holds the version."""

@@ -16,8 +16,8 @@ Places = frozenset[tuple[Webspace | None, SiteRef | None]]
 def expires_at(snapshot: Snapshot) -> datetime | None:
     """Return the earliest end of the old certificates in bindings that Certroll will update, None without any.
 
-    A binding that will not get the vault certificate's current version does not count. If bindings without an update
-    counted, a forgotten binding would make Certroll hurry with every later version.
+    A binding that will not get the vault certificate's current version does not count. If bindings that Certroll will
+    not update counted, a forgotten binding would shorten the waits for every later version.
     """
     reached = frozenset((copy.webspace, copy.site) for copy in snapshot.copies) | uploaded_to(snapshot)
     moving = (binding for binding in shown_bindings(snapshot) if _will_move(snapshot, binding, reached))

@@ -15,18 +15,18 @@ def live_in(snapshot: Snapshot, webspace: Webspace | None) -> frozenset[Thumbpri
 
 
 def live_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
-    """Return the thumbprints of the certificates that an app of this site or slot can load."""
+    """Return the thumbprints of the certificates that the app of a site or slot can load."""
     copies = snapshot.fleet.certificates_of(ref)
     return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
 
 
 def roots_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
-    """Return the thumbprints that WEBSITE_LOAD_ROOT_CERTIFICATES of this site or slot can name."""
+    """Return the thumbprints that WEBSITE_LOAD_ROOT_CERTIFICATES of a site or slot can name."""
     return frozenset(copy.thumbprint for copy in snapshot.fleet.roots_of(ref) if copy.thumbprint is not None)
 
 
 def private_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
-    """Return the thumbprints that bindings of this site or slot can show: those with a private key."""
+    """Return the thumbprints of the certificates with a private key, which bindings of a site or slot can use."""
     copies = (copy for copy in snapshot.fleet.certificates_of(ref) if not copy.ref.public)
     return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
 

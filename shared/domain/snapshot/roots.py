@@ -6,13 +6,13 @@ from shared.domain.snapshot.snapshot import Snapshot
 
 
 def wants_root(snapshot: Snapshot, ref: SiteRef) -> bool:
-    """Return True if a tag asks for the certificate in the site's root list, and the site supports the list."""
+    """Return True if a tag wants the root in WEBSITE_LOAD_ROOT_CERTIFICATES of a site that supports the setting."""
     site = snapshot.site(ref)
     return site is not None and site.supports_root_list and ref in (snapshot.wanting_root or ())
 
 
 def lacks_root(snapshot: Snapshot, settings: SiteSettings) -> bool:
-    """Return True if a tag asks for the current version in WEBSITE_LOAD_ROOT_CERTIFICATES, which lacks the version."""
+    """Return True if a tag wants the current version in WEBSITE_LOAD_ROOT_CERTIFICATES, and the version is missing."""
     current, wanting_root = snapshot.lineage.current, wants_root(snapshot, settings.site)
     return current is not None and wanting_root and current.thumbprint not in settings.root_list
 

@@ -1,4 +1,4 @@
-"""The snapshot, from which Certroll makes a plan, and which also shows the state after each change of the plan."""
+"""The state of Azure and the journal from which Certroll makes a plan, and the state after each change of the plan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -69,9 +69,9 @@ class Snapshot:
 
     @property
     def held_unknown(self) -> frozenset[tuple[Webspace, Thumbprint]]:
-        """The thumbprints in `held` that no version of the vault certificate has.
+        """The thumbprints of earlier imports (field `held`) that no version of the vault certificate has.
 
-        After a new import only the field `held` still knows the earlier thumbprints.
+        After App Service imports a new version, only the field `held` still lists the earlier thumbprints.
         """
         known = {version.thumbprint for version in self.lineage.versions}
         return frozenset((webspace, thumbprint) for webspace, thumbprint in self.held or () if thumbprint not in known)
@@ -98,7 +98,7 @@ class Snapshot:
     def settings_near(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
         """Return the app settings of the sites and slots that can use the certificate, sorted by site.
 
-        A swap of slots exchanges settings between a site and the site's slots, and does not move certificates.
+        A swap of slots exchanges app settings between a site and the site's slots, and does not move certificates.
         """
         if copy.site is None:
             return self.settings_in(copy.webspace)

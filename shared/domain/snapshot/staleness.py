@@ -47,8 +47,7 @@ def _is_private(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumb
 def contested_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
     """Return True if an import of another vault certificate has the thumbprint in the webspace.
 
-    If two vault certificates contain each other's versions, the rollout of each would replace the bindings of the
-    other.
+    If two vault certificates contain each other's versions, their rollouts would replace each other's bindings.
     """
     return any(
         copy.thumbprint == thumbprint and copy.source not in (None, snapshot.lineage.ref)
@@ -84,9 +83,9 @@ def named_stale(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint,
 def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ...]:
     """Return the older thumbprints that Certroll may replace in the settings, with the last good thumbprint first.
 
-    The result excludes a thumbprint that may belong to another vault certificate. If Certroll decided to update the app
-    and has not written yet, only the thumbprints in the app's record count, because the run that decided saw the whole
-    webspace.
+    The returned thumbprints exclude each thumbprint that may belong to another vault certificate. If Certroll decided
+    to update the app and has not written yet, only the thumbprints in the app's record count, because the run that
+    decided saw the whole webspace.
     """
     site, record = snapshot.site(settings.site), snapshot.rollout.roll_of(settings.site)
     webspace = site.webspace if site else None
@@ -101,9 +100,9 @@ def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ..
 def uploaded_to(snapshot: Snapshot) -> frozenset[tuple[Webspace, SiteRef | None]]:
     """Return the webspaces and sites with an older version as an upload, and without an import from the vault.
 
-    A site instead of a webspace stands for the certificates that the site itself owns. An upload by a person other than
-    Certroll counts even if no binding or app uses the upload. An upload by Certroll counts only while a binding, a
-    setting or an unreadable resource may use the upload.
+    A site instead of a webspace stands for the certificates that the site itself owns. A certificate that a person
+    other than Certroll uploaded counts even if no binding and no app uses it. A certificate that Certroll uploaded
+    counts only while a binding, a setting or an unreadable resource may use it.
     """
     imported = {(copy.webspace, copy.site) for copy in snapshot.copies}
     lineage, uploads = snapshot.lineage, (copy for copy in snapshot.fleet.certificates if copy.is_upload)
