@@ -22,7 +22,7 @@ BUILD = ROOT / "build"
 class LocalApp:
     """Start the local Azure, Azurite and the function app, and stop them in reverse order.
 
-    `settings` are added to the app settings, and override them.
+    `settings` are further app settings of the function app, and override its default settings.
     """
 
     def __init__(
@@ -39,8 +39,9 @@ class LocalApp:
     ) -> None:
         """Prepare the local Azure without starting it.
 
-        A simulated fleet that is given by name runs on real time. With `host_app=False` another host, such as `func
-        start`, runs the app. With `log_storage` the log of Azurite has a line for each request.
+        If `world` is the name of a simulated fleet, the clock of the simulated Azure follows real time. With
+        `host_app=False` another host, such as `func start`, runs the app. With `log_storage` the log of Azurite has a
+        line for each request.
         """
         self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
         self._logs = (logs / "azurite.log", logs / "host.log")

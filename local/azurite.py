@@ -28,7 +28,7 @@ NEXT_STEP = "run `make setup`, or `python -m local setup` in the virtual environ
 
 
 class NotInstalled(Exception):
-    """Azurite or its Node.js is missing. The message of the error NotInstalled names the next step."""
+    """Azurite or its Node.js is missing. The message of the error NotInstalled names the operator's next step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ LOOK_EVERY = 1.0
 
 
 class NotRunning(Exception):
-    """A command of `python -m local` cannot run now. The message of this error names the operator's next step."""
+    """A command of `python -m local` cannot run now. The message of `NotRunning` names the operator's next step."""
 
 
 def main(arguments: Sequence[str]) -> int:

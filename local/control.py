@@ -45,7 +45,7 @@ class Control:
     """
 
     def __init__(self, steered: Steered) -> None:
-        """Listen on a free port."""
+        """Let the control port listen on a free TCP port."""
         self._steered = steered
         self._router = self._routes()
         self._listener = Listener(self._serve, "control")
@@ -214,7 +214,7 @@ class Control:
         return json_response(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
 
     def _renew_secret(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Renew a secret that holds a certificate."""
+        """Renew the certificate in a plain secret of a vault."""
         vault = self._world.vaults[names["vault"].lower()]
         wanted = _differences(_asked(request), {"host_names", *SecretDifferences.__annotations__})
         host_names = wanted.pop("host_names", None)
@@ -230,7 +230,7 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 def _acted(world: World, wanted: Mapping[str, Any]) -> list[Event]:
-    """Emit, repeat, hold back, release or lose events, and return the delivered or lost events."""
+    """Send, repeat, delay or discard events of Key Vault, and return the delivered or discarded events."""
     events = world.events
     match wanted.get("do", "emit"):
         case "emit":

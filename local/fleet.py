@@ -77,7 +77,7 @@ def _vault(vault: Vault) -> dict[str, Any]:
 
 
 def _secrets(vault: Vault) -> dict[str, Any]:
-    """Return the vault's plain secrets that hold a certificate, as JSON."""
+    """Return the vault's plain secrets that contain a certificate, as JSON."""
     return {
         secret.name: [version_as_json(version) for version in secret.versions if version.has_certificate]
         for secret in vault.secrets.values()

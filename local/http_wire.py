@@ -26,7 +26,7 @@ class Head:
 
     @property
     def keeps_alive(self) -> bool:
-        """True if the client may send another request on this connection."""
+        """True if the client may send another request on the same connection."""
         return self.headers.get("connection", "").lower() != "close"
 
 

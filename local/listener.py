@@ -36,7 +36,7 @@ class Connection:
         return self.socket
 
     def cut(self) -> None:
-        """End the connection. A thread that reads from the connection then reads the end of the stream."""
+        """End the connection. After `cut`, a thread that reads from the connection gets the end of the stream."""
         with contextlib.suppress(OSError):
             self._twin.shutdown(socket.SHUT_RDWR)
 
@@ -77,7 +77,7 @@ class Listener:
         return frozenset(self._sockets)
 
     def listen(self, address: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen on the address, and return the port."""
+        """Listen on the given loopback address, and return the port."""
         listening = socket.create_server((address, port), backlog=BACKLOG)
         listening.setblocking(False)
         with self._lock:
@@ -123,7 +123,7 @@ class Listener:
                     self._accept(key.fileobj)
 
     def _accept(self, listening: object) -> None:
-        # The client may be gone at this moment, or the address may be closed.
+        # An OSError means that the client has hung up, or that the listener has closed the address.
         with self._lock, contextlib.suppress(OSError):
             if not isinstance(listening, socket.socket):
                 return

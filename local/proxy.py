@@ -42,7 +42,7 @@ class Proxy:
     """The proxy, running from construction until `close`."""
 
     def __init__(self, azure: Simulation, resolve: Resolve = lambda _: None) -> None:
-        """Listen on a free port. `azure` and `resolve` may be replaced while the proxy runs."""
+        """Let the proxy listen on a free port. `azure` and `resolve` may be replaced while the proxy runs."""
         self.azure = azure
         self.resolve = resolve
         self._folder = tempfile.TemporaryDirectory(prefix="certroll-proxy-")

@@ -66,7 +66,7 @@ class Stand:
     def use(self, world: World) -> None:
         """Serve the given simulated Azure from now on.
 
-        The proxy, the ports and the open connections of the local Azure stay the same.
+        `use` keeps the proxy, the ports and the open connections of the local Azure.
 
         The caller must first stop a running canary (a test visitor), whose visits must stay in one simulated Azure.
         """

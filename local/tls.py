@@ -20,7 +20,7 @@ def bare_server_context() -> ssl.SSLContext:
     """Return a server's TLS context without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
-    context.num_tickets = 0  # The clients of these servers resume no TLS session, and each session ticket costs time.
+    context.num_tickets = 0  # Session tickets cost time, and no client of the simulation resumes a TLS session.
     return context
 
 
@@ -40,8 +40,8 @@ def trust_authority(context: ssl.SSLContext) -> None:
 def show(context: ssl.SSLContext, certificate_pem: bytes, private_key_pem: bytes) -> None:
     """Make the context present the certificate with its chain.
 
-    Python's `ssl` reads certificates and keys only from files. For a moment the certificate and the key are in a
-    temporary file that only this user can read.
+    Python's `ssl` reads certificates and keys only from files. `show` writes the certificate and the key to a temporary
+    file that only the current user can read.
     """
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
         file.write(certificate_pem + private_key_pem)

@@ -41,8 +41,8 @@ class LocalAzure:
     def handle(self, request: Request) -> Response:
         """Return the response of the simulated Azure; raise Drop if a scripted fault closes the connection.
 
-        Scripted faults do not strike a request without a token, except a request to Entra. Clients differ in when they
-        send requests without a token, and a fault has to strike the same request in each run.
+        Scripted faults do not strike a request without a token, except a request to Entra. SDK clients differ in when
+        they send requests without a token. A scripted fault has to strike the same request in each test run.
         """
         principal = principal_of(request)
         with self.world.journal.recording(request, principal) as entry:

@@ -71,7 +71,7 @@ class Response:
         return json.loads(self.body) if self.body else None
 
     def adding(self, headers: Mapping[str, str]) -> "Response":
-        """Return the same response with these headers added."""
+        """Return the response with further headers."""
         return replace(self, headers={**self.headers, **headers})
 
 
@@ -105,7 +105,7 @@ def arm_error(status: int, code: str, message: str, **headers: str) -> Response:
 def vault_error(status: int, code: str, message: str, inner: str | None = None, **headers: str) -> Response:
     """Return an error in the form of Key Vault's data plane.
 
-    `inner` is the code of the inner error.
+    `inner` is the value of Key Vault's field `innererror.code`.
     """
     error: dict[str, object] = {"code": code, "message": message}
     if inner:
@@ -123,7 +123,7 @@ def web_error(
 ) -> Response:
     """Return an error in the form of Microsoft.Web: in PascalCase, and without an enclosing `error` object.
 
-    The JSON form of the error is that of recorded azure-cli traffic.
+    The JSON form of Microsoft.Web's errors is taken from recorded azure-cli traffic.
     """
     message = template.format(*parameters)
     entity: dict[str, object] = {"Code": code, "Message": message}

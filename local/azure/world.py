@@ -99,12 +99,13 @@ class World:
 
         `edit` receives the current app settings and returns the new app settings. `before` or `after` names the
         request, `POST` or `PUT`, before or after which the edit happens. A POST request reads the app settings, and a
-        PUT request writes the app settings. `nth` counts the requests of this method to the site's app settings from
-        now on, from any client. For an edit after a PUT, `nth` counts only PUT requests that succeeded.
+        PUT request writes the app settings. `nth` counts the `POST` or `PUT` requests of any client to the site's app
+        settings from now on. If the edit of the app settings happens after a PUT request, `nth` counts only PUT
+        requests that succeeded.
 
         - If the edit happens before a read, the read shows the edited app settings.
-        - If the edit happens after a read, a client that then writes the settings from this read overwrites the edit.
-        - If the edit happens before a write, the edit precedes the check of If-Match.
+        - A client that read the app settings before an edit, and writes them back, overwrites the edit.
+        - An edit of app settings before a write precedes ARM's check of the write's If-Match header.
         - If the edit happens after a write, the edit changes the app settings that the write stored.
         - If neither `before` nor `after` is given, the edit of the app settings happens immediately.
         """

@@ -1,8 +1,8 @@
 """Show that the host names whose certificates renew in the vault serve the new certificates.
 
 The demo checks most statements from outside: by a visitor's TLS handshakes, and in the simulated Azure's journal. In
-this part of the demo, the simulated Azure moves no binding when App Service syncs an imported certificate. Certroll
-therefore writes each binding that has to use a new certificate.
+this part of the demo, the simulated Azure moves no binding when App Service syncs an imported certificate. In this part
+of the demo, Certroll itself writes each binding that has to use a new certificate.
 """
 
 import time
@@ -47,9 +47,9 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The course of the renewals, from the renewal events until Certroll recorded the results.
+    """The measured times and outcomes of the demo's renewals, from the renewal events to Certroll's final records.
 
-    The course includes the sweep (Certroll's check of all certificates) after the renewals.
+    The measurements include the sweep (Certroll's check of all certificates) after the renewals.
     """
 
     moving: list[Bound]
@@ -101,7 +101,8 @@ def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
 def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
     """Renew the certificates, wait until Certroll recorded the results, and start one more sweep.
 
-    Meanwhile a canary (a visitor that makes TLS handshakes) visits every host name, and a watch observes the apps.
+    During the renewals, a canary (a visitor that makes TLS handshakes) visits every host name, and an `AppWatch`
+    observes the apps.
     """
     stand = local.stand
     apps = apps_before(stand)

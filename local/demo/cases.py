@@ -64,7 +64,7 @@ def addresses(world: World) -> dict[str, tuple[str | None, str | None]]:
 
 
 def all_cases(local: LocalApp, before: Before) -> tuple[Case, ...]:
-    """Return all statements that this part of the demo checks."""
+    """Return all statements that the demo checks about the kinds of certificates."""
     return (
         *_served(local.stand),
         *_loaded(local.stand.world),

@@ -1,8 +1,8 @@
 """Count Certroll's requests, messages and sleeps, and compare the counts with the least possible counts.
 
-The counts run from the renewal events to the last write of a binding. Seconds depend on the machine, and the checked
-counts of requests and messages do not. The sources are the journal of the simulated Azure, the request log of Azurite,
-and the log of the Functions host.
+The demo counts Certroll's requests and messages from the renewal events to the last write of a binding. The demo checks
+these counts of requests and messages, and no seconds, because seconds depend on the machine. The demo takes the counts
+from the journal of the simulated Azure, the request log of Azurite, and the log of the Functions host.
 """
 
 import re
@@ -88,7 +88,7 @@ class Pace:
     least: Least
 
     def to_json(self) -> dict[str, Any]:
-        """Return the times and counts of the renewals for the report of the demo."""
+        """Return the seconds, requests and messages of the renewals for the report of the demo."""
         return {
             "event_to_served_seconds": round(self.seconds, 2),
             "arm_latency_seconds": ARM_LATENCY,
@@ -99,7 +99,7 @@ class Pace:
 
 
 def least(world: World, pairs: set[tuple[str, str]], bindings: int, apps: int) -> Least:
-    """Return the least possible work for the renewals of the demo.
+    """Return the least requests and messages that the demo's renewals can take.
 
     Each of `pairs` is a vault certificate with a site whose binding has to use the new version.
 
@@ -124,14 +124,15 @@ def _lineage(source: Any) -> str:  # noqa: ANN401 - a copy's source, or None
 def _look(world: World, webspaces: set[object]) -> int:
     """Return the least number of requests that read all sites and certificates of the simulated fleet.
 
-    Certroll reads three lists of each subscription, and slots and settings of the sites in these webspaces.
+    To read the fleet, Certroll requests three lists of each subscription. For each site in `webspaces`, Certroll also
+    requests the slots and the app settings.
     """
     near: list[Site] = [site for site in world.web.sites.values() if site.webspace in webspaces]
     return LISTS * len(world.subscriptions) + len(near) + sum(site.slot is None for site in near)
 
 
 def effort(local: LocalApp, pairs: set[tuple[str, str]]) -> Effort:
-    """Return Certroll's work up to the last write of a binding, or up to now if no binding was written."""
+    """Return Certroll's requests and messages up to the last write of a binding, or up to now without a write."""
     entries = local.stand.world.journal.entries()
     writes = [entry for entry in entries if entry.host == ARM and entry.is_write]
     first = min((entry.at for entry in writes), default=NEVER)
@@ -188,9 +189,9 @@ def show_pace(pace: Pace) -> None:
 
 
 def check_effort(checks: Checks, pace: Pace) -> None:
-    """Check that Certroll's work was a small multiple of the least, and that nothing waited before the first write.
+    """Check that Certroll needed few requests and messages, and did not wait before its first write.
 
-    The checked counts are the same on a slow machine.
+    The demo's counts of requests and messages are the same on a slow machine.
     """
     done, floor = pace.done, pace.least
     most = MOST_REQUESTS * floor.requests

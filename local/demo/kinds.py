@@ -1,7 +1,7 @@
 """Show that Certroll renews a certificate of each kind, or reports why an operator has to act.
 
-An event tells Certroll of each renewal in a vault. A sweep (a check of all certificates) finds the work without an
-event, such as imports that a tag asks for, managed certificates and superseded certificates.
+An event tells Certroll of each renewal in a vault. A sweep (Certroll's check of all certificates) finds the work that
+no event announces, such as imports that a tag asks for, managed certificates and superseded certificates.
 """
 
 import time
@@ -125,9 +125,9 @@ def _check_unharmed(checks: Checks, world: World, before: Before, canary: Canary
 
 
 def _is_idle_sweep(local: LocalApp) -> bool:
-    """Return True if another sweep succeeds and writes nothing to ARM.
+    """Return True if another sweep (check of all certificates) succeeds and writes nothing to ARM.
 
-    The sweep also retries the import from the vault that App Service may not read.
+    Certroll's sweep (a check of all certificates) also retries the import from the vault that App Service may not read.
     """
     journal = local.stand.world.journal
     before = len(journal.writes(ARM))

@@ -84,7 +84,7 @@ def sleeps(local: LocalApp) -> tuple[datetime, ...]:
 
 
 def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
-    """Start a sweep, and return True if the sweep succeeded.
+    """Start a sweep (Certroll's check of all certificates), and return True if the sweep succeeded.
 
     If `followed_by` names a function, the next run of that function has to succeed after the sweep.
     """

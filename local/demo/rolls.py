@@ -51,7 +51,7 @@ def apps_before(stand: Stand) -> list[Named]:
 def await_rolls(local: LocalApp, apps: list[Named], began: float) -> list[dict[str, Any]]:
     """Wait until Certroll's update of each app's settings has ended, and return the outcomes and the seconds.
 
-    The wait for the updates of app settings ends after nine minutes.
+    The demo waits at most nine minutes for Certroll's updates of app settings.
     """
     ended: dict[str, tuple[str, float]] = {}
     with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:

@@ -20,7 +20,7 @@ class Checks:
 
 
 def say(text: str) -> None:
-    """Print a line about what happens now."""
+    """Print a line that says what the demo does now."""
     print(f"- {text}", flush=True)
 
 
@@ -35,7 +35,8 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 def progress() -> Iterator[Callable[[str], None]]:
     """Show progress, on a terminal in a rewritten line, and elsewhere in a new line per change.
 
-    The first eight characters of a line are the time. A line that differs only in its time is not printed.
+    The first eight characters of a line of progress are the time. The demo does not print a line of progress that
+    differs from the last line only in its time.
     """
     terminal, last = sys.stdout.isatty(), ""
 

@@ -1,7 +1,7 @@
-"""Show how Certroll adds a root to an App Service Environment, and stops and starts apps in waves.
+"""Show how Certroll adds a root to an App Service Environment, and stops and starts apps in waves (groups).
 
-A watch over the simulated Azure records which apps were down and for how long. The demo takes the downtimes of apps
-from the watch instead of Certroll's log.
+A `DownWatch` (an observer of the simulated Azure) records which apps were down and for how long. The demo takes the
+downtimes of apps from its `DownWatch` observer instead of Certroll's log.
 """
 
 import time
@@ -22,7 +22,7 @@ from local.worlds import northwind as names
 
 MAX_UNAVAILABLE = 2
 START_SECONDS = 1.0
-"""How long an app takes to start here. In Azure it may take a minute."""
+"""How long a simulated app takes to start in the demo. In Azure, the start of an app may take a minute."""
 LEAST_WAVES = 3
 REQUESTS_STOPPED = 3
 MOST_REQUESTS = 3
@@ -42,12 +42,12 @@ class Wave:
     """The time from the first stop until the last app of the wave answered."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the wave of apps as a row of the report."""
+        """Return a row of the demo's report about one wave (apps stopped together)."""
         return {"plan": self.plan, "sites": list(self.sites), "max_down": self.max_down, "seconds": self.seconds}
 
 
 def show_waves(checks: Checks) -> list[dict[str, Any]]:
-    """Replace a root, check the apps that need the root, and return a row of the report for each wave of apps."""
+    """Replace a root, check the apps that need it, and return a row per wave (apps stopped together)."""
     print()
     say("Now the root of a private authority, in an internal App Service Environment")
     settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_ASE_MAX_UNAVAILABLE": str(MAX_UNAVAILABLE)}
@@ -80,7 +80,7 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
 def _await_trust(world: World, authority: Authority, wanted: set[str]) -> float:
     """Wait until all wanted apps were started with the root, and return the seconds.
 
-    The wait for the starts of the apps ends after nine minutes.
+    The demo waits at most nine minutes until Certroll has started the apps.
     """
     began = time.monotonic()
     with progress() as show:
@@ -121,7 +121,7 @@ def _states(world: World) -> dict[str, str]:
 def _waves(world: World, watch: DownWatch, local: LocalApp) -> list[Wave]:
     """Return the waves of apps (stopped together) that Certroll's log names.
 
-    The demo measures the times and counts of a wave of apps from outside of Certroll.
+    The demo measures from outside of Certroll how long the apps of a wave (apps stopped together) are down.
     """
     sites = {site.full_name: site for site in world.web.sites.values()}
     together = [[sites[name] for name in sorted(line["sites"])] for line in logged(local, "wave.completed")]
@@ -140,7 +140,7 @@ def _wave(world: World, plan: str, members: list[Site], watch: DownWatch) -> Wav
 
 
 def _seconds(world: World, members: list[Site]) -> float:
-    """Return the seconds from the first stop in a wave of apps until the last app of the wave answered."""
+    """Return the seconds from the first stop in a wave (apps stopped together) to the last app's answer."""
     words = {f"site {site.full_name} stopped" for site in members}
     stops = [entry.at for entry in world.journal.entries() if words & set(entry.changes)]
     apps = [app for site in members if (app := world.apps.of(site))]
@@ -186,7 +186,7 @@ def _check_waves(checks: Checks, local: LocalApp, watch: DownWatch, waves: list[
 def _check_standstill(checks: Checks, local: LocalApp, waves: list[Wave]) -> None:
     """Check that Certroll made few requests and never slept while an app was stopped.
 
-    Certroll needs at least three requests for each app of a wave: stop the app, read its state, and start the app. The
+    Certroll needs at least three ARM requests per app: stop the app, read its state, and start the app. The
     demo prints the seconds from stop to answer without a check, because seconds depend on the machine.
     """
     longest = max((wave.seconds for wave in waves), default=0.0)
@@ -212,7 +212,7 @@ def _standstill(local: LocalApp, name: str) -> tuple[int, int]:
 
 
 def _is_idle_sweep(local: LocalApp) -> bool:
-    """Return True if another sweep succeeds and writes nothing to ARM."""
+    """Return True if another sweep (check of all certificates) succeeds and writes nothing to ARM."""
     journal = local.stand.world.journal
     before = len(journal.writes(ARM))
     return sweep(local) and len(journal.writes(ARM)) == before

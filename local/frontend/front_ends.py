@@ -33,7 +33,7 @@ class FrontEnds:
     """The front ends of a simulated Azure, running from construction until `close`."""
 
     def __init__(self, world: World, partners: Partners) -> None:
-        """Listen on every inbound address that the simulated Azure uses.
+        """Let the front ends listen on every inbound address that the simulated Azure uses.
 
         `follow` adds and removes listening addresses after a write to the simulated Azure.
 
@@ -60,7 +60,7 @@ class FrontEnds:
         self.follow()
 
     def follow(self) -> None:
-        """Listen on exactly the inbound addresses that the simulated Azure uses now.
+        """Let the front ends listen on exactly the inbound addresses that the simulated Azure uses now.
 
         A freed address refuses connections.
         """
@@ -94,7 +94,7 @@ class FrontEnds:
         return inside or self._world.web.is_public(host)
 
     def _listen(self, address: str) -> int:
-        """Listen on the address, and return the port.
+        """Listen on the given loopback address, and return the port.
 
         All addresses of the front ends have the same port, unless another program uses that port at an address.
         """
@@ -139,7 +139,7 @@ class FrontEnds:
         return _plain(status, text)
 
     def _app_answer(self, world: World, app: App, turns: Turns) -> Response:
-        """Return the answer of the app's next process.
+        """Return the app's answer to a request, from the process whose turn it is.
 
         The lock of the simulated Azure is free while the process calls its partner server.
         """
@@ -158,8 +158,8 @@ class FrontEnds:
     def _process_answer(self, app: App, process: Process) -> Response:
         """Call the partner server, and return an answer with all certificates of the process.
 
-        The answer names the client certificate of the call, the public certificate that the process needs, and the
-        roots that the process trusts in addition to the public roots.
+        An app's answer names the client certificate of the app's call to its partner server, the public certificate
+        that the process needs, and the roots that the process trusts in addition to the public roots.
         """
         if app.chosen.trusts and process.trusted is None:
             return _plain(500, "no public certificate")

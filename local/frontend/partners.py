@@ -37,7 +37,7 @@ class Partners:
     """The partner servers of a simulated Azure, running from construction until `close`."""
 
     def __init__(self, world: World) -> None:
-        """Listen on two free loopback ports."""
+        """Let the simulated partner servers listen on two free loopback ports."""
         self._world = world
         self._listener = Listener(lambda connection: self._serve(connection, self._demanding), "partner")
         self._open_listener = Listener(lambda connection: self._serve(connection, self._open), "open-partner")
@@ -64,10 +64,10 @@ class Partners:
     def call(self, partner: Partner, certificate: ImportedCertificate | None, roots: Roots = ()) -> CallEnd:
         """Call the partner server with or without a client certificate, and return how the call ended.
 
-        The caller must not hold the lock of the simulated Azure. The calling app trusts the local certificate authority
-        and `roots`. The app ends the call if the partner server's certificate chains to none of the trusted roots. In
-        TLS 1.3 a server refuses a client certificate only after the client has finished the handshake. A connection
-        that breaks after the TLS handshake counts as a refusal of the client certificate.
+        The caller of `call` must not have locked the simulated Azure. The calling app trusts the local certificate
+        authority and `roots`. The app ends the call if the partner server's certificate chains to none of the trusted
+        roots. In TLS 1.3 a server refuses a client certificate only after the client has finished the handshake. A
+        connection that breaks after the TLS handshake counts as a refusal of the client certificate.
         """
         try:
             port = self._open_port if partner.open_to_all else self._port

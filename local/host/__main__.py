@@ -40,14 +40,14 @@ def main(arguments: Sequence[str]) -> int:
         print(f"HOST FAILED {problem}: {next_step}", flush=True)
         return 1
     told, tell = os.pipe()
-    # The C handler of the signal writes to this pipe and so ends `os.read`. A Python handler may run only after
-    # `os.read`.
+    # When a signal arrives, Python's C code writes a byte to the pipe `tell`, so that `os.read` returns. A signal
+    # handler in Python might run only after `os.read` has returned.
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     ready = json.dumps(asdict(host.start()))
-    # One write per line keeps the lines of functions that log at the same time apart.
+    # The host prints its report with one write, so that concurrent log lines of functions do not mix with the report.
     print(f"{READY} {ready}\n", end="", flush=True)
     os.read(told, 1)
     finished = host.stop(timedelta(seconds=options.grace))

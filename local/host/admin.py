@@ -17,7 +17,7 @@ TIMER_TRIGGER = "timerTrigger"
 
 
 class NotRunnable(Exception):
-    """A function cannot start with the given input. The message of this error gives the cause."""
+    """A function cannot start with the given input. The message of `NotRunnable` says why the function cannot start."""
 
 
 class Admin:
@@ -31,7 +31,7 @@ class Admin:
         self._dispatcher = dispatcher
 
     def answer(self, request: Request) -> Response:
-        """Return the answer of the .NET host's admin API, or 404 for a route that this Functions host lacks."""
+        """Return the answer of the .NET host's admin API, or 404 for a route that the local Functions host lacks."""
         path = request.path[len(PREFIX) :]
         if request.method == "GET":
             return self._read(path)

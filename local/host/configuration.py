@@ -17,7 +17,7 @@ Encoding = Literal["base64", "none"]
 
 
 class ConfigurationInvalid(Exception):
-    """The Functions host cannot use host.json or an app setting. The message of this error names the setting."""
+    """The Functions host cannot use host.json or an app setting, as the error's message explains."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ TRIGGER = "eventGridTrigger"
 
 
 class Unreadable(Exception):
-    """The body of an event does not have the form of its event type.
+    """The body of an Event Grid event does not have the form of its event type.
 
     The .NET host answers an event in the wrong form with 500.
     """
@@ -34,7 +34,7 @@ class Webhook:
     def answer(self, request: Request) -> Response:
         """Return 202 if the function succeeded for every event, and 500 if an event failed.
 
-        The answer is 404 for an unknown function, and 400 for a request without an event.
+        The webhook answers 404 for an unknown function, and 400 for a request without an event.
         """
         name = request.query("functionName")
         function = self._functions.get(name)

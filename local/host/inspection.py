@@ -1,7 +1,7 @@
 """Index a function app with Microsoft's runtime, and call its functions.
 
-A child process does the indexing and the calls. The trigger tests need neither listeners nor storage, because an
-inspection returns the outputs that the runtime hands to the host.
+An inspection indexes the function app and calls its functions in a child process. The trigger tests need neither
+listeners nor storage, because an inspection returns the outputs that the runtime hands to the host.
 """
 
 import json
@@ -32,7 +32,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The functions of a function app, and the outcomes of the calls in their order."""
+    """The functions of an inspected function app, and the outcomes of the inspection's calls in call order."""
 
     functions: Mapping[str, FunctionMetadata]
     outcomes: tuple[Outcome, ...]

@@ -53,7 +53,7 @@ class QueueListener:
         self._poller.start()
 
     def stop(self) -> None:
-        """Stop taking messages from the queue. Invocations that have begun go on after `stop`."""
+        """Stop taking messages from the queue. After `stop`, the invocations that have begun continue."""
         self._stopping.set()
         self._wake.set()
         self._poller.join()

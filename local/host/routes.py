@@ -61,8 +61,8 @@ class Routes:
     def answer(self, request: Request) -> Response:
         """Return the answer of the function whose route matches the request.
 
-        The answer is 404 if no route matches, 401 without the key of the function's level, and 500 if the function
-        failed.
+        The Functions host answers 404 if no route matches, 401 without the key of the function's level, and 500 if the
+        function failed.
         """
         for route in self._routes:
             values = route.values(request)

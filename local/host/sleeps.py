@@ -1,4 +1,4 @@
-"""Log every sleep of the hosted code, because counts of requests show no sleep."""
+"""Log every sleep of the hosted app, because a count of the app's requests does not show sleeps."""
 
 import logging
 import time

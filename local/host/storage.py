@@ -28,7 +28,7 @@ class Queues:
         self._service = lru_cache(maxsize=None)(_service)
 
     def named(self, binding: Mapping[str, object], suffix: str = "") -> QueueClient:
-        """Return the client of a binding's queue. The queue may be missing in storage."""
+        """Return the client of a binding's queue. `named` does not create the queue in storage."""
         name = resolve(str(binding["queueName"]), self._settings).lower() + suffix
         return self._service(self._connection_string(binding)).get_queue_client(name)
 
@@ -68,7 +68,7 @@ def create(queue: QueueClient) -> None:
     """Create the queue if it is missing."""
     try:
         queue.create_queue()
-    except ResourceExistsError:  # The SDK also raises this error for an existing queue with the same metadata.
+    except ResourceExistsError:  # The SDK raises ResourceExistsError even for a queue with equal metadata.
         return
 
 

@@ -68,7 +68,7 @@ class FunctionHost:
     def start(self) -> None:
         """Index the app and start every listener. Raise StartFailed if the Functions host does not start.
 
-        A restarted host has the same address as before, as a restarted Function App has.
+        A restart of the Functions host keeps its address, like a restart of a Function App in Azure.
         """
         settings = environment.for_child({**WORKER_SETTINGS, **self._settings, "PYTHONPATH": str(ROOT)})
         command = [sys.executable, "-m", "local.host", "--app", str(self._app)]
@@ -89,7 +89,8 @@ class FunctionHost:
     def kill(self) -> None:
         """Kill the process of the Functions host, as in a crash.
 
-        The messages of unfinished invocations stay invisible until their visibility timeout.
+        After a kill of the Functions host, the queue messages of unfinished invocations stay invisible until their
+        visibility timeout.
         """
         child, self._child, self._ready = self._child, None, None
         if child is not None:

@@ -66,7 +66,7 @@ class TimerListener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the timer. After this call, the timer does not start the function again."""
+        """Stop the timer. A stopped timer does not start its function again."""
         self._stopping.set()
 
     def fire(self) -> None:

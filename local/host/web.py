@@ -28,7 +28,7 @@ class Request:
     def query(self, name: str) -> str:
         """Return the value of a query parameter, or an empty text if it is absent.
 
-        The case of the parameter's name does not matter.
+        The name of the query parameter may be in upper or lower case.
         """
         pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
         return next((value for key, value in pairs if key.lower() == name.lower()), "")
@@ -64,7 +64,7 @@ class _Server(ThreadingHTTPServer):
 def serve(port: int, answer: Answer) -> ThreadingHTTPServer:
     """Return a server that is bound to the loopback port and does not serve yet.
 
-    Port 0 takes a free port.
+    With port 0, the Functions host listens on a free port.
     """
 
     class Exchange(_Exchange):

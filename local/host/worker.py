@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class IndexingFailed(Exception):
-    """Microsoft's runtime refuses the app. The message of this error is the message of Microsoft's runtime."""
+    """Microsoft's runtime refuses the app. The message of `IndexingFailed` is the message of Microsoft's runtime."""
 
 
 class _Bag:

@@ -142,8 +142,8 @@ def _corporate(build: Builder, group: ResourceGroup) -> None:
 def _clients(build: Builder) -> None:
     """Build the apps that present a client certificate to a partner server.
 
-    A Linux app and a Windows app use the same vault certificate. The partner server of a third app accepts only the
-    present thumbprint.
+    A Linux app and a Windows app use the same vault certificate. The partner server of `payments-contoso` accepts only
+    the present thumbprint of the app's certificate.
     """
     plans = {plan.name: plan for plan in build.world.web.plans.values()}
     windows, linux = plans["plan-web-weu"], plans["plan-api-neu"]

@@ -2,14 +2,14 @@
 
 | webspace                           | plan               | content                                            |
 |------------------------------------|--------------------|----------------------------------------------------|
-| web-WestEuropewebspace             | plan-web (Windows) | an import, an upload that an app pins              |
+| web-WestEuropewebspace             | plan-web (Windows) | an import, an upload that an app uses              |
 |                                    |                    | purchased and managed certificates, imports by tag |
 | api-NorthEuropewebspace-Linux      | plan-api (Linux)   | a secret, uploads by hand, a public certificate    |
 | functions-WestEuropewebspace-Linux | plan-jobs (Flex)   | a site with its own certificate                    |
 
 App Service's nightly sync does not run in the demo, so App Service itself renews no certificate. The demo renews the
-certificates in `RENEWING`, and one purchased order. Five
-things in this simulated fleet wait for an operator:
+certificates in `RENEWING`, and one purchased order. In the simulated fleet Fabrikam, an operator has to act on five
+problems:
 
 - An operator has to verify the domain of a purchased order again.
 - DNS forbids a managed certificate for two host names.
@@ -39,7 +39,7 @@ INTRANET, EXCHANGE = "intranet-fabrikam-com", "exchange-fabrikam-com"
 """Vault certificates that a tag asks to import. EXCHANGE is in the closed vault."""
 RENEWING = ((VAULT, WWW), (VAULT, SHOP), (VAULT, LEGACY), (VAULT, SIGNER), (VAULT, JOBS), (VAULT, API), (VAULT, FORMS))
 RENEWS, WAITS = "portal", "store"
-"""Purchased orders. RENEWS is renewed, and the renewal of WAITS waits for the proof of its domain."""
+"""Two purchased orders: Azure renews RENEWS, but WAITS first needs a new verification of its domain."""
 MANAGED_HOST, FORBIDDEN_HOST, LEADS_AWAY = "blog.fabrikam.com", "fabrikam.net", "docs.fabrikam.com"
 THEIRS = "shop-by-hand-2025"
 """An upload that a person made, and that a newer version superseded long ago."""
@@ -76,7 +76,8 @@ def fabrikam(clock: Clock | None = None, seed: int = 0) -> World:
 def _imported(build: Builder, plan: Plan) -> None:
     """Build a bound import, and an upload of the superseded certificate version that Certroll once made.
 
-    Certroll may delete this upload, because the time is over for which Certroll keeps superseded certificates.
+    Certroll may delete its superseded upload, because the time is over for which Certroll keeps superseded
+    certificates.
     """
     host = "www.fabrikam.com"
     first = _aged(build, WWW, host)
@@ -147,8 +148,8 @@ def _secret(build: Builder, plan: Plan) -> None:
 def _purchased(build: Builder, plan: Plan) -> None:
     """Build two orders whose certificates are imported and bound.
 
-    The first purchased order is close to its renewal. The renewal of the second purchased order has begun. The second
-    order's renewal waits for a new verification of the domain, because the last verification is too old.
+    The first purchased order is close to its renewal. The renewal of the second purchased order has begun. Azure renews
+    the second order only after a new verification of the domain, because the last verification is too old.
     """
     vault = build.world.vaults[ORDERS_VAULT]
     near = build.add_order(RENEWS, "portal.fabrikam.com", vault, age=timedelta(days=160))
@@ -162,7 +163,7 @@ def _purchased(build: Builder, plan: Plan) -> None:
 def _managed(build: Builder, plan: Plan) -> None:
     """Build three host names without a certificate.
 
-    DNS allows a managed certificate for only one of these host names.
+    DNS allows a managed certificate for only one of the three host names without a certificate.
     """
     site = build.add_site("blog-fabrikam", plan, tags={"certroll-managed": "on"})
     for name in (MANAGED_HOST, FORBIDDEN_HOST, LEADS_AWAY):

@@ -21,7 +21,7 @@ def out() -> Outbound:
 
 
 def test_an_app_that_starts_holds_what_its_setting_pins(out: Outbound) -> None:
-    """A running app has one process, which holds the certificate whose thumbprint is in the app's setting."""
+    """A running app has one process, which has loaded the certificate whose thumbprint is in the app's setting."""
     assert out.held() == [out.first.thumbprint]
     assert out.world.apps.troubles() == ()
 
@@ -156,7 +156,7 @@ def test_what_is_taken_away_stays_in_the_running_process(out: Outbound) -> None:
 
 
 def test_an_upload_of_the_superseded_version_spares_the_trouble(out: Outbound) -> None:
-    """An upload of the old certificate lets an app find its certificate at a restart after a sync."""
+    """If a sync replaced an app's certificate, an upload of the old certificate lets the restarted app find it."""
     upload = out.build.add_upload(out.first, out.plan, name="kept")
     assert (upload.name, upload.source, upload.webspace) == ("kept", None, out.plan.webspace)
     out.vault.renew("client")
@@ -276,7 +276,7 @@ def test_a_restart_during_an_overlap_leaves_its_end_as_it_was(out: Outbound) -> 
 
 
 def test_a_start_takes_settings_and_certificates_of_its_beginning(out: Outbound) -> None:
-    """A process holds the settings and certificates from the beginning of its start."""
+    """A process of an app uses the settings and certificates from the beginning of its start."""
     out.world.knobs.turn(restart_seconds=10)
     out.restart()
     out.vault.renew("client")

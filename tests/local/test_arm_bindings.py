@@ -79,7 +79,7 @@ def test_binding_without_thumbprint_finds_a_certificate_by_host_name(shop: Shop)
 
 
 def test_put_without_ssl_state_unbinds(shop: Shop) -> None:
-    """A PUT without sslState removes the binding. Azure does not document the result of a PUT without sslState."""
+    """A PUT of a host name without sslState removes its TLS binding, a case that Azure does not document."""
     shop.bind(None)
     assert shop.served() is None
 
@@ -198,9 +198,9 @@ def test_unbinding_as_az_does_it(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("honoured", "status"), [(True, 412), (False, 200)])
 def test_stale_if_match_meets_the_knob(shop: Shop, honoured: bool, status: int) -> None:  # noqa: FBT001 - a knob
-    """ARM refuses a stale If-Match only if the simulation setting `if_match_honoured` is on.
+    """ARM refuses a write with an outdated ETag in If-Match only if the simulation setting `if_match_honoured` is on.
 
-    ARM always accepts a fresh ETag.
+    ARM always accepts a write whose If-Match header has the current ETag.
     """
     shop.world.knobs.if_match_honoured = honoured
     etag = shop.arm.send("GET", shop.binding).headers["ETag"]

@@ -25,7 +25,7 @@ def sibling(shop: Shop, name: str) -> str:
 def test_import_answers_with_azures_quirks(shop: Shop) -> None:
     """ARM answers an import as Azure does: with a lower-case vault id, and without plan and secret status.
 
-    A GET after an import shows the secret status.
+    ARM shows the field `keyVaultSecretStatus` only in a GET after the import.
     """
     answer = shop.arm.put(sibling(shop, "again"), shop.import_body())
     properties = answer["properties"]
@@ -127,7 +127,7 @@ def test_nightly_sync_moves_copy_and_bindings(shop: Shop) -> None:
 def test_nightly_sync_tells_a_lost_source_by_the_status_alone(shop: Shop, cause: str, status: str) -> None:
     """A certificate keeps serving if the nightly sync cannot read its vault secret.
 
-    The status of the certificate shows that Azure cannot renew the certificate.
+    After a failed nightly sync, ARM shows a certificate status that names the cause.
     """
     if cause == "denied":
         shop.vault.deny(APP_SERVICE)

@@ -164,7 +164,7 @@ def test_events_reach_a_registered_webhook(stand: Stand) -> None:
 
 
 def test_events_can_be_held_and_lost(stand: Stand) -> None:
-    """The control port can hold events back and discard them.
+    """The control port can delay events of Key Vault and discard the delayed events.
 
     The control port refuses an unknown event action with 400.
     """

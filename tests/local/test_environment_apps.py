@@ -261,7 +261,8 @@ def test_a_root_list_bears_no_blanks(hosted: Trusting, stand: Stand, value: str,
 def test_only_windows_code_in_an_environment_heeds_the_list(hosted: Trusting) -> None:
     """Only code on Windows plans in an environment supports the setting WEBSITE_LOAD_ROOT_CERTIFICATES.
 
-    WEBSITE_LOAD_ROOT_CERTIFICATES has no effect on Linux, in Windows containers, or outside an environment.
+    WEBSITE_LOAD_ROOT_CERTIFICATES has no effect on Linux, in Windows containers, or outside of an App Service
+    Environment.
     """
     container = hosted.build.add_site("container", hosted.windows, windows_container=True)
     for site in (hosted.api, container, hosted.outside):

@@ -295,7 +295,7 @@ def test_an_early_upload_has_to_be_uploaded_and_bound_again(stand: Stand) -> Non
 def test_chains_of_public_authorities_need_nothing(hosted: Hosted, stand: Stand) -> None:
     """The front ends send the chain of a public authority's certificate even if it was uploaded before October 2023.
 
-    Outside an environment, the front ends send the chain of any upload, even from before October 2023.
+    Outside an App Service Environment, front ends send the chain of any upload, even from before October 2023.
     """
     public = hosted.build.add_certificate("old", ["old.contoso.com"])
     hosted.build.add_host(hosted.shop, "old.contoso.com", hosted.build.add_upload(public, hosted.windows, created=OLD))
@@ -372,7 +372,10 @@ def test_roots_are_put_read_listed_and_deleted(client: WebSiteManagementClient, 
 
 
 def test_a_root_is_replaced_in_place(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """A PUT under an existing name, in any letter case, replaces the root. ARM accepts PEM and DER."""
+    """A PUT under an existing name, in any letter case, replaces the environment's root certificate.
+
+    ARM accepts a root certificate as PEM and as DER.
+    """
     old, new = Authority("Corp").root_leaf, Authority("Corp").root_leaf
     hosted.build.add_root_certificate(hosted.ase, old.der, name="corp")
     assert send(client, "PUT", f"{hosted.roots}/CORP", body(new.certificate_pem)).status_code == 200
@@ -388,7 +391,7 @@ def test_a_root_is_replaced_in_place(client: WebSiteManagementClient, hosted: Ho
 def test_what_is_no_certificate_is_no_root(
     client: WebSiteManagementClient, hosted: Hosted, blob: bytes, words: str
 ) -> None:
-    """ARM refuses a root with 400 if its blob has no certificate, a private key, or invalid base64."""
+    """ARM refuses a root certificate with 400 if its blob has no certificate, a private key, or invalid base64."""
     root = Authority("Corp").root_leaf
     data = root.private_key_pem + root.certificate_pem if blob is KEYED else blob
     refused = [send(client, "PUT", f"{hosted.roots}/corp", wish) for wish in (body(data), body(b"", blob="#"))]
@@ -399,7 +402,7 @@ def test_what_is_no_certificate_is_no_root(
 
 
 def test_a_root_needs_a_location_and_the_documented_version(client: WebSiteManagementClient, hosted: Hosted) -> None:
-    """ARM refuses a root without a location, or with an undocumented api-version."""
+    """ARM refuses a root certificate without a location, or with an undocumented api-version."""
     wish = body(Authority("Corp").root_leaf.der)
     refused = send(client, "PUT", f"{hosted.roots}/corp", {"properties": wish["properties"]})
     assert refused.json()["error"]["code"] == "LocationRequired"
@@ -435,7 +438,7 @@ def test_not_every_certificate_is_a_root(
 def test_roots_have_pages_and_roles(client: WebSiteManagementClient, hosted: Hosted) -> None:
     """ARM lists an environment's root certificates in pages, and omits roots that the caller may not read.
 
-    ARM does not let a caller with only read access delete a root.
+    ARM does not let a caller with only read access delete a root certificate.
     """
     for name in ("one", "two", "three"):
         hosted.build.add_root_certificate(hosted.ase, Authority(name).root_leaf.der, name=name)

@@ -132,7 +132,7 @@ def test_repeated_event_keeps_its_id(vault: Vault, world: World, heard: list[Eve
 
 
 def test_held_events_come_newest_first_or_never(vault: Vault, world: World, heard: list[Event]) -> None:
-    """A test can hold events back, release them newest first, or discard them."""
+    """A test can delay events, and then deliver the delayed events newest first or discard them."""
     events = world.events
     events.hold()
     older, newer = vault.renew("shop"), vault.renew("shop")

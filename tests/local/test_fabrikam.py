@@ -127,7 +127,8 @@ def test_one_order_is_renewed_when_asked_and_one_waits_for_its_domain() -> None:
 def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> None:
     """DNS lets Azure issue a managed certificate for only one of the fleet's three unbound host names.
 
-    A CAA record forbids the second unbound host name. The CNAME of the third unbound host name leads elsewhere.
+    A CAA record forbids a managed certificate for the second unbound host name. The CNAME of the third unbound host
+    name does not lead to its site.
     """
     hosts = (names.MANAGED_HOST, names.FORBIDDEN_HOST, names.LEADS_AWAY)
     trouble = {name: world.managed.dns_trouble(host_of(world, name)[0], name) for name in hosts}

@@ -152,7 +152,7 @@ def test_journal_says_what_struck(service: Service) -> None:
 def test_real_clock_follows_time_plus_what_was_added() -> None:
     """`Clock.real` follows real time plus the shifts made by `advance` and `set`.
 
-    The `sleep` of a real clock really sleeps.
+    The method `sleep` of a clock in real time waits in real time.
     """
     slept: list[float] = []
     start = Clock().now()

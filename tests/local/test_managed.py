@@ -78,7 +78,10 @@ def test_first_answer_is_202_without_a_body(shop: Wanted) -> None:
 
 
 def test_asking_twice_issues_once(shop: Wanted) -> None:
-    """A second request for a managed certificate returns the pending operation. After issuance, it answers 200."""
+    """A second request for a managed certificate returns the pending operation of the first request.
+
+    After the issuance of the managed certificate, ARM answers another request for it with 200.
+    """
     assert shop.ask().headers["Location"] == shop.ask().headers["Location"]
     shop.world.clock.advance(timedelta(seconds=20))
     assert shop.ask().status == 200
@@ -220,7 +223,7 @@ def test_another_certificate_of_that_name_stays(shop: Wanted) -> None:
 
 
 def test_operations_are_those_of_the_subscription(shop: Wanted) -> None:
-    """ARM answers 404 for an operation that another subscription began."""
+    """ARM answers 404 for a managed certificate's operation if another subscription began the operation."""
     accepted = shop.ask()
     other = shop.build.add_subscription("Other").id
     path = urlsplit(accepted.headers["Location"]).path.replace(shop.site.subscription, other)

@@ -37,7 +37,7 @@ def test_every_app_trusts_its_partner_at_first(world: World) -> None:
 
 
 def test_the_next_root_is_in_the_vault_alone(world: World) -> None:
-    """The demo's first step puts a new root only into the vault.
+    """The demo first puts a new root certificate into the vault, and nowhere else.
 
     Before Certroll adds the new root, the running apps distrust a partner server with a certificate of that root.
     """

@@ -93,7 +93,8 @@ def test_denied_order_has_no_certificate_and_its_store_failed() -> None:
 def test_order_is_bought_verified_stored_and_announced() -> None:
     """An order is purchased, verified, issued, stored in the vault and announced by an event.
 
-    Each step of a purchase waits for the step before it.
+    Azure issues a purchased certificate only after the domain verification, and then stores the certificate in the
+    vault.
     """
     office = Office()
     body = {"location": "global", "properties": {"distinguishedName": "CN=New.contoso.com", "autoRenew": True}}
@@ -148,7 +149,7 @@ def test_order_that_does_not_renew_expires(differences: dict[str, Any]) -> None:
 def test_renewal_waits_for_a_proof_of_the_domain_that_is_too_old() -> None:
     """A renewal stays pending if the domain was verified more than 198 days ago.
 
-    A new TXT record and a new domain verification complete the pending renewal.
+    A new TXT record and a new domain verification complete the pending renewal of an order.
     """
     office = Office(age=timedelta(days=165), verified=timedelta(days=197))
     office.pass_(2 * DAY)
@@ -185,7 +186,7 @@ def test_order_that_shows_late_takes_another_payment() -> None:
 
 
 def test_reissue_gives_a_new_key_for_no_money() -> None:
-    """A reissue is free and gives a new certificate.
+    """A reissue of a purchased certificate is free and gives a new certificate.
 
     ARM refuses a second reissue while the first reissue is pending.
     """

@@ -265,7 +265,7 @@ def test_on_windows_code_sees_the_users_store_alone(*, linux: bool, found: bool)
 
 
 def test_public_certificates_are_loaded_at_a_start(out: Outbound) -> None:
-    """A process holds the public certificates that existed at its start.
+    """An app's process can use only the public certificates that existed at its start.
 
     A later deletion or addition of a public certificate takes effect at the next start.
     """

@@ -103,7 +103,7 @@ def test_a_reference_is_resolved_at_a_start_and_then_kept(out: Outbound) -> None
 
 
 def test_a_refresh_that_moves_a_version_restarts_the_app(out: Outbound) -> None:
-    """A refresh restarts the app only if a reference resolves to another version."""
+    """A refresh of Key Vault references restarts the app only if a reference resolves to another version."""
     before = out.site.restarts
     second = out.vault.renew("client")
     refresh(out)
@@ -115,7 +115,7 @@ def test_a_refresh_that_moves_a_version_restarts_the_app(out: Outbound) -> None:
 
 
 def test_a_refresh_may_find_a_reason(out: Outbound) -> None:
-    """A refresh updates a reference's status if its secret is denied, disabled or deleted."""
+    """A refresh of Key Vault references shows in the status that a secret is denied, disabled or deleted."""
     out.vault.deny(out.born.id, operations=["secrets/get"])
     refresh(out)
     assert listed(out)["KEY"]["status"] == "AccessToKeyVaultDenied"

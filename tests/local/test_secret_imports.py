@@ -88,7 +88,7 @@ def locked(leaf: Leaf) -> str:
 def test_what_cannot_be_imported_is_refused_in_words(shop: Shop, case: str, words: str) -> None:
     """App Service refuses a secret that it cannot import, and its message gives the reason.
 
-    An importable secret is enabled and holds a PFX with content type, RSA key and no password.
+    App Service can import only an enabled secret that contains a PFX with content type, RSA key and no password.
     """
     leaf, vault, pfx = shop.vault.secrets["order"].newest.leaf, shop.vault, "application/x-pkcs12"
     bare = base64.b64encode(leaf.without_key().pfx()).decode()

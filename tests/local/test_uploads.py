@@ -180,7 +180,7 @@ def test_a_full_webspace_takes_no_more(shop: Shop) -> None:
 
 
 def test_a_bound_upload_is_not_replaced_in_place(shop: Shop) -> None:
-    """App Service refuses to replace the content of a bound upload.
+    """App Service refuses to replace the content of an uploaded certificate that a host name is bound to.
 
     App Service accepts the same PFX again, and another PFX under a new name.
     """

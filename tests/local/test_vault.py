@@ -85,7 +85,7 @@ def test_token_for_another_service_is_refused(world: World) -> None:
 
 
 def test_bundle_shows_newest_version_in_azures_form(vault: Vault, world: World) -> None:
-    """A GET without a version returns the newest version in Azure's form.
+    """A GET of a certificate without a version returns its newest version, in Key Vault's JSON form.
 
     In Azure's form, the thumbprint `x5t` has no base64 padding, and times are integers.
     """
@@ -288,7 +288,7 @@ def test_unknown_issuer_waits_for_a_merge(vault: Vault, world: World) -> None:
 
 
 def test_pending_operation_can_be_cancelled_and_deleted(world: World) -> None:
-    """A client can cancel and delete an operation that waits for a merge."""
+    """A client can cancel and delete the pending creation of a certificate that no client has merged yet."""
     client = Client(world)
     client.send("POST", "/certificates/stuck/create", {"policy": {"issuer": {"name": "Unknown"}}})
     cancelled = client.send("PATCH", "/certificates/stuck/pending", {"cancellation_requested": True})
@@ -366,7 +366,7 @@ def test_app_service_imports_the_newest_version(vault: Vault) -> None:
 
 
 def test_app_service_refuses_what_it_cannot_use(vault: Vault) -> None:
-    """Each obstacle to an import from the simulated vault raises its own exception."""
+    """Each reason for which the simulated vault refuses an import raises its own exception."""
     with pytest.raises(VaultObjectMissing):
         vault.newest_importable("none")
     vault.renew("shop", exportable=False)

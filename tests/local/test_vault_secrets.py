@@ -67,7 +67,7 @@ def code_of(error: HttpResponseError) -> tuple[int | None, str | None]:
 def test_secret_is_read_as_it_was_set(client: SecretClient) -> None:
     """Key Vault returns a secret's value, content type, tags and dates as they were set.
 
-    An older version of a secret stays readable by its id.
+    An older version of a vault secret stays readable by its id.
     """
     begin, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
     first = client.set_secret("db", "one", content_type="text/plain", tags={"team": "web"}, not_before=begin)
@@ -118,7 +118,10 @@ def test_list_shows_plain_secrets_and_those_behind_certificates(
 
 
 def test_versions_of_either_kind_are_listed(vault: Vault, client: SecretClient) -> None:
-    """Key Vault lists all versions of a secret, but in no order of age. The list of an unknown secret is empty."""
+    """Key Vault lists all versions of a secret, but in no order of age.
+
+    Key Vault's list of the versions of an unknown secret is empty.
+    """
     plain = [client.set_secret("db", str(number)).properties.version for number in range(8)]
     managed = [vault.certificates["shop"].newest.id, vault.renew("shop").id]
     listed = [version.version for version in client.list_properties_of_secret_versions("DB")]

@@ -61,7 +61,7 @@ class DnsServer:
     """A DNS server for UDP and TCP on one loopback port, which runs from its construction until `close`."""
 
     def __init__(self, zones: Callable[[], Zones]) -> None:
-        """Listen on a free port.
+        """Let the DNS server listen on a free port.
 
         The DNS server calls the function `zones` for every question, and answers from the records that `zones` returns.
         """

@@ -32,7 +32,7 @@ class Zones:
         self._trouble: dict[str, Trouble] = {}
 
     def add(self, name: str, kind: Kind, value: str) -> None:
-        """Add a record whose value is spelled as in a zone file, such as `0 issue "digicert.com"`.
+        """Add a DNS record whose value is spelled as in a zone file, such as `0 issue "digicert.com"`.
 
         The name of a DNS record is always fully qualified, and its trailing dot is optional.
         """

@@ -55,7 +55,7 @@ class Directory:
     principals: list[Principal] = field(default_factory=lambda: [CERTROLL, OPERATOR])
 
     def find(self, identifier: str) -> Principal | None:
-        """Return the principal that has this client, object or resource id in upper or lower case, or None."""
+        """Return the principal with the given client id, object id or resource id in any letter case, or None."""
         wanted = identifier.casefold()
         return next((principal for principal in self.principals if wanted in _identifiers(principal)), None)
 
@@ -110,5 +110,5 @@ def principal_of(request: Request) -> str | None:
 
 
 def audience_fits(claims: Mapping[str, Any], service: str) -> bool:
-    """Return True if a token with these claims was issued for this service."""
+    """Return True if the audience in a token's claims is the named service."""
     return str(claims.get("aud", "")).rstrip("/") in AUDIENCES[service]

@@ -1,7 +1,7 @@
 """The Key Vault events of a simulated Azure, and their subscribers.
 
 The simulated Key Vault announces each new version of a certificate or plain secret as an event to subscribers. A
-subscriber is a plain callable, which receives an event immediately unless a test holds events back.
+subscriber is a function that receives each event immediately, unless a test delays events by `hold`.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,11 +78,11 @@ class Events:
         return again
 
     def hold(self) -> None:
-        """Hold back every new event until a test calls `release` or `lose`."""
+        """Delay every new event until a test calls `release` or `lose`."""
         self._held = self._held or []
 
     def release(self) -> list[Event]:
-        """Deliver the events that were held back to the subscribers, newest first, and return these events.
+        """Deliver the events that `hold` delayed to the subscribers, newest first, and return these events.
 
         Subscribers have to cope with events in reverse order, because Event Grid does not promise any order.
         """
@@ -92,7 +92,7 @@ class Events:
         return held
 
     def lose(self) -> list[Event]:
-        """Return the events that were held back, without delivering them to any subscriber."""
+        """Discard the events that `hold` delayed, and return the discarded events."""
         lost, self._held = self._held or [], None
         return lost
 

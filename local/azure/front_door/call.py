@@ -29,7 +29,7 @@ class Call:
     principal: str | None
 
     def __getitem__(self, name: str) -> str:
-        """Return the segment of the request's path that has this name in the route's template."""
+        """Return the path parameter of the request that the route's template calls `name`."""
         return self.parameters[name]
 
     def payload(self) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Call:
         return payload
 
     def sees(self, resource_id: str) -> bool:
-        """Return True if a list may show this resource to the caller."""
+        """Return True if the caller's role lets ARM's lists show the resource to the caller."""
         return self.world.roles.may_read(self.principal, resource_id)
 
     def below(self, key: str) -> bool:

@@ -82,7 +82,7 @@ def list_definitions(call: Call) -> Response:
 
 
 def get_definition(call: Call) -> Response:
-    """Respond with the built-in role that has this id."""
+    """Respond with the built-in role whose id is in the request's path."""
     return json_response(200, _definition_json(call, _role(call["definition"])))
 
 

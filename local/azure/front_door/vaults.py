@@ -31,7 +31,7 @@ def get_vault(call: Call) -> Response:
 
 
 def put_vault(call: Call) -> Response:
-    """Write an existing vault, and respond with the vault.
+    """Change an existing vault as a PUT asks, and respond with the vault.
 
     A PUT removes the access policies and network rules of the vault that the request omits. The az CLI reads a vault
     before a change, and sends the whole vault back.

@@ -1,8 +1,8 @@
 """Orders of purchased certificates, which the simulated Azure issues, stores in vaults, renews and expires.
 
 Azure docs ("Create and manage an App Service certificate") and the models of azure-mgmt-certificateregistration
-describe orders of purchased certificates. Work that is due on an order happens at the next request to ARM, or at a call
-of `settle`.
+describe orders of purchased certificates. The simulated Azure renews or issues a due order at the next request to ARM,
+or at a call of `settle`.
 """
 
 import base64

@@ -24,7 +24,7 @@ def list_orders(call: Call) -> Response:
 def get_order(call: Call) -> Response:
     """Respond with one certificate order.
 
-    The first read of an order still shows the provisioning state `InProgress`, and then ends this state.
+    After a PUT, only the first read of an order shows the provisioning state `InProgress`.
     """
     order = _found(call)
     answer = order_json(order, call.world.clock.now())
@@ -53,7 +53,7 @@ def put_order(call: Call) -> Response:
 def patch_order(call: Call) -> Response:
     """Change the properties of the order that the request names.
 
-    Other properties stay, unless the simulation's knob `order_patch_forgets` is on.
+    A PATCH keeps the order's other properties, unless the simulation's knob `order_patch_forgets` is on.
 
     Azure requires the product type in every PATCH of an order (azure-rest-api-specs).
     """
@@ -105,7 +105,7 @@ def reissue(call: Call) -> Response:
 
 
 def verify(call: Call) -> Response:
-    """Look for the order's token in public DNS; the response does not tell whether a record had the token."""
+    """Look for the order's token in public DNS, and respond without telling whether a TXT record has the token."""
     call.world.orders.verify(_found(call))
     call.world.orders.settle()
     return Response(204)

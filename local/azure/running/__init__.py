@@ -1,1 +1,1 @@
-"""The apps that run on sites: their processes, and the certificates that each process holds."""
+"""The apps that run on sites: their processes, and the certificates that each process has loaded."""

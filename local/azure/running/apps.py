@@ -46,7 +46,7 @@ class Partner:
         own: Authority | None = None,
         open_to_all: bool = False,
     ) -> None:
-        """Make a simulated partner server that accepts only client certificates with these thumbprints.
+        """Make a simulated partner server that accepts only client certificates with the given thumbprints.
 
         If `accepts` is None, the simulated partner server accepts every client certificate of the local authority.
         """
@@ -60,7 +60,7 @@ class Partner:
         return f"{self.name}.{PARTNER_DOMAIN}".lower()
 
     def accept_only(self, *thumbprints: str) -> None:
-        """Accept only client certificates with these thumbprints from now on, in upper or lower case."""
+        """Let the partner server accept only client certificates with the given thumbprints from now on."""
         self._pinned = _pins(thumbprints)
         self._changes.note()
 
@@ -70,7 +70,7 @@ class Partner:
         self._changes.note()
 
     def move_to(self, authority: Authority | None) -> None:
-        """Present a server certificate of this certificate authority to apps from now on.
+        """Let the partner server present a certificate of the given authority to apps from now on.
 
         If `authority` is None, the simulated partner server presents a certificate of the local authority.
         """
@@ -78,20 +78,20 @@ class Partner:
         self._changes.note()
 
     def is_trusted_with(self, roots: Roots) -> bool:
-        """Return True if a client with these additional root certificates trusts the simulated partner server.
+        """Return True if a client with the given additional root certificates trusts the partner server.
 
-        The certificates are compared in memory, without a network connection.
+        This check of the partner server's certificate needs no network connection.
         """
         return self.own is None or any(is_trusted_through(root, self.own.issuer) for root in roots)
 
     def admits(self, thumbprint: str) -> bool:
-        """Return True if the simulated partner server accepts this thumbprint of a trusted client certificate."""
+        """Return True if the partner server accepts a trusted client certificate with the given thumbprint."""
         return self._pinned is None or thumbprint in self._pinned
 
     def accepts(self, certificate: ImportedCertificate) -> bool:
         """Return True if the simulated partner server would accept a call with this certificate and its chain.
 
-        The certificates are compared in memory, without a network connection.
+        This check of a client certificate needs no network connection to the partner server.
         """
         return _is_trusted_client(certificate.public_der, certificate.chain_pem) and self.admits(certificate.thumbprint)
 
@@ -114,11 +114,11 @@ class Process:
     """The roots that the process trusts in addition to the public ones."""
 
     def answers(self, now: datetime) -> bool:
-        """Return True if the app's process answers requests at this moment."""
+        """Return True if the app's process answers requests at the given time."""
         return self.up_at <= now and not self.is_gone(now)
 
     def is_gone(self, now: datetime) -> bool:
-        """Return True if the app's process has ended by this moment."""
+        """Return True if the app's process has ended by the given time."""
         return self.gone_at is not None and self.gone_at <= now
 
 
@@ -151,7 +151,7 @@ class App:
     """The roots that the app's environment had when the app was last started after a stop."""
 
     def answering(self, now: datetime) -> list[Process]:
-        """Return the app's processes that answer requests at this moment, oldest first."""
+        """Return the app's processes that answer requests at the given time, oldest first."""
         return [process for process in self.processes if process.answers(now)]
 
     def comes_up(self) -> bool:
@@ -173,8 +173,8 @@ class App:
         """Let the fresh process of the app replace the newest process that answers requests.
 
         The replaced process ends `overlap` seconds after the fresh process is up. An older process that is still
-        starting is dropped, because the fresh process overtakes the older process. A process that was already being
-        replaced keeps its planned end.
+        starting is dropped, because the fresh process overtakes the older process. If an earlier restart is already
+        replacing a process of the app, a later restart does not delay the end of that process.
         """
         kept = self.answering(now)
         for process in kept[-1:]:
@@ -207,7 +207,7 @@ class Apps:
         own: Authority | None = None,
         open_to_all: bool = False,
     ) -> Partner:
-        """Return a new simulated partner server that accepts only client certificates with these thumbprints.
+        """Return a new simulated partner server that accepts only client certificates with the given thumbprints.
 
         If `accepts` is None, the simulated partner server accepts every client certificate of the local authority.
         """
@@ -251,9 +251,9 @@ class Apps:
     def troubles(self) -> tuple[str, ...]:
         """Return a sentence for each certificate or trust problem of an app on a running site.
 
-        The check covers each process that answers or is starting, and the process that a start of the app would make
-        now. The check of the apps sends nothing over the network. A sentence about a problem of an app does not quote
-        the value of an app setting.
+        The check of an app covers each process that answers or is starting, and the process that a start of the app
+        would make now. The check of the apps sends nothing over the network. A sentence about a problem of an app does
+        not quote the value of an app setting.
         """
         with self._kernel.lock:
             return tuple(trouble for app in self._apps.values() for trouble in self._troubles(app))

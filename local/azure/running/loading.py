@@ -54,7 +54,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The certificates that one process of an app holds from its start to its end."""
+    """The certificates that one process of an app can use from its start to its end."""
 
     platform: Platform
     certificates: tuple[ImportedCertificate, ...] = field(repr=False)
@@ -64,11 +64,11 @@ class Loaded:
 
     @property
     def thumbprints(self) -> tuple[str, ...]:
-        """The thumbprints of the private certificates in the process."""
+        """The thumbprints of the private certificates that the app's process has loaded."""
         return tuple(certificate.thumbprint for certificate in self.certificates)
 
     def choose(self, chosen: Chosen, settings: Mapping[str, str]) -> ImportedCertificate | None:
-        """Return the certificate that the app finds for its calls under these settings, or None."""
+        """Return the certificate that the app finds for its calls by its app settings, or None."""
         if chosen.subject is not None:
             return self._newest_named(chosen.subject)
         value = settings.get(chosen.setting or "", "")
@@ -114,7 +114,7 @@ class Loaded:
 
 
 def load(site: Site, private: Iterable[Certificate], public: Iterable[PublicCertificate]) -> Loaded:
-    """Return the certificates that a process of the site would hold if the process started now.
+    """Return the certificates that a process of the site would load if the process started now.
 
     `private` and `public` are the private and the public certificates that the site may use.
     """

@@ -28,7 +28,7 @@ class Changes:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Treat all changes inside this context as one change, unless `settle` is called in between."""
+        """Treat all changes inside the `with` block as one change, unless `settle` is called in between."""
         with self._lock:
             self._depth += 1
             try:
@@ -46,7 +46,8 @@ class Changes:
     def settle(self) -> None:
         """Call the listeners now if the simulated Azure has changed since their last call, even inside a batch.
 
-        Changes after a call of `settle` count as a separate change, for instance the edit of another client.
+        Inside the `with` block, the changes after a call of `settle` count as a separate change, for instance the edit
+        of another client.
         """
         with self._lock:
             pending, self._pending = self._pending, False

@@ -17,7 +17,7 @@ class Clock:
     """A manual clock, which only `advance`, `set` and `sleep` move."""
 
     def __init__(self, start: datetime = START) -> None:
-        """Begin at this moment."""
+        """Start the simulated clock at the given moment."""
         self._moment = start
         self._lock = threading.Lock()
 
@@ -30,21 +30,21 @@ class Clock:
         return _RealClock(now, sleep or time.sleep)  # noqa: TID251 - only this function sleeps for a world
 
     def now(self) -> datetime:
-        """Return the current moment of this clock, in UTC."""
+        """Return the current time of the simulated clock, in UTC."""
         with self._lock:
             return self._moment
 
     def advance(self, by: timedelta) -> None:
-        """Move the clock forward by this duration."""
+        """Move the simulated clock forward by the given duration."""
         with self._lock:
             self._moment += by
 
     def set(self, moment: datetime) -> None:
-        """Move the clock to this moment."""
+        """Move the simulated clock to the given moment."""
         self.advance(moment - self.now())
 
     def sleep(self, seconds: float) -> None:
-        """Wait until this many seconds of the clock have passed; a manual clock moves immediately."""
+        """Wait for the given seconds of simulated time; a manual clock moves forward immediately."""
         self.advance(timedelta(seconds=seconds))
 
 

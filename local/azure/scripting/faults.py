@@ -36,7 +36,7 @@ def writes_back() -> int:
 
 @contextmanager
 def seen_from(writes: int) -> Iterator[None]:
-    """Let reads inside this context see the state of the simulated Azure before the last `writes` writes."""
+    """Let reads inside the `with` block see the state of the simulated Azure before the last `writes` writes."""
     token = _writes_back.set(writes)
     try:
         yield
@@ -88,7 +88,7 @@ class Fault:
         return self.times is not None and self.strikes >= self.times
 
     def due(self, request: Request) -> bool:
-        """Return True if the fault strikes this request; a matching request that `skip` lets pass lowers `skip`."""
+        """Return True if the fault strikes the request; a matching request that passes lowers the count `skip`."""
         if self.is_over or not self.matches(request):
             return False
         if self.skip > 0:
@@ -145,9 +145,9 @@ class Faults:
     def around(self, request: Request, call: Call) -> Response:
         """Return the response to the request under the scripted faults; raise Drop if a fault drops the connection.
 
-        All matching latencies apply to the request; a throttle may then refuse the request. If no throttle refuses the
-        request, the first other matching fault applies. The caller of `around` must not hold the lock of the simulated
-        Azure, because a latency sleeps while other requests continue.
+        All matching latency faults delay the request, and a throttle fault may then refuse the request. If no throttle
+        fault refuses the request, the first matching fault of another kind applies. The caller of `around` must not
+        hold the lock of the simulated Azure, because a latency sleeps while other requests continue.
         """
         pauses, throttles, fault = self._draw(request)
         for pause in pauses:

@@ -1,6 +1,6 @@
-"""The journal of a simulated Azure: each request with its sender and its status, and the changes that it made.
+"""The journal of a simulated Azure: each request with its sender, its status and its changes.
 
-The journal records no request or response body, and therefore no secret.
+The journal contains no secret, because it omits the bodies of requests and responses.
 """
 
 import threading
@@ -68,7 +68,7 @@ class Journal:
 
     @contextmanager
     def recording(self, request: Request, principal: str | None = None) -> Iterator[Entry]:
-        """Record the request in the journal, together with the changes that are noted inside this context.
+        """Record the request in the journal, together with the changes that happen inside the `with` block.
 
         The caller has to set the HTTP status of the journal entry.
         """
@@ -89,7 +89,7 @@ class Journal:
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Record changes inside this context in separate journal entries, even during a request.
+        """Record changes inside the `with` block in separate journal entries, even during a request.
 
         A change without a request comes from Azure itself, or from a simulated client other than Certroll.
         """

@@ -127,7 +127,7 @@ class Knobs:
     """The number of entries in a page of a list; a small value makes every client follow nextLink."""
 
     def turn(self, **settings: Any) -> None:  # noqa: ANN401 - comes as JSON from the control port
-        """Set these knobs of the simulation; raise a KeyError that lists all knobs if a name is unknown."""
+        """Set the named knobs (simulation settings); for an unknown name, raise a KeyError that lists all knobs."""
         known = {knob.name for knob in fields(self)}
         if unknown := sorted(set(settings) - known):
             raise KeyError(f"No knob named {', '.join(unknown)}; there are {', '.join(sorted(known))}.")

@@ -33,7 +33,7 @@ class Roles:
         self._exceptions: list[Assignment] = []
 
     def hide(self, scope: str, principal: str = EVERYONE) -> None:
-        """Hide a scope and all resources below the scope.
+        """Hide a scope, and all resources below the scope, from the principal.
 
         Most lists omit a hidden resource, and reading a hidden resource gives 403.
         """
@@ -44,7 +44,7 @@ class Roles:
         self._add(scope, principal, "read")
 
     def restore(self, scope: str) -> None:
-        """Remove all exceptions from full rights at exactly this scope."""
+        """Remove all exceptions from the full rights of principals at exactly the given scope."""
         self._exceptions = [kept for kept in self._exceptions if kept.scope != _normal(scope)]
 
     def may_read(self, principal: str | None, resource_id: str) -> bool:

@@ -92,8 +92,8 @@ def role(name_or_id: str) -> Role:
 class RoleAssignment:
     """A role assignment: a principal has a role at a scope and at everything below the scope.
 
-    The condition of a role assignment is stored and shown, but not evaluated. In the local Azure, a role assignment
-    with a condition gives no access.
+    The local Azure stores and shows the condition of a role assignment, but does not evaluate it. In the local Azure, a
+    role assignment with a condition gives no access.
     """
 
     name: str
@@ -119,7 +119,7 @@ class RoleAssignment:
         return is_within(resource_id, self.scope)
 
     def gives(self, principal: str, resource_id: str, since: datetime) -> bool:
-        """Return True if the principal has had the role on this resource at least since this moment."""
+        """Return True if the principal has had the role on the resource at least since the given time."""
         own = self.concerns(principal) and self.condition is None
         return own and self.reaches(resource_id) and self.created <= since
 
@@ -214,7 +214,7 @@ class Access:
         return not self.is_closed or bypass.casefold() == TRUSTED_SERVICES.casefold()
 
     def refusal(self, object_id: str, operation: str, roles: Collection[Role]) -> Mechanism | None:
-        """Return the mechanism that denies the operation to a trusted service with these roles, or None."""
+        """Return the mechanism (firewall, roles or policies) that denies the operation, or None."""
         if not self.admits_services:
             return "firewall"
         if self.by_roles:

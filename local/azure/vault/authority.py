@@ -171,7 +171,7 @@ class Authority:
     """
 
     def __init__(self, name: str = LOCAL, span: tuple[datetime, datetime] = _FOREVER) -> None:
-        """Make the root and the issuing CA of the authority, both valid for this span of time.
+        """Make the authority's root and its issuing CA, both valid between the given times.
 
         The root and the issuing CA use elliptic-curve keys, because these keys sign quickly.
         """

@@ -57,7 +57,7 @@ class Doors:
         self.denials.append(Denial(principal, how, frozenset(operations)))
 
     def allow(self, principal: str = EVERYONE) -> None:
-        """Remove the denials that name this principal; `*` removes all denials."""
+        """Remove the vault's denials for the principal; the principal `*` removes all denials."""
         self.denials = [] if principal == EVERYONE else [kept for kept in self.denials if kept.principal != principal]
 
     def refusal(self, principal: str, operation: str) -> Denial | None:

@@ -19,7 +19,7 @@ class VaultRefusal(Exception):
 
 
 class VaultDenied(VaultRefusal):
-    """The principal of the import may not read this vault."""
+    """The principal that reads the vault for an import has no access to the vault."""
 
 
 class VaultMissing(VaultRefusal):
@@ -35,7 +35,7 @@ class VaultObjectDisabled(VaultRefusal):
 
 
 class VaultObjectUnusable(VaultRefusal):
-    """App Service cannot import the vault object's version, for instance because its key is not an RSA key."""
+    """App Service cannot import the version of the vault object, for instance because its key is not RSA."""
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Version:
 
     @property
     def import_problem(self) -> str | None:
-        """The reason why App Service cannot import this version, or None if App Service can.
+        """The reason why App Service cannot import the certificate version, or None if the import is possible.
 
         For an import, App Service reads the secret behind the vault certificate. The secret behind an imported vault
         certificate has to be a PFX without a password, of content type `application/x-pkcs12`, with an RSA key (Azure
@@ -101,7 +101,7 @@ class Version:
 
 @dataclass(slots=True)
 class Operation:
-    """The creation of a vault certificate's version, which completes at once or by a later merge."""
+    """The creation of a vault certificate's version, which completes at once or when a client merges a certificate."""
 
     request_id: str
     policy: Policy

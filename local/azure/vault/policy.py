@@ -64,7 +64,7 @@ class Policy:
         }
 
     def merged(self, wire: Mapping[str, Any]) -> "Policy":
-        """Return this policy with the properties that the request names; other properties stay unchanged."""
+        """Return the certificate policy, changed in the properties that the request names."""
         found = {name: value for name, value in _named(wire).items() if value is not None}
         return replace(self, **found)
 

@@ -29,9 +29,9 @@ class KeyVault:
     """The data planes of all vaults of a simulated Azure."""
 
     def __init__(self, vaults: Mapping[str, Vault], tenant_id: str) -> None:
-        """Answer requests to these vaults, which are keyed by name in lower case.
+        """Answer requests to the vaults in `vaults`, whose keys are vault names in lower case.
 
-        A client without a token is told to get a token of the tenant `tenant_id`.
+        The 401 response to a request without a token tells the client to get a token of the tenant `tenant_id`.
         """
         self._vaults = vaults
         self._tenant_id = tenant_id
@@ -119,8 +119,8 @@ def update_policy(call: Call) -> Response:
 def create_certificate(call: Call) -> Response:
     """Create a version of a vault certificate, and respond with an operation that is shown as in progress.
 
-    If the issuer in the policy is `Unknown`, the creation of the version waits for a merge. With any other issuer than
-    `Unknown`, the new version of the vault certificate exists before the response.
+    If the issuer in the policy is `Unknown`, a new version exists only after a client has merged a signed certificate.
+    With any other issuer than `Unknown`, the new version of the vault certificate exists before the response.
     """
     _check_name(call)
     wanted = wire.json_body(call.request)

@@ -69,7 +69,7 @@ class SecretVersion:
 
     @property
     def import_problem(self) -> str | None:
-        """The reason why App Service cannot import this version, or None if App Service can.
+        """The reason why App Service cannot import the secret's version, or None if the import is possible.
 
         To import a plain secret, App Service needs a PFX without a password and with an RSA key. For an import, the
         content type of the secret has to be `application/x-pkcs12` (Azure docs, configure-ssl-certificate).

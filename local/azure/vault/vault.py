@@ -106,7 +106,7 @@ class Vault(Doors):
         policy: Policy | None = None,
         **differences: Unpack[Differences],
     ) -> Version:
-        """Create a vault certificate for these host names, and return its first version."""
+        """Create a vault certificate for the given host names, and return its first version."""
         policy = policy or Policy(subject=f"CN={next(iter(host_names), name)}")
         with self.kernel.lock:
             self._entry(name, replace(policy, host_names=tuple(host_names)))
@@ -117,7 +117,7 @@ class Vault(Doors):
 
         The new version of the vault certificate follows the certificate's policy, except for `differences`. If
         `differences` names a key type, key size, exportability or content type, the certificate's policy adopts the new
-        value for later renewals. Any other property in `differences` applies only to the new version.
+        value for later renewals. A property in `differences` such as a date or a tag applies only to the new version.
         """
         certificate = self.certificates[name.lower()]
         policy = _changed(certificate.policy, differences)
@@ -208,7 +208,7 @@ class Vault(Doors):
     def set_pfx_secret(
         self, name: str, host_names: Collection[str], *, pem: bool = False, **differences: Unpack[SecretDifferences]
     ) -> SecretVersion:
-        """Issue a certificate for these host names, store it as a version of a plain secret, and return the version.
+        """Issue a certificate for the host names, store it in a plain secret, and return the secret's new version.
 
         By default, the value of the secret has the form of a purchased certificate: key, certificate and chain as
         PKCS12 without a password, in base64. If `pem` is True, the value of the secret is PEM.
@@ -231,7 +231,7 @@ class Vault(Doors):
     def renew_secret(
         self, name: str, host_names: Collection[str] | None = None, **differences: Unpack[SecretDifferences]
     ) -> SecretVersion:
-        """Issue a new certificate for a plain secret that holds a certificate, and return the new version.
+        """Issue a new certificate for a plain secret that contains one, and return the secret's new version.
 
         The new version of the plain secret keeps the host names, key type and encoding, unless `differences` or
         `host_names` change them. The new version of the plain secret has no tags, unless `differences` names tags.

@@ -1,1 +1,1 @@
-"""Watches over the simulated Azure for tests and the demo: a watch records failures, and changes nothing."""
+"""Observers of the simulated Azure for tests and the demo, which record failures and change nothing."""

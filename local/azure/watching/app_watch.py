@@ -1,4 +1,4 @@
-"""A watch for tests, which records certificate and trust problems of apps after each change."""
+"""An observer for tests, which records certificate and trust problems of apps after each change."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,9 +9,9 @@ from local.azure.world import World
 
 @dataclass(slots=True)
 class AppWatch:
-    """A watch that reads `world.apps.troubles()` at its start and after every change of the simulated Azure.
+    """An observer that reads `world.apps.troubles()` at its start and after every change of the simulated Azure.
 
-    A watch counts one request as one change of the simulated Azure, even if the request writes several resources.
+    An `AppWatch` counts one request as one change of the simulated Azure, even if the request writes several resources.
     """
 
     world: World
@@ -22,7 +22,7 @@ class AppWatch:
     _standing: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
-        """Return the watch, after a first inspection of the simulated Azure."""
+        """Return the `AppWatch`, after its first inspection of the simulated Azure."""
         with self.world.lock:
             self.world.changes.listen(self._look)
             self._look()

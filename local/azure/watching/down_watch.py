@@ -1,4 +1,4 @@
-"""A watch for tests and the demo, which records how many apps are down at the same moment."""
+"""An observer for tests and the demo, which records how many apps are down at the same moment."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,12 +14,12 @@ Down = frozenset[str]
 
 @dataclass(slots=True)
 class DownWatch:
-    """A watch that records which sites and slots are down, at its start and after every change of the simulated Azure.
+    """An observer of the sites and slots that are down, at its start and after every change of the simulated Azure.
 
     A site is down if it is stopped, or if it has an app that does not answer. While an app starts, the app does not
-    answer, unless an older process of the app still answers. A site that is down when the watch begins counts as down
-    only after the site has been up. Time alone can only bring apps up, so the number of down sites is highest right
-    after a change. A watch counts one request as one change of the simulated Azure.
+    answer, unless an older process of the app still answers. A `DownWatch` counts a site that is down from the
+    beginning as down only after the site has been up. Time alone can only bring apps up, so the number of down sites is
+    highest right after a change. A `DownWatch` counts one request as one change of the simulated Azure.
     """
 
     world: World
@@ -29,7 +29,7 @@ class DownWatch:
     _coming_up: dict[str, datetime] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        """Return the watch, after a first inspection of the simulated Azure."""
+        """Return the `DownWatch`, after its first inspection of the simulated Azure."""
         with self.world.lock:
             self._never_up = self._not_answering()
             self.world.changes.listen(self._look)
@@ -52,9 +52,9 @@ class DownWatch:
     def max_unavailable(self, *, plan: str | None = None, group: str | None = None) -> int:
         """Return the largest number of sites that were down at the same moment.
 
-        If `plan` is given, only sites on the plan with this resource id count. If `group` is given, only sites with
-        this value of the tag `certroll-group` count. A slot does not inherit the tag `certroll-group` of its site.
-        `max_unavailable` reads the present plans and tags of the sites.
+        If `plan` is given, only sites on the plan with that resource id count. If `group` is given, only sites with
+        that value of the tag `certroll-group` count. A slot does not inherit the tag `certroll-group` of its site.
+        `max_unavailable` counts sites by their present plans and tags, even for earlier moments.
         """
         with self.world.lock:
             members = {key for key, site in self._sites().items() if self._counts(site, plan, group)}

@@ -27,7 +27,7 @@ class AppSettings:
         self._references = references
 
     def store(self, site: Site, settings: Mapping[str, str], by: str = "") -> Site:
-        """Replace all app settings of the site by these settings, and return the site.
+        """Replace all app settings of the site by the given app settings, and return the site.
 
         A write of app settings restarts the site if a value changed (Azure docs, configure-common).
         """

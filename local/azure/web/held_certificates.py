@@ -1,4 +1,4 @@
-"""The certificates that the simulated App Service holds: with a private key, public, and roots of an environment."""
+"""The certificates in the simulated App Service: with a private key, public, and roots of an environment."""
 
 import hashlib
 from collections.abc import Mapping

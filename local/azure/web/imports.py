@@ -20,7 +20,7 @@ class Imports:
     """The imports and uploads of a simulated Azure's certificates, and the syncs of imported certificates."""
 
     def __init__(self, kernel: Kernel, web: WebState, settings: AppSettings, vaults: Mapping[str, Vault]) -> None:
-        """Import from these vaults into the certificates, bindings and app settings of the simulated Azure."""
+        """Import from `vaults`, and change the certificates, bindings and app settings of the simulated Azure."""
         self._kernel = kernel
         self._web = web
         self._settings = settings

@@ -1,7 +1,7 @@
 """Free managed certificates: a client orders a certificate, public DNS decides, and Azure issues and renews it.
 
 A PUT of a new certificate with a `canonicalName` is an order of a managed certificate. Azure docs,
-configure-ssl-certificate, describe the steps in "Create a free managed certificate".
+configure-ssl-certificate, describe the order of a certificate in "Create a free managed certificate".
 """
 
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ class ManagedCertificates:
         self._orders: dict[str, Order] = {}
 
     def ask(self, wanted: Certificate, plan: Plan) -> Order:
-        """Return the unfinished order for this managed certificate, or else a new order."""
+        """Return the unfinished order for the managed certificate, or else a new order."""
         unfinished = (order for order in self._orders.values() if not order.finished)
         running = next((order for order in unfinished if order.wanted.id == wanted.id), None)
         if running is not None:
@@ -60,7 +60,7 @@ class ManagedCertificates:
         return self._orders[key]
 
     def order(self, subscription: str, key: str) -> Order | None:
-        """Return the order of a managed certificate with this operation id in this subscription, or None."""
+        """Return the subscription's order of a managed certificate by operation id, or None."""
         order = self._orders.get(key)
         return order if order and order.wanted.subscription.lower() == subscription.lower() else None
 
@@ -83,7 +83,7 @@ class ManagedCertificates:
             self._imports.move_bindings(fresh, old.thumbprint)
 
     def new_content(self, host_name: str) -> ImportedCertificate:
-        """Issue a managed certificate for this host name now, and return the certificate."""
+        """Issue a managed certificate for the host name now, and return the certificate."""
         now = self._kernel.clock.now()
         return imported(authority().issue(Request((host_name,), now, now + SIX_MONTHS, usages=(SERVER_AUTH,))))
 

@@ -17,7 +17,7 @@ SOMEBODY = "somebody else"
 
 @dataclass(slots=True)
 class Meddling:
-    """One scripted interference of a client other than Certroll with a site's app settings."""
+    """One edit of a site's app settings, or one wrong answer to a read of them, which a test scripted."""
 
     site_id: str
     when: When
@@ -31,7 +31,7 @@ class Meddling:
     """True if the interference has happened."""
 
     def is_due(self, when: When, method: Method, site_id: str) -> bool:
-        """Return True if the scripted edit happens at this request; each matching request lowers `left`."""
+        """Return True if the scripted edit happens at the request; each matching request lowers the count `left`."""
         if self.struck or (when, method, site_id.lower()) != (self.when, self.method, self.site_id.lower()):
             return False
         self.left -= 1
@@ -61,13 +61,13 @@ class OtherPeople:
         return script
 
     def reach(self, when: When, method: Method, site_id: str) -> None:
-        """Make the edits that a test scripted before or after this request to the site's app settings."""
+        """Make the edits that a test scripted before or after a request to the site's app settings."""
         for script in self._edits:
             if script.is_due(when, method, site_id):
                 self.edit(script.site_id, script.edit)
 
     def shown(self, site: Site) -> dict[str, str]:
-        """Return the app settings that this read shows, which a test's script may have changed."""
+        """Return the app settings in the answer to a read, which a test's script may have falsified."""
         settings = dict(site.settings)
         due = [script for script in self._misreads if script.is_due("before", "POST", site.id)]
         return dict(due[0].edit(settings)) if due else settings
@@ -75,8 +75,8 @@ class OtherPeople:
     def edit(self, site_id: str, edit: Edit) -> None:
         """Change the site's app settings now, as a separate write of a client other than Certroll.
 
-        The write of the other client gives the site a new ETag. If the edit changes a value, the site restarts, and the
-        journal gets a separate entry for the edit.
+        The write of the other client gives the site a new ETag. A scripted edit that changes the value of an app
+        setting restarts the site, and has its own entry in the journal.
         """
         site = self._web.sites.get(site_id)
         if site is None:

@@ -31,7 +31,7 @@ class References:
     """The resolution of Key Vault references in a simulated Azure, from the secrets of its vaults."""
 
     def __init__(self, vaults: Mapping[str, Vault]) -> None:
-        """Resolve Key Vault references with the secrets of these vaults, which are keyed by name in lower case."""
+        """Resolve Key Vault references with the secrets of `vaults`, whose keys are vault names in lower case."""
         self._vaults = vaults
 
     def resolved(self, site: Site) -> Mapping[str, Resolution]:

@@ -22,7 +22,7 @@ def bad(message: str) -> Refused:
 
 
 def invalid(field: str, reason: str) -> Refused:
-    """Return the 400 refusal for a request field with an impossible value (recorded azure-cli traffic)."""
+    """Return ARM's 400 refusal for a request field with an impossible value (recorded azure-cli traffic)."""
     return Refused(web_error(400, "BadRequest", "51021", "{0} is invalid.  {1}", field, reason))
 
 

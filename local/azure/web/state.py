@@ -34,7 +34,7 @@ class Follower(Protocol):
     """A function that is called after each write of a site, so that an app can start and stop with its site."""
 
     def __call__(self, site: Site, *, starts: bool, from_stop: bool) -> None:
-        """React to a write of the site.
+        """Start, restart or stop the site's app as a write of the site requires.
 
         `starts` is True if the write gives the site new processes. `from_stop` is True if the site was not running
         before the write.
@@ -74,7 +74,7 @@ class WebState:
     def served(self, host_name: str, address: str) -> ImportedCertificate | None:
         """Return the certificate that a front end serves in a TLS handshake for this host name at this address.
 
-        If the result is None, the front end serves App Service's own certificate. A dedicated IP address serves the
+        If `served` returns None, the front end serves App Service's own certificate. A dedicated IP address serves the
         same certificate for every host name. At the shared address of a webspace (App Service's group of plans), SNI
         selects the certificate (Azure docs, configure-ssl-bindings).
         """
@@ -149,7 +149,7 @@ class WebState:
         return not inside and host not in {environment.address for environment in internal}
 
     def new_address(self) -> str:
-        """Return a loopback address that was never in use in this simulated Azure."""
+        """Return a loopback address that the simulated Azure has never used before."""
         while True:
             draw = self._random.randrange
             address = f"127.{draw(16, 250)}.{draw(0, 256)}.{draw(1, 255)}"
@@ -158,13 +158,13 @@ class WebState:
                 return address
 
     def add_follower(self, follower: Follower) -> None:
-        """Call this function after each later write of a site."""
+        """Register a function that is called after each later write of a site."""
         self._followers.append(follower)
 
     def put_site(self, site: Site) -> Site:
         """Store the site with a new ETag and the current time, and return the stored site.
 
-        After the write, the functions that `add_follower` registered start or stop the site's app.
+        After each write of a site, the functions that `add_follower` registered start or stop the site's app.
         """
         before = self.sites.get(site.id)
         starts, ran = _starts(before, site), before is not None and before.state == RUNNING
@@ -207,7 +207,7 @@ class WebState:
             self._chainless.discard((*site.webspace.key, str(thumbprint)))
 
     def remove_certificate(self, certificate: Certificate) -> None:
-        """Delete the certificate; front ends keep its content."""
+        """Delete the certificate from App Service, while front ends can still serve its content."""
         store = self.certificates if certificate.site_id is None else self.site_certificates
         store.remove(certificate.id)
 
@@ -259,9 +259,9 @@ class WebState:
         return iter(() if owner is None else (owner,))
 
     def using(self, certificate: Certificate, thumbprint: str) -> Iterator[tuple[Site, Host]]:
-        """Return each host name that is bound to this thumbprint, with its site.
+        """Return each host name whose binding has the given thumbprint, with its site.
 
-        The result has only host names of sites that may use the certificate.
+        The returned host names belong only to sites that may use the certificate.
         """
         return (
             (site, host)

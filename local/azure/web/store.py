@@ -48,7 +48,7 @@ class History:
         self.write += 1
 
     def record(self, kind: str, key: str, before: object | None) -> None:
-        """Record the value of a resource before its change."""
+        """Record the value that a resource of Microsoft.Web has before its change."""
         self.length += 1
         self._changes.append(Change(self.write, self.clock.now(), kind, key, before))
 
@@ -63,7 +63,7 @@ class History:
         return {change.key: change.before for change in self._newest(kind) if change.write in concerned}
 
     def before_moment(self, kind: str, moment: datetime) -> dict[str, object | None]:
-        """Return each resource of this kind that changed after this moment, with its value at the moment."""
+        """Return the resources of a kind that changed after a moment, with their values at that moment."""
         recent: dict[str, object | None] = {}
         for change in self._newest():
             if change.at <= moment:

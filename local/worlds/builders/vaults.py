@@ -102,8 +102,8 @@ class Vaults(Groups):
 
         The builder makes the vault object if it is missing.
 
-        If the object is a plain secret, the object holds the root without a private key, as PEM or as DER in base64. If
-        the object is a vault certificate, the object holds the root with its private key.
+        If the vault object is a plain secret, the object contains the root without a private key, as PEM or as DER in
+        base64. If the vault object is a certificate, the object contains the root with its private key.
         """
         vault = vault or self._vault()
         if form == "certificate":

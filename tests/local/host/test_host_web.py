@@ -28,7 +28,8 @@ def test_function_level_asks_for_a_key(host: FunctionHost) -> None:
 def test_anonymous_function(host: FunctionHost) -> None:
     """The local Functions host invokes a function of level `anonymous` without a key.
 
-    A string that the function returns becomes the answer's body. An exception becomes an empty 500.
+    A string that the function returns becomes the answer's body. The local Functions host answers an exception of an
+    HTTP function with an empty 500.
     """
     assert call(host, "GET", "/api/open").text == "open"
     failed = call(host, "GET", "/api/open?fail=1")

@@ -61,7 +61,7 @@ def delete_certificate(call: Call) -> Response:
 
 
 def accept(world: World, certificate: Certificate, before: Certificate | None) -> Certificate:
-    """Store the certificate, and return the certificate that the response shows.
+    """Store the certificate in App Service, and return the certificate that ARM's response shows.
 
     Raise Refused if the present state of App Service does not allow the certificate. The simulation's knobs
     `second_import_same_thumbprint` and `wrong_echo` can make the response show another certificate.
@@ -93,7 +93,7 @@ def content_of(
 
 
 def _fetched(world: World, source: Source, reader: str) -> ImportedCertificate:
-    """Return the certificate that the vault gives to this principal now; raise Refused if the vault refuses."""
+    """Return the certificate that the vault gives to the principal now; raise Refused if the vault refuses."""
     try:
         return world.imports.fetch(source, reader)
     except VaultDenied as denied:

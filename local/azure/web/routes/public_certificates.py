@@ -65,7 +65,7 @@ def _location(properties: Mapping[str, Any]) -> StoreLocation:
 
 
 def _check_room(world: World, site: Site) -> None:
-    """Refuse a new public certificate if the sites of the plan together have the maximum number of them.
+    """Refuse a new public certificate if the plan's sites already have the maximum number.
 
     Azure docs, configure-ssl-certificate, name the maximum number of public certificates for a plan.
     """
