@@ -1,10 +1,11 @@
 """Report the ten slowest tests, and the cost of each directory of tests, as a pytest plugin.
 
-The processor seconds of a test depend on the machine and on its other programs. The budget of a directory of tests is
-therefore a number of yardsticks (a piece of work with a fixed size). local/yardstick.py measures the yardstick in the
-same run. Each process that runs tests measures the yardstick at its start, at its end, and after about every ten
-processor seconds. The plugin divides by the mean of the measured yardsticks, because other programs slow the tests and
-the mean alike. The smallest yardstick, or the median of the yardsticks, would miss the busy part of a run.
+The processor seconds of a test depend on the machine and on its other programs. The budget of a directory of tests is a
+number of yardsticks (a yardstick is a fixed piece of CPU work). local/yardstick.py measures the time of a yardstick (a
+fixed piece of CPU work) during the test run. Each process that runs tests measures the yardstick at its start, at its
+end, and after about every ten processor seconds. The plugin divides by the mean of the measured yardsticks, because
+other programs slow the tests and the mean alike. The smallest yardstick, or the median of the yardsticks, would miss
+the busy part of a run.
 """
 
 import resource
@@ -85,7 +86,7 @@ class Spent:
 
     @property
     def word(self) -> str:
-        """The verdict on the directory, empty if the directory is within its budget."""
+        """The verdict on a directory of tests, empty if the tests stay within the directory's budget."""
         if self.ratio >= FAILS_AT:
             return f"FAILED: over {FAILS_AT:g} times its budget"
         return "over its budget" if self.ratio > 1 else ""
@@ -133,7 +134,8 @@ def lines(cost: Cost, judged: Iterable[Spent]) -> list[str]:
 class Budgets:
     """Measure the costs in every process that runs tests.
 
-    The process that controls the workers prints the costs and judges them.
+    The process that controls pytest-xdist's workers prints the costs of the tests and compares the costs with the
+    budgets.
     """
 
     def __init__(self) -> None:
@@ -163,7 +165,10 @@ class Budgets:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - pytest-xdist carries no types
-        """Add the costs of a worker that has ended. A crashed worker sends no costs."""
+        """Add the costs of a worker that has ended.
+
+        A crashed pytest-xdist worker sends no test costs.
+        """
         share = getattr(node, "workeroutput", {}).get(PART)
         self.lost_worker |= share is None
         if share is not None:
@@ -171,7 +176,7 @@ class Budgets:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Send this worker's costs, or fail a passed run that cost twice its budget."""
+        """Send a pytest-xdist worker's test costs, or fail a test run that cost twice its budget."""
         output = getattr(session.config, "workeroutput", None)
         if not _controls(session.config):
             self.cost.yardsticks.append(yardstick())
@@ -193,10 +198,10 @@ class Budgets:
             terminalreporter.write_line(line)
 
     def _judged(self, config: pytest.Config) -> list[Spent]:
-        """Return the costs of the directories of tests that this run may judge.
+        """Return the costs of the directories of tests that this pytest run may compare with their budgets.
 
-        A run may judge a directory of tests if it runs the whole directory with a usual Hypothesis profile. No run may
-        judge the costs if a worker of pytest-xdist crashed.
+        A run may judge a directory of tests if it runs the whole directory with a usual Hypothesis profile. The tests'
+        costs are not compared with the budgets if a worker of pytest-xdist crashed.
         """
         if self.lost_worker or not self.cost.yardsticks or any(config.getoption(name, None) for name in UNUSUAL):
             return []
@@ -207,7 +212,7 @@ class Budgets:
 
 
 def _controls(config: pytest.Config) -> bool:
-    """Return True if this process runs no tests, and controls workers that run tests."""
+    """Return True if this process only controls pytest-xdist's workers, which run the tests."""
     return bool(getattr(config.option, "tx", None)) and not hasattr(config, "workeroutput")
 
 

@@ -1,8 +1,8 @@
 """Build an ordinary simulated fleet for tests, of which each test states only the differences.
 
 In the ordinary fleet the site `shop` in the webspace WEST has one host name. The site `shop` serves the old version of
-the vault certificate kv-shop/shop. The certificate imported into the webspace WEST has the old version too. The vault
-has a good new version of the certificate kv-shop/shop.
+the vault certificate kv-shop/shop. In the ordinary fleet the certificate that is imported into the webspace WEST has
+the old version too. The vault has a good new version of the certificate kv-shop/shop.
 """
 
 from collections.abc import Callable, Mapping
@@ -129,7 +129,7 @@ def lineage(
     tags: Tags = (),
     tags_inherited: bool = False,
 ) -> Lineage:
-    """Return a lineage (a vault certificate with its versions), by default with a new and an old version.
+    """Return a `Lineage` (a vault certificate with its versions), by default with a new and an old version.
 
     `current` is the index of the current version in the list of versions, which begins with the newest version.
     """
@@ -243,7 +243,7 @@ def rollout(
     past: tuple[RollRecord, ...] = (),
     looked_at: datetime | None = None,
 ) -> Rollout:
-    """Return the rollout of the new version, by default with the webspace WEST as the first rollout stage."""
+    """Return the rollout of the new certificate version; by default the webspace WEST gets the version first."""
     return Rollout("v2", first, records, started_at, rolls, past, looked_at)
 
 
@@ -370,9 +370,9 @@ class ManualClock(Clock):
 class RecordingAppService:
     """A simulated App Service that gives prepared answers and records all writes.
 
-    The prepared answers come in the given order, and the last answer repeats. An answer that is an exception is raised
-    by the read. The next writes raise the exceptions in `failures`, and are recorded too. The field `asked` names each
-    read of app settings.
+    The simulation gives its prepared answers in the given order, and repeats the last answer. If a prepared answer is
+    an exception, the simulated read raises the exception. The next simulated writes raise the exceptions in `failures`,
+    and the simulation also records these failed writes. The field `asked` has an entry for each read of app settings.
     """
 
     copies: list[WebspaceCertificate | Exception] = field(default_factory=list)
@@ -387,7 +387,8 @@ class RecordingAppService:
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Return the next prepared answer for the certificate.
 
-        The field `others` has the prepared answers for other certificates.
+        The field `others` has prepared answers by certificate; the field `copies` has the answers for every certificate
+        outside of `others`.
         """
         seen = _next(self.others.get(ref, self.copies))
         assert seen.ref == ref
@@ -450,7 +451,7 @@ class RecordingAppService:
 class RecordingEnvironments:
     """Simulated App Service Environments that give prepared answers and record all writes.
 
-    The prepared answers come in the given order, and the last answer repeats.
+    The simulation gives its prepared answers in the given order, and repeats the last answer.
     """
 
     roots: list[RootCertificate | Exception]
@@ -546,7 +547,7 @@ def ports(
 ) -> Ports:
     """Return Certroll's ports, of which only the given ones work.
 
-    Every other port fails when it is used.
+    A port that the test does not give fails when the tested code uses the port.
     """
     nobody: Any = None
     given: dict[str, Any] = {

@@ -49,7 +49,8 @@ def certificate(subject: str, own: Key, issuer: str, signer: Key, until: datetim
 class Issued:
     """A leaf certificate with its key and chain, and certificates that do not belong to the chain.
 
-    The older root has the name and the key of the root. A chain contains the older root only if the root is absent.
+    The older root certificate has the same name and key as the root certificate of the chain. A built chain contains
+    the older root certificate only in place of the root certificate.
     """
 
     key: Key

@@ -1,8 +1,8 @@
-"""Set how many examples the property tests try: profile `default`, or `soak` for `make soak`.
+"""Set how many examples the property tests try, by the Hypothesis profile `default` or `soak`.
 
 A test with more or fewer examples gives a factor to `times` in tests/properties/promises.py. The Hypothesis profile
-`soak` therefore multiplies the examples of all property tests by the same factor. The Hypothesis profiles have no
-deadline, so that the speed of the machine decides no test.
+`soak`, which `make soak` uses, multiplies the examples of all property tests by one factor. The Hypothesis profiles
+have no deadline, so that the speed of the machine decides no test.
 """
 
 from hypothesis import settings

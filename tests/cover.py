@@ -24,7 +24,7 @@ BARS = {"pure core": 100.0, "rest of shared": 95.0}
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """The numbers of code lines and branches, and of those lines and branches that the tests ran."""
+    """The number of code lines and branches, and how many of the lines and branches the tests ran."""
 
     lines: int = 0
     lines_run: int = 0
@@ -79,7 +79,7 @@ def _row(name: str, held: Covered) -> str:
 
 
 def main() -> int:
-    """Print the test coverage, and return 0 if both parts of the code reach their required percentages."""
+    """Print the test coverage; return 0 if the pure core and the rest of `shared` are covered enough."""
     files = _files()
     found = measured(files)
     print("\n".join([*missed(files), report(found)]))

@@ -1,8 +1,8 @@
 """Lead the requests of Azure's SDKs to the simulated Azure without sockets.
 
 The simulation replaces azure-core's `transport` and the adapter of the package requests. A request to the simulated
-Azure skips TLS, the proxy and the bytes of HTTP. All other code of the SDK runs as with the proxy. A test may also
-replace `requests.adapters.HTTPAdapter.send`.
+Azure skips TLS, the proxy and the bytes of HTTP. Apart from the connection to Azure, the code of Azure's SDKs runs
+unchanged. A test may also replace `requests.adapters.HTTPAdapter.send`.
 """
 
 import io

@@ -67,7 +67,8 @@ class MemoryTables:
     def put(self, row: Entity, revision: str | None, what: str) -> str:
         """Write a row of the journal in place of `revision`, and return the row's new revision.
 
-        `revision` is None for a new row. Raise Conflict if the stored row has another revision.
+        The argument `revision` is None for a row that does not exist yet. Raise Conflict if the stored row has another
+        revision.
         """
         stored = _stored(row)
         with self._lock:
@@ -195,7 +196,7 @@ class MemoryLeases:
             self._release(lease)
 
     def is_holder(self, lease: "MemoryLease") -> bool:
-        """Return True if the lease still belongs to this holder."""
+        """Return True if no other holder has taken the given lease."""
         return self._holders.get(lease.name) is lease
 
     def break_all(self) -> None:
@@ -231,7 +232,7 @@ class MemoryLease:
             raise LeaseLost(f"the lease on {self.name} was lost")
 
     def renew(self) -> bool:
-        """Renew the lease and return True.
+        """Renew the simulated lease and return True.
 
         Return False if another holder took the lease. Once another holder took the lease, `check` raises LeaseLost.
         """

@@ -57,7 +57,7 @@ class SmallLeases:
 
     @contextmanager
     def hold(self, name: str) -> Iterator["SmallLeases"]:
-        """Take the lease of a name.
+        """Take the simulated lease of the given name.
 
         Raise LeaseBusy if the name is in `busy`.
         """
@@ -66,7 +66,7 @@ class SmallLeases:
         yield self
 
     def check(self) -> None:
-        """Return without an error, because this simulated lease is never lost."""
+        """Return without an error, because no holder ever loses a simulated lease."""
 
 
 class OnceOnly:

@@ -1,4 +1,4 @@
-"""Decide if the long versions of tests run, as in the Hypothesis profile of `make soak`."""
+"""Decide if the long versions of tests run, as the command `make soak` requests."""
 
 from hypothesis import settings
 

@@ -68,8 +68,9 @@ def _files(targets: Sequence[str]) -> tuple[Path, ...]:
 def _check_controls(left: Sequence[Mutant], pool: Pool) -> None:
     """Run the tests of the first mutants without a change of the code.
 
-    Raise SystemExit if one of these tests fails. A test that fails without a change of the code depends on the order of
-    tests or on state. Mutants would count as noticed if a test failed without any change of the code.
+    Raise SystemExit if a test fails although the code is unchanged. A test that fails without a change of the code
+    depends on the order of tests or on state. Mutants would count as noticed if a test failed without any change of the
+    code.
     """
     for result in pool.results([control_of(mutant) for mutant in left[:CONTROLS]]):
         if not result.survived:

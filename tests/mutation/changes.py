@@ -24,9 +24,9 @@ class Surroundings:
 
 
 def changes(node: ast.AST, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield every mutated node that may replace the node.
+    """Yield every mutated node that may replace a node of the syntax tree.
 
-    The child nodes are changed by another call of this function.
+    Another call of `changes` yields the mutated nodes for each child node.
     """
     for kind, change in CHANGES:
         if isinstance(node, kind):
@@ -50,7 +50,7 @@ def is_message(node: ast.AST) -> bool:
 
 
 def _with(node: Node, **fields: Any) -> Node:  # noqa: ANN401 - the fields of any node
-    """Return a copy of the node with the given fields replaced."""
+    """Return a copy of the syntax tree's node with the given fields replaced."""
     other = copy(node)
     for name, value in fields.items():
         setattr(other, name, value)
@@ -220,7 +220,7 @@ def _compiles(pattern: str) -> bool:
 
 
 def _member(node: ast.Attribute, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield the enum's next member in place of this one."""
+    """Yield the next member of an enum, as a mutant of code that uses a member."""
     if not isinstance(node.value, ast.Name):
         return
     members = place.enums.get(node.value.id, ())
@@ -229,9 +229,9 @@ def _member(node: ast.Attribute, place: Surroundings) -> Iterator[ast.AST]:
 
 
 def _elements(node: ast.Tuple | ast.List | ast.Set, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield the table without each element, and with each pair of neighbours exchanged.
+    """Yield mutants of a table of values: without each element, and with each pair of neighbours exchanged.
 
-    A plain pair in a call does not count as a table.
+    A plain tuple as an argument of a call gets no such mutants, because the tuple is no table of values.
     """
     if isinstance(getattr(node, "ctx", None), ast.Store) or isinstance(place.parent, ast.Subscript):
         return
@@ -272,9 +272,10 @@ def _looped(node: ast.While, _: Surroundings) -> Iterator[ast.AST]:
 
 
 def _returned(node: ast.Return, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield the `return` with an empty value, or with True and with False for a `bool`.
+    """Yield mutants of a `return`: with an empty value, or with True and with False for a `bool`.
 
-    A `return` of a comparison or a constant gets no mutant here, because other mutation operators change the value.
+    A `return` of a comparison or a constant gets no mutant from this function, because other mutation operators change
+    the value.
     """
     if _is_none(node.value) or isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Constant):
         return
@@ -298,7 +299,7 @@ def _stated(node: ast.Expr, _: Surroundings) -> Iterator[ast.AST]:
 
 
 def _assigned(node: ast.Assign, _: Surroundings) -> Iterator[ast.AST]:
-    """Yield `pass` for an assignment to an attribute or an item.
+    """Yield `pass` as the mutant of an assignment to an attribute or an item.
 
     An assignment to a name gets no mutant with `pass`, because a missing name would fail most tests.
     """
@@ -313,9 +314,10 @@ def _augmented(node: ast.AugAssign, _: Surroundings) -> Iterator[ast.AST]:
 
 
 def _raised(node: ast.Raise, place: Surroundings) -> Iterator[ast.AST]:
-    """Yield `pass` in place of a `raise`.
+    """Yield `pass` as the mutant of a `raise`.
 
-    A `raise` directly below an `if` gets no mutant with `pass`, because the mutant of the condition is the same.
+    A `raise` directly below an `if` gets no mutant with `pass`, because a mutant that changes the condition of the `if`
+    has the same effect.
     """
     if not isinstance(place.parent, ast.If) and node.exc is not None:
         yield ast.Pass()

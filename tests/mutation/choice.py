@@ -17,13 +17,13 @@ FIRST_FILES = 3
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A round of tests that run together, in their order."""
+    """Some tests that pytest runs together, in this order, to check a mutant."""
 
     tests: tuple[str, ...]
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that contain the tests of this round, each file once."""
+        """The test files that contain the chosen tests, each file once."""
         return tuple(dict.fromkeys(map(file_of, self.tests)))
 
 
@@ -51,7 +51,7 @@ class Choice:
         return tuple(dict.fromkeys(name for held in self._recordings for name in held.libraries))
 
     def rounds(self, mutant: Mutant) -> tuple[Round, ...]:
-        """Return the rounds of tests that are tried in turn, until a test notices the mutant."""
+        """Return groups of tests to run one after the other, until a test notices the mutant."""
         found = self._ranked(self.unit, mutant)
         files = tuple(dict.fromkeys(map(file_of, found[:FIRST])))[:FIRST_FILES]
         first = tuple(test for test in found[:FIRST] if file_of(test) in files)
@@ -60,7 +60,7 @@ class Choice:
         return tuple(Round(tests) for tests in (first, rest, *later) if tests)
 
     def seconds(self, rounds: Iterable[Round]) -> float:
-        """Return the CPU seconds that the tests of the rounds took when they were recorded."""
+        """Return the CPU seconds that the chosen tests took when their coverage was recorded."""
         return sum(self._seconds[test] for group in rounds for test in group.tests)
 
     @property
@@ -100,7 +100,8 @@ class Choice:
 def _mentioning(recording: Recording, mutant: Mutant) -> frozenset[str]:
     """Return the tests that run a line with a name from the mutant's statement.
 
-    If no test runs such a line of `shared`, return the tests that run any line of the mutant's module.
+    If no test runs a line of `shared` with a name from the mutant's statement, return the tests that run any line of
+    the mutant's module.
     """
     names = [name for name in re.split(r"\W+", mutant.unit.rpartition(".")[2]) if name]
     runs = (recording.tests_of(path, (line, line)) for path, line in _lines_with(names))
@@ -117,7 +118,7 @@ def _lines_with(names: Sequence[str]) -> Iterator[tuple[Path, int]]:
 
 
 def _within(tests: Sequence[str], seconds: dict[str, float], limit: float) -> tuple[str, ...]:
-    """Return the first tests whose seconds together stay within the limit."""
+    """Return the first tests whose CPU seconds together stay within the limit."""
     taken, kept = 0.0, []
     for test in tests:
         taken += seconds[test]

@@ -1,7 +1,8 @@
 """Make the mutants of a module: every change of every meaningful node, each with a key.
 
 A mutant's key is a hash of the change and of the text of the changed function or statement. Path, line, comments,
-docstrings and messages do not affect a mutant's key. A function that moves therefore keeps the keys of its mutants.
+docstrings and messages do not affect a mutant's key. A function that moves to another place keeps the keys of its
+mutants.
 """
 
 import ast
@@ -63,7 +64,7 @@ class Place:
     index: int | None = None
 
     def put(self, node: ast.AST) -> None:
-        """Put another node in this place."""
+        """Replace the node at this place of the syntax tree by another node."""
         if self.index is None:
             setattr(self.parent, self.field, node)
         else:
@@ -72,7 +73,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A change in a syntax tree that was parsed for this change."""
+    """A change of one node in a syntax tree that was parsed only for this change."""
 
     unit: Unit
     place: Place
@@ -125,7 +126,7 @@ def mutations(tree: ast.Module, enums: Mapping[str, tuple[str, ...]]) -> Iterato
 
 
 def control_of(mutant: Mutant) -> Mutant:
-    """Return a control: a mutant of the same place that leaves the code unchanged."""
+    """Return a control: a `Mutant` that names the same code but leaves the code unchanged."""
     return replace(mutant, number=NO_CHANGE, key=f"control-{mutant.key}")
 
 

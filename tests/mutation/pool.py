@@ -28,8 +28,8 @@ MISDEEDS = frozenset({signal.SIGXCPU, signal.SIGSEGV, signal.SIGABRT})
 class Result:
     """The outcome of a mutant: the test that noticed the mutant, and the CPU seconds of the trial.
 
-    The field `by` names the test that noticed the mutant, or how the process of the mutant ended. The field `by` is
-    empty for a survivor (a mutant that no test noticed).
+    The field `by` of an outcome names the test that noticed the mutant, or how the process of the mutant ended. The
+    field `by` of an outcome is empty for a survivor (a mutant that no test noticed).
     """
 
     key: str
@@ -105,7 +105,7 @@ def _noticed_by(trial: Trial, code: int) -> str:
 
 
 def import_all(names: Iterable[str]) -> None:
-    """Import the third-party modules of the tests, so that no child has to import them.
+    """Import the third-party modules of the tests, so that no child process has to import the modules.
 
     The function ignores a third-party module that fails to import.
     """

@@ -63,7 +63,8 @@ class Recording:
 def register_profiles() -> None:
     """Register the Hypothesis profiles for recordings and for trials.
 
-    The profiles try the first examples that `make test` tries, and do not shrink failures.
+    The Hypothesis profiles of the mutation tool try the first examples that `make test` tries, and do not shrink
+    failures.
     """
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
     plain = hypothesis.settings(

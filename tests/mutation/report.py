@@ -28,14 +28,14 @@ class Judged:
 
 
 def judged(mutants: Iterable[Mutant], results: Mapping[str, Result], reasons: Mapping[str, str]) -> tuple[Judged, ...]:
-    """Return the mutants with their outcomes and explanations."""
+    """Return each mutant with its outcome, and with the reason why the mutant may survive."""
     return tuple(Judged(mutant, results[mutant.key], reasons.get(mutant.key, "")) for mutant in mutants)
 
 
 def table(found: Sequence[Judged]) -> str:
     """Return a table with a row for each module and a row for all modules.
 
-    A row counts mutants: all, noticed, survived, explained, unexplained.
+    A row of the table counts mutants: all, noticed, survived, explained, unexplained.
     """
     modules = sorted({judgement.mutant.module for judgement in found})
     rows = [

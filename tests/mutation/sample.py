@@ -13,8 +13,8 @@ LEAST = 3
 def sample(mutants: Iterable[Mutant], count: int, seed: int) -> tuple[Mutant, ...]:
     """Return about `count` mutants in a random order, with a fair share from each module.
 
-    The place of a mutant depends only on the seed and the mutant's key. The sample of mutants therefore stays the same
-    if code moves.
+    The place of a mutant in the random order depends only on the seed and the mutant's key. The random sample of
+    mutants stays the same if code moves to another place.
     """
 
     def place(mutant: Mutant) -> bytes:

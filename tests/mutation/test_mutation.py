@@ -377,7 +377,7 @@ def test_test_that_fails_by_itself_notices_nothing(small_tree: Path) -> None:
 
 
 def test_run_tells_what_is_noticed_from_what_is_not(small_tree: Path) -> None:
-    """A run of the mutation tool reports which mutants the tests notice, and a second run reuses the outcomes."""
+    """The mutation tool reports which mutants the tests notice, and reuses known outcomes in a second run."""
     runs = [_run(small_tree), _run(small_tree)]
     for run in runs:
         assert run.returncode == 1, run.stderr

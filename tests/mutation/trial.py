@@ -1,6 +1,6 @@
 """Try a mutant in its own process, until the first test fails.
 
-The process compiles the mutant's module with the change.
+The child process that tries a mutant compiles the mutant's module with the change.
 """
 
 import importlib
@@ -41,7 +41,7 @@ class Trial:
 
     @property
     def answer(self) -> Path:
-        """The file in which the process writes what noticed the mutant."""
+        """The file in which the process writes which test noticed the mutant."""
         return BUILD / f"{self.mutant.key}.answer"
 
     @property
@@ -84,7 +84,7 @@ class MutantFinder(MetaPathFinder):
 
 
 class Chosen:
-    """A pytest plugin that runs the chosen tests in their order, and keeps the failed test.
+    """A pytest plugin that runs the chosen tests in their order, and remembers the test that failed.
 
     A test with an unrecorded id also runs, because the mutant of a table may change the ids of a parametrised test.
     """
@@ -111,7 +111,7 @@ class Chosen:
 
 
 def run_child(trial: Trial) -> None:
-    """Try the mutant in this process, write what noticed it, and end the process."""
+    """Try the mutant, write the name of the test that noticed it, and end the process."""
     log = os.open(trial.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
@@ -146,7 +146,7 @@ def _run(tests: Round, known: frozenset[str]) -> str:
 def _limit(seconds: float) -> None:
     """Limit the CPU time and the memory of this process, because a mutant may loop or allocate without end.
 
-    The limit of a trial is CPU time, so that a loaded machine does not change the outcome.
+    The trial of a mutant has a limit of CPU time, so that other load on the machine does not change the outcome.
     """
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -2,8 +2,8 @@
 
 The strategies draw from few names, thumbprints and times, so that equal values meet. Two versions of a vault
 certificate may share a thumbprint, and a webspace (App Service's place for certificates) may have two certificates.
-Thumbprints are stale, newer, unknown or hidden. Some certificates end exactly at the edge of their last 72 hours. App
-settings name thumbprints in every form that Certroll reads.
+Thumbprints are stale, newer, unknown or hidden. Some drawn certificates expire in exactly 72 hours, which is a limit of
+Certroll's rules. App settings name thumbprints in every form that Certroll reads.
 """
 
 from dataclasses import replace
@@ -99,7 +99,8 @@ FACTS = (
 )
 BARE = site_ref("bare")
 
-# Each list holds every combination of parts, because one draw is much cheaper than one draw for each part.
+# Each list of examples holds every combination of parts, because Hypothesis draws one finished example faster than its
+# parts.
 made_versions = st.sampled_from(
     [
         version("", created=NOW - days * DAY, not_after=end, facts=said)
@@ -157,7 +158,7 @@ LEADS = (None, None, None, None, ("", "v0"), ("", "v1"), ("", None), ("v1", None
 def app_settings(
     listed: str | None, pin: str | None, file: str | None, lead: tuple[str, str | None] | None
 ) -> SiteSettings:
-    """Return the settings that Certroll reads from these values and from two unrelated values."""
+    """Return the app settings that Certroll reads from the given values and from two unrelated values."""
     uri = f"https://kv-shop.vault.azure.net/secrets/shop/{lead[0] if lead else ''}"
     led = f"@Microsoft.KeyVault(SecretUri={uri})"
     given = {LOAD_LIST: listed, PIN: pin, FILE: file, REFERENCE: led if lead else None}
@@ -173,7 +174,7 @@ def app_settings(
 def settings_with(
     lists: tuple[str | None, ...], pins: tuple[str | None, ...] = PINS, files: tuple[str | None, ...] = FILES
 ) -> st.SearchStrategy[SiteSettings]:
-    """Return a strategy for an app's settings without a site, with every combination of these values.
+    """Return a strategy that draws app settings, with every combination of the given values.
 
     About half of the drawn settings have no Key Vault reference.
     """
@@ -200,9 +201,10 @@ BEFORE = (((OLD,), (), 3), ((OLD, OLDER), (OLD,), 3), ((OLD, OLDER, FOREIGN), (N
 
 
 def rolls_in(*states: RollState) -> st.SearchStrategy[RollRecord | None]:
-    """Return a strategy for records of settings updates in these states, or for no record.
+    """Return a strategy that draws a journal record of a settings update in a given state, or None.
 
-    The strategy orders the records by `RollState`, because the order of a set differs in each process.
+    The strategy orders its records of settings updates by `RollState`, because the order of a Python set differs in
+    each process.
     """
     made = [
         RollRecord(
@@ -365,7 +367,7 @@ known = st.sampled_from(
 
 
 def each_of_a_site(records: list[SiteRecord]) -> list[SiteRecord]:
-    """Return the records with a different site each, because the journal has one record for each site."""
+    """Return the records of settings updates, each with another site, as the journal has one record per site."""
     sites = (site_ref(name) for name in ("shop", "api", "web"))
     return [replace(found, site=ref) for found, ref in zip(records, sites, strict=False)]
 
@@ -455,7 +457,7 @@ def sites_of(name: str, slot: str | None, anywhere: bool, tagged: bool) -> st.Se
 def recorded(
     draw: st.DrawFn, seen: tuple[Site, ...], rolls: st.SearchStrategy[RollRecord | None]
 ) -> tuple[RollRecord, ...]:
-    """Return records of settings updates for some of the sites, or none."""
+    """Return the journal's records of settings updates for some of the sites, or no record."""
     if rolls is no_rolls or draw(either):
         return ()
     found = [(app, draw(rolls)) for app in seen]
@@ -463,7 +465,7 @@ def recorded(
 
 
 def placed(roll: RollRecord, ref: SiteRef, webspace: Webspace | None) -> RollRecord:
-    """Return the record of a settings update with this site and webspace."""
+    """Return the journal's record of a settings update with the given site and webspace."""
     return replace(roll, site=ref, webspace=webspace or WEST)
 
 
@@ -510,7 +512,7 @@ older_versions = st.sampled_from((OLD, OLDER))
 
 @st.composite
 def contested_worlds(draw: st.DrawFn) -> Snapshot:
-    """Return a snapshot in which an imported certificate of another vault object also holds an old version."""
+    """Return a snapshot in which App Service also has an old version as an import of another vault object."""
     world = draw(open_worlds)
     theirs = copy("theirs", draw(older_versions), webspace=draw(places), source=OTHER_REF)
     return replace(world, fleet=replace(world.fleet, certificates=(*world.fleet.certificates, theirs)))

@@ -52,21 +52,22 @@ def told_less(world: Snapshot, settings: SiteSettings) -> bool:
 
 
 def is_under_way(world: Snapshot) -> bool:
-    """Return True if a first webspace is recorded, and no recorded app stops the rollout or is about to be updated."""
+    """Return True if a first webspace has the new version, and no app's update is pending or stops other updates."""
     return world.rollout.first is not None and not any(roll.state in HOLDING for roll in world.rollout.rolls)
 
 
 def second_plan_is_empty(case: Case) -> None:
-    """A second plan restarts no app that the first plan changed.
+    """If Certroll plans again after a plan, the second plan restarts no app that the first plan changed.
 
-    If the settings demand a waiting time, the second plan restarts no other app either. The check excludes apps that
-    name more old thumbprints than their record, and apps that waited for an app whose settings another writer reversed.
-    The second plan may restart other apps if the waiting time is zero. The second plan may also upload old versions if
-    the newest version is refused.
+    If Certroll's settings demand a waiting time between apps, the second plan in a row restarts no other app either.
+    The check excludes an app whose settings name more old thumbprints than the journal's record of the app. The check
+    also excludes an app whose update waited because another writer reversed another app's update. The second plan in a
+    row may restart other apps if the waiting time between apps is zero. The second plan in a row may also upload old
+    versions if Certroll refuses the newest version.
     """
     world = case.world
     if not is_under_way(world) or not (case.plan.steps or case.told):
-        return  # A second plan of an unchanged snapshot equals the first plan.
+        return  # If Certroll plans twice for an unchanged snapshot, both plans are equal.
     second = case.planned(case.carried_out)
     behind = {settings.site for settings in world.fleet.settings if told_less(world, settings)}
     rebind, changed = set(restarted(second)) - behind, set(restarted(case.plan))
@@ -109,7 +110,7 @@ def no_binding_is_taken_from_another(case: Case) -> None:
 
 
 def nothing_is_written_that_is_not_live(case: Case) -> None:
-    """Certroll writes a thumbprint to a site only if the site's webspace has that certificate at that time."""
+    """Certroll writes a thumbprint to a site only while the site's webspace has the certificate."""
     for number, step in enumerate(case.plan.steps):
         before, after = case.on_the_way[number : number + 2]
         if step.action.site is not None:

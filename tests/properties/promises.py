@@ -84,7 +84,7 @@ class Case:
 
     @property
     def after(self) -> Snapshot:
-        """The simulated snapshot after the last step of the plan."""
+        """The simulated snapshot of Azure after the last step of Certroll's plan."""
         return self.on_the_way[-1]
 
     @cached_property

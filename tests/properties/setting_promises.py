@@ -23,7 +23,7 @@ from tests.properties.promises import Case, Promise, restarted
 
 
 def turns(plan: Plan) -> set[SiteRef | None]:
-    """Return the apps that must wait for their turn before the plan changes their settings."""
+    """Return the apps that the plan restarts, without restarts that restore an app's old settings."""
     return {step.action.site for step in plan.steps if step.action.restarts_site and not protects(step)}
 
 
@@ -37,15 +37,15 @@ def rolls(case: Case) -> Iterator[tuple[Snapshot, RollAppSettings, SiteSettings]
 
 
 def pairs(case: Case) -> Iterable[tuple[SiteSettings, SiteSettings]]:
-    """Return the settings of each app before and after the plan."""
+    """Return the app settings of each app before and after Certroll performs the plan."""
     return zip(case.world.fleet.settings, case.after.fleet.settings, strict=True)
 
 
 def no_app_is_forgotten(case: Case) -> None:
     """Certroll's plan has a step or a reason for every app whose settings name an old version without the new one.
 
-    The check excludes an app that Certroll may update already and that names more old thumbprints than its record. The
-    check also excludes a failed app, because Certroll reports the failed app in another run.
+    The check excludes an app that Certroll may update already and that names more old thumbprints than the journal's
+    record of the app. The check also excludes a failed app, because Certroll reports the failed app in another run.
     """
     told = {step.action.site for step in case.plan.steps} | {skip.site for skip in case.plan.skips}
     told |= {roll.site for roll in case.world.rollout.rolls if roll.state in {RollState.FAILED, RollState.RESTORED}}
@@ -65,7 +65,7 @@ def strangers(world: Snapshot, settings: SiteSettings) -> list[tuple[str, Refere
 
 
 def put_back(case: Case, site: SiteRef) -> set[tuple[str, Thumbprint | None]]:
-    """Return the thumbprints that a plan may restore in each setting of a failed app, as the journal records them."""
+    """Return the thumbprints, known from the journal, that a plan may restore in each setting of a failed app."""
     actions = [step.action for step in case.plan.steps if step.action.site == site]
     edits = [edit for action in actions if isinstance(action, RestoreAppSettings) for edit in action.edits]
     roll = case.world.rollout.roll_of(site)
@@ -78,10 +78,10 @@ def put_back(case: Case, site: SiteRef) -> set[tuple[str, Thumbprint | None]]:
 
 
 def what_belongs_to_others_stays_in_its_place(case: Case) -> None:
-    """Certroll's plan keeps the thumbprints of other certificates in app settings, and the order of those thumbprints.
+    """Certroll's plan keeps thumbprints of other certificates in app settings, in an unchanged order.
 
-    A restoring may bring back what the failed settings update removed, even a thumbprint that the vault no longer
-    knows.
+    When Certroll restores an app's old settings, any thumbprint that the failed update removed may return, even if the
+    vault no longer knows it.
     """
     for was, now in pairs(case):
         theirs, ours = strangers(case.world, was), put_back(case, was.site)
@@ -115,8 +115,8 @@ def ended(world: Snapshot) -> set[Thumbprint]:
 def a_live_old_version_stays_listed(case: Case) -> None:
     """A settings update keeps an old upload in WEBSITE_LOAD_CERTIFICATES, by preference a proven version.
 
-    All expired uploads may leave the list if another live superseded version stays in the list. An expired certificate
-    would be useless to an app that goes back to it.
+    An update may remove every expired upload from WEBSITE_LOAD_CERTIFICATES if another old version that has not expired
+    stays listed. An expired certificate would be useless to an app that returns to its old settings.
     """
     for before, roll, after in rolls(case):
         was = roll.settings
@@ -200,8 +200,8 @@ def no_app_goes_while_the_first_has_not_answered(case: Case) -> None:
 def slots_go_before_their_production_site(case: Case) -> None:
     """Certroll does not update a production site together with its outdated running slot, or while the slot waits.
 
-    The test checks the order of slots only while the recorded apps have proven the version. An app that Certroll may
-    update already need not wait for its slot, and no site waits for a broken slot.
+    The test checks that slots are updated first only if every recorded app works with the new version. An app whose
+    update has already been allowed need not wait for its slot. No site waits for the update of a broken slot.
     """
     world, going = case.world, turns(case.plan)
     if not case.intent.slots_first or any(roll.state is not RollState.VALIDATED for roll in world.rollout.rolls):

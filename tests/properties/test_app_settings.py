@@ -41,13 +41,13 @@ list_edits = st.sampled_from(
 
 
 def plain(value: str) -> list[str]:
-    """Return the entries of a comma-separated list in their own case, without blanks and empty entries."""
+    """Return the entries of a comma-separated list with unchanged case, without blanks and empty entries."""
     return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
 @given(lists, load_lists, list_edits)
 def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) -> None:
-    """An edit keeps every other entry in its place and case, adds no duplicate, and leaves no blanks in the list."""
+    """An edit of a thumbprint list keeps the other entries' order and case, adds no duplicate, and leaves no blanks."""
     after = edited(key, value, edit)
     ours = {edit.add, *edit.remove}
     assert [entry for entry in plain(after) if entry.upper() not in ours] == [

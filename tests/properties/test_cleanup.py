@@ -225,12 +225,12 @@ TIDY = snapshot(
 
 
 def with_fleet(**differences: object) -> Snapshot:
-    """Return the snapshot `TIDY` with these differences in its sites and certificates."""
+    """Return the snapshot `TIDY` with the given differences in its sites and certificates."""
     return replace(TIDY, fleet=replace(TIDY.fleet, **differences))  # type: ignore[arg-type]
 
 
 def deleting(*copies: WebspaceCertificate) -> Planner:
-    """Return a planner that deletes these certificates whatever the snapshot is."""
+    """Return a faulty planner that deletes the given certificates in every snapshot."""
     actions: list[Action] = [DeleteCertificate(found, ()) for found in copies]
     plan = Plan(tuple(Step(action, Reason.SUPERSEDED) for action in actions))
     return lambda _world, _intent: plan

@@ -87,7 +87,7 @@ class Model:
         return self.world.rollout.rolls
 
     def settings_at_first(self, site: SiteRef) -> SiteSettings:
-        """Return the settings of an app at the beginning."""
+        """Return the app settings that an app has at the beginning of the simulation."""
         return next(settings for settings in self.begun if settings.site == site)
 
     def run(self) -> None:
@@ -121,7 +121,7 @@ class Model:
     def _carry(self, plan: Plan) -> None:
         """Perform the steps of a plan that restart no app.
 
-        Each site with a TLS binding at once serves the version in a handshake, or stays unreachable.
+        In the simulation each site with a TLS binding serves the new version immediately, or stays unreachable.
         """
         steps = tuple(step for step in plan.steps if not step.action.restarts_site)
         rollout = self.world.rollout
@@ -268,7 +268,7 @@ def test_every_roll_comes_to_an_end(world: Snapshot, intent: Intent, dice: Rando
 
 
 def ended(world: Snapshot, *, seed: int = 0) -> Model:
-    """Return the simulation at its end."""
+    """Run a simulation until Certroll has nothing left to do, and return the simulation."""
     model = Model(world, APPLY, Random(seed))  # noqa: S311 - it is the same each time
     model.run()
     return model
@@ -311,7 +311,7 @@ def test_each_promise_can_fail(promise: Promise[Model], doctored: Callable[[], M
 
 
 def test_no_promise_is_left_out() -> None:
-    """For each promise about the simulation's end a test has an end that breaks the promise."""
+    """For each promise about the end of a simulated settings update, a test has an end that breaks the promise."""
     assert {promise for promise, _ in DOCTORED} == {*PROMISES}
 
 

@@ -229,7 +229,7 @@ SECRETS = st.one_of(
 
 
 def _is_named(error: Rejected | None) -> bool:
-    """Return True if an error has a fitting reason and a short text, and no cause that could quote the value."""
+    """Return True if a parser's error has an expected reason, a short text and no cause that could quote the value."""
     short = error is not None and 0 < len(str(error)) < LONGEST_MESSAGE
     return short and error.reason in UNUSABLE and (error.__cause__, error.__context__) == (None, None)
 

@@ -34,7 +34,7 @@ MARKS = {
 
 @dataclass(frozen=True)
 class Secret:
-    """The value of a secret as a vault may hold it, with the expected chain; `repr` shows no key."""
+    """A secret's value in a vault, with the certificate chain that the test expects; `repr` shows no key."""
 
     issued: Issued = field(repr=False)
     value: str = field(repr=False)

@@ -64,7 +64,7 @@ RENEWED = copy("shop-copy", NEW)
 
 @dataclass(frozen=True, slots=True)
 class Unbind(UpdateBinding):
-    """An action that removes a host name from a site; the product has no such action."""
+    """An action that removes a host name from a site, which Certroll itself never does."""
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot without the binding."""
@@ -98,12 +98,12 @@ def retired(*edits: SettingEdit) -> RetireThumbprint:
 
 
 def restored(*edits: SettingEdit) -> Planner:
-    """Return a planner that makes these edits in the settings of the failed app."""
+    """Return a planner that makes the given edits in the settings of an app that failed its probe."""
     return always(RestoreAppSettings(FAILED_APP.fleet.settings[0], edits, WEST))
 
 
 def skip(detail: str) -> Skip:
-    """Return a refusal (`Skip`) with this detail."""
+    """Return a `Skip` (a change that Certroll refuses to make) with the given explanation."""
     return Skip("app settings of rg-web/shop", Reason.NOT_LIVE, detail)
 
 
@@ -147,7 +147,7 @@ UPLOADED_AGAIN = UploadAgain(REF, version(), copy("certroll-again", NEW, source=
 
 
 def with_sites(world: Snapshot, **differences: object) -> Snapshot:
-    """Return the snapshot with these differences in every site."""
+    """Return the snapshot with the given fields changed in every site."""
     sites = tuple(replace(found, **differences) for found in world.fleet.sites)  # type: ignore[arg-type]
     return replace(world, fleet=replace(world.fleet, sites=sites))
 

@@ -34,26 +34,26 @@ seeds = st.integers(0, 99)
 
 
 def cases(worlds: st.SearchStrategy[Snapshot]) -> st.SearchStrategy[Case]:
-    """Return a strategy for cases of these snapshots, with random intents of the operator."""
+    """Return a strategy that draws test cases: a given snapshot and random settings of the operator."""
     return st.builds(Case, worlds, intents, seeds)
 
 
 @given(cases(worlds()))
 def test_promises_are_kept_everywhere(case: Case) -> None:
-    """Certroll's plans keep every promise in snapshots of all kinds while no version has failed."""
+    """Certroll's plans pass every check in snapshots of all kinds while no version has failed."""
     keep(case, (*PROMISES, *WRITES_NOTHING))
 
 
 @given(cases(worlds(rolls=any_rolls)))
 def test_promises_are_kept_whatever_is_recorded(case: Case) -> None:
-    """Certroll's plans keep every promise whatever the journal says about the settings updates of apps."""
+    """Certroll's plans pass every check whatever the journal says about the settings updates of apps."""
     keep(case, (*PROMISES, *IN_ANY_ORDER))
 
 
 @times(1.5)
 @given(cases(worlds(fresh) | worlds(closed)))
 def test_promises_are_kept_in_the_first_place(case: Case) -> None:
-    """Certroll's plans keep every promise before the first webspace is chosen, and while it awaits its handshake."""
+    """Certroll's plans pass every check until a handshake with the first webspace that gets the new version."""
     keep(case, PROMISES)
 
 
@@ -63,7 +63,7 @@ taken_back = worlds(rolls=rolls_in(RollState.FAILED), settings=overlapping_setti
 @times(2)
 @given(cases(worlds(failed) | worlds(rolls=rolls_in(*HOLDING)) | taken_back))
 def test_promises_are_kept_when_the_version_failed(case: Case) -> None:
-    """Certroll's plans keep every promise after a site or an app failed with the new version."""
+    """Certroll's plans pass every check after a site or an app failed with the new version."""
     keep(case, PROMISES)
 
 
@@ -74,9 +74,9 @@ lagging = worlds(opened, rolls=no_rolls, settings=stale_settings) | worlds(opene
 @times(1.2)
 @given(cases(open_worlds | lagging))
 def test_promises_are_kept_when_the_first_place_is_proven(case: Case) -> None:
-    """Certroll's plans keep every promise once all webspaces may get the version.
+    """Certroll's plans pass every check once every webspace may get the new certificate version.
 
-    Some cases have only apps that name an old version or load every certificate.
+    In some drawn cases every app names an old version in its settings, or loads every certificate.
     """
     keep(case, PROMISES)
 
@@ -84,28 +84,28 @@ def test_promises_are_kept_when_the_first_place_is_proven(case: Case) -> None:
 @times(0.5)
 @given(cases(worlds(started)))
 def test_promises_are_kept_on_the_way(case: Case) -> None:
-    """Certroll's plans keep every promise in every stage of a rollout."""
+    """Certroll's plans pass every check at any time while a version spreads from webspace to webspace."""
     keep(case, PROMISES)
 
 
 @times(1.2)
 @given(st.builds(Case, worlds(opened, st.just(frozenset()), no_rolls), st.just(APPLY), seeds))
 def test_promises_are_kept_where_nothing_is_in_the_way(case: Case) -> None:
-    """Certroll's plans without obstacles keep every promise, and renew every stale binding and imported certificate."""
+    """If nothing prevents a change, Certroll's plans pass every check and renew every stale binding and import."""
     keep(case, (*PROMISES, everything_stale_is_renewed))
 
 
 @times(1.2)
 @given(cases(contested_worlds()))
 def test_promises_are_kept_beside_another_vault_certificate(case: Case) -> None:
-    """Certroll's plans keep every promise if a certificate of another vault object also holds an old version."""
+    """Certroll's plans pass every check if an old version was also imported from another vault object."""
     keep(case, PROMISES)
 
 
 @times(1.2)
 @given(cases(chained_worlds() | chained_worlds(opened) | chained_worlds(started)))
 def test_promises_are_kept_in_environments(case: Case) -> None:
-    """Certroll's plans keep every promise in environments whose servers may lack the certificate's chain."""
+    """Certroll's plans pass every check in environments whose servers may lack the certificate's chain."""
     keep(case, ALL)
 
 
@@ -115,7 +115,7 @@ validated = worlds(opened, rolls=rolls_in(RollState.VALIDATED), settings=stale_s
 @times(1.2)
 @given(cases(validated))
 def test_promises_are_kept_beside_slots(case: Case) -> None:
-    """Certroll's plans keep every promise if an app and its slot name an old version and others use the new version."""
+    """Certroll's plans pass every check if an app and its slot name an old version and others use the new version."""
     keep(case, PROMISES)
 
 
@@ -125,7 +125,7 @@ waiting = worlds(opened, rolls=rolls_in(RollState.DEFERRED, RollState.OVERLAPPIN
 @times(1.2)
 @given(cases(waiting))
 def test_promises_are_kept_while_an_app_has_yet_to_answer(case: Case) -> None:
-    """Certroll's plans keep every promise while the first app with the new version has not answered a probe."""
+    """Certroll's plans pass every check while the first app with the new version has not answered a probe."""
     keep(case, PROMISES)
 
 
@@ -135,5 +135,5 @@ overlapping = worlds(opened, rolls=rolls_in(RollState.VALIDATED, RollState.UNPRO
 @times(1.2)
 @given(cases(overlapping))
 def test_promises_are_kept_where_old_versions_may_be_retired(case: Case) -> None:
-    """Certroll's plans keep every promise if apps list both the old and the new version."""
+    """Certroll's plans pass every check if apps list both the old and the new version."""
     keep(case, PROMISES)

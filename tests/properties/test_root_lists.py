@@ -139,7 +139,7 @@ any_worlds = worlds()
 def quiet_worlds(draw: st.DrawFn) -> Snapshot:
     """Return a snapshot in which every app uses the new root, except for opted-out apps.
 
-    Certroll may delete the old root in many of these snapshots.
+    In many of the drawn snapshots Certroll may delete the old root certificate.
     """
     world = draw(any_worlds)
     out = {app.ref for app in world.fleet.sites if app.tags == OFF}

@@ -1,4 +1,4 @@
-"""Check promises about waves (apps that Certroll stops together) with random apps, plans and limits."""
+"""Check which apps Certroll stops together (a wave), with random apps, plans and limits."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -47,12 +47,12 @@ class Case:
 
     @property
     def all(self) -> Waves:
-        """Return all waves (apps to stop together) as if no app were down."""
+        """Return all waves (apps to stop together), wrongly computed as if no app were down."""
         return self.makes_all(self.apps, self.waiting, self.most)
 
     @property
     def next(self) -> tuple[SiteRef, ...]:
-        """Return the next wave (apps to stop together) while some apps are down."""
+        """Return the next wave (apps to stop together) in a test case where some apps are down."""
         return self.makes_next(self.apps, self.waiting, self.most, self.down)
 
 
@@ -75,7 +75,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def allowed(most: MaxUnavailable, apps: int) -> int:
-    """Return the number of apps that may be down at once: the percentage of all apps rounded down, but at least one."""
+    """Return how many apps may be down at once: a percentage of all apps, rounded down, but at least one."""
     if not most.percent:
         return most.number
     return max(number for number in range(apps + 2) if number == 1 or number * 100 <= most.number * apps)
@@ -84,7 +84,7 @@ def allowed(most: MaxUnavailable, apps: int) -> int:
 def too_many(apps: Fleet, down: Collection[SiteRef], most: MaxUnavailable) -> set[str]:
     """Return the App Service plans on which more running apps would be down than allowed.
 
-    An empty name means all App Service plans together.
+    An empty plan name stands for all App Service plans together.
     """
     running = [app for app in apps if app.runs]
     places = {"": running, **{plan: [app for app in running if app.plan == plan] for plan in PLANS}}
@@ -105,12 +105,12 @@ def darkened(apps: Fleet, down: Collection[SiteRef]) -> set[str]:
 
 
 def fits(apps: Fleet, down: Collection[SiteRef], most: MaxUnavailable) -> bool:
-    """Return True if all of these apps may be down at once."""
+    """Return True if all of the given apps may be down at once."""
     return not too_many(apps, down, most) and not darkened(apps, down)
 
 
 def every_app_goes_once_or_is_named(case: Case) -> None:
-    """Each running app that waits is in exactly one wave, or is named as the last running app of its group."""
+    """Certroll stops each running app that needs a restart once, or reports it as the last running app of a group."""
     waves = case.all
     going = [site for wave in waves.waves for site in wave]
     wanted = sorted(app.site for app in case.apps if app.site in case.waiting and app.runs)
@@ -123,14 +123,14 @@ def every_app_goes_once_or_is_named(case: Case) -> None:
 
 
 def no_wave_takes_too_much_down(case: Case) -> None:
-    """A wave of stopped apps stays within the limit per plan and in all, and leaves an app of each group running."""
+    """Certroll never stops too many apps of a plan or environment together, and keeps an app of each group running."""
     for wave in case.all.waves:
         assert too_many(case.apps, wave, case.most) == set()
         assert darkened(case.apps, wave) == set()
 
 
 def no_wave_is_smaller_than_it_has_to_be(case: Case) -> None:
-    """An app in a later wave of restarts would have broken a limit in each earlier wave."""
+    """Certroll stops an app later only if stopping the app together with the earlier apps would break a limit."""
     waves = case.all.waves
     for number, wave in enumerate(waves):
         for later in (site for other in waves[number + 1 :] for site in other):
@@ -138,7 +138,7 @@ def no_wave_is_smaller_than_it_has_to_be(case: Case) -> None:
 
 
 def slots_go_first(case: Case) -> None:
-    """A wave of restarts leaves out a slot only if the slot does not fit with the other slots of the first wave."""
+    """The first apps that Certroll restarts include every slot that may be down together with the other slots."""
     waves = case.all.waves
     early = [site for site in (waves[0] if waves else ()) if site.slot is not None]
     late = [site for wave in waves[1:] for site in wave if site.slot is not None]
@@ -146,7 +146,7 @@ def slots_go_first(case: Case) -> None:
 
 
 def order_of_the_apps_means_nothing(case: Case) -> None:
-    """The waves of restarts do not depend on the order in which Azure lists the apps."""
+    """Which apps Certroll stops together does not depend on the order in which Azure lists the apps."""
     chance = Random(case.seed + 1)  # noqa: S311 - it shuffles
     apps, waiting = list(case.apps), sorted(case.waiting)
     chance.shuffle(apps)
@@ -156,7 +156,7 @@ def order_of_the_apps_means_nothing(case: Case) -> None:
 
 
 def what_is_down_already_counts(case: Case) -> None:
-    """The next wave and the apps that are down together break no limit, and leave an app of each group running."""
+    """The next apps to stop and the down apps together break no limit, and leave an app of each group running."""
     wave, by_site = case.next, {app.site: app for app in case.apps}
     assert case.down.isdisjoint(wave)
     assert all(by_site[site].runs and site in case.waiting for site in wave)
@@ -167,7 +167,7 @@ def what_is_down_already_counts(case: Case) -> None:
 
 
 def what_is_not_down_may_go(case: Case) -> None:
-    """The next wave is empty only if each waiting app would break a limit or take down the last app of its group."""
+    """Certroll stops no app only if stopping any waiting app would break a limit or leave a group without an app."""
     if case.next or not fits(case.apps, case.down, case.most):
         return
     left = (app.site for app in case.apps if app.site in case.waiting and app.runs and app.site not in case.down)
@@ -188,7 +188,7 @@ PROMISES: tuple[Promise[Case], ...] = (
 @times(1.5)
 @given(cases())
 def test_promises_about_waves_are_kept(case: Case) -> None:
-    """The waves of restarts keep every promise, whatever the apps, plans, groups and limits are."""
+    """Certroll's waves (apps to stop together) keep every promise, whatever the apps, plans, groups and limits are."""
     keep(case, PROMISES)
 
 
@@ -206,7 +206,7 @@ MOST = 2000
     ],
 )
 def test_fleets_are_worth_trying(worth: Callable[[Case], object]) -> None:
-    """The strategy `cases` draws some cases with many waves, with the last app of a group, and with waiting apps."""
+    """The strategy `cases` draws many waves (apps to stop together), last apps of groups, and waiting apps."""
     assert find(cases(), lambda case: bool(worth(case)), settings=settings(max_examples=MOST, phases=[Phase.generate]))
 
 
@@ -227,12 +227,12 @@ PAIR = Case(
 
 
 def waves(*found: tuple[SiteRef, ...], excluded: tuple[tuple[SiteRef, str], ...] = ()) -> AllWaves:
-    """Return a function that returns these waves (apps to stop together) whatever the apps are."""
+    """Return a faulty function that always returns the given waves (apps to stop together)."""
     return lambda _apps, _waiting, _limit: Waves(found, excluded)
 
 
 def wave(*found: SiteRef) -> NextWave:
-    """Return a function that returns this next wave (apps to stop together)."""
+    """Return a faulty function that always returns the given next wave (apps to stop together)."""
     return lambda _apps, _waiting, _most, _down: found
 
 
@@ -268,10 +268,10 @@ BROKEN = (
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_each_promise_can_fail(broken: Broken[Case]) -> None:
-    """The check of a promise fails for waves that break the promise, and passes for Certroll's own waves."""
+    """The check of a promise about stopped apps fails for apps that break it, and passes for Certroll's choice."""
     broken.is_noticed()
 
 
 def test_no_promise_is_left_out() -> None:
-    """For each promise about waves a test has waves that break the promise."""
+    """For each promise about waves (apps that Certroll stops together) a test has waves that break the promise."""
     assert {broken.promise for broken in BROKEN} == {*PROMISES}

@@ -84,7 +84,7 @@ def connections(stand: Stand) -> Connections:
     dns = (DnsServer("127.0.0.1", stand.dns.port),)
 
     def azure(request: Request) -> Response:
-        return stand.proxy.azure.handle(request)  # the fleet at the time of the request
+        return stand.proxy.azure.handle(request)  # each request reaches the fleet that is simulated then
 
     @cache
     def connected(storage: str, *, real_transport: bool) -> tuple[Ports, Ports]:

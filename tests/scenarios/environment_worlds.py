@@ -30,8 +30,9 @@ MORE_FRONT, MORE_BACK = ("cart", "mail"), ("books", "search", "users")
 class Hosted:
     """Two plans of one environment with apps and a slot, which all trust the partner server's current root.
 
-    The app `quiet` is stopped, and the app `untouched` has the tag `certroll: off`. Every other app has a probe, except
-    for `silent`. The vault does not hold the next root of the partner server yet.
+    The app `quiet` is stopped, and the app `untouched` has the tag `certroll: off`. Every app except `quiet`,
+    `untouched` and `silent` has a probe. The simulated vault does not contain the partner server's next root
+    certificate yet.
     """
 
     def __init__(

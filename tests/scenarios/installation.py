@@ -102,7 +102,7 @@ class WorldQueue:
     def take(self, until: datetime) -> Message | None:
         """Return the next message, or None if no message is visible before `until`.
 
-        This function moves the clock to the moment at which the message becomes visible.
+        The method `take` moves the simulated clock to the moment at which the returned message becomes visible.
         """
         with self._lock:
             if not self._heap or self._heap[0].visible_at > until:
@@ -160,7 +160,7 @@ class Installation:
         on_vault_event(self.start(), text)
 
     def look_at(self, vault: str, name: str, cause: Cause = Cause.EVENT, kind: str = "certificate") -> None:
-        """Queue a message that makes Certroll inspect one vault certificate, or one secret that holds a certificate."""
+        """Queue a message that makes Certroll inspect one vault certificate, or a vault secret with a certificate."""
         self.queue.send_certificate(CertificateMessage(VaultCertificateRef.parse(vault, kind, name), cause))
 
     def sweep(self) -> tuple[VaultCertificateRef, ...]:
@@ -226,7 +226,7 @@ class Installation:
         return confirm_stop_start(self.start(), group, name)
 
     def release(self, vault: str, name: str) -> str:
-        """Release a version that Certroll holds back after a failure, as the operator's route does."""
+        """Allow a failed certificate version again, as an operator does by Certroll's HTTP route."""
         return release(self.start(), vault, name)
 
     def most_under_way(self, during: timedelta) -> int:
@@ -331,14 +331,14 @@ class Crasher:
 
 
 def outcome_of(found: Outcome) -> str:
-    """Return the class name of an outcome."""
+    """Return the class name of a run's outcome, such as a stalled or finished renewal."""
     return type(found).__name__
 
 
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything, with a crash after the given write; return True if the crash happened.
+    """Deliver all messages, with a crash after the given write; return True if the crash happened.
 
-    After the crash the leases of the dead process expire, and a new process delivers the remaining messages.
+    After a simulated crash the leases of the dead process expire, and a new process delivers the remaining messages.
     """
     try:
         with crasher.crashing_after(write):

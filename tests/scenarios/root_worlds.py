@@ -83,7 +83,7 @@ class Hosted:
 
 
 def hosted(knobs: Knobs | None = None, seed: int = 0, **tags: str) -> Hosted:
-    """Return an environment without apps, and a vault with the partner server's root under these tags."""
+    """Return an environment without apps, and a vault that has the partner server's root with the given tags."""
     build = Builder(World(Clock(), seed, knobs))
     ase = build.add_environment("ase")
     plan = build.add_plan("windows", environment=ase)

@@ -69,7 +69,7 @@ class MemoryStorage:
 
 
 class AzuriteStorage:
-    """Storage on Azurite, which the tests of a process use one after the other."""
+    """The storage of a Certroll installation on Azurite, which the tests of a process use one after the other."""
 
     def __init__(self, connection_string: str) -> None:
         """Use the Azurite behind the connection string."""

@@ -30,7 +30,7 @@ def _subscription(world: World) -> str:
 
 
 def test_a_sweep_that_sees_no_subscription_fails_and_says_so(install: Install) -> None:
-    """Certroll's sweep of an identity without any role fails, and a finding names the role to grant."""
+    """Certroll's sweep fails if Certroll's identity has no role in Azure, and a finding names the role to grant."""
     world = small_world()
     installation = install(world)
     renew(world)
@@ -42,7 +42,7 @@ def test_a_sweep_that_sees_no_subscription_fails_and_says_so(install: Install) -
 
 
 def test_a_message_that_sees_no_subscription_is_stalled_and_says_so(install: Install) -> None:
-    """A renewal whose identity has no role stalls, and Certroll reports the missing role."""
+    """If Certroll's identity has no role in Azure, the renewal stalls, and Certroll reports the missing role."""
     world = small_world()
     installation = install(world)
     before = shown(world)
@@ -170,7 +170,7 @@ def test_a_vault_certificate_that_cannot_be_parsed_is_reported_and_the_sweep_goe
 def test_whatever_breaks_one_lineage_the_sweep_sends_the_others_and_fails_at_the_end(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An unforeseen error of one certificate fails the sweep only after the sweep has queued all others."""
+    """An unforeseen error of one certificate fails the sweep only after the sweep has queued the other certificates."""
     world = small_world()
     installation = install(world)
     before, new = shown(world), renew(world)

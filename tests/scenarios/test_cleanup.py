@@ -20,7 +20,7 @@ PROBED = {"certroll-probe": "/health 200 {thumbprint}"}
 def uploaded_world() -> World:
     """Return one webspace with an uploaded certificate that a host name shows and an app loads.
 
-    A second app in the webspace uses no certificate.
+    In the test a second app of the webspace uses no certificate.
     """
     world = World(Clock())
     build = Builder(world)
@@ -73,7 +73,7 @@ def test_an_upload_goes_when_its_grace_is_over(install: Install) -> None:
     old = world.vaults[VAULT].certificates["web"].newest.thumbprint
     installation = renewed(install, world)
     later(installation)
-    assert names(world) == {"by-hand", "ours"}  # the app's load list still names the upload
+    assert names(world) == {"by-hand", "ours"}  # the app's WEBSITE_LOAD_CERTIFICATES still names the upload
     unlist(world, old)
     written = writes(world)
     later(installation, days=1)
@@ -187,7 +187,7 @@ def test_a_public_certificate_goes_as_well(install: Install) -> None:
     installation.look_at(VAULT, "web")
     installation.deliver_all()
     later(installation)
-    assert len(list(world.web.public_certificates_of(site))) == 2  # the app's load list names the old version
+    assert len(list(world.web.public_certificates_of(site))) == 2  # the app's settings name the old version
     unlist(world, version.thumbprint)
     later(installation, days=1)
     assert [certificate.thumbprint for certificate in world.web.public_certificates_of(site)] == [new]

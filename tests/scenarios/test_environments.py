@@ -64,8 +64,8 @@ def test_an_internal_environment_is_looked_at_by_its_address(
     """Certroll probes sites of an internal environment at the inbound address, even without the network's DNS.
 
     From outside of the environment's network Certroll can reach no site of the environment. Certroll's run for one site
-    requests the environment's address once. The other webspace gets the new version at once after a good handshake, and
-    otherwise after the waiting time.
+    requests the environment's address once. The second webspace gets the new version after a good handshake of the
+    first, or after the waiting time.
     """
     world = hosted(standing, uploaded=uploaded)
     installation = install(world, watched=standing == "resolved")
@@ -154,8 +154,8 @@ def test_an_app_inside_is_asked_at_the_address_of_its_environment(
 ) -> None:
     """Certroll probes an app at the environment's address, or by the app's host name if the address is unknown.
 
-    If Certroll cannot probe the app before the settings update, Certroll still writes the new version and calls the app
-    unproven.
+    If Certroll cannot probe the app before the settings update, Certroll still writes the new version and reports that
+    the app's success is unknown.
     """
     world = with_app(standing)
     if denied:

@@ -21,7 +21,7 @@ MOST_WRITES = 40
 
 
 class Kind(NamedTuple):
-    """A function that simulates a fleet with one kind of certificate, and a function that reads the result."""
+    """How to simulate a fleet with one kind of certificate, and how to read the fleet's state after a renewal."""
 
     build: Callable[[Builder], None]
     shown: Callable[[World, str], dict[str, object]]
@@ -95,7 +95,7 @@ KNOBS = {
 
 
 def world_of(kind: str, knobs: Knobs | None = None) -> World:
-    """Return a simulated fleet with that kind of certificate before the renewal."""
+    """Return a simulated fleet with the given kind of certificate, before the certificate is renewed."""
     world = World(Clock(), 0, knobs)
     KINDS[kind].build(Builder(world))
     world.clock.advance(AGE)
@@ -115,7 +115,7 @@ def renewed(installation: Installation) -> str:
 
 
 def expected(kind: str, world: World) -> dict[str, object]:
-    """Return the expected result of a renewal for that kind of certificate."""
+    """Return the state that a fleet with the given kind of certificate should have after a renewal."""
     if kind == "public":
         sites = sorted(site.id for site in world.web.sites.values())
         return {"public": sites, "copies": 0}
@@ -125,8 +125,8 @@ def expected(kind: str, world: World) -> dict[str, object]:
 def _kinds_with_faults() -> list[tuple[str, str]]:
     """Return each fault with one kind of certificate, and each kind with at least two faults.
 
-    All kinds of certificates share the code that handles faults, so most pairs would repeat a test. The long run of the
-    tests tries every pair.
+    All kinds of certificates share the code that handles faults, so most pairs of a fault and a kind would test the
+    same code again. The command `make soak` tries every pair of a fault and a kind of certificate.
     """
     kinds, faults = list(KINDS), list(FAULTS)
     if SOAKING:

@@ -471,7 +471,7 @@ def test_a_switch_of_another_shape_is_read_as_off() -> None:
 @pytest.mark.parametrize("bystander", [False, True], ids=["two", "next to a third with the same newest version"])
 @pytest.mark.real_storage
 def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install, bystander: bool) -> None:  # noqa: FBT001
-    """If two vaults hold the same versions in opposite order, Certroll moves no binding and reports both vaults."""
+    """If two vaults have the same versions in opposite order, Certroll moves no binding and reports both vaults."""
     world = World(Clock())
     build = Builder(world)
     one_kv, two = build.add_vault("one-kv"), build.add_vault("two-kv")
@@ -494,7 +494,7 @@ def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install
 
 
 def test_a_vault_that_was_moved_is_followed(install: Install) -> None:
-    """Certroll renews an upload of a deleted vault from the vault that holds the upload's versions now."""
+    """Certroll renews an uploaded certificate of a deleted vault from the vault that has the certificate now."""
     world = World(Clock())
     build = Builder(world)
     vault = build.add_vault("new-kv")

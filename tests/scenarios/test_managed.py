@@ -184,7 +184,7 @@ def test_certificate_that_is_taken_away_is_asked_for_again(install: Install) -> 
 
 
 def test_slots_own_tag_wins(install: Install) -> None:
-    """A slot follows the tag of its site unless the slot has a tag of its own."""
+    """A site's tag `certroll-managed` also counts for each slot of the site that has no such tag."""
     build = a_world()
     shop = build.world.web.site_with_host(HOST)
     other = build.add_site("other")
@@ -241,7 +241,7 @@ def test_opt_out_wins(install: Install) -> None:
 
 
 class Meddled:
-    """A port to managed certificates that lets another writer act just before its first call of one method."""
+    """Certroll's interface to managed certificates, with a writer who acts just before one method's first call."""
 
     def __init__(self, real: object, before: str, meddle: Callable[[], object]) -> None:
         self._real, self._before, self._left = real, before, [meddle]
@@ -256,7 +256,7 @@ class Meddled:
 
 
 def meddled(installation: Installation, before: str, meddle: Callable[[], object]) -> None:
-    """Let another writer act once, just before Certroll first calls the named method of the port."""
+    """Let another writer act once, just before Certroll first calls the named method."""
     port = Meddled(installation.ports.managed, before, meddle)
     installation.ports = replace(installation.ports, managed=port)
 
@@ -268,7 +268,7 @@ def tagged(build: Builder, tags: dict[str, str]) -> Callable[[], object]:
 
 @pytest.mark.parametrize(("before", "written"), [("tier", 0), ("is_done", 1)], ids=["asking", "binding"])
 def test_opt_out_of_the_last_moment_wins(install: Install, before: str, written: int) -> None:
-    """An opt-out during a run prevents every write to the site that has not happened yet."""
+    """If an operator opts a site out while Certroll works on the site, Certroll writes nothing more to the site."""
     build = a_world(root=False)
     installation = install(build.world)
     meddled(installation, before, tagged(build, {**ON, "certroll": "off"}))
@@ -277,7 +277,7 @@ def test_opt_out_of_the_last_moment_wins(install: Install, before: str, written:
 
 
 def test_bound_host_names_are_never_touched(install: Install) -> None:
-    """A host name that is bound to an imported certificate keeps this certificate, by SNI or by address."""
+    """A host name that an operator bound to an imported certificate keeps the certificate, by SNI or by address."""
     build = a_world()
     build.add_certificate("web", [HOST, ROOT])
     copy = build.add_copy("web")
@@ -338,7 +338,7 @@ def test_refusal_at_once_is_told_and_not_repeated(install: Install) -> None:
 
 
 def test_run_that_is_out_of_time_writes_nothing(install: Install) -> None:
-    """A run that is out of time writes nothing and leaves the rest of its work to the next run."""
+    """If a run of Certroll is out of time, the run writes nothing, and the next run does the remaining work."""
     world = a_world(root=False).world
     installation = install(world)
     run = installation.start()
@@ -433,7 +433,7 @@ def test_azure_is_not_asked_in_vain(
 ) -> None:
     """If a prerequisite is missing, Certroll names it in a finding and requests no certificate for that host name.
 
-    The other host name of the site gets its managed certificate.
+    If one host name of a site lacks a prerequisite, the site's other host name still gets its managed certificate.
     """
     build = a_world()
     hinder(build)
@@ -469,7 +469,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None:
-    """A fault only delays the managed certificate, which Certroll requests once and then binds."""
+    """A fault of Azure or the network only delays the managed certificate, which Certroll requests and binds once."""
     world = a_world(root=False).world
     installation = install(world, meddled=True)
     fault = FAULTS[name]()
@@ -564,7 +564,7 @@ def test_refusal_of_azure_is_told_and_not_repeated_at_once(install: Install) -> 
 
 @pytest.mark.real_storage
 def test_site_that_another_instance_writes_is_left_for_later(install: Install) -> None:
-    """Certroll writes nothing to a site while another instance of Certroll holds the lease of the site."""
+    """Certroll writes nothing to a site while another instance of Certroll has the site's lease."""
     world = a_world().world
     installation = install(world, watched=True, meddled=True)
     site = world.web.site_with_host(HOST)
@@ -576,15 +576,15 @@ def test_site_that_another_instance_writes_is_left_for_later(install: Install) -
 
 
 class Losing:
-    """Leases of which another instance takes the n-th lease away while Certroll holds it."""
+    """Leases that simulate a loss: Certroll's n-th lease passes to another instance before Certroll is done."""
 
     def __init__(self, leases: Leases, nth: int) -> None:
-        """Choose the lease that Certroll loses by its number."""
+        """Take the number of the lease that Certroll loses."""
         self._leases, self._left = leases, nth
 
     @contextmanager
     def hold(self, name: str) -> Iterator[Lease]:
-        """Yield the lease of a name."""
+        """Yield the simulated lease of the given name."""
         with self._leases.hold(name) as lease:
             self._left -= 1
             if self._left == 0:
@@ -595,7 +595,7 @@ class Losing:
 
 @pytest.mark.parametrize(("nth", "written"), [(1, 0), (2, 1)], ids=["before Azure is asked", "before the binding"])
 def test_who_lost_the_lease_of_a_site_writes_nothing_more(install: Install, nth: int, written: int) -> None:
-    """A run that loses the site's lease stops writing, because another instance may work; the next run finishes."""
+    """If another instance takes a site's lease, a run of Certroll stops writing, and the next run finishes the work."""
     world = a_world(root=False).world
     installation = install(world, meddled=True)
     leases = installation.ports.leases

@@ -106,7 +106,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, part: str, status: int, body: byt
 
 
 def test_healthy_order_costs_one_list_and_says_nothing(install: Install) -> None:
-    """An order that renews by itself costs one list request, and yields the secret that holds its certificate."""
+    """An order that Azure renews costs one list request, and Certroll finds the secret with its certificate."""
     shop = Shop(install)
     (order,) = look_after_orders(shop.installation.start())
     (stored,) = shop.order.stored.values()
@@ -361,7 +361,7 @@ def test_order_that_changed_since_the_list_is_read_again_first(install: Install)
     orders = shop.installation.ports.orders
 
     class Hasty:
-        """The port to certificate orders, with an operator who acts just before Certroll reads an order."""
+        """Certroll's interface to certificate orders, with an operator who acts just before Certroll reads an order."""
 
         def __getattr__(self, name: str) -> object:
             return getattr(orders, name)
@@ -413,9 +413,10 @@ LOST: dict[str, Fault] = {
     ],
 )
 def test_renewal_with_an_unknown_outcome_is_never_repeated(install: Install, fault: Fault, late: float) -> None:
-    """Certroll does not repeat a renewal with an unknown outcome.
+    """Certroll does not repeat the renewal of a certificate order if the outcome of the first request is unknown.
 
-    Certroll reads the order again, and asks an operator to check if the order does not tell the outcome.
+    After a renewal request without an answer, Certroll reads the certificate order again. If the order does not show
+    whether Azure renewed it, Certroll asks an operator to check.
     """
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=late), age=LATE)
     shop.order.verified_at = None
@@ -514,7 +515,7 @@ def _look_dying(shop: Shop, crasher: Crasher, write: int) -> bool:
 def test_no_certificate_that_was_bought_is_written_anywhere(
     install: Install, caplog: pytest.LogCaptureFixture, trouble: str | None
 ) -> None:
-    """Certroll handles orders without reading their secrets, so no log or table contains a secret's value."""
+    """Certroll checks certificate orders without reading their secrets, so no log or table shows a secret's value."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
     shop.world.faults.add(*([replace(LOST[trouble])] if trouble else []))
     with caplog.at_level(logging.DEBUG):

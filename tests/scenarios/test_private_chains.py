@@ -39,7 +39,7 @@ DATED = "/resources"
 class Corp:
     """A private authority with a certificate in an environment, which four host names of three sites show.
 
-    With `whole=True` the vault holds the root as well.
+    With `whole=True` the vault contains the private authority's root as well.
     """
 
     created: datetime | None = EARLY
@@ -66,7 +66,7 @@ class Corp:
         self.first = leaf.thumbprint
 
     def put(self, *, whole: bool = True) -> Leaf:
-        """Put a new version of the certificate into the vault, and return the version."""
+        """Put a new version of the private authority's certificate into the vault, and return the version."""
         now = self.world.clock.now()
         issued = self.authority.issue(Request(("*.corp.example",), now, now + timedelta(days=90)))
         leaf = replace(issued, chain=(*issued.chain, self.authority.root)) if whole else issued
@@ -130,8 +130,8 @@ def about_uploads(installation: Installation) -> set[tuple[str, str]]:
 def slots_deferred(world: World) -> Iterator[dict[str, int]]:
     """Yield a dict that will contain how many list requests read upload dates during the block.
 
-    Each inspection of the fleet also reads the same list once to find slots. This function subtracts the requests for
-    slots.
+    The same list of resources shows Certroll the slots, for which each inspection of the fleet reads the list once. The
+    function `slots_deferred` does not count the reads of the list that find slots.
     """
     world.journal.clear()
     found: dict[str, int] = {}
@@ -322,8 +322,8 @@ def test_a_lost_journal_has_it_bound_once_more(install: Install) -> None:
 def test_a_thumbprint_that_azure_takes_once_is_refused_with_the_cure(install: Install, reading: str) -> None:
     """If Azure refuses a second upload of the same certificate, Certroll rewrites no binding and reports a remedy.
 
-    Certroll records nothing about the sites after the refusal. Each sweep tries the upload once more, and a new version
-    in the vault solves the problem.
+    After Azure refuses the second upload, Certroll records nothing about the certificate's sites. Each sweep of
+    Certroll tries the refused upload once more, until the vault has a new version of the certificate.
     """
     corp = Corp(tags=ON, knobs=Knobs(second_import_same_thumbprint=reading))  # type: ignore[arg-type]
     world = corp.world
@@ -429,7 +429,7 @@ PUT = r"/certificates/certroll-[^/]+$|/hostNameBindings/[^/]+$"
 )
 @pytest.mark.real_transport
 def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[], Fault]) -> None:
-    """A fault only delays the repeated upload, which happens once, before every binding is rewritten."""
+    """A fault of Azure only delays the repeated upload, which happens once, before every binding is rewritten."""
     corp = Corp(tags=ON)
     installation = install(corp.world)
     corp.world.faults.add(fault())

@@ -260,7 +260,7 @@ def test_two_vault_certificates_with_each_others_versions_move_nothing_of_each_o
 
 
 def test_a_slot_is_spared_when_its_site_opts_out_after_the_dispatch(install: Install) -> None:
-    """Certroll leaves a slot unchanged if the slot's site opts out at any time before the write."""
+    """Certroll leaves a slot unchanged if an operator opts the slot's site out at any time before the write."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
@@ -415,11 +415,11 @@ class _HangingLease:
         self.answered.wait()
 
     def release(self) -> None:
-        """Do nothing, because no storage holds this simulated lease."""
+        """Do nothing, because a simulated lease needs no release in storage."""
 
 
 def _check_with(monkeypatch: pytest.MonkeyPatch, durations: tuple[float, ...], later: float) -> None:
-    """Check a lease after renewals of these durations, while the next renewal hangs for `later` seconds."""
+    """Check a lease after renewals with the given durations, while the next renewal hangs for `later` seconds."""
     clock = SimpleNamespace(seconds=1000.0)
     monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: clock.seconds))
     monkeypatch.setattr(leases, "RENEW_EVERY_SECONDS", 0.0)
@@ -436,7 +436,7 @@ def _check_with(monkeypatch: pytest.MonkeyPatch, durations: tuple[float, ...], l
 
 
 def test_a_lease_whose_renewal_hangs_is_not_taken_for_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a renewal hangs, Certroll counts the lease's age from the last renewal that succeeded."""
+    """If the renewal of a lease hangs, Certroll counts the lease's age from the last renewal that succeeded."""
     with pytest.raises(LeaseLost, match="site x"):
         _check_with(monkeypatch, (), SAFE_SECONDS + 1)
 
@@ -448,7 +448,7 @@ def test_a_renewal_counts_from_its_beginning(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_lease_that_is_renewed_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Renewals that succeed keep the lease for its holder, however long the work takes."""
+    """A holder that renews its lease keeps the lease, however long the holder's work takes."""
     _check_with(monkeypatch, (SAFE_SECONDS - 1,) * 5 + (0.0,), SAFE_SECONDS - 1)
 
 
@@ -510,8 +510,8 @@ def _calls_of_planning(sites: int) -> tuple[int, Plan]:
 def test_planning_takes_as_much_longer_as_a_fleet_is_larger() -> None:
     """Planning four times the sites takes about four times the work, so a lease outlasts planning a thousand sites.
 
-    The plan uploads the old version once, syncs one imported certificate, overwrites every binding and updates the
-    settings of one app.
+    The test's plan uploads the old version once, syncs one imported certificate, overwrites every binding and updates
+    the settings of one app.
     """
     of_125, _ = _calls_of_planning(125)
     of_500, plan = _calls_of_planning(500)

@@ -80,7 +80,7 @@ def test_a_key_that_app_service_cannot_use_is_refused(install: Install, name: st
 
 
 def test_an_older_good_version_stays_the_target_while_the_newest_is_refused(install: Install) -> None:
-    """Certroll moves bindings to the version of the certificates that their webspaces have already."""
+    """If Certroll refuses the newest version, bindings move to an older good version that their webspaces have."""
     world = small_world(Knobs(sync_moves_bindings=False))
     installation = install(world)
     before, good = shown(world), renew(world)

@@ -42,10 +42,10 @@ def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> 
 
     Certroll writes each stale certificate once, and each stale binding that Azure has not moved. Certroll reads each
     affected site twice, and the parent of a slot once for its opt-out. Certroll reads each binding before an overwrite
-    and each imported certificate before its sync. The final check reads each certificate once, and each site whose
-    binding was overwritten. Each inspection of the fleet reads the settings of each site and slot once. In the test
-    Certroll inspects the fleet once for each of the two webspaces and a last time at the end. The fleet of this test
-    has no app that names a certificate in its settings.
+    and each imported certificate before its sync. After the last write Certroll reads each certificate once, and each
+    site whose binding Certroll overwrote. Each inspection of the fleet reads the settings of each site and slot once.
+    The test's renewal makes Certroll inspect the fleet once for each of two webspaces, and once at the end. The fleet
+    of this test has no app that names a certificate in its settings.
     """
     world = small_world(Knobs(sync_moves_bindings=moves))
     installation = install(world)
@@ -86,9 +86,9 @@ def _rolled(install: Install, queue: str) -> tuple[Street, Counter[tuple[str, st
 def test_rolling_an_app_takes_one_write_and_eleven_reads(install: Install) -> None:
     """The settings update of an app costs one write, which is one restart, and eleven reads.
 
-    Certroll inspects the app before the write, and again once the new settings had time to take effect. Each inspection
-    reads the site, its settings and the two certificates that the app may name. Around the write Certroll also reads
-    the site for its ETag, and the settings before and after the write.
+    Certroll inspects an app before its settings are written, and again once the new settings had time to take effect.
+    Each inspection of an app reads the site, its settings and the two certificates that the app may name. When Certroll
+    writes app settings, it also reads the site for its ETag, and the settings before and after the write.
     """
     town, asked = _rolled(install, "sites")
     kept = town.kept()[0].name
@@ -105,7 +105,7 @@ def test_rolling_an_app_takes_one_write_and_eleven_reads(install: Install) -> No
 def test_keeping_a_superseded_version_takes_one_write_and_two_reads(install: Install) -> None:
     """Keeping an old version for an app costs one upload, and a read before and after the upload.
 
-    Certroll also reads the fleet's settings once for each of the two webspaces, and once at the end of the renewal.
+    During a renewal Certroll reads the fleet's app settings once for each of the two webspaces, and once at the end.
     Each sync of an imported certificate costs three requests.
     """
     town, asked = _rolled(install, "certificates")
@@ -161,8 +161,8 @@ def _fleet_with(lineages: int) -> World:
 def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Install) -> None:
     """A sweep sends the same number of ARM requests for 10 and for 100 vault certificates.
 
-    The six list requests are for subscriptions, certificates, plans, sites, sites with slots, and the sites of the
-    plan.
+    In the test Certroll lists subscriptions, certificates, plans, sites, sites with slots, and the sites of the plan,
+    each once.
     """
     counts = []
     for lineages in (10, 100):
@@ -176,7 +176,10 @@ def test_a_sweep_reads_azure_the_same_for_10_and_for_100_lineages(install: Insta
 
 
 def test_an_installation_without_a_subscription_setting_sees_all_subscriptions(install: Install) -> None:
-    """Without CERTROLL_SUBSCRIPTIONS Certroll lists all subscriptions, and reads plans only where imports are."""
+    """Without CERTROLL_SUBSCRIPTIONS Certroll lists all subscriptions.
+
+    Certroll reads App Service plans only in subscriptions where App Service has a certificate imported from a vault.
+    """
     world = small_world()
     build = Builder(world)
     build.add_group("elsewhere", build.add_subscription("Elsewhere"))
@@ -260,8 +263,8 @@ def test_sites_of_flex_plans_cost_a_read_each(install: Install) -> None:
 def test_public_certificates_are_read_where_they_matter(install: Install) -> None:
     """Certroll reads the public certificates of a site only if the site may use a public certificate of a vault.
 
-    A site may use such a public certificate if a tag names the site, or if the site's load list names an unknown
-    thumbprint.
+    A site may use a public certificate of a vault if a tag names the site, or if the site's WEBSITE_LOAD_CERTIFICATES
+    has an unknown thumbprint.
     """
     world = World(Clock())
     build = Builder(world)

@@ -17,9 +17,9 @@ MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK, PARTS = 120, 12, 8, 2
 
 
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything, with a crash after the given write; return True if the crash happened.
+    """Deliver all messages, with a crash after the given write; return True if the crash happened.
 
-    An hour after a crash Certroll's sweep runs.
+    If Certroll crashed, the test runs Certroll's sweep an hour later.
     """
     died = False
     with crasher.crashing_after(write):
@@ -47,7 +47,7 @@ def roll_dying(
     with AppWatch(town.world) as watch:
         new = town.renew()
         installation.look_at(VAULT, CLIENT)
-        if refused:  # the other test crashes the process before the write of the app settings
+        if refused:  # with `refused=False` the test covers crashes before the write
             installation.deliver_all(timedelta(seconds=30))
         died = deliver_dying(installation, crasher, write)
     assert installation.errors == [], f"after a crash at write {write}"

@@ -39,7 +39,7 @@ def begin(town: Street, installation: Installation, during: timedelta, **differe
 
 
 def delivered(installation: Installation, during: timedelta, most: int = MOST) -> int:
-    """Deliver all messages and return their number; fail if more than `most` messages come."""
+    """Deliver all queue messages and return their number; fail if more than `most` messages arrive."""
     until, count = installation.clock.now() + during, 0
     while (message := installation.queue.take(until)) is not None:
         count += 1
@@ -196,7 +196,8 @@ def test_a_colleague_who_restarts_the_app_does_not_switch_the_way_back_off(insta
         app.script = [(503, {}, "restarting")]
         return {**settings, "FEATURE": "off"}
 
-    # The colleague acts before the third read: the fleet's, the app's run's, and the careful read before the write.
+    # Certroll reads the app settings for the fleet, for the app's run and just before the write; the colleague acts
+    # before this third read.
     town.world.meddle(town.site("billing"), edit=edit, before="POST", nth=3)
     town.partner.accept_only(town.old)
     new = begin(town, installation, SOON)
@@ -261,7 +262,7 @@ def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None
 
 @pytest.mark.real_storage
 def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) -> None:
-    """While Certroll restores an app's old settings, it refuses an operator's release of the failed version."""
+    """While Certroll restores an app's old settings, it refuses an operator's wish to retry the failed version."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -280,7 +281,7 @@ def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) 
 
 @pytest.mark.real_storage
 def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll refuses an operator's release of a version while another run records a result of the same app."""
+    """Certroll refuses an operator's wish to retry a failed version while another run records a result of the app."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -306,7 +307,7 @@ def test_nothing_is_released_that_is_recorded_anew_meanwhile(install: Install, m
 def test_what_is_recorded_anew_meanwhile_keeps_no_other_app_from_its_release(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An operator's release retries all apps except those whose results another run records at the same time."""
+    """When an operator allows a failed version again, Certroll retries all apps that no other run records just then."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)

@@ -18,7 +18,7 @@ HOURS = timedelta(hours=6)
 
 
 def roll(town: Street, installation: Installation, during: timedelta = HOURS) -> str:
-    """Renew the client certificate, deliver everything, and return the new thumbprint."""
+    """Renew the client certificate, deliver all messages, and return the new thumbprint."""
     new = town.renew()
     installation.look_at(VAULT, CLIENT)
     installation.deliver_all(during)
@@ -48,7 +48,7 @@ def test_a_linux_app_gets_both_versions_and_uses_the_new_one(install: Install) -
 
 
 def test_every_kind_of_app_keeps_its_call(install: Install) -> None:
-    """Apps on Windows and Linux, in containers and in slots never fail a call while Certroll updates their settings."""
+    """Apps on Windows, on Linux, in containers and in slots fail no call while Certroll updates their settings."""
     town = street()
     town.linux_app("billing")
     town.slot("billing", "staging", {LIST: town.old.lower(), PATH: f"/var/ssl/private/{town.old}.p12"})
@@ -78,7 +78,7 @@ def test_every_kind_of_app_keeps_its_call(install: Install) -> None:
 
 
 def test_the_next_roll_takes_the_version_before_the_last_one_out(install: Install) -> None:
-    """After two renewals the load list (WEBSITE_LOAD_CERTIFICATES) holds only the last two versions."""
+    """After two renewals an app's WEBSITE_LOAD_CERTIFICATES names only the last two certificate versions."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)
@@ -172,9 +172,7 @@ def test_the_old_version_is_kept_whatever_azure_does_with_a_second_copy(install:
     assert installation.rolls() == {"billing": "Validated"}
     if answer == "accept":
         assert watch.troubles == []
-    assert all(
-        "a process started now" in trouble for _, trouble in watch.troubles
-    )  # the running app never lost its call
+    assert all("a process started now" in trouble for _, trouble in watch.troubles)  # only new processes failed a call
 
 
 def test_two_webspaces_of_one_resource_group_get_a_copy_each(install: Install) -> None:
@@ -220,7 +218,7 @@ def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install)
 
 
 def test_a_held_version_goes_on_when_an_operator_releases_it(install: Install) -> None:
-    """After an operator releases a version that failed, Certroll updates the settings of every app to this version."""
+    """After an operator allows a failed version again, Certroll updates the settings of every app to that version."""
     town = street()
     town.linux_app("billing")
     town.linux_app("shipping")
@@ -296,7 +294,7 @@ def test_where_every_app_is_broken_before_the_roll_still_ends(install: Install) 
 def test_an_old_process_that_answers_for_long_is_no_failure(install: Install) -> None:
     """Certroll accepts an app's update when the new process answers alone, even if an old process answers for long.
 
-    Linux may defer a restart by 40 minutes.
+    On Linux App Service may defer a restart by up to 40 minutes.
     """
     town = street(Knobs(restart_seconds=60, old_process_answers=1800))
     town.linux_app("billing")

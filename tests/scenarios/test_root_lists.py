@@ -26,7 +26,7 @@ ASKED = {"certroll-root-on": "billing"}
 
 
 def look(town: Hosted, installation: Installation, during: timedelta = HOURS) -> None:
-    """Queue the message that the root's event causes, and deliver everything."""
+    """Queue the message that the root's event causes, and deliver all messages."""
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     installation.deliver_all(during)
     assert installation.errors == []
@@ -34,7 +34,7 @@ def look(town: Hosted, installation: Installation, during: timedelta = HOURS) ->
 
 
 def roll(town: Hosted, installation: Installation, fresh: Authority | None = None, **tags: str) -> str:
-    """Put a new root into the vault, deliver everything, and return the root's thumbprint."""
+    """Put a new root into the vault, deliver all messages, and return the root's thumbprint."""
     new = town.renew(fresh, **tags)
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     installation.deliver_all(HOURS)
@@ -51,7 +51,7 @@ def tell(installation: Installation) -> None:
 
 
 def deliver_to_picky(town: Hosted, installation: Installation, name: str, root: str) -> None:
-    """Deliver everything, while the named app fails whenever WEBSITE_LOAD_ROOT_CERTIFICATES names the root."""
+    """Deliver all messages, while the named app fails whenever WEBSITE_LOAD_ROOT_CERTIFICATES names the root."""
     app, until = town.world.apps.of(town.site(name)), installation.clock.now() + HOURS
     assert app is not None
     while (message := installation.queue.take(until)) is not None:
@@ -131,7 +131,7 @@ def test_an_old_root_is_retired_where_asked_for(install: Install) -> None:
     installation = install(town.world)
     fresh = Authority("Corp 2")
     town.renew(fresh)
-    town.partner.move_to(None)  # every app trusts this partner server, so that only the root list matters
+    town.partner.move_to(None)  # every app trusts the partner server, so that only the app settings matter
     installation.look_at(VAULT, ROOT, Cause.EVENT, "secret")
     installation.deliver_all(HOURS)
     installation.sweep()
@@ -311,7 +311,7 @@ def test_a_certificate_that_went_meanwhile_is_not_named(install: Install) -> Non
     installation.deliver_all(timedelta(minutes=1))
     assert town.settings("billing") == owned({ROOTS: town.old})
     assert ("app billing", "NotLive") in installation.findings()
-    for _ in range(2):  # for one hour the app is the first app of the rollout
+    for _ in range(2):  # for one hour no other app gets the new root
         installation.sweep()
         installation.deliver_all(HOURS)
     assert town.settings("billing") == owned({ROOTS: f"{town.old},{new}"})
@@ -416,7 +416,7 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
     plan = town.build.add_plan("there", linux=where == "Linux", environment=environment)
     settings = {} if asked else {ROOTS: town.old}
     town.app("billing", settings, plan, windows_container=where == "container")
-    if not asked:  # Certroll sees a useless root list only where Certroll reads the app's settings for another reason
+    if not asked:  # Certroll finds a useless root setting only if it reads the app's settings for another reason
         town.build.add_upload(town.build.add_certificate("web", ("www.contoso.com",)), plan)
     town.partner.move_to(None)
     installation = install(town.world)
@@ -589,9 +589,9 @@ def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher
 
 
 def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Crasher, write: int) -> bool:
-    """Deliver everything, with a crash after the given write; return True if the crash happened.
+    """Deliver all messages, with a crash after the given write; return True if the crash happened.
 
-    After a crash Certroll's sweep runs.
+    If Certroll crashed, the test runs Certroll's sweep afterwards.
     """
     try:
         with crasher.crashing_after(write):

@@ -1,4 +1,4 @@
-"""Check that Certroll adds root certificates to App Service Environments and restarts their apps in waves."""
+"""Check that Certroll adds root certificates to App Service Environments, and restarts a few apps at a time."""
 
 import json
 import logging
@@ -42,13 +42,13 @@ ARM = "management.azure.com"
 
 
 def carried(installation: Installation) -> None:
-    """Queue the message that the root's event causes, and deliver everything that follows."""
+    """Queue the message that the root's event causes, and deliver all messages that follow."""
     installation.look_at(VAULT, ROOT, kind="secret")
     installation.deliver_all()
 
 
 def swept(installation: Installation) -> None:
-    """Run Certroll's sweep, and deliver everything that follows."""
+    """Run Certroll's sweep, and deliver all messages that follow."""
     installation.sweep_everything()
     installation.deliver_all()
 
@@ -381,7 +381,7 @@ def test_as_many_are_down_as_allowed_and_no_more(
 ) -> None:
     """No more apps are down at once than `ase_max_unavailable` permits, in the environment and on each plan.
 
-    Of the eleven running apps in the test six are on one plan and five are on the other.
+    In the test six running apps are on one App Service plan, and five running apps are on another plan.
     """
     hosted = Hosted(apps=12)
     installation = install(hosted.world, ase_max_unavailable=MaxUnavailable.parse(most))
@@ -612,13 +612,13 @@ def test_a_new_root_does_not_end_a_hold(install: Install) -> None:
     installation.deliver_all()
     assert set(stops_and_starts(hosted.world)) == {"shop/staging"}
     hosted.apps["shop/staging"].failing_starts = 0
-    hosted.set_state("shop/staging", RUNNING)  # a restart repairs the failed app, but without the new root
+    hosted.set_state("shop/staging", RUNNING)  # the restarted app works, but lacks the new root
     swept(installation)
     assert hosted.trusting(hosted.new) == hosted.trusting(other) == hosted.stopped_and_started
 
 
 def test_people_may_say_that_they_did_it(install: Install) -> None:
-    """After an operator reports the restarts for a root as done, Certroll stops no app for this root."""
+    """After an operator reports the restarts for a new root as done, Certroll stops no app for the root."""
     hosted = Hosted(apps=3)
     without = install(hosted.world)
     hosted.put_new()
@@ -663,7 +663,7 @@ def test_an_environment_that_is_taken_out_ends_its_waves(install: Install) -> No
 
 
 def test_an_app_that_somebody_else_is_at_work_on_comes_later(install: Install) -> None:
-    """While another run holds the lease of one site, Certroll stops and starts the other apps first."""
+    """While another run of Certroll has the lease of one site, Certroll first stops and starts the other apps."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -732,7 +732,7 @@ def test_slots_that_cannot_be_seen_are_told(install: Install) -> None:
 
 
 def test_a_run_that_is_out_of_time_goes_on_in_another(install: Install) -> None:
-    """The next run waits for a slow app, and Certroll restarts no other app before the slow app answers."""
+    """If an app starts slowly, Certroll restarts no other app before the slow app answers its probe."""
     hosted = Hosted(apps=3, knobs=Knobs(restart_seconds=110))
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -768,7 +768,7 @@ def test_a_first_stop_that_comes_after_all_is_made_up_for(install: Install) -> N
 
 
 def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) -> None:
-    """Certroll starts an app that it has stopped, even after a single 404 for the app."""
+    """Certroll starts an app that it has stopped, even if Azure once answers 404 for the app."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -909,7 +909,7 @@ def test_a_failed_app_that_is_deleted_ends_the_hold(install: Install) -> None:
 def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: Install, crasher: Crasher) -> None:
     """After an operator reports the restarts as done, no old probe result counts for the next root.
 
-    The restarted app also frees its unit of the disruption budget (how many apps of a plan may be down).
+    An app whose restart the operator reported no longer counts among the apps that are down.
     """
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -933,10 +933,10 @@ def test_what_people_have_done_is_forgotten_also_where_it_was_started(install: I
 
 
 def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
-    """If an app fails its probe after a crash at its start, Certroll restarts neither the other apps nor this app.
+    """If Certroll crashes while it starts an app, and the app fails its probe, Certroll restarts no app.
 
-    When the failing app answers again, Certroll stops and starts the app once more, because no record proves the first
-    restart.
+    When the failing app answers again, Certroll stops and starts the app once more, because the crash left no journal
+    record of the first restart.
     """
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
@@ -960,7 +960,7 @@ def test_a_crash_after_the_start_does_not_forget_what_an_app_answered(install: I
 
 
 def test_a_stop_that_was_refused_is_no_reason_to_wait_for_an_app(install: Install) -> None:
-    """A probe result from before a refused stop does not count when the app breaks later."""
+    """If Azure refuses to stop an app, the app's earlier probe result does not count when the app breaks later."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1080,7 +1080,7 @@ def test_roots_that_cannot_be_listed_are_not_put_beside_themselves(install: Inst
 
 
 def test_an_app_that_was_hidden_is_cycled_when_it_is_seen(install: Install) -> None:
-    """Certroll keeps an old root while slots are hidden, and restarts these slots once it can list them."""
+    """Certroll keeps an old root while it cannot list some slots, and restarts the slots once it can list them."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=HOUR)
     hosted.put_new()

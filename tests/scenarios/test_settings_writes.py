@@ -257,7 +257,7 @@ def test_a_probe_that_redirects_is_said_and_not_followed(install: Install) -> No
 
 
 def test_a_list_with_unknown_thumbprints_keeps_them_and_says_so(install: Install) -> None:
-    """Certroll keeps unknown thumbprints in a load list (WEBSITE_LOAD_CERTIFICATES) and reports them."""
+    """Certroll keeps unknown thumbprints in an app's WEBSITE_LOAD_CERTIFICATES and reports the thumbprints."""
     town = street()
     stranger = "CD" * 20
     town.app("billing", {LIST: f"{stranger},{town.old},junk", PIN: town.old}, setting=PIN)

@@ -46,7 +46,7 @@ def test_a_first_stage_that_serves_another_certificate_holds_the_version(install
 
 
 def test_a_newer_version_ends_the_hold(install: Install) -> None:
-    """After one version failed, Certroll still rolls out a newer version."""
+    """After one certificate version failed, Certroll still moves bindings to a newer version."""
     world = small_world(Knobs(slow_front_end=A_DAY, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before = shown(world)
@@ -62,7 +62,7 @@ def test_a_newer_version_ends_the_hold(install: Install) -> None:
 
 
 def test_what_is_served_late_after_all_releases_the_hold(install: Install) -> None:
-    """If a slow front end serves a failed version later, Certroll's sweep continues the rollout of the version."""
+    """If a slow front end serves the new version only later, the sweep writes the version to more webspaces."""
     world = small_world(Knobs(slow_front_end=900.0, sync_moves_bindings=False))
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)

@@ -1,7 +1,8 @@
 """Check what the journal, the leases and the queues rely on, for storage in memory and for Azurite.
 
-Each case runs against storage in memory and against Azurite. To avoid a wait on Azurite, the test breaks a lease there.
-For storage in memory the test advances the simulated clock.
+Each storage test runs against storage in memory and against Azurite. Where a test needs an expired lease on Azurite,
+the test breaks the lease so that nobody waits for the expiry. Where a test needs an expired lease in memory, the test
+advances the simulated clock.
 """
 
 from collections.abc import Callable, Iterator
@@ -57,7 +58,7 @@ def storage(request: pytest.FixtureRequest) -> Azurite:
 
 
 def row(key: str = "row", partition: str = "partition", **properties: object) -> dict[str, object]:
-    """Return a row for Table storage with these keys and properties."""
+    """Return a row for Table storage with the given keys and properties."""
     return {"PartitionKey": partition, "RowKey": key, **properties}
 
 
@@ -144,7 +145,7 @@ def test_a_put_replaces(tables: Tables) -> None:
 
 @both
 def test_rows_come_in_the_order_of_their_keys(tables: Tables) -> None:
-    """The rows of a partition come in the order of their keys, without rows of other partitions."""
+    """Storage returns the rows of a partition in the order of their keys, without rows of other partitions."""
     for key in ("b", "c", "a"):
         tables.write(JOURNAL, [row(key)])
     tables.write(JOURNAL, [row("a", "another")])
@@ -242,7 +243,7 @@ def test_a_table_that_is_gone_holds_no_revision(tables: Tables) -> None:
 
 @both
 def test_only_the_revision_that_was_read_is_deleted(tables: Tables) -> None:
-    """A delete of an old revision is refused, and a row that another run has written stays."""
+    """If a run deletes a row by an old revision, storage refuses, and the row that another run has written stays."""
     revision = tables.put(row(by="first"), None, "the record")
     newer = tables.put(row(by="second"), revision, "the record")
     with pytest.raises(Conflict, match="the record was written by another run"):
@@ -273,7 +274,7 @@ def test_nothing_to_write_writes_nothing(tables: Tables) -> None:
 
 @both
 def test_a_batch_is_written_whole_or_not_at_all(tables: Tables) -> None:
-    """If storage refuses one row of a batch, no row of this batch is stored."""
+    """If storage refuses one row of a batch, storage writes no row of the whole batch."""
     rows = [row(f"{number:02}", value="x" * (33_000 if number == 1 else 1)) for number in range(3)]
     with pytest.raises(HttpResponseError):
         tables.write(JOURNAL, rows)
@@ -309,7 +310,7 @@ def test_a_batch_names_a_row_once(tables: Tables) -> None:
 @both
 @pytest.mark.parametrize("rows", [1, 2], ids=["a row", "a batch"])
 def test_a_property_holds_32_k_characters(tables: Tables, rows: int) -> None:
-    """A property holds 32 Ki characters in UTF-16, and a longer value is refused."""
+    """A property of a table row has room for 32 Ki characters in UTF-16, and storage refuses a longer value."""
     tables.write(JOURNAL, [row(f"row{number}", value="x" * 32 * 1024) for number in range(rows)])
     with pytest.raises(HttpResponseError):
         tables.write(JOURNAL, [row(f"row{number}", value="x" * (32 * 1024 + 1)) for number in range(rows)])
@@ -329,7 +330,7 @@ def test_a_key_holds_no_character_of_a_path(tables: Tables, character: str) -> N
 def test_a_row_holds_a_megabyte(tables: Tables) -> None:
     """A row of 480,000 characters is stored, and a row of 1,080,000 characters is refused.
 
-    The limit is one megabyte, which Azure counts in UTF-16 and Azurite counts in UTF-8.
+    A row in Table storage may have one megabyte, which Azure counts in UTF-16 and Azurite counts in UTF-8.
     """
     tables.write(JOURNAL, [row("small", **{f"part{number}": "x" * 30_000 for number in range(16)})])
     with pytest.raises(HttpResponseError):
@@ -416,7 +417,7 @@ def test_a_lease_that_is_renewed_stays(stand_of_leases: LeaseStand) -> None:
 
 @both
 def test_a_lease_that_was_taken_away_is_lost_at_the_next_renewal(stand_of_leases: LeaseStand) -> None:
-    """After a failed renewal every check of the lease raises an error that contains the lease's name."""
+    """After the renewal of a lease failed, every check of the lease raises an error that contains the lease's name."""
     with stand_of_leases.leases.hold("site x") as lease:
         stand_of_leases.lose_all()
         assert not lease.renew()  # type: ignore[attr-defined]
@@ -464,7 +465,7 @@ def test_a_lease_lasts_longer_than_its_holder_believes(storage: Azurite, monkeyp
 class QueueStand:
     """The queues to send to, and a function that returns the messages that are visible now.
 
-    The returned messages are in the order of their queues' names.
+    The visible messages are returned in the order of the names of their queues.
     """
 
     queue: Queue

@@ -98,7 +98,7 @@ def test_an_elliptic_certificate_is_uploaded(install: Install) -> None:
 
 @pytest.mark.real_transport
 def test_the_renewal_after_the_next_is_uploaded_too(install: Install) -> None:
-    """Certroll renews its own uploads even after operators have deleted their own uploads."""
+    """Certroll renews certificates that it uploaded even after operators deleted their own uploaded certificates."""
     uploaded = uploads()
     world = uploaded.world
     installation = install(world, watched=True)

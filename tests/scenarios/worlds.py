@@ -17,7 +17,7 @@ AGE = timedelta(days=2)
 
 
 class Shown(NamedTuple):
-    """The binding and the address of one host name, as a user sees them."""
+    """How a user sees one host name: the kind of TLS binding, the thumbprint and the IP address."""
 
     ssl_state: str | None
     thumbprint: str | None

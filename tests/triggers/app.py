@@ -77,7 +77,7 @@ class Storage:
                 service.delete_table(name)
 
     def send(self, queue: str, *contents: str) -> None:
-        """Put messages on a queue without encoding the messages."""
+        """Put messages on a queue of the app as plain text, without base64."""
         with QueueServiceClient.from_connection_string(self.connection_string) as service:
             client = service.get_queue_client(queue)
             with suppress(ResourceExistsError):
@@ -102,7 +102,7 @@ class Storage:
             return [json.loads(base64.b64decode(message.content)) for message in messages]
 
     def count(self, queue: str) -> int:
-        """Return how many messages a queue holds, visible or not."""
+        """Return how many messages are in a queue, with the invisible messages."""
         with QueueServiceClient.from_connection_string(self.connection_string) as service:
             try:
                 return service.get_queue_client(queue).get_queue_properties().approximate_message_count or 0

@@ -41,7 +41,7 @@ CLOUD_EVENT: Mapping[str, object] = {
 
 
 def event(name: str, envelope: Mapping[str, object] = EVENT_GRID, **data: object) -> dict[str, object]:
-    """Return an event for the named certificate, with these differences in the event's data."""
+    """Return an event for the named certificate, with the given changes in the event's data."""
     return {**envelope, "data": {**DATA, "ObjectName": name, **data}}
 
 
@@ -101,7 +101,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(azurite: Azurite) -> Seen:
-    """Send one event of each shape to the app, and return the results."""
+    """Send an event of each known and unknown shape to the app, and return the app's answers and findings."""
     storage = Storage(azurite.connection_string)
     storage.clear()
     texts = {name: json.dumps(raw) for name, raw in ACCEPTED.items()} | {k: v.text for k, v in REFUSED.items()}

@@ -36,7 +36,7 @@ class System:
         self.storage = Storage(local.azurite.connection_string)
 
     def subscribe(self, *hosts: FunctionHost) -> None:
-        """Subscribe the app to the vault's events, at each of these hosts."""
+        """Subscribe each of the given Functions hosts to the vault's events."""
         for host in hosts or (self.host,):
             self.local.stand.deliver_to(host.webhook(EVENT_FUNCTION))
 
@@ -45,7 +45,7 @@ class System:
         return {self.local.stand.visitor.handshake(name) for name in MOVING}
 
     def settle(self) -> None:
-        """Wait until the test has left no fault, no run, no message and no record."""
+        """Clear what a test left behind, and wait until no function runs and no message is queued."""
         self.world.faults.clear()
         eventually(self._is_idle, told=self.host.log.read_text)
 
