@@ -17,7 +17,7 @@ blueprint = func.Blueprint()
 def release_hold(req: func.HttpRequest) -> func.HttpResponse:
     """Release a version of a vault certificate whose rollout Certroll has stopped.
 
-    After the release, Certroll rolls the certificate version out again, from the first rollout stage on.
+    After the release, Certroll installs the certificate version again, first in one webspace and then in the others.
     """
     path = req.route_params
     return _answer(lambda: f"released at {release(runtime().run(), path['vault'], path['name'])}")
@@ -52,8 +52,8 @@ def environment_was_cycled(req: func.HttpRequest) -> func.HttpResponse:
 def _answer(call: Callable[[], str]) -> func.HttpResponse:
     """Return 202 with the text of the call, 404 for an unknown name, or 409 for a conflict.
 
-    Any error other than NotFound and Conflict fails the function. If the function fails, the Functions host answers
-    500, and the log has the cause.
+    Any error other than NotFound and Conflict fails the function. If the call of an operator fails for another reason,
+    the Functions host answers 500, and the log has the cause.
     """
     try:
         text, status = call(), HTTPStatus.ACCEPTED

@@ -1,4 +1,4 @@
-"""Handle the messages of the storage queues for work, and of their poison queues."""
+"""Handle the messages of Certroll's storage queues, and of the poison queues for messages that failed five times."""
 
 import azure.functions as func
 
@@ -26,9 +26,10 @@ def sites_queue(message: func.QueueMessage) -> None:
 
 @blueprint.queue_trigger(arg_name="message", queue_name=ENVIRONMENTS, connection=STORAGE)
 def environments_queue(message: func.QueueMessage) -> None:
-    """Stop and start the apps of one App Service Environment in waves (a few apps at a time).
+    """Stop and start the apps of one App Service Environment, a few apps at a time.
 
-    A run of this function stops and starts further waves of apps until the function's time limit is near.
+    One call of this function stops and starts one small group of apps after another until the function's time limit is
+    near.
     """
     on_environment(runtime().run(), _text(message))
 
@@ -54,6 +55,6 @@ def environments_poison(message: func.QueueMessage) -> None:
 def _text(message: func.QueueMessage) -> str:
     """Return the text of a queue message, with bytes that are not UTF-8 replaced.
 
-    Certroll rejects a message with replaced bytes as malformed.
+    Certroll rejects a queue message with such replacement characters as malformed.
     """
     return str(message.get_body().decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""Run on timers the sweep (a check of all certificates) and the pending starts of stopped apps."""
+"""Run two timers: the hourly check of all certificates, and the start of apps that Certroll left stopped."""
 
 import azure.functions as func
 
@@ -31,6 +31,6 @@ def sweep_timer(timer: func.TimerRequest) -> None:
 def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
     """Start the apps that a run of Certroll stopped and did not start again.
 
-    Each run of this function attempts all pending starts of apps, so a missed minute needs no second run.
+    Each call of this function tries to start all apps that Certroll left stopped, so a missed call needs no repetition.
     """
     complete_pending_starts(runtime().bare_run())

@@ -1,1 +1,1 @@
-"""The controllers use these modules to observe the fleet, perform steps, check the result and report findings."""
+"""The controllers use `shared/loop` to read Azure's resources, make planned changes and report problems."""

@@ -1,4 +1,4 @@
-"""Decide how long a queue message waits before Certroll handles it again, and how often a run plans."""
+"""Decide how long Certroll delays a queue message, and how often a run builds its plan again after a conflict."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -38,7 +38,10 @@ Result = TypeVar("Result")
 
 
 def pause(waits: int) -> timedelta:
-    """Return how long a message waits after `waits` earlier waits. Each of the first five waits takes one second."""
+    """Return how long Certroll delays a queue message after `waits` earlier delays.
+
+    Each of the first five delays of a queue message takes one second.
+    """
     return min(FIRST_PAUSE * (1 << min(max(waits - SHORT_PAUSES, 0), 16)), LONGEST_PAUSE)
 
 
@@ -54,7 +57,10 @@ def until_open(run: Run) -> datetime:
 
 
 def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
-    """Return a short wait for a lease that another run holds. Another run usually releases its lease within seconds."""
+    """Return a short wait for a lease (an exclusive lock) that another run holds.
+
+    Another run usually releases its lease within seconds.
+    """
     return Waiting(run.now() + min(pause(waits), BUSY_PAUSE), Reason.BUSY, str(busy))
 
 

@@ -25,7 +25,7 @@ def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
 
 
 def without_current(run: Run, lineage: Lineage) -> Outcome:
-    """Return the outcome for a vault certificate of which Certroll may roll out no version."""
+    """Return the outcome for a vault certificate of which Certroll may install no version."""
     if lineage.refusal is None:
         return Stalled(Reason.NO_SUCH_CERTIFICATE, f"{lineage.ref} has no version")
     reason, detail = lineage.refusal

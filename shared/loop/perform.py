@@ -65,9 +65,9 @@ class Performed:
 def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> tuple[Skip, ...]:
     """Perform the steps of the plan in order, and return the steps that Azure refused.
 
-    After a step that Azure refused, Certroll performs the next steps all the same. If Azure does not answer a step,
-    this function raises the error and begins no further step. Raises LeaseLost or OutOfTime between two steps if the
-    run has lost its lease or has no time left.
+    If Azure refuses a step, this function still performs the next steps. If Azure does not answer a step, this function
+    raises the error and begins no further step. Raises LeaseLost or OutOfTime between two steps if the run has lost its
+    lease or has no time left.
     """
     return _in_order(run, lease, ref, steps, noted=()).refused
 
@@ -75,8 +75,8 @@ def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterabl
 def perform_each(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> Performed:
     """Perform the steps of the plan in order, and return the steps that Azure refused or did not answer.
 
-    After a step that Azure refused, Certroll performs the next steps all the same. If Azure does not answer the upload
-    of a version that apps still name, this function begins no further step, because a later sync could remove that
+    If Azure refuses a step, this function still performs the next steps. If Azure does not answer the upload of a
+    version that apps still name, this function begins no further step, because a later sync could remove that
     version. Raises LeaseLost or OutOfTime between two steps if the run has lost its lease or has no time left.
     """
     return _in_order(run, lease, ref, steps, noted=NO_ANSWER)
@@ -85,7 +85,7 @@ def perform_each(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterab
 def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step], *, noted: Errors) -> Performed:
     """Perform step by step. A step that raises NotYet goes to the end of the steps, as long as other steps follow.
 
-    This function returns errors of the types in `noted`, and raises other errors unless they are refusals.
+    This function returns Azure's refusals and the errors of the types in `noted`, and raises all other errors.
     """
     performed, ahead, put_off = Performed(), deque(steps), 0
     while ahead:
@@ -99,11 +99,11 @@ def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[
             if put_off <= len(ahead):
                 ahead.append(step)
                 event("step.put_off", certificate=str(ref), subject=step.subject, detail=str(early))
-            else:  # Certroll could not do an earlier step that must come before this step
+            else:  # the step cannot be done, because a step that must come first failed
                 event("step.not_needed", certificate=str(ref), subject=step.subject, reason=step.reason)
             continue
         performed += done
-        # a later step may remove the version of the certificate that this step preserves
+        # an upload that preserves an old version must succeed before a later step removes that version
         if done.unanswered and step.action.protects:
             return performed + _waiting_for(step, ahead)
     return performed

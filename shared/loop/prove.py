@@ -23,7 +23,7 @@ is for the delivery of the site's message.
 
 
 def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -> tuple[Handshake, ...]:
-    """Return a handshake result for each host name of the site that is bound to the current version.
+    """Return a TLS handshake result for each host name of the site that is bound to the current certificate version.
 
     If Certroll cannot read the address of the site's App Service Environment, the handshake results prove nothing and
     say why.

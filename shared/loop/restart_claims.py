@@ -1,8 +1,7 @@
 """Limit how many apps of an App Service plan, and of an App Service Environment, restart at the same time.
 
-An app holds a claim on the restart budget of its plan, and of its environment, while the app may be down. Waves of apps
-(stopped together) and updates of app settings share the claims on the restart budget, and so keep to the limits
-together.
+While an app may be down, Certroll counts the app against the restart limits of its App Service plan and environment.
+Apps that Certroll stops and starts, and apps that restart because of new settings, count against the same limits.
 """
 
 from collections.abc import Iterable
@@ -22,10 +21,10 @@ def limits_of(plan: str, budget: RestartBudget) -> Limits:
 
 
 def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:
-    """Claim a restart of the site under each limit, and return True if all claims succeed.
+    """Count the site's restart against each restart limit, and return True if no limit is exceeded.
 
-    If one claim on a restart budget fails, this function gives back the site's other claims and returns False. Raises
-    LeaseBusy.
+    If a restart limit has no room for the site, this function undoes the counts under the other limits and returns
+    False. Raises LeaseBusy.
     """
     taken: list[str] = []
     for resource_id, most in limits:
@@ -43,6 +42,6 @@ def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | 
 
 
 def give_back(run: Run, resource_ids: Iterable[str], site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
-    """Give back the claims of a site on the restart budgets of its plan and environment."""
+    """Stop counting a site against the restart limits of its App Service plan and environment."""
     for resource_id in resource_ids:
         run.ports.restart_claims.give_back(resource_id, site, ref)

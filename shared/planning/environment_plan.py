@@ -1,4 +1,4 @@
-"""Decide which apps of an App Service Environment to stop and start for a new root, and in which waves."""
+"""Decide which apps of an App Service Environment to stop and start for a new root, and which apps together."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ def why_excluded(fleet: Fleet, site: Site, intent: Intent) -> tuple[Reason, str]
 
 
 def waves_of(apps: Iterable[AppRestart], intent: Intent) -> Waves | None:
-    """Return the waves of the pending apps (apps stopped together), None if CERTROLL_ASE_MAX_UNAVAILABLE is not set."""
+    """Return the groups of apps to stop and start together, None if CERTROLL_ASE_MAX_UNAVAILABLE is not set."""
     if intent.ase_max_unavailable is None:
         return None
     known = tuple(apps)
@@ -44,9 +44,9 @@ def waves_of(apps: Iterable[AppRestart], intent: Intent) -> Waves | None:
 
 
 def each_takes(fleet: Fleet, apps: Iterable[SiteRef], intent: Intent) -> timedelta:
-    """Return how long Certroll expects one wave of apps (stopped together) to take.
+    """Return how long Certroll expects to need to stop and start one group of apps.
 
-    If an app of the wave (apps stopped together) has no probe, Certroll waits for CERTROLL_PROBE_SETTLE in addition.
+    If one of the apps that Certroll stops together has no probe, Certroll waits for CERTROLL_PROBE_SETTLE in addition.
     """
     probed = all(_has_probe(fleet, site) for site in apps)
     return STOP_AND_START if probed else STOP_AND_START + intent.probe_settle

@@ -80,8 +80,8 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
 def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
     """Return a finding for each upload that may be an older version which the vault no longer lets Certroll read.
 
-    An upload that this function reports covers only host names of the current version. An upload that this function
-    reports holds none of the versions that Certroll can read.
+    An upload that this function reports covers only host names of the current version. This function reports only
+    uploaded certificates that match none of the versions that Certroll can read in the vault.
     """
     lineage, current = snapshot.lineage, snapshot.lineage.current
     facts = current.facts if current else None

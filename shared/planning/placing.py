@@ -9,7 +9,7 @@ from shared.planning.plan import Plan
 
 
 def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace | None:
-    """Return the webspace that gets the version first, as recorded or else as chosen from the plan.
+    """Return the webspace that gets the version first: the recorded webspace, or else a choice from the plan.
 
     Certroll prefers a webspace with a binding or an app, because only bindings and apps can show that the version
     works. Certroll chooses the webspace of its own site last. Among equal webspaces, Certroll chooses the webspace with

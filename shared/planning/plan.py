@@ -18,7 +18,7 @@ from shared.ports import Ports
 
 
 class Phase(Enum):
-    """The run that performs an action, and the action's place in the order of that run."""
+    """The run (of a vault certificate, site or app) that performs an action, and the action's place in that run."""
 
     UPLOAD = auto()
     """The certificate's run uploads first in a webspace. If Azure refuses, Certroll does not rebind there."""
@@ -58,10 +58,10 @@ class SettingsWrite:
 
 
 class Traits(Protocol):
-    """The questions of guards and controllers about an action, with the answers of most actions as defaults.
+    """The properties of an action that guards and controllers read, with the values of most actions as defaults.
 
-    An action inherits from `Traits` and overrides the answers that differ. Guards and controllers do not ask for the
-    class of an action.
+    An action class inherits the default answers from `Traits`, and overrides the answers that differ for this action.
+    Guards and controllers decide by the properties of an action instead of by its Python class.
     """
 
     __slots__ = ()
@@ -79,9 +79,9 @@ class Traits(Protocol):
 
     @property
     def restarts_site(self) -> bool:
-        """True if the action restarts the app.
+        """True if the action makes App Service restart the app.
 
-        An action that restarts the app needs a claim on the restart budget, an open restart window and the app's probe.
+        An action that restarts the app needs room under the restart limits, an open restart window and the app's probe.
         """
         return self.phase is Phase.APP
 
@@ -124,7 +124,10 @@ class Traits(Protocol):
         return None
 
     def without_roots(self) -> Self:
-        """Return the action without its edits of root lists. Return the action unchanged if it has no other edit."""
+        """Return the action without its edits of root lists.
+
+        This method returns the action unchanged if all its edits change root lists (WEBSITE_LOAD_ROOT_CERTIFICATES).
+        """
         return self
 
     def without_rebinding(self) -> Self | None:
@@ -186,7 +189,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A change that Certroll does not make, with the reason."""
+    """A possible change in Azure that Certroll does not make, with the reason."""
 
     subject: str
     """The name of the unchanged resource, as text for operators."""

@@ -1,6 +1,6 @@
 """Build the plan of the next changes in Azure from a snapshot of the fleet.
 
-The functions of the planner are pure: they use no I/O and no clock.
+The functions of the planner are pure: the functions use no input or output and no clock.
 """
 
 from functools import reduce
@@ -15,8 +15,8 @@ from shared.planning.plan import Plan, Skip, Step
 def plan(snapshot: Snapshot, intent: Intent) -> Plan:
     """Return the steps to perform, in order, and the changes that Certroll refuses, each with its reason.
 
-    Each proposal of a step sees the snapshot with all earlier steps done, so that one plan holds all steps up to the
-    goal.
+    Certroll plans each step on a snapshot in which all earlier steps are done, so that one plan has all necessary
+    steps.
     """
     return reduce(lambda so_far, guard: guard(so_far, snapshot, intent), GUARDS, _proposed(snapshot, intent))
 

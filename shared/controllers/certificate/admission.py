@@ -1,4 +1,4 @@
-"""Decide without any request which apps may get new settings now, and build the journal's records of these apps.
+"""Decide without any request to Azure which apps may get new settings, and build journal records of these apps.
 
 Certroll updates the settings of an app only if the journal has a record of the app.
 """
@@ -31,7 +31,7 @@ app time to see the finding.
 
 
 def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool) -> tuple[RollRecord, ...]:
-    """Return the records to write for apps that Certroll may update, and for apps that already name both versions.
+    """Return journal records of apps to update, and of apps whose settings name the old and new certificate version.
 
     The records also include each contested app, whose settings a person or tool keeps changing back.
 
@@ -57,8 +57,8 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
 def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
     """Return True if an app without a record in the journal names the old and the new version.
 
-    If the journal has no record of an app with both versions, the journal was lost, or an operator added the new
-    version by hand.
+    If the journal does not know an app whose settings name both versions, the journal was lost, or an operator added
+    the new version by hand.
     """
     return any(True for _ in _unrecorded(snapshot, plan, intent))
 
@@ -182,7 +182,7 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
 def _copies(after: Snapshot, site: SiteRef, wanted: set[Thumbprint]) -> tuple[CopyRef, ...]:
     """Return the certificates in App Service that a run of the app has to read.
 
-    Return each root certificate of the app only once.
+    If several lists name a root certificate, this function returns the root certificate only once.
     """
     own = {copy.ref for copy in after.fleet.certificates_of(site) if copy.thumbprint in wanted}
     roots = {copy.thumbprint: copy.ref for copy in reversed(after.fleet.roots_of(site)) if copy.thumbprint in wanted}

@@ -22,7 +22,7 @@ def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
     refusal = work.snapshot.lineage.refusal
     if (waiting := _to_wait_for(work, progress)) is not None:
         return waiting
-    # The newest version of the vault certificate is not yet valid, so Certroll rolls out the version before it.
+    # If the newest version of the vault certificate is not yet valid, Certroll installs the version before the newest.
     # Certroll waits until the newest version becomes valid, unless another problem needs an operator.
     if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
         return without_current(work.run, work.snapshot.lineage)
@@ -32,7 +32,7 @@ def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
 
 
 def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
-    """Return the wait for sites, for the next rollout stage or for the restart window, or None if there is no wait."""
+    """Return why the rollout waits (sites, the next webspaces or the restart window), None if it need not wait."""
     run, rollout = work.run, progress.rollout
     if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
         return await_sites(run, work.waits, rollout)
@@ -70,11 +70,13 @@ def _success(progress: Progress) -> Converged:
 
 
 def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
-    """Return when Certroll observes the fleet again.
+    """Return when Certroll reads the resources in Azure again.
 
-    Certroll observes the fleet when the next rollout stage opens, and waits a quarter of an hour at most.
+    Certroll reads the resources in Azure again when it may install the version in further webspaces, and after 15
+    minutes at the latest.
 
-    A run before the next rollout stage opens would observe the whole fleet without any effect.
+    If Certroll may not yet install the version in further webspaces, reading all resources in Azure again has no
+    effect.
     """
     now, soak = work.run.now(), work.run.intent.stage_soak
     opens = (
@@ -86,7 +88,7 @@ def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
 
 
 def await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
-    """Return the wait for the sites and apps to which Certroll has sent queue messages.
+    """Return a `Waiting` outcome for the sites and apps that Certroll has queued messages for.
 
     When Certroll finishes the last app that a vault certificate waits for, the next run of the vault certificate starts
     early.

@@ -1,4 +1,4 @@
-"""Hold the input and the progress of the phases of a rollout."""
+"""Hold the input of the phases of a rollout, and the state that each phase hands to the next phase."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from shared.ports.storage import Lease
 
 @dataclass(frozen=True, slots=True)
 class RolloutRun:
-    """One run that rolls out one version of a vault certificate, as the input of each phase of the rollout."""
+    """A run that installs a version of a vault certificate in App Service, as the input of the rollout's phases."""
 
     run: Run
     lease: Lease
@@ -55,7 +55,7 @@ class RolloutRun:
 class Progress:
     """The progress of a run.
 
-    Each phase of the rollout takes a `Progress` value and returns the next `Progress` value.
+    Each phase of the rollout takes a `Progress` value and returns a changed `Progress` value.
     """
 
     rollout: Rollout

@@ -1,4 +1,4 @@
-"""Read one vault certificate, decide whether Certroll may roll out its version, observe the fleet, and plan."""
+"""Read a vault certificate, decide whether Certroll may install its version, read Azure's resources, and plan."""
 
 from datetime import datetime
 
@@ -26,14 +26,14 @@ from shared.ports.storage import Lease
 def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
     """Continue the rollout of one vault certificate, under the lease of the vault certificate.
 
-    `fresh` is False if the message of this run only ends a wait. Only a `fresh` run (after an event or a sweep) sends
-    another message to sites and apps that already got a message.
+    `fresh` is False if the run's queue message is one that Certroll sent itself to continue after a pause. Only a
+    `fresh` run (after an event or a sweep) sends another message to sites and apps that already got a message.
     """
     ref, now = message.ref, run.now()
     lineage = read_lineage(run, ref)
     # An operator deleted the vault certificate, or Key Vault refuses Certroll's request. Even without the vault
-    # certificate, Certroll finishes the apps whose settings it has begun to change. Certroll can judge apps with new
-    # settings and restore their last good settings without Key Vault.
+    # certificate, Certroll finishes the apps whose settings it has begun to change. Without Key Vault, Certroll can
+    # still send apps with new settings their probes and restore an app's last good settings.
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
     # Most secrets are passwords. The sweep reports each password in Key Vault that App Service imported as if the
@@ -41,13 +41,14 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
         return Converged(*lineage.refusal)
     report_lineage(run.ports.findings, lineage, now)
-    # Certroll may roll out no version of this vault certificate, for instance because an operator disabled the newest
+    # Certroll may install no version of this vault certificate, for instance because an operator disabled the newest
     # version.
     if lineage.current is None:
         return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
     rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
-    # The message of this run only ends a wait, and Certroll still waits for the sites of the vault certificate. While
-    # Certroll waits for sites, another observation of the fleet would cost many requests and show nothing new.
+    # If the queue message only continues a wait, and sites of the vault certificate are unfinished, Certroll goes on
+    # waiting. While Certroll waits for sites, reading all resources in Azure again would cost many requests and show
+    # nothing new.
     if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, None), now):
         return await_sites(run, message.waits, rollout)
     snapshot = _observed(run, lineage, rollout, now)
@@ -78,7 +79,7 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
-    """Send a message to each app with an unfinished settings update, and return the wait for the apps, if any."""
+    """Queue a message for each app with an unfinished settings update, and return a wait if such an app exists."""
     unfinished = run.ports.rollouts.rollout(ref, "").unfinished(run.now())
     if not unfinished or not fresh:
         return None

@@ -51,10 +51,10 @@ def pending_records(
 
 
 def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
-    """Return the site's pending record with the fields `last_good` and `at` from the record that an earlier run stored.
+    """Return the site's new journal record with the fields `last_good` and `at` of the record from an earlier run.
 
-    Without `last_good` and `at`, this run would record bindings that Certroll wrote as the original bindings, and the
-    waiting time of the rollout stage would begin again.
+    Without the earlier `last_good`, this run would record bindings that Certroll itself wrote as the site's original
+    bindings. Without the earlier `at`, the waiting time before Certroll changes further webspaces would begin again.
     """
     if known is None:
         return pending
@@ -71,7 +71,7 @@ def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
 def after_refusal(
     run: Run, ref: VaultCertificateRef, records: tuple[SiteRecord, ...], refused: tuple[Skip, ...]
 ) -> tuple[SiteRecord, ...]:
-    """Return the changed records of sites, and store these records.
+    """Store the changed journal records of sites, and return these records.
 
     This function is for sites in whose webspace Azure refused to sync an imported certificate with the vault.
 
@@ -95,8 +95,8 @@ def after_refusal(
 def to_send_again(before: Rollout, after: Rollout) -> tuple[SiteRecord, ...]:
     """Return the records of the known sites to which a fresh run (after an event or a sweep) sends another message.
 
-    The queue may have lost the message of a pending site. An operator may have repaired a failed site, or a failed site
-    may serve the new version by now.
+    The queue may have lost the message for a site on which Certroll has not finished its work. An operator may have
+    repaired a failed site, or a failed site may serve the new version by now.
     """
     known = frozenset(before.records) & frozenset(after.records)
     rebind = {SiteState.PENDING, SiteState.FAILED}

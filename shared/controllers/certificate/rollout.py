@@ -1,4 +1,4 @@
-"""Roll out one version in four phases: roots, webspaces, apps, deletions."""
+"""Install one version in four phases: root certificates, webspaces, app settings, deletions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -26,8 +26,8 @@ from shared.planning.plan import Phase, Plan, Step
 def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     """Carry out the plan in four phases, then send the messages that the queue may have lost once more.
 
-    Each phase stores the records of sites before it writes to Azure. After a crash, the next run sends a message for
-    each stored record of an unfinished site.
+    Each phase of the rollout stores the journal records of sites before it writes to Azure. After a crash, the next run
+    sends a message for each stored record of an unfinished site.
     """
     deletions = tuple(step for step in plan.steps if step.action.phase is Phase.DELETE)
     others = (step for step in plan.steps if step.action.phase not in {Phase.DELETE, Phase.ROOT})
@@ -38,9 +38,9 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     progress = _roll_apps(work, staged, progress)
     progress = _delete_superseded(work, deletions, progress)
     sent_again = _send_again(work, progress.rollout) if work.is_fresh else ()
-    # Azure did not answer one of the steps of the plan. Certroll raises the error for the unanswered step only after
-    # all other steps of the plan. At the next delivery of the message, Certroll observes the fleet and sees whether
-    # Azure carried out the unanswered step.
+    # Azure did not answer one of the plan's write requests. Certroll raises the error of an unanswered write request
+    # only after it has tried all other steps of the plan. At the next delivery of the message, Certroll observes the
+    # fleet and sees whether Azure carried out the unanswered step.
     if progress.unanswered:
         raise progress.unanswered[0]
     # The site served another certificate than the new version before, and an operator may have repaired the site.
@@ -74,13 +74,14 @@ def _roll_webspace(
 ) -> Progress:
     """Bring the version of the vault certificate into one webspace.
 
-    Record its sites as pending, write the certificates that the sites share, and send each site a message.
+    Record the webspace's sites as pending, write the certificates that these sites share, and queue a message for each
+    site.
     """
     uploads, steps = _upload_again(work, steps)
     records = pending_records(work.snapshot, work.current, webspace, steps, shown)
-    # If Certroll dies after the first write, Azure already shows the new version. After a crash between the write and
-    # the proof, the next run learns from the records of sites which sites still have to show the new version in a TLS
-    # handshake.
+    # If Certroll crashes after the first write of the new version, Azure already shows the new version. After a crash
+    # between the write and the proof, the next run learns from the records of sites which sites still have to show the
+    # new version in a TLS handshake.
     work.run.ports.rollouts.begin(work.ref, replace(progress.rollout, records=records))
     copies = work.perform(step for step in steps if step.action.site is None)
     if copies.refused:
@@ -92,31 +93,32 @@ def _roll_webspace(
 def _upload_again(work: RolloutRun, steps: tuple[Step, ...]) -> tuple[Performed, tuple[Step, ...]]:
     """Repeat the uploads that an operator asked Certroll to repeat, and return the result with the remaining steps.
 
-    A repeated upload needs no record, because the upload changes no site and Azure shows the time of the upload.
+    Certroll does not record a repeated upload in its journal, because the upload changes no site and Azure shows the
+    upload time.
     """
     uploads = tuple(step for step in steps if step.action.phase is Phase.UPLOAD)
     left = tuple(step for step in steps if step not in uploads)
     performed = work.perform(uploads)
     work.report(performed.refused)
-    # An operator asked Certroll to rebind sites (to write the same thumbprint again), so that these sites serve the
-    # repeated upload. Azure refused the repeated upload, so writing the bindings again would interrupt the sites
-    # without any use.
+    # An operator asked Certroll to write the same thumbprint into bindings again, so that the sites serve the repeated
+    # upload. Azure refused the repeated upload, so writing the bindings again would interrupt the sites without any
+    # use.
     if performed.refused:
         left = tuple(filter(None, map(Step.without_rebinding, left)))
     return performed, left
 
 
 def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
-    """Admit the apps whose settings Certroll may update now, and return the progress with the records of these apps."""
+    """Choose the apps whose settings Certroll may update now, and return the progress with records of these apps."""
     done = Plan(tuple(step for step in plan.steps if step.subject not in progress.stopped), plan.skips)
     apps = roll_records(work.snapshot, done, work.run.intent, fresh=work.is_fresh)
     return replace(progress, rollout=_admit_apps(work, apps, progress.rollout))
 
 
 def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
-    """Store the records of the apps to update, send a message to each app, and return the rollout with the records.
+    """Store a journal record of each app to update, queue a message for each app, and return the changed rollout.
 
-    Admitted apps are apps whose settings Certroll may update now.
+    An admitted app is an app whose settings Certroll may update now.
     """
     ports = work.run.ports
     if apps or rollout.rolls:
@@ -128,7 +130,7 @@ def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout
 
 
 def _delete_superseded(work: RolloutRun, deletions: tuple[Step, ...], progress: Progress) -> Progress:
-    """Delete the superseded certificates in App Service that no site uses any more.
+    """Delete the App Service certificates of older versions that no site uses any more.
 
     A refused deletion becomes a finding (a reported problem), because the rollout of the new version is complete
     without the deletion.

@@ -42,7 +42,8 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
 def note_wants(run: Run, snapshot: Snapshot) -> None:
     """Record the environments in which the tags of the vault object ask for it as a root certificate.
 
-    Because of the record, a run for another vault object does not delete this root from the environment.
+    The journal names these environments so that a run for another vault object does not delete the root certificate
+    from them.
     """
     current = snapshot.lineage.current
     if current is None:
@@ -56,7 +57,7 @@ def note_wants(run: Run, snapshot: Snapshot) -> None:
 
 
 def has_unknown(snapshot: Snapshot) -> bool:
-    """Return True if an environment holds the current version as a root that the journal has no record of."""
+    """Return True if an environment holds the current version as a root that Certroll's journal does not list."""
     return any(_unknown(snapshot, record) for record in _environment_records(snapshot))
 
 
@@ -67,7 +68,7 @@ def _environment_records(snapshot: Snapshot) -> tuple[EnvironmentRecord, ...]:
 
 
 def _unknown(snapshot: Snapshot, record: EnvironmentRecord) -> Thumbprint | None:
-    """Return the current thumbprint if the environment holds this root certificate without a record in the journal."""
+    """Return the current thumbprint if the environment holds this root but Certroll's journal does not list it."""
     current = snapshot.lineage.current
     if current is None or record.root(current.thumbprint):
         return None
@@ -75,9 +76,9 @@ def _unknown(snapshot: Snapshot, record: EnvironmentRecord) -> Thumbprint | None
 
 
 def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
-    """Log the waves (apps stopped together) in which Certroll will or would stop and start apps for a new root.
+    """Log the groups of apps that Certroll will or would stop and start together for a new root certificate.
 
-    Certroll stops the apps of one wave together.
+    A wave is a group of apps that Certroll stops and starts together.
 
     `seconds` is the expected duration of all waves of apps together. If CERTROLL_ASE_MAX_UNAVAILABLE is not set, the
     log line names the apps that operators have to stop and start by hand.
@@ -118,7 +119,8 @@ def _to_get_root(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
 def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> None:
     """Send a message to an environment with apps that wait for a stop and a start.
 
-    If the environment holds a root that Certroll did not put there, this function reports the root once.
+    If an App Service Environment holds a root certificate that Certroll did not add, this function reports the root
+    once.
     """
     record = run.ports.environment_records.of(environment)
     if record.is_open:
@@ -131,6 +133,7 @@ def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef)
         f"apps do not trust it; {route} has all apps stopped and started"
     )
     finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
-    # stored before the record: after a crash, reporting the root twice is better than not reporting the root
+    # Certroll reports the root before it writes the root into the journal, so a crash between them causes a second
+    # report
     run.ports.findings.report((finding,))
     run.ports.environment_records.change(environment, lambda known: known.knowing(found, run.now()))

@@ -1,4 +1,4 @@
-"""Carry out the waves of an environment (apps stopped together) one after another, and decide when to begin no more."""
+"""Stop and start one group of an environment's apps after another, and decide when to stop no further group."""
 
 from datetime import datetime
 
@@ -25,10 +25,10 @@ take as long again.
 
 
 def await_starts(run: Run, environment: EnvironmentRef, waits: int) -> Waiting | None:
-    """Return the wait while an app of the environment has a pending start, or None.
+    """Return a `Waiting` outcome while Certroll still has to start an app that it stopped, otherwise None.
 
-    Certroll begins no wave (apps stopped together) in an environment while one of the environment's apps has a pending
-    start.
+    Certroll stops no further apps of an environment while it still has to start an app of the environment that it
+    stopped.
     """
     pending = [str(start.site) for start in run.ports.pending_starts.all() if start.environment == environment]
     if not pending:
@@ -42,7 +42,7 @@ def later(run: Run, waits: int) -> datetime:
 
 
 def not_allowed(wave_run: WaveRun) -> Outcome | None:
-    """Return the outcome if the settings or tags forbid Certroll to stop the pending apps, otherwise None."""
+    """Return the outcome if settings or tags forbid Certroll to stop the apps of the environment, otherwise None."""
     intent, pending = wave_run.run.intent, wave_run.in_state(AppRestartState.PENDING)
     if pending and wave_run.is_off:
         return Converged(Reason.OPTED_OUT, f"environment {wave_run.environment} carries the tag certroll: off")
@@ -60,7 +60,7 @@ def not_allowed(wave_run: WaveRun) -> Outcome | None:
 
 
 def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
-    """Carry out the waves of apps one after another, and return the outcome when no further wave may begin."""
+    """Stop and start one group of apps after another, and return the outcome when Certroll may stop no more apps."""
     run = wave_run.run
     while not (blocked := _blocked(wave_run)):
         pending = wave_run.in_state(AppRestartState.PENDING)
@@ -78,7 +78,7 @@ def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
 
 
 def _blocked(wave_run: WaveRun) -> Outcome | None:
-    """Return why Certroll may begin no wave of apps now, or None if a wave may begin."""
+    """Return why Certroll may stop no apps of the environment now, or None if Certroll may stop apps."""
     run = wave_run.run
     if failed := wave_run.in_state(AppRestartState.FAILED):
         detail = "; ".join(f"{app.site}: {app.detail}" for app in failed)
@@ -97,7 +97,7 @@ def _blocked(wave_run: WaveRun) -> Outcome | None:
 
 
 def _finished(wave_run: WaveRun, waits: int) -> Outcome:
-    """Return the outcome if Certroll can put no app of the environment into a wave (apps stopped together) now.
+    """Return the outcome if Certroll can stop no app of the environment now.
 
     No app is pending any more, or each pending app is busy, refused by Azure, or the last running app of its group (tag
     `certroll-group`).
@@ -124,7 +124,7 @@ def _finished(wave_run: WaveRun, waits: int) -> Outcome:
 
 
 def _summary(wave_run: WaveRun) -> str:
-    """Return the outcome after the last wave of apps (stopped together).
+    """Return the outcome after Certroll has stopped and started the last group of apps.
 
     The outcome counts the apps that Certroll stopped and started, and names the running apps that do not trust the new
     root.

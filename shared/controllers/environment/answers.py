@@ -36,8 +36,8 @@ NOBODY = Thumbprint("")
 def ask_failed(wave_run: WaveRun) -> WaveRun:
     """Send the failed apps their probes once more, and return the run with the new states of these apps.
 
-    A failed app stops blocking the other apps if the app passes its probe, or has the tag `certroll: off`. A failed app
-    still blocks the other apps if an operator stops it, or if Certroll cannot read it.
+    Certroll continues with other apps once the failed app passes its probe or carries the tag `certroll: off`. Certroll
+    stops no other apps while an operator has stopped a failed app, or while Certroll cannot read a failed app.
     """
     failed = wave_run.in_state(AppRestartState.FAILED)
     return wave_run.record(wave_run.run.pool.map(partial(_held, wave_run), failed))
@@ -57,7 +57,7 @@ def _held(wave_run: WaveRun, app: AppRestart) -> AppRestart:
 
 
 def ask_started(wave_run: WaveRun) -> WaveRun:
-    """Send each started app its probe until the app passes or its time is over, and return the run with the results."""
+    """Send each started app its probe until it passes or has had time to start, and return the run with the results."""
     run = wave_run.run
     inspections = {app.site: inspect_site(run, app.site) for app in wave_run.in_state(AppRestartState.STARTED)}
     while started := wave_run.in_state(AppRestartState.STARTED):
@@ -95,10 +95,10 @@ def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], ap
 
 
 def _through(wave_run: WaveRun, app: AppRestart, state: AppRestartState, detail: str = "") -> AppRestart:
-    """Return the record of an app that no longer blocks the other apps.
+    """Return the record of a failed app after which Certroll may continue with the other apps.
 
-    If the app last started before Certroll listed the apps, the app becomes pending, so that Certroll stops and starts
-    it in a wave.
+    If the app last started before Certroll listed the environment's apps, Certroll marks the app to be stopped and
+    started.
     """
     since, now = wave_run.environment_record.since, wave_run.run.now()
     early = since is not None and app.at <= since

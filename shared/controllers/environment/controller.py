@@ -1,4 +1,4 @@
-"""Stop and start each running app of an App Service Environment in waves, after Azure got a new root certificate.
+"""Stop and start the running apps of an App Service Environment, a few at a time, after it got a new root certificate.
 
 ```text
 is a recorded root there? ─▶ list the apps, in the journal ─▶ wait ─▶ wave: stop, start, probe ─▶ next wave … done
@@ -29,9 +29,9 @@ from shared.telemetry import event
 
 
 def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
-    """Stop and start the apps of an environment in as many waves as the time of the run allows.
+    """Stop and start the apps of an environment, a few at a time, until the run has no time left.
 
-    A wave is a set of apps that Certroll stops together.
+    A wave is a group of apps that Certroll stops and starts together.
     """
     environment = message.environment
     try:
@@ -77,7 +77,7 @@ def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
 
 
 def remind(run: Run) -> tuple[EnvironmentRef, ...]:
-    """Put each environment with open work on the queue `environments`, and return these environments."""
+    """Queue a message for each environment with apps to stop and start, and return these environments."""
     left = tuple(
         environment_record.environment
         for environment_record in run.ports.environment_records.all()
@@ -90,7 +90,7 @@ def remind(run: Run) -> tuple[EnvironmentRef, ...]:
 
 
 def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
-    """Bring an environment further under its lease: wait for the root, list the apps, and carry out waves of apps."""
+    """Wait until Azure shows the root in the environment, list its apps, and stop and start groups of these apps."""
     environment = message.environment
     environment_record = run.ports.environment_records.of(environment)
     if not environment_record.is_open:
@@ -109,7 +109,7 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
 def _not_there_yet(
     run: Run, environment_record: EnvironmentRecord, there: frozenset[Thumbprint | None], waits: int
 ) -> Outcome:
-    """Return the wait for a root certificate that Azure does not yet show in the environment.
+    """Return a `Waiting` outcome for a root certificate that Azure does not yet show in the environment.
 
     The run for the vault object puts the root into the environment, or reports why Azure refuses the root. After a day,
     Certroll no longer waits for the root certificate.

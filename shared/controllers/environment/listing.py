@@ -23,10 +23,10 @@ def list_apps(
 ) -> WaveRun:
     """Read the environment, and update the journal's record of each of its apps.
 
-    If a new root has arrived, or if an operator requested a stop and start, each running app becomes pending. If no
-    root has arrived and no operator requested a stop and start, the apps keep their states. Certroll stores the apps
-    before the environment. After a crash between the writes of the apps and of the environment, the next run lists the
-    apps again.
+    If a new root has arrived, or if an operator requested a stop and start, each running app becomes pending. If the
+    environment got no new root certificate and no operator requested a stop and start, the apps keep their states.
+    Certroll stores the journal records of the apps before the record of the environment. After a crash between the
+    writes of the apps and of the environment, the next run lists the apps again.
     """
     now, ref, new_round = run.now(), environment_record.environment, environment_record.has_news(there)
     fleet = observe_environment(run.ports, run.pool, ref, now)
@@ -105,10 +105,11 @@ def _renewed(before: AppRestart | None, now: AppRestart) -> AppRestart:
 
 
 def _known(before: AppRestart | None, now: AppRestart, *, as_new: bool = False) -> AppRestart:
-    """Return the app with the state from the journal.
+    """Return the listed app with the state that Certroll's journal has for the app.
 
-    An app that was not in the last listing has started after the root came, so Certroll does not stop this app. With
-    `as_new`, an app that was not in the last listing keeps the state of the record `now`.
+    Certroll does not stop an app that is new since it last listed the apps, because the app started after the root
+    came. With `as_new`, an app that the journal does not know yet keeps the state of `now`, the record from the present
+    listing.
     """
     if before is None and as_new:
         return now

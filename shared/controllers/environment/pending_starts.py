@@ -6,9 +6,9 @@ record the pending start ──▶ stop ──▶ seen stopped ──▶ start �
                                                                  └── the process died ──▶ the timer starts the app
 ```
 
-A run holds the lease of the app from the stop to the start. The timer starts the app only after the run has ended or
-lost its lease. If Azure's answer to a stop was lost, Azure may still stop the app later. While Azure may still carry
-out a lost stop, the start stays pending for some minutes.
+A run that stops an app holds the app's lease (an exclusive lock) until the run has started the app. The timer starts
+the app only after the run has ended or lost its lease. If Azure's answer to a stop was lost, Azure may still stop the
+app later. While Azure may still carry out a lost stop, the start stays pending for some minutes.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -42,10 +42,10 @@ MINUTE, MOST_THREADS = 60, 8
 def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: AppRestart) -> AppRestart:
     """Stop a running app, start the app again, and store and return its new record.
 
-    This function excludes an app that does not run from the wave of apps to stop. After any error with the stop, this
-    function still tries to start the app, and raises the error. The start of the app stays pending until Certroll has
-    seen the app run, and longer if Azure may still stop the app. The caller of this function holds the leases of the
-    site and of its environment.
+    If an app does not run, this function does not stop the app and records it as excluded. After any error with the
+    stop, this function still tries to start the app, and raises the error. The start of the app stays pending until
+    Certroll has seen the app run, and longer if Azure may still stop the app. The caller of this function holds the
+    leases of the site and of its environment.
     """
     run.check_time()
     # An operator stopped the app on purpose after Certroll listed the apps, so Certroll must not start it.
@@ -95,8 +95,8 @@ class _Stop:
 
     Azure ignores a start before the site has stopped.
 
-    `doubts` holds the error of each stop request that Azure may have received without an answer. A stop request without
-    an answer may stop the site later.
+    `doubts` holds the error of each stop request that Azure did not answer and may still carry out. A stop request
+    without an answer may stop the site later.
     """
 
     def __init__(self, run: Run, site: SiteRef) -> None:
@@ -125,21 +125,21 @@ class _Stop:
 
 
 def complete_pending_starts(run: Run) -> None:
-    """Start every app with a pending start whose lease is free, and report each app that Certroll could not start.
+    """Start each app that Certroll left stopped and no other run has locked, and report apps that do not start.
 
-    If Certroll cannot start an app, Certroll still starts the other apps. Each minute, the timer begins with another
-    app. This function raises the errors of all apps together at the end.
+    If Certroll cannot start an app, Certroll still starts the other apps. Each minute, the timer function begins with
+    another one of the apps that it has to start. This function raises the errors of all apps together at the end.
     """
     starts = run.ports.pending_starts.all()
     first = int(run.now().timestamp() // MINUTE) % len(starts) if starts else 0
-    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # the pool of the run is for read requests only
+    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # the run's own pool is for reads only
         results = list(pool.map(partial(_guarded, run), (*starts[first:], *starts[:first])))
     if errors := [error for error in results if error is not None]:
         raise ExceptionGroup("Certroll could not start every app with a pending start", errors)
 
 
 def _guarded(run: Run, pending_start: PendingStart) -> Exception | None:
-    """Complete one pending start of an app, and return the error if the start failed."""
+    """Start one app that Certroll stopped earlier, and return the error if the start failed."""
     try:
         run.check_time()
         with run.ports.leases.hold(f"site {pending_start.site.resource_id}"):
@@ -155,9 +155,9 @@ def _guarded(run: Run, pending_start: PendingStart) -> Exception | None:
 
 
 def _complete(run: Run, pending_start: PendingStart) -> None:
-    """Start the app if Azure shows it as stopped.
+    """Start the app if Azure shows the app as stopped.
 
-    Forget the pending start of an app once Azure can no longer stop the app late.
+    Forget the pending start of an app once Azure can no longer carry out an unanswered stop request.
     """
     pending_starts, site = run.ports.pending_starts, pending_start.site
     # The run that stopped the app has started the app while this run waited for the lease.
@@ -170,8 +170,8 @@ def _complete(run: Run, pending_start: PendingStart) -> None:
         return
     if stopped:
         _start_for_the_dead(run, pending_start)
-    # The run that seems dead may be slow instead. A slow run's stop may still reach Azure, so the start of the app
-    # stays pending for a while.
+    # A run that seems to have crashed may only be slow. A slow run may still stop the app, so Certroll goes on checking
+    # for some minutes whether it has to start the app.
     if run.now() < pending_start.at + STOP_MAY_COME:
         return
     pending_starts.complete(site)
@@ -204,7 +204,7 @@ def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
 def _mark_started(run: Run, pending_start: PendingStart) -> None:
     """Record a pending app as started if Certroll stopped the app after the root came.
 
-    Certroll records such a pending app as started, because an app that started after the root came trusts the root.
+    Certroll need not stop an app that it started after the new root certificate came, because the app trusts the root.
     """
     record = run.ports.environment_records.of(pending_start.environment)
     known = (app for app in run.ports.app_restarts.of(pending_start.environment) if app.site == pending_start.site)

@@ -1,4 +1,4 @@
-"""Carry out one wave: stop and start some apps together, and send each app its probe until the app passes or fails.
+"""Stop and start some apps together, and send each app its probe until the app passes or fails.
 
 Certroll reads each app once more right before the stop.
 """
@@ -31,7 +31,7 @@ DIED = "it passed its probe before a run that died began to stop it, and fails i
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The result for one app of a wave (apps that Certroll stops together)."""
+    """The result of stopping and starting one app, or the reason why Certroll could not stop the app."""
 
     app: AppRestart
     """The record of the app as the journal has it now."""
@@ -55,7 +55,7 @@ class Stopped:
 
 
 def next_apps(wave_run: WaveRun) -> tuple[AppRestart, ...]:
-    """Return the pending apps of the next wave (apps that Certroll stops together).
+    """Return the apps that Certroll stops and starts together next.
 
     Apps that restart now because of new app settings count as down.
     """
@@ -72,12 +72,11 @@ def next_apps(wave_run: WaveRun) -> tuple[AppRestart, ...]:
 
 
 def _may_restart(wave_run: WaveRun, app: AppRestart, most: MaxUnavailable) -> bool:
-    """Claim a restart of the app, and return True if the claim succeeds.
+    """Count the app against the limit of simultaneous restarts, and return True if the limit has room for the app.
 
     The restart budget says how many apps may restart at once.
 
-    Because of the claim on the restart budget, waves and updates of app settings together do not restart too many apps
-    at the same time.
+    Certroll counts stopped apps and apps with updated settings against the same limit of simultaneous restarts.
     """
     plan, environment = app.app.plan, wave_run.environment
     running = [other.app.plan for other in wave_run.apps if other.app.runs]
@@ -89,10 +88,10 @@ def _may_restart(wave_run: WaveRun, app: AppRestart, most: MaxUnavailable) -> bo
 
 
 def carry_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> WaveRun:
-    """Stop and start the apps of one wave, send their probes, and return the run with the new states of the apps."""
+    """Stop and start one group of apps, send their probes, and return the run with the new states of the apps."""
     began = wave_run.run.now()
     event("wave.started", environment=str(wave_run.environment), sites=[str(app.site) for app in wave])
-    # the pool of the run is for read requests only
+    # Certroll stops apps in separate threads, because the run's own thread pool is for read requests only
     with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:
         results = tuple(pool.map(partial(_guarded, wave_run), wave))
     wave_run = _after(wave_run, results)
@@ -105,7 +104,7 @@ def carry_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> WaveRun:
 
 
 def _after(wave_run: WaveRun, results: tuple[Stopped, ...]) -> WaveRun:
-    """Return the run with the new records of the wave's apps, and with the apps that Certroll could not stop."""
+    """Return the run with new journal records of the stopped apps, and with the apps that Certroll could not stop."""
     busy = frozenset(result.app.site for result in results if result.is_busy)
     refused = {result.app.site: result.refusal for result in results if result.refusal}
     known = replace(wave_run, busy=wave_run.busy | busy, refused={**wave_run.refused, **refused})
@@ -113,9 +112,10 @@ def _after(wave_run: WaveRun, results: tuple[Stopped, ...]) -> WaveRun:
 
 
 def _give_back_unused(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> None:
-    """Give back the claims on the restart budget for the apps of a wave that Certroll did not stop.
+    """Stop counting the apps that Certroll did not stop against the limit of simultaneous restarts.
 
-    An app keeps its claims on the restart budget while another run holds the app's lease, or while the app may be down.
+    An app still counts against the limit of simultaneous restarts while another run has locked the app or the app may
+    be down.
     """
     in_use = {app.site for app in wave_run.in_state(AppRestartState.STARTED)} | wave_run.busy
     unused = [app for app in wave if app.site not in in_use]
@@ -126,7 +126,7 @@ def _give_back_unused(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> None:
 
 
 def _report_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...], began: datetime) -> None:
-    """Write the states of the apps of a wave (apps stopped together) into the log and the history."""
+    """Write the states of the apps that Certroll stopped together into the log and the history."""
     run, sites = wave_run.run, {app.site for app in wave}
     states = {str(app.site): str(app.state) for app in wave_run.apps if app.site in sites}
     seconds = round((run.now() - began).total_seconds(), 1)
@@ -139,7 +139,7 @@ def _report_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...], began: datetim
 
 
 def _guarded(wave_run: WaveRun, app: AppRestart) -> Stopped:
-    """Stop and start one app, and return the result or the error, so that the other apps of the wave continue."""
+    """Stop and start one app, and return its new record or the error, so that Certroll still handles the other apps."""
     try:
         return Stopped(_stopped_and_started(wave_run, app))
     except Exception as error:  # noqa: BLE001 - carry_wave raises it after every app of the wave
@@ -162,18 +162,18 @@ def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
         if excluded := why_excluded(fleet, site, run.intent):
             report_excluded(run, environment, ((site.ref, *excluded),))
             return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), excluded[1]))
-        # the app has a new plan or a new tag, so Certroll has to choose the apps of the wave again
+        # the app has a new App Service plan or a new tag, so Certroll has to choose again which apps to stop together
         if wave_app(site) != app.app:
             return _put(run, environment, replace(app, app=wave_app(site)))
         answers = passes_before(wave_run, fleet, site)
-        if app.answered and not answers:  # a run that died may have stopped the app, which has not started since
-            # if the app passes its probe later, Certroll still has to stop the app in a wave
+        if app.answered and not answers:  # an earlier run may have crashed between the stop and the start of the app
+            # even if the app passes its probe later, the app still needs a stop and a start to trust the new root
             before = wave_run.environment_record.since or app.at
             return _put(run, environment, replace(app, state=AppRestartState.FAILED, at=before, detail=DIED))
         return stop_and_start(run, (wave_run.lease, lease), environment, replace(app, answered=answers))
 
 
 def _put(run: Run, environment: EnvironmentRef, app: AppRestart) -> AppRestart:
-    """Store the record of an app in the journal, and return the record."""
+    """Store one app's record in Certroll's journal, and return the stored record."""
     run.ports.app_restarts.put(environment, (app,))
     return app

@@ -1,4 +1,4 @@
-"""Hold the state of a run that works on an environment, and the functions that the steps of the run share."""
+"""Hold the state of a run that works on an environment, and the functions that several modules of this folder use."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -54,14 +54,17 @@ class WaveRun:
         return replace(self, apps=tuple(renewed.get(app.site, app) for app in self.apps))
 
     def record(self, changed: Iterable[AppRestart]) -> "WaveRun":
-        """Store the changed records of apps in the journal, and return the run with these records."""
+        """Store changed app records in Certroll's journal, and return the run with these records."""
         changed = tuple(changed)
         self.run.ports.app_restarts.put(self.environment, changed)
         return self.recorded(changed)
 
 
 def inspect_site(run: Run, ref: SiteRef) -> SiteInspection:
-    """Return a site or slot as Azure shows it now, with its tags. Return None if the site is gone."""
+    """Return a site or slot as Azure shows it now, with its tags.
+
+    The result is None if Azure no longer has the site or slot.
+    """
     try:
         fleet = observe_tags(run.ports.app_service, ref, (), run.now())
     except NotFound:
@@ -70,7 +73,7 @@ def inspect_site(run: Run, ref: SiteRef) -> SiteInspection:
 
 
 def count_no_longer(run: Run, environment: EnvironmentRef, app: AppRestart) -> None:
-    """Give back the app's claims on the restart budgets of its plan and of its environment."""
+    """Stop counting the app against the restart limits of its App Service plan and of its environment."""
     give_back(run, (app.app.plan, environment.resource_id), app.site, environment)
 
 

@@ -19,9 +19,9 @@ def let_go(
 ) -> tuple[SiteRef, ...]:
     """Forget the failures that stop the rollout of a version, and return the failed sites.
 
-    After this function, Certroll tries the failed sites again.
+    After an operator has released the version, Certroll tries the failed sites again.
 
-    If another run writes the record of a failed site in the meantime, the record stays as the other run wrote it.
+    If another run has just written the journal record of a failed site, this function leaves that record unchanged.
     Raises Conflict if the version has no failure to forget, and while Certroll restores the last good settings of an
     app.
     """

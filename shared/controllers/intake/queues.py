@@ -1,4 +1,4 @@
-"""Handle the messages of the work queues, and decide when a waiting message comes back."""
+"""Handle the messages of Certroll's queues, and decide after which pause Certroll continues unfinished work."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -79,8 +79,8 @@ def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> N
 def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Message, timedelta], None]) -> None:
     """Send the message that continues a waiting run.
 
-    Certroll sends no message after too many waits in a row, or before a long wait, because the hourly sweep
-    continues instead.
+    After too many pauses in a row, or before a long pause, Certroll sends no message, because the hourly sweep
+    continues the work.
     """
     if not isinstance(outcome, Waiting):
         return

@@ -1,8 +1,8 @@
 """Request free managed certificates from Azure where a tag asks for them, bind them, and watch their renewal by Azure.
 
-Azure renews a managed certificate 45 days before its end, while its prerequisites hold. Azure hides the thumbprint and
-the dates of a managed certificate, so Certroll reads the dates from a TLS handshake (Azure docs, "Add and manage
-TLS/SSL certificates").
+Azure renews a managed certificate 45 days before it expires, if the host name still meets Azure's prerequisites. Azure
+hides the thumbprint and the dates of a managed certificate, so Certroll reads the dates from a TLS handshake (Azure
+docs, "Add and manage TLS/SSL certificates").
 
 ```text
 inspect ──▶ prerequisites ──▶ PUT (recorded before and after) ──202──▶ poll ──▶ bind, no thumbprint ──▶ handshake
@@ -22,7 +22,7 @@ from shared.telemetry import event
 
 
 def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
-    """Inspect each host name that has or is to get a managed certificate, and return the results.
+    """Inspect each host name that has or should get a managed certificate, and return a result for each host name.
 
     Certroll reports a finding for each host name whose result needs an operator. If Certroll fails with one host name,
     Certroll still inspects the other host names. This function raises unexpected errors of all host names together at

@@ -41,7 +41,7 @@ def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> A
 
 
 def host_inspection(binding: Binding, reason: Reason, detail: str) -> HostInspection:
-    """Return the result of the inspection for one host name."""
+    """Return the result of inspecting one host name's managed certificate."""
     return HostInspection(binding.site, binding.host_name, reason, detail)
 
 
@@ -59,7 +59,7 @@ def opted_out(binding: Binding) -> HostInspection:
 
 
 def refused_host(binding: Binding, found: tuple[Violation, ...]) -> HostInspection:
-    """Return the result for a host name for which at least one prerequisite does not hold."""
+    """Return the result for a host name that misses at least one of Azure's prerequisites for a managed certificate."""
     return HostInspection(binding.site, binding.host_name, found[0].reason, found[0].detail, found[1:])
 
 

@@ -48,7 +48,7 @@ def provide(work: Work) -> tuple[Attempt, ...]:
 
 
 def _begin(work: Work, binding: Binding) -> HostInspection:
-    """Take the steps for one host name that need no waiting, and return the result of the steps."""
+    """Request or bind one host name's managed certificate as far as possible without waiting, and return the result."""
     run, place = work.run, work.place(binding)
     run.check_time()
     if work.view.fleet.opted_out(binding.site):
@@ -107,8 +107,9 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
 def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
     """Send the request for a managed certificate, and return the operation that Azure began.
 
-    The name of the operation is empty if Certroll does not know whether Azure received the request. Without an
-    operation, Certroll reads the managed certificate by its name.
+    The operation's name is empty if Certroll does not know whether Azure received the request for the managed
+    certificate. If Certroll does not know Azure's operation for a request, it reads the managed certificate by its name
+    instead.
     """
     try:
         return run.ports.managed.ask_for(ref, binding.host_name, place)
@@ -139,7 +140,7 @@ def _resume(work: Work, binding: Binding) -> HostInspection:
 
 
 def _is_done(run: Run, issuance: Issuance) -> bool:
-    """Return True if Azure has completed the request for the managed certificate.
+    """Return True if Azure has completed Certroll's request to issue the managed certificate.
 
     If Azure refuses the request for the managed certificate, record and raise the refusal.
     """
@@ -151,7 +152,7 @@ def _is_done(run: Run, issuance: Issuance) -> bool:
 
 
 def _there(run: Run, ref: CopyRef) -> SeenCertificate | None:
-    """Return the certificate of this name, or None if Azure has no such certificate."""
+    """Return the App Service certificate of this name, or None if Azure has no certificate of this name."""
     try:
         return run.ports.managed.certificate(ref)
     except NotFound:

@@ -43,7 +43,7 @@ def watch(work: Work) -> Iterable[Attempt]:
 def _judged(work: Work, handshake: ServedCertificate, binding: Binding) -> HostInspection:
     """Return the result of a TLS handshake with a host name.
 
-    If Azure is late with a renewal, the result names the prerequisites of Azure that do not hold.
+    If Azure is late with the renewal of a managed certificate, the result names Azure's unmet prerequisites.
     """
     inspection = inspection_of(binding, handshake)
     left = handshake.not_after - work.run.now() if handshake.not_after else WARN_BEFORE

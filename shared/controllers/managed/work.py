@@ -30,7 +30,7 @@ class Work:
 
     @classmethod
     def of(cls, run: Run, view: View) -> "Work":
-        """Return the data of a run for managed certificates, with a cache for each kind of question."""
+        """Return the data of a run for managed certificates, with a cache for the answers of Azure and of DNS."""
         once = lru_cache(maxsize=None)
         return cls(run, view, once(run.ports.dns.ask), once(run.ports.managed.tier), once(run.ports.managed.host_facts))
 
@@ -40,7 +40,7 @@ class Work:
 
 
 def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
-    """Return Azure's prerequisites for a managed certificate that do not hold for the host name.
+    """Return the prerequisites of Azure for a managed certificate that the host name does not meet.
 
     Raises NotFound if no site has the host name any more.
     """

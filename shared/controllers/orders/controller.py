@@ -1,9 +1,9 @@
 """Report what operators must do for purchased certificates, and request renewals if CERTROLL_ORDER_ACTIONS allows it.
 
 Azure renews an order of a purchased certificate, and writes the new certificate into the vault as a new version of a
-secret. Certroll rolls out the renewed certificate's new version of the secret like any other version. Certroll records
-each request to an order before sending the request. After a crash, the record of a request to an order keeps Certroll
-from buying a certificate twice.
+secret. Certroll installs the renewed certificate in App Service like any other new version in the vault. Certroll
+records each request to an order before sending the request. After a crash, the record of a request to an order keeps
+Certroll from buying a certificate twice.
 """
 
 from collections.abc import Callable
@@ -136,7 +136,7 @@ def _with_history(run: Run, order: Order) -> Order:
 
 
 def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple[Order, tuple[OrderRecord, ...]]:
-    """Send the request that is due for the order now, if allowed, and return the order with its requests."""
+    """Send the reissue or renewal request that is due, if allowed, and return the order with its requests."""
     action = next_action(order, records, run.now())
     if action is None:
         return order, records
@@ -174,7 +174,7 @@ def _asked(
     wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
     try:
         asked = run.ports.requests.put_asked(wanted)
-    except Conflict:  # another run sends a request for this order at this moment
+    except Conflict:  # another run is sending a request for this order to Azure right now
         _not_asked(seen, action, Reason.BUSY)
         return seen, run.ports.requests.asked(seen.ref)
     _note(run, asked, "order.asked")

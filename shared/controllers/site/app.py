@@ -45,8 +45,7 @@ class App:
     def new(self) -> Thumbprint:
         """The thumbprint of the version of the vault certificate that the app is to use.
 
-        If the vault no longer has the version of the record, Certroll takes its thumbprint from the edits in the
-        record.
+        If the vault no longer has this version, Certroll takes its thumbprint from the settings edits in the journal.
         """
         added = next((edit.add for edit in self.record.edits if edit.add is not None), Thumbprint(""))
         current = self.lineage.current
@@ -54,7 +53,7 @@ class App:
 
     @property
     def old(self) -> frozenset[Thumbprint]:
-        """The thumbprints that the app's settings named before Certroll updated them."""
+        """The thumbprints that the app's settings named before Certroll updated these settings."""
         return frozenset(self.record.replaces)
 
     @property
@@ -81,7 +80,7 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
 
 
 def settling_after(app: App, state: RollState) -> Outcome:
-    """Record the app in its new state, and return the wait for the restart of the app."""
+    """Record the app in its new state, and return a `Waiting` outcome while App Service restarts the app."""
     now = app.run.now()
     record = replace(app.record, state=state, at=now, failing_since=None)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
@@ -92,7 +91,7 @@ def settling_after(app: App, state: RollState) -> Outcome:
 
 
 def restart_limits(run: Run, record: RollRecord) -> Limits:
-    """Return the limits on restarts under which Certroll claims a restart of the app.
+    """Return the limits on simultaneous restarts that apply to the app.
 
     If the app's record names no restart budget of an environment, only the limit of the App Service plan applies.
     """
@@ -103,11 +102,11 @@ def restart_limits(run: Run, record: RollRecord) -> Limits:
 
 
 def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | None = None) -> Outcome:
-    """Record the result of the app's settings update, give back the app's claim, and return the outcome.
+    """Record the result of the app's settings update, stop counting the app as restarting, and return the outcome.
 
-    The app's claim is on the restart budget (how many apps may restart at once).
+    The restart budget is the limit on how many apps of an App Service plan or environment may restart at once.
 
-    `record` is the app's record with the facts that this run learned, or None if this run learned no facts.
+    `record` is the app's changed journal record, or None if this run changed no field of the journal record.
     """
     at = app.record.at if state is RollState.REFUSED else app.run.now()
     record = replace(record or app.record, state=state, at=at, detail=outcome.detail)
@@ -121,9 +120,9 @@ def _wake(app: App, state: RollState, outcome: Outcome) -> None:
     """Start a run of the vault certificate at once if the certificate waited for this app alone.
 
     This function ignores a deferred app (which failed its probe before any write), because the controller sends a
-    message for a deferred app. This function ignores an app that Azure refused, because a refusal does not let other
-    apps go on. The message of this function may not wait any more, because another message of the vault certificate
-    already waits in the queue.
+    message for a deferred app. This function sends no message for an app whose update Azure refused, because a
+    refusal does not let Certroll continue with other apps. The message that this function queues must finish without a
+    pause, because a message of the vault certificate already waits.
     """
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED
@@ -142,5 +141,5 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
 
 
 def give_back_restart(run: Run, lineage: Lineage, record: RollRecord) -> None:
-    """Give back the app's claims on the restart budget."""
+    """Stop counting the app against the limit of simultaneous restarts."""
     give_back(run, (resource_id for resource_id, _ in restart_limits(run, record)), record.site, lineage.ref)

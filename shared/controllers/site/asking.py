@@ -23,10 +23,10 @@ them.
 
 
 def not_yet(app: App) -> Waiting | None:
-    """Return the wait while the app restarts or is stopped, or None if Certroll may send the probe.
+    """Return a `Waiting` outcome while the app restarts or is stopped, or None if Certroll may send the probe.
 
-    If an app is stopped, Certroll gives back the app's claim on the restart budget, so that other apps of its plan may
-    restart.
+    If an app is stopped, Certroll no longer counts the app against the restart limit, so that other apps of its plan
+    may restart.
     """
     now, site = app.run.now(), app.record.site
     settled = app.record.at + app.run.intent.probe_settle
@@ -53,7 +53,7 @@ def has_failed_for_good(app: App) -> bool:
 
 
 def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
-    """Send the probe before Certroll writes the settings. Return the app's record with the result, and the result.
+    """Send the app its probe before Certroll writes the settings, and return the app's changed record and the result.
 
     The result is None if the app has no valid probe, is stopped, or has passed the same probe before.
     """

@@ -94,7 +94,7 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
 def _site_outcome(
     run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], handshakes: tuple[Handshake, ...]
 ) -> Outcome:
-    """Record the state of the site from its TLS handshakes and the refused steps, and return the outcome."""
+    """Record the site's state from its TLS handshakes and the writes that Azure refused, and return the outcome."""
     blocked = next((skip for skip in skips if skip.reason.stalls), None)
     state = verdict(handshakes)
     if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
@@ -117,8 +117,8 @@ def _site_outcome(
 def _conclude(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome) -> Outcome:
     """Record the state of the site in the journal, and return the outcome.
 
-    The waiting time for an unproven site counts from the time at which Certroll sent its first message, so the field
-    `at` stays the same.
+    Certroll leaves the field `at` unchanged, because an unproven site's waiting time counts from its first queue
+    message.
     """
     detail = outcome.detail[:1000]
     ref, now = lineage.ref, run.now()

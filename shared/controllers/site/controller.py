@@ -33,10 +33,11 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    # Only the run of a vault certificate decides on which sites Certroll works next. If a message names a site without
-    # a record, Certroll starts a run of the vault certificate. For a recorded site, a message of the vault certificate
-    # already waits in the queue. For a recorded site, Certroll sends a message of the vault certificate that may not
-    # wait any more. The run of a message without waits observes the fleet only once.
+    # Only the run of a vault certificate decides on which sites Certroll works next. If a queue message names a site
+    # that is not in Certroll's journal, Certroll starts a run of the vault certificate. For a recorded site, a message
+    # of the vault certificate already waits in the queue. For a site in the journal, Certroll queues a message of the
+    # vault certificate whose run must finish without a pause. A run that must finish without a pause reads Azure's
+    # resources only once.
     if isinstance(outcome, Deferred):
         waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
@@ -59,7 +60,7 @@ def _log_site(message: SiteMessage, outcome: Outcome) -> Outcome:
 
 
 def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Outcome:
-    """Carry on with the records of the site: first its bindings, then the update of its app settings.
+    """Update the bindings of the site first, and then its app settings, as the journal's records of the site demand.
 
     Certroll finishes the settings update of an older version if the update began before the current version came.
     """

@@ -45,8 +45,8 @@ def restore(app: App) -> Outcome:
     if not record.edits or (not steps and barred is not None and barred.reason is Reason.NOT_LIVE):
         return _nothing_to_restore(app)
     # Azure shows fewer settings than the app had before. After an incomplete read of the settings, a write would delete
-    # the settings that Azure did not show. If Azure has shown the same few settings for an hour, Certroll concludes
-    # that the owner of the app removed the others.
+    # the settings that Azure did not show. If Azure shows fewer settings than before, unchanged for an hour, Certroll
+    # concludes that the app's owner removed the rest.
     if not steps and barred is not None and barred.reason is Reason.SETTINGS_SHRUNKEN and _is_believed(app):
         return restore(inspect_app(run, app.lease, app.lineage, _believing(app), app.waits))
     if not steps and barred is not None:
@@ -83,7 +83,7 @@ def _not_restored(app: App, skip: Skip) -> Outcome:
 def _is_believed(app: App) -> bool:
     """Return True if Azure has shown the same few app settings for an hour.
 
-    At the first such read, record which few settings of the app Azure shows.
+    If Azure shows too few settings for the first time, record the names of the settings that Azure shows.
     """
     record, now = app.record, app.run.now()
     left = _names_left(app)
@@ -94,7 +94,7 @@ def _is_believed(app: App) -> bool:
 
 
 def _believing(app: App) -> RollRecord:
-    """Store and return the record with the present number of settings.
+    """Store and return the app's journal record with the number of settings that Azure shows now.
 
     The owner of the app removed the other settings.
     """

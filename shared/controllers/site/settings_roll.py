@@ -54,10 +54,10 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
 
 def _write(app: App) -> Outcome:
     """Send the probe, record the edits, and write the settings of the app, unless a reason forbids the write."""
-    # An earlier run wrote the settings and died, or a guard now refuses the write.
+    # The plan has no step if an earlier run wrote the app's settings and crashed, or if a guard refuses the write.
     if not app.plan.steps:
         return _nothing_to_write(app)
-    # The version has failed in another app after Certroll decided to update this app.
+    # The certificate version failed in another app after Certroll decided to update this app.
     if held := app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version).held_by:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version has failed in another app, {where}"
@@ -87,7 +87,7 @@ def _intention(app: App) -> tuple[SettingEdit, ...]:
 def _nothing_to_write(app: App) -> Outcome:
     """Return the outcome for a plan that has no steps for the app.
 
-    An earlier run wrote the app's settings before it crashed, or Certroll may not write the settings now.
+    The plan has no step for the app if an earlier run wrote its settings and crashed, or if a guard refuses the write.
     """
     barred = next((skip for skip in app.plan.skips if not skip.reason.allows_roll), None)
     if barred is not None:
@@ -105,7 +105,7 @@ def _nothing_to_write(app: App) -> Outcome:
 def _refused(app: App, skip: Skip) -> Outcome:
     """Return the outcome for an app whose settings Certroll may not write now.
 
-    Only a closed restart window makes Certroll wait with the settings of this app.
+    Certroll delays the settings update of this app only because CERTROLL_RESTART_WINDOW is closed.
     """
     if skip.reason is Reason.OUTSIDE_WINDOW:
         give_back_restart(app.run, app.lineage, app.record)
@@ -130,7 +130,7 @@ def _defer(app: App, result: ProbeResult) -> Outcome:
 
 
 def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
-    """Claim a restart of the app on its plan and environment, and return True if the claim succeeds.
+    """Count the app against the restart limits of its plan and environment, and return True if both have room.
 
     Raises LeaseBusy.
     """
@@ -141,7 +141,7 @@ def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -
     """Record and report an app whose settings Certroll could not read.
 
     Certroll no longer waits for an app that Azure no longer has. If Azure does not show an app whose settings Certroll
-    has written, the record stays, and the sweep tries again.
+    has written, the next hourly sweep looks for the app again.
     """
     reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else REFUSALS[type(error)]
     outcome = Stalled(reason, str(error))

@@ -43,7 +43,7 @@ def validate(app: App) -> Outcome:
 
 
 def _is_undone(app: App) -> bool:
-    """Return True if a person or tool has undone Certroll's edits, so that the settings need these edits once more."""
+    """Return True if Certroll must edit the settings again, because a person or tool has undone Certroll's edits."""
     settings, site = app.snapshot.settings_of(app.record.site), app.snapshot.site(app.record.site)
     if settings is None or site is None or app.record.retiring:
         return False
@@ -63,7 +63,7 @@ def _judge(app: App, probe: Probe, result: ProbeResult) -> Outcome:
 
 
 def _passed(app: App, probe: Probe) -> Outcome:
-    """Record an app that passed its probe.
+    """Record in Certroll's journal that an app passed its probe.
 
     Certroll records the app as validated only if the probe shows the new certificate.
     """
@@ -79,7 +79,7 @@ def _passed(app: App, probe: Probe) -> Outcome:
 
 
 def _still_old(app: App, result: ProbeResult) -> Outcome:
-    """Return the wait for an app that passes its probe but still shows the old certificate.
+    """Return a `Waiting` outcome for an app that passes its probe but still shows the old certificate.
 
     App Service may restart late.
     """
@@ -94,7 +94,7 @@ def _still_old(app: App, result: ProbeResult) -> Outcome:
 
 
 def _failing(app: App, probe: Probe, result: ProbeResult) -> Outcome:
-    """Return the wait for an app that fails its probe.
+    """Return a `Waiting` outcome for an app that fails its probe while it may still be starting.
 
     Once the app has had time to start, decide whether the new settings are the cause of the failure.
 

@@ -17,11 +17,11 @@ from shared.telemetry import event
 
 
 def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
-    """Put each vault certificate that has work on the queue `certificates`, and return the results.
+    """Queue a message for each vault certificate that needs a change, and return a result for each vault certificate.
 
-    Certroll observes the fleet once for all vault certificates. If Certroll fails with one vault certificate, Certroll
-    still inspects the other vault certificates. This function raises the errors of all vault certificates together at
-    the end.
+    Certroll reads the sites, bindings and settings from Azure only once for all vault certificates. If Certroll fails
+    with one vault certificate, Certroll still inspects the other vault certificates. This function raises the errors of
+    all vault certificates together at the end.
     """
     vaults, environment_records = run.intent.vaults, run.ports.environment_records.all()
     refs, errors = in_vaults(run)

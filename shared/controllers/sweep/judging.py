@@ -1,4 +1,4 @@
-"""Plan for one vault certificate, and put the vault certificate on the queue if it has work."""
+"""Build the plan for one vault certificate, and queue a message for the vault certificate if it needs a change."""
 
 from dataclasses import dataclass
 
@@ -40,10 +40,10 @@ class Planned:
 
 
 def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: Inspection) -> Inspection:
-    """Put the vault certificate on the queue `certificates` if it has work, and return the result.
+    """Queue a message for the vault certificate if it needs a change, and return the result of the inspection.
 
-    A vault certificate that Certroll could not read has work if an app's settings update is unfinished. Certroll can
-    restore the last good settings of an app without Key Vault.
+    A vault certificate that Certroll could not read still needs a run if the settings update of an app is unfinished.
+    Certroll can restore the last good settings of an app without Key Vault.
     """
     if inspection.error is not None:
         return inspection
@@ -64,7 +64,7 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
 def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateRef) -> Inspection:
     """Report the plan for one of two vault certificates that share versions in opposite order.
 
-    Certroll does not carry this plan out, and reports why.
+    If two vault certificates share versions in opposite order, Certroll reports both plans and carries neither out.
     """
     ref = lineage.ref
     _has_work(run, _planned(run, seen, lineage))
@@ -101,7 +101,7 @@ def _has_work(run: Run, planned: Planned) -> bool:
 
 
 def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
-    """Return True if an environment holds the vault object as a root that the journal has no record of.
+    """Return True if an environment holds the vault object as a root certificate that Certroll's journal does not list.
 
     In the mode `apply`, this function also records the environments in which the vault object is to be a root.
     """

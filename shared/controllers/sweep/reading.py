@@ -33,10 +33,10 @@ class Inspection:
 
 
 def read_in_turn(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Inspection]]:
-    """Read each vault certificate from its vault. Each hour, the sweep begins with another vault certificate.
+    """Read each vault certificate from its vault.
 
-    Because the first vault certificate changes each hour, a sweep that runs out of time leaves other vault certificates
-    unread each time.
+    Each hourly check of all certificates (sweep) begins with another vault certificate. If sweeps run out of time, each
+    sweep leaves other vault certificates unread than the sweep before.
     """
     ordered = sorted(refs)
     hours = int(run.now().timestamp() // HOUR_SECONDS)

@@ -79,7 +79,7 @@ def _shown(
 ) -> bool:
     """Return True if Certroll may log the certificate thumbprint in an app setting.
 
-    A setting outside of the lists counts only if its value is a known thumbprint.
+    Certroll counts an app setting other than the load and root lists only if its value is a known thumbprint.
     """
     return reference.kind is not ReferenceKind.PIN or reference.thumbprint in origins or reference.thumbprint in copies
 
@@ -132,8 +132,8 @@ def _unknown(
     """Return the thumbprints of load lists (WEBSITE_LOAD_CERTIFICATES) that neither a vault nor App Service has.
 
     This function ignores root lists. If no vault has a thumbprint of a root list (WEBSITE_LOAD_ROOT_CERTIFICATES),
-    Certroll does not report the thumbprint. Certroll has not read the public certificates of the other apps on the
-    plan.
+    Certroll does not report the thumbprint. The thumbprint in a root list may belong to a public certificate of another
+    app on the same App Service plan, which Certroll has not read.
     """
     listed = (reference for reference in settings.without_roots.references if reference.kind is not ReferenceKind.PIN)
     named = {reference.thumbprint for reference in listed}

@@ -48,7 +48,7 @@ class Use:
 def opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertificateRef]:
     """Return each pair of vault certificates that hold each other's current version as an older version.
 
-    Certroll must roll out neither vault certificate of the pair, because each rollout would undo the other rollout.
+    Certroll must install neither certificate of such a pair, because each installation would undo the other.
     """
     current: dict[Thumbprint, list[Lineage]] = {}
     for lineage in lineages:

@@ -1,1 +1,4 @@
-"""Read Azure's resources in parallel and return them as a fleet. Read fleet.py first."""
+"""Read sites, certificates and app settings from Azure in parallel, and return them as one `Fleet`.
+
+The file fleet.py is the best file of this folder to read first.
+"""

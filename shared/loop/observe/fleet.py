@@ -91,7 +91,7 @@ def _public_certificates(
     settings: tuple[SiteSettings, ...],
     certificates: tuple[WebspaceCertificate, ...],
 ) -> tuple[WebspaceCertificate, ...]:
-    """Return the public certificates that matter.
+    """Return the public certificates of sites that may use such a certificate because of a tag or setting.
 
     Note sites that only the list of their plan names as blind spots (something that Certroll could not read).
 

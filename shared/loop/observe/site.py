@@ -1,4 +1,4 @@
-"""Observe one site or slot, and the resources that a write to this site depends on."""
+"""Read one site or slot from Azure, and the resources that Certroll needs to know before it changes the site."""
 
 from collections.abc import Callable
 from dataclasses import replace

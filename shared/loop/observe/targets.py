@@ -50,7 +50,7 @@ class Targets:
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
         """Return True if the root list of an app (WEBSITE_LOAD_ROOT_CERTIFICATES) names a version that may be a root.
 
-        Return True also if a tag asks for a root list (WEBSITE_LOAD_ROOT_CERTIFICATES) with this vault object.
+        Return True also if a tag asks Certroll to add the vault object to a root list (WEBSITE_LOAD_ROOT_CERTIFICATES).
         """
         listed = settings.root_list if settings is not None else ()
         return site.supports_root_list and (site.ref.name in self.wanting_root or not self.roots.isdisjoint(listed))
@@ -113,7 +113,7 @@ class Scope:
         return self.is_near(site) or self.is_hosted(site)
 
     def subscriptions(self, subscriptions: tuple[str, ...], sites: Iterable[Site]) -> tuple[str, ...]:
-        """Return the subscriptions with resources of this scope.
+        """Return the subscriptions in which Certroll reads slots and app settings.
 
         Return all subscriptions if a tag names a site or a webspace.
         """

@@ -62,7 +62,7 @@ class View:
         silent, most = 0, _most_silent(len(subjects), one_answers=one_answers)
         for subject, answer in zip(subjects, answers, strict=True):
             silent += isinstance(answer, Unavailable)
-            # so many requests without an answer mean that Azure is down
+            # if Azure leaves more than the tolerated number of requests unanswered, Certroll assumes that Azure is down
             if silent > most and isinstance(answer, Unavailable):
                 raise answer
             if isinstance(answer, AzureError):
@@ -151,9 +151,9 @@ class View:
     ) -> tuple[WebspaceCertificate, ...]:
         """Return the public certificates of each site that may use a public certificate.
 
-        A site may use a public certificate if a tag names the site, or if its load list (WEBSITE_LOAD_CERTIFICATES)
-        names a certificate that its webspace does not hold. `mates` are sites that share an App Service plan with an
-        app that needs a root certificate.
+        A site may use a public certificate if a tag names the site, or if the site's load list
+        (WEBSITE_LOAD_CERTIFICATES) names a thumbprint that no certificate of the webspace has. `mates` are sites that
+        share an App Service plan with an app that needs a root certificate.
         """
         lacking = _lacking(sites, settings, certificates)
         named = (site for site in sites if site.ref.name in targets)
@@ -256,7 +256,7 @@ def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Li
     try:
         return read(subject)
     except (Denied, NotFound, Rejected, Unavailable) as error:
-        return error  # a resource that Azure does not show must not stop the reads of the others
+        return error  # Certroll reads all other resources even if Azure does not show one of the resources
 
 
 def _subscription_hidden(subscription: str, why: str) -> BlindSpot:

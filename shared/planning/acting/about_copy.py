@@ -28,7 +28,7 @@ class AboutCopy(Traits):
 
     @property
     def webspace(self) -> Webspace:
-        """The webspace that holds the certificate."""
+        """The webspace (App Service's place for certificates) that holds the certificate on which the action works."""
         return self.copy.webspace
 
     @property
@@ -43,7 +43,7 @@ class AboutCopy(Traits):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprints are empty, because the action needs no certificate that is already in the webspace."""
+        """The action names no thumbprints, because it needs no certificate that is already in the webspace."""
         return frozenset()
 
 

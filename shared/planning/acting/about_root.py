@@ -40,7 +40,7 @@ class AboutRoot(Traits):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprints are empty, because the action needs no certificate that is already in the webspace."""
+        """The action names no thumbprints, because it needs no certificate that is already in the webspace."""
         return frozenset()
 
 

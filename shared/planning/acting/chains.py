@@ -27,20 +27,20 @@ def is_asked(lineage: Lineage) -> bool:
 def brings_chain(copy: WebspaceCertificate) -> bool:
     """Return True if the upload is so late that the servers of the environment know its chain.
 
-    A certificate that Certroll uploaded, or that App Service imported, always counts as late enough. An uploaded
-    certificate without a date counts as early.
+    Certroll assumes that servers know the chain of each certificate that Certroll uploaded or App Service imported.
+    Certroll assumes that servers do not know the chain of an uploaded certificate without an upload date.
     """
     return not copy.uploaded or (copy.created is not None and copy.created >= CHAINS_ADDED_SINCE)
 
 
 def is_uploaded_again(snapshot: Snapshot, webspace: Webspace) -> bool:
-    """Return True if the webspace holds the current version as a late upload and as an early or undated upload."""
+    """Return True if servers know the chain of one upload of the current version, but not of another."""
     known = [brings_chain(copy) for copy in snapshot.uploads_in(webspace)]
     return trusts_by_chain(snapshot, webspace) and any(known) and not all(known)
 
 
 def lost_chain(case: Case) -> Verdict | None:
-    """Return the refusal of a version that lacks intermediates of the version in use, or None."""
+    """Return a refusal if a version lacks intermediate certificates that the version in use has, otherwise None."""
     return next((verdict for verdict in refusals(case) if verdict.requirement is Requirement.CHAIN), None)
 
 

@@ -35,7 +35,7 @@ def own_copy(
 
 
 def unique_name(ref: CopyRef, webspace: Webspace, taken: Mapping[CopyRef, Webspace]) -> CopyRef:
-    """Return the certificate's name, with a suffix if another webspace has a certificate of this name.
+    """Return the certificate's name, with a suffix if a certificate in another webspace already has the same name.
 
     If certificates in two webspaces of one resource group shared a name, the second certificate would replace the first
     (azure-powershell issue 17347).

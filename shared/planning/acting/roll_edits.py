@@ -37,7 +37,7 @@ def roll_edits(
 def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:
     """Return the names of the app's list settings.
 
-    If App Service ignores WEBSITE_LOAD_ROOT_CERTIFICATES for the app, the names omit this list.
+    The function omits WEBSITE_LOAD_ROOT_CERTIFICATES if App Service ignores this setting for the app.
     """
     keys = {reference.key for reference in settings.references if is_list(reference.key)}
     return tuple(sorted(key for key in keys if site.supports_root_list or is_load_list(key)))
@@ -46,7 +46,7 @@ def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:
 def _first_root(settings: SiteSettings, thumbprint: Thumbprint) -> SettingEdit:
     """Return the edit that adds the thumbprint to the root list (WEBSITE_LOAD_ROOT_CERTIFICATES).
 
-    The edit creates the list if the app has none.
+    The edit creates the root list (WEBSITE_LOAD_ROOT_CERTIFICATES) if the app has no root list.
     """
     known = {*settings.digests, *(reference.key for reference in settings.references)}
     key = next((key for key in sorted(known) if is_root_list(key)), None)

@@ -58,7 +58,7 @@ class SettingsChange(Traits):
         return snapshot.with_settings(replace(after, changing=True))
 
     def perform(self, ports: Ports) -> bool:
-        """Read the app's settings, compare them with the plan, write once, and return when Azure shows the edits.
+        """Read the app's settings, compare them with the plan, write them once, and return when Azure shows the edits.
 
         Raises Conflict if another setting changed after Certroll built the plan, or if an edit no longer applies.
         """

@@ -89,7 +89,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _hidden(snapshot: Snapshot, environment: Environment) -> BlindSpot | None:
-    """Return what Certroll could not read and what may therefore hide the environment's roots, else None.
+    """Return the blind spot (an unreadable resource) that may hide the environment's root certificates, else None.
 
     If the environment has the root already, Certroll must not put the root again and stop apps for it.
     """

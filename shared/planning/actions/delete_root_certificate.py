@@ -1,8 +1,8 @@
 """Delete the root certificate of an older version from an App Service Environment, long after the new root came.
 
 A running app that trusts a deleted root trusts it until the app starts again. Certroll cannot see who still needs the
-old root, because clients and servers outside Azure hold certificates that it issued. Certroll deletes root certificates
-only with CERTROLL_DELETE_SUPERSEDED=on and after CERTROLL_DELETE_GRACE.
+old root, because clients and servers outside Azure may hold certificates that the old root issued. Certroll deletes
+root certificates only with CERTROLL_DELETE_SUPERSEDED=on and after CERTROLL_DELETE_GRACE.
 """
 
 from collections.abc import Iterable

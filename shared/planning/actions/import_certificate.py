@@ -94,7 +94,7 @@ class ImportCertificate(AboutCopy):
         return access.detail if access.verdict is AccessVerdict.LACKING else ""
 
     def _is_there(self, seen: WebspaceCertificate | None) -> bool:
-        """Return True if the certificate in App Service comes from this vault certificate and is in this place."""
+        """Return True if the certificate was imported from this vault certificate into this webspace or site."""
         if seen is None or seen.source != self.lineage.ref:
             return False
         return seen.site is not None or seen.webspace == self.copy.webspace
@@ -112,7 +112,7 @@ class ImportCertificate(AboutCopy):
 
 
 def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
-    """Propose an import for each place that the tag names and that does not yet hold the vault certificate."""
+    """Propose an import into each webspace or site that the tag names and that does not hold the vault certificate."""
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return

@@ -33,8 +33,8 @@ from shared.ports import Ports
 class KeepSuperseded(UploadCertificate):
     """Upload a superseded version of the vault certificate into a webspace, under a name of its own.
 
-    If Azure refuses a thumbprint that the webspace holds already, Certroll uploads the old version after the sync of
-    the imported certificate.
+    If Azure refuses to upload a version that the webspace already holds as an imported certificate, Certroll uploads
+    this old version after the sync.
     """
 
     held_by: CopyRef | None = None
@@ -78,7 +78,7 @@ class KeepSuperseded(UploadCertificate):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose an upload for each old version that apps still need, or a skip if Certroll cannot upload the version."""
+    """Propose an upload of each old version that apps still need, or a skip if Certroll cannot upload the version."""
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
     for webspace in sorted({copy.webspace for copy in snapshot.copies if copy.site is None}):
         plan = snapshot.fleet.plan_in(webspace)

@@ -43,7 +43,7 @@ class RefreshReferences(Traits):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprints are empty, because the app reads the certificate from the vault instead of the webspace."""
+        """The action names no thumbprints, because the app reads the certificate from the vault."""
         return frozenset()
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
@@ -58,7 +58,8 @@ class RefreshReferences(Traits):
     def perform(self, ports: Ports) -> bool:
         """Ask for one refresh.
 
-        If Azure's answer to the refresh is lost, Certroll does not ask again, because the next run reads the result.
+        If Azure's answer to the refresh is lost, Certroll does not ask again, because the next run reads the
+        references.
         """
         with suppress(OutcomeUnknown):
             ports.app_service.refresh_references(self.settings.site)

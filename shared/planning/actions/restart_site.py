@@ -42,7 +42,7 @@ class RestartSite(Traits):
 
     @property
     def writes(self) -> frozenset[Thumbprint]:
-        """The thumbprint that the app will load, which the webspace must hold."""
+        """The thumbprint that the app will load, of a certificate that the webspace must hold."""
         return frozenset({self.version.thumbprint})
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:

@@ -1,4 +1,4 @@
-"""Restore the last good settings of an app, by the inverse of the edits that the journal holds."""
+"""Restore the last good settings of an app by undoing the edits that Certroll recorded in its journal."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class RestoreAppSettings(SettingsChange):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose to restore the settings of each app whose probe failed for good after Certroll updated the settings.
 
-    Certroll restores only settings that still hold the values that Certroll wrote.
+    Certroll restores an app setting only if the setting still has the value that Certroll wrote.
     """
     for record in sorted(snapshot.rollout.rolls, key=lambda roll: roll.site):
         settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
@@ -73,7 +73,7 @@ def _is_ours(settings: SiteSettings, edit: SettingEdit) -> bool:
 def _loading(settings: SiteSettings, back: tuple[SettingEdit, ...]) -> Iterable[SettingEdit]:
     """Yield edits that put the thumbprint of a restored setting back into the load list (WEBSITE_LOAD_CERTIFICATES).
 
-    Another writer took the thumbprint out of the list.
+    A person or tool other than Certroll took the thumbprint out of the load list (WEBSITE_LOAD_CERTIFICATES).
     """
     edited = {edit.key for edit in back}
     for key in sorted({reference.key for reference in settings.references if is_load_list(reference.key)} - edited):

@@ -24,7 +24,7 @@ from shared.planning.plan import Skip, Step, View
 class RetireThumbprint(SettingsChange):
     """Take superseded thumbprints out of the list settings of one app.
 
-    The write of the shorter lists restarts the app once more.
+    Writing the shorter list settings restarts the app once more.
     """
 
     retires: ClassVar[bool] = True

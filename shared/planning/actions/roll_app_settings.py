@@ -36,15 +36,17 @@ MOST_UNDONE = 2
 class RollAppSettings(SettingsChange):
     """Add the new thumbprint to the app's lists next to the old thumbprint.
 
-    In other settings, the new thumbprint replaces the old thumbprint.
+    In app settings other than the lists, the new thumbprint replaces the old thumbprint.
 
-    If the webspace no longer holds the old version, Certroll also replaces the old thumbprint in the lists.
+    If the webspace no longer holds the old version, Certroll replaces the old thumbprint also in the load list and root
+    list.
     """
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the version must meet as a root certificate, if all edits are of root lists.
 
-        If the app's other settings change, too, return the requirements that the version must meet for the app.
+        If the action changes settings other than root lists, return the requirements that the version must meet for the
+        app.
         """
         lineage = snapshot.lineage
         if all(is_root_list(edit.key) for edit in self.edits):
@@ -60,8 +62,8 @@ class RollAppSettings(SettingsChange):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose an update of the settings of each app that name a stale (older) version.
 
-    In addition, propose an update for each app that the tag `certroll-root-on` names and whose root list (a setting)
-    lacks the version.
+    Propose an update also for each app that the tag `certroll-root-on` names and whose root list
+    (WEBSITE_LOAD_ROOT_CERTIFICATES) lacks the version.
     """
     if snapshot.lineage.current is not None:
         yield from named_sites(snapshot, ROOT_ON)[1]
@@ -136,7 +138,7 @@ def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iter
 def is_contested(record: RollRecord, snapshot: Snapshot) -> bool:
     """Return True if a person or tool undid Certroll's settings update twice within 24 hours.
 
-    If the present plan shows an undone update, this update counts as one of the two.
+    If the app's settings lack Certroll's last update now, this update counts as one of the two undone updates.
 
     After two undone updates within 24 hours, Certroll writes no settings of the app for a day, and then tries again.
     """

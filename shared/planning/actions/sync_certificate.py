@@ -1,4 +1,4 @@
-"""Make App Service fetch the newest version of the vault into an imported certificate."""
+"""Make App Service fetch the newest version of the vault certificate into the imported certificate."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -1,9 +1,9 @@
 """Upload the current version again if servers do not know its chain and operators set `certroll-upload-again: on`.
 
-The servers of an App Service Environment trust a private authority by the chain that is uploaded with a certificate. An
-operator must upload and bind a certificate from before October 2023 again for that trust (Azure docs, "Certificates in
-App Service Environment", private server certificate). The early upload stays, because it has the same thumbprint and
-host names are bound to it.
+The servers of an App Service Environment trust a private authority by the chain that is uploaded with a certificate.
+For servers to trust the private authority of a certificate uploaded before October 2023, the certificate must be
+uploaded and bound again (Azure docs, "Certificates in App Service Environment", private server certificate). Certroll
+does not delete the earlier upload, because host names are bound to it by the same thumbprint.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ class UploadAgain(UploadCertificate):
         return (Case(current, Use.UPLOAD, snapshot.now, current, snapshot.lineage.key),)
 
     def send(self, ports: Ports, pfx: Pfx) -> None:
-        """Upload the certificate, and return once Azure shows the upload.
+        """Upload the certificate a second time, and return once Azure shows the second upload.
 
         Raises Rejected with the next step if Azure takes the same certificate only once.
         """

@@ -57,7 +57,7 @@ class UploadCertificate(AboutCopy):
         """Upload the version unless the webspace has it, and return once Azure shows the upload.
 
         Raises Rejected if another certificate has the name, or if the chain lacks certificates that the chain of the
-        version in use has. Raises NotSettled if Azure does not show the upload in this webspace.
+        version in use has. Raises NotSettled if Azure does not show the uploaded certificate in the webspace in time.
         """
         if self._is_there(ports):
             return False
@@ -115,7 +115,7 @@ class UploadCertificate(AboutCopy):
         return seen is not None
 
     def holds(self, seen: WebspaceCertificate | None) -> bool:
-        """Return True if the App Service certificate holds this version in this webspace."""
+        """Return True if the App Service certificate has the version's thumbprint and is in the given webspace."""
         return (
             seen is not None
             and seen.thumbprint == self.version.thumbprint
@@ -147,7 +147,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _switches(snapshot: Snapshot, site: SiteRef) -> str:
-    """Return further properties of the site's newest superseded upload. The new upload gets the same properties.
+    """Return the properties of the site's newest older upload that the new upload must have, too.
 
     On a Flex Consumption plan, the further properties of an upload let the code of the app load the certificate.
     """

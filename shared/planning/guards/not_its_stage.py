@@ -1,4 +1,4 @@
-"""Roll a version out to one webspace first, and to other webspaces once sites in the first serve the version."""
+"""Install a version in one webspace first, and in other webspaces once sites of the first webspace serve it."""
 
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -12,7 +12,7 @@ from shared.planning.plan import Plan, Skip, Step
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     """Refuse steps in later webspaces until sites in the first webspace serve the version or a waiting time is over.
 
-    Refuse steps of a version that failed, too.
+    This function also refuses the steps that install a version which failed at a site.
     """
     first = first_webspace(plan, snapshot, intent)
     gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, expires_at(snapshot))

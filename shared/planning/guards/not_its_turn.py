@@ -1,4 +1,4 @@
-"""Restart one app first, slots before production, and the other apps after the first app has shown the version."""
+"""Restart one app first (a slot before production), and other apps once the first app has shown the new version."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -76,8 +76,8 @@ class Turns:
     def _rank(self, app: SiteRef) -> tuple[object, ...]:
         """Return the sort key of an app: the app with the smallest key restarts first.
 
-        An app that can prove the version by its probe sorts early. An app whose probe failed before Certroll wrote any
-        setting sorts late.
+        An app whose probe can show the new certificate version restarts before other apps. An app whose probe failed
+        before Certroll wrote any setting restarts after the other apps.
         """
         stopped = not self._runs(app)
         held_up = any(slot in self._apps for slot in self._waited_for(app))
@@ -97,7 +97,7 @@ class Turns:
         return self._awaiting_first(app) or self._awaiting_slots(app)
 
     def _awaiting_wave(self, app: SiteRef) -> tuple[Reason, str] | None:
-        """Return a refusal if the app must wait for a later wave, or is the last running app of its group."""
+        """Return a refusal if too many apps would be down at once, or if no other app of the app's group runs."""
         site, limit = self._snapshot.site(app), self._intent.ase_max_unavailable
         if site is None or site.environment is None or limit is None or not site.running:
             return None
@@ -151,7 +151,7 @@ class Turns:
     def _waited_for(self, app: SiteRef) -> tuple[SiteRef, ...]:
         """Return the deployment slots that restart before the app.
 
-        Certroll ignores a slot whose probe failed before the settings update, or that does not run, because the slot
+        Certroll does not wait for a slot that is stopped or failed its probe before the update, because such a slot
         cannot prove the version.
         """
         if not self._intent.slots_first:
@@ -196,7 +196,7 @@ def _staged(step: Step) -> bool:
 
 
 def _where_live(plan: Plan, snapshot: Snapshot) -> Plan:
-    """Return the plan without restarts of apps whose webspace gets the version only in a later rollout stage."""
+    """Return the plan without restarts of apps in webspaces in which Certroll may not yet install the version."""
     for step in plan.steps:
         if step.action.site is None:
             snapshot = step.action.project(snapshot)

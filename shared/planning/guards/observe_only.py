@@ -7,7 +7,7 @@ from shared.planning.plan import Plan, Skip
 
 
 def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
-    """Refuse each step unless the mode is apply.
+    """Refuse every step of the plan unless CERTROLL_MODE is apply.
 
     The refusals list the steps that Certroll would perform in apply mode.
     """

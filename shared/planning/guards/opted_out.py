@@ -11,9 +11,9 @@ from shared.planning.plan import Plan, Skip, Step
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     """Refuse steps on resources that carry `certroll: off`.
 
-    Other skips of resources that carry `certroll: off` get this tag as their reason, too.
+    If a resource carries `certroll: off`, each skip for the resource gives this tag as its reason.
 
-    The tag of a slot wins over the tag of its site.
+    If a slot and its site carry different `certroll` tags, the tag of the slot applies to the slot.
     """
     judged = plan.refuse(lambda step: _opted_out(step.subject, _site_of(step), snapshot))
     return Plan(judged.steps, tuple(_opted_out(skip.subject, skip.site, snapshot) or skip for skip in judged.skips))

@@ -2,8 +2,8 @@
 
 If Certroll cannot read whether a site needs the certificate, Certroll does not delete it.
 
-The guard `still_needed` judges the snapshot before any step of the plan. Before the steps, a binding that the plan will
-move still shows the old certificate, and a root that the plan will put is not there yet.
+The guard `still_needed` judges the snapshot before any step of the plan. Before the plan's steps, a binding that the
+plan will update still shows the old certificate, and a root that the plan will add is missing.
 """
 
 from collections.abc import Callable, Iterable
@@ -132,7 +132,7 @@ def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
 def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     """Return a refusal if the webspace lacks the current version.
 
-    Return a refusal also if Certroll did not see a site of the webspace use the current version.
+    Return a refusal also if Certroll has not yet seen that a site of the webspace uses the current version.
     """
     current = snapshot.lineage.current
     if current is None or not any(other.thumbprint == current.thumbprint for other in _stand_ins(snapshot, copy)):
@@ -187,7 +187,7 @@ def _in_grace(snapshot: Snapshot, intent: Intent, since: datetime) -> Refusal | 
 
 
 def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
-    """Return when the certificate went out of use.
+    """Return when the old certificate went out of use, from which the deletion grace period counts.
 
     The certificate went out of use when the next version came, or when its last user moved to another certificate,
     whichever is later.

@@ -14,21 +14,21 @@ from shared.planning.plan import Action, Plan, Skip, Step
 
 
 def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
-    """Refuse steps that write a version which the webspace does not hold after the earlier steps of the plan."""
+    """Refuse to write a thumbprint if the webspace lacks its certificate even after the earlier steps of the plan."""
     kept: list[Step] = []
     skips: list[Skip] = []
     for step in plan.steps:
         if (refused := not_live(step, snapshot)) is not None:
             skips.append(refused)
             continue
-        if step.action.site is None:  # only steps without a site bring certificates into a webspace
+        if step.action.site is None:  # only steps that change no site bring certificates into a webspace
             snapshot = step.action.project(snapshot)
         kept.append(step)
     return Plan(tuple(kept), (*plan.skips, *skips))
 
 
 def not_live(step: Step, snapshot: Snapshot) -> Skip | None:
-    """Return why the step may not write its thumbprints, None if the step may write them."""
+    """Return why Certroll may not write the thumbprints of a step, None if Certroll may write these thumbprints."""
     missing = _missing(step.action, snapshot)
     if not missing:
         return None
@@ -52,7 +52,7 @@ def absent(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
 
 
 def _missing(action: Action, snapshot: Snapshot) -> frozenset[Thumbprint]:
-    """Return the thumbprints that the action must not write.
+    """Return the thumbprints that the action must not write, because App Service lacks their certificates.
 
     If the app used the private key of the old version, the app must also find a private key with the new version.
     """

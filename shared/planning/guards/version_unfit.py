@@ -1,7 +1,7 @@
 """Refuse a step if the new version is not fit for its App Service certificate, its binding or its app.
 
-shared/domain/certificates/requirements.py holds the requirements. shared/domain/certificates/lineage.py judges the
-version by itself, before any step.
+shared/domain/certificates/requirements.py holds the requirements. The code in shared/domain/certificates/lineage.py
+decides whether Certroll may install a version anywhere.
 """
 
 from dataclasses import replace
@@ -53,7 +53,7 @@ def _without_lost_rebinding(plan: Plan, judged: Plan) -> Plan:
 def _without_roots(plan: Plan, root: Case) -> Plan:
     """Return the plan without edits of root lists if the version cannot be a root certificate.
 
-    Other edits of the app's settings stay in the plan.
+    If this function removes edits of root lists, other edits of the app's settings stay in the plan.
     """
     refused = refusals(root)
     if not refused:
