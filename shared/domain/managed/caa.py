@@ -52,4 +52,4 @@ def _caa(record: str) -> tuple[int, str, str]:
     """
     flags, _, rest = record.partition(" ")
     tag, _, value = rest.strip().partition(" ")
-    return (int(flags) if flags.isdigit() else CRITICAL), tag.lower(), value.strip().strip('"')
+    return (int(flags) if flags.isascii() and flags.isdigit() else CRITICAL), tag.lower(), value.strip().strip('"')

@@ -112,6 +112,9 @@ def test_nothing_is_against_it(host: str, records: Records) -> None:
         pytest.param(ROOT, {(ROOT, SOA): BLIND}, Reason.DNS_NOT_SEEN, id="silence about the zone"),
         pytest.param(ROOT, {**AT_ROOT, (ROOT, A): BLIND}, Reason.DNS_NOT_SEEN, id="silence about the address"),
         pytest.param(HOST, {**DIRECT, (HOST, CAA): BLIND}, Reason.DNS_NOT_SEEN, id="silence about CAA"),
+        pytest.param(
+            HOST, {**DIRECT, (HOST, CAA): ("\u00b9 unheard",)}, Reason.CAA_FORBIDS, id="CAA whose flags are no number"
+        ),
         pytest.param(HOST, {**DIRECT, ("com", CAA): BLIND}, Reason.DNS_NOT_SEEN, id="silence about CAA far above"),
         pytest.param(ROOT, {**AT_ROOT, (ROOT, A): Seen.NO_RECORDS}, Reason.NOT_THE_APPS_ADDRESS, id="a root without A"),
         pytest.param(ROOT, {**AT_ROOT, (ROOT, A): ("9.9.9.9",)}, Reason.NOT_THE_APPS_ADDRESS, id="another address"),
