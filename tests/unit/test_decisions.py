@@ -61,7 +61,7 @@ def test_superseded_decisions_name_each_other() -> None:
 
 
 def _named(field: str) -> set[tuple[str, str]]:
-    """Return the pairs of a decision and another decision that the given field links."""
+    """Return each pair of a decision and another decision that the given field of the first decision links."""
     return {(adr.name, other) for adr in ADRS for other in re.findall(r"\]\(([^)]+)\)", _head(adr).get(field, ""))}
 
 

@@ -78,7 +78,7 @@ def _value(path: Path, name: str) -> object:
     ],
 )
 def test_times_that_depend_on_others_are_derived(name: str, value: timedelta) -> None:
-    """A time that depends on another time is computed from that time, and the page of times shows the formula."""
+    """If a time is computed from another time, the page of times shows the formula."""
     (time,) = (time for time in TIMES if time.name == name)
     assert (time.value, bool(time.formula)) == (value, True)
 

@@ -124,7 +124,7 @@ def _functions_of_tests() -> set[str]:
 
 
 def _first_cells(pattern: str) -> list[tuple[str, str]]:
-    """Return the page and the first cell of each table row on any page if the first cell matches the pattern."""
+    """Return the page and the first cell of each table row whose first cell matches the pattern."""
     return [
         (str(page.relative_to(ROOT)), row[0])
         for page in PAGES
@@ -134,7 +134,7 @@ def _first_cells(pattern: str) -> list[tuple[str, str]]:
 
 
 def _strays(pattern: str, home: str) -> list[str]:
-    """Return the matching rows on other pages than the home page, after a check that the home page has some rows."""
+    """Return the matching table rows on all pages but the home page, after a check that the home page has some."""
     found = _first_cells(pattern)
     assert any(page == home for page, _ in found), f"{home} has no such row"
     return [f"{page}: the row {cell} belongs to {home}" for page, cell in found if page != home]

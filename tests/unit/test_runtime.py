@@ -26,7 +26,10 @@ def test_what_is_owed_is_paid_in_spite_of_a_mistake(mistaken: Runtime) -> None:
 
 
 def test_nothing_goes_without_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without storage, Certroll cannot know which apps it has to start, and its error names the setting to add."""
+    """Without a storage account, Certroll cannot know which apps it has to start.
+
+    The error about missing storage names the setting that the operator has to add.
+    """
     monkeypatch.delenv("AzureWebJobsStorage", raising=False)
     with pytest.raises(SettingsInvalid, match="AzureWebJobsStorage: set it"):
         Runtime().bare_run()

@@ -82,7 +82,7 @@ def test_little_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll ignores blanks in lists and case in words, and accepts resource ids of vaults."""
+    """Certroll ignores blanks in lists and the letter case of words in settings, and accepts resource ids of vaults."""
     vault_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/KV-Two"
     found = settings(
         monkeypatch,
@@ -134,7 +134,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_empty_settings_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll reads a setting with an empty value, as templates leave it, as its default."""
+    """If a setting's value is empty, as in templates, Certroll uses the default of the setting."""
     found = settings(monkeypatch, **dict.fromkeys(set(NAMES) - set(ENOUGH), ""))
     assert found == settings(monkeypatch)
 
@@ -357,7 +357,7 @@ def test_complaint_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_storage_is_reached_with_the_identity(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], address: tuple[str, str, str]
 ) -> None:
-    """Certroll finds the storage services by name or address if there is no connection string."""
+    """Without a connection string, Certroll finds the storage services by account name or by their addresses."""
     found = settings(monkeypatch, AzureWebJobsStorage="", **given).storage_address
     assert found == StorageAddress(None, *address)
 

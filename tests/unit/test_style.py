@@ -60,7 +60,7 @@ def test_other_words_are_accepted(text: str) -> None:
 
 
 def test_finding_names_its_line(tmp_path: Path) -> None:
-    """A line of the check's output begins with the place of the refused word, and says what to write instead."""
+    """Each line that the check of words prints begins with the refused word's place, and says what to write instead."""
     page = tmp_path / "page.md"
     page.write_text("# Title\n\nBegin anew.\n", encoding="utf-8")
     assert list(style.findings(page)) == ["3: 'anew': write again"]

@@ -46,7 +46,7 @@ def test_worked_example_still_fits(worked_example: dict[str, Any]) -> None:
 def test_worked_example_is_one_file_and_one_line(
     worked_example: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All guards pass the worked example's action, and the run of the site plans it.
+    """No guard refuses the worked example's action, and Certroll's run for the site plans the action.
 
     The worked example's action needs only its file and its line in the table of proposals.
     """

@@ -47,7 +47,7 @@ def says(body: bytes | str, status: str = "200 OK", *headers: str) -> Answer:
 
 
 def sends(*parts: bytes) -> Answer:
-    """Return an answer that sends these bytes and then closes the connection."""
+    """Return a server's answer that consists of these bytes, and close the connection after the bytes."""
     return lambda there: [there.sendall(part) for part in parts]
 
 
@@ -63,7 +63,7 @@ def drips(start: bytes, drop: bytes) -> Answer:
 
 
 def keeps_silent(there: socket.socket) -> None:
-    """Read the request and send no answer until the client closes the connection."""
+    """Read the client's request and send no answer until the client closes the connection."""
     while there.recv(65_536):
         pass
 
@@ -76,7 +76,7 @@ class Nothing:
         return False
 
     def handle(self, request: Asked) -> Response:
-        """Fail, because the proxy must not send any request to this simulated Azure."""
+        """Fail the test, because the proxy must not send any request to this simulated Azure."""
         raise AssertionError(request.host)
 
 
@@ -84,7 +84,8 @@ class App:
     """This TLS server acts as an App Service site behind a proxy, and records each request.
 
     The test server gives the same `answer` on each connection. The test server calls `unsafe` on each connection before
-    the TLS handshake. The test server sets `gone` when a client has closed the connection during the answer.
+    the TLS handshake. The test server sets the event `gone` when a client has closed the connection during the server's
+    answer.
     """
 
     def __init__(self) -> None:
@@ -112,7 +113,7 @@ class App:
         return {name: value for name, value in self.proxy.environment().items() if name.lower() != "no_proxy"}
 
     def leave(self) -> None:
-        """Stop listening, so that the proxy can no longer connect to this app."""
+        """Stop listening, so that the proxy can no longer connect to this simulated app."""
         self._port.leave("127.0.0.1")
 
     def _resolve(self, host: str) -> tuple[str, int]:
@@ -256,7 +257,7 @@ def test_question_under_way_does_not_hold_up_the_end_of_the_process(app: App) ->
 def test_redirect_to_another_host_is_not_followed(app: App) -> None:
     """The probe fails if the app redirects.
 
-    The probe does not follow the redirect, and does not log the address of the redirect.
+    The app probe does not follow a redirect, and does not log the redirect's address.
     """
     app.answer = says("", "302 Found", "Location: https://evil.example/?token=pear")
     result = ask()
@@ -266,7 +267,7 @@ def test_redirect_to_another_host_is_not_followed(app: App) -> None:
 
 
 def test_nothing_is_kept_between_two_questions(app: App) -> None:
-    """Each probe uses a new connection and sends no cookie, so that any instance may answer."""
+    """Each app probe uses a new connection and sends no cookie, so that any instance of the app may answer."""
     app.answer = says("", "200 OK", "Set-Cookie: ARRAffinity=pear; Path=/; Secure")
     probe = AppProbe(HANG)
     for _ in range(2):
@@ -345,9 +346,9 @@ def test_answer_with_another_status_is_not_read(app: App) -> None:
 def test_what_is_no_answer_fails_and_is_not_quoted(
     app: App, caplog: pytest.LogCaptureFixture, answer: Answer, why: str
 ) -> None:
-    """An unreadable answer of an app fails the probe with a plain cause.
+    """An unreadable answer of an app fails the probe, and the result names the cause in plain words.
 
-    Neither the result nor the log quotes the app's words.
+    Neither the probe's result nor the log quotes the text of the app's answer.
     """
     caplog.set_level(logging.DEBUG)
     app.answer = answer
@@ -358,7 +359,7 @@ def test_what_is_no_answer_fails_and_is_not_quoted(
 def test_what_nobody_thought_of_fails_as_well(
     app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An unexpected exception inside a library fails the probe, and the result shows only its class."""
+    """An unexpected exception inside a library fails the probe, and the result shows only the exception's class."""
     monkeypatch.setattr(Request, "prepare", lambda _: {}["pear"])
     assert ask() == ProbeResult(Verdict.FAILED, f"{HOST} gave no answer: KeyError")
     assert app.hosts == []
@@ -377,7 +378,7 @@ def test_noise_is_an_answer_like_any_other(app: App) -> None:
 
 
 def test_headers_that_cannot_be_read_are_not_logged(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    """The probe ignores a malformed header, and the headers after it do not appear in the log."""
+    """The probe ignores a malformed header of the app's answer, and later headers do not appear in the log."""
     caplog.set_level(logging.DEBUG)
     app.answer = sends(HEAD + b"banana\r\nSet-Cookie: session=pear\r\n\r\n", f"shown: {NEW}".encode())
     assert ask().verdict is Verdict.PASSED
@@ -386,7 +387,7 @@ def test_headers_that_cannot_be_read_are_not_logged(app: App, caplog: pytest.Log
 
 
 def test_what_others_log_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """The Azure SDKs also log through urllib3, and the app probe leaves their log messages in place."""
+    """The Azure SDKs also log through urllib3, and the app probe does not turn the log messages of the SDKs off."""
     AppProbe()
     logging.getLogger("urllib3.connection").warning("of a vault")
     assert caplog.messages == ["of a vault"]
@@ -444,7 +445,7 @@ def test_nobody_behind_the_proxy_fails(app: App) -> None:
 
 
 def test_proxy_that_refuses_fails_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probe reports a proxy that refuses connections, and hides the password of the proxy."""
+    """If the proxy refuses connections, the probe's result names that error without the proxy's password."""
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     with socket.socket() as deaf:
@@ -503,13 +504,13 @@ def test_slow_connection_is_left_when_the_time_is_over(monkeypatch: pytest.Monke
     """The probe gives up after the time-out if the TCP connection to the proxy stays pending."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
         through(monkeypatch, full.getsockname()[1])
-        # Linux accepts one connection more than the backlog.
+        # Linux accepts one TCP connection more than the backlog of a listening socket.
         waiting.enter_context(socket.create_connection(full.getsockname()))
         assert_left_in_time()
 
 
 def through(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    """Set the environment variables so that every request goes through the proxy on that port."""
+    """Set the environment variables so that every request goes through the test's proxy."""
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
@@ -526,7 +527,7 @@ def assert_left_in_time() -> None:
 
 
 def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
-    """The probe closes a connection at once if it is established only after the time-out."""
+    """If a connection is established only after the time-out, the probe closes the connection at once."""
     connection, (here, there) = _ProbeConnection(HOST), socket.socketpair()
     with here, there:
         connection.cut()
@@ -536,5 +537,5 @@ def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
 
 
 def test_real_apps_get_thirty_seconds() -> None:
-    """By default, the probe gives an app 30 seconds for its whole answer."""
+    """By default, the app probe gives an app 30 seconds for its whole answer."""
     assert (AppProbe()._time_out, TIME_OUT_SECONDS) == (30.0, 30.0)

@@ -180,7 +180,7 @@ def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> 
 
 
 def test_denial_names_the_cure() -> None:
-    """Only the message for a denied request names the role that the operator has to grant."""
+    """Of all domain errors, only the error for a denied request names the role that the operator has to grant."""
     remedy = "grant the identity Reader"
     for status in (401, 403):
         refused = answer(status, arm("AuthorizationFailed", "No."))
@@ -207,7 +207,7 @@ def test_error_without_words_is_still_named() -> None:
     ids=["throttled", "locked", "unavailable", "too slow"],
 )
 def test_retry_after_is_carried_along(body: object, status: int) -> None:
-    """An error that may pass by itself carries the wait that Azure's `Retry-After` header asks for."""
+    """A domain error for a passing fault carries the wait that Azure's `Retry-After` header asks for."""
     found = translated(answer(status, body, {"retry-after": "17"}))
     assert isinstance(found, Transient)
     assert found.retry_after == timedelta(seconds=17)

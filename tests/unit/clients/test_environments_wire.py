@@ -35,7 +35,7 @@ class Wire:
         self.app_service_environments = environments
 
     def client(self, subscription: str) -> "Wire":
-        """Return this fake client, after a check that the caller asks for the expected subscription."""
+        """Return this fake ARM client, after a check that the caller asks for the expected subscription."""
         assert subscription == SUBSCRIPTION
         return self
 
@@ -54,7 +54,7 @@ def over(*answers: dict[str, Any], environments: object = None) -> tuple[Environ
 
 
 def model(wire: dict[str, Any]) -> object:
-    """Return an answer in the form of an SDK model."""
+    """Return ARM's answer in the form of an object of the Azure SDK."""
     return SimpleNamespace(as_dict=lambda: wire)
 
 
@@ -110,7 +110,8 @@ def environment_wire(name: str = "ase", **properties: object) -> dict[str, Any]:
 def test_root_is_read_in_every_form(wire: dict[str, Any], expected: RootCertificate) -> None:
     """Certroll reads a root certificate's thumbprint from its properties, its blob, or a name that Certroll wrote.
 
-    The thumbprint in the properties takes precedence over the blob, and the blob over the name. A root certificate's
+    A root's thumbprint in the properties takes precedence over its blob, and the blob over its name. A root
+    certificate's
     thumbprint is None if properties, blob and name do not give the thumbprint.
     """
     adapter, azure = over(wire, {"value": [wire]})
@@ -227,7 +228,7 @@ def test_environment_is_internal_where_it_says_so(properties: dict[str, Any], *,
 
 
 def test_odd_environment_is_named_and_hides_no_other() -> None:
-    """Certroll reports an unreadable App Service Environment as not readable, and still lists the others."""
+    """If Certroll cannot read one App Service Environment, it reports this environment and still lists the others."""
     odd = environment_wire() | {"id": f"{ASE.resource_id}/odd"}
     adapter, _ = over(environments=SimpleNamespace(list=lambda: paged(odd, environment_wire("two")), get=None))
     listed = adapter.environments(SUBSCRIPTION)

@@ -103,7 +103,7 @@ def test_row_holds_only_what_a_table_can() -> None:
 
 
 def test_row_of_an_app_is_found_by_its_site() -> None:
-    """The row key of an app's record depends on the site and its slot alone, and has only allowed characters."""
+    """The row key of an app's record depends only on the site and its slot, and has only allowed characters."""
     assert roll_row(FULL)["RowKey"] == roll_key(site_ref(slot="staging")) != roll_key(site_ref())
     assert not set("/\\#?") & set(roll_key(site_ref(slot="staging")))
     assert roll_row(replace(FULL, version="v9"))["RowKey"] == roll_row(FULL)["RowKey"]
@@ -134,7 +134,7 @@ def test_record_of_a_site_comes_back_as_it_was() -> None:
 
 
 def test_what_copies_held_comes_back_as_it_was() -> None:
-    """The journal reads back which thumbprints imported certificates had before.
+    """The journal reads back which thumbprints imported certificates had before their last sync.
 
     The journal's row lists the earlier thumbprints of imported certificates in a stable order.
     """

@@ -108,7 +108,7 @@ def test_late_result_of_an_older_version_does_not_erase_what_is_pending() -> Non
 
 
 def test_result_of_a_site_that_is_not_recorded_is_not_kept() -> None:
-    """The journal ignores a late result for a site that it has no record of.
+    """The journal ignores a late result for a site without a record in the journal.
 
     After the journal was lost, only Certroll's run for the certificate may add sites to the journal.
     """
@@ -166,7 +166,7 @@ def claims(there: Ports, site: SiteRef, ref: object = REF, most: int = 2, plan: 
 def test_app_that_restarts_for_one_certificate_waits_with_the_other() -> None:
     """The journal lets an app restart for a single certificate at a time, even if the plan allows more restarts.
 
-    If an app restarted for two certificates at once, a single answer of the app would count for both.
+    If an app restarted for two certificates at once, the app's single answer would count as proof of both.
     """
     there = journal()
     assert claims(there, A, REF, most=5)
@@ -213,9 +213,9 @@ def test_claim_that_nobody_gave_back_ends_after_an_hour() -> None:
 
 
 def test_what_restarts_is_all_but_the_environments_own() -> None:
-    """A wave (apps stopped together) counts the apps that other certificates and environments restart on its plans.
+    """A wave (apps stopped together) counts the apps on its plans that restart for other certificates or environments.
 
-    A wave does not count the apps of its own environment among the restarts of others.
+    When Certroll counts restarting apps for a wave of stops, it leaves out the apps of the wave's environment.
     """
     there = journal()
     assert claims(there, B, REF, most=9)

@@ -60,7 +60,7 @@ def test_recorded_order_is_read() -> None:
 def test_order_that_was_never_stored_has_no_secret() -> None:
     """Certroll reads a certificate order without the key `certificates` as an order without a secret.
 
-    Recorded traffic shows that Azure leaves out the key `certificates` for an order that was never stored.
+    Recorded traffic shows that Azure leaves out the key `certificates` for an order whose certificate was never stored.
     """
     order = read_order(wire(status="Denied"))
     assert (order.status, order.stored, order.secret, order.expires) == (OrderStatus.DENIED, (), None, None)
@@ -82,7 +82,7 @@ def test_moments_that_stand_for_none_are_none(moment: object) -> None:
 
 
 def test_texts_can_be_written_anywhere() -> None:
-    """Certroll escapes lone surrogates and shortens long texts, so that logs and tables accept them."""
+    """Certroll escapes lone surrogates and shortens long texts, so that logs and tables accept the texts."""
     order = read_order(wire(serialNumber="\ud8000A", domainVerificationToken="x" * 50_000))
     assert (order.serial, len(order.token)) == (r"\ud8000A", 200)
     with pytest.raises(ValueError, match="is not the resource id"):

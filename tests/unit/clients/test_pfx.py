@@ -47,7 +47,7 @@ SHORT, LONG = NOW + timedelta(days=100), NOW + timedelta(days=200)
 
 
 def pem(*parts: x509.Certificate | Key | ed25519.Ed25519PrivateKey, encryption: object = PLAIN) -> str:
-    """Return certificates and keys as PEM blocks in the given order."""
+    """Return the given certificates and keys as PEM blocks, in the given order."""
 
     def block(part: x509.Certificate | Key | ed25519.Ed25519PrivateKey) -> bytes:
         if isinstance(part, x509.Certificate):
@@ -67,7 +67,7 @@ def pfx(chain: Issued, encryption: object = PLAIN) -> str:
 def chain_of(
     value: str, expected: Thumbprint, content_type: str = PEM, encryption: PfxEncryption = PfxEncryption.AES256
 ) -> list[x509.Certificate]:
-    """Return the certificates of the PFX that Certroll builds from the value, the leaf first."""
+    """Return the certificates of the PFX that Certroll builds from the secret's value, with the leaf first."""
     built = build_pfx(value, content_type, expected, encryption, PASSWORD)
     held = pkcs12.load_pkcs12(built.blob, built.password.encode())
     assert held.cert is not None
@@ -212,7 +212,7 @@ def test_stranger_with_an_unknown_kind_of_key_does_no_harm() -> None:
 class Bad:
     """A test case with an unusable secret, and the message and reason with which Certroll refuses the secret.
 
-    The text form of the test case shows the message, and does not show the value of the secret.
+    The text form of a PFX test case shows the expected message, and does not show the value of the secret.
     """
 
     content_type: str
@@ -221,7 +221,7 @@ class Bad:
     reason: Reason = Reason.SECRET_UNREADABLE
 
     def __repr__(self) -> str:
-        """Return the expected message as the text form."""
+        """Return the message that the test case expects, as the text form of the test case."""
         return self.problem
 
 
@@ -393,7 +393,7 @@ def test_value_that_is_about_no_certificate_is_refused(parts: tuple[Any, ...], p
 
 
 def der(cert: x509.Certificate) -> str:
-    """Return a certificate in the form of a `.cer` file in base64."""
+    """Return a certificate in base64, in the form of a `.cer` file."""
     return base64.b64encode(cert.public_bytes(Encoding.DER)).decode()
 
 
@@ -469,14 +469,14 @@ def secret(value: str | None, content_type: str | None) -> object:
 
 
 def answered(kind: type[HttpResponseError], status: int, body: bytes) -> HttpResponseError:
-    """Return the SDK's error for an answer with that body."""
+    """Return the Key Vault SDK's error for an HTTP answer with that body."""
     wire = requests.Response()
     wire.status_code, wire._content = status, body
     return kind("JSON is invalid", response=RequestsTransportResponse(HttpRequest("GET", "https://x"), wire))
 
 
 def test_every_pfx_has_a_password_of_its_own() -> None:
-    """Each PFX gets its own password of 256 random bits, even if two are built from the same certificate version."""
+    """Each PFX gets its own password of 256 random bits, even if Certroll builds two from the same version."""
     source = vault(secret(pfx(CHAIN), PKCS12))
     passwords = {source.pfx(REF, "v1", LEAF).password for _ in range(3)}
     lengths = {len(base64.urlsafe_b64decode(password + "=")) for password in passwords}

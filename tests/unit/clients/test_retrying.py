@@ -39,9 +39,9 @@ def refusal(status: int, retry_after: str | None = None) -> HttpResponseError:
 
 
 class Calls:
-    """This fake call of Azure gives its answers in order.
+    """This fake call of Azure returns or raises the answers that the test gave, in order.
 
-    After the last answer, the fake call repeats the last answer.
+    After the last given answer, the fake call repeats this last answer.
     """
 
     def __init__(self, *answers: Answer) -> None:
@@ -49,7 +49,7 @@ class Calls:
         self.made = 0
 
     def __call__(self) -> int:
-        """Return or raise the next answer."""
+        """Return or raise the fake call's next answer."""
         self.made += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -58,7 +58,7 @@ class Calls:
 
 
 def test_good_answer_is_returned_at_once() -> None:
-    """Certroll makes a call that succeeds only once, without a wait."""
+    """If a call of Azure succeeds, Certroll makes the call only once, without a wait."""
     clock, calls = ManualClock(), Calls(7)
     assert Retrying(clock).read("it", calls) == 7
     assert (calls.made, clock.slept) == (1, [])
@@ -80,7 +80,7 @@ def test_passing_trouble_is_waited_out(passing: Exception) -> None:
 
 
 def test_each_wait_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """The log has an event for each retry, with the attempt, the wait and the error."""
+    """The log has an event for each retry, with the number of the attempt, the wait and the error."""
     caplog.set_level(logging.INFO)
     clock = ManualClock()
     Retrying(clock).read("it", Calls(refusal(429, "17"), refusal(503), 7))
@@ -102,7 +102,7 @@ def test_write_is_made_once(passing: Exception) -> None:
 
 @pytest.mark.parametrize("passing", [Throttled("wait", timedelta(seconds=9)), SiteLocked("x"), OutcomeUnknown("x")])
 def test_work_that_compares_is_done_again(passing: Exception) -> None:
-    """If work reads, compares and writes, Certroll repeats the whole work, and waits as long as Azure asks."""
+    """If Certroll's work reads, compares and writes, Certroll repeats all of it, and waits as long as Azure asks."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
     assert Retrying(clock).retry(calls) == 7
     assert calls.made == 3
@@ -140,7 +140,7 @@ def test_waits_without_advice_grow_and_differ() -> None:
 
 
 def test_patience_ends() -> None:
-    """Certroll stops retrying before its deadline and raises the last error."""
+    """Certroll stops retrying a call of Azure before its deadline, and raises the last error."""
     clock, calls = ManualClock(), Calls(refusal(503))
     with pytest.raises(Unavailable, match=r"^it: 503$"):
         Retrying(clock, timedelta(seconds=30)).read("it", calls)
@@ -151,7 +151,7 @@ def test_patience_ends() -> None:
 def test_wait_beyond_the_deadline_is_not_begun() -> None:
     """Certroll raises the error at once if Azure asks for a wait beyond the deadline.
 
-    After an error, the queue of the Function App delivers the message again later.
+    After an error, the queue of the Function App delivers the same message again later.
     """
     clock, calls = ManualClock(), Calls(refusal(429, "91"))
     with pytest.raises(Throttled) as caught:
@@ -171,7 +171,7 @@ def test_wait_up_to_the_deadline_is_made() -> None:
     ("status", "kind"), [(400, Rejected), (403, Denied), (404, NotFound), (412, Conflict), (409, Rejected)]
 )
 def test_lasting_trouble_is_raised_at_once(status: int, kind: type[Exception]) -> None:
-    """Certroll does not retry a request that Azure would refuse again for the same reason."""
+    """If Azure would refuse a request again for the same reason, Certroll does not retry the request."""
     clock, calls = ManualClock(), Calls(refusal(status, "1"))
     with pytest.raises(kind):
         Retrying(clock).write("it", calls)
@@ -211,7 +211,7 @@ def test_page_that_fails_is_asked_for_again_alone() -> None:
 
 
 def test_error_without_a_cure_says_what_happened_alone() -> None:
-    """The message of a denied request names no next step for the operator if the caller gives none."""
+    """If the caller names no next step for the operator, the message of a denied request contains none."""
     pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
     with pytest.raises(Denied, match=r"^it: 403$"):
         list(Retrying(ManualClock()).pages("it", pages))
@@ -228,7 +228,7 @@ def test_sdk_does_not_retry_by_itself_and_hangs_nowhere() -> None:
 
 
 def test_list_that_may_not_be_read_says_what_to_grant() -> None:
-    """The error about a denied list names the role that the operator has to grant."""
+    """The error about a list that Azure denies names the role that the operator has to grant."""
     pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
     with pytest.raises(Denied, match="grant Reader"):
         list(Retrying(ManualClock()).pages("it", pages, "grant Reader"))
@@ -236,7 +236,7 @@ def test_list_that_may_not_be_read_says_what_to_grant() -> None:
 
 @pytest.mark.parametrize("lasting", [Conflict("x"), Denied("x"), NotFound("x"), Rejected("x")])
 def test_work_that_meets_lasting_trouble_is_not_done_again(lasting: Exception) -> None:
-    """Certroll does not repeat work after an error that the same work would meet again."""
+    """If the same work would meet the same error again, Certroll does not repeat the work."""
     calls = Calls(lasting)
     with pytest.raises(type(lasting)):
         Retrying(ManualClock()).retry(calls)
@@ -244,7 +244,7 @@ def test_work_that_meets_lasting_trouble_is_not_done_again(lasting: Exception) -
 
 
 def test_cure_reaches_the_message() -> None:
-    """The error about a denied request names the role that the operator has to grant."""
+    """The error about a request that Azure denies names the role that the operator has to grant."""
     with pytest.raises(Denied, match="grant Reader"):
         Retrying(ManualClock()).read("it", Calls(refusal(403)), "grant Reader")
     with pytest.raises(Denied, match="grant Contributor"):

@@ -48,7 +48,7 @@ def ours() -> tuple[Leaf, Leaf, Leaf]:
 
 
 class Proxy:
-    """This CONNECT proxy leads to a TLS server and records each address that a client asked for.
+    """This CONNECT proxy leads to a TLS server, and records each address that a client asked the proxy for.
 
     The proxy gives the next of its answers on each connection, and repeats the last answer for ever.
     """
@@ -62,11 +62,11 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """The URL on which the proxy listens."""
+        """This property is the URL on which the fake proxy listens."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def serves(self, leaf: Leaf) -> Answer:
-        """Return an answer that opens the tunnel, serves a certificate and records the requested server name."""
+        """Return a proxy answer that opens the tunnel, serves a certificate and records the requested server name."""
 
         def answer(connection: socket.socket) -> None:
             connection.sendall(TUNNEL)
@@ -103,7 +103,7 @@ class Proxy:
 
 @pytest.fixture(scope="module")
 def leaves() -> tuple[Leaf, Leaf]:
-    """Return the new and the old certificate of a certificate authority that no client trusts."""
+    """Return a new and an old certificate from a certificate authority that no client trusts."""
     authority = trustme.CA()
     return Leaf(authority), Leaf(authority)
 
@@ -119,16 +119,16 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 
 def closes(_: socket.socket) -> None:
-    """Close the client's connection at once, as a broken proxy does."""
+    """Close the client's connection to the proxy at once, as a broken proxy does."""
 
 
 def refuses(connection: socket.socket) -> None:
-    """Answer the client that the proxy cannot reach the host."""
+    """Answer the client with an error, because the proxy cannot reach the host."""
     connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
 
 def babbles(connection: socket.socket) -> None:
-    """Open the tunnel to a server that speaks SMTP instead of TLS."""
+    """Open the proxy's tunnel to a server that speaks SMTP instead of TLS."""
     connection.sendall(TUNNEL + b"220 mail.contoso.com ESMTP\r\n")
 
 
@@ -151,7 +151,7 @@ def test_app_service_itself_is_asked_for_the_host_name(proxy: Proxy, leaves: tup
 
 
 def test_wildcard_is_asked_for_by_a_name_that_it_stands_for(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The probe proves a wildcard host name by asking for a name that the wildcard covers."""
+    """The TLS probe proves a wildcard host name by a handshake for a name that the wildcard covers."""
     new, _ = leaves
     proxy.answers = [proxy.serves(new)]
     TlsProbe(ManualClock()).shows(HostName("*.contoso.com"), ADDRESS, new.thumbprint, END)
@@ -184,7 +184,7 @@ def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: t
 def test_silence_proves_nothing(proxy: Proxy, silence: Answer) -> None:
     """The TLS probe reports a host as unproven if the host does not answer three times.
 
-    The TLS probe's result names the address and the error.
+    The result of the TLS probe names the address and the error.
     """
     clock = ManualClock()
     proxy.answers = [silence]
@@ -255,7 +255,7 @@ def test_platforms_own_certificate_is_waited_out(
 
 
 def test_other_certificate_to_the_end_is_shown_as_it_is(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The TLS probe reports a host name without a matching certificate as uncovered, and names the served one."""
+    """The TLS probe reports a host name without a matching certificate, and names the certificate that was served."""
     clock = ManualClock()
     proxy.answers = [proxy.serves(leaves[0])]
     served = TlsProbe(clock).served(HOST, ADDRESS, END)
@@ -265,7 +265,7 @@ def test_other_certificate_to_the_end_is_shown_as_it_is(proxy: Proxy, leaves: tu
 
 
 def test_certificate_that_has_ended_is_not_good(proxy: Proxy, ours: tuple[Leaf, Leaf, Leaf]) -> None:
-    """The TLS probe reports an expired certificate as covering the host name, and as not good."""
+    """The TLS probe reports that an expired certificate covers the host name but is not good."""
     proxy.answers = [proxy.serves(ours[2])]
     served = TlsProbe(ManualClock()).served(HOST, ADDRESS, NOW)
     assert (served.covered, served.is_good(NOW), served.not_after) == (True, False, NOW)

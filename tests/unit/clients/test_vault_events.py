@@ -44,7 +44,7 @@ CLOUD_EVENT: dict[str, object] = {
 
 
 def read(event: object) -> VaultEvent:
-    """Return what Certroll reads from a Key Vault event if its only vault is `kv-shop`."""
+    """Return what Certroll reads from a Key Vault event, if `CERTROLL_VAULTS` names only the vault `kv-shop`."""
     return read_vault_event(event if isinstance(event, str) else json.dumps(event), frozenset({VAULT}))
 
 

@@ -184,7 +184,7 @@ def test_public_is_what_says_so(named_policies: tuple[str, ...], *, public: bool
     ],
 )
 def test_authority_is_what_its_constraints_say(extensions: tuple[x509.ExtensionType, ...], *, is_ca: bool) -> None:
-    """Certroll treats a certificate as an authority's only if its basic constraints say so, whoever signed it."""
+    """Certroll treats a certificate as an authority's only if its basic constraints say so, whoever the issuer is."""
     own = named("Contoso Root")
     assert read_facts(der(*extensions)).is_ca is is_ca
     assert read_facts(der(*extensions, subject=own, issuer=own)).is_ca is is_ca
@@ -206,12 +206,12 @@ def test_authority_is_what_its_constraints_say(extensions: tuple[x509.ExtensionT
     ],
 )
 def test_issuer_is_told_for_people(issuer: x509.Name, told: str) -> None:
-    """Certroll shows an issuer by its common name and replaces control characters."""
+    """Certroll shows a certificate's issuer by its common name and replaces control characters."""
     assert read_facts(der(issuer=issuer)).issuer == told
 
 
 def test_common_name_counts_only_without_alternative_names() -> None:
-    """Certroll reads the common name as host name only if the certificate has no alternative names."""
+    """Certroll reads the common name as a host name only if the certificate has no subject alternative names."""
     assert read_facts(der()).host_names == {"shop.contoso.com"}
     assert read_facts(der(alternative("a.contoso.com"))).host_names == {"a.contoso.com"}
     assert read_facts(der(subject=named("Contoso Client 7"))).host_names == frozenset()
@@ -224,7 +224,7 @@ FIRST, SECOND = "1.2.3.4.5.6.7.1", "1.2.3.4.5.6.7.2"
 
 
 def twice(extension: bytes) -> bytes:
-    """Return a certificate that has the same extension twice, which no library writes."""
+    """Return a certificate with the same extension twice, because no library writes such a certificate."""
     unknown = (x509.UnrecognizedExtension(ObjectIdentifier(oid), extension) for oid in (FIRST, SECOND))
     first, second = (bytes.fromhex(f"06072a03040506070{n}") for n in (1, 2))
     return der(*unknown).replace(second, first)
@@ -284,5 +284,5 @@ def test_size_is_looked_at_before_anything_is_parsed() -> None:
     ],
 )
 def test_odd_certificate_is_read_all_the_same(odd: bytes) -> None:
-    """Certroll reads a certificate that is unusual and well-formed."""
+    """Certroll reads a certificate whose fields are unusual but well-formed."""
     assert read_facts(odd).issuer == "Contoso Issuing CA"

@@ -87,9 +87,9 @@ def records(
     intent: Intent = APPLY,
     fresh: bool = True,
 ) -> tuple[RollRecord, ...]:
-    """Return the records that Certroll writes for a plan of steps.
+    """Return the records of apps that Certroll writes for a plan of steps.
 
-    The plan of steps was made by an event or a sweep, unless `fresh` is False.
+    An event or a sweep made the plan of steps, unless `fresh` is False.
     """
     return roll_records(seen, Plan(steps, skips), intent, fresh=fresh)
 
@@ -104,13 +104,13 @@ def records(
     ],
 )
 def test_app_that_was_refused_is_told_afresh_only(state: RollState | None, *, fresh: bool, told: bool) -> None:
-    """If an app's settings update was refused, Certroll tries it again only after an event or a sweep."""
+    """If an app's settings update was refused, Certroll tries the update again only after an event or a sweep."""
     seen = world(*([roll(state)] if state else []))
     assert bool(records(seen, rolling(), fresh=fresh)) is told
 
 
 def test_app_that_was_refused_holds_up_nobody_anew() -> None:
-    """If Certroll tries an app's refused settings update again, other apps do not wait for that app a second time."""
+    """If Certroll tries an app's refused settings update again, other apps do not wait for this app a second time."""
     (record,) = records(world(roll(RollState.REFUSED, at=NOW - DAY)), rolling())
     assert (record.state, record.at) == (RollState.STALE, NOW - DAY)
     (record,) = records(world(roll(RollState.UNPROVEN, at=NOW - DAY)), rolling())
@@ -129,7 +129,7 @@ def test_app_that_may_go_is_recorded() -> None:
 
 
 def test_record_knows_what_there_will_be() -> None:
-    """The record of an app lists the certificates in App Service that have either version after the planned changes."""
+    """An app's record lists the certificates in App Service that will have either version after the planned steps."""
     keep = Step(KeepSuperseded(REF, old_version(), KEPT, farm(), held_by=copy().ref), Reason.SUPERSEDED_IN_USE)
     sync = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
     others = copy("x", FOREIGN), copy("y", NEW, webspace=NORTH), copy("z", OLDER, source=None)
@@ -166,7 +166,7 @@ def test_what_restarts_no_app_tells_none() -> None:
 
 
 def test_app_is_not_told_where_the_version_did_not_come() -> None:
-    """Certroll updates no app's settings in a webspace where Azure refused to sync the imported certificate."""
+    """If Azure refused to sync the imported certificate of a webspace, Certroll updates no app's settings there."""
     assert records(world(copies=(KEPT,)), rolling()) == ()
     assert records(world(), rolling()) == (FRESH_RECORD,)
 
@@ -187,7 +187,7 @@ def test_app_is_not_told_blindly(others: dict[str, Any]) -> None:
 
 
 def test_app_of_an_environment_is_told_how_many_may_restart_beside_it() -> None:
-    """A percentage limit on restarts counts the running apps of the environment, and of the app's own plan."""
+    """A percentage limit on restarts counts the running apps of the environment, and those of the app's own plan."""
     apps = [("shop", "front", True), ("b", "front", True), ("c", "back", True), ("d", "back", True)]
     apps += [(name, plan, False) for plan in ("front", "back") for name in (f"{plan}-1", f"{plan}-2")]
     hosted = [site(name, plan=plan, running=running, environment=ASE) for name, plan, running in apps]
@@ -249,9 +249,9 @@ def test_app_that_was_broken_before_is_known(state: RollState, *, kept: bool | N
 def test_shrunken_read_is_believed_after_a_day(
     before: int, seen: int, failing: timedelta | None, expected: int
 ) -> None:
-    """If Certroll reads fewer settings of an app than before, it trusts the smaller number only after a day.
+    """If Certroll reads fewer settings of an app than before, Certroll trusts the smaller number only after a day.
 
-    After a day with fewer settings, Certroll assumes that an operator has removed the missing settings.
+    If a read shows fewer settings for a whole day, Certroll assumes that an operator removed the missing settings.
     """
     since = None if failing is None else NOW - failing
     known = replace(roll(RollState.REFUSED, settings=before), failing_since=since)
@@ -261,7 +261,7 @@ def test_shrunken_read_is_believed_after_a_day(
 
 
 def test_failing_since_is_not_taken_over_from_another_state() -> None:
-    """Certroll keeps the time since which an app was failing only if the app's settings update was refused."""
+    """Only if an app's settings update was refused, Certroll keeps the time since which the app has been failing."""
     known = replace(roll(RollState.UNPROVEN, settings=40), failing_since=NOW - DAY)
     (record,) = records(world(known), rolling())
     assert record.failing_since is None
@@ -311,7 +311,7 @@ def test_retirement_is_no_undoing() -> None:
 
 
 def test_validated_app_that_is_stale_again_is_rolled() -> None:
-    """If another writer restored an app's old settings, Certroll updates them again and removes no old version."""
+    """If another writer restored an app's old settings, Certroll updates them and removes no old version."""
     (record,) = records(world(roll(RollState.VALIDATED)), rolling())
     assert (record.retiring, record.undone) == (False, (NOW,))
 
@@ -344,7 +344,7 @@ def test_fight_is_recorded_once() -> None:
     ],
 )
 def test_other_refusals_are_no_fight(skip: Skip, *, known: bool) -> None:
-    """Certroll records that another writer undoes its updates only if the plan says so and the app has a record."""
+    """Certroll records a conflict with another writer only if its plan reports it and the app has a record."""
     assert records(world(*([roll(RollState.VALIDATED)] if known else [])), skips=(skip,)) == ()
 
 
@@ -355,14 +355,14 @@ OVERLAPPING = replace(FRESH_RECORD, state=RollState.OVERLAPPING)
 
 
 def test_overlap_that_nobody_recorded_is_recorded() -> None:
-    """If an app without a record names both versions, Certroll records the app and probes it without a write."""
+    """If an app's settings name both versions before any update, Certroll probes the app without a write."""
     seen = world(settings=(OVERLAP,))
     assert records(seen) == (OVERLAPPING,)
     assert has_unrecorded(seen, Plan(), APPLY)
 
 
 def test_overlap_of_a_pin_is_recorded() -> None:
-    """An app names both versions if one setting is the new thumbprint and WEBSITE_LOAD_CERTIFICATES has the old one."""
+    """An app names both versions if a setting is the new thumbprint and WEBSITE_LOAD_CERTIFICATES has the old one."""
     assert records(world(settings=(named(OLD, pins={"PIN": NEW}),))) == (OVERLAPPING,)
 
 
@@ -403,7 +403,7 @@ def test_overlap_of_a_pin_is_recorded() -> None:
     ],
 )
 def test_what_is_no_overlap_is_not_recorded(seen: Snapshot, plan: Plan, intent: Intent) -> None:
-    """In the listed cases, Certroll does not record that an app names both the old and the new version."""
+    """In the listed test cases, Certroll does not record that an app names both the old and the new version."""
     assert roll_records(seen, plan, intent, fresh=True) == ()
     assert not has_unrecorded(seen, plan, intent)
 
@@ -423,7 +423,7 @@ WRITTEN_ALL_THE_SAME = replace(
 
 @pytest.mark.parametrize("settings", [OVERLAP, named(NEW)], ids=["both are named", "only the new one is named"])
 def test_app_that_counts_as_refused_and_was_written_is_asked(settings: SiteSettings) -> None:
-    """Certroll probes an app whose refused write took effect anyway, and keeps the app's earlier values."""
+    """Certroll probes an app if its refused settings write took effect anyway, and keeps the app's earlier values."""
     seen = world(WRITTEN_ALL_THE_SAME, settings=(settings,))
     found = replace(WRITTEN_ALL_THE_SAME, state=RollState.OVERLAPPING, at=NOW, failing_since=None)
     assert records(seen) == (found,)
@@ -442,7 +442,7 @@ def test_app_that_counts_as_refused_and_was_written_is_asked(settings: SiteSetti
     ],
 )
 def test_app_that_was_not_written_is_not_asked(record: RollRecord, settings: SiteSettings) -> None:
-    """If a refused write did not take effect, Certroll does not record that the app names both versions."""
+    """If a refused settings write did not take effect, Certroll does not record that the app names both versions."""
     seen = world(record, settings=(settings,))
     assert records(seen) == ()
     assert not has_unrecorded(seen, Plan(), APPLY)
@@ -455,7 +455,7 @@ def test_only_off_spares_an_overlap(tags: Tags) -> None:
 
 
 def test_contested_version_is_not_replaced() -> None:
-    """Certroll replaces no version in an app's settings that was also imported from another vault certificate."""
+    """If a version was also imported from another vault certificate, Certroll replaces it in no app's settings."""
     theirs = copy("theirs", OLDER, source=OTHER_REF)
     versions = lineage(version(), old_version(), old_version("v0", OLDER))
     seen = world(settings=(named(OLD, OLDER, NEW),), copies=(SYNCED, KEPT, theirs), lineage=versions)
@@ -481,7 +481,7 @@ def test_records_come_in_the_order_of_their_sites() -> None:
 
 
 def test_told_app_has_nothing_else_to_plan() -> None:
-    """Certroll's run for an app plans the same settings update as the run that recorded the app for the update."""
+    """Certroll's run for an app plans the settings update that Certroll's run for the certificate recorded."""
     seen = world()
     (record,) = records(seen, rolling())
     told = replace(seen, rollout=rollout(rolls=(record,)))

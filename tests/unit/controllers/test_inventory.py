@@ -77,7 +77,7 @@ def _told(caplog: pytest.LogCaptureFixture) -> Told:
 
 
 def rows(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the certificate references of the report's single log line."""
+    """Return the certificate references in the only log line of Certroll's report about apps."""
     (line,) = lines
     found: list[dict[str, Any]] = line["references"]
     return found
@@ -215,7 +215,7 @@ def test_nothing_is_recorded_where_nothing_is_found() -> None:
 def test_thumbprint_is_told_by_its_newest_version(
     told: Told, lineages: tuple[Lineage, ...], version_name: str, behind: int
 ) -> None:
-    """Certroll logs the newest version with an app's thumbprint, and how many versions of the certificate are newer."""
+    """Certroll logs the newest version with an app's thumbprint, and the number of newer versions in the vault."""
     (row,) = rows(told.report(named(OLD), lineages=lineages))
     assert (row["version"], row["behind"]) == (version_name, behind)
 
@@ -245,7 +245,7 @@ IN_VAIN = f"{FOREIGN} is no certificate of its webspace or of the site itself, n
     ],
 )
 def test_what_is_named_in_vain_is_found(told: Told, settings: SiteSettings, detail: str) -> None:
-    """Certroll reports an app once if its settings name one or more thumbprints that match no certificate."""
+    """Certroll reports an app only once, even if its settings name several thumbprints that match no certificate."""
     told.report(settings)
     assert told.findings == [Finding(NOW, "sweep", "app settings of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
 
@@ -284,7 +284,7 @@ def test_odd_entries_are_counted_not_told(told: Told) -> None:
 def test_root_list_is_told_and_not_accused(told: Told) -> None:
     """Certroll logs for each root in an app's WEBSITE_LOAD_ROOT_CERTIFICATES whether an app on its plan has the root.
 
-    Certroll reports no problem about an unknown thumbprint in WEBSITE_LOAD_ROOT_CERTIFICATES.
+    Certroll reports no problem about a thumbprint in WEBSITE_LOAD_ROOT_CERTIFICATES that matches no certificate.
     """
     hosted = replace(site(), environment=EnvironmentRef("s", "rg", "ase"), windows_code=True, plan="/plans/one")
     mate = replace(hosted, ref=site_ref("api"))

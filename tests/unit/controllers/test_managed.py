@@ -1,4 +1,4 @@
-"""Certroll checks the prerequisites of a free App Service managed certificate."""
+"""Certroll checks whether a host name meets Azure's prerequisites of a free App Service managed certificate."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -172,7 +172,7 @@ def test_nothing_is_against_it(host: str, records: Records) -> None:
     ],
 )
 def test_record_that_is_in_the_way_is_named(host: str, records: Records, reason: Reason) -> None:
-    """Certroll gives exactly one reason for each violated prerequisite of a managed certificate in name or DNS."""
+    """Certroll gives a reason for each prerequisite of a managed certificate that the name or DNS does not meet."""
     assert found(host, records) == [reason]
 
 
@@ -188,7 +188,7 @@ def test_record_that_is_in_the_way_is_named(host: str, records: Records, reason:
     ],
 )
 def test_app_that_is_in_the_way_is_named(changes: dict[str, object], reason: Reason) -> None:
-    """Certroll gives a separate reason for each violated prerequisite of a managed certificate in plan or app."""
+    """Certroll gives a reason for each prerequisite of a managed certificate that the plan or app does not meet."""
     assert found(**changes) == [reason]  # type: ignore[arg-type]
 
 
@@ -205,7 +205,7 @@ def test_root_domain_needs_an_address_to_compare_with() -> None:
 
 
 def test_everything_that_is_in_the_way_is_told_at_once() -> None:
-    """Certroll reports all violated prerequisites of a managed certificate at once."""
+    """Certroll reports all unmet prerequisites of a managed certificate at once."""
     records = {(HOST, CNAME): ("cdn.example.net",), (ROOT, CAA): ('0 issue "letsencrypt.org"',)}
     assert found(HOST, records, tier="Free") == [Reason.TIER_TOO_LOW, Reason.CNAME_NOT_DIRECT, Reason.CAA_FORBIDS]
 
@@ -222,7 +222,7 @@ def test_everything_that_is_in_the_way_is_told_at_once() -> None:
     ],
 )
 def test_next_step_is_exact(host: HostName, records: Records, step: str) -> None:
-    """The detail of a violated DNS prerequisite shows the exact DNS record that the operator has to write."""
+    """The detail of an unmet DNS prerequisite shows the exact DNS record that the operator has to write."""
     (violation,) = violations(host, PLACE, "Basic", VERIFIED, asking(records))
     assert step in violation.detail
 
@@ -230,7 +230,7 @@ def test_next_step_is_exact(host: HostName, records: Records, step: str) -> None
 def test_dns_is_not_asked_in_vain() -> None:
     """Certroll queries no DNS for a wildcard name, and queries CAA for each parent domain of another name.
 
-    No DNS record can make a managed certificate for a wildcard name possible.
+    App Service issues no managed certificate for a wildcard name, whatever DNS records the name has.
     """
     asked: list[tuple[str, RecordKind]] = []
 
@@ -278,7 +278,7 @@ def test_azure_is_asked_again_only_later(issuance: dict[str, str], hours: int) -
 
 
 def test_host_name_is_told_with_its_site() -> None:
-    """The result of Certroll's check of a host name names the host name and its site."""
+    """The result of Certroll's check for a managed certificate names the host name and its site."""
     look = HostInspection(site_ref("shop", "staging"), HOST, Reason.WILDCARD_NAME)
     assert look.subject == "host name www.contoso.com of shop/staging"
 
@@ -294,6 +294,6 @@ def test_host_name_is_told_with_its_site() -> None:
     ],
 )
 def test_what_is_in_the_way_is_told_in_words(records: Records, words: str) -> None:
-    """The detail of a violated prerequisite shows the current DNS records and the required change."""
+    """The detail of an unmet prerequisite of a managed certificate shows the DNS records and the required change."""
     (violation,) = violations(HOST, PLACE, "Basic", VERIFIED, asking(records))
     assert words in violation.detail

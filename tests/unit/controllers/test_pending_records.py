@@ -1,4 +1,4 @@
-"""Certroll records a site before it writes to the site, and corrects the record if Azure refuses a sync."""
+"""Certroll records a site before it writes to the site, and corrects this record if Azure refuses a sync."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -51,7 +51,7 @@ def moving(*bindings: Binding) -> tuple[Step, ...]:
 
 
 def recorded(seen: Snapshot, *bindings: Binding) -> tuple[SiteRecord, ...]:
-    """Return the records of a plan that moves these bindings to the new version, by default the only binding."""
+    """Return the sites' records for a plan that moves these bindings, by default only one, to the new version."""
     steps = moving(*(bindings or (binding(),)))
     return pending_records(seen, version(), WEST, steps, shown_bindings(seen))
 
@@ -74,7 +74,7 @@ def test_host_name_that_another_certificate_may_show_is_not_recorded() -> None:
 def test_host_name_that_showed_nothing_is_recorded() -> None:
     """Certroll records a host name that gets its first certificate.
 
-    Certroll's run for a site moves only the recorded host names to the new certificate.
+    Certroll's run for a site moves only the host names in the site's record to the new certificate.
     """
     first = binding(MORE, None, ssl_state=SslState.DISABLED)
     (found,) = recorded(snapshot(bindings=(binding(), first)), binding(), first)
@@ -100,9 +100,9 @@ def test_looking_again_keeps_what_was_shown_before_the_first_write() -> None:
 
 
 def test_looking_again_does_not_start_the_soak_anew() -> None:
-    """A later run does not restart the waiting time of a site that cannot be written or proven.
+    """A later run does not restart the waiting time of a site that Certroll cannot write or prove.
 
-    The other webspaces wait for an unproven site of the first webspace only until the waiting time is over.
+    The other webspaces wait for an unproven site of the first webspace, but no longer than the set waiting time.
     """
     for state in (SiteState.PENDING, SiteState.UNPROVEN, SiteState.FAILED):
         (found,) = recorded(snapshot(rollout=rollout(record(state, at=NOW - HOUR))))
@@ -116,7 +116,7 @@ def test_host_name_that_comes_to_a_proven_site_is_proven_for_itself() -> None:
 
 
 def test_what_was_to_be_bound_again_stays_so() -> None:
-    """A later run of Certroll keeps the mark that the bindings have to be bound again after an upload."""
+    """A later run of Certroll keeps the record that it has to bind host names again after an upload."""
     before = replace(record(SiteState.PENDING), rebind=Rebind.ASKED)
     (found,) = recorded(snapshot(rollout=rollout(before)))
     assert found.rebind is Rebind.ASKED
@@ -131,15 +131,15 @@ def public() -> WebspaceCertificate:
 
 
 def test_certificate_without_its_key_serves_no_host_name() -> None:
-    """Certroll does not expect a host name to show a public certificate, because that has no private key."""
+    """Certroll expects no host name to show a public certificate, because such a certificate has no private key."""
     (found,) = recorded(snapshot(copies=(copy(), public()), sites=(site(),)))
     assert found.copies == (copy().ref,)
 
 
 def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[SiteRecord, ...]:
-    """Return the sites' records after Azure refused to sync these imported certificates.
+    """Return the records of the sites of a plan after Azure refused to sync these imported certificates.
 
-    The function also checks that the journal has the same records.
+    This function also checks that the journal has the same records of sites.
     """
     clock, storage = ManualClock(), SmallStorage()
     ports_on(storage, clock).rollouts.begin(REF, rollout(*of))
@@ -166,6 +166,6 @@ def test_site_goes_on_with_the_copy_that_was_synced() -> None:
 
 
 def test_version_that_is_there_is_what_the_old_one_was() -> None:
-    """Certroll records only imported certificates that have the new version after the sync."""
+    """Certroll records only imported certificates that will have the new version after the sync."""
     (found,) = recorded(snapshot(copies=(copy(), copy("kept", OLD, source=None))))
     assert found.copies == (copy().ref,)

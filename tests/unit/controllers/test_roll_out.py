@@ -1,4 +1,4 @@
-"""Certroll's run for a certificate records, writes and sends messages in a fixed order, and handles Azure's errors."""
+"""Certroll's run for a certificate records sites, writes to Azure and sends messages in a fixed order."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,10 +59,10 @@ class Noting:
     findings: list[Finding] = field(default_factory=list)
 
     def check(self) -> None:
-        """Accept each check of the lease, as while Certroll keeps the lease."""
+        """Accept each check of the lease, as if Certroll still had the lease."""
 
     def retry(self, work: Callable[[], bool]) -> bool:
-        """Return the answer that the test set for the step, without performing the step."""
+        """Return the answer that the test set for the plan's step, without performing the step."""
         assert isinstance(work, partial)
         subject: str = work.func.__self__.subject
         self.done.append(f"write {subject}")
@@ -75,7 +75,7 @@ class Noting:
         self.done += [f"record {each.site} {each.state}" for each in begun.records]
 
     def record_site(self, _: VaultCertificateRef, changed: SiteRecord) -> None:
-        """Note the site whose record Certroll writes."""
+        """Note the site whose record Certroll writes to the journal."""
         self.done.append(f"record {changed.site} {changed.state}")
 
     def observed(self, *_: object) -> None:
@@ -87,10 +87,10 @@ class Noting:
         return roll
 
     def add(self, *_: object) -> None:
-        """Keep the history entries that Certroll adds."""
+        """Record the history entries that Certroll adds."""
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Keep the problems that Certroll reports."""
+        """Record the problems that Certroll reports."""
         self.findings += findings
 
     def send_site(self, message: SiteMessage) -> None:
@@ -116,7 +116,8 @@ def _run() -> Iterator[Callable[..., Outcome]]:
 def test_sites_are_recorded_before_the_first_write_and_sent_after_it(run: Callable[..., Outcome]) -> None:
     """Certroll records sites before its first write, and sends messages about the sites after the write.
 
-    If a run of Certroll dies after it recorded a site, the next run sends the message about the site. Certroll deletes
+    If a run of Certroll dies after it recorded a site, the next run sends the queue message about the site. Certroll
+    deletes
     certificates after it has sent all messages about sites.
     """
     noting = Noting()
@@ -139,7 +140,7 @@ def test_step_without_an_answer_fails_the_message_when_all_else_is_on_its_way(ru
 
 
 def test_deletion_without_an_answer_fails_the_message(run: Callable[..., Outcome]) -> None:
-    """If Azure gives no answer to a deletion, the queue message fails, and the next try sees the result."""
+    """If Azure gives no answer to a deletion, the queue message fails, and the next run sees whether Azure deleted."""
     with pytest.raises(OutcomeUnknown):
         run(Noting({DELETE.subject: OutcomeUnknown("504")}), Plan((DELETE,)))
 
@@ -154,9 +155,9 @@ def test_refused_copy_sends_nobody(run: Callable[..., Outcome]) -> None:
 
 @pytest.mark.parametrize("refused", [True, False])
 def test_app_goes_only_where_its_copy_arrived(run: Callable[..., Outcome], *, refused: bool) -> None:
-    """Certroll updates an app's settings only if the new version reached the app's App Service webspace.
+    """Certroll updates an app's settings only if the new version is in the app's App Service webspace.
 
-    An app cannot load a version that is missing in the webspace.
+    An app cannot load a certificate version that is missing in the app's webspace.
     """
     seen = snapshot(settings=(named(copy().thumbprint),), bindings=())
     made = plan(seen, APPLY)
@@ -167,7 +168,7 @@ def test_app_goes_only_where_its_copy_arrived(run: Callable[..., Outcome], *, re
 
 
 def test_refused_deletion_is_a_finding_and_no_failure(run: Callable[..., Outcome]) -> None:
-    """Certroll reports a refused deletion of an old version as a problem, and the run still succeeds."""
+    """If Azure refuses to delete an old version, Certroll reports a problem and the run still succeeds."""
     noting = Noting({DELETE.subject: Denied("no")})
     proven = snapshot(bindings=(binding(thumbprint=NEW),), rollout=rollout(record(SiteState.PROVEN)))
     outcome = run(noting, Plan((DELETE,)), proven)
@@ -179,9 +180,9 @@ def test_refused_deletion_is_a_finding_and_no_failure(run: Callable[..., Outcome
 def test_sites_of_earlier_runs_are_sent_again_by_a_fresh_run_alone(
     run: Callable[..., Outcome], *, is_fresh: bool
 ) -> None:
-    """Only an event or a sweep makes Certroll send the messages for sites of earlier runs again.
+    """Only an event or a sweep makes Certroll repeat the messages for sites of earlier runs.
 
-    A run after a mere wait sends no message again, because the first message may still be in the queue.
+    A run after a mere wait sends no message to sites again, because the first message may still be in the queue.
     """
     noting = Noting()
     run(noting, Plan(), snapshot(rollout=rollout(record(SiteState.PENDING))), is_fresh=is_fresh)
@@ -191,7 +192,7 @@ def test_sites_of_earlier_runs_are_sent_again_by_a_fresh_run_alone(
 def test_site_that_failed_is_looked_at_again_before_the_version_counts_as_failed(run: Callable[..., Outcome]) -> None:
     """If a site failed, a fresh run of Certroll asks for another check of the site before the version counts as failed.
 
-    An operator may have repaired the site since the failure.
+    An operator may have repaired a failed site since Certroll saw the failure.
     """
     failed = snapshot(rollout=rollout(record(SiteState.FAILED)))
     assert run(Noting(), Plan(), failed).reason is Reason.DISPATCHED
@@ -199,7 +200,7 @@ def test_site_that_failed_is_looked_at_again_before_the_version_counts_as_failed
 
 
 def test_refusals_of_a_webspace_are_known_after_the_next_webspace() -> None:
-    """Certroll remembers the certificates that Azure refused in one webspace after it has written the next webspace."""
+    """Certroll still remembers the certificates that Azure refused in one webspace after it wrote the next webspace."""
     west, north = (Performed((Skip(subject, Reason.DENIED_BY_AZURE, "no"),)) for subject in ("west", "north"))
     progress = Progress(rollout(), ()).after_copies(west, ()).after_copies(north, ())
     assert progress.stopped == {"west", "north"}

@@ -87,18 +87,18 @@ class Town:
     sent: list[CertificateMessage] = field(default_factory=list)
 
     def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
-        """Return the site and its bindings."""
+        """Return the fake Azure's site and its bindings."""
         self._fail("site")
         return self.sites[ref], tuple(bound for bound in self.bindings if bound.site == ref)
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
-        """Return the imported certificate, or raise `NotFound`."""
+        """Return the fake Azure's imported certificate, or raise `NotFound`."""
         if ref not in self.copies:
             raise NotFound("gone")
         return self.copies[ref]
 
     def binding(self, ref: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Return the binding of the host name."""
+        """Return the fake Azure's binding of the host name."""
         return next(bound for bound in self.bindings if (bound.site, bound.host_name) == (ref, host_name)), {}
 
     def put_binding(self, changed: Binding, _: object) -> None:
@@ -108,13 +108,13 @@ class Town:
         self.bindings = [changed if bound.host_name == changed.host_name else bound for bound in self.bindings]
 
     def settings(self, ref: SiteRef) -> AppSettings:
-        """Return the app settings of the site."""
+        """Return the fake Azure's app settings of the site."""
         return self.settings_[ref]
 
     settings_to_edit = settings
 
     def put_settings(self, changed: AppSettings) -> None:
-        """Write the app settings to the fake Azure and record their site."""
+        """Write the app settings to the fake Azure and record that Certroll may update the settings of their site."""
         self.written.append(changed.site)
         self.settings_[changed.site] = app_settings(changed.values, site=changed.site.name)
 
@@ -127,11 +127,11 @@ class Town:
         return Handshake(host_name, expected, self.serves)
 
     def ask(self, _: str, __: Probe, *___: object) -> ProbeResult:
-        """Return an app probe with the verdict `answers`."""
+        """Return an app probe whose verdict is `answers` for every app."""
         return ProbeResult(self.answers, "it says so")
 
     def send_certificate(self, message: CertificateMessage) -> None:
-        """Record the message that was sent."""
+        """Record the queue message that Certroll sent."""
         self.sent.append(message)
 
     def _fail(self, what: str) -> None:
@@ -141,7 +141,7 @@ class Town:
 
 @dataclass
 class Desk:
-    """This helper runs Certroll on the fake Azure, with a journal that all runs share."""
+    """This helper runs Certroll on the fake Azure. All runs of this helper share the same journal."""
 
     town: Town
     pool: ThreadPoolExecutor
@@ -151,14 +151,14 @@ class Desk:
     leases: SmallLeases = field(default_factory=SmallLeases)
 
     def start(self) -> Run:
-        """Start a new run of Certroll and return it."""
+        """Start a new run of Certroll on the fake Azure and return the run."""
         town: Any = self.town
         given = dict.fromkeys(("app_service", "vault", "tls_probe", "app_probe", "queue"), town)
         return Run.start(ports_on(self.storage, self.clock, leases=self.leases, **given), self.intent, self.pool)
 
     @property
     def ports(self) -> Ports:
-        """The ports of a run, with the product's own journal."""
+        """This field has the ports of a run, with the product's own journal."""
         return self.start().ports
 
     def begin(self, *records: SiteRecord, ref: VaultCertificateRef = REF) -> None:
@@ -174,11 +174,11 @@ class Desk:
         return self.ports.rollouts.site(REF, "v2", ref).state
 
     def roll(self, ref: SiteRef = SHOP) -> RollRecord:
-        """Return the record of the app's settings update."""
+        """Return the journal's record of the app's settings update."""
         return self.ports.settings_rolls.roll(REF, ref)
 
     def findings(self) -> set[tuple[str, str]]:
-        """Return subject and reason of every reported problem."""
+        """Return the subject and the reason of every problem that Certroll reported."""
         rows = self.storage.all("certrollfindings")
         return {(row["subject"], row["reason"]) for row in rows}
 
@@ -257,7 +257,7 @@ def test_message_for_a_vault_that_is_not_ours_writes_nothing(desk: Desk) -> None
 
 
 def test_only_proof_ends_a_hold(desk: Desk) -> None:
-    """A failed site stops the rollout of the version until a TLS handshake proves that the site serves the version."""
+    """A failed site stops the rollout of a version until a TLS handshake proves that the site serves that version."""
     desk.begin(begun(state=SiteState.FAILED))
     desk.town.serves = None
     assert desk.carry().reason is Reason.SERVED_ANOTHER
@@ -370,7 +370,7 @@ def test_two_certificates_do_not_overlap_in_one_app(desk: Desk) -> None:
 
 
 def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:
-    """A stopped app gives up its claim on the restart budget, so that another app of the plan may restart."""
+    """A stopped app gives up its claim on the restart budget, so that another app of its plan may restart."""
     listing(desk, value=f"{OLD},{NEW}")
     desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
     assert desk.ports.restart_claims.claim(PLAN, SHOP, REF, 1)
@@ -382,7 +382,7 @@ def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:
 def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) -> None:
     """An app that waits for the restart window has no claim on the restart budget.
 
-    A claim of a waiting app on the restart budget would expire before the restart window opens.
+    If an app waited with a claim on the restart budget, the claim would expire before the restart window opens.
     """
     opens = NOW + 2 * HOUR
     desk.intent = replace(APPLY, restart_window=RestartWindow.parse(f"daily {opens:%H:%M}-{opens + HOUR:%H:%M}"))
@@ -405,7 +405,7 @@ def test_app_that_cannot_be_seen_leaves_its_place_to_others(desk: Desk, error: E
 
 
 def test_app_that_was_written_and_is_only_hidden_goes_on(desk: Desk) -> None:
-    """Certroll keeps the record and the last good values of an updated app while Azure denies access to the app."""
+    """While Azure denies access to an updated app, Certroll keeps the app's record and last good settings."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING))
     desk.town.fails["site"] = Denied("no")
@@ -426,7 +426,7 @@ def test_app_of_an_environment_leaves_its_place_there_as_well(desk: Desk) -> Non
 
 
 def test_app_waits_for_room_in_its_environment(desk: Desk) -> None:
-    """An app's settings update waits while as many apps of its App Service Environment restart as the limit allows."""
+    """An app's settings update waits while as many apps of its environment restart as the operator's limit allows."""
     listing(desk)
     desk.ports.settings_rolls.put_roll(REF, told(budget=RestartBudget(ASE.resource_id, 1, 5)))
     assert desk.ports.restart_claims.claim(ASE.resource_id, API, ASE, 1)
@@ -446,7 +446,7 @@ def test_two_runs_do_not_count_in_one_place_at_once(desk: Desk) -> None:
 
 @pytest.mark.parametrize("value", [OLD, f"{OLD},{NEW}"], ids=["not written yet", "written before a crash"])
 def test_host_name_that_may_not_move_keeps_the_app_from_nothing(desk: Desk, value: str) -> None:
-    """A binding that Certroll may not move does not stop the app's settings update, even after a crash."""
+    """If Certroll may not move a binding, it still updates the app's settings, even after a crash."""
     listing(desk, value=value)
     desk.town.bindings = [binding("other.fabrikam.com")]
     desk.ports.settings_rolls.put_roll(REF, told())

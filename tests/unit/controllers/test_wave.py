@@ -1,4 +1,4 @@
-"""Certroll stops and starts apps of an App Service Environment in waves for a new root, next to settings updates."""
+"""Certroll stops and starts apps of an App Service Environment in waves, so that the apps trust a new root."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -137,7 +137,7 @@ class Environments:
 class Desk:
     """This helper runs Certroll on the fake Azure.
 
-    All runs of the helper share a journal. The clock of the helper moves only while Certroll sleeps.
+    All runs of this helper use the same journal. The clock of the helper moves only while Certroll sleeps.
     """
 
     estate: Estate
@@ -171,7 +171,7 @@ class Desk:
         )
 
     def states(self) -> dict[SiteRef, AppRestartState]:
-        """Return the recorded state of each app."""
+        """Return the recorded state of each app's stop and start."""
         return {app.site: app.state for app in self.run().ports.app_restarts.of(ASE)}
 
 
@@ -182,7 +182,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def hosted(name: str, *groups: str, plan: str = FRONT, running: bool = True, inside: EnvironmentRef = ASE) -> Site:
-    """Return an app of the App Service Environment without a probe."""
+    """Return an app of the App Service Environment without a tag for a probe."""
     tags: Tags = (("certroll-group", ",".join(groups)),) if groups else ()
     return site(name, plan=plan, environment=inside, tags=tags, running=running)
 
@@ -198,7 +198,7 @@ def pending(site: Site) -> AppRestart:
 
 
 def going(wave_run: WaveRun) -> list[SiteRef]:
-    """Return the apps that Certroll stops in the next wave."""
+    """Return the apps that Certroll stops in the next wave (apps stopped together)."""
     return [app.site for app in next_apps(wave_run)]
 
 
@@ -210,7 +210,7 @@ def going(wave_run: WaveRun) -> list[SiteRef]:
 def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
     pool: ThreadPoolExecutor, plan: str, *, done: bool
 ) -> None:
-    """Certroll stops no further app of a `certroll-group` while it restarts another app of the group for an update."""
+    """Certroll stops no further app of a `certroll-group` while another app of the group restarts for an update."""
     street = desk(pool, hosted("a", "checkout"), hosted("b", "checkout", plan=plan), hosted("c"))
     restart_claims, wave_run = street.run().ports.restart_claims, street.wave_run()
     if done:
@@ -222,7 +222,7 @@ def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
 
 
 def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
-    """An app that is new in the environment counts as down while Certroll restarts it for a settings update.
+    """An app that joined the environment later also counts as down while Certroll restarts it for a settings update.
 
     A percentage limit on apps that are down counts only the apps that run.
     """
@@ -244,7 +244,7 @@ def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExe
 
 
 def test_what_a_dead_run_of_the_environment_counted_goes_on(pool: ThreadPoolExecutor) -> None:
-    """After a crash, the next run stops the apps for which the crashed run had a claim on the restart budget."""
+    """After a crash of a run, the next run stops the apps for which the crashed run had claimed a restart."""
     street = desk(pool, hosted("a"), hosted("b"))
     assert going(street.wave_run(most=1)) == [A]
     assert going(street.wave_run(most=1)) == [A]
@@ -259,7 +259,7 @@ def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolE
 
 @pytest.mark.parametrize("why", ["the last of its group", "not let be stopped"])
 def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExecutor, why: str) -> None:
-    """A run continues later for apps that wait for their stop, even if another app cannot be stopped."""
+    """A run sends a message to continue for apps that wait for their stop, even if another app cannot be stopped."""
     last = why == "the last of its group"
     groups = ("pair",) if last else ()
     street = desk(pool, hosted("a", *groups), hosted("b"), hosted("c", *groups, running=False))
@@ -293,7 +293,7 @@ def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExe
 
 
 def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor) -> None:
-    """An app whose lease another run has still counts as down for the limits of a wave of stops."""
+    """An app whose lease another run has still counts as down for the limit of apps that Certroll may stop together."""
     street = desk(pool, hosted("a"))
     wave_run = street.wave_run()
     wave = next_apps(wave_run)
@@ -303,7 +303,7 @@ def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor
 
 
 def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor) -> None:
-    """An app that Azure refuses to start still counts as down, so that no other app of the plan stops."""
+    """An app that Azure refuses to start still counts as down, so that Certroll stops no other app of the plan."""
     street = desk(pool, hosted("a"), hosted("b"))
     street.estate.fails["start", A] = Denied("no")
     wave_run = street.wave_run(most=1)
@@ -352,9 +352,11 @@ def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExe
 
 
 def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) -> None:
-    """Certroll repeats a run that crashed while it recorded 60 apps, and each app still waits for its stop.
+    """Certroll repeats a run that crashed while it recorded 60 apps.
 
-    Certroll writes the records of 60 apps in two transactions, and then the environment's record.
+    After a crash and a repeated run, each recorded app still waits for its stop.
+
+    Certroll writes the records of 60 apps in two transactions, and afterwards the environment's record.
     """
     names = [f"app-{number:02}" for number in range(60)]
     for lasts in range(9):
@@ -374,9 +376,10 @@ def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) 
 
 
 def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecutor) -> None:
-    """When an operator reports the stop and start as done, started apps give up their claims on the restart budget.
+    """When an operator reports the stop and start as done, started apps no longer count as restarting.
 
-    The report of a finished stop and start leaves apps that had answered unchanged, and excludes all other apps.
+    An operator's report of a finished stop and start leaves apps that had answered unchanged, and excludes all other
+    apps.
     """
     street = desk(pool, *(hosted(name) for name in "abc"))
     restart_claims, ports = street.run().ports.restart_claims, street.run().ports
@@ -393,7 +396,7 @@ def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecuto
 
 
 def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
-    """The sweep sends a message for an environment with apps that wait for a stop, and none for a finished one."""
+    """The sweep sends a message for each environment in which apps wait for a stop, and for no finished environment."""
     street = desk(pool)
     noted(street)
     street.run().ports.environment_records.put(EnvironmentRecord(OTHER_ASE, since=NOW - HOUR, done_at=NOW))
@@ -410,7 +413,7 @@ def record_start(street: Desk, ref: SiteRef, ago: timedelta = SECOND) -> None:
 
 
 def left(street: Desk) -> list[SiteRef]:
-    """Return the apps that Certroll still has to start."""
+    """Return the apps that Certroll stopped and still has to start."""
     return [start.site for start in street.run().ports.pending_starts.all()]
 
 
@@ -488,7 +491,7 @@ def test_start_stays_owed_while_the_stop_may_still_come(pool: ThreadPoolExecutor
 
 
 def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: ThreadPoolExecutor) -> None:
-    """Certroll drops a pending start after Azure has answered 404 for its app for an hour.
+    """If Azure answers 404 for an app for an hour, Certroll drops the app's pending start.
 
     Azure sometimes answers 404 for an app that exists.
     """
@@ -503,7 +506,10 @@ def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: Thread
 
 
 def test_one_app_that_cannot_be_started_holds_up_no_other(pool: ThreadPoolExecutor) -> None:
-    """A failed start of an app stays pending, the timer starts the other apps, and its run fails at the end."""
+    """If Azure fails to start an app, its start stays pending.
+
+    Even after a failed start, the timer starts the other apps, and the timer's run fails at the end.
+    """
     street = desk(pool, hosted("a", running=False), hosted("b", running=False))
     street.estate.fails["start", A] = Denied("no")
     for ref in (A, B):
@@ -527,7 +533,7 @@ def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
     since: datetime | None,
     state: AppRestartState,
 ) -> None:
-    """A start by the timer counts as the app's restart for a root that arrived before the app's stop."""
+    """If the timer starts an app, the start counts as a restart for each root that arrived before the app's stop."""
     street = desk(pool, hosted("a", running=False), hosted("b"))
     ports = street.run().ports
     ports.environment_records.put(EnvironmentRecord(ASE, since=since))

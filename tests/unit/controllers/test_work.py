@@ -45,7 +45,7 @@ KEY = "0" * 64
 
 @dataclass
 class Box:
-    """This fake is a queue that records messages, and a vault that records each object that was read."""
+    """This fake is a queue that records sent messages, and a vault that records each object that Certroll reads."""
 
     clock: ManualClock = field(default_factory=ManualClock)
     storage: SmallStorage = field(default_factory=SmallStorage)
@@ -55,20 +55,20 @@ class Box:
     fails: Exception | None = None
 
     def run(self, pool: ThreadPoolExecutor, **others: object) -> Run:
-        """Return a run on the fake queue and vault."""
+        """Return a run of Certroll on the fake queue and vault."""
         ports = ports_on(self.storage, self.clock, queue=self, vault=self, leases=self.leases, **others)
         return Run.start(ports, APPLY, pool)
 
     def send_certificate(self, message: CertificateMessage) -> None:
-        """Record the message that was sent."""
+        """Record the queue message that Certroll sent."""
         self.sent.append(message)
 
     def send_environment(self, message: EnvironmentMessage) -> None:
-        """Record the message that was sent."""
+        """Record the queue message that Certroll sent."""
         self.sent.append(message)
 
     def put_back(self, queue: str, body: str) -> None:
-        """Record the message body that was put back onto its queue."""
+        """Record the body of the message that Certroll put back onto its queue."""
         if self.fails:
             raise self.fails
         self.sent.append((queue, body))
@@ -90,7 +90,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_kept_message_is_put_back_once(pool: ThreadPoolExecutor) -> None:
-    """Replaying a dead letter puts the message back unchanged and then forgets the dead letter."""
+    """The replay of a dead letter (a message that failed five times) puts the message back unchanged into its queue."""
     box = Box()
     kept = box.run(pool).ports.dead_letters.add("sites", "{}", "KeyError")
     replay(box.run(pool), "sites", kept.key)
@@ -177,7 +177,7 @@ def test_hold_that_is_released_is_looked_at_at_once(pool: ThreadPoolExecutor) ->
 def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> None:
     """A sweep that runs out of time leaves the remaining vault objects to the next sweeps, which read them first.
 
-    Certroll reads each of 20 vault objects within a day of hourly sweeps that have time for three.
+    In hourly sweeps that have time for three vault objects, Certroll reads each of 20 vault objects within a day.
     """
     box = Box()
     refs = {VaultCertificateRef.parse(VAULT, "certificate", f"shop-{number}") for number in range(20)}
@@ -203,7 +203,7 @@ def test_vaults_that_are_not_ours_are_not_read(pool: ThreadPoolExecutor) -> None
 
 @dataclass
 class Queues:
-    """These fake queues of a storage account do not exist until the client creates them."""
+    """These fake queues of a storage account do not exist until the code under test creates the queues."""
 
     made: set[str] = field(default_factory=set)
     sent: list[tuple[str, str, int]] = field(default_factory=list)
@@ -225,7 +225,7 @@ class Client:
         self.queues.made.add(self.name)
 
     def send_message(self, body: str, *, visibility_timeout: int) -> None:
-        """Record the message, or raise an error if the queue is missing."""
+        """Record the message that Certroll sends, or raise an error if the queue is missing."""
         if self.name not in self.queues.made:
             raise ResourceNotFoundError
         self.queues.sent.append((self.name, body, visibility_timeout))
@@ -233,7 +233,7 @@ class Client:
 
 @pytest.mark.parametrize(("delay", "seconds"), [(0.0, 0), (0.2, 1), (1.0, 1), (59.5, 60), (900.0, 900)])
 def test_wait_is_never_cut_short(delay: float, seconds: int) -> None:
-    """A queue message becomes visible no earlier than it is due."""
+    """A queue message becomes visible only when its work is due."""
     queues: Any = Queues()
     message = CertificateMessage(REF, Cause.WAIT, 3)
     StorageQueue(queues).send_certificate(message, timedelta(seconds=delay))

@@ -227,17 +227,17 @@ PAIRS = [NEW[at : at + 2] for at in range(0, 40, 2)]
     ],
 )
 def test_thumbprint_is_seen_however_it_is_written(value: str) -> None:
-    """Certroll finds a thumbprint in any of the tested notations inside a setting before it deletes the certificate."""
+    """Before a deletion, Certroll finds the certificate's thumbprint in a setting in any of the tested notations."""
     assert NEW in read(NOTE=value).mentioned
 
 
 def test_app_of_which_nothing_is_said_names_nothing() -> None:
-    """Certroll reads no reference from an app without settings."""
+    """If an app has no settings, Certroll reads no certificate reference from the app."""
     assert read() == SiteSettings(site_ref())
 
 
 def test_site_and_digests_are_kept() -> None:
-    """Certroll keeps the app's name and a digest of each setting, to notice later changes."""
+    """Certroll keeps the app's name and a digest of each app setting, so that it notices later changes."""
     whole = app_settings({"A": "1"}, site="api", slot="staging")
     seen = read_settings(whole)
     assert (seen.site, seen.digests) == (site_ref("api", "staging"), whole.digests)
@@ -438,7 +438,7 @@ def test_load_list_is_edited(before: str, edit: SettingEdit, after: str) -> None
     ],
 )
 def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit) -> None:
-    """Certroll leaves WEBSITE_LOAD_CERTIFICATES unchanged if the thumbprint that the edit refers to is gone."""
+    """If the thumbprint that an edit refers to is gone, Certroll leaves WEBSITE_LOAD_CERTIFICATES unchanged."""
     assert edited(LOAD_LIST, value, edit) == value
     assert not is_done(LOAD_LIST, value, edit)
 
@@ -484,7 +484,7 @@ def test_root_list_is_edited(before: str, edit: SettingEdit, after: str) -> None
 def test_setting_comes_and_goes_as_a_whole(before: dict[str, str], edit: SettingEdit, after: dict[str, str]) -> None:
     """Certroll creates a missing app setting, and removes it again when the edit is undone.
 
-    An app setting that existed before an edit stays when Certroll undoes the edit.
+    An app setting that existed before Certroll's edit stays when Certroll undoes the edit.
     """
     others = {"A": "1"}
     assert edited_values(before | others, (edit,)) == after | others
@@ -519,7 +519,7 @@ def test_pin_is_edited(before: str, after: str) -> None:
 
 
 def test_pin_is_never_emptied() -> None:
-    """Certroll leaves a setting with a thumbprint unchanged if the edit adds no thumbprint.
+    """If an edit adds no thumbprint, Certroll leaves a setting that has a thumbprint unchanged.
 
     An app setting that should name a certificate has no meaning if its value is empty.
     """
@@ -545,7 +545,7 @@ def test_pin_is_never_emptied() -> None:
     ],
 )
 def test_edit_is_known_to_be_done(key: str, value: str, edit: SettingEdit, *, done: bool) -> None:
-    """An edit of a setting counts as done if the value names the added thumbprint and none of the removed ones."""
+    """An edit of a setting counts as done if the value names the added thumbprint and no removed thumbprint."""
     assert is_done(key, value, edit) is done
 
 
@@ -586,12 +586,12 @@ def test_edit_of_a_load_list_that_is_not_there_is_not_projected() -> None:
     ],
 )
 def test_edit_says_how_it_is_taken_back(edit: SettingEdit, back: SettingEdit) -> None:
-    """The inverse of an edit to an app setting restores the last good value."""
+    """The undo of Certroll's edit to an app setting restores the last good value."""
     assert inverse(edit) == (back,)
 
 
 def test_all_that_was_retired_comes_back() -> None:
-    """The inverse of an edit that removed several versions from an app's settings restores each of these versions."""
+    """An undone edit that had removed several versions from an app's settings restores each of these versions."""
     back = inverse(SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW))
     assert back == (SettingEdit(LOAD_LIST, OLD, (), NEW), SettingEdit(LOAD_LIST, OLDER, (), NEW))
 
@@ -609,7 +609,7 @@ def test_all_that_was_retired_comes_back() -> None:
     ],
 )
 def test_what_others_changed_is_named(now: dict[str, str], then: dict[str, str], changed: tuple[str, ...]) -> None:
-    """Certroll names the settings that another writer changed, added or removed, and leaves out its own edits."""
+    """Certroll names the settings that another writer changed, added or removed, and omits its own edits."""
     assert changed_elsewhere(now, then, (PINNED,)) == changed
 
 

@@ -1,4 +1,4 @@
-"""One computation limits how many apps of an environment restart at once, for waves of stops and settings updates."""
+"""The same function limits how many apps of an environment restart at once, for waves of stops and settings updates."""
 
 import pytest
 

@@ -53,7 +53,7 @@ def many(count: int) -> tuple[NotedRoot, ...]:
     ],
 )
 def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
-    """Certroll records a root before the upload of the root, and then waits until the environment has the root."""
+    """Certroll records a root before it uploads the root, and then waits until the environment has the root."""
     record = replace(DONE, roots=before)
     assert record.noting(NEW, NOW) == replace(DONE, roots=after)
     assert len(after) <= MOST_ROOTS
@@ -69,7 +69,7 @@ def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tu
     ],
 )
 def test_root_that_somebody_else_put_is_known(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
-    """Certroll remembers a root that an operator uploaded, and stops no app for such a root."""
+    """Certroll remembers a root that an operator uploaded by hand, and stops no app for such a root."""
     record = replace(DONE, roots=before)
     assert record.knowing(NEW, NOW) == replace(DONE, roots=after)
     assert record.knowing(NEW, NOW).is_open is record.is_open
@@ -83,7 +83,7 @@ def test_root_that_a_vault_object_is_makes_no_room() -> None:
 
 
 def test_root_is_found_by_its_thumbprint() -> None:
-    """The environment record finds a root by its thumbprint, and returns None for an unknown root."""
+    """An environment's record finds a root by its thumbprint, and returns None for an unknown root."""
     assert (DONE.root(NEW), DONE.root(OLD)) == (SEEN, None)
 
 
@@ -105,7 +105,7 @@ def test_root_is_found_by_its_thumbprint() -> None:
     ],
 )
 def test_cycle_is_open_while_something_is_left(record: EnvironmentRecord, *, is_open: bool) -> None:
-    """An environment record is open until all roots have arrived, all apps are done, and no request is left."""
+    """An environment's record is open until all roots have arrived, all apps are done, and no request is left."""
     assert record.is_open is is_open
 
 
@@ -130,9 +130,9 @@ def test_apps_are_listed_anew_for_news_alone(
 
 
 def test_listing_marks_the_roots_that_are_there() -> None:
-    """When Certroll lists the apps of an environment, it marks each present root as seen and reopens the record.
+    """When Certroll lists an environment's apps, it marks each present root as seen and expects new restarts of apps.
 
-    Certroll keeps the time at which it first saw a root in an environment.
+    Certroll records the time at which it first saw a root in an environment, and never changes this time.
     """
     noted = (SEEN, NotedRoot(OLD, BEFORE), NotedRoot(NEWER, BEFORE))
     before = EnvironmentRecord(ASE, noted, BEFORE, BEFORE, BEFORE, revision="7")
@@ -174,9 +174,9 @@ def test_apps_are_done_for_roots_that_were_there(record: EnvironmentRecord, done
 
 
 def test_app_comes_into_a_new_state() -> None:
-    """The record of a stopped or started app keeps the time of its state and the probe's result.
+    """The record of an app's stop and start keeps the time of the app's state and the probe's result.
 
-    The record of a stopped or started app shortens the detail of the app's state.
+    The record of an app's stop and start shortens the detail of the app's state.
     """
     app = AppRestart(WaveApp(site_ref(), "plan"), AppRestartState.PENDING, BEFORE, "as it was", answered=True)
     assert app.site == site_ref()
@@ -209,7 +209,7 @@ def test_app_comes_into_a_new_state() -> None:
 def test_it_is_written_down_which_vault_objects_are_roots(before: tuple[Want, ...], after: tuple[Want, ...]) -> None:
     """Certroll records each vault object whose current version is a root, and drops the record after eight days.
 
-    Certroll renews its record that a vault object is a root once a day.
+    Once a day, Certroll renews its record that a vault object is a root.
     """
     assert replace(NOTHING, wants=before).wanting("kv/a", NEW, NOW).wants == after
 
@@ -217,7 +217,7 @@ def test_it_is_written_down_which_vault_objects_are_roots(before: tuple[Want, ..
 def test_a_root_is_wanted_by_the_other_objects_it_is_the_current_version_of() -> None:
     """Certroll treats a root as wanted by another vault object only if it is that object's current version.
 
-    Certroll ignores a record that a vault object is a root after eight days.
+    Eight days after Certroll recorded that a vault object is a root, Certroll ignores the record.
     """
     wants = (Want("kv/a", NEW, NOW), Want("kv/b", OLD, NOW), Want("kv/c", NEW, NOW - 9 * DAY))
     record = replace(NOTHING, wants=wants)

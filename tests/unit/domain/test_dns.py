@@ -18,7 +18,7 @@ APP = "shop.azurewebsites.net"
 
 @pytest.fixture(scope="module")
 def build() -> Builder:
-    """Return a builder with a host name, its root domain and long CAA records."""
+    """Return a builder of DNS records with a host name, its root domain and long CAA records."""
     build = Builder(World())
     build.add_root(ROOT, build.add_site("shop"))
     build.add_record(HOST, "CNAME", APP)
@@ -31,7 +31,7 @@ def build() -> Builder:
 
 @pytest.fixture(scope="module")
 def server(build: Builder) -> Iterator[LocalServer]:
-    """Yield a name server for these records."""
+    """Yield a DNS name server that answers with these records."""
     with LocalServer(lambda: build.world.dns) as running:
         yield running
 
@@ -77,7 +77,7 @@ def test_trouble_is_not_taken_for_an_answer(server: LocalServer, build: Builder,
 
 def test_server_that_is_not_there_is_not_taken_for_an_answer() -> None:
     """A DNS lookup stays unanswered if no name server listens at the address."""
-    with LocalServer(lambda: World().dns) as gone:  # Closing the server frees its port.
+    with LocalServer(lambda: World().dns) as gone:  # If a name server is closed, its port becomes free.
         port = gone.port
     assert Dns((DnsServer("127.0.0.1", port),), lifetime=0.2).ask(HOST, RecordKind.A).seen is Seen.NOTHING
 

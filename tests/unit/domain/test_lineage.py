@@ -44,7 +44,7 @@ def test_stale_is_what_is_older_and_nothing_else(seen: Lineage, thumbprint: Thum
 
 
 def test_current_is_known_by_its_thumbprint() -> None:
-    """Only the thumbprint of a vault certificate's current version counts as current."""
+    """Of a vault certificate's thumbprints, Certroll counts only the current version's thumbprint as current."""
     seen = lineage(V4, V3, V2, current=1)
     assert [t for t in (NEWER, NEW, OLD, None) if seen.is_current(t)] == [NEW]
     assert not lineage(V3, current=None).is_current(None)
@@ -106,7 +106,7 @@ def test_versions_are_ordered_newest_first(
     ],
 )
 def test_opt_out_survives_a_renewal(by_version: tuple[Tags, ...], tags: Tags, *, inherited: bool) -> None:
-    """A new version without Certroll tags inherits the tags of the newest version that has Certroll tags."""
+    """A new version without Certroll tags inherits the tags of the newest earlier version that has Certroll tags."""
     assert lineage_tags(by_version) == (tags, inherited)
 
 
@@ -197,9 +197,10 @@ NO_CLIENT = facts(client_auth=False)
 def judged(
     *said: CertificateFacts, enabled: tuple[bool, ...] = (True, True, True)
 ) -> tuple[list[str], str | None, Reason | None, list[str]]:
-    """Judge three versions of a vault certificate with these facts.
+    """Decide which of three versions of a vault certificate with these facts is current.
 
-    Return the versions whose facts were read, the current version, and the reason against the newest version. Return as
+    Return the versions whose facts were read, the current version, and the reason for refusing the newest version.
+    Return as
     a fourth value the versions that keep their facts.
     """
     versions = tuple(replace(v, enabled=on) for v, on in zip((V3, V2_GOOD, V1_GOOD), enabled, strict=True))
@@ -270,7 +271,9 @@ def test_as_few_versions_as_possible_are_looked_into(
     current: str | None,
     reason: Reason | None,
 ) -> None:
-    """Certroll reads the facts of a version at most once, and of older versions only for a comparison.
+    """Certroll reads the facts of a version at most once.
+
+    Certroll reads older versions of a vault certificate only for a comparison.
 
     Each read of a version's facts costs a request to Key Vault.
     """
@@ -300,7 +303,7 @@ def test_version_in_use_is_the_next_older_one(seen: Lineage, before: Certificate
 
 
 def test_older_version_that_cannot_be_read_holds_up_nothing() -> None:
-    """Certroll accepts a new version even if the facts of its predecessor are unreadable."""
+    """Certroll accepts a new version even if Certroll cannot read the facts of the version before."""
 
     def read(older: CertificateVersion) -> CertificateFacts:
         if older.version == "v2":
@@ -313,7 +316,7 @@ def test_older_version_that_cannot_be_read_holds_up_nothing() -> None:
 
 
 def test_so_many_versions_are_looked_into() -> None:
-    """Certroll stops looking for a good version after a limited number of bad versions."""
+    """Certroll reads only a limited number of bad versions in its search for a good version."""
     bad = tuple(version(f"v{number}", enabled=False) for number in range(MOST_JUDGED))
     good = version("good")
     assert judge((*bad[1:], good), lambda _: facts(), NOW)[1] == replace(good, facts=facts())
@@ -321,7 +324,7 @@ def test_so_many_versions_are_looked_into() -> None:
 
 
 def test_newest_version_that_cannot_be_read_is_an_error() -> None:
-    """Certroll raises an error if the newest version is unreadable, instead of using an older version."""
+    """If the newest version is unreadable, Certroll raises an error and does not use an older version."""
 
     def read(newest: CertificateVersion) -> CertificateFacts:
         raise ValueError(f"version {newest.version}: not a certificate")

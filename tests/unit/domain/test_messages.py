@@ -20,12 +20,12 @@ def test_certificate_message_is_written_as_agreed() -> None:
 
 
 def test_site_message_is_written_as_agreed() -> None:
-    """The body of a queue message about a site has exactly the documented fields, with the site's whole resource id."""
+    """A queue message about a site has exactly the documented fields, among them the site's whole resource id."""
     assert json.loads(SiteMessage(SLOT, REF, 3).body()) == SITE
 
 
 def test_environment_message_is_written_as_agreed() -> None:
-    """The body of a queue message about an environment has exactly the documented fields, with its resource id."""
+    """A queue message about an environment has exactly the documented fields, among them its resource id."""
     assert json.loads(EnvironmentMessage(ASE, 3).body()) == ENVIRONMENT
 
 
@@ -78,14 +78,14 @@ def test_names_in_messages_compare_without_case() -> None:
 
 
 def test_waiting_is_counted() -> None:
-    """The queue message that follows a waiting message counts another wait."""
+    """If a run has to wait, the queue message for the next run counts another wait."""
     assert CertificateMessage(REF, Cause.EVENT, 4).next_wait() == CertificateMessage(REF, Cause.WAIT, 5)
     assert SiteMessage(SLOT, REF, 4).next_wait() == SiteMessage(SLOT, REF, 5)
     assert EnvironmentMessage(ASE, 4).next_wait() == EnvironmentMessage(ASE, 5)
 
 
 def test_waiting_ends() -> None:
-    """After twenty waits in a row, a queue message has no next message, because the sweep continues the work."""
+    """After twenty waits in a row, a queue message has no next message, because the hourly sweep continues the work."""
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS - 1).next_wait() == CertificateMessage(REF, Cause.WAIT, 20)
     assert CertificateMessage(REF, Cause.WAIT, MOST_WAITS).next_wait() is None
     assert SiteMessage(SLOT, REF, MOST_WAITS - 1).next_wait() == SiteMessage(SLOT, REF, 20)
@@ -96,7 +96,7 @@ def test_waiting_ends() -> None:
 
 @pytest.mark.parametrize("waits", [0, 7, MOST_WAITS])
 def test_progress_begins_the_count_anew(waits: int) -> None:
-    """The queue message that follows a run with progress starts again with a count of zero waits."""
+    """If a run made progress, the queue message for the next run has a count of zero waits."""
     certificate, site = CertificateMessage(REF, Cause.EVENT, waits), SiteMessage(SLOT, REF, waits)
     assert certificate.next_wait(progress=True) == CertificateMessage(REF, Cause.WAIT, 0)
     assert site.next_wait(progress=True) == SiteMessage(SLOT, REF, 0)
@@ -134,7 +134,7 @@ def test_longest_body_is_read() -> None:
 
 
 def changed(whole: dict[str, object], change: dict[str, object] | str) -> str:
-    """Return the message body with these fields changed, without each field whose new value is `...`."""
+    """Return the queue message's body with these fields changed, without each field whose new value is `...`."""
     if isinstance(change, str):
         return change
     return json.dumps({key: value for key, value in {**whole, **change}.items() if value is not ...})
@@ -194,7 +194,7 @@ def test_tampered_environment_message_is_refused(change: dict[str, object] | str
 
 
 def test_complaint_about_many_fields_is_short() -> None:
-    """The error about a queue message with many unknown fields is short."""
+    """The error about a queue message with many unknown fields does not name all of the fields."""
     with pytest.raises(MessageInvalid) as caught:
         SiteMessage.parse(json.dumps({**SITE, **{f"field-{number}": 0 for number in range(200)}}))
     assert len(str(caught.value)) < 300

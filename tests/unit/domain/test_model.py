@@ -46,7 +46,7 @@ def test_fleet_is_found_by_what_is_asked() -> None:
 
 
 def test_fleet_that_was_looked_into_is_the_same() -> None:
-    """Two equal fleets of sites stay equal after one fleet has built its lookup tables."""
+    """Two equal fleets of sites stay equal after one of these fleets has built its lookup tables."""
     seen, other = Fleet(NOW, (site(),)), Fleet(NOW, (site(),))
     assert seen.site(site_ref()) == site()
     assert seen == other
@@ -71,7 +71,7 @@ def test_fleet_that_was_looked_into_is_the_same() -> None:
     ],
 )
 def test_flex_site_has_its_own_unless_it_is_seen_to_share(bindings: tuple[Binding, ...], *, shared: bool) -> None:
-    """A site on Flex Consumption uses its webspace's certificates only if one of its bindings shows one of them."""
+    """A Flex Consumption site uses its webspace's certificates only if one of its bindings shows such a certificate."""
     common = copy(thumbprint=OLD), copy("new", NEW)
     own = replace(copy(thumbprint=NEW), ref=CopyRef.of_site(site_ref(), "own", public=False))
     fleet = Fleet(NOW, (replace(site(), flex=True), site("b")), bindings, (*common, own))

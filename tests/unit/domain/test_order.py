@@ -229,13 +229,13 @@ def test_late_store_says_since_when() -> None:
     ],
 )
 def test_failed_store_says_what_to_do(status: StoreStatus, remedy: str) -> None:
-    """Certroll names a separate next step for each failure to store a certificate in its vault."""
+    """For each failure to store a purchased certificate in its vault, Certroll names a separate next step."""
     (found,) = problems(replace(GOOD, stored=stored(status)), NOW)
     assert found.detail == f"Azure did not store the certificate in {VAULT_ID} ({status}): {remedy}"
 
 
 def test_failed_store_without_a_vault_says_so() -> None:
-    """The message about a failed store says "a vault" if Azure names no vault."""
+    """If an order's certificate was not stored and Azure names no vault, the message says "a vault"."""
     (found,) = problems(replace(GOOD, stored=(replace(STORED, vault_id="", status=StoreStatus.VAULT_GONE),)), NOW)
     assert found.detail.startswith("Azure did not store the certificate in a vault (KeyVaultDoesNotExist): ")
 
@@ -269,7 +269,7 @@ def test_history_is_read_only_near_a_renewal() -> None:
 def test_outcome_is_stalled_by_the_first_thing_that_waits_for_a_person() -> None:
     """A problem that only an operator can solve makes the outcome of an order's run `Stalled`.
 
-    An order that only lacks automatic renewal is reported, and does not stall its run.
+    Certroll reports an order that only lacks automatic renewal, and its run does not stall.
     """
     by_hand = problems(replace(GOOD, auto_renew=False), NOW)
     assert outcome_of(by_hand) == Converged(Reason.NOTHING_STALE)
@@ -291,7 +291,7 @@ def test_certificate_that_ends_well_before_its_order_has_another_one(before: tim
 
 
 def test_order_without_an_end_has_no_second_certificate() -> None:
-    """Certroll expects no further certificate of an order whose end Azure does not report."""
+    """If Azure does not report an order's end, Certroll expects no further certificate of the order."""
     assert replace(GOOD, auto_renew=False, expires=None, certificate_ends=NOW).next_certificate_at is None
 
 

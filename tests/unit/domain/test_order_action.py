@@ -20,7 +20,7 @@ from shared.domain.reason import Reason
 from tests.unit.domain.test_order import GOOD, NEAR, NOW, REF
 
 OFF = replace(GOOD, auto_renew=False)
-LATE = replace(GOOD, expires=NOW + timedelta(days=29))  # Azure should have renewed this order three days ago.
+LATE = replace(GOOD, expires=NOW + timedelta(days=29))  # In this test, Azure is three days late with a renewal.
 TAGGED = replace(GOOD, tags=(("certroll-reissue", "0a1b"),))
 
 
@@ -141,7 +141,7 @@ TURNED_ON_NOW = asked(AUTO, ACCEPTED)
     ],
 )
 def test_next_action(order: Order, records: tuple[OrderRecord, ...], expected: OrderAction | None) -> None:
-    """The next request for an order depends on the order and on the records about its current certificate."""
+    """Certroll's next request for an order depends on the order and on records about its current certificate."""
     assert next_action(order, records, NOW) is expected
 
 
@@ -169,7 +169,7 @@ def test_next_action(order: Order, records: tuple[OrderRecord, ...], expected: O
     ],
 )
 def test_open_questions(order: Order, record: OrderRecord, expected: Reason | None) -> None:
-    """Certroll reports a request for an order that had no effect, with the time and the error of the request."""
+    """If a request for an order had no effect, Certroll reports the time and the error of the request."""
     found = open_questions(order, (record,), NOW)
     assert [question.reason for question in found] == ([expected] if expected else [])
     assert all(" at 2026-" in question.detail for question in found)
@@ -185,7 +185,7 @@ def test_certificate_without_a_serial_is_told_by_its_dates() -> None:
 
 
 def test_order_shows_whether_azure_heard_it() -> None:
-    """If Azure's answer is lost, Certroll tells from the order itself whether the request took effect."""
+    """If Azure's answer to a request is lost, Certroll tells from the order itself whether the request took effect."""
     assert moved(OFF, GOOD, AUTO)
     assert not moved(OFF, OFF, AUTO)
     assert moved(LATE, replace(LATE, status=OrderStatus.PENDING), RENEW)

@@ -100,7 +100,7 @@ def test_example_in_the_message_is_right() -> None:
     [("//evil.example/", 200, ""), ("/a b", 200, ""), ("/", 99, ""), ("/", 600, ""), ("/", 200, "a\nb")],
 )
 def test_no_probe_comes_about_that_the_tag_could_not_ask_for(path: str, status: int, text: str) -> None:
-    """A probe that Certroll's code creates has to meet the same rules as a probe from a tag."""
+    """A probe that Certroll's code creates must follow the same rules as a probe from a tag."""
     with pytest.raises(ProbeInvalid):
         Probe(path, status, text)
 
@@ -118,7 +118,7 @@ def test_no_probe_comes_about_that_the_tag_could_not_ask_for(path: str, status: 
     ],
 )
 def test_only_a_thumbprint_that_is_filled_in_proves(text: str, *, proves: bool) -> None:
-    """A probe proves a certificate only if its text has the placeholder `{thumbprint}`."""
+    """A probe proves a certificate only if the probe's text has the placeholder `{thumbprint}`."""
     assert Probe("/", 200, text).proves is proves
 
 
@@ -150,7 +150,7 @@ PLAIN = Probe("/partner", 200, "healthy")
     ],
 )
 def test_answer_is_judged(probe: Probe, status: int, body: str, verdict: Verdict) -> None:
-    """An app's answer passes, shows an old thumbprint, or fails, and none of these is a redirect."""
+    """An app's answer passes the probe, shows an old thumbprint, or fails the probe."""
     result = judge(probe, status, body, NEW, frozenset({OLD, OLDER}))
     assert (result.verdict, result.redirected) == (verdict, False)
 
@@ -161,7 +161,7 @@ def test_without_an_old_certificate_nothing_is_old() -> None:
 
 
 def test_text_without_thumbprint_is_never_old() -> None:
-    """If a probe's text has no placeholder for the thumbprint, no answer of the app counts as an old thumbprint."""
+    """If a probe's text has no thumbprint placeholder, no answer of the app counts as showing an old thumbprint."""
     assert judge(PLAIN, 200, "sick", NEW, frozenset({OLD})).verdict is Verdict.FAILED
 
 
@@ -185,7 +185,7 @@ def test_other_statuses_are_no_redirects(status: int) -> None:
 
 
 def test_details_say_what_was_expected_and_seen() -> None:
-    """The detail of a verdict names the path without its query, and the expected text or the shown thumbprint."""
+    """A probe verdict's detail names the path without its query, and the expected text or the shown thumbprint."""
     details = [judge(PROVING, 200, body, NEW, frozenset({OLD})).detail for body in (NEW, OLD, "")]
     assert details[0] == f"/partner answered 200 as expected, but without the text 'Shown: {NEW}' in its first 64 KB"
     assert details[1:] == [details[0], details[0]]
@@ -199,20 +199,20 @@ def test_details_say_what_was_expected_and_seen() -> None:
 @pytest.mark.parametrize("status", [200, 302, 500])
 @pytest.mark.parametrize("thumbprint", [NEW, OLD, FOREIGN])
 def test_answer_is_never_quoted(status: int, thumbprint: Thumbprint) -> None:
-    """The detail of a verdict quotes nothing of the app's answer except known thumbprints."""
+    """The detail of a probe's verdict quotes nothing of the app's answer except known thumbprints."""
     result = judge(PROVING, status, f"Shown: {thumbprint} and the secret pear", NEW, frozenset({OLD}))
     assert "pear" not in repr(result)
     assert "key=1" not in repr(result)
 
 
 def test_same_of_two_old_ones_is_named_each_time() -> None:
-    """If an app shows two old thumbprints, the detail always names the same thumbprint."""
+    """If an app shows two old thumbprints, the verdict's detail always names the same one of the two thumbprints."""
     body = f"Shown: {OLD} Shown: {OLDER}"
     assert judge(PROVING, 200, body, NEW, frozenset({OLD, OLDER})).detail.endswith(f"shows {OLDER}, not {NEW}")
 
 
 def test_first_of_several_old_thumbprints_is_named() -> None:
-    """If an app shows several old thumbprints, the detail names the first in sorted order."""
+    """If an app shows several old thumbprints, the verdict's detail names the first of them in sorted order."""
     old = frozenset(Thumbprint(f"{number:040}") for number in range(10))
     result = judge(Probe("/health", 200, "{thumbprint}"), 200, " ".join(sorted(old, reverse=True)), NEW, old)
     assert result.detail == f"/health answered 200 as expected, but shows {0:040}, not {NEW}"

@@ -42,12 +42,12 @@ def test_reason_is_its_text() -> None:
 
 
 def test_these_stop_a_run_for_a_person() -> None:
-    """Exactly the listed reasons for a refusal make the outcome of a run `Stalled`."""
+    """Exactly the listed reasons for a refusal of a step make the outcome of a run `Stalled`."""
     assert {str(reason) for reason in Reason if reason.stalls} == set(STALLING.split())
 
 
 def test_what_stalls_a_run_needs_a_person() -> None:
-    """A reason that stalls a run needs an operator.
+    """Each reason that stalls a run needs an action of an operator.
 
     Each refusal that the documentation shows as `Stalled` stalls the run.
     """
@@ -57,7 +57,7 @@ def test_what_stalls_a_run_needs_a_person() -> None:
 
 
 def test_these_are_no_findings() -> None:
-    """Certroll reports no problem for a reason that describes normal progress."""
+    """Certroll reports no problem to the operator for a reason that describes normal progress."""
     assert {str(reason) for reason in Reason if not reason.makes_finding} == set(UNTOLD.split())
 
 
@@ -74,7 +74,7 @@ def test_what_takes_an_app_down_is_critical() -> None:
 
 
 def test_turns_remarks_and_passwords() -> None:
-    """Only the listed reasons make an app wait for its turn, allow an update, or name a foreign vault object."""
+    """Only the listed reasons make an app wait for other apps, allow an update, or name a foreign vault object."""
     turns = {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
     assert {reason for reason in Reason if reason.awaits_turn} == turns
     assert {reason for reason in Reason if reason.allows_roll} == {
@@ -125,6 +125,6 @@ OF_ROOTS = {
 
 @pytest.mark.parametrize("reasons", [OF_ORDERS, OF_MANAGED, OF_ROOTS], ids=["orders", "managed", "roots"])
 def test_what_only_a_person_can_mend_stalls(reasons: set[Reason]) -> None:
-    """A reason of an order, managed certificate or root that only an operator can resolve stalls the run."""
+    """If only an operator can resolve a reason of an order, managed certificate or root, the reason stalls the run."""
     assert sorted(reason for reason in reasons if not reason.stalls) == []
     assert sorted(reason for reason in reasons if not reason.needs_person) == []

@@ -16,7 +16,7 @@ FAILED = replace(record(SiteState.FAILED, site="b"), detail="it serves another c
 
 @pytest.mark.parametrize("state", sorted(frozenset(RollState) - TAKING_BACK))
 def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
-    """After a release, Certroll tries an app again whose settings update was undone, and no other app."""
+    """After the release of a stopped version, Certroll tries only apps again whose settings update was undone."""
     held = state in {RollState.ROLLED_BACK, RollState.NO_LAST_GOOD, RollState.CONTESTED}
     app = roll(state)
     assert released(rollout(rolls=(app,)), NOW).rolls == ((app,) if held else ())
@@ -26,7 +26,7 @@ def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
 def test_nothing_is_let_go_while_an_app_is_taken_back(state: RollState) -> None:
     """While Certroll restores an app's old settings, a release changes nothing and tells the operator to wait.
 
-    Only the record of the restored app has the app's last good values.
+    Only the record of an app whose settings Certroll restored has the app's last good values.
     """
     seen = rollout(FAILED, rolls=(BACK, roll(state, site="z")))
     with pytest.raises(Conflict, match="z is being taken back; release the hold when that is done"):
@@ -35,7 +35,7 @@ def test_nothing_is_let_go_while_an_app_is_taken_back(state: RollState) -> None:
 
 @pytest.mark.parametrize("state", SiteState)
 def test_sites_that_failed_count_as_unproven(state: SiteState) -> None:
-    """After a release, failed sites count as unproven and no longer stop the rollout.
+    """After a release of a stopped version, failed sites count as unproven and no longer stop the rollout.
 
     The record of a released site still names the failure that Certroll saw before.
     """
@@ -46,16 +46,16 @@ def test_sites_that_failed_count_as_unproven(state: SiteState) -> None:
 
 
 def test_detail_of_a_released_site_fits_into_the_journal() -> None:
-    """A release shortens a long detail of a site at its end, so that the detail fits into the journal."""
+    """The release of a stopped version shortens a site's long detail, so that the detail fits into the journal."""
     (site,) = released(rollout(replace(FAILED, detail="x" * 1000)), NOW).records
     assert site.detail.startswith("released at")
     assert len(site.detail) == 1000
 
 
 def test_operator_is_told_where_the_version_was_let_go() -> None:
-    """The answer to a release names the apps that Certroll tries again.
+    """The answer to an operator's release of a stopped version names the apps that Certroll tries again.
 
-    An app that another run recorded during the release keeps its record and is not named.
+    If another run recorded an app during a release, the app keeps its record and the release does not name the app.
     """
     other = roll(RollState.ROLLED_BACK, site="c")
     assert Release((BACK, other), (FAILED,)).sites((BACK,)) == (BACK.site, FAILED.site)
@@ -64,7 +64,7 @@ def test_operator_is_told_where_the_version_was_let_go() -> None:
 
 
 def test_operator_is_told_when_other_runs_recorded_everything() -> None:
-    """If other runs recorded all apps and sites meanwhile, the release asks the operator to repeat the release."""
+    """If other runs recorded all apps and sites during a release, the operator is asked to repeat the release."""
     later = roll(RollState.ROLLED_BACK, site="b")
     with pytest.raises(Conflict, match=r"a, .*b was recorded by another run meanwhile; release the hold again"):
         Release((later, BACK)).sites(())

@@ -16,7 +16,7 @@ HOLDING = {RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK, RollStat
 
 
 def test_state_says_whether_it_goes_on_and_whether_it_holds() -> None:
-    """The state of an app's settings update says whether it is in progress and whether it stops the version.
+    """The state of an app's settings update says whether the update is in progress and whether it stops the rollout.
 
     A failed removal of the old version from an app does not stop the rollout of the new version.
     """
@@ -60,7 +60,9 @@ def test_undoing_is_remembered_for_a_day(undone: tuple[datetime, ...], lately: t
     ],
 )
 def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, urgent: datetime) -> None:
-    """Certroll updates the next app at once after a proven app, and after a waiting time if the app is unproven.
+    """After a proven app, Certroll updates the next app at once.
+
+    After an unproven app, Certroll waits for the waiting time before it updates the next app.
 
     If the old certificate ends soon, Certroll updates the next app earlier.
     """
@@ -95,14 +97,14 @@ def test_app_holds_up_others_until_its_soak(state: RollState, calm: datetime, ur
 def test_rest_may_go_with_the_first_result(
     rolls: tuple[RollRecord, ...], calm: datetime | None, urgent: datetime | None
 ) -> None:
-    """Certroll updates the other apps once a first app is proven, or after the waiting time of an unproven one."""
+    """Certroll updates the other apps once a first app is proven, or after an unproven first app's waiting time."""
     assert opens_at(rolls, SOAK, LOST, urgent=False) == calm
     assert opens_at(rolls, SOAK, LOST, urgent=True) == urgent
     assert opens_at(rolls[::-1], SOAK, LOST, urgent=False) == calm
 
 
 def test_soak_of_more_than_a_day_counts_for_what_is_not_written() -> None:
-    """An app whose settings Certroll could not yet write delays other apps for a day, or a longer waiting time."""
+    """An app whose settings Certroll could not yet write delays other apps for a day, or for a longer waiting time."""
     assert opens(roll(RollState.STALE), 2 * DAY, LOST, urgent=False) == SINCE + 2 * DAY
 
 

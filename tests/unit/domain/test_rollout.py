@@ -102,7 +102,9 @@ SOON = NOW + URGENT - SECOND
     ],
 )
 def test_stage_opens(seen: Rollout, expires_at: datetime | None, opens_at: datetime) -> None:
-    """After a proof in the first webspace, other webspaces follow at once, and otherwise after the waiting time.
+    """After a proof in the first webspace, other webspaces follow at once.
+
+    Without a proof in the first webspace, the other webspaces follow after the waiting time.
 
     If the old certificate ends soon, the other webspaces follow the first webspace earlier.
     """
@@ -123,7 +125,7 @@ def test_urgent_wait_is_never_longer_than_the_soak() -> None:
 
 @pytest.mark.parametrize("webspace", [pytest.param(WEST, id="in the first webspace"), pytest.param(NORTH, id="later")])
 def test_failure_holds_everything(webspace: Webspace) -> None:
-    """A single site that serves another certificate stops the rollout of the version, wherever the site is."""
+    """If a single site serves another certificate, the rollout of the version stops in every webspace."""
     failed = record(FAILED, webspace=webspace, detail="seen")
     gate = stage(rollout(record(PROVEN, site="b"), failed), NOW, SOAK, SOON)
     assert gate == Stage(None, (failed,))
@@ -261,16 +263,16 @@ def test_rollout_knows_its_apps() -> None:
 def test_what_an_earlier_version_began_is_finished_in_time(
     state: RollState, ago: timedelta, *, unfinished: bool
 ) -> None:
-    """Certroll waits up to 45 minutes for an app's update to an earlier version.
+    """Certroll waits up to 45 minutes for an app's unfinished settings update to an earlier version.
 
-    Certroll restores the old settings of a failed app at any time.
+    Certroll may restore the old settings of a failed app at any time.
     """
     earlier = roll(state, at=NOW - ago)
     assert rollout(past=(earlier,)).unfinished(NOW) == ((earlier,) if unfinished else ())
 
 
 def handshake(thumbprint: Thumbprint | None, detail: str = "") -> Handshake:
-    """Return a handshake result in which the client expected the thumbprint `NEW`."""
+    """Return a TLS handshake's result in which the client expected the thumbprint `NEW`."""
     return Handshake(HOST, NEW, thumbprint, detail)
 
 
@@ -285,7 +287,7 @@ def handshake(thumbprint: Thumbprint | None, detail: str = "") -> Handshake:
 def test_sight_tells_what_it_proves(seen: Handshake, state: SiteState, words: str) -> None:
     """A handshake with the new certificate proves a site, and another certificate fails the site.
 
-    A site that does not answer a TLS handshake is unproven.
+    If a site does not answer a TLS handshake, Certroll counts the site as unproven.
     """
     assert (seen.state, str(seen)) == (state, words)
 

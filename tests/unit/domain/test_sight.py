@@ -24,5 +24,5 @@ NAMES = [f"{letter}.contoso.com" for letter in "abcdefgh"]
     ],
 )
 def test_what_is_served_is_told_in_a_stable_order(served: ServedCertificate, text: str) -> None:
-    """A handshake result describes the same certificate with the same words in each run."""
+    """A TLS handshake's result describes the same certificate with the same words in each run."""
     assert str(served) == text

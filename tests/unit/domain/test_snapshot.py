@@ -105,7 +105,7 @@ def world(*settings: SiteSettings, rolls: tuple[RollRecord, ...] = (), past: tup
     ],
 )
 def test_stale_thumbprints_are_known(settings: SiteSettings, seen: Snapshot, stale: tuple[Thumbprint, ...]) -> None:
-    """A snapshot lists an app's stale thumbprints, and first those that the app was proven to use."""
+    """A snapshot lists an app's stale thumbprints, and puts those first that the app was proven to use."""
     assert named_stale(seen, settings) == stale
 
 
@@ -113,13 +113,13 @@ MANY = tuple(Thumbprint(f"{number:040}") for number in range(8))
 
 
 def test_unknown_thumbprints_are_in_a_stable_order() -> None:
-    """A snapshot lists stale thumbprints of no known version in the order of the thumbprints."""
+    """A snapshot sorts stale thumbprints that belong to no known version by the thumbprints themselves."""
     seen = snapshot(copies=tuple(copy(thumbprint[-1], thumbprint) for thumbprint in MANY))
     assert named_stale(seen, named(*MANY[::-1])) == MANY
 
 
 def test_what_copies_held_before_is_remembered() -> None:
-    """A thumbprint that an imported certificate had before the new version is stale, even if the vault lacks it."""
+    """A thumbprint that an imported certificate had earlier is stale, even if the vault has no version with it."""
     remembered = replace(rollout(), held=frozenset({(WEST, FOREIGN)}))
     assert named_stale(snapshot(rollout=remembered), named(FOREIGN)) == (FOREIGN,)
     assert named_stale(snapshot(rollout=remembered), named(FOREIGN, site="gone")) == ()
@@ -140,12 +140,12 @@ def test_nothing_is_stale_without_a_current_version() -> None:
 
 
 def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
-    """A site that Azure did not list counts as a site that wants no root certificate."""
+    """If Azure did not list a site, Certroll assumes that the site wants no root certificate."""
     assert not wants_root(snapshot(), site_ref("gone"))
 
 
 def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
-    """A certificate whose thumbprint Azure hides makes no thumbprint stale or live."""
+    """If Azure hides a certificate's thumbprint, this certificate makes no thumbprint count as stale or as live."""
     seen = snapshot(copies=(copy(thumbprint=None),))
     assert not stale_in(seen, WEST, None)
     assert live_in(seen, WEST) == frozenset()
@@ -187,7 +187,7 @@ def test_what_may_be_replaced_is_known(seen: Snapshot, rollable: tuple[Thumbprin
 
 
 def test_site_that_is_not_seen_is_contested_by_nobody() -> None:
-    """If a site's webspace is unknown, no other vault certificate contests the thumbprints that the site names."""
+    """If a site's webspace is unknown, no thumbprint in its settings counts as another vault certificate's."""
     seen = snapshot(sites=(), copies=(THEIRS,))
     assert rollable(seen, named(OLD)) == (OLD,)
 
@@ -217,13 +217,13 @@ def test_end_of_what_apps_leave_is_known(
 
 @pytest.mark.parametrize(("ago", "counts"), [(URGENT - SECOND, True), (URGENT, False)], ids=["lately", "long ago"])
 def test_what_ended_long_ago_makes_nothing_urgent(ago: timedelta, *, counts: bool) -> None:
-    """A certificate that ended long ago does not make the rollout of a later version urgent."""
+    """If a certificate ended long ago, it does not make the rollout of a later version urgent."""
     seen = snapshot(lineage=lineage(version(), old_version(not_after=NOW - ago)), settings=(named(OLD),))
     assert settings_expire_at(seen, (site_ref(),)) == (NOW - ago if counts else None)
 
 
 def test_what_has_no_known_end_makes_nothing_urgent() -> None:
-    """A thumbprint of no known version, and so of no known end, makes no rollout urgent."""
+    """A thumbprint of no known version has no known end and makes no rollout urgent."""
     seen = snapshot(copies=(copy(thumbprint=FOREIGN),), settings=(named(FOREIGN),))
     assert settings_expire_at(seen, (site_ref(),)) is None
 
@@ -254,7 +254,7 @@ def test_settings_of_a_webspace_are_found() -> None:
 
 
 def test_world_is_changed_by_value() -> None:
-    """A changed snapshot is a new value with its own lookup tables, and leaves the first unchanged."""
+    """A changed snapshot is a new value with its own lookup tables, and leaves the original snapshot unchanged."""
     before = snapshot(settings=(named(OLD), named(OLD, site="b")))
     assert before.settings_of(site_ref()) == named(OLD)
     after = before.with_settings(named(NEW))

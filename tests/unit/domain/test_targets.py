@@ -143,7 +143,7 @@ def test_ambiguous_target_is_refused_with_all_it_may_be(text: str, others: tuple
 
 
 def test_ambiguous_target_names_ten_and_counts_the_rest() -> None:
-    """The error about an ambiguous name in a tag names ten resources and counts the others."""
+    """The error about an ambiguous name in a tag lists ten matching resources and counts the other resources."""
     with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09 and 2 more: write"):
         resolve(target("shop"), {f"{n:02}": frozenset({"shop"}) for n in range(12)})
     with pytest.raises(TargetInvalid, match=r"may be 00, 01, .*, 09: write"):
@@ -177,5 +177,5 @@ def test_environment_answers_to_nothing_else() -> None:
     ],
 )
 def test_words_are_those_of_targets_that_can_be_read(tags: Tags, found: set[str]) -> None:
-    """Certroll knows which words of a target in a tag may be a resource's name, before it finds the resource."""
+    """Before it searches for a resource, Certroll knows which words of a tag's target may be the resource's name."""
     assert words(tags, IMPORT_TO) == found

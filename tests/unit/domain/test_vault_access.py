@@ -1,4 +1,4 @@
-"""Certroll judges a service's rights on a vault, and shows the command that grants missing rights."""
+"""Certroll judges an Azure service's rights on a vault, and shows the command that grants missing rights."""
 
 from dataclasses import replace
 
@@ -256,7 +256,7 @@ def test_many_holders_are_counted() -> None:
 
 
 def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
-    """If a service's object id is unknown, a right that no principal has is missing, and other rights are unknown."""
+    """If a service's object id is unknown, Certroll counts a right as missing only if no principal has the right."""
     found = judge(by_policies(SOME), UNSET)
     assert found.verdict is LACKING
     assert "lacks certificates/get" in found.missing[0]
@@ -290,7 +290,7 @@ def test_why_roles_were_not_read_is_told() -> None:
     [(2, f"{1:036d}"), (10, f"{9:036d}"), (11, "and 1 more")],
 )
 def test_some_holders_are_named(count: int, end: str) -> None:
-    """The message about rights on a vault names up to ten principals and counts the rest."""
+    """The message about rights on a vault names up to ten principals and counts the other principals."""
     vault = by_policies(*(AccessPolicy(f"{number:036d}", TO_STORE) for number in range(count)))
     assert judge(vault, UNSET).detail.endswith(end)
 
@@ -323,7 +323,7 @@ def test_role_allows_what_azure_documents(name: str, role_id: str, rights: set[s
 
 
 def test_unreadable_vault_is_not_known() -> None:
-    """Access to a vault that Certroll could not read is unknown."""
+    """If Certroll cannot read the access to a vault, it reports the access as unknown."""
     found = unreadable("kv", APP, "403 AuthorizationFailed")
     assert found.verdict is UNKNOWN
     assert "403 AuthorizationFailed" in found.detail

@@ -35,7 +35,7 @@ def app(site: SiteRef, *groups: str, plan: str = "p", runs: bool = True) -> Wave
     ],
 )
 def test_limit_is_a_number_or_a_share(text: str, most: MaxUnavailable, shown: str) -> None:
-    """Certroll reads the limit of apps that may be down as a number or a percentage, and shows the same form."""
+    """Certroll reads the limit of apps that may be down as a number or a percentage, and shows the same form again."""
     assert MaxUnavailable.parse(text) == most
     assert str(most) == shown
 
@@ -81,7 +81,7 @@ def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
     ],
 )
 def test_share_is_of_what_there_is(most: MaxUnavailable, apps: int, down: int) -> None:
-    """A percentage limit of apps is rounded down to at least one app, and a numeric limit is used unchanged."""
+    """Certroll rounds a percentage limit of apps down to at least one app, and uses a numeric limit unchanged."""
     assert most.of(apps) == down
 
 

@@ -35,7 +35,7 @@ def at(text: str) -> datetime:
     ],
 )
 def test_window_is_open_from_its_start_to_before_its_end(text: str, opens: str, closes: str) -> None:
-    """A restart window includes its start and excludes its end."""
+    """A restart window is open at its start time and closed at its end time."""
     window = RestartWindow.parse(text)
     assert not window.is_open(at(opens) - MOMENT)
     assert window.is_open(at(opens))

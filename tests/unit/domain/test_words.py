@@ -40,12 +40,12 @@ from shared.domain.rollout.site_record import Rebind, SiteState
     ],
 )
 def test_words_in_rows_and_messages(words: type[StrEnum], expected: str) -> None:
-    """States and causes keep their spelling, so that the next release can read the rows of this release."""
+    """Words for states and causes keep their spelling, so that the next release can read the rows of this release."""
     assert [str(word) for word in words] == expected.split()
 
 
 def test_word_for_what_was_not_asked_is_empty() -> None:
-    """The word for a binding that need not be bound again is empty, like a missing column."""
+    """The text for a binding that need not be bound again is empty, so that a missing column means the same."""
     assert [str(word) for word in Rebind] == ["", "asked", "done"]
 
 

@@ -1,4 +1,4 @@
-"""Certroll decides which app settings, plans and slots it has to read, and reads upload dates from ARM."""
+"""Certroll decides which app settings, plans and slots it has to read, and reads the dates of uploads from ARM."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -44,9 +44,9 @@ ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/Plans/providers/Microsoft.We
     ],
 )
 def test_dates_may_matter_of_current_private_versions(lineages: list[Lineage], private: set[Thumbprint]) -> None:
-    """Certroll reads upload dates only for a current version that is not from a public authority.
+    """Certroll reads upload dates only for a current version that is not from a public certificate authority.
 
-    Certroll may have to upload a version again only if the version is not from a public authority.
+    Certroll uploads a version a second time only if the version is not from a public certificate authority.
     """
     assert Targets.of(iter(lineages)).private == private
 
@@ -60,7 +60,7 @@ def test_dates_may_matter_of_current_private_versions(lineages: list[Lineage], p
     ],
 )
 def test_date_of_an_upload_is_read(text: str, moment: datetime) -> None:
-    """Certroll reads the date of a certificate's upload with seven decimals of a second and in any time zone."""
+    """Certroll reads a certificate's upload date with seven decimals of a second and in any time zone."""
     assert read_date({"id": ID, "createdTime": text}) == (CopyRef(SUBSCRIPTION, "plans", "by#hand"), moment)
 
 
@@ -81,7 +81,7 @@ OWN = replace(copy("web", webspace=NORTH), ref=CopyRef.of_site(site_ref(), "web"
 
 
 def scope(*wanted: WebspaceCertificate, targets: Targets = NO_TARGETS) -> Scope:
-    """Return the scope of a read for these wanted certificates in a fleet with one App Service Environment."""
+    """Return what Certroll has to read for these wanted certificates in a fleet with one App Service Environment."""
     return Scope.of(targets, wanted, (Environment(ASE, "Sweden Central", internal=False),))
 
 
@@ -108,7 +108,7 @@ def test_settings_are_read_where_a_certificate_may_be_used(seen: Scope, *, near:
 
 
 def test_slots_are_read_in_environments_that_a_tag_names() -> None:
-    """Certroll lists an environment's slots if a tag names the environment, and does not read their settings.
+    """Certroll lists an environment's slots if a tag names the environment, and does not read the slots' settings.
 
     Certroll stops and starts the slots of an environment for a new root certificate.
     """

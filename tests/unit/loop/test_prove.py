@@ -30,7 +30,7 @@ class Networks:
     asked: list[EnvironmentRef] = field(default_factory=list)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
-        """Record the App Service Environment, and return the addresses or raise the error."""
+        """Record the requested App Service Environment, and return its addresses or raise the error of the test."""
         self.asked.append(ref)
         if isinstance(self.answer, AzureError):
             raise self.answer
@@ -39,12 +39,12 @@ class Networks:
 
 def behind(networks: Networks) -> Ports:
     """Return the ports of Certroll with which the code can reach only App Service Environments."""
-    # `Networks` implements only the method of the port that this test needs.
+    # The fake `Networks` implements only the method of the port that this test needs.
     return replace(ports(), environments=networks)  # type: ignore[arg-type]
 
 
 def fleet(site: Site, others: Iterable[Binding] = ()) -> Fleet:
-    """Return a fleet of sites with this site, an SNI binding and the given further bindings."""
+    """Return a fleet that consists of this site, its SNI binding and the given further bindings."""
     return Fleet(NOW, (site,), (binding(), *others))
 
 
@@ -65,7 +65,7 @@ def fleet(site: Site, others: Iterable[Binding] = ()) -> Fleet:
     ],
 )
 def test_host_name_is_looked_at_where_app_service_serves_it(seen: Fleet, inbound: str | None, expected: str) -> None:
-    """Certroll connects to the site's App Service address, because DNS may lead the host name to a CDN."""
+    """Certroll connects to the site's App Service address, because public DNS may lead to a CDN."""
     assert address_of(seen, binding(), inbound) == expected
 
 

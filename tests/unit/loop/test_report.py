@@ -1,4 +1,4 @@
-"""Certroll logs each plan of steps and reports problems about the plan."""
+"""Certroll logs each plan of steps and reports problems about each plan."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ SCOPE = "kv-shop/shop"
 
 
 def told(journal: RecordingJournal) -> list[tuple[str, Reason, str]]:
-    """Return the reported problems, after a check that each has the expected scope and time."""
+    """Return the reported problems, after a check that each problem has the expected scope and time."""
     assert {(finding.at, finding.scope) for finding in journal.findings} <= {(NOW, SCOPE)}
     return [(finding.subject, finding.reason, finding.detail) for finding in journal.findings]
 
@@ -64,7 +64,7 @@ def test_plan_without_refusals_is_no_finding() -> None:
 
 
 def test_plan_is_logged_with_every_reason(caplog: pytest.LogCaptureFixture) -> None:
-    """Certroll logs each step and each refusal of a plan with its reason in a single JSON object."""
+    """Certroll logs each step and each refusal of a plan with its reason, each as a single JSON object."""
     caplog.set_level(logging.INFO, logger="certroll")
     report(snapshot(), Plan(plan(snapshot(), APPLY).steps, (Skip("x", Reason.NOT_LIVE, "y"),)))
     (line,) = caplog.messages
@@ -124,13 +124,13 @@ def like_before(seen: Snapshot, before: CertificateFacts = OLD_FASHIONED) -> Sna
     ],
 )
 def test_what_a_version_is_warned_of_is_one_finding(seen: Snapshot, details: list[str]) -> None:
-    """Certroll reports all warnings about a version as a single problem, as far as the warnings concern its use."""
+    """Certroll reports all warnings about a version that concern the version's use as a single problem."""
     found = [("version v2 of kv-shop/shop", Reason.REQUIREMENT_WARNING, "; ".join(details))] if details else []
     assert [told for told in report(seen, Plan()) if told[1] is Reason.REQUIREMENT_WARNING] == found
 
 
 def test_waiting_for_ones_turn_is_no_finding() -> None:
-    """Certroll reports no problem about a resource that only waits for its turn."""
+    """Certroll reports no problem about a resource that only waits for other resources."""
     journal = RecordingJournal()
     skips = Skip("a", Reason.AWAITING_FIRST_STAGE, ""), Skip("b", Reason.VERSION_HELD, "failed")
     report_skips(ports(findings=journal).findings, REF, skips, NOW)
@@ -201,7 +201,7 @@ OTHER_NAMES = copy("other", OTHER, source=None, host_names=(HOST, "other.example
 def test_upload_that_may_be_a_version_nobody_can_read_is_a_finding(seen: Snapshot, *, found: bool) -> None:
     """Certroll reports an uploaded certificate that may be one of the vault's unreadable versions.
 
-    An upload may be an unreadable version if it covers exactly the names of the current version.
+    An uploaded certificate may be an unreadable vault version if it covers exactly the current version's names.
     """
     (*findings,) = unread_versions(seen)
     expected = [("certificate rg-web/up", Reason.VERSIONS_UNREAD, NOW, SCOPE)] if found else []
@@ -246,7 +246,10 @@ IP_BASED = binding(ssl_state=SslState.IP_BASED, virtual_ip="203.0.113.7")
 def test_binding_that_azure_or_a_person_moved_is_a_finding(
     was: Binding, now: tuple[Binding, ...], words: str | None
 ) -> None:
-    """Certroll reports a binding whose kind or address changed, and ignores a new thumbprint."""
+    """Certroll reports a binding whose kind or address changed.
+
+    Certroll does not report a binding in which only the thumbprint changed.
+    """
     journal = RecordingJournal()
     record = SiteRecord(site_ref(), "v2", WEST, SiteState.PENDING, NOW, last_good=(was,))
     report_moved(ports(findings=journal).findings, REF, record, snapshot(sites=(site(), site("other")), bindings=now))

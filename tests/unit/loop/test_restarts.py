@@ -21,7 +21,7 @@ PLACES = (("plan", 2), ("environment", 5))
 class Counting:
     """This fake is a journal whose disruption budgets in `full` are used up, and a store of leases.
 
-    Another run of Certroll has the leases in `busy`.
+    This field names the leases that another run of Certroll has.
     """
 
     full: frozenset[str] = frozenset()
@@ -53,7 +53,7 @@ def run(counting: Counting) -> Run:
 
 
 def test_site_counts_in_every_place() -> None:
-    """An app's restart counts against the own limit of each disruption budget (limit of restarts) that it needs."""
+    """An app's restart counts against the limit of each disruption budget (limit of restarts) that the app needs."""
     counting = Counting()
     assert claimed(run(counting), PLACES, site_ref(), REF)
     assert counting.counted == [("plan", site_ref(), 2), ("environment", site_ref(), 5)]
@@ -61,7 +61,7 @@ def test_site_counts_in_every_place() -> None:
 
 @pytest.mark.parametrize("full", ["plan", "environment"])
 def test_site_that_has_no_room_somewhere_counts_nowhere(full: str) -> None:
-    """An app gives up its other claims on restart budgets if one budget is used up, so that no app waits for it."""
+    """If one of an app's restart budgets is used up, the app gives up its claims on the other restart budgets."""
     counting = Counting(full=frozenset({full}))
     assert not claimed(run(counting), PLACES, site_ref(), REF)
     assert counting.counted == []
@@ -69,7 +69,7 @@ def test_site_that_has_no_room_somewhere_counts_nowhere(full: str) -> None:
 
 @pytest.mark.parametrize("busy", ["plan", "environment"])
 def test_place_that_is_being_counted_gives_the_others_back(busy: str) -> None:
-    """An app gives up its claims on restart budgets and is tried again if another run has the lease of a budget."""
+    """If another run has a restart budget's lease, an app gives up its claims, and Certroll tries the app again."""
     counting = Counting(busy=frozenset({busy}))
     with pytest.raises(LeaseBusy):
         claimed(run(counting), PLACES, site_ref(), REF)

@@ -1,4 +1,4 @@
-"""A run of Certroll performs the steps of a plan in order and handles refusals, conflicts and lost leases."""
+"""A run of Certroll performs the steps of a plan in order, and handles refusals, conflicts and lost leases."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ KEPT = copy("kept", source=None)
 
 @dataclass(frozen=True)
 class Trial(Traits):
-    """This fake step gives its answers in order, repeats the last answer, and records each attempt."""
+    """This fake step of a plan gives its answers in order, repeats the last answer, and records each attempt."""
 
     name: str
     answers: list[bool | Exception]
@@ -58,16 +58,16 @@ class Trial(Traits):
 
     @property
     def subject(self) -> str:
-        """The name of the fake step."""
+        """This field is the name of the fake step."""
         return self.name
 
     @property
     def site(self) -> SiteRef | None:
-        """The site of the fake step."""
+        """This field is the site of the fake step."""
         return self.of
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no cases, because the fake step brings no certificate version anywhere."""
+        """Return no certificate uses, because the fake step brings no certificate version anywhere."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -96,23 +96,23 @@ class Doing:
     tries: int = 0
 
     def check(self) -> None:
-        """Count the check of the lease, and raise `LeaseLost` from the check `lost_at` on."""
+        """Count the checks of the lease, and raise `LeaseLost` at the check with the number `lost_at` and later."""
         self.checks += 1
         if self.checks >= self.lost_at:
             raise LeaseLost("lost")
 
     def retry(self, work: Callable[[], Result]) -> Result:
-        """Do the work a single time and count the call."""
+        """Do the work of the caller a single time and count the call."""
         self.tries += 1
         return work()
 
     def add(self, ref: VaultCertificateRef, entries: tuple[HistoryEntry, ...]) -> None:
-        """Keep the history entries that Certroll adds."""
+        """Record the history entries that Certroll adds."""
         assert ref == REF
         self.history.extend(entries)
 
     def step(self, name: str, *answers: bool | Exception, site: str | None = None) -> Step:
-        """Return a step that gives these answers."""
+        """Return a fake step of a plan, which gives these answers in order."""
         trial = Trial(name, list(answers) or [True], self.turns, site_ref(site) if site else None)
         return Step(trial, Reason.STALE_COPY)
 
@@ -134,7 +134,7 @@ def _doing(caplog: pytest.LogCaptureFixture) -> Iterator[Doing]:
 
 
 def whole(log: pytest.LogCaptureFixture) -> list[dict[str, str]]:
-    """Return the logged events without the vault certificate, after a check that each event names it."""
+    """Return the logged events without the vault certificate's name, after a check that each event has the name."""
     lines: list[dict[str, str]] = [json.loads(line) for line in log.messages]
     assert {line.pop("certificate") for line in lines} == {"kv-shop/shop"}
     return lines
@@ -157,7 +157,7 @@ def logged(log: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 def test_steps_are_performed_in_order(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
-    """Certroll performs each step once, in order, and records it in the history."""
+    """Certroll performs each step of a plan once, in order, and records each step in the history."""
     assert doing.all(doing.step("a"), doing.step("b", False), doing.step("c")) == ()
     assert (doing.turns, doing.tries) == (["a", "b", "c"], 3)
     assert doing.history == [
@@ -195,16 +195,16 @@ def test_refusal_of_a_step_does_not_hold_up_the_others(
     "error", [Conflict("moved"), OutcomeUnknown("504"), KeyError("bug")], ids=lambda e: type(e).__name__
 )
 def test_other_errors_end_the_run(doing: Doing, error: Exception) -> None:
-    """Certroll ends the run at once after an unexpected error or an error that needs a new plan."""
+    """After an unexpected error, or an error that needs a new plan, Certroll ends the run at once."""
     with pytest.raises(type(error)):
         doing.all(doing.step("a", error), doing.step("b"))
     assert doing.turns == ["a"]
 
 
 def test_what_azure_does_not_answer_holds_up_no_other_step(doing: Doing) -> None:
-    """If Azure gives no answer to a step, Certroll counts it as refused, and performs the other steps.
+    """If Azure gives no answer to a step, Certroll counts the step as refused and performs the other steps.
 
-    After the other steps, Certroll returns the error of the unanswered step.
+    If Azure gives no answer to a step, Certroll performs the other steps and then returns the step's error.
     """
     lost, late = OutcomeUnknown("504"), Unavailable("503")
     steps = (doing.step("a", lost, site="shop"), doing.step("b"), doing.step("c", late))
@@ -218,7 +218,7 @@ def test_what_azure_does_not_answer_holds_up_no_other_step(doing: Doing) -> None
 
 
 def test_steps_of_which_none_is_refused_leave_nothing(doing: Doing) -> None:
-    """Certroll returns neither a refusal nor an error if it performed all steps."""
+    """If Certroll performed all steps of a plan, it returns neither a refusal nor an error."""
     assert perform_each(doing.run, doing, REF, (doing.step("a"), doing.step("b", False))) == Performed()
     assert [entry.subject for entry in doing.history] == ["a", "b"]
 
@@ -249,7 +249,7 @@ def test_nothing_is_replaced_while_it_is_not_known_whether_the_old_is_kept(doing
 
 
 def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.LogCaptureFixture) -> None:
-    """Certroll performs a step that has to wait for other steps after those steps."""
+    """If a step of a plan needs other steps first, Certroll performs those other steps first."""
     assert doing.all(doing.step("keep", EARLY, True), doing.step("sync"), doing.step("bind")) == ()
     assert doing.turns == ["keep", "sync", "bind", "keep"]
     assert [entry.subject for entry in doing.history] == ["sync", "bind", "keep"]
@@ -257,7 +257,7 @@ def test_step_that_is_too_early_is_done_at_the_end(doing: Doing, caplog: pytest.
 
 
 def test_several_steps_that_are_too_early_are_all_done(doing: Doing) -> None:
-    """If several steps have to wait for another step, Certroll performs all of them after that step."""
+    """If several steps of a plan need another step first, Certroll performs all of them after that step."""
     early = [doing.step(name, EARLY, True) for name in ("a", "b", "c")]
     assert doing.all(*early, doing.step("sync")) == ()
     assert doing.turns == ["a", "b", "c", "sync", "a", "b", "c"]
@@ -275,13 +275,13 @@ def test_step_that_stays_too_early_ends(doing: Doing, caplog: pytest.LogCaptureF
 
 
 def test_step_that_is_too_early_alone_ends(doing: Doing) -> None:
-    """If no other step follows, Certroll makes a single attempt at a step that has to wait."""
+    """If a step has to wait and the plan has no later step, Certroll attempts the waiting step only once."""
     assert doing.all(doing.step("keep", EARLY)) == ()
     assert doing.turns == ["keep"]
 
 
 def test_lost_lease_stops_between_steps(doing: Doing) -> None:
-    """Certroll stops between two steps if it has lost its lease, because another instance may write."""
+    """If Certroll has lost its lease, it stops between two steps, because another instance may write."""
     doing.lost_at = 2
     with pytest.raises(LeaseLost):
         doing.all(doing.step("a"), doing.step("b"))
@@ -289,7 +289,7 @@ def test_lost_lease_stops_between_steps(doing: Doing) -> None:
 
 
 def test_time_that_is_over_stops_between_steps(doing: Doing) -> None:
-    """Certroll stops between two steps if its time is over, and another run does the rest."""
+    """Certroll stops between two steps of a plan if its time is over, and another run performs the remaining steps."""
     doing.clock.time = NOW + TIME_BUDGET - timedelta(seconds=1)
     assert doing.all(doing.step("a")) == ()
     doing.clock.time = NOW + TIME_BUDGET

@@ -97,7 +97,7 @@ def test_pauses_grow_up_to_the_longest_wait() -> None:
     ],
 )
 def test_window_is_not_missed(window: str | None, look: datetime) -> None:
-    """In the four hours before the restart window opens, a waiting run of Certroll repeats every quarter of an hour.
+    """In the four hours before the restart window opens, Certroll repeats a waiting run every quarter of an hour.
 
     Certroll's sweeps alone could miss a short restart window.
     """

@@ -57,7 +57,7 @@ def asked(
     current: int | None = 0,
     off: EnvironmentRef | None = None,
 ) -> Snapshot:
-    """Return a snapshot of two environments with the given roots, in which the tag names the environments `to`."""
+    """Return a snapshot of two environments with these roots, in which the tag names the target environments `to`."""
     environments = tuple(
         replace(environment, tags=OFF) if environment.ref == off else environment for environment in BOTH
     )
@@ -110,12 +110,12 @@ def test_root_is_put_where_the_tag_asks_for_it(roots: tuple[RootCertificate, ...
     ],
 )
 def test_nothing_is_put_where_it_is_not_needed(seen: Snapshot) -> None:
-    """Certroll adds no root that no tag asks for, and no root that the App Service Environment already has."""
+    """Certroll adds a root only if a tag asks for it and the App Service Environment does not yet have it."""
     assert proposed(seen) == []
 
 
 def test_every_environment_that_is_named_gets_it() -> None:
-    """Certroll adds the root to each named environment once, in a fixed order, for any spelling in the tag."""
+    """Certroll adds the root to each named environment once and in a fixed order, however the tag spells the names."""
     steps = proposed(asked(tags=(("certroll-root-of", "other-ase, RG-Network/ASE"), ("certroll-root-of-2", "ase"))))
     assert [step.action.root.ref.environment for step in steps if isinstance(step, Step)] == [ASE, OTHER_ASE]  # type: ignore[attr-defined]
 
@@ -136,7 +136,7 @@ def test_environment_that_operators_took_out_is_spared() -> None:
     ],
 )
 def test_wrong_target_is_told_and_holds_up_no_other(tags: Tags, subject: str, reason: Reason) -> None:
-    """Certroll names an entry of the tag that is no environment, and still adds the root to the other environments."""
+    """Certroll names an entry of the tag that is no environment, and still adds the root to the named environments."""
     skip, step = proposed(asked(tags=tags))
     assert isinstance(skip, Skip)
     assert (skip.subject, skip.reason, "correct the tag" in skip.detail) == (subject, reason, True)
@@ -177,7 +177,7 @@ def test_root_is_projected() -> None:
 
 
 def test_root_is_put_once_and_read_back() -> None:
-    """Certroll sends the public part of the planned version once, then reads until Azure shows it as a root."""
+    """Certroll uploads the public part of the planned root once, then reads until Azure shows the root."""
     azure = RecordingEnvironments([GONE, GONE, replace(ADDED, is_root=False), ADDED])
     vault, clock = RecordingVault(DER), ManualClock()
     assert ADD.perform(outside(clock=clock, vault=vault, environments=azure))
@@ -187,7 +187,7 @@ def test_root_is_put_once_and_read_back() -> None:
 
 
 def test_root_that_is_there_is_not_put_again() -> None:
-    """Certroll neither writes to Azure nor reads from the vault if the App Service Environment already has the root."""
+    """If an App Service Environment already has the root, Certroll neither writes to Azure nor reads the vault."""
     azure, vault = RecordingEnvironments([ADDED]), RecordingVault(DER)
     assert not ADD.perform(
         ports(
@@ -233,7 +233,7 @@ def test_certificate_that_may_not_be_read_is_said_with_the_cure() -> None:
 
 
 def test_root_that_never_shows_is_not_taken_for_put() -> None:
-    """Certroll does not report a root as added until Azure shows the root in the App Service Environment."""
+    """Certroll reports a root as added only when Azure shows the root in the App Service Environment."""
     azure = RecordingEnvironments([GONE])
     with pytest.raises(NotSettled, match=f"^{SUBJECT} still shows the old state"):
         ADD.perform(
@@ -282,7 +282,7 @@ def test_root_is_noted_before_it_is_put() -> None:
 def test_roots_that_are_not_known_are_not_put() -> None:
     """Certroll adds no root certificate to an App Service Environment whose list of roots it could not read.
 
-    A hidden list of roots in one environment does not stop the root for other environments.
+    A hidden list of roots in one environment does not prevent the upload of the root to other environments.
     """
     hidden = BlindSpot(roots_subject(ASE), "503", SUBSCRIPTION, roots_only=True)
     seen = asked(to="ase,other-ase")

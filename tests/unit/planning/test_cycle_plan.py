@@ -61,7 +61,7 @@ def test_app_is_spared_for_a_reason(sites: list[Site], excluded: tuple[Reason, s
 
 
 def test_site_of_that_name_elsewhere_is_not_our_own() -> None:
-    """A site with Certroll's own name in another subscription is not Certroll's own site."""
+    """A site with the same name as Certroll's site, but in another subscription, is not Certroll's own site."""
     other = replace(OWN, own_subscription=SUBSCRIPTION[:-1] + "b")
     assert why_excluded(Fleet(NOW, (hosted("certroll"),)), hosted("certroll"), other) is None
 

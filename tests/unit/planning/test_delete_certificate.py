@@ -1,4 +1,4 @@
-"""Test which superseded uploads Certroll deletes, what prevents each deletion, and the last check before it."""
+"""Test which superseded uploads Certroll deletes, what prevents a deletion, and the last check before a deletion."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -68,7 +68,7 @@ EVERYTHING = replace(APPLY, delete_superseded=True)
 
 
 def over(*copies: WebspaceCertificate, **differences: object) -> Snapshot:
-    """Return a snapshot in which all uses moved to the new version 40 days ago, and no app names the old version."""
+    """Return a snapshot in which apps and bindings moved to the new version 40 days ago, and none uses the old."""
     ordinary: dict[str, object] = {
         "lineage": RENEWED,
         "bindings": MOVED,
@@ -87,13 +87,13 @@ def judged(seen: Snapshot, intent: Intent = EVERYTHING) -> list[Step | Skip]:
 
 
 def reasons(seen: Snapshot) -> list[Reason]:
-    """Return the reason of each proposal and refusal, with the operator's permission to delete every upload."""
+    """Return the reason of each proposal and refusal, as if the operator allowed Certroll to delete every upload."""
     return [item.reason for item in judged(seen)]
 
 
 @pytest.mark.parametrize("state", [RollState.VALIDATED, RollState.RETIRED])
 def test_app_that_uses_the_new_version_has_proven_it(state: RollState) -> None:
-    """Certroll deletes the old uploaded certificate if the app was seen to work with the new version."""
+    """Certroll deletes the old uploaded certificate if it saw the app work with the new version."""
     proven = replace(PROVEN, rolls=(roll(state, at=LONG_AGO, replaces=()),))
     assert reasons(over(settings=(named(NEW),), rollout=proven)) == [Reason.SUPERSEDED]
 
@@ -247,7 +247,7 @@ OF_ONE_SITE = CopyRef.of_site(site_ref(), OURS.ref.name, public=False)
 def test_public_certificate_of_a_site_goes_as_well() -> None:
     """Certroll deletes an old public certificate of a site although another site names its thumbprint.
 
-    Certroll deletes a site's old public certificate only if the site has the new version as a public certificate.
+    Certroll deletes a site's old public certificate only if the site has the new version as a public certificate, too.
     """
     others = (named(), replace(named(site="api"), mentioned=frozenset({OLD})))
     seen = over(PUBLIC, NEW_PUBLIC, sites=(site(), site("api")), settings=others)
@@ -269,7 +269,7 @@ def test_public_certificate_that_people_uploaded_stays_by_default() -> None:
 
 
 def test_upload_of_one_site_goes_by_what_that_site_does() -> None:
-    """Only the site itself can prevent the deletion of a certificate that belongs to one Flex Consumption site."""
+    """Only the site itself can prevent the deletion of a certificate that serves only one Flex Consumption site."""
     own = replace(OURS, ref=OF_ONE_SITE)
     new = replace(own, ref=CopyRef.of_site(site_ref(), "new", public=False), thumbprint=NEW)
     flex = replace(site(), flex=True)
@@ -279,7 +279,7 @@ def test_upload_of_one_site_goes_by_what_that_site_does() -> None:
 
 
 def test_elsewhere_it_may_be_used() -> None:
-    """The use of a thumbprint in another App Service webspace does not prevent a deletion in this webspace."""
+    """The use of a thumbprint in one webspace prevents no deletion of the certificate in another webspace."""
     north = site("north", webspace=NORTH)
     seen = over(
         sites=(site(), north),
@@ -290,7 +290,7 @@ def test_elsewhere_it_may_be_used() -> None:
 
 
 def test_expired_one_is_not_kept_for_apps_that_load_everything() -> None:
-    """Certroll deletes an expired uploaded certificate although an app of its webspace loads all certificates."""
+    """Certroll deletes an expired uploaded certificate even if an app of its webspace loads all certificates."""
     expired = replace(OURS, not_after=NOW - HOUR)
     assert reasons(over(expired, settings=(named(everything=True),))) == [Reason.SUPERSEDED]
 
@@ -307,7 +307,7 @@ def test_what_people_uploaded_stays_unless_they_say_so() -> None:
 def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None:
     """Certroll deletes no uploaded private key for a vault secret that never held that key.
 
-    Anybody can put another owner's public certificate into a secret, and then a certificate of their own.
+    Anybody can put another owner's public certificate into a vault secret, and later an own certificate.
     """
     claimed = replace(old_version(), bundle=Bundle(KeyFound.NONE, (), None, ordered=True))
     seen = over(OURS, THEIRS, lineage=lineage(version(created=LONG_AGO), claimed))
@@ -378,7 +378,7 @@ def test_neighbour_has_nothing_to_prove_for_what_one_site_has_to_itself() -> Non
 
 
 def test_plan_shares_roots_in_an_environment_alone() -> None:
-    """Certroll checks other apps of a plan before it deletes a public certificate only in an App Service Environment.
+    """Certroll checks a plan's other apps before a public certificate's deletion only in an App Service Environment.
 
     Outside of an environment, an app cannot use the public certificate of another app of its plan.
     """
@@ -400,7 +400,7 @@ def test_public_certificate_of_a_site_that_is_gone_is_judged() -> None:
 
 
 def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:
-    """The waiting time before a deletion starts when Certroll sees that an app stopped using the certificate.
+    """The waiting time before a deletion starts when Certroll first sees that an app no longer uses the certificate.
 
     The waiting time before a deletion also counts for an app that Certroll has not edited.
     """
@@ -425,7 +425,7 @@ def test_unused_webspace_proves_nothing_for_what_people_uploaded() -> None:
 
 
 def test_so_many_go_at_a_time() -> None:
-    """Certroll deletes at most the configured number of uploads in a run, so that a mistake stays small."""
+    """Certroll deletes at most the configured number of uploads in a run, so that a mistake deletes only few."""
     many = tuple(replace(OURS, ref=replace(OURS.ref, name=f"certroll-{number}")) for number in range(4))
     found = judged(over(*many), replace(EVERYTHING, max_deletes=2))
     assert [item.reason for item in found] == [Reason.SUPERSEDED] * 2 + [Reason.ENOUGH_DELETED] * 2
@@ -450,7 +450,7 @@ def test_older_ones_do_not_wait_for_the_newest() -> None:
 def test_nothing_goes_while_something_moves_there() -> None:
     """Certroll deletes no upload in an App Service webspace that another step of the plan changes.
 
-    A step that changes a binding may need the old certificate as its way back.
+    A plan's step that changes a binding may need the old certificate to undo the change.
     """
     moving = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
     elsewhere = Step(UpdateBinding(binding(), NEW, NORTH), Reason.STALE_THUMBPRINT)
@@ -479,7 +479,7 @@ def test_deletion_is_projected() -> None:
 
 
 def test_blind_spot_needs_no_person_for_what_is_superseded() -> None:
-    """A superseded upload that stays because of an unreadable resource needs no action of an operator."""
+    """If a superseded upload stays because of an unreadable resource, no operator has to act."""
     plan = planner.plan(over(blind_spots=(blind_spot(),)), EVERYTHING)
     assert {skip.reason for skip in plan.skips} == {Reason.NOT_SEEN}
     assert not Reason.NOT_SEEN.stalls
@@ -536,7 +536,7 @@ def test_what_has_changed_is_not_deleted(seen: WebspaceCertificate) -> None:
 def test_app_that_has_come_to_name_it_keeps_it(value: str) -> None:
     """Certroll refuses the deletion if an app setting now contains the thumbprint, in any tested spelling.
 
-    Azure itself would delete a certificate that an app setting names.
+    Azure itself would delete a certificate even if an app setting names the certificate.
     """
     azure = RecordingAppService(copies=[OURS], seen=[app_settings({"SOMETHING": value})])
     with pytest.raises(Conflict, match="the settings of shop name the upload now"):

@@ -1,4 +1,4 @@
-"""Test which roots of older versions Certroll deletes, what prevents each deletion, and the last check before it."""
+"""Test which roots of older versions Certroll deletes, what prevents a deletion, and the last check before it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -230,7 +230,7 @@ def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
 def test_so_many_go_at_a_time() -> None:
     """Certroll deletes at most the configured number of roots in a run.
 
-    A root that Certroll keeps for another reason does not count towards the limit of deletions in a run.
+    If Certroll keeps a root for another reason, the root does not count towards the limit of deletions in a run.
     """
     olds = tuple(root(f"old-{number}", OLDER if number % 2 else OLD) for number in (2, 0, 3, 1))
     kept = root("kept", environment=OTHER_ASE)
@@ -245,7 +245,7 @@ def test_so_many_go_at_a_time() -> None:
 
 
 def test_kept_ones_take_nobody_elses_place() -> None:
-    """A root that stays for another reason does not use up the limit of deletions in a run."""
+    """If a root stays for another reason, it does not count towards the limit of deletions in a run."""
     seen = over(
         root("kept"),
         root("new", NEW, environment=OTHER_ASE),

@@ -122,7 +122,7 @@ BINDING = f"binding {HOST} of shop"
 
 
 def refusals(guard: Guard, plan: Plan, seen: Snapshot, intent: Intent = APPLY) -> list[Skip]:
-    """Return the steps that a guard refuses, after a check that other steps and earlier refusals are unchanged."""
+    """Return the steps that a guard refuses, after a check that the guard leaves all other steps unchanged."""
     judged = guard(plan, seen, intent)
     refused = judged.skips[len(plan.skips) :]
     assert judged.skips[: len(plan.skips)] == plan.skips
@@ -200,7 +200,7 @@ def test_key_that_app_service_cannot_have_is_refused(key: KeyPolicy, refused: li
 
 
 def test_elliptic_key_is_uploaded() -> None:
-    """Certroll lets elliptic keys be uploaded (Azure docs, private certificate requirements)."""
+    """Certroll allows the upload of elliptic-curve keys (Azure docs, private certificate requirements)."""
     assert refusals(version_unfit.guard, Plan((UPLOAD,)), renewed(facts(key_type=KeyType.EC, key_size=256))) == []
 
 
@@ -255,7 +255,7 @@ def test_sync_that_takes_cover_away_is_refused() -> None:
     ],
 )
 def test_end_of_the_old_certificate_outweighs_lost_cover(left: timedelta | None, *, refused: bool) -> None:
-    """Certroll allows a sync shortly before the old certificate ends, although host names lose their cover.
+    """Shortly before the old certificate ends, Certroll allows a sync that leaves some host names uncovered.
 
     The uncovered host names would fail anyway when the old certificate ends.
     """
@@ -302,13 +302,13 @@ def test_small_key_is_brought_into_no_app() -> None:
 
 
 def test_app_does_not_mind_an_elliptic_key_or_other_names() -> None:
-    """Certroll may give an app a version that App Service cannot import, or that covers other host names."""
+    """Certroll may bring a version into an app's settings that App Service cannot import or that covers other names."""
     plan = Plan((ROLL, RETIRE))
     assert refusals(version_unfit.guard, plan, renewed(facts("x.contoso.com", key_type=KeyType.EC, key_size=256))) == []
 
 
 def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
-    """An unfit new version neither stops the upload of the old version nor the return of last good values."""
+    """If the new version is unfit, Certroll still uploads the old version and restores last good settings."""
     assert refusals(version_unfit.guard, Plan((KEEP, RESTORE)), renewed(facts("x.contoso.com", key_size=1024))) == []
 
 
@@ -326,7 +326,10 @@ def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
 def test_certificate_is_judged_by_what_it_is_brought_for(
     step: Step, new: CertificateFacts, reason: Reason | None
 ) -> None:
-    """Certroll checks a version for its use: a public part needs no key, and an import needs an importable key."""
+    """Certroll checks a version for its use.
+
+    A public certificate needs no private key, and an import needs an RSA key.
+    """
     skips = refusals(version_unfit.guard, Plan((step,)), renewed(new))
     assert [skip.reason for skip in skips] == ([reason] if reason else [])
 
@@ -356,7 +359,7 @@ def test_certificate_is_judged_by_what_it_is_brought_for(
     ],
 )
 def test_only_a_root_is_put_where_apps_trust_it(new: CertificateFacts, reason: Reason | None, detail: str) -> None:
-    """Certroll checks a root certificate only as a root, and refuses a certificate that is no root.
+    """Certroll checks a root certificate only as a root, and refuses any other certificate as a root.
 
     Certroll allows the deletion of old root certificates even if the new version is unfit.
     """
@@ -405,7 +408,7 @@ def test_app_keeps_a_version_that_partners_take() -> None:
     ],
 )
 def test_client_authentication_is_only_compared(before: CertificateFacts | None, plan: Plan) -> None:
-    """Certroll updates an app if no client authentication gets lost, because Certroll cannot know the app's use."""
+    """If no client authentication gets lost, Certroll updates an app, because it cannot know the app's use of TLS."""
     assert refusals(version_unfit.guard, plan, after(NO_CLIENT, before)) == []
 
 
@@ -460,7 +463,7 @@ def test_upload_has_a_curve_that_servers_know(curve: str, before: CertificateFac
 
 
 def test_what_is_in_use_is_uploaded_and_bound_again() -> None:
-    """Certroll may upload and bind again the very version that is in use."""
+    """Certroll may upload and bind a second time the same version that is already in use."""
     odd = facts(key_type=KeyType.EC, curve="brainpoolP256r1", server_auth=False)
     new = copy("new", NEW, source=None)
     rebind = (
@@ -484,7 +487,7 @@ def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None
 
 @pytest.mark.parametrize(("whole", "refused"), [(True, [Reason.CHAIN_LOST]), (False, [])])
 def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: bool, refused: list[Reason]) -> None:  # noqa: FBT001
-    """Certroll refuses an upload that lost its root if the servers of the App Service webspace need the whole chain."""
+    """Certroll refuses the upload of a chain that lost its root if the webspace's servers need the whole chain."""
     cut = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
     with_root = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
     seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=with_root)))
@@ -583,7 +586,7 @@ def test_opted_out_vault_certificate_is_left_alone() -> None:
 def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Reason) -> None:
     """Certroll reports a site with `certroll: off` only as opted out, even if another guard refused the step earlier.
 
-    The operator need not repair anything on an opted-out site.
+    An operator need not repair anything on a site with the tag `certroll: off`.
     """
     earlier = Skip(BINDING, Reason.INCOMPLETE_VIEW, "not said", site_ref())
     (skip,) = opted_out.guard(Plan((), (earlier,)), seen, APPLY).skips
@@ -596,7 +599,7 @@ def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Rea
 
 @dataclass(frozen=True, slots=True)
 class Restart(Traits):
-    """This fake step only restarts a site."""
+    """This fake step of a plan only restarts a site."""
 
     of: SiteRef | None
     phase: ClassVar[Phase] = Phase.APP
@@ -614,7 +617,7 @@ class Restart(Traits):
         return self.of
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:
-        """Return no case, because a restart brings no certificate version anywhere."""
+        """Return no certificate uses, because a restart brings no certificate version anywhere."""
         return ()
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -622,7 +625,7 @@ class Restart(Traits):
         return snapshot
 
     def perform(self, _: Ports) -> bool:
-        """Return True, as after a restart."""
+        """Return True, because the action of this fake step restarts the site."""
         return True
 
 
@@ -654,7 +657,7 @@ def test_own_site_is_not_restarted(slot: str | None) -> None:
     ],
 )
 def test_other_work_goes_on(step: Step, intent: Intent) -> None:
-    """The guard of Certroll's own site refuses only restarts, and only of that site."""
+    """The guard (check) for Certroll's own site refuses only restarts of that site."""
     assert refusals(own_site.guard, Plan((step,)), snapshot(), intent) == []
 
 
@@ -671,7 +674,7 @@ def test_other_work_goes_on(step: Step, intent: Intent) -> None:
 def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
     """Certroll usually refuses a sync in a webspace with an unreadable resource, and names the missing role.
 
-    A sync could move host names that Certroll cannot see.
+    A sync of an imported certificate could move host names that Certroll cannot see.
     """
     seen = snapshot(blind_spots=(blind_spot(NORTH), spot))
     assert refusals(incomplete_view.guard, WHOLE, seen) == [
@@ -685,7 +688,7 @@ def test_sync_beside_a_blind_spot_is_refused(spot: BlindSpot) -> None:
 
 
 def test_same_blind_spot_is_named_whatever_the_order() -> None:
-    """The refusal names the same unreadable resource, whatever the order in which Certroll met several of them."""
+    """If several resources are unreadable, a refusal names the same one, whatever the order of Azure's lists."""
     spots = blind_spot(subject="site a"), blind_spot(None, subject="subscription b")
     details = {
         skip.detail
@@ -795,7 +798,7 @@ def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
 
 
 def test_binding_to_what_is_not_there_is_refused() -> None:
-    """Certroll does not bind a thumbprint that the App Service webspace lacks, and names the webspace."""
+    """If the webspace lacks a thumbprint's certificate, Certroll binds no host name to it and names the webspace."""
     assert refusals(thumbprint_not_live.guard, Plan((UPDATE,), (EARLIER,)), snapshot()) == [
         Skip(
             BINDING,
@@ -807,7 +810,7 @@ def test_binding_to_what_is_not_there_is_refused() -> None:
 
 
 def test_binding_to_what_is_there_passes() -> None:
-    """Certroll may bind a certificate that is in the App Service webspace, whoever put the certificate there."""
+    """Certroll may bind any certificate that is in the App Service webspace, whoever put the certificate there."""
     assert (
         refusals(thumbprint_not_live.guard, Plan((UPDATE,)), snapshot(copies=(copy(thumbprint=NEW, source=None),)))
         == []
@@ -826,13 +829,13 @@ def test_earlier_sync_makes_a_binding_possible() -> None:
 
 
 def test_later_sync_does_not_make_a_binding_possible() -> None:
-    """Certroll does not bind a certificate that only a later step of the plan brings into the App Service webspace."""
+    """Certroll does not bind a certificate that only a later step of the same plan brings into the webspace."""
     seen = refusals(thumbprint_not_live.guard, Plan((UPDATE, SYNC)), snapshot())
     assert [(skip.subject, skip.reason) for skip in seen] == [(BINDING, Reason.NOT_LIVE)]
 
 
 def test_app_is_not_given_what_is_not_there() -> None:
-    """Certroll does not write a thumbprint that the webspace lacks into app settings, and names these thumbprints."""
+    """If the webspace lacks a certificate, Certroll writes its thumbprint into no settings and names it."""
     edits = tuple(SettingEdit(thumbprint, thumbprint, (OLD,), OLD) for thumbprint in (NEWER, FOREIGN, NEW, OLDER))
     missing = RollAppSettings(named(OLD), edits, WEST)
     seen = refusals(thumbprint_not_live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
@@ -859,19 +862,19 @@ def test_app_is_not_given_what_is_not_there() -> None:
     ],
 )
 def test_app_is_given_what_is_there(steps: tuple[Step, ...], refused: list[Step]) -> None:
-    """Certroll lets an app load only certificates that are in its webspace at the step's place in the plan."""
+    """Certroll lets an app load only certificates that are in the webspace before the app's settings update."""
     seen = refusals(thumbprint_not_live.guard, Plan(steps), snapshot())
     assert [(skip.subject, skip.reason) for skip in seen] == [(step.subject, Reason.NOT_LIVE) for step in refused]
 
 
 def test_root_makes_nothing_live() -> None:
-    """A step on a root certificate needs no certificate in a webspace, and lets no binding show the root."""
+    """A step on a root certificate needs no certificate in a webspace, and lets no TLS binding show the root."""
     skips = refusals(thumbprint_not_live.guard, Plan((ADD_ROOT, DELETE_ROOT, UPDATE)), snapshot())
     assert [(skip.subject, skip.reason) for skip in skips] == [(BINDING, Reason.NOT_LIVE)]
 
 
 def test_refused_sync_brings_nothing() -> None:
-    """A refused step brings no certificate into the App Service webspace for the steps after that step."""
+    """If a step is refused, the later steps cannot use the certificate that the step would have brought."""
     nowhere = Step(UpdateBinding(binding(), NEWER, WEST), Reason.STALE_THUMBPRINT)
     seen = refusals(thumbprint_not_live.guard, Plan((nowhere, nowhere)), snapshot())
     assert [skip.reason for skip in seen] == [Reason.NOT_LIVE, Reason.NOT_LIVE]
@@ -881,7 +884,7 @@ def test_refused_sync_brings_nothing() -> None:
 
 
 def test_observing_puts_no_root() -> None:
-    """Certroll in observe mode reports each change to root certificates, and makes none of these changes."""
+    """Certroll in observe mode reports each change to root certificates that it would make, and writes nothing."""
     skips = refusals(observe_only.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), Intent())
     assert [(skip.reason, skip.detail.partition(": ")[0]) for skip in skips] == [
         (Reason.OBSERVE_ONLY, "Certroll would do this (RootMissing)"),
@@ -890,7 +893,7 @@ def test_observing_puts_no_root() -> None:
 
 
 def test_observing_writes_nothing() -> None:
-    """Certroll in observe mode refuses each step of a plan, and says which setting would allow the step."""
+    """Certroll in observe mode refuses each step of a plan, and says which setting would allow the refused step."""
     detail = "Certroll would do this ({}): set CERTROLL_MODE=apply to let it"
     assert refusals(observe_only.guard, WHOLE, snapshot(), Intent()) == [
         Skip(COPY, Reason.OBSERVE_ONLY, detail.format("StaleCopy")),
@@ -899,7 +902,7 @@ def test_observing_writes_nothing() -> None:
 
 
 def test_applying_refuses_nothing() -> None:
-    """Certroll refuses no step in apply mode because of the mode."""
+    """In apply mode, Certroll refuses no step because of the mode."""
     assert refusals(observe_only.guard, WHOLE, snapshot(), Intent(mode=Mode.APPLY)) == []
 
 
@@ -929,14 +932,14 @@ LAST_SYNC = Step(SyncCertificate(copy("z", webspace=LAST), farm(LAST), version()
     "step", [KEEP, RESTORE, DELETE, PUBLIC, IMPORT, ADD_ROOT, DELETE_ROOT], ids=lambda step: type(step.action).__name__
 )
 def test_what_changes_nothing_that_is_served_has_no_stage(step: Step) -> None:
-    """A step that changes no served certificate waits for no other webspace, and makes no webspace the first."""
+    """A plan's step that changes no served certificate waits for no other webspace, and makes no webspace the first."""
     waiting = snapshot(rollout=rollout(record(SiteState.PENDING, webspace=NORTH), first=NORTH))
     assert refusals(not_its_stage.guard, Plan((step,)), waiting) == []
     assert refusals(not_its_stage.guard, Plan((step, LAST_SYNC)), snapshot()) == []
 
 
 def test_other_webspaces_wait_for_the_proof() -> None:
-    """Other webspaces wait until the first one is proven or for a time, and the refusal gives the latest time."""
+    """Other webspaces wait for proof in the first webspace up to a limit, and the refusal names the end of the wait."""
     seen = two_webspaces(rollout(record(SiteState.PENDING)))
     detail = (
         "rg-westeuropewebspace goes first; the others follow when the version is proven there, "
@@ -954,7 +957,7 @@ def test_other_webspaces_wait_for_the_proof() -> None:
     ],
 )
 def test_other_webspaces_follow(seen: Rollout) -> None:
-    """Other App Service webspaces follow once the first webspace is proven or its waiting time is over."""
+    """Other webspaces get the version once the first webspace is proven or its waiting time is over."""
     assert refusals(not_its_stage.guard, WEST_FIRST, two_webspaces(seen)) == []
 
 
@@ -1013,7 +1016,7 @@ def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
 
 
 def test_failures_of_sites_and_apps_are_all_named() -> None:
-    """The refusal of a version whose rollout was stopped names failed sites and failed apps together."""
+    """If a stopped version failed on sites and in apps, the refusal names the sites and the apps together."""
     sites = tuple(record(SiteState.FAILED, site=name, detail="seen") for name in ("z", "x", "y"))
     apps = tuple(roll(RollState.ROLLED_BACK, site=name, detail="asked") for name in ("c", "a", "b"))
     (skip,) = refusals(not_its_stage.guard, Plan((UPDATE,)), two_webspaces(rollout(*sites, rolls=apps)))
@@ -1028,7 +1031,7 @@ def test_failed_retirement_holds_nothing() -> None:
 
 
 def test_roots_have_no_stages() -> None:
-    """Certroll changes roots of all environments at once, and makes no webspace the first because of a root."""
+    """Certroll changes roots of all environments at once, and no root decides which webspace is the first."""
     plan = Plan((ADD_ROOT, *WEST_FIRST.steps, DELETE_ROOT), (EARLIER,))
     skips = refusals(not_its_stage.guard, plan, two_webspaces())
     assert skips == refusals(not_its_stage.guard, WEST_FIRST, two_webspaces())
@@ -1045,15 +1048,15 @@ def test_failure_holds_roots_as_well() -> None:
 
 
 def test_hold_does_not_stop_what_protects() -> None:
-    """A stopped rollout prevents neither the upload of an old version nor the return of last good values."""
+    """While a rollout is stopped, Certroll still uploads old versions and restores last good settings."""
     seen = two_webspaces(rollout(record(SiteState.FAILED), rolls=(failed_roll(),)))
     assert refusals(not_its_stage.guard, Plan((KEEP, RESTORE)), seen) == []
 
 
 def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
-    """Certroll preserves old versions and restores last good values in every webspace without waiting for another.
+    """No webspace waits for another webspace before Certroll preserves old versions or restores last good settings.
 
-    A guard of its own decides the order in which Certroll updates the settings of apps.
+    A separate guard decides the order in which Certroll updates the settings of apps.
     """
     elsewhere = Step(KeepSuperseded(REF, old_version(), copy("k", webspace=NORTH), farm(NORTH)), KEEP.reason)
     rolled = Step(RollAppSettings(named(OLD, site="north-1"), (), NORTH), ROLL.reason)
@@ -1068,20 +1071,20 @@ def test_old_version_is_kept_before_its_webspace_has_its_turn() -> None:
     ids=["an app is proven", "no app is proven"],
 )
 def test_app_proves_the_first_webspace_where_no_binding_can(state: RollState, *, refused: bool) -> None:
-    """If the first App Service webspace has no binding to move, its apps decide when the other webspaces follow."""
+    """If the first webspace has no binding to move, its apps decide when the other webspaces get the version."""
     seen = two_webspaces(rollout(first=WEST, rolls=(roll(state),)))
     assert bool(refusals(not_its_stage.guard, Plan((update("north-1", webspace=NORTH),)), seen)) is refused
 
 
 def test_failure_holds_a_version_without_a_first_place() -> None:
-    """A failure stops the rollout of the version even if the journal lost which App Service webspace was first."""
+    """A failed site stops the rollout of the version even if the journal lost which webspace was first."""
     seen = two_webspaces(rollout(record(SiteState.FAILED), first=None))
     assert {skip.reason for skip in refusals(not_its_stage.guard, WEST_FIRST, seen)} == {Reason.VERSION_HELD}
 
 
 @pytest.mark.parametrize("soak", [HOUR, timedelta(0)], ids=["with a soak", "without a soak"])
 def test_records_without_a_first_place_open_nothing(soak: timedelta) -> None:
-    """Certroll chooses the first App Service webspace again if a crash prevented its record.
+    """If a crash prevented the record of the first webspace, Certroll chooses the first webspace again.
 
     Other webspaces wait until the chosen first webspace is proven.
     """

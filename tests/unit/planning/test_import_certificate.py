@@ -46,7 +46,7 @@ GONE = NotFound("there is no such certificate")
 
 
 class HiddenRights:
-    """These vault rights raise `NotFound`, because Certroll cannot read them."""
+    """These fake vault rights raise `NotFound`, as if Certroll could not read the rights on any vault."""
 
     def settings(self, vault_id: str) -> None:
         """Raise NotFound."""
@@ -54,7 +54,7 @@ class HiddenRights:
 
 
 def performed(service: RecordingAppService) -> bool:
-    """Perform the import, and return True if the import wrote."""
+    """Perform the import, and return True if the import wrote to Azure."""
     return IMPORT.perform(replace(ports(service, ManualClock()), vault_rights=HiddenRights()))  # type: ignore[arg-type]
 
 
@@ -95,7 +95,7 @@ def test_name_that_is_taken_is_not_overwritten(seen: WebspaceCertificate) -> Non
 
 @pytest.mark.parametrize("seen", TAKEN)
 def test_another_copy_is_no_success(seen: WebspaceCertificate) -> None:
-    """Certroll does not report success if Azure shows another certificate after the import."""
+    """If Azure shows another certificate after an import, Certroll does not report success."""
     service = RecordingAppService(copies=[GONE, seen])
     with pytest.raises(NotSettled):
         performed(service)
@@ -113,7 +113,7 @@ GROUP = "rg"
 
 
 def asked(to: str = "shop", *copies: WebspaceCertificate, tags: Tags = (), **given: object) -> Snapshot:
-    """Return a snapshot with a site in WEST and these certificates, in which the tag names the places `to`."""
+    """Return a snapshot with a site in WEST and these certificates, in which the tag names the targets `to`."""
     ordinary = {"lineage": lineage(tags=(("certroll-import-to", to), *tags)), "copies": copies}
     return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]
 
@@ -181,7 +181,7 @@ TWO = (version(), old_version())
     ],
 )
 def test_place_that_gets_no_copy_is_told(seen: Snapshot, subject: str, reason: Reason) -> None:
-    """Certroll names the place and the reason for each import that it cannot make."""
+    """Certroll names the target and the reason for each import that it cannot make."""
     (skip,) = proposed(seen)
     assert isinstance(skip, Skip)
     assert (skip.subject, skip.reason) == (subject, reason)
@@ -196,7 +196,7 @@ def test_place_that_gets_no_copy_is_told(seen: Snapshot, subject: str, reason: R
     ],
 )
 def test_place_that_gets_no_copy_holds_up_no_other(given: dict[str, object]) -> None:
-    """Certroll still imports into the second place of a tag if it cannot import into the first place."""
+    """If Certroll cannot import into the first target of a tag, it still imports into the second target."""
     seen = asked("shop, north", **{"sites": (site(), NORTH_SITE), **given})
     assert [certificate.webspace for certificate in copies_of(seen)] == [NORTH]
 
@@ -276,19 +276,19 @@ def test_site_that_opted_out_stops_no_import_elsewhere() -> None:
 
 
 class Rights:
-    """These fake vault rights have vaults for each subscription, and record each question."""
+    """These fake vault rights know the vaults of each subscription, and record each request."""
 
     def __init__(self, vaults: dict[str, dict[VaultName, str]], *, uses_roles: bool = False) -> None:
         self.asked: list[str] = []
         self._vaults, self._uses_roles = vaults, uses_roles
 
     def vaults(self, subscription: str) -> dict[VaultName, str]:
-        """Return the vaults of the subscription."""
+        """Return the fake vault rights' vaults of the subscription."""
         self.asked.append(subscription)
         return self._vaults.get(subscription, {})
 
     def settings(self, vault_id: str) -> VaultSettings:
-        """Return a vault without access policies, or a vault with roles that could not be read."""
+        """Return a vault without access policies, or a vault whose role assignments Certroll could not read."""
         self.asked.append(vault_id)
         return VaultSettings(vault_id, VAULT, uses_roles=self._uses_roles)
 
@@ -302,7 +302,7 @@ class Subscribed(RecordingAppService):
 
 
 def looking(rights: Rights, service: RecordingAppService, vault_id: str | None = None) -> bool:
-    """Perform an import with an unknown vault id, and return True if the import wrote."""
+    """Perform an import with an unknown vault id, and return True if the import wrote to Azure."""
     action = replace(IMPORT, vault_id=vault_id)
     return action.perform(replace(ports(service, ManualClock()), vault_rights=rights))  # type: ignore[arg-type]
 
@@ -321,7 +321,7 @@ def test_vault_is_looked_for_at_home_first() -> None:
 
 
 def test_vault_that_nobody_shows_is_said_to_be_missing() -> None:
-    """Certroll imports nothing from a vault that no visible subscription has, and names the missing role."""
+    """If no visible subscription has the vault, Certroll imports nothing from it and names the missing role."""
     service = Subscribed(copies=[GONE])
     with pytest.raises(NotFound, match=r"ARM shows no vault kv-shop; grant Reader on the vault$"):
         looking(Rights({}), service)

@@ -188,7 +188,7 @@ def test_what_a_sync_takes_away_is_kept(seen: Snapshot, expected: list[str]) -> 
     ],
 )
 def test_nothing_else_is_kept(seen: Snapshot) -> None:
-    """Certroll uploads no version that no app names, that stays in the webspace anyway, or that a sync brings."""
+    """Certroll uploads no old version that no app names, that stays in the webspace anyway, or that a sync brings."""
     assert kept(seen) == []
 
 
@@ -201,13 +201,13 @@ def test_nothing_else_is_kept(seen: Snapshot) -> None:
     ],
 )
 def test_one_of_two_versions_of_one_thumbprint_is_kept(*, first: bool, second: bool, expected: str) -> None:
-    """Certroll uploads an enabled version if two versions of the vault have the same thumbprint."""
+    """If two versions in the vault have the same thumbprint, Certroll uploads the version that is enabled."""
     versions = replace(old_version(), enabled=first), replace(old_version("v0"), enabled=second)
     assert kept(world(named(OLD), lineage=lineage(version(), *versions))) == [expected]
 
 
 def test_newer_of_two_versions_that_cannot_be_read_is_told() -> None:
-    """Certroll reports only the newer of two disabled versions with the same thumbprint."""
+    """Of two disabled old versions with the same thumbprint, Certroll reports only the newer version."""
     old = replace(old_version(), enabled=False), replace(old_version("v0", not_after=NOW), enabled=False)
     (skip,) = keep_superseded.propose(world(named(OLD), lineage=lineage(version(), *old)), APPLY)
     assert isinstance(skip, Skip)
@@ -253,7 +253,7 @@ def test_version_that_ends_soon_is_kept() -> None:
 
 
 def test_copy_knows_what_it_is_good_for() -> None:
-    """The planned upload has the host names of the version, if Certroll has read the version."""
+    """The planned upload of an old version has the version's host names, if Certroll has read the version."""
     known = replace(old_version(), facts=facts("a.contoso.com"))
     (step,) = keep_superseded.propose(snapshot(lineage=lineage(version(), known), settings=OLD_APP), APPLY)
     assert isinstance(step, Step)
@@ -262,7 +262,7 @@ def test_copy_knows_what_it_is_good_for() -> None:
 
 
 def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
-    """Return the imported certificate that the step names as the source of the old version."""
+    """Return the imported certificate that the upload's step names as the source of the old version."""
     (step,) = keep_superseded.propose(snapshot(settings=OLD_APP, copies=copies), APPLY)
     assert isinstance(step, Step)
     assert isinstance(step.action, KeepSuperseded)
@@ -270,7 +270,7 @@ def held_by(*copies: WebspaceCertificate) -> CopyRef | None:
 
 
 def test_copy_under_it_is_known() -> None:
-    """The step names the imported certificate of the same App Service webspace that has the old version, or None."""
+    """The plan's step names an imported certificate of the same webspace that has the old version, or None."""
     assert held_by(SYNCED, copy("b")) == copy("b").ref
     assert held_by(SYNCED, copy("c"), copy("b")) == copy("b").ref
     assert held_by(SYNCED) is None
@@ -284,7 +284,7 @@ def names(seen: Snapshot) -> list[tuple[str, str]]:
 
 
 def suffixed(webspace: str) -> str:
-    """Return the upload's name in an App Service webspace where another webspace's certificate has the plain name."""
+    """Return the upload's name if a certificate of another webspace already has the usual name."""
     return f"{NAME}-{sha256(webspace.encode()).hexdigest()[:8]}"
 
 
@@ -301,7 +301,7 @@ def test_plan_of_a_copy_does_not_depend_on_the_order() -> None:
 def test_webspaces_of_one_group_do_not_share_a_name() -> None:
     """Certroll gives uploads in App Service webspaces of one resource group different names.
 
-    A second certificate of the same name would replace the first certificate.
+    A second certificate of the same name in the same resource group would replace the first certificate.
     """
     sites = site(), site("n", webspace=NORTH), site("e", webspace=EAST)
     settings = named(OLD, site="n"), named(OLD), named(OLD, site="e")
@@ -317,7 +317,7 @@ def test_webspaces_of_one_group_do_not_share_a_name() -> None:
 def test_name_that_is_taken_elsewhere_is_not_used() -> None:
     """Certroll does not use a name that a certificate of another App Service webspace has.
 
-    Certroll plans with a name that a certificate of the same webspace has.
+    An upload may have the same name as a certificate that is already in the same webspace.
     """
     elsewhere = replace(KEPT, webspace=EAST)
     assert names(snapshot(settings=OLD_APP, copies=(copy(), elsewhere))) == [(WEST.name, suffixed(WEST.name))]
@@ -333,7 +333,7 @@ def test_projection_holds_both() -> None:
 
 
 def test_keeping_says_what_it_is() -> None:
-    """The upload of an old version serves the whole webspace, restarts no app, and needs no earlier certificate."""
+    """The upload of an old version serves the whole webspace, restarts no app, and needs no other certificate."""
     assert (KEEP.subject, KEEP.site, KEEP.webspace, KEEP.restarts_site) == (SUBJECT, None, WEST, False)
     assert KEEP.writes == frozenset()
 
@@ -345,7 +345,7 @@ THERE = KEPT
 
 
 class Case(NamedTuple):
-    """The recorded ports of a test case, and the call that performs the action."""
+    """This test case has the recorded ports and the call that performs the action."""
 
     azure: RecordingAppService
     vault: RecordingVault
@@ -360,7 +360,7 @@ def performing(
     imported: WebspaceCertificate | Exception | None = None,
     action: KeepSuperseded = KEEP,
 ) -> Case:
-    """Return a case in which Azure shows these states of the certificate in turn, and then repeats the last state."""
+    """Return a test case in which Azure shows these states of the certificate, and then repeats the last state."""
     azure = RecordingAppService(
         copies=list(seen), others={copy().ref: [imported or copy()]}, failures=[upload] if upload else []
     )
@@ -388,7 +388,7 @@ def test_upload_waits_until_azure_shows_it() -> None:
 
 
 def test_version_that_is_there_is_not_uploaded() -> None:
-    """Certroll neither uploads nor reads the key if the uploaded certificate is already there."""
+    """If the webspace already has the uploaded certificate, Certroll neither uploads it nor reads its key."""
     case = performing(THERE)
     assert not case.perform()
     assert (case.azure.writes, case.vault.asked) == ([], [])
@@ -402,7 +402,7 @@ def test_version_that_is_there_is_not_uploaded() -> None:
     ],
 )
 def test_name_that_was_taken_meanwhile_is_not_overwritten(seen: WebspaceCertificate, words: str) -> None:
-    """Certroll does not overwrite another certificate that has the upload's name, and says which one to delete."""
+    """Certroll does not overwrite another certificate with the upload's name, and says which certificate to delete."""
     case = performing(seen)
     with pytest.raises(NotKept) as raised:
         case.perform()
@@ -434,7 +434,7 @@ def test_azure_that_takes_no_thumbprint_twice_is_asked_after_the_sync() -> None:
 
 
 def test_azure_that_shows_nothing_is_asked_after_the_sync() -> None:
-    """Certroll uploads after the sync if Azure shows no upload while the imported certificate has the version."""
+    """If Azure shows no upload while an imported certificate has the same version, Certroll uploads after the sync."""
     case = performing(GONE)
     with pytest.raises(NotYet, match=r"is uploaded after the sync: .* still shows the old state after 20 s$"):
         case.perform()
@@ -472,7 +472,7 @@ def test_upload_that_is_never_shown_is_not_kept() -> None:
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("504"), Conflict("412")], ids=lambda e: type(e).__name__)
 def test_other_errors_of_the_upload_are_passed_on(error: Exception) -> None:
-    """Certroll reads before it repeats an upload without an answer, and finds the uploaded certificate there."""
+    """If Azure gives no answer to an upload, Certroll reads first, and does not repeat an upload that took effect."""
     case = performing(GONE, THERE, upload=error)
     with pytest.raises(type(error)):
         case.perform()

@@ -81,7 +81,7 @@ def test_copies_come_before_bindings() -> None:
 
 
 def test_bindings_that_lag_behind_a_synced_copy_are_moved() -> None:
-    """Certroll moves only the bindings if App Service itself synced the imported certificate and left them behind."""
+    """If App Service synced an imported certificate but left bindings on the old one, Certroll moves the bindings."""
     seen = snapshot(copies=(copy(thumbprint=NEW),))
     assert told(planner.plan(seen, APPLY)) == [(Reason.STALE_THUMBPRINT, "binding shop.contoso.com")]
 
@@ -115,14 +115,14 @@ def test_projected_world_is_the_wished_one() -> None:
 def test_second_plan_is_empty(seen: Snapshot) -> None:
     """Certroll plans no step for the snapshot that its own plan leaves behind.
 
-    A run verifies its result by a second plan, which must be empty.
+    A run of Certroll verifies its result by a second plan, which must have no step.
     """
     after = planner.project(planner.plan(seen, APPLY), seen)
     assert planner.plan(after, APPLY).steps == ()
 
 
 def test_blind_spot_stops_a_sync_and_what_needs_it() -> None:
-    """Certroll usually syncs nothing in a webspace with an unreadable resource, and binds nothing missing there."""
+    """In a webspace with an unreadable resource, Certroll usually syncs nothing and binds no missing certificate."""
     assert reasons(planner.plan(snapshot(blind_spots=(blind_spot(),)), APPLY)) == {
         "rg-westeuropewebspace": Reason.INCOMPLETE_VIEW,
         "shop": Reason.NOT_LIVE,
@@ -218,9 +218,9 @@ def test_refused_newest_version_stops_syncs_and_what_needs_them() -> None:
     ],
 )
 def test_most_telling_reason_is_given(seen: Snapshot, intent: Intent, given: Reason) -> None:
-    """Certroll gives the most lasting of several reasons that stop a binding.
+    """If several reasons stop a binding's move, Certroll gives the reason that will last longest.
 
-    The most lasting reason against a binding would remain even if the other reasons were gone.
+    Certroll gives the reason against a binding's move that would remain even if all other reasons were gone.
     """
     plan = planner.plan(seen, intent)
     assert plan.steps == ()
@@ -233,7 +233,7 @@ ON: Tags = (("certroll-restart", "on"),)
 def apps(*settings: SiteSettings, tags: Tags = (), rolls: tuple[RollRecord, ...] = (), synced: bool = True) -> Snapshot:
     """Return a snapshot without bindings, in which an app has these settings.
 
-    The new version is in the webspace if `synced` is True.
+    If `synced` is True, the imported certificate in the webspace already has the new version.
     """
     copies = (copy(thumbprint=NEW), copy("kept", source=None)) if synced else (copy(),)
     seen = rollout(record(SiteState.PROVEN), rolls=rolls)
@@ -241,9 +241,9 @@ def apps(*settings: SiteSettings, tags: Tags = (), rolls: tuple[RollRecord, ...]
 
 
 def test_old_version_is_kept_before_its_copy_is_synced() -> None:
-    """Certroll uploads the old version that an app names before the sync that replaces the version.
+    """If an app names the old version, Certroll uploads the old version before a sync replaces it in the webspace.
 
-    Certroll edits the app's settings after the sync.
+    Certroll edits the app's settings after the sync of the imported certificate.
     """
     assert told(planner.plan(apps(named(OLD), synced=False), APPLY)) == [
         (Reason.SUPERSEDED_IN_USE, f"certificate rg/certroll-shop-{OLD.lower()}"),
@@ -253,7 +253,7 @@ def test_old_version_is_kept_before_its_copy_is_synced() -> None:
 
 
 def test_app_that_is_rolled_has_both_versions() -> None:
-    """After the plan, the app names both versions, its App Service webspace has both, and a second plan is empty."""
+    """After the planned steps, app settings and webspace have both versions, and a second plan has no step."""
     seen = apps(named(OLD, pins={"PIN": OLD}), synced=False)
     after = planner.project(planner.plan(seen, APPLY), seen)
     assert after.settings_of(site_ref()) == named(OLD, NEW, pins={"PIN": NEW})
@@ -361,9 +361,9 @@ def test_app_is_restarted_once(seen: Snapshot, reasons: list[Reason]) -> None:
     ],
 )
 def test_most_telling_reason_is_given_for_an_app(seen: Snapshot, intent: Intent, given: Reason) -> None:
-    """Certroll gives the most lasting of several reasons that stop an app.
+    """If several reasons stop an app's settings update, Certroll gives the reason that will last longest.
 
-    The most lasting reason against an app's step would remain even if the other reasons were gone.
+    Certroll gives the reason against an app's update that would remain even if all other reasons were gone.
     """
     plan = planner.plan(seen, intent)
     assert [skip.reason for skip in plan.skips if skip.site] == [given]
@@ -392,7 +392,10 @@ def test_every_action_is_in_the_table() -> None:
 
 
 def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
-    """Certroll asks the guards in the order of their reasons: opted-out resources first, the order of apps last."""
+    """Certroll asks the guards (checks of a plan) in a fixed order.
+
+    The guard of opted-out resources comes first, and the guard of the order of apps comes last.
+    """
     assert [guard.__module__.rpartition(".")[2] for guard in guards.GUARDS] == [
         "opted_out",
         "version_unfit",

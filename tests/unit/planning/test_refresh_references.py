@@ -147,7 +147,7 @@ def test_apps_are_refreshed_in_a_stable_order() -> None:
 
 
 def test_projection_has_the_current_version() -> None:
-    """The snapshot predicted for a refresh moves only the app's unversioned references to the current version."""
+    """The snapshot predicted for a refresh gives only the app's unversioned references the current version."""
     other = named(site="other", led=(FOLLOWS,))
     settings = named(led=(FOLLOWS, PINNED, VaultReference("O", OTHER_REF, None, "v1")))
     after = RefreshReferences(settings, "v2", WEST).project(world(other, settings))
@@ -166,7 +166,7 @@ def test_refresh_is_asked_for_once() -> None:
 
 
 def test_refresh_of_unknown_outcome_is_not_repeated() -> None:
-    """Certroll does not repeat a refresh of references without an answer, because the next run sees the result."""
+    """If Azure gives no answer to a refresh of references, Certroll does not repeat the refresh in the same run."""
     azure = RecordingAppService(failures=[OutcomeUnknown("504")])
     assert step().action.perform(ports(azure, ManualClock()))
     assert azure.writes == [("refresh", site_ref())]

@@ -68,7 +68,7 @@ def world(
 ) -> Snapshot:
     """Return a snapshot whose only app loads every certificate, and whose App Service webspace has the new version.
 
-    The app's tag `certroll-restart` asks for a restart.
+    The tag `certroll-restart` of an app asks Certroll to restart the app.
     """
     return snapshot(lineage=versions, sites=sites, copies=copies, settings=(settings,), rollout=rollout(rolls=rolls))
 
@@ -86,7 +86,10 @@ def world(
 def test_app_that_loads_everything_is_restarted_on_request(
     sites: tuple[Site, ...], settings: SiteSettings, item: Step | Skip
 ) -> None:
-    """Certroll restarts an app that loads every certificate if a tag asks for it, and otherwise reports the app."""
+    """Certroll restarts an app that loads every certificate if a tag asks for the restart.
+
+    Without a tag that asks for a restart, Certroll only reports the app that loads every certificate.
+    """
     assert list(restart_site.propose(world(settings, sites=sites), APPLY)) == [item]
 
 
@@ -137,7 +140,7 @@ def test_app_that_is_nowhere_is_left_alone() -> None:
     ],
 )
 def test_other_app_is_left_alone(seen: dict[str, object], tags: Tags) -> None:
-    """Certroll neither restarts nor reports an app that loads selected certificates, or already has the version."""
+    """Certroll neither restarts nor reports an app that loads selected certificates or already uses the new version."""
     assert list(restart_site.propose(world(sites=(site(tags=tags),), **seen), APPLY)) == []  # type: ignore[arg-type]
 
 
@@ -159,7 +162,7 @@ def test_site_of_unknown_webspace_is_left_alone() -> None:
     ],
 )
 def test_app_is_restarted_while_it_may_run_with_the_old_version(seen: dict[str, object]) -> None:
-    """Certroll restarts an app for a version younger than a week if no record shows a start with the version."""
+    """Certroll restarts an app for a version younger than a week, unless a record shows a start with that version."""
     assert list(restart_site.propose(world(**seen), APPLY)) == [STEP]  # type: ignore[arg-type]
 
 
@@ -187,7 +190,7 @@ def test_projection_is_a_start_with_the_new_version() -> None:
 
 
 def test_restart_is_asked_for_once() -> None:
-    """Certroll asks for one restart of exactly this slot, and raises Azure's refusal."""
+    """Certroll restarts exactly the slot of the plan and only once, and raises Azure's error if Azure refuses."""
     azure, slot = RecordingAppService(), RestartSite(site_ref(slot="staging"), WEST, version())
     assert slot.perform(ports(azure, ManualClock()))
     assert azure.writes == [("restart", site_ref(slot="staging"))]
@@ -197,7 +200,10 @@ def test_restart_is_asked_for_once() -> None:
 
 
 def test_restart_of_unknown_outcome_is_not_repeated() -> None:
-    """Certroll does not repeat a restart without an answer, because the app's probe shows the result."""
+    """If Azure gives no answer to a restart, Certroll does not repeat the restart.
+
+    Later, the app's probe shows whether the restart happened.
+    """
     azure = RecordingAppService(failures=[OutcomeUnknown("504")])
     assert RESTART.perform(ports(azure, ManualClock()))
     assert azure.writes == [("restart", site_ref())]

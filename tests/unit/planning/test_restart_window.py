@@ -58,7 +58,7 @@ LATER = "the window opens at 2026-11-21 22:00 UTC"
 
 
 def world(*settings: SiteSettings, end: timedelta = timedelta(days=30)) -> Snapshot:
-    """Return a snapshot whose old version ends the time `end` after the time `NOW`."""
+    """Return a snapshot in which the old version is valid until the time `end` after `NOW`."""
     return snapshot(
         lineage=lineage(version(), old_version(not_after=NOW + end), old_version("v0", OLDER)),
         sites=(site(), site("all"), site("led")),
@@ -75,7 +75,7 @@ def test_restarts_are_allowed(when: Intent) -> None:
 def test_restarts_wait_for_the_window() -> None:
     """Certroll delays steps that restart an app until the restart window opens.
 
-    The restart window delays neither other steps nor the return of last good values.
+    The restart window delays neither other steps nor the restore of last good settings.
     """
     assert outside_restart_window.guard(WHOLE, world(), CLOSED) == Plan(
         (RESTORE, SYNC, UPDATE),
@@ -105,7 +105,7 @@ def test_restarts_wait_for_the_window() -> None:
     ],
 )
 def test_certificate_that_ends_before_the_window_needs_a_person(seen: Snapshot, reason: Reason) -> None:
-    """Certroll asks for an operator if the app's old certificate ends before the restart window opens."""
+    """If an app's old certificate ends before the restart window opens, Certroll reports that an operator must act."""
     (skip,) = outside_restart_window.guard(Plan((ROLL,)), seen, CLOSED).skips
     assert (skip.subject, skip.reason, skip.site) == ("app settings of shop", reason, site_ref())
 

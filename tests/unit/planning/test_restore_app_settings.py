@@ -31,7 +31,7 @@ def failed(*edits: SettingEdit, site: str = "shop") -> RollRecord:
 def restored(
     settings: SiteSettings, *edits: SettingEdit, live: tuple[Thumbprint, ...] = (OLD, OLDER, NEW)
 ) -> tuple[SettingEdit, ...]:
-    """Return the edits that restore the last good values, if the webspace has exactly the certificates `live`."""
+    """Return the edits that restore the last good values, if the webspace has exactly the thumbprints in `live`."""
     return restoring(settings, failed(*edits), lambda _: frozenset(live))
 
 
@@ -101,7 +101,7 @@ def test_app_that_cannot_be_restored_holds_up_no_other() -> None:
     ],
 )
 def test_pin_that_comes_back_is_loaded_again(listed: tuple[str, ...], more: tuple[SettingEdit, ...]) -> None:
-    """If a setting gets its old thumbprint back, Certroll adds the thumbprint to WEBSITE_LOAD_CERTIFICATES again."""
+    """If Certroll restores a setting's old thumbprint, it also adds the thumbprint to WEBSITE_LOAD_CERTIFICATES."""
     settings = named(*listed, pins={"PIN": NEW})  # type: ignore[arg-type]
     assert restored(settings, PINNED) == (PIN_BACK, *more)
 
@@ -171,7 +171,7 @@ BOTH_PINS = named(OLD, NEW, pins={"PIN": NEW, "Q": NEW})
 def test_what_is_not_live_does_not_come_back(
     settings: SiteSettings, edits: tuple[SettingEdit, ...], live: tuple[Thumbprint, ...], back: tuple[SettingEdit, ...]
 ) -> None:
-    """Certroll restores only values whose certificate is in the webspace, and lets the app load what they name."""
+    """Certroll restores a setting only if its old certificate is in the webspace, and lets the app load it."""
     assert restored(settings, *edits, live=live) == back
 
 
@@ -183,7 +183,7 @@ def test_what_is_not_live_does_not_come_back(
     ],
 )
 def test_what_others_pinned_meanwhile_stays_loaded(pins: dict[str, Thumbprint], back: SettingEdit) -> None:
-    """Certroll keeps the new version in WEBSITE_LOAD_CERTIFICATES if another writer put it into a setting."""
+    """If another writer put the new version into a setting, Certroll also keeps it in WEBSITE_LOAD_CERTIFICATES."""
     assert restored(named(NEW, pins=pins), INSTEAD) == (back,)
 
 
@@ -224,7 +224,7 @@ def world(*records: RollRecord, settings: SiteSettings | None = None) -> Snapsho
 
 
 def test_app_that_failed_is_restored() -> None:
-    """Certroll restores the last good values of an app whose probe failed for good after a settings update."""
+    """If an app's probe finally fails after a settings update, Certroll restores the app's last good values."""
     action = RestoreAppSettings(named(OLD, NEW), (LIST_BACK,), WEST)
     assert list(restore_app_settings.propose(world(failed(NEXT_TO)), APPLY)) == [Step(action, Reason.PROBE_FAILED)]
 

@@ -130,7 +130,10 @@ def test_lists_of_two_spellings_are_both_cleaned() -> None:
 def test_nothing_is_retired_without_a_request(
     tags: Tags, inherited: Tags, of_the_certificate: Tags, *, asked: bool
 ) -> None:
-    """The slot's tag decides whether Certroll removes old versions, then its site's, then the vault certificate's."""
+    """A slot's tag decides whether Certroll removes old versions.
+
+    Without a slot's tag, the site's tag decides, and otherwise the vault certificate's tag.
+    """
     seen = world(
         named(OLD, NEW, slot="staging"),
         sites=(site(tags=inherited), site(slot="staging", tags=tags)),
@@ -163,7 +166,7 @@ def test_app_that_was_told_retires_what_it_was_told_to() -> None:
 
 
 def test_what_another_vault_certificate_claims_is_not_retired() -> None:
-    """Certroll does not remove a thumbprint from app settings that may belong to another vault certificate."""
+    """Certroll does not remove a thumbprint from app settings if it may belong to another vault certificate."""
     assert edits(world(copies=(copy("theirs", source=OTHER_REF),))) == ()
 
 
@@ -193,7 +196,7 @@ def test_apps_are_cleaned_in_a_stable_order() -> None:
 
 
 def test_what_is_retired_once_is_not_retired_again() -> None:
-    """Certroll removes the same old version from an app only once."""
+    """Certroll removes each old version from an app's settings only once."""
     seen = world()
     (step,) = retire_thumbprint.propose(seen, APPLY)
     assert isinstance(step, Step)

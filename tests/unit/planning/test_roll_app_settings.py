@@ -62,7 +62,7 @@ def world(
 
 
 def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
-    """Return the edits of the only proposed step, after a check of the rest of the step."""
+    """Return the edits of the only proposed step, after a check of the step's other fields."""
     (step,) = roll_app_settings.propose(seen, APPLY)
     assert isinstance(step, Step)
     assert isinstance(step.action, RollAppSettings)
@@ -103,7 +103,7 @@ def edits(seen: Snapshot) -> tuple[SettingEdit, ...]:
 def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit, ...]) -> None:
     """Certroll adds the new thumbprint to WEBSITE_LOAD_CERTIFICATES and replaces the old one in other settings.
 
-    A settings update changes no thumbprint of another certificate.
+    A settings update of one vault certificate changes no thumbprint of another vault certificate.
     """
     assert edits(world(settings)) == expected
 
@@ -127,10 +127,9 @@ def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit
 def test_pin_comes_back_to_what_can_be_loaded(
     settings: SiteSettings, copies: tuple[WebspaceCertificate, ...], comes_back: Thumbprint
 ) -> None:
-    """For a setting with a thumbprint, Certroll records the value to which it restores the setting after a failure.
+    """For an app setting that is a thumbprint, Certroll records the value that it would restore after a failure.
 
-    The restored thumbprint is the last good version's if the app loads that version, and otherwise the setting's old
-    one.
+    If the app loads the last good version, Certroll restores its thumbprint, and otherwise the setting's old one.
     """
     (edit,) = (edit for edit in edits(world(settings, copies=copies)) if edit.key == "PIN")
     assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)
@@ -302,7 +301,7 @@ def test_version_of_the_lineage_is_better_than_an_unknown_one() -> None:
 
 
 def test_site_of_unknown_webspace_is_not_written() -> None:
-    """Certroll writes no settings of an app whose App Service webspace Azure does not report."""
+    """If Azure does not report an app's App Service webspace, Certroll writes no settings of the app."""
     seen = snapshot(sites=(site(webspace=None),), settings=(named(OLD),))
     assert list(roll_app_settings.propose(seen, APPLY)) == [
         Skip(
@@ -346,7 +345,7 @@ def test_what_nobody_else_claims_is_rolled_beside_it() -> None:
 
 
 def test_every_contested_thumbprint_is_named() -> None:
-    """Certroll names each thumbprint in app settings that may belong to another vault certificate."""
+    """Certroll names each thumbprint in app settings that may also belong to another vault certificate."""
     seen = world(named(OLD, OLDER), copies=(*LIVE, THEIRS, copy("too", OLDER, source=OTHER_REF)))
     (skip,) = roll_app_settings.propose(seen, APPLY)
     assert isinstance(skip, Skip)
@@ -364,9 +363,9 @@ def test_every_contested_thumbprint_is_named() -> None:
     ],
 )
 def test_app_that_was_told_replaces_what_it_was_told_to(record: RollRecord, expected: SettingEdit) -> None:
-    """In an app with a record for the update, Certroll replaces exactly the thumbprints of the record.
+    """If an app has a record for the settings update, Certroll replaces exactly the thumbprints of that record.
 
-    Certroll made the app's record when it read the whole webspace.
+    Certroll recorded the app's thumbprints when it read the whole webspace.
     """
     assert edits(world(named(OLD, OLDER), rolls=(record,))) == (expected,)
 

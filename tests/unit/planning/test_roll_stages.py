@@ -83,7 +83,10 @@ def going(seen: Snapshot, *apps: SiteRef, intent: Intent = APPLY) -> list[str]:
 
 
 def told(seen: Snapshot, app: SiteRef, intent: Intent = APPLY) -> tuple[Reason, str] | None:
-    """Return why Certroll may not update the app now if every app needs an update, or None."""
+    """Return why Certroll may not update the app now if every app needs an update.
+
+    Return None if Certroll may update the app now.
+    """
     return Turns(seen, intent, frozenset(site.ref for site in seen.fleet.sites)).refusal(app)
 
 
@@ -164,7 +167,10 @@ def test_first_app_is_where_most_is_proven(sites: tuple[Site, ...], intent: Inte
 
 
 def test_app_that_was_not_seen_may_be_first() -> None:
-    """Certroll first updates an app that it can see, and otherwise the first app by name."""
+    """Certroll first updates an app that it sees in Azure.
+
+    If Certroll sees no app in Azure, it first updates the first app by name.
+    """
     assert going(world(sites=()), site_ref("b"), site_ref("a")) == ["a"]
     assert going(world(sites=(site("b"),)), site_ref("b"), site_ref("a")) == ["b"]
 
@@ -191,7 +197,7 @@ ASIDE = roll(RollState.DEFERRED, site="a", broken_before=True)
 def test_app_that_was_set_aside_is_not_first() -> None:
     """If an app was broken before its settings update, Certroll updates another app first.
 
-    Certroll updates an app that was broken before together with the rest of the apps.
+    If an app was broken before its settings update, Certroll updates it together with all other apps.
     """
     assert going(world(ASIDE)) == ["b"]
     assert going(world(ASIDE, roll(RollState.VALIDATED, site="b"))) == ["a", "b", "c"]
@@ -261,9 +267,9 @@ WAITING, FAR = [state for state in RollState if state not in {RollState.DEFERRED
     ],
 )
 def test_rest_follows(first: RollRecord, end: timedelta, *, opens: bool) -> None:
-    """The other apps follow a proven first app at once, and an app without proof after its waiting time.
+    """Certroll updates the other apps at once after a proven first app, and later after an unproven first app.
 
-    The other apps follow the first app sooner if the old certificate is about to end.
+    If the old certificate is about to end, Certroll updates the other apps sooner after the first app.
     """
     seen = world(first, end=end)
     assert going(seen, site_ref("b"), site_ref("c")) == (["b", "c"] if opens else [])
@@ -284,7 +290,7 @@ def test_soak_is_what_operators_set() -> None:
 
 
 def test_rest_is_told_until_when() -> None:
-    """The refusal names at most three apps that Certroll updated first, and the latest time for the others."""
+    """If apps wait for apps that were updated first, the refusal names up to three of these and the end of the wait."""
     went = roll(RollState.UNPROVEN, site="a", slot="z"), roll(RollState.OVERLAPPING, site="b"), ASIDE
     follows = "went first; the others follow when the version is proven there, at the latest at 2026-11-21 12:30:00 UTC"
     assert told(world(*went), site_ref("c")) == (Reason.AWAITING_FIRST_SITE, f"a/z, b {follows}")
@@ -295,7 +301,7 @@ def test_rest_is_told_until_when() -> None:
 
 
 def test_app_that_was_told_goes() -> None:
-    """Certroll updates an app at once that has a record for the update, whatever other apps are waiting."""
+    """If an app has a record for the update, Certroll updates the app at once, whatever other apps are waiting."""
     assert going(world(roll(RollState.STALE, site="c", at=NOW))) == ["c"]
     slot = roll(RollState.OVERLAPPING, site="a", slot="staging", at=NOW)
     assert going(world(roll(RollState.STALE, site="a", at=NOW), slot, sites=SITE_AND_SLOT), site_ref("a")) == ["a"]
@@ -303,7 +309,7 @@ def test_app_that_was_told_goes() -> None:
 
 @pytest.mark.parametrize("state", WAITING)
 def test_app_that_was_not_told_waits(state: RollState) -> None:
-    """An app that needs a second settings update waits for its turn, as other apps do."""
+    """An app that needs a second settings update waits for other apps, as on its first update."""
     seen = world(roll(state, site="a", at=NOW), roll(RollState.UNPROVEN, site="b", at=NOW))
     opened = state in {RollState.VALIDATED, RollState.RETIRED}
     assert going(seen, site_ref("a")) == (["a"] if opened else [])
@@ -321,7 +327,7 @@ def test_app_that_was_not_told_waits(state: RollState) -> None:
     ],
 )
 def test_moment_is_known_at_which_the_rest_follows(rolls: tuple[RollRecord, ...], opens: object) -> None:
-    """Certroll knows when it may update the other apps as soon as the first app has a record."""
+    """Once the first app has a record of its settings update, Certroll knows when it may update the other apps."""
     assert Turns(world(*rolls), APPLY, frozenset()).opens_at() == opens
 
 
@@ -413,7 +419,7 @@ def test_slot_that_does_not_run_holds_up_nobody() -> None:
 
 
 def test_slots_of_other_sites_are_not_waited_for() -> None:
-    """A production site waits only for its own slots, and the refusal names these slots."""
+    """A production site waits only for the settings updates of its own slots, and the refusal names these slots."""
     slots = "z", "x", "w", "y", "v"
     sites = site("a"), *(site("a", slot) for slot in slots), site("b"), site("c", "x")
     seen = world(OPEN, sites=sites)
@@ -443,9 +449,9 @@ EARLIER = Skip("something else", Reason.NOT_LIVE, "refused before")
 
 
 def test_what_waits_is_refused() -> None:
-    """Before a first proof, Certroll lets only the first of all settings updates, restarts and refreshes go.
+    """Until one app is proven, Certroll performs only the first of all settings updates, restarts and refreshes.
 
-    Certroll keeps the refusals of earlier guards.
+    The guard of the order of apps keeps the refusals of earlier guards.
     """
     plan = not_its_turn.guard(Plan((rolling("a"), RESTART, REFRESH), (EARLIER,)), world(), APPLY)
     detail = "a goes first; the others follow when the version is proven there"
@@ -460,13 +466,13 @@ def test_what_waits_is_refused() -> None:
 
 
 def test_what_is_of_no_app_has_no_turn() -> None:
-    """Steps on bindings and certificates, and the return of last good values, wait for no app."""
+    """Steps on bindings and certificates, and the restore of last good settings, wait for no app."""
     steps = KEEP, SYNC, UPDATE, RESTORE
     assert not_its_turn.guard(Plan(steps), world(), APPLY) == Plan(steps)
 
 
 def test_app_that_is_restored_is_not_the_first() -> None:
-    """An app that gets its last good values back does not count as the first app of the new version."""
+    """An app whose last good settings Certroll restores does not count as the first app of the new version."""
     restore_of_a = Step(
         RestoreAppSettings(named(NEW, site="a"), (SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),), WEST), Reason.PROBE_FAILED
     )
@@ -488,12 +494,12 @@ def test_retirement_holds_up_nobody() -> None:
 
 
 def later(*steps: Step) -> Plan:
-    """Return the steps that the guard leaves while the App Service webspace lacks the new version."""
+    """Return the steps that the guard does not refuse while the App Service webspace lacks the new version."""
     return not_its_turn.guard(Plan(steps), snapshot(sites=ORDINARY, copies=(copy(),)), APPLY)
 
 
 def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
-    """Every app, even the first, waits while its App Service webspace has to wait for the new version."""
+    """Every app, even the first, waits while its webspace still waits for the new version."""
     detail = "Certroll brings the version to rg-westeuropewebspace in a later stage"
     assert later(rolling("a")) == Plan(
         (), (Skip("app settings of a", Reason.AWAITING_FIRST_STAGE, detail, site_ref("a")),)
@@ -511,12 +517,12 @@ def test_app_waits_for_the_version_to_come_to_its_webspace() -> None:
     ],
 )
 def test_app_goes_where_the_version_is(steps: tuple[Step, ...]) -> None:
-    """An app need not wait if any step of the plan brings the new version into its App Service webspace."""
+    """An app need not wait for the new version if any step of the plan brings the version into its webspace."""
     assert later(*steps).steps == steps
 
 
 def test_app_whose_webspace_is_later_is_not_the_first() -> None:
-    """An app that waits for its App Service webspace does not count as the first app."""
+    """An app whose webspace still waits for the new version does not count as the first app."""
     other = Step(
         RollAppSettings(named(OLD, site="b"), (SettingEdit(LOAD_LIST, NEW, (), OLD),), NORTH), Reason.STALE_THUMBPRINT
     )
@@ -575,7 +581,7 @@ def test_app_whose_turn_has_not_come_takes_no_place() -> None:
 
 
 def test_app_that_is_stopped_waits_for_no_wave() -> None:
-    """A stopped app does not wait for other apps, because its settings update takes no running app down."""
+    """A stopped app does not wait for other apps, because its settings update makes no running app unavailable."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, ON_ITS_WAY, sites=(hosted("a"), hosted("b"), hosted("c", running=False)))
     assert going(seen, site_ref("c"), intent=intent) == ["c"]
@@ -592,7 +598,7 @@ def test_last_of_a_group_waits() -> None:
 def test_the_only_app_of_a_group_that_runs_is_neither_first_nor_rolled() -> None:
     """Certroll does not update the only running app of a `certroll-group`, and other apps do not wait for that app.
 
-    The refusal of the last running app names the next step for the operator.
+    If an app is the last running app of its group, the refusal names the next step for the operator.
     """
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(3))
     grouped = ("certroll-group", "checkout")
@@ -617,7 +623,7 @@ def test_retirement_in_an_environment_has_its_wave() -> None:
 
 
 def test_what_is_retired_has_its_wave_as_well() -> None:
-    """An app from which Certroll only removes an old thumbprint counts towards the limit of the environment."""
+    """An app that only loses an old thumbprint counts towards the limit of apps that may be down in its environment."""
     intent = replace(APPLY, ase_max_unavailable=MaxUnavailable(1))
     seen = world(STARTED, sites=tuple(map(hosted, NAMES)))
     assert Turns(seen, intent, frozenset(), frozenset({site_ref("a")})).refusal(site_ref("a")) is None

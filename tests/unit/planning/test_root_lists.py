@@ -222,7 +222,7 @@ def test_tag_begins_a_root_list(settings: SiteSettings, edit: SettingEdit | None
 
 
 def test_step_says_whether_it_was_asked_for() -> None:
-    """A step for a root that only the tag asks for has the reason RootAsked."""
+    """If only the tag asks for a root, the step for the root has the reason RootAsked."""
     reasons = [
         [step.reason for step in roll_app_settings.propose(world(s, tags=ASKED), APPLY)]
         for s in (listing(), listing(OLD), listing(loaded=(OLD,)))
@@ -244,7 +244,7 @@ def test_tag_that_cannot_be_followed_is_told(tags: Tags, reason: Reason, subject
 
 
 def test_tag_of_a_version_that_is_none_asks_for_nothing() -> None:
-    """Certroll proposes nothing without a good version of a root, and does not judge the tag."""
+    """If no version of a root is good, Certroll proposes no step, and does not check the tag that names apps."""
     seen = world(listing(), lineage=lineage(version(), current=None, tags=(("certroll-root-on", "nowhere"),)))
     assert proposed(seen) == ([], [])
     assert uploads(seen) == []
@@ -277,7 +277,7 @@ LINUX, OUTSIDE = replace(hosted(), windows_code=False), replace(hosted(), enviro
 def test_list_that_nobody_heeds_is_left_alone(
     where: Site, remedy: str, settings: SiteSettings, tags: Tags, *, told: bool
 ) -> None:
-    """Certroll does not write WEBSITE_LOAD_ROOT_CERTIFICATES where App Service ignores it, and names another way."""
+    """If App Service ignores an app's WEBSITE_LOAD_ROOT_CERTIFICATES, Certroll writes none and names a remedy."""
     seen = world(settings, sites=(where,), tags=tags)
     found, skips = proposed(seen)
     assert found == []
@@ -377,12 +377,12 @@ def test_root_list_is_taken_back(
     live_roots: tuple[Thumbprint, ...],
     back: tuple[SettingEdit, ...],
 ) -> None:
-    """The inverse edits restore the last good value of WEBSITE_LOAD_ROOT_CERTIFICATES.
+    """The undo of Certroll's edits restores the last good value of WEBSITE_LOAD_ROOT_CERTIFICATES.
 
-    If Certroll created WEBSITE_LOAD_ROOT_CERTIFICATES in an app, the inverse edits remove the setting.
+    If Certroll created WEBSITE_LOAD_ROOT_CERTIFICATES in an app, the undo of the edit removes the setting.
     """
     record = roll(RollState.FAILED, edits=edits)
-    rest = {FOREIGN}  # thumbprint that is live for all settings except the root list
+    rest = {FOREIGN}  # thumbprint in the app's webspace, which every setting except the root list may name
     assert restoring(settings, record, lambda key: frozenset(live_roots if is_root_list(key) else rest)) == back
 
 
@@ -390,7 +390,7 @@ def test_root_list_is_taken_back(
 
 
 def uploads(seen: Snapshot) -> list[tuple[str, Reason, bool]]:
-    """Return each app that gets the certificate, with the reason and with True for an upload only as a root."""
+    """Return each app that gets the public certificate, with the reason and with True for an upload only as a root."""
     steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
     return [
         (str(step.action.copy.site), step.reason, step.action.as_root)
@@ -598,7 +598,7 @@ def test_root_that_comes_later_is_waited_for() -> None:
 def test_only_a_root_is_trusted(said: object, reason: Reason | None) -> None:
     """Certroll refuses a certificate that is no root in WEBSITE_LOAD_ROOT_CERTIFICATES and as an upload for it.
 
-    Certroll requires a root to be valid, self-signed and a certificate authority's, and nothing else.
+    Certroll requires a root certificate only to be valid, self-signed and a certificate authority's.
     """
     seen = world(listing(OLD), copies=OLD_ALONE, said=said)
     steps = [item for item in upload.propose(seen, APPLY) if isinstance(item, Step)]
@@ -647,7 +647,7 @@ def told(seen: Snapshot, *steps: Step) -> RollRecord:
 def test_record_says_that_the_tag_asked() -> None:
     """The record of an app for an update says that the tag asked for the root.
 
-    Certroll's later run for the app cannot see which apps the tag names.
+    Certroll's run for an app cannot see which apps the tag of the vault object names.
     """
     assert told(world(listing(), tags=ASKED), rolling(listing(), BEGUN)).wants_root
     assert told(world(listing(OLD), tags=ASKED), rolling(listing(OLD), NEXT_TO)).wants_root
@@ -658,14 +658,14 @@ def test_record_says_that_the_tag_asked() -> None:
 
 
 def test_apps_own_run_goes_by_the_record() -> None:
-    """The run of one app reads from the record, and not from the tag, that the app wants a root."""
+    """Certroll's run for an app reads from the app's record, and not from the tag, that the app wants a root."""
     assert not lacks_root(replace(world(listing(), tags=ASKED), wanting_root=frozenset()), listing())
     assert lacks_root(replace(world(listing()), wanting_root=frozenset({site_ref()})), listing())
     assert not lacks_root(replace(world(listing(), sites=(LINUX,)), wanting_root=frozenset({site_ref()})), listing())
 
 
 def test_record_names_one_certificate_of_each_root() -> None:
-    """The record of an app names one certificate for each root, the app's own before those of other apps."""
+    """An app's record names one App Service certificate for each root, and prefers the app's own certificates."""
     sites = (hosted("api"), hosted("bill"), hosted())
     copies = (public(OLD, "api"), public(NEW, "api"), public(NEW, "bill"), public(OLD, name="by-hand"))
     record = told(world(listing(OLD), sites=sites, copies=copies), rolling(listing(OLD), NEXT_TO))
@@ -691,9 +691,9 @@ def test_what_was_begun_and_taken_out_counts_as_undone(before: RollRecord, undon
 
 
 def test_what_is_fought_over_is_left_for_a_day() -> None:
-    """If another writer removed Certroll's new WEBSITE_LOAD_ROOT_CERTIFICATES twice, Certroll waits for a day.
+    """If another writer removed Certroll's new WEBSITE_LOAD_ROOT_CERTIFICATES twice, Certroll writes nothing for a day.
 
-    Certroll waits for a day only if both removals were within 24 hours.
+    Certroll waits for a day only if another writer removed the setting twice within 24 hours.
     """
     before = replace(roll(RollState.VALIDATED, replaces=(), undone=(NOW - CONTEST_WINDOW / 2,)), wants_root=True)
     found, (skip,) = proposed(world(listing(), tags=ASKED, rolls=(before,)))
@@ -807,7 +807,7 @@ def test_root_stays_while_the_plan_needs_it(seen: Snapshot, reason: Reason, deta
 
 
 def test_apps_of_the_plan_are_looked_at_once_more() -> None:
-    """Certroll reads the settings of every app of the plan again just before the deletion."""
+    """Just before it deletes a public certificate, Certroll reads the settings of every app of the plan once more."""
     seen = over(listing(NEW), listing(NEW, site="api"))
     (step,) = (item for item in delete_certificate.propose(seen, APPLY) if isinstance(item, Step))
     assert isinstance(step.action, DeleteCertificate)
@@ -883,12 +883,12 @@ def test_roots_are_looked_for_where_there_may_be_one(said: object, *, is_root: b
 
 
 def test_lineage_without_a_good_version_is_looked_for_nowhere() -> None:
-    """Certroll reads no public certificates for a vault certificate without a good version."""
+    """If no version of a vault certificate is good, Certroll reads no public certificates for it."""
     assert Targets.of((lineage(version(facts=ROOT), current=None),)).roots == frozenset()
 
 
 def test_apps_of_the_tag_are_targets() -> None:
-    """Certroll reads the apps that the tag names, wherever they are."""
+    """Certroll reads the settings of the apps that the tag names, wherever the apps are."""
     targets = Targets.of((roots(tags=ASKED),))
     assert (targets.sites, targets.wanting_root, targets.anywhere) == ({"shop"}, {"shop"}, True)
     assert targets.needs_root(hosted(), None)
@@ -921,7 +921,7 @@ def test_plan_mates_are_of_one_plan() -> None:
 def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:
     """A settings update keeps the last good of two old roots, and removes the other root.
 
-    A settings update removes an older root once the last good root is proven.
+    Once an app works with the last good root, a settings update removes older roots from the app's list.
     """
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(

@@ -38,13 +38,13 @@ class Secret:
         self._versions = {f"v{number}": entry for number, entry in enumerate(versions)}
 
     def list_properties_of_secret_versions(self, name: str) -> object:
-        """Return the versions of the secret without their values, on one page."""
+        """Return the versions of the secret without the secret values, on one page."""
         assert name == REF.name
         page = [self._properties(version) for version in self._versions]
         return SimpleNamespace(by_page=lambda: iter([page]))
 
     def get_secret(self, name: str, version: str) -> object:
-        """Return one version of the secret with its value."""
+        """Return one version of the fake vault's secret with its value."""
         assert name == REF.name
         self.asked.append(version)
         return SimpleNamespace(value=self._versions[version]["value"], properties=self._properties(version))
@@ -56,7 +56,7 @@ class Secret:
 
 
 def lineages(secret: Secret) -> SecretLineages:
-    """Return Certroll's client for vault certificates over that fake vault."""
+    """Return Certroll's client for vault certificates, which reads from the given fake vault."""
     return SecretLineages(lambda _: cast("Any", secret), Retrying(ManualClock()))
 
 
@@ -129,7 +129,7 @@ def test_secret_that_is_no_root_is_not_read(content_type: str | None, tags: dict
 
 
 def test_next_root_needs_no_tags_of_its_own() -> None:
-    """Certroll reads a new version of a secret without tags as a root if the version before was a root."""
+    """If the previous version of a secret was a root, Certroll reads a new version without tags as a root, too."""
     found = read(Secret({"value": IN_PEM, "tags": ASKED}, {"value": NEXT_IN_BASE64}))
     assert [version.thumbprint for version in found.versions] == [thumbprint(NEXT), thumbprint(ROOT)]
     assert found.current == found.versions[0]
@@ -148,7 +148,7 @@ def test_next_root_needs_no_tags_of_its_own() -> None:
 def test_hostile_root_is_refused_without_showing_it(value: str) -> None:
     """Certroll refuses a secret's value that is no certificate, and shows no part of the value.
 
-    Certroll still knows the secret's version before the refused value.
+    If Certroll refuses a secret's value, it still knows the secret's version.
     """
     secret = Secret({"value": IN_PEM, "tags": ASKED}, {"value": value})
     found = read(secret)
@@ -163,7 +163,7 @@ def test_hostile_root_is_refused_without_showing_it(value: str) -> None:
 
 
 def test_root_that_is_gone_is_said_to_be() -> None:
-    """Certroll reports a secret's version as gone if the vault no longer lists the version."""
+    """If the vault no longer lists a secret's version, Certroll reports that the version is gone."""
     with pytest.raises(NotFound, match="version v7: the version no longer exists"):
         lineages(Secret({"value": IN_PEM, "tags": ASKED})).public_part(REF, "v7")
 

@@ -49,7 +49,7 @@ END = RestoreAppSettings(read_settings(app_settings(BEFORE | {ROOT_LIST: NEW})),
 
 
 class Case:
-    """A change of app settings that runs while Azure shows these settings in turn, and then repeats the last ones."""
+    """A change of app settings that runs while Azure shows these settings in turn, and then repeats the last answer."""
 
     def __init__(self, change: SettingsChange, *seen: Mapping[str, str] | Exception, etag: str | None = '"7"') -> None:
         shown: list[AppSettings | Exception] = [
@@ -94,7 +94,10 @@ def test_change_is_one_write(change: SettingsChange, before: Mapping[str, str], 
 def test_setting_comes_and_goes_in_one_write(
     change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]
 ) -> None:
-    """Certroll creates or removes WEBSITE_LOAD_ROOT_CERTIFICATES in one write, and writes nothing if that is done."""
+    """Certroll creates or removes WEBSITE_LOAD_ROOT_CERTIFICATES in one write.
+
+    If the setting already has its planned value, Certroll writes nothing.
+    """
     case = Case(change, before, after)
     assert case.perform()
     ((written,),) = case.azure.writes
@@ -116,7 +119,7 @@ def test_setting_comes_and_goes_in_one_write(
 def test_change_that_is_done_is_not_written(
     change: SettingsChange, before: Mapping[str, str], after: Mapping[str, str]
 ) -> None:
-    """Certroll writes no settings and restarts no app if an earlier write of the same change already succeeded."""
+    """If an earlier write of the same change already succeeded, Certroll writes no settings and restarts no app."""
     case = Case(change, after)
     assert not case.perform()
     assert (case.azure.writes, case.azure.asked) == ([], ["settings_to_edit"])
@@ -141,7 +144,7 @@ def test_change_that_is_half_done_is_finished() -> None:
     ],
 )
 def test_what_others_changed_is_not_written_over(seen: Mapping[str, str], words: str) -> None:
-    """Certroll writes no settings if another setting changed after planning, and names it without its value."""
+    """If another setting changed after planning, Certroll writes no settings and names it without its value."""
     case = Case(ROLL, seen)
     with pytest.raises(Conflict) as raised:
         case.perform()
@@ -161,7 +164,7 @@ def test_what_others_changed_is_not_written_over(seen: Mapping[str, str], words:
     ],
 )
 def test_edit_that_no_longer_applies_is_planned_again(seen: Mapping[str, str]) -> None:
-    """Certroll writes no settings if the value to edit is gone or names another certificate."""
+    """If the value to edit is gone or names another certificate, Certroll writes no app settings."""
     case = Case(ROLL, seen)
     with pytest.raises(Conflict) as raised:
         case.perform()
@@ -207,7 +210,7 @@ def test_change_says_what_it_is() -> None:
 
 
 def test_projection_edits_this_app_alone() -> None:
-    """The snapshot predicted for a change differs only in the settings of this app."""
+    """The snapshot predicted for a change of app settings differs only in the settings of this app."""
     other = named(OLD, site="other")
     before = named(OLD, OLDER, pins={"PIN": OLD}, odd_entries=1, digests={"A": "1"})
     seen = snapshot(sites=(site(), site("other")), settings=(other, before))
@@ -228,7 +231,7 @@ def test_projection_writes_an_app_once() -> None:
 
 
 def test_projection_fetches_what_references_lead_to() -> None:
-    """The snapshot predicted for a change moves only the app's unversioned references to the current version.
+    """The snapshot predicted for a change of app settings gives only the app's unversioned references the new version.
 
     The app fetches the current version, because a change of its settings restarts the app.
     """

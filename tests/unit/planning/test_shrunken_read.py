@@ -1,4 +1,4 @@
-"""Test that Certroll never writes settings back after a read that lost some of them."""
+"""Test that Certroll never writes app settings after a read in which some settings were missing."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def change(seen: int, kind: type[SettingsChange] = RollAppSettings) -> Step:
 
 
 def refusals(step: Step, *rolls: RollRecord) -> tuple[Skip, ...]:
-    """Return the steps that the guard refuses, after a check that earlier refusals stay."""
+    """Return the steps that the guard refuses, after a check that the guard keeps refusals from before."""
     judged = settings_shrunken.guard(Plan((step,), (EARLIER,)), snapshot(rollout=rollout(rolls=rolls)), APPLY)
     assert judged.skips[0] == EARLIER
     assert len(judged.steps) + len(judged.skips) == 2
@@ -65,13 +65,13 @@ def test_shrunken_read_is_not_written_back(state: RollState, before: int, seen: 
     ],
 )
 def test_shrunken_read_is_never_written_back_in_time(state: RollState, ago: timedelta) -> None:
-    """Certroll still refuses a read with missing settings after the app has waited for a day."""
+    """After an app has waited for a day, Certroll still refuses to write settings if the read lacks some settings."""
     assert len(refusals(change(4), roll(state, at=NOW - ago, settings=40))) == 1
 
 
 @pytest.mark.parametrize("kind", [RollAppSettings, RestoreAppSettings, RetireThumbprint])
 def test_people_are_told_what_is_missing(kind: type[SettingsChange]) -> None:
-    """The refusal gives the number of settings before and now, whatever the change was."""
+    """The refusal of a write after an incomplete read gives the number of settings before and now."""
     detail = "Certroll read 4 settings, and 40 before: it writes nothing back"
     assert refusals(change(4, kind), roll(RollState.STALE, settings=40)) == (
         Skip("app settings of shop", Reason.SETTINGS_SHRUNKEN, detail, site_ref()),

@@ -42,7 +42,7 @@ SYNC = SyncCertificate(STALE, farm(), version())
 
 
 class Case(NamedTuple):
-    """The recorded ports of a test case, and the call that performs the sync."""
+    """This test case has the recorded ports and the call that performs the sync."""
 
     azure: RecordingAppService
     clock: ManualClock
@@ -50,7 +50,7 @@ class Case(NamedTuple):
 
 
 def performing(*seen: WebspaceCertificate | Exception) -> Case:
-    """Return a case in which Azure shows these states of the certificate in turn, and then repeats the last state."""
+    """Return a test case in which Azure shows these states of the certificate, and then repeats the last state."""
     azure, clock = RecordingAppService(copies=list(seen)), ManualClock()
     return Case(azure, clock, lambda: SYNC.perform(ports(azure, clock)))
 
@@ -78,7 +78,7 @@ def test_copy_is_left_alone(other: WebspaceCertificate) -> None:
 
 @pytest.mark.parametrize("thumbprint", [FOREIGN, NEWER, None], ids=["unknown", "newer", "hidden"])
 def test_copy_that_holds_something_else_is_synced(thumbprint: Thumbprint | None) -> None:
-    """Certroll syncs an import of this vault certificate that has any other certificate than the current version."""
+    """Certroll syncs an imported certificate unless it already has the current version of the vault certificate."""
     steps = list(sync_certificate.propose(snapshot(copies=(copy(thumbprint=thumbprint),)), APPLY))
     assert [item.reason for item in steps] == [Reason.STALE_COPY]
 
@@ -95,7 +95,7 @@ def test_copies_are_synced_in_a_stable_order() -> None:
     [pytest.param(copy("a", NEW), id="is current"), pytest.param(copy("a", webspace=NORTH), id="has no plan to name")],
 )
 def test_copy_that_is_not_synced_holds_up_no_other(first: WebspaceCertificate) -> None:
-    """Certroll syncs an imported certificate even if it cannot or need not sync another one."""
+    """If Certroll cannot or need not sync one imported certificate, it still syncs the other imported certificates."""
     items = sync_certificate.propose(snapshot(copies=(first, copy("b")), plans=(farm(),)), APPLY)
     assert [item.subject.split()[1] for item in items if isinstance(item, Step)] == ["rg-web/b"]
 
@@ -140,7 +140,7 @@ def test_sync_needs_a_plan_of_the_webspace() -> None:
 
 
 def test_projection_puts_the_version_into_this_copy_alone() -> None:
-    """The snapshot predicted for a sync gives only this certificate the new version, with its host names and end."""
+    """The snapshot predicted for a sync gives the new version, with its names and end, only to this certificate."""
     other, bound = copy("other"), binding()
     new = version(facts=facts("shop.contoso.com", "new.contoso.com"))
     after = replace(SYNC, version=new).project(snapshot(copies=(STALE, other), bindings=(bound,)))
@@ -155,7 +155,7 @@ def test_projection_without_facts_keeps_the_names() -> None:
 
 
 def test_sync_puts_the_copy_as_it_was_read() -> None:
-    """Certroll sends the PUT of the imported certificate unchanged and once.
+    """Certroll sends the PUT of the imported certificate once and with an unchanged body.
 
     After the PUT of an imported certificate, Certroll waits until Azure shows the new version.
     """
@@ -182,7 +182,7 @@ def test_sync_that_is_never_seen_fails() -> None:
 
 
 def test_current_copy_is_not_written() -> None:
-    """Certroll writes nothing if the imported certificate already has the version."""
+    """Certroll writes nothing if the imported certificate already has the planned version."""
     case = performing(SYNCED)
     assert not case.perform()
     assert case.azure.writes == []
@@ -197,7 +197,7 @@ def test_current_copy_is_not_written() -> None:
     ],
 )
 def test_changed_copy_is_planned_again(seen: WebspaceCertificate) -> None:
-    """Certroll writes nothing if the imported certificate changed after the plan."""
+    """Certroll writes nothing if the imported certificate changed after Certroll made the plan."""
     case = performing(seen)
     with pytest.raises(Conflict, match=r"rg-web/shop-copy .* changed since Certroll observed it; Certroll plans again"):
         case.perform()
@@ -205,7 +205,7 @@ def test_changed_copy_is_planned_again(seen: WebspaceCertificate) -> None:
 
 
 def test_deleted_copy_is_planned_again() -> None:
-    """Certroll does not create an imported certificate that was deleted after the plan."""
+    """Certroll does not create an imported certificate that was deleted after Certroll made the plan."""
     case = performing(NotFound("404"))
     with pytest.raises(Conflict, match=r"rg-web/shop-copy .* is gone: 404"):
         case.perform()

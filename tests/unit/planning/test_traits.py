@@ -176,7 +176,7 @@ def test_every_trait_is_in_the_table() -> None:
 
 @pytest.mark.parametrize(("action", "_"), TABLE, ids=name_of)
 def test_every_action_is_performed_by_a_run(action: Action, _: dict[str, Any]) -> None:
-    """An action on a site either restarts the app or writes a binding, so that one of two kinds of run performs it."""
+    """An action on a site either restarts the app or writes a binding, and a separate kind of run performs each."""
     assert action.restarts_site is (action.phase is Phase.APP)
     assert (action.binds is not None) is (action.phase is Phase.BINDING)
     assert (action.site is not None) is (action.phase in {Phase.APP, Phase.BINDING})
@@ -184,7 +184,7 @@ def test_every_action_is_performed_by_a_run(action: Action, _: dict[str, Any]) -
 
 @pytest.mark.parametrize(("action", "_"), TABLE, ids=name_of)
 def test_traits_are_no_fields(action: Action, _: dict[str, Any]) -> None:
-    """No trait is a field of an action, so that equal actions stay equal."""
+    """No trait (answer about a kind of step) is a field of an action, so that equal actions stay equal."""
     assert not {found.name for found in fields(type(action))} & {"restarts_site", "phase", *USUAL}
 
 
@@ -196,7 +196,7 @@ def test_public_certificate_for_root_lists_has_to_be_a_root() -> None:
 def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
     """Certroll checks a version only as a root if the app names it only in WEBSITE_LOAD_ROOT_CERTIFICATES.
 
-    `without_roots` leaves an update of WEBSITE_LOAD_ROOT_CERTIFICATES alone unchanged.
+    `without_roots` leaves a step that updates only WEBSITE_LOAD_ROOT_CERTIFICATES unchanged.
     """
     roll = replace(ROLL, edits=(TRUSTING,))
     assert answers(roll)["cases"] == [(Use.ROOT, None)]
@@ -204,13 +204,13 @@ def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
 
 
 def test_copy_that_serves_nothing_has_to_be_importable_only() -> None:
-    """Certroll checks a synced version for bindings only if a binding shows the imported certificate."""
+    """Certroll checks a synced version for use in bindings only if a binding shows the imported certificate."""
     cases = SYNC.cases(CURRENT, snapshot(bindings=()))
     assert [(case.use, case.in_use) for case in cases] == [(Use.IMPORT, BEFORE)]
 
 
 def test_binding_that_is_written_again_is_no_better_than_it_is() -> None:
-    """If a host name that already shows the version is bound again, that very version counts as the version in use."""
+    """If a host name that already shows the version is bound again, this version also counts as the version in use."""
     (case,) = replace(REBIND, binding=binding(thumbprint=NEW)).cases(CURRENT, snapshot())
     assert (case.in_use, case.hosts) == (CURRENT, (binding().host_name,))
 

@@ -189,13 +189,13 @@ def test_binding_that_two_vault_certificates_claim_is_left_alone(sites: tuple[Si
     ],
 )
 def test_other_copies_claim_nothing(other: WebspaceCertificate) -> None:
-    """Only an import of another vault certificate with the same thumbprint and webspace stops a binding's move."""
+    """A binding's move stops only if another vault certificate's import in the webspace has the same thumbprint."""
     (item,) = update_binding.propose(snapshot(copies=(copy(), other)), APPLY)
     assert item.reason is Reason.STALE_THUMBPRINT
 
 
 def test_update_belongs_to_its_site() -> None:
-    """A step on a binding names the host name, the site and the App Service webspace."""
+    """A plan's step on a binding names the host name, the site and the App Service webspace."""
     update = UpdateBinding(binding(slot="staging"), NEW, NORTH)
     assert update.subject == f"binding {HOST} of shop/staging"
     assert (update.site, update.webspace, update.restarts_site) == (site_ref("shop", "staging"), NORTH, False)
@@ -227,7 +227,7 @@ def test_address_that_changed_meanwhile_is_no_conflict() -> None:
 
 
 def test_updated_binding_is_not_written() -> None:
-    """Certroll writes nothing if App Service already moved the binding to the new version."""
+    """If App Service already moved a binding to the new version, Certroll writes nothing to the binding."""
     azure = RecordingAppService(bindings=[binding(thumbprint=NEW)])
     assert not UPDATE.perform(ports(azure))
     assert azure.writes == []
@@ -245,7 +245,7 @@ def test_updated_binding_is_not_written() -> None:
     ],
 )
 def test_changed_binding_is_planned_again(state: SslState, thumbprint: Thumbprint | None) -> None:
-    """Certroll writes nothing if the binding changed after the plan, and names the planned and the present state."""
+    """If a binding changed after the plan, Certroll writes nothing and names the planned and the present state."""
     azure = RecordingAppService(bindings=[binding(thumbprint=thumbprint, ssl_state=state)])
     with pytest.raises(Conflict) as caught:
         UPDATE.perform(ports(azure))
@@ -257,7 +257,7 @@ def test_changed_binding_is_planned_again(state: SslState, thumbprint: Thumbprin
 
 
 def test_removed_binding_is_planned_again() -> None:
-    """Certroll does not create a binding that was removed after the plan."""
+    """Certroll does not create a TLS binding that was removed after Certroll made the plan."""
     azure = RecordingAppService(bindings=[NotFound("404")])
     with pytest.raises(Conflict, match=f"binding {HOST} of shop is gone: 404"):
         UPDATE.perform(ports(azure))

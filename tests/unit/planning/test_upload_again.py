@@ -146,7 +146,10 @@ def test_early_upload_is_made_again_where_it_is_asked(seen: Snapshot) -> None:
     ],
 )
 def test_nothing_is_uploaded_or_told_where_chains_are_known(seen: Snapshot) -> None:
-    """Certroll uploads a private key again only where the upload helps, and otherwise reports no problem."""
+    """Certroll uploads a private key a second time only where that helps.
+
+    Where a second upload does not help, Certroll reports no problem.
+    """
     assert list(upload_again.propose(seen, APPLY)) == []
 
 
@@ -208,7 +211,7 @@ def test_each_webspace_of_an_environment_gets_its_own() -> None:
     ],
 )
 def test_what_cannot_be_uploaded_again_is_refused(seen: Snapshot, reason: Reason, words: str) -> None:
-    """Certroll refuses to upload again if the App Service webspace is full, shows no plan, or the owner is unclear.
+    """Certroll refuses a second upload if the webspace is full or has no visible plan, or if the owner is unclear.
 
     The refusal of a second upload of the same version names the next step.
     """
@@ -323,7 +326,7 @@ NOWHERE = snapshot(
     ],
 )
 def test_nothing_is_bound_again_where_it_helps_nobody(seen: Snapshot) -> None:
-    """Certroll binds no host name again that the second upload did not affect."""
+    """Certroll binds a host name again only if the second upload of the version affects the host name."""
     assert list(update_binding.propose(seen, APPLY)) == []
 
 
@@ -340,7 +343,7 @@ def test_what_moves_after_the_upload_needs_no_second_write() -> None:
 
 
 def test_nothing_is_bound_again_before_it_is_uploaded_again() -> None:
-    """Certroll binds nothing again if the second upload is refused, and still moves stale bindings."""
+    """If Certroll refuses the second upload of a version, it binds nothing again, and still moves stale bindings."""
     stale = binding("old.contoso.com", OLD)
     seen = world(BY_HAND, bindings=(SHOWN, stale), current=version(facts=facts(HOST, "old.contoso.com")))
     kept = replace(seen.lineage, key=KeyPolicy(exportable=False, content_type=PKCS12))
@@ -354,7 +357,7 @@ def test_nothing_is_bound_again_before_it_is_uploaded_again() -> None:
 
 @pytest.mark.parametrize("rebind", [None, Rebind.NO, Rebind.ASKED])
 def test_bound_again_is_recorded_in_the_projection(rebind: Rebind | None) -> None:
-    """The snapshot predicted for a second binding has the same bindings, and a record that the site was bound again."""
+    """The snapshot predicted for a second binding has the same bindings, and records that the site was bound again."""
     before = world(BY_HAND, OURS, rebind=rebind)
     after = BIND.project(before)
     assert after.fleet == before.fleet
@@ -377,7 +380,7 @@ def test_binding_again_keeps_what_is_known_of_other_sites() -> None:
 
 
 def test_what_is_bound_again_lets_no_other_webspace_go_before_it_answered() -> None:
-    """A second binding in the first App Service webspace proves nothing yet, so the other webspaces still wait."""
+    """A second binding in the first webspace proves nothing yet, so the other webspaces still wait."""
     waits = roll(RollState.STALE, at=NOW)
     seen = snapshot(
         lineage=lineage(version(), old_version(not_after=NOW + DAY), tags=AGAIN),
@@ -393,7 +396,7 @@ def test_what_is_bound_again_lets_no_other_webspace_go_before_it_answered() -> N
 
 
 def test_bound_again_is_written_as_it_is() -> None:
-    """Certroll binds a host name again with the same thumbprint and `ssl_state`, in the body that it read."""
+    """Certroll binds a host name again with the same thumbprint and `ssl_state`, in the request body that it read."""
     azure = RecordingAppService(bindings=[SHOWN], body={"as": "read"})
     assert BIND.perform(ports(azure))
     assert azure.writes == [(SHOWN, {"as": "read"})]
@@ -410,7 +413,7 @@ def test_what_moved_meanwhile_is_written_all_the_same() -> None:
     "seen", [binding(thumbprint=FOREIGN), binding(thumbprint=NEW, ssl_state=SslState.DISABLED), NotFound("gone")]
 )
 def test_binding_that_changed_is_not_bound_again(seen: Binding | NotFound) -> None:
-    """Certroll writes no binding that was changed or removed after the plan."""
+    """Certroll writes no binding that was changed or removed after Certroll made the plan."""
     azure = RecordingAppService(bindings=[seen])
     with pytest.raises(Conflict):
         BIND.perform(ports(azure))
@@ -418,7 +421,10 @@ def test_binding_that_changed_is_not_bound_again(seen: Binding | NotFound) -> No
 
 
 def test_one_plan_holds_the_whole_way() -> None:
-    """One plan has the second upload and the bindings after it, and then a second plan is empty."""
+    """One plan has the second upload of the version and the bindings after it.
+
+    After the second upload and the bindings, a new plan has no step.
+    """
     seen = world(BY_HAND)
     plan = planner.plan(seen, APPLY)
     assert [step.action for step in plan.steps] == [UPLOAD, BIND]

@@ -100,7 +100,7 @@ def test_stale_upload_gets_the_new_version_beside_it() -> None:
     ],
 )
 def test_nothing_is_uploaded_where_it_is_not_needed(seen: Snapshot) -> None:
-    """Certroll uploads a private key only where an older version of the certificate is an upload in use."""
+    """Certroll uploads a private key only into a webspace that uses an uploaded older version of the certificate."""
     assert list(upload_certificate.propose(seen, APPLY)) == []
 
 
@@ -123,7 +123,7 @@ def test_nothing_is_uploaded_where_it_is_not_needed(seen: Snapshot) -> None:
     ],
 )
 def test_upload_of_our_own_is_carried_on_while_it_is_used(seen: Snapshot) -> None:
-    """Certroll uploads the next version if its own upload of the old version is still in use."""
+    """Certroll uploads the next version if a webspace still uses the old version that Certroll uploaded."""
     subjects = [item.subject for item in upload_certificate.propose(seen, APPLY)]
     assert subjects == [SUBJECT]
 
@@ -137,14 +137,14 @@ def test_two_old_versions_in_a_webspace_get_one_new() -> None:
 
 
 def test_upload_without_a_plan_is_refused() -> None:
-    """Certroll uploads only through a visible plan of the webspace, and otherwise names the missing role."""
+    """Certroll uploads a certificate only if it sees a plan of the webspace, and otherwise names the missing role."""
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=()), APPLY)
     assert isinstance(skip, Skip)
     assert (skip.reason, "grant Reader on the plans" in skip.detail) == (Reason.NO_PLAN_IN_WEBSPACE, True)
 
 
 def test_version_is_live_after_the_upload() -> None:
-    """Bindings and app settings may name the version after its upload, and Certroll uploads nothing again."""
+    """After the upload of a version, bindings and app settings may name it, and Certroll does not upload it again."""
     after = UPLOAD.project(snapshot(copies=(UPLOADED,)))
     assert NEW in live_in(after, WEST)
     assert OLD in live_in(after, WEST)
@@ -160,7 +160,7 @@ def test_upload_is_made_once_and_read_back() -> None:
 
 
 def test_what_is_there_is_not_uploaded_again() -> None:
-    """Certroll neither reads the key nor uploads if the uploaded certificate is already there."""
+    """If the webspace already has the uploaded certificate, Certroll neither reads its key nor uploads it."""
     azure, vault = RecordingAppService(copies=[COPY]), RecordingVault(PFX)
     assert not UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
     assert (azure.writes, vault.asked) == ([], [])
@@ -188,7 +188,7 @@ def bound_to(lineage: Lineage, *copies: WebspaceCertificate) -> Snapshot:
 
 
 def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
-    """The end of an uploaded certificate makes its renewal urgent, as that of an imported one does."""
+    """The end of an uploaded certificate makes its renewal urgent, as the end of an imported certificate does."""
     ends = NOW + 2 * DAY
     soon = lineage(version(), old_version(not_after=ends))
     assert expires_at(bound_to(soon, UPLOADED)) == ends
@@ -218,7 +218,7 @@ class TwoSecrets(RecordingVault):
 def test_upload_that_lost_its_intermediates_is_refused() -> None:
     """Certroll refuses to upload a version without intermediates if the version in use has its whole chain.
 
-    TLS clients would not trust a chain that lost its intermediates.
+    TLS clients would not trust a certificate whose chain lost its intermediates.
     """
     azure = RecordingAppService(copies=[GONE])
     vault = TwoSecrets(v2=Pfx(b"", "", CUT), v1=Pfx(b"", "", WITH_ROOT))
@@ -327,7 +327,7 @@ def test_full_webspace_takes_no_more() -> None:
 
 
 def test_site_of_a_full_webspace_gets_its_own() -> None:
-    """A full App Service webspace does not stop the upload of a certificate for one Flex Consumption site."""
+    """Even if a webspace is full, Certroll uploads a certificate for one Flex Consumption site."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(1000))
     old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False))
     seen = snapshot(sites=(replace(site(), flex=True),), copies=(old, *many), plans=(PLAN,))
@@ -367,7 +367,7 @@ def test_full_webspace_holds_up_no_other() -> None:
 
 
 def test_upload_of_one_site_is_carried_on_with_its_switches() -> None:
-    """Certroll uploads a new version for a Flex Consumption site with the old upload's options for use by code."""
+    """For a Flex Consumption site, Certroll uploads a new version with the same options as the old upload."""
     old = replace(UPLOADED, ref=CopyRef.of_site(site_ref(), "by-hand", public=False), switches='{"code": true}')
     (step,) = upload_certificate.propose(
         snapshot(sites=(replace(site(), flex=True),), copies=(old,), plans=(PLAN,)), APPLY

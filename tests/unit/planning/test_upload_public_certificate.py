@@ -53,7 +53,7 @@ GONE = NotFound("there is no such certificate")
 
 
 def asked(*copies: WebspaceCertificate, to: str = "shop", tags: Tags = (), **given: object) -> Snapshot:
-    """Return a snapshot with these certificates, in which the tag names the site `to`."""
+    """Return a snapshot with these certificates, in which the tag names the target sites `to`."""
     named = tags or (("certroll-public-to", to),)
     ordinary = {"lineage": lineage(version(), old_version(), tags=named), "copies": copies}
     return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]
@@ -87,7 +87,7 @@ def test_public_certificate_is_put_where_it_is_asked_for(copies: tuple[WebspaceC
     ],
 )
 def test_nothing_is_put_where_it_is_not_needed(seen: Snapshot) -> None:
-    """Certroll puts no public certificate on a site if no tag asks for it or the site already has it."""
+    """Certroll puts a public certificate on a site only if a tag asks for it and the site lacks it."""
     assert proposed(seen) == []
 
 
@@ -100,7 +100,7 @@ def test_wrong_target_is_told_and_holds_up_no_other() -> None:
 
 
 def test_public_certificate_is_projected() -> None:
-    """The snapshot predicted for the step has the public certificate, and Certroll then proposes nothing."""
+    """After the upload of a public certificate, the predicted snapshot has it, and Certroll proposes no other step."""
     after = STEP.action.project(asked())
     assert after.fleet.certificates == (COPY,)
     assert proposed(after) == []
@@ -116,7 +116,7 @@ class Public(RecordingAppService):
 
 
 def test_public_certificate_is_put_once_and_read_back() -> None:
-    """Certroll sends the public part once and waits until Azure shows it; a second run writes nothing."""
+    """Certroll uploads the public part once and waits until Azure shows it. A second run uploads nothing."""
     azure, vault = Public(copies=[GONE, GONE, COPY]), RecordingVault(DER)
     assert STEP.action.perform(ports(azure, ManualClock(), vault=vault))
     assert (azure.writes, vault.asked) == ([(COPY, DER)], [(REF, "v2", NEW)])
