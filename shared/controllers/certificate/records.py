@@ -33,7 +33,7 @@ def pending_records(
     steps: tuple[Step, ...],
     shown: Mapping[SiteRef, tuple[Binding, ...]],
 ) -> tuple[SiteRecord, ...]:
-    """Return a pending record for each site that the steps of the plan touch."""
+    """Return a pending record for each site whose TLS bindings the steps of the plan write."""
     synced = planner.project(Plan(tuple(step for step in steps if step.action.site is None)), snapshot).fleet
     known = {record.site: record for record in snapshot.rollout.records}
     bound = [binding for step in steps if (binding := step.action.binds) is not None]
