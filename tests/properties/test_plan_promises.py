@@ -11,7 +11,7 @@ from shared.domain.intent import Intent, Mode
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
-from shared.domain.rollout.site_record import SiteState
+from shared.domain.rollout.site_record import Rebind, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.actions.restore_app_settings import RestoreAppSettings
 from shared.planning.actions.retire_thumbprint import RetireThumbprint
@@ -60,6 +60,7 @@ from tests.properties.test_plans import ALL
 OPEN = rollout(record(SiteState.PROVEN))
 ORDINARY = snapshot(rollout=OPEN)
 RENEWED = copy("shop-copy", NEW)
+THEIRS = copy("theirs", NEW, source=OTHER_REF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,14 @@ TWO_APPS = replace(
 EARLY_UPLOAD = replace(copy("by-hand", NEW, source=None), created=EARLY)
 CHAINED = snapshot(sites=(site(environment=ASE),), copies=(EARLY_UPLOAD,), rollout=OPEN)
 AGAIN_ASKED = replace(CHAINED, lineage=lineage(tags=AGAIN))
+REBIND_ASKED = snapshot(
+    lineage=lineage(tags=AGAIN),
+    bindings=(binding(thumbprint=NEW),),
+    copies=(RENEWED,),
+    rollout=rollout(replace(record(SiteState.PROVEN), rebind=Rebind.ASKED)),
+)
+"""A site without an environment. Its binding shows the current version, and the journal asks for a rebind."""
+REBOUND = bound(was=binding(thumbprint=NEW), rebind=True)
 UPLOADED_AGAIN = UploadAgain(REF, version(), copy("certroll-again", NEW, source=None), PLANS[0], whole_chain=True)
 
 
@@ -240,6 +249,9 @@ BROKEN = (
     breaks(plans.nothing_is_synced_beside_a_blind_spot, with_spot(ORDINARY), SYNC),
     breaks(plans.nothing_is_skipped_silently, ORDINARY, SYNC),
     breaks(plans.nothing_is_skipped_silently, ORDINARY, always(SYNC, bound(), bound())),
+    breaks(plans.nothing_is_skipped_silently, REBIND_ASKED, NOTHING),
+    breaks(plans.nothing_is_skipped_silently, with_sites(REBIND_ASKED, webspace=None), REBOUND),
+    breaks(plans.nothing_is_skipped_silently, with_copies(REBIND_ASKED, THEIRS), REBOUND),
     breaks(plans.binding_again_changes_nothing_that_is_shown, AGAIN_ASKED, more_when_asked),
     breaks(plans.binding_again_changes_nothing_that_is_shown, CHAINED, always(bound(), bound())),
     breaks(plans.nothing_is_uploaded_again_unasked, CHAINED, UPLOADED_AGAIN),
