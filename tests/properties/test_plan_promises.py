@@ -132,6 +132,12 @@ ENDED_BESIDE = snapshot(
 
 The upload may leave the list of the app.
 """
+ADDED_THEIRS = snapshot(
+    settings=(named(OLD, NEW),),
+    copies=(copy("kept", OLD, source=None), THEIRS),
+    rollout=rollout(rolls=(roll(RollState.FAILED, edits=(SettingEdit(LOAD_LIST, NEW, (), OLD),)),)),
+)
+"""A failed app to whose list Certroll added a version that another vault certificate has too."""
 BOTH_LISTED = snapshot(settings=(named(OLD, NEW),), copies=(RENEWED,), rollout=OPEN)
 TWO_APPS = replace(
     STALE_APP,
@@ -285,6 +291,12 @@ BROKEN = (
         settings.no_setting_is_taken_from_another,
         with_copies(STALE_APP, copy("theirs", source=OTHER_REF)),
         rolled(REPLACED),
+    ),
+    breaks(settings.no_setting_is_taken_from_another, ADDED_THEIRS, retired(SettingEdit(LOAD_LIST, None, (NEW,), OLD))),
+    breaks(
+        settings.no_setting_is_taken_from_another,
+        with_copies(with_rolls(BOTH_LISTED, RollState.FAILED), THEIRS),
+        RestoreAppSettings(BOTH_LISTED.fleet.settings[0], (SettingEdit(LOAD_LIST, OLD, (NEW,), NEW),), WEST),
     ),
     breaks(settings.nothing_is_retired_unproven_or_unseen, with_rolls(BOTH_LISTED, RollState.UNPROVEN), retired()),
     breaks(
