@@ -12,6 +12,7 @@ import pytest
 from tests.mutation.changes import is_text
 from tests.mutation.mutants import Edited, Mutant, change_of, enums_of, mutants, mutated, mutations
 from tests.mutation.pool import Result
+from tests.mutation.recording import OWN
 from tests.mutation.report import judged, passes, table, verdict
 from tests.mutation.results import Results
 from tests.mutation.sample import LEAST, sample
@@ -395,3 +396,9 @@ def _run(folder: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def test_every_package_of_the_project_is_known() -> None:
+    """The mutation tool imports no package of the project beforehand, or the tests would run the unchanged module."""
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and next(path.glob("*.py"), None) is not None}
+    assert folders | {path.stem for path in ROOT.glob("*.py")} <= OWN
