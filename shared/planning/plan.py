@@ -131,7 +131,7 @@ class Traits(Protocol):
         return self
 
     def without_rebinding(self) -> Self | None:
-        """Return the action without the second write of a thumbprint, None if no other write is left."""
+        """Return the action without its rebinding, or None if the action would then write nothing."""
         return self
 
 
