@@ -20,6 +20,12 @@ def live_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
     return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
 
 
+def uploads_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
+    """Return the thumbprints of the uploads that the app of a site or slot can load, which no sync replaces."""
+    copies = (copy for copy in snapshot.fleet.certificates_of(ref) if copy.source is None)
+    return frozenset(copy.thumbprint for copy in copies if copy.thumbprint is not None)
+
+
 def roots_at(snapshot: Snapshot, ref: SiteRef) -> frozenset[Thumbprint]:
     """Return the thumbprints that WEBSITE_LOAD_ROOT_CERTIFICATES of a site or slot can name."""
     return frozenset(copy.thumbprint for copy in snapshot.fleet.roots_of(ref) if copy.thumbprint is not None)

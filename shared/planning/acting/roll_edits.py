@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from shared.domain.fleet.app_settings import ROOT_LIST, SettingEdit, SiteSettings, is_list, is_load_list, is_root_list
 from shared.domain.fleet.sites import Site
 from shared.domain.names import Thumbprint
-from shared.domain.snapshot.liveness import live_at, live_for, roots_at
+from shared.domain.snapshot.liveness import live_at, live_for, roots_at, uploads_at
 from shared.domain.snapshot.roots import lacks_root
 from shared.domain.snapshot.snapshot import Snapshot
 
@@ -75,9 +75,10 @@ def _list_edit(
 def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:
     """Return True if Certroll may take a version older than the last good version out of the app's list.
 
-    Certroll may take an older version out of the list if that version expired, or if the app has proven the last good
-    version.
+    Certroll may take an older version out of the list if that version expired. Certroll may also do so if the app has
+    proven the last good version, and the last good version stays: App Service replaces an imported certificate later.
     """
     version = snapshot.lineage.version_of(thumbprint)
     expired = version is not None and version.not_after <= snapshot.now
-    return expired or last_good in snapshot.rollout.proven_at(site.ref)
+    stays = last_good in uploads_at(snapshot, site.ref)
+    return expired or (stays and last_good in snapshot.rollout.proven_at(site.ref))

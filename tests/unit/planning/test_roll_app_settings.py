@@ -266,6 +266,16 @@ LASTS = lineage(version(), old_version(), old_version("v0", OLDER, not_after=NOW
             OLD,
             id="one was proven by another app",
         ),
+        pytest.param(
+            world(
+                named(OLD, OLDER),
+                copies=(copy("import", OLD), copy("new", NEW, source=None), LIVE[2]),
+                past=(roll(RollState.VALIDATED, proven=(OLD,)),),
+            ),
+            (),
+            OLD,
+            id="the proven one is an imported certificate, which App Service replaces",
+        ),
     ],
 )
 def test_old_thumbprints_leave_with_the_next_roll(
