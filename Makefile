@@ -65,7 +65,7 @@ test-fast: setup ## unit and property tests alone, for the inner loop
 LONG := $(addprefix tests/scenarios/test_,roots.py faults.py kind_faults.py)
 
 soak: setup ## the long versions of the property tests, and of scenarios about crashes and faults
-	$(BIN)/python -m pytest tests/properties $(LONG) --hypothesis-profile=soak --timeout=3600
+	$(BIN)/python -m pytest tests/properties $(LONG) --hypothesis-profile=soak --timeout=3600 -n auto --dist worksteal
 
 mutants: setup ## break a sample of 1,200 places, one at a time, and say which of them no test notices
 	$(BIN)/python -m tests.mutation
