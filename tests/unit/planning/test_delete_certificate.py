@@ -313,6 +313,8 @@ def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None
     seen = over(OURS, THEIRS, lineage=lineage(version(created=LONG_AGO), claimed))
     assert reasons(seen) == []
     assert not uploaded_to(seen)
+    assert not uploaded_to(snapshot(lineage=lineage(version(), claimed), copies=(OURS, THEIRS)))
+    assert uploaded_to(snapshot(copies=(OURS, THEIRS))) == {(WEST, None)}
     assert not looks_stale(seen, binding())
     assert reasons(over(PUBLIC, NEW_PUBLIC, lineage=lineage(version(created=LONG_AGO), claimed))) == [Reason.SUPERSEDED]
 
@@ -397,6 +399,13 @@ def test_expired_one_goes_at_its_end(ends: datetime, expected: Reason) -> None:
 def test_public_certificate_of_a_site_that_is_gone_is_judged() -> None:
     """Certroll deletes the public certificate of a site that the snapshot no longer contains."""
     assert reasons(over(sites=(), bindings=(), settings=(), copies=(NEW_PUBLIC, PUBLIC))) == [Reason.SUPERSEDED]
+
+
+def test_grace_counts_from_the_last_version_with_the_certificate() -> None:
+    """If two old versions hold one certificate, Certroll waits from the moment when another certificate came."""
+    twice = replace(old_version(), created=NOW - 20 * DAY), old_version("v0")
+    seen = over(lineage=lineage(version(created=LONG_AGO), *twice))
+    assert reasons(seen) == [Reason.SUPERSEDED]
 
 
 def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:

@@ -664,6 +664,12 @@ def test_apps_own_run_goes_by_the_record() -> None:
     assert not lacks_root(replace(world(listing(), sites=(LINUX,)), wanting_root=frozenset({site_ref()})), listing())
 
 
+def test_app_lacks_no_root_without_a_current_version() -> None:
+    """An app whose tag wants a root lacks no root while no version of the vault certificate is fit for use."""
+    seen = replace(world(listing()), lineage=lineage(current=None), wanting_root=frozenset({site_ref()}))
+    assert not lacks_root(seen, listing())
+
+
 def test_record_names_one_certificate_of_each_root() -> None:
     """An app's record names one App Service certificate for each root, and prefers the app's own certificates."""
     sites = (hosted("api"), hosted("bill"), hosted())
@@ -857,6 +863,31 @@ def test_who_shares_a_root_is_named(
     assert [(skip.subject, skip.reason, skip.detail.partition(" may trust")[0]) for skip in found] == (
         [("apps of plan one", Reason.ROOT_SHARED, apps)] if apps else []
     )
+
+
+def test_plans_that_share_a_root_are_in_order() -> None:
+    """Certroll names the plans whose apps share a root in the order of the plans, whatever the order of the apps."""
+    sites = hosted(plan=OTHER_PLAN), hosted("a", plan=OTHER_PLAN), hosted("y"), hosted("z")
+    found = sharing(world(listing(NEW), listing(site="a"), listing(NEW, site="y"), listing(site="z"), sites=sites))
+    assert [skip.subject for skip in found] == ["apps of plan one", "apps of plan two"]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "apps"),
+    [
+        pytest.param(public(OLD), ("api",), id="a public certificate of the app: its plan's other apps may trust it"),
+        pytest.param(
+            replace(public(OLD), ref=CopyRef.of_site(site_ref(), "key", public=False)), (), id="the app's private one"
+        ),
+        pytest.param(copy(thumbprint=OLD), (), id="a certificate of the webspace"),
+    ],
+)
+def test_apps_that_may_trust_a_public_certificate_are_known(
+    certificate: WebspaceCertificate, apps: tuple[str, ...]
+) -> None:
+    """Only a public certificate of an app may be a root for the other apps of the app's plan."""
+    seen = world(listing(), listing(site="api"), sites=MATES)
+    assert tuple(settings.site.name for settings in seen.settings_sharing(certificate)) == apps
 
 
 # ------------------------------------------------------------------------------------------------- what is read
