@@ -120,6 +120,13 @@ def test_every_environment_that_is_named_gets_it() -> None:
     assert [step.action.root.ref.environment for step in steps if isinstance(step, Step)] == [ASE, OTHER_ASE]  # type: ignore[attr-defined]
 
 
+def test_environment_with_the_root_holds_up_no_other() -> None:
+    """Certroll adds the root to a named environment that lacks the root, although an earlier environment has it."""
+    assert proposed(asked(ADDED, to="ase,other-ase")) == [
+        Step(replace(ADD, root=root(NAME, NEW, environment=OTHER_ASE)), Reason.ROOT_MISSING)
+    ]
+
+
 def test_environment_that_operators_took_out_is_spared() -> None:
     """Certroll adds no root to an environment tagged `certroll: off`, and still adds it to other environments."""
     assert proposed(asked(to="ase,other-ase", off=ASE)) == [

@@ -95,6 +95,9 @@ def test_stale_upload_gets_the_new_version_beside_it() -> None:
         pytest.param(snapshot(copies=(copy("new", NEW, source=None),)), id="an upload of the new version"),
         pytest.param(snapshot(copies=(copy("free", None, source=None),)), id="a managed certificate, which hides it"),
         pytest.param(snapshot(copies=(OURS,), bindings=()), id="an upload of our own that nothing uses any more"),
+        pytest.param(
+            snapshot(copies=(OURS,), sites=(site(webspace=NORTH),)), id="one of our own, bound only in another webspace"
+        ),
         pytest.param(snapshot(copies=(UPLOADED,), lineage=lineage(current=None)), id="no good version"),
         pytest.param(snapshot(copies=()), id="the old one is gone"),
     ],

@@ -99,6 +99,14 @@ def test_wrong_target_is_told_and_holds_up_no_other() -> None:
     assert (skip.subject, skip.reason) == (TAG, Reason.TARGET_INVALID)
 
 
+def test_site_with_the_certificate_holds_up_no_other() -> None:
+    """Certroll puts the certificate on a named site that lacks it, although an earlier named site has it."""
+    (step,) = proposed(asked(COPY, to="shop,zoo", sites=(site(), site("zoo"))))
+    assert isinstance(step, Step)
+    assert isinstance(step.action, UploadPublicCertificate)
+    assert step.action.copy.site == site_ref("zoo")
+
+
 def test_public_certificate_is_projected() -> None:
     """After the upload of a public certificate, the predicted snapshot has it, and Certroll proposes no other step."""
     after = STEP.action.project(asked())
