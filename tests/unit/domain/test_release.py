@@ -60,6 +60,7 @@ def test_operator_is_told_where_the_version_was_let_go() -> None:
     other = roll(RollState.ROLLED_BACK, site="c")
     assert Release((BACK, other), (FAILED,)).sites((BACK,)) == (BACK.site, FAILED.site)
     assert Release((BACK,), (FAILED,)).sites(()) == (FAILED.site,)
+    assert Release((BACK, other)).sites((BACK,)) == (BACK.site,)
     assert Release().sites(()) == ()
 
 
