@@ -20,6 +20,7 @@ import requests
 from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from shared.clients.network.app_probe import THREAD as PROBING
+from shared.clients.storage.leases import THREAD as RENEWING
 from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.intake.dead_letters import on_poison
 from shared.controllers.intake.events import on_vault_event
@@ -293,8 +294,8 @@ class Crasher:
         real, crasher = self._send, self
 
         def send(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
-            if crasher._dead and threading.current_thread().name == PROBING:
-                raise requests.ConnectionError  # the probe's thread belongs to the dead process, too
+            if crasher._dead and threading.current_thread().name in {PROBING, RENEWING}:
+                raise requests.ConnectionError  # the threads of probes and leases belong to the dead process, too
             if crasher._dead:
                 raise Crash
             answer = real(adapter, request, **options)  # type: ignore[arg-type]

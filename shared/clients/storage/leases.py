@@ -14,6 +14,8 @@ from shared.domain.errors import LeaseBusy, LeaseLost
 from shared.telemetry import event
 
 CONTAINER = "certroll-leases"
+THREAD = "lease"
+"""The name of the threads that renew leases."""
 LEASE_SECONDS = 60
 """How long a lease lasts without a renewal. Azure Storage allows no longer lease (Azure docs, "Lease Blob"). After a
 run dies, the next run waits for as long as the lease of the dead run lasts."""
@@ -49,7 +51,7 @@ class HeldLease:
         self._lost: str | None = None
         self._taken = taken
         self._released = threading.Event()
-        self._renewal = threading.Thread(target=self._keep_renewing, name="lease", daemon=True)
+        self._renewal = threading.Thread(target=self._keep_renewing, name=THREAD, daemon=True)
         self._renewal.start()
 
     def check(self) -> None:
