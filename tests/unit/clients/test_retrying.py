@@ -73,7 +73,7 @@ def test_good_answer_is_returned_at_once() -> None:
     ],
 )
 def test_passing_trouble_is_waited_out(passing: Exception) -> None:
-    """Certroll retries a read while Azure throttles it or is unavailable, until Azure answers."""
+    """Certroll repeats a read that Azure throttles or cannot serve, and returns Azure's later answer."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
     assert Retrying(clock).read("it", calls) == 7
     assert (calls.made, len(clock.slept)) == (3, 2)
@@ -211,7 +211,7 @@ def test_page_that_fails_is_asked_for_again_alone() -> None:
 
 
 def test_error_without_a_cure_says_what_happened_alone() -> None:
-    """If the caller names no next step for the operator, the message of a denied request contains none."""
+    """If the caller names no next step for the operator, the error of a denied request contains none."""
     pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
     with pytest.raises(Denied, match=r"^it: 403$"):
         list(Retrying(ManualClock()).pages("it", pages))

@@ -182,7 +182,7 @@ def test_sites_of_earlier_runs_are_sent_again_by_a_fresh_run_alone(
 ) -> None:
     """Only an event or a sweep makes Certroll repeat the messages for sites of earlier runs.
 
-    A run after a mere wait sends no message to sites again, because the first message may still be in the queue.
+    A run that only ends a wait sends sites no second message, because the first message may still be in the queue.
     """
     noting = Noting()
     run(noting, Plan(), snapshot(rollout=rollout(record(SiteState.PENDING))), is_fresh=is_fresh)

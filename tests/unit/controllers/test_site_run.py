@@ -1,4 +1,4 @@
-"""Certroll's run for a site writes bindings and app settings, next to the runs for other sites."""
+"""Certroll's run for a site writes its bindings and app settings, while other sites have runs of their own."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -101,7 +101,7 @@ class Estate:
         return Listing(self.there)
 
     def send_environment(self, message: EnvironmentMessage) -> None:
-        """Record the App Service Environment in the message that Certroll sends."""
+        """Record the App Service Environment that Certroll's queue message names."""
         self.sent.append(message.environment)
 
     def _turn(self, verb: str, ref: SiteRef, *, running: bool) -> None:

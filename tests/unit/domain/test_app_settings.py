@@ -237,7 +237,7 @@ def test_app_of_which_nothing_is_said_names_nothing() -> None:
 
 
 def test_site_and_digests_are_kept() -> None:
-    """Certroll keeps the app's name and a digest of each app setting, so that it notices later changes."""
+    """Certroll keeps a reference to the app and a digest of each app setting, so that it notices later changes."""
     whole = app_settings({"A": "1"}, site="api", slot="staging")
     seen = read_settings(whole)
     assert (seen.site, seen.digests) == (site_ref("api", "staging"), whole.digests)
@@ -521,7 +521,7 @@ def test_pin_is_edited(before: str, after: str) -> None:
 def test_pin_is_never_emptied() -> None:
     """If an edit adds no thumbprint, Certroll leaves a setting that has a thumbprint unchanged.
 
-    An app setting that should name a certificate has no meaning if its value is empty.
+    Without its thumbprint, a setting that consists of one thumbprint would be empty and name no certificate.
     """
     assert edited("PIN", OLD, SettingEdit("PIN", None, (OLD,), NEW)) == OLD
 

@@ -199,9 +199,8 @@ def judged(
 ) -> tuple[list[str], str | None, Reason | None, list[str]]:
     """Decide which of three versions of a vault certificate with these facts is current.
 
-    Return the versions whose facts were read, the current version, and the reason for refusing the newest version.
-    Return as
-    a fourth value the versions that keep their facts.
+    Return the versions whose facts were read, the current version, and the reason for refusing the newest version. The
+    fourth returned value lists the versions that keep their facts.
     """
     versions = tuple(replace(v, enabled=on) for v, on in zip((V3, V2_GOOD, V1_GOOD), enabled, strict=True))
     by_name = dict(zip(("v3", "v2", "v1"), said, strict=False))

@@ -74,7 +74,7 @@ def test_what_takes_an_app_down_is_critical() -> None:
 
 
 def test_turns_remarks_and_passwords() -> None:
-    """Only the listed reasons make an app wait for other apps, allow an update, or name a foreign vault object."""
+    """Only listed reasons make an app wait for others, let its update go on, or say that a secret is no certificate."""
     turns = {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
     assert {reason for reason in Reason if reason.awaits_turn} == turns
     assert {reason for reason in Reason if reason.allows_roll} == {

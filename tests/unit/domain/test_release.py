@@ -16,7 +16,7 @@ FAILED = replace(record(SiteState.FAILED, site="b"), detail="it serves another c
 
 @pytest.mark.parametrize("state", sorted(frozenset(RollState) - TAKING_BACK))
 def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
-    """After the release of a stopped version, Certroll tries only apps again whose settings update was undone."""
+    """After the release of a stopped version, Certroll tries again only apps whose settings update was undone."""
     held = state in {RollState.ROLLED_BACK, RollState.NO_LAST_GOOD, RollState.CONTESTED}
     app = roll(state)
     assert released(rollout(rolls=(app,)), NOW).rolls == ((app,) if held else ())

@@ -145,7 +145,7 @@ def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
 
 
 def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
-    """If Azure hides a certificate's thumbprint, this certificate makes no thumbprint count as stale or as live."""
+    """A certificate whose thumbprint Azure does not return makes no thumbprint count as stale or as live."""
     seen = snapshot(copies=(copy(thumbprint=None),))
     assert not stale_in(seen, WEST, None)
     assert live_in(seen, WEST) == frozenset()

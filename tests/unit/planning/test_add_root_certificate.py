@@ -282,7 +282,7 @@ def test_root_is_noted_before_it_is_put() -> None:
 def test_roots_that_are_not_known_are_not_put() -> None:
     """Certroll adds no root certificate to an App Service Environment whose list of roots it could not read.
 
-    A hidden list of roots in one environment does not prevent the upload of the root to other environments.
+    If Certroll cannot read the roots of one environment, it still uploads the root to other environments.
     """
     hidden = BlindSpot(roots_subject(ASE), "503", SUBSCRIPTION, roots_only=True)
     seen = asked(to="ase,other-ase")

@@ -479,7 +479,7 @@ def test_deletion_is_projected() -> None:
 
 
 def test_blind_spot_needs_no_person_for_what_is_superseded() -> None:
-    """If a superseded upload stays because of an unreadable resource, no operator has to act."""
+    """A superseded upload that stays because of an unreadable resource does not make the run's outcome `Stalled`."""
     plan = planner.plan(over(blind_spots=(blind_spot(),)), EVERYTHING)
     assert {skip.reason for skip in plan.skips} == {Reason.NOT_SEEN}
     assert not Reason.NOT_SEEN.stalls

@@ -129,7 +129,7 @@ def test_pin_comes_back_to_what_can_be_loaded(
 ) -> None:
     """For an app setting that is a thumbprint, Certroll records the value that it would restore after a failure.
 
-    If the app loads the last good version, Certroll restores its thumbprint, and otherwise the setting's old one.
+    After a failure the setting gets the last good thumbprint if the app loads it, and otherwise its old thumbprint.
     """
     (edit,) = (edit for edit in edits(world(settings, copies=copies)) if edit.key == "PIN")
     assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)

@@ -211,7 +211,7 @@ def test_each_webspace_of_an_environment_gets_its_own() -> None:
     ],
 )
 def test_what_cannot_be_uploaded_again_is_refused(seen: Snapshot, reason: Reason, words: str) -> None:
-    """Certroll refuses a second upload if the webspace is full or has no visible plan, or if the owner is unclear.
+    """Certroll refuses a second upload to a full webspace, without a visible plan, or of an ambiguous thumbprint.
 
     The refusal of a second upload of the same version names the next step.
     """
