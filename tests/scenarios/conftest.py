@@ -66,7 +66,7 @@ class WorldClock:
     """
 
     def __init__(self, stand: Stand) -> None:
-        """Take the local Azure whose current simulated fleet tells the time."""
+        """Build the clock of the given local Azure, whose current simulated fleet tells the time."""
         self._stand = stand
 
     def now(self) -> datetime:

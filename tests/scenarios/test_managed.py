@@ -579,7 +579,7 @@ class Losing:
     """Leases that simulate a loss: Certroll's n-th lease passes to another instance before Certroll is done."""
 
     def __init__(self, leases: Leases, nth: int) -> None:
-        """Take the number of the lease that Certroll loses."""
+        """Build leases of which Certroll loses the one with the number `nth`."""
         self._leases, self._left = leases, nth
 
     @contextmanager
