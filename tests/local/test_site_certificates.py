@@ -130,9 +130,9 @@ def test_an_import_answers_201_then_200(flex: Flex) -> None:
 
 
 def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
-    """A PUT of a site's certificate turns omitted switches off.
+    """A PUT of a site's certificate turns off each of the two switches that the body omits.
 
-    A PATCH of a site's certificate leaves omitted switches unchanged.
+    A PATCH of a site's certificate leaves switches that the body omits unchanged.
     """
     on = LOADING | {"enableKeyVaultAccessUsingMSI": True}
     made = flex.arm.put(flex.path("new"), flex.body(**on), 201)["properties"]

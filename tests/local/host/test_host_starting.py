@@ -97,7 +97,7 @@ def test_environment_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_every_sleep_is_told(tmp_path: Path) -> None:
-    """The Functions host logs how long the app sleeps, so that tests can count waits without messages or requests."""
+    """The local Functions host logs each sleep of the app, so that tests can count waits without a request."""
     code = (
         "import time\n"
         "@app.route(route='nap', auth_level=func.AuthLevel.ANONYMOUS)\n"
