@@ -95,7 +95,7 @@ def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], ap
 
 
 def _through(wave_run: WaveRun, app: AppRestart, state: AppRestartState, detail: str = "") -> AppRestart:
-    """Return the record of a failed app after which Certroll may continue with the other apps.
+    """Return the record of an app that no longer keeps Certroll from stopping other apps.
 
     If the app last started before Certroll listed the environment's apps, Certroll marks the app to be stopped and
     started.

@@ -116,7 +116,7 @@ class _Stop:
         try:
             run.ports.app_service.stop(site)
         except (Denied, Rejected, NotFound, Throttled, SiteLocked):
-            raise  # Azure refused every stop request, so Azure did not stop the site
+            raise  # Azure refused this stop request, so Azure did not stop the site
         except BaseException as doubt:
             self.doubts.append(doubt)
             raise

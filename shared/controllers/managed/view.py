@@ -45,7 +45,7 @@ class View:
         )
 
     def wanted(self) -> tuple[Binding, ...]:
-        """Return the host names without a managed certificate for which a tag asks for a managed certificate."""
+        """Return the unbound custom host names for which a tag asks for a managed certificate."""
         return tuple(
             sorted(
                 binding
@@ -100,7 +100,7 @@ def observe_managed(run: Run) -> View:
 
 
 def _subscription(run: Run, subscription: str) -> View:
-    """Return what Certroll saw in one subscription: its sites, bindings and managed certificates.
+    """Return what Certroll saw in one subscription: its sites, bindings and certificates.
 
     A subscription that Azure does not show becomes a blind spot (something that Certroll could not read).
     """
