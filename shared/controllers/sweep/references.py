@@ -76,8 +76,7 @@ def _shown(
 ) -> bool:
     """Return True if Certroll may log the certificate thumbprint in an app setting.
 
-    Outside of the load list and the root list, Certroll logs a value only if it is the thumbprint of a known
-    certificate.
+    Certroll logs a setting whose whole value looks like a thumbprint only if a known certificate has this thumbprint.
     """
     return reference.kind is not ReferenceKind.PIN or reference.thumbprint in origins or reference.thumbprint in copies
 

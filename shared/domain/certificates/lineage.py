@@ -99,7 +99,7 @@ def refuse_version(version: CertificateVersion, before: CertificateVersion | Non
 
     The function `refuse_version` applies the rules that are independent of a certificate's purpose. `before` is the
     next older enabled version of the vault certificate, and some rules compare both versions. A company may use
-    self-signed certificates, but a vault that suddenly makes self-signed versions has lost the issuer.
+    self-signed certificates, but a vault that suddenly makes self-signed versions has probably lost the issuer.
     """
     refused = refusals(Case(version, None, now, before))
     return Refusal(refused[0].reason, refused[0].detail) if refused else None
