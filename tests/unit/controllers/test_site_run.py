@@ -158,7 +158,7 @@ class Desk:
 
     @property
     def ports(self) -> Ports:
-        """This field has the ports of a run, with the product's own journal."""
+        """The ports of a run, with the product's own journal."""
         return self.start().ports
 
     def begin(self, *records: SiteRecord, ref: VaultCertificateRef = REF) -> None:
