@@ -74,7 +74,7 @@ class WorldClock:
         return self._stand.world.clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """Advance the clock of the simulated fleet that the local Azure serves by so many seconds."""
+        """Advance the clock of the simulated fleet that the local Azure serves by the given seconds."""
         self._stand.world.clock.sleep(seconds)
 
 

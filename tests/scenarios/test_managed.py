@@ -772,7 +772,7 @@ def test_a_fleet_without_managed_certificates_costs_three_lists(install: Install
 
 
 def test_what_is_asked_for_costs_little(install: Install) -> None:
-    """A host name without its prerequisites for a managed certificate costs two more requests per run."""
+    """A site whose host names lack a prerequisite of a managed certificate costs two more requests per run."""
     build = a_world()
     _cdn(build)
     _address(build)

@@ -305,7 +305,7 @@ EVENTS = {
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_a_foreign_event_is_recorded_and_accepted(install: Install, name: str) -> None:
-    """Certroll records the reason for an event of another vault, queues no message and sends Azure no request."""
+    """Certroll records why it cannot use an event, queues no message and sends Azure no request."""
     world = small_world()
     installation = install(world)
     world.journal.clear()

@@ -64,7 +64,7 @@ def held(install: Install, apps: Literal[3, 7] = 3, most: MaxUnavailable = ONE) 
 
 
 def deliver_until_stopped(installation: Installation, sites: int = 1) -> None:
-    """Deliver messages one by one until Certroll has stopped so many sites."""
+    """Deliver messages one by one until Certroll has stopped the given number of sites."""
     while len(stops_and_starts(installation.world)) < sites:
         message = installation.queue.take(installation.clock.now() + HOUR)
         assert message is not None

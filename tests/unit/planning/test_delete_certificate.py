@@ -68,7 +68,7 @@ EVERYTHING = replace(APPLY, delete_superseded=True)
 
 
 def over(*copies: WebspaceCertificate, **differences: object) -> Snapshot:
-    """Return a snapshot in which apps and bindings moved to the new version 40 days ago, and none uses the old."""
+    """Return a snapshot in which apps and bindings left the old version for the new version 40 days ago."""
     ordinary: dict[str, object] = {
         "lineage": RENEWED,
         "bindings": MOVED,
@@ -516,7 +516,7 @@ def test_what_is_gone_is_not_deleted_again() -> None:
     ],
 )
 def test_what_has_changed_is_not_deleted(seen: WebspaceCertificate) -> None:
-    """Certroll refuses to delete an upload that is not the certificate of the plan any more."""
+    """Certroll refuses to delete an upload that changed after Certroll planned the deletion."""
     azure = RecordingAppService(copies=[seen])
     with pytest.raises(Conflict, match="changed since Certroll observed it"):
         DELETE.perform(ports(azure, ManualClock()))

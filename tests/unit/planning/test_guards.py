@@ -326,7 +326,7 @@ def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
 def test_certificate_is_judged_by_what_it_is_brought_for(
     step: Step, new: CertificateFacts, reason: Reason | None
 ) -> None:
-    """Certroll checks a version for its use.
+    """The use of a version decides which checks the version has to pass.
 
     A public certificate needs no private key, and an import needs an RSA key.
     """

@@ -346,7 +346,7 @@ def test_what_another_vault_certificate_claims_is_not_rolled() -> None:
 
 
 def test_what_nobody_else_claims_is_rolled_beside_it() -> None:
-    """Certroll replaces its own stale thumbprint in a list with a thumbprint of another vault certificate."""
+    """Certroll updates an old thumbprint of a list next to a thumbprint that two vault certificates claim."""
     seen = world(named(OLD, OLDER, pins={"PIN": OLD}), copies=(*LIVE, THEIRS))
     skip, step = roll_app_settings.propose(seen, APPLY)
     assert skip == CONTESTED

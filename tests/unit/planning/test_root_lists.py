@@ -909,7 +909,7 @@ def test_root_is_not_held_to_what_callers_need(settings: SiteSettings, *, warned
 
 
 def test_plan_mates_are_of_one_plan() -> None:
-    """Two apps count as apps of one plan only if Certroll can see both apps and the plan of both."""
+    """Two apps count as apps of one plan only if Azure lists both apps and names the plan of both."""
     sites = (hosted(), hosted("api"), hosted("far", plan=OTHER_PLAN), hosted("x", plan=""), hosted("y", plan=""))
     fleet = world(sites=sites).fleet
     expected: Mapping[str, tuple[SiteRef, ...]] = {"shop": (site_ref("api"),), "far": (), "x": (), "gone": ()}

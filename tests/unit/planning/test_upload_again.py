@@ -211,7 +211,7 @@ def test_each_webspace_of_an_environment_gets_its_own() -> None:
     ],
 )
 def test_what_cannot_be_uploaded_again_is_refused(seen: Snapshot, reason: Reason, words: str) -> None:
-    """Certroll refuses a second upload to a full webspace, without a visible plan, or of an ambiguous thumbprint.
+    """Certroll refuses a second upload to a full webspace, without a listed plan, or of an ambiguous thumbprint.
 
     The refusal of a second upload of the same version names the next step.
     """
@@ -289,7 +289,7 @@ def test_secret_that_cannot_be_read_is_its_own_reason(error: Denied | Rejected) 
     ],
 )
 def test_what_shows_it_is_bound_again(seen: Snapshot) -> None:
-    """Certroll binds each host name that shows the version again after the second upload of the version."""
+    """After the second upload of a version, Certroll binds each host name again that shows the version."""
     assert list(update_binding.propose(seen, APPLY)) == [Step(BIND, Reason.UPLOAD_AGAIN_ASKED)]
 
 
