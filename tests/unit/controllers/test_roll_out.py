@@ -117,8 +117,7 @@ def test_sites_are_recorded_before_the_first_write_and_sent_after_it(run: Callab
     """Certroll records sites before its first write, and sends messages about the sites after the write.
 
     If a run of Certroll dies after it recorded a site, the next run sends the queue message about the site. Certroll
-    deletes
-    certificates after it has sent all messages about sites.
+    deletes certificates after it has sent all messages about sites.
     """
     noting = Noting()
     outcome = run(noting, Plan((DELETE, SYNC, BIND)))

@@ -114,7 +114,7 @@ class Town:
     settings_to_edit = settings
 
     def put_settings(self, changed: AppSettings) -> None:
-        """Write the app settings to the fake Azure and record that Certroll may update the settings of their site."""
+        """Write the app settings to the fake Azure and record their site."""
         self.written.append(changed.site)
         self.settings_[changed.site] = app_settings(changed.values, site=changed.site.name)
 
@@ -127,7 +127,7 @@ class Town:
         return Handshake(host_name, expected, self.serves)
 
     def ask(self, _: str, __: Probe, *___: object) -> ProbeResult:
-        """Return an app probe whose verdict is `answers` for every app."""
+        """Return the result of an app probe, whose verdict is `answers` for every app."""
         return ProbeResult(self.answers, "it says so")
 
     def send_certificate(self, message: CertificateMessage) -> None:
@@ -243,7 +243,7 @@ def test_site_whose_turn_has_not_come_is_given_back(desk: Desk, where: str) -> N
 
 
 def test_message_for_a_vault_that_is_not_ours_writes_nothing(desk: Desk) -> None:
-    """Certroll refuses a message for a vault outside the setting `CERTROLL_VAULTS`, and reports the message."""
+    """Certroll refuses a queue message for a vault outside `CERTROLL_VAULTS`, and reports the vault certificate."""
     foreign = VaultCertificateRef.parse("evil", "certificate", "shop")
     desk.begin(begun(), ref=foreign)
     outcome = desk.carry(of=foreign)
