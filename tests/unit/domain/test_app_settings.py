@@ -187,7 +187,7 @@ def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
     ],
 )
 def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
-    """Certroll reads WEBSITE_LOAD_ROOT_CERTIFICATES neither as a list of other certificates nor as a thumbprint."""
+    """Certroll reads WEBSITE_LOAD_ROOT_CERTIFICATES only as a list of roots, in order, and counts other entries."""
     seen = read(**{key: value, LOAD_LIST: f"{NEW},z"})
     assert seen.root_list == listed
     assert (seen.load_list, seen.pins, seen.odd_entries, seen.odd_roots) == ((NEW,), (), 1, odd)

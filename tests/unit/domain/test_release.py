@@ -1,4 +1,4 @@
-"""An operator who releases a stopped version makes Certroll try its failed apps and sites again."""
+"""An operator who releases a stopped version makes Certroll try the version's failed apps and sites again."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ FAILED = replace(record(SiteState.FAILED, site="b"), detail="it serves another c
 
 @pytest.mark.parametrize("state", sorted(frozenset(RollState) - TAKING_BACK))
 def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
-    """After the release of a stopped version, Certroll tries again only apps whose settings update was undone."""
+    """A release of a stopped version covers only apps that are rolled back, contested or without last good settings."""
     held = state in {RollState.ROLLED_BACK, RollState.NO_LAST_GOOD, RollState.CONTESTED}
     app = roll(state)
     assert released(rollout(rolls=(app,)), NOW).rolls == ((app,) if held else ())

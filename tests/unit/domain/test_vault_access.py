@@ -264,7 +264,7 @@ def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
 
 
 def test_what_is_wholly_missing_is_told_once() -> None:
-    """Certroll does not ask for the service's object id if no principal has any of the vault rights."""
+    """Certroll does not ask for an Azure service's object id if no principal has any of the needed vault rights."""
     assert judge(by_policies(), UNSET).unknown == ()
 
 
