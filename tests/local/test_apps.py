@@ -452,8 +452,7 @@ def test_a_deletion_is_a_change(out: Outbound) -> None:
     assert out.held() == [out.first.thumbprint]
 
 
-# --------------------------------------------------------------------------------- an import that rewrites the setting
-# WEBSITE_LOAD_CERTIFICATES
+# ----------------------------------------------------------- an import that rewrites WEBSITE_LOAD_CERTIFICATES
 
 
 def night(out: Outbound) -> None:

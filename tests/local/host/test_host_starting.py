@@ -120,7 +120,7 @@ def test_index_lists_bindings() -> None:
 
 
 def test_index_refuses(tmp_path: Path) -> None:
-    """`index` raises the runtime's own message for an app that the runtime refuses."""
+    """`index` raises an error with the runtime's own text for an app that the runtime refuses."""
     shutil.copytree(APPS / "sample", tmp_path / "app")
     (tmp_path / "app" / "function_app.py").write_text("app = None\n")
     with pytest.raises(IndexingFailed, match="Could not find top level function app instances"):
