@@ -109,7 +109,7 @@ def own_name(thumbprint: str) -> str:
 
 
 def dates_read(world: World) -> int:
-    """Return how often Certroll read the generic list of resources."""
+    """Return how often Certroll read ARM's list of all resources."""
     reads = [entry for entry in world.journal.reads("management.azure.com") if entry.path.endswith(DATED)]
     return len(reads)
 

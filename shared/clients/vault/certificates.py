@@ -62,7 +62,7 @@ class KeyVaults:
 
 
 class KeyVault:
-    """Reads vault certificates with their versions, and a version of a vault certificate as a PFX.
+    """This client reads vault certificates with their versions, and a version of a vault certificate as a PFX.
 
     An operator's setting decides how Certroll encrypts the PFX for an upload.
     """

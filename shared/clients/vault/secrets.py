@@ -49,7 +49,7 @@ class Leaf(NamedTuple):
 
 
 class SecretLineages:
-    """Reads vault secrets that hold certificates, with the versions of each secret."""
+    """This client reads vault secrets that hold certificates, with the versions of each secret."""
 
     def __init__(self, clients: Callable[[VaultName], SecretClient], retrying: Retrying) -> None:
         self._clients = clients

@@ -59,8 +59,8 @@ class View:
     def bound(self) -> tuple[tuple[Binding, SeenCertificate], ...]:
         """Return the host names that are bound to a managed certificate, each with its managed certificate.
 
-        Azure hides the thumbprints of managed certificates. Certroll counts a host name as bound to its managed
-        certificate if no other certificate of the webspace has the thumbprint of the binding.
+        Azure does not return the thumbprints of managed certificates. Certroll counts a host name as bound to its
+        managed certificate if no other certificate of the webspace has the thumbprint of the binding.
         """
         pairs = []
         managed = {
