@@ -38,7 +38,7 @@ SENT = re.compile(r'\[(.+?)\] "POST /\w+/(\w+)/messages\?visibilitytimeout=(\d+)
 
 
 class Sent(NamedTuple):
-    """A message in the log of the storage account."""
+    """A queue message that the storage account's log shows."""
 
     at: datetime
     """When storage accepted the message, to the second."""

@@ -43,7 +43,7 @@ SDK_OPTIONS: dict[str, Any] = {
 
 
 class Retrying:
-    """Repeats a failed call to Azure if the error may pass.
+    """This class repeats a failed call to Azure if the error may pass.
 
     Certroll waits by exponential backoff with jitter, and at least as long as Retry-After says. A deadline ends the
     retries.

@@ -56,8 +56,8 @@ class Lineage:
     def has_key_of(self, thumbprint: Thumbprint | None) -> bool:
         """Return True if a version of the vault certificate with this thumbprint has the private key.
 
-        Anybody can put a public certificate of another owner into a secret. Only the owner of the private key may
-        decide which version replaces a certificate.
+        Anybody can put somebody else's certificate, without its key, into a secret. Only the owner of the private key
+        may decide which version replaces a certificate.
         """
         return any(
             version.thumbprint == thumbprint and (version.bundle is None or version.bundle.key is KeyFound.MATCHING)

@@ -188,7 +188,7 @@ def hosted(name: str, *groups: str, plan: str = FRONT, running: bool = True, ins
 
 
 def desk(pool: ThreadPoolExecutor, *sites: Site) -> Desk:
-    """Return a helper that runs Certroll on a fake Azure with these apps."""
+    """Return a helper that runs Certroll on a fake Azure with the given apps."""
     return Desk(Estate({site.ref: site for site in sites}), pool)
 
 

@@ -33,7 +33,7 @@ MalformedMessage DeadLetter RenewalDue ReissueAsked OrderActionsOff
 
 
 def test_reason_is_its_text() -> None:
-    """A reason is written to rows, messages and logs as its text, and read back from the text."""
+    """Certroll writes a reason to table rows and logs as its text, and reads the reason back from the text."""
     for reason in Reason:
         assert f"{reason}" == reason == reason.value
         assert json.dumps([reason]) == f'["{reason.value}"]'

@@ -26,7 +26,7 @@ def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
 def test_nothing_is_let_go_while_an_app_is_taken_back(state: RollState) -> None:
     """While Certroll restores an app's old settings, a release changes nothing and tells the operator to wait.
 
-    Only the record of an app whose settings Certroll restored has the app's last good values.
+    While Certroll restores an app's settings, only the app's record has the old values of the settings.
     """
     seen = rollout(FAILED, rolls=(BACK, roll(state, site="z")))
     with pytest.raises(Conflict, match="z is being taken back; release the hold when that is done"):

@@ -57,7 +57,7 @@ def asked(
     current: int | None = 0,
     off: EnvironmentRef | None = None,
 ) -> Snapshot:
-    """Return a snapshot of two environments with these roots, in which the tag names the target environments `to`."""
+    """Return a snapshot of two environments with the given roots, in which the tag names the environments `to`."""
     environments = tuple(
         replace(environment, tags=OFF) if environment.ref == off else environment for environment in BOTH
     )

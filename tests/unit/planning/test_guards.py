@@ -381,7 +381,7 @@ RESTART = Step(RestartSite(site_ref("job"), WEST, version()), Reason.LOADED_AT_S
 
 
 def after(new: CertificateFacts, before: CertificateFacts | None, *bindings: Binding) -> Snapshot:
-    """Return the default snapshot with these facts for the new and the old version, and these bindings."""
+    """Return the default snapshot with the given facts for the new and the old version, and the given bindings."""
     return snapshot(lineage=lineage(version(facts=new), replace(old_version(), facts=before)), bindings=bindings)
 
 
@@ -501,7 +501,7 @@ def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: boo
 
 
 def tagged(production: Tags = (), slot: Tags = ()) -> Snapshot:
-    """Return a snapshot of Azure with a site and a slot that carry these tags."""
+    """Return a snapshot of Azure with a site and a slot that carry the given tags."""
     return snapshot(sites=(site(tags=production), site(slot="staging", tags=slot)))
 
 

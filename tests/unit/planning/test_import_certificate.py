@@ -113,7 +113,7 @@ GROUP = "rg"
 
 
 def asked(to: str = "shop", *copies: WebspaceCertificate, tags: Tags = (), **given: object) -> Snapshot:
-    """Return a snapshot with a site in WEST and these certificates, in which the tag names the targets `to`."""
+    """Return a snapshot with a site in WEST and the given certificates, in which the tag names the targets `to`."""
     ordinary = {"lineage": lineage(tags=(("certroll-import-to", to), *tags)), "copies": copies}
     return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]
 

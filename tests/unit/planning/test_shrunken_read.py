@@ -21,7 +21,7 @@ EDIT = (SettingEdit(LOAD_LIST, NEW, (), OLD),)
 
 
 def change(seen: int, kind: type[SettingsChange] = RollAppSettings) -> Step:
-    """Return a change of an app from which `seen` settings were read."""
+    """Return a change of an app of whose settings Certroll read `seen`."""
     settings = named(OLD, digests={str(number): "" for number in range(seen)})
     return Step(kind(settings, EDIT, WEST), Reason.STALE_THUMBPRINT)
 

@@ -96,7 +96,7 @@ def world(
     plans: tuple[ServerFarm, ...] = PLANS,
     rebind: Rebind | None = None,
 ) -> Snapshot:
-    """Return a snapshot of a site in an environment that shows the current version, with these certificates."""
+    """Return a snapshot of a site in an environment that shows the current version, with the given certificates."""
     known = () if rebind is None else (replace(record(SiteState.PROVEN), rebind=rebind),)
     return snapshot(
         lineage=lineage(current or version(), old_version(), tags=tags),

@@ -183,7 +183,7 @@ def test_key_that_may_not_be_read_is_said_with_the_cure() -> None:
 
 
 def bound_to(lineage: Lineage, *copies: WebspaceCertificate) -> Snapshot:
-    """Return the default snapshot with this vault certificate and these certificates in App Service."""
+    """Return the default snapshot with the given vault certificate and the given certificates in App Service."""
     return snapshot(lineage=lineage, copies=copies)
 
 
