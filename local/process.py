@@ -17,7 +17,7 @@ LINES_TO_EXPECT = 1000
 
 
 class StartFailed(Exception):
-    """A program did not start. The error message has the program's last output."""
+    """A program did not start. The text of StartFailed has the last output of this program."""
 
 
 class Child:

@@ -6,7 +6,7 @@ import tempfile
 from local.azure.vault.authority import authority
 
 NO_CHECK_TIME = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME. The world's clock differs from the machine's, so TLS must not check dates."""
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME. The simulated Azure has its own clock, so TLS must not check dates."""
 
 
 def server_context(certificate_pem: bytes, private_key_pem: bytes) -> ssl.SSLContext:

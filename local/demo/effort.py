@@ -20,12 +20,12 @@ from local.demo.screen import Checks
 
 ARM = "management.azure.com"
 MOST_REQUESTS = 4
-"""The bound on requests, as a multiple of the least that is possible.
+"""The bound on requests of Certroll, as a multiple of the least possible number.
 
-Certroll reads the fleet again for each stage and at the end, and rolls apps meanwhile. On a slow machine all these
-requests come before the last binding."""
+Certroll reads the fleet again for each stage and at the end, and updates app settings meanwhile. On a slow machine, all
+requests for this work come before the last write of a binding."""
 MOST_MESSAGES = 2
-"""The bound on messages without a delay, as a multiple of the least that is possible."""
+"""The bound on messages without a delay, as a multiple of the least possible number."""
 PAUSES = 2
 """How often Certroll sleeps while it asks an app three times in a row."""
 LISTS = 3
@@ -38,7 +38,7 @@ SENT = re.compile(r'\[(.+?)\] "POST /\w+/(\w+)/messages\?visibilitytimeout=(\d+)
 
 
 class Sent(NamedTuple):
-    """A message in the log of the storage account."""
+    """A queue message that the storage account's log shows."""
 
     at: datetime
     """When storage accepted the message, to the second."""
@@ -191,7 +191,7 @@ def show_pace(pace: Pace) -> None:
 def check_effort(checks: Checks, pace: Pace) -> None:
     """Check that Certroll needed few requests and messages, and did not wait before its first write.
 
-    The demo's counts of requests and messages are the same on a slow machine.
+    The bounds on requests and messages are the same on a slow machine.
     """
     done, floor = pace.done, pace.least
     most = MOST_REQUESTS * floor.requests

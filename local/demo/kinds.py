@@ -20,7 +20,7 @@ from local.patience import HANG
 from local.worlds import fabrikam as names
 
 ISSUANCE_SECONDS = 2.0
-"""How long the demo's Azure takes to issue a managed certificate; live it is minutes."""
+"""How long the demo's Azure takes to issue a managed certificate; the real Azure takes minutes."""
 ARM = "management.azure.com"
 
 

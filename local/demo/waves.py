@@ -26,7 +26,7 @@ START_SECONDS = 1.0
 LEAST_WAVES = 3
 REQUESTS_STOPPED = 3
 MOST_REQUESTS = 3
-"""The bound on requests while an app is stopped, as a multiple of the least that is possible."""
+"""The bound on requests while an app is stopped, as a multiple of the least possible number."""
 ARM = "management.azure.com"
 
 

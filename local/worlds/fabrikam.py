@@ -9,7 +9,7 @@
 
 App Service's nightly sync does not run in the demo, so App Service itself renews no certificate. The demo renews the
 certificates in `RENEWING`, and one purchased order. In the simulated fleet Fabrikam, an operator has to act on five
-problems:
+problems.
 
 - An operator has to verify the domain of a purchased order again.
 - DNS forbids a managed certificate for two host names.

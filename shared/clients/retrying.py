@@ -19,7 +19,7 @@ from shared.ports.clock import Clock
 from shared.telemetry import event
 
 PATIENCE = timedelta(seconds=90)
-"""How long Certroll retries a call in place; after that the message fails, and the queue delivers it again (ADR 2)."""
+"""How long Certroll retries a call to Azure; then the queue message fails, and the queue delivers it again (ADR 2)."""
 FIRST_WAIT_SECONDS = 1.0
 """The longest first wait before a retry. Certroll waits a random part of this time. Each next wait may double."""
 LONGEST_WAIT_SECONDS = 30.0
@@ -43,7 +43,7 @@ SDK_OPTIONS: dict[str, Any] = {
 
 
 class Retrying:
-    """Repeats a failed call to Azure if the error may pass.
+    """This class repeats a failed call to Azure if the error may pass.
 
     Certroll waits by exponential backoff with jitter, and at least as long as Retry-After says. A deadline ends the
     retries.
@@ -56,8 +56,8 @@ class Retrying:
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Return the result of a call to Azure that only reads.
 
-        A retried call raises a transient error only after the deadline for retries, and any other error at once. If a
-        request to Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
+        A retried call raises a transient error only if the next wait would pass the deadline, and any other error at
+        once. If a request to Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
         """
         return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
 
@@ -72,9 +72,9 @@ class Retrying:
     def retry(self, work: Callable[[], Result]) -> Result:
         """Return the result of `work`, and repeat `work` after an error that may pass.
 
-        When the deadline for retries has passed, this function raises the last error of the call to Azure. The function
-        `work` may run several times, so `work` must read and compare before each write. A locked site means that
-        another client writes the site, so a value that was read before the wait may be out of date.
+        If the next wait would pass the deadline for retries, this function raises the last error of the call to Azure.
+        The function `work` may run several times, so `work` must read and compare before each write. A locked site
+        means that another client writes the site, so a value that was read before the wait may be out of date.
         """
         return self._retry(work, (Transient, OutcomeUnknown))
 

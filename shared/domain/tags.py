@@ -278,8 +278,8 @@ class Target:
 def parse_targets(tags: Tags, tag: Tag) -> tuple[Target, ...]:
     """Return the targets (short names of resources) that the tag and its continuations name, each target once.
 
-    Raise TargetInvalid if an entry is not a name, or if the numbers of the tags have a gap. The error's message names
-    up to ten problems of the tag.
+    Raise TargetInvalid if an entry is not a name, or if the numbers of the tags have a gap. TargetInvalid names up to
+    ten problems of the tag.
     """
     values, problems = _numbered(tags, tag)
     found: dict[Target, None] = {}

@@ -23,8 +23,7 @@ def inbound_of(ports: Ports, site: Site | None) -> Inbound:
 
     Certroll asks Azure for the address only if the site is in an internal App Service Environment.
 
-    If Azure refuses the request for the address, the run continues, but a handshake or probe of the site then proves
-    nothing.
+    If Azure refuses the request for the address, the run continues, but a handshake with the site then proves nothing.
     """
     behind = site.behind if site else None
     if behind is None:

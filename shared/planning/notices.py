@@ -106,7 +106,7 @@ def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 
 def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return a finding for each binding whose kind or address a person or tool changed.
+    """Return a finding for each binding that a person or tool removed, or whose kind or address changed.
 
     Certroll never changes the kind or the address of a binding.
     """

@@ -12,8 +12,8 @@ def first_webspace(plan: Plan, snapshot: Snapshot, intent: Intent) -> Webspace |
     """Return the webspace that gets the version first: the recorded webspace, or else a choice from the plan.
 
     Certroll prefers a webspace with a binding or an app, because only bindings and apps can show that the version
-    works. Certroll chooses the webspace of its own site last. Among equal webspaces, Certroll chooses the webspace with
-    the fewest bindings to move.
+    works. Among equal webspaces, Certroll avoids the webspace of its own site, and then chooses the webspace with the
+    fewest bindings to move.
     """
     if snapshot.rollout.first is not None:
         return snapshot.rollout.first

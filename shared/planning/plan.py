@@ -81,7 +81,7 @@ class Traits(Protocol):
     def restarts_site(self) -> bool:
         """True if the action makes App Service restart the app.
 
-        An action that restarts the app needs room under the restart limits, an open restart window and the app's probe.
+        Except for a restore, such an action needs room under the restart limits and an open restart window.
         """
         return self.phase is Phase.APP
 

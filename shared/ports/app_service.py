@@ -117,5 +117,5 @@ class Power(Protocol):
 class AppService(Listings, Copies, Bindings, Settings, Power, Protocol):
     """The whole port to App Service, from all its parts.
 
-    A function takes as arguments only the parts of the App Service port that the function uses.
+    A function may ask for a smaller port if it needs only that part of App Service.
     """

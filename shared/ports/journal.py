@@ -1,7 +1,7 @@
 """Define the ports to the journal, which keeps Certroll's progress, findings and history between runs.
 
-Each protocol of the journal holds one kind of record. A function takes as arguments only the journal ports whose
-records the function reads or writes.
+Each protocol of the journal holds one kind of record. A function may ask for single ports if it needs only their
+records.
 """
 
 from collections.abc import Callable, Iterable
@@ -114,7 +114,7 @@ class Findings(Protocol):
     """The port for findings (problems that Certroll reports to operators)."""
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Record findings. If the journal already has a finding, the finding only gets a new date."""
+        """Record findings. If the journal already has a finding, the finding gets the new date and detail."""
 
 
 class DeadLetters(Protocol):

@@ -40,11 +40,11 @@ class ManagedCertificates(Protocol):
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
         """Ask Azure for a managed certificate.
 
-        Return the URL of Azure's operation, or an empty text if Azure is done.
+        Return the path and query of Azure's operation, or an empty text if Azure's answer names no operation.
         """
 
     def is_done(self, operation: str) -> bool:
-        """Return True if Azure has finished the operation that issues a managed certificate.
+        """Return True if Azure has finished the issuing operation, no longer knows it, or denies reading it.
 
         Raises Rejected with Azure's reason if Azure refused the managed certificate.
         """

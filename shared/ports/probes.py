@@ -25,14 +25,15 @@ class TlsProbe(Protocol):
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
         """Return the result of TLS handshakes with the host name as SNI.
 
-        The probe repeats the handshake until the address serves the expected certificate or the time `give_up` has
-        come.
+        The probe repeats the handshake until the address serves the expected certificate, the time `give_up` has come,
+        or the third or a later handshake fails.
         """
 
     def served(self, host_name: HostName, address: str, give_up: datetime) -> ServedCertificate:
         """Return the certificate that the address serves for the host name.
 
-        The probe repeats the handshake until the certificate is good for the host name or the time `give_up` has come.
+        The probe repeats the handshake until the certificate is good for the host name, the time `give_up` has come, or
+        the third or a later handshake fails.
         """
 
 

@@ -44,7 +44,7 @@ class Queue(Protocol):
 
 
 class Retrier(Protocol):
-    """The only layer of Certroll that retries calls to Azure.
+    """The only layer of Certroll that retries calls to ARM and Key Vault.
 
     A function that is retried after an Azure error must read and compare before it writes.
     """

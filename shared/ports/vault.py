@@ -18,7 +18,7 @@ class Vault(Protocol):
         """List the certificates of a vault."""
 
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
-        """List the secrets of a vault that hold a certificate according to their content type."""
+        """List the secrets of a vault that may hold a certificate according to their content type or tags."""
 
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
         """Return the certificate of one version in DER, without its key."""

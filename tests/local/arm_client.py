@@ -12,7 +12,7 @@ HOST = "https://management.azure.com"
 
 
 class Client:
-    """Calls the ARM of a simulated Azure, and fails unless an answer has the status that the test expects."""
+    """This client calls the ARM of a simulated Azure, and fails if an answer's status is not the expected status."""
 
     def __init__(self, world: World) -> None:
         """Create a client for the ARM of the given simulated Azure."""

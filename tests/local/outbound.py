@@ -64,7 +64,7 @@ class Outbound:
         return [process.loaded.thumbprints for process in self.answering()]
 
     def change(self, **settings: str) -> Json:
-        """Write the site's app settings with these changes, and return ARM's answer."""
+        """Write the site's app settings with the given changes, and return ARM's answer."""
         return self.arm.put(self.settings_path, {"properties": {**self.site.settings, **settings}})
 
     def pin(self, version: Version) -> None:

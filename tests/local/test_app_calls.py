@@ -211,7 +211,7 @@ def fields(content: ImportedCertificate) -> dict[str, object]:
 
 
 def ends(stand: Stand, out: Outbound, content: ImportedCertificate) -> tuple[bool, CallEnd]:
-    """Return the result of `Partner.accepts`, and the end of a real call to the partner server."""
+    """Return the result of `Partner.accepts`, and the outcome of a real call to the partner server."""
     return out.partner.accepts(content), stand.partners.call(out.partner, content)
 
 

@@ -140,7 +140,7 @@ def test_an_app_chooses_in_one_way(out: Outbound) -> None:
 
 
 def test_what_is_taken_away_stays_in_the_running_process(out: Outbound) -> None:
-    """A sync removes the old certificate from the webspace, and the next restart loses that certificate.
+    """A sync removes the old certificate from the webspace, and an app no longer has it after its next restart.
 
     A running process keeps a certificate until its restart, even if a sync has removed that certificate.
     """
@@ -452,8 +452,7 @@ def test_a_deletion_is_a_change(out: Outbound) -> None:
     assert out.held() == [out.first.thumbprint]
 
 
-# --------------------------------------------------------------------------------- an import that rewrites the setting
-# WEBSITE_LOAD_CERTIFICATES
+# ----------------------------------------------------------- an import that rewrites WEBSITE_LOAD_CERTIFICATES
 
 
 def night(out: Outbound) -> None:

@@ -10,7 +10,7 @@ from tests.local.arm_client import Shop
 
 @pytest.fixture
 def shop() -> Shop:
-    """Build a shop."""
+    """Build a local Azure with the site `shop`."""
     return Shop()
 
 

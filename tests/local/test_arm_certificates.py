@@ -13,7 +13,7 @@ from tests.local.arm_client import Shop
 
 @pytest.fixture
 def shop() -> Shop:
-    """Build a shop."""
+    """Build a local Azure with the site `shop`."""
     return Shop()
 
 
@@ -246,7 +246,7 @@ def test_resolving_concerns_second_copies_alone(shop: Shop) -> None:
 
 
 def test_bound_certificate_cannot_be_deleted(shop: Shop) -> None:
-    """ARM refuses to delete a bound certificate in Azure's words, and deletes it after unbinding."""
+    """ARM refuses in Azure's words to delete a bound certificate, and deletes the certificate after unbinding."""
     error = shop.arm.delete(shop.copy.id, 409)
     thumbprint = shop.first.thumbprint
     expected = (
@@ -260,7 +260,7 @@ def test_bound_certificate_cannot_be_deleted(shop: Shop) -> None:
 
 
 def test_filters_of_the_list(shop: Shop) -> None:
-    """ARM filters the list of certificates by vault and by plan in any letter case. It refuses unknown filters."""
+    """ARM filters the list of certificates by vault and by plan in any letter case, and refuses unknown filters."""
     path = f"{shop.subscription}/providers/Microsoft.Web/certificates?$filter="
     assert len(shop.arm.listed(f"{path}KeyVaultId eq '{shop.vault.resource_id.upper()}'")) == 1
     assert shop.arm.listed(f"{path}KeyVaultId eq '/elsewhere'") == []

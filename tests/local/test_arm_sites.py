@@ -15,7 +15,7 @@ PRINCIPAL = "6d2f7c84-1b0e-4a5f-8f43-0c9d1e2a3b4c"
 
 @pytest.fixture
 def shop() -> Shop:
-    """Build a shop."""
+    """Build a local Azure with the site `shop`."""
     return Shop()
 
 
@@ -57,7 +57,7 @@ def test_paths_match_in_any_case(shop: Shop) -> None:
 
 
 def test_site_list_leaves_out_slots(shop: Shop) -> None:
-    """ARM omits slots from the list of sites. The generic list and the site's own list contain slots."""
+    """ARM omits slots from the list of sites. ARM's list of all resources and the site's own list contain slots."""
     slot = shop.build.add_slot(shop.site, "staging")
     assert [site["name"] for site in shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/sites")] == ["shop"]
     assert [site["id"] for site in shop.arm.listed(f"{shop.site.id}/slots")] == [slot.id]
@@ -83,7 +83,7 @@ def test_group_lists_hold_that_group_alone(shop: Shop) -> None:
 
 
 def test_created_time_comes_only_when_asked_for(shop: Shop) -> None:
-    """ARM's generic list shows createdTime only if the request has `$expand=createdTime`."""
+    """ARM's list of all resources shows createdTime only if the request has `$expand=createdTime`."""
     path = f"{shop.subscription}/resources"
     assert not any("createdTime" in item for item in shop.arm.listed(path))
     assert any(item.get("createdTime") for item in shop.arm.listed(f"{path}?$expand=createdTime"))
@@ -150,7 +150,7 @@ def test_site_names_webspace_and_plan(shop: Shop) -> None:
 
 
 def test_kinds_of_sites(shop: Shop) -> None:
-    """ARM shows whether a site is Windows, Linux or a Windows container, in a GET and in the generic list."""
+    """ARM shows whether a site is Windows, Linux or a Windows container, in a GET and in the list of all resources."""
     linux = shop.build.add_plan("linux", linux=True)
     sites = (
         shop.site,
@@ -263,7 +263,7 @@ def test_stale_list_shows_the_time_before_the_last_writes(shop: Shop) -> None:
 def test_lists_elsewhere_are_no_reads(shop: Shop) -> None:
     """Only reads of a resource count against the simulation setting `reads_until_visible`.
 
-    Reads of another subscription's list or of the generic list do not end the delay of a visible write.
+    Reads of another subscription's list or of the list of all resources do not count as reads of a resource.
     """
     other = shop.build.add_subscription("other")
     shop.world.knobs.reads_until_visible = 1

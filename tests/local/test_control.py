@@ -128,7 +128,7 @@ def test_renewal_of_a_secret_by_request(stand: Stand) -> None:
 def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
     """The control port loads a simulated fleet by name, and resets the simulated fleet to its start.
 
-    It refuses an unknown name.
+    The control port refuses an unknown name of a fleet.
     """
     assert ask(stand, "POST", "/world", {"name": "empty", "seed": 3})[0] == 200
     stand.world.vaults["kv"] = stand.world.new_vault("kv", subscription="sub", resource_group="rg")

@@ -66,7 +66,7 @@ def test_the_least_of_contoso() -> None:
 
 
 def entry(after: float, method: str, path: str, host: str = "management.azure.com") -> Entry:
-    """Return a journal entry for a request so many seconds after the start."""
+    """Return a journal entry for a request at the given number of seconds after the start."""
     return Entry(1, START + timedelta(seconds=after), method, host, path)
 
 

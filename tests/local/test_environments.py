@@ -53,7 +53,7 @@ class Hosted:
 
 @pytest.fixture
 def hosted() -> Hosted:
-    """Build an internal environment."""
+    """Build an internal App Service Environment."""
     return Hosted()
 
 
@@ -236,7 +236,7 @@ class Private(Hosted):
 
     @property
     def path(self) -> str:
-        """The ARM path of the upload of the same PFX under another name."""
+        """The ARM path under which `upload_again` uploads the PFX."""
         return f"{self.group.id}/providers/Microsoft.Web/certificates/again"
 
     def upload_again(self) -> None:
@@ -269,9 +269,9 @@ class Private(Hosted):
 def test_the_chain_of_an_upload_gets_to_the_servers(
     stand: Stand, created: datetime | None, *, chained: bool, through: bool
 ) -> None:
-    """The front ends send the full chain of an upload from October 2023 or later.
+    """In an App Service Environment, front ends send the full chain of an upload from October 2023 or later.
 
-    The front ends omit the chain of a private authority's certificate that was uploaded before October 2023.
+    In an environment, front ends omit the chain of a private authority's certificate uploaded before October 2023.
     """
     hosted = Private(created, chained=chained)
     stand.use(hosted.world)

@@ -113,7 +113,7 @@ def test_new_version_of_a_secret_is_announced(vault: Vault, world: World, heard:
 
 
 def test_secrets_and_twins_are_announced_on_request(vault: Vault, world: World, heard: list[Event]) -> None:
-    """A test can announce any vault object again, and a certificate as its key."""
+    """A test can announce any vault object again, and can announce a certificate's key."""
     vault.set_secret("password", "one")
     heard.clear()
     world.events.emit("kv-shop", "password", "NearExpiry")

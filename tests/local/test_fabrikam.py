@@ -140,7 +140,7 @@ def test_dns_allows_one_managed_certificate_and_forbids_two(world: World) -> Non
 
 
 def test_imports_are_missing_and_one_vault_is_closed(world: World) -> None:
-    """Two vault certificates of the simulated fleet are not imported, and App Service may read one of their vaults."""
+    """Two vault certificates of the fleet are not imported, and App Service may read only one of their two vaults."""
     held = {copy.source.secret_name for copy in world.web.all_certificates() if copy.source}
     assert held.isdisjoint({names.INTRANET, names.EXCHANGE})
     assert world.vaults[names.VAULT].newest_importable(names.INTRANET, APP_SERVICE)

@@ -97,7 +97,7 @@ def test_issued_at_once_where_the_knob_says_so(shop: Wanted) -> None:
 def test_thumbprint_issuer_and_dates_are_hidden(shop: Wanted) -> None:
     """By default, ARM shows no thumbprint of a managed certificate or of its binding.
 
-    App Service has hidden the thumbprint of a managed certificate since 2021.
+    Since 2021, App Service has not returned the thumbprint of a managed certificate.
     """
     properties = shop.issue()["properties"]
     assert (properties["thumbprint"], properties["issuer"]) == ("", "")

@@ -181,7 +181,7 @@ def test_a_write_whose_answer_is_lost_counts(out: Outbound) -> None:
 
 
 def test_scripts_have_one_moment(out: Outbound) -> None:
-    """`meddle`, which scripts an operator's edit, refuses an edit of an unknown site, or before and after a request."""
+    """`meddle` (a scripted operator's edit) refuses an unknown site, or an edit both before and after a request."""
     with pytest.raises(ValueError, match="not both"):
         out.world.meddle(out.site, before="POST", after="PUT", edit=dict)
     with pytest.raises(KeyError, match="No site"):

@@ -84,7 +84,7 @@ def test_order_that_was_never_stored_has_no_certificates() -> None:
 
 
 def test_denied_order_has_no_certificate_and_its_store_failed() -> None:
-    """A denied order has no certificate, and its vault secret shows the state `CertificateOrderFailed`."""
+    """A denied order has no certificate, and its entry for the vault shows the state `CertificateOrderFailed`."""
     shown = Office(status="Denied").properties
     assert (shown["status"], shown["signedCertificate"], shown["expirationTime"]) == ("Denied", None, None)
     assert shown["certificates"]["web"]["provisioningState"] == "CertificateOrderFailed"

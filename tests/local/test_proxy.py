@@ -168,7 +168,7 @@ def test_nonsense_ends_one_connection_only(stand: Stand) -> None:
 
 
 def test_dropped_connection_gives_no_answer(stand: Stand) -> None:
-    """A scripted fault of the kind `drop` closes the client's connection without an answer."""
+    """A scripted fault of the kind `dropped` closes the client's connection without an answer."""
     stand.world.faults.add(Fault("dropped"))
     with tls_to(stand, "management.azure.com") as connection:
         bearer = token(TENANT, OPERATOR, "https://management.azure.com", 0)

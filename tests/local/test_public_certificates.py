@@ -126,7 +126,7 @@ def test_a_public_certificate_has_one_of_three_places(out: Outbound) -> None:
 
 
 def test_a_plan_takes_only_so_many(out: Outbound) -> None:
-    """The limit of public certificates counts all sites and slots of a plan, and no other plan.
+    """The limit of public certificates applies to all sites and slots of a plan together, and to each plan separately.
 
     A public certificate can still be replaced when the plan has reached its limit of certificates.
     """
@@ -254,7 +254,7 @@ def test_the_load_list_decides(out: Outbound, loads: str, *, found: bool) -> Non
 
 @pytest.mark.parametrize(("linux", "found"), [(True, True), (False, False)])
 def test_on_windows_code_sees_the_users_store_alone(*, linux: bool, found: bool) -> None:
-    """A Windows app does not find a public certificate in the machine's store.
+    """A Windows app outside an App Service Environment does not find a public certificate in the machine's store.
 
     A Linux app finds the file of a public certificate.
     """

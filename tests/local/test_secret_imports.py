@@ -86,7 +86,7 @@ def locked(leaf: Leaf) -> str:
     ],
 )
 def test_what_cannot_be_imported_is_refused_in_words(shop: Shop, case: str, words: str) -> None:
-    """App Service refuses a secret that it cannot import, and its message gives the reason.
+    """App Service refuses a secret that it cannot import, and the error gives the reason.
 
     App Service can import only an enabled secret that contains a PFX with content type, RSA key and no password.
     """

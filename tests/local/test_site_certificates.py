@@ -130,9 +130,9 @@ def test_an_import_answers_201_then_200(flex: Flex) -> None:
 
 
 def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
-    """A PUT of a site's certificate turns omitted switches off.
+    """A PUT of a site's certificate sets its two Boolean properties to false if the request body omits them.
 
-    A PATCH of a site's certificate leaves omitted switches unchanged.
+    A PATCH of a site's certificate leaves properties that the request body omits unchanged.
     """
     on = LOADING | {"enableKeyVaultAccessUsingMSI": True}
     made = flex.arm.put(flex.path("new"), flex.body(**on), 201)["properties"]
@@ -148,7 +148,7 @@ def test_the_two_switches_are_shown_and_written(flex: Flex) -> None:
 
 
 def test_no_list_of_a_webspace_shows_them(flex: Flex) -> None:
-    """A Flex Consumption site's certificate is absent from the subscription's list and the generic list."""
+    """A Flex Consumption site's certificate is in no list of the subscription's certificates or resources."""
     subscription = f"/subscriptions/{flex.born.subscription}"
     assert [certificate["name"] for certificate in flex.listed] == ["jobs"]
     assert flex.arm.listed(f"{subscription}/providers/Microsoft.Web/certificates") == []
@@ -188,10 +188,10 @@ def test_host_names_may_be_hidden(flex: Flex) -> None:
 
 @pytest.mark.parametrize("by_identity", [False, True])
 def test_who_reads_the_vault(flex: Flex, *, by_identity: bool) -> None:
-    """The switch `enableKeyVaultAccessUsingMSI` makes Azure read the vault as the site's managed identity.
+    """The property `enableKeyVaultAccessUsingMSI` makes Azure read the vault as the site's managed identity.
 
-    Without the switch `enableKeyVaultAccessUsingMSI`, Azure reads the vault as App Service.
-    An import fails if the vault denies access to the identity that reads the vault.
+    Without the property `enableKeyVaultAccessUsingMSI`, Azure reads the vault as App Service. An import fails if the
+    vault denies access to the identity that reads the vault.
     """
     flex.vault.deny(APP_SERVICE if by_identity else flex.born.id)
     body = flex.body(enableKeyVaultAccessUsingMSI=by_identity)
@@ -314,7 +314,7 @@ def test_a_full_webspace_does_not_concern_them(flex: Flex) -> None:
 
 
 def test_the_switch_loads_and_the_load_list_does_not(flex: Flex) -> None:
-    """A Flex Consumption app loads a certificate whose switch `loadToWebsite` is on.
+    """A Flex Consumption app loads a certificate whose property `loadToWebsite` is true.
 
     A Flex Consumption app loads certificates at its next start, and ignores WEBSITE_LOAD_CERTIFICATES.
     """

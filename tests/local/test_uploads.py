@@ -25,7 +25,7 @@ HOST = "shop.contoso.com"
 
 @pytest.fixture
 def shop() -> Shop:
-    """Build a shop."""
+    """Build a local Azure with the site `shop`."""
     return Shop()
 
 
@@ -54,7 +54,7 @@ def send(shop: Shop, packed: bytes, password: str | None = PASSWORD, name: str =
 
 
 def refusal(shop: Shop, packed: bytes, password: str | None = PASSWORD) -> str:
-    """Upload a PFX, check that ARM refuses it and stores nothing, and return ARM's message."""
+    """Upload a PFX, check that ARM refuses it and stores nothing, and return the text of ARM's error."""
     response = send(shop, packed, password)
     assert response.status == 400
     shop.arm.get(path(shop), 404)
@@ -162,8 +162,8 @@ def test_encryption_by_aes_meets_the_knob(shop: Shop, status: int, *, refused: b
 def test_a_full_webspace_takes_no_more(shop: Shop) -> None:
     """App Service refuses new certificates in a webspace that has reached its limit.
 
-    Imports and uploads count together.
-    In a full webspace, an existing import can still sync, and a deletion makes room.
+    Imports and uploads count together towards the limit of a webspace. In a full webspace, an existing import can still
+    sync, and a deletion makes room.
     """
     shop.world.knobs.turn(certificates_per_webspace=2)
     shop.arm.put(path(shop, "second"), upload(pfx(another(shop))))

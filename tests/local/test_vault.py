@@ -43,7 +43,7 @@ def vault(world: World) -> Vault:
 
 
 class Client:
-    """Sends requests to a simulated vault as one principal."""
+    """This client sends requests to a simulated vault as one principal."""
 
     def __init__(
         self, world: World, principal: Principal = OPERATOR, audience: str = "https://vault.azure.net"

@@ -25,7 +25,7 @@ OPERATIONS = ("secrets/get", "secrets/list", "secrets/set", "secrets/delete", "c
 
 @pytest.fixture
 def world() -> World:
-    """Build an empty world."""
+    """Build an empty simulated Azure."""
     return World()
 
 

@@ -66,7 +66,7 @@ class WorldClock:
     """
 
     def __init__(self, stand: Stand) -> None:
-        """Take the local Azure whose current simulated fleet tells the time."""
+        """Build the clock of the given local Azure, whose current simulated fleet tells the time."""
         self._stand = stand
 
     def now(self) -> datetime:
@@ -74,7 +74,7 @@ class WorldClock:
         return self._stand.world.clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """Advance the clock of the simulated fleet that the local Azure serves by so many seconds."""
+        """Advance the clock of the simulated fleet that the local Azure serves by the given seconds."""
         self._stand.world.clock.sleep(seconds)
 
 

@@ -213,7 +213,7 @@ class Installation:
             self.errors.append(error)
 
     def minutes(self, number: int) -> None:
-        """Let so many minutes pass, and run the timer that starts stopped apps in each minute."""
+        """Let the given number of minutes pass, and run the timer that starts stopped apps in each minute."""
         for _ in range(number):
             self.clock.set(self.clock.now() + MINUTE)
             self.pay()

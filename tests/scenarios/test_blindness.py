@@ -1,4 +1,4 @@
-"""Check that Certroll reports what it cannot read, and defers the work that may depend on the hidden part."""
+"""Check that Certroll reports what it cannot read, and defers the work that may depend on the unread part."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -92,7 +92,7 @@ def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, name: 
 
 @pytest.mark.parametrize("seed", range(50 if SOAKING else 20))
 def test_a_combination_ends_in_the_same_state(install: Install, seed: int) -> None:
-    """Under two faults and random Azure behaviour the renewal reaches the same state, at the latest by the sweep."""
+    """After two faults and random Azure behaviour, the fleet has the new version, at the latest after two sweeps."""
     draw = random.Random(seed)  # noqa: S311 - a seeded combination, not a secret
     knobs = Knobs(
         sync_moves_bindings=draw.random() < 0.5,

@@ -1,4 +1,4 @@
-"""Check that a broken, excluded or hidden resource neither delays nor harms other certificates of any kind."""
+"""Check that a broken, excluded or unreadable resource neither delays nor harms other certificates of any kind."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -70,7 +70,7 @@ def flex(*, imported: bool = False, loaded: bool = False, **tags: str) -> World:
 
 
 def signer(*, slot: bool = False) -> World:
-    """Return a site whose public certificate a vault tag requests.
+    """Return a simulated Azure in which a tag of the vault object requests a public certificate for a site.
 
     If `slot` is True, the settings of a slot load the public certificate.
     """
@@ -117,7 +117,7 @@ def thumbprints(world: World) -> list[str]:
 
 
 def test_an_import_goes_to_the_subscription_of_the_site_that_is_named(install: Install) -> None:
-    """Certroll imports a key only for the named site, even if another subscription has a group of the same name."""
+    """Certroll imports a key only for the named site, even if two subscriptions have a resource group of one name."""
     world = World(Clock())
     build = Builder(world)
     subscription, two = build.add_subscription("dev", FIRST), build.add_subscription("prod", SECOND)
@@ -458,7 +458,7 @@ def test_an_upload_of_a_disabled_secret_version_is_reported(install: Install) ->
 
 
 def test_a_switch_of_another_shape_is_read_as_off() -> None:
-    """Certroll reads the switch that loads a certificate as off if Azure sends a boolean instead of an object."""
+    """Certroll reads `loadCertificateToWebsitesSettings` as off if Azure sends a boolean instead of an object."""
     group = "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg"
     properties = {"webSpace": "rg-webspace", "loadCertificateToWebsitesSettings": True}
     wire = {"id": f"{group}/providers/Microsoft.Web/certificates/web", "location": "x", "properties": properties}
@@ -527,7 +527,7 @@ def test_what_was_uploaded_for_another_vault_object_is_not_deleted(install: Inst
 
 @pytest.mark.real_storage
 def test_a_public_certificate_that_two_vaults_ask_for_stays(install: Install) -> None:
-    """Certroll keeps a public certificate that one vault's tag still requests, although another vault supersedes it."""
+    """Certroll keeps a public certificate that a vault object's tag requests, even if another vault supersedes it."""
     world = World(Clock())
     build = Builder(world)
     tags = {"certroll-public-to": "orders"}
@@ -550,7 +550,7 @@ def test_a_public_certificate_that_two_vaults_ask_for_stays(install: Install) ->
 
 
 def test_a_public_certificate_that_no_tag_asks_for_is_left_to_its_owner(install: Install) -> None:
-    """Certroll's sweep does not change a public certificate that an owner uploaded and no vault tag requests."""
+    """Certroll's sweep does not change a public certificate that an owner uploaded and no tag requests."""
     world = trusting({})
     build = Builder(world)
     build.add_certificate("web", ("*.contoso.com",))

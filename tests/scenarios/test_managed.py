@@ -579,7 +579,7 @@ class Losing:
     """Leases that simulate a loss: Certroll's n-th lease passes to another instance before Certroll is done."""
 
     def __init__(self, leases: Leases, nth: int) -> None:
-        """Take the number of the lease that Certroll loses."""
+        """Build leases of which Certroll loses the one with the number `nth`."""
         self._leases, self._left = leases, nth
 
     @contextmanager
@@ -772,7 +772,7 @@ def test_a_fleet_without_managed_certificates_costs_three_lists(install: Install
 
 
 def test_what_is_asked_for_costs_little(install: Install) -> None:
-    """A host name without its prerequisites for a managed certificate costs two more requests per run."""
+    """A site whose host names lack a prerequisite of a managed certificate costs two more requests per run."""
     build = a_world()
     _cdn(build)
     _address(build)

@@ -17,8 +17,8 @@ HOURS = timedelta(hours=6)
 def test_host_name_that_may_be_another_certificates_stays_while_its_site_moves(install: Install) -> None:
     """Certroll moves only host names that surely belong to the certificate, and no ambiguous host name.
 
-    Certroll's run for one site cannot see certificates from other vault objects. Certroll's run for one site changes
-    only the host names that the run for the certificate recorded in the journal.
+    Certroll's run for one site does not read the certificates of other vault objects. Certroll's run for one site
+    changes only the host names that the run for the certificate recorded in the journal.
     """
     world = small_world(Knobs(sync_moves_bindings=False))
     build, vault = Builder(world), world.vaults[VAULT]

@@ -87,7 +87,7 @@ class Shop:
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, part: str, status: int, body: bytes) -> list[tuple[str, str]]:
-    """Replace the answers of addresses that contain `part`, after Azure has acted; return all sent requests."""
+    """Replace each answer for a URL that contains `part`, after the simulated Azure acted; return all sent requests."""
     real, seen = requests.adapters.HTTPAdapter.send, []
 
     def send(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
@@ -580,7 +580,7 @@ def test_access_of_app_service_is_judged_as_the_import_goes(install: Install, by
 
 
 def test_vault_that_may_not_be_seen_is_not_known(install: Install) -> None:
-    """Certroll reports the access to a hidden or deleted vault as unknown."""
+    """Certroll reports the access to a vault that it may not read, or to an impossible vault id, as unknown."""
     world = World(Clock())
     vault = Builder(world).add_vault()
     installation = install(world)

@@ -1,4 +1,4 @@
-"""Check certificates of a single site, public or on Flex Consumption plans, and imports that a vault tag requests."""
+"""Check certificates of a single site, public or on Flex Consumption plans, and imports that a tag requests."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -120,7 +120,7 @@ def test_a_secret_may_hold_what_a_site_is_to_trust(install: Install, with_key: b
     [("orders, nowhere", "NoSuchTarget"), ("or/de/rs/x", "TargetInvalid"), ("../x", "TargetInvalid")],
 )
 def test_a_tag_that_names_nothing_is_reported(install: Install, tag: str, reason: str) -> None:
-    """Certroll reports a vault tag that names no existing site."""
+    """Certroll reports a tag of the vault object that names no existing site, or that is malformed."""
     world = trusting({"certroll-public-to": tag})
     installation = install(world, watched=True)
     installation.sweep()
@@ -156,7 +156,7 @@ def flex_world(knobs: Knobs | None = None) -> World:
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the binding", "Certroll moves the binding"])
 @pytest.mark.parametrize("cause", ["event", "sweep"])
 def test_a_site_of_a_flex_plan_is_synced_and_bound(install: Install, moves: bool, cause: str) -> None:  # noqa: FBT001
-    """Certroll syncs and binds the certificate of a Flex Consumption site, and keeps the certificate's switches."""
+    """Certroll syncs and binds the certificate of a Flex Consumption site, and keeps the certificate's two options."""
     world = flex_world(Knobs(sync_moves_bindings=moves, site_certificates_hide_host_names=not moves))
     installation = install(world, watched=True)
     before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint

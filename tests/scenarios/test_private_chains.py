@@ -109,7 +109,7 @@ def own_name(thumbprint: str) -> str:
 
 
 def dates_read(world: World) -> int:
-    """Return how often Certroll read the generic list of resources."""
+    """Return how often Certroll read ARM's list of all resources."""
     reads = [entry for entry in world.journal.reads("management.azure.com") if entry.path.endswith(DATED)]
     return len(reads)
 
@@ -130,8 +130,8 @@ def about_uploads(installation: Installation) -> set[tuple[str, str]]:
 def slots_deferred(world: World) -> Iterator[dict[str, int]]:
     """Yield a dict that will contain how many list requests read upload dates during the block.
 
-    The same list of resources shows Certroll the slots, for which each inspection of the fleet reads the list once. The
-    function `slots_deferred` does not count the reads of the list that find slots.
+    Certroll reads the same list once per inspection of the fleet to find slots, and the returned dict omits these
+    reads.
     """
     world.journal.clear()
     found: dict[str, int] = {}

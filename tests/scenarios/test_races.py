@@ -331,7 +331,7 @@ def test_a_bind_that_answers_404_does_not_stop_the_sites_other_host_names(instal
 
 
 def test_a_copy_that_names_no_hosts_is_not_taken_to_serve_none(install: Install) -> None:
-    """If Azure hides a certificate's host names, Certroll refuses a sync that would leave a bound name uncovered."""
+    """If Azure does not return a certificate's host names, Certroll refuses a sync that would uncover a bound name."""
     world = small_world()
     copy = next(c for c in world.web.certificates.values() if c.name == "contoso-contoso-kv-web")
     world.web.put_certificate(replace(copy, content=replace(copy.content, host_names=())))

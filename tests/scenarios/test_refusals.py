@@ -188,7 +188,7 @@ def test_a_hidden_subscription_is_a_blind_spot_and_not_an_empty_one(install: Ins
 
 
 def test_a_site_that_only_its_plan_names_blocks_the_sync_of_its_webspace(install: Install) -> None:
-    """A hidden site that only its plan lists blocks the sync in its webspace, because it may show the certificate."""
+    """A site that only its plan's list names blocks the sync in its webspace, as it may show the certificate."""
     world = small_world()
     installation = install(world)
     before, new = shown(world), renew(world)
@@ -305,7 +305,7 @@ EVENTS = {
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_a_foreign_event_is_recorded_and_accepted(install: Install, name: str) -> None:
-    """Certroll records the reason for an event of another vault, queues no message and sends Azure no request."""
+    """Certroll records why it cannot use an event, queues no message and sends Azure no request."""
     world = small_world()
     installation = install(world)
     world.journal.clear()

@@ -142,7 +142,7 @@ def test_each_app_of_a_roll_is_written_and_restarted_once(install: Install, apps
 
 
 def _fleet_with(lineages: int) -> World:
-    """Return a fleet of 20 sites, whose 100 imported certificates come from so many vault certificates."""
+    """Return a fleet of 20 sites, whose 100 imported certificates come from the given number of vault certificates."""
     world = World(Clock(), knobs=Knobs())
     build = Builder(world)
     plan = build.add_plan()

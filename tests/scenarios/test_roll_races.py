@@ -140,7 +140,7 @@ def test_an_app_that_was_written_though_azure_denied_it_is_judged(install: Insta
 
 
 def test_apps_that_cannot_be_reached_cost_a_look_each(install: Install) -> None:
-    """If no app answers its probe, Certroll inspects the fleet about as often as there are apps."""
+    """If no app answers its probe, Certroll inspects the fleet at most a few times per app."""
     town = street()
     names = [f"app{number}" for number in range(4)]
     for name in names:
@@ -501,7 +501,7 @@ def test_an_old_process_that_answers_now_and_then_hides_no_failure(install: Inst
 
 
 def test_a_slow_starter_is_restarted_a_few_times_at_most(install: Install) -> None:
-    """In a settings update Certroll restarts an app that needs ten minutes to start at most four times."""
+    """If an app needs ten minutes to start, Certroll restarts the app at most four times in a settings update."""
     town = street()
     app = town.linux_app("aaa")
     installation = install(age(town).world)

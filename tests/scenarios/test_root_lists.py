@@ -261,7 +261,7 @@ def test_slots_and_groups_are_named_in_the_tag(install: Install) -> None:
 
 
 def test_an_ambiguous_name_is_not_guessed_by_the_apps_own_run(install: Install) -> None:
-    """Certroll adds no WEBSITE_LOAD_ROOT_CERTIFICATES to an app whose name in the vault tag is ambiguous."""
+    """Certroll adds no WEBSITE_LOAD_ROOT_CERTIFICATES to an app whose name in the vault object's tag is ambiguous."""
     tags = {"certroll-root-on": "billing"}
     town = hosted(**tags)
     group = town.build.add_group("elsewhere")
@@ -360,7 +360,7 @@ def test_a_superseded_root_stays_while_any_list_of_the_plan_names_it(install: In
 
 
 def test_what_cannot_be_seen_of_a_plan_keeps_the_root(install: Install) -> None:
-    """Certroll keeps an old root while an app of the plan is hidden, and reports the hidden app."""
+    """Certroll keeps an old root while it cannot read an app of the plan, and reports that app."""
     town = hosted()
     town.app("billing", tags={**PROBE, "certroll-retire": "on"})
     town.upload("billing")
@@ -443,7 +443,7 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
 def test_what_is_no_root_is_not_trusted(install: Install, leaf: Leaf, reason: str | None, asked: bool) -> None:  # noqa: FBT001
     """Certroll neither uploads nor lists a certificate that is no root, and reports the reason.
 
-    An expired version never becomes the current version, so Certroll reports nothing about an expired version.
+    An expired root never becomes the current version, so Certroll reports nothing about the root.
     """
     tags = ASKED if asked else {}
     town = hosted(**tags)

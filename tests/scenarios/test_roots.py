@@ -64,7 +64,7 @@ def held(install: Install, apps: Literal[3, 7] = 3, most: MaxUnavailable = ONE) 
 
 
 def deliver_until_stopped(installation: Installation, sites: int = 1) -> None:
-    """Deliver messages one by one until Certroll has stopped so many sites."""
+    """Deliver messages one by one until Certroll has stopped the given number of sites."""
     while len(stops_and_starts(installation.world)) < sites:
         message = installation.queue.take(installation.clock.now() + HOUR)
         assert message is not None
@@ -167,7 +167,7 @@ def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
 def test_whatever_azure_shows_of_a_root_a_second_look_writes_nothing(
     install: Install, knobs: tuple[bool, bool]
 ) -> None:
-    """Certroll adds a root only once, even if Azure hides the root's certificate or thumbprint."""
+    """Certroll adds a root only once, even if Azure does not return the root's certificate or thumbprint."""
     hosted = Hosted(apps=3, knobs=Knobs(roots_show_blob=knobs[0], roots_show_thumbprint=knobs[1]))
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
@@ -411,7 +411,7 @@ def test_a_group_is_never_down_as_a_whole(install: Install) -> None:
 
 
 def test_the_last_app_of_a_group_waits_for_another_one(install: Install) -> None:
-    """Certroll stops the last running app of a group only when another app of the group runs, and reports it."""
+    """Certroll reports the last running app of a group, and does not stop it before another app of the group runs."""
     hosted = Hosted()
     hosted.tag("quiet", "certroll-group", "pair")
     hosted.tag("jobs", "certroll-group", "pair")
@@ -989,7 +989,7 @@ def test_an_app_that_may_not_be_looked_at_holds_nobody_up(install: Install) -> N
 
 
 def test_what_a_hidden_app_answered_for_another_root_does_not_count(install: Install) -> None:
-    """A hidden app's probe result for an earlier root does not stop the restarts for the next root."""
+    """An unreadable app's probe result for an earlier root does not stop the restarts for the next root."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
@@ -1006,7 +1006,7 @@ def test_what_a_hidden_app_answered_for_another_root_does_not_count(install: Ins
 
 @pytest.mark.parametrize("first", ["it was cycled", "it was stopped"])
 def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install: Install, first: str) -> None:
-    """If an app was hidden when a further root arrived, Certroll restarts the app for that root later."""
+    """If Certroll could not read an app when a further root arrived, Certroll restarts the app for that root later."""
     hosted = Hosted(apps=3)
     installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=DAY)
     if first == "it was stopped":
@@ -1210,7 +1210,7 @@ class Asking:
     """An app probe that lets an operator act when an app is probed for the n-th time."""
 
     def __init__(self, real: AppProbe, host: str, number: int, act: Callable[[], object]) -> None:
-        """Take the host name and the number of the probe, and the action of the operator."""
+        """Build a probe that lets an operator act at the given host name, when the host is probed for the n-th time."""
         self._real, self._host, self._left, self._act = real, host, number, act
 
     def ask(self, host: HostName, *more: Any) -> ProbeResult:  # noqa: ANN401 - the signature of the port

@@ -442,7 +442,7 @@ def test_a_lease_of_the_dead_runs_out(stand_of_leases: LeaseStand) -> None:
 
 
 def test_a_lease_lasts_longer_than_its_holder_believes(storage: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lease holder tolerates two failed renewals, and stops writing before another instance can get the lease."""
+    """A lease outlasts two renewal intervals, and its holder stops writing before another can get the lease."""
     assert 2 * RENEW_EVERY_SECONDS < SAFE_SECONDS < LEASE_SECONDS
     asked, send = [], requests.adapters.HTTPAdapter.send
 

@@ -16,11 +16,11 @@ from local.azure.scripting.clock import Clock
 
 ACCEPTED = range(200, 205)
 NEVER_AGAIN = frozenset({400, 401, 403, 413})
-"""Event Grid gives up after a webhook answers with one of these codes (Azure docs, Event Grid delivery and retry)."""
+"""Event Grid gives up if a webhook answers 400, 401, 403 or 413 (Azure docs, Event Grid delivery and retry)."""
 RETRY_AFTER = tuple(timedelta(seconds=s) for s in (10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200))
 """The pauses between delivery attempts (Azure docs, Event Grid delivery and retry).
 
-Azure adds jitter to these pauses, and may skip attempts; the local Azure does neither.
+Event Grid adds jitter to its pauses, and may skip attempts; the local Azure does neither.
 """
 TIME_TO_LIVE = timedelta(hours=24)
 ANSWER_WITHIN = 30.0

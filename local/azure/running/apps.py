@@ -173,8 +173,9 @@ class App:
         """Let the fresh process of the app replace the newest process that answers requests.
 
         The replaced process ends `overlap` seconds after the fresh process is up. An older process that is still
-        starting is dropped, because the fresh process overtakes the older process. If an earlier restart is already
-        replacing a process of the app, a later restart does not delay the end of that process.
+        starting is dropped, because the fresh process overtakes the older process. If the fresh process of an earlier
+        restart already answers, a later restart does not delay the end of the process that the earlier restart
+        replaced.
         """
         kept = self.answering(now)
         for process in kept[-1:]:

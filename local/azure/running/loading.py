@@ -3,8 +3,8 @@
 The app setting `WEBSITE_LOAD_CERTIFICATES` names thumbprints of private and public certificates, or `*` for all (Azure
 docs, configure-ssl-certificate-in-code). On Windows, App Service puts the certificates that `WEBSITE_LOAD_CERTIFICATES`
 names into a certificate store. On Linux and in Windows containers, App Service writes the loaded certificates to files
-that are named after their thumbprints. A certificate that belongs to a Flex Consumption site has its own switch instead
-of the setting `WEBSITE_LOAD_CERTIFICATES` (az CLI 2.91).
+that are named after their thumbprints. A certificate that belongs to a Flex Consumption site has its own property
+instead of the setting `WEBSITE_LOAD_CERTIFICATES` (az CLI 2.91).
 """
 
 from collections.abc import Iterable, Mapping

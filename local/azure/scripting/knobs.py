@@ -46,10 +46,10 @@ class Knobs:
     Writing an existing certificate again under its own name is never a second certificate.
     """
     import_rewrites_load_list: bool = False
-    """True if an import or sync that replaces a thumbprint renames it in the load lists of the webspace's sites.
+    """True if an import or sync also replaces the old thumbprint in the load lists of the webspace's sites.
 
-    The load list is `WEBSITE_LOAD_CERTIFICATES`, and its change restarts the site. No document says so; a user reports
-    it (azure-docs #82903).
+    The load list is `WEBSITE_LOAD_CERTIFICATES`, and its change restarts the site. A user reports that an import
+    changes load lists (azure-docs #82903), but no document says so.
     """
     certificates_per_webspace: int = 1000
     """The maximum number of private certificates in a webspace (Azure docs, configure-ssl-certificate)."""
@@ -58,7 +58,7 @@ class Knobs:
     aes_pfx_refused: bool = False
     """True if an upload encrypted with AES fails like an upload with a wrong password.
 
-    Earlier Azure docs ask for triple DES; current docs do not. Users of OpenSSL 3 report the failure.
+    Earlier Azure docs ask for a PFX with triple DES; current docs do not. Users of OpenSSL 3 report failed uploads.
     """
     serial_octets: int = 20
     """The maximum number of octets in the serial number of an upload.
@@ -67,7 +67,7 @@ class Knobs:
     takes only 10 octets, but no user reports this limit.
     """
     site_certificates_hide_host_names: bool = False
-    """True if the certificates of Flex Consumption sites show no host names. The az CLI handles this case."""
+    """True if the certificates of Flex Consumption sites show no host names. The az CLI handles such certificates."""
     flex_uses_webspace_certificates: bool = False
     """True if a Flex Consumption site may use the certificates of its webspace in addition to its own."""
     restart_seconds: float = 0.0
@@ -75,35 +75,36 @@ class Knobs:
     old_process_answers: float = 0.0
     """The seconds for which the old process continues to answer after the new process is up.
 
-    During this time, connections go to the two processes in turn.
+    Until the old process ends, connections go to the two processes in turn.
     """
     slow_front_end: float = 0.0
     """The seconds until the front ends serve the result of a write."""
     certificate_events_have_secret_twins: bool = False
     """True if a new version of a certificate also causes an event for the secret behind it. No document says so."""
     role_seconds: float = 0.0
-    """The seconds until a new role assignment gives access to a vault. Azure docs speak of minutes (rbac-guide)."""
+    """The seconds until a new role assignment gives access to a vault; in Azure it takes minutes (docs, rbac-guide)."""
     import_needs_certificates_get: bool = True
     """True if an import needs App Service to have access to certificates in addition to secrets.
 
-    Azure docs, configure-ssl-certificate, ask for both rights, although App Service reads only the secret.
+    Azure docs, configure-ssl-certificate, ask for access to certificates and secrets, although App Service reads only
+    the secret.
     """
     managed_issuance_seconds: float = 20.0
     """The seconds until a managed certificate is issued or refused.
 
-    With 0, the response to the PUT already shows the outcome.
+    With 0 seconds, the response to the PUT of a managed certificate already shows the outcome.
     """
     managed_hides_thumbprint: bool = True
     """True if a managed certificate shows no thumbprint, issuer or dates.
 
-    Its host name bindings then show no thumbprint either.
+    The host name bindings of such a managed certificate show no thumbprint either.
     """
     orders_renew_themselves: bool = True
     """True if Azure renews a purchased certificate 32 days before its end, given automatic renewal."""
     orders_show_late: float = 0.0
     """The seconds for which an order in renewal or reissue still has the status `Issued`.
 
-    During this time, the order accepts a second request.
+    An order that has the status `Issued` accepts a second request.
     """
     order_patch_forgets: bool = False
     """True if a PATCH of an order without `certificates` deletes the record of the vault secret."""
@@ -117,7 +118,7 @@ class Knobs:
     roots_show_blob: bool = True
     """True if a read of an environment's root certificate shows the uploaded certificate.
 
-    No document says which fields the response has.
+    No document says which fields Azure shows of a root certificate.
     """
     roots_show_thumbprint: bool = True
     """True if a read of an environment's root certificate shows its thumbprint."""

@@ -26,7 +26,7 @@ class Meddling:
     """The request at which the interference happens: POST reads the settings, and PUT writes them."""
     edit: Edit
     left: int
-    """The number of such requests until the interference happens."""
+    """The number of matching requests until the interference happens."""
     struck: bool = False
     """True if the interference has happened."""
 

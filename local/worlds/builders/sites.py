@@ -183,7 +183,7 @@ class Sites(Groups):
 
         The app calls its partner server, by default the first partner server of the simulated Azure.
 
-        The app chooses its client certificate in one of the following ways:
+        One argument says how the app chooses its client certificate.
 
         - With `setting`, the app presents the certificate whose thumbprint or path is in the app setting of that name.
         - With `subject`, the app presents its newest certificate with the given subject name.

@@ -19,7 +19,7 @@ from local.worlds.builders.groups import Groups
 AGE = timedelta(days=170)
 ORDER_AGE = timedelta(days=30)
 LIFETIME = timedelta(days=200)
-"""Public TLS certificates issued since March 2026 last 200 days at most (CA/Browser Forum, ballot SC-081v3)."""
+"""Publicly trusted TLS certificates issued since March 2026 last at most 200 days (CA/Browser Forum, SC-081v3)."""
 
 
 class Vaults(Groups):

@@ -94,8 +94,7 @@ class ManagedCertificates:
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
         """Request a managed certificate.
 
-        Return the path of Azure's operation that issues the certificate, or an empty text if no operation is left to
-        poll.
+        Return the path and query of Azure's operation, or an empty text if Azure's answer names no operation.
         """
         properties = {"canonicalName": host_name, "serverFarmId": place.site.plan, "password": ""}
         url = f"{quote(ref.resource_id, safe='/%')}?api-version={CERTIFICATES_API}"
@@ -110,10 +109,10 @@ class ManagedCertificates:
     def is_done(self, operation: str) -> bool:
         """Return True if Azure no longer works on the operation that issues a managed certificate.
 
-        Raise Rejected with Azure's reason if Azure refused to issue the managed certificate. The URL of Azure's
-        operation must be a path of ARM, so that Certroll's token goes to no other host. An operation counts as finished
-        if Azure no longer knows the operation or if Certroll's identity may not read it. After Azure has finished
-        issuing a managed certificate, Certroll reads the certificate.
+        Raise Rejected with Azure's reason if Azure refused to issue the managed certificate. The operation must be a
+        path below `/subscriptions/`, so that Certroll's token goes to no host other than ARM's. An operation counts as
+        finished if Azure no longer knows the operation or if Certroll's identity may not read it. After Azure has
+        finished issuing a managed certificate, Certroll reads the certificate.
         """
         if not operation.lower().startswith("/subscriptions/"):
             raise Rejected(f"{operation[:200]!r} is not an operation of Azure Resource Manager")

@@ -23,7 +23,7 @@ LABEL_FOR_WILDCARD = "certroll-probe"
 
 
 class TlsProbe:
-    """Repeats TLS handshakes until App Service serves a good certificate, or until the probe gives up.
+    """This probe repeats TLS handshakes until App Service serves a good certificate, or until the probe gives up.
 
     The TLS probe does not check the issuer, so the probe also accepts certificates of a private CA.
     """

@@ -17,10 +17,10 @@ CONTAINER = "certroll-leases"
 THREAD = "lease"
 """The name of the threads that renew leases."""
 LEASE_SECONDS = 60
-"""How long a lease lasts without a renewal. Azure Storage allows no longer lease (Azure docs, "Lease Blob"). After a
-run dies, the next run waits for as long as the lease of the dead run lasts."""
+"""How long a lease lasts without a renewal. Azure Storage allows no longer lease that ends (Azure docs, "Lease Blob").
+After a run dies, the next run waits for as long as the lease of the dead run lasts."""
 RENEW_EVERY_SECONDS = LEASE_SECONDS / 3
-"""How often Certroll renews a lease: if one renewal fails, the next renewal is still in time."""
+"""How often Certroll renews a lease, so that a slow renewal is still in time."""
 SAFE_SECONDS = LEASE_SECONDS - 10.0
 """How long after its last renewal a lease lets a write begin; the rest of the lease is for a write in progress."""
 

@@ -39,7 +39,7 @@ class TableRestartClaims:
         return True
 
     def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
-        """Return the sites with a claim on the plan or environment `budget`, without claims of `environment`."""
+        """Return the sites with a claim on the restart budget, except claims for stops in the environment itself."""
         counted = (row for row in self._claims(budget) if row["certificate"] != str(environment))
         return tuple(sorted({SiteRef.parse(row["site"]) for row in counted}))
 

@@ -62,7 +62,7 @@ class KeyVaults:
 
 
 class KeyVault:
-    """Reads vault certificates with their versions, and a version of a vault certificate as a PFX.
+    """This client reads vault certificates with their versions, and a version of a vault certificate as a PFX.
 
     An operator's setting decides how Certroll encrypts the PFX for an upload.
     """
@@ -132,8 +132,8 @@ class KeyVault:
 
         Raise Rejected if Key Vault's answer about the certificate is unreadable. An imported certificate in App Service
         does not show whether its source is a vault certificate or a vault secret. If the vault has no certificate with
-        the given name, this function reads the secret with the given name. If a secret holds no certificate, this
-        function returns a refusal without reading the secret's value.
+        the given name, this function reads the secret with the given name. If content type and tags of a secret do not
+        say that it holds a certificate, this function returns a refusal without reading the secret's value.
         """
         if ref.kind is ObjectKind.SECRET:
             return self._secrets.lineage(ref, now)

@@ -49,7 +49,7 @@ class Leaf(NamedTuple):
 
 
 class SecretLineages:
-    """Reads vault secrets that hold certificates, with the versions of each secret."""
+    """This client reads vault secrets that hold certificates, with the versions of each secret."""
 
     def __init__(self, clients: Callable[[VaultName], SecretClient], retrying: Retrying) -> None:
         self._clients = clients
@@ -59,9 +59,9 @@ class SecretLineages:
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one vault secret with its versions, judged at the time `now`.
 
-        The first request to Key Vault lists the versions of the secret. If the newest version of a secret is no
-        certificate, for example a password, Certroll reads no value of the secret. Raise NotFound if the secret does
-        not exist, and Conflict if a version was added during the read.
+        The first request to Key Vault lists the versions of the secret. If content type and tags do not say that the
+        secret holds a certificate, Certroll reads no value of the secret. Raise NotFound if the secret does not exist,
+        and Conflict if a version was added during the read.
         """
         client, what = self._clients(ref.vault), f"vault secret {ref}"
         listing = client.list_properties_of_secret_versions(ref.name)
@@ -109,9 +109,9 @@ class SecretLineages:
     def _judged(self, ref: VaultCertificateRef, ordered: list[SecretProperties], newest: str, now: datetime) -> Lineage:
         """Return the vault secret with its readable versions.
 
-        The returned secret omits each version that is disabled or holds no certificate, because the version's
-        thumbprint is unknown. If Certroll cannot use a secret's newest version, the returned secret contains a refusal
-        with the reason.
+        The returned secret omits each version below the newest five, and each version that is disabled or holds no
+        certificate, because the thumbprints of these versions are unknown. If Certroll cannot use a secret's newest
+        version, the returned secret contains a refusal with the reason.
         """
         leaves: dict[str, Leaf] = {}
         refusal: Refusal | None = None

@@ -20,7 +20,7 @@ LARGEST = 128 * 1024
 """The largest certificate that Certroll parses, in bytes; a certificate with 1,000 names has about 40,000 bytes."""
 LONGEST_ISSUER = 200
 PUBLIC_POLICIES = frozenset({"2.23.140.1.1", "2.23.140.1.2.1", "2.23.140.1.2.2", "2.23.140.1.2.3"})
-"""The policies of which every public certificate names at least one (CA/Browser Forum, Baseline Requirements,
+"""The policies of which every publicly trusted certificate names at least one (CA/Browser Forum, Baseline Requirements,
 7.1.2.7.9 and 7.1.6.1)."""
 _OLD_HASHES = {"1.2.840.113549.1.1.2": "md2", "1.2.840.113549.1.1.3": "md4", "1.2.840.113549.1.1.4": "md5"}
 UNREADABLE = (

@@ -17,7 +17,8 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     """Continue the rollout of the current version of one vault certificate to the sites and apps that use it.
 
     `redelivered` is True if an earlier delivery of the same queue message failed, or died with its process. If the
-    queue delivers a message again, Certroll queues the message of each site in the journal once more.
+    queue delivers a message again, Certroll queues the message of each unfinished or failed site in the journal once
+    more.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
     if foreign := refuse_foreign(run, message.ref):

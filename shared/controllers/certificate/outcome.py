@@ -44,7 +44,7 @@ def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
 
 
 def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
-    """Return the outcome if a site failed, Azure refused an app, or Certroll cannot read a subscription.
+    """Return the outcome if a site or app failed, Azure refused an app, or Certroll cannot read a subscription.
 
     The outcome is None if nothing in the rollout failed.
     """

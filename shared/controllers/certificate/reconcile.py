@@ -79,7 +79,7 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
-    """Queue a message for each app with an unfinished settings update, and return a wait if such an app exists."""
+    """In a fresh run, queue a message for each app with an unfinished settings update, and return a wait for them."""
     unfinished = run.ports.rollouts.rollout(ref, "").unfinished(run.now())
     if not unfinished or not fresh:
         return None

@@ -42,8 +42,7 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
 def note_wants(run: Run, snapshot: Snapshot) -> None:
     """Record the environments in which the tags of the vault object ask for it as a root certificate.
 
-    The journal names these environments so that a run for another vault object does not delete the root certificate
-    from them.
+    The journal names the environments, so that a run for another vault object does not delete the root from them.
     """
     current = snapshot.lineage.current
     if current is None:

@@ -126,8 +126,8 @@ def _finished(wave_run: WaveRun, waits: int) -> Outcome:
 def _summary(wave_run: WaveRun) -> str:
     """Return the outcome after Certroll has stopped and started the last group of apps.
 
-    The outcome counts the apps that Certroll stopped and started, and names the running apps that do not trust the new
-    root.
+    The outcome counts the apps that Certroll stopped and started, and names unproven apps and running apps that
+    Certroll did not stop.
     """
     done = wave_run.in_state(AppRestartState.ANSWERED, AppRestartState.UNPROVEN)
     unproven = [str(app.site) for app in wave_run.in_state(AppRestartState.UNPROVEN)]

@@ -87,7 +87,7 @@ def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], ap
     _, site = inspect_site(run, app.site)
     if site is None or not site.running:
         return app.now(AppRestartState.UNPROVEN, now, STOPPED_AGAIN)
-    if app.answered:  # an app that passed before the stop has failed, even if Certroll can no longer send its probe
+    if app.answered:  # passed before the stop, so it counts as failed even if its probe cannot be sent
         detail = f"{failure}; it passed its probe before the stop"
         return replace(app, state=AppRestartState.FAILED, detail=detail[:1000])
     detail = failure if probe is None else f"{failure}; it did not pass its probe before the stop either"
@@ -95,7 +95,7 @@ def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], ap
 
 
 def _through(wave_run: WaveRun, app: AppRestart, state: AppRestartState, detail: str = "") -> AppRestart:
-    """Return the record of a failed app after which Certroll may continue with the other apps.
+    """Return the record of an app that no longer keeps Certroll from stopping other apps.
 
     If the app last started before Certroll listed the environment's apps, Certroll marks the app to be stopped and
     started.

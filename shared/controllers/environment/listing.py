@@ -23,10 +23,10 @@ def list_apps(
 ) -> WaveRun:
     """Read the environment, and update the journal's record of each of its apps.
 
-    If a new root has arrived, or if an operator requested a stop and start, each running app becomes pending. If the
-    environment got no new root certificate and no operator requested a stop and start, the apps keep their states.
-    Certroll stores the journal records of the apps before the record of the environment. After a crash between the
-    writes of the apps and of the environment, the next run lists the apps again.
+    If a new root has arrived, or if an operator requested a stop and start, each running app that Certroll may stop
+    becomes pending. If the environment got no new root certificate and no operator requested a stop and start, the apps
+    keep their states. Certroll stores the journal records of the apps before the record of the environment. After a
+    crash between the writes of the apps and of the environment, the next run lists the apps again.
     """
     now, ref, new_round = run.now(), environment_record.environment, environment_record.has_news(there)
     fleet = observe_environment(run.ports, run.pool, ref, now)

@@ -116,7 +116,7 @@ class _Stop:
         try:
             run.ports.app_service.stop(site)
         except (Denied, Rejected, NotFound, Throttled, SiteLocked):
-            raise  # Azure refused every stop request, so Azure did not stop the site
+            raise  # Azure refused this stop request, so Azure did not stop the site
         except BaseException as doubt:
             self.doubts.append(doubt)
             raise
@@ -132,7 +132,7 @@ def complete_pending_starts(run: Run) -> None:
     """
     starts = run.ports.pending_starts.all()
     first = int(run.now().timestamp() // MINUTE) % len(starts) if starts else 0
-    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # the run's own pool is for reads only
+    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # the run's own thread pool is for reads only
         results = list(pool.map(partial(_guarded, run), (*starts[first:], *starts[:first])))
     if errors := [error for error in results if error is not None]:
         raise ExceptionGroup("Certroll could not start every app with a pending start", errors)

@@ -22,8 +22,8 @@ def let_go(
     After an operator has released the version, Certroll tries the failed sites again.
 
     If another run has just written the journal record of a failed site, this function leaves that record unchanged.
-    Raises Conflict if the version has no failure to forget, and while Certroll restores the last good settings of an
-    app.
+    Raises Conflict while Certroll restores the last good settings of an app, and if other runs have just recorded every
+    app whose failure this function would forget.
     """
     release = released(rollouts.rollout(ref, version), now)
     forgotten = tuple(roll for roll in release.rolls if rolls.forget(ref, roll))

@@ -61,7 +61,7 @@ def on_environment(run: Run, body: str) -> None:
 
 
 def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> None:
-    """Do the work of a message, and record the cause of a failure for the case that the message becomes a dead letter.
+    """Do the work of a queue message, and record the cause of a failure, in case the message becomes a dead letter.
 
     A message that Certroll cannot parse becomes a dead letter at once, because every retry would fail.
     """

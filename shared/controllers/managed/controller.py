@@ -1,8 +1,8 @@
 """Request free managed certificates from Azure where a tag asks for them, bind them, and watch their renewal by Azure.
 
 Azure renews a managed certificate 45 days before it expires, if the host name still meets Azure's prerequisites. Azure
-hides the thumbprint and the dates of a managed certificate, so Certroll reads the dates from a TLS handshake (Azure
-docs, "Add and manage TLS/SSL certificates").
+does not return the thumbprint and the dates of a managed certificate, so Certroll reads the dates from a TLS handshake
+(Azure docs, "Add and manage TLS/SSL certificates").
 
 ```text
 inspect ──▶ prerequisites ──▶ PUT (recorded before and after) ──202──▶ poll ──▶ bind, no thumbprint ──▶ handshake

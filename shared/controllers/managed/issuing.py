@@ -107,9 +107,8 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
 def _put(run: Run, ref: CopyRef, binding: Binding, place: Place) -> str:
     """Send the request for a managed certificate, and return the operation that Azure began.
 
-    The operation's name is empty if Certroll does not know whether Azure received the request for the managed
-    certificate. If Certroll does not know Azure's operation for a request, it reads the managed certificate by its name
-    instead.
+    The returned text is empty if Certroll does not know whether Azure received the request for the managed certificate.
+    If Certroll does not know Azure's operation for a request, it reads the managed certificate by its name instead.
     """
     try:
         return run.ports.managed.ask_for(ref, binding.host_name, place)
@@ -140,7 +139,7 @@ def _resume(work: Work, binding: Binding) -> HostInspection:
 
 
 def _is_done(run: Run, issuance: Issuance) -> bool:
-    """Return True if Azure has completed Certroll's request to issue the managed certificate.
+    """Return True if Azure has issued the managed certificate, no longer knows the operation, or denies reading it.
 
     If Azure refuses the request for the managed certificate, record and raise the refusal.
     """

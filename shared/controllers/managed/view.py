@@ -45,7 +45,7 @@ class View:
         )
 
     def wanted(self) -> tuple[Binding, ...]:
-        """Return the host names without a managed certificate for which a tag asks for a managed certificate."""
+        """Return the unbound custom host names for which a tag asks for a managed certificate."""
         return tuple(
             sorted(
                 binding
@@ -59,8 +59,8 @@ class View:
     def bound(self) -> tuple[tuple[Binding, SeenCertificate], ...]:
         """Return the host names that are bound to a managed certificate, each with its managed certificate.
 
-        Azure hides the thumbprints of managed certificates. Certroll counts a host name as bound to its managed
-        certificate if no other certificate of the webspace has the thumbprint of the binding.
+        Azure does not return the thumbprints of managed certificates. Certroll counts a host name as bound to its
+        managed certificate if no other certificate of the webspace has the thumbprint of the binding.
         """
         pairs = []
         managed = {
@@ -100,7 +100,7 @@ def observe_managed(run: Run) -> View:
 
 
 def _subscription(run: Run, subscription: str) -> View:
-    """Return what Certroll saw in one subscription: its sites, bindings and managed certificates.
+    """Return what Certroll saw in one subscription: its sites, bindings and certificates.
 
     A subscription that Azure does not show becomes a blind spot (something that Certroll could not read).
     """

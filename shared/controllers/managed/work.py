@@ -22,11 +22,11 @@ class Work:
     run: Run
     view: View
     ask: Ask
-    """Asks DNS."""
+    """The function that asks DNS."""
     tier: Callable[[str], str]
-    """Reads the pricing tier of an App Service plan."""
+    """The function that reads the pricing tier of an App Service plan."""
     facts: Callable[[SiteRef], Mapping[HostName, HostFacts]]
-    """Reads what Azure knows of the host names of a site."""
+    """The function that reads what Azure knows of the host names of a site."""
 
     @classmethod
     def of(cls, run: Run, view: View) -> "Work":

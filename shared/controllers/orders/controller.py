@@ -136,7 +136,7 @@ def _with_history(run: Run, order: Order) -> Order:
 
 
 def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple[Order, tuple[OrderRecord, ...]]:
-    """Send the reissue or renewal request that is due, if allowed, and return the order with its requests."""
+    """Send the request for the order that is due, if allowed, and return the order with its requests."""
     action = next_action(order, records, run.now())
     if action is None:
         return order, records
@@ -187,8 +187,8 @@ def _asked(
 def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]:
     """Send the request for the order, and return the state of the request with a detail.
 
-    Only a clear refusal by Azure counts as a refused request. After any other error, Azure may have accepted the
-    request for the order and charged for it.
+    Only a clear refusal by Azure counts as a refused request. After a lost answer, Azure may have accepted the request
+    for the order and charged for it.
     """
     try:
         SEND[action](run.ports.orders, order)

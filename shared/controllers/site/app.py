@@ -45,7 +45,7 @@ class App:
     def new(self) -> Thumbprint:
         """The thumbprint of the version of the vault certificate that the app is to use.
 
-        If the vault no longer has this version, Certroll takes its thumbprint from the settings edits in the journal.
+        If the vault's current version is another one, Certroll takes the thumbprint from the journal's settings edits.
         """
         added = next((edit.add for edit in self.record.edits if edit.add is not None), Thumbprint(""))
         current = self.lineage.current

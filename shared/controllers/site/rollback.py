@@ -45,8 +45,8 @@ def restore(app: App) -> Outcome:
     if not record.edits or (not steps and barred is not None and barred.reason is Reason.NOT_LIVE):
         return _nothing_to_restore(app)
     # Azure shows fewer settings than the app had before. After an incomplete read of the settings, a write would delete
-    # the settings that Azure did not show. If Azure shows fewer settings than before, unchanged for an hour, Certroll
-    # concludes that the app's owner removed the rest.
+    # the settings that Azure did not show. If Azure shows fewer settings than before, unchanged for 50 minutes,
+    # Certroll concludes that the app's owner removed the rest.
     if not steps and barred is not None and barred.reason is Reason.SETTINGS_SHRUNKEN and _is_believed(app):
         return restore(inspect_app(run, app.lease, app.lineage, _believing(app), app.waits))
     if not steps and barred is not None:
@@ -81,7 +81,7 @@ def _not_restored(app: App, skip: Skip) -> Outcome:
 
 
 def _is_believed(app: App) -> bool:
-    """Return True if Azure has shown the same few app settings for an hour.
+    """Return True if Azure has shown the same few app settings for the time `FEWER_SETTINGS_RESTORED_AFTER`.
 
     If Azure shows too few settings for the first time, record the names of the settings that Azure shows.
     """

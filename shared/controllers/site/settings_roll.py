@@ -105,7 +105,8 @@ def _nothing_to_write(app: App) -> Outcome:
 def _refused(app: App, skip: Skip) -> Outcome:
     """Return the outcome for an app whose settings Certroll may not write now.
 
-    Certroll delays the settings update of this app only because CERTROLL_RESTART_WINDOW is closed.
+    If CERTROLL_RESTART_WINDOW is closed, the app waits for the window. For any other reason, Certroll ends the app's
+    update without a write.
     """
     if skip.reason is Reason.OUTSIDE_WINDOW:
         give_back_restart(app.run, app.lineage, app.record)

@@ -79,7 +79,7 @@ def _passed(app: App, probe: Probe) -> Outcome:
 
 
 def _still_old(app: App, result: ProbeResult) -> Outcome:
-    """Return a `Waiting` outcome for an app that passes its probe but still shows the old certificate.
+    """Return a wait, or after 45 minutes the result `Unproven`, for an app that still shows the old certificate.
 
     App Service may restart late.
     """

@@ -17,7 +17,7 @@ from shared.telemetry import event
 
 
 def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
-    """Queue a message for each vault certificate that needs a change, and return a result for each vault certificate.
+    """Queue a message for each vault certificate that needs a change, and return these vault certificates.
 
     Certroll reads the sites, bindings and settings from Azure only once for all vault certificates. If Certroll fails
     with one vault certificate, Certroll still inspects the other vault certificates. This function raises the errors of

@@ -66,7 +66,7 @@ def imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificate
 
 
 def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
-    """Return every certificate of the vaults, every secret that holds a certificate, and the errors of the vaults.
+    """Return every certificate of the vaults, every secret that may hold a certificate, and the errors of the vaults.
 
     Certroll reads all versions that the vault returns, because an operator may have uploaded any version to App
     Service. If Certroll fails with one vault, Certroll still reads the other vaults.

@@ -53,10 +53,7 @@ def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Linea
 
 
 def _probe(fleet: Fleet, site: SiteRef) -> str:
-    """Return how far the app's probe can judge a settings update: `proves`, `alive`, `none` or `invalid`.
-
-    `proves`, `alive`, `none` or `invalid`.
-    """
+    """Return what the app's probe can show after a settings update, as `proves`, `alive`, `none` or `invalid`."""
     try:
         probe = probe_of(fleet, site)
     except ProbeInvalid:
@@ -79,7 +76,7 @@ def _shown(
 ) -> bool:
     """Return True if Certroll may log the certificate thumbprint in an app setting.
 
-    Certroll counts an app setting other than the load and root lists only if its value is a known thumbprint.
+    Certroll logs a setting whose whole value looks like a thumbprint only if a known certificate has this thumbprint.
     """
     return reference.kind is not ReferenceKind.PIN or reference.thumbprint in origins or reference.thumbprint in copies
 

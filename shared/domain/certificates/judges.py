@@ -251,10 +251,11 @@ def chain_order(case: Case, bundle: Bundle) -> Opinion:
 
 
 def validity_limit(case: Case, facts: CertificateFacts) -> Opinion | None:
-    """Warn of a public certificate whose validity exceeds the limit on the certificate's first day.
+    """Warn of a public authority's certificate that is valid for longer than the limit on its first day.
 
-    The limits of validity concern only public certificates. A public certificate names a policy that the CA/Browser
-    Forum reserves. A certificate does not contain its day of issue, so Certroll takes the day of `not_before`.
+    The limits of validity concern only certificates of public authorities. The certificate of a public authority names
+    a policy that the CA/Browser Forum reserves. A certificate does not contain its day of issue, so Certroll takes the
+    day of `not_before`.
     """
     issued = case.version.not_before
     limit = next((days for since, days in VALIDITY_LIMITS if issued >= since), None)

@@ -56,8 +56,8 @@ class Lineage:
     def has_key_of(self, thumbprint: Thumbprint | None) -> bool:
         """Return True if a version of the vault certificate with this thumbprint has the private key.
 
-        Anybody can put a public certificate of another owner into a secret. Only the owner of the private key may
-        decide which version replaces a certificate.
+        Anybody can put somebody else's certificate, without its key, into a secret. Only the owner of the private key
+        may decide which version replaces a certificate.
         """
         return any(
             version.thumbprint == thumbprint and (version.bundle is None or version.bundle.key is KeyFound.MATCHING)
@@ -99,7 +99,7 @@ def refuse_version(version: CertificateVersion, before: CertificateVersion | Non
 
     The function `refuse_version` applies the rules that are independent of a certificate's purpose. `before` is the
     next older enabled version of the vault certificate, and some rules compare both versions. A company may use
-    self-signed certificates, but a vault that suddenly makes self-signed versions has lost the issuer.
+    self-signed certificates, but a vault that suddenly makes self-signed versions has probably lost the issuer.
     """
     refused = refusals(Case(version, None, now, before))
     return Refusal(refused[0].reason, refused[0].detail) if refused else None

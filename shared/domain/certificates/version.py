@@ -36,7 +36,7 @@ class CertificateFacts:
     curve: str | None
     """The elliptic curve of the key, None for every other kind of key."""
     public_policy: bool
-    """True if the certificate names a policy that the CA/Browser Forum reserves for public certificates."""
+    """True if the certificate names a policy that the CA/Browser Forum reserves for publicly trusted certificates."""
     is_ca: bool = False
     """True if the certificate may sign other certificates."""
 

@@ -116,7 +116,7 @@ class SiteSettings:
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """All settings of an app with their values, which Certroll holds only in memory and only during a write."""
+    """All settings of an app with their values, which Certroll holds only in memory, during a read or a write."""
 
     site: SiteRef
     values: Mapping[str, str] = field(repr=False)

@@ -56,8 +56,8 @@ ROLES: dict[str, Rights] = {
     "21090545-7ca7-4776-b22c-e363652d74d2": CERTIFICATES | {VaultRight.SECRETS_LIST},  # Key Vault Reader
     "14b46e9e-c2b7-41b4-b07b-48a6ebf60603": NONE,  # Key Vault Crypto Officer
     "12338af0-0e69-4776-bea7-57ae8d297424": NONE,  # Key Vault Crypto User
-    "e147488a-f6f5-4113-8e2d-b22465e65bf6": NONE,  # Key Vault Crypto Service Encryption User
-    "08bbd89e-9f13-488c-ac41-acfcb10c90ab": NONE,  # Key Vault Crypto Service Release User
+    "e147488a-f6f5-4113-8e2d-b22465e65bf6": NONE,  # the role Key Vault Crypto Service Encryption User
+    "08bbd89e-9f13-488c-ac41-acfcb10c90ab": NONE,  # the role Key Vault Crypto Service Release User
     "f25e0fa2-a7c8-4377-a976-54943a77a395": NONE,  # Key Vault Contributor
     "8b54135c-b56d-4d72-a534-26097cfdc8d8": NONE,  # Key Vault Data Access Administrator
     "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": NONE,  # Owner

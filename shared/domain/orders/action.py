@@ -114,7 +114,7 @@ def _reissue_wanted(order: Order) -> bool:
 
 
 def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetime) -> bool:
-    """Return True if Certroll must renew the order now, because Azure's automatic renewal is off or late."""
+    """Return True if Certroll must renew the order now, because Azure's own renewal is late or cannot be turned on."""
     ends = near_end(order, now)
     if ends is None or order.not_renewable:
         return False

@@ -15,7 +15,7 @@ class Release:
     """The changes to the records that stop the rollout of a version."""
 
     rolls: tuple[RollRecord, ...] = ()
-    """The records of apps that Certroll deletes, so that it tries the version there from the start."""
+    """The app records that Certroll deletes, so that it tries the version in these apps from the start."""
     records: tuple[SiteRecord, ...] = ()
     """The new records of failed sites: the version is unproven there and no longer on hold."""
 

@@ -1,9 +1,9 @@
 """The rollout of one version of a vault certificate to the sites of the fleet.
 
 Certroll brings a new version to one webspace (a group of plans that share certificates) first, and checks there that
-App Service serves the version. A failure in the first webspace stops the rollout to the other webspaces. If no
-handshake and no app proves the version, Certroll goes on to the other webspaces after a waiting time. If the old
-certificate ends soon, Certroll goes on to the other webspaces after a shorter waiting time.
+App Service serves the version. A failure in any webspace stops the rollout. If no handshake and no app proves the
+version, Certroll goes on to the other webspaces after a waiting time. If the old certificate ends soon, Certroll goes
+on to the other webspaces after a shorter waiting time.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Rollout:
 
     @property
     def rolling(self) -> tuple[RollRecord, ...]:
-        """The records of settings updates that have neither succeeded nor failed yet."""
+        """The records of settings updates that Certroll has not finished yet, a restore included."""
         return tuple(roll for roll in self.rolls if roll.under_way)
 
     def unfinished(self, now: datetime) -> tuple[RollRecord, ...]:

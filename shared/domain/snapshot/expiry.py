@@ -25,7 +25,7 @@ def expires_at(snapshot: Snapshot) -> datetime | None:
 
 
 def settings_expire_at(snapshot: Snapshot, sites: Collection[SiteRef]) -> datetime | None:
-    """Return the earliest end of the old certificates that the settings of the given apps name, None without any."""
+    """Return the earliest end of the last good certificates that the given apps' settings name, None without any."""
     named = (snapshot.settings_of(site) for site in sites)
     last_good = (named_stale(snapshot, settings)[:1] for settings in named if settings)
     return _first_end(snapshot, (thumbprint for thumbprints in last_good for thumbprint in thumbprints))

@@ -50,7 +50,7 @@ def live_for(snapshot: Snapshot, settings: SiteSettings, key: str) -> frozenset[
 
 
 def absent_after(snapshot: Snapshot, settings: SiteSettings, edits: Iterable[SettingEdit]) -> frozenset[Thumbprint]:
-    """Return the thumbprints that the edits add to a setting, although that setting gives the app no certificate."""
+    """Return the added thumbprints whose certificates the app could not find by the edited setting."""
     edits = tuple(edits)
     after = edited_settings(settings, [edit for edit in edits if is_root_list(edit.key)])
     adds = ((edit.key, edit.add) for edit in edits if edit.add is not None)

@@ -98,7 +98,7 @@ def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ..
 
 
 def uploaded_to(snapshot: Snapshot) -> frozenset[tuple[Webspace, SiteRef | None]]:
-    """Return the webspaces and sites with an older version as an upload, and without an import from the vault.
+    """Return the webspaces and sites with an older version as an upload and no import of the vault certificate.
 
     A site instead of a webspace stands for the certificates that the site itself owns. A certificate that a person
     other than Certroll uploaded counts even if no binding and no app uses it. A certificate that Certroll uploaded

@@ -54,7 +54,7 @@ def observe_tags(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, .
 
 
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
-    """Return one site or slot, and the certificates in App Service that it can use.
+    """Return one site or slot, and those of the given certificates that App Service still has.
 
     Raises NotFound if Azure no longer has the site or slot.
     """

@@ -50,7 +50,7 @@ class Targets:
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
         """Return True if the root list of an app (WEBSITE_LOAD_ROOT_CERTIFICATES) names a version that may be a root.
 
-        Return True also if a tag asks Certroll to add the vault object to a root list (WEBSITE_LOAD_ROOT_CERTIFICATES).
+        Return True also if a tag asks Certroll to add the vault object to this app's root list.
         """
         listed = settings.root_list if settings is not None else ()
         return site.supports_root_list and (site.ref.name in self.wanting_root or not self.roots.isdisjoint(listed))

@@ -209,7 +209,7 @@ class View:
     ) -> None:
         """Note as blind spots (resources that Certroll could not read) the sites that only the list of a plan names.
 
-        This function asks the plans in `webspaces`, and the plans in `rooting`, whose apps share root certificates.
+        This function reads the site lists of the plans in `webspaces` and of the plans whose ids are in `rooting`.
         """
         near = tuple(plan for plan in plans if plan.webspace in webspaces or plan.resource_id.lower() in rooting)
         named = self.each(

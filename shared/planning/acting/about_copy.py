@@ -13,7 +13,7 @@ from shared.ports import Ports
 class AboutCopy(Traits):
     """An action on one certificate in App Service. Either a webspace shares the certificate, or one site alone has it.
 
-    Certroll performs the action on the certificate before it changes any site. The field `site` is None even if one
+    Except for a deletion, Certroll performs the action before it changes any site. The field `site` is None even if one
     site alone has the certificate.
     """
 

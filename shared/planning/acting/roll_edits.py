@@ -76,7 +76,7 @@ def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good
     """Return True if Certroll may take a version older than the last good version out of the app's list.
 
     Certroll may take an older version out of the list if that version expired. Certroll may also do so if the app has
-    proven the last good version, and the last good version stays: App Service replaces an imported certificate later.
+    proven the last good version, and this version is an upload, which no sync replaces.
     """
     version = snapshot.lineage.version_of(thumbprint)
     expired = version is not None and version.not_after <= snapshot.now

@@ -69,8 +69,8 @@ class RefreshReferences(Traits):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose a refresh for each app with a Key Vault reference that still leads to an older version.
 
-    Certroll does not change the app setting that holds the Key Vault reference. If a Key Vault reference names a
-    version, Certroll only reports the reference.
+    Certroll does not change the app setting that holds the Key Vault reference. If a Key Vault reference names another
+    version than the current one, Certroll only reports the reference.
     """
     current, ref = snapshot.lineage.current, snapshot.lineage.ref
     # A refresh of the references brings the newest version of the vault, even if Certroll refuses that version.

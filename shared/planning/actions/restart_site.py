@@ -69,8 +69,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose a restart for apps that load every certificate and carry `certroll-restart: on`.
 
     Without the tag `certroll-restart: on`, Certroll only reports that an app loads every certificate. If another
-    setting of the app also names a thumbprint, Certroll plans no separate restart, because the edit of that setting
-    restarts the app.
+    setting of the app names a version's thumbprint, Certroll plans no separate restart, because the edit of that
+    setting restarts the app.
     """
     version = snapshot.lineage.current
     if version is None or snapshot.now - version.created > RECENT:

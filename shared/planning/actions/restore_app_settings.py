@@ -50,7 +50,8 @@ def restoring(
     """Return the edits that bring the last good settings back, empty if no edit of Certroll is left.
 
     `live` returns the thumbprints of certificates that a setting can name. A setting keeps the new version if the
-    webspace no longer holds its old version. The new version stays in the app's lists if a setting still names the new
+    webspace no longer holds its old version. If the webspace holds none of the old versions, the function returns all
+    edits, and a guard refuses the step. The new version stays in the app's lists if a setting still names the new
     version's thumbprint.
     """
     back = tuple(undo for edit in record.edits if _is_ours(settings, edit) for undo in inverse(edit))

@@ -64,7 +64,7 @@ class SyncCertificate(AboutCopy):
 
         Certroll ignores the answer to the PUT, because recorded answers named the source of another resource group.
         Raises Conflict if the imported certificate differs from the plan. Raises Rejected if the imported certificate
-        comes from another vault object after the sync.
+        has another vault object or webspace after the sync.
         """
         app_service = ports.app_service
         try:

@@ -1,10 +1,10 @@
 """Overwrite the thumbprint of a binding, and keep the other properties of the binding.
 
-After a second upload of the same version, Certroll also writes the same thumbprint into the bindings again. Certroll
-writes the same thumbprint into the binding again. Azure does not show whether Certroll wrote the same thumbprint into a
-binding again, so Certroll records each such write in its journal. Certroll records the sites to rebind (to write the
-same thumbprint again) before the first write, and the result after the last write. After a crash, Certroll may write
-the same thumbprint into a binding once more, which changes nothing.
+After a second upload of the same version, Certroll also writes the same thumbprint into the bindings again. Azure does
+not show whether Certroll wrote the same thumbprint into a binding again, so Certroll records each such write in its
+journal. Certroll records the sites to rebind (to write the same thumbprint again) before the first write, and the
+result after the last write. After a crash, Certroll may write the same thumbprint into a binding once more, which
+changes nothing.
 """
 
 from collections.abc import Iterable
@@ -93,7 +93,7 @@ class UpdateBinding(Traits):
     def perform(self, ports: Ports) -> bool:
         """Write the thumbprint into the binding, unless the binding already has it and needs no repeated write.
 
-        Raises Conflict if the binding differs from the binding that the plan saw.
+        Raises Conflict if the binding has neither the thumbprint nor the `ssl_state` that the plan saw or wants.
         """
         try:
             seen, body = ports.app_service.binding(self.binding.site, self.binding.host_name)

@@ -1,4 +1,4 @@
-"""Refuse writes in a webspace that Certroll cannot read completely: hidden sites may need the old certificate."""
+"""Refuse to sync, import or retire in a webspace that Certroll cannot read completely."""
 
 from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.intent import Intent

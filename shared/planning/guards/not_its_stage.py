@@ -12,7 +12,7 @@ from shared.planning.plan import Plan, Skip, Step
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     """Refuse steps in later webspaces until sites in the first webspace serve the version or a waiting time is over.
 
-    This function also refuses the steps that install a version which failed at a site.
+    This function also refuses the steps that install a version which failed at a site or in an app.
     """
     first = first_webspace(plan, snapshot, intent)
     gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, expires_at(snapshot))

@@ -1,4 +1,4 @@
-"""Restart one app first (a slot before production), and other apps once the first app has shown the new version."""
+"""Restart one app first (a slot before production), and other apps after its proof or a waiting time."""
 
 from collections.abc import Iterable
 from datetime import datetime

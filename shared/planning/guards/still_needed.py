@@ -132,7 +132,7 @@ def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
 def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     """Return a refusal if the webspace lacks the current version.
 
-    Return a refusal also if Certroll has not yet seen that a site of the webspace uses the current version.
+    Return a refusal also if a site of the webspace shows or names the current version without proof of its use.
     """
     current = snapshot.lineage.current
     if current is None or not any(other.thumbprint == current.thumbprint for other in _stand_ins(snapshot, copy)):

@@ -72,7 +72,7 @@ def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -
     """Return a refusal for a sync that would move a host name to a version of the certificate that does not cover it.
 
     A sync moves all bindings of the imported certificate at once. Near the end of the old certificate, Certroll syncs
-    even if one host name is not covered, because the sync saves the covered host names.
+    even if host names are not covered, because the sync saves the covered host names.
     """
     copy = step.action.replaces
     if copy is None:

@@ -71,5 +71,5 @@ def test_cloud_events_handshake(host: FunctionHost) -> None:
     ],
 )
 def test_other_answers(host: FunctionHost, body: str, kind: str, function: str, status: int) -> None:
-    """The webhook answers with the same status as the .NET host."""
+    """The local Functions host's webhook answers with the same HTTP status as Microsoft's .NET host."""
     assert post(host, body, kind, function).status_code == status

@@ -12,7 +12,7 @@ from tests.local.host.hosted import Storage, eventually
 
 QUEUES = "AzureFunctionsJobHost__extensions__queues__"
 LONG = "3600"
-"""`LONG` is a message whose invocation runs until its host ends."""
+"""`LONG` is the text of a queue message whose invocation runs until the Functions host ends."""
 Solo = Callable[..., FunctionHost]
 
 

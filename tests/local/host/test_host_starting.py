@@ -97,7 +97,7 @@ def test_environment_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_every_sleep_is_told(tmp_path: Path) -> None:
-    """The Functions host logs how long the app sleeps, so that tests can count waits without messages or requests."""
+    """The local Functions host logs each sleep of the app, so that tests can count waits without a request."""
     code = (
         "import time\n"
         "@app.route(route='nap', auth_level=func.AuthLevel.ANONYMOUS)\n"
@@ -120,7 +120,7 @@ def test_index_lists_bindings() -> None:
 
 
 def test_index_refuses(tmp_path: Path) -> None:
-    """`index` raises the runtime's own message for an app that the runtime refuses."""
+    """`index` raises an error with the runtime's own text for an app that the runtime refuses."""
     shutil.copytree(APPS / "sample", tmp_path / "app")
     (tmp_path / "app" / "function_app.py").write_text("app = None\n")
     with pytest.raises(IndexingFailed, match="Could not find top level function app instances"):

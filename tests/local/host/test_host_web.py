@@ -50,13 +50,13 @@ def test_route_constraints(host: FunctionHost) -> None:
 
 
 def test_admin_runs_a_timer(host: FunctionHost, storage: Storage) -> None:
-    """The admin route runs a timer function at once."""
+    """The local Functions host's admin route runs a timer function at once."""
     assert call(host, "POST", "/admin/functions/on_time", json={}).status_code == 202
     assert storage.take("ticks") == "tick past_due=False"
 
 
 def test_admin_runs_with_input(host: FunctionHost, storage: Storage) -> None:
-    """The admin route passes its input to a queue function or an Event Grid function."""
+    """The local Functions host's admin route passes its input to a queue function or an Event Grid function."""
     assert call(host, "POST", "/admin/functions/on_work", json={"input": "by hand"}).status_code == 202
     assert storage.take("done", lambda text: "by hand" in text)
     assert call(host, "POST", "/admin/functions/on_event", json={"input": '{"data": "by admin"}'}).status_code == 202
@@ -64,7 +64,7 @@ def test_admin_runs_with_input(host: FunctionHost, storage: Storage) -> None:
 
 
 def test_admin_refusals(host: FunctionHost) -> None:
-    """The admin route refuses an unknown function, an HTTP function and unreadable input."""
+    """The local Functions host's admin route refuses an unknown function, an HTTP function and unreadable input."""
     assert call(host, "POST", "/admin/functions/nobody", json={}).status_code == 404
     refused = call(host, "POST", "/admin/functions/on_open", json={})
     assert (refused.status_code, "its own address" in refused.text) == (400, True)
@@ -72,7 +72,7 @@ def test_admin_refusals(host: FunctionHost) -> None:
 
 
 def test_status_and_functions(host: FunctionHost) -> None:
-    """The admin routes show the host's state, and each function with its bindings."""
+    """The local Functions host's admin routes show the host's state, and each function with its bindings."""
     assert call(host, "GET", "/admin/host/status").json()["state"] == "Running"
     listed = {found["name"]: found["config"]["bindings"] for found in call(host, "GET", "/admin/functions").json()}
     assert [binding["type"] for binding in listed["on_event"]] == ["queue", "eventGridTrigger"]

@@ -367,7 +367,7 @@ def test_what_nobody_thought_of_fails_as_well(
 
 
 def test_noise_is_an_answer_like_any_other(app: App) -> None:
-    """The probe fails before its time-out for an answer with randomly changed bytes, and does not pass that answer."""
+    """The probe raises no exception for an answer with randomly changed bytes, and does not pass that answer."""
     good = HEAD + b"Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\nX: y\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
     for seed in range(30):
         noise, spoilt = random.Random(seed), bytearray(good)  # noqa: S311 - nothing is to be secret

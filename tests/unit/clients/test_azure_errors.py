@@ -54,7 +54,7 @@ def arm(code: str, message: str) -> dict[str, object]:
 
 
 def web(code: str, message: str, extended: str = "") -> dict[str, object]:
-    """Return the error envelope of Microsoft.Web, in which no `error` object surrounds the code and the message."""
+    """Return the error envelope of Microsoft.Web, in which no `error` object surrounds the error's code and text."""
     entity = {"ErrorEntity": {"ExtendedCode": extended, "Code": code}}
     return {"Code": code, "Message": message, "Details": [{"Message": message}, entity]}
 

@@ -111,8 +111,7 @@ def test_root_is_read_in_every_form(wire: dict[str, Any], expected: RootCertific
     """Certroll reads a root certificate's thumbprint from its properties, its blob, or a name that Certroll wrote.
 
     A root's thumbprint in the properties takes precedence over its blob, and the blob over its name. A root
-    certificate's
-    thumbprint is None if properties, blob and name do not give the thumbprint.
+    certificate's thumbprint is None if properties, blob and name do not give the thumbprint.
     """
     adapter, azure = over(wire, {"value": [wire]})
     ref = RootRef(ASE, expected.ref.name)

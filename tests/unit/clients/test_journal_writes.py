@@ -127,7 +127,7 @@ def test_record_of_an_older_version_is_no_leave_to_write_the_newer_one() -> None
 
 
 def test_rolls_of_other_versions_are_past() -> None:
-    """The journal returns an app's settings update to an older version as a past update of the newer version."""
+    """Asked for a version, the journal lists settings updates of apps to older versions separately, as past updates."""
     there, late = journal(), roll(RollState.ROLLED_BACK, site="a", revision=None)
     old = there.settings_rolls.put_roll(REF, replace(late, version="v1"))
     new = there.settings_rolls.put_roll(REF, roll(RollState.STALE, site="b"))

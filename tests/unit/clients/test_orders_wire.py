@@ -186,7 +186,7 @@ def test_odd_vaults_are_refused(properties: dict[str, Any]) -> None:
 
 
 def test_assignments_are_read() -> None:
-    """Certroll reads a role assignment's role from its id, and notes a group as principal and a condition."""
+    """Certroll reads a role assignment's role from the role's id, and whether it is for a group or has a condition."""
     properties = {
         "principalId": "A",
         "principalType": "Group",

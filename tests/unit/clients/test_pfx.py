@@ -210,9 +210,9 @@ def test_stranger_with_an_unknown_kind_of_key_does_no_harm() -> None:
 
 @dataclass(frozen=True)
 class Bad:
-    """A test case with an unusable secret, and the message and reason with which Certroll refuses the secret.
+    """A test case with an unusable secret, and the error text and reason with which Certroll refuses the secret.
 
-    The text form of a PFX test case shows the expected message, and does not show the value of the secret.
+    The text form of a PFX test case shows the expected error text, and does not show the value of the secret.
     """
 
     content_type: str
@@ -221,7 +221,7 @@ class Bad:
     reason: Reason = Reason.SECRET_UNREADABLE
 
     def __repr__(self) -> str:
-        """Return the message that the test case expects, as the text form of the test case."""
+        """Return the error text that the test case expects, as the text form (`repr`) of the test case."""
         return self.problem
 
 

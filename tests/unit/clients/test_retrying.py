@@ -73,7 +73,7 @@ def test_good_answer_is_returned_at_once() -> None:
     ],
 )
 def test_passing_trouble_is_waited_out(passing: Exception) -> None:
-    """Certroll retries a read while Azure throttles it or is unavailable, until Azure answers."""
+    """Certroll repeats a read that Azure throttles or cannot serve, and returns Azure's later answer."""
     clock, calls = ManualClock(), Calls(passing, passing, 7)
     assert Retrying(clock).read("it", calls) == 7
     assert (calls.made, len(clock.slept)) == (3, 2)
@@ -151,7 +151,7 @@ def test_patience_ends() -> None:
 def test_wait_beyond_the_deadline_is_not_begun() -> None:
     """Certroll raises the error at once if Azure asks for a wait beyond the deadline.
 
-    After an error, the queue of the Function App delivers the same message again later.
+    After an error, the queue of the Function App delivers the same queue message again later.
     """
     clock, calls = ManualClock(), Calls(refusal(429, "91"))
     with pytest.raises(Throttled) as caught:
@@ -211,7 +211,7 @@ def test_page_that_fails_is_asked_for_again_alone() -> None:
 
 
 def test_error_without_a_cure_says_what_happened_alone() -> None:
-    """If the caller names no next step for the operator, the message of a denied request contains none."""
+    """If the caller names no next step for the operator, the error of a denied request contains none."""
     pages: ItemPaged[int] = ItemPaged(lambda _: Calls(refusal(403))(), lambda _: (None, iter([])))
     with pytest.raises(Denied, match=r"^it: 403$"):
         list(Retrying(ManualClock()).pages("it", pages))
@@ -222,7 +222,7 @@ def test_error_without_a_cure_says_what_happened_alone() -> None:
 
 
 def test_sdk_does_not_retry_by_itself_and_hangs_nowhere() -> None:
-    """The Azure SDK does not retry by itself, and its connections time out after ten seconds."""
+    """The Azure SDK does not retry by itself, and gives up a connection after ten seconds and a read after sixty."""
     retries = dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), 0)
     assert {**retries, "connection_timeout": 10, "read_timeout": 60} == SDK_OPTIONS
 

@@ -169,7 +169,7 @@ def test_old_certificate_is_waited_out(proxy: Proxy, leaves: tuple[Leaf, Leaf]) 
 
 
 def test_other_certificate_after_the_deadline_is_failure(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """The TLS probe fails if the host serves another certificate until the deadline, and names its thumbprint."""
+    """The TLS probe fails if the host serves another certificate until the deadline, and names both thumbprints."""
     new, old = leaves
     clock = ManualClock()
     proxy.answers = [proxy.serves(old)]

@@ -172,7 +172,7 @@ def test_no_address_in_an_event_is_believed(change: dict[str, object]) -> None:
     ],
 )
 def test_event_that_is_not_for_us_is_refused(event: object, reason: Reason, detail: str) -> None:
-    """Certroll refuses each listed foreign or malformed event with a reason, and the message names the problem."""
+    """Certroll refuses each listed foreign or malformed event with a reason, and the error names the problem."""
     with pytest.raises(EventRejected) as caught:
         read(event)
     assert caught.value.reason is reason
@@ -180,7 +180,7 @@ def test_event_that_is_not_for_us_is_refused(event: object, reason: Reason, deta
 
 
 def test_complaint_about_a_hostile_type_is_short() -> None:
-    """The message about an event with a type of one megabyte is short."""
+    """The error about an event whose type has one megabyte is short."""
     with pytest.raises(EventRejected) as caught:
         read({**EVENT_GRID, "eventType": "x" * 1_000_000})
     assert len(str(caught.value)) < 300

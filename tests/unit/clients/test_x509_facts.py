@@ -170,7 +170,7 @@ def test_old_hashes_are_known_by_name(number: str, told: str) -> None:
     ],
 )
 def test_public_is_what_says_so(named_policies: tuple[str, ...], *, public: bool) -> None:
-    """Certroll treats a certificate as public if it names a TLS policy of the CA/Browser Forum."""
+    """Certroll treats a certificate as one of a public authority if it names a TLS policy of the CA/Browser Forum."""
     assert read_facts(der(policies(*named_policies))).public_policy is public
 
 

@@ -450,7 +450,7 @@ def test_app_that_was_not_written_is_not_asked(record: RollRecord, settings: Sit
 
 @pytest.mark.parametrize("tags", [(), (("certroll", "on"),)], ids=["no tag", "another word"])
 def test_only_off_spares_an_overlap(tags: Tags) -> None:
-    """The tag `certroll` excludes an app that names the old and the new version only with the value `off`."""
+    """Of the values of the tag `certroll`, only `off` excludes an app that names the old and the new version."""
     assert len(records(world(settings=(OVERLAP,), sites=(site(tags=tags),)))) == 1
 
 

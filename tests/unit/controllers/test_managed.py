@@ -30,7 +30,7 @@ BLIND = Seen.NOTHING
 
 
 def asking(records: Records) -> Ask:
-    """Return a DNS lookup that has these records and answers "no such record" to any other query."""
+    """Return a DNS lookup that has the given records and answers "no such record" to any other query."""
 
     def ask(name: str, kind: RecordKind) -> DnsAnswer:
         found = records.get((name, kind), Seen.NO_RECORDS)

@@ -46,12 +46,12 @@ SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
 
 
 def moving(*bindings: Binding) -> tuple[Step, ...]:
-    """Return the steps that sync the imported certificate and move these bindings to the new version."""
+    """Return the steps that sync the imported certificate and move the given bindings to the new version."""
     return SYNC, *(Step(UpdateBinding(bound, NEW, WEST), Reason.STALE_THUMBPRINT) for bound in bindings)
 
 
 def recorded(seen: Snapshot, *bindings: Binding) -> tuple[SiteRecord, ...]:
-    """Return the sites' records for a plan that moves these bindings, by default only one, to the new version."""
+    """Return the sites' records for a plan that moves the given bindings, by default only one, to the new version."""
     steps = moving(*(bindings or (binding(),)))
     return pending_records(seen, version(), WEST, steps, shown_bindings(seen))
 

@@ -117,8 +117,7 @@ def test_sites_are_recorded_before_the_first_write_and_sent_after_it(run: Callab
     """Certroll records sites before its first write, and sends messages about the sites after the write.
 
     If a run of Certroll dies after it recorded a site, the next run sends the queue message about the site. Certroll
-    deletes
-    certificates after it has sent all messages about sites.
+    deletes certificates after it has sent all messages about sites.
     """
     noting = Noting()
     outcome = run(noting, Plan((DELETE, SYNC, BIND)))
@@ -182,7 +181,7 @@ def test_sites_of_earlier_runs_are_sent_again_by_a_fresh_run_alone(
 ) -> None:
     """Only an event or a sweep makes Certroll repeat the messages for sites of earlier runs.
 
-    A run after a mere wait sends no message to sites again, because the first message may still be in the queue.
+    A run that only ends a wait sends sites no second message, because the first message may still be in the queue.
     """
     noting = Noting()
     run(noting, Plan(), snapshot(rollout=rollout(record(SiteState.PENDING))), is_fresh=is_fresh)

@@ -1,4 +1,4 @@
-"""Certroll's run for a site writes bindings and app settings, next to the runs for other sites."""
+"""Certroll's run for a site writes its bindings and app settings, while other sites have runs of their own."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -114,7 +114,7 @@ class Town:
     settings_to_edit = settings
 
     def put_settings(self, changed: AppSettings) -> None:
-        """Write the app settings to the fake Azure and record that Certroll may update the settings of their site."""
+        """Write the app settings to the fake Azure and record their site."""
         self.written.append(changed.site)
         self.settings_[changed.site] = app_settings(changed.values, site=changed.site.name)
 
@@ -127,7 +127,7 @@ class Town:
         return Handshake(host_name, expected, self.serves)
 
     def ask(self, _: str, __: Probe, *___: object) -> ProbeResult:
-        """Return an app probe whose verdict is `answers` for every app."""
+        """Return the result of an app probe, whose verdict is `answers` for every app."""
         return ProbeResult(self.answers, "it says so")
 
     def send_certificate(self, message: CertificateMessage) -> None:
@@ -158,7 +158,7 @@ class Desk:
 
     @property
     def ports(self) -> Ports:
-        """This field has the ports of a run, with the product's own journal."""
+        """The ports of a run, with the product's own journal."""
         return self.start().ports
 
     def begin(self, *records: SiteRecord, ref: VaultCertificateRef = REF) -> None:
@@ -243,7 +243,7 @@ def test_site_whose_turn_has_not_come_is_given_back(desk: Desk, where: str) -> N
 
 
 def test_message_for_a_vault_that_is_not_ours_writes_nothing(desk: Desk) -> None:
-    """Certroll refuses a message for a vault outside the setting `CERTROLL_VAULTS`, and reports the message."""
+    """Certroll refuses a queue message for a vault outside `CERTROLL_VAULTS`, and reports the vault certificate."""
     foreign = VaultCertificateRef.parse("evil", "certificate", "shop")
     desk.begin(begun(), ref=foreign)
     outcome = desk.carry(of=foreign)

@@ -101,7 +101,7 @@ class Estate:
         return Listing(self.there)
 
     def send_environment(self, message: EnvironmentMessage) -> None:
-        """Record the App Service Environment in the message that Certroll sends."""
+        """Record the App Service Environment that Certroll's queue message names."""
         self.sent.append(message.environment)
 
     def _turn(self, verb: str, ref: SiteRef, *, running: bool) -> None:
@@ -188,7 +188,7 @@ def hosted(name: str, *groups: str, plan: str = FRONT, running: bool = True, ins
 
 
 def desk(pool: ThreadPoolExecutor, *sites: Site) -> Desk:
-    """Return a helper that runs Certroll on a fake Azure with these apps."""
+    """Return a helper that runs Certroll on a fake Azure with the given apps."""
     return Desk(Estate({site.ref: site for site in sites}), pool)
 
 

@@ -187,7 +187,7 @@ def test_what_only_looks_like_a_pin_is_none(value: str) -> None:
     ],
 )
 def test_root_list_is_read(key: str, value: str, listed: tuple[Thumbprint, ...], odd: int) -> None:
-    """Certroll reads WEBSITE_LOAD_ROOT_CERTIFICATES neither as a list of other certificates nor as a thumbprint."""
+    """Certroll reads WEBSITE_LOAD_ROOT_CERTIFICATES only as a list of roots, in order, and counts other entries."""
     seen = read(**{key: value, LOAD_LIST: f"{NEW},z"})
     assert seen.root_list == listed
     assert (seen.load_list, seen.pins, seen.odd_entries, seen.odd_roots) == ((NEW,), (), 1, odd)
@@ -237,7 +237,7 @@ def test_app_of_which_nothing_is_said_names_nothing() -> None:
 
 
 def test_site_and_digests_are_kept() -> None:
-    """Certroll keeps the app's name and a digest of each app setting, so that it notices later changes."""
+    """Certroll keeps a reference to the app and a digest of each app setting, so that it notices later changes."""
     whole = app_settings({"A": "1"}, site="api", slot="staging")
     seen = read_settings(whole)
     assert (seen.site, seen.digests) == (site_ref("api", "staging"), whole.digests)
@@ -521,7 +521,7 @@ def test_pin_is_edited(before: str, after: str) -> None:
 def test_pin_is_never_emptied() -> None:
     """If an edit adds no thumbprint, Certroll leaves a setting that has a thumbprint unchanged.
 
-    An app setting that should name a certificate has no meaning if its value is empty.
+    Without its thumbprint, a setting that consists of one thumbprint would be empty and name no certificate.
     """
     assert edited("PIN", OLD, SettingEdit("PIN", None, (OLD,), NEW)) == OLD
 

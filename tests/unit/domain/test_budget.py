@@ -1,4 +1,4 @@
-"""The same function limits how many apps of an environment restart at once, for waves of stops and settings updates."""
+"""One function limits how many apps of an environment restart at once, in waves of stops and in settings updates."""
 
 import pytest
 

@@ -69,7 +69,7 @@ def test_root_is_noted_before_it_is_put(before: tuple[NotedRoot, ...], after: tu
     ],
 )
 def test_root_that_somebody_else_put_is_known(before: tuple[NotedRoot, ...], after: tuple[NotedRoot, ...]) -> None:
-    """Certroll remembers a root that an operator uploaded by hand, and stops no app for such a root."""
+    """Certroll remembers a root that somebody else uploaded, and stops no app for such a root."""
     record = replace(DONE, roots=before)
     assert record.knowing(NEW, NOW) == replace(DONE, roots=after)
     assert record.knowing(NEW, NOW).is_open is record.is_open

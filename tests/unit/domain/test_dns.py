@@ -31,7 +31,7 @@ def build() -> Builder:
 
 @pytest.fixture(scope="module")
 def server(build: Builder) -> Iterator[LocalServer]:
-    """Yield a DNS name server that answers with these records."""
+    """Yield a DNS name server that answers with the records of the fixture `build`."""
     with LocalServer(lambda: build.world.dns) as running:
         yield running
 

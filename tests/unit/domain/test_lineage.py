@@ -199,9 +199,8 @@ def judged(
 ) -> tuple[list[str], str | None, Reason | None, list[str]]:
     """Decide which of three versions of a vault certificate with these facts is current.
 
-    Return the versions whose facts were read, the current version, and the reason for refusing the newest version.
-    Return as
-    a fourth value the versions that keep their facts.
+    Return the versions whose facts were read, the current version, and the reason for refusing the newest version. The
+    fourth returned value lists the versions that keep their facts.
     """
     versions = tuple(replace(v, enabled=on) for v, on in zip((V3, V2_GOOD, V1_GOOD), enabled, strict=True))
     by_name = dict(zip(("v3", "v2", "v1"), said, strict=False))
@@ -273,7 +272,7 @@ def test_as_few_versions_as_possible_are_looked_into(
 ) -> None:
     """Certroll reads the facts of a version at most once.
 
-    Certroll reads older versions of a vault certificate only for a comparison.
+    Certroll reads an older version of a vault certificate only for a comparison, or if it refuses all newer versions.
 
     Each read of a version's facts costs a request to Key Vault.
     """
@@ -316,7 +315,7 @@ def test_older_version_that_cannot_be_read_holds_up_nothing() -> None:
 
 
 def test_so_many_versions_are_looked_into() -> None:
-    """Certroll reads only a limited number of bad versions in its search for a good version."""
+    """In its search for a good version of a vault certificate, Certroll judges only a limited number of versions."""
     bad = tuple(version(f"v{number}", enabled=False) for number in range(MOST_JUDGED))
     good = version("good")
     assert judge((*bad[1:], good), lambda _: facts(), NOW)[1] == replace(good, facts=facts())

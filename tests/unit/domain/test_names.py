@@ -378,7 +378,7 @@ def test_certificate_of_one_site_is_read_from_its_id(resource_id: str, ref: Copy
     ],
 )
 def test_tampered_copy_is_refused(resource_id: str) -> None:
-    """Certroll refuses a resource id of anything other than an App Service certificate."""
+    """Certroll refuses a resource id of anything other than a certificate in App Service."""
     with pytest.raises(InvalidNameError, match="is not"):
         CopyRef.parse(resource_id)
 

@@ -196,7 +196,7 @@ def test_what_is_out_of_order(order: Order, expected: list[Reason]) -> None:
 
 
 def test_pending_order_says_how_to_verify_the_domain() -> None:
-    """The message about a pending order names the host, the TXT record, and the command that makes Azure check it."""
+    """The finding about a pending order names the host, the TXT record, and the command that makes Azure check it."""
     (found,) = problems(replace(GOOD, status=OrderStatus.PENDING), NOW)
     assert "TXT record @ at the root domain of shop.contoso.com with the value abc123" in found.detail
     assert (
@@ -205,13 +205,13 @@ def test_pending_order_says_how_to_verify_the_domain() -> None:
 
 
 def test_pending_order_without_a_token_says_where_it_is() -> None:
-    """The message about a pending order without a token refers to the portal."""
+    """The finding about a pending order without a token refers to the portal."""
     (found,) = problems(replace(GOOD, status=OrderStatus.PENDING, token="", host=None), NOW)
     assert "with the value that the portal shows" in found.detail
 
 
 def test_late_store_says_since_when() -> None:
-    """The message about a certificate that has not reached its vault names the date of issue and the vault."""
+    """The finding about a certificate that has not reached its vault names the date of issue and the vault."""
     (found,) = problems(replace(GOOD, stored=stored(StoreStatus.INITIALIZED)), NOW)
     assert "certificate of 2026-10-03 is still not in" in found.detail
     assert VAULT_ID in found.detail
@@ -235,13 +235,13 @@ def test_failed_store_says_what_to_do(status: StoreStatus, remedy: str) -> None:
 
 
 def test_failed_store_without_a_vault_says_so() -> None:
-    """If an order's certificate was not stored and Azure names no vault, the message says "a vault"."""
+    """If an order's certificate was not stored and Azure names no vault, the finding says "a vault"."""
     (found,) = problems(replace(GOOD, stored=(replace(STORED, vault_id="", status=StoreStatus.VAULT_GONE),)), NOW)
     assert found.detail.startswith("Azure did not store the certificate in a vault (KeyVaultDoesNotExist): ")
 
 
 def test_verification_due_says_when_it_renews() -> None:
-    """The message about a due domain verification names the next renewal and the last verification."""
+    """The finding about a due domain verification names the next renewal and the last verification."""
     (found,) = problems(replace(NEAR, last_verified=NOW - timedelta(days=190)), NOW)
     assert "last verified on 2026-04-26" in found.detail
     assert "certificate of 2026-11-20" in found.detail
@@ -296,7 +296,7 @@ def test_order_without_an_end_has_no_second_certificate() -> None:
 
 
 def test_ended_order_says_how_to_renew_it() -> None:
-    """The message about an expired order names the portal page for a manual renewal."""
+    """The finding about an expired order names the portal page for a manual renewal."""
     (found,) = problems(replace(GOOD, expires=NOW - timedelta(seconds=1)), NOW)
     assert found.detail.endswith(": portal: App Service Certificates, shop, Auto Renew Settings, Manual Renew")
 

@@ -169,7 +169,7 @@ def test_next_action(order: Order, records: tuple[OrderRecord, ...], expected: O
     ],
 )
 def test_open_questions(order: Order, record: OrderRecord, expected: Reason | None) -> None:
-    """If a request for an order had no effect, Certroll reports the time and the error of the request."""
+    """If a request for an order was refused, undone or perhaps lost, Certroll reports the time of the request."""
     found = open_questions(order, (record,), NOW)
     assert [question.reason for question in found] == ([expected] if expected else [])
     assert all(" at 2026-" in question.detail for question in found)

@@ -167,7 +167,7 @@ def test_text_without_thumbprint_is_never_old() -> None:
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
 def test_redirect_fails_with_the_cure(status: int) -> None:
-    """An unexpected redirect fails the probe, and the message shows how to correct the tag."""
+    """An unexpected redirect fails the probe, and the probe's result shows how to correct the tag."""
     result = judge(PROVING, status, f"Shown: {NEW}", NEW, NOBODY)
     assert result == ProbeResult(
         Verdict.FAILED,
@@ -179,7 +179,7 @@ def test_redirect_fails_with_the_cure(status: int) -> None:
 
 @pytest.mark.parametrize("status", [100, 299, 400, 401, 404, 500])
 def test_other_statuses_are_no_redirects(status: int) -> None:
-    """The message about an unexpected status that is no redirect names only the path and both statuses."""
+    """The result of a probe with an unexpected status, but no redirect, names only the path and both statuses."""
     result = judge(PROVING, status, "", NEW, NOBODY)
     assert result == ProbeResult(Verdict.FAILED, f"/partner answered {status}, not 200")
 

@@ -33,7 +33,7 @@ MalformedMessage DeadLetter RenewalDue ReissueAsked OrderActionsOff
 
 
 def test_reason_is_its_text() -> None:
-    """A reason is written to rows, messages and logs as its text, and read back from the text."""
+    """Certroll writes a reason to table rows and logs as its text, and reads the reason back from the text."""
     for reason in Reason:
         assert f"{reason}" == reason == reason.value
         assert json.dumps([reason]) == f'["{reason.value}"]'
@@ -57,7 +57,7 @@ def test_what_stalls_a_run_needs_a_person() -> None:
 
 
 def test_these_are_no_findings() -> None:
-    """Certroll reports no problem to the operator for a reason that describes normal progress."""
+    """Exactly the listed reasons make no finding, for example reasons that describe normal progress."""
     assert {str(reason) for reason in Reason if not reason.makes_finding} == set(UNTOLD.split())
 
 
@@ -74,7 +74,7 @@ def test_what_takes_an_app_down_is_critical() -> None:
 
 
 def test_turns_remarks_and_passwords() -> None:
-    """Only the listed reasons make an app wait for other apps, allow an update, or name a foreign vault object."""
+    """Only listed reasons make an app wait, let its update go on, or make a secret no certificate of its own."""
     turns = {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
     assert {reason for reason in Reason if reason.awaits_turn} == turns
     assert {reason for reason in Reason if reason.allows_roll} == {

@@ -1,4 +1,4 @@
-"""An operator who releases a stopped version makes Certroll try its failed apps and sites again."""
+"""An operator who releases a stopped version makes Certroll try the version's failed apps and sites again."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ FAILED = replace(record(SiteState.FAILED, site="b"), detail="it serves another c
 
 @pytest.mark.parametrize("state", sorted(frozenset(RollState) - TAKING_BACK))
 def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
-    """After the release of a stopped version, Certroll tries only apps again whose settings update was undone."""
+    """A release of a stopped version covers only apps that are rolled back, contested or without last good settings."""
     held = state in {RollState.ROLLED_BACK, RollState.NO_LAST_GOOD, RollState.CONTESTED}
     app = roll(state)
     assert released(rollout(rolls=(app,)), NOW).rolls == ((app,) if held else ())
@@ -26,7 +26,7 @@ def test_apps_that_hold_the_version_are_let_go(state: RollState) -> None:
 def test_nothing_is_let_go_while_an_app_is_taken_back(state: RollState) -> None:
     """While Certroll restores an app's old settings, a release changes nothing and tells the operator to wait.
 
-    Only the record of an app whose settings Certroll restored has the app's last good values.
+    While Certroll restores an app's settings, only the app's record has the old values of the settings.
     """
     seen = rollout(FAILED, rolls=(BACK, roll(state, site="z")))
     with pytest.raises(Conflict, match="z is being taken back; release the hold when that is done"):

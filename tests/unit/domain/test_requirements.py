@@ -109,7 +109,7 @@ def test_each_requirement_has_one_line() -> None:
 
 @pytest.mark.parametrize("use", [Use.IMPORT, Use.UPLOAD])
 def test_what_was_not_looked_at_is_never_fine(use: Use) -> None:
-    """Certroll neither passes nor refuses a certificate that it could not read.
+    """If Certroll could not read a certificate, only its dates and its enabled state pass, and nothing is refused.
 
     The verdict on a requirement is `UNSEEN` if Certroll could not read the certificate or its vault object.
     """
@@ -126,7 +126,7 @@ def test_what_was_not_looked_at_is_never_fine(use: Use) -> None:
 
 
 def test_the_first_reason_is_what_people_did_on_purpose() -> None:
-    """Certroll reports all refusing requirements in the order of the table, each with its reason."""
+    """Certroll reports all violated requirements in the order of Certroll's table, each with its reason."""
     bad = case(version=version(enabled=False, not_after=NOW - DAY, facts=facts(serial_octets=21, key_size=1024)))
     assert [verdict.reason for verdict in refusals(bad)] == [
         Reason.VERSION_DISABLED,
@@ -285,12 +285,12 @@ def test_serial_number_has_a_length(
     ],
 )
 def test_signature_must_not_get_weaker(new: str, before: CertificateFacts | None, level: Level, detail: str) -> None:
-    """Certroll warns about an outdated signature hash, and refuses it after a version with a better hash."""
+    """Certroll warns about an outdated signature hash, and refuses it after a version with a trusted hash."""
     assert of(Requirement.SIGNATURE, case(facts(signature_hash=new), None, before=before)) == (level, detail)
 
 
 def test_nobody_checks_the_signature_of_a_self_signed_certificate() -> None:
-    """Certroll accepts a self-signed root with a SHA-1 signature, because TLS clients do not check it."""
+    """Certroll accepts a self-signed certificate with a SHA-1 signature, because TLS clients ignore this signature."""
     old_root = facts(self_signed=True, signature_hash="sha1")
     assert of(Requirement.SIGNATURE, case(old_root, Use.PUBLIC)) == (PASS, "it is signed with sha1")
 
@@ -454,7 +454,7 @@ CLIENT = "its extended key usage does not allow client authentication"
 def test_binding_needs_server_authentication(
     new: CertificateFacts, before: CertificateFacts | None, verdict: tuple[Level, str]
 ) -> None:
-    """Certroll refuses to bind a new version that lost the key usage for server authentication."""
+    """Certroll refuses to bind a new version that lost, or may have lost, the key usage for server authentication."""
     assert of(Requirement.SERVER_AUTH, case(new, Use.BINDING, before=before)) == verdict
 
 
@@ -701,7 +701,7 @@ def lasting(days: int, since: datetime, more: timedelta = timedelta(0)) -> Certi
     ],
 )
 def test_limit_is_that_of_the_day_of_issue(last_day: datetime, before: int, after: int) -> None:
-    """A public certificate may be valid for as long as the CA/Browser Forum allowed on its day of issue."""
+    """A publicly trusted certificate may be valid for as long as the CA/Browser Forum allowed on its day of issue."""
     for since, limit in ((last_day - timedelta(seconds=1), before), (last_day, after)):
         for more, level, days in ((0, PASS, limit), (1, WARN, limit + 1)):
             judged = lasting(limit, since, timedelta(seconds=more))
@@ -720,7 +720,7 @@ def test_limit_is_that_of_the_day_of_issue(last_day: datetime, before: int, afte
     ],
 )
 def test_private_certificates_may_last(judged: CertificateVersion) -> None:
-    """Certroll checks no limit of validity for a certificate without a public policy."""
+    """Certroll checks no limit of validity for a certificate without a policy of the CA/Browser Forum."""
     assert of(Requirement.VALIDITY_LIMIT, case(version=judged)) is None
 
 

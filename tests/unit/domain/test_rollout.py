@@ -102,9 +102,9 @@ SOON = NOW + URGENT - SECOND
     ],
 )
 def test_stage_opens(seen: Rollout, expires_at: datetime | None, opens_at: datetime) -> None:
-    """After a proof in the first webspace, other webspaces follow at once.
+    """If no site of the first webspace is pending and one is proven, the other webspaces follow at once.
 
-    Without a proof in the first webspace, the other webspaces follow after the waiting time.
+    While a site of the first webspace is pending, or if none is proven, the other webspaces wait for the waiting time.
 
     If the old certificate ends soon, the other webspaces follow the first webspace earlier.
     """
@@ -112,7 +112,7 @@ def test_stage_opens(seen: Rollout, expires_at: datetime | None, opens_at: datet
 
 
 def test_moments_are_those_that_people_are_told() -> None:
-    """A rollout is urgent in the old certificate's last 72 hours, and a message counts as lost after 15 minutes."""
+    """A rollout is urgent in an old certificate's last 72 hours, and a queue message is lost after 15 minutes."""
     assert timedelta(hours=72) == URGENT
     assert timedelta(minutes=15) == LOST_AFTER
 

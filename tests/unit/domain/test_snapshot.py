@@ -145,7 +145,7 @@ def test_site_that_is_not_seen_is_asked_for_nothing() -> None:
 
 
 def test_hidden_thumbprint_is_neither_stale_nor_live() -> None:
-    """If Azure hides a certificate's thumbprint, this certificate makes no thumbprint count as stale or as live."""
+    """A certificate whose thumbprint Azure does not return makes no thumbprint count as stale or as live."""
     seen = snapshot(copies=(copy(thumbprint=None),))
     assert not stale_in(seen, WEST, None)
     assert live_in(seen, WEST) == frozenset()
@@ -269,7 +269,7 @@ def test_world_is_changed_by_value() -> None:
 
 
 def test_start_takes_the_place_of_the_record_before() -> None:
-    """The record that an app started with a version replaces the app's earlier record."""
+    """In a snapshot, the record of a new settings update of an app replaces the app's earlier record."""
     other = roll(RollState.VALIDATED, site="b")
     seen = world(rolls=(roll(RollState.REFUSED), other))
     after = seen.with_start_of(site_ref(), WEST, version())
@@ -298,7 +298,7 @@ def test_certificate_with_a_key_is_no_secrets_that_never_had_it(
 ) -> None:
     """A certificate with a private key does not belong to a vault secret that never had the key.
 
-    Anybody can store another owner's public certificate in a vault secret.
+    Anybody can store somebody else's certificate, without its key, in a vault secret.
     """
     older = replace(old_version(), bundle=Bundle(key, (), None, ordered=True))
     assert stale_in(snapshot(lineage=lineage(version(), older), copies=copies), WEST, OLD) is stale

@@ -1,4 +1,4 @@
-"""The table of tags says which tags Certroll reads and which resources carry each tag."""
+"""The table of tags says which tags Certroll reads and which resources may carry each tag."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_every_tag_is_in_the_table_once() -> None:
 
 @pytest.mark.parametrize("tag", TAGS, ids=str)
 def test_tag_of_a_vault_object_is_wanted_if_it_names_targets(tag: Tag) -> None:
-    """A sweep checks a vault object only if a tag of the object names targets (sites, webspaces or others)."""
+    """A sweep checks a vault object that App Service does not use only if a tag of the object names targets."""
     asks = tag.name in {"certroll-public-to", "certroll-root-on", "certroll-root-of", "certroll-import-to"}
     assert are_wanted(((f" {tag.name.upper()}-2", "shop"),)) is asks
     assert are_wanted(((tag.name, "shop"), ("team", "web"))) is asks

@@ -226,7 +226,7 @@ def test_two_roles_are_needed_to_store_a_purchase() -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    """The message about missing rights names the service, the right, and a blocking firewall."""
+    """The finding about missing vault rights names the Azure service, the right, and a blocking firewall."""
     vault = replace(by_policies(SOME), open_to_all=False, trusted_services=False)
     found = judge(vault, APP)
     assert "App Service (application abfa0a7c-a6b6-4736-8310-5855508787cd) lacks certificates/get" in found.detail
@@ -235,9 +235,9 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_unset_object_id_says_how_to_get_it_and_who_holds_rights() -> None:
-    """If a service's object id is not set, the message names the setting and a command that prints the id.
+    """If the setting with App Service's object id is missing, the finding names that setting and an `az` command.
 
-    If a service's object id is not set, the message names the principals that have rights on the vault.
+    The finding also names the principals that have rights on the vault.
     """
     detail = judge(by_policies(FULL), UNSET).detail
     assert "set CERTROLL_APP_SERVICE_OBJECT_ID" in detail
@@ -248,7 +248,7 @@ def test_unset_object_id_says_how_to_get_it_and_who_holds_rights() -> None:
 
 
 def test_many_holders_are_counted() -> None:
-    """The message about a vault with a thousand access policies names some principals and counts the rest."""
+    """The finding about a vault with a thousand access policies names some principals and counts the rest."""
     vault = by_policies(*(AccessPolicy(f"{number:036d}", TO_STORE) for number in range(1000)))
     detail = judge(vault, UNSET).detail
     assert "and 990 more" in detail
@@ -264,12 +264,12 @@ def test_half_known_says_what_is_lacking_and_what_is_not_known() -> None:
 
 
 def test_what_is_wholly_missing_is_told_once() -> None:
-    """Certroll does not ask for the service's object id if no principal has any of the vault rights."""
+    """Certroll does not ask for an Azure service's object id if no principal has any of the needed vault rights."""
     assert judge(by_policies(), UNSET).unknown == ()
 
 
 def test_service_is_named_as_azure_names_it() -> None:
-    """The message about missing rights names the service by its name in the Azure portal."""
+    """The finding about missing vault rights names the Azure service by its name in the Azure portal."""
     assert (
         judge(by_policies(), SELLER)
         .missing[0]
@@ -278,7 +278,7 @@ def test_service_is_named_as_azure_names_it() -> None:
 
 
 def test_why_roles_were_not_read_is_told() -> None:
-    """The message about unknown rights gives Azure's error if the role assignments could not be read."""
+    """The finding about unknown vault rights gives Azure's error if Certroll could not read the role assignments."""
     assert judge(BLIND, APP).unknown == ("the role assignments may not be read",)
     assert judge(replace(BLIND, not_read=""), APP).unknown == (
         "Certroll did not read the role assignments of the vault",
@@ -290,7 +290,7 @@ def test_why_roles_were_not_read_is_told() -> None:
     [(2, f"{1:036d}"), (10, f"{9:036d}"), (11, "and 1 more")],
 )
 def test_some_holders_are_named(count: int, end: str) -> None:
-    """The message about rights on a vault names up to ten principals and counts the other principals."""
+    """The finding about rights on a vault names up to ten principals and counts the other principals."""
     vault = by_policies(*(AccessPolicy(f"{number:036d}", TO_STORE) for number in range(count)))
     assert judge(vault, UNSET).detail.endswith(end)
 

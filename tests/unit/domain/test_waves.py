@@ -61,7 +61,7 @@ def test_limit_is_a_number_or_a_share(text: str, most: MaxUnavailable, shown: st
     ],
 )
 def test_what_is_no_limit_is_refused_with_the_cure(text: str) -> None:
-    """Certroll refuses a malformed limit of apps that may be down, and the message shows how to write a limit."""
+    """Certroll refuses a malformed limit of apps that may be down, and the error shows how to write a limit."""
     with pytest.raises(ValueError, match="from 1, or as a percentage") as caught:
         MaxUnavailable.parse(text)
     assert str(caught.value) == BAD_LIMIT

@@ -26,6 +26,6 @@ def test_name_server_is_an_address_with_or_without_a_port(text: str, server: Dns
     "text", ["", "dns.google", "dns.google:53", "10.0.0.4:", "10.0.0.4:x", "10.0.0.4:0", "10.0.0.4:65536", "10.0.0.4:²"]
 )
 def test_what_is_no_name_server_is_refused_with_an_example(text: str) -> None:
-    """Certroll refuses a malformed name server with a message that shows a correct address."""
+    """Certroll refuses a malformed name server with an error that shows a correct address."""
     with pytest.raises(ValueError, match=r"is no name server: write its address, or address and port: 10\.0\.0\.4:53"):
         DnsServer.parse(text)

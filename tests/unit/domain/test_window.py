@@ -146,7 +146,7 @@ def test_times_are_utc() -> None:
     ],
 )
 def test_impossible_window_is_refused_with_an_example(text: str, problem: str) -> None:
-    """Certroll refuses a malformed restart window, and the message quotes the mistake and a correct window."""
+    """Certroll refuses a malformed restart window, and the error quotes the mistake and a correct window."""
     with pytest.raises(
         ValueError, match=r"; write days, then times in UTC: Sat,Sun 22:00-04:00; Wed 01:00-03:00$"
     ) as e:
@@ -155,7 +155,7 @@ def test_impossible_window_is_refused_with_an_example(text: str, problem: str) -
 
 
 def test_complaint_is_short() -> None:
-    """The message about a malformed restart window does not quote all of a long text."""
+    """The error about a malformed restart window does not quote all of a long text."""
     for text in ("x" * 5000, "x" * 5000 + " 22:00-23:00"):
         with pytest.raises(ValueError, match="xxx") as caught:
             RestartWindow.parse(text)

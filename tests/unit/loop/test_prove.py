@@ -103,6 +103,6 @@ def test_address_is_asked_of_internal_environments(
 
 @pytest.mark.parametrize("error", [Denied("no right"), NotFound("gone"), Rejected("odd"), Unavailable("silent")])
 def test_address_that_cannot_be_read_is_said(error: AzureError) -> None:
-    """Certroll returns Azure's error as a message if it cannot read an App Service Environment's inbound address."""
+    """If Certroll cannot read an App Service Environment's inbound address, it returns the text of Azure's error."""
     found = inbound_of(behind(Networks(error)), INTERNAL)
     assert found == Inbound(unknown=f"the inbound address of environment rg-network/ase could not be read: {error}")

@@ -21,7 +21,7 @@ PLACES = (("plan", 2), ("environment", 5))
 class Counting:
     """This fake is a journal whose disruption budgets in `full` are used up, and a store of leases.
 
-    This field names the leases that another run of Certroll has.
+    The field `busy` names the leases that another run of Certroll has.
     """
 
     full: frozenset[str] = frozenset()

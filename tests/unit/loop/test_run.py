@@ -58,12 +58,12 @@ class Trial(Traits):
 
     @property
     def subject(self) -> str:
-        """This field is the name of the fake step."""
+        """Return the name of the fake step."""
         return self.name
 
     @property
     def site(self) -> SiteRef | None:
-        """This field is the site of the fake step."""
+        """Return the site of the fake step."""
         return self.of
 
     def cases(self, _: CertificateVersion, __: Snapshot) -> tuple[Case, ...]:

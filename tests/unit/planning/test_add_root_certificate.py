@@ -57,7 +57,7 @@ def asked(
     current: int | None = 0,
     off: EnvironmentRef | None = None,
 ) -> Snapshot:
-    """Return a snapshot of two environments with these roots, in which the tag names the target environments `to`."""
+    """Return a snapshot of two environments with the given roots, in which the tag names the environments `to`."""
     environments = tuple(
         replace(environment, tags=OFF) if environment.ref == off else environment for environment in BOTH
     )
@@ -289,7 +289,7 @@ def test_root_is_noted_before_it_is_put() -> None:
 def test_roots_that_are_not_known_are_not_put() -> None:
     """Certroll adds no root certificate to an App Service Environment whose list of roots it could not read.
 
-    A hidden list of roots in one environment does not prevent the upload of the root to other environments.
+    If Certroll cannot read the roots of one environment, it still uploads the root to other environments.
     """
     hidden = BlindSpot(roots_subject(ASE), "503", SUBSCRIPTION, roots_only=True)
     seen = asked(to="ase,other-ase")

@@ -93,7 +93,7 @@ def test_slot_is_of_a_group_by_its_own_tag_alone() -> None:
 
 
 def listed(*sites: Site) -> tuple[AppRestart, ...]:
-    """Return the stop/start records that Certroll makes of these sites."""
+    """Return the stop/start records that Certroll makes of the given sites."""
     return apps_of(Fleet(NOW, sites), ASE, OWN, NOW)
 
 

@@ -68,7 +68,7 @@ EVERYTHING = replace(APPLY, delete_superseded=True)
 
 
 def over(*copies: WebspaceCertificate, **differences: object) -> Snapshot:
-    """Return a snapshot in which apps and bindings moved to the new version 40 days ago, and none uses the old."""
+    """Return a snapshot in which apps and bindings left the old version for the new version 40 days ago."""
     ordinary: dict[str, object] = {
         "lineage": RENEWED,
         "bindings": MOVED,
@@ -488,7 +488,7 @@ def test_deletion_is_projected() -> None:
 
 
 def test_blind_spot_needs_no_person_for_what_is_superseded() -> None:
-    """If a superseded upload stays because of an unreadable resource, no operator has to act."""
+    """A superseded upload that stays because of an unreadable resource does not make the run's outcome `Stalled`."""
     plan = planner.plan(over(blind_spots=(blind_spot(),)), EVERYTHING)
     assert {skip.reason for skip in plan.skips} == {Reason.NOT_SEEN}
     assert not Reason.NOT_SEEN.stalls
@@ -525,7 +525,7 @@ def test_what_is_gone_is_not_deleted_again() -> None:
     ],
 )
 def test_what_has_changed_is_not_deleted(seen: WebspaceCertificate) -> None:
-    """Certroll refuses to delete an upload that is not the certificate of the plan any more."""
+    """Certroll refuses to delete an upload that changed after Certroll planned the deletion."""
     azure = RecordingAppService(copies=[seen])
     with pytest.raises(Conflict, match="changed since Certroll observed it"):
         DELETE.perform(ports(azure, ManualClock()))

@@ -230,7 +230,7 @@ def test_other_certificates_are_no_matter_of_this(seen: Snapshot) -> None:
 def test_so_many_go_at_a_time() -> None:
     """Certroll deletes at most the configured number of roots in a run.
 
-    If Certroll keeps a root for another reason, the root does not count towards the limit of deletions in a run.
+    A root that Certroll keeps for another reason than this limit does not count towards the limit.
     """
     olds = tuple(root(f"old-{number}", OLDER if number % 2 else OLD) for number in (2, 0, 3, 1))
     kept = root("kept", environment=OTHER_ASE)
@@ -245,7 +245,7 @@ def test_so_many_go_at_a_time() -> None:
 
 
 def test_kept_ones_take_nobody_elses_place() -> None:
-    """If a root stays for another reason, it does not count towards the limit of deletions in a run."""
+    """A root that must stay, because apps may need it, does not count towards the limit of deletions in a run."""
     seen = over(
         root("kept"),
         root("new", NEW, environment=OTHER_ASE),

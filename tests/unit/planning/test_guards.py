@@ -282,14 +282,14 @@ def test_sync_that_takes_no_cover_away_passes(names: tuple[str, ...], seen: Snap
 
 
 def test_copy_of_unknown_names_is_taken_to_cover_what_it_serves() -> None:
-    """Certroll assumes that an imported certificate with hidden names covers every host name that it serves."""
+    """If Azure does not return an imported certificate's names, Certroll assumes that it covers all names it serves."""
     old = copy(host_names=())
     seen = snapshot(bindings=(binding("lost.contoso.com"),), copies=(old,))
     assert [skip.reason for skip in refusals(version_unfit.guard, sync(old), seen)] == [Reason.NOT_COVERED]
 
 
 def test_hidden_thumbprint_serves_nothing() -> None:
-    """Certroll does not match a certificate with a hidden thumbprint to host names without a certificate."""
+    """Certroll does not match a certificate without a visible thumbprint to host names without a certificate."""
     old = copy(thumbprint=None, host_names=LOSES)
     seen = snapshot(bindings=(binding("lost.contoso.com", None, ssl_state=SslState.DISABLED),), copies=(old,))
     assert refusals(version_unfit.guard, sync(old), seen) == []
@@ -326,7 +326,7 @@ def test_new_version_does_not_stop_what_is_about_an_old_one() -> None:
 def test_certificate_is_judged_by_what_it_is_brought_for(
     step: Step, new: CertificateFacts, reason: Reason | None
 ) -> None:
-    """Certroll checks a version for its use.
+    """The use of a version decides which checks the version has to pass.
 
     A public certificate needs no private key, and an import needs an RSA key.
     """
@@ -381,7 +381,7 @@ RESTART = Step(RestartSite(site_ref("job"), WEST, version()), Reason.LOADED_AT_S
 
 
 def after(new: CertificateFacts, before: CertificateFacts | None, *bindings: Binding) -> Snapshot:
-    """Return the default snapshot with these facts for the new and the old version, and these bindings."""
+    """Return the default snapshot with the given facts for the new and the old version, and the given bindings."""
     return snapshot(lineage=lineage(version(facts=new), replace(old_version(), facts=before)), bindings=bindings)
 
 
@@ -501,7 +501,7 @@ def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: boo
 
 
 def tagged(production: Tags = (), slot: Tags = ()) -> Snapshot:
-    """Return a snapshot of Azure with a site and a slot that carry these tags."""
+    """Return a snapshot of Azure with a site and a slot that carry the given tags."""
     return snapshot(sites=(site(tags=production), site(slot="staging", tags=slot)))
 
 
@@ -532,7 +532,7 @@ ON: Tags = (("Certroll ", "on"),)
     ],
 )
 def test_site_that_opted_out_is_spared(seen: Snapshot, refused: list[str]) -> None:
-    """Certroll writes nothing to a site with the tag `certroll: off` and its slots.
+    """Certroll writes nothing to a site with the tag `certroll: off`, and nothing to the slots of such a site.
 
     Certroll may write to a slot of an opted-out site if the slot's own tag allows writes.
     """
@@ -772,7 +772,7 @@ def test_what_needs_no_whole_view_goes_on(step: Step, spot: BlindSpot) -> None:
 
 @pytest.mark.parametrize("webspace", [None, WEST])
 def test_hidden_roots_disturb_nobody_else(webspace: Webspace | None) -> None:
-    """Certroll still works on webspaces if the root certificates of an App Service Environment are hidden."""
+    """Certroll still syncs, imports and retires if it cannot read the roots of an App Service Environment."""
     hidden = BlindSpot(
         "root certificates of environment rg-network/ase", "403", SUBSCRIPTION, webspace, roots_only=True
     )
@@ -788,7 +788,7 @@ def test_roots_need_no_whole_view() -> None:
 
 
 def test_hidden_site_is_named_rather_than_hidden_settings() -> None:
-    """If both a site and app settings are hidden in the webspace of a sync, Certroll names the hidden site."""
+    """If Certroll can read neither a site nor an app's settings in the webspace of a sync, it names the site."""
     spots = BlindSpot("a", "403", SUBSCRIPTION, WEST, settings_only=True), blind_spot(subject="b")
     (skip,) = refusals(incomplete_view.guard, Plan((SYNC,)), snapshot(blind_spots=spots))
     assert skip.detail.startswith("Certroll cannot read b (")
@@ -835,7 +835,7 @@ def test_later_sync_does_not_make_a_binding_possible() -> None:
 
 
 def test_app_is_not_given_what_is_not_there() -> None:
-    """If the webspace lacks a certificate, Certroll writes its thumbprint into no settings and names it."""
+    """If the webspace lacks a certificate, Certroll writes its thumbprint into no settings, but into the refusal."""
     edits = tuple(SettingEdit(thumbprint, thumbprint, (OLD,), OLD) for thumbprint in (NEWER, FOREIGN, NEW, OLDER))
     missing = RollAppSettings(named(OLD), edits, WEST)
     seen = refusals(thumbprint_not_live.guard, Plan((Step(missing, Reason.STALE_THUMBPRINT),)), snapshot())
@@ -972,7 +972,7 @@ def test_soak_is_what_operators_set(soak: timedelta, *, refused: bool) -> None:
 
 
 def test_near_end_of_what_is_shown_opens_the_stage() -> None:
-    """Other App Service webspaces do not wait for an unproven site if a shown certificate has under 72 hours left."""
+    """Other webspaces do not wait for an unproven site if a host name's old certificate ends within 72 hours."""
     near = lineage(version(), old_version(not_after=NOW + URGENT - timedelta(seconds=1)))
     seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
     urgent = Snapshot(near, seen.fleet, seen.rollout)

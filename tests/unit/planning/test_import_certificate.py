@@ -113,7 +113,7 @@ GROUP = "rg"
 
 
 def asked(to: str = "shop", *copies: WebspaceCertificate, tags: Tags = (), **given: object) -> Snapshot:
-    """Return a snapshot with a site in WEST and these certificates, in which the tag names the targets `to`."""
+    """Return a snapshot with a site in WEST and the given certificates, in which the tag names the targets `to`."""
     ordinary = {"lineage": lineage(tags=(("certroll-import-to", to), *tags)), "copies": copies}
     return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]
 
@@ -204,7 +204,7 @@ def test_place_that_gets_no_copy_holds_up_no_other(given: dict[str, object]) -> 
 def test_copy_is_put_by_the_plan_of_its_site() -> None:
     """Certroll imports through the plan of the site that the tag names, and ignores case in the plan's id.
 
-    Certroll uses any plan of the webspace if the site's own plan is not visible.
+    Certroll uses any plan of the webspace if Azure does not list the site's own plan.
     """
     other = replace(PLAN, resource_id=f"{PLAN.resource_id}-TWO")
     flex = replace(site(), flex=True, plan=other.resource_id.lower())
@@ -321,7 +321,7 @@ def test_vault_is_looked_for_at_home_first() -> None:
 
 
 def test_vault_that_nobody_shows_is_said_to_be_missing() -> None:
-    """If no visible subscription has the vault, Certroll imports nothing from it and names the missing role."""
+    """If Azure shows the vault in no subscription, Certroll imports nothing from it and names the missing role."""
     service = Subscribed(copies=[GONE])
     with pytest.raises(NotFound, match=r"ARM shows no vault kv-shop; grant Reader on the vault$"):
         looking(Rights({}), service)

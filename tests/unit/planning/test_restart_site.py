@@ -190,7 +190,7 @@ def test_projection_is_a_start_with_the_new_version() -> None:
 
 
 def test_restart_is_asked_for_once() -> None:
-    """Certroll restarts exactly the slot of the plan and only once, and raises Azure's error if Azure refuses."""
+    """Certroll restarts only the planned slot and only once, and raises Azure's error if Azure refuses."""
     azure, slot = RecordingAppService(), RestartSite(site_ref(slot="staging"), WEST, version())
     assert slot.perform(ports(azure, ManualClock()))
     assert azure.writes == [("restart", site_ref(slot="staging"))]

@@ -1,4 +1,4 @@
-"""Test that Certroll restarts apps only inside the operator's restart window."""
+"""Test that Certroll restarts apps only inside the operator's restart window, except to restore an app's settings."""
 
 from datetime import timedelta
 

@@ -24,7 +24,7 @@ LOADED_AGAIN = SettingEdit(LOAD_LIST, OLD, (), NEW)
 
 
 def failed(*edits: SettingEdit, site: str = "shop") -> RollRecord:
-    """Return the record of an app that failed after these edits of its settings."""
+    """Return the record of an app that failed after the given edits of its settings."""
     return roll(RollState.FAILED, site=site, edits=edits)
 
 

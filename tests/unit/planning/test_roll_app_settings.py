@@ -129,7 +129,7 @@ def test_pin_comes_back_to_what_can_be_loaded(
 ) -> None:
     """For an app setting that is a thumbprint, Certroll records the value that it would restore after a failure.
 
-    If the app loads the last good version, Certroll restores its thumbprint, and otherwise the setting's old one.
+    After a failure the setting gets the last good thumbprint if the app loads it, and otherwise its old thumbprint.
     """
     (edit,) = (edit for edit in edits(world(settings, copies=copies)) if edit.key == "PIN")
     assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)
@@ -346,7 +346,7 @@ def test_what_another_vault_certificate_claims_is_not_rolled() -> None:
 
 
 def test_what_nobody_else_claims_is_rolled_beside_it() -> None:
-    """Certroll replaces its own stale thumbprint in a list with a thumbprint of another vault certificate."""
+    """Certroll updates an old thumbprint of a list next to a thumbprint that two vault certificates claim."""
     seen = world(named(OLD, OLDER, pins={"PIN": OLD}), copies=(*LIVE, THEIRS))
     skip, step = roll_app_settings.propose(seen, APPLY)
     assert skip == CONTESTED

@@ -411,7 +411,7 @@ def test_slot_that_has_nothing_to_do_holds_up_nobody() -> None:
 
 
 def test_slot_that_does_not_run_holds_up_nobody() -> None:
-    """A production site does not wait for a slot that is stopped or hidden."""
+    """A production site does not wait for a slot that is stopped, or that Certroll does not see in Azure."""
     stopped = world(OPEN, sites=(site("a"), site("a", "staging", running=False)))
     assert going(stopped) == ["a", "a/staging"]
     unseen = world(OPEN, sites=(site("a"),))

@@ -191,7 +191,7 @@ def test_root_that_nobody_has_is_replaced(copies: tuple[WebspaceCertificate, ...
 
 
 def test_pin_goes_back_to_the_last_good_root() -> None:
-    """After a failure, a setting with an older root gets the root of WEBSITE_LOAD_ROOT_CERTIFICATES back."""
+    """After a failure, a setting that named an older root gets the last good root of WEBSITE_LOAD_ROOT_CERTIFICATES."""
     three = lineage(version(facts=ROOT), old_version(), old_version("v0", OLDER))
     seen = world(listing(OLD, pins={"PIN": OLDER}), lineage=three, copies=(*BOTH, public(OLDER)))
     assert proposed(seen)[0] == [(NEXT_TO, SettingEdit("PIN", NEW, (OLDER,), OLD))]
@@ -382,7 +382,7 @@ def test_root_list_is_taken_back(
     If Certroll created WEBSITE_LOAD_ROOT_CERTIFICATES in an app, the undo of the edit removes the setting.
     """
     record = roll(RollState.FAILED, edits=edits)
-    rest = {FOREIGN}  # thumbprint in the app's webspace, which every setting except the root list may name
+    rest = {FOREIGN}  # every setting except the root list may name this certificate of the app's webspace
     assert restoring(settings, record, lambda key: frozenset(live_roots if is_root_list(key) else rest)) == back
 
 
@@ -645,9 +645,9 @@ def told(seen: Snapshot, *steps: Step) -> RollRecord:
 
 
 def test_record_says_that_the_tag_asked() -> None:
-    """The record of an app for an update says that the tag asked for the root.
+    """An app's record for a settings update says whether the tag `certroll-root-on` asked for the root.
 
-    Certroll's run for an app cannot see which apps the tag of the vault object names.
+    Certroll's run for one app does not read the other apps, so it cannot resolve the short names in the tag.
     """
     assert told(world(listing(), tags=ASKED), rolling(listing(), BEGUN)).wants_root
     assert told(world(listing(OLD), tags=ASKED), rolling(listing(OLD), NEXT_TO)).wants_root
@@ -940,7 +940,7 @@ def test_root_is_not_held_to_what_callers_need(settings: SiteSettings, *, warned
 
 
 def test_plan_mates_are_of_one_plan() -> None:
-    """Two apps count as apps of one plan only if Certroll can see both apps and the plan of both."""
+    """Two apps count as apps of one plan only if Azure lists both apps and names the plan of both."""
     sites = (hosted(), hosted("api"), hosted("far", plan=OTHER_PLAN), hosted("x", plan=""), hosted("y", plan=""))
     fleet = world(sites=sites).fleet
     expected: Mapping[str, tuple[SiteRef, ...]] = {"shop": (site_ref("api"),), "far": (), "x": (), "gone": ()}

@@ -56,12 +56,12 @@ class Secret:
 
 
 def lineages(secret: Secret) -> SecretLineages:
-    """Return Certroll's client for vault certificates, which reads from the given fake vault."""
+    """Return Certroll's client for vault secrets, which reads from the given fake vault."""
     return SecretLineages(lambda _: cast("Any", secret), Retrying(ManualClock()))
 
 
 def read(secret: Secret) -> Lineage:
-    """Return the vault certificate with its versions that Certroll reads from the vault."""
+    """Return the vault secret with its versions that Certroll reads from the fake vault."""
     return lineages(secret).lineage(REF, NOW)
 
 
@@ -81,7 +81,7 @@ def read(secret: Secret) -> Lineage:
     ],
 )
 def test_tags_say_that_it_is_a_root(tags: Tags, *, asked: bool) -> None:
-    """A vault object is a root only if its tags name who should trust it."""
+    """The tags of a secret mark a root only if one of them is `certroll-root-of` or `certroll-root-on`."""
     assert is_root(tags) is asked
 
 
@@ -119,7 +119,7 @@ def test_root_in_pfx_is_still_a_pfx() -> None:
 )
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/pkix-cert", "certificate", " Certificate "])
 def test_secret_that_is_no_root_is_not_read(content_type: str | None, tags: dict[str, str] | None) -> None:
-    """Certroll reads no secret of another content type without the tags of a root, as it may be a password."""
+    """Without the tags of a root, Certroll reads no secret whose content type is not that of a certificate."""
     secret = Secret({"value": IN_PEM, "content_type": content_type, "tags": tags})
     found = read(secret)
     assert (found.versions, secret.asked) == ((), [])
@@ -148,7 +148,7 @@ def test_next_root_needs_no_tags_of_its_own() -> None:
 def test_hostile_root_is_refused_without_showing_it(value: str) -> None:
     """Certroll refuses a secret's value that is no certificate, and shows no part of the value.
 
-    If Certroll refuses a secret's value, it still knows the secret's version.
+    If Certroll refuses the value of a secret's newest version, it still knows the older version.
     """
     secret = Secret({"value": IN_PEM, "tags": ASKED}, {"value": value})
     found = read(secret)

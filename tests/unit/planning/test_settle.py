@@ -25,7 +25,7 @@ def test_looks_become_rarer() -> None:
 
 
 def test_patience_is_a_minute() -> None:
-    """Certroll waits exactly a minute until Azure shows a write, and then names the unchanged resource."""
+    """Certroll waits at most a minute until Azure shows a write, and then names the unchanged resource."""
     clock = ManualClock()
     with pytest.raises(NotSettled, match=r"^site shop still shows the old state after 60 s$"):
         settle(clock, lambda: None, lambda _: False, "site shop")

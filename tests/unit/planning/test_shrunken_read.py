@@ -1,4 +1,4 @@
-"""Test that Certroll never writes app settings after a read in which some settings were missing."""
+"""Test that Certroll writes no app settings after a read that lacks over two settings and over a quarter of all."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ EDIT = (SettingEdit(LOAD_LIST, NEW, (), OLD),)
 
 
 def change(seen: int, kind: type[SettingsChange] = RollAppSettings) -> Step:
-    """Return a change of an app from which `seen` settings were read."""
+    """Return a change of an app of whose settings Certroll read `seen`."""
     settings = named(OLD, digests={str(number): "" for number in range(seen)})
     return Step(kind(settings, EDIT, WEST), Reason.STALE_THUMBPRINT)
 
@@ -65,7 +65,7 @@ def test_shrunken_read_is_not_written_back(state: RollState, before: int, seen: 
     ],
 )
 def test_shrunken_read_is_never_written_back_in_time(state: RollState, ago: timedelta) -> None:
-    """After an app has waited for a day, Certroll still refuses to write settings if the read lacks some settings."""
+    """After an app has waited for a day, Certroll still refuses to write settings if the read lacks most settings."""
     assert len(refusals(change(4), roll(state, at=NOW - ago, settings=40))) == 1
 
 

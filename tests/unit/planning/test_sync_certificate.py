@@ -126,9 +126,9 @@ def test_nothing_is_synced_without_any_version() -> None:
 
 
 def test_sync_needs_a_plan_of_the_webspace() -> None:
-    """Certroll syncs an imported certificate only through a visible plan of its App Service webspace.
+    """Certroll syncs an imported certificate only if Azure lists a plan of the certificate's webspace.
 
-    If no plan of the webspace is visible, the refusal of a sync names the missing role.
+    If Azure lists no plan of the webspace, the refusal of a sync names the missing role.
     """
     (skip,) = sync_certificate.propose(snapshot(plans=(farm(NORTH),)), APPLY)
     assert skip == Skip(

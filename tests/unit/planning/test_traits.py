@@ -194,7 +194,7 @@ def test_public_certificate_for_root_lists_has_to_be_a_root() -> None:
 
 
 def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
-    """Certroll checks a version only as a root if the app names it only in WEBSITE_LOAD_ROOT_CERTIFICATES.
+    """Certroll checks a version only as a root if the step edits only the app setting WEBSITE_LOAD_ROOT_CERTIFICATES.
 
     `without_roots` leaves a step that updates only WEBSITE_LOAD_ROOT_CERTIFICATES unchanged.
     """

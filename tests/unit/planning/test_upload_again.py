@@ -96,7 +96,7 @@ def world(
     plans: tuple[ServerFarm, ...] = PLANS,
     rebind: Rebind | None = None,
 ) -> Snapshot:
-    """Return a snapshot of a site in an environment that shows the current version, with these certificates."""
+    """Return a snapshot of a site in an environment that shows the current version, with the given certificates."""
     known = () if rebind is None else (replace(record(SiteState.PROVEN), rebind=rebind),)
     return snapshot(
         lineage=lineage(current or version(), old_version(), tags=tags),
@@ -211,7 +211,7 @@ def test_each_webspace_of_an_environment_gets_its_own() -> None:
     ],
 )
 def test_what_cannot_be_uploaded_again_is_refused(seen: Snapshot, reason: Reason, words: str) -> None:
-    """Certroll refuses a second upload if the webspace is full or has no visible plan, or if the owner is unclear.
+    """Certroll refuses a second upload to a full webspace, without a listed plan, or of an ambiguous thumbprint.
 
     The refusal of a second upload of the same version names the next step.
     """
@@ -289,7 +289,7 @@ def test_secret_that_cannot_be_read_is_its_own_reason(error: Denied | Rejected) 
     ],
 )
 def test_what_shows_it_is_bound_again(seen: Snapshot) -> None:
-    """Certroll binds each host name that shows the version again after the second upload of the version."""
+    """After the second upload of a version, Certroll binds each host name again that shows the version."""
     assert list(update_binding.propose(seen, APPLY)) == [Step(BIND, Reason.UPLOAD_AGAIN_ASKED)]
 
 

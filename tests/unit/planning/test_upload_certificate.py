@@ -140,7 +140,7 @@ def test_two_old_versions_in_a_webspace_get_one_new() -> None:
 
 
 def test_upload_without_a_plan_is_refused() -> None:
-    """Certroll uploads a certificate only if it sees a plan of the webspace, and otherwise names the missing role."""
+    """Certroll uploads a certificate only if Azure lists a plan of the webspace, else it names the missing role."""
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=()), APPLY)
     assert isinstance(skip, Skip)
     assert (skip.reason, "grant Reader on the plans" in skip.detail) == (Reason.NO_PLAN_IN_WEBSPACE, True)
@@ -186,7 +186,7 @@ def test_key_that_may_not_be_read_is_said_with_the_cure() -> None:
 
 
 def bound_to(lineage: Lineage, *copies: WebspaceCertificate) -> Snapshot:
-    """Return the default snapshot with this vault certificate and these certificates in App Service."""
+    """Return the default snapshot with the given vault certificate and the given certificates in App Service."""
     return snapshot(lineage=lineage, copies=copies)
 
 
@@ -244,7 +244,7 @@ def test_upload_that_lost_its_intermediates_is_refused() -> None:
     ],
 )
 def test_upload_that_is_no_worse_goes_up(vault: TwoSecrets) -> None:
-    """Certroll uploads a version whose chain is at least as long as that of the version in use."""
+    """Certroll uploads a version unless Certroll knows that the version in use has more of its chain."""
     azure = RecordingAppService(copies=[GONE, COPY])
     assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
 
@@ -304,7 +304,7 @@ def test_root_is_missed_where_servers_trust_by_it(
 ) -> None:
     """Certroll uploads a chain without its root into an environment only if the version in use also lacks its root.
 
-    Certroll reports an uploaded chain without its root as a problem.
+    Certroll reports a chain without its root that it uploaded into an environment.
     """
     azure, journal = RecordingAppService(copies=[GONE, COPY]), RecordingJournal()
     outside = ports(azure, ManualClock(), journal, TwoSecrets(v2=Pfx(b"", "", now), v1=Pfx(b"", "", before)))

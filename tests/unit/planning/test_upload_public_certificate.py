@@ -53,7 +53,7 @@ GONE = NotFound("there is no such certificate")
 
 
 def asked(*copies: WebspaceCertificate, to: str = "shop", tags: Tags = (), **given: object) -> Snapshot:
-    """Return a snapshot with these certificates, in which the tag names the target sites `to`."""
+    """Return a snapshot with the given certificates, in which the tag names the target sites `to`."""
     named = tags or (("certroll-public-to", to),)
     ordinary = {"lineage": lineage(version(), old_version(), tags=named), "copies": copies}
     return snapshot(**{**ordinary, **given})  # type: ignore[arg-type]

@@ -76,8 +76,8 @@ def warnings(content: ImportedCertificate, now: datetime) -> Mapping[str, str]:
 def _managed_json(certificate: Certificate) -> dict[str, Any]:
     """Return the JSON properties in which a managed certificate differs from other certificates.
 
-    Azure has hidden the thumbprint, issuer and dates of managed certificates since 2021. The `keyVaultId` of a managed
-    certificate is an empty string in traffic recorded in 2020.
+    Since 2021, Azure has not returned the thumbprint, issuer and dates of managed certificates. The `keyVaultId` of a
+    managed certificate is an empty string in traffic recorded in 2020.
     """
     if certificate.managed is None:
         return {}

@@ -6,7 +6,7 @@ from local.azure.web import references
 from local.azure.web.resources import Resolution, Site, display_location
 
 UNRESOLVED = Resolution("Initialized")
-"""A reference that App Service has not resolved yet, because its site has not started since."""
+"""A Key Vault reference that App Service has not resolved yet, because the site has not started with the reference."""
 
 
 def reference_json(site: Site, name: str) -> dict[str, Any]:
