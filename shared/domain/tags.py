@@ -206,7 +206,8 @@ LINEAGE = Tag(
     frozenset({Carrier.UPLOAD}),
     Kind.TEXT,
     "vault/name",
-    "Certroll writes it on what it uploads, and deletes no upload without it. Leave it as it is.",
+    "Certroll writes this tag on its uploads. Certroll deletes uploads without this tag only if "
+    "`CERTROLL_DELETE_SUPERSEDED` allows it. Leave the tag as it is.",
 )
 
 TAGS = (
