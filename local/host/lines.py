@@ -7,6 +7,7 @@ still runs. So the host drops lines at import, after the end, and of the app's o
 import importlib
 import logging
 import sys
+import threading
 from asyncio import _get_running_loop
 from collections import Counter
 from collections.abc import Iterator
@@ -22,8 +23,9 @@ SYSTEM = ("azure.functions", "azure_functions_runtime")
 """The loggers of Microsoft's worker, whose lines need no invocation."""
 HOST = ("host", "local")
 """The loggers of the local Functions host."""
+SDKS = ("azure", "urllib3")
 HOST_THREADS = ("MainThread", "queue ", "poll ", "timer ", "web", "asyncio_")
-"""The threads of the local host, which uses Azure's SDKs itself. Azure's host is written in .NET."""
+"""The threads in which the local host itself uses Azure's SDKs. Azure's host is written in .NET."""
 
 log = logging.getLogger("host")
 
@@ -37,6 +39,7 @@ class Lines(logging.Filter):
         runtime = "azure_functions_runtime"
         self._variable: Any = importlib.import_module(f"{runtime}.utils.executor").invocation_id_cv
         self._thread: Any = importlib.import_module(f"{runtime}.bindings.context")._invocation_id_local  # noqa: SLF001 - the worker of Azure reads it, too
+        self._lock = threading.Lock()
         self._running: set[str] = set()
         self.dropped: Counter[tuple[str, str]] = Counter()
         """How many lines were dropped, for each logger and thread."""
@@ -55,13 +58,15 @@ class Lines(logging.Filter):
         if _is_below(record.name, HOST + SYSTEM) or self._invocation() in self._running:
             return True
         thread = record.threadName or ""
-        if not thread.startswith(HOST_THREADS):
+        if not (_is_below(record.name, SDKS) and thread.startswith(HOST_THREADS)):
             self._count(record.name, thread)
         return False
 
     def _count(self, logger: str, thread: str) -> None:
-        self.dropped[logger, thread] += 1
-        if self.dropped[logger, thread] == 1:
+        with self._lock:
+            self.dropped[logger, thread] += 1
+            first = self.dropped[logger, thread] == 1
+        if first:
             log.warning(
                 "Azure drops what the logger '%s' says in the thread '%s': no invocation runs there", logger, thread
             )
