@@ -27,6 +27,7 @@ def talk(req: func.HttpRequest) -> str:  # noqa: ARG001 - the host passes it
     _in_thread("plain", lambda: log.info("from a thread")).join()
     copied = contextvars.copy_context()
     _in_thread("copied", lambda: copied.run(log.info, "with a copied context")).join()
+    log.info("at the end of the function")
     return "talked"
 
 
