@@ -22,7 +22,7 @@ NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11)
 step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(date +%s) - began)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test test-fast soak mutants mutants-all cover lock demo local clean
+.PHONY: help setup check docs test test-fast test-hosted soak mutants mutants-all cover lock demo local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,19 @@ test: setup ## every test; ends with the ten slowest, and fails where a director
 
 test-fast: setup ## unit and property tests alone, for the inner loop
 	$(BIN)/python -m pytest tests/unit tests/properties -n 2
+
+# Microsoft's worker differs between Python 3.12 and 3.13. `test-hosted` makes a virtual environment of its own for each
+# Python, so that .venv stays as it is.
+HOSTED = build/hosted-$(notdir $(PYTHON))
+HOSTED_PIP = $(HOSTED)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes
+
+test-hosted: ## the tests of the hosted app and of the local host, with another Python: make test-hosted PYTHON=python3.13
+	@$(PYTHON) --version > /dev/null 2>&1 || { echo "There is no $(PYTHON), so nothing was tested. Name another one: make test-hosted PYTHON=/path/to/python3.13"; exit 1; }
+	@$(NEW_ENOUGH)
+	$(call step,Virtual environment $(HOSTED): made unless it is there,{ $(HOSTED)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(HOSTED); } && $(HOSTED)/bin/python --version)
+	$(call step,Installing the packages that are missing,$(HOSTED_PIP) -r requirements-dev.txt && $(HOSTED_PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)
+	$(call step,Installing Azurite unless it is there,$(HOSTED)/bin/python -m local setup)
+	$(HOSTED)/bin/python -m pytest tests/triggers tests/local/host
 
 # These scenarios have a long version: a crash at every write while apps restart, and every fault with every kind.
 LONG := $(addprefix tests/scenarios/test_,roots.py faults.py kind_faults.py)

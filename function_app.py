@@ -3,6 +3,9 @@
 import azure.functions as func
 
 from functions import events, operations, queues, timers
+from shared.telemetry import quiet_sdks
+
+quiet_sdks()
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 

@@ -4,13 +4,13 @@ A bad setting of Certroll does not stop Azure from indexing the functions. If a 
 SettingsInvalid, which names all problems.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
 from shared.clients.clock import SystemClock
 from shared.domain.errors import SettingsInvalid
 from shared.domain.intent import Intent
+from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.ports import Ports
 from shared.settings import Connection, Settings, load_connection, load_settings
@@ -39,9 +39,9 @@ class Runtime:
         return _connect(load_connection())
 
     @cached_property
-    def pool(self) -> ThreadPoolExecutor:
+    def pool(self) -> Pool:
         """The threads that read from Azure."""
-        return ThreadPoolExecutor(READERS, "reader")
+        return Pool(READERS, "reader")
 
     def run(self) -> Run:
         """Return a run that starts now, with the settings, ports and threads of the process. Raises SettingsInvalid."""

@@ -23,7 +23,7 @@ BUDGETS: Mapping[str, float] = {
     "unit": 80,
     "properties": 650,
     "scenarios": 2800,
-    "triggers": 45,
+    "triggers": 50,
     "local": 160,
     "mutation": 10,
 }

@@ -18,6 +18,7 @@ from pathlib import Path
 from local import environment
 from local.host.configuration import ConfigurationInvalid
 from local.host.host import Host
+from local.host.lines import Lines
 from local.host.sleeps import tell_sleeps
 from local.host.worker import IndexingFailed
 
@@ -28,10 +29,10 @@ INVOCATIONS_LEFT = 3
 def main(arguments: Sequence[str]) -> int:
     """Run the Functions host until SIGTERM or SIGINT. The exit code is 1 if the Functions host could not start."""
     options = _parser().parse_args(arguments)
-    _log_to_stdout()
     tell_sleeps()
+    lines = _log_to_stdout()
     try:
-        host = Host(options.app.resolve(), environment.of_this_process(), options.port)
+        host = Host(options.app.resolve(), environment.of_this_process(), lines, options.port)
     except (IndexingFailed, ConfigurationInvalid) as problem:
         print(f"HOST FAILED {problem}", flush=True)
         return 1
@@ -63,15 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _log_to_stdout() -> None:
+def _log_to_stdout() -> Lines:
+    """Log to standard output what Azure's Functions host passes, and return the filter that drops all other lines."""
+    lines, handler = Lines(), logging.StreamHandler(sys.stdout)
+    handler.addFilter(lines)
     logging.basicConfig(
         level=logging.INFO,
-        stream=sys.stdout,
+        handlers=[handler],
         format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
     logging.Formatter.converter = time.gmtime
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    return lines
 
 
 if __name__ == "__main__":

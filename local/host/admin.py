@@ -57,7 +57,7 @@ class Admin:
             {"function": name, "succeeded": succeeded, "count": count}
             for (name, succeeded), count in sorted(self._dispatcher.ended.items())
         ]
-        # Only the local host's answer has `running` and `ended`, for which tests and the demo wait.
+        # Only the local host's answer has `running`, `ended` and `dropped`, for tests and the demo.
         return {
             "id": "certroll-local",
             "state": "Running",
@@ -65,6 +65,10 @@ class Admin:
             "errors": [f"The '{name}' function is in error: {why}" for name, why in self._errors.items()],
             "running": self._dispatcher.running,
             "ended": ended,
+            "dropped": [
+                {"logger": logger, "thread": thread, "lines": count}
+                for (logger, thread), count in sorted(self._dispatcher.lines.dropped.items())
+            ],
         }
 
     def _run(self, name: str, body: bytes) -> Response:

@@ -12,6 +12,7 @@ from concurrent.futures import wait as wait_for
 from datetime import timedelta
 
 from local.host.functions import FunctionMetadata, Outcome, TriggerInput
+from local.host.lines import Lines
 from local.host.worker import Worker
 
 Start = Callable[[FunctionMetadata, TriggerInput], Future[Outcome]]
@@ -23,8 +24,9 @@ log = logging.getLogger("host")
 class Dispatcher:
     """Start concurrent invocations, and count the invocations that have not ended."""
 
-    def __init__(self, worker: Worker, timeout: timedelta, write_outputs: WriteOutputs) -> None:
+    def __init__(self, worker: Worker, timeout: timedelta, write_outputs: WriteOutputs, lines: Lines) -> None:
         self._worker = worker
+        self.lines = lines
         self._timeout = timeout
         self._write_outputs = write_outputs
         self._running: dict[int, Future[Outcome]] = {}
@@ -52,7 +54,8 @@ class Dispatcher:
         invocation_id = str(uuid.uuid4())
         log.info("Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, trigger.reason, invocation_id)
         started = time.monotonic()
-        outcome = await self._outcome(invocation_id, function, trigger)
+        with self.lines.of(invocation_id):
+            outcome = await self._outcome(invocation_id, function, trigger)
         milliseconds = round((time.monotonic() - started) * 1000)
         self.ended[function.name, outcome.succeeded] += 1
         word = "Succeeded" if outcome.succeeded else f"Failed: {outcome.error}"

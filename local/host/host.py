@@ -10,6 +10,7 @@ from local.host import admin, configuration, event_grid, routes, web
 from local.host.configuration import ConfigurationInvalid
 from local.host.dispatch import Dispatcher
 from local.host.functions import FunctionMetadata, Ready
+from local.host.lines import Lines
 from local.host.queues import QueueListener
 from local.host.storage import Queues
 from local.host.timers import Schedule, TimerListener
@@ -29,12 +30,13 @@ class Host:
     The Functions host reports a function whose listener fails, and runs all other functions.
     """
 
-    def __init__(self, app: Path, settings: Mapping[str, str], port: int = 0) -> None:
+    def __init__(self, app: Path, settings: Mapping[str, str], lines: Lines, port: int = 0) -> None:
         self._settings = settings
         self._configuration = configuration.read(app, settings)
         self._worker = Worker(app)
         self._queues = Queues(settings, self._configuration.queues.message_encoding)
-        self._dispatcher = Dispatcher(self._worker, self._configuration.function_timeout, self._queues.write_outputs)
+        time_out = self._configuration.function_timeout
+        self._dispatcher = Dispatcher(self._worker, time_out, self._queues.write_outputs, lines)
         self.functions = {found.name: found for found in self._worker.functions if not self._disabled(found.name)}
         self.errors: dict[str, str] = {}
         self._queue_listeners: list[QueueListener] = []

@@ -41,4 +41,4 @@ def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -
     where = {binding: address_of(snapshot.fleet, binding, inbound.address) for binding in bound}
     give_up = min(run.now() + PATIENCE, run.ends_at)
     shows = run.ports.tls_probe.shows
-    return tuple(run.pool.map(lambda binding: shows(binding.host_name, where[binding], thumbprint, give_up), where))
+    return run.pool.map(lambda binding: shows(binding.host_name, where[binding], thumbprint, give_up), where)

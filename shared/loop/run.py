@@ -1,11 +1,11 @@
 """Define a run: the ports and settings that a run works with, and the time at which the run must end."""
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.errors import OutOfTime
 from shared.domain.intent import Intent
+from shared.loop.pool import Pool
 from shared.ports import Ports
 
 FUNCTION_TIME_OUT = timedelta(minutes=10)
@@ -24,13 +24,13 @@ class Run:
     ports: Ports
     intent: Intent
     """The settings of the operator."""
-    pool: Executor
+    pool: Pool
     """Threads for reads only."""
     ends_at: datetime
     """The time at which the run stops beginning new work."""
 
     @classmethod
-    def start(cls, ports: Ports, intent: Intent, pool: Executor) -> "Run":
+    def start(cls, ports: Ports, intent: Intent, pool: Pool) -> "Run":
         """Return a run that starts now and has to end before the function time-out of ten minutes."""
         return cls(ports, intent, pool, ports.clock.now() + TIME_BUDGET)
 

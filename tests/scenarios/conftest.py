@@ -5,8 +5,9 @@ mark `real_storage` has its journal and leases on Azurite. A test with the mark 
 Azure by TLS through the proxy.
 """
 
+import logging
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
 from functools import cache
@@ -22,6 +23,7 @@ from local.stand import Stand
 from shared.clients.connect import connect
 from shared.clients.vault.certificates import KeyVault
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
+from shared.loop.pool import Pool
 from shared.ports import Ports
 from shared.runtime import READERS
 from tests.in_process import in_process
@@ -53,10 +55,37 @@ def stand() -> Iterator[Stand]:
 
 
 @pytest.fixture(scope="session")
-def pool() -> Iterator[ThreadPoolExecutor]:
+def pool() -> Iterator[Pool]:
     """Yield the threads on which Certroll reads from Azure."""
-    with ThreadPoolExecutor(READERS) as running:
+    with Pool(READERS, "reader") as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def lines_arrive() -> Iterator[None]:
+    """Fail the test if a thread other than the test's own logs an event, because Azure's Functions host drops it."""
+    logger, lost = logging.getLogger("certroll"), _Lost()
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(lost)
+    yield
+    logger.removeHandler(lost)
+    logger.setLevel(before)
+    assert lost.lines == []
+
+
+class _Lost(logging.Handler):
+    """A log handler that collects the lines of all threads but the thread that made the handler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own = threading.get_ident()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Collect the line if it comes from another thread."""
+        if record.thread != self._own:
+            self.lines.append(f"{record.threadName}: {record.getMessage()}")
 
 
 class WorldClock:
@@ -117,7 +146,7 @@ def two_ports(
 
 @pytest.fixture
 def install(
-    stand: Stand, pool: ThreadPoolExecutor, two_ports: tuple[Ports, Ports], real_storage: Azurite | None
+    stand: Stand, pool: Pool, two_ports: tuple[Ports, Ports], real_storage: Azurite | None
 ) -> Iterator[Install]:
     """Yield a function that installs Certroll in a simulated fleet.
 

@@ -8,7 +8,6 @@ Functions host does.
 import heapq
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -40,6 +39,7 @@ from shared.domain.messages import (
 )
 from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.outcome import Outcome
+from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.ports import Ports
 from tests.scenarios.storage import Storage
@@ -130,9 +130,7 @@ class WorldQueue:
 class Installation:
     """Certroll on a simulated Azure, with the production code from the SDK clients up."""
 
-    def __init__(
-        self, world: World, storage: Storage, ports: Ports, pool: ThreadPoolExecutor, **intent: object
-    ) -> None:
+    def __init__(self, world: World, storage: Storage, ports: Ports, pool: Pool, **intent: object) -> None:
         self.world = world
         self.clock = world.clock
         self.queue = WorldQueue(world.clock)

@@ -324,10 +324,10 @@ def test_a_dry_run_prints_the_waves(install: Install, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO, "certroll"):
         swept(installation)
     (planned,) = logged(caplog, "waves.planned")
-    waves = planned["waves"]
-    assert sorted(name for wave in waves for name in wave) == sorted(hosted.stopped_and_started)
-    assert waves[0][0] == "shop/staging", "slots go first"
-    assert max(len(wave) for wave in waves) == 3
+    waves = Counter(app["wave"] for app in planned["apps"])
+    assert sorted(app["site"] for app in planned["apps"]) == sorted(hosted.stopped_and_started)
+    assert planned["apps"][0] == {"site": "shop/staging", "wave": 1}, "slots go first"
+    assert max(waves.values()) == 3
     assert planned["by_hand"] == []
     assert planned["seconds"] == len(waves) * (60 + 120), "a minute each, and the settling of the app without a probe"
     assert {app["site"] for app in planned["excluded"]} == {"quiet", "untouched"}

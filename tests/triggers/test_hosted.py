@@ -68,6 +68,11 @@ class System:
         ]
         return sum(counts)
 
+    def dropped(self) -> list[dict[str, object]]:
+        """Return which log lines of the app Azure's host would have dropped since the host was started."""
+        status = requests.get(f"{self.host.url}/admin/host/status", timeout=HANG).json()
+        return list(status["dropped"])
+
     def looked_at(self, host: FunctionHost | None = None) -> int:
         """Return how often a host has inspected a vault certificate."""
         return self.ran("certificates_queue", host)
@@ -110,7 +115,10 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApp]:
 
 @pytest.fixture
 def start(local: LocalApp) -> Iterator[Start]:
-    """Yield a function that gives the app a new simulated fleet and empty storage, without a subscription to events."""
+    """Yield a function that gives the app a new simulated fleet and empty storage, without a subscription to events.
+
+    When the test ends, each line that the app has logged must have been one that Azure's host passes.
+    """
 
     def on(knobs: Knobs | None = None, pause: Callable[[float], None] | None = None) -> System:
         assert local.host is not None
@@ -122,7 +130,9 @@ def start(local: LocalApp) -> Iterator[Start]:
 
     yield on
     assert local.host is not None
-    System(local, local.host, local.stand.world).settle()
+    system = System(local, local.host, local.stand.world)
+    system.settle()
+    assert system.dropped() == []
 
 
 def test_event_reaches_every_visitor(start: Start) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from shared.controllers.certificate.records import pending_records, shown_bindings
 from shared.controllers.site.bindings import _plan_of_site
 from shared.domain import tags
+from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.planning import actions, planner
 from tests.build import APPLY, NEW, WEST, ManualClock, copy, snapshot, version
@@ -57,6 +57,6 @@ def test_worked_example_is_one_file_and_one_line(
     steps = planner.plan(seen, APPLY).steps
     assert [step.action.binds for step in steps] == [unbound]
     (record,) = pending_records(seen, version(), WEST, steps, shown_bindings(seen))
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
         run = Run.start(ports_on(SmallStorage(), ManualClock()), APPLY, pool)
         assert _plan_of_site(run, seen, record).steps == steps

@@ -93,7 +93,11 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
             "waves.planned",
             environment=str(ref),
             certificate=str(snapshot.lineage.ref),
-            waves=[[str(site) for site in wave] for wave in waves.waves] if waves else [],
+            apps=[
+                {"site": str(site), "wave": number}
+                for number, wave in enumerate(waves.waves if waves else (), 1)
+                for site in wave
+            ],
             seconds=waves.takes(each_takes(snapshot.fleet, pending, intent)).total_seconds() if waves else None,
             by_hand=[] if waves else [str(site) for site in pending],
             last_of_group=[{"site": str(site), "group": group} for site, group in waves.excluded] if waves else [],

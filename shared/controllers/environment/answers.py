@@ -61,7 +61,7 @@ def ask_started(wave_run: WaveRun) -> WaveRun:
     run = wave_run.run
     inspections = {app.site: inspect_site(run, app.site) for app in wave_run.in_state(AppRestartState.STARTED)}
     while started := wave_run.in_state(AppRestartState.STARTED):
-        judged = tuple(run.pool.map(partial(_judged, wave_run, inspections), started))
+        judged = run.pool.map(partial(_judged, wave_run, inspections), started)
         decided = tuple(app for app in judged if app.state is not AppRestartState.STARTED)
         wave_run = wave_run.record(decided)
         for app in decided:

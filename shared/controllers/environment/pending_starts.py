@@ -11,7 +11,6 @@ the app only after the run has ended or lost its lease. If Azure's answer to a s
 app later. While Azure may still carry out a lost stop, the start stays pending for some minutes.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +23,7 @@ from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
 from shared.loop.perform import reason_of
+from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.planning.acting.settle import settle
 from shared.ports.storage import Lease
@@ -132,8 +132,8 @@ def complete_pending_starts(run: Run) -> None:
     """
     starts = run.ports.pending_starts.all()
     first = int(run.now().timestamp() // MINUTE) % len(starts) if starts else 0
-    with ThreadPoolExecutor(MOST_THREADS, "starts") as pool:  # the run's own thread pool is for reads only
-        results = list(pool.map(partial(_guarded, run), (*starts[first:], *starts[:first])))
+    with Pool(MOST_THREADS, "starts") as pool:  # the run's own thread pool is for reads only
+        results = pool.map(partial(_guarded, run), (*starts[first:], *starts[:first]))
     if errors := [error for error in results if error is not None]:
         raise ExceptionGroup("Certroll could not start every app with a pending start", errors)
 

@@ -3,7 +3,6 @@
 Certroll reads each app once more right before the stop.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -19,6 +18,7 @@ from shared.domain.findings import HistoryEntry
 from shared.domain.names import EnvironmentRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable, restart_budget
+from shared.loop.pool import Pool
 from shared.loop.restart_claims import claimed, limits_of
 from shared.loop.run import Run
 from shared.planning.environment_plan import why_excluded
@@ -92,8 +92,8 @@ def carry_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> WaveRun:
     began = wave_run.run.now()
     event("wave.started", environment=str(wave_run.environment), sites=[str(app.site) for app in wave])
     # Certroll stops apps in separate threads, because the run's own thread pool is for read requests only
-    with ThreadPoolExecutor(min(len(wave), MOST_THREADS), "wave") as pool:
-        results = tuple(pool.map(partial(_guarded, wave_run), wave))
+    with Pool(min(len(wave), MOST_THREADS), "wave") as pool:
+        results = pool.map(partial(_guarded, wave_run), wave)
     wave_run = _after(wave_run, results)
     _give_back_unused(wave_run, wave)
     wave_run = ask_started(wave_run)

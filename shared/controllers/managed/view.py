@@ -87,7 +87,7 @@ def observe_managed(run: Run) -> View:
     subscriptions = run.intent.subscriptions or run.ports.app_service.subscriptions()
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that docs/reference/roles.md lists")
-    views = tuple(run.pool.map(partial(_subscription, run), subscriptions))
+    views = run.pool.map(partial(_subscription, run), subscriptions)
     fleets = [view.fleet for view in views]
     fleet = Fleet(
         run.now(),

@@ -35,7 +35,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     ordered = sorted(inspections)
     use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
     seen = Seen(fleet, environment_records)
-    judged = list(run.pool.map(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered))
+    judged = run.pool.map(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered)
     busy = tuple(ref for ref, inspection in zip(ordered, judged, strict=True) if inspection.busy)
     report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))

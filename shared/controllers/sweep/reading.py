@@ -72,7 +72,7 @@ def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
     Service. If Certroll fails with one vault, Certroll still reads the other vaults.
     """
     lists = [(vault, names) for vault in sorted(run.intent.vaults) for names in _listings(run)]
-    answers = list(run.pool.map(lambda listing: _listed(run, *listing), lists))
+    answers = run.pool.map(lambda listing: _listed(run, *listing), lists)
     found = {ref for answer in answers if not isinstance(answer, Exception) for ref in answer}
     return found, [answer for answer in answers if isinstance(answer, Exception)]
 

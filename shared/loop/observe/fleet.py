@@ -24,7 +24,6 @@ the list of its plan names as a blind spot (something that Certroll could not re
 """
 
 from collections.abc import Callable
-from concurrent.futures import Executor
 from datetime import datetime
 from itertools import chain
 
@@ -36,12 +35,13 @@ from shared.domain.fleet.sites import ServerFarm
 from shared.domain.names import EnvironmentRef, VaultCertificateRef
 from shared.loop.observe.targets import Scope, Targets
 from shared.loop.observe.view import View
+from shared.loop.pool import Pool
 from shared.ports import Ports
 
 
 def observe_fleet(
     ports: Ports,
-    pool: Executor,
+    pool: Pool,
     subscriptions: tuple[str, ...],
     wanted: Callable[[WebspaceCertificate], bool],
     followed: Callable[[VaultCertificateRef], bool],
@@ -108,7 +108,7 @@ def _public_certificates(
     return view.public_certificates(near, settings, certificates, scope.targets.sites, mates)
 
 
-def observe_environment(ports: Ports, pool: Executor, ref: EnvironmentRef, now: datetime) -> Fleet:
+def observe_environment(ports: Ports, pool: Pool, ref: EnvironmentRef, now: datetime) -> Fleet:
     """Return an App Service Environment with its sites and slots, without bindings, certificates and app settings."""
     view, environment = View(ports.app_service, pool), ports.environments.environment(ref)
     productions = ports.environments.sites(ref)

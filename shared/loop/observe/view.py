@@ -4,7 +4,6 @@ Note each resource that Azure did not show as a blind spot (something that Certr
 """
 
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -17,6 +16,7 @@ from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.loop.observe.site import observe_settings
+from shared.loop.pool import Pool
 from shared.ports.app_service import AppService
 from shared.ports.environments import Environments
 
@@ -36,7 +36,7 @@ class View:
     Each resource that Azure does not show becomes a blind spot (something that Certroll could not read).
     """
 
-    def __init__(self, app_service: AppService, pool: Executor) -> None:
+    def __init__(self, app_service: AppService, pool: Pool) -> None:
         self._app_service = app_service
         self._pool = pool
         self.blind_spots: list[BlindSpot] = []
@@ -57,19 +57,19 @@ class View:
         `one_answers`, raises Unavailable also if Azure answers for none of the subjects.
         """
         subjects = tuple(subjects)
-        answers = self._pool.map(lambda subject: _or_error(read, subject), subjects)
         found: list[Found] = []
         silent, most = 0, _most_silent(len(subjects), one_answers=one_answers)
-        for subject, answer in zip(subjects, answers, strict=True):
-            silent += isinstance(answer, Unavailable)
-            # if Azure leaves more than the tolerated number of requests unanswered, Certroll assumes that Azure is down
-            if silent > most and isinstance(answer, Unavailable):
-                raise answer
-            if isinstance(answer, AzureError):
-                self.blind_spots.append(hidden(subject, str(answer)))
-                continue
-            found.extend(answer.found)
-            self.blind_spots.extend(answer.blind_spots)
+        with self._pool.results(lambda subject: _or_error(read, subject), subjects) as answers:
+            for subject, answer in zip(subjects, answers, strict=True):
+                silent += isinstance(answer, Unavailable)
+                # with more unanswered requests than the tolerated number, Certroll assumes that Azure is down
+                if silent > most and isinstance(answer, Unavailable):
+                    raise answer
+                if isinstance(answer, AzureError):
+                    self.blind_spots.append(hidden(subject, str(answer)))
+                    continue
+                found.extend(answer.found)
+                self.blind_spots.extend(answer.blind_spots)
         return tuple(found)
 
     def each_subscription(

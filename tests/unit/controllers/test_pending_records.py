@@ -1,6 +1,5 @@
 """Certroll records a site before it writes to the site, and corrects this record if Azure refuses a sync."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from shared.controllers.certificate.records import after_refusal, pending_records, shown_bindings
@@ -11,6 +10,7 @@ from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.planning.acting.subjects import copy_subject
 from shared.planning.actions.sync_certificate import SyncCertificate
@@ -86,7 +86,7 @@ def test_site_performs_what_is_recorded_alone() -> None:
     covering = lineage(version(facts=facts("*.contoso.com")), old_version())
     seen = snapshot(bindings=(binding(), binding(MORE)), copies=(copy(thumbprint=NEW),), lineage=covering)
     (found,) = recorded(snapshot())
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
         plan = _plan_of_site(Run.start(ports_on(SmallStorage(), ManualClock()), APPLY, pool), seen, found)
     assert [step.action.binds for step in plan.steps] == [binding()]
 
@@ -144,7 +144,7 @@ def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[S
     clock, storage = ManualClock(), SmallStorage()
     ports_on(storage, clock).rollouts.begin(REF, rollout(*of))
     skips = tuple(Skip(copy_subject(held.ref, WEST), Reason.DENIED_BY_AZURE, "no") for held in copies)
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
         left = after_refusal(Run.start(ports_on(storage, clock), APPLY, pool), REF, of, skips)
     assert ports_on(storage, clock).rollouts.rollout(REF, "v2").records == left
     return left

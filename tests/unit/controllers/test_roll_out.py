@@ -1,7 +1,6 @@
 """Certroll's run for a certificate records sites, writes to Azure and sends messages in a fixed order."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.perform import Performed
+from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.planning.actions.delete_certificate import DeleteCertificate
 from shared.planning.actions.roll_app_settings import RollAppSettings
@@ -100,7 +100,7 @@ class Noting:
 
 @pytest.fixture(name="run")
 def _run() -> Iterator[Callable[..., Outcome]]:
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
 
         def run(noting: Noting, made: Plan, seen: Snapshot = snapshot(), *, is_fresh: bool = True) -> Outcome:  # noqa: B008 - a value
             given: Any = noting

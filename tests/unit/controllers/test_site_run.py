@@ -1,7 +1,6 @@
 """Certroll's run for a site writes its bindings and app settings, while other sites have runs of their own."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -28,6 +27,7 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.tags import Tags
+from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.ports import Ports
 from tests.build import (
@@ -144,7 +144,7 @@ class Desk:
     """This helper runs Certroll on the fake Azure. All runs of this helper share the same journal."""
 
     town: Town
-    pool: ThreadPoolExecutor
+    pool: Pool
     clock: ManualClock = field(default_factory=ManualClock)
     storage: SmallStorage = field(default_factory=SmallStorage)
     intent: Intent = APPLY
@@ -188,7 +188,7 @@ def _desk() -> Iterator[Desk]:
     town = Town(
         {SHOP: site(plan=PLAN), API: site("api", plan=PLAN)}, [binding()], {held.ref: held for held in (SYNCED, KEPT)}
     )
-    with ThreadPoolExecutor(2) as pool:
+    with Pool(2, "reader") as pool:
         yield Desk(town, pool)
 
 

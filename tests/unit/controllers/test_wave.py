@@ -1,7 +1,6 @@
 """Certroll stops and starts apps of an App Service Environment in waves, so that the apps trust a new root."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -32,6 +31,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.tags import Tags
 from shared.loop.connect_address import Inbound
+from shared.loop.pool import Pool
 from shared.loop.run import TIME_BUDGET, Run
 from tests.build import (
     APPLY,
@@ -141,7 +141,7 @@ class Desk:
     """
 
     estate: Estate
-    pool: ThreadPoolExecutor
+    pool: Pool
     clock: ManualClock = field(default_factory=ManualClock)
     storage: SmallStorage = field(default_factory=SmallStorage)
     leases: SmallLeases = field(default_factory=SmallLeases)
@@ -176,8 +176,8 @@ class Desk:
 
 
 @pytest.fixture(name="pool")
-def _pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as pool:
+def _pool() -> Iterator[Pool]:
+    with Pool(2, "reader") as pool:
         yield pool
 
 
@@ -187,7 +187,7 @@ def hosted(name: str, *groups: str, plan: str = FRONT, running: bool = True, ins
     return site(name, plan=plan, environment=inside, tags=tags, running=running)
 
 
-def desk(pool: ThreadPoolExecutor, *sites: Site) -> Desk:
+def desk(pool: Pool, *sites: Site) -> Desk:
     """Return a helper that runs Certroll on a fake Azure with the given apps."""
     return Desk(Estate({site.ref: site for site in sites}), pool)
 
@@ -207,9 +207,7 @@ def going(wave_run: WaveRun) -> list[SiteRef]:
 
 @pytest.mark.parametrize("done", [False, True], ids=["that still waits for its stop", "that was stopped and started"])
 @pytest.mark.parametrize("plan", [FRONT, BACK], ids=["of one plan", "of two plans"])
-def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
-    pool: ThreadPoolExecutor, plan: str, *, done: bool
-) -> None:
+def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(pool: Pool, plan: str, *, done: bool) -> None:
     """Certroll stops no further app of a `certroll-group` while another app of the group restarts for an update."""
     street = desk(pool, hosted("a", "checkout"), hosted("b", "checkout", plan=plan), hosted("c"))
     restart_claims, wave_run = street.run().ports.restart_claims, street.wave_run()
@@ -221,7 +219,7 @@ def test_app_that_a_roll_restarts_keeps_the_rest_of_its_group_up(
     assert going(wave_run) == [A, C]
 
 
-def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
+def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: Pool) -> None:
     """An app that joined the environment later also counts as down while Certroll restarts it for a settings update.
 
     A percentage limit on apps that are down counts only the apps that run.
@@ -235,7 +233,7 @@ def test_app_that_was_not_there_yet_takes_the_place_of_another(pool: ThreadPoolE
     assert going(wave_run) == [A]
 
 
-def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExecutor) -> None:
+def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: Pool) -> None:
     """Stops for a root and restarts for app settings together stay within the limits of environment and plan."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c", plan=BACK))
     street.run().ports.restart_claims.claim(FRONT, A, REF, 1)
@@ -243,14 +241,14 @@ def test_app_that_a_roll_restarts_takes_the_place_of_another(pool: ThreadPoolExe
     assert going(street.wave_run(most=2)) == [B]
 
 
-def test_what_a_dead_run_of_the_environment_counted_goes_on(pool: ThreadPoolExecutor) -> None:
+def test_what_a_dead_run_of_the_environment_counted_goes_on(pool: Pool) -> None:
     """After a crash of a run, the next run stops the apps for which the crashed run had claimed a restart."""
     street = desk(pool, hosted("a"), hosted("b"))
     assert going(street.wave_run(most=1)) == [A]
     assert going(street.wave_run(most=1)) == [A]
 
 
-def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolExecutor) -> None:
+def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: Pool) -> None:
     """Certroll leaves an app out of a wave of stops if another run has the app's lease or Azure refused the stop."""
     street = desk(pool, hosted("a"), hosted("b"), hosted("c"))
     refused = {B: StopRefused("no", Reason.DENIED_BY_AZURE)}
@@ -258,7 +256,7 @@ def test_app_that_others_are_at_work_on_waits_for_a_later_wave(pool: ThreadPoolE
 
 
 @pytest.mark.parametrize("why", ["the last of its group", "not let be stopped"])
-def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExecutor, why: str) -> None:
+def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: Pool, why: str) -> None:
     """A run sends a message to continue for apps that wait for their stop, even if another app cannot be stopped."""
     last = why == "the last of its group"
     groups = ("pair",) if last else ()
@@ -278,7 +276,7 @@ def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: ThreadPoolExe
 # ------------------------------------------------------------------------------------------ restart claims given up
 
 
-def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
+def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: Pool) -> None:
     """An app gives up its claim on the restart budget if it was already stopped or if Azure refused to stop it."""
     street = desk(pool, hosted("a"), hosted("b"))
     wave_run = street.wave_run()
@@ -292,7 +290,7 @@ def test_app_that_was_not_stopped_leaves_its_place_to_others(pool: ThreadPoolExe
         assert street.run().ports.restart_claims.restarting(place, OTHER_ASE) == ()
 
 
-def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor) -> None:
+def test_app_that_others_are_at_work_on_keeps_its_place(pool: Pool) -> None:
     """An app whose lease another run has still counts as down for the limit of apps that Certroll may stop together."""
     street = desk(pool, hosted("a"))
     wave_run = street.wave_run()
@@ -302,7 +300,7 @@ def test_app_that_others_are_at_work_on_keeps_its_place(pool: ThreadPoolExecutor
     assert street.run().ports.restart_claims.restarting(FRONT, OTHER_ASE) == (A,)
 
 
-def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor) -> None:
+def test_app_that_could_not_be_started_keeps_its_place(pool: Pool) -> None:
     """An app that Azure refuses to start still counts as down, so that Certroll stops no other app of the plan."""
     street = desk(pool, hosted("a"), hosted("b"))
     street.estate.fails["start", A] = Denied("no")
@@ -314,7 +312,7 @@ def test_app_that_could_not_be_started_keeps_its_place(pool: ThreadPoolExecutor)
     assert not restart_claims.claim(FRONT, B, REF, 1)
 
 
-def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: ThreadPoolExecutor) -> None:
+def test_app_that_was_stopped_and_started_leaves_its_place_to_others(pool: Pool) -> None:
     """After its stop and start, an app gives up its claims on the restart budgets of its plan and environment."""
     street = desk(pool, hosted("a"))
     wave_run = street.wave_run()
@@ -335,7 +333,7 @@ def noted(street: Desk, inside: EnvironmentRef = ASE) -> None:
     )
 
 
-def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExecutor) -> None:
+def test_start_that_another_environment_owes_holds_up_nobody(pool: Pool) -> None:
     """A pending start of an app in one App Service Environment does not delay the stops in another environment.
 
     A pending start is the start of an app that Certroll stopped and still has to start.
@@ -351,7 +349,7 @@ def test_start_that_another_environment_owes_holds_up_nobody(pool: ThreadPoolExe
     assert outcome.reason is Reason.START_PENDING
 
 
-def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) -> None:
+def test_crash_while_apps_are_listed_lists_them_again(pool: Pool) -> None:
     """Certroll repeats a run that crashed while it recorded 60 apps.
 
     After a crash and a repeated run, each recorded app still waits for its stop.
@@ -375,7 +373,7 @@ def test_crash_while_apps_are_listed_lists_them_again(pool: ThreadPoolExecutor) 
         assert set(street.states().values()) == {AppRestartState.PENDING}, f"after {lasts} writes"
 
 
-def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecutor) -> None:
+def test_who_says_that_it_is_done_frees_what_was_counted(pool: Pool) -> None:
     """When an operator reports the stop and start as done, started apps no longer count as restarting.
 
     An operator's report of a finished stop and start leaves apps that had answered unchanged, and excludes all other
@@ -395,7 +393,7 @@ def test_who_says_that_it_is_done_frees_what_was_counted(pool: ThreadPoolExecuto
         assert restart_claims.restarting(place, OTHER_ASE) == ()
 
 
-def test_sweep_reminds_of_what_is_left_alone(pool: ThreadPoolExecutor) -> None:
+def test_sweep_reminds_of_what_is_left_alone(pool: Pool) -> None:
     """The sweep sends a message for each environment in which apps wait for a stop, and for no finished environment."""
     street = desk(pool)
     noted(street)
@@ -417,7 +415,7 @@ def left(street: Desk) -> list[SiteRef]:
     return [start.site for start in street.run().ports.pending_starts.all()]
 
 
-def test_every_minute_begins_with_another_app(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_minute_begins_with_another_app(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The timer for pending starts begins each run with another app, so that a slow app delays no app for ever."""
     monkeypatch.setattr(pending_starts, "MOST_THREADS", 1)
     street = desk(pool, *(hosted(name, running=False) for name in "abc"))
@@ -450,7 +448,7 @@ class Slow(SmallLeases):
             yield lease
 
 
-def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolExecutor) -> None:
+def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: Pool) -> None:
     """The timer for pending starts does not start an app while the run that stopped the app has the app's lease."""
     street = desk(pool, hosted("a", running=False))
     record_start(street, A)
@@ -460,7 +458,7 @@ def test_app_that_somebody_is_at_work_on_is_not_started_twice(pool: ThreadPoolEx
     assert left(street) == [A]
 
 
-def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_it(pool: ThreadPoolExecutor) -> None:
+def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_it(pool: Pool) -> None:
     """The timer leaves an app stopped if another run completed the app's start while the timer waited for the lease."""
     street = desk(pool, hosted("a", running=False))
     record_start(street, A)
@@ -477,7 +475,7 @@ def test_app_that_was_paid_while_its_lease_was_waited_for_stays_as_people_left_i
     assert street.estate.asked == []
 
 
-def test_start_stays_owed_while_the_stop_may_still_come(pool: ThreadPoolExecutor) -> None:
+def test_start_stays_owed_while_the_stop_may_still_come(pool: Pool) -> None:
     """A start stays pending for five minutes if the app runs, because a crashed run's stop may still arrive."""
     street = desk(pool, hosted("a"))
     record_start(street, A, STOP_MAY_COME - SECOND)
@@ -490,7 +488,7 @@ def test_start_stays_owed_while_the_stop_may_still_come(pool: ThreadPoolExecutor
     assert street.estate.asked == []
 
 
-def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: ThreadPoolExecutor) -> None:
+def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: Pool) -> None:
     """If Azure answers 404 for an app for an hour, Certroll drops the app's pending start.
 
     Azure sometimes answers 404 for an app that exists.
@@ -505,7 +503,7 @@ def test_app_that_azure_does_not_know_is_owed_its_start_for_an_hour(pool: Thread
     assert left(street) == []
 
 
-def test_one_app_that_cannot_be_started_holds_up_no_other(pool: ThreadPoolExecutor) -> None:
+def test_one_app_that_cannot_be_started_holds_up_no_other(pool: Pool) -> None:
     """If Azure fails to start an app, its start stays pending.
 
     Even after a failed start, the timer starts the other apps, and the timer's run fails at the end.
@@ -529,7 +527,7 @@ def test_one_app_that_cannot_be_started_holds_up_no_other(pool: ThreadPoolExecut
     ],
 )
 def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
-    pool: ThreadPoolExecutor,
+    pool: Pool,
     since: datetime | None,
     state: AppRestartState,
 ) -> None:
@@ -544,7 +542,7 @@ def test_start_that_is_paid_counts_for_the_root_that_it_was_stopped_for(
     assert street.states() == {A: state, B: AppRestartState.PENDING}
 
 
-def test_stop_of_which_nobody_knows_is_followed_by_a_start(pool: ThreadPoolExecutor) -> None:
+def test_stop_of_which_nobody_knows_is_followed_by_a_start(pool: Pool) -> None:
     """Certroll starts an app at once if Azure gave no answer to its stop, and the start stays recorded as pending."""
     street = desk(pool, hosted("a"))
     street.estate.fails["stop", A] = OutcomeUnknown("504")

@@ -1,7 +1,6 @@
 """Operators release stopped versions and replay dead letters, sweeps read vaults, and queues carry messages."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from shared.domain.fleet.fleet import Fleet
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
 from shared.domain.names import EnvironmentRef, VaultCertificateRef
 from shared.domain.rollout.site_record import SiteState
+from shared.loop.pool import Pool
 from shared.loop.run import TIME_BUDGET, Run
 from tests.build import (
     APPLY,
@@ -54,7 +54,7 @@ class Box:
     read: list[VaultCertificateRef] = field(default_factory=list)
     fails: Exception | None = None
 
-    def run(self, pool: ThreadPoolExecutor, **others: object) -> Run:
+    def run(self, pool: Pool, **others: object) -> Run:
         """Return a run of Certroll on the fake queue and vault."""
         ports = ports_on(self.storage, self.clock, queue=self, vault=self, leases=self.leases, **others)
         return Run.start(ports, APPLY, pool)
@@ -81,15 +81,15 @@ class Box:
 
 
 @pytest.fixture(name="pool")
-def _pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as pool:
+def _pool() -> Iterator[Pool]:
+    with Pool(1, "reader") as pool:
         yield pool
 
 
 # ------------------------------------------------------------------------------------------------------- dead letters
 
 
-def test_kept_message_is_put_back_once(pool: ThreadPoolExecutor) -> None:
+def test_kept_message_is_put_back_once(pool: Pool) -> None:
     """The replay of a dead letter (a message that failed five times) puts the message back unchanged into its queue."""
     box = Box()
     kept = box.run(pool).ports.dead_letters.add("sites", "{}", "KeyError")
@@ -99,7 +99,7 @@ def test_kept_message_is_put_back_once(pool: ThreadPoolExecutor) -> None:
         replay(box.run(pool), "sites", kept.key)
 
 
-def test_message_that_could_not_be_put_back_is_kept(pool: ThreadPoolExecutor) -> None:
+def test_message_that_could_not_be_put_back_is_kept(pool: Pool) -> None:
     """A dead letter stays in the journal if the queue refuses its message during a replay."""
     box = Box(fails=OSError("the queue is away"))
     kept = box.run(pool).ports.dead_letters.add("sites", "{}", "KeyError")
@@ -114,7 +114,7 @@ def test_message_that_could_not_be_put_back_is_kept(pool: ThreadPoolExecutor) ->
     ("queue", "key"),
     [("sites", "x"), ("sites", KEY.upper() + "A"), ("sites", "a/b#?"), ("sites", ""), ("poison", KEY), ("", KEY)],
 )
-def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: ThreadPoolExecutor, queue: str, key: str) -> None:
+def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: Pool, queue: str, key: str) -> None:
     """The replay of a malformed queue name or key raises `NotFound` without a read of the journal."""
     with pytest.raises(NotFound):
         replay(Box().run(pool, dead_letters=None), queue, key)
@@ -123,7 +123,7 @@ def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: ThreadPoolExecutor, q
 # ---------------------------------------------------------------------------------------------------- holds and stops
 
 
-def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor) -> None:
+def test_only_the_environment_that_was_named_is_cycled(pool: Pool) -> None:
     """An operator's request to stop and start apps affects only the named App Service Environment."""
     box = Box()
     for ref in (ASE, TWIN):
@@ -133,7 +133,7 @@ def test_only_the_environment_that_was_named_is_cycled(pool: ThreadPoolExecutor)
     assert [known.environment for known in box.run(pool).ports.environment_records.all() if known.is_open] == [ASE]
 
 
-def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolExecutor) -> None:
+def test_only_the_environment_that_was_named_counts_as_cycled(pool: Pool) -> None:
     """An operator's report that a stop and start is done affects only the named App Service Environment."""
     box = Box()
     for ref in (ASE, TWIN):
@@ -144,7 +144,7 @@ def test_only_the_environment_that_was_named_counts_as_cycled(pool: ThreadPoolEx
     ]
 
 
-def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExecutor) -> None:
+def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: Pool) -> None:
     """Certroll refuses an operator's report that a stop and start is done while Certroll stops and starts apps."""
     box = Box(leases=SmallLeases({f"environment {ASE.resource_id}"}))
     box.run(pool).ports.environment_records.change(ASE, lambda known: known.requested(NOW))
@@ -153,7 +153,7 @@ def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: ThreadPoolExe
     assert box.run(pool).ports.environment_records.of(ASE).is_requested
 
 
-def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecutor) -> None:
+def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: Pool) -> None:
     """Certroll releases no stopped version of a vault outside the setting `CERTROLL_VAULTS`."""
     box = Box()
     box.run(pool).ports.rollouts.begin(FOREIGN, rollout(record(SiteState.FAILED)))
@@ -162,7 +162,7 @@ def test_hold_in_a_vault_that_is_not_ours_is_not_released(pool: ThreadPoolExecut
     assert (box.read, box.sent) == ([], [])
 
 
-def test_hold_that_is_released_is_looked_at_at_once(pool: ThreadPoolExecutor) -> None:
+def test_hold_that_is_released_is_looked_at_at_once(pool: Pool) -> None:
     """When an operator releases a stopped version, Certroll sends a message about the certificate at once."""
     box = Box()
     box.run(pool).ports.rollouts.begin(REF, rollout(record(SiteState.FAILED)))
@@ -174,7 +174,7 @@ def test_hold_that_is_released_is_looked_at_at_once(pool: ThreadPoolExecutor) ->
 # ----------------------------------------------------------------------------------------------------------- the sweep
 
 
-def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> None:
+def test_every_vault_object_is_read_within_a_day(pool: Pool) -> None:
     """A sweep that runs out of time leaves the remaining vault objects to the next sweeps, which read them first.
 
     In hourly sweeps that have time for three vault objects, Certroll reads each of 20 vault objects within a day.
@@ -189,7 +189,7 @@ def test_every_vault_object_is_read_within_a_day(pool: ThreadPoolExecutor) -> No
     assert set(box.read) == refs
 
 
-def test_vaults_that_are_not_ours_are_not_read(pool: ThreadPoolExecutor) -> None:
+def test_vaults_that_are_not_ours_are_not_read(pool: Pool) -> None:
     """A sweep reads no vault outside `CERTROLL_VAULTS`, even if an imported certificate or an environment names it."""
     copies = (copy(), copy("foreign", source=FOREIGN), copy("upload", source=None))
     assert imported(Fleet(NOW, certificates=copies), APPLY.vaults) == {REF}

@@ -1,7 +1,6 @@
 """An app gets a claim in each disruption budget (limit of restarts) that its restart needs, or in none."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from shared.domain.errors import LeaseBusy
 from shared.domain.names import SiteRef
+from shared.loop.pool import Pool
 from shared.loop.restart_claims import claimed
 from shared.loop.run import Run
 from tests.build import APPLY, NOW, REF, ManualClock, ports, site_ref
@@ -47,7 +47,7 @@ class Counting:
 
 def run(counting: Counting) -> Run:
     """Return a run of Certroll with the fake journal and leases."""
-    nobody: Any = ThreadPoolExecutor
+    nobody: Any = Pool
     given: Any = counting
     return Run.start(replace(ports(clock=ManualClock(NOW)), restart_claims=given, leases=given), APPLY, nobody)
 

@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
@@ -33,6 +32,7 @@ from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import ROUNDS, planning_again
 from shared.loop.perform import Performed, perform_all, perform_each
+from shared.loop.pool import Pool
 from shared.loop.run import TIME_BUDGET, Run
 from shared.planning.actions.keep_superseded import KeepSuperseded
 from shared.planning.plan import Phase, Skip, Step, Traits
@@ -125,7 +125,7 @@ class Doing:
 def _doing(caplog: pytest.LogCaptureFixture) -> Iterator[Doing]:
     caplog.set_level(logging.INFO, logger="certroll")
     clock = ManualClock()
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
         bare: Any = ports(clock=clock)
         doing = Doing(Run.start(bare, Intent(), pool), clock)
         given: Any = doing

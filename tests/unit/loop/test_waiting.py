@@ -1,6 +1,5 @@
 """Certroll sends a delayed message after a run that has to continue later."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.restart_window import RestartWindow
 from shared.loop.backoff import LONGEST_PAUSE, pause, until_open
+from shared.loop.pool import Pool
 from shared.loop.run import Run
 from tests.build import NOW, REF, ManualClock, ports
 
@@ -23,7 +23,7 @@ SECOND = timedelta(seconds=1)
 def sent(outcome: Outcome, waits: int = 0) -> list[tuple[CertificateMessage, timedelta]]:
     """Return the messages that Certroll sends after the outcome of a message that has waited `waits` times."""
     messages: list[tuple[CertificateMessage, timedelta]] = []
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
         run = Run.start(ports(clock=ManualClock()), Intent(), pool)
         message = CertificateMessage(REF, Cause.EVENT, waits)
         _come_back(run, outcome, message, lambda again, delay: messages.append((again, delay)))
@@ -102,14 +102,14 @@ def test_window_is_not_missed(window: str | None, look: datetime) -> None:
     Certroll's sweeps alone could miss a short restart window.
     """
     intent = Intent(restart_window=RestartWindow.parse(window) if window else None)
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
         assert until_open(Run.start(ports(clock=ManualClock()), intent, pool)) == look
 
 
 def test_run_ends_well_inside_the_functions_time() -> None:
     """A run of Certroll starts no new step once eight of the function's ten minutes are over."""
     clock = ManualClock()
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
         run = Run.start(ports(clock=clock), Intent(), pool)
         clock.time += timedelta(minutes=8) - SECOND
         run.check_time()

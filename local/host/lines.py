@@ -1,0 +1,82 @@
+"""Drop the log lines of the function app that Azure's Functions host drops, and count them.
+
+The host of Azure passes a line of the app only if the worker names the invocation that logged it, and this invocation
+still runs. So the host drops lines at import, after the end, and of the app's own threads.
+"""
+
+import importlib
+import logging
+import sys
+import threading
+from asyncio import _get_running_loop
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+BY_CONTEXT = (3, 13)
+"""The first Python whose worker looks for the invocation in a context variable and not in a thread-local one.
+
+The worker of older Pythons is another program (azure-functions-python-worker, pull request 1745 and issue 1860).
+"""
+SYSTEM = ("azure.functions", "azure_functions_runtime")
+"""The loggers of Microsoft's worker, whose lines need no invocation."""
+HOST = ("host", "local")
+"""The loggers of the local Functions host."""
+SDKS = ("azure", "urllib3")
+HOST_THREADS = ("MainThread", "queue ", "poll ", "timer ", "web", "asyncio_")
+"""The threads in which the local host itself uses Azure's SDKs. Azure's host is written in .NET."""
+
+log = logging.getLogger("host")
+
+
+class Lines(logging.Filter):
+    """A filter for a log handler that passes the lines that Azure's Functions host passes."""
+
+    def __init__(self, version: tuple[int, int] = sys.version_info[:2]) -> None:
+        super().__init__()
+        self._by_context = version >= BY_CONTEXT
+        runtime = "azure_functions_runtime"
+        self._variable: Any = importlib.import_module(f"{runtime}.utils.executor").invocation_id_cv
+        self._thread: Any = importlib.import_module(f"{runtime}.bindings.context")._invocation_id_local  # noqa: SLF001 - the worker of Azure reads it, too
+        self._lock = threading.Lock()
+        self._running: set[str] = set()
+        self.dropped: Counter[tuple[str, str]] = Counter()
+        """How many lines were dropped, for each logger and thread."""
+
+    @contextmanager
+    def of(self, invocation_id: str) -> Iterator[None]:
+        """Pass the lines of an invocation until the context ends."""
+        self._running.add(invocation_id)
+        try:
+            yield
+        finally:
+            self._running.discard(invocation_id)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True if Azure's Functions host would pass the line, and count the line otherwise."""
+        if _is_below(record.name, HOST + SYSTEM) or self._invocation() in self._running:
+            return True
+        thread = record.threadName or ""
+        if not (_is_below(record.name, SDKS) and thread.startswith(HOST_THREADS)):
+            self._count(record.name, thread)
+        return False
+
+    def _count(self, logger: str, thread: str) -> None:
+        with self._lock:
+            self.dropped[logger, thread] += 1
+            first = self.dropped[logger, thread] == 1
+        if first:
+            log.warning(
+                "Azure drops what the logger '%s' says in the thread '%s': no invocation runs there", logger, thread
+            )
+
+    def _invocation(self) -> Any:  # noqa: ANN401 - the runtime is untyped
+        """Return the id of the invocation to which the worker assigns a line of the present thread, or None."""
+        if self._by_context or _get_running_loop() is not None:
+            return self._variable.get()
+        return getattr(self._thread, "invocation_id", None)
+
+
+def _is_below(name: str, loggers: tuple[str, ...]) -> bool:
+    return any(name == logger or name.startswith(f"{logger}.") for logger in loggers)

@@ -1,0 +1,144 @@
+"""The local Functions host passes the log lines that Azure's host passes, and counts the lines that it drops."""
+
+import contextvars
+import importlib
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from local.host import FunctionHost
+from local.host.lines import Lines
+from local.patience import HANG
+from tests.local.host.hosted import APPS, Storage, eventually
+
+BY_THREAD, BY_CONTEXT = (3, 11), (3, 13)
+VERSIONS = pytest.mark.parametrize("version", [BY_THREAD, BY_CONTEXT], ids=["Python 3.11", "Python 3.13"])
+KEEPS_COPIES = sys.version_info >= BY_CONTEXT
+
+
+@pytest.fixture(scope="module")
+def talkative(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionHost]:
+    """Yield a running host of the app that logs in every way."""
+    log = tmp_path_factory.mktemp("talkative") / "host.log"
+    with FunctionHost(APPS / "talkative", storage.settings, log=log) as host:
+        yield host
+
+
+def call(host: FunctionHost, route: str) -> str:
+    """Return the answer of a function of the app."""
+    return requests.get(f"{host.url}/api/{route}", timeout=HANG).text
+
+
+def heard(host: FunctionHost, line: str) -> str:
+    """Wait until the host has logged the line, and return the log of the host."""
+    return eventually(lambda: text if line in (text := host.log.read_text()) else None)
+
+
+def dropped(host: FunctionHost) -> dict[str, int]:
+    """Return how many lines of the app the host has dropped, for each thread."""
+    status = requests.get(f"{host.url}/admin/host/status", timeout=HANG).json()
+    return {row["thread"]: row["lines"] for row in status["dropped"] if row["logger"] == "talkative"}
+
+
+def test_only_the_invocation_itself_is_heard(talkative: FunctionHost) -> None:
+    """The host passes what the function logs, and drops what its threads and its import log."""
+    assert call(talkative, "talk") == "talked"
+    said = heard(talkative, "talkative: at the end of the function")
+    assert "talkative: from the function" in said
+    assert "from a thread" not in said
+    assert "at import" not in said
+    assert ("with a copied context" in said) is KEEPS_COPIES
+    lost = dropped(talkative)
+    assert (lost["worker loop"], lost["plain"], lost.get("copied", 0)) == (1, 1, 0 if KEEPS_COPIES else 1)
+    assert "Azure drops what the logger 'talkative' says in the thread 'plain'" in said
+
+
+def test_nothing_is_heard_after_the_end(talkative: FunctionHost) -> None:
+    """A thread with the id of its invocation is heard on Python 3.11 and not on 3.13, and never after the end."""
+    assert call(talkative, "talk-late") == "talks on"
+    said = heard(talkative, "Executed 'Functions.talk_late'")
+    assert ("with the id of the invocation" in said) is not KEEPS_COPIES
+    assert call(talkative, "end") == "ended"
+    eventually(lambda: dropped(talkative).get("late") == (2 if KEEPS_COPIES else 1))
+    assert "after the end" not in heard(talkative, "Executed 'Functions.end'")
+
+
+def test_coroutine_is_heard_around_its_waits(talkative: FunctionHost) -> None:
+    """What a coroutine logs before and after an await arrives, and what its executor's thread logs does not."""
+    assert call(talkative, "talk-async") == "talked"
+    said = heard(talkative, "talkative: after the wait")
+    assert "before the wait" in said
+    assert "from an executor" not in said
+    assert sum(lines for thread, lines in dropped(talkative).items() if thread.startswith("asyncio")) == 1
+
+
+def in_thread(work: Callable[[], object]) -> None:
+    """Do the work in a thread of its own, named `app`, to its end."""
+    thread = threading.Thread(target=work, name="app")
+    thread.start()
+    thread.join()
+
+
+def a_line(logger: str = "certroll") -> logging.LogRecord:
+    """Return a log line of the present thread."""
+    return logging.getLogger(logger).makeRecord(logger, logging.INFO, "", 1, "said", (), None)
+
+
+class Invoking:
+    """The two places in which Microsoft's worker keeps the id of an invocation."""
+
+    def __init__(self) -> None:
+        """Find the two places in the runtime."""
+        self.variable: Any = importlib.import_module("azure_functions_runtime.utils.executor").invocation_id_cv
+        self.local: Any = importlib.import_module("azure_functions_runtime.bindings.context")._invocation_id_local
+
+    def by_context(self, lines: Lines) -> bool:
+        """Return True if the filter passes a line of a thread that has only a copy of the invocation's context."""
+        passed: list[bool] = []
+
+        def work() -> None:
+            self.variable.set("one")
+            copied = contextvars.copy_context()
+            in_thread(lambda: copied.run(lambda: passed.append(lines.filter(a_line()))))
+
+        contextvars.copy_context().run(work)
+        return passed == [True]
+
+    def by_thread(self, lines: Lines) -> bool:
+        """Return True if the filter passes a line of a thread that has only put the id into the thread's storage."""
+        passed: list[bool] = []
+
+        def work() -> None:
+            self.local.invocation_id = "one"
+            passed.append(lines.filter(a_line()))
+
+        in_thread(work)
+        return passed == [True]
+
+
+@VERSIONS
+def test_worker_of_each_python_looks_in_its_own_place(version: tuple[int, int]) -> None:
+    """Python 3.11 takes the id of the invocation from the thread, and Python 3.13 from the context."""
+    lines, invoking = Lines(version), Invoking()
+    with lines.of("one"):
+        assert invoking.by_thread(lines) is (version == BY_THREAD)
+        assert invoking.by_context(lines) is (version == BY_CONTEXT)
+    assert not invoking.by_thread(lines)
+    assert not invoking.by_context(lines)
+    assert lines.dropped == {("certroll", "app"): 3}
+
+
+def test_host_itself_is_heard() -> None:
+    """Lines of the host and of Microsoft's worker pass, and the host's own use of an SDK counts as nobody's line."""
+    lines = Lines()
+    names = ("host", "host.sleeps", "local.host.queues", "azure.functions", "azure_functions_runtime")
+    assert [name for name in names if not lines.filter(a_line(name))] == []
+    assert not lines.filter(a_line("azure.core"))
+    assert lines.dropped == {}
+    assert not lines.filter(a_line("hostess"))
+    assert lines.dropped == {("hostess", "MainThread"): 1}

@@ -1,0 +1,174 @@
+"""Work in threads says what it has to say through the thread that waits for it, which is the invocation's own."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared.loop.pool import Pool
+from shared.telemetry import event
+from tests.build import NOW
+
+TIME_OUT = 30.0
+
+
+class Heard(logging.Handler):
+    """A log handler that records which thread logged which event."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[int | None, dict[str, Any]]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Record the line with its thread."""
+        self.lines.append((record.thread, json.loads(record.getMessage())))
+
+    @property
+    def said(self) -> list[Any]:
+        """The subjects of the events, after a check that this test's thread logged every event."""
+        assert {thread for thread, _ in self.lines} <= {threading.get_ident()}
+        return [line["subject"] for _, line in self.lines]
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """Yield a handler that hears each line of Certroll."""
+    logger, handler = logging.getLogger("certroll"), Heard()
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(before)
+
+
+@pytest.fixture(name="pool")
+def _pool() -> Iterator[Pool]:
+    with Pool(3, "test") as pool:
+        yield pool
+
+
+def twice(number: int) -> int:
+    """Say the number and return its double."""
+    event("number.doubled", subject=number)
+    return number * 2
+
+
+def test_lines_of_a_pool_arrive(pool: Pool, heard: Heard) -> None:
+    """Each line of the work is logged once, by the caller's thread, and the results keep the order of the subjects."""
+    assert pool.map(twice, range(20)) == tuple(range(0, 40, 2))
+    assert sorted(heard.said) == list(range(20))
+
+
+def test_thread_logs_for_itself_after_the_pool(pool: Pool, heard: Heard) -> None:
+    """The caller's thread logs its own lines at once, before, between and after the work of a pool."""
+    event("before", subject="before")
+    assert heard.said == ["before"]
+    pool.map(twice, [1])
+    event("after", subject="after")
+    assert heard.said == ["before", 1, "after"]
+
+
+def test_nothing_is_lost_when_work_raises(pool: Pool, heard: Heard) -> None:
+    """If the work for one subject raises, what this work said is logged, and so is what other begun work said."""
+    begun = threading.Barrier(3)
+
+    def work(subject: str) -> None:
+        begun.wait(TIME_OUT)
+        event("said", subject=f"{subject} before")
+        if subject == "bad":
+            raise ValueError(subject)
+        event("said", subject=f"{subject} after")
+
+    with pytest.raises(ValueError, match="bad"):
+        pool.map(work, ["bad", "slow", "slower"])
+    assert sorted(heard.said) == ["bad before", "slow after", "slow before", "slower after", "slower before"]
+
+
+def test_death_loses_nothing_that_was_said(pool: Pool, heard: Heard) -> None:
+    """Even an error that no code of Certroll catches does not lose the lines of the work that raised it."""
+
+    def die(subject: int) -> None:
+        event("said", subject=subject)
+        raise SystemExit(subject)
+
+    with pytest.raises(SystemExit):
+        pool.map(die, [1])
+    assert heard.said == [1]
+
+
+def test_work_that_has_not_begun_ends_with_the_first_error(heard: Heard) -> None:
+    """After an error the pool begins no further work, and waits for the work that has begun."""
+    held, done = threading.Event(), list[int]()
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise ValueError
+        held.wait(TIME_OUT)
+        done.append(number)
+        event("said", subject=number)
+
+    with Pool(1, "test") as pool:
+
+        def stop_early() -> None:
+            with pool.results(work, range(100)) as results:
+                try:
+                    next(results)
+                finally:
+                    held.set()
+
+        with pytest.raises(ValueError, match=r"^$"):
+            stop_early()
+    assert len(done) < 5
+    assert heard.said == done
+
+
+def test_caller_that_stops_early_hears_what_has_begun(pool: Pool, heard: Heard) -> None:
+    """A caller that leaves after the first result gets the lines of all work that has begun, before it goes on."""
+    with pool.results(twice, range(50)) as results:
+        assert next(results) == 0
+    assert 0 in heard.said
+    left = list(heard.said)
+    assert pool.map(twice, [99]) == (198,)
+    assert heard.said == [*left, 99]
+
+
+def test_lines_of_quick_work_do_not_wait_for_slow_work(pool: Pool, heard: Heard) -> None:
+    """Lines of work that has ended are logged while the work for an earlier subject still runs."""
+    logged = threading.Event()
+
+    def tell(_: logging.LogRecord) -> bool:
+        logged.set()
+        return True
+
+    heard.addFilter(tell)
+
+    def work(subject: str) -> bool:
+        if subject == "slow":
+            return logged.wait(TIME_OUT)
+        event("said", subject=subject)
+        return True
+
+    assert pool.map(work, ["slow", "quick"]) == (True, True)
+    assert heard.said == ["quick"]
+
+
+def test_pool_within_a_pool_says_everything_once(pool: Pool, heard: Heard) -> None:
+    """Work that uses a pool of its own hands the lines up, and the outermost caller's thread logs them once."""
+
+    def outer(number: int) -> int:
+        event("said", subject=f"outer {number}")
+        with Pool(2, "inner") as inner:
+            return sum(inner.map(twice, range(number)))
+
+    assert pool.map(outer, [1, 2, 3]) == (0, 2, 6)
+    assert sorted(map(str, heard.said)) == ["0", "0", "0", "1", "1", "2", "outer 1", "outer 2", "outer 3"]
+
+
+def test_threads_carry_the_given_name(pool: Pool) -> None:
+    """A thread of a pool has the name of the pool, so that a stack dump shows what the thread works for."""
+    (name,) = pool.map(lambda _: threading.current_thread().name, [NOW])
+    assert name.startswith("test")
