@@ -34,7 +34,7 @@ from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet, SeenSite
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.names import EnvironmentRef, VaultCertificateRef
-from shared.loop.observe.targets import Scope, Targets
+from shared.loop.observe.targets import Scope, Targets, plans_in
 from shared.loop.observe.view import View
 from shared.ports import Ports
 
@@ -102,17 +102,24 @@ def _public_certificates(
     seen, read = tuple(site for site, _ in sites), {named.site: named for named in settings}
     near = tuple(site for site in seen if scope.is_near(site))
     rooting = {site.plan for site in near if site.plan and scope.targets.needs_root(site, read.get(site.ref))}
-    hosting = frozenset(site.webspace for site in seen if site.webspace and scope.is_hosted(site))
-    view.compare_with_plans(plans, scope.webspaces | hosting, rooting, frozenset(site.ref for site in seen))
+    hosting = plans_in(scope.environments, plans, seen)
+    near_plans = (plan for plan in plans if plan.webspace in scope.webspaces or plan.resource_id.lower() in rooting)
+    view.compare_with_plans(dict.fromkeys((*hosting, *near_plans)), frozenset(site.ref for site in seen))
     mates = tuple(site for site in seen if site.plan in rooting)
     return view.public_certificates(near, settings, certificates, scope.targets.sites, mates)
 
 
 def observe_environment(ports: Ports, pool: Executor, ref: EnvironmentRef, now: datetime) -> Fleet:
-    """Return an App Service Environment with its sites and slots, without bindings, certificates and app settings."""
+    """Return an App Service Environment with its sites and slots, without bindings, certificates and app settings.
+
+    A site that only the list of its plan names becomes a blind spot (something that Certroll could not read). The
+    plans of an environment may be in several resource groups, and Certroll may lack rights on some of the groups.
+    """
     view, environment = View(ports.app_service, pool), ports.environments.environment(ref)
     productions = ports.environments.sites(ref)
     view.blind_spots.extend(productions.blind_spots)
     sites = view.with_slots(tuple((site, ()) for site in productions.found), (ref.subscription,), lambda _: True)
     seen = tuple(site for site, _ in sites)
+    plans = view.each_subscription(ports.app_service.plans, (ref.subscription,))
+    view.compare_with_plans(plans_in(frozenset({ref}), plans, seen), frozenset(site.ref for site in seen))
     return Fleet(now, seen, blind_spots=tuple(view.blind_spots), environments=(environment,))

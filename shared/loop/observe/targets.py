@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
-from shared.domain.fleet.sites import Environment, Site
+from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint, Webspace
 from shared.domain.tags import Kind, Tag, Tags, of_kind, words
 
@@ -64,6 +64,18 @@ def _words(tags_of_all: list[Tags], asking: Iterable[Tag]) -> frozenset[str]:
 def _may_be_root(lineage: Lineage) -> bool:
     facts = lineage.current.facts if lineage.current else None
     return facts is not None and (facts.is_ca or facts.self_signed)
+
+
+def plans_in(
+    environments: frozenset[EnvironmentRef], plans: Iterable[ServerFarm], sites: Iterable[Site]
+) -> tuple[ServerFarm, ...]:
+    """Return the plans of the environments, which may have several webspaces.
+
+    Azure shows the environment of a plan with the plan, or with a site that has the same webspace. A plan counts even
+    if Certroll sees none of its sites.
+    """
+    hosting = {site.webspace for site in sites if site.environment in environments}
+    return tuple(plan for plan in plans if plan.environment in environments or plan.webspace in hosting)
 
 
 @dataclass(frozen=True, slots=True)
