@@ -1,6 +1,8 @@
 """Check how Certroll reaches apps in App Service Environments, and what it reports if an app is unreachable."""
 
+from collections import Counter
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
@@ -20,6 +22,7 @@ INSIDE = "shop.contoso.com"
 OUTSIDE = ("api.contoso.com", "www.contoso.com")
 NETWORKING = "/configurations/networking"
 SOAK = timedelta(hours=1)
+Webspaces = Literal["per plan group", "one"]
 
 
 def hosted(standing: str = "resolved", *, uploaded: bool = False, internal: bool = True) -> World:
@@ -116,6 +119,96 @@ def test_an_external_environment_is_looked_at_like_others(install: Install, stan
     assert shown(world) == after_renewal(before, new, (INSIDE, *OUTSIDE))
     assert installation.states() == {"shop": "Proven", "web": "Proven"}
     assert networking_read(world) == 0
+
+
+def spread(webspaces: Webspaces) -> World:
+    """Return an environment with plans in two resource groups, each with a site and its own copy of a certificate.
+
+    With one webspace for both plans, the sites share one copy. The group of the second plan has a plan outside of the
+    environment, too, with a third copy.
+    """
+    world = World(Clock(), 0, Knobs(environment_webspaces=webspaces))
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",))
+    hosting, shops = build.add_environment("ase"), build.add_group("shops")
+    inside, apart = build.add_plan("inside", environment=hosting), build.add_plan("apart", shops, environment=hosting)
+    copy = build.add_copy("web", inside, name="web")
+    twin = build.add_copy("web", apart, name="web") if apart.webspace != inside.webspace else copy
+    outside = build.add_plan("outside", shops)
+    for name, plan, held in (
+        ("shop", inside, copy),
+        ("store", inside, copy),
+        ("far", apart, twin),
+        ("web", outside, build.add_copy("web", outside, name="web-outside")),
+    ):
+        build.add_host(build.add_site(name, plan), f"{name}.contoso.com", held)
+    world.clock.advance(AGE)
+    return world
+
+
+@pytest.mark.parametrize(("webspaces", "copies"), [("per plan group", 3), ("one", 2)])
+def test_each_webspace_of_an_environment_is_synced(install: Install, webspaces: Webspaces, copies: int) -> None:
+    """Certroll syncs a vault certificate once per webspace of an environment, each in the webspace of its own plan.
+
+    One webspace of the environment gets the version before the other, as webspaces outside of environments do. Two
+    imports in two webspaces of one environment are no duplicates. Each inspection of the fleet asks each plan once.
+    """
+    world = spread(webspaces)
+    installation = install(world, watched=True)
+    assert installation.sweep() == ()
+    before, new = shown(world), renew(world)
+    world.journal.clear()
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, tuple(before))
+    assert len(world.web.certificates.listing(lambda _: True)) == copies
+    assert writes(world) == copies
+    entries = world.journal.reads("management.azure.com")
+    looks = sum(entry.path.lower().endswith("microsoft.web/certificates") for entry in entries)
+    asked = Counter(entry.path.split("/")[-2] for entry in entries if "/serverfarms/" in entry.path)
+    assert asked == dict.fromkeys(("inside", "apart", "outside"), looks)
+    assert installation.states() == dict.fromkeys(("far", "shop", "store", "web"), "Proven")
+    assert Reason.DUPLICATE_IMPORT not in {reason for _, reason in installation.findings()}
+    assert installation.sweep() == ()
+    assert installation.errors == []
+
+
+@pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
+def test_webspaces_of_an_environment_are_stages(install: Install, moves: bool) -> None:  # noqa: FBT001
+    """Certroll brings a version to one webspace of an environment, and to the others after a good handshake there."""
+    world = spread("per plan group")
+    world.knobs.turn(sync_moves_bindings=moves)
+    installation = install(world)
+    new = renew(world)
+    installation.look_at(VAULT, "web")
+    held: list[int] = []
+    while (message := installation.queue.take(world.clock.now() + AGE)) is not None:
+        installation.deliver(message)
+        held.append(sum(copy.thumbprint == new for copy in world.web.certificates.values()))
+        assert held[-1] <= 1 or installation.states()["far"] == "Proven"
+    assert (held[0], held[-1]) == (1, 3)
+    assert {seen.thumbprint for seen in shown(world).values()} == {new}
+
+
+def test_an_import_by_tag_reaches_the_other_webspace_of_an_environment(install: Install) -> None:
+    """The tag `certroll-import-to` imports into the webspace of the named plan, even beside a copy in the environment.
+
+    Certroll names the plan of that webspace in the request, and the import lands there.
+    """
+    world = World(Clock())
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",), tags={"certroll-import-to": "apart"})
+    hosting, shops = build.add_environment("ase"), build.add_group("shops")
+    inside, apart = build.add_plan("inside", environment=hosting), build.add_plan("apart", shops, environment=hosting)
+    build.add_copy("web", inside)
+    world.clock.advance(AGE)
+    installation = install(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    copies = {copy.webspace.name: copy.resource_group for copy in world.web.certificates.values()}
+    assert copies == {inside.webspace.name: "contoso", apart.webspace.name: "shops"}
+    assert writes(world) == 1
+    assert installation.sweep() == ()
 
 
 def with_app(standing: str) -> World:
