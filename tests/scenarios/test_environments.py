@@ -191,7 +191,7 @@ def test_webspaces_of_an_environment_are_stages(install: Install, moves: bool) -
 
 
 def test_an_import_by_tag_reaches_the_other_webspace_of_an_environment(install: Install) -> None:
-    """The tag `certroll-import-to` imports into the webspace of the named plan, even beside a copy in the environment.
+    """The tag `certroll-import-to` imports into the webspace of the named plan, even if the environment has a copy elsewhere.
 
     Certroll names the plan of that webspace in the request, and the import lands there.
     """
