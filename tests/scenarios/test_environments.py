@@ -1,6 +1,7 @@
 """Check how Certroll reaches apps in App Service Environments, and what it reports if an app is unreachable."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -9,11 +10,12 @@ import pytest
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
-from local.azure.web.resources import Environment
+from local.azure.web.resources import RUNNING, STOPPED, Environment
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.controllers.managed.controller import look_after_managed
 from shared.domain.reason import Reason
+from shared.domain.rollout.budget import MaxUnavailable
 from tests.scenarios.app_worlds import LIST, PIN, PROBE
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import AGE, VAULT, after_renewal, renew, shown, writes
@@ -191,7 +193,7 @@ def test_webspaces_of_an_environment_are_stages(install: Install, moves: bool) -
 
 
 def test_an_import_by_tag_reaches_the_other_webspace_of_an_environment(install: Install) -> None:
-    """The tag `certroll-import-to` imports into the webspace of the named plan, even if the environment has a copy elsewhere.
+    """The tag `certroll-import-to` imports into the named plan's webspace, although the environment has a copy.
 
     Certroll names the plan of that webspace in the request, and the import lands there.
     """
@@ -211,12 +213,13 @@ def test_an_import_by_tag_reaches_the_other_webspace_of_an_environment(install: 
     assert installation.sweep() == ()
 
 
-def with_app(standing: str) -> World:
+def with_app(standing: str, webspaces: Webspaces = "per plan group") -> World:
     """Return an app in an internal environment that loads a client certificate.
 
     The app's probe tells which version the app uses.
     """
-    world = World(Clock(), 0, Knobs(internal_environments=standing))  # type: ignore[arg-type]
+    knobs = Knobs(internal_environments=standing, environment_webspaces=webspaces)  # type: ignore[arg-type]
+    world = World(Clock(), 0, knobs)
     build = Builder(world)
     version = build.add_certificate("web", ("client.contoso.com",))
     plan = build.add_plan("inside", environment=build.add_environment("ase"))
@@ -292,6 +295,54 @@ def test_a_right_that_goes_while_an_app_restarts_takes_nothing_back(install: Ins
     assert ("app orders", Reason.UNREACHABLE) in installation.findings()
     (site,) = world.web.sites.values()
     assert site.settings[PIN] == new
+
+
+@pytest.mark.parametrize("webspaces", ["per plan group", "one"])
+def test_a_slot_in_another_webspace_belongs_to_the_group_of_an_app(install: Install, webspaces: Webspaces) -> None:
+    """Certroll restarts no last running app of a group, even if the other app is a slot in another webspace.
+
+    A group of apps (tag `certroll-group`) may be anywhere in an environment, and the limit
+    CERTROLL_ASE_MAX_UNAVAILABLE holds for the whole environment.
+    """
+    world = grouped(webspaces)
+    orders, _, slot = world.web.sites.values()
+    installation = install(world, ase_max_unavailable=MaxUnavailable(100, percent=True))
+    new = renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert ("app settings of orders", Reason.LAST_OF_GROUP) in installation.findings()
+    assert (world.web.sites.get(orders.id) or orders).settings == orders.settings
+    world.web.put_site(replace(slot, state=RUNNING))
+    installation.sweep()
+    installation.deliver_all()
+    assert installation.rolls() == {"orders": "Validated"}
+    assert (world.web.sites.get(orders.id) or orders).settings[PIN] == new
+
+
+def grouped(webspaces: Webspaces = "per plan group") -> World:
+    """Return an app in an environment, grouped with a stopped slot of a site on a plan in another resource group."""
+    world = with_app("resolved", webspaces)
+    build, pair = Builder(world), {"certroll-group": "pair"}
+    (orders,) = world.web.sites.values()
+    world.web.put_site(replace(orders, tags=dict(orders.tags) | pair))
+    apart = build.add_plan("apart", build.add_group("shops"), environment=environment(world))
+    slot = build.add_slot(build.add_site("store", apart), "staging", tags=pair)
+    world.web.put_site(replace(slot, state=STOPPED))
+    return world
+
+
+@pytest.mark.parametrize("limit", [None, MaxUnavailable(1)])
+def test_slots_of_another_webspace_are_read_for_a_limit_alone(install: Install, limit: MaxUnavailable | None) -> None:
+    """Certroll reads the slots of the other webspaces once per inspection, and only if a limit holds for all apps."""
+    world = grouped()
+    installation = install(world, ase_max_unavailable=limit)
+    world.journal.clear()
+    installation.sweep()
+    asked = Counter(
+        entry.path.rpartition("/Microsoft.Web/")[2] for entry in world.journal.reads("management.azure.com")
+    )
+    assert asked["sites/store/slots"] == (limit is not None)
+    assert asked["sites/store/config/appsettings/list"] == 0
 
 
 @pytest.mark.parametrize("internal", [True, False])

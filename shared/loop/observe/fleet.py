@@ -3,13 +3,16 @@
 ```text
 per subscription   certificates · sites · plans · sites that have slots        (listings)
 per site           the site's own certificates, if the site is on a Flex Consumption plan
-if a tag names an environment: App Service Environments per subscription, and the roots of each named environment
+if a tag names an environment: App Service Environments per subscription, and the roots of each named environment;
+                   slots of each of its sites · sites of each of its plans, in all of its webspaces
                                  │
 only in webspaces that hold a wanted certificate, and for sites that a tag names:
                    slots of each site that has slots · sites of each plan
                    app settings of each site and slot                          (one read each)
                    public certificates of a named site, and of a site whose load list names a certificate that its
                    webspace does not hold
+if one of these sites is in an environment with a limit on restarts:
+                   slots of each site of the environment, in all of its webspaces
 only for vault certificates that may be roots, in App Service Environments:
                    slots and app settings of each Windows code app
                    public certificates of all apps of a plan, if a root list on the plan names the root or is to
@@ -64,7 +67,7 @@ def observe_fleet(
     productions = view.each_subscription(app_service.sites, subscriptions)
     certificates = view.certificates(subscriptions, productions, targets.private)
     environments, roots = view.environments(ports.environments, subscriptions, targets.environments)
-    scope = Scope.of(targets, filter(wanted, certificates), environments)
+    scope = Scope.of(targets, filter(wanted, certificates), environments).with_limits(site for site, _ in productions)
     concerned = scope.subscriptions(subscriptions, (site for site, _ in productions))
     plans = view.each_subscription(app_service.plans, concerned)
     sites = view.with_slots(productions, concerned, scope.is_listed)

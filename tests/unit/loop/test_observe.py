@@ -120,6 +120,32 @@ def test_slots_are_read_in_environments_that_a_tag_names() -> None:
     assert not silent.is_listed(hosted)
 
 
+LIMITED = Targets(limited=True)
+AWAY = site("away", webspace=NORTH, environment=ASE)
+
+
+@pytest.mark.parametrize(
+    ("seen", "sites", "listed"),
+    [
+        pytest.param(scope(WANTED, targets=LIMITED), (site(environment=ASE),), True, id="an app there may restart"),
+        pytest.param(scope(WANTED), (site(environment=ASE),), False, id="no limit holds"),
+        pytest.param(scope(WANTED, targets=LIMITED), (site(),), False, id="the app is outside of environments"),
+        pytest.param(scope(WANTED, targets=LIMITED), (site(environment=OTHER_ASE),), False, id="it is in another one"),
+        pytest.param(scope(targets=LIMITED), (site(environment=ASE),), False, id="no app there may restart"),
+    ],
+)
+def test_slots_are_read_in_all_webspaces_that_share_a_limit(
+    seen: Scope, sites: tuple[Site, ...], *, listed: bool
+) -> None:
+    """Certroll reads the slots of a whole environment before it restarts an app there under a limit.
+
+    Certroll does not read the settings of apps in the other webspaces.
+    """
+    around = seen.with_limits((*sites, AWAY))
+    assert around.is_listed(AWAY) is listed
+    assert not around.is_near(AWAY)
+
+
 @pytest.mark.parametrize(
     ("plan", "sites", "asked"),
     [
