@@ -208,6 +208,9 @@ def test_a_webspace_whose_apps_are_all_hidden_is_not_forgotten(install: Install)
     assert hosted.trusting(hosted.new) == hosted.stopped_and_started - set(BACK)
     assert hosted.old.root_leaf.thumbprint in hosted.roots()
     findings = installation.findings()
+    hosted.world.journal.clear()
+    installation.sweep()
+    assert plans_asked(hosted.world) == {"front": 1, "back": 1}
     assert {(f"site {name}", "BlindSpot") for name in BACK} | {
         ("environment network/ase", "IncompleteView")
     } <= findings
