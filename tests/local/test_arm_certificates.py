@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from local.azure.principals import APP_SERVICE
 from local.azure.vault.authority import Leaf
 from local.azure.vault.policy import PEM
-from tests.local.arm_client import Shop
+from tests.local.arm_client import Json, Shop
 
 
 @pytest.fixture
@@ -278,12 +278,23 @@ def pfx_of(leaf: Leaf, password: str) -> dict[str, object]:
 
 
 def test_upload_has_no_source(shop: Shop) -> None:
-    """An uploaded PFX has no vault id. ARM refuses a PFX with a wrong password."""
+    """An upload has empty vault keys in ARM's answer, and no vault keys but a status in later reads, as recorded.
+
+    ARM refuses a PFX with a wrong password.
+    """
     body = pfx_of(shop.first.leaf, "secret")
     answer = shop.arm.put(sibling(shop, "upload"), body)
-    assert answer["properties"]["keyVaultId"] is None
+    assert about_vault(answer) == {"keyVaultId": "", "keyVaultSecretName": ""}
+    listed = shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/certificates")
+    reads = [shop.arm.get(sibling(shop, "upload")), *(seen for seen in listed if seen["name"] == "upload")]
+    assert [about_vault(seen) for seen in reads] == [{"keyVaultSecretStatus": "Initialized"}] * 2
     assert answer["properties"]["thumbprint"] == shop.first.thumbprint
     shop.arm.put(sibling(shop, "broken"), body | {"properties": body["properties"] | {"password": "wrong"}}, 400)
+
+
+def about_vault(certificate: Json) -> dict[str, Json]:
+    """Return the properties about a vault in ARM's answer for a certificate."""
+    return {key: value for key, value in certificate["properties"].items() if key.startswith("keyVault")}
 
 
 def test_bound_upload_cannot_be_replaced_under_its_name(shop: Shop) -> None:

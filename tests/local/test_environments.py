@@ -3,6 +3,7 @@
 import base64
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from local.azure.vault.authority import Authority, Leaf
 from local.azure.vault.authority import Request as CertificateRequest
 from local.azure.vault.issued import imported
 from local.azure.web.held_certificates import Certificate
+from local.azure.web.resources import Plan
 from local.azure.web.uploads import HOLDS_A_KEY, NO_PUBLIC_CERTIFICATE
 from local.frontend.visitor import HandshakeFailed, Visitor
 from local.stand import Stand
@@ -141,19 +143,96 @@ def test_plans_and_sites_name_their_environment(client: WebSiteManagementClient,
     assert [site.name for site in environments.list_web_apps("network", "ase")] == ["shop", "api"]
 
 
-def test_plans_share_the_webspace_of_their_environment(hosted: Hosted) -> None:
-    """All plans of an environment share a webspace by default, and no plan outside shares that webspace."""
-    assert hosted.windows.webspace == hosted.linux.webspace != hosted.outside.webspace
-    apart = hosted.build.add_plan("apart", webspace="apartwebspace", environment=hosted.ase)
-    assert apart.webspace != hosted.windows.webspace
-    assert hosted.world.web.address_of(hosted.build.add_site("far", apart).default_host_name) == hosted.ase.address
+@pytest.mark.parametrize(
+    ("reading", "spaces"),
+    [
+        ("per plan group", ["network-aseappseWestEuropewebspace"] * 2 + ["shops-aseappseWestEuropewebspace"]),
+        ("one", ["network-aseappseWestEuropewebspace"] * 3),
+    ],
+)
+def test_the_groups_of_plans_decide_the_webspaces_of_an_environment(reading: str, spaces: list[str]) -> None:
+    """Each resource group with plans of an environment has a webspace, or all plans of the environment share one.
+
+    The simulation setting `environment_webspaces` decides. All apps of the environment share its address.
+    """
+    hosted = Hosted()
+    hosted.world.knobs.turn(environment_webspaces=reading)
+    apart = hosted.build.add_plan("apart", hosted.build.add_group("shops"), environment=hosted.ase)
+    far = hosted.build.add_site("far", apart)
+    paths = [plan.id for plan in (hosted.windows, hosted.linux, apart)]
+    assert [hosted.arm.get(path)["properties"]["webSpace"] for path in paths] == spaces
+    assert hosted.arm.get(far.id)["properties"]["webSpace"] == spaces[-1]
+    assert hosted.outside.webspace not in {plan.webspace for plan in (hosted.windows, apart)}
+    assert {hosted.world.web.address_of(site.default_host_name) for site in (hosted.shop, far)} == {hosted.ase.address}
 
 
-def test_a_certificate_for_no_plan_goes_outside(hosted: Hosted) -> None:
-    """An upload without a plan goes to a webspace outside the environment, if the group has such a webspace."""
+def test_one_vault_certificate_is_in_two_webspaces_of_an_environment(hosted: Hosted) -> None:
+    """Two webspaces of an environment take the same version of a vault certificate, and each binds its own copy.
+
+    Both copies name the environment, and a certificate outside of environments names none. A certificate may be in
+    another resource group than the plans of its webspace. The three facts are recorded (azure-powershell
+    TestRemoveAzWebAppCertificate).
+    """
+    hosted.build.add_certificate("shop", ["shop.contoso.com", "far.contoso.com"])
+    apart = hosted.build.add_plan("apart", hosted.build.add_group("shops"), environment=hosted.ase)
+    vault = hosted.build.add_group("vaults")
+    answers = [
+        hosted.arm.put(f"{group.id}/providers/Microsoft.Web/certificates/shop", imported_into(hosted, plan))
+        for group, plan in ((hosted.group, hosted.windows), (vault, apart), (hosted.build.add_group("out"), None))
+    ]
+    seen = [answer["properties"] for answer in answers]
+    assert len({properties["thumbprint"] for properties in seen}) == 1
+    assert [properties["webSpace"] for properties in seen] == [
+        "network-aseappseWestEuropewebspace",
+        "shops-aseappseWestEuropewebspace",
+        "out-WestEuropewebspace",
+    ]
+    profile = {"id": hosted.ase.id, "name": "ase", "type": "Microsoft.Web/hostingEnvironments"}
+    assert [properties["hostingEnvironmentProfile"] for properties in seen] == [profile, profile, None]
+    far, wish = hosted.build.add_site("far", apart), {"siteName": "far", "sslState": "SniEnabled"}
+    hosted.arm.put(
+        f"{far.id}/hostNameBindings/far.contoso.com",
+        {"properties": wish | {"thumbprint": seen[1]["thumbprint"]}},
+    )
+    hosted.arm.delete(answers[0]["id"])
+    hosted.arm.delete(answers[1]["id"], 409)
+
+
+def imported_into(hosted: Hosted, plan: Plan | None) -> dict[str, Json]:
+    """Return the request body that imports the vault certificate `shop` into the webspace of a plan."""
+    properties = {"keyVaultId": hosted.world.vaults["contoso-kv"].resource_id, "keyVaultSecretName": "shop"}
+    named = {"serverFarmId": plan.id} if plan else {}
+    return {"location": "West Europe", "properties": properties | named}
+
+
+@pytest.mark.parametrize("group", ["network", "shops"])
+def test_a_certificate_for_no_plan_goes_outside(hosted: Hosted, group: str) -> None:
+    """An upload without a plan goes to a webspace outside of environments, even if the group has no plan outside.
+
+    An upload that names an environment instead of a plan goes to the environment's webspace for its resource group
+    (azure-powershell #7537). ARM refuses an unknown environment.
+    """
+    hosted.build.add_plan("apart", hosted.build.add_group("shops"), environment=hosted.ase)
     leaf = hosted.build.add_certificate("shop", ["shop.contoso.com"]).leaf
-    path = f"{hosted.group.id}/providers/Microsoft.Web/certificates/upload"
-    assert hosted.arm.put(path, upload(pfx(leaf)))["properties"]["webSpace"] == hosted.plan_outside.webspace.name
+    path = f"/subscriptions/{hosted.ase.subscription}/resourceGroups/{group}/providers/Microsoft.Web/certificates"
+    wish = upload(pfx(leaf))
+    outside = hosted.arm.put(f"{path}/outside", wish)["properties"]
+    assert (outside["webSpace"], outside["hostingEnvironmentProfile"]) == (f"{group}-WestEuropewebspace", None)
+    wish["properties"]["hostingEnvironmentProfile"] = {"id": hosted.ase.id}
+    inside = hosted.arm.put(f"{path}/inside", wish)["properties"]
+    assert inside["webSpace"] == f"{group}-aseappseWestEuropewebspace"
+    assert inside["hostingEnvironmentProfile"]["id"] == hosted.ase.id
+    wish["properties"]["hostingEnvironmentProfile"] = {"id": f"{hosted.ase.id}-gone"}
+    assert "ase-gone" in hosted.arm.put(f"{path}/nowhere", wish, 404)["Message"]
+
+
+def test_a_tagged_environment_keeps_its_plans_and_sites(hosted: Hosted) -> None:
+    """An environment lists its plans and sites, and hides them from the internet, after its tags changed, too."""
+    hosted.world.web.environments.put(hosted.ase.id, replace(hosted.ase, tags={"certroll": "off"}))
+    assert [plan["name"] for plan in hosted.arm.listed(f"{hosted.ase.id}/serverfarms")] == ["windows", "linux"]
+    assert [site["name"] for site in hosted.arm.listed(f"{hosted.ase.id}/sites")] == ["shop", "api"]
+    assert hosted.arm.get(hosted.ase.id)["properties"]["hasLinuxWorkers"] is True
+    assert not hosted.world.web.is_public(hosted.shop.default_host_name)
 
 
 def test_an_environment_has_no_dedicated_addresses(client: WebSiteManagementClient, hosted: Hosted) -> None:

@@ -471,6 +471,8 @@ def placed(roll: RollRecord, ref: SiteRef, webspace: Webspace | None) -> RollRec
 
 again_tags = st.sampled_from((AGAIN, AGAIN, AGAIN, (*AGAIN, *OFF), ()))
 hosting = st.sampled_from(((WEST,), (WEST,), (WEST, NORTH), PLACES))
+telling = st.sampled_from((("site", "certificate"), ("site",), ("certificate",)))
+"""The resources by which Azure shows that a webspace is in an environment."""
 moments = st.sampled_from((EARLY, EARLY, None, EARLY + timedelta(seconds=1)))
 marks = st.sampled_from(Rebind)
 early_uploads = st.sampled_from((1, 1, 2, 0))
@@ -492,15 +494,19 @@ def chained_worlds(
 def chained(draw: st.DrawFn, worlds: st.SearchStrategy[Snapshot]) -> Snapshot:
     """Return one of the given snapshots with App Service Environments and uploads added."""
     world = draw(worlds)
-    inside, current = draw(hosting), world.lineage.current
-    sites = tuple(replace(app, environment=ASE if app.webspace in inside else None) for app in world.fleet.sites)
+    inside, told_by, current = draw(hosting), draw(telling), world.lineage.current
+    named = inside if "site" in told_by else ()
+    sites = tuple(replace(app, environment=ASE if app.webspace in named else None) for app in world.fleet.sites)
     made = tuple(
         replace(copy(f"by-hand-{place}-{number}", webspace=place, source=None), created=draw(moments))
         for place in (WEST, NORTH)
         for number in range(draw(early_uploads))
     )
     uploads = tuple(replace(upload, thumbprint=current.thumbprint if current else NEW) for upload in made)
-    fleet = replace(world.fleet, sites=sites, certificates=(*world.fleet.certificates, *uploads))
+    marked = inside if "certificate" in told_by else ()
+    held = (*world.fleet.certificates, *uploads)
+    copies = tuple(replace(found, in_environment=found.webspace in marked) for found in held)
+    fleet = replace(world.fleet, sites=sites, certificates=copies)
     records = tuple(replace(record, rebind=draw(marks)) for record in world.rollout.records)
     lineage = replace(world.lineage, tags=draw(again_tags))
     return Snapshot(lineage, fleet, replace(world.rollout, records=records))

@@ -237,7 +237,7 @@ def nothing_is_skipped_silently(case: Case) -> None:
     Environment is visible.
     """
     world, lineage = case.world, case.world.lineage
-    if lineage.current is None or any(site.environment for site in world.fleet.sites):
+    if lineage.current is None or environment_webspaces(world):
         return
     told = [step.subject for step in case.plan.steps] + [skip.subject for skip in case.plan.skips]
     expected = {
@@ -258,6 +258,12 @@ def nothing_is_skipped_silently(case: Case) -> None:
 # ------------------------------------------------------------------------------------------- chains in environments
 
 
+def environment_webspaces(world: Snapshot) -> set[Webspace | None]:
+    """Return the webspaces that a site or a certificate shows to be in an App Service Environment."""
+    by_site = {site.webspace for site in world.fleet.sites if site.environment is not None}
+    return by_site | {copy.webspace for copy in world.fleet.certificates if copy.in_environment}
+
+
 def unchained(world: Snapshot) -> set[Webspace]:
     """Return the webspaces of environments in which every upload of the current version may be early.
 
@@ -266,7 +272,7 @@ def unchained(world: Snapshot) -> set[Webspace]:
     current = world.lineage.current
     if current is None or current.facts is None:
         return set()
-    inside = {site.webspace for site in world.fleet.sites if site.environment is not None}
+    inside = environment_webspaces(world)
     uploads = [c for c in world.fleet.certificates if c.source is None and c.thumbprint == current.thumbprint]
     late = {c.webspace for c in uploads if c.ref.name.startswith(OWN_PREFIX) or (c.created and c.created > EARLY)}
     return ({c.webspace for c in uploads} & inside) - late

@@ -30,9 +30,10 @@ MORE_FRONT, MORE_BACK = ("cart", "mail"), ("books", "search", "users")
 class Hosted:
     """Two plans of one environment with apps and a slot, which all trust the partner server's current root.
 
-    The app `quiet` is stopped, and the app `untouched` has the tag `certroll: off`. Every app except `quiet`,
-    `untouched` and `silent` has a probe. The simulated vault does not contain the partner server's next root
-    certificate yet.
+    The two plans are in two resource groups, so the environment has two webspaces unless the knob
+    `environment_webspaces` is `one`. The app `quiet` is stopped, and the app `untouched` has the tag `certroll: off`.
+    Every app except `quiet`, `untouched` and `silent` has a probe. The simulated vault does not contain the partner
+    server's next root certificate yet.
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class Hosted:
         self.old, self.new = Authority("Corp 2020"), Authority("Corp 2026")
         self.group = self.build.add_group("network")
         self.ase = self.build.add_environment(ASE, self.group, internal=internal)
-        self.front, self.back = (self.build.add_plan(name, environment=self.ase) for name in ("front", "back"))
+        self.front = self.build.add_plan("front", environment=self.ase)
+        self.back = self.build.add_plan("back", self.build.add_group("offices"), environment=self.ase)
         self.partner = self.build.add_partner("erp", own_root=self.old, open_to_all=True)
         self.build.add_root_object(ROOT, self.old.root_leaf, tags=dict(tags))
         self.build.add_root_certificate(self.ase, self.old.root_leaf.der, name="by-hand")

@@ -93,6 +93,17 @@ def hosted(knobs: Knobs | None = None, seed: int = 0, **tags: str) -> Hosted:
     return Hosted(build.world, build, ase, plan, corp, partner, corp.root_leaf.thumbprint)
 
 
+def two_plans(knobs: Knobs, **tags: str) -> Hosted:
+    """Return an environment with plans in two resource groups, and an app on each plan that lists its root."""
+    town = hosted(knobs, **tags)
+    far = town.build.add_plan("far", town.build.add_group("offices"), environment=town.ase)
+    for name, plan in (("billing", town.plan), ("orders", far)):
+        town.app(name, plan=plan)
+        town.upload(name)
+    town.restart_all()
+    return town
+
+
 def two_apps_and_a_slot(**tags: str) -> Hosted:
     """Return an environment where two apps and a slot list a root that was uploaded to one of the apps."""
     town = hosted(**tags)

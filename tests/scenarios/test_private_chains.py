@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 
@@ -31,6 +32,8 @@ EARLY = datetime(2023, 9, 30, 23, 59, 59, tzinfo=UTC)
 LATER = EARLY + timedelta(seconds=1)
 ON = {"certroll-upload-again": "on"}
 HOSTS = ("api.corp.example", "shop.corp.example", "staging.corp.example", "www.corp.example")
+FAR = "far.corp.example"
+Webspaces = Literal["per plan group", "one"]
 MOST_WRITES = 60
 DATED = "/resources"
 
@@ -394,24 +397,128 @@ def test_what_is_refused_holds_up_no_host_name_that_is_to_move(install: Install,
     assert installation.sweep() == ()
 
 
-def test_environments_with_two_webspaces_are_mended_one_after_the_other(install: Install) -> None:
-    """Certroll repeats the upload in the second webspace once the first webspace serves the certificate."""
-    corp = Corp(tags=ON)
+# -------------------------------------------------------------------------------------------- one or several webspaces
+
+
+def spread(webspaces: Webspaces = "per plan group", tags: dict[str, str] | None = None) -> Corp:
+    """Return an environment with plans in two resource groups, each with an early upload of the same certificate.
+
+    The site `far` on the second plan shows the second upload at the host name FAR.
+    """
+    corp = Corp(knobs=Knobs(environment_webspaces=webspaces), tags=tags or {})
     (hosting,) = corp.world.web.environments.values()
-    apart = corp.build.add_plan("apart", webspace="apartwebspace", environment=hosting)
+    apart = corp.build.add_plan("apart", corp.build.add_group("shops"), environment=hosting)
     early = next(iter(corp.world.web.certificates.values()))
     upload = corp.build.add_upload(early.content, apart, name="by-hand-apart", created=EARLY)
-    corp.build.add_host(corp.build.add_site("far", apart), "far.corp.example", upload)
+    corp.build.add_host(corp.build.add_site("far", apart), FAR, upload)
     corp.world.clock.advance(AGE)
+    return corp
+
+
+@pytest.mark.parametrize(("webspaces", "uploads"), [("per plan group", 2), ("one", 1)])
+def test_each_webspace_of_an_environment_gets_one_more_upload(
+    install: Install, stand: Stand, webspaces: Webspaces, uploads: int
+) -> None:
+    """Certroll repeats an early upload once per webspace of the environment, and rewrites each binding once.
+
+    Certroll begins with the webspace that has the fewest bindings. Certroll reads the dates of all uploads at once.
+    """
+    corp = spread(webspaces, ON)
     installation = install(corp.world)
-    installation.sweep()
+    with slots_deferred(corp.world) as counted:
+        assert installation.sweep()
+    assert counted == {"dates": 1}
     installation.deliver_all()
+    assert len(corp.copies(corp.first)) == 2 + uploads
+    assert rebound(corp.world) == dict.fromkeys((*HOSTS, FAR), 1)
+    assert writes(corp.world) == uploads + len(HOSTS) + 1
     puts = [e.path.rpartition("/")[2] for e in corp.world.journal.writes("management.azure.com")]
-    assert sorted(rebound(corp.world).values()) == [1] * (1 + len(HOSTS))
-    assert puts.index("far.corp.example") == 1  # Certroll begins with the webspace that has the fewest bindings
-    assert len(corp.copies(corp.first)) == 4
+    assert (puts.index(FAR) == 1) is (uploads == 2)
+    assert all(corp.convinces(stand, host) for host in (*HOSTS, FAR))
     assert set(installation.states().values()) == {"Proven"}
     assert installation.sweep() == ()
+
+
+@pytest.mark.parametrize(("webspaces", "uploads"), [("per plan group", 2), ("one", 1)])
+def test_each_webspace_of_an_environment_gets_the_next_version(
+    install: Install, stand: Stand, webspaces: Webspaces, uploads: int
+) -> None:
+    """Certroll uploads the next version with its whole chain once per webspace of the environment."""
+    corp = spread(webspaces)
+    installation = install(corp.world)
+    new = corp.put().thumbprint
+    corp.world.journal.clear()
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert {seen.thumbprint for seen in shown(corp.world).values()} == {new}
+    assert corp.copies(new) == [own_name(new)] * uploads
+    assert writes(corp.world) == uploads + len(HOSTS) + 1
+    assert all(corp.convinces(stand, host) for host in (*HOSTS, FAR))
+    assert Reason.CHAIN_INCOMPLETE not in {reason for _, reason in installation.findings()}
+    assert installation.sweep() == ()
+    assert installation.errors == []
+
+
+def with_hidden_site() -> Corp:
+    """Return an environment with two webspaces, in one of which Certroll may see no site."""
+    corp = spread()
+    corp.world.roles.hide(next(site.id for site in corp.world.web.sites.values() if site.name == "far"))
+    return corp
+
+
+def test_an_early_upload_is_found_where_no_site_is_seen(install: Install) -> None:
+    """Certroll reports an early upload in a webspace of an environment even if Certroll may see no site there."""
+    corp = with_hidden_site()
+    installation = install(corp.world)
+    with slots_deferred(corp.world) as counted:
+        installation.sweep()
+    assert counted == {"dates": 1}
+    assert about_uploads(installation) == {
+        (
+            f"certificate {copy.resource_group}/{copy.name} in {copy.webspace.name.lower()}",
+            Reason.UPLOADED_BEFORE_CHAINS,
+        )
+        for copy in corp.world.web.certificates.values()
+    }
+
+
+def test_a_chain_is_wanted_where_no_site_is_seen(install: Install) -> None:
+    """Certroll uploads no version that lost its root to a webspace of an environment where it may see no site."""
+    corp = with_hidden_site()
+    installation = install(corp.world)
+    new = corp.put(whole=False).thumbprint
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert corp.copies(new) == []
+    assert Reason.CHAIN_LOST in {reason for _, reason in installation.findings()}
+
+
+@pytest.mark.parametrize("reading", ["refuse", "resolve"])
+def test_a_second_webspace_keeps_its_version_if_azure_takes_a_thumbprint_once(install: Install, reading: str) -> None:
+    """If Azure takes a thumbprint once per region, one webspace gets the next version and Certroll names the other.
+
+    No binding of the other webspace changes. Once Azure accepts the upload, the other webspace follows.
+    """
+    corp = spread()
+    corp.world.knobs.turn(second_import_same_thumbprint=reading)
+    installation = install(corp.world)
+    new = corp.put().thumbprint
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    seen = shown(corp.world)
+    assert {host for host, state in seen.items() if state.thumbprint == new} == {FAR}
+    assert {seen[host].thumbprint for host in HOSTS} == {corp.first}
+    (space,) = {copy.webspace.name.lower() for copy in corp.world.web.certificates.values() if copy.name == "by-hand"}
+    about = {subject for subject, _ in installation.findings()}
+    assert f"certificate contoso/{own_name(new)} in {space}" in about
+    corp.world.knobs.turn(second_import_same_thumbprint="accept")
+    installation.sweep()
+    installation.deliver_all()
+    assert {state.thumbprint for state in shown(corp.world).values()} == {new}
+    assert installation.sweep() == ()
+
+
+# -------------------------------------------------------------------------------------------------- faults and crashes
 
 
 PUT = r"/certificates/certroll-[^/]+$|/hostNameBindings/[^/]+$"

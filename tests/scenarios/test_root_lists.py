@@ -3,9 +3,11 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 
+from local.azure.scripting.knobs import Knobs
 from local.azure.vault.authority import Authority, Leaf, Request, authority
 from local.azure.watching.app_watch import AppWatch
 from shared.domain.messages import Cause
@@ -14,7 +16,7 @@ from shared.domain.rollout.budget import MaxUnavailable
 from tests.scenarios.app_worlds import LIST, PROBE, owned
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, deliver_dying
-from tests.scenarios.root_worlds import ROOT, ROOTS, Hosted, hosted, two_apps_and_a_slot
+from tests.scenarios.root_worlds import ROOT, ROOTS, Hosted, hosted, two_apps_and_a_slot, two_plans
 from tests.scenarios.worlds import VAULT, writes
 
 HOURS = timedelta(hours=6)
@@ -82,6 +84,30 @@ def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install)
     assert writes(town.world) == 1 + 3
     assert installation.sweep() == ()
     assert installation.findings() == set()
+
+
+@pytest.mark.parametrize("webspaces", ["per plan group", "one"])
+def test_each_plan_of_an_environment_gets_the_root_itself(
+    install: Install, webspaces: Literal["per plan group", "one"]
+) -> None:
+    """Certroll uploads a root once per plan, whether two plans of an environment share a webspace or not.
+
+    A root list (WEBSITE_LOAD_ROOT_CERTIFICATES) can name a public certificate only of an app on the same plan.
+    """
+    town = two_plans(Knobs(environment_webspaces=webspaces))
+    spaces = {site.webspace for site in town.world.web.sites.values()}
+    assert len(spaces) == (1 if webspaces == "one" else 2)
+    installation = install(town.world, delete_superseded=True)
+    fresh = Authority("Corp 2")
+    new = roll(town, installation, fresh)
+    for name in ("billing", "orders"):
+        assert town.settings(name) == owned({ROOTS: f"{town.old},{new}"})
+        assert town.public(name) == {town.old, new}
+    assert writes(town.world) == 2 + 2
+    assert installation.rolls() == dict.fromkeys(("billing", "orders"), "Validated")
+    town.partner.move_to(fresh)
+    assert town.world.apps.troubles() == ()
+    assert installation.sweep() == ()
 
 
 def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:

@@ -30,7 +30,7 @@ from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
 from shared.ports.probes import AppProbe
 from tests.scenarios.conftest import Install
-from tests.scenarios.environment_worlds import ROOT, TAGS, VAULT, Hosted
+from tests.scenarios.environment_worlds import BACK, ROOT, TAGS, VAULT, Hosted
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.soaking import SOAKING
 
@@ -161,6 +161,64 @@ def test_waves_begin_when_a_limit_is_set_later(install: Install) -> None:
     installation = Installation(hosted.world, without.storage, without.ports, without.pool, ase_max_unavailable=THREE)
     swept(installation)
     assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+
+
+@pytest.mark.parametrize(("webspaces", "number"), [("per plan group", 2), ("one", 1)])
+def test_apps_of_each_webspace_of_an_environment_trust_the_root(
+    install: Install, webspaces: Literal["per plan group", "one"], number: int
+) -> None:
+    """Certroll puts one root, whether an environment has one webspace or two, and stops and starts each app once.
+
+    Each inspection of the fleet by the sweep reads the sites of each plan of the environment once.
+    """
+    hosted = Hosted(knobs=Knobs(environment_webspaces=webspaces))
+    assert len({site.webspace for site in hosted.world.web.sites.values()}) == number
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    new = hosted.put_new()
+    carried(installation)
+    puts = [entry.path.rpartition("/")[2] for entry in hosted.world.journal.writes(ARM) if "publicCert" in entry.path]
+    assert puts == [f"certroll-{VAULT}-{ROOT}-{new.lower()}"]
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+    assert sorted(stops_and_starts(hosted.world)) == sorted(hosted.stopped_and_started)
+    hosted.world.journal.clear()
+    assert installation.sweep() == ()
+    assert plans_asked(hosted.world) == {"front": 1, "back": 1}
+    assert installation.errors == []
+
+
+def plans_asked(world: World) -> Counter[str]:
+    """Return how often Certroll read the list of sites of each App Service plan."""
+    found = (re.search(r"/serverfarms/([^/]+)/sites$", entry.path) for entry in world.journal.reads(ARM))
+    return Counter(match[1] for match in found if match)
+
+
+def test_a_webspace_whose_apps_are_all_hidden_is_not_forgotten(install: Install) -> None:
+    """If Certroll may see no app of one webspace of an environment, Certroll names these apps and keeps the old root.
+
+    As soon as Certroll may see the apps, Certroll stops and starts each app that ran since before the root.
+    """
+    hosted = Hosted()
+    for name in BACK:
+        hosted.world.roles.hide(hosted.site(name).id)
+    installation = install(hosted.world, ase_max_unavailable=THREE, delete_superseded=True, delete_grace=HOUR)
+    hosted.put_new()
+    carried(installation)
+    hosted.world.clock.advance(DAY)
+    swept(installation)
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - set(BACK)
+    assert hosted.old.root_leaf.thumbprint in hosted.roots()
+    findings = installation.findings()
+    hosted.world.journal.clear()
+    installation.sweep()
+    assert plans_asked(hosted.world) == {"front": 1, "back": 1}
+    assert {(f"site {name}", "BlindSpot") for name in BACK} | {
+        ("environment network/ase", "IncompleteView")
+    } <= findings
+    for name in BACK:
+        hosted.world.roles.restore(hosted.site(name).id)
+    swept(installation)
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+    assert not is_open(installation)
 
 
 @pytest.mark.parametrize("knobs", [(True, False), (False, True), (False, False)], ids=["blob", "thumbprint", "neither"])
@@ -1313,11 +1371,12 @@ def test_cycling_an_app_costs_few_requests(install: Install) -> None:
         installation.deliver(message)
         entries = (entry for entry in hosted.world.journal.entries() if entry.host == ARM)
         asked += Counter(kind_of(entry) for entry in entries) if message.queue == "environments" else Counter()
-    apps, runs = len(hosted.stopped_and_started), 2
+    apps, runs, plans = len(hosted.stopped_and_started), 2, 2
     assert asked["stop"] == asked["start"] == apps
     assert asked["site"] == 5 * apps + 2 + 1, "and twice the site of the slot; an app without a probe once more"
     waves = 2
-    assert asked["other"] == runs * 6 + waves, "roots, environment, its address, sites, which have slots, those of one"
+    shared = "roots, environment, its address, sites, which have slots, those of one, plans, the sites of each plan"
+    assert asked["other"] == runs * (7 + plans) + waves, shared
 
 
 def kind_of(entry: Entry) -> str:

@@ -34,9 +34,19 @@ class Knobs:
 
     Azure's extended error code is 04030 (azure-powershell #12843).
     """
+    environment_webspaces: Literal["per plan group", "one"] = "per plan group"
+    """The webspaces of an App Service Environment; a plan keeps the webspace with which it was made.
+
+    - `per plan group`: The plans of each resource group have a webspace of their own. Two webspaces of one environment
+      are recorded, with two resource groups in their names (azure-powershell TestRemoveAzWebAppCertificate.json at
+      e86da1ad). No document says that the groups of the plans decide.
+    - `one`: All plans of the environment share a webspace.
+    """
     second_import_same_thumbprint: Literal["accept", "refuse", "resolve"] = "accept"
     """The reaction to a second certificate with the same thumbprint in one subscription and location.
 
+    In recorded traffic, two webspaces of an App Service Environment hold one vault certificate with the same
+    thumbprint, both with the status `Succeeded` (azure-powershell TestRemoveAzWebAppCertificate.json at e86da1ad).
     Users report different reactions, both for imports and for uploads:
 
     - `accept`: Azure stores the second certificate.

@@ -97,6 +97,8 @@ class Webspace:
 
     subscription: str
     name: str
+    environment_id: str | None = field(default=None, compare=False)
+    """The resource id of the App Service Environment that has the webspace, or None."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -129,11 +131,18 @@ class Environment:
         """The domain of the default host names in an App Service Environment (Azure docs, environment/using)."""
         return f"{self.name}.{INTERNAL_DOMAIN if self.internal else EXTERNAL_DOMAIN}".lower()
 
-    @property
-    def webspace(self) -> Webspace:
-        """The webspace (group of plans with shared certificates) of an App Service Environment's plans by default."""
+    def webspace(self, group: str) -> Webspace:
+        """Return the webspace (group of plans with shared certificates) of the environment and a resource group.
+
+        The form of the name is recorded once: `testasptod109-ASEtest109appseEastUSwebspace` is a webspace of the
+        environment `ASEtest109` (azure-powershell TestRemoveAzWebAppCertificate.json at e86da1ad).
+        """
         region = display_location(self.location).replace(" ", "")
-        return Webspace(self.subscription, f"{self.resource_group}-{region}webspace-{self.name}")
+        return Webspace(self.subscription, f"{group}-{self.name}appse{region}webspace", self.id)
+
+    def has(self, resource: "Plan | Site") -> bool:
+        """Return True if the App Service Environment runs the plan or the site."""
+        return resource.environment is not None and resource.environment.id.lower() == self.id.lower()
 
 
 @dataclass(frozen=True, slots=True)

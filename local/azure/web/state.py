@@ -129,6 +129,14 @@ class WebState:
             self._shared[webspace.key] = self.new_address()
         return self._shared[webspace.key]
 
+    def environment_webspace(self, environment: Environment, group: str) -> Webspace:
+        """Return the webspace of a plan or certificate in the App Service Environment, by its resource group.
+
+        The simulation's knob `environment_webspaces` decides whether the resource group makes a difference.
+        """
+        several = self._kernel.knobs.environment_webspaces == "per plan group"
+        return environment.webspace(group if several else environment.resource_group)
+
     def put_plan(self, plan: Plan) -> None:
         """Store the plan.
 
@@ -145,7 +153,7 @@ class WebState:
         """
         internal = [environment for environment in self.environments.values() if environment.internal]
         site = self._hosting(host)
-        inside = site is not None and site.environment in internal
+        inside = site is not None and any(environment.has(site) for environment in internal)
         return not inside and host not in {environment.address for environment in internal}
 
     def new_address(self) -> str:

@@ -71,15 +71,19 @@ class Sites(Groups):
         By default the webspace of the plan is named after group, region and operating system.
 
         A plan of size FC1 is a Flex Consumption plan, which is always Linux. A plan in an environment has size I1v2 by
-        default, and the environment's group, region and webspace.
+        default, and the environment's group and region. The simulation's knob `environment_webspaces` decides whether
+        plans of an environment in several groups share a webspace.
         """
         sku = sku or ("I1v2" if environment else "P1v3")
         linux = linux or sku.upper().startswith(FLEX)
         group = group or (self._group_of(environment) if environment else self._group())
         location = short_location(location or (environment or group).location)
-        region = display_location(location).replace(" ", "")
-        usual = f"{group.name}-{region}webspace{'-Linux' if linux else ''}"
-        space = Webspace(group.subscription, webspace or (environment.webspace.name if environment else usual))
+        if environment is not None:
+            usual = self.world.web.environment_webspace(environment, group.name)
+        else:
+            region = display_location(location).replace(" ", "")
+            usual = Webspace(group.subscription, f"{group.name}-{region}webspace{'-Linux' if linux else ''}")
+        space = replace(usual, name=webspace or usual.name)
         plan = Plan(group.subscription, group.name, name, location, space, linux, sku, environment=environment)
         self.world.web.put_plan(plan)
         return plan

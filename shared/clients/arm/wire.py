@@ -48,11 +48,14 @@ def read_date(wire: Json) -> tuple[CopyRef, datetime]:
 
 
 def read_plan(wire: Json) -> ServerFarm:
-    """Return an App Service plan from Azure's JSON. Raise ValueError if the plan names no valid webspace."""
-    resource_id = str(wire.get("id"))
+    """Return an App Service plan from Azure's JSON.
+
+    Raise ValueError if the plan names no valid webspace, or an invalid App Service Environment.
+    """
+    resource_id, properties = str(wire.get("id")), wire.get("properties") or {}
     subscription = parse_subscription(resource_id.removeprefix("/subscriptions/").partition("/")[0])
-    webspace = Webspace.parse(subscription, (wire.get("properties") or {}).get("webSpace") or "")
-    return ServerFarm(resource_id, webspace, str(wire.get("location")))
+    webspace = Webspace.parse(subscription, properties.get("webSpace") or "")
+    return ServerFarm(resource_id, webspace, str(wire.get("location")), _environment(properties))
 
 
 def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCertificate:
@@ -78,6 +81,7 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
         tags=tags_of(wire),
         switches=json.dumps({name: properties[name] for name in SWITCHES if properties.get(name) is not None}),
         loaded=_is_loaded(properties.get(LOADING)),
+        in_environment=bool(properties.get("hostingEnvironmentProfile")),
     )
 
 

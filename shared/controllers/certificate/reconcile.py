@@ -71,7 +71,7 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
         lambda copy: copy.source == lineage.ref or lineage.version_of(copy.thumbprint) is not None,
         lambda followed: followed == lineage.ref,
         now,
-        Targets.of((lineage,)),
+        Targets.of((lineage,), limited=run.intent.ase_max_unavailable is not None),
     )
     return Snapshot(
         lineage, fleet, rollout, environment_records=run.ports.environment_records.all() if fleet.environments else ()

@@ -27,9 +27,8 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     refs, errors = in_vaults(run)
     refs |= known_roots(run, environment_records)
     inspections = dict(read_in_turn(run, refs))
-    fleet = _observed(
-        run, vaults, Targets.of(inspection.lineage for inspection in inspections.values() if inspection.lineage)
-    )
+    lineages = tuple(inspection.lineage for inspection in inspections.values() if inspection.lineage)
+    fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
     report_blind_spots(run.ports.findings, "sweep", fleet)
     inspections.update(read_in_turn(run, imported(fleet, vaults) - inspections.keys()))
     ordered = sorted(inspections)

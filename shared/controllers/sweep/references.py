@@ -13,7 +13,7 @@ from shared.domain.findings import Finding
 from shared.domain.fleet.app_settings import ReferenceKind, SettingReference, SiteSettings, VaultReference
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.probe import ProbeInvalid, probe_of
-from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef
+from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
 from shared.ports.journal import Findings
 from shared.telemetry import event
@@ -32,7 +32,7 @@ class Origin:
 
 def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Lineage]) -> None:
     """Log the certificates that each app's settings name, and record unusable entries as findings."""
-    origins = _origins(lineages)
+    origins, places = _origins(lineages), _places(fleet)
     reported: list[Finding] = []
     for settings in fleet.settings:
         site = fleet.site(settings.site)
@@ -47,7 +47,8 @@ def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Linea
             found = [*named, *led]
             event("references.found", site=str(settings.site), everything=everything, probe=probe, references=found)
         if site is not None and site.webspace is not None:
-            reported += _unusable(settings, origins, copies, fleet.taken_at)
+            unknown = _unknown(settings, origins, copies)
+            reported += _unusable(settings, _in_vain(unknown, places, site.webspace), fleet.taken_at)
     if reported:
         findings.report(tuple(reported))
 
@@ -103,19 +104,38 @@ def _led(reference: VaultReference) -> dict[str, object]:
     return {"setting": reference.key, "kind": "Key Vault reference", **where}
 
 
-def _unusable(
-    settings: SiteSettings,
-    origins: Mapping[Thumbprint, Origin],
-    copies: Mapping[Thumbprint | None, str],
-    now: datetime,
-) -> Iterable[Finding]:
-    """Yield a finding for thumbprints to which no certificate belongs, and for list entries that are no thumbprints."""
-    if unknown := _unknown(settings, origins, copies):
-        detail = (
-            f"{', '.join(unknown)} is no certificate of its webspace or of the site itself, nor of a vault in scope: "
+def _places(fleet: Fleet) -> dict[Thumbprint, Webspace]:
+    """Return a webspace that holds a certificate with each thumbprint, the first by name."""
+    shared = (copy for copy in fleet.certificates if copy.site is None and copy.thumbprint is not None)
+    ordered = sorted(shared, key=lambda copy: copy.webspace, reverse=True)
+    return {copy.thumbprint: copy.webspace for copy in ordered if copy.thumbprint is not None}
+
+
+def _in_vain(unknown: list[Thumbprint], places: Mapping[Thumbprint, Webspace], here: Webspace) -> str:
+    """Return what is wrong with thumbprints that an app cannot load, empty without such thumbprints.
+
+    An environment may have several webspaces, so a certificate in one webspace of the environment does not reach the
+    apps of another webspace.
+    """
+    nowhere = [thumbprint for thumbprint in unknown if thumbprint not in places]
+    parts = [
+        f"{thumbprint} is a certificate of {places[thumbprint]}, which the app cannot use: upload or import the "
+        f"certificate into {here}, too, or take it out"
+        for thumbprint in unknown
+        if thumbprint in places
+    ]
+    if nowhere:
+        parts.append(
+            f"{', '.join(nowhere)} is no certificate of its webspace or of the site itself, nor of a vault in scope: "
             "take it out"
         )
-        yield Finding(now, "sweep", f"app settings of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
+    return "; ".join(parts)
+
+
+def _unusable(settings: SiteSettings, in_vain: str, now: datetime) -> Iterable[Finding]:
+    """Yield a finding for thumbprints to which no certificate belongs, and for list entries that are no thumbprints."""
+    if in_vain:
+        yield Finding(now, "sweep", f"app settings of {settings.site}", Reason.UNKNOWN_THUMBPRINT, in_vain)
     odd = {ReferenceKind.LOAD_LIST: settings.odd_entries, ReferenceKind.ROOT_LIST: settings.odd_roots}
     for kind, count in odd.items():
         if count:

@@ -113,7 +113,10 @@ class Fleet:
         return min(plans, key=lambda plan: plan.resource_id, default=None)
 
     def is_in_environment(self, webspace: Webspace) -> bool:
-        """Return True if Certroll sees a site of the webspace in an App Service Environment."""
+        """Return True if a site, a plan or a certificate shows that an App Service Environment has the webspace.
+
+        An environment may have several webspaces, and Certroll may see no site in some of them.
+        """
         return webspace in self.index.hosted
 
     def certificates_of(self, ref: SiteRef) -> tuple[WebspaceCertificate, ...]:
@@ -181,6 +184,12 @@ class FleetIndex:
                 plans.setdefault(site.plan, []).append(site.ref)
         sites = {site.ref: site for site in fleet.sites}
         settings = {settings.site: settings for settings in fleet.settings}
-        hosted = frozenset(site.webspace for site in fleet.sites if site.environment and site.webspace)
+        hosted = frozenset(
+            (
+                *(site.webspace for site in fleet.sites if site.environment and site.webspace),
+                *(plan.webspace for plan in fleet.plans if plan.environment),
+                *(copy.webspace for copy in fleet.certificates if copy.in_environment),
+            )
+        )
         on_plans = {plan: tuple(refs) for plan, refs in plans.items()}
         return cls(sites, settings, certificates, own, bound, on_plans, hosted)

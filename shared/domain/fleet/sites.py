@@ -16,6 +16,8 @@ class ServerFarm:
     resource_id: str
     webspace: Webspace
     location: str = ""
+    environment: EnvironmentRef | None = None
+    """The App Service Environment of the plan, None outside of environments."""
 
     @property
     def resource_group(self) -> str:

@@ -3,13 +3,16 @@
 ```text
 per subscription   certificates · sites · plans · sites that have slots        (listings)
 per site           the site's own certificates, if the site is on a Flex Consumption plan
-if a tag names an environment: App Service Environments per subscription, and the roots of each named environment
+if a tag names an environment: App Service Environments per subscription, and the roots of each named environment;
+                   slots of each of its sites · sites of each of its plans, in all of its webspaces
                                  │
 only in webspaces that hold a wanted certificate, and for sites that a tag names:
                    slots of each site that has slots · sites of each plan
                    app settings of each site and slot                          (one read each)
                    public certificates of a named site, and of a site whose load list names a certificate that its
                    webspace does not hold
+if one of these sites is in an environment with a limit on restarts:
+                   slots of each site of the environment, in all of its webspaces
 only for vault certificates that may be roots, in App Service Environments:
                    slots and app settings of each Windows code app
                    public certificates of all apps of a plan, if a root list on the plan names the root or is to
@@ -33,7 +36,7 @@ from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet, SeenSite
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.names import EnvironmentRef, VaultCertificateRef
-from shared.loop.observe.targets import Scope, Targets
+from shared.loop.observe.targets import Scope, Targets, plans_in
 from shared.loop.observe.view import View
 from shared.loop.pool import Pool
 from shared.ports import Ports
@@ -64,7 +67,7 @@ def observe_fleet(
     productions = view.each_subscription(app_service.sites, subscriptions)
     certificates = view.certificates(subscriptions, productions, targets.private)
     environments, roots = view.environments(ports.environments, subscriptions, targets.environments)
-    scope = Scope.of(targets, filter(wanted, certificates), environments)
+    scope = Scope.of(targets, filter(wanted, certificates), environments).with_limits(site for site, _ in productions)
     concerned = scope.subscriptions(subscriptions, (site for site, _ in productions))
     plans = view.each_subscription(app_service.plans, concerned)
     sites = view.with_slots(productions, concerned, scope.is_listed)
@@ -102,17 +105,24 @@ def _public_certificates(
     seen, read = tuple(site for site, _ in sites), {named.site: named for named in settings}
     near = tuple(site for site in seen if scope.is_near(site))
     rooting = {site.plan for site in near if site.plan and scope.targets.needs_root(site, read.get(site.ref))}
-    hosting = frozenset(site.webspace for site in seen if site.webspace and scope.is_hosted(site))
-    view.compare_with_plans(plans, scope.webspaces | hosting, rooting, frozenset(site.ref for site in seen))
+    hosting = plans_in(scope.environments, plans, seen)
+    near_plans = (plan for plan in plans if plan.webspace in scope.webspaces or plan.resource_id.lower() in rooting)
+    view.compare_with_plans(dict.fromkeys((*hosting, *near_plans)), frozenset(site.ref for site in seen))
     mates = tuple(site for site in seen if site.plan in rooting)
     return view.public_certificates(near, settings, certificates, scope.targets.sites, mates)
 
 
 def observe_environment(ports: Ports, pool: Pool, ref: EnvironmentRef, now: datetime) -> Fleet:
-    """Return an App Service Environment with its sites and slots, without bindings, certificates and app settings."""
+    """Return an App Service Environment with its sites and slots, without bindings, certificates and app settings.
+
+    A site that only the list of its plan names becomes a blind spot (something that Certroll could not read). The
+    plans of an environment may be in several resource groups, and Certroll may lack rights on some of the groups.
+    """
     view, environment = View(ports.app_service, pool), ports.environments.environment(ref)
     productions = ports.environments.sites(ref)
     view.blind_spots.extend(productions.blind_spots)
     sites = view.with_slots(tuple((site, ()) for site in productions.found), (ref.subscription,), lambda _: True)
     seen = tuple(site for site, _ in sites)
+    plans = view.each_subscription(ports.app_service.plans, (ref.subscription,))
+    view.compare_with_plans(plans_in(frozenset({ref}), plans, seen), frozenset(site.ref for site in seen))
     return Fleet(now, seen, blind_spots=tuple(view.blind_spots), environments=(environment,))

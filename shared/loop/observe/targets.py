@@ -1,12 +1,12 @@
 """Decide which parts of the fleet Certroll reads in detail, from the tags of vault objects and wanted certificates."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
-from shared.domain.fleet.sites import Environment, Site
+from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint, Webspace
 from shared.domain.tags import Kind, Tag, Tags, of_kind, words
 
@@ -31,9 +31,11 @@ class Targets:
     private: frozenset[Thumbprint] = frozenset()
     """The current versions that no public authority issued. Certroll may have to upload such a version a second time,
     depending on the date of the first upload."""
+    limited: bool = False
+    """True if CERTROLL_ASE_MAX_UNAVAILABLE limits how many apps of an environment may be down."""
 
     @classmethod
-    def of(cls, lineages: Iterable[Lineage]) -> "Targets":
+    def of(cls, lineages: Iterable[Lineage], *, limited: bool = False) -> "Targets":
         """Return the sites, webspaces and environments that the tags of the vault objects name."""
         lineages = tuple(lineages)
         tags = [lineage.tags for lineage in lineages]
@@ -45,7 +47,7 @@ class Targets:
         current = (lineage.current for lineage in lineages if lineage.current)
         private = (version.thumbprint for version in current if version.facts and not version.facts.public_policy)
         roots = frozenset(version.thumbprint for version in versions)
-        return cls(sites, anywhere, environments, wanting_root, roots, frozenset(private))
+        return cls(sites, anywhere, environments, wanting_root, roots, frozenset(private), limited)
 
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
         """Return True if the root list of an app (WEBSITE_LOAD_ROOT_CERTIFICATES) names a version that may be a root.
@@ -66,6 +68,18 @@ def _may_be_root(lineage: Lineage) -> bool:
     return facts is not None and (facts.is_ca or facts.self_signed)
 
 
+def plans_in(
+    environments: frozenset[EnvironmentRef], plans: Iterable[ServerFarm], sites: Iterable[Site]
+) -> tuple[ServerFarm, ...]:
+    """Return the plans of the environments, which may have several webspaces.
+
+    Azure shows the environment of a plan with the plan, or with a site that has the same webspace. A plan counts even
+    if Certroll sees none of its sites.
+    """
+    hosting = {site.webspace for site in sites if site.environment in environments}
+    return tuple(plan for plan in plans if plan.environment in environments or plan.webspace in hosting)
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The part of the fleet in which Certroll reads slots and app settings.
@@ -83,6 +97,8 @@ class Scope:
     """The sites that have a wanted certificate to themselves."""
     environments: frozenset[EnvironmentRef]
     """The App Service Environments that a tag names."""
+    restarting: frozenset[EnvironmentRef] = frozenset()
+    """The App Service Environments in which Certroll may restart an app, and in which a limit holds for all apps."""
 
     @classmethod
     def of(
@@ -94,6 +110,16 @@ class Scope:
         owners = frozenset(copy.site for copy in wanted if copy.site is not None)
         refs = (environment.ref for environment in environments)
         return cls(targets, webspaces, owners, frozenset(ref for ref in refs if ref.name in targets.environments))
+
+    def with_limits(self, sites: Iterable[Site]) -> "Scope":
+        """Return the scope with the environments in which Certroll may restart one of the sites under a limit.
+
+        The limit and the groups of apps (tag `certroll-group`) concern all webspaces of an environment.
+        """
+        if not self.targets.limited:
+            return self
+        near = (site.environment for site in sites if site.environment is not None and self.is_near(site))
+        return replace(self, restarting=frozenset(near))
 
     def is_near(self, site: Site) -> bool:
         """Return True if Certroll has to read the app settings of the site."""
@@ -110,7 +136,7 @@ class Scope:
 
     def is_listed(self, site: Site) -> bool:
         """Return True if Certroll has to read the slots of the site."""
-        return self.is_near(site) or self.is_hosted(site)
+        return self.is_near(site) or self.is_hosted(site) or site.environment in self.restarting
 
     def subscriptions(self, subscriptions: tuple[str, ...], sites: Iterable[Site]) -> tuple[str, ...]:
         """Return the subscriptions in which Certroll reads slots and app settings.

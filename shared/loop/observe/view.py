@@ -3,7 +3,7 @@
 Note each resource that Azure did not show as a blind spot (something that Certroll could not read).
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -125,7 +125,8 @@ class View:
         upload time as a blind spot (something that Certroll could not read).
         """
         hosted = {site.webspace for site, _ in productions if site.environment is not None}
-        concerned = {c.ref for c in copies if c.is_upload and c.thumbprint in private and c.webspace in hosted}
+        uploads = (copy for copy in copies if copy.is_upload and copy.thumbprint in private)
+        concerned = {copy.ref for copy in uploads if copy.in_environment or copy.webspace in hosted}
         subscriptions = sorted({ref.subscription for ref in concerned})
         answers = self._pool.map(partial(_or_error, self._app_service.uploaded_at), subscriptions)
         dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
@@ -200,21 +201,11 @@ class View:
             lambda ref, why: BlindSpot(f"app settings of {ref}", why, ref.subscription, where[ref], settings_only=True),
         )
 
-    def compare_with_plans(
-        self,
-        plans: tuple[ServerFarm, ...],
-        webspaces: frozenset[Webspace],
-        rooting: Collection[str],
-        seen: frozenset[SiteRef],
-    ) -> None:
-        """Note as blind spots (resources that Certroll could not read) the sites that only the list of a plan names.
-
-        This function reads the site lists of the plans in `webspaces` and of the plans whose ids are in `rooting`.
-        """
-        near = tuple(plan for plan in plans if plan.webspace in webspaces or plan.resource_id.lower() in rooting)
+    def compare_with_plans(self, plans: Iterable[ServerFarm], seen: frozenset[SiteRef]) -> None:
+        """Note as blind spots (resources that Certroll could not read) the sites that only the list of a plan names."""
         named = self.each(
             lambda plan: _placed(plan.webspace, self._app_service.sites_of_plan(plan)),
-            near,
+            plans,
             lambda plan, why: BlindSpot(
                 f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
             ),

@@ -1,4 +1,4 @@
-"""Certroll reads App Service Environments and their root certificates in every form that ARM sends."""
+"""Certroll reads App Service Environments and the resources in them in every form that ARM sends."""
 
 import base64
 import hashlib
@@ -10,6 +10,7 @@ import pytest
 from azure.core.rest import HttpRequest
 
 from shared.clients.arm.environments import Environments
+from shared.clients.arm.wire import read_certificate, read_plan
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Rejected
 from shared.domain.fleet.copies import RootCertificate
@@ -288,3 +289,49 @@ def test_sites_of_an_environment_are_listed() -> None:
     listed = adapter.sites(ASE)
     assert [(str(site.ref), site.environment, site.running) for site in listed.found] == [("shop", ASE, False)]
     assert [spot.subject for spot in listed.blind_spots] == ["odd"]
+
+
+# --------------------------------------------------------------------------------------------- plans and certificates
+
+PROFILE = {"hostingEnvironmentProfile": {"id": ASE.resource_id.upper(), "name": "ase"}}
+SPACE = {"webSpace": "shops-aseappseWestEuropewebspace"}
+PLAN_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shops/providers/Microsoft.Web/serverfarms/plan"
+COPY_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shops/providers/Microsoft.Web/certificates/shop"
+
+
+@pytest.mark.parametrize(
+    ("properties", "environment"),
+    [
+        pytest.param(PROFILE, ASE, id="inside"),
+        pytest.param({}, None, id="no key"),
+        pytest.param({"hostingEnvironmentProfile": None}, None, id="null"),
+    ],
+)
+def test_plans_and_certificates_name_their_environment(
+    properties: dict[str, Any], environment: EnvironmentRef | None
+) -> None:
+    """Certroll reads the App Service Environment of a plan, and whether a certificate is in any environment."""
+    plan = read_plan({"id": PLAN_ID, "location": "West Europe", "properties": SPACE | properties})
+    assert plan.environment == environment
+    certificate = read_certificate({"id": COPY_ID, "location": "West Europe", "properties": SPACE | properties})
+    assert certificate.in_environment is (environment is not None)
+
+
+def test_odd_environment_of_a_certificate_leaves_it_readable() -> None:
+    """Certroll reads a certificate with an unreadable environment, and takes it as one in an environment."""
+    properties = SPACE | {"hostingEnvironmentProfile": "ase", "thumbprint": NEW}
+    certificate = read_certificate({"id": COPY_ID, "location": "West Europe", "properties": properties})
+    assert (certificate.thumbprint, certificate.in_environment) == (NEW, True)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{}, {"keyVaultId": "", "keyVaultSecretName": ""}, {"keyVaultId": None, "keyVaultSecretName": None}],
+    ids=["as recorded in reads", "as recorded after an upload", "null"],
+)
+def test_upload_is_known_by_its_missing_vault(keys: dict[str, Any]) -> None:
+    """Certroll knows an upload, with the status `Initialized`, by vault keys that are missing, empty or null."""
+    properties = SPACE | keys | {"thumbprint": NEW, "keyVaultSecretStatus": "Initialized"}
+    certificate = read_certificate({"id": COPY_ID, "location": "West Europe", "properties": properties})
+    assert certificate.is_upload
+    assert certificate.uploaded

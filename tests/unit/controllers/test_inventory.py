@@ -18,6 +18,7 @@ from shared.domain.reason import Reason
 from shared.domain.tags import Tags
 from tests.build import (
     DAY,
+    EAST,
     FOREIGN,
     HOUR,
     LINEAGE,
@@ -268,10 +269,18 @@ def test_what_is_known_is_no_finding(
 
 
 def test_certificate_of_another_webspace_is_not_there(told: Told) -> None:
-    """Certroll reports a thumbprint whose certificate exists only in another webspace, and logs it as missing."""
-    (row,) = rows(told.report(named(FOREIGN), copies=(copy("up", FOREIGN, webspace=NORTH),)))
+    """Certroll names the webspace of a certificate that an app's settings name and the app cannot use.
+
+    Certroll logs the certificate as missing, and reports other thumbprints of the settings as before.
+    """
+    copies = tuple(copy(f"up-{place}", FOREIGN, webspace=place) for place in (NORTH, EAST))
+    row, _ = rows(told.report(named(FOREIGN, MORE), copies=copies))
     assert row["live"] is False
-    assert [finding.detail for finding in told.findings] == [IN_VAIN]
+    elsewhere = (
+        f"{FOREIGN} is a certificate of rg-eastuswebspace, which the app cannot use: upload or import the certificate "
+        "into rg-westeuropewebspace, too, or take it out; "
+    )
+    assert [finding.detail for finding in told.findings] == [elsewhere + IN_VAIN.replace(FOREIGN, MORE)]
 
 
 def test_odd_entries_are_counted_not_told(told: Told) -> None:

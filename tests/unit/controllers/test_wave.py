@@ -23,7 +23,7 @@ from shared.domain.environments.record import AppRestart, AppRestartState, Envir
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
 from shared.domain.fleet.copies import RootCertificate
 from shared.domain.fleet.fleet import Listing
-from shared.domain.fleet.sites import Environment, Site
+from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.outcome import Stalled, Waiting
@@ -41,6 +41,7 @@ from tests.build import (
     NOW,
     OTHER_ASE,
     REF,
+    WEST,
     ManualClock,
     environment,
     root,
@@ -87,6 +88,14 @@ class Estate:
     def slots(self, _: SiteRef) -> Listing[Site]:
         """Return an empty list of slots."""
         return Listing(())
+
+    def plans(self, _: str) -> Listing[ServerFarm]:
+        """Return the only App Service plan."""
+        return Listing((ServerFarm(FRONT, WEST, environment=ASE),))
+
+    def sites_of_plan(self, _: ServerFarm) -> Listing[SiteRef]:
+        """Return the apps, which are all on the only App Service plan."""
+        return Listing(tuple(self.sites))
 
     def environment(self, ref: EnvironmentRef) -> Environment:
         """Return the App Service Environment."""

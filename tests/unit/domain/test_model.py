@@ -9,7 +9,7 @@ from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import CopyRef
 from shared.domain.tags import is_off, is_on
-from tests.build import FOREIGN, NEW, NORTH, NOW, OLD, WEST, binding, copy, farm, named, site, site_ref, snapshot
+from tests.build import ASE, FOREIGN, NEW, NORTH, NOW, OLD, WEST, binding, copy, farm, named, site, site_ref, snapshot
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,33 @@ def test_fleet_is_found_by_what_is_asked() -> None:
     assert fleet.certificates_in(NORTH) == (copies[1],)
     assert (fleet.certificates_in(None), replace(fleet, certificates=()).certificates_in(WEST)) == ((), ())
     assert replace(fleet, sites=()).site(site_ref("b")) is None
+
+
+@pytest.mark.parametrize(
+    ("fleet", "inside"),
+    [
+        pytest.param(Fleet(NOW, (site(environment=ASE),)), True, id="a site says so"),
+        pytest.param(Fleet(NOW, plans=(replace(farm(), environment=ASE),)), True, id="a plan alone says so"),
+        pytest.param(
+            Fleet(NOW, certificates=(replace(copy(), in_environment=True),)), True, id="a certificate alone says so"
+        ),
+        pytest.param(Fleet(NOW, (site(),), (), (copy(),), (farm(),)), False, id="none of them says so"),
+        pytest.param(
+            Fleet(
+                NOW,
+                (site(environment=ASE, webspace=NORTH), site("b", environment=ASE, webspace=None)),
+                (),
+                (replace(copy(), in_environment=True, webspace=NORTH),),
+                (replace(farm(NORTH), environment=ASE),),
+            ),
+            False,
+            id="they say so of another webspace",
+        ),
+    ],
+)
+def test_whatever_is_seen_of_a_webspace_tells_its_environment(fleet: Fleet, *, inside: bool) -> None:
+    """A webspace is in an environment if a site, a plan or a certificate of the webspace names an environment."""
+    assert fleet.is_in_environment(WEST) is inside
 
 
 def test_fleet_that_was_looked_into_is_the_same() -> None:

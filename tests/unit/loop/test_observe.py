@@ -8,18 +8,20 @@ import pytest
 from shared.clients.arm.wire import read_date
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.fleet.copies import WebspaceCertificate
-from shared.domain.fleet.sites import Environment
+from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import CopyRef, Thumbprint
-from shared.loop.observe.targets import Scope, Targets
+from shared.loop.observe.targets import Scope, Targets, plans_in
 from tests.build import (
     ASE,
     NEW,
     NORTH,
     OLD,
+    OTHER_ASE,
     SUBSCRIPTION,
     WEST,
     copy,
     facts,
+    farm,
     lineage,
     old_version,
     site,
@@ -116,6 +118,54 @@ def test_slots_are_read_in_environments_that_a_tag_names() -> None:
     named, silent = scope(targets=Targets(environments=frozenset({ASE.name}))), scope()
     assert (named.is_listed(hosted), named.is_near(hosted), named.is_listed(site())) == (True, False, False)
     assert not silent.is_listed(hosted)
+
+
+LIMITED = Targets(limited=True)
+AWAY = site("away", webspace=NORTH, environment=ASE)
+
+
+@pytest.mark.parametrize(
+    ("seen", "sites", "listed"),
+    [
+        pytest.param(scope(WANTED, targets=LIMITED), (site(environment=ASE),), True, id="an app there may restart"),
+        pytest.param(scope(WANTED), (site(environment=ASE),), False, id="no limit holds"),
+        pytest.param(scope(WANTED, targets=LIMITED), (site(),), False, id="the app is outside of environments"),
+        pytest.param(scope(WANTED, targets=LIMITED), (site(environment=OTHER_ASE),), False, id="it is in another one"),
+        pytest.param(scope(targets=LIMITED), (site(environment=ASE),), False, id="no app there may restart"),
+    ],
+)
+def test_slots_are_read_in_all_webspaces_that_share_a_limit(
+    seen: Scope, sites: tuple[Site, ...], *, listed: bool
+) -> None:
+    """Certroll reads the slots of a whole environment before it restarts an app there under a limit.
+
+    Certroll does not read the settings of apps in the other webspaces.
+    """
+    around = seen.with_limits((*sites, AWAY))
+    assert around.is_listed(AWAY) is listed
+    assert not around.is_near(AWAY)
+
+
+@pytest.mark.parametrize(
+    ("plan", "sites", "asked"),
+    [
+        pytest.param(replace(farm(), environment=ASE), (), True, id="no site of it is seen"),
+        pytest.param(farm(), (site(environment=ASE),), True, id="only a site of its webspace names the environment"),
+        pytest.param(farm(), (site(),), False, id="it is outside"),
+        pytest.param(
+            farm(), (site(environment=ASE, webspace=NORTH),), False, id="a site of another webspace is inside"
+        ),
+        pytest.param(replace(farm(), environment=OTHER_ASE), (site(environment=OTHER_ASE),), False, id="elsewhere"),
+        pytest.param(
+            farm(), (site(environment=ASE, webspace=None),), False, id="nobody knows the webspace of the site"
+        ),
+    ],
+)
+def test_plans_of_an_environment_are_known_in_each_webspace(
+    plan: ServerFarm, sites: tuple[Site, ...], *, asked: bool
+) -> None:
+    """Certroll asks each plan of an environment for its sites, even in a webspace without a visible site."""
+    assert plans_in(frozenset({ASE}), (plan,), sites) == ((plan,) if asked else ())
 
 
 def test_apps_with_root_lists_are_read_where_there_may_be_a_root() -> None:

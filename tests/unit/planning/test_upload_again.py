@@ -120,6 +120,9 @@ def world(
         pytest.param(world(BY_HAND, bindings=()), id="nothing is bound to it yet"),
         pytest.param(world(BY_HAND, tags=(("Certroll-Upload-Again", " ON "),)), id="the tag in other letters"),
         pytest.param(world(BY_HAND, replace(LATER, webspace=NORTH)), id="a later one in another webspace"),
+        pytest.param(
+            world(replace(BY_HAND, in_environment=True), inside=False), id="only the upload names the environment"
+        ),
         pytest.param(world(BY_HAND, replace(LATER, thumbprint=OLD)), id="a later one of another version"),
     ],
 )

@@ -156,8 +156,10 @@ def _location(payload: Mapping[str, Any], before: Certificate | None) -> str:
 def _webspace(call: Call, properties: Mapping[str, Any], location: str) -> Webspace:
     """Return the webspace (App Service's group of plans) for a new certificate.
 
-    A new certificate goes to the webspace (group of plans) of the plan that the request names. If the request names no
-    plan, the resource group and location decide the webspace (group of plans) of the new certificate.
+    A new certificate goes to the webspace (group of plans) of the plan that the request names. If the request names
+    only an App Service Environment, the certificate goes to the environment's webspace for the resource group. If the
+    request names neither, the resource group and location decide, and the certificate goes outside of environments
+    (azure-powershell #7537).
     """
     plan_id = properties.get("serverFarmId")
     if plan_id:
@@ -165,7 +167,13 @@ def _webspace(call: Call, properties: Mapping[str, Any], location: str) -> Websp
         if plan is None:
             raise refusals.missing("ServerFarm", str(plan_id).rsplit("/", maxsplit=1)[-1])
         return plan.webspace
-    plans = sorted(_plans_near(call, location), key=lambda plan: (plan.environment is not None, plan.linux))
+    environment_id = (properties.get("hostingEnvironmentProfile") or {}).get("id")
+    if environment_id:
+        environment = call.world.web.environments.get(str(environment_id))
+        if environment is None:
+            raise refusals.missing("HostingEnvironment", str(environment_id).rpartition("/")[2])
+        return call.world.web.environment_webspace(environment, call["group"])
+    plans = sorted(_plans_near(call, location), key=lambda plan: plan.linux)
     region = display_location(location).replace(" ", "")
     return plans[0].webspace if plans else Webspace(call["subscription"], f"{call['group']}-{region}webspace")
 
@@ -176,6 +184,7 @@ def _plans_near(call: Call, location: str) -> Iterator[Plan]:
         for plan in call.world.web.plans.values()
         if call.within(plan.subscription, plan.resource_group)
         and not plan.is_flex
+        and plan.environment is None
         and short_location(plan.location) == short_location(location)
     )
 

@@ -37,7 +37,7 @@ def get_networking(call: Call) -> Response:
 def list_plans(call: Call) -> Response:
     """Respond with the App Service plans in an App Service Environment."""
     found = _environment(call)
-    keys = {plan.id.lower() for plan in call.world.web.plans.values() if plan.environment == found}
+    keys = {plan.id.lower() for plan in filter(found.has, call.world.web.plans.values())}
     plans = call.world.web.plans.listing(keys.__contains__)
     return call.page((plan_json(call.world.web, plan) for plan in plans if call.sees(plan.id)), id=None)
 
@@ -45,7 +45,7 @@ def list_plans(call: Call) -> Response:
 def list_sites(call: Call) -> Response:
     """Respond with the sites in an App Service Environment, without slots."""
     found = _environment(call)
-    keys = {site.id.lower() for site in call.world.web.sites.values() if site.environment == found and not site.slot}
+    keys = {site.id.lower() for site in filter(found.has, call.world.web.sites.values()) if not site.slot}
     sites = call.world.web.sites.listing(keys.__contains__)
     return call.page((site_json(call.world.web, site) for site in sites if call.sees(site.id)), id=None)
 

@@ -8,6 +8,7 @@ from local.azure.vault.authority import leads_to_root
 from local.azure.vault.issued import ImportedCertificate
 from local.azure.web.held_certificates import Certificate
 from local.azure.web.resources import display_location
+from local.azure.web.wire.sites import profile_json
 
 SELF_SIGNED_OR_EXPIRED = "199 Some of the uploaded certificates are either self-signed or expired."
 UNTRUSTED = "199 Some of the uploaded certificates cannot be validated to a trusted CA"
@@ -21,7 +22,6 @@ ALWAYS_NULL = (
     "cerBlob",
     "publicKeyHash",
     "hostingEnvironment",
-    "hostingEnvironmentProfile",
     "serverFarmId",
     "tags",
     "resourceGroup",
@@ -31,8 +31,9 @@ ALWAYS_NULL = (
 def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
     """Return the certificate in the JSON form of Microsoft.Web.
 
-    Microsoft.Web writes the vault's id in lower case, and the plan's id as null. Reads of an imported certificate show
-    `keyVaultSecretStatus`, but responses to writes do not (recorded azure-cli test_webapp_ssl_import).
+    Microsoft.Web writes the vault's id in lower case, and the plan's id as null. Reads of a certificate show
+    `keyVaultSecretStatus`, but responses to writes do not (recorded azure-cli test_webapp_ssl_import). A certificate
+    of an App Service Environment names the environment (recorded azure-powershell TestRemoveAzWebAppCertificate).
     """
     content = certificate.content
     properties: dict[str, Any] = dict.fromkeys(ALWAYS_NULL) | {
@@ -44,6 +45,7 @@ def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str
         "expirationDate": content.not_after.isoformat(),
         "thumbprint": content.thumbprint,
         "webSpace": certificate.webspace.name,
+        "hostingEnvironmentProfile": profile_json(certificate.webspace.environment_id),
         **_source_json(certificate, with_status=with_status),
         **_managed_json(certificate),
     }
@@ -87,9 +89,14 @@ def _managed_json(certificate: Certificate) -> dict[str, Any]:
 
 
 def _source_json(certificate: Certificate, *, with_status: bool) -> dict[str, Any]:
-    if certificate.source is None:
-        return {"keyVaultId": None, "keyVaultSecretName": None}
+    """Return the JSON properties about the vault of a certificate.
+
+    The response to an upload has two empty keys for the vault and no status. Reads of an upload have the status
+    `Initialized`, and no keys for the vault (recorded azure-cli test_webapp_ssl at 74ecf539).
+    """
     status = {"keyVaultSecretStatus": certificate.status} if with_status else {}
+    if certificate.source is None:
+        return status or {"keyVaultId": "", "keyVaultSecretName": ""}
     return {
         "keyVaultId": certificate.source.vault_id.lower(),
         "keyVaultSecretName": certificate.source.secret_name,

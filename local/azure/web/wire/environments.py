@@ -20,7 +20,7 @@ SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 
 def environment_json(web: WebState, environment: Environment) -> dict[str, Any]:
     """Return the App Service Environment in the JSON form of Microsoft.Web."""
-    plans = (plan for plan in web.plans.values() if plan.environment == environment)
+    plans = filter(environment.has, web.plans.values())
     group = environment.id.partition("/providers/")[0]
     return {
         "id": environment.id,

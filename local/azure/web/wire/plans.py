@@ -32,7 +32,7 @@ def plan_json(web: WebState, plan: Plan) -> dict[str, Any]:
             "reserved": plan.linux,
             "isXenon": False,
             "hyperV": False,
-            "hostingEnvironmentProfile": profile_json(plan.environment),
+            "hostingEnvironmentProfile": profile_json(plan.environment.id if plan.environment else None),
             "provisioningState": "Succeeded",
         },
         "sku": {

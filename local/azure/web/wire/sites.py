@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.azure.web.resources import DISABLED, FLEX, IP_BASED, Environment, Host, Site, display_location
+from local.azure.web.resources import DISABLED, FLEX, IP_BASED, Host, Site, display_location
 from local.azure.web.state import WebState
 
 UNSET_SITE_CONFIG = (
@@ -69,16 +69,17 @@ def hosting_json(web: WebState, site: Site) -> dict[str, Any]:
         "clientCertExclusionPaths": None,
         "hostNamesDisabled": False,
         "targetSwapSlot": None,
-        "hostingEnvironmentProfile": profile_json(site.environment),
+        "hostingEnvironmentProfile": profile_json(site.environment.id if site.environment else None),
         "siteConfig": dict.fromkeys(UNSET_SITE_CONFIG),
     }
 
 
-def profile_json(environment: Environment | None) -> dict[str, str] | None:
-    """Return the JSON reference from a plan or site to its App Service Environment, or None."""
-    if environment is None:
+def profile_json(environment_id: str | None) -> dict[str, str] | None:
+    """Return the JSON reference from a plan, site or certificate to its App Service Environment, or None."""
+    if environment_id is None:
         return None
-    return {"id": environment.id, "name": environment.name, "type": "Microsoft.Web/hostingEnvironments"}
+    name = environment_id.rpartition("/")[2]
+    return {"id": environment_id, "name": name, "type": "Microsoft.Web/hostingEnvironments"}
 
 
 def plan_tier(sku: str) -> str:
