@@ -132,8 +132,8 @@ def test_only_config_web_has_the_right_configuration(shop: Shop) -> None:
     shop.arm.put(f"{shop.site.id}/config/web", {"properties": {"alwaysOn": True, "http20Enabled": True}})
     web = shop.arm.get(f"{shop.site.id}/config/web")["properties"]
     assert [web[key] for key in keys] == ["1.2", True, True]
-    one = shop.arm.get(shop.site.id)["properties"]["siteConfig"]
-    assert [one[key] for key in keys] == [None, None, None]
+    read = shop.arm.get(shop.site.id)["properties"]["siteConfig"]
+    assert [read[key] for key in keys] == [None, None, None]
     for path in (f"{shop.subscription}/providers/Microsoft.Web/sites", f"{shop.plan.id}/sites"):
         (listed,) = shop.arm.listed(path)
         assert [listed["properties"]["siteConfig"][key] for key in keys] == [None, False, False]

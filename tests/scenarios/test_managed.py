@@ -449,7 +449,7 @@ def test_azure_is_not_asked_in_vain(
 ARM = "management"
 CERTIFICATE = r"/certificates/[^/]+$"
 BINDING = r"/hostNameBindings/"
-OPERATION = r"/operationResults/"
+OPERATION = r"/operationresults/"
 FAULTS: dict[str, Callable[[], Fault]] = {
     "asking is throttled": lambda: Fault("throttle", "PUT", path=CERTIFICATE, bucket=0, refill=0.1, times=2),
     "asking is lost before it is heard": lambda: Fault("dropped", "PUT", path=CERTIFICATE),
@@ -495,6 +495,21 @@ def test_operation_that_may_not_be_read_holds_up_nothing(install: Install) -> No
     installation = install(world, watched=True, meddled=True)
     world.faults.add(Fault("denied", "GET", path=OPERATION, times=None))
     assert look(installation) == {HOST: Reason.SERVED}
+
+
+def test_operation_that_may_not_be_read_is_told_while_nothing_is_issued(install: Install) -> None:
+    """Without the right to read Azure's operations, Azure's refusal stays unseen, and a finding names the right."""
+    build = a_world(root=False)
+    build.world.dns.remove(HOST, "CNAME")
+    installation = install(build.world, watched=True, meddled=True)
+    installation.ports = replace(installation.ports, dns=Elsewhere())
+    build.world.faults.add(Fault("denied", "GET", path=OPERATION, times=None))
+    assert look(installation) == {HOST: Reason.ISSUING}
+    subject = f"host name {HOST} of shop"
+    assert {(subject, "Issuing"), (subject, "DeniedByAzure")} <= installation.findings()
+    assert "whether Azure refuses the managed certificate" in installation.details()
+    assert "docs/reference/roles.md" in installation.details()
+    assert asked(build.world) == 1
 
 
 @pytest.mark.real_storage

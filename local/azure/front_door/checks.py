@@ -35,13 +35,15 @@ def _check_role(call: Call) -> None:
     """Refuse the request if the caller's role in ARM does not allow the action that the request needs.
 
     ARM treats a POST as an action, and a principal that may only read may do no action. Listing app settings is a POST,
-    so a principal that may only read cannot list app settings.
+    so a principal that may only read cannot list app settings. The lists of subscriptions and tenants need no action:
+    ARM lists each subscription in which the caller has any role.
     """
     scope = unquote(call.request.path)
     reading = call.request.method == "GET"
     may = call.world.roles.may_read if reading else call.world.roles.may_write
     action = action_of(call.request)
-    if not may(call.principal, scope) or not call.world.roles.may_do(call.principal, action):
+    may_do = call.world.roles.may_do(call.principal, action) or "subscription" not in call.parameters
+    if not may(call.principal, scope) or not may_do:
         raise Refused(
             arm_error(
                 403,

@@ -18,7 +18,7 @@ from shared.clients.arm.requests import Json, listing, plain_list, sent, tags_of
 from shared.clients.arm.site_requests import REMEDY, RESOURCES_API, SLOT_FILTER, AppServiceClients, site_or_slot
 from shared.clients.arm.wire import read_site
 from shared.clients.retrying import Retrying
-from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Listing
 from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate
@@ -110,17 +110,17 @@ class ManagedCertificates:
     def is_done(self, operation: str) -> bool:
         """Return True if Azure no longer works on the operation that issues a managed certificate.
 
-        Raise Rejected with Azure's reason if Azure refused to issue the managed certificate. The URL of Azure's
-        operation must be a path of ARM, so that Certroll's token goes to no other host. An operation counts as finished
-        if Azure no longer knows the operation or if Certroll's identity may not read it. After Azure has finished
-        issuing a managed certificate, Certroll reads the certificate.
+        Raise Rejected with Azure's reason if Azure refused to issue the managed certificate, and Denied if Certroll's
+        identity may not read the operation. The URL of Azure's operation must be a path of ARM, so that Certroll's
+        token goes to no other host. An operation counts as finished if Azure no longer knows the operation. After Azure
+        has finished issuing a managed certificate, Certroll reads the certificate.
         """
         if not operation.lower().startswith("/subscriptions/"):
             raise Rejected(f"{operation[:200]!r} is not an operation of Azure Resource Manager")
         send = partial(sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
         try:
             answer = self._retrying.read("the issuing of a managed certificate", send, REMEDY)
-        except (Denied, NotFound):
+        except NotFound:
             return True
         return answer.status_code != HTTPStatus.ACCEPTED
 

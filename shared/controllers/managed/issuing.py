@@ -14,11 +14,11 @@ from shared.controllers.managed.inspection import (
     refused_host,
 )
 from shared.controllers.managed.work import Work, certificate_ref, is_for, name_taken, violations_of
-from shared.domain.errors import NotFound, OutcomeUnknown, Rejected
+from shared.domain.errors import Denied, NotFound, OutcomeUnknown, Rejected
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
 from shared.domain.intent import Mode
-from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate
+from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate, Violation
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
 from shared.loop.run import Run
@@ -27,8 +27,9 @@ from shared.telemetry import event
 
 ISSUE_PATIENCE = timedelta(minutes=2)
 """How long a sweep waits for the managed certificates that it requested. The next sweep binds a later certificate."""
-POLL_SECONDS = 5.0
-"""The pause before Certroll asks Azure again whether a certificate is issued."""
+POLL_SECONDS = 15.0
+"""The pause before Certroll asks Azure again whether a certificate is issued. Azure asks for 15 s by Retry-After
+(recorded azure-powershell traffic)."""
 
 
 def provide(work: Work) -> tuple[Attempt, ...]:
@@ -124,28 +125,31 @@ def _resume(work: Work, binding: Binding) -> HostInspection:
     if known is not None and known.refused:
         detail = f"Azure refused at {known.asked_at:%Y-%m-%d %H:%M} UTC, and Certroll asks again six hours later"
         return host_inspection(binding, Reason.REJECTED_BY_AZURE, f"{detail}: {known.refused}")
-    done = known is None or not known.operation or _is_done(run, known)
+    done, unseen = _progress(run, known)
     issued = _there(run, ref) if done else None
     if issued is None:
         since = known.asked_at if known else run.now()
-        return host_inspection(
-            binding,
-            Reason.ISSUING,
-            f"Certroll asked Azure at {since:%Y-%m-%d %H:%M} UTC, and Azure is still issuing it",
-        )
+        detail = f"Certroll asked Azure at {since:%Y-%m-%d %H:%M} UTC, and Azure is still issuing it"
+        return replace(host_inspection(binding, Reason.ISSUING, detail), also=unseen)
     if not is_for(work, issued, binding):
         return refused_host(binding, (name_taken(binding, issued),))
     run.ports.requests.forget_issuance(binding.site, binding.host_name)
     return bind(run, binding, issued)
 
 
-def _is_done(run: Run, issuance: Issuance) -> bool:
-    """Return True if Azure has completed Certroll's request to issue the managed certificate.
+def _progress(run: Run, issuance: Issuance | None) -> tuple[bool, tuple[Violation, ...]]:
+    """Return whether Azure may have issued the managed certificate, and what keeps Certroll from knowing more.
 
-    If Azure refuses the request for the managed certificate, record and raise the refusal.
+    If Azure refuses the request for the managed certificate, record and raise the refusal. If Certroll may not read
+    Azure's operation, only the certificate itself can show that Azure issued it.
     """
+    if issuance is None or not issuance.operation:
+        return True, ()
     try:
-        return run.ports.managed.is_done(issuance.operation)
+        return run.ports.managed.is_done(issuance.operation), ()
+    except Denied as denied:
+        detail = f"Certroll cannot read whether Azure refuses the managed certificate, and why: {denied}"
+        return True, (Violation(Reason.DENIED_BY_AZURE, detail),)
     except Rejected as refusal:
         run.ports.requests.put_issuance(replace(issuance, refused=str(refusal)))
         raise
