@@ -90,6 +90,7 @@ KNOBS = {
     "the echo is wrong, and pages are short": Knobs(wrong_echo=True, page_size=1, sync_moves_bindings=False),
     "a thumbprint is taken once": Knobs(second_import_same_thumbprint="refuse"),
     "Flex sites use their webspace's": Knobs(flex_uses_webspace_certificates=True, sync_moves_bindings=False),
+    "public certificates flap for long": Knobs(public_certificate_flaps=400),
     "an event comes twice": Knobs(certificate_events_have_secret_twins=True),
 }
 

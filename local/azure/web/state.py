@@ -69,6 +69,7 @@ class WebState:
         self._installed: dict[tuple[str, ...], ImportedCertificate] = {}
         self._chainless: set[tuple[str, ...]] = set()
         self.flapping = Flapping(kernel.knobs)
+        self.unstated: list[str] = []  # the host names that clients wrote without sslState
         self._shared: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
         self._random = random.Random(kernel.random.getrandbits(32))  # noqa: S311 - repeatable addresses for tests
