@@ -489,6 +489,17 @@ def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
     assert azure_writes(world) == 2, "one for the certificate, one for the binding"
 
 
+def test_site_with_silos_gets_no_managed_certificate(install: Install) -> None:
+    """Certroll requests and binds no managed certificate for a site that runs in several regions, and says so."""
+    build = a_world(root=False)
+    (shop,) = build.world.web.sites.values()
+    build.world.web.put_site(replace(shop, properties={"silos": [{"name": "eastus"}]}))
+    installation = install(build.world, watched=True)
+    assert look(installation) == {HOST: Reason.SITE_WITH_SILOS}
+    assert azure_writes(build.world) == 0
+    assert installation.findings() == {(f"host name {HOST} of shop", "SiteWithSilos")}
+
+
 def test_operation_that_may_not_be_read_holds_up_nothing(install: Install) -> None:
     """Without the right to read Azure's operations Certroll finds the issued certificate itself and binds it."""
     world = a_world(root=False).world

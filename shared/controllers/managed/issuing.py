@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from shared.controllers.managed.binding import bind, is_opted_out_now
+from shared.controllers.managed.binding import bind, refused_now
 from shared.controllers.managed.inspection import (
     SCOPE,
     Attempt,
     guarded,
     host_inspection,
-    opted_out,
+    must_not_change,
     refused_host,
 )
 from shared.controllers.managed.work import Work, certificate_ref, is_for, name_taken, violations_of
@@ -52,8 +52,8 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
     """Request or bind one host name's managed certificate as far as possible without waiting, and return the result."""
     run, place = work.run, work.place(binding)
     run.check_time()
-    if work.view.fleet.opted_out(binding.site):
-        return opted_out(binding)
+    if (refused := must_not_change(work.view.fleet, binding)) is not None:
+        return refused
     if place.site.webspace is None or not place.site.plan:
         return host_inspection(binding, Reason.INCOMPLETE_VIEW, f"Azure does not say on which plan {binding.site} is")
     there = work.view.managed_for(place.site.webspace, binding.host_name)
@@ -76,8 +76,8 @@ def _ask(work: Work, binding: Binding) -> HostInspection:
     """
     run, ref = work.run, certificate_ref(work, binding)
     with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
-        if is_opted_out_now(run, binding):
-            return opted_out(binding)
+        if (refused := refused_now(run, binding)) is not None:
+            return refused
         known = run.ports.requests.issuance(binding.site, binding.host_name)
         if not (known and known.counts(run.now())) and _there(run, ref) is None:
             _ask_once(run, lease, ref, binding, work.place(binding))
