@@ -40,6 +40,33 @@ def test_api_version_is_required(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "moment", "status"),
+    [
+        ("2023-07-01", datetime(2027, 2, 26, 23, 59, tzinfo=UTC), 200),
+        ("2023-07-01", datetime(2027, 2, 27, tzinfo=UTC), 400),
+        ("2025-05-01", datetime(2027, 2, 27, tzinfo=UTC), 400),
+        ("2026-02-01", datetime(2027, 2, 27, tzinfo=UTC), 200),
+        ("2026-05-15", datetime(2029, 1, 1, tzinfo=UTC), 200),
+    ],
+)
+def test_api_version_that_has_ended_is_refused(shop: Shop, version: str, moment: datetime, status: int) -> None:
+    """ARM refuses every version of Key Vault's management before 2026-02-01, from 2027-02-27 of the simulation on.
+
+    Azure announced the day (azure-cli #34020). The data plane of vaults and other resources of a vault go on.
+    """
+    shop.world.clock.set(moment)
+    for path in (shop.vault.resource_id, f"{shop.subscription}/providers/Microsoft.KeyVault/vaults"):
+        answer = Arm(shop.world)(Request.to("GET", f"{HOST}{path}?api-version={version}"))
+        assert answer.status == status
+        if status == 400:
+            assert answer.json()["error"]["code"] == "NoRegisteredProviderFound"
+            assert f"API version '{version}' for type 'vaults'" in answer.json()["error"]["message"]
+    rights = f"{shop.vault.resource_id}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01"
+    assert Arm(shop.world)(Request.to("GET", f"{HOST}{rights}")).status == 200
+    assert shop.arm.get(shop.site.id)["name"] == "shop"
+
+
+@pytest.mark.parametrize(
     ("path", "code"),
     [("/subscriptions/x/providers/Microsoft.Web/sites", "SubscriptionNotFound"), ("/nonsense", "InvalidResourceType")],
 )

@@ -15,9 +15,10 @@ from azure.core.paging import ItemPaged
 from azure.core.rest import HttpRequest
 
 from shared.clients.arm.requests import Json, listing, plain_list, sent, tags_of
-from shared.clients.arm.site_requests import REMEDY, RESOURCES_API, SLOT_FILTER, AppServiceClients, site_or_slot
+from shared.clients.arm.site_requests import REMEDY, SLOT_FILTER, AppServiceClients, site_or_slot
 from shared.clients.arm.wire import read_site
 from shared.clients.retrying import Retrying
+from shared.domain.api_versions import MANAGED_CERTIFICATES, RESOURCES
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Listing
@@ -25,7 +26,6 @@ from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint
 from shared.domain.tags import Tags
 
-CERTIFICATES_API = "2025-05-01"
 VERIFIED = frozenset({"verified", "managed"})
 
 
@@ -54,7 +54,7 @@ class ManagedCertificates:
 
         ARM's list of resources names all slots of a subscription.
         """
-        url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
+        url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES}"
         what, client = f"slots of subscription {subscription}", self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, what, REMEDY)
         return listing(subscription, found, _slot_tags)
@@ -98,7 +98,7 @@ class ManagedCertificates:
         poll.
         """
         properties = {"canonicalName": host_name, "serverFarmId": place.site.plan, "password": ""}
-        url = f"{quote(ref.resource_id, safe='/%')}?api-version={CERTIFICATES_API}"
+        url = f"{quote(ref.resource_id, safe='/%')}?api-version={MANAGED_CERTIFICATES}"
         request = HttpRequest("PUT", url, json={"location": place.location, "properties": properties})
         send = partial(sent, self._clients.client(ref.subscription), request)
         answer = self._retrying.write(f"managed certificate {ref}", send, REMEDY)
