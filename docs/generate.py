@@ -6,8 +6,8 @@ A generated part stands between two comments such as the following, and people w
     <!-- end -->
 
 The generated part `index` is a table of all reasons. The part `head` is the first line below the heading of a reason.
-The parts `tags` and `times` are tables of all tags and of all times. This module reads times from the source text,
-because the string below a constant explains its value.
+The parts `tags`, `times` and `api_versions` are tables of all tags, times and API versions. This module reads times
+from the source text, because the string below a constant explains its value.
 """
 
 import ast
@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.domain.api_versions import API_VERSIONS, ApiVersion
 from shared.domain.reason import Reason
 from shared.domain.tags import TAGS, Carrier, Tag
 
@@ -49,7 +50,12 @@ class Time(NamedTuple):
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Yield each page that has a generated part, with the page's up-to-date text."""
-    tables = {"index": index_table(), "tags": tags_table(), "times": times_table(list(times()))}
+    tables = {
+        "index": index_table(),
+        "tags": tags_table(),
+        "times": times_table(list(times())),
+        "api_versions": api_versions_table(),
+    }
     for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         if _PART.search(text):
@@ -106,6 +112,22 @@ def tags_table() -> str:
 
 def _carriers(tag: Tag) -> str:
     return ", ".join(carrier for carrier in Carrier if carrier in tag.carriers)
+
+
+# ------------------------------------------------------------------------------------------------------- API versions
+
+
+def api_versions_table() -> str:
+    """Return a table with a row for each version of an Azure API that Certroll uses."""
+    rows = (
+        f"| {entry.api} | `{entry.version}` | {_chosen(entry)} | {entry.ends or 'none announced'} | {entry.source} |"
+        for entry in API_VERSIONS
+    )
+    return _table(("API", "version", "chosen by", "ends", "source"), rows)
+
+
+def _chosen(entry: ApiVersion) -> str:
+    return f"`{entry.sdk}`" if entry.sdk else "Certroll"
 
 
 # -------------------------------------------------------------------------------------------------------------- times

@@ -152,14 +152,15 @@ def site(
     running: bool = True,
     plan: str = "",
     environment: EnvironmentRef | None = None,
+    silos: bool = False,
 ) -> Site:
-    """Return a site or slot, by default running and outside of any environment.
+    """Return a site or slot, by default running, in one region and outside of any environment.
 
     By default the plan of the site is unknown.
     """
     ref = site_ref(name, slot)
     host_name = HostName(f"{str(ref).replace('/', '-')}.azurewebsites.net")
-    return Site(ref, webspace, host_name, tags, running, plan, environment=environment)
+    return Site(ref, webspace, host_name, tags, running, plan, environment=environment, silos=silos)
 
 
 def environment(ref: EnvironmentRef = ASE, *, tags: Tags = ()) -> Environment:

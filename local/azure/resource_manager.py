@@ -4,6 +4,7 @@ import random
 from uuid import UUID
 
 from local.azure.front_door import resource_lists, role_assignments, vaults
+from local.azure.front_door.api_versions import check_version
 from local.azure.front_door.call import Route
 from local.azure.front_door.checks import behind_front_door
 from local.azure.registration import routes as registration
@@ -55,9 +56,10 @@ class Arm:
 
     def __call__(self, request: Request) -> Response:
         """Return ARM's response to the request."""
-        if "api-version" not in request.query:
-            message = "The api-version query parameter (?api-version=) is required for all requests."
-            return self._with_ids(arm_error(400, "MissingApiVersionParameter", message))
+        try:
+            check_version(self._world, request)
+        except Refused as refused:
+            return self._with_ids(refused.response)
         if request.method != "GET":
             self._world.web.history.begin_write()
         try:

@@ -157,6 +157,7 @@ class Reason(StrEnum):
     OBSERVE_ONLY = "ObserveOnly", Traits((Shows.REFUSAL, Shows.CONVERGED, Shows.FINDING))
     OPTED_OUT = "OptedOut", REFUSED_FOR_INFO
     OWN_SITE = "OwnSite", REFUSED
+    SITE_WITH_SILOS = "SiteWithSilos", REFUSED
     INCOMPLETE_VIEW = "IncompleteView", BLOCKS
     NOT_COVERED = "NotCovered", BLOCKS
     KEY_NOT_IMPORTABLE = "KeyNotImportable", BLOCKS

@@ -29,6 +29,8 @@ def why_excluded(fleet: Fleet, site: Site, intent: Intent) -> tuple[Reason, str]
         return Reason.OWN_SITE, "Certroll runs on this app: stop and start the app by hand"
     if fleet.opted_out(site.ref):
         return Reason.OPTED_OUT, "the app carries the tag certroll: off: stop and start the app by hand"
+    if fleet.has_silos(site.ref):
+        return Reason.SITE_WITH_SILOS, "the app has silos in other regions: stop and start the app by hand"
     if not site.running:
         return Reason.SITE_STOPPED, "the app was stopped already: it will trust the root when somebody starts it"
     return None

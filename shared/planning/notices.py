@@ -36,7 +36,7 @@ def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> 
 def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
     """Return a finding for each blind spot, because a resource that Certroll could not read may be wrong."""
     spots = fleet.blind_spots
-    return tuple(Finding(fleet.taken_at, scope, spot.subject, Reason.BLIND_SPOT, spot.detail) for spot in spots)
+    return tuple(Finding(fleet.taken_at, scope, spot.subject, spot.reason, spot.detail) for spot in spots)
 
 
 # ------------------------------------------------------------------------------------------------------ the version
@@ -142,7 +142,7 @@ def sharing(snapshot: Snapshot) -> list[Skip]:
     by_plan: dict[str, list[SiteRef]] = {}
     for ref in sorted(silent):
         site = fleet.site(ref)
-        if site is not None and not fleet.opted_out(ref) and naming & set(fleet.plan_mates(ref)):
+        if site is not None and not fleet.is_left_alone(ref) and naming & set(fleet.plan_mates(ref)):
             by_plan.setdefault(site.plan, []).append(ref)
     return [Skip(f"apps of plan {plan.rpartition('/')[2]}", *_shared(apps)) for plan, apps in sorted(by_plan.items())]
 

@@ -46,5 +46,6 @@ class ManagedCertificates(Protocol):
     def is_done(self, operation: str) -> bool:
         """Return True if Azure has finished the issuing operation, no longer knows it, or denies reading it.
 
-        Raises Rejected with Azure's reason if Azure refused the managed certificate.
+        Raises Rejected with Azure's reason if Azure refused the managed certificate. Raises Denied if Certroll may not
+        read the operation.
         """

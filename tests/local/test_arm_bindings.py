@@ -22,7 +22,7 @@ def test_never_bound_host_has_no_ssl_state_at_all(shop: Shop) -> None:
 
 
 def test_etag_of_a_binding_is_the_sites(shop: Shop) -> None:
-    """A binding and its site have the same ETag, and every write changes the ETag."""
+    """A binding and its site have the same ETag, and every write changes the ETag, even at the same moment."""
     before = shop.arm.send("GET", shop.binding).headers["ETag"]
     assert before == shop.arm.send("GET", shop.site.id).headers["ETag"]
     shop.bind("SniEnabled")
@@ -78,9 +78,33 @@ def test_binding_without_thumbprint_finds_a_certificate_by_host_name(shop: Shop)
     assert answer["properties"]["thumbprint"] == shop.first.thumbprint
 
 
-def test_put_without_ssl_state_unbinds(shop: Shop) -> None:
-    """A PUT of a host name without sslState removes its TLS binding, a case that Azure does not document."""
-    shop.bind(None)
+def test_put_without_ssl_state_keeps_an_sni_binding(shop: Shop) -> None:
+    """A PUT of a host name without sslState keeps an SNI binding, in its answer and in two later reads.
+
+    The azure-libraries-for-net recording ManageLinuxWebAppWithTrafficManagerTest shows the answer and the two reads.
+    """
+    before = shop.arm.get(shop.binding)
+    answer = shop.arm.put(shop.binding, {"properties": {"siteName": "shop"}})
+    assert [answer, shop.arm.get(shop.binding), shop.arm.get(shop.binding)] == [before] * 3
+    assert shop.served() == shop.first.thumbprint
+    assert shop.world.journal.writes()[-1].change == "host name shop.contoso.com written without sslState"
+
+
+@pytest.mark.parametrize("knob", ["unbound", "kept"])
+def test_put_without_ssl_state_meets_the_knob_for_an_ip_based_binding(shop: Shop, knob: str) -> None:
+    """Without sslState, the simulation setting `ip_binding_without_state` decides about an IP-based binding."""
+    address = shop.bind("IpBasedEnabled")["properties"]["virtualIP"]
+    shop.world.knobs.turn(ip_binding_without_state=knob)
+    properties = shop.arm.put(shop.binding, {"properties": {"siteName": "shop"}})["properties"]
+    expected = ("IpBasedEnabled", address) if knob == "kept" else ("Disabled", None)
+    assert (properties["sslState"], properties.get("virtualIP")) == expected
+    assert (address in shop.world.web.addresses()) == (knob == "kept")
+
+
+def test_site_entry_without_ssl_state_unbinds(shop: Shop) -> None:
+    """A site's entry with `toUpdate` and without sslState removes the TLS binding, a case that no recording shows."""
+    entry = {"name": "shop.contoso.com", "toUpdate": True}
+    shop.arm.send("PATCH", shop.site.id, {"properties": {"hostNameSslStates": [entry]}})
     assert shop.served() is None
 
 
@@ -149,11 +173,19 @@ def test_host_name_belongs_to_one_site(shop: Shop) -> None:
 
 
 def test_slot_has_bindings_of_its_own(shop: Shop) -> None:
-    """A binding that is written on a slot's path changes only the slot."""
+    """A binding that is written on a slot's path changes only the slot.
+
+    The binding of a slot has the type of a site's binding, and names the slot in siteName (recorded azure-cli traffic).
+    """
     slot = shop.build.add_slot(shop.site, "staging")
     path = f"{slot.id}/hostNameBindings/pay.contoso.com"
     body = {"properties": {"siteName": "shop", "sslState": "SniEnabled", "thumbprint": shop.first.thumbprint}}
-    assert shop.arm.put(path, body)["name"] == "shop/staging/pay.contoso.com"
+    answer = shop.arm.put(path, body)
+    assert answer["name"] == "shop/staging/pay.contoso.com"
+    assert (answer["type"], answer["properties"]["siteName"]) == (
+        "Microsoft.Web/sites/hostNameBindings",
+        "shop(staging)",
+    )
     assert shop.served("pay.contoso.com") == shop.first.thumbprint
     assert [host["name"] for host in shop.arm.listed(f"{shop.site.id}/hostNameBindings")] == [
         "shop/shop.azurewebsites.net",

@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -38,6 +40,33 @@ def test_api_version_is_required(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "moment", "status"),
+    [
+        ("2023-07-01", datetime(2027, 2, 26, 23, 59, tzinfo=UTC), 200),
+        ("2023-07-01", datetime(2027, 2, 27, tzinfo=UTC), 400),
+        ("2025-05-01", datetime(2027, 2, 27, tzinfo=UTC), 400),
+        ("2026-02-01", datetime(2027, 2, 27, tzinfo=UTC), 200),
+        ("2026-05-15", datetime(2029, 1, 1, tzinfo=UTC), 200),
+    ],
+)
+def test_api_version_that_has_ended_is_refused(shop: Shop, version: str, moment: datetime, status: int) -> None:
+    """ARM refuses every version of Key Vault's management before 2026-02-01, from 2027-02-27 of the simulation on.
+
+    Azure announced the day (azure-cli #34020). The data plane of vaults and other resources of a vault go on.
+    """
+    shop.world.clock.set(moment)
+    for path in (shop.vault.resource_id, f"{shop.subscription}/providers/Microsoft.KeyVault/vaults"):
+        answer = Arm(shop.world)(Request.to("GET", f"{HOST}{path}?api-version={version}"))
+        assert answer.status == status
+        if status == 400:
+            assert answer.json()["error"]["code"] == "NoRegisteredProviderFound"
+            assert f"API version '{version}' for type 'vaults'" in answer.json()["error"]["message"]
+    rights = f"{shop.vault.resource_id}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01"
+    assert Arm(shop.world)(Request.to("GET", f"{HOST}{rights}")).status == 200
+    assert shop.arm.get(shop.site.id)["name"] == "shop"
+
+
+@pytest.mark.parametrize(
     ("path", "code"),
     [("/subscriptions/x/providers/Microsoft.Web/sites", "SubscriptionNotFound"), ("/nonsense", "InvalidResourceType")],
 )
@@ -46,9 +75,95 @@ def test_unknown_scopes_are_not_found(shop: Shop, path: str, code: str) -> None:
     assert shop.arm.get(path, 404)["error"]["code"] == code
 
 
-def test_missing_site_is_an_empty_404(shop: Shop) -> None:
-    """ARM answers a GET of a missing site with 404 and an empty body."""
-    assert shop.arm.get(f"{shop.site.id}-gone", 404) is None
+@pytest.mark.parametrize("knob", ["ResourceNotFound", "empty"])
+@pytest.mark.parametrize("path", ["", "/hostNameBindings", "/slots/blue", "/slots/blue/config/web"])
+def test_missing_site_is_a_404_as_the_knob_says(shop: Shop, path: str, knob: str) -> None:
+    """The 404 for a missing site or slot has ARM's error ResourceNotFound, or no body; recordings show both."""
+    shop.world.knobs.turn(missing_site=knob)
+    answer = shop.arm.get(f"{shop.site.id}-gone{path}", 404)
+    if knob == "empty":
+        assert answer is None
+        return
+    slot = "/slots/blue" if "blue" in path else ""
+    message = f"The Resource 'Microsoft.Web/sites/shop-gone{slot}' under resource group 'contoso' was not found."
+    assert answer["error"] == {"code": "ResourceNotFound", "message": message}
+
+
+def test_missing_plan_is_told_by_microsoft_web_itself(shop: Shop) -> None:
+    """The 404 for a missing plan has Microsoft.Web's own error with the extended code 51004 (recorded traffic)."""
+    answer = shop.arm.get(f"{shop.plan.id}-gone", 404)
+    assert answer["Message"] == f"Cannot find ServerFarm with name {shop.plan.name}-gone."
+    assert answer["Details"][2]["ErrorEntity"]["ExtendedCode"] == "51004"
+
+
+def settings(shop: Shop, **values: str) -> None:
+    """Replace all app settings of the site."""
+    shop.arm.put(f"{shop.site.id}/config/appsettings", {"properties": values})
+
+
+def modified(shop: Shop) -> str:
+    """Return the time of the site's last change, which reads, lists and the ETag show alike."""
+    answer = shop.arm.send("GET", shop.site.id)
+    shown: str = answer.json()["properties"]["lastModifiedTimeUtc"]
+    (listed,) = shop.arm.listed(f"{shop.subscription}/providers/Microsoft.Web/sites")
+    assert listed["properties"]["lastModifiedTimeUtc"] == shown
+    moment = datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(answer.headers["ETag"].strip('"'), 16) // 10)
+    assert moment.replace(tzinfo=None).isoformat(timespec="microseconds") == shown
+    return shown
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda shop: settings(shop, A="1"), id="settings"),
+        pytest.param(settings, id="settings without a change"),
+        pytest.param(lambda shop: shop.arm.post(f"{shop.site.id}/stop"), id="stop"),
+        pytest.param(lambda shop: shop.arm.post(f"{shop.site.id}/restart"), id="restart"),
+        pytest.param(lambda shop: shop.bind("SniEnabled"), id="binding"),
+    ],
+)
+def test_writes_move_the_time_of_the_last_change(shop: Shop, write: Callable[[Shop], object]) -> None:
+    """A write moves the site's lastModifiedTimeUtc, of which the ETag is the Windows file time (recorded traffic)."""
+    before = modified(shop)
+    write(shop)
+    assert modified(shop) > before
+
+
+def test_start_moves_the_time_of_the_last_change(shop: Shop) -> None:
+    """A start moves the lastModifiedTimeUtc of a stopped site (recorded azure-libraries-for-net traffic)."""
+    shop.arm.post(f"{shop.site.id}/stop")
+    before = modified(shop)
+    shop.arm.post(f"{shop.site.id}/start")
+    assert modified(shop) > before
+
+
+def test_settings_leave_the_time_of_the_last_change_where_the_knob_says_so(shop: Shop) -> None:
+    """A write of settings keeps lastModifiedTimeUtc if `settings_write_moves_modified` is off; a stop still moves it.
+
+    In recorded traffic, three of 67 writes of app settings left lastModifiedTimeUtc as it was.
+    """
+    shop.world.knobs.turn(settings_write_moves_modified=False)
+    before = modified(shop)
+    settings(shop, A="1")
+    assert modified(shop) == before
+    shop.arm.post(f"{shop.site.id}/stop")
+    assert modified(shop) > before
+
+
+def test_only_config_web_has_the_right_configuration(shop: Shop) -> None:
+    """A list of sites shows a wrong siteConfig, and a read of one site an empty one; only `config/web` is right.
+
+    A cassette of cloud-custodian shows the list. Users of several SDKs report it (azure-sdk-for-js #26876).
+    """
+    keys = ("minTlsVersion", "http20Enabled", "alwaysOn")
+    shop.arm.put(f"{shop.site.id}/config/web", {"properties": {"alwaysOn": True, "http20Enabled": True}})
+    web = shop.arm.get(f"{shop.site.id}/config/web")["properties"]
+    assert [web[key] for key in keys] == ["1.2", True, True]
+    read = shop.arm.get(shop.site.id)["properties"]["siteConfig"]
+    assert [read[key] for key in keys] == [None, None, None]
+    for path in (f"{shop.subscription}/providers/Microsoft.Web/sites", f"{shop.plan.id}/sites"):
+        (listed,) = shop.arm.listed(path)
+        assert [listed["properties"]["siteConfig"][key] for key in keys] == [None, False, False]
 
 
 def test_paths_match_in_any_case(shop: Shop) -> None:
@@ -137,6 +252,29 @@ def test_reader_may_read_and_nothing_else(shop: Shop) -> None:
     assert as_principal(shop, "POST", f"{shop.site.id}/config/appsettings/list").status == 403
     assert as_principal(shop, "DELETE", shop.binding).status == 403
     assert shop.served() == shop.first.thumbprint
+
+
+def test_role_of_single_actions_allows_those_alone(shop: Shop) -> None:
+    """ARM refuses a request whose action the principal's role lacks, and names the action in its refusal."""
+    listing = "Microsoft.Web/sites/config/list/action"
+    shop.world.roles.allow_only(["microsoft.web/SITES/read", listing], PRINCIPAL)
+    assert as_principal(shop, "GET", shop.site.id).status == 200
+    assert as_principal(shop, "POST", f"{shop.site.id}/config/appsettings/list").status == 200
+    refused = {
+        ("GET", shop.binding): "Microsoft.Web/sites/hostNameBindings/read",
+        ("PUT", shop.binding): "Microsoft.Web/sites/hostNameBindings/write",
+        ("DELETE", shop.copy.id): "Microsoft.Web/certificates/delete",
+        ("POST", f"{shop.site.id}/stop"): "Microsoft.Web/sites/stop/action",
+        ("GET", f"{shop.subscription}/resources"): "Microsoft.Resources/subscriptions/resources/read",
+        ("GET", f"{shop.vault.resource_id}/providers/Microsoft.Authorization/roleAssignments"): (
+            "Microsoft.Authorization/roleAssignments/read"
+        ),
+    }
+    for (method, path), action in refused.items():
+        answer = as_principal(shop, method, path, {})
+        assert answer.status == 403
+        assert f"to perform action '{action}' over scope" in answer.json()["error"]["message"]
+    assert shop.arm.get(shop.binding), "other principals keep their rights"
 
 
 def test_site_names_webspace_and_plan(shop: Shop) -> None:

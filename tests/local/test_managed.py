@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 
@@ -64,12 +65,17 @@ def shop() -> Wanted:
 
 
 def test_first_answer_is_202_without_a_body(shop: Wanted) -> None:
-    """A request for a managed certificate answers 202 with a Location and no body.
+    """A request for a managed certificate answers 202 with Location and Retry-After, and no body.
 
-    A requested managed certificate does not exist before Azure has issued the certificate.
+    The azure-powershell recording TestNewAzWebAppCertificate shows the answer. A requested managed certificate does not
+    exist before Azure has issued the certificate.
     """
     accepted = shop.ask()
-    assert (accepted.status, accepted.body) == (202, b"")
+    assert (accepted.status, accepted.body, accepted.headers["Retry-After"]) == (202, b"", "15")
+    there, _, operation = accepted.headers["Location"].rpartition("/operationresults/")
+    assert there == f"https://management.azure.com{shop.certificate}"
+    identifier, _, version = operation.partition("?")
+    assert (str(UUID(identifier)), version) == (identifier, "api-version=2025-05-01")
     assert shop.poll(accepted).status == 202
     shop.arm.get(shop.certificate, 404)
     shop.world.clock.advance(timedelta(seconds=20))
@@ -222,12 +228,21 @@ def test_another_certificate_of_that_name_stays(shop: Wanted) -> None:
     assert shop.ask().status == 409
 
 
-def test_operations_are_those_of_the_subscription(shop: Wanted) -> None:
-    """ARM answers 404 for a managed certificate's operation if another subscription began the operation."""
+def test_operations_are_those_of_the_certificate(shop: Wanted) -> None:
+    """ARM answers 404 for the operation of a managed certificate below the name of another certificate."""
+    there = urlsplit(shop.ask().headers["Location"]).path
+    shop.arm.get(there.upper(), 202)
+    shop.arm.get(there.replace(f"/certificates/{HOST}/", "/certificates/other/"), 404)
+
+
+def test_reading_an_operation_is_an_action_of_its_own(shop: Wanted) -> None:
+    """ARM refuses to show the operation if the role lacks `Microsoft.Web/certificates/operationresults/read`."""
     accepted = shop.ask()
-    other = shop.build.add_subscription("Other").id
-    path = urlsplit(accepted.headers["Location"]).path.replace(shop.site.subscription, other)
-    shop.arm.get(path, 404)
+    reads = ["Microsoft.Web/certificates/read"]
+    shop.world.roles.allow_only(reads)
+    assert shop.poll(accepted).status == 403
+    shop.world.roles.allow_only([*reads, "Microsoft.Web/certificates/operationResults/read"])
+    assert shop.poll(accepted).status == 202
 
 
 def test_records_can_be_steered_from_outside() -> None:

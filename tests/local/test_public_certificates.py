@@ -79,6 +79,17 @@ def test_a_public_certificate_comes_as_der_or_pem(out: Outbound, form: str) -> N
     assert out.arm.listed(f"{out.born.id}/publicCertificates") == [answer]
 
 
+def test_reads_of_a_new_public_certificate_flap_as_the_knob_says(out: Outbound) -> None:
+    """After a PUT, reads of the public certificate alternate between 404 and 200, while the list shows it at once.
+
+    Users report 404 for up to ten minutes (azure-rest-api-specs #23138).
+    """
+    out.world.knobs.turn(public_certificate_flaps=3)
+    out.arm.put(path(out), body(signer(out).der))
+    assert [entry["id"] for entry in out.arm.listed(f"{out.born.id}/publicCertificates")] == [path(out)]
+    assert [out.arm.send("GET", path(out)).status for _ in range(5)] == [404, 200, 404, 200, 200]
+
+
 @pytest.mark.parametrize(
     ("form", "words"),
     [

@@ -150,8 +150,9 @@ def install(
 ) -> Iterator[Install]:
     """Yield a function that installs Certroll in a simulated fleet.
 
-    The test fails if a binding changes its kind or its address, even for the length of one request. `meddled=True`
-    turns the check of bindings off for tests that change bindings themselves. With `watched=True` a canary visits every
+    The test fails if Certroll writes a binding without `sslState`. The test fails if a binding changes its kind or its
+    address, even for the length of one request. `meddled=True` turns only the check of kinds and addresses off, for
+    tests that change bindings themselves. With `watched=True` a canary visits every
     bound host name all the time, and one bad handshake fails the test.
     """
     with ExitStack() as closing, ExitStack() as landing:
@@ -163,6 +164,7 @@ def install(
             storage.clear()
             for ports in two_ports:  # fleets of one seed have certificate versions with equal ids
                 cast("KeyVault", ports.vault).forget()
+            closing.callback(_check_states_are_named, world)
             if not meddled:
                 closing.callback(_check_unharmed, _watch_bindings(world))
             if watched:
@@ -173,6 +175,11 @@ def install(
             return Installation(world, storage, two_ports[0], pool, **intent)
 
         yield on
+
+
+def _check_states_are_named(world: World) -> None:
+    """Check that no binding was written without `sslState`, which may unbind an IP-based binding."""
+    assert world.web.unstated == []
 
 
 def _check_handshakes(canary: Canary) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.clients.vault import certificates
@@ -17,6 +18,7 @@ from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.names import VaultCertificateRef
 from shared.domain.outcome import Stalled
 from shared.domain.reason import Reason
+from tests.scenarios.app_worlds import CLIENT, age, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
@@ -126,6 +128,61 @@ def test_a_site_that_cannot_be_read_blocks_the_sync_of_its_own_webspace_alone(in
     installation.deliver_all()
     assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
     assert {"BlindSpot", "IncompleteView"} <= {reason for _, reason in installation.findings()}
+
+
+def give_silos(world: World, name: str) -> None:
+    """Let Azure show that the site also runs in another region."""
+    site = next(site for site in world.web.sites.values() if site.full_name == name)
+    world.web.put_site(replace(site, properties={"silos": [{"name": "eastus", "properties": {}}]}))
+
+
+def test_site_with_silos_is_left_alone(install: Install) -> None:
+    """Certroll writes nothing to a site with silos or to its slots, says so, and renews everywhere else."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    give_silos(world, "shop")
+    installation = install(world, watched=True)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
+    assert [entry.path for entry in world.journal.writes() if "/sites/shop" in entry.path] == []
+    told = {subject for subject, reason in installation.findings() if reason == "SiteWithSilos"}
+    assert "other regions of site shop" in told
+    assert {subject for subject in told if "shop.contoso.com" in subject or "staging.contoso.com" in subject}
+    assert "by hand" in installation.details()
+    assert installation.errors == []
+
+
+def test_site_whose_silos_are_gone_is_renewed(install: Install) -> None:
+    """Certroll writes the bindings of a site again as soon as Azure shows no silos of the site any more."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    give_silos(world, "shop")
+    installation = install(world, watched=True)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
+    world.web.put_site(replace(shop, properties={"silos": []}))
+    installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+
+
+def test_settings_of_an_app_with_silos_stay_as_they_are(install: Install) -> None:
+    """Certroll neither writes nor restarts an app with silos, and updates the settings of the other app."""
+    town = street()
+    town.linux_app("spread")
+    town.linux_app("billing")
+    give_silos(town.world, "spread")
+    installation = install(age(town).world)
+    before = (town.settings("spread"), town.restarts("spread"))
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all()
+    assert installation.sweep() == ()
+    assert (town.settings("spread"), town.restarts("spread")) == before
+    assert installation.rolls() == {"billing": "Validated"}
+    assert "SiteWithSilos" in {reason for _, reason in installation.findings()}
 
 
 def test_a_site_with_a_name_beyond_ascii_is_an_ordinary_site(install: Install) -> None:

@@ -53,6 +53,8 @@ KNOBS: dict[str, Knobs] = {
     "a thumbprint is taken once": Knobs(second_import_same_thumbprint="refuse"),
     "front ends take half a minute": Knobs(slow_front_end=30.0, sync_moves_bindings=False),
     "pages of one": Knobs(page_size=1, sync_moves_bindings=False),
+    "an IP-based binding stays without its kind": Knobs(ip_binding_without_state="kept", sync_moves_bindings=False),
+    "a missing site has no body": Knobs(missing_site="empty", sync_moves_bindings=False),
 }
 
 

@@ -1,6 +1,7 @@
 """Run each kind of certificate under faults, under undocumented Azure behaviour, and with a crash at any write."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import product
 from typing import NamedTuple
 
@@ -90,6 +91,7 @@ KNOBS = {
     "the echo is wrong, and pages are short": Knobs(wrong_echo=True, page_size=1, sync_moves_bindings=False),
     "a thumbprint is taken once": Knobs(second_import_same_thumbprint="refuse"),
     "Flex sites use their webspace's": Knobs(flex_uses_webspace_certificates=True, sync_moves_bindings=False),
+    "public certificates flap for long": Knobs(public_certificate_flaps=400),
     "an event comes twice": Knobs(certificate_events_have_secret_twins=True),
 }
 
@@ -160,6 +162,21 @@ def test_every_doubt_about_azure_ends_in_the_same_state(install: Install, kind: 
     assert KINDS[kind].shown(world, new) == expected(kind, world)
     assert installation.sweep() == ()
     assert installation.errors == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_renewals_go_on_after_the_end_of_old_api_versions(install: Install, kind: str) -> None:
+    """Each kind of certificate is renewed in March 2027, when Azure refuses old versions of Key Vault's management."""
+    world = world_of(kind)
+    world.clock.set(datetime(2027, 3, 1, 9, tzinfo=UTC))
+    installation = install(world, watched=True)
+    new = renewed(installation)
+    installation.deliver_all()
+    assert KINDS[kind].shown(world, new) == expected(kind, world)
+    assert [entry.path for entry in world.journal.entries() if entry.status == 400] == []
+    assert installation.errors == []
+    if kind == "imported where missing":
+        assert any(entry.path == world.vaults[VAULT].resource_id for entry in world.journal.reads()), "rights are read"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "uploaded"])

@@ -449,7 +449,7 @@ def test_azure_is_not_asked_in_vain(
 ARM = "management"
 CERTIFICATE = r"/certificates/[^/]+$"
 BINDING = r"/hostNameBindings/"
-OPERATION = r"/operationResults/"
+OPERATION = r"/operationresults/"
 FAULTS: dict[str, Callable[[], Fault]] = {
     "asking is throttled": lambda: Fault("throttle", "PUT", path=CERTIFICATE, bucket=0, refill=0.1, times=2),
     "asking is lost before it is heard": lambda: Fault("dropped", "PUT", path=CERTIFICATE),
@@ -489,12 +489,38 @@ def test_lost_answer_is_not_asked_for_again(install: Install) -> None:
     assert azure_writes(world) == 2, "one for the certificate, one for the binding"
 
 
+def test_site_with_silos_gets_no_managed_certificate(install: Install) -> None:
+    """Certroll requests and binds no managed certificate for a site that runs in several regions, and says so."""
+    build = a_world(root=False)
+    (shop,) = build.world.web.sites.values()
+    build.world.web.put_site(replace(shop, properties={"silos": [{"name": "eastus"}]}))
+    installation = install(build.world, watched=True)
+    assert look(installation) == {HOST: Reason.SITE_WITH_SILOS}
+    assert azure_writes(build.world) == 0
+    assert installation.findings() == {(f"host name {HOST} of shop", "SiteWithSilos")}
+
+
 def test_operation_that_may_not_be_read_holds_up_nothing(install: Install) -> None:
     """Without the right to read Azure's operations Certroll finds the issued certificate itself and binds it."""
     world = a_world(root=False).world
     installation = install(world, watched=True, meddled=True)
     world.faults.add(Fault("denied", "GET", path=OPERATION, times=None))
     assert look(installation) == {HOST: Reason.SERVED}
+
+
+def test_operation_that_may_not_be_read_is_told_while_nothing_is_issued(install: Install) -> None:
+    """Without the right to read Azure's operations, Azure's refusal stays unseen, and a finding names the right."""
+    build = a_world(root=False)
+    build.world.dns.remove(HOST, "CNAME")
+    installation = install(build.world, watched=True, meddled=True)
+    installation.ports = replace(installation.ports, dns=Elsewhere())
+    build.world.faults.add(Fault("denied", "GET", path=OPERATION, times=None))
+    assert look(installation) == {HOST: Reason.ISSUING}
+    subject = f"host name {HOST} of shop"
+    assert {(subject, "Issuing"), (subject, "DeniedByAzure")} <= installation.findings()
+    assert "whether Azure refuses the managed certificate" in installation.details()
+    assert "docs/reference/roles.md" in installation.details()
+    assert asked(build.world) == 1
 
 
 @pytest.mark.real_storage

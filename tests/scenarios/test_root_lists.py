@@ -577,8 +577,7 @@ def test_rolling_a_root_reads_the_app_that_has_it(install: Install) -> None:
         ("POST", "orders/config/appsettings/list"): 2 + 2,
         ("GET", "orders"): 2 + 1,
         ("GET", "billing"): 2,
-        ("GET", "billing/publiccertificates/by-hand"): 2,
-        ("GET", "billing/publiccertificates/next"): 2,
+        ("GET", "billing/publiccertificates"): 2 + 2,
     }
 
 

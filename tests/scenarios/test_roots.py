@@ -842,9 +842,10 @@ def test_a_404_does_not_cancel_what_is_owed(install: Install, crasher: Crasher) 
     assert hosted.states()[first] == RUNNING
 
 
-def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, crasher: Crasher) -> None:
+@pytest.mark.parametrize("answer", ["ResourceNotFound", "empty"])
+def test_an_app_that_is_gone_is_owed_nothing_after_an_hour(install: Install, crasher: Crasher, answer: str) -> None:
     """After an hour of 404 answers for a stopped app, Certroll drops the app's start and restarts the other apps."""
-    hosted = Hosted(apps=3)
+    hosted = Hosted(apps=3, knobs=Knobs(missing_site=answer))  # type: ignore[arg-type]
     installation = install(hosted.world, ase_max_unavailable=ONE)
     hosted.put_new()
     with pytest.raises(Crash), crasher.crashing_at("/stop"):

@@ -205,6 +205,11 @@ KNOBS: dict[str, Knobs] = {
     "reads lag by two": Knobs(reads_until_visible=2),
     "pages of one, and the echo is wrong": Knobs(page_size=1, wrong_echo=True),
     "a restart takes a minute and a half": Knobs(restart_seconds=90.0),
+    "a settings write keeps the time of the last change": Knobs(settings_write_moves_modified=False),
+    "a settings write keeps the ETag that is checked": Knobs(
+        settings_write_moves_modified=False, if_match_honoured=True
+    ),
+    "a settings write moves the ETag that is checked": Knobs(if_match_honoured=True),
 }
 
 

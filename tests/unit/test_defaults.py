@@ -10,10 +10,11 @@ from pkgutil import walk_packages
 from shared import domain
 from shared.domain.certificates.version import KeyPolicy
 from shared.domain.intent import Mode
-from shared.domain.reason import Severity
+from shared.domain.reason import Reason, Severity
 from shared.planning import actions, guards
 
 MEANT = {
+    "BlindSpot.reason": Reason.BLIND_SPOT,
     "DnsServer.port": 53,
     "Intent.delete_grace": timedelta(days=30),
     "Intent.max_deletes": 5,

@@ -68,19 +68,22 @@ class Call:
 
     def site(self) -> Site:
         """Return the site or slot in the state that clients read, which may be older than the current state."""
-        return _found(self.world.web.sites.read(self.site_id()))
+        return self._found(self.world.web.sites.read(self.site_id()))
 
     def site_now(self) -> Site:
         """Return the current state of the site or slot, for a write."""
-        site = _found(self.world.web.sites.get(self.site_id()))
+        site = self._found(self.world.web.sites.get(self.site_id()))
         self._check_unchanged(site)
         return site
 
     def plan(self) -> Plan:
-        """Return the App Service plan that the request's path names; refuse a missing plan."""
+        """Return the App Service plan that the request's path names.
+
+        Refuse a missing plan with Microsoft.Web's own 404 (recorded azure-cli traffic).
+        """
         plan = self.world.web.plans.read(web_id(self["subscription"], self["group"], "serverfarms", self["plan"]))
         if plan is None:
-            raise refusals.absent("Microsoft.Web/serverFarms", self["plan"], self["group"])
+            raise refusals.missing("ServerFarm", self["plan"])
         return plan
 
     def conditions(self) -> dict[str, set[str]]:
@@ -107,6 +110,15 @@ class Call:
         query = {**self.request.query, "$skiptoken": str(start)}
         return f"https://{self.request.host}{self.request.path}?{urlencode(query)}"
 
+    def _found(self, site: Site | None) -> Site:
+        """Return the site; refuse a missing site as the simulation's knob `missing_site` says."""
+        if site is not None:
+            return site
+        if self.world.knobs.missing_site == "empty":
+            raise Refused(Response(404))
+        slot = f"/slots/{self['slot']}" if "slot" in self.parameters else ""
+        raise refusals.absent("Microsoft.Web/sites", f"{self['site']}{slot}", self["group"])
+
     def _check_unchanged(self, site: Site) -> None:
         expected = self.request.headers.get("if-match", "*").strip('"')
         if self.world.knobs.if_match_honoured and expected not in {"*", site.etag}:
@@ -123,10 +135,3 @@ def on_sites(*routes: Route) -> tuple[Route, ...]:
     The path of each given route is relative to the path of a site or slot.
     """
     return tuple((method, base + template, function) for base in (SITE, SLOT) for method, template, function in routes)
-
-
-def _found(site: Site | None) -> Site:
-    """Return the site; refuse a missing site with an empty 404 (recorded azure-cli traffic)."""
-    if site is None:
-        raise Refused(Response(404))
-    return site

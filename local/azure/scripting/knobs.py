@@ -55,6 +55,31 @@ class Knobs:
 
     Writing an existing certificate again under its own name is never a second certificate.
     """
+    ip_binding_without_state: Literal["unbound", "kept"] = "unbound"
+    """The effect of a PUT without `sslState` on the host name of an IP-based binding.
+
+    No recording shows such a PUT. For an SNI binding, recorded traffic shows that the binding stays.
+
+    - `unbound`: The binding is removed, and its address is lost.
+    - `kept`: The binding stays.
+    """
+    missing_site: Literal["ResourceNotFound", "empty"] = "ResourceNotFound"
+    """The body of the 404 for a site or slot that does not exist.
+
+    Both are in recorded traffic of azure-cli and azure-powershell: ARM's error `ResourceNotFound`, and no body.
+    """
+    settings_write_moves_modified: bool = True
+    """True if a write of app settings gives the site a new `lastModifiedTimeUtc`, and so a new ETag.
+
+    In recorded traffic, 64 of 67 writes of app settings did (azure-cli test_webapp_config_appsettings,
+    azure-libraries-for-net ManageFunctionAppBasicTest).
+    """
+    public_certificate_flaps: int = 0
+    """The number of reads after a write of a public certificate that alternate between 404 and 200.
+
+    Users report reads with 404 for up to ten minutes, while lists show the certificate at once (azure-rest-api-specs
+    #23138).
+    """
     import_rewrites_load_list: bool = False
     """True if an import or sync also replaces the old thumbprint in the load lists of the webspace's sites.
 

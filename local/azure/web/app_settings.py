@@ -32,7 +32,8 @@ class AppSettings:
         A write of app settings restarts the site if a value changed (Azure docs, configure-common).
         """
         names = sorted(name for name in {*site.settings, *settings} if site.settings.get(name) != settings.get(name))
-        after = self._web.put_site(replace(site, settings=dict(settings), restarts=site.restarts + bool(names)))
+        changed = replace(site, settings=dict(settings), restarts=site.restarts + bool(names))
+        after = self._web.put_site(changed, moves_modified=self._kernel.knobs.settings_write_moves_modified)
         if names:
             who = f" by {by}" if by else ""
             self._kernel.journal.note(f"app settings of {site.full_name} changed{who}: {', '.join(names)}; restarted")

@@ -59,10 +59,10 @@ class ManagedCertificates:
         self.settle()
         return self._orders[key]
 
-    def order(self, subscription: str, key: str) -> Order | None:
-        """Return the subscription's order of a managed certificate by operation id, or None."""
-        order = self._orders.get(key)
-        return order if order and order.wanted.subscription.lower() == subscription.lower() else None
+    def order(self, certificate_id: str, key: str) -> Order | None:
+        """Return the order of a managed certificate by the certificate's resource id and the operation id, or None."""
+        order = self._orders.get(key.lower())
+        return order if order and order.wanted.id.lower() == certificate_id.lower() else None
 
     def settle(self) -> None:
         """Issue or refuse the managed certificate of every order that is due."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 SslState = Literal["Disabled", "SniEnabled", "IpBasedEnabled"]
@@ -31,6 +31,13 @@ STORE_LOCATIONS: tuple[StoreLocation, ...] = (CURRENT_USER, "LocalMachineMy", "U
 
 FLEX = "FC"
 """The prefix of the sizes of Flex Consumption plans, of which the only one is FC1."""
+
+
+FILE_TIMES_BEGIN = datetime(1601, 1, 1, tzinfo=UTC)
+
+
+SHORTEST_WRITE = timedelta(microseconds=1)
+"""The least time between two writes of one site."""
 
 
 RUNNING = "Running"
@@ -237,7 +244,7 @@ class Site:
     restarts: int = 0
     created: datetime | None = None
     modified: datetime | None = None
-    etag: str = ""
+    """The time of the last change, from which the ETag follows."""
     environment: Environment | None = None
 
     @property
@@ -250,6 +257,20 @@ class Site:
     def full_name(self) -> str:
         """The name that ARM shows: `site` or `site/slot`."""
         return f"{self.name}/{self.slot}" if self.slot else self.name
+
+    @property
+    def etag(self) -> str:
+        """The ETag, which is `lastModifiedTimeUtc` as a Windows file time in hexadecimal (recorded azure-cli traffic).
+
+        A Windows file time counts steps of 100 ns since 1601.
+        """
+        steps = 0 if self.modified is None else (self.modified - FILE_TIMES_BEGIN) // timedelta(microseconds=1) * 10
+        return f"{steps:X}"
+
+    @property
+    def old_name(self) -> str:
+        """The name in the older form of Microsoft.Web: `site` or `site(slot)`."""
+        return f"{self.name}({self.slot})" if self.slot else self.name
 
     @property
     def kind(self) -> str:
@@ -274,3 +295,14 @@ class Site:
     def dedicated_host(self) -> Host | None:
         """The site's host name with an IP-based TLS binding, or None."""
         return next((host for host in self.hosts.values() if host.ssl_state == IP_BASED), None)
+
+
+def modified_after(before: Site | None, now: datetime, *, moves: bool) -> datetime:
+    """Return the time of the last change that a site shows after a write.
+
+    Two writes of a site never have the same time, even if the simulated clock stands still. `before` is the site before
+    the write, and `moves` is False if the write leaves the time as it is.
+    """
+    if before is None or before.modified is None:
+        return now
+    return max(now, before.modified + SHORTEST_WRITE) if moves else before.modified

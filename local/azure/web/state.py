@@ -9,6 +9,7 @@ from typing import Protocol
 from local.azure.kernel import Kernel
 from local.azure.vault.authority import leads_to_root
 from local.azure.vault.issued import ImportedCertificate
+from local.azure.web.flapping import Flapping
 from local.azure.web.held_certificates import Certificate, PublicCertificate, RootCertificate
 from local.azure.web.resources import (
     DEFAULT_DOMAIN,
@@ -22,6 +23,7 @@ from local.azure.web.resources import (
     Site,
     Webspace,
     covers,
+    modified_after,
 )
 from local.azure.web.store import History, Store
 
@@ -66,6 +68,8 @@ class WebState:
         self.roots: Store[RootCertificate] = Store("root certificate", self.history)
         self._installed: dict[tuple[str, ...], ImportedCertificate] = {}
         self._chainless: set[tuple[str, ...]] = set()
+        self.flapping = Flapping(kernel.knobs)
+        self.unstated: list[str] = []  # the host names that clients wrote without sslState
         self._shared: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
         self._random = random.Random(kernel.random.getrandbits(32))  # noqa: S311 - repeatable addresses for tests
@@ -169,17 +173,17 @@ class WebState:
         """Register a function that is called after each later write of a site."""
         self._followers.append(follower)
 
-    def put_site(self, site: Site) -> Site:
-        """Store the site with a new ETag and the current time, and return the stored site.
+    def put_site(self, site: Site, *, moves_modified: bool = True) -> Site:
+        """Store the site with a new time of its last change, which is also its ETag, and return the stored site.
 
-        After each write of a site, the functions that `add_follower` registered start or stop the site's app.
+        Without `moves_modified`, the time of the last change stays. After each write of a site, the functions that
+        `add_follower` registered start or stop the site's app.
         """
         before = self.sites.get(site.id)
         starts, ran = _starts(before, site), before is not None and before.state == RUNNING
         stored = replace(
             site,
-            etag=f"{self._random.getrandbits(60):015X}",
-            modified=self._kernel.clock.now(),
+            modified=modified_after(before, self._kernel.clock.now(), moves=moves_modified),
             references=self._resolve(site) if starts else site.references,
         )
         with self._kernel.changes.batch():

@@ -16,13 +16,13 @@ from azure.mgmt.web.models import StringDictionary
 from shared.clients.arm.requests import sent
 from shared.clients.arm.site_requests import REMEDY, AppServiceClients, AppServicePart, site_or_slot
 from shared.clients.retrying import Retrying
+from shared.domain.api_versions import REFERENCES_REFRESH
 from shared.domain.errors import Rejected
 from shared.domain.fleet.app_settings import AppSettings
 from shared.domain.names import SiteRef
 
 SETTINGS_REMEDY = f"{REMEDY}; reading app settings is an action of its own (Microsoft.Web/sites/config/list/action)"
 WRITE_REMEDY = f"{REMEDY}; writing app settings takes Microsoft.Web/sites/config/write"
-REFRESH_API = "2022-03-01"
 
 
 class Settings(AppServicePart):
@@ -87,7 +87,7 @@ class Settings(AppServicePart):
         The Azure docs "Use Key Vault references", section on rotation, describe the request that refreshes Key Vault
         references.
         """
-        url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFRESH_API}"
+        url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFERENCES_REFRESH}"
         client = self._clients.client(site.subscription)
         self._retrying.write(f"Key Vault references of {site}", partial(_post, client, url), REMEDY)
 

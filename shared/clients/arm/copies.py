@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from urllib.parse import unquote
 
 from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import Certificate, CertificateProperties, PublicCertificate, PublicCertificateProperties
@@ -10,7 +11,7 @@ from shared.clients.arm.requests import readable
 from shared.clients.arm.site_requests import REMEDY, AppServicePart, site_or_slot
 from shared.clients.arm.wire import LOADING, read_certificate
 from shared.domain.certificates.pfx import Pfx
-from shared.domain.errors import Rejected
+from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.names import CopyRef, SiteRef
@@ -23,9 +24,25 @@ class Copies(AppServicePart):
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Read one certificate of a webspace, a site or a slot."""
+        if ref.public:
+            return self._public_certificate(ref)
         client = self._clients.client(ref.subscription)
         model = self._retrying.read(f"certificate {ref}", partial(_get_certificate, client, ref), REMEDY)
         return readable(f"certificate {ref}", read_certificate, model.as_dict())
+
+    def _public_certificate(self, ref: CopyRef) -> WebspaceCertificate:
+        """Return one public certificate from the list of its site. Raises NotFound if the list lacks the certificate.
+
+        For minutes after an upload, Azure's answer to a read of the single public certificate may be 404, while the
+        list shows the certificate at once (azure-rest-api-specs #23138).
+        """
+        owner = _owner(ref)
+        web_apps = self._clients.client(owner.subscription).web_apps
+        items = site_or_slot(owner, web_apps.list_public_certificates, web_apps.list_public_certificates_slot)()
+        for wire in self._wires(f"public certificates of {owner}", items):
+            if unquote(str(wire.get("id")).rpartition("/")[2]).lower() == ref.name.lower():
+                return readable(f"certificate {ref}", read_certificate, wire)
+        raise NotFound(f"certificate {ref}: the list of public certificates of {owner} lacks it")
 
     def import_certificate(self, copy: WebspaceCertificate, plan: ServerFarm) -> None:
         """Send an imported certificate again, so that App Service fetches the vault certificate's newest version."""
@@ -73,14 +90,10 @@ def _owner(ref: CopyRef) -> SiteRef:
     return ref.owner
 
 
-def _get_certificate(client: WebSiteManagementClient, ref: CopyRef) -> Certificate | PublicCertificate:
+def _get_certificate(client: WebSiteManagementClient, ref: CopyRef) -> Certificate:
     if ref.owner is None:
         return client.certificates.get(ref.resource_group, ref.name)
-    if not ref.public:
-        return client.site_certificates.get(ref.resource_group, ref.site, ref.name)
-    web_apps = client.web_apps
-    get = site_or_slot(ref.owner, web_apps.get_public_certificate, web_apps.get_public_certificate_slot)
-    return get(public_certificate_name=ref.name)
+    return client.site_certificates.get(ref.resource_group, ref.site, ref.name)
 
 
 def _put_certificate(client: WebSiteManagementClient, ref: CopyRef, body: Certificate) -> Certificate:

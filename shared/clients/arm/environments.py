@@ -23,12 +23,12 @@ from shared.clients.arm.site_requests import REMEDY, AppServiceClients
 from shared.clients.arm.wire import read_site
 from shared.clients.retrying import Retrying
 from shared.clients.vault.x509_facts import thumbprint_of
+from shared.domain.api_versions import ENVIRONMENT_ROOTS
 from shared.domain.fleet.copies import OWN_PREFIX, RootCertificate
 from shared.domain.fleet.fleet import Listing
 from shared.domain.fleet.sites import Environment, Site
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint, parse_thumbprint
 
-ROOTS_API = "2024-04-01"
 _OWN_NAME = re.compile(rf"{re.escape(OWN_PREFIX)}.*-([0-9a-f]{{40}})")
 
 
@@ -75,7 +75,7 @@ class Environments:
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
         """Return the public certificates of an App Service Environment, which include the root certificates."""
-        url = f"{quote(ref.resource_id)}/publicCertificates?api-version={ROOTS_API}"
+        url = f"{quote(ref.resource_id)}/publicCertificates?api-version={ENVIRONMENT_ROOTS}"
         what = f"root certificates of environment {ref}"
         found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, REMEDY)
         return _without_webspace(listing(ref.subscription, found, _root))
@@ -107,7 +107,7 @@ class Environments:
 
 
 def _url(ref: RootRef) -> str:
-    return f"{quote(ref.resource_id, safe='/%')}?api-version={ROOTS_API}"
+    return f"{quote(ref.resource_id, safe='/%')}?api-version={ENVIRONMENT_ROOTS}"
 
 
 def _without_webspace(listed: Listing[Found]) -> Listing[Found]:

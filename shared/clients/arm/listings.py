@@ -5,8 +5,9 @@ from functools import partial
 from urllib.parse import quote
 
 from shared.clients.arm.requests import listing, readable
-from shared.clients.arm.site_requests import REMEDY, RESOURCES_API, SLOT_FILTER, AppServicePart, site_or_slot
+from shared.clients.arm.site_requests import REMEDY, SLOT_FILTER, AppServicePart, site_or_slot
 from shared.clients.arm.wire import read_certificate, read_date, read_plan, read_site, read_site_ref
+from shared.domain.api_versions import RESOURCES, SUBSCRIPTIONS
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Listing, SeenSite
@@ -14,7 +15,6 @@ from shared.domain.fleet.sites import ServerFarm, Site
 from shared.domain.names import CopyRef, SiteRef, Webspace, parse_subscription
 
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
-SUBSCRIPTIONS_API = "2022-12-01"
 COPY_FILTER = quote("resourceType eq 'Microsoft.Web/certificates'")
 
 
@@ -23,7 +23,7 @@ class Listings(AppServicePart):
 
     def subscriptions(self) -> tuple[str, ...]:
         """Return the subscriptions that ARM lists for Certroll's identity."""
-        found = self._plain(NO_SUBSCRIPTION, f"/subscriptions?api-version={SUBSCRIPTIONS_API}", "subscriptions")
+        found = self._plain(NO_SUBSCRIPTION, f"/subscriptions?api-version={SUBSCRIPTIONS}", "subscriptions")
         return tuple(sorted(parse_subscription(entry["subscriptionId"]) for entry in found))
 
     def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
@@ -40,7 +40,7 @@ class Listings(AppServicePart):
         """
         url = f"/subscriptions/{subscription}/resources?$filter={COPY_FILTER}&$expand=createdTime"
         what = f"dates of the certificates of subscription {subscription}"
-        found = self._plain(subscription, f"{url}&api-version={RESOURCES_API}", what)
+        found = self._plain(subscription, f"{url}&api-version={RESOURCES}", what)
         return listing(subscription, found, read_date)
 
     def sites(self, subscription: str) -> Listing[SeenSite]:
@@ -53,7 +53,7 @@ class Listings(AppServicePart):
 
         ARM's list of resources names all slots of a subscription.
         """
-        url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
+        url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES}"
         found = self._plain(subscription, url, f"slots of subscription {subscription}")
         return listing(subscription, found, lambda wire: read_site_ref(wire).production)
 

@@ -15,17 +15,17 @@ from azure.core.paging import ItemPaged
 from azure.core.rest import HttpRequest
 
 from shared.clients.arm.requests import Json, listing, plain_list, sent, tags_of
-from shared.clients.arm.site_requests import REMEDY, RESOURCES_API, SLOT_FILTER, AppServiceClients, site_or_slot
+from shared.clients.arm.site_requests import REMEDY, SLOT_FILTER, AppServiceClients, site_or_slot
 from shared.clients.arm.wire import read_site
 from shared.clients.retrying import Retrying
-from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.api_versions import MANAGED_CERTIFICATES, RESOURCES
+from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Listing
 from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint
 from shared.domain.tags import Tags
 
-CERTIFICATES_API = "2025-05-01"
 VERIFIED = frozenset({"verified", "managed"})
 
 
@@ -54,7 +54,7 @@ class ManagedCertificates:
 
         ARM's list of resources names all slots of a subscription.
         """
-        url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES_API}"
+        url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES}"
         what, client = f"slots of subscription {subscription}", self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, what, REMEDY)
         return listing(subscription, found, _slot_tags)
@@ -97,7 +97,7 @@ class ManagedCertificates:
         Return the path and query of Azure's operation, or an empty text if Azure's answer names no operation.
         """
         properties = {"canonicalName": host_name, "serverFarmId": place.site.plan, "password": ""}
-        url = f"{quote(ref.resource_id, safe='/%')}?api-version={CERTIFICATES_API}"
+        url = f"{quote(ref.resource_id, safe='/%')}?api-version={MANAGED_CERTIFICATES}"
         request = HttpRequest("PUT", url, json={"location": place.location, "properties": properties})
         send = partial(sent, self._clients.client(ref.subscription), request)
         answer = self._retrying.write(f"managed certificate {ref}", send, REMEDY)
@@ -109,17 +109,17 @@ class ManagedCertificates:
     def is_done(self, operation: str) -> bool:
         """Return True if Azure no longer works on the operation that issues a managed certificate.
 
-        Raise Rejected with Azure's reason if Azure refused to issue the managed certificate. The operation must be a
-        path below `/subscriptions/`, so that Certroll's token goes to no host other than ARM's. An operation counts as
-        finished if Azure no longer knows the operation or if Certroll's identity may not read it. After Azure has
-        finished issuing a managed certificate, Certroll reads the certificate.
+        Raise Rejected with Azure's reason if Azure refused to issue the managed certificate, and Denied if Certroll's
+        identity may not read the operation. The operation must be a path below `/subscriptions/`, so that Certroll's
+        token goes to no host other than ARM's. An operation counts as finished if Azure no longer knows the operation.
+        After Azure has finished issuing a managed certificate, Certroll reads the certificate.
         """
         if not operation.lower().startswith("/subscriptions/"):
             raise Rejected(f"{operation[:200]!r} is not an operation of Azure Resource Manager")
         send = partial(sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
         try:
             answer = self._retrying.read("the issuing of a managed certificate", send, REMEDY)
-        except (Denied, NotFound):
+        except NotFound:
             return True
         return answer.status_code != HTTPStatus.ACCEPTED
 

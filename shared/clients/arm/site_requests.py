@@ -15,7 +15,6 @@ from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.domain.names import SiteRef
 
 REMEDY = "grant the identity the roles that docs/reference/roles.md lists, on this subscription"
-RESOURCES_API = "2021-04-01"
 SLOT_FILTER = quote("resourceType eq 'Microsoft.Web/sites/slots'")
 
 Result = TypeVar("Result")

@@ -8,14 +8,13 @@ from urllib.parse import quote
 from azure.mgmt.web import WebSiteManagementClient
 
 from shared.clients.arm.requests import Json, plain_list, plain_read, readable
-from shared.clients.arm.site_requests import RESOURCES_API, AppServiceClients
+from shared.clients.arm.site_requests import AppServiceClients
 from shared.clients.retrying import Retrying
+from shared.domain.api_versions import RESOURCES, ROLE_ASSIGNMENTS, VAULTS
 from shared.domain.errors import Denied, Rejected
 from shared.domain.fleet.vault_access import AccessPolicy, Rights, RoleAssignment, VaultRight, VaultSettings
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 
-VAULTS_API = "2023-07-01"
-ROLES_API = "2022-04-01"
 VAULT_FILTER = quote("resourceType eq 'Microsoft.KeyVault/vaults'")
 VAULT_REMEDY = "grant the identity Microsoft.KeyVault/vaults/read on this vault"
 ROLES_REMEDY = "grant the identity Microsoft.Authorization/roleAssignments/read on this vault"
@@ -36,7 +35,7 @@ class VaultRights:
 
     def vaults(self, subscription: str) -> dict[VaultName, str]:
         """Return the resource ids of a subscription's vaults. Each page of ARM's list of vaults costs one request."""
-        url = f"/subscriptions/{subscription}/resources?$filter={VAULT_FILTER}&api-version={RESOURCES_API}"
+        url = f"/subscriptions/{subscription}/resources?$filter={VAULT_FILTER}&api-version={RESOURCES}"
         client = self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, f"vaults of {subscription}", LIST_REMEDY)
         ids = [str(entry.get("id")) for entry in found if isinstance(entry, Mapping)]
@@ -45,12 +44,13 @@ class VaultRights:
     def settings(self, vault_id: str) -> VaultSettings:
         """Read the access settings of a vault, and also the role assignments if the vault uses Azure RBAC."""
         client, what = self._clients.client(_subscription(vault_id)), f"vault {vault_id}"
-        wire = plain_read(self._retrying, client, f"{quote(vault_id)}?api-version={VAULTS_API}", what, VAULT_REMEDY)
+        wire = plain_read(self._retrying, client, f"{quote(vault_id)}?api-version={VAULTS}", what, VAULT_REMEDY)
         settings = readable(what, partial(read_vault, vault_id), wire)
         return self._with_roles(client, settings) if settings.uses_roles else settings
 
     def _with_roles(self, client: WebSiteManagementClient, settings: VaultSettings) -> VaultSettings:
-        url = f"{quote(settings.resource_id)}/providers/Microsoft.Authorization/roleAssignments?api-version={ROLES_API}"
+        scope = f"{quote(settings.resource_id)}/providers/Microsoft.Authorization"
+        url = f"{scope}/roleAssignments?api-version={ROLE_ASSIGNMENTS}"
         what = f"role assignments of vault {settings.name}"
         try:
             found = readable(what, read_assignments, plain_list(self._retrying, client, url, what, ROLES_REMEDY))
@@ -78,10 +78,11 @@ def _subscription(vault_id: str) -> str:
 def read_vault(vault_id: str, wire: Json) -> VaultSettings:
     """Return the access settings of a vault from Azure's JSON.
 
-    Raise ValueError if a field of the vault's settings is not an object or list as expected. A vault without network
-    rules lets every address through the firewall, unless public access is disabled. The default of `bypass` is
-    AzureServices, which lets trusted Azure services through even if public access is disabled (azure-rest-api-specs,
-    Microsoft.KeyVault).
+    Raise ValueError if a field of the vault's settings is not an object or list as expected. A vault whose
+    `enableRbacAuthorization` is null uses access policies in every API version (Azure docs, access-control-default). A
+    vault without network rules lets every address through the firewall, unless public access is disabled. The default
+    of `bypass` is AzureServices, which lets trusted Azure services through even if public access is disabled
+    (azure-rest-api-specs, Microsoft.KeyVault).
     """
     properties = _object(wire.get("properties"), "properties")
     network = _object(properties.get("networkAcls"), "networkAcls")

@@ -106,6 +106,7 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         flex=str(properties.get("sku") or "").lower() == "flexconsumption",
         environment=_environment(properties),
         windows_code=_is_windows_code(wire, properties),
+        silos=bool(properties.get("silos")),
     )
     states = properties.get("hostNameSslStates") or ()
     ours = (state for state in states if state.get("hostType") != "Repository")

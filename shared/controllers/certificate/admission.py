@@ -132,7 +132,7 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
     refused = {skip.site for skip in plan.skips} | {step.action.site for step in plan.steps}
     for settings in snapshot.fleet.settings:
         overlaps = bool(current and current.thumbprint in settings.named and named_stale(snapshot, settings))
-        excluded = intent.owns(settings.site) or snapshot.fleet.opted_out(settings.site)
+        excluded = intent.owns(settings.site) or snapshot.fleet.is_left_alone(settings.site)
         record = snapshot.rollout.roll_of(settings.site)
         written = _is_refused(snapshot, settings.site) and bool(record and record.edits)
         overlaps |= bool(written and current and current.thumbprint in settings.named)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from shared.controllers.managed.inspection import SCOPE, inspection_of, left_alone, opted_out, served_certificate
+from shared.controllers.managed.inspection import SCOPE, inspection_of, left_alone, must_not_change, served_certificate
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import Fleet
@@ -19,8 +19,8 @@ from shared.telemetry import event
 def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspection:
     """Bind the host name by SNI, without a thumbprint, and return the result that names the served certificate."""
     with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
-        if is_opted_out_now(run, binding):
-            return opted_out(binding)
+        if (refused := refused_now(run, binding)) is not None:
+            return refused
         lease.check()
         run.check_time()
         # If an operator bound the host name after Certroll read the fleet, Certroll does not change that binding.
@@ -60,7 +60,6 @@ def _is_bound(binding: Binding) -> bool:
     return binding.ssl_state is not SslState.DISABLED
 
 
-def is_opted_out_now(run: Run, binding: Binding) -> bool:
-    """Return True if the site of the host name carries the tag `certroll: off` now."""
-    fleet = observe_site(run.ports.app_service, binding.site, (), run.now())
-    return fleet.opted_out(binding.site)
+def refused_now(run: Run, binding: Binding) -> HostInspection | None:
+    """Return the result for a host name whose site Certroll must not change now, None if Certroll may change it."""
+    return must_not_change(observe_site(run.ports.app_service, binding.site, (), run.now()), binding)

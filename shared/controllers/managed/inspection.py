@@ -53,9 +53,17 @@ def left_alone(binding: Binding, reason: Reason, detail: str) -> HostInspection:
     return replace(host_inspection(binding, reason, detail), left_alone=True)
 
 
-def opted_out(binding: Binding) -> HostInspection:
-    """Return the result for a host name whose site carries the tag `certroll: off`."""
-    return left_alone(binding, Reason.OPTED_OUT, f"{binding.site} carries the tag certroll: off")
+def must_not_change(fleet: Fleet, binding: Binding) -> HostInspection | None:
+    """Return the result for a host name whose site Certroll must not change, None if Certroll may change it.
+
+    Certroll changes no site that carries the tag `certroll: off`, and no site that has silos in other regions.
+    """
+    if fleet.opted_out(binding.site):
+        return left_alone(binding, Reason.OPTED_OUT, f"{binding.site} carries the tag certroll: off")
+    if fleet.has_silos(binding.site):
+        cannot_read = f"{binding.site} has silos in other regions, which Certroll cannot read"
+        return host_inspection(binding, Reason.SITE_WITH_SILOS, f"{cannot_read}: bind {binding.host_name} by hand")
+    return None
 
 
 def refused_host(binding: Binding, found: tuple[Violation, ...]) -> HostInspection:

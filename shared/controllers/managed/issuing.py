@@ -4,21 +4,21 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from shared.controllers.managed.binding import bind, is_opted_out_now
+from shared.controllers.managed.binding import bind, refused_now
 from shared.controllers.managed.inspection import (
     SCOPE,
     Attempt,
     guarded,
     host_inspection,
-    opted_out,
+    must_not_change,
     refused_host,
 )
 from shared.controllers.managed.work import Work, certificate_ref, is_for, name_taken, violations_of
-from shared.domain.errors import NotFound, OutcomeUnknown, Rejected
+from shared.domain.errors import Denied, NotFound, OutcomeUnknown, Rejected
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
 from shared.domain.intent import Mode
-from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate
+from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate, Violation
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
 from shared.loop.run import Run
@@ -27,8 +27,9 @@ from shared.telemetry import event
 
 ISSUE_PATIENCE = timedelta(minutes=2)
 """How long a sweep waits for the managed certificates that it requested. The next sweep binds a later certificate."""
-POLL_SECONDS = 5.0
-"""The pause before Certroll asks Azure again whether a certificate is issued."""
+POLL_SECONDS = 15.0
+"""The pause before Certroll asks Azure again whether a certificate is issued. Azure asks for 15 s by Retry-After
+(recorded azure-powershell traffic)."""
 
 
 def provide(work: Work) -> tuple[Attempt, ...]:
@@ -51,8 +52,8 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
     """Request or bind one host name's managed certificate as far as possible without waiting, and return the result."""
     run, place = work.run, work.place(binding)
     run.check_time()
-    if work.view.fleet.opted_out(binding.site):
-        return opted_out(binding)
+    if (refused := must_not_change(work.view.fleet, binding)) is not None:
+        return refused
     if place.site.webspace is None or not place.site.plan:
         return host_inspection(binding, Reason.INCOMPLETE_VIEW, f"Azure does not say on which plan {binding.site} is")
     there = work.view.managed_for(place.site.webspace, binding.host_name)
@@ -75,8 +76,8 @@ def _ask(work: Work, binding: Binding) -> HostInspection:
     """
     run, ref = work.run, certificate_ref(work, binding)
     with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
-        if is_opted_out_now(run, binding):
-            return opted_out(binding)
+        if (refused := refused_now(run, binding)) is not None:
+            return refused
         known = run.ports.requests.issuance(binding.site, binding.host_name)
         if not (known and known.counts(run.now())) and _there(run, ref) is None:
             _ask_once(run, lease, ref, binding, work.place(binding))
@@ -123,28 +124,31 @@ def _resume(work: Work, binding: Binding) -> HostInspection:
     if known is not None and known.refused:
         detail = f"Azure refused at {known.asked_at:%Y-%m-%d %H:%M} UTC, and Certroll asks again six hours later"
         return host_inspection(binding, Reason.REJECTED_BY_AZURE, f"{detail}: {known.refused}")
-    done = known is None or not known.operation or _is_done(run, known)
+    done, unseen = _progress(run, known)
     issued = _there(run, ref) if done else None
     if issued is None:
         since = known.asked_at if known else run.now()
-        return host_inspection(
-            binding,
-            Reason.ISSUING,
-            f"Certroll asked Azure at {since:%Y-%m-%d %H:%M} UTC, and Azure is still issuing it",
-        )
+        detail = f"Certroll asked Azure at {since:%Y-%m-%d %H:%M} UTC, and Azure is still issuing it"
+        return replace(host_inspection(binding, Reason.ISSUING, detail), also=unseen)
     if not is_for(work, issued, binding):
         return refused_host(binding, (name_taken(binding, issued),))
     run.ports.requests.forget_issuance(binding.site, binding.host_name)
     return bind(run, binding, issued)
 
 
-def _is_done(run: Run, issuance: Issuance) -> bool:
-    """Return True if Azure has issued the managed certificate, no longer knows the operation, or denies reading it.
+def _progress(run: Run, issuance: Issuance | None) -> tuple[bool, tuple[Violation, ...]]:
+    """Return whether Azure may have issued the managed certificate, and what keeps Certroll from knowing more.
 
-    If Azure refuses the request for the managed certificate, record and raise the refusal.
+    If Azure refuses the request for the managed certificate, record and raise the refusal. If Certroll may not read
+    Azure's operation, only the certificate itself can show that Azure issued it.
     """
+    if issuance is None or not issuance.operation:
+        return True, ()
     try:
-        return run.ports.managed.is_done(issuance.operation)
+        return run.ports.managed.is_done(issuance.operation), ()
+    except Denied as denied:
+        detail = f"Certroll cannot read whether Azure refuses the managed certificate, and why: {denied}"
+        return True, (Violation(Reason.DENIED_BY_AZURE, detail),)
     except Rejected as refusal:
         run.ports.requests.put_issuance(replace(issuance, refused=str(refusal)))
         raise

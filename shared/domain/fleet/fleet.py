@@ -10,6 +10,7 @@ from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.reason import Reason
 from shared.domain.tags import OPT_OUT, Tag, is_off
 
 Found = TypeVar("Found")
@@ -28,12 +29,20 @@ class BlindSpot:
     """True if the blind spot hides only the settings of an app, and no binding."""
     roots_only: bool = False
     """True if the blind spot hides only roots of an App Service Environment, and nothing of a webspace."""
+    other_regions: bool = False
+    """True if the blind spot hides what a site has in other regions, where it may use certificates of any webspace."""
+    reason: Reason = Reason.BLIND_SPOT
+    """The reason under which Certroll reports the blind spot."""
 
     def hides(self, webspace: Webspace) -> bool:
         """Return True if the blind spot (something that Certroll could not read) may hide resources of the webspace."""
         if self.roots_only:
             return False
         return webspace == self.webspace or (self.webspace is None and webspace.subscription == self.subscription)
+
+    def may_use(self, webspace: Webspace) -> bool:
+        """Return True if hidden resources may use certificates of the webspace, so that Certroll deletes none there."""
+        return self.hides(webspace) or (self.other_regions and webspace.subscription == self.subscription)
 
 
 SeenSite = tuple[Site, tuple[Binding, ...]]
@@ -95,6 +104,14 @@ class Fleet:
         For Certroll a slot's own tag wins over the site's tag.
         """
         return is_off(self.tag(ref, OPT_OUT))
+
+    def has_silos(self, ref: SiteRef) -> bool:
+        """Return True if Azure shows silos of the site, or of the site to which the slot belongs."""
+        return any(site is not None and site.silos for site in (self.site(ref), self.site(ref.production)))
+
+    def is_left_alone(self, ref: SiteRef) -> bool:
+        """Return True if Certroll writes nothing to the site or slot: an operator opted it out, or it has silos."""
+        return self.opted_out(ref) or self.has_silos(ref)
 
     def settings_of(self, ref: SiteRef) -> SiteSettings | None:
         """Return the app settings of a site or slot, None if Certroll did not read the settings."""

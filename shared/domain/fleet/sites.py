@@ -43,6 +43,8 @@ class Site:
     """The App Service Environment of the site, None outside of environments."""
     windows_code: bool = False
     """True if the site runs code on Windows, and no container."""
+    silos: bool = False
+    """True if Azure shows that the site also runs in other regions (Microsoft.Web 2026-06-01, silos)."""
 
     @property
     def supports_root_list(self) -> bool:

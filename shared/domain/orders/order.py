@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
+from shared.domain.api_versions import ORDERS
 from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_subscription
 from shared.domain.outcome import Converged, Outcome, Stalled
 from shared.domain.reason import Reason
@@ -31,7 +32,6 @@ BETWEEN = timedelta(days=1)
 of its last certificate may differ by hours."""
 STORE_DELAY = timedelta(days=1)
 """How long Azure may take to store a new certificate in the vault before Certroll reports a problem."""
-ORDER_API = "2024-11-01"
 PORTAL = "portal: App Service Certificates"
 STORE_STEP = f"{PORTAL}, Certificate Configuration, Step 1: Store"
 
@@ -266,7 +266,7 @@ def renew_command(order: Order) -> str:
 
 
 def _post(order: Order, action: str) -> str:
-    address = f"{order.ref.resource_id}/{action}?api-version={ORDER_API}"
+    address = f"{order.ref.resource_id}/{action}?api-version={ORDERS}"
     return f"az rest --method post --url '{address}'"
 
 

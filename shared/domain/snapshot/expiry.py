@@ -49,7 +49,7 @@ def _will_move(snapshot: Snapshot, binding: Binding, reached: Places) -> bool:
     return (
         is_stale(snapshot, binding)
         and binding.ssl_state is not SslState.DISABLED
-        and not snapshot.fleet.opted_out(binding.site)
+        and not snapshot.fleet.is_left_alone(binding.site)
         and (facts is None or covers(facts.host_names, binding.host_name))
         and not reached.isdisjoint({(webspace, owner) for owner in (None, binding.site)})
     )

@@ -71,6 +71,7 @@ def observe_fleet(
     concerned = scope.subscriptions(subscriptions, (site for site, _ in productions))
     plans = view.each_subscription(app_service.plans, concerned)
     sites = view.with_slots(productions, concerned, scope.is_listed)
+    view.note_silos(site for site, _ in sites)
     settings = view.settings((site for site, _ in sites if scope.is_near(site)), followed)
     public = _public_certificates(view, scope, plans, sites, settings, certificates)
     return Fleet(

@@ -15,6 +15,7 @@ from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.reason import Reason
 from shared.loop.observe.site import observe_settings
 from shared.loop.pool import Pool
 from shared.ports.app_service import AppService
@@ -28,6 +29,11 @@ FEW_SILENT, MOST_SILENT = 5, 20
 
 Between the two limits, a tenth of the list may fail. Each failing read occupies a thread for 90 s.
 """
+
+SILOS = (
+    "the site has silos in other regions, which Certroll cannot read: bind and set up this site by hand, and delete "
+    "certificates of the subscription by hand"
+)
 
 
 class View:
@@ -189,6 +195,25 @@ class View:
             if site.webspace is None and any(binding.thumbprint for binding in bindings)
         )
         return tuple(sorted(seen, key=lambda pair: pair[0].ref))
+
+    def note_silos(self, sites: Iterable[Site]) -> None:
+        """Note as blind spots (things that Certroll could not read) what sites have in other regions.
+
+        Azure's specification of silos does not say which certificates and app settings the other regions use.
+        """
+        self.blind_spots.extend(
+            BlindSpot(
+                f"other regions of site {site.ref}",
+                SILOS,
+                site.ref.subscription,
+                site.webspace,
+                settings_only=True,
+                other_regions=True,
+                reason=Reason.SITE_WITH_SILOS,
+            )
+            for site in sites
+            if site.silos
+        )
 
     def settings(
         self, sites: Iterable[Site], followed: Callable[[VaultCertificateRef], bool]

@@ -97,7 +97,7 @@ def _for_roots(snapshot: Snapshot, current: CertificateVersion, named: frozenset
             continue
         plan = {site.ref, *snapshot.fleet.plan_mates(site.ref)}
         served |= plan
-        coming = any(not snapshot.fleet.opted_out(ref) for ref in plan & named)
+        coming = any(not snapshot.fleet.is_left_alone(ref) for ref in plan & named)
         if coming or current.thumbprint in roots_at(snapshot, site.ref):
             continue
         upload = replace(_upload(snapshot, current, site.ref, site.webspace), as_root=True)
@@ -110,7 +110,7 @@ def _needs_root(snapshot: Snapshot, site: Site) -> bool:
     Return True also if the tag `certroll-root-on` names the app.
     """
     settings = snapshot.settings_of(site.ref)
-    if settings is None or not site.supports_root_list or snapshot.fleet.opted_out(site.ref):
+    if settings is None or not site.supports_root_list or snapshot.fleet.is_left_alone(site.ref):
         return False
     ours = any(
         stale_in(snapshot, site.webspace, thumbprint) or snapshot.lineage.is_current(thumbprint)

@@ -14,6 +14,7 @@ from shared.planning.guards import (
     outside_restart_window,
     own_site,
     settings_shrunken,
+    site_with_silos,
     still_needed,
     thumbprint_not_live,
     version_unfit,
@@ -23,6 +24,8 @@ from shared.planning.plan import Guard
 GUARDS: tuple[Guard, ...] = (
     # Do not change resources that carry the tag `certroll: off`.
     opted_out.guard,
+    # Do not change a site that also runs in regions that Certroll cannot read.
+    site_with_silos.guard,
     # Install a version only where it covers the host names and has the key and usages that the app needs.
     version_unfit.guard,
     # Do not restart the site that Certroll runs on.

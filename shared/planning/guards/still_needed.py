@@ -104,7 +104,7 @@ def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal 
 
 
 def _hidden(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
-    spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.hides(copy.webspace)), key=str)
+    spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.may_use(copy.webspace)), key=str)
     read = {settings.site for settings in snapshot.fleet.settings}
     unread = sorted(ref for ref in _users(snapshot, copy) if ref not in read)
     what = f"{spots[0].subject} ({spots[0].detail})" if spots else f"the settings of {unread[0]}" if unread else None

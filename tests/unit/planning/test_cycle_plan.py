@@ -48,6 +48,11 @@ def grouped(value: str) -> Tags:
             None,
             id="a slot that is in, of one that is out",
         ),
+        pytest.param(
+            [hosted(slot="staging"), replace(hosted(), silos=True)],
+            (Reason.SITE_WITH_SILOS, "the app has silos in other regions: stop and start the app by hand"),
+            id="a slot of one that has silos",
+        ),
         pytest.param([hosted(running=False)], (Reason.SITE_STOPPED, STOPPED), id="it is stopped"),
         pytest.param([hosted(running=False, tags=OFF)], (Reason.OPTED_OUT, OPTED_OUT), id="it is stopped, and out"),
         pytest.param(

@@ -51,6 +51,7 @@ from shared.planning.guards import (
     observe_only,
     opted_out,
     own_site,
+    site_with_silos,
     thumbprint_not_live,
     version_unfit,
 )
@@ -592,6 +593,55 @@ def test_no_other_reason_is_given_for_what_opted_out(seen: Snapshot, reason: Rea
     (skip,) = opted_out.guard(Plan((), (earlier,)), seen, APPLY).skips
     assert (skip.subject, skip.reason, skip.site) == (BINDING, reason, site_ref())
     assert (skip == earlier) is (reason is Reason.INCOMPLETE_VIEW)
+
+
+# ----------------------------------------------------------------------------------------------- sites with silos
+
+
+@pytest.mark.parametrize(
+    ("seen", "refused"),
+    [
+        pytest.param(tagged(), [], id="no silos: nothing is refused"),
+        pytest.param(
+            snapshot(sites=(site(silos=True), site(slot="staging"))),
+            ["shop", "shop/staging"],
+            id="the silos of a site count for its slots",
+        ),
+        pytest.param(
+            snapshot(sites=(site(), site(slot="staging", silos=True))),
+            ["shop/staging"],
+            id="the silos of a slot count for the slot alone",
+        ),
+        pytest.param(
+            snapshot(sites=(site(silos=True, tags=ON), site(slot="staging", tags=ON))),
+            ["shop", "shop/staging"],
+            id="no tag allows it",
+        ),
+        pytest.param(snapshot(sites=(site("other", silos=True),)), [], id="the silos of another site do not count"),
+    ],
+)
+def test_site_with_silos_is_refused_every_write(seen: Snapshot, refused: list[str]) -> None:
+    """Certroll writes nothing to a site that also runs in other regions, nor to its slots."""
+    skips = refusals(site_with_silos.guard, BOTH, seen)
+    assert [str(skip.site) for skip in skips] == refused
+    assert {skip.reason for skip in skips} <= {Reason.SITE_WITH_SILOS}
+
+
+def test_site_with_silos_is_refused_settings_restarts_and_certificates_of_its_own() -> None:
+    """Certroll neither writes settings, restarts, nor uploads a certificate to a site with silos.
+
+    A sync of a certificate that the whole webspace shares goes on, because Azure's own sync moves the same bindings.
+    """
+    own = replace(copy("own", NEW), ref=CopyRef.of_site(site_ref(), "own", public=True))
+    upload = Step(UploadPublicCertificate(REF, version(), own), Reason.PUBLIC_CERTIFICATE_ASKED)
+    seen = snapshot(sites=(site(silos=True), site("job", silos=True)))
+    skips = refusals(site_with_silos.guard, Plan((SYNC, ROLL, RESTART, upload)), seen)
+    assert [(str(skip.site), skip.reason) for skip in skips] == [
+        ("shop", Reason.SITE_WITH_SILOS),
+        ("job", Reason.SITE_WITH_SILOS),
+        ("shop", Reason.SITE_WITH_SILOS),
+    ]
+    assert "by hand" in skips[0].detail
 
 
 # -------------------------------------------------------------------------------------------------------- own site

@@ -37,14 +37,16 @@ def wish_of(properties: Mapping[str, Any]) -> Wish:
 def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
     """Return the host name with the requested binding; raise Refused if App Service would refuse the binding.
 
-    In the local Azure, a request for a host name without `sslState` removes the TLS binding. Azure docs do not describe
-    a request without `sslState`, so the local Azure assumes the worst case. If a request for a TLS binding names no
-    thumbprint, App Service chooses a certificate that covers the host name.
+    A request without `sslState` keeps an SNI binding (recorded azure-libraries-for-net traffic,
+    ManageLinuxWebAppWithTrafficManagerTest). No recording shows such a request for an IP-based binding, so the
+    simulation's knob `ip_binding_without_state` decides. If a request for a TLS binding names no thumbprint, App
+    Service chooses a certificate that covers the host name.
     """
     kept = replace(host, record_type=wish.record_type or host.record_type)
+    if wish.ssl_state is None and _stays(world, host):
+        return kept
     if wish.ssl_state in {None, DISABLED}:
-        unbound = DISABLED if host.is_bound or wish.ssl_state else host.ssl_state
-        return replace(kept, ssl_state=unbound, thumbprint=None, hidden=False, virtual_ip=None)
+        return replace(kept, ssl_state=DISABLED, thumbprint=None, hidden=False, virtual_ip=None)
     certificate = _certificate(world, site, host, wish)
     if world.knobs.mismatch_refused and not certificate.covers(host.name):
         raise refusals.mismatch(certificate.thumbprint, host.name)
@@ -56,6 +58,11 @@ def bind(world: World, site: Site, host: Host, wish: Wish) -> Host:
         hidden=certificate.hidden,
         virtual_ip=_address(world, site, host, wish),
     )
+
+
+def _stays(world: World, host: Host) -> bool:
+    """Return True if a request without `sslState` leaves the TLS binding of the host name as it is."""
+    return host.ssl_state != IP_BASED or world.knobs.ip_binding_without_state == "kept"
 
 
 def _certificate(world: World, site: Site, host: Host, wish: Wish) -> Certificate:

@@ -237,5 +237,5 @@ ROUTES: tuple[Route, ...] = (
     ("PUT", f"{CERTIFICATES}/{{name}}", put_certificate),
     ("PATCH", f"{CERTIFICATES}/{{name}}", patch_certificate),
     ("DELETE", f"{CERTIFICATES}/{{name}}", delete_certificate),
-    ("GET", f"{SUBSCRIPTION}{WEB}/locations/{{location}}/operationResults/{{operation}}", managed.poll),
+    ("GET", f"{GROUP}{WEB}/certificates/{{name}}/operationresults/{{operation}}", managed.poll),
 )

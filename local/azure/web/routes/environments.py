@@ -6,7 +6,7 @@ from local.azure.web.held_certificates import RootCertificate
 from local.azure.web.resources import Environment, web_id
 from local.azure.web.wire.environments import KIND, environment_json, networking_json, root_json
 from local.azure.web.wire.plans import plan_json
-from local.azure.web.wire.sites import site_json
+from local.azure.web.wire.sites import listed_site_json
 from local.azure.wire import Refused, Response, arm_error, json_response
 
 ROOTS_API = "2024-04-01"
@@ -47,7 +47,7 @@ def list_sites(call: Call) -> Response:
     found = _environment(call)
     keys = {site.id.lower() for site in filter(found.has, call.world.web.sites.values()) if not site.slot}
     sites = call.world.web.sites.listing(keys.__contains__)
-    return call.page((site_json(call.world.web, site) for site in sites if call.sees(site.id)), id=None)
+    return call.page((listed_site_json(call.world.web, site) for site in sites if call.sees(site.id)), id=None)
 
 
 def list_roots(call: Call) -> Response:

@@ -34,6 +34,9 @@ def put_binding(call: Call) -> Response:
     if owner is not None and owner.id != site.id:
         raise refusals.conflict("Hostname '{0}' already exists. Please try again with a different hostname.", name)
     wish = bindings.wish_of(properties)
+    if wish.ssl_state is None:
+        call.world.web.unstated.append(name)
+        call.world.journal.note(f"host name {name} written without sslState")
     host = bindings.bind(call.world, site, site.hosts.get(name) or Host(name), wish)
     return _answer(bindings.store_host(call.world, site, host), host)
 

@@ -1,7 +1,7 @@
 """The routes for managed certificates: a PUT orders a certificate, which Azure then issues or refuses.
 
-The az CLI expects a 202 without a body as the first response to the order of a managed certificate (azure-cli,
-`create_managed_ssl_cert`).
+The first response to the order of a managed certificate is a 202 without a body (recorded azure-powershell traffic,
+TestNewAzWebAppCertificate).
 """
 
 import re
@@ -19,7 +19,8 @@ from local.azure.world import World
 LONGEST_NAME = 64
 NAME = re.compile(r"[a-z0-9.-]+")
 NO_FREE = ("F", "D")
-API = "2025-05-01"
+RETRY_SECONDS = 15
+"""The `Retry-After` of a 202 (recorded azure-powershell traffic)."""
 
 
 def put(call: Call, payload: Mapping[str, Any], location: str) -> Response:
@@ -43,7 +44,7 @@ def put(call: Call, payload: Mapping[str, Any], location: str) -> Response:
         hidden=call.world.knobs.managed_hides_thumbprint,
     )
     order = call.world.managed.ask(wanted, plan)
-    return Response(200) if order.finished and order.trouble is None else _accepted(order)
+    return Response(200) if order.finished and order.trouble is None else _accepted(call, order)
 
 
 def again(before: Certificate, payload: Mapping[str, Any]) -> Certificate:
@@ -59,11 +60,12 @@ def poll(call: Call) -> Response:
     The response for an unfinished order of a managed certificate is a 202. The response for a finished order of a
     managed certificate is a 200, or a 400 with the reason for the refusal.
     """
-    order = call.world.managed.order(call["subscription"], call["operation"])
+    certificate = web_id(call["subscription"], call["group"], "certificates", call["name"])
+    order = call.world.managed.order(certificate, call["operation"])
     if order is None:
         raise refusals.missing("Operation", call["operation"])
     if not order.finished:
-        return _accepted(order)
+        return _accepted(call, order)
     return Response(200) if order.trouble is None else refusals.bad(order.trouble).response
 
 
@@ -85,9 +87,7 @@ def _check_host(world: World, plan: Plan, host_name: str) -> None:
         raise refusals.bad("Free managed certificates are not supported in an App Service Environment.")
 
 
-def _accepted(order: Order) -> Response:
-    wanted = order.wanted
-    place = web_id(wanted.subscription, "", "locations", wanted.location).partition("/resourceGroups/")[0]
-    location = wanted.location.replace(" ", "")
-    path = f"{place}/providers/Microsoft.Web/locations/{location}/operationResults/{order.key}"
-    return Response(202, {"Location": f"https://management.azure.com{path}?api-version={API}", "Retry-After": "5"})
+def _accepted(call: Call, order: Order) -> Response:
+    path, version = f"{order.wanted.id}/operationresults/{order.key}", call.request.query["api-version"]
+    location = f"https://{call.request.host}{path}?api-version={version}"
+    return Response(202, {"Location": location, "Retry-After": str(RETRY_SECONDS)})

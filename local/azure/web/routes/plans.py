@@ -2,7 +2,7 @@
 
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, WEB, Call, Route
 from local.azure.web.wire.plans import plan_json
-from local.azure.web.wire.sites import site_json
+from local.azure.web.wire.sites import listed_site_json
 from local.azure.wire import Response, json_response
 
 
@@ -27,7 +27,7 @@ def list_sites_of_plan(call: Call) -> Response:
         site.id.lower() for site in call.world.web.sites.values() if site.plan_id.lower() == plan_id and not site.slot
     }
     sites = call.world.web.sites.listing(on_plan.__contains__)
-    return call.page((site_json(call.world.web, site) for site in sites), id=None)
+    return call.page((listed_site_json(call.world.web, site) for site in sites), id=None)
 
 
 FARMS = f"{WEB}/serverfarms"

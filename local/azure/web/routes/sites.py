@@ -9,9 +9,9 @@ from typing import Any
 
 from local.azure.front_door.call import GROUP, SITE, SUBSCRIPTION, WEB, Call, Route, on_sites
 from local.azure.web import refusals
-from local.azure.web.resources import RUNNING, STOPPED, Site, short_location
+from local.azure.web.resources import DISABLED, RUNNING, STOPPED, Site, short_location
 from local.azure.web.routes import bindings
-from local.azure.web.wire.sites import hosting_json, site_json
+from local.azure.web.wire.sites import hosting_json, listed_site_json, site_json
 from local.azure.wire import Refused, Response, arm_error, json_response
 from local.azure.world import World
 
@@ -21,14 +21,14 @@ STORED_PROPERTIES = ("httpsOnly", "clientCertEnabled", "clientCertMode", "client
 def list_sites(call: Call) -> Response:
     """Respond with the sites of a subscription or resource group, without slots."""
     sites = call.world.web.sites.listing(lambda key: call.below(key) and "/slots/" not in key)
-    return call.page((site_json(call.world.web, site) for site in sites if call.sees(site.id)), id=None)
+    return call.page((listed_site_json(call.world.web, site) for site in sites if call.sees(site.id)), id=None)
 
 
 def list_slots(call: Call) -> Response:
     """Respond with the slots of a site."""
     prefix = f"{call.site().id}/slots/".lower()
     slots = call.world.web.sites.listing(lambda key: key.startswith(prefix))
-    return call.page((site_json(call.world.web, slot) for slot in slots if call.sees(slot.id)), id=None)
+    return call.page((listed_site_json(call.world.web, slot) for slot in slots if call.sees(slot.id)), id=None)
 
 
 def get_site(call: Call) -> Response:
@@ -101,14 +101,18 @@ def _written(call: Call, site: Site, payload: Mapping[str, Any]) -> Response:
 
 
 def _with_entry(world: World, site: Site, entry: Mapping[str, Any]) -> Site:
-    """Return the site with the TLS binding that `entry` asks for, if the entry says `toUpdate`."""
+    """Return the site with the TLS binding that `entry` asks for, if the entry says `toUpdate`.
+
+    No recording shows an entry with `toUpdate` and without `sslState`, so the local Azure assumes the worst case: the
+    entry removes the TLS binding.
+    """
     if not entry.get("toUpdate"):
         return site
     name = str(entry.get("name", "")).lower()
     host = site.hosts.get(name)
     if host is None:
         raise refusals.missing("Hostname", name)
-    bound = bindings.bind(world, site, host, bindings.wish_of(entry))
+    bound = bindings.bind(world, site, host, bindings.wish_of({**entry, "sslState": entry.get("sslState") or DISABLED}))
     return replace(site, hosts={**site.hosts, name: bound})
 
 

@@ -8,9 +8,11 @@ from local.azure.web.resources import IP_BASED, Host, Site, display_location
 def binding_json(site: Site, host: Host) -> dict[str, Any]:
     """Return the host name binding in the JSON form of Microsoft.Web.
 
-    A host name that was never bound has no `sslState` and no `thumbprint` (recorded azure-cli traffic).
+    A host name that was never bound has no `sslState` and no `thumbprint` (recorded azure-cli traffic). The binding of
+    a slot has the same type as the binding of a site, and names the slot in `siteName` (recorded azure-cli traffic,
+    test_webapp_ssl, and session records of azure-libraries-for-java, 2018-02-01).
     """
-    properties: dict[str, Any] = {"siteName": site.name, "domainId": None, "hostNameType": host.host_name_type}
+    properties: dict[str, Any] = {"siteName": site.old_name, "domainId": None, "hostNameType": host.host_name_type}
     if host.resource_type != "Website":
         properties["azureResourceType"] = host.resource_type
     if host.record_type:
@@ -21,11 +23,10 @@ def binding_json(site: Site, host: Host) -> dict[str, Any]:
         properties["thumbprint"] = host.shown_thumbprint
     if host.ssl_state == IP_BASED:
         properties["virtualIP"] = host.virtual_ip
-    kind = "Microsoft.Web/sites/slots/hostNameBindings" if site.slot else "Microsoft.Web/sites/hostNameBindings"
     return {
         "id": f"{site.id}/hostNameBindings/{host.name}",
         "name": f"{site.full_name}/{host.name}",
-        "type": kind,
+        "type": "Microsoft.Web/sites/hostNameBindings",
         "location": display_location(site.location),
         "properties": properties,
     }

@@ -12,7 +12,10 @@ UNSET_SITE_CONFIG = (
     "appSettings",
     "defaultDocuments",
     "alwaysOn",
+    "http20Enabled",
 )
+WRONG_IN_LISTS = {"alwaysOn": False, "http20Enabled": False}
+"""The values of `siteConfig` that lists of sites show for every site (recorded cloud-custodian traffic, 2025)."""
 
 
 def site_json(web: WebState, site: Site) -> dict[str, Any]:
@@ -28,11 +31,21 @@ def site_json(web: WebState, site: Site) -> dict[str, Any]:
     }
 
 
+def listed_site_json(web: WebState, site: Site) -> dict[str, Any]:
+    """Return the site or slot as an entry of a list, where `siteConfig` has wrong values.
+
+    Only `config/web` has the right values (recorded cloud-custodian traffic; azure-sdk-for-js #26876, prowler #7923).
+    """
+    shown = site_json(web, site)
+    properties = shown["properties"]
+    return {**shown, "properties": {**properties, "siteConfig": properties["siteConfig"] | WRONG_IN_LISTS}}
+
+
 def _identity(web: WebState, site: Site) -> dict[str, Any]:
     names = [host.name for host in site.hosts.values()]
     modified = site.modified or web.history.clock.now()
     return {
-        "name": site.full_name.replace("/", "(") + (")" if site.slot else ""),
+        "name": site.old_name,
         "state": site.state,
         "hostNames": names,
         "enabledHostNames": [*names, _repository_host(site)],

@@ -1,0 +1,48 @@
+"""Certroll reads a site alike from every answer of Azure, and notices that a site runs in other regions."""
+
+import pytest
+
+from shared.clients.arm.wire import read_site
+from tests.build import SUBSCRIPTION
+from tests.pages import ROOT
+
+PATH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/sites/shop"
+
+
+def test_no_code_reads_site_config() -> None:
+    """No code of Certroll reads `siteConfig` of a site, because only `config/web` has the right values.
+
+    Users of several SDKs report it (azure-sdk-for-js #26876).
+    """
+    code = {
+        path: path.read_text("utf-8") for folder in ("shared", "functions") for path in (ROOT / folder).rglob("*.py")
+    }
+    assert len(code) > 100
+    assert [str(path) for path, text in code.items() if "siteConfig" in text or "site_config" in text] == []
+
+
+def test_a_site_reads_alike_whatever_its_site_config_says() -> None:
+    """A site is read alike from Azure's list, from a read of the site, and without `siteConfig`."""
+    configs = ({"minTlsVersion": None, "http20Enabled": False, "alwaysOn": False}, {"http20Enabled": None}, None)
+    read = [
+        read_site({"id": PATH, "properties": {"webSpace": "rg-WestEuropewebspace", "siteConfig": config}})
+        for config in configs
+    ]
+    assert read[0] == read[1] == read[2]
+
+
+@pytest.mark.parametrize(
+    ("shown", "silos"),
+    [
+        pytest.param({}, False, id="Azure shows nothing"),
+        pytest.param({"silos": None}, False, id="null"),
+        pytest.param({"silos": []}, False, id="an empty list"),
+        pytest.param({"silos": [{"name": "eastus"}]}, True, id="a list"),
+        pytest.param({"silos": {"eastus": {}}}, True, id="an object"),
+        pytest.param({"silos": 1}, True, id="a number"),
+    ],
+)
+def test_whatever_azure_shows_as_silos_counts(shown: dict[str, object], silos: bool) -> None:  # noqa: FBT001 - a case
+    """A site has silos if Azure shows any value for them, because no document shows the form of that value."""
+    site, _ = read_site({"id": PATH, "properties": {"webSpace": "rg-WestEuropewebspace", **shown}})
+    assert site.silos is silos
