@@ -1,20 +1,18 @@
-"""Define a run: the ports and settings that a run works with, and the time at which the run must end."""
+"""Define a run: the ports and settings that a run works with, and the deadline of the run."""
 
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
 
+from shared.domain.deadline import Deadline
 from shared.domain.errors import OutOfTime
 from shared.domain.intent import Intent
 from shared.ports import Ports
 
-FUNCTION_TIME_OUT = timedelta(minutes=10)
-"""The `functionTimeout` of host.json, and the most that a Consumption plan allows (Azure docs, "Function app timeout
-duration"). If a run takes longer, the Functions host kills the worker process with all runs in it."""
-
-
-TIME_BUDGET = FUNCTION_TIME_OUT - timedelta(minutes=2)
-"""How long a run may begin new work. The two minutes left are for the last request, which Certroll retries for 90 s."""
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +28,14 @@ class Run:
     """The time at which the run stops beginning new work."""
 
     @classmethod
-    def start(cls, ports: Ports, intent: Intent, pool: Executor) -> "Run":
-        """Return a run that starts now and has to end before the function time-out of ten minutes."""
-        return cls(ports, intent, pool, ports.clock.now() + TIME_BUDGET)
+    def start(cls, ports: Ports, intent: Intent, pool: Executor, deadline: Deadline | None = None) -> "Run":
+        """Return a run that starts now and ends before the function time-out of ten minutes.
+
+        `deadline` is the deadline that the ports respect already, if they respect one.
+        """
+        until = deadline or Deadline.of_run(ports.clock.now())
+        in_time = _InTime(pool, lambda: until.request_seconds(ports.clock.now()))
+        return cls(ports, intent, in_time, until.work)
 
     def now(self) -> datetime:
         """Return the current time."""
@@ -42,3 +45,35 @@ class Run:
         """Raise OutOfTime if the run has too little time left to begin new work."""
         if self.now() >= self.ends_at:
             raise OutOfTime("the time of this run is over; another run continues the work")
+
+
+class _InTime(Executor):
+    """The threads of the process, for which a run waits no longer than its deadline allows.
+
+    All runs of a process share the threads, so the reads of another run may occupy every thread.
+    """
+
+    def __init__(self, pool: Executor, seconds_left: Callable[[], float]) -> None:
+        self._pool = pool
+        self._seconds_left = seconds_left
+
+    def submit(
+        self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Future[Result]:
+        """Hand a call to the threads of the process."""
+        return self._pool.submit(fn, *args, **kwargs)
+
+    def map(
+        self, fn: Callable[..., Result], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+    ) -> Iterator[Result]:
+        """Return the results of the calls in order. Raise OutOfTime at the deadline, and cancel what has not begun."""
+        left = self._seconds_left()
+        most = left if timeout is None else min(left, timeout)
+        return _in_time(self._pool.map(fn, *iterables, timeout=most, chunksize=chunksize))
+
+
+def _in_time(results: Iterator[Result]) -> Iterator[Result]:
+    try:
+        yield from results
+    except TimeoutError as late:
+        raise OutOfTime("the time of this run is over before Azure answered all reads") from late

@@ -15,7 +15,7 @@ from local.host import configuration
 from local.host.configuration import HostSettings
 from local.patience import HANG
 from shared.clients.retrying import PATIENCE
-from shared.loop.run import FUNCTION_TIME_OUT, TIME_BUDGET
+from shared.domain.deadline import FUNCTION_TIME_OUT, TIME_BUDGET
 from tests.triggers.app import ROOT
 
 MOST_LINES = 39

@@ -1,0 +1,127 @@
+"""Carry the requests of the Azure SDKs, each within a total time from the look-up of the name to the last byte.
+
+All SDK clients of a process share their connections, so that a second vault or subscription costs no second pool. The
+SDKs also wait by the transport before they retry by themselves. A server chooses how long, by `Retry-After`, so the
+transport bounds these waits, too.
+"""
+
+from functools import partial
+from typing import Any
+
+import requests
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError, ServiceResponseTimeoutError
+from azure.core.pipeline.transport import HttpRequest, HttpResponse, RequestsTransport
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from shared.clients.network.bounded import TookTooLong, bounded, current_line, kept, seconds_left
+
+HOSTS, CONNECTIONS = 64, 64
+"""How many hosts, and how many connections to each host, the process keeps open for the next request."""
+
+
+class _Kept:
+    """A connection that the caller of a call can cut."""
+
+    def _new_conn(self) -> Any:  # noqa: ANN401 - a method of urllib3
+        return kept(super()._new_conn())  # type: ignore[misc]
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - a method of urllib3
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]
+        else:
+            kept(self.sock)
+        current_line().used = True
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    sock: Any = None
+
+
+class _Plain(_Kept, HTTPConnection):
+    """A connection without TLS, such as to the endpoint of the managed identity."""
+
+
+class _Secure(_Kept, HTTPSConnection):
+    """A connection with TLS."""
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class _Adapter(HTTPAdapter):
+    """The transport of `requests` with connections that the caller of a call can cut, also through a proxy."""
+
+    def __init__(self) -> None:
+        super().__init__(HOSTS, CONNECTIONS, max_retries=Retry(total=False, redirect=False, raise_on_status=False))
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' own signature
+        """Make the connection pools for requests without a proxy."""
+        super().init_poolmanager(*args, **kwargs)
+        _use_kept(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:  # noqa: ANN401 - requests' own signature
+        """Return the connection pools for requests through a proxy."""
+        manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
+        _use_kept(manager)
+        return manager
+
+
+def _use_kept(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+
+class BoundedTransport(RequestsTransport):  # type: ignore[misc] # azure-core loads this class late, so without a type
+    """The transport of azure-core, in which no request takes longer than its total time."""
+
+    def __init__(self, connect: float, read: float, total: float, longest_wait: float = 0.0) -> None:
+        """Store the seconds for a connection, for a pause in an answer, for a request, and for a wait of an SDK."""
+        session = requests.Session()
+        adapter = _Adapter()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, adapter)
+        super().__init__(session=session, connection_timeout=connect, read_timeout=read)
+        self._total, self._longest_wait = total, longest_wait
+
+    def send(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:  # noqa: ANN401 - azure-core's own signature
+        """Return the complete answer to a request.
+
+        Raise ServiceResponseTimeoutError after the total time of a request, or if the time of the run is over. For the
+        caller the outcome of such a request is unknown.
+        """
+        seconds = seconds_left(self._total)
+        if seconds <= 0:
+            raise ServiceRequestError("no time is left to send the request")
+        try:
+            return bounded(seconds, partial(_sent, super().send, request, kwargs))
+        except TookTooLong as late:
+            raise ServiceResponseTimeoutError(str(late), error=late) from late
+
+    def sleep(self, duration: float) -> None:
+        """Wait before the retry of an SDK. Raise ServiceResponseError if the SDK is to wait too long."""
+        if duration > seconds_left(self._longest_wait):
+            raise ServiceResponseError(f"the server asks to wait {duration:g} s, which is too long for this call")
+        super().sleep(duration)
+
+
+def _sent(send: Any, request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse:  # noqa: ANN401 - azure-core's own signature
+    """Return the answer to a request.
+
+    azure-core reports an answer that stops after its headers as if the request had not been sent (`RequestsTransport`
+    raises ServiceRequestError). The caller must read before it repeats such a write, so this function corrects the
+    error.
+    """
+    try:
+        answer: HttpResponse = send(request, **kwargs)
+    except ServiceResponseError:
+        raise
+    except ServiceRequestError as error:
+        if current_line().used:
+            raise ServiceResponseError(error.message, error=error.inner_exception) from error
+        raise
+    return answer
