@@ -16,27 +16,23 @@ READ_SECONDS = 10
 """How long the storage account may send nothing during an answer."""
 REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS
 """How long one request to the storage account may take, from the look-up of the name to the last byte."""
+REPEAT_AFTER_SECONDS = 1.0
+"""How long Certroll waits before it sends a request to the storage account once more. Certroll repeats a request that
+got no answer or that met a busy server. If the second request fails too, the queue delivers the message again."""
 LONGEST_WAIT_SECONDS = 4.0
-"""The longest wait of a storage SDK before its only retry. If the storage account asks for a longer wait, the call
-fails, and the queue delivers the message again after minutes. The backoff of the SDKs is shorter."""
-RETRIES: dict[str, Any] = {
-    "retry_total": 1,
-    "initial_backoff": 1,  # of blobs and queues
-    "retry_backoff_factor": 1,  # of tables
-    "retry_backoff_max": LONGEST_WAIT_SECONDS,
-}
+"""The longest wait that the storage account may ask for. If the storage account asks for more, the call fails at once,
+because the SDK of tables would otherwise wait for hours."""
+RETRIES = {"retry_total": 0}
 
 
 def _options() -> dict[str, Any]:
     """Return the options of a storage client, whose calls all take a limited time.
 
-    Certroll renews leases through the blob service, and a lease that is renewed too late is lost. Without options the
-    SDKs wait up to 60 s for each part of an answer, and retry three times after up to 27 s.
+    Certroll renews leases through the blob service, and a lease that is renewed too late is lost. The SDKs' own retries
+    are off: a client for one table or queue waits by a transport that passes no wait on to `BoundedTransport`.
     """
-    return {
-        **RETRIES,
-        "transport": BoundedTransport(CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS, LONGEST_WAIT_SECONDS),
-    }
+    total, waits = (CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS), (LONGEST_WAIT_SECONDS, REPEAT_AFTER_SECONDS)
+    return {**RETRIES, "transport": BoundedTransport(*total, *waits)}
 
 
 def blob_service(address: StorageAddress, credential: TokenCredential) -> BlobServiceClient:
