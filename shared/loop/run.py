@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from shared.domain.deadline import Deadline
@@ -41,9 +41,10 @@ class Run:
         """Return the current time."""
         return self.ports.clock.now()
 
-    def check_time(self) -> None:
-        """Raise OutOfTime if the run has too little time left to begin new work."""
-        if self.now() >= self.ends_at:
+    def check_time(self, needed: timedelta = timedelta(0)) -> None:
+        """Raise OutOfTime if the run has no time left to begin new work, or not the time that the work needs."""
+        now = self.now()
+        if now >= self.ends_at or now + needed > self.ends_at:
             raise OutOfTime("the time of this run is over; another run continues the work")
 
 

@@ -25,7 +25,7 @@ def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspec
         if is_opted_out_now(run, binding):
             return opted_out(binding)
         lease.check()
-        run.check_time()
+        run.check_time(PATIENCE)
         # If an operator bound the host name after Certroll read the fleet, Certroll does not change that binding.
         if not run.ports.retrying.retry(partial(_bind_once, run, binding, certificate)):
             detail = "somebody else bound it since the sweep began; Certroll does not change it"

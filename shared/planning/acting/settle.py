@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from shared.domain.errors import NotSettled, OutOfTime
+from shared.domain.errors import NotSettled
 from shared.ports.clock import Clock
 
 Seen = TypeVar("Seen")
@@ -31,21 +31,13 @@ def settle(
     """Read a resource until `accept` returns True, and return the accepted state. Raises NotSettled after `patience`.
 
     `what` is the name of the resource for the message of the exception. Users of the az CLI, which does not wait for
-    Azure, report "imported, then not found" (azure-cli issue 15950). If the time of the run is over, this function
-    raises NotSettled, so that Certroll records the write before the run ends.
+    Azure, report "imported, then not found" (azure-cli issue 15950).
     """
     give_up = clock.now() + patience
     pause = FIRST_PAUSE_SECONDS
-    while not accept(seen := _in_time(read, what)):
+    while not accept(seen := read()):
         if clock.now() + timedelta(seconds=pause) > give_up:
             raise NotSettled(f"{what} still shows the old state after {patience.total_seconds():.0f} s")
         clock.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
     return seen
-
-
-def _in_time(read: Callable[[], Seen], what: str) -> Seen:
-    try:
-        return read()
-    except OutOfTime as late:
-        raise NotSettled(f"{what}: the run ended before Azure showed the write") from late
