@@ -9,7 +9,7 @@ from shared.clients.transport import BoundedTransport
 CONNECT_SECONDS = 5
 """How long a connection to the token endpoint may take; in Azure the endpoint is on the machine of the Function App."""
 REQUEST_SECONDS = 15
-"""How long one request for a token may take, from the look-up of the name to the last byte."""
+"""How long one request for a token may take, from the resolution of the name to the last byte."""
 LONGEST_WAIT_SECONDS = 4.0
 """The longest wait before a token is requested again. If the endpoint asks for a longer wait, the call of Azure fails,
 and Certroll repeats the call as a whole."""

@@ -31,8 +31,8 @@ CONNECT_SECONDS = 10
 READ_SECONDS = 60
 """How long Azure may send nothing during an answer. App Service answers some writes only after applying them."""
 REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS + 20
-"""How long one request to ARM or Key Vault may take, from the look-up of the name to the last byte; also one page of a
-list. A server that sends a byte now and then passes `READ_SECONDS`. The 20 s more are for the bytes of a long page."""
+"""How long one request to ARM or Key Vault may take, from the resolution of the name to the last byte; also one page
+of a list. A server that sends a byte now and then passes `READ_SECONDS`. The 20 s more are for a long page."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -1,4 +1,4 @@
-"""Carry the requests of the Azure SDKs, each within a total time from the look-up of the name to the last byte.
+"""Carry the requests of the Azure SDKs, each within a total time from the resolution of the name to the last byte.
 
 All SDK clients of a process share their connections, so that a second vault or subscription costs no second pool. The
 SDKs also wait by the transport before they retry by themselves. A server chooses how long, by `Retry-After`, so the

@@ -25,8 +25,8 @@ REQUEST_TIME = TIME_BUDGET + timedelta(minutes=1)
 """How long a run may have a call to Azure or to an app under way. One minute after `TIME_BUDGET` is enough for the last
 step: a read, a write, and reads until Azure shows the write. At this time Certroll cuts the connection of each call."""
 RECORD_TIME = REQUEST_TIME + timedelta(seconds=30)
-"""How long a run may write records, queue messages and leases. Half a minute is enough for two calls to storage of
-which each takes its longest time. The rest until `FUNCTION_TIME_OUT` is for a processor that 36 runs share."""
+"""How long a run may write records, queue messages and leases. Half a minute is enough for two requests to storage that
+take their longest time. The rest until `FUNCTION_TIME_OUT` is for a processor that 36 runs share."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 

@@ -159,7 +159,7 @@ def deliver_until_late(certroll: Bounded, late: timedelta) -> bool:
 
 
 def test_run_that_is_over_leaves_its_message_for_another(bounded: Bind) -> None:
-    """If no time is left at the first read, the run ends with the reason OutOfTime, and its message comes back at once."""
+    """If no time is left at the first read, the run ends as OutOfTime, and its message comes back at once."""
     world = small_world()
     certroll = bounded(world)
     renew(world)

@@ -1,7 +1,7 @@
-"""Bound the time of a call over the network, from the look-up of the name to the last byte of the answer.
+"""Bound the time of a call over the network, from the resolution of the name to the last byte of the answer.
 
-The time-out of a Python socket starts again with each byte, the look-up of a name has no time-out, and a host name may
-have several addresses. A server that sends one byte a second therefore passes every time-out of a socket. In this
+The time-out of a Python socket starts again with each byte, the resolution of a name has no time-out, and a host name
+may have several addresses. A server that sends one byte a second therefore passes every time-out of a socket. In this
 module each call runs on a thread of its own. The caller waits a limited time, and then cuts the call's connections.
 """
 

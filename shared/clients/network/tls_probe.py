@@ -22,8 +22,8 @@ from shared.ports.clock import Clock
 
 PORT = 443
 TIME_OUT_SECONDS = 10.0
-"""How long a handshake with an App Service front end may take, from the look-up of the name to the last byte. Usually a
-handshake takes under a second."""
+"""How long a handshake with an App Service front end may take, from the resolution of the name to the last byte.
+Usually a handshake takes under a second."""
 UNREACHABLE_AFTER = 3
 THREAD = "tls-probe"
 SILENCE = (OSError, http.client.HTTPException, TookTooLong)

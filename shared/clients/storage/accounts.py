@@ -15,7 +15,7 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 10
 """How long the storage account may send nothing during an answer."""
 REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS
-"""How long one request to the storage account may take, from the look-up of the name to the last byte."""
+"""How long one request to the storage account may take, from the resolution of the name to the last byte."""
 REPEAT_AFTER_SECONDS = 1.0
 """How long Certroll waits before it sends a request to the storage account once more. Certroll repeats a request that
 got no answer or that met a busy server. If the second request fails too, the queue delivers the message again."""

@@ -99,7 +99,7 @@ def test_connection_that_never_opens_ends_as_well() -> None:
 
 
 def test_name_that_is_never_found_ends_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the look-up of a host name hangs, Certroll gives up after the total time of a request."""
+    """If the resolution of a host name hangs, Certroll gives up after the total time of a request."""
     hang = threading.Event()
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: hang.wait(LONG))
     error = ends(lambda: get(80, transport()))
