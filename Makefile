@@ -22,7 +22,7 @@ NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11)
 step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(date +%s) - began)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test test-fast test-hosted soak mutants mutants-all cover lock demo local clean
+.PHONY: help setup check docs test test-fast test-hosted soak mutants mutants-all bench-memory cover lock demo local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ mutants: setup ## break a sample of 1,200 places, one at a time, and say which o
 
 mutants-all: setup ## the same in every place, for a night
 	$(BIN)/python -m tests.mutation --all
+
+bench-memory: setup ## memory and processor time of one instance with all queues full, in about four minutes
+	$(BIN)/python -m bench.memory
 
 cover: setup ## line and branch coverage of shared/; fails under 100 % of branches of the pure core, 95 % of the rest
 	$(BIN)/coverage erase

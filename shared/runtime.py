@@ -5,9 +5,10 @@ SettingsInvalid, which names all problems.
 """
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from shared.clients.clock import SystemClock
+from shared.domain.deadline import Deadline
 from shared.domain.errors import SettingsInvalid
 from shared.domain.intent import Intent
 from shared.loop.pool import Pool
@@ -19,6 +20,16 @@ READERS = 8
 """How many reads run at once. Eight readers stay well below ARM's refill of 25 reads a second."""
 
 
+CLOCK = SystemClock()
+
+
+class Connections(Protocol):
+    """The clients of Azure, which all runs of the process share."""
+
+    def ports(self, deadline: Deadline | None = None) -> Ports:
+        """Return the ports of a run, which make no call after the deadline of the run."""
+
+
 class Runtime:
     """The settings, the ports and the threads of one process."""
 
@@ -28,14 +39,14 @@ class Runtime:
         return load_settings()
 
     @cached_property
-    def ports(self) -> Ports:
-        """The ports to Azure, connected as the settings say."""
+    def connections(self) -> Connections:
+        """The clients of Azure, made as the settings say."""
         settings = self.settings
         return _connect(settings, settings.pfx_encryption, settings.dns_servers)
 
     @cached_property
-    def bare_ports(self) -> Ports:
-        """The ports to Azure, connected by only the settings that say how to reach Azure."""
+    def bare_connections(self) -> Connections:
+        """The clients of Azure, made by only the settings that say how to reach Azure."""
         return _connect(load_connection())
 
     @cached_property
@@ -45,7 +56,7 @@ class Runtime:
 
     def run(self) -> Run:
         """Return a run that starts now, with the settings, ports and threads of the process. Raises SettingsInvalid."""
-        return Run.start(self.ports, self.settings.intent, self.pool)
+        return self._start(self.connections, self.settings.intent)
 
     def bare_run(self) -> Run:
         """Return a run without the operators' settings, which can complete pending starts even if a setting is bad.
@@ -54,13 +65,17 @@ class Runtime:
         after the Function App restarts.
         """
         try:
-            ports = self.ports
+            connections = self.connections
         except SettingsInvalid:
-            ports = self.bare_ports
-        return Run.start(ports, Intent(), self.pool)
+            connections = self.bare_connections
+        return self._start(connections, Intent())
+
+    def _start(self, connections: Connections, intent: Intent) -> Run:
+        deadline = Deadline.of_run(CLOCK.now())
+        return Run.start(connections.ports(deadline), intent, self.pool, deadline)
 
 
-def _connect(connection: Connection, *more: Any) -> Ports:  # noqa: ANN401 - `connect` checks the types
-    from shared.clients.connect import connect  # noqa: PLC0415 - the SDKs take half of a cold start, and Azure indexes functions without them
+def _connect(connection: Connection, *more: Any) -> Connections:  # noqa: ANN401 - `Connections` checks the types
+    from shared.clients import connect  # noqa: PLC0415 - the SDKs take half of a cold start, and Azure indexes functions without them
 
-    return connect(connection.cloud, connection.client_id, connection.storage_address, SystemClock(), *more)
+    return connect.Connections(connection.cloud, connection.client_id, connection.storage_address, CLOCK, *more)

@@ -57,6 +57,13 @@ class FunctionHost:
         return self._child is not None and self._child.running
 
     @property
+    def pid(self) -> int:
+        """The process id of the started Functions host."""
+        if self._child is None:
+            raise StartFailed("the Functions host is not running: call start() first")
+        return self._child.pid
+
+    @property
     def url(self) -> str:
         """The URL of the started Functions host."""
         return self.ready.url

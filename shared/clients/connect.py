@@ -1,5 +1,8 @@
 """Build the client behind each port (interface) of Certroll's core."""
 
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from azure.core.pipeline.transport import HttpTransport
@@ -15,55 +18,85 @@ from shared.clients.credentials import make_credential
 from shared.clients.network.app_probe import AppProbe
 from shared.clients.network.dns import Dns
 from shared.clients.network.tls_probe import TlsProbe
-from shared.clients.retrying import SDK_OPTIONS, Retrying
+from shared.clients.retrying import CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS, SDK_OPTIONS, Retrying
 from shared.clients.storage.accounts import blob_service, queue_service, table_service
 from shared.clients.storage.journal import journal_ports
 from shared.clients.storage.leases import BlobLeases
 from shared.clients.storage.queues import StorageQueue
 from shared.clients.storage.tables import StorageTables
+from shared.clients.transport import BoundedTransport
 from shared.clients.vault.certificates import KeyVault, KeyVaults
 from shared.clients.vault.events import read_vault_event
+from shared.clients.vault.secrets import Leaves
 from shared.domain.certificates.pfx import PfxEncryption
+from shared.domain.deadline import Deadline
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.ports import Ports
 from shared.ports.clock import Clock
 
 
-def connect(
-    cloud: CloudName,
-    client_id: str | None,
-    storage: StorageAddress,
-    clock: Clock,
-    encryption: PfxEncryption = PfxEncryption.TRIPLE_DES,
-    dns_servers: tuple[DnsServer, ...] = (),
-    transport: HttpTransport[Any, Any] | None = None,
-) -> Ports:
-    """Return the ports (interfaces of Certroll's core); all clients of Azure share one credential.
+class Connections:
+    """The SDK clients of the process, which all runs share; they share one credential.
 
-    The function `connect` sends no request to Azure. The clients reuse their connections as long as the process lives.
-    `transport`, if given, carries the requests to ARM and Key Vault instead of the SDKs' own transport.
+    The clients reuse their connections as long as the process lives.
     """
-    names = CLOUDS[cloud]
-    credential = make_credential(names, client_id)
-    retrying = Retrying(clock)
-    options = SDK_OPTIONS if transport is None else {**SDK_OPTIONS, "transport": transport}
-    arm = AppServiceClients(credential, names, options)
-    tables = StorageTables(table_service(storage, credential))
-    sold_here = cloud is CloudName.PUBLIC  # Azure docs: national clouds sell no App Service certificates
-    return Ports(
-        app_service=AppService(arm, retrying),
-        environments=Environments(arm, retrying),
-        managed=ManagedCertificates(arm, retrying),
-        dns=Dns(dns_servers),
-        vault=KeyVault(KeyVaults(credential, names, options), retrying, encryption),
-        orders=Orders(OrderClients(credential, names, options) if sold_here else None, retrying),
-        vault_rights=VaultRights(arm, retrying),
-        tls_probe=TlsProbe(clock),
-        app_probe=AppProbe(),
-        **journal_ports(tables, clock),
-        leases=BlobLeases(blob_service(storage, credential)),
-        queue=StorageQueue(queue_service(storage, credential)),
-        clock=clock,
-        retrying=retrying,
-        read_event=read_vault_event,
-    )
+
+    def __init__(
+        self,
+        cloud: CloudName,
+        client_id: str | None,
+        storage: StorageAddress,
+        clock: Clock,
+        encryption: PfxEncryption = PfxEncryption.TRIPLE_DES,
+        dns_servers: tuple[DnsServer, ...] = (),
+        transport: HttpTransport[Any, Any] | None = None,
+    ) -> None:
+        """Make the clients, and send no request to Azure.
+
+        `transport`, if given, carries the requests to ARM and Key Vault instead of `BoundedTransport`.
+        """
+        names = CLOUDS[cloud]
+        credential = make_credential(names, client_id)
+        options = {
+            **SDK_OPTIONS,
+            "transport": transport or BoundedTransport(CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS),
+        }
+        sold_here = cloud is CloudName.PUBLIC  # Azure docs: national clouds sell no App Service certificates
+        self._clock = clock
+        self._arm = AppServiceClients(credential, names, options)
+        self._vaults = KeyVaults(credential, names, options)
+        self._leaves: Leaves = {}
+        self._orders = OrderClients(credential, names, options) if sold_here else None
+        self._tables = StorageTables(table_service(storage, credential))
+        self._leases = BlobLeases(blob_service(storage, credential))
+        self._queue = StorageQueue(queue_service(storage, credential))
+        self._dns = Dns(dns_servers)
+        self._encryption = encryption
+
+    def ports(self, deadline: Deadline | None = None) -> Ports:
+        """Return the ports (interfaces of Certroll's core) of a run, which make no call after the run's deadline."""
+        clock, until = self._clock, deadline or Deadline()
+        retrying = Retrying(clock, deadline=until)
+        request_left = partial(_left, clock, until.request_seconds)
+        record_left = partial(_left, clock, until.record_seconds)
+        return Ports(
+            app_service=AppService(self._arm, retrying),
+            environments=Environments(self._arm, retrying),
+            managed=ManagedCertificates(self._arm, retrying),
+            dns=self._dns.until(request_left),
+            vault=KeyVault(self._vaults, retrying, self._encryption, self._leaves),
+            orders=Orders(self._orders, retrying),
+            vault_rights=VaultRights(self._arm, retrying),
+            tls_probe=TlsProbe(clock, request_left),
+            app_probe=AppProbe(seconds_left=request_left),
+            **journal_ports(self._tables.until(record_left), clock),
+            leases=self._leases.until(record_left),
+            queue=self._queue.until(record_left),
+            clock=clock,
+            retrying=retrying,
+            read_event=read_vault_event,
+        )
+
+
+def _left(clock: Clock, seconds: Callable[[datetime], float]) -> float:
+    return seconds(clock.now())

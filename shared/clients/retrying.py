@@ -14,7 +14,9 @@ from azure.core.exceptions import AzureError as SdkError
 from azure.core.paging import ItemPaged
 
 from shared.clients.faults import translate
-from shared.domain.errors import OutcomeUnknown, Transient
+from shared.clients.network.bounded import limited
+from shared.domain.deadline import Deadline
+from shared.domain.errors import OutcomeUnknown, OutOfTime, Transient
 from shared.ports.clock import Clock
 from shared.telemetry import event
 
@@ -28,6 +30,9 @@ CONNECT_SECONDS = 10
 """How long a connection to Azure may take, so that a host that does not answer cannot use up `PATIENCE`."""
 READ_SECONDS = 60
 """How long Azure may send nothing during an answer. App Service answers some writes only after applying them."""
+REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS + 20
+"""How long one request to ARM or Key Vault may take, from the resolution of the name to the last byte; also one page
+of a list. A server that sends a byte now and then passes `READ_SECONDS`. The 20 s more are for a long page."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,13 +50,14 @@ SDK_OPTIONS: dict[str, Any] = {
 class Retrying:
     """This class repeats a failed call to Azure if the error may pass.
 
-    Certroll waits by exponential backoff with jitter, and at least as long as Retry-After says. A deadline ends the
-    retries.
+    Certroll waits by exponential backoff with jitter, and at least as long as Retry-After says. Certroll gives a call
+    up when its patience is over. At the deadline of the run, Certroll repeats no call, and raises OutOfTime.
     """
 
-    def __init__(self, clock: Clock, patience: timedelta = PATIENCE) -> None:
+    def __init__(self, clock: Clock, patience: timedelta = PATIENCE, deadline: Deadline | None = None) -> None:
         self._clock = clock
         self._patience = patience
+        self._deadline = deadline or Deadline()
 
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Return the result of a call to Azure that only reads.
@@ -87,8 +93,10 @@ class Retrying:
     def _attempt(
         self, what: str, call: Callable[[], Result], *, writing: bool, remedy: str, secret: bool = False
     ) -> Result:
+        left = self._deadline.request_seconds(self._clock.now())
         try:
-            return call()
+            with limited(left):
+                return call()
         except SdkError as error:
             known = translate(error, what, writing=writing, now=self._clock.now(), remedy=remedy, secret=secret)
             if secret:
@@ -96,7 +104,7 @@ class Retrying:
             raise known from error
 
     def _retry(self, work: Callable[[], Result], worth_it: tuple[type[Exception], ...]) -> Result:
-        give_up = self._clock.now() + self._patience
+        give_up = min(self._clock.now() + self._patience, self._deadline.work)
         retryer = tenacity.Retrying(
             sleep=self._clock.sleep,
             wait=_wait,
@@ -105,7 +113,12 @@ class Retrying:
             before_sleep=_log_retry,
             reraise=True,
         )
-        return retryer(work)
+        try:
+            return retryer(work)
+        except Transient as error:
+            if give_up == self._deadline.work:
+                raise OutOfTime(f"no time is left to repeat a call: {error}") from error
+            raise
 
 
 def _next_page(pages: Iterator[Iterator[Item]]) -> list[Item] | None:

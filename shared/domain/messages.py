@@ -25,6 +25,9 @@ class Cause(StrEnum):
     SWEEP = "sweep"
     MANUAL = "manual"
     WAIT = "wait"
+    """A pause of the run before is over. That run had sent its sites their messages."""
+    CUT_OFF = "cut_off"
+    """The time of the run before was over. That run may have recorded sites without sending them messages."""
 
 
 def _fields(body: str, expected: frozenset[str]) -> dict[str, object]:

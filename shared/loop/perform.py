@@ -14,6 +14,7 @@ from shared.domain.errors import (
     NotSettled,
     NotYet,
     OutcomeUnknown,
+    OutOfTime,
     Rejected,
     Transient,
 )
@@ -110,17 +111,29 @@ def _in_order(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[
 
 
 def _perform(run: Run, ref: VaultCertificateRef, step: Step, noted: Errors) -> Performed:
-    """Perform one step and write it into the history, or return its refusal or its error of a type in `noted`."""
+    """Perform one step and write it into the history, or return its refusal or its error of a type in `noted`.
+
+    If the time of the run ends during a step, Azure may have carried the step out. Certroll then writes the step into
+    the history, and raises OutOfTime.
+    """
     try:
         written = run.ports.retrying.retry(partial(step.action.perform, run.ports))
     except noted as error:
         return Performed((_refused(ref, step, Reason.NO_ANSWER, error),), (error,))
     except tuple(REFUSALS) as error:
         return Performed((_refused(ref, step, reason_of(error), error),))
+    except OutOfTime as late:
+        _noted(run, ref, step, "step.cut_off", str(late))
+        raise
     name = "step.performed" if written else "step.not_needed"
-    run.ports.history.add(ref, (HistoryEntry(run.now(), name, step.subject, step.reason),))
-    event(name, certificate=str(ref), subject=step.subject, reason=step.reason)
+    _noted(run, ref, step, name)
     return Performed()
+
+
+def _noted(run: Run, ref: VaultCertificateRef, step: Step, name: str, detail: str = "") -> None:
+    """Write what happened to a step into the log and into the history."""
+    event(name, certificate=str(ref), subject=step.subject, reason=step.reason)
+    run.ports.history.add(ref, (HistoryEntry(run.now(), name, step.subject, step.reason, detail),))
 
 
 def _waiting_for(step: Step, left: Iterable[Step]) -> Performed:

@@ -12,10 +12,12 @@ starts threads for work that may log, and the import contracts in pyproject.toml
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from shared.domain.errors import OutOfTime
 from shared.telemetry import collecting, log
 
 Subject = TypeVar("Subject")
@@ -43,6 +45,16 @@ class Pool:
     def __init__(self, most: int, name: str) -> None:
         """Begin without threads. The pool starts at most `most` threads, and only when it needs them."""
         self._threads = ThreadPoolExecutor(most, name)
+        self._seconds_left: Callable[[], float | None] = lambda: None
+
+    def within(self, seconds_left: Callable[[], float]) -> "Pool":
+        """Return a pool on the same threads, whose results a caller waits for only while seconds are left.
+
+        All runs of a process share the threads of a pool, so the reads of another run may occupy every thread.
+        """
+        limited = copy(self)
+        limited._seconds_left = seconds_left  # noqa: SLF001 - it is a pool of this class
+        return limited
 
     def __enter__(self) -> Self:
         """Return the pool."""
@@ -63,12 +75,13 @@ class Pool:
     def results(self, work: Callable[[Subject], Result], subjects: Iterable[Subject]) -> Iterator[Iterator[Result]]:
         """Yield an iterator over the results, in the order of the subjects, for a caller that may stop early.
 
-        The iterator raises the error of a subject in place of the result. After the first error, or when the caller
+        The iterator raises the error of a subject in place of the result, and OutOfTime if a limited pool has no time
+        left. After the first error, or when the caller
         leaves the context, the pool begins no further work, waits for the work that has begun, and logs its lines.
         """
         tasks = [self._begin(work, subject) for subject in subjects]
         try:
-            yield _results(tasks)
+            yield _results(tasks, self._seconds_left())
         finally:
             begun = [task for task in tasks if not task.future.cancel()]
             wait([task.future for task in begun])
@@ -85,12 +98,19 @@ class Pool:
         return _Task(self._threads.submit(collected), lines)
 
 
-def _results(tasks: list[_Task[Result]]) -> Iterator[Result]:
+def _results(tasks: list[_Task[Result]], seconds: float | None) -> Iterator[Result]:
     """Yield the result of each task in order. While one task runs, log the lines of other tasks that have ended."""
     by_future = {task.future: task for task in tasks}
-    ended = as_completed(by_future)
+    ended = as_completed(by_future, seconds)
     for task in tasks:
         while not task.future.done():
-            by_future[next(ended)].log_lines()
+            by_future[_next(ended)].log_lines()
         task.log_lines()
         yield task.future.result()
+
+
+def _next(ended: Iterator[Future[Result]]) -> Future[Result]:
+    try:
+        return next(ended)
+    except TimeoutError as late:
+        raise OutOfTime("the time of this run is over before Azure answered all reads") from late

@@ -26,7 +26,7 @@ def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -
     """Return a TLS handshake result for each host name of the site that is bound to the current certificate version.
 
     If Certroll cannot read the address of the site's App Service Environment, the handshake results prove nothing and
-    say why.
+    say why. Raise OutOfTime if the run has less than `PATIENCE` left: a front end that had less time did not fail.
     """
     bound = [
         b
@@ -39,6 +39,7 @@ def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -
     if inbound.unknown:
         return tuple(Handshake(binding.host_name, thumbprint, None, inbound.unknown) for binding in bound)
     where = {binding: address_of(snapshot.fleet, binding, inbound.address) for binding in bound}
-    give_up = min(run.now() + PATIENCE, run.ends_at)
+    run.check_time(PATIENCE)
+    give_up = run.now() + PATIENCE
     shows = run.ports.tls_probe.shows
     return run.pool.map(lambda binding: shows(binding.host_name, where[binding], thumbprint, give_up), where)

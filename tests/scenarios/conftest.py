@@ -20,7 +20,7 @@ from local.azure.world import World
 from local.azurite import Azurite
 from local.frontend.visitor import Canary
 from local.stand import Stand
-from shared.clients.connect import connect
+from shared.clients.connect import Connections as Clients
 from shared.clients.vault.certificates import KeyVault
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.loop.pool import Pool
@@ -120,7 +120,8 @@ def connections(stand: Stand) -> Connections:
         def instance() -> Ports:
             transport = None if real_transport else in_process(azure)
             address = StorageAddress(storage)
-            return connect(CloudName.PUBLIC, None, address, WorldClock(stand), dns_servers=dns, transport=transport)
+            clock = WorldClock(stand)
+            return Clients(CloudName.PUBLIC, None, address, clock, dns_servers=dns, transport=transport).ports()
 
         return instance(), instance()
 

@@ -1,7 +1,10 @@
 """Test which clients and settings an Azure function of Certroll gets if settings are wrong."""
 
+from typing import cast
+
 import pytest
 
+from shared.clients.arm.app_service import AppService
 from shared.domain.errors import SettingsInvalid
 from shared.domain.intent import Mode
 from shared.runtime import Runtime
@@ -40,4 +43,5 @@ def test_good_settings_share_their_connections(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AzureWebJobsStorage", STORAGE)
     monkeypatch.setenv("CERTROLL_VAULTS", "kv-shop")
     runtime = Runtime()
-    assert runtime.bare_run().ports is runtime.run().ports
+    clients = [cast("AppService", run.ports.app_service)._clients for run in (runtime.run(), runtime.bare_run())]
+    assert clients[0] is clients[1]

@@ -7,14 +7,14 @@ variable names a bundle of roots, the app probe trusts the roots of certifi.
 """
 
 import logging
-import queue
 import socket
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from http.client import HTTPException
+from math import inf
 from typing import Any
 
 from requests import PreparedRequest, Request, Session
@@ -23,6 +23,8 @@ from requests.exceptions import ProxyError
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPSConnection
 
+from shared.clients.network.bounded import TookTooLong, bounded, kept
+from shared.domain.errors import OutOfTime
 from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeResult, Verdict, judge
 from shared.domain.names import HostName, Thumbprint
 
@@ -35,8 +37,10 @@ THREAD = "app-probe"
 class AppProbe:
     """The client that asks apps whether the apps work, for at most `time_out` seconds per probe."""
 
-    def __init__(self, time_out: float = TIME_OUT_SECONDS) -> None:
+    def __init__(self, time_out: float = TIME_OUT_SECONDS, seconds_left: Callable[[], float] = lambda: inf) -> None:
+        """Store the longest time of a probe, and a function that returns the seconds that the run has left for one."""
         self._time_out = time_out
+        self._seconds_left = seconds_left
         logging.getLogger("urllib3.connection").addFilter(_comes_from_no_probe)
 
     def ask(
@@ -46,66 +50,25 @@ class AppProbe:
 
         `ask` returns a failed request as a result instead of raising an exception. If `address` is given, the request
         goes to this address instead of the host name's address. The TLS certificate that answers must be valid for the
-        host name, also if `address` is given. The time-out of a Python socket starts again with each byte. Because a
-        socket's time-out does not limit the whole answer, a separate thread sends the request, and `ask` ends the
-        connection at the latest after the probe's time-out.
+        host name, also if `address` is given. `ask` ends the connection at the latest after the probe's time-out. Raise
+        OutOfTime if the run ends before, because such a probe says nothing about the app.
         """
-        connection, results = _ProbeConnection(host), queue.SimpleQueue[ProbeResult]()
+        left = self._seconds_left()
         url = f"https://{address or host}{probe.path}"
-        asked = threading.Thread(
-            target=lambda: results.put(_probe_result(connection, self._time_out, url, probe, new, old)),
-            name=THREAD,
-            daemon=True,
-        )
-        asked.start()
+        call = partial(_probe_result, host, self._time_out, url, probe, new, old)
         try:
-            return results.get(timeout=self._time_out)
-        except queue.Empty:
+            return bounded(min(self._time_out, left), call, THREAD)
+        except TookTooLong as late:
+            if left < self._time_out:
+                raise OutOfTime(f"the time of this run ended during the probe of {host}") from late
             return _unanswered(host, f"no complete answer came within {self._time_out:g} s")
-        finally:
-            connection.cut()
-
-
-class _ProbeConnection:
-    """The connection of one probe.
-
-    Another thread can end the connection of an app probe, even before the probe has opened the connection.
-    """
-
-    def __init__(self, host: HostName) -> None:
-        self.host = host
-        self._lock = threading.Lock()
-        self._twins: list[socket.socket] = []
-        self._is_cut = False
-
-    def keep(self, made: socket.socket) -> None:
-        """Store a second descriptor of the socket, because the TLS wrapper detaches the first descriptor."""
-        with self._lock:
-            self._twins.append(made.dup())
-            if self._is_cut:
-                self._end()
-
-    def cut(self) -> None:
-        """End the probe's connection now, or as soon as the probe opens the connection.
-
-        A thread that reads from a probe's connection stops when another thread ends the connection.
-        """
-        with self._lock:
-            self._is_cut = True
-            self._end()
-
-    def _end(self) -> None:
-        for twin in self._twins:
-            with closing(twin), suppress(OSError):
-                twin.shutdown(socket.SHUT_RDWR)
 
 
 class _Adapter(HTTPAdapter):
-    """The transport of `requests`, with each socket in a `_ProbeConnection` and the host name for the TLS check."""
+    """The transport of `requests`, with connections that can be cut, and the host name for the TLS check."""
 
-    def __init__(self, connection: _ProbeConnection) -> None:
-        self._connection_class = _connection_class(connection)
-        self._host = connection.host
+    def __init__(self, host: HostName) -> None:
+        self._host = host
         super().__init__()
 
     def build_connection_pool_key_attributes(
@@ -128,41 +91,36 @@ class _Adapter(HTTPAdapter):
         proxies: dict[str, str] | None = None,
         cert: str | tuple[str, str] | None = None,
     ) -> HTTPConnectionPool:
-        """Return the connection pool, which opens each connection with this module's `Connection` class."""
+        """Return the connection pool, which opens each connection as a `_Connection`."""
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        pool.ConnectionCls = self._connection_class
+        pool.ConnectionCls = _Connection
         return pool
 
 
-def _connection_class(connection: _ProbeConnection) -> type[HTTPSConnection]:
-    class Connection(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            made = super()._new_conn()
-            connection.keep(made)
-            return made
-
-    return Connection
+class _Connection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return kept(super()._new_conn())
 
 
 def _probe_result(
-    connection: _ProbeConnection, time_out: float, url: str, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]
+    host: HostName, time_out: float, url: str, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint]
 ) -> ProbeResult:
     try:
-        status, body = _get(connection, time_out, url, probe.status)
+        status, body = _get(host, time_out, url, probe.status)
     except Exception as error:  # noqa: BLE001 - each error is a result of the probe
-        return _unanswered(connection.host, _cause(error))
+        return _unanswered(host, _cause(error))
     result = judge(probe, status, body, new, old)
-    return replace(result, detail=f"{connection.host}{result.detail}")
+    return replace(result, detail=f"{host}{result.detail}")
 
 
-def _get(connection: _ProbeConnection, time_out: float, url: str, expected: int) -> tuple[int, str]:
+def _get(host: HostName, time_out: float, url: str, expected: int) -> tuple[int, str]:
     """Return the status of the app's answer and the first part of the answer's body.
 
     If the HTTP status of the app's answer is unexpected, this function does not read the answer's body.
     """
-    prepared = Request("GET", url, headers={**HEADERS, "Host": connection.host}).prepare()
+    prepared = Request("GET", url, headers={**HEADERS, "Host": host}).prepare()
     around: Mapping[str, Any] = Session().merge_environment_settings(url, {}, None, None, None)
-    with closing(_Adapter(connection)) as adapter:
+    with closing(_Adapter(host)) as adapter:
         response = adapter.send(prepared, timeout=time_out, verify=around["verify"], proxies=around["proxies"])
         with closing(response):
             body = response.raw.read(READ_AT_MOST, decode_content=True) if response.status_code == expected else b""

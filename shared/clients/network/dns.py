@@ -1,6 +1,9 @@
 """Ask DNS by dnspython: the resolvers of the machine, or the servers that the operator's settings name."""
 
+from collections.abc import Callable
+from copy import copy
 from functools import cached_property
+from math import inf
 
 import dns.exception
 import dns.nameserver
@@ -25,15 +28,23 @@ class Dns:
         """
         self._servers = servers
         self._lifetime = lifetime
+        self._seconds_left: Callable[[], float] = lambda: inf
+
+    def until(self, seconds_left: Callable[[], float]) -> "Dns":
+        """Return the same client for a run, whose questions take no longer than `seconds_left` returns."""
+        client = copy(self)
+        client._seconds_left = seconds_left  # noqa: SLF001 - a copy of this object
+        return client
 
     def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
         """Return the DNS records of a name.
 
         If the name servers fail, this function returns an answer with the cause. If an answer over UDP is cut short,
-        dnspython asks again over TCP.
+        dnspython asks again over TCP. Raise OutOfTime if the run has no time left.
         """
+        lifetime = min(self._lifetime, self._seconds_left())
         try:
-            found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, search=False)
+            found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, search=False, lifetime=lifetime)
         except dns.resolver.NXDOMAIN:
             return DnsAnswer(name, kind, Seen.NO_NAME)
         except (dns.exception.DNSException, OSError) as error:

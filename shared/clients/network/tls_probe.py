@@ -4,12 +4,17 @@ import http.client
 import socket
 import ssl
 import urllib.request
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+from math import inf
+from typing import Any
 from urllib.parse import urlsplit
 
 import tenacity
 from cryptography import x509
 
+from shared.clients.network.bounded import TookTooLong, bounded, kept
 from shared.clients.vault.x509_facts import UNREADABLE, thumbprint_of
 from shared.domain.fleet.handshake import Handshake, ServedCertificate
 from shared.domain.names import HostName, Thumbprint
@@ -17,8 +22,12 @@ from shared.ports.clock import Clock
 
 PORT = 443
 TIME_OUT_SECONDS = 10.0
-"""How long an App Service front end may take to connect or to answer a handshake; usually it takes under a second."""
+"""How long a handshake with an App Service front end may take, from the resolution of the name to the last byte.
+Usually a handshake takes under a second."""
 UNREACHABLE_AFTER = 3
+THREAD = "tls-probe"
+SILENCE = (OSError, http.client.HTTPException, TookTooLong)
+"""The errors of a handshake that shows no certificate."""
 LABEL_FOR_WILDCARD = "certroll-probe"
 
 
@@ -28,8 +37,13 @@ class TlsProbe:
     The TLS probe does not check the issuer, so the probe also accepts certificates of a private CA.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self, clock: Clock, seconds_left: Callable[[], float] = lambda: inf, time_out: float = TIME_OUT_SECONDS
+    ) -> None:
+        """Store the clock, the seconds that the run has left for a handshake, and the longest time of a handshake."""
         self._clock = clock
+        self._seconds_left = seconds_left
+        self._time_out = time_out
 
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
         """Return which certificate the address serves for the host name.
@@ -53,7 +67,7 @@ class TlsProbe:
             retry=tenacity.retry_if_result(lambda handshake: handshake.thumbprint != expected),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        handshake: Handshake = retryer(_handshake, host_name, address, expected)
+        handshake: Handshake = retryer(self._handshake, host_name, address, expected)
         return handshake
 
     def served(self, host_name: HostName, address: str, give_up: datetime) -> ServedCertificate:
@@ -77,16 +91,26 @@ class TlsProbe:
             retry=tenacity.retry_if_result(lambda served: not served.is_good(self._clock.now())),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        served: ServedCertificate = retryer(_served, host_name, address)
+        served: ServedCertificate = retryer(self._served, host_name, address)
         return served
 
+    def _served(self, host_name: HostName, address: str) -> ServedCertificate:
+        try:
+            certificate = x509.load_der_x509_certificate(self._certificate(host_name, address))
+            return ServedCertificate(host_name, _host_names(certificate), certificate.not_valid_after_utc)
+        except (*SILENCE, *UNREADABLE) as error:
+            return ServedCertificate(host_name, detail=f"{address}: {type(error).__name__}: {error}"[:200])
 
-def _served(host_name: HostName, address: str) -> ServedCertificate:
-    try:
-        certificate = x509.load_der_x509_certificate(_certificate(_server_name(host_name), address))
-        return ServedCertificate(host_name, _host_names(certificate), certificate.not_valid_after_utc)
-    except (OSError, http.client.HTTPException, *UNREADABLE) as error:
-        return ServedCertificate(host_name, detail=f"{address}: {type(error).__name__}: {error}"[:200])
+    def _handshake(self, host_name: HostName, address: str, expected: Thumbprint) -> Handshake:
+        try:
+            return Handshake(host_name, expected, thumbprint_of(self._certificate(host_name, address)))
+        except SILENCE as error:
+            return Handshake(host_name, expected, None, f"{address}: {type(error).__name__}: {error}"[:200])
+
+    def _certificate(self, host_name: HostName, address: str) -> bytes:
+        """Return the certificate that the address serves. Raise OutOfTime if the run has no time left."""
+        seconds = min(self._time_out, self._seconds_left())
+        return bounded(seconds, partial(_certificate, _server_name(host_name), address, self._time_out), THREAD)
 
 
 def _host_names(certificate: x509.Certificate) -> frozenset[HostName]:
@@ -97,40 +121,29 @@ def _host_names(certificate: x509.Certificate) -> frozenset[HostName]:
     return frozenset(HostName(name.lower()) for name in names.get_values_for_type(x509.DNSName))
 
 
-def _handshake(host_name: HostName, address: str, expected: Thumbprint) -> Handshake:
-    try:
-        return Handshake(host_name, expected, _thumbprint(_server_name(host_name), address))
-    except (OSError, http.client.HTTPException) as error:
-        return Handshake(host_name, expected, None, f"{address}: {type(error).__name__}: {error}"[:200])
-
-
 def _server_name(host_name: HostName) -> str:
     """Return the server name for a TLS handshake; a wildcard binding gets a name that the wildcard covers."""
     return f"{LABEL_FOR_WILDCARD}{host_name[1:]}" if host_name.startswith("*") else host_name
 
 
-def _thumbprint(server_name: str, address: str) -> Thumbprint:
-    return thumbprint_of(_certificate(server_name, address))
-
-
-def _certificate(server_name: str, address: str) -> bytes:
+def _certificate(server_name: str, address: str, time_out: float) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with _connect(address) as raw, context.wrap_socket(raw, server_hostname=server_name) as tls:
+    with _connect(address, time_out) as raw, context.wrap_socket(raw, server_hostname=server_name) as tls:
         certificate = tls.getpeercert(binary_form=True)
     if certificate is None:
         raise ssl.SSLError(f"{address} showed no certificate")
     return certificate
 
 
-def _connect(address: str) -> socket.socket:
+def _connect(address: str, time_out: float) -> socket.socket:
     """Return a connection to the address, through the proxy that the environment variables name, if any."""
     proxy = urllib.request.getproxies().get("https")
     if proxy is None or urllib.request.proxy_bypass(address):
-        return socket.create_connection((address, PORT), TIME_OUT_SECONDS)
+        return kept(socket.create_connection((address, PORT), time_out))
     parts = urlsplit(proxy)
-    tunnel = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=TIME_OUT_SECONDS)
+    tunnel = _Tunnel(parts.hostname or "", parts.port or 80, timeout=time_out)
     tunnel.set_tunnel(address, PORT)
     try:
         tunnel.connect()
@@ -138,3 +151,15 @@ def _connect(address: str) -> socket.socket:
         tunnel.close()
         raise
     return tunnel.sock
+
+
+class _Tunnel(http.client.HTTPConnection):
+    """A connection through a proxy, which the caller of the handshake can cut while the proxy answers."""
+
+    def __init__(self, host: str, port: int, *, timeout: float) -> None:
+        super().__init__(host, port, timeout=timeout)
+        self._create_connection = _kept_connection  # http.client opens the connection by this attribute
+
+
+def _kept_connection(*args: Any, **kwargs: Any) -> socket.socket:  # noqa: ANN401 - http.client's own signature
+    return kept(socket.create_connection(*args, **kwargs))

@@ -7,30 +7,50 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from shared.clients.transport import BoundedTransport
 from shared.domain.endpoints import StorageAddress
 
-PROMPT: dict[str, Any] = {"retry_total": 1, "initial_backoff": 1, "connection_timeout": 5, "read_timeout": 10}
+CONNECT_SECONDS = 5
+"""How long a connection to the storage account may take; the account is in the region of the Function App."""
+READ_SECONDS = 10
+"""How long the storage account may send nothing during an answer."""
+REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS
+"""How long one request to the storage account may take, from the resolution of the name to the last byte."""
+REPEAT_AFTER_SECONDS = 1.0
+"""How long Certroll waits before it sends a request to the storage account once more. Certroll repeats a request that
+got no answer or that met a busy server. If the second request fails too, the queue delivers the message again."""
+LONGEST_WAIT_SECONDS = 4.0
+"""The longest wait that the storage account may ask for. If the storage account asks for more, the call fails at once,
+because the SDK of tables would otherwise wait for hours."""
+RETRIES = {"retry_total": 0}
+
+
+def _options() -> dict[str, Any]:
+    """Return the options of a storage client, whose calls all take a limited time.
+
+    Certroll renews leases through the blob service, and a lease that is renewed too late is lost. The SDKs' own retries
+    are off: a client for one table or queue waits by a transport that passes no wait on to `BoundedTransport`.
+    """
+    total, waits = (CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS), (LONGEST_WAIT_SECONDS, REPEAT_AFTER_SECONDS)
+    return {**RETRIES, "transport": BoundedTransport(*total, *waits)}
 
 
 def blob_service(address: StorageAddress, credential: TokenCredential) -> BlobServiceClient:
-    """Return the blob service, with short time-outs.
-
-    Certroll renews leases through the blob service, and a lease that is renewed too late is lost.
-    """
+    """Return the client of the storage account's blobs."""
     if address.connection_string:
-        return BlobServiceClient.from_connection_string(address.connection_string, **PROMPT)
-    return BlobServiceClient(address.blob_uri, credential, **PROMPT)
+        return BlobServiceClient.from_connection_string(address.connection_string, **_options())
+    return BlobServiceClient(address.blob_uri, credential, **_options())
 
 
 def queue_service(address: StorageAddress, credential: TokenCredential) -> QueueServiceClient:
     """Return the client of the storage account's queues."""
     if address.connection_string:
-        return QueueServiceClient.from_connection_string(address.connection_string)
-    return QueueServiceClient(address.queue_uri, credential)
+        return QueueServiceClient.from_connection_string(address.connection_string, **_options())
+    return QueueServiceClient(address.queue_uri, credential, **_options())
 
 
 def table_service(address: StorageAddress, credential: TokenCredential) -> TableServiceClient:
     """Return the client of the storage account's tables."""
     if address.connection_string:
-        return TableServiceClient.from_connection_string(address.connection_string)
-    return TableServiceClient(endpoint=address.table_uri, credential=credential)
+        return TableServiceClient.from_connection_string(address.connection_string, **_options())
+    return TableServiceClient(endpoint=address.table_uri, credential=credential, **_options())

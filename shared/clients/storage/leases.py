@@ -3,14 +3,17 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
+from math import inf
 
 from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
 
-from shared.domain.errors import LeaseBusy, LeaseLost
+from shared.clients.network.bounded import limited
+from shared.domain.errors import LeaseBusy, LeaseLost, OutOfTime
 from shared.telemetry import event
 
 CONTAINER = "certroll-leases"
@@ -21,6 +24,8 @@ LEASE_SECONDS = 60
 After a run dies, the next run waits for as long as the lease of the dead run lasts."""
 RENEW_EVERY_SECONDS = LEASE_SECONDS / 3
 """How often Certroll renews a lease, so that a slow renewal is still in time."""
+RENEWAL_SECONDS = 2.0
+"""How long a run waits for a renewal under way before it releases the lease all the same."""
 SAFE_SECONDS = LEASE_SECONDS - 10.0
 """How long after its last renewal a lease lets a write begin; the rest of the lease is for a write in progress."""
 
@@ -30,12 +35,21 @@ class BlobLeases:
 
     def __init__(self, service: BlobServiceClient) -> None:
         self._service = service
+        self._seconds_left: Callable[[], float] = lambda: inf
+
+    def until(self, seconds_left: Callable[[], float]) -> "BlobLeases":
+        """Return the same leases for a run, whose calls take no longer than `seconds_left` returns."""
+        leases = copy(self)
+        leases._seconds_left = seconds_left  # noqa: SLF001 - a copy of this object
+        return leases
 
     @contextmanager
     def hold(self, name: str) -> Iterator["HeldLease"]:
         """Hold the lease of a name until the context ends. Raise LeaseBusy if another instance holds the lease."""
         started = time.monotonic()
-        held = HeldLease(name, _acquire(self._service, name), started)
+        with limited(self._seconds_left()):
+            acquired = _acquire(self._service, name)
+        held = HeldLease(name, acquired, started, self._seconds_left)
         try:
             yield held
         finally:
@@ -45,9 +59,10 @@ class BlobLeases:
 class HeldLease:
     """A blob lease that a run of Certroll holds and a background thread renews."""
 
-    def __init__(self, name: str, lease: BlobLeaseClient, taken: float) -> None:
+    def __init__(self, name: str, lease: BlobLeaseClient, taken: float, seconds_left: Callable[[], float]) -> None:
         self._name = name
         self._lease = lease
+        self._seconds_left = seconds_left
         self._lost: str | None = None
         self._taken = taken
         self._released = threading.Event()
@@ -64,13 +79,17 @@ class HeldLease:
     def release(self) -> None:
         """Stop the renewal and release the lease.
 
-        If Azure Storage refuses to release the lease, Certroll only logs the error.
+        If Azure Storage refuses to release the lease, or if the run has no time left, Certroll only logs the error. The
+        lease then ends by itself within a minute. A renewal that is still under way does not keep the run waiting,
+        because Azure Storage renews no released lease (Azure docs, "Lease Blob").
         """
         self._released.set()
-        self._renewal.join()
         try:
-            self._lease.release()
-        except SdkError as error:
+            left = self._seconds_left()
+            self._renewal.join(min(left, RENEWAL_SECONDS))
+            with limited(left):
+                self._lease.release()
+        except (SdkError, OutOfTime) as error:
             event("lease.not_released", lease=self._name, detail=str(error).splitlines()[0])
 
     def renew(self) -> bool:

@@ -1,12 +1,15 @@
 """Send messages to the work queues in the Function App's storage account."""
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from datetime import timedelta
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
+from shared.clients.network.bounded import limited
 from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
@@ -22,6 +25,13 @@ class StorageQueue:
 
     def __init__(self, service: QueueServiceClient) -> None:
         self._service = service
+        self._seconds_left: Callable[[], float] = lambda: math.inf
+
+    def until(self, seconds_left: Callable[[], float]) -> "StorageQueue":
+        """Return the same queues for a run, whose calls take no longer than `seconds_left` returns."""
+        queues = copy(self)
+        queues._seconds_left = seconds_left  # noqa: SLF001 - a copy of this object
+        return queues
 
     def send_certificate(self, message: CertificateMessage, delay: timedelta = timedelta(0)) -> None:
         """Send a message to the queue `certificates`; the message becomes visible after the delay."""
@@ -44,9 +54,10 @@ class StorageQueue:
         seconds = math.ceil(
             delay.total_seconds()
         )  # Queue storage takes whole seconds, and a delay must not be cut short
-        try:
-            client.send_message(body, visibility_timeout=seconds)
-        except ResourceNotFoundError:
-            with suppress(ResourceExistsError):  # Azure refuses if another instance has created the queue
-                client.create_queue()
-            client.send_message(body, visibility_timeout=seconds)
+        with limited(self._seconds_left()):
+            try:
+                client.send_message(body, visibility_timeout=seconds)
+            except ResourceNotFoundError:
+                with suppress(ResourceExistsError):  # Azure refuses if another instance has created the queue
+                    client.create_queue()
+                client.send_message(body, visibility_timeout=seconds)

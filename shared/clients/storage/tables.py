@@ -1,9 +1,11 @@
 """The operations on Table storage that the journal needs, with a revision for each row."""
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from copy import copy
 from functools import lru_cache, partial
 from itertools import islice
+from math import inf
 from typing import Any, Protocol, TypeVar
 
 from azure.core import MatchConditions
@@ -15,6 +17,7 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, UpdateMode
 
+from shared.clients.network.bounded import limited
 from shared.clients.storage.rows import Entity
 from shared.domain.errors import Conflict
 
@@ -68,19 +71,31 @@ class StorageTables:
     def __init__(self, service: TableServiceClient) -> None:
         # The process uses one client per table, because the SDK builds a pipeline for each client.
         self._table: Callable[[str], TableClient] = lru_cache(maxsize=None)(service.get_table_client)
+        self._seconds_left: Callable[[], float] = lambda: inf
+
+    def until(self, seconds_left: Callable[[], float]) -> "StorageTables":
+        """Return the same tables for a run, whose calls take no longer than `seconds_left` returns."""
+        tables = copy(self)
+        tables._seconds_left = seconds_left  # noqa: SLF001 - a copy of this object
+        return tables
+
+    def _limit(self) -> AbstractContextManager[None]:
+        return limited(self._seconds_left())
 
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
         """Return the rows of a partition, and no rows if the table does not exist."""
         query = "PartitionKey eq @partition"
         try:
-            return tuple(self._table(table).query_entities(query, parameters={"partition": partition}))
+            with self._limit():
+                return tuple(self._table(table).query_entities(query, parameters={"partition": partition}))
         except ResourceNotFoundError:
             return ()
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
         """Return one row of a table, or None if the row does not exist."""
         try:
-            return self._table(table).get_entity(partition, row)
+            with self._limit():
+                return self._table(table).get_entity(partition, row)
         except ResourceNotFoundError:
             return None
 
@@ -104,17 +119,18 @@ class StorageTables:
 
     def delete(self, table: str, partition: str, row: str) -> None:
         """Delete a row. The Azure SDK ignores the answer 404 to the deletion of a row that does not exist."""
-        self._table(table).delete_entity(partition, row)
+        with self._limit():
+            self._table(table).delete_entity(partition, row)
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
         """Delete a row of the journal if the row exists.
 
         Raise Conflict if the stored row of the journal has another revision.
         """
+        unchanged = MatchConditions.IfNotModified
         try:
-            self._table(JOURNAL).delete_entity(
-                partition, row, etag=revision, match_condition=MatchConditions.IfNotModified
-            )
+            with self._limit():
+                self._table(JOURNAL).delete_entity(partition, row, etag=revision, match_condition=unchanged)
         except ResourceModifiedError as error:
             raise Conflict(f"{what} was written by another run") from error
 
@@ -124,14 +140,15 @@ class StorageTables:
         Create the table first if Azure answers that the table is missing.
         """
         client = self._table(table)
-        try:
-            return write(client)
-        except HttpResponseError as error:
-            if not _is_table_missing(error):
-                raise
-            with suppress(ResourceExistsError):
-                client.create_table()
-            return write(client)
+        with self._limit():
+            try:
+                return write(client)
+            except HttpResponseError as error:
+                if not _is_table_missing(error):
+                    raise
+                with suppress(ResourceExistsError):
+                    client.create_table()
+                return write(client)
 
 
 def _is_table_missing(error: HttpResponseError) -> bool:

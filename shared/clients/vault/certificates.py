@@ -21,7 +21,7 @@ from azure.keyvault.secrets import SecretClient
 from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
-from shared.clients.vault.secrets import LIST_REMEDY, SecretLineages, may_hold_certificate, read_secret
+from shared.clients.vault.secrets import LIST_REMEDY, Leaves, SecretLineages, may_hold_certificate, read_secret
 from shared.clients.vault.x509_facts import read_facts, thumbprint_of
 from shared.domain.certificates.lineage import Lineage, judge, newest_first
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
@@ -67,11 +67,13 @@ class KeyVault:
     An operator's setting decides how Certroll encrypts the PFX for an upload.
     """
 
-    def __init__(self, vaults: KeyVaults, retrying: Retrying, encryption: PfxEncryption) -> None:
+    def __init__(
+        self, vaults: KeyVaults, retrying: Retrying, encryption: PfxEncryption, leaves: Leaves | None = None
+    ) -> None:
         self._vaults = vaults
         self._retrying = retrying
         self._encryption = encryption
-        self._secrets = SecretLineages(vaults.secrets, retrying)
+        self._secrets = SecretLineages(vaults.secrets, retrying, leaves)
 
     def forget(self) -> None:
         """Clear the cache of secrets, so that tests can use these clients for another simulated Azure."""

@@ -7,7 +7,6 @@ caches only the public part of a secret's value.
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
@@ -29,6 +28,7 @@ LIST_REMEDY = "grant the identity Key Vault Reader on the vault, or by access po
 DEPTH = 5
 """How many versions of a secret Certroll reads; to check the private key of a version takes about 40 ms."""
 REMEMBERED = 16_384
+"""How many public parts the process remembers, at about 3 KB each; then the process forgets all and begins again."""
 
 
 class Leaf(NamedTuple):
@@ -48,13 +48,20 @@ class Leaf(NamedTuple):
     """The leaf certificate in DER."""
 
 
+Leaves = dict[tuple[VaultCertificateRef, str, str], Leaf]
+"""The public parts that the process has read, by vault secret, version and content type. A version never changes."""
+
+
 class SecretLineages:
     """This client reads vault secrets that hold certificates, with the versions of each secret."""
 
-    def __init__(self, clients: Callable[[VaultName], SecretClient], retrying: Retrying) -> None:
+    def __init__(
+        self, clients: Callable[[VaultName], SecretClient], retrying: Retrying, leaves: Leaves | None = None
+    ) -> None:
+        """Store the clients. `leaves` remembers the public parts that other runs of the process have read."""
         self._clients = clients
         self._retrying = retrying
-        self._leaf = lru_cache(maxsize=REMEMBERED)(self._read_leaf)
+        self._leaves: Leaves = {} if leaves is None else leaves
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one vault secret with its versions, judged at the time `now`.
@@ -92,7 +99,7 @@ class SecretLineages:
 
     def forget(self) -> None:
         """Clear the cache of vault secrets, so that Certroll reads the values of secrets again."""
-        self._leaf.cache_clear()
+        self._leaves.clear()
 
     def _newest(
         self, client: SecretClient, what: str, ref: VaultCertificateRef, ordered: list[SecretProperties]
@@ -142,6 +149,15 @@ class SecretLineages:
             return self._leaf(ref, str(entry.version), _form(entry, versions))
         except Rejected as error:
             return Refusal(error.reason, str(error))
+
+    def _leaf(self, ref: VaultCertificateRef, version: str, content_type: str) -> Leaf:
+        """Return the public part of a secret's version. The process reads the value of a secret's version once."""
+        known = self._leaves.get((ref, version, content_type))
+        if known is not None:
+            return known
+        if len(self._leaves) >= REMEMBERED:
+            self._leaves.clear()
+        return self._leaves.setdefault((ref, version, content_type), self._read_leaf(ref, version, content_type))
 
     def _read_leaf(self, ref: VaultCertificateRef, version: str, content_type: str) -> Leaf:
         what = f"vault secret {ref}, version {version}"

@@ -7,7 +7,6 @@ from shared.controllers.environment.wave import carry_wave, next_apps
 from shared.controllers.environment.wave_run import WaveRun
 from shared.domain.environments.record import AppRestartState
 from shared.domain.environments.waves import last_of_group
-from shared.domain.errors import OutOfTime
 from shared.domain.intent import Mode
 from shared.domain.names import EnvironmentRef
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
@@ -66,8 +65,7 @@ def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
         pending = wave_run.in_state(AppRestartState.PENDING)
         if pending and opted_out(run.ports.environments.environment(wave_run.environment).tags):
             return Converged(Reason.OPTED_OUT, f"environment {wave_run.environment} carries the tag certroll: off")
-        if run.now() + WAVE_TIME > run.ends_at:
-            raise OutOfTime(f"the next wave of {wave_run.environment} needs another run")
+        run.check_time(WAVE_TIME)
         wave = next_apps(wave_run)
         if not wave:
             return _finished(wave_run, waits)

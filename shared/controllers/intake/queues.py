@@ -1,6 +1,7 @@
 """Handle the messages of Certroll's queues, and decide after which pause Certroll continues unfinished work."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
     SITES,
+    Cause,
     CertificateMessage,
     EnvironmentMessage,
     SiteMessage,
@@ -35,7 +37,12 @@ def on_certificate(run: Run, body: str, tries: int) -> None:
     def work() -> None:
         message = CertificateMessage.parse(body)
         outcome = reconcile_certificate(run, message, redelivered=tries > 1)
-        _come_back(run, outcome, message, run.ports.queue.send_certificate)
+
+        def send(again: CertificateMessage, delay: timedelta) -> None:
+            cut_off = outcome.reason is Reason.OUT_OF_TIME
+            run.ports.queue.send_certificate(replace(again, cause=Cause.CUT_OFF) if cut_off else again, delay)
+
+        _come_back(run, outcome, message, send)
 
     _remembering(run, CERTIFICATES, body, work)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from shared.controllers.managed.inspection import (
@@ -14,6 +14,7 @@ from shared.controllers.managed.inspection import (
     served_certificate,
 )
 from shared.controllers.managed.work import Work, violations_of
+from shared.domain.errors import OutOfTime
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.handshake import ServedCertificate
 from shared.domain.managed.issuance import HostInspection
@@ -33,18 +34,25 @@ def watch(work: Work) -> Iterable[Attempt]:
     """Read the served certificate of each host name with a managed certificate, and check why a renewal is late."""
     bound = [binding for binding, _ in work.view.bound()]
     give_up = min(work.run.now() + INSPECTION_PATIENCE, work.run.ends_at)
-    handshakes = work.run.pool.map(
-        lambda binding: served_certificate(work.run, work.view.fleet, binding, give_up=give_up), bound
-    )
+    handshakes = work.run.pool.map(lambda binding: _served(work, binding, give_up), bound)
     for binding, handshake in zip(bound, handshakes, strict=True):
         yield guarded(partial(_judged, work, handshake), binding)
 
 
-def _judged(work: Work, handshake: ServedCertificate, binding: Binding) -> HostInspection:
-    """Return the result of a TLS handshake with a host name.
+def _served(work: Work, binding: Binding, give_up: datetime) -> ServedCertificate | OutOfTime:
+    try:
+        return served_certificate(work.run, work.view.fleet, binding, give_up=give_up)
+    except OutOfTime as late:
+        return late
+
+
+def _judged(work: Work, handshake: ServedCertificate | OutOfTime, binding: Binding) -> HostInspection:
+    """Return the result of a TLS handshake with a host name. Raise OutOfTime if the run had no time for the handshake.
 
     If Azure is late with the renewal of a managed certificate, the result names Azure's unmet prerequisites.
     """
+    if isinstance(handshake, OutOfTime):
+        raise handshake
     inspection = inspection_of(binding, handshake)
     left = handshake.not_after - work.run.now() if handshake.not_after else WARN_BEFORE
     if inspection.reason is not Reason.SERVED or left >= WARN_BEFORE:

@@ -24,7 +24,8 @@ from local.listener import Connection, Listener
 from local.patience import HANG
 from local.proxy import Proxy
 from local.tls import server_context
-from shared.clients.network.app_probe import TIME_OUT_SECONDS, AppProbe, _ProbeConnection
+from shared.clients.network.app_probe import TIME_OUT_SECONDS, AppProbe
+from shared.clients.network.bounded import Line
 from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeResult, Verdict
 from shared.domain.names import HostName
 from tests.build import FOREIGN, NEW, OLD
@@ -528,7 +529,7 @@ def assert_left_in_time() -> None:
 
 def test_line_that_is_cut_too_early_is_cut_all_the_same() -> None:
     """If a connection is established only after the time-out, the probe closes the connection at once."""
-    connection, (here, there) = _ProbeConnection(HOST), socket.socketpair()
+    connection, (here, there) = Line(), socket.socketpair()
     with here, there:
         connection.cut()
         connection.keep(here)

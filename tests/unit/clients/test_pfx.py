@@ -524,4 +524,4 @@ def test_operators_choose_the_encryption(monkeypatch: pytest.MonkeyPatch) -> Non
         ("AzureWebJobsStorage__accountName", "certroll"),
     ):
         monkeypatch.setenv(name, value)
-    assert cast("KeyVault", Runtime().ports.vault)._encryption is PfxEncryption.AES256
+    assert cast("KeyVault", Runtime().run().ports.vault)._encryption is PfxEncryption.AES256

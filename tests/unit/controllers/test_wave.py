@@ -18,6 +18,7 @@ from shared.controllers.environment.controller import (
 from shared.controllers.environment.pending_starts import GONE_AFTER, STOP_MAY_COME, complete_pending_starts
 from shared.controllers.environment.wave import carry_wave, next_apps
 from shared.controllers.environment.wave_run import WaveRun
+from shared.domain.deadline import TIME_BUDGET
 from shared.domain.environments.apps import wave_app
 from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord, PendingStart
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
@@ -32,7 +33,7 @@ from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.tags import Tags
 from shared.loop.connect_address import Inbound
 from shared.loop.pool import Pool
-from shared.loop.run import TIME_BUDGET, Run
+from shared.loop.run import Run
 from tests.build import (
     APPLY,
     ASE,

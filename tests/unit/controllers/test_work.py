@@ -13,6 +13,7 @@ from shared.controllers.intake.dead_letters import replay
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
 from shared.controllers.sweep.reading import imported, known_roots, read_in_turn
 from shared.domain.certificates.lineage import Lineage
+from shared.domain.deadline import TIME_BUDGET
 from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet.fleet import Fleet
@@ -20,7 +21,7 @@ from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
 from shared.domain.names import EnvironmentRef, VaultCertificateRef
 from shared.domain.rollout.site_record import SiteState
 from shared.loop.pool import Pool
-from shared.loop.run import TIME_BUDGET, Run
+from shared.loop.run import Run
 from tests.build import (
     APPLY,
     ASE,

@@ -37,7 +37,7 @@ def test_new_site_message_has_not_waited() -> None:
 
 def test_causes_are_written_as_agreed() -> None:
     """Operators who write a certificate message by hand can rely on the words for its cause."""
-    assert [str(cause) for cause in Cause] == ["event", "sweep", "manual", "wait"]
+    assert [str(cause) for cause in Cause] == ["event", "sweep", "manual", "wait", "cut_off"]
 
 
 @pytest.mark.parametrize("waits", [0, MOST_WAITS])

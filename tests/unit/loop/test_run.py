@@ -11,6 +11,7 @@ import pytest
 
 from shared.domain.certificates.requirements import Case
 from shared.domain.certificates.version import CertificateVersion
+from shared.domain.deadline import TIME_BUDGET
 from shared.domain.errors import (
     CertrollError,
     Conflict,
@@ -33,7 +34,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import ROUNDS, planning_again
 from shared.loop.perform import Performed, perform_all, perform_each
 from shared.loop.pool import Pool
-from shared.loop.run import TIME_BUDGET, Run
+from shared.loop.run import Run
 from shared.planning.actions.keep_superseded import KeepSuperseded
 from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
