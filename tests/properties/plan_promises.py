@@ -150,6 +150,15 @@ def nothing_opted_out_or_uncovered_is_touched(case: Case) -> None:
             assert covers(current.facts.host_names, step.action.binding.host_name)
 
 
+def site_with_silos_is_left_alone(case: Case) -> None:
+    """Certroll's plan has no step on a site with silos in other regions, nor on its slots or its own certificates."""
+    fleet = case.world.fleet
+    production = tuple(replace(site, silos=site.ref.slot is None) for site in fleet.sites)
+    for step in case.planned(replace(case.world, fleet=replace(fleet, sites=production))).steps:
+        touched = step.action.site or step.action.owner
+        assert touched is None or not any(site.ref == touched.production for site in production)
+
+
 def opted_out_vault_certificate_is_left_alone(case: Case) -> None:
     """Certroll's plan has no step for a vault certificate that carries `certroll: off`."""
     off = replace(case.world, lineage=replace(case.world.lineage, tags=OFF))
@@ -323,5 +332,5 @@ PLAN_PROMISES: tuple[Promise[Case], ...] = (
     no_early_upload_is_passed_over,
 )
 WRITES_NOTHING: tuple[Promise[Case], ...] = (opted_out_vault_certificate_is_left_alone, observing_writes_nothing)
-IN_ANY_ORDER: tuple[Promise[Case], ...] = (input_order_means_nothing,)
+IN_ANY_ORDER: tuple[Promise[Case], ...] = (input_order_means_nothing, site_with_silos_is_left_alone)
 """Promises that make further plans of each snapshot, which takes as long as all other promises together."""

@@ -11,7 +11,7 @@ from shared.domain.fleet.sites import Site
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
 from shared.loop.connect_address import Inbound
-from shared.loop.observe.site import observe_tags
+from shared.loop.observe.site import observe_site
 from shared.loop.restart_claims import give_back
 from shared.loop.run import Run
 from shared.ports.storage import Lease
@@ -66,7 +66,7 @@ def inspect_site(run: Run, ref: SiteRef) -> SiteInspection:
     The result is None if Azure no longer has the site or slot.
     """
     try:
-        fleet = observe_tags(run.ports.app_service, ref, (), run.now())
+        fleet = observe_site(run.ports.app_service, ref, (), run.now())
     except NotFound:
         return Fleet(run.now()), None
     return fleet, fleet.site(ref)

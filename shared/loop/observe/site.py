@@ -12,7 +12,6 @@ from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.fleet.sites import Site
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef
-from shared.domain.tags import OPT_OUT
 from shared.ports.app_service import AppService, Copies, Listings
 
 
@@ -24,7 +23,7 @@ def observe_app(
     `followed` is the vault object whose Key Vault references Certroll reads.
     """
     settings = observe_settings(app_service, ref, lambda reference: reference == followed)
-    seen = observe_tags(app_service, ref, copies, now)
+    seen = observe_site(app_service, ref, copies, now)
     known = {site.ref for site in seen.sites}
     owners = sorted({copy.site for copy in seen.certificates if copy.site is not None} - known)
     mates = chain.from_iterable(_neighbour(app_service, owner) for owner in owners)
@@ -42,29 +41,14 @@ def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
         return ()
 
 
-def observe_tags(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
-    """Return one site or slot with all of its tags, and the given certificates in App Service.
-
-    Raises NotFound if Azure no longer has the site.
-    """
-    seen = observe_site(app_service, ref, copies, now)
-    if ref.slot is not None and seen.site(ref.production) is None:  # a slot inherits each tag of its site separately
-        seen = replace(seen, sites=(*seen.sites, app_service.site(ref.production)[0]))
-    return seen
-
-
 def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
-    """Return one site or slot, and those of the given certificates that App Service still has.
+    """Return a site or slot, the given certificates that App Service still has, and also the site of a slot.
 
-    Raises NotFound if Azure no longer has the site or slot.
+    A slot inherits each tag of its site separately, and the silos (other regions) of its site. Raises NotFound if Azure
+    no longer has the site or slot.
     """
     site, bindings = app_service.site(ref)
-    sites: tuple[Site, ...] = (site,)
-    if ref.slot is not None and OPT_OUT.value_in(site.tags) is None:
-        sites = (
-            site,
-            app_service.site(ref.production)[0],
-        )  # a slot without its own `certroll` tag inherits the `certroll` tag of its site
+    sites = (site,) if ref.slot is None else (site, app_service.site(ref.production)[0])
     return Fleet(now, sites, bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
 
 
