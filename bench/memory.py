@@ -58,17 +58,19 @@ class Gate:
 def main() -> int:
     """Measure, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch-size", type=int, help="another batchSize than the one of host.json")
+    parser.add_argument(
+        "--runs-per-queue", type=int, default=RUNS_PER_QUEUE, help="how many runs of a queue go at once"
+    )
     parser.add_argument("--seconds", type=float, default=120.0, help="how long to keep the queues busy at most")
     chosen = parser.parse_args()
-    sizes = {} if chosen.batch_size is None else _sizes(chosen.batch_size)
-    runs = 3 * (RUNS_PER_QUEUE if chosen.batch_size is None else chosen.batch_size + chosen.batch_size // 2)
-    print(json.dumps(_measured({**SETTINGS, **sizes}, runs, chosen.seconds), indent=2))
+    settings = {**SETTINGS, **_sizes(chosen.runs_per_queue)}
+    print(json.dumps(_measured(settings, 3 * chosen.runs_per_queue, chosen.seconds), indent=2))
     return 0
 
 
-def _sizes(batch: int) -> dict[str, str]:
-    return {f"{QUEUES}batchSize": str(batch), f"{QUEUES}newBatchThreshold": str(batch // 2)}
+def _sizes(runs: int) -> dict[str, str]:
+    """Return the settings with which the host takes message by message, until so many runs of a queue are under way."""
+    return {f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": str(runs - 1)}
 
 
 def _measured(settings: dict[str, str], runs: int, seconds: float) -> dict[str, object]:

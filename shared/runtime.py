@@ -26,7 +26,7 @@ CLOCK = SystemClock()
 class Connections(Protocol):
     """The clients of Azure, which all runs of the process share."""
 
-    def ports(self, deadline: Deadline | None = None) -> Ports:
+    def ports(self, deadline: Deadline) -> Ports:
         """Return the ports of a run, which make no call after the deadline of the run."""
 
 

@@ -29,7 +29,7 @@ from shared.clients.vault.certificates import KeyVault, KeyVaults
 from shared.clients.vault.events import read_vault_event
 from shared.clients.vault.secrets import Leaves
 from shared.domain.certificates.pfx import PfxEncryption
-from shared.domain.deadline import Deadline
+from shared.domain.deadline import NEVER, Deadline
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.ports import Ports
 from shared.ports.clock import Clock
@@ -73,9 +73,9 @@ class Connections:
         self._dns = Dns(dns_servers)
         self._encryption = encryption
 
-    def ports(self, deadline: Deadline | None = None) -> Ports:
+    def ports(self, deadline: Deadline = NEVER) -> Ports:
         """Return the ports (interfaces of Certroll's core) of a run, which make no call after the run's deadline."""
-        clock, until = self._clock, deadline or Deadline()
+        clock, until = self._clock, deadline
         retrying = Retrying(clock, deadline=until)
         request_left = partial(_left, clock, until.request_seconds)
         record_left = partial(_left, clock, until.record_seconds)

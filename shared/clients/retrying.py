@@ -15,7 +15,7 @@ from azure.core.paging import ItemPaged
 
 from shared.clients.faults import translate
 from shared.clients.network.bounded import limited
-from shared.domain.deadline import Deadline
+from shared.domain.deadline import NEVER, Deadline
 from shared.domain.errors import OutcomeUnknown, OutOfTime, Transient
 from shared.ports.clock import Clock
 from shared.telemetry import event
@@ -54,10 +54,10 @@ class Retrying:
     up when its patience is over. At the deadline of the run, Certroll repeats no call, and raises OutOfTime.
     """
 
-    def __init__(self, clock: Clock, patience: timedelta = PATIENCE, deadline: Deadline | None = None) -> None:
+    def __init__(self, clock: Clock, patience: timedelta = PATIENCE, deadline: Deadline = NEVER) -> None:
         self._clock = clock
         self._patience = patience
-        self._deadline = deadline or Deadline()
+        self._deadline = deadline
 
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Return the result of a call to Azure that only reads.

@@ -27,18 +27,17 @@ step: a read, a write, and reads until Azure shows the write. At this time Certr
 RECORD_TIME = REQUEST_TIME + timedelta(seconds=30)
 """How long a run may write records, queue messages and leases. Half a minute is enough for two requests to storage that
 take their longest time. The rest until `FUNCTION_TIME_OUT` is for a processor that 36 runs share."""
-_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """The times at which a run of Certroll ends step by step."""
 
-    work: datetime = _NEVER
+    work: datetime
     """From this time on, the run begins no new work and repeats no failed call."""
-    requests: datetime = _NEVER
+    requests: datetime
     """From this time on, the run has no call to Azure or to an app under way."""
-    records: datetime = _NEVER
+    records: datetime
     """From this time on, the run has no call to the storage account under way."""
 
     @classmethod
@@ -53,6 +52,11 @@ class Deadline:
     def record_seconds(self, now: datetime) -> float:
         """Return how many seconds a call to the storage account may take. Raise OutOfTime if no time is left."""
         return _seconds(now, self.records)
+
+
+_MAX = datetime.max.replace(tzinfo=UTC)
+NEVER = Deadline(_MAX, _MAX, _MAX)
+"""The deadline of calls outside of a run, such as those of a test."""
 
 
 def _seconds(now: datetime, end: datetime) -> float:

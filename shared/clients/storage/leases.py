@@ -59,7 +59,9 @@ class BlobLeases:
 class HeldLease:
     """A blob lease that a run of Certroll holds and a background thread renews."""
 
-    def __init__(self, name: str, lease: BlobLeaseClient, taken: float, seconds_left: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, lease: BlobLeaseClient, taken: float, seconds_left: Callable[[], float] = lambda: inf
+    ) -> None:
         self._name = name
         self._lease = lease
         self._seconds_left = seconds_left

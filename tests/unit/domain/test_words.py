@@ -36,7 +36,7 @@ from shared.domain.rollout.site_record import Rebind, SiteState
         (AskedState, "Asked Accepted Refused PutOff"),
         (OrderAction, "auto-renew renew reissue"),
         (ObjectKind, "certificate secret"),
-        (Cause, "event sweep manual wait"),
+        (Cause, "event sweep manual wait cut_off"),
     ],
 )
 def test_words_in_rows_and_messages(words: type[StrEnum], expected: str) -> None:
