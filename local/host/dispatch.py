@@ -12,7 +12,7 @@ from concurrent.futures import wait as wait_for
 from datetime import timedelta
 
 from local.host.functions import FunctionMetadata, Outcome, TriggerInput
-from local.host.worker import Worker
+from local.host.worker_process import WorkerProcess
 
 Start = Callable[[FunctionMetadata, TriggerInput], Future[Outcome]]
 WriteOutputs = Callable[[FunctionMetadata, Outcome], None]
@@ -23,7 +23,7 @@ log = logging.getLogger("host")
 class Dispatcher:
     """Start concurrent invocations, and count the invocations that have not ended."""
 
-    def __init__(self, worker: Worker, timeout: timedelta, write_outputs: WriteOutputs) -> None:
+    def __init__(self, worker: WorkerProcess, timeout: timedelta, write_outputs: WriteOutputs) -> None:
         self._worker = worker
         self._timeout = timeout
         self._write_outputs = write_outputs
@@ -61,8 +61,7 @@ class Dispatcher:
 
     async def _outcome(self, invocation_id: str, function: FunctionMetadata, trigger: TriggerInput) -> Outcome:
         try:
-            invocation = self._worker.invoke(invocation_id, function, trigger)
-            outcome = await asyncio.wait_for(invocation, self._timeout.total_seconds())
+            outcome = await self._worker.invoke(invocation_id, function, trigger, self._timeout.total_seconds())
             if outcome.succeeded and outcome.outputs_with_return:
                 await asyncio.to_thread(self._write_outputs, function, outcome)
         except TimeoutError:

@@ -48,7 +48,7 @@ def event_call(text: str) -> Call:
 
 def timer_call(function: str) -> Call:
     """Return a call of a timer's function."""
-    return Call(function, triggers.timer(utc_now(), None, None))
+    return Call(function, triggers.timer(utc_now()))
 
 
 def eventually(ask: Callable[[], T], deadline: float = HANG, told: Callable[[], str] = str) -> T:

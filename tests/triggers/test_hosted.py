@@ -54,7 +54,7 @@ class System:
 
     def _is_idle(self) -> bool:
         self.storage.clear()
-        status = requests.get(f"{self.host.url}/admin/host/status", timeout=HANG).json()
+        status = self.host.status()
         return status["running"] == 0 and not any(self.storage.count(queue) for queue in ALL_QUEUES)
 
     def wait_until_served(self, thumbprint: str) -> None:
@@ -63,7 +63,7 @@ class System:
 
     def ran(self, function: str, host: FunctionHost | None = None, *, succeeded: bool = True) -> int:
         """Return how often a function has ended, with success or without, since the host was started."""
-        status = requests.get(f"{(host or self.host).url}/admin/host/status", timeout=HANG).json()
+        status = (host or self.host).status()
         counts = [
             entry["count"]
             for entry in status["ended"]
@@ -145,8 +145,7 @@ def test_sweep_makes_up_for_a_lost_event(start: Start) -> None:
     """If no event arrives, the next run of the timer brings every host name to the new certificate."""
     system = start()
     before, new = shown(system.world), renew(system.world)
-    answer = requests.post(f"{system.host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
-    assert answer.status_code == 202
+    system.host.run("sweep_timer")
     system.wait_until_served(new)
     assert shown(system.world) == after_renewal(before, new)
 
@@ -269,5 +268,5 @@ def test_sweep_creates_missing_queues(start: Start) -> None:
     """A sweep creates all queues and poison queues, for which the Functions host would look all the time."""
     system = start()
     system.storage.drop_queues()
-    requests.post(f"{system.host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
+    system.host.run("sweep_timer")
     assert eventually(lambda: system.storage.queues() >= set(ALL_QUEUES) and system.storage.queues())

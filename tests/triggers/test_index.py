@@ -180,7 +180,7 @@ def test_log_names_the_cause_and_no_secret(azurite: Azurite, storage: Storage, t
         kind, key = {"aeg-event-type": "Notification"}, {"x-functions-key": host.ready.function_key}
         event = requests.post(host.webhook("vault_event"), json={}, headers=kind, timeout=HANG)
         replay = requests.post(f"{host.url}/api/dead-letters/sites/k/replay", headers=key, timeout=HANG)
-        requests.post(f"{host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
+        host.run("sweep_timer")
         for function in ("vault_event", "replay_poisoned", "sweep_timer", "sites_queue"):
             failed = f"Executed 'Functions.{function}' (Failed: SettingsInvalid("
             eventually(lambda failed=failed: failed in host.log.read_text(), told=host.log.read_text)
