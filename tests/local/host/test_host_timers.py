@@ -38,7 +38,7 @@ def ended_at(last: datetime) -> Status:
             Status(NOON, NOON + MINUTE, NOON),
             NOON + 3 * HOUR,
             Status(UNSET, NOON + 4 * HOUR, NOON + 3 * HOUR),
-            id="another schedule begins anew",
+            id="another schedule starts again",
         ),
         pytest.param(
             Status(UNSET, NOON + HOUR, NOON),

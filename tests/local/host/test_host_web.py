@@ -65,7 +65,7 @@ def test_path_in_upper_case_is_found(host: FunctionHost) -> None:
 
 
 def test_pages_at_the_root(tmp_path: Path) -> None:
-    """With an empty `routePrefix`, a function with the route `/` answers at the root, and other routes beside it."""
+    """With an empty `routePrefix`, a function with the route `/` answers at the root, and other routes work as well."""
     code = (
         "import azure.functions as func\n"
         "app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)\n"

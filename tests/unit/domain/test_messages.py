@@ -208,7 +208,7 @@ def test_complaint_about_many_fields_is_short() -> None:
 @pytest.mark.parametrize("field", [*CERTIFICATE, "another field"])
 def test_complaint_quotes_nothing_that_a_person_typed(field: str) -> None:
     """The error about a queue message does not contain the text that a person typed into a field, or as a field."""
-    for body in ({**CERTIFICATE, field: "Hunter/2?"}, {**CERTIFICATE, "Hunter/2?": 0}):
+    for body in ({**CERTIFICATE, field: "Pass-/word?"}, {**CERTIFICATE, "Pass-/word?": 0}):
         with pytest.raises(MessageInvalid) as caught:
             CertificateMessage.parse(json.dumps(body))
-        assert "unter" not in str(caught.value)
+        assert "Pass-" not in str(caught.value)
