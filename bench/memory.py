@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import requests
 
 from bench.crowd import ENVIRONMENTS, crowd, everything, roots, send
-from bench.process import Need, need_of
+from bench.process import Need, child_of, need_of
 from local.app import LocalApp
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.faults import Fault
@@ -34,6 +34,7 @@ HELD_SECONDS = 45.0
 RUNS_PER_QUEUE = 12
 """How many messages of a queue the host handles at once: batchSize and newBatchThreshold of host.json together."""
 LOOK_EVERY = 0.1
+WORKER = "local.host.worker_child"
 QUIET = 5.0
 """Seconds without a run after which the work counts as done. A message that waits comes back after a second."""
 
@@ -82,7 +83,7 @@ def _measured(settings: dict[str, str], runs: int, seconds: float) -> dict[str, 
             raise RuntimeError("this program hosts the Function App itself")
         send(local.azurite.connection_string, roots())
         list(_watched(host, seconds, runs, gate))
-        idle, world = need_of(host.pid), local.stand.world
+        idle, world = need_of(child_of(host.pid, WORKER)), local.stand.world
         world.faults.add(Fault("latency", times=None, seconds=SLOW_SECONDS))
         for vault, name in world.renewing:
             world.vaults[vault].renew(name)
@@ -103,11 +104,11 @@ def _watched(host: FunctionHost, seconds: float, runs: int, gate: Gate) -> Itera
     end = quiet = time.monotonic()
     end += seconds
     while (now := time.monotonic()) < min(end, quiet + QUIET):
-        running = int(requests.get(f"{host.url}/admin/host/status", timeout=60).json()["running"])
+        running = int(host.status()["running"])
         quiet = now if running else quiet
         if running >= runs:
             gate.open()
-        yield running, need_of(host.pid)
+        yield running, need_of(child_of(host.pid, WORKER))
         time.sleep(LOOK_EVERY)  # noqa: TID251 - the program watches a real process
 
 

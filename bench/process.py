@@ -20,6 +20,15 @@ class Need(NamedTuple):
     """The processor time of the process since its start."""
 
 
+def child_of(pid: int, name: str) -> int:
+    """Return the id of the child process whose command line names `name`. Raise LookupError if there is none."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text("utf-8").split():
+            if name.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+    raise LookupError(f"process {pid} has no child {name}")
+
+
 def need_of(pid: int) -> Need:
     """Return what the process needs now. Linux writes both files (proc(5))."""
     status = dict(re.findall(r"^(\w+):\s+(\d+)", Path(f"/proc/{pid}/status").read_text("utf-8"), re.MULTILINE))

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import azure.functions as func
 
 from functions import runtime
-from shared.controllers.intake.dead_letters import replay
+from shared.controllers.intake.dead_letters import remove, replay
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
 from shared.domain.errors import Conflict, NotFound
 
@@ -33,6 +33,18 @@ def replay_poisoned(req: func.HttpRequest) -> func.HttpResponse:
         return "put back"
 
     return _answer(put_back)
+
+
+@blueprint.route("dead-letters/{queue}/{key}", methods=["DELETE"])
+def remove_poisoned(req: func.HttpRequest) -> func.HttpResponse:
+    """Delete a dead letter (a message that kept failing) whose message is of no use."""
+    path = req.route_params
+
+    def take_away() -> str:
+        remove(runtime().run(), path["queue"], path["key"])
+        return "removed"
+
+    return _answer(take_away)
 
 
 @blueprint.route("environments/{group}/{name}/stop-start", methods=["POST"])

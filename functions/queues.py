@@ -5,7 +5,8 @@ import azure.functions as func
 from functions import runtime
 from shared.controllers.intake.dead_letters import on_poison
 from shared.controllers.intake.queues import on_certificate, on_environment, on_site
-from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, SITES
+from shared.domain.message_text import decoded
+from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, POISON_SUFFIX, SITES
 
 STORAGE = "AzureWebJobsStorage"
 
@@ -34,27 +35,24 @@ def environments_queue(message: func.QueueMessage) -> None:
     on_environment(runtime().run(), _text(message))
 
 
-@blueprint.queue_trigger(arg_name="message", queue_name=f"{CERTIFICATES}-poison", connection=STORAGE)
+@blueprint.queue_trigger(arg_name="message", queue_name=CERTIFICATES + POISON_SUFFIX, connection=STORAGE)
 def certificates_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `certificates` that the Functions host gave up, usually after five failures."""
     on_poison(runtime().run(), CERTIFICATES, _text(message))
 
 
-@blueprint.queue_trigger(arg_name="message", queue_name=f"{SITES}-poison", connection=STORAGE)
+@blueprint.queue_trigger(arg_name="message", queue_name=SITES + POISON_SUFFIX, connection=STORAGE)
 def sites_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `sites` that the Functions host gave up, usually after five failures."""
     on_poison(runtime().run(), SITES, _text(message))
 
 
-@blueprint.queue_trigger(arg_name="message", queue_name=f"{ENVIRONMENTS}-poison", connection=STORAGE)
+@blueprint.queue_trigger(arg_name="message", queue_name=ENVIRONMENTS + POISON_SUFFIX, connection=STORAGE)
 def environments_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `environments` that the Functions host gave up, usually after five failures."""
     on_poison(runtime().run(), ENVIRONMENTS, _text(message))
 
 
 def _text(message: func.QueueMessage) -> str:
-    """Return the text of a queue message, with bytes that are not UTF-8 replaced.
-
-    Certroll rejects a queue message with such replacement characters as malformed.
-    """
-    return str(message.get_body().decode(errors="replace"))
+    """Return the text of a queue message, which arrives as it was sent: in base64 or plain."""
+    return decoded(message.get_body().decode(errors="replace"))

@@ -9,8 +9,8 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +18,8 @@ from pathlib import Path
 from local import environment
 from local.host.configuration import ConfigurationInvalid
 from local.host.host import Host
-from local.host.lines import Lines
-from local.host.sleeps import tell_sleeps
+from local.host.log import log_to_stdout
+from local.host.reach import PATIENCE
 from local.host.worker import IndexingFailed
 
 READY = "HOST READY"
@@ -29,10 +29,13 @@ INVOCATIONS_LEFT = 3
 def main(arguments: Sequence[str]) -> int:
     """Run the Functions host until SIGTERM or SIGINT. The exit code is 1 if the Functions host could not start."""
     options = _parser().parse_args(arguments)
-    tell_sleeps()
-    lines = _log_to_stdout()
+    log_to_stdout()
+    logging.getLogger("azure").setLevel(logging.WARNING)  # the host's own use of the SDKs; Azure's host is in .NET
+    told, tell = os.pipe()
+    patience = timedelta(seconds=options.storage_patience)
+    settings = environment.of_this_process()
     try:
-        host = Host(options.app.resolve(), environment.of_this_process(), lines, options.port)
+        host = Host(options.app.resolve(), settings, options.port, lambda: _end(tell), patience)
     except (IndexingFailed, ConfigurationInvalid) as problem:
         print(f"HOST FAILED {problem}", flush=True)
         return 1
@@ -40,7 +43,6 @@ def main(arguments: Sequence[str]) -> int:
         next_step = f"stop what uses port {options.port}, or take a free one with `python -m local up --port 0`"
         print(f"HOST FAILED {problem}: {next_step}", flush=True)
         return 1
-    told, tell = os.pipe()
     # When a signal arrives, Python's C code writes a byte to the pipe `tell`, so that `os.read` returns. A signal
     # handler in Python might run only after `os.read` has returned.
     os.set_blocking(tell, False)
@@ -56,30 +58,26 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if finished else INVOCATIONS_LEFT
 
 
+def _end(tell: int) -> None:
+    """End the Functions host as a signal does."""
+    with suppress(BlockingIOError):  # the pipe is full: the host ends already
+        os.write(tell, b"x")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py and host.json")
     parser.add_argument("--port", type=int, default=7071, help="port of the host; 0 takes a free one")
     parser.add_argument("--grace", type=float, default=10.0, help="seconds that running invocations get to finish")
-    return parser
-
-
-def _log_to_stdout() -> Lines:
-    """Log to standard output what Azure's Functions host passes, and return the filter that drops all other lines."""
-    lines, handler = Lines(), logging.StreamHandler(sys.stdout)
-    handler.addFilter(lines)
-    logging.basicConfig(
-        level=logging.INFO,
-        handlers=[handler],
-        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
+    patience = PATIENCE.total_seconds()
+    parser.add_argument(
+        "--storage-patience", type=float, default=patience, help="seconds without storage that end the host"
     )
-    logging.Formatter.converter = time.gmtime
-    return lines
+    return parser
 
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
     sys.stdout.flush()
-    # With sys.exit the interpreter would wait for the threads of unfinished invocations.
+    # With sys.exit the interpreter would wait for the threads that wait for unfinished invocations.
     os._exit(code)

@@ -1,19 +1,21 @@
-"""Answer the admin routes: status, functions, and an immediate run of a function.
+"""Answer the admin routes: status, functions, drain mode, and an immediate run of a function.
 
-On loopback the admin routes need no key, as in Core Tools.
+All routes but `ping` need the master key (measured on Azure Functions host 4.1037).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from local.host import event_grid, timers, triggers
 from local.host.dispatch import Dispatcher
 from local.host.functions import FunctionMetadata, TriggerInput
+from local.host.keys import Keys
 from local.host.web import Request, Response, as_json, text
 
 PREFIX = "admin/"
 QUEUE_TRIGGER = "queueTrigger"
 TIMER_TRIGGER = "timerTrigger"
+HTTP_TRIGGER = "httpTrigger"
 
 
 class NotRunnable(Exception):
@@ -24,25 +26,43 @@ class Admin:
     """The HTTP routes of the Functions host below `/admin/`."""
 
     def __init__(
-        self, functions: Mapping[str, FunctionMetadata], errors: Mapping[str, str], dispatcher: Dispatcher
+        self,
+        functions: Mapping[str, FunctionMetadata],
+        errors: Mapping[str, str],
+        dispatcher: Dispatcher,
+        keys: Keys,
+        drain: Callable[[], None],
     ) -> None:
         self._functions = functions
         self._errors = errors
         self._dispatcher = dispatcher
+        self._keys = keys
+        self._drain = drain
+        self._draining = False
 
     def answer(self, request: Request) -> Response:
         """Return the answer of the .NET host's admin API, or 404 for a route that the local Functions host lacks."""
         path = request.path[len(PREFIX) :]
+        if path == "host/ping":
+            return as_json(200, {})
+        if (refusal := self._keys.refusal(request, self._keys.master)) is not None:
+            return Response(refusal)
         if request.method == "GET":
             return self._read(path)
+        if (request.method, path) == ("POST", "host/drain"):
+            self._draining = True
+            self._drain()
+            return Response(202)
         parts = path.split("/")
         if request.method == "POST" and parts[0] == "functions" and len(parts) == len(("functions", "name")):
             return self._run(parts[1], request.body)
         return Response(404)
 
     def _read(self, path: str) -> Response:
-        if path in {"host/status", "host/ping"}:
+        if path == "host/status":
             return as_json(200, self._status())
+        if path == "host/drain/status":
+            return as_json(200, self._drain_status())
         if path == "functions":
             return as_json(200, [_described(function) for function in self._functions.values()])
         name = path.removeprefix("functions/").removesuffix("/status")
@@ -67,8 +87,17 @@ class Admin:
             "ended": ended,
             "dropped": [
                 {"logger": logger, "thread": thread, "lines": count}
-                for (logger, thread), count in sorted(self._dispatcher.lines.dropped.items())
+                for (logger, thread), count in sorted(self._dispatcher.dropped.items())
             ],
+        }
+
+    def _drain_status(self) -> dict[str, object]:
+        running = self._dispatcher.running
+        state = "InProgress" if running else "Completed"
+        return {
+            "state": state if self._draining else "Disabled",
+            "outstandingInvocations": running,
+            "outstandingRetries": 0,
         }
 
     def _run(self, name: str, body: bytes) -> Response:
@@ -89,17 +118,19 @@ def manual(function: FunctionMetadata, given: str) -> TriggerInput:
     The input of a manual run is the text of a message for a queue trigger, and an event as JSON for Event Grid.
     """
     if function.trigger_type == TIMER_TRIGGER:
-        return triggers.timer(timers.utc_now(), None, None)
+        return triggers.timer(timers.utc_now())
     if function.trigger_type == QUEUE_TRIGGER:
-        return triggers.queue(triggers.message(given, timers.utc_now()), str(function.trigger["queueName"]))
+        return triggers.queue(triggers.manual_message(given), str(function.trigger["queueName"]))
     if function.trigger_type == event_grid.TRIGGER:
         return triggers.event_grid(_event(given))
-    raise NotRunnable(f"'{function.name}' has a trigger of type {function.trigger_type}: call its own address instead")
+    if function.trigger_type == HTTP_TRIGGER:
+        return triggers.http("POST", f"http://localhost/admin/functions/{function.name}", {}, {}, given.encode())
+    raise NotRunnable(f"'{function.name}' has a trigger of type {function.trigger_type}, which nobody can run by hand")
 
 
 def _input(body: bytes) -> str:
     try:
-        loaded = json.loads(body or b"{}")
+        loaded = json.loads(body)
     except ValueError as problem:
         raise NotRunnable(f"the body is not JSON: {problem}") from problem
     if not isinstance(loaded, dict):

@@ -12,6 +12,7 @@ OVERRIDE_PREFIX = "AzureFunctionsJobHost__"
 TIME_SPAN = re.compile(
     r"(?:(?P<days>\d+)\.)?(?P<hours>\d{1,2}):(?P<minutes>\d{2})(?::(?P<seconds>\d{2}(?:\.\d{1,7})?))?"
 )
+QUIET_LEVELS = ("error", "critical", "none")
 EXPRESSION = re.compile(r"%([^%]+)%")
 Encoding = Literal["base64", "none"]
 
@@ -33,6 +34,8 @@ class QueueSettings:
     max_dequeue_count: int
     new_batch_threshold: int
     message_encoding: Encoding
+    warns_of_missing: bool
+    """True if `logging.logLevel` lets the .NET SDK warn of each request for a missing queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def read(app: Path, settings: Mapping[str, str]) -> HostSettings:
             _set(merged, name[len(OVERRIDE_PREFIX) :].split("__"), value)
     http = _section(merged, "extensions", "http")
     return HostSettings(
-        queues=_queues(_section(merged, "extensions", "queues")),
+        queues=_queues(_section(merged, "extensions", "queues"), _section(merged, "logging", "loglevel")),
         function_timeout=time_span(str(merged.get("functiontimeout", "00:05:00")), "functionTimeout"),
         route_prefix=str(http.get("routeprefix", "api")).strip("/"),
     )
@@ -82,7 +85,7 @@ def time_span(text: str, name: str) -> timedelta:
     return timedelta(**parts)
 
 
-def _queues(section: Mapping[str, Any]) -> QueueSettings:
+def _queues(section: Mapping[str, Any], levels: Mapping[str, Any]) -> QueueSettings:
     batch_size = _integer(section, "batchSize", 16)
     encoding: Encoding = "none" if str(section.get("messageencoding", "base64")).lower() == "none" else "base64"
     return QueueSettings(
@@ -92,6 +95,7 @@ def _queues(section: Mapping[str, Any]) -> QueueSettings:
         max_dequeue_count=_integer(section, "maxDequeueCount", 5),
         new_batch_threshold=_integer(section, "newBatchThreshold", batch_size // 2),
         message_encoding=encoding,
+        warns_of_missing=str(levels.get("azure.core", levels.get("default", ""))).lower() not in QUIET_LEVELS,
     )
 
 

@@ -12,8 +12,7 @@ from concurrent.futures import wait as wait_for
 from datetime import timedelta
 
 from local.host.functions import FunctionMetadata, Outcome, TriggerInput
-from local.host.lines import Lines
-from local.host.worker import Worker
+from local.host.worker_process import WorkerProcess
 
 Start = Callable[[FunctionMetadata, TriggerInput], Future[Outcome]]
 WriteOutputs = Callable[[FunctionMetadata, Outcome], None]
@@ -24,14 +23,18 @@ log = logging.getLogger("host")
 class Dispatcher:
     """Start concurrent invocations, and count the invocations that have not ended."""
 
-    def __init__(self, worker: Worker, timeout: timedelta, write_outputs: WriteOutputs, lines: Lines) -> None:
+    def __init__(self, worker: WorkerProcess, timeout: timedelta, write_outputs: WriteOutputs) -> None:
         self._worker = worker
-        self.lines = lines
         self._timeout = timeout
         self._write_outputs = write_outputs
         self._running: dict[int, Future[Outcome]] = {}
         self._numbers = itertools.count()
         self.ended: Counter[tuple[str, bool]] = Counter()
+
+    @property
+    def dropped(self) -> dict[tuple[str, str], int]:
+        """How many log lines Azure's host would have dropped, for each logger and thread of the app."""
+        return dict(self._worker.dropped)
 
     @property
     def running(self) -> int:
@@ -54,8 +57,7 @@ class Dispatcher:
         invocation_id = str(uuid.uuid4())
         log.info("Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, trigger.reason, invocation_id)
         started = time.monotonic()
-        with self.lines.of(invocation_id):
-            outcome = await self._outcome(invocation_id, function, trigger)
+        outcome = await self._outcome(invocation_id, function, trigger)
         milliseconds = round((time.monotonic() - started) * 1000)
         self.ended[function.name, outcome.succeeded] += 1
         word = "Succeeded" if outcome.succeeded else f"Failed: {outcome.error}"
@@ -64,8 +66,7 @@ class Dispatcher:
 
     async def _outcome(self, invocation_id: str, function: FunctionMetadata, trigger: TriggerInput) -> Outcome:
         try:
-            invocation = self._worker.invoke(invocation_id, function, trigger)
-            outcome = await asyncio.wait_for(invocation, self._timeout.total_seconds())
+            outcome = await self._worker.invoke(invocation_id, function, trigger, self._timeout.total_seconds())
             if outcome.succeeded and outcome.outputs_with_return:
                 await asyncio.to_thread(self._write_outputs, function, outcome)
         except TimeoutError:

@@ -1,7 +1,7 @@
 """Receive events from Event Grid at a webhook.
 
 Source: azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.EventGrid, `HttpRequestProcessor` and
-`EventGridExtensionConfigProvider`. The answer to `OPTIONS` follows the CloudEvents webhook specification.
+`EventGridExtensionConfigProvider`, and measurements on Azure Functions host 4.1037.
 """
 
 import json
@@ -10,8 +10,9 @@ from typing import Any
 
 from local.host.dispatch import Start
 from local.host.functions import FunctionMetadata
+from local.host.keys import Keys
 from local.host.triggers import event_grid
-from local.host.web import Request, Response, as_json, text
+from local.host.web import Request, Response, text
 
 PATH = "runtime/webhooks/eventgrid"
 TRIGGER = "eventGridTrigger"
@@ -27,30 +28,36 @@ class Unreadable(Exception):
 class Webhook:
     """The webhook of every function with an Event Grid trigger."""
 
-    def __init__(self, functions: Mapping[str, FunctionMetadata], start: Start) -> None:
+    def __init__(self, functions: Mapping[str, FunctionMetadata], start: Start, keys: Keys) -> None:
         self._functions = functions
         self._start = start
+        self._keys = keys
 
     def answer(self, request: Request) -> Response:
         """Return 202 if the function succeeded for every event, and 500 if an event failed.
 
-        The webhook answers 404 for an unknown function, and 400 for a request without an event.
+        The webhook answers 401 or 403 without its system key, 404 for an unknown function, and 400 for a request
+        without an event.
         """
+        if (refusal := self._keys.refusal(request, self._keys.event_grid)) is not None:
+            return Response(refusal)
         name = request.query("functionName")
         function = self._functions.get(name)
         if function is None:
             return text(404, f"cannot find function: '{name}'")
         if request.method == "OPTIONS":
-            return _allowed(request)
+            return Response(200, headers=(("Webhook-Allowed-Origin", "eventgrid.azure.net"),))
+        if request.method == "GET":
+            return Response(400)
         try:
             return self._event(function, request)
-        except Unreadable as problem:
-            return text(500, str(problem))
+        except Unreadable:
+            return Response(500)
 
     def _event(self, function: FunctionMetadata, request: Request) -> Response:
         kind = request.headers.get("aeg-event-type", "").lower()
         if kind == "subscriptionvalidation":
-            return as_json(200, {"validationResponse": _validation_code(_parsed(request.body))})
+            return text(200, json.dumps({"validationResponse": _validation_code(_parsed(request.body))}))
         if kind == "notification":
             return self._deliver(function, _parsed(request.body))
         return Response(202 if kind == "unsubscribe" else 400)
@@ -60,13 +67,9 @@ class Webhook:
         if not all(isinstance(event, dict) for event in events):
             raise Unreadable("Unable to bind the event: every event must be a JSON object")
         started = [self._start(function, event_grid(event)) for event in events]
-        failures = [outcome.error for outcome in (future.result() for future in started) if not outcome.succeeded]
-        return text(500, failures[0]) if failures else Response(202)
-
-
-def _allowed(request: Request) -> Response:
-    origin = request.headers.get("webhook-request-origin", "")
-    return Response(200, headers=(("WebHook-Allowed-Origin", origin), ("WebHook-Allowed-Rate", "*")))
+        outcomes = [future.result() for future in started]
+        failed = f"Exception while executing function: Functions.{function.name}"
+        return Response(202) if all(outcome.succeeded for outcome in outcomes) else text(500, failed)
 
 
 def _parsed(body: bytes) -> object:

@@ -73,5 +73,6 @@ class Ready:
     url: str
     function_key: str
     master_key: str
+    event_grid_key: str
     functions: tuple[str, ...]
     errors: Mapping[str, str]

@@ -7,11 +7,10 @@ still runs. So the host drops lines at import, after the end, and of the app's o
 import importlib
 import logging
 import sys
-import threading
 from asyncio import _get_running_loop
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 BY_CONTEXT = (3, 13)
@@ -23,26 +22,31 @@ SYSTEM = ("azure.functions", "azure_functions_runtime")
 """The loggers of Microsoft's worker, whose lines need no invocation."""
 HOST = ("host", "local")
 """The loggers of the local Functions host."""
-SDKS = ("azure", "urllib3")
-HOST_THREADS = ("MainThread", "queue ", "poll ", "timer ", "web", "asyncio_")
-"""The threads in which the local host itself uses Azure's SDKs. Azure's host is written in .NET."""
 
 log = logging.getLogger("host")
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A line that Azure's Functions host would have dropped: the line's logger and thread."""
+
+    logger: str
+    thread: str
 
 
 class Lines(logging.Filter):
     """A filter for a log handler that passes the lines that Azure's Functions host passes."""
 
-    def __init__(self, version: tuple[int, int] = sys.version_info[:2]) -> None:
+    def __init__(self, tell: Callable[[Dropped], None], version: tuple[int, int] = sys.version_info[:2]) -> None:
+        """Begin without invocations. The filter calls `tell` for each line that it drops."""
         super().__init__()
+        self._tell = tell
         self._by_context = version >= BY_CONTEXT
         runtime = "azure_functions_runtime"
         self._variable: Any = importlib.import_module(f"{runtime}.utils.executor").invocation_id_cv
         self._thread: Any = importlib.import_module(f"{runtime}.bindings.context")._invocation_id_local  # noqa: SLF001 - the worker of Azure reads it, too
-        self._lock = threading.Lock()
         self._running: set[str] = set()
-        self.dropped: Counter[tuple[str, str]] = Counter()
-        """How many lines were dropped, for each logger and thread."""
+        self._known: set[Dropped] = set()
 
     @contextmanager
     def of(self, invocation_id: str) -> Iterator[None]:
@@ -54,22 +58,18 @@ class Lines(logging.Filter):
             self._running.discard(invocation_id)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return True if Azure's Functions host would pass the line, and count the line otherwise."""
+        """Return True if Azure's Functions host would pass the line, and tell the host of the line otherwise."""
         if _is_below(record.name, HOST + SYSTEM) or self._invocation() in self._running:
             return True
-        thread = record.threadName or ""
-        if not (_is_below(record.name, SDKS) and thread.startswith(HOST_THREADS)):
-            self._count(record.name, thread)
+        self._drop(Dropped(record.name, record.threadName or ""))
         return False
 
-    def _count(self, logger: str, thread: str) -> None:
-        with self._lock:
-            self.dropped[logger, thread] += 1
-            first = self.dropped[logger, thread] == 1
-        if first:
-            log.warning(
-                "Azure drops what the logger '%s' says in the thread '%s': no invocation runs there", logger, thread
-            )
+    def _drop(self, line: Dropped) -> None:
+        self._tell(line)
+        if line not in self._known:
+            self._known.add(line)
+            where = line.logger, line.thread
+            log.warning("Azure drops what the logger '%s' says in the thread '%s': no invocation runs there", *where)
 
     def _invocation(self) -> Any:  # noqa: ANN401 - the runtime is untyped
         """Return the id of the invocation to which the worker assigns a line of the present thread, or None."""

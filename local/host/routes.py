@@ -1,7 +1,6 @@
 """Match requests to HTTP triggers by route template, method and authorization level."""
 
 import re
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from local.host import triggers
 from local.host.configuration import ConfigurationInvalid
 from local.host.dispatch import Start
 from local.host.functions import FunctionMetadata, Outcome
+from local.host.keys import Keys
 from local.host.web import Request, Response, text
 
 TRIGGER = "httpTrigger"
@@ -52,17 +52,16 @@ class Route:
 class Routes:
     """The routes of all functions with an HTTP trigger."""
 
-    def __init__(self, routes: Iterable[Route], start: Start) -> None:
-        self.function_key = secrets.token_urlsafe(32)
-        self.master_key = secrets.token_urlsafe(32)
+    def __init__(self, routes: Iterable[Route], start: Start, keys: Keys) -> None:
+        self._keys = keys
         self._routes = sorted(routes, key=lambda route: (route.template.count("{"), -len(route.template)))
         self._start = start
 
     def answer(self, request: Request) -> Response:
         """Return the answer of the function whose route matches the request.
 
-        The Functions host answers 404 if no route matches, 401 without the key of the function's level, and 500 if the
-        function failed.
+        A function with the route `/` and an empty `routePrefix` answers at the root of the Functions host. The host
+        answers 404 if no route matches, 401 without the key of the function's level, and 500 if the function failed.
         """
         for route in self._routes:
             values = route.values(request)
@@ -71,11 +70,8 @@ class Routes:
         return Response(404)
 
     def _authorized(self, level: str, request: Request) -> bool:
-        if level == "anonymous":
-            return True
-        given = request.headers.get("x-functions-key") or request.query("code")
-        accepted = [self.master_key] if level == "admin" else [self.function_key, self.master_key]
-        return any(secrets.compare_digest(given.encode(), key.encode()) for key in accepted)
+        accepted = () if level == "admin" else (self._keys.function,)
+        return level == "anonymous" or self._keys.refusal(request, *accepted) is None
 
     def _invoke(self, route: Route, request: Request, values: Mapping[str, str]) -> Response:
         trigger = triggers.http(request.method, request.url, request.headers, values, request.body)

@@ -1,9 +1,8 @@
 """Read and write storage queues: connections, message encoding and output bindings."""
 
 import base64
-import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from azure.core.exceptions import ResourceExistsError
@@ -19,6 +18,10 @@ class Undecodable(Exception):
     """A queue message is not in the encoding that host.json names."""
 
 
+class Unbindable(Exception):
+    """A queue message is base64 of bytes that are no UTF-8, so the Functions host cannot call the function."""
+
+
 class Queues:
     """The queues that the app's bindings name."""
 
@@ -26,6 +29,8 @@ class Queues:
         self._settings = settings
         self._encoding = encoding
         self._service = lru_cache(maxsize=None)(_service)
+        self.written: Callable[[str], None] = lambda _: None
+        """Call this function with the name of each queue to which an output binding has written."""
 
     def named(self, binding: Mapping[str, object], suffix: str = "") -> QueueClient:
         """Return the client of a binding's queue. `named` does not create the queue in storage."""
@@ -33,12 +38,14 @@ class Queues:
         return self._service(self._connection_string(binding)).get_queue_client(name)
 
     def decode(self, content: str) -> str:
-        """Return the decoded text of a queue message."""
+        """Return the decoded text of a queue message. The .NET host ignores blanks inside base64."""
         if self._encoding == "none":
             return content
         try:
-            return base64.b64decode(content, validate=True).decode("utf-8", errors="replace")
-        except (binascii.Error, ValueError) as problem:
+            return base64.b64decode("".join(content.split()), validate=True).decode()
+        except UnicodeDecodeError as problem:
+            raise Unbindable(f"not UTF-8: {problem}") from problem
+        except ValueError as problem:
             raise Undecodable(f"not base64: {problem}") from problem
 
     def encode(self, text: str) -> str:
@@ -55,6 +62,7 @@ class Queues:
             create(queue)
             for text in _texts(datum):
                 queue.send_message(self.encode(text))
+            self.written(queue.queue_name)
 
     def _connection_string(self, binding: Mapping[str, object]) -> str:
         name = str(binding.get("connection") or DEFAULT_CONNECTION)

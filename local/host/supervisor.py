@@ -5,10 +5,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from urllib.request import ProxyHandler, Request, build_opener
 
 from local import environment
 from local.host.functions import Ready
+from local.host.reach import PATIENCE
 from local.patience import HANG
 from local.process import Child, StartFailed
 
@@ -23,12 +25,20 @@ class FunctionHost:
     """
 
     def __init__(
-        self, app: Path, settings: Mapping[str, str], *, log: Path | None = None, port: int = 0, grace: float = 10.0
+        self,
+        app: Path,
+        settings: Mapping[str, str],
+        *,
+        log: Path | None = None,
+        port: int = 0,
+        grace: float = 10.0,
+        storage_patience: float = PATIENCE.total_seconds(),
     ) -> None:
         self._app = app.resolve()
         self._settings = dict(settings)
         self._port = port
         self._grace = grace
+        self._storage_patience = storage_patience
         self._child: Child | None = None
         self._ready: Ready | None = None
         self.log = log or ROOT / "build" / "host.log"
@@ -69,8 +79,23 @@ class FunctionHost:
         return self.ready.url
 
     def webhook(self, function: str) -> str:
-        """Return the address at which a function receives events from Event Grid."""
-        return f"{self.url}/runtime/webhooks/eventgrid?functionName={function}"
+        """Return the address at which a function receives events from Event Grid, with the system key."""
+        return f"{self.url}/runtime/webhooks/eventgrid?functionName={function}&code={self.ready.event_grid_key}"
+
+    def run(self, function: str, given: str = "") -> None:
+        """Start a function now, as an operator does with the master key."""
+        self._ask(f"admin/functions/{function}", json.dumps({"input": given}).encode())
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the running host, with the number of running and of ended invocations."""
+        found: dict[str, Any] = json.loads(self._ask("admin/host/status"))
+        return found
+
+    def _ask(self, path: str, body: bytes | None = None) -> bytes:
+        headers = {"x-functions-key": self.ready.master_key, "Content-Type": "application/json"}
+        request = Request(f"{self.url}/{path}", body, headers)  # noqa: S310 - the local host
+        with build_opener(ProxyHandler({})).open(request, timeout=HANG) as answer:
+            return bytes(answer.read())
 
     def start(self) -> None:
         """Index the app and start every listener. Raise StartFailed if the Functions host does not start.
@@ -80,6 +105,7 @@ class FunctionHost:
         settings = environment.for_child({**WORKER_SETTINGS, **self._settings, "PYTHONPATH": str(ROOT)})
         command = [sys.executable, "-m", "local.host", "--app", str(self._app)]
         command += ["--port", str(self._port), "--grace", str(self._grace)]
+        command += ["--storage-patience", str(self._storage_patience)]
         self._child = Child("the Functions host", command, settings, self._app, self.log)
         try:
             self._ready = _ready(self._child.expect(r"^HOST (READY|FAILED) (.*)", HANG).groups())

@@ -1,14 +1,20 @@
 """Build trigger values in the form in which the .NET host hands them to the worker."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from local.host.functions import Datum, TriggerInput
 
 MESSAGE_LIFE = timedelta(days=7)
+NEVER = datetime.max.replace(tzinfo=UTC)
+OFFSET_DATE = re.compile(
+    r"(?P<seconds>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<fraction>(?:\.\d{1,7})?)(?P<offset>[+-]\d\d:\d\d)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +35,34 @@ def message(body: str, now: datetime, dequeue_count: int = 1) -> QueuedMessage:
     return QueuedMessage("manual", body, "", dequeue_count, now, now + MESSAGE_LIFE, now)
 
 
+def manual_message(body: str) -> QueuedMessage:
+    """Return the queue message of a run by the admin route, which has count 0 and dates of the year 9999."""
+    return QueuedMessage("", body, "", 0, NEVER, NEVER, NEVER)
+
+
 def event_grid(event: object) -> TriggerInput:
-    """Return the trigger value of an Event Grid event: the text of its JSON object."""
-    return TriggerInput(Datum(json.dumps(event), "json"), {}, "EventGrid trigger fired")
+    """Return the trigger value of an Event Grid event: the compact text of its JSON object, with dates in UTC."""
+    text = json.dumps(_with_utc_dates(event), separators=(",", ":"), ensure_ascii=False)
+    return TriggerInput(Datum(text, "json"), {}, "EventGrid trigger fired")
+
+
+def _with_utc_dates(value: Any) -> Any:  # noqa: ANN401 - JSON from outside
+    """Return the value with each date that has an offset in UTC, because the .NET host's parser of JSON reads dates.
+
+    The parser leaves a date with `Z` as it is.
+    """
+    if isinstance(value, dict):
+        return {name: _with_utc_dates(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_utc_dates(item) for item in value]
+    match = OFFSET_DATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    try:
+        moment = datetime.fromisoformat(match["seconds"] + match["offset"]).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return value
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{match['fraction']}+00:00"
 
 
 def queue(taken: QueuedMessage, queue_name: str) -> TriggerInput:
@@ -48,10 +79,10 @@ def queue(taken: QueuedMessage, queue_name: str) -> TriggerInput:
     return TriggerInput(Datum(taken.body, "string"), data, f"New queue message detected on '{queue_name}'.")
 
 
-def timer(now: datetime, last: datetime | None, following: datetime | None, *, past_due: bool = False) -> TriggerInput:
-    """Return the trigger value of a timer."""
-    status = {"Last": _moment(last), "Next": _moment(following), "LastUpdated": _moment(last)}
-    info = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}
+def timer(now: datetime, status: Mapping[str, str] | None = None, *, past_due: bool = False) -> TriggerInput:
+    """Return the trigger value of a timer, with the stored status of a timer that has `useMonitor`."""
+    monitored = {} if status is None else {"ScheduleStatus": dict(status)}
+    info = {"Schedule": {"AdjustForDST": True}, **monitored, "IsPastDue": past_due}
     return TriggerInput(Datum(json.dumps(info), "json"), {}, f"Timer fired at {now.isoformat()}")
 
 
@@ -74,7 +105,3 @@ def _query(url: str) -> dict[str, str]:
 
 def _strings(values: Mapping[str, str]) -> dict[str, Datum]:
     return {name: Datum(value, "string") for name, value in values.items()}
-
-
-def _moment(moment: datetime | None) -> str:
-    return (moment or datetime.min.replace(tzinfo=UTC)).isoformat()

@@ -2,11 +2,14 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+ENCODED_SLASH = re.compile("%(2f)", re.IGNORECASE)
 
 log = logging.getLogger("host.web")
 
@@ -22,8 +25,8 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The decoded path without slashes at its ends."""
-        return unquote(urlsplit(self.url).path).strip("/")
+        """The decoded path without slashes at its ends. An encoded slash stays encoded, as in ASP.NET."""
+        return unquote(ENCODED_SLASH.sub(r"%25\1", urlsplit(self.url).path)).strip("/")
 
     def query(self, name: str) -> str:
         """Return the value of a query parameter, or an empty text if it is absent.

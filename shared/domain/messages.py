@@ -1,15 +1,18 @@
 """The messages of Certroll's work queues, with their JSON form.
 
-Anybody who may write to the storage account can send a message, so Certroll checks the form of each message.
+Anybody who may write to the storage account can send a message, so Certroll checks the form of each message. The text
+of MessageInvalid reaches logs and findings, so it names fields and quotes nothing that a person may have typed.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Self
 
 from shared.domain.errors import MessageInvalid
-from shared.domain.names import EnvironmentRef, InvalidNameError, SiteRef, VaultCertificateRef
+from shared.domain.names import EnvironmentRef, ObjectKind, SiteRef, VaultCertificateRef, parse_vault_name
 
 VERSION = 1
 """The version of the message format."""
@@ -39,8 +42,10 @@ def _fields(body: str, expected: frozenset[str]) -> dict[str, object]:
         raise MessageInvalid(f"the message is not JSON: {error}") from error
     if not isinstance(fields, dict) or fields.get("v") != VERSION:
         raise MessageInvalid(f"the message is not an object with v={VERSION}")
-    if unexpected := set(fields) ^ expected:
-        raise MessageInvalid(f"the message lacks, or should not have: {', '.join(sorted(unexpected))[:200]}")
+    if missing := expected - set(fields):
+        raise MessageInvalid(f"the message lacks {', '.join(sorted(missing))}")
+    if set(fields) - expected:
+        raise MessageInvalid(f"the message has a field besides {', '.join(sorted(expected))}")
     return fields
 
 
@@ -59,7 +64,22 @@ def _waits(fields: dict[str, object]) -> int:
 
 
 def _ref(fields: dict[str, object]) -> VaultCertificateRef:
-    return VaultCertificateRef.parse(_text(fields, "vault"), _text(fields, "kind"), _text(fields, "name"))
+    vault, kind, name = (_text(fields, field) for field in ("vault", "kind", "name"))
+    with _refusing("vault is not the name of a key vault"):
+        parse_vault_name(vault)
+    with _refusing(f"kind is not one of {', '.join(ObjectKind)}"):
+        ObjectKind(kind)
+    with _refusing("name is not the name of a vault object"):
+        return VaultCertificateRef.parse(vault, kind, name)
+
+
+@contextmanager
+def _refusing(problem: str) -> Iterator[None]:
+    """Raise MessageInvalid with the given text in place of an error that quotes the wrong value."""
+    try:
+        yield
+    except ValueError:
+        raise MessageInvalid(problem) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +98,9 @@ class CertificateMessage:
         Raise MessageInvalid with the problem if the body of the queue message is malformed.
         """
         fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}))
-        try:
-            return cls(_ref(fields), Cause(_text(fields, "cause")), _waits(fields))
-        except (InvalidNameError, ValueError) as error:
-            raise MessageInvalid(str(error)) from error
+        ref, text, waits = _ref(fields), _text(fields, "cause"), _waits(fields)
+        with _refusing(f"cause is not one of {', '.join(Cause)}"):
+            return cls(ref, Cause(text), waits)
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
@@ -114,10 +133,9 @@ class SiteMessage:
         Raise MessageInvalid with the problem if the body of the queue message is malformed.
         """
         fields = _fields(body, frozenset({"v", "site", "vault", "kind", "name", "waits"}))
-        try:
-            return cls(SiteRef.parse(_text(fields, "site")), _ref(fields), _waits(fields))
-        except InvalidNameError as error:
-            raise MessageInvalid(str(error)) from error
+        text, ref, waits = _text(fields, "site"), _ref(fields), _waits(fields)
+        with _refusing("site is not the resource id of a site or slot"):
+            return cls(SiteRef.parse(text), ref, waits)
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
@@ -149,10 +167,9 @@ class EnvironmentMessage:
         Raise MessageInvalid with the problem if the body of the queue message is malformed.
         """
         fields = _fields(body, frozenset({"v", "environment", "waits"}))
-        try:
-            return cls(EnvironmentRef.parse(_text(fields, "environment")), _waits(fields))
-        except InvalidNameError as error:
-            raise MessageInvalid(str(error)) from error
+        text, waits = _text(fields, "environment"), _waits(fields)
+        with _refusing("environment is not the resource id of an App Service Environment"):
+            return cls(EnvironmentRef.parse(text), waits)
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
@@ -173,3 +190,7 @@ SITES: Final = "sites"
 """The queue of site messages."""
 ENVIRONMENTS: Final = "environments"
 """The queue of environment messages."""
+WORK_QUEUES: Final = (CERTIFICATES, SITES, ENVIRONMENTS)
+"""The queues of Certroll's work."""
+POISON_SUFFIX: Final = "-poison"
+"""The end of a poison queue's name, which Azure fixes (Azure docs, "Azure Queue storage trigger", poison messages)."""

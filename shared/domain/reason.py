@@ -292,8 +292,9 @@ class Reason(StrEnum):
     NOT_RENEWED = "NotRenewed", PREREQUISITE.but(severity=Severity.HIGH)
     UNKNOWN_VAULT = "UnknownVault", STALLED.but(severity=Severity.LOW)
     UNKNOWN_EVENT = "UnknownEvent", FINDING.but(severity=Severity.LOW)
+    SETTING_IGNORED = "SettingIgnored", FINDING.but(severity=Severity.LOW)
     MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM)
-    MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER
+    MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER.but(shows=(Shows.DEAD_LETTER, Shows.FINDING))
     DEAD_LETTER = "DeadLetter", DEAD_LETTER
     # ---- purchased certificates, access to vaults
     ORDER_PENDING = "OrderPending", ORDER.but(severity=Severity.MEDIUM)

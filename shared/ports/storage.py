@@ -42,6 +42,9 @@ class Queue(Protocol):
     def put_back(self, queue: str, body: str) -> None:
         """Send a dead letter's body to its queue unchanged."""
 
+    def create_missing(self) -> None:
+        """Create each work queue and poison queue that does not exist."""
+
 
 class Retrier(Protocol):
     """The only layer of Certroll that retries calls to ARM and Key Vault.

@@ -10,7 +10,7 @@ from local.patience import HANG
 
 def _ended(local: LocalApp, function: str) -> bool:
     assert local.host is not None
-    status = requests.get(f"{local.host.url}/admin/host/status", timeout=HANG).json()
+    status = local.host.status()
     return any(entry["function"] == function and entry["succeeded"] for entry in status["ended"])
 
 

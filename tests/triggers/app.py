@@ -48,7 +48,7 @@ def event_call(text: str) -> Call:
 
 def timer_call(function: str) -> Call:
     """Return a call of a timer's function."""
-    return Call(function, triggers.timer(utc_now(), None, None))
+    return Call(function, triggers.timer(utc_now()))
 
 
 def eventually(ask: Callable[[], T], deadline: float = HANG, told: Callable[[], str] = str) -> T:
@@ -75,6 +75,17 @@ class Storage:
         with TableServiceClient.from_connection_string(self.connection_string) as service:
             for name in TABLES:
                 service.delete_table(name)
+
+    def queues(self) -> set[str]:
+        """Return the names of the queues that exist."""
+        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+            return {found.name for found in service.list_queues()}
+
+    def drop_queues(self) -> None:
+        """Delete every queue of the app."""
+        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+            for name in self.queues():
+                service.delete_queue(name)
 
     def send(self, queue: str, *contents: str) -> None:
         """Put messages on a queue of the app as plain text, without base64."""

@@ -55,10 +55,14 @@ def ignored() -> GitIgnoreSpec:
 
 
 def test_failed_message_comes_back_five_times(host: HostSettings) -> None:
-    """The host delivers a failed message five times, two minutes apart, in the encoding that Certroll writes."""
+    """The host delivers a failed message five times, two minutes apart."""
     assert host.queues.visibility_timeout == timedelta(minutes=2)
     assert host.queues.max_dequeue_count == 5
-    assert host.queues.message_encoding == "base64"
+
+
+def test_every_message_reaches_certroll(host: HostSettings) -> None:
+    """The host decodes no message itself, because it would drop a message that it cannot decode."""
+    assert host.queues.message_encoding == "none"
 
 
 def test_run_ends_before_the_host_ends_it(host: HostSettings) -> None:
@@ -73,6 +77,12 @@ def test_queues_work_in_azure_too() -> None:
     assert settings["extensionBundle"]["id"] == "Microsoft.Azure.Functions.ExtensionBundle"
     assert settings["extensionBundle"]["version"].startswith("[4.")
     assert settings["logging"]["logLevel"]["default"] == "Information"
+
+
+def test_a_missing_queue_fills_no_log() -> None:
+    """The host logs no warning each time it asks for a missing queue (azure-sdk-for-net issue 27792)."""
+    settings: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
+    assert settings["logging"]["logLevel"]["Azure.Core"] == "Error"
 
 
 def test_function_app_only_registers() -> None:

@@ -1,6 +1,9 @@
 """Run the whole app, hosted on a local Azure in real time, as Event Grid, the timer, queues and operators do."""
 
+import base64
+import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -51,7 +54,7 @@ class System:
 
     def _is_idle(self) -> bool:
         self.storage.clear()
-        status = requests.get(f"{self.host.url}/admin/host/status", timeout=HANG).json()
+        status = self.host.status()
         return status["running"] == 0 and not any(self.storage.count(queue) for queue in ALL_QUEUES)
 
     def wait_until_served(self, thumbprint: str) -> None:
@@ -60,7 +63,7 @@ class System:
 
     def ran(self, function: str, host: FunctionHost | None = None, *, succeeded: bool = True) -> int:
         """Return how often a function has ended, with success or without, since the host was started."""
-        status = requests.get(f"{(host or self.host).url}/admin/host/status", timeout=HANG).json()
+        status = (host or self.host).status()
         counts = [
             entry["count"]
             for entry in status["ended"]
@@ -70,8 +73,7 @@ class System:
 
     def dropped(self) -> list[dict[str, object]]:
         """Return which log lines of the app Azure's host would have dropped since the host was started."""
-        status = requests.get(f"{self.host.url}/admin/host/status", timeout=HANG).json()
-        return list(status["dropped"])
+        return list(self.host.status()["dropped"])
 
     def looked_at(self, host: FunctionHost | None = None) -> int:
         """Return how often a host has inspected a vault certificate."""
@@ -152,8 +154,7 @@ def test_sweep_makes_up_for_a_lost_event(start: Start) -> None:
     """If no event arrives, the next run of the timer brings every host name to the new certificate."""
     system = start()
     before, new = shown(system.world), renew(system.world)
-    answer = requests.post(f"{system.host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
-    assert answer.status_code == 202
+    system.host.run("sweep_timer")
     system.wait_until_served(new)
     assert shown(system.world) == after_renewal(before, new)
 
@@ -214,19 +215,67 @@ def test_only_what_is_kept_is_put_back(start: Start, queue: str, key: str) -> No
     assert [system.storage.count(name) for name in WORK_QUEUES] == [0, 0]
 
 
+TYPED = "?!? correct horse battery staple ?!?"
+NOT_UTF_8 = base64.b64encode(b"\xff\xfe correct horse \xff").decode()
+UNREADABLE = {
+    "text that is not base64": TYPED,
+    "base64 of bytes that are not UTF-8": NOT_UTF_8,
+    "nothing": "",
+    "48 KB": "battery " * 6000,
+    "base64 of text that is not JSON": base64.b64encode(b"staple").decode(),
+}
+
+
 def test_unreadable_messages_do_no_harm(start: Start) -> None:
-    """Messages that are not base64 or not JSON become dead letters, and the renewal still succeeds."""
+    """Each message that Certroll cannot read becomes a finding and a dead letter, and the renewal still succeeds.
+
+    Neither the log nor a finding shows what somebody typed into the messages.
+    """
     system = start()
-    before = shown(system.world)
+    before, known = shown(system.world), len(system.host.log.read_text())
     for queue in WORK_QUEUES:
-        system.storage.send(queue, "?!? not base64 ?!?")
-        system.storage.send_text(queue, "not JSON")
+        system.storage.send(queue, *UNREADABLE.values())
     system.subscribe()
     new = renew(system.world)
     system.wait_until_served(new)
     assert shown(system.world) == after_renewal(before, new)
-    kept = eventually(lambda: len(system.storage.kept()) == len(WORK_QUEUES) and system.storage.kept())
-    assert {row["queue"] for row in kept} == set(WORK_QUEUES)
+    total = len(WORK_QUEUES) * len(UNREADABLE)
+    kept = eventually(lambda: len(system.storage.kept()) == total and system.storage.kept())
+    findings = [row for row in system.storage.findings() if row["reason"] == "MalformedMessage"]
+    assert Counter(str(row["queue"]) for row in kept) == dict.fromkeys(WORK_QUEUES, len(UNREADABLE))
+    assert Counter(str(row["scope"]) for row in findings) == {f"queue {name}": len(UNREADABLE) for name in WORK_QUEUES}
     assert {str(row["cause"]).partition(":")[0] for row in kept} == {"MalformedMessage"}
-    for queue in WORK_QUEUES:
-        assert eventually(lambda queue=queue: system.storage.count(f"{queue}-poison")) == 1
+    assert {str(row["body_0"])[:40] for row in kept} == {TYPED[:40], NOT_UTF_8, "", ("battery " * 6)[:40], "staple"}
+    shown_to_all = system.host.log.read_text()[known:] + str([row["detail"] for row in findings])
+    assert [word for word in ("horse", "battery", "staple", NOT_UTF_8) if word in shown_to_all] == []
+    assert [system.storage.count(f"{queue}-poison") for queue in WORK_QUEUES] == [0, 0]
+
+
+def test_message_typed_with_the_cli_is_handled(start: Start) -> None:
+    """A message that a person typed as plain JSON starts a renewal, like a message in base64."""
+    system = start()
+    new = renew(system.world)
+    message = {"v": 1, "vault": worlds.VAULT, "kind": "certificate", "name": "web", "cause": "manual", "waits": 0}
+    system.storage.send("certificates", json.dumps(message))
+    system.wait_until_served(new)
+    assert system.storage.kept() == []
+
+
+def test_dead_letter_is_removed_by_its_key(start: Start) -> None:
+    """A caller with the function key can remove a dead letter for good, and a caller without the key cannot."""
+    system = start()
+    system.storage.send("sites", TYPED)
+    (kept,) = eventually(system.storage.kept, told=system.host.log.read_text)
+    url = f"{system.host.url}/api/dead-letters/sites/{kept['RowKey']}"
+    assert requests.delete(url, timeout=HANG).status_code == 401
+    answers = [requests.delete(url, headers=system.with_key(), timeout=HANG).status_code for _ in range(2)]
+    assert answers == [202, 404]
+    assert system.storage.kept() == []
+
+
+def test_sweep_creates_missing_queues(start: Start) -> None:
+    """A sweep creates all queues and poison queues, for which the Functions host would look all the time."""
+    system = start()
+    system.storage.drop_queues()
+    system.host.run("sweep_timer")
+    assert eventually(lambda: system.storage.queues() >= set(ALL_QUEUES) and system.storage.queues())

@@ -12,6 +12,7 @@ from local.azurite import Azurite
 from local.host import FunctionHost, inspect
 from local.host.functions import Outcome
 from local.patience import HANG
+from shared.settings import Settings
 from tests.triggers.app import (
     CERTIFICATE,
     ENVIRONMENT,
@@ -26,7 +27,8 @@ from tests.triggers.app import (
 )
 
 RELEASE = "holds/{vault}/{name}/release"
-ROUTE = "dead-letters/{queue}/{key}/replay"
+DEAD_LETTER = "dead-letters/{queue}/{key}"
+ROUTE = f"{DEAD_LETTER}/replay"
 STORAGE = "AzureWebJobsStorage"
 CYCLE = "environments/{group}/{name}/stop-start"
 STOPPED_AND_STARTED = f"{CYCLE}-done"
@@ -49,6 +51,7 @@ TRIGGERS = {
     },
     "cycle_environment": {"type": "httpTrigger", "route": CYCLE, "methods": ["POST"], "authLevel": "FUNCTION"},
     "replay_poisoned": {"type": "httpTrigger", "route": ROUTE, "methods": ["POST"], "authLevel": "FUNCTION"},
+    "remove_poisoned": {"type": "httpTrigger", "route": DEAD_LETTER, "methods": ["DELETE"], "authLevel": "FUNCTION"},
     "release_hold": {"type": "httpTrigger", "route": RELEASE, "methods": ["POST"], "authLevel": "FUNCTION"},
     "sweep_timer": {"type": "timerTrigger", "schedule": HOURLY, "useMonitor": True},
     "starts_timer": {"type": "timerTrigger", "schedule": EVERY_MINUTE, "useMonitor": False},
@@ -72,6 +75,19 @@ BAD = {
     "CERTROLL_SUBSCRIPTIONS": "Production",
     "CERTROLL_MODE": "on",
     "CERTROLL_STAGE_SOAK": "soon",
+    "CERTROLL_PROBE_SETTLE": "-1s",
+    "CERTROLL_SLOTS_FIRST": "maybe",
+    "CERTROLL_RESTART_WINDOW": "at night",
+    "CERTROLL_MAX_RESTARTS": "0",
+    "CERTROLL_ASE_MAX_UNAVAILABLE": "none",
+    "CERTROLL_DELETE_SUPERSEDED": "2",
+    "CERTROLL_DELETE_GRACE": "30",
+    "CERTROLL_MAX_DELETES": "many",
+    "CERTROLL_PFX_ENCRYPTION": "rot13",
+    "CERTROLL_DNS_SERVERS": "dns.google",
+    "CERTROLL_ORDER_ACTIONS": "please",
+    "CERTROLL_APP_SERVICE_OBJECT_ID": "Microsoft Azure App Service",
+    "CERTROLL_REGISTRATION_OBJECT_ID": "{}",
     "CERTROLL_CLOUD": "mars",
     "CERTROLL_SWEEP_SCHEDULE": "every hour",
 }
@@ -80,7 +96,7 @@ TOLD_OF_BAD = (
     "CERTROLL_SUBSCRIPTIONS: 'production' is not",
     "CERTROLL_MODE: Input should be",
     "CERTROLL_STAGE_SOAK: write a duration",
-    "CERTROLL_CLOUD: Input should be",
+    *(f"{name}: " for name in BAD if name != "CERTROLL_SWEEP_SCHEDULE"),
 )
 ENVIRONMENTS = {
     "nothing is set": ({}, ("CERTROLL_VAULTS: it is not set", f"{STORAGE}: set it")),
@@ -107,6 +123,12 @@ def looked_at(environment: str) -> Looked:
 def without_name(trigger: Mapping[str, object]) -> dict[str, object]:
     """Return a trigger without its name and direction, as operators see the trigger."""
     return {name: value for name, value in trigger.items() if name not in {"name", "direction"}}
+
+
+def test_all_settings_are_wrong_at_once() -> None:
+    """The tests of a wrong environment give every setting of Certroll a wrong value."""
+    names = {str(field.alias) for field in Settings.model_fields.values()} | {"CERTROLL_SWEEP_SCHEDULE"}
+    assert set(BAD) == {name for name in names if name.startswith("CERTROLL_")}
 
 
 def test_functions_are_found_whatever_is_set(looked_at: Looked) -> None:
@@ -158,7 +180,7 @@ def test_log_names_the_cause_and_no_secret(azurite: Azurite, storage: Storage, t
         kind, key = {"aeg-event-type": "Notification"}, {"x-functions-key": host.ready.function_key}
         event = requests.post(host.webhook("vault_event"), json={}, headers=kind, timeout=HANG)
         replay = requests.post(f"{host.url}/api/dead-letters/sites/k/replay", headers=key, timeout=HANG)
-        requests.post(f"{host.url}/admin/functions/sweep_timer", json={}, timeout=HANG)
+        host.run("sweep_timer")
         for function in ("vault_event", "replay_poisoned", "sweep_timer", "sites_queue"):
             failed = f"Executed 'Functions.{function}' (Failed: SettingsInvalid("
             eventually(lambda failed=failed: failed in host.log.read_text(), told=host.log.read_text)

@@ -61,13 +61,12 @@ class Listening:
 
     def dropped(self) -> Mapping[tuple[str, str], int]:
         """Return how many lines the host has dropped, for each logger and thread."""
-        rows = requests.get(f"{self.host.url}/admin/host/status", timeout=HANG).json()["dropped"]
+        rows = self.host.status()["dropped"]
         return Counter({(row["logger"], row["thread"]): row["lines"] for row in rows})
 
     def run(self, timer: str) -> None:
         """Run a timer's function at once, as an operator does."""
-        answer = requests.post(f"{self.host.url}/admin/functions/{timer}", json={}, timeout=HANG)
-        assert answer.status_code == 202
+        self.host.run(timer)
 
     def settle(self) -> None:
         """Wait until no function runs and no message is queued."""
@@ -75,7 +74,7 @@ class Listening:
 
     def _is_idle(self) -> bool:
         self.storage.clear()
-        status = requests.get(f"{self.host.url}/admin/host/status", timeout=HANG).json()
+        status = self.host.status()
         return bool(status["running"] == 0)
 
     def check(self) -> None:

@@ -13,15 +13,19 @@ from shared.clients.network.bounded import limited
 from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
+    POISON_SUFFIX,
     SITES,
+    WORK_QUEUES,
     CertificateMessage,
     EnvironmentMessage,
     SiteMessage,
 )
 
+ALL_QUEUES = (*WORK_QUEUES, *(f"{queue}{POISON_SUFFIX}" for queue in WORK_QUEUES))
+
 
 class StorageQueue:
-    """The work queues. The SDK client encodes each queue message in base64, which the Functions host expects."""
+    """The work queues. The SDK client encodes each queue message in base64, as Event Grid does."""
 
     def __init__(self, service: QueueServiceClient) -> None:
         self._service = service
@@ -49,6 +53,17 @@ class StorageQueue:
         """Send the unchanged body of a dead letter to its queue again."""
         self._send(queue, body, timedelta(0))
 
+    def create_missing(self) -> None:
+        """Create each work queue and poison queue that does not exist, after one request that lists all queues.
+
+        The Functions host never creates a queue, and asks for a missing one every two seconds.
+        """
+        with limited(self._seconds_left()):
+            existing = {queue.name for queue in self._service.list_queues()}
+            for name in ALL_QUEUES:
+                if name not in existing:
+                    self._create(name)
+
     def _send(self, queue: str, body: str, delay: timedelta) -> None:
         client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
         seconds = math.ceil(
@@ -58,6 +73,9 @@ class StorageQueue:
             try:
                 client.send_message(body, visibility_timeout=seconds)
             except ResourceNotFoundError:
-                with suppress(ResourceExistsError):  # Azure refuses if another instance has created the queue
-                    client.create_queue()
+                self._create(queue)
                 client.send_message(body, visibility_timeout=seconds)
+
+    def _create(self, queue: str) -> None:
+        with suppress(ResourceExistsError):  # Azure refuses if another instance has created the queue
+            self._service.get_queue_client(queue).create_queue()

@@ -1,9 +1,10 @@
-"""Store messages that failed five times as dead letters, and put dead letters back on their queues on request."""
+"""Store messages that failed five times as dead letters. On request, put them back on their queues or remove them."""
 
 import re
 
 from shared.domain.errors import NotFound
-from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, SITES
+from shared.domain.findings import DeadLetter
+from shared.domain.messages import WORK_QUEUES
 from shared.loop.run import Run
 from shared.telemetry import event
 
@@ -18,9 +19,20 @@ def on_poison(run: Run, queue: str, body: str) -> None:
 
 def replay(run: Run, queue: str, key: str) -> None:
     """Put a dead letter back on its queue. Raises NotFound if the journal has no dead letter with this key."""
-    if queue not in {CERTIFICATES, SITES, ENVIRONMENTS} or not _KEY.fullmatch(key):
-        raise NotFound(f"{queue[:40]!r} and {key[:80]!r} do not name a dead letter")
-    record = run.ports.dead_letters.get(queue, key)
+    record = _found(run, queue, key)
     run.ports.queue.put_back(queue, record.body)
     run.ports.dead_letters.forget(record)
     event("message.replayed", queue=queue, key=key)
+
+
+def remove(run: Run, queue: str, key: str) -> None:
+    """Delete a dead letter for good. Raises NotFound if the journal has no dead letter with this key."""
+    record = _found(run, queue, key)
+    run.ports.dead_letters.forget(record)
+    event("message.removed", queue=queue, key=key)
+
+
+def _found(run: Run, queue: str, key: str) -> DeadLetter:
+    if queue not in WORK_QUEUES or not _KEY.fullmatch(key):
+        raise NotFound(f"{queue[:40]!r} and {key[:80]!r} do not name a dead letter")
+    return run.ports.dead_letters.get(queue, key)

@@ -9,6 +9,8 @@ from shared.controllers.certificate.controller import reconcile_certificate
 from shared.controllers.environment.controller import reconcile_environment
 from shared.controllers.site.controller import reconcile_site
 from shared.domain.errors import MessageInvalid
+from shared.domain.findings import Finding
+from shared.domain.message_text import described
 from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
@@ -75,12 +77,24 @@ def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> N
     try:
         work()
     except MessageInvalid as invalid:
-        record = run.ports.dead_letters.add(queue, body, f"{Reason.MALFORMED_MESSAGE}: {invalid}")
-        event("message.rejected", queue=queue, key=record.key, detail=str(invalid))
+        _keep_unreadable(run, queue, body, invalid)
     except Exception as error:
         run.ports.dead_letters.note_cause(body, f"{type(error).__name__}: {error}")
         event("message.failed", queue=queue, error=type(error).__name__, detail=str(error))
         raise
+
+
+def _keep_unreadable(run: Run, queue: str, body: str, invalid: MessageInvalid) -> None:
+    """Keep an unreadable message as a dead letter, and report the message without what a person typed into it.
+
+    Only the row of the dead letter holds the text, in the storage account that held the message before.
+    """
+    problem = f"{invalid}; {described(body)}"
+    record = run.ports.dead_letters.add(queue, body, f"{Reason.MALFORMED_MESSAGE}: {problem}")
+    event("message.rejected", queue=queue, key=record.key, detail=problem)
+    detail = f"{problem}; send a correct message, then remove the dead letter {record.key}"
+    subject = f"message {record.key[:12]}"
+    run.ports.findings.report((Finding(run.now(), f"queue {queue}", subject, Reason.MALFORMED_MESSAGE, detail),))
 
 
 def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Message, timedelta], None]) -> None:

@@ -10,14 +10,20 @@ from shared.loop.run import Run
 def sweep(run: Run) -> None:
     """Inspect vault certificates, environments, free managed certificates and orders of purchased certificates.
 
+    The sweep also creates missing queues, because the Functions host looks for a missing queue every two seconds.
     If the sweep fails with one kind of certificate, the sweep still inspects the other kinds. This function raises the
     errors of all kinds of certificates together at the end.
     """
     errors = []
-    for look_after in (sweep_certificates, remind, look_after_managed, look_after_orders):
+    for look_after in (create_queues, sweep_certificates, remind, look_after_managed, look_after_orders):
         try:
             look_after(run)
         except Exception as error:  # noqa: BLE001 - an error with one kind must not stop the other kinds; raised below
             errors.append(error)
     if errors:
         raise ExceptionGroup("the sweep could not inspect everything; all other work goes on", errors)
+
+
+def create_queues(run: Run) -> None:
+    """Create each work queue and poison queue that does not exist."""
+    run.ports.queue.create_missing()

@@ -37,8 +37,9 @@ def queue_name() -> str:
 def solo(storage: Storage, queue_name: str, tmp_path: Path) -> Callable[..., FunctionHost]:
     """Return a function that makes a host of the app `single` on its own queue, without starting the host."""
 
-    def make(grace: float = HANG, **settings: str) -> FunctionHost:
+    def make(grace: float = HANG, patience: float = HANG, **settings: str) -> FunctionHost:
         chosen = {**storage.settings, "SOLO_QUEUE": queue_name, **settings}
-        return FunctionHost(APPS / "single", chosen, log=tmp_path / "host.log", grace=grace)
+        log = tmp_path / "host.log"
+        return FunctionHost(APPS / "single", chosen, log=log, grace=grace, storage_patience=patience)
 
     return make

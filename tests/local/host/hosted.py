@@ -44,11 +44,20 @@ class Storage:
         return name in {found.name for found in self.service.list_queues(name_starts_with=name)}
 
     def send(self, name: str, *texts: str) -> None:
-        """Send messages to the queue, and create a missing queue first."""
+        """Send messages in base64 to the queue, and create a missing queue first."""
+        self.send_raw(name, *(base64.b64encode(text.encode()).decode() for text in texts))
+
+    def send_raw(self, name: str, *contents: str) -> None:
+        """Send messages to the queue as they are, and create a missing queue first."""
         if not self.exists(name):
             self.queue(name).create_queue()
-        for text in texts:
-            self.queue(name).send_message(base64.b64encode(text.encode()).decode())
+        for content in contents:
+            self.queue(name).send_message(content)
+
+    def invisible(self, name: str) -> int:
+        """Return how many messages of the queue nobody can take at present."""
+        visible = len(self.queue(name).peek_messages(32))
+        return (self.queue(name).get_queue_properties().approximate_message_count or 0) - visible
 
     def take(self, name: str, wanted: Callable[[str], bool] = lambda _: True) -> str:
         """Wait for the first message that `wanted` accepts, remove that message and return its text.

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from local.host import FunctionHost
-from local.host.lines import Lines
+from local.host.lines import Dropped, Lines
 from local.patience import HANG
 from tests.local.host.hosted import APPS, Storage, eventually
 
@@ -41,8 +41,7 @@ def heard(host: FunctionHost, line: str) -> str:
 
 def dropped(host: FunctionHost) -> dict[str, int]:
     """Return how many lines of the app the host has dropped, for each thread."""
-    status = requests.get(f"{host.url}/admin/host/status", timeout=HANG).json()
-    return {row["thread"]: row["lines"] for row in status["dropped"] if row["logger"] == "talkative"}
+    return {row["thread"]: row["lines"] for row in host.status()["dropped"] if row["logger"] == "talkative"}
 
 
 def test_only_the_invocation_itself_is_heard(talkative: FunctionHost) -> None:
@@ -124,21 +123,22 @@ class Invoking:
 @VERSIONS
 def test_worker_of_each_python_looks_in_its_own_place(version: tuple[int, int]) -> None:
     """Python 3.11 takes the id of the invocation from the thread, and Python 3.13 from the context."""
-    lines, invoking = Lines(version), Invoking()
+    dropped: list[Dropped] = []
+    lines, invoking = Lines(dropped.append, version), Invoking()
     with lines.of("one"):
         assert invoking.by_thread(lines) is (version == BY_THREAD)
         assert invoking.by_context(lines) is (version == BY_CONTEXT)
     assert not invoking.by_thread(lines)
     assert not invoking.by_context(lines)
-    assert lines.dropped == {("certroll", "app"): 3}
+    assert dropped == [Dropped("certroll", "app")] * 3
 
 
 def test_host_itself_is_heard() -> None:
-    """Lines of the host and of Microsoft's worker pass, and the host's own use of an SDK counts as nobody's line."""
-    lines = Lines()
+    """Lines of the host and of Microsoft's worker pass without an invocation, and lines of others do not."""
+    dropped: list[Dropped] = []
+    lines = Lines(dropped.append)
     names = ("host", "host.sleeps", "local.host.queues", "azure.functions", "azure_functions_runtime")
     assert [name for name in names if not lines.filter(a_line(name))] == []
-    assert not lines.filter(a_line("azure.core"))
-    assert lines.dropped == {}
-    assert not lines.filter(a_line("hostess"))
-    assert lines.dropped == {("hostess", "MainThread"): 1}
+    assert dropped == []
+    assert [name for name in ("azure.core", "hostess") if lines.filter(a_line(name))] == []
+    assert dropped == [Dropped("azure.core", "MainThread"), Dropped("hostess", "MainThread")]

@@ -1,3 +1,7 @@
+import json
+from pathlib import Path
+
+import pytest
 import requests
 
 from local.host import FunctionHost
@@ -49,31 +53,87 @@ def test_route_constraints(host: FunctionHost) -> None:
     assert call(host, "GET", "/api/sorted/blue/many").status_code == 404
 
 
+def test_encoded_slash_stays_encoded(host: FunctionHost) -> None:
+    """The Functions host passes an encoded slash of a route value as it is, and decodes other characters."""
+    key = {"x-functions-key": host.ready.function_key}
+    assert call(host, "GET", "/api/things/a%2Fb%20c", headers=key).json()["thing"] == "a%2Fb c"
+
+
+def test_path_in_upper_case_is_found(host: FunctionHost) -> None:
+    """The Functions host finds a route in any letter case."""
+    assert call(host, "GET", "/API/OPEN").text == "open"
+
+
+def test_pages_at_the_root(tmp_path: Path) -> None:
+    """With an empty `routePrefix`, a function with the route `/` answers at the root, and other routes work as well."""
+    code = (
+        "import azure.functions as func\n"
+        "app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)\n"
+        "@app.route(route='/')\ndef home(req: func.HttpRequest) -> str:\n    return 'home'\n"
+        "@app.route(route='assets/{name}')\ndef asset(req: func.HttpRequest) -> str:\n"
+        "    return req.route_params['name']\n"
+        "@app.route(route='api/status', auth_level=func.AuthLevel.FUNCTION)\n"
+        "def status(req: func.HttpRequest) -> str:\n    return 'ok'\n"
+    )
+    (tmp_path / "function_app.py").write_text(code)
+    (tmp_path / "host.json").write_text('{"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}')
+    with FunctionHost(tmp_path, {}, log=tmp_path / "log") as host:
+        assert [call(host, "GET", path).text for path in ("/", "/assets/a.js")] == ["home", "a.js"]
+        assert [call(host, "GET", path).status_code for path in ("/api/status", "/other")] == [401, 404]
+        key = {"x-functions-key": host.ready.function_key}
+        assert call(host, "GET", "/api/status", headers=key).text == "ok"
+
+
+def test_home_page_without_a_function(host: FunctionHost) -> None:
+    """The Functions host answers at its root if no function does."""
+    assert call(host, "GET", "/").status_code == 200
+
+
+def admin(host: FunctionHost, method: str, path: str, **options: object) -> requests.Response:
+    """Send a request with the master key to an admin route, and return the answer."""
+    return call(host, method, f"/admin/{path}", headers={"x-functions-key": host.ready.master_key}, **options)
+
+
+@pytest.mark.parametrize(("key", "status"), [("", 401), ("wrong", 401), ("function_key", 403), ("event_grid_key", 403)])
+def test_admin_asks_for_the_master_key(host: FunctionHost, key: str, status: int) -> None:
+    """The admin routes need the master key, and only `ping` needs none."""
+    given = {"x-functions-key": getattr(host.ready, key, key)}
+    for method, path in (("GET", "/admin/host/status"), ("POST", "/admin/functions/on_time")):
+        assert call(host, method, path, headers=given, json={}).status_code == status
+    assert call(host, "GET", "/admin/host/ping", headers=given).status_code == 200
+
+
 def test_admin_runs_a_timer(host: FunctionHost, storage: Storage) -> None:
     """The local Functions host's admin route runs a timer function at once."""
-    assert call(host, "POST", "/admin/functions/on_time", json={}).status_code == 202
-    assert storage.take("ticks") == "tick past_due=False"
+    assert admin(host, "POST", "functions/on_time", json={}).status_code == 202
+    assert storage.take("ticks", lambda text: "past_due=False" in text)
 
 
 def test_admin_runs_with_input(host: FunctionHost, storage: Storage) -> None:
-    """The local Functions host's admin route passes its input to a queue function or an Event Grid function."""
-    assert call(host, "POST", "/admin/functions/on_work", json={"input": "by hand"}).status_code == 202
-    assert storage.take("done", lambda text: "by hand" in text)
-    assert call(host, "POST", "/admin/functions/on_event", json={"input": '{"data": "by admin"}'}).status_code == 202
+    """The admin route passes its input to a queue function, with a dequeue count of 0, or an Event Grid function."""
+    assert admin(host, "POST", "functions/on_work", json={"input": "by hand"}).status_code == 202
+    assert json.loads(storage.take("done", lambda text: "by hand" in text))["count"] == 0
+    assert admin(host, "POST", "functions/on_event", json={"input": '{"data": "by admin"}'}).status_code == 202
     assert storage.take("done", lambda text: "first by admin" in text)
 
 
+def test_admin_runs_an_http_function(host: FunctionHost) -> None:
+    """The admin route accepts the run of an HTTP function."""
+    assert admin(host, "POST", "functions/on_open", json={"input": ""}).status_code == 202
+
+
 def test_admin_refusals(host: FunctionHost) -> None:
-    """The local Functions host's admin route refuses an unknown function, an HTTP function and unreadable input."""
-    assert call(host, "POST", "/admin/functions/nobody", json={}).status_code == 404
-    refused = call(host, "POST", "/admin/functions/on_open", json={})
-    assert (refused.status_code, "its own address" in refused.text) == (400, True)
-    assert call(host, "POST", "/admin/functions/on_event", json={"input": "no JSON"}).status_code == 400
+    """The admin route refuses an unknown function, an empty body and unreadable input."""
+    assert admin(host, "POST", "functions/nobody", json={}).status_code == 404
+    assert admin(host, "POST", "functions/on_event", data=b"").status_code == 400
+    assert admin(host, "POST", "functions/on_event", data=b"{").status_code == 400
+    assert admin(host, "POST", "functions/on_event", json={"input": "no JSON"}).status_code == 400
 
 
 def test_status_and_functions(host: FunctionHost) -> None:
     """The local Functions host's admin routes show the host's state, and each function with its bindings."""
-    assert call(host, "GET", "/admin/host/status").json()["state"] == "Running"
-    listed = {found["name"]: found["config"]["bindings"] for found in call(host, "GET", "/admin/functions").json()}
+    assert admin(host, "GET", "host/status").json()["state"] == "Running"
+    listed = {found["name"]: found["config"]["bindings"] for found in admin(host, "GET", "functions").json()}
     assert [binding["type"] for binding in listed["on_event"]] == ["queue", "eventGridTrigger"]
-    assert call(host, "GET", "/admin/functions/on_time/status").json() == {"errors": []}
+    assert admin(host, "GET", "functions/on_time/status").json() == {"errors": []}
+    assert admin(host, "GET", "host/drain/status").json()["state"] == "Disabled"

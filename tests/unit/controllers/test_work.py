@@ -1,16 +1,18 @@
 """Operators release stopped versions and replay dead letters, sweeps read vaults, and queues carry messages."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from shared.clients.storage.queues import StorageQueue
-from shared.controllers.intake.dead_letters import replay
+from shared.controllers.intake.dead_letters import remove, replay
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
+from shared.controllers.intake.queues import on_site
 from shared.controllers.sweep.reading import imported, known_roots, read_in_turn
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.deadline import TIME_BUDGET
@@ -117,8 +119,9 @@ def test_message_that_could_not_be_put_back_is_kept(pool: Pool) -> None:
 )
 def test_what_is_no_key_of_a_queue_is_not_looked_for(pool: Pool, queue: str, key: str) -> None:
     """The replay of a malformed queue name or key raises `NotFound` without a read of the journal."""
-    with pytest.raises(NotFound):
-        replay(Box().run(pool, dead_letters=None), queue, key)
+    for take in (replay, remove):
+        with pytest.raises(NotFound):
+            take(Box().run(pool, dead_letters=None), queue, key)
 
 
 # ---------------------------------------------------------------------------------------------------- holds and stops
@@ -208,10 +211,19 @@ class Queues:
 
     made: set[str] = field(default_factory=set)
     sent: list[tuple[str, str, int]] = field(default_factory=list)
+    creations: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    """The queues that another instance creates after a list, or that Azure is still deleting."""
+    lists: int = 0
 
     def get_queue_client(self, name: str, **_: object) -> "Client":
         """Return the client of a queue."""
         return Client(self, name)
+
+    def list_queues(self) -> list["Client"]:
+        """Return the queues that exist, and count the request."""
+        self.lists += 1
+        return [Client(self, name) for name in sorted(self.made)]
 
 
 @dataclass
@@ -222,7 +234,10 @@ class Client:
     name: str
 
     def create_queue(self) -> None:
-        """Create the queue."""
+        """Create the queue, or raise an error if the queue exists already."""
+        self.queues.creations.append(self.name)
+        if self.name in self.queues.taken:
+            raise ResourceExistsError
         self.queues.made.add(self.name)
 
     def send_message(self, body: str, *, visibility_timeout: int) -> None:
@@ -239,3 +254,58 @@ def test_wait_is_never_cut_short(delay: float, seconds: int) -> None:
     message = CertificateMessage(REF, Cause.WAIT, 3)
     StorageQueue(queues).send_certificate(message, timedelta(seconds=delay))
     assert queues.sent == [("certificates", message.body(), seconds)]
+
+
+ALL_QUEUES = {
+    "certificates",
+    "certificates-poison",
+    "environments",
+    "environments-poison",
+    "sites",
+    "sites-poison",
+}
+
+
+def test_missing_queues_are_created_with_one_request_for_the_others() -> None:
+    """Certroll creates the queues that are missing, and sends one request if no queue is missing."""
+    queues: Any = Queues(made={"sites", "someone-elses"}, taken={"certificates"})
+    StorageQueue(queues).create_missing()
+    assert set(queues.creations) == ALL_QUEUES - {"sites"}
+    assert queues.made == ALL_QUEUES - {"certificates"} | {"someone-elses"}
+    whole: Any = Queues(made=set(ALL_QUEUES))
+    StorageQueue(whole).create_missing()
+    assert (whole.creations, whole.lists) == ([], 1)
+
+
+# ----------------------------------------------------------------------------------------------- unreadable messages
+
+
+SECRET = "Pa55-phrase"  # noqa: S105 - what a person may type
+
+
+@pytest.mark.parametrize("body", [SECRET, "", json.dumps({"password": SECRET}), json.dumps({"v": 1, "vault": SECRET})])
+def test_unreadable_message_is_a_finding_and_shows_nothing_typed(
+    pool: ThreadPoolExecutor, body: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A message that Certroll cannot read becomes a finding, and only the dead letter's row shows a text in it."""
+    caplog.set_level("INFO", "certroll")
+    box = Box()
+    on_site(box.run(pool), body)
+    findings = [row for row in box.storage.all("certrollfindings") if row["reason"] == "MalformedMessage"]
+    (kept,) = (row for row in box.storage.all("certrollfindings") if row["reason"] == "DeadLetter")
+    assert [row["scope"] for row in findings] == ["queue sites"]
+    assert kept["body_0"] == body
+    assert kept["RowKey"] in str(findings[0]["detail"])
+    assert "message.rejected" in caplog.text
+    assert SECRET not in caplog.text + str(findings) + str(kept["cause"])
+
+
+def test_dead_letter_is_removed_for_good(pool: ThreadPoolExecutor) -> None:
+    """An operator can remove a dead letter (a message that failed for good), and no message goes to a queue."""
+    box = Box()
+    kept = box.run(pool).ports.dead_letters.add("sites", "x", "KeyError")
+    remove(box.run(pool), "sites", kept.key)
+    assert box.sent == []
+    for take in (remove, replay):
+        with pytest.raises(NotFound):
+            take(box.run(pool), "sites", kept.key)

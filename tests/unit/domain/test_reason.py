@@ -28,7 +28,7 @@ OutsideWindow AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs RootKept Stil
 EnoughDeleted StoppedAndStarted NothingToStop RootNotThere BehindACertificate NothingStale RolledOut Dispatched
 NotAdmitted
 Busy OutOfTime Served Settling Probing PlanBusy SiteStopped Validated Retired NoProbe ProbeProvesNothing HoldReleased
-MalformedMessage DeadLetter RenewalDue ReissueAsked OrderActionsOff
+DeadLetter RenewalDue ReissueAsked OrderActionsOff
 """
 
 

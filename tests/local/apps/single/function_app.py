@@ -1,6 +1,7 @@
 """This function app has one queue function, whose queue the setting SOLO_QUEUE names."""
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -16,8 +17,8 @@ running = 0
 def solo(message: func.QueueMessage, done: func.Out[str]) -> None:
     """Run for as many seconds as the message says, and report the number of concurrent invocations.
 
-    A message with a file path makes the function run until that file exists.
-    The message `fail` makes the function fail.
+    A message with a file path makes the function run until that file exists. The function fails if the file says so.
+    The message `fail` makes the function fail. The message `die` ends the worker process at the first delivery.
     """
     global running  # noqa: PLW0603 - what is measured
     body = message.get_body().decode()
@@ -27,9 +28,15 @@ def solo(message: func.QueueMessage, done: func.Out[str]) -> None:
     try:
         if body == "fail":
             raise RuntimeError("asked to fail")
+        if body == "die" and (message.dequeue_count or 0) < 2:
+            os._exit(1)
+        if body == "die":
+            body = "0"
         if body.startswith("/"):
             while not Path(body).exists():
                 threading.Event().wait(0.02)
+            if Path(body).read_text() == "fail":
+                raise RuntimeError("asked to fail")
         else:
             threading.Event().wait(float(body))
     finally:

@@ -1,0 +1,58 @@
+"""Certroll reports a schedule of the sweep that it cannot read, without relying on the sweep's timer."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from shared.controllers.sweep.schedule import ScheduleReport
+from shared.domain.findings import Finding
+from shared.loop.run import Run
+from tests.build import APPLY, ManualClock
+from tests.small_storage import SmallStorage, ports_on
+
+
+@dataclass
+class Findings:
+    """This fake collects the reported findings, or refuses the next one."""
+
+    told: list[Finding] = field(default_factory=list)
+    fails: Exception | None = None
+
+    def report(self, findings: tuple[Finding, ...]) -> None:
+        """Collect the findings, or raise the error once."""
+        if self.fails:
+            error, self.fails = self.fails, None
+            raise error
+        self.told += findings
+
+
+def every_minute(report: ScheduleReport, findings: Findings, minutes: int, clock: ManualClock) -> int:
+    """Call the report once a minute, and return how many findings it has made."""
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(minutes):
+            report.report(Run.start(ports_on(SmallStorage(), clock, findings=findings), APPLY, pool))
+            clock.sleep(timedelta(minutes=1).total_seconds())
+    return len(findings.told)
+
+
+def test_bad_schedule_is_reported_each_hour() -> None:
+    """A schedule that Certroll cannot read is a finding each hour, and not each minute."""
+    report, findings, clock = ScheduleReport("CERTROLL_SWEEP_SCHEDULE: give six fields"), Findings(), ManualClock()
+    assert [every_minute(report, findings, minutes, clock) for minutes in (1, 59, 1, 59, 1)] == [1, 1, 2, 2, 3]
+    assert {(found.reason, found.subject) for found in findings.told} == {("SettingIgnored", "CERTROLL_SWEEP_SCHEDULE")}
+    assert {found.detail for found in findings.told} == {"CERTROLL_SWEEP_SCHEDULE: give six fields"}
+
+
+def test_good_schedule_is_no_finding() -> None:
+    """A schedule that Certroll can read, or that is not set, makes no finding."""
+    assert every_minute(ScheduleReport(None), Findings(), 61, ManualClock()) == 0
+
+
+def test_report_that_failed_is_made_a_minute_later() -> None:
+    """If Certroll cannot record the finding, the next run of the timer tries again."""
+    report, findings, clock = ScheduleReport("bad"), Findings(fails=OSError("the table is away")), ManualClock()
+    with pytest.raises(OSError, match="away"):
+        every_minute(report, findings, 1, clock)
+    assert every_minute(report, findings, 1, clock) == 1
