@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-import requests
 from azure.data.tables import TableServiceClient
 
 from local.app import EVENT_FUNCTION, LocalApp
@@ -16,7 +15,6 @@ from local.azure.scripting.faults import Fault
 from local.azure.web.resources import RUNNING, STOPPED
 from local.azure.world import World
 from local.host.timers import utc_now
-from local.patience import HANG
 from shared.clients.clock import SystemClock
 from shared.clients.storage.journal import journal_ports
 from shared.clients.storage.tables import StorageTables

@@ -285,7 +285,7 @@ SECRET = "Pa55-phrase"  # noqa: S105 - what a person may type
 
 @pytest.mark.parametrize("body", [SECRET, "", json.dumps({"password": SECRET}), json.dumps({"v": 1, "vault": SECRET})])
 def test_unreadable_message_is_a_finding_and_shows_nothing_typed(
-    pool: ThreadPoolExecutor, body: str, caplog: pytest.LogCaptureFixture
+    pool: Pool, body: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A message that Certroll cannot read becomes a finding, and only the dead letter's row shows a text in it."""
     caplog.set_level("INFO", "certroll")
@@ -300,7 +300,7 @@ def test_unreadable_message_is_a_finding_and_shows_nothing_typed(
     assert SECRET not in caplog.text + str(findings) + str(kept["cause"])
 
 
-def test_dead_letter_is_removed_for_good(pool: ThreadPoolExecutor) -> None:
+def test_dead_letter_is_removed_for_good(pool: Pool) -> None:
     """An operator can remove a dead letter (a message that failed for good), and no message goes to a queue."""
     box = Box()
     kept = box.run(pool).ports.dead_letters.add("sites", "x", "KeyError")
