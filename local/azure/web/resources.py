@@ -230,6 +230,8 @@ class Site:
     modified: datetime | None = None
     etag: str = ""
     environment: Environment | None = None
+    principal_id: str | None = None
+    """The object id of the site's system-assigned managed identity, or None."""
 
     @property
     def id(self) -> str:

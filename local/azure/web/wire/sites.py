@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from local.azure.entra.tokens import TENANT
 from local.azure.web.resources import DISABLED, FLEX, IP_BASED, Environment, Host, Site, display_location
 from local.azure.web.state import WebState
 
@@ -17,7 +18,7 @@ UNSET_SITE_CONFIG = (
 
 def site_json(web: WebState, site: Site) -> dict[str, Any]:
     """Return the site or slot in the JSON form of Microsoft.Web."""
-    return {
+    return _managed_identity(site) | {
         "id": site.id,
         "name": site.full_name,
         "type": "Microsoft.Web/sites/slots" if site.slot else "Microsoft.Web/sites",
@@ -26,6 +27,13 @@ def site_json(web: WebState, site: Site) -> dict[str, Any]:
         "tags": dict(site.tags),
         "properties": _identity(web, site) | hosting_json(web, site) | dict(site.properties),
     }
+
+
+def _managed_identity(site: Site) -> dict[str, Any]:
+    """Return the managed identity of a site with such an identity, in the JSON form of ARM."""
+    if site.principal_id is None:
+        return {}
+    return {"identity": {"type": "SystemAssigned", "principalId": site.principal_id, "tenantId": TENANT}}
 
 
 def _identity(web: WebState, site: Site) -> dict[str, Any]:
