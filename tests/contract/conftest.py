@@ -1,0 +1,169 @@
+"""Run the contract against the local Azure, with each setting of the knobs, or against a real subscription.
+
+All tests of a run share a plan, a vault, a site and a slot. The removal also runs after a failure in the middle.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from local.azure.scripting.knobs import Knobs
+from local.environment import of_this_process
+from local.stand import Stand
+from shared.clients.clouds import CLOUDS
+from shared.clients.credentials import make_credential
+from shared.domain.endpoints import CloudName
+from tests.contract.knobs import settings
+from tests.contract.ledger import Ledger, new_run
+from tests.contract.live import Unusable, is_asked_for, live_place
+from tests.contract.making import Rig, set_up
+from tests.contract.operations import Recording
+from tests.contract.place import Place, Seen
+from tests.contract.removal import remove
+from tests.contract.simulated import simulated_place, simulated_world
+
+DEFAULT = ("", None)
+VERDICT, WAITED = "contract-verdict", "contract-waited"
+Verdict = Callable[[str, object], None]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that needs a place once in Azure, or once for each setting of the knobs in the local Azure."""
+    if "place" in metafunc.fixturenames:
+        live = is_asked_for(of_this_process())
+        wanted = [("live", None)] if live else [DEFAULT, *settings()]
+        ids = ["azure"] if live else [f"{knob}={value}" if knob else "defaults" for knob, value in wanted]
+        metafunc.parametrize("setting", wanted, ids=ids, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one setting together, so that they share what a run has made."""
+    slots = [number for number, item in enumerate(items) if "setting" in getattr(item, "fixturenames", ())]
+    together = sorted((items[number] for number in slots), key=lambda item: item.callspec.indices["setting"])  # type: ignore[attr-defined]
+    for number, item in zip(slots, together, strict=True):
+        items[number] = item
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a live run that cannot work, before any test begins."""
+    environment = of_this_process()
+    if is_asked_for(environment) and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("Run the live contract in one process, without -n: every process would pay for a plan.")
+
+
+@pytest.fixture(scope="session")
+def stand() -> Iterator[Stand]:
+    """Yield a local Azure, whose endpoint for managed identities gives the clients their tokens."""
+    with Stand() as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment().items():
+            patch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def place(request: pytest.FixtureRequest, setting: tuple[str, object]) -> Place:
+    """Return the place: a resource group in Azure, or in a simulated Azure with this setting of a knob."""
+    knob, value = setting
+    if knob == "live":
+        try:
+            return live_place(of_this_process())
+        except Unusable as unusable:
+            pytest.exit(f"The live contract cannot run.\n{unusable}", returncode=4)
+    request.getfixturevalue("stand")
+    knobs = Knobs()
+    if knob:
+        knobs.turn(**{knob: value})
+    return simulated_place(simulated_world(knobs), make_credential(CLOUDS[CloudName.PUBLIC], None))
+
+
+@pytest.fixture(scope="session")
+def rig(place: Place, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """Yield what the tests share, and remove everything that the run has made, also after a failed set-up."""
+    where = {} if place.is_live else {"folder": tmp_path_factory.mktemp("contract")}
+    ledger = Ledger(new_run(), place.subscription, place.group, **where)
+    say = request.config.get_terminal_writer().line if place.is_live else (lambda _: None)
+    say(f"\nContract run {ledger.run} in {place.group_id}. Its note: {ledger.path}")
+    try:
+        made = set_up(place, ledger)
+        for resource_id in made.made:
+            say(f"made {resource_id}")
+        yield made
+    finally:
+        done = remove(place, ledger)
+        for word, ids in (("removed", done.removed), ("kept", done.kept), ("FAILED to remove", done.failed)):
+            for resource_id in ids:
+                say(f"{word} {resource_id}")
+        if done.failed:
+            pytest.fail(
+                f"Run {ledger.run} has left something: {done.failed}."
+                f" Remove it: python -m tests.contract.remove {ledger.run}"
+            )
+
+
+@pytest.fixture
+def azure(request: pytest.FixtureRequest, place: Place) -> Iterator[Recording]:
+    """Yield the product's own clients. Fail a test that claims an operation by its mark and never calls it."""
+    clients = Recording(place.ports)
+    yield clients
+    claimed = {name for mark in request.node.iter_markers("operations") for name in mark.args}
+    assert claimed <= clients.called, f"the test claims {sorted(claimed)}, and calls only {sorted(clients.called)}"
+
+
+@pytest.fixture
+def verdict(request: pytest.FixtureRequest, place: Place, record_property: Callable[[str, object], None]) -> Verdict:
+    """Return the function by which a test says what Azure does, and which compares it with the simulated setting."""
+    settled = {name for mark in request.node.iter_markers("settles") for name in mark.args}
+
+    def say(knob: str, does: object) -> None:
+        assert knob in settled, f"the test has no mark settles({knob!r})"
+        record_property(VERDICT, f"knob {knob}: {'Azure' if place.is_live else 'the local Azure'} does {does}")
+        if place.knobs is not None:
+            assert does == getattr(place.knobs, knob), f"the suite misjudges the knob {knob}"
+
+    return say
+
+
+@pytest.fixture
+def waited(record_property: Callable[[str, object], None]) -> Callable[[str, Seen], None]:
+    """Return the function by which a test says how long Azure took to show something."""
+    return lambda what, seen: record_property(WAITED, f"{what}: {seen}")
+
+
+def _lent(place: Place, name: str) -> str:
+    found: str | None = getattr(place, name)
+    if found is None:
+        pytest.skip(f"AZURE_LIVE_{name.upper()} is not set")
+    return found
+
+
+@pytest.fixture
+def environment(place: Place) -> str:
+    """Return the resource id of the App Service Environment that a person lends, or skip the test."""
+    return _lent(place, "environment")
+
+
+@pytest.fixture
+def order(place: Place) -> str:
+    """Return the resource id of the certificate order that a person lends, or skip the test."""
+    return _lent(place, "order")
+
+
+@pytest.fixture
+def domain(place: Place) -> str:
+    """Return the domain that a person lends, or skip the test."""
+    return _lent(place, "domain")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what Azure does at each knob, and how long it took to show what was written."""
+    reports = (report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ()))
+    found: dict[str, set[str]] = {VERDICT: set(), WAITED: set()}
+    for report in reports:
+        for name, text in getattr(report, "user_properties", ()):
+            if name in found:
+                found[name].add(str(text))
+    if found[VERDICT]:
+        terminalreporter.section("the contract with Azure")
+    for line in (*sorted(found[WAITED]), *sorted(found[VERDICT])):
+        terminalreporter.write_line(line)

@@ -1,0 +1,46 @@
+"""Which knobs of the local Azure the contract settles, with the settings that it can tell apart, and which not."""
+
+SETTINGS: dict[str, tuple[object, ...]] = {
+    "aes_pfx_refused": (False, True),
+    "certificates_show_created": (True, False),
+    "if_match_honoured": (False, True),
+    "import_needs_certificates_get": (True, False),
+    "import_rewrites_load_list": (False, True),
+    "managed_hides_thumbprint": (True, False),
+    "managed_issuance_seconds": (20.0, 0.0, 90.0),
+    "mismatch_refused": (True, False),
+    "reads_until_visible": (0, 2),
+    "role_seconds": (0.0, 300.0),
+    "roots_show_blob": (True, False),
+    "roots_show_thumbprint": (True, False),
+    "second_import_same_thumbprint": ("accept", "refuse", "resolve"),
+    "serial_octets": (20, 10),
+    "sync_moves_bindings": (True, False),
+    "wrong_echo": (False, True),
+}
+"""The settings of each knob that a test of this suite tells apart, beginning with the default."""
+
+FLEX = "a Flex Consumption app needs a storage account and a deployment, which the suite does not make"
+APP = "it needs an app that answers which certificate it uses; docs/how-to/probe-an-app.md shows one"
+MONEY = "money: it takes the purchase of a certificate, and the suite only reads an order"
+UNSETTLED: dict[str, str] = {
+    "certificate_events_have_secret_twins": "it needs an Event Grid subscription and a storage queue of one's own",
+    "certificates_per_webspace": "a limit: it takes 1,001 uploads",
+    "flex_uses_webspace_certificates": FLEX,
+    "internal_environments": "no behaviour of Azure: it says from where the client looks",
+    "old_process_answers": APP,
+    "order_patch_forgets": MONEY,
+    "orders_renew_themselves": f"months and {MONEY}",
+    "orders_show_late": MONEY,
+    "page_size": "no behaviour of Azure: a small value makes the tests follow nextLink",
+    "public_certificates_per_plan": "a limit: it takes 1,001 uploads",
+    "restart_seconds": APP,
+    "site_certificates_hide_host_names": FLEX,
+    "slow_front_end": "DNS: it takes handshakes with a name whose record leads to the site from everywhere",
+}
+"""The knobs that no test of this suite settles, each with the reason why an hour cannot."""
+
+
+def settings() -> list[tuple[str, object]]:
+    """Return each setting that the suite tells apart, except the defaults."""
+    return [(knob, value) for knob, values in SETTINGS.items() for value in values[1:]]

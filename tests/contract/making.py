@@ -1,0 +1,227 @@
+"""Make the resources of a run: each carries the run's tag, and its id is noted before the request that makes it."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.clients.arm.vault_rights import VAULTS_API
+from shared.domain.fleet.sites import ServerFarm
+from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, VaultName
+from tests.contract.ledger import Ledger
+from tests.contract.place import Place
+from tests.contract.wire import REFUSED, Answer, Refusal
+
+WEB_API = "2025-05-01"
+ROLES_API = "2022-04-01"
+DATA_API = "7.4"
+SLOT = "staging"
+SIZE = "S1"
+"""The size of the plan: the smallest with slots and IP-based bindings (Azure docs, App Service limits)."""
+OWN_RIGHTS = {
+    "certificates": ["get", "list", "create", "import", "update", "delete"],
+    "secrets": ["get", "list", "set", "delete"],
+}
+IMPORT_RIGHTS = {"certificates": ["get"], "secrets": ["get"]}
+READY = frozenset({"Succeeded", "RegisteringDns"})
+"""The provisioning states of a vault or plan that can be used; a new vault first shows RegisteringDns."""
+
+Json = Any
+
+
+class Taken(Exception):
+    """A resource of the wanted name exists, which the run has not made."""
+
+
+@dataclass(slots=True)
+class Rig:
+    """What a run has made: a plan, a vault, a site with a slot, and whatever single tests add."""
+
+    place: Place
+    ledger: Ledger
+    made: list[str] = field(default_factory=list)
+    """The kinds and names of what was made, as the end of a run prints it."""
+    principal: str = ""
+    """The object id of the site's managed identity."""
+    farm: ServerFarm | None = None
+    """The plan as the product's client read it."""
+
+    @property
+    def name(self) -> str:
+        """The name of the plan, and the beginning of all other names."""
+        return f"certroll-{self.ledger.run}"
+
+    @property
+    def site_name(self) -> str:
+        """The name of the site.
+
+        With a domain, the name stays the same in all runs, so that a person makes the DNS records once.
+        """
+        if self.place.domain is None:
+            return self.name
+        lent = f"{self.place.group_id}/{self.place.domain}".lower()
+        return f"certroll-{hashlib.sha256(lent.encode()).hexdigest()[:10]}"
+
+    @property
+    def site(self) -> SiteRef:
+        """The site."""
+        return SiteRef(self.place.subscription.lower(), self.place.group.lower(), self.site_name)
+
+    @property
+    def slot(self) -> SiteRef:
+        """The slot of the site."""
+        return SiteRef(self.site.subscription, self.site.resource_group, self.site.name, SLOT)
+
+    @property
+    def plan_id(self) -> str:
+        """The resource id of the plan."""
+        return self.web("serverfarms", self.name)
+
+    @property
+    def plan(self) -> ServerFarm:
+        """The plan as the product's client read it."""
+        assert self.farm is not None
+        return self.farm
+
+    @property
+    def vault(self) -> VaultName:
+        """The name of the vault, of at most 24 characters."""
+        return VaultName(f"certroll-{self.ledger.run}")
+
+    @property
+    def vault_id(self) -> str:
+        """The resource id of the vault."""
+        return self.vault_named(self.vault)
+
+    def vault_named(self, name: str) -> str:
+        """Return the resource id of a vault in the resource group."""
+        return f"{self.place.group_id}/providers/Microsoft.KeyVault/vaults/{name}"
+
+    def web(self, kind: str, name: str) -> str:
+        """Return the resource id of a resource of Microsoft.Web in the resource group."""
+        return f"{self.place.group_id}/providers/Microsoft.Web/{kind}/{name}"
+
+    def copy(self, name: str) -> CopyRef:
+        """Return the reference to a certificate of the webspace, whose name begins with the name of the run."""
+        return CopyRef(self.site.subscription, self.site.resource_group, f"{self.name}-{name}")
+
+    def certificate(self, name: str) -> VaultCertificateRef:
+        """Return the reference to a certificate in the vault."""
+        return VaultCertificateRef.parse(self.vault, "certificate", name)
+
+    def make(self, resource_id: str, version: str, body: Json, *, tagged: bool = True) -> Json:
+        """Make a resource, wait until it can be read, and return its JSON. Raise Taken if it exists already."""
+        arm, url = self.place.arm, f"{resource_id}?api-version={version}"
+        before = arm.send("GET", url)
+        if before.status != 404:
+            raise Taken(f"{resource_id} exists ({before.status}), and run {self.ledger.run} has not made it")
+        self.ledger.note(resource_id)
+        arm.expect("PUT", url, {**body, "tags": self.ledger.tags} if tagged else body)
+        self.made.append(resource_id)
+        return self.place.until(f"{resource_id} is made", lambda: arm.send("GET", url), _is_ready).value.json
+
+    def make_certificate(self, name: str, host_names: tuple[str, ...], vault: str | None = None) -> None:
+        """Make a version of a self-issued vault certificate, and wait for it."""
+        base = f"https://{vault or self.vault}.vault.azure.net/certificates/{name}"
+        policy = {
+            "issuer": {"name": "Self"},
+            "key_props": {"exportable": True, "kty": "RSA", "key_size": 2048, "reuse_key": False},
+            "secret_props": {"contentType": "application/x-pkcs12"},
+            "x509_props": {
+                "subject": f"CN={host_names[0]}",
+                "sans": {"dns_names": list(host_names)},
+                "validity_months": 3,
+                "ekus": ["1.3.6.1.5.5.7.3.1"],
+            },
+        }
+        sender = self.place.vaults
+        self.place.until(
+            f"vault certificate {name} can be ordered",  # the name of a new vault takes a while to resolve
+            lambda: sender.send("POST", f"{base}/create?api-version={DATA_API}", {"policy": policy}),
+            lambda answer: answer.status == 202,
+        )
+        self.place.until(
+            f"vault certificate {name} is issued",
+            lambda: sender.expect("GET", f"{base}/pending?api-version={DATA_API}")["status"],
+            lambda status: status == "completed",
+        )
+
+    def permit(self, vault: str, object_id: str, permissions: Json) -> None:
+        """Give an identity an access policy on a vault of the run."""
+        policy = {"tenantId": self.place.tenant, "objectId": object_id, "permissions": permissions}
+        url = f"{self.vault_named(vault)}/accessPolicies/add?api-version={VAULTS_API}"
+        self.place.arm.expect("PUT", url, {"properties": {"accessPolicies": [policy]}})
+
+    def make_vault(self, name: str, app_service: Json | None) -> None:
+        """Make a vault with access policies for the person and, if asked, for App Service."""
+        given = [(self.place.person, OWN_RIGHTS), (self.place.app_service, app_service)]
+        policies = [
+            {"tenantId": self.place.tenant, "objectId": object_id, "permissions": rights}
+            for object_id, rights in given
+            if rights
+        ]
+        properties = {
+            "tenantId": self.place.tenant,
+            "sku": {"family": "A", "name": "standard"},
+            "enableRbacAuthorization": False,
+            "softDeleteRetentionInDays": 7,
+            "accessPolicies": policies,
+        }
+        self.make(self.vault_named(name), VAULTS_API, {"location": self.place.location, "properties": properties})
+
+
+def make_plan(rig: Rig) -> None:
+    """Make the plan, and read it with the product's client."""
+    rig.make(rig.plan_id, WEB_API, {"location": rig.place.location, "sku": {"name": SIZE, "capacity": 1}})
+    seen = rig.place.until(
+        "the plan is listed",
+        lambda: [
+            plan
+            for plan in rig.place.ports.app_service.plans(rig.place.subscription).found
+            if plan.resource_id.lower() == rig.plan_id.lower()
+        ],
+        bool,
+    )
+    (rig.farm,) = seen.value
+
+
+def make_vault(rig: Rig) -> None:
+    """Make the vault, which App Service may read."""
+    rig.make_vault(rig.vault, IMPORT_RIGHTS)
+
+
+def make_site(rig: Rig) -> None:
+    """Make the site with a managed identity, which may read the secrets of the vault."""
+    properties = {"serverFarmId": rig.plan_id, "httpsOnly": False}
+    body = {"location": rig.place.location, "identity": {"type": "SystemAssigned"}, "properties": properties}
+    rig.principal = rig.make(rig.web("sites", rig.site_name), WEB_API, body)["identity"]["principalId"]
+    rig.permit(rig.vault, rig.principal, {"secrets": ["get"]})
+
+
+def make_slot(rig: Rig) -> None:
+    """Make a slot of the site."""
+    body = {"location": rig.place.location, "properties": {"serverFarmId": rig.plan_id}}
+    rig.make(f"{rig.web('sites', rig.site_name)}/slots/{SLOT}", WEB_API, body)
+
+
+STEPS = (make_plan, make_vault, make_site, make_slot)
+"""The set-up of a run, in order."""
+
+
+def set_up(place: Place, ledger: Ledger) -> Rig:
+    """Make everything that the tests share, and return it."""
+    rig = Rig(place, ledger)
+    for step in STEPS:
+        step(rig)
+    return rig
+
+
+def _is_ready(answer: Answer) -> bool:
+    """Return True if a new resource can be read and used. Raise Refusal if it failed."""
+    if answer.status == 404:
+        return False
+    if answer.status >= REFUSED:
+        raise Refusal("a new resource", answer)
+    state = (answer.json.get("properties") or {}).get("provisioningState")
+    if state == "Failed":
+        raise Refusal("a new resource", answer)
+    return state is None or state in READY
