@@ -3,7 +3,7 @@
 All tests of a run share a plan, a vault, a site and a slot. The removal also runs after a failure in the middle.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
@@ -13,34 +13,32 @@ from local.stand import Stand
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
 from shared.domain.endpoints import CloudName
-from tests.contract.knobs import settings
+from tests.contract.knobs import worlds
 from tests.contract.ledger import Ledger, new_run
 from tests.contract.live import Unusable, is_asked_for, live_place
 from tests.contract.making import Rig, set_up
 from tests.contract.operations import Recording
-from tests.contract.place import Place, Seen
+from tests.contract.place import Place, Seen, equal_to
 from tests.contract.removal import remove
 from tests.contract.simulated import simulated_place, simulated_world
 
-DEFAULT = ("", None)
 VERDICT, WAITED = "contract-verdict", "contract-waited"
-Verdict = Callable[[str, object], None]
+Verdict = Callable[..., None]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that needs a place once in Azure, or once for each setting of the knobs in the local Azure."""
+    """Run each test that needs a place once in Azure, or in each simulated world of knobs.py."""
     if "place" in metafunc.fixturenames:
         live = is_asked_for(of_this_process())
-        wanted = [("live", None)] if live else [DEFAULT, *settings()]
-        ids = ["azure"] if live else [f"{knob}={value}" if knob else "defaults" for knob, value in wanted]
-        metafunc.parametrize("setting", wanted, ids=ids, scope="session")
+        names = ["azure"] if live else [f"settings-{number}" for number in range(len(worlds()))]
+        metafunc.parametrize("settings", [None] if live else worlds(), ids=names, scope="session")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of one setting together, so that they share what a run has made."""
-    slots = [number for number, item in enumerate(items) if "setting" in getattr(item, "fixturenames", ())]
-    together = sorted((items[number] for number in slots), key=lambda item: item.callspec.indices["setting"])  # type: ignore[attr-defined]
+    slots = [number for number, item in enumerate(items) if "settings" in getattr(item, "fixturenames", ())]
+    together = sorted((items[number] for number in slots), key=lambda item: item.callspec.indices["settings"])  # type: ignore[attr-defined]
     for number, item in zip(slots, together, strict=True):
         items[number] = item
 
@@ -62,18 +60,16 @@ def stand() -> Iterator[Stand]:
 
 
 @pytest.fixture(scope="session")
-def place(request: pytest.FixtureRequest, setting: tuple[str, object]) -> Place:
-    """Return the place: a resource group in Azure, or in a simulated Azure with this setting of a knob."""
-    knob, value = setting
-    if knob == "live":
+def place(request: pytest.FixtureRequest, settings: Mapping[str, object] | None) -> Place:
+    """Return the place: a resource group in Azure, or in a simulated Azure with these settings of the knobs."""
+    if settings is None:
         try:
             return live_place(of_this_process())
         except Unusable as unusable:
             pytest.exit(f"The live contract cannot run.\n{unusable}", returncode=4)
     request.getfixturevalue("stand")
     knobs = Knobs()
-    if knob:
-        knobs.turn(**{knob: value})
+    knobs.turn(**settings)
     return simulated_place(simulated_world(knobs), make_credential(CLOUDS[CloudName.PUBLIC], None))
 
 
@@ -115,11 +111,12 @@ def verdict(request: pytest.FixtureRequest, place: Place, record_property: Calla
     """Return the function by which a test says what Azure does, and which compares it with the simulated setting."""
     settled = {name for mark in request.node.iter_markers("settles") for name in mark.args}
 
-    def say(knob: str, does: object) -> None:
+    def say(knob: str, does: object, fits: Callable[[object], bool] | None = None) -> None:
         assert knob in settled, f"the test has no mark settles({knob!r})"
         record_property(VERDICT, f"knob {knob}: {'Azure' if place.is_live else 'the local Azure'} does {does}")
         if place.knobs is not None:
-            assert does == getattr(place.knobs, knob), f"the suite misjudges the knob {knob}"
+            setting = getattr(place.knobs, knob)
+            assert (fits or equal_to(does))(setting), f"knob {knob} is {setting!r}, and the suite sees {does!r}"
 
     return say
 

@@ -41,6 +41,10 @@ UNSETTLED: dict[str, str] = {
 """The knobs that no test of this suite settles, each with the reason why an hour cannot."""
 
 
-def settings() -> list[tuple[str, object]]:
-    """Return each setting that the suite tells apart, except the defaults."""
-    return [(knob, value) for knob, values in SETTINGS.items() for value in values[1:]]
+def worlds() -> tuple[dict[str, object], ...]:
+    """Return the simulated worlds that together have every setting, as the settings of their knobs.
+
+    The first world has the defaults. A test settles a knob by what it sees, whatever the other knobs are.
+    """
+    most = max(len(values) for values in SETTINGS.values())
+    return tuple({knob: values[world % len(values)] for knob, values in SETTINGS.items()} for world in range(most))

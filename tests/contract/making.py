@@ -3,16 +3,21 @@
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
 
 from shared.clients.arm.vault_rights import VAULTS_API
 from shared.domain.fleet.sites import ServerFarm
-from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef, VaultName
+from shared.domain.names import CopyRef, HostName, SiteRef, VaultCertificateRef, VaultName
 from tests.contract.ledger import Ledger
-from tests.contract.place import Place
+from tests.contract.place import Place, equal_to
 from tests.contract.wire import REFUSED, Answer, Refusal
 
 WEB_API = "2025-05-01"
 ROLES_API = "2022-04-01"
+CERTIFICATE_USER = "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba"
+"""The id of the built-in role Key Vault Certificate User (Azure docs, built-in roles)."""
 DATA_API = "7.4"
 SLOT = "staging"
 SIZE = "S1"
@@ -167,6 +172,43 @@ class Rig:
             "accessPolicies": policies,
         }
         self.make(self.vault_named(name), VAULTS_API, {"location": self.place.location, "properties": properties})
+
+    def lent_host(self) -> HostName:
+        """Add a host name of the lent domain to the site, and return it. Skip the test without a domain."""
+        if self.place.domain is None:
+            pytest.skip("AZURE_LIVE_DOMAIN is not set")
+        host = HostName(f"contract.{self.place.domain}")
+        target = f"{self.site_name}.azurewebsites.net"
+        self.place.publish(host, target)
+        url = f"{self.site.resource_id}/hostNameBindings/{host}?api-version={WEB_API}"
+        answer = self.place.arm.send("PUT", url, {"properties": {"siteName": self.site_name}})
+        if answer.status >= REFUSED:
+            verification = self.place.arm.expect("GET", f"{self.site.resource_id}?api-version={WEB_API}")
+            token = verification["properties"].get("customDomainVerificationId")
+            pytest.fail(
+                f"{Refusal(f'App Service refuses the host name {host}', answer)}. Make two DNS records, and run again:"
+                f" {host} CNAME {target}, and asuid.{host} TXT {token}"
+            )
+        self.place.until(f"{host} is a host name", lambda: self.place.arm.send("GET", url).status, equal_to(200))
+        return host
+
+    def turn_to_roles(self, vault: str) -> None:
+        """Let roles instead of access policies decide who may read a vault of the run."""
+        url = f"{self.vault_named(vault)}?api-version={VAULTS_API}"
+        self.place.arm.expect("PATCH", url, {"properties": {"enableRbacAuthorization": True}})
+
+    def assign_certificate_user(self, vault_id: str) -> None:
+        """Give App Service the role Key Vault Certificate User on a vault. The description names the run."""
+        base = f"{vault_id}/providers/Microsoft.Authorization"
+        definition = f"/subscriptions/{self.place.subscription}/providers/Microsoft.Authorization/roleDefinitions"
+        properties = {
+            "roleDefinitionId": f"{definition}/{CERTIFICATE_USER}",
+            "principalId": self.place.app_service,
+            "principalType": "ServicePrincipal",
+            "description": f"contract test run {self.ledger.run}",
+        }
+        name = uuid5(NAMESPACE_URL, f"{self.ledger.run}/{vault_id}")
+        self.make(f"{base}/roleAssignments/{name}", ROLES_API, {"properties": properties}, tagged=False)
 
 
 def make_plan(rig: Rig) -> None:

@@ -26,6 +26,10 @@ class Seen:
     polls: int
     seconds: float
 
+    def lasted(self, pause: float) -> Callable[[object], bool]:
+        """Return the test whether a number of seconds lies between the last two polls."""
+        return lambda seconds: isinstance(seconds, float) and self.seconds - pause < seconds <= self.seconds
+
     def __str__(self) -> str:
         return f"after {self.polls} reads, {self.seconds:.0f} s"
 
@@ -89,6 +93,11 @@ class Place:
                 return Seen(value, poll, (self.clock.now() - start).total_seconds())
             self.clock.sleep(self.pause)
         return None
+
+
+def equal_to(wanted: object) -> Callable[[object], bool]:
+    """Return the test whether a value is this value."""
+    return lambda seen: seen == wanted
 
 
 def claims(credential: TokenCredential) -> dict[str, str]:

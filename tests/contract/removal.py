@@ -141,12 +141,20 @@ def _named(wire: Json, run: str) -> bool:
     return run in str(wire.get("name"))
 
 
+def _tagged_or_named(wire: Json, run: str) -> bool:
+    return _tagged(wire, run) or _named(wire, run)
+
+
 MARKS: dict[str, Callable[[Json, str], bool]] = {
-    **dict.fromkeys(("slots", "sites", "certificates", "serverfarms", "vaults"), _tagged),
+    **dict.fromkeys(("slots", "sites", "serverfarms", "vaults"), _tagged),
+    "certificates": _tagged_or_named,
     "roleassignments": _described,
     "publiccertificates": _named,
 }
-"""How the JSON of a resource shows that a run has made it. Roots and role assignments have no tags."""
+"""How the JSON of a resource shows that a run has made it.
+
+Roots and role assignments have no tags, and the product requests a managed certificate without tags.
+"""
 VERSIONS = {
     **dict.fromkeys(("slots", "sites", "certificates", "serverfarms"), WEB_API),
     "vaults": VAULTS_API,

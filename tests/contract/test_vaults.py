@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from shared.clients.vault.x509_facts import thumbprint_of
-from shared.domain.errors import Denied, NotFound
+from shared.domain.errors import NotFound
 from shared.domain.fleet.vault_access import TO_IMPORT
 from shared.domain.names import VaultCertificateRef
 from tests.contract.making import DATA_API, Rig
@@ -68,7 +68,7 @@ def test_a_secret_with_a_certificate_is_told_from_the_secret_behind_one(
 
 @pytest.mark.operations("vault.lineage")
 def test_a_missing_certificate(azure: Recording, rig: Rig) -> None:
-    """A vault answers 404 for the versions of a certificate that does not exist, or an empty list; both are NotFound."""
+    """A certificate that a vault does not have is NotFound, by a 404 or by an empty list of versions."""
     missing = VaultCertificateRef.parse(rig.vault, "certificate", "is-not-there")
     with pytest.raises(NotFound):
         azure.vault.lineage(missing, rig.place.clock.now())
@@ -97,4 +97,3 @@ def test_a_vault_refuses_what_no_policy_allows(rig: Rig) -> None:
     url = f"https://{rig.vault}.vault.azure.net/certificates/two-versions/backup?api-version={DATA_API}"
     answer = rig.place.vaults.send("POST", url)
     assert (answer.status, answer.json["error"]["code"]) == (403, "Forbidden")
-    assert Denied.__doc__

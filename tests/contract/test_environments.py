@@ -1,0 +1,74 @@
+"""What Certroll relies on in an App Service Environment, which a person lends.
+
+The tests add a root and delete it. A running app learns of neither before its next stop and start.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.domain.fleet.copies import RootCertificate
+from shared.domain.names import EnvironmentRef, RootRef
+from tests.contract.making import Rig
+from tests.contract.operations import Recording
+from tests.contract.pfx_files import make
+from tests.contract.place import Seen
+
+ROOTS = "2024-04-01"
+
+
+@pytest.fixture
+def ref(environment: str) -> EnvironmentRef:
+    """Return the reference to the environment."""
+    return EnvironmentRef.parse(environment)
+
+
+@pytest.mark.operations(
+    "environments.environments", "environments.environment", "environments.inbound_addresses", "environments.sites"
+)
+def test_an_environment_is_listed_and_read(azure: Recording, rig: Rig, ref: EnvironmentRef) -> None:
+    """The list and a read agree, the networking shows the inbound address, and the list of sites can be read."""
+    listed = azure.environments.environments(rig.place.subscription).found
+    found = azure.environments.environment(ref)
+    assert found in listed
+    assert azure.environments.inbound_addresses(ref)
+    sites = azure.environments.sites(ref)
+    assert sites.blind_spots == ()
+    assert all(site.environment == ref for site in sites.found)
+
+
+@pytest.mark.operations("environments.put_root", "environments.roots", "environments.root", "environments.delete_root")
+@pytest.mark.settles("roots_show_blob", "roots_show_thumbprint")
+def test_a_root_is_added_and_deleted(
+    azure: Recording,
+    rig: Rig,
+    ref: EnvironmentRef,
+    verdict: Callable[..., None],
+    waited: Callable[[str, Seen], None],
+) -> None:
+    """A PUT of a root answers 200 or 201, then a list and a read show it, and after its deletion neither does."""
+    made = make(f"Contract root {rig.ledger.run}", rig.place.clock.now(), root=True)
+    root_ref = RootRef(ref, f"certroll-contract-{rig.ledger.run}-{made.thumbprint.lower()}")
+    location = azure.environments.environment(ref).location
+    wanted = RootCertificate(root_ref, location, made.thumbprint)
+    rig.ledger.note(root_ref.resource_id)
+    with rig.place.recorder.recorded() as exchanges:
+        azure.environments.put_root(wanted, made.der)
+    assert exchanges[0].status in {200, 201}
+    seen = rig.place.until(
+        "the root is listed",
+        lambda: azure.environments.roots(ref).found,
+        lambda roots: root_ref in {root.ref for root in roots},
+    )
+    waited("a list shows a new root", seen)
+    root = azure.environments.root(root_ref)
+    assert (root.ref, root.thumbprint, root.is_root) == (root_ref, made.thumbprint, True)
+    shown = rig.place.arm.expect("GET", f"{root_ref.resource_id}?api-version={ROOTS}")["properties"]
+    azure.environments.delete_root(root_ref)
+    rig.place.until(
+        "the root is gone",
+        lambda: azure.environments.roots(ref).found,
+        lambda roots: root_ref not in {root.ref for root in roots},
+    )
+    verdict("roots_show_blob", bool(shown.get("blob")))
+    verdict("roots_show_thumbprint", bool(shown.get("thumbprint")))

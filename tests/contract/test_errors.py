@@ -1,0 +1,49 @@
+"""The errors of Azure that Certroll tells apart."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.domain.errors import NotFound
+from shared.domain.names import CopyRef, HostName, SiteRef
+from tests.contract.making import Rig
+from tests.contract.operations import Recording
+
+
+@pytest.fixture
+def missing(rig: Rig) -> SiteRef:
+    """Return a site that does not exist."""
+    return replace(rig.site, name=f"{rig.name}-none")
+
+
+@pytest.mark.operations("app_service.site", "app_service.settings", "app_service.stop", "app_service.binding")
+def test_a_missing_site_is_not_found(azure: Recording, rig: Rig, missing: SiteRef) -> None:
+    """Each request to a missing site is NotFound, whatever the body of the 404 is."""
+    asked = (
+        lambda: azure.app_service.site(missing),
+        lambda: azure.app_service.settings(missing),
+        lambda: azure.app_service.stop(missing),
+        lambda: azure.app_service.binding(missing, HostName("none.example.net")),
+    )
+    for ask in asked:
+        with rig.place.recorder.recorded() as exchanges, pytest.raises(NotFound):
+            ask()
+        assert exchanges[-1].status == 404
+
+
+@pytest.mark.operations("app_service.certificate", "managed.certificate", "managed.tier")
+def test_a_missing_certificate_and_plan(azure: Recording, rig: Rig) -> None:
+    """A missing certificate is NotFound, and a missing plan has no tier."""
+    ref = CopyRef(rig.site.subscription, rig.site.resource_group, f"{rig.name}-none")
+    for read in (azure.app_service.certificate, azure.managed.certificate):
+        with pytest.raises(NotFound):
+            read(ref)
+    assert azure.managed.tier(f"{rig.plan_id}-none") == ""
+
+
+def test_an_upload_without_a_readable_pfx_is_refused(rig: Rig) -> None:
+    """A PFX that cannot be read is refused with 400, so that the refusal is not retried."""
+    body = {"location": rig.plan.location, "properties": {"pfxBlob": "AAAA", "password": "x"}, "tags": rig.ledger.tags}
+    resource_id = rig.web("certificates", f"{rig.name}-broken")
+    rig.ledger.note(resource_id)
+    assert rig.place.arm.send("PUT", f"{resource_id}?api-version=2025-05-01", body).status == 400
