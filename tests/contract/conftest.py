@@ -16,10 +16,10 @@ from shared.domain.endpoints import CloudName
 from tests.contract.knobs import worlds
 from tests.contract.ledger import Ledger, new_run
 from tests.contract.live import Unusable, is_asked_for, live_place
-from tests.contract.making import Rig, set_up
+from tests.contract.making import Rig
 from tests.contract.operations import Recording
 from tests.contract.place import Place, Seen, equal_to
-from tests.contract.removal import remove
+from tests.contract.running import running
 from tests.contract.simulated import simulated_place, simulated_world
 
 VERDICT, WAITED = "contract-verdict", "contract-waited"
@@ -79,22 +79,8 @@ def rig(place: Place, tmp_path_factory: pytest.TempPathFactory, request: pytest.
     where = {} if place.is_live else {"folder": tmp_path_factory.mktemp("contract")}
     ledger = Ledger(new_run(), place.subscription, place.group, **where)
     say = request.config.get_terminal_writer().line if place.is_live else (lambda _: None)
-    say(f"\nContract run {ledger.run} in {place.group_id}. Its note: {ledger.path}")
-    try:
-        made = set_up(place, ledger)
-        for resource_id in made.made:
-            say(f"made {resource_id}")
+    with running(place, ledger, say) as made:
         yield made
-    finally:
-        done = remove(place, ledger)
-        for word, ids in (("removed", done.removed), ("kept", done.kept), ("FAILED to remove", done.failed)):
-            for resource_id in ids:
-                say(f"{word} {resource_id}")
-        if done.failed:
-            pytest.fail(
-                f"Run {ledger.run} has left something: {done.failed}."
-                f" Remove it: python -m tests.contract.remove {ledger.run}"
-            )
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Make the resources of a run: each carries the run's tag, and its id is noted before the request that makes it."""
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -43,8 +44,8 @@ class Rig:
 
     place: Place
     ledger: Ledger
-    made: list[str] = field(default_factory=list)
-    """The kinds and names of what was made, as the end of a run prints it."""
+    say: Callable[[str], None] = lambda _: None
+    """Print the id of each resource that is made."""
     principal: str = ""
     """The object id of the site's managed identity."""
     farm: ServerFarm | None = None
@@ -121,7 +122,7 @@ class Rig:
             raise Taken(f"{resource_id} exists ({before.status}), and run {self.ledger.run} has not made it")
         self.ledger.note(resource_id)
         arm.expect("PUT", url, {**body, "tags": self.ledger.tags} if tagged else body)
-        self.made.append(resource_id)
+        self.say(f"made {resource_id}")
         return self.place.until(f"{resource_id} is made", lambda: arm.send("GET", url), _is_ready).value.json
 
     def make_certificate(self, name: str, host_names: tuple[str, ...], vault: str | None = None) -> None:
@@ -249,12 +250,10 @@ STEPS = (make_plan, make_vault, make_site, make_slot)
 """The set-up of a run, in order."""
 
 
-def set_up(place: Place, ledger: Ledger) -> Rig:
-    """Make everything that the tests share, and return it."""
-    rig = Rig(place, ledger)
+def set_up(rig: Rig) -> None:
+    """Make everything that the tests share."""
     for step in STEPS:
         step(rig)
-    return rig
 
 
 def _is_ready(answer: Answer) -> bool:

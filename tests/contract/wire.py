@@ -56,12 +56,12 @@ class Recorder(HttpTransport[Any, Any]):
     """A transport that passes requests on, and remembers each request with its answer."""
 
     def __init__(self, inner: HttpTransport[Any, Any]) -> None:
-        self._inner = inner
+        self.inner = inner
         self.exchanges: list[Exchange] = []
 
     def send(self, request: Sdk, **options: Sdk) -> Sdk:
         """Send the request by the transport inside, and record it."""
-        answer = self._inner.send(request, **options)
+        answer = self.inner.send(request, **options)
         self.exchanges.append(Exchange(request.method, urlsplit(request.url).path, answer))
         return answer
 
@@ -77,13 +77,13 @@ class Recorder(HttpTransport[Any, Any]):
 
     def open(self) -> None:
         """Open the transport inside."""
-        self._inner.open()
+        self.inner.open()
 
     def close(self) -> None:
         """Keep the transport inside open, because several clients share the transport."""
 
     def __enter__(self) -> Self:
-        self._inner.__enter__()
+        self.inner.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
