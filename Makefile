@@ -22,7 +22,7 @@ NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11)
 step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(date +%s) - began)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test test-fast soak mutants mutants-all cover lock demo local clean
+.PHONY: help setup check docs test test-fast contract soak mutants mutants-all cover lock demo local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ test: setup ## every test; ends with the ten slowest, and fails where a director
 
 test-fast: setup ## unit and property tests alone, for the inner loop
 	$(BIN)/python -m pytest tests/unit tests/properties -n 2
+
+contract: setup ## the contract against a real subscription; docs/how-to/check-azure-by-contract.md says how, and what it costs
+	$(BIN)/python -m pytest tests/contract -p no:randomly --no-budgets
 
 # These scenarios have a long version: a crash at every write while apps restart, and every fault with every kind.
 LONG := $(addprefix tests/scenarios/test_,roots.py faults.py kind_faults.py)

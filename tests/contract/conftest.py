@@ -23,6 +23,8 @@ from tests.contract.running import running
 from tests.contract.simulated import simulated_place, simulated_world
 
 VERDICT, WAITED = "contract-verdict", "contract-waited"
+LONGEST_LIVE_TEST = 7200
+"""The seconds that a test may take in a real subscription, which is slower than the local Azure."""
 Verdict = Callable[..., None]
 
 
@@ -35,19 +37,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one setting together, so that they share what a run has made."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of one place together, so that they share what a run has made.
+
+    A live run leaves the tests of the local Azure out, because the local Azure changes the environment of the process.
+    """
+    if is_asked_for(of_this_process()):
+        ours = [item for item in items if "/contract/" in item.path.as_posix()]
+        simulated = [item for item in ours if "settings" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=simulated)
+        items[:] = [item for item in items if item not in simulated]
+        for item in items:
+            item.add_marker(pytest.mark.timeout(LONGEST_LIVE_TEST))
     slots = [number for number, item in enumerate(items) if "settings" in getattr(item, "fixturenames", ())]
     together = sorted((items[number] for number in slots), key=lambda item: item.callspec.indices["settings"])  # type: ignore[attr-defined]
     for number, item in zip(slots, together, strict=True):
         items[number] = item
 
 
+def refusal(environment: Mapping[str, str], processes: int | None) -> str | None:
+    """Return why a live run cannot begin, or None."""
+    if is_asked_for(environment) and processes:
+        return "Run the live contract in one process, without -n: each process would pay for a plan of its own."
+    return None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse a live run that cannot work, before any test begins."""
-    environment = of_this_process()
-    if is_asked_for(environment) and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError("Run the live contract in one process, without -n: every process would pay for a plan.")
+    if reason := refusal(of_this_process(), getattr(config.option, "numprocesses", None)):
+        raise pytest.UsageError(reason)
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,9 @@ def ref(environment: str) -> EnvironmentRef:
 @pytest.mark.operations(
     "environments.environments", "environments.environment", "environments.inbound_addresses", "environments.sites"
 )
-def test_an_environment_is_listed_and_read(azure: Recording, rig: Rig, ref: EnvironmentRef) -> None:
+def test_an_environment_is_listed_and_read(azure: Recording, ref: EnvironmentRef) -> None:
     """The list and a read agree, the networking shows the inbound address, and the list of sites can be read."""
-    listed = azure.environments.environments(rig.place.subscription).found
+    listed = azure.environments.environments(ref.subscription).found
     found = azure.environments.environment(ref)
     assert found in listed
     assert azure.environments.inbound_addresses(ref)
@@ -48,7 +48,7 @@ def test_a_root_is_added_and_deleted(
 ) -> None:
     """A PUT of a root answers 200 or 201, then a list and a read show it, and after its deletion neither does."""
     made = make(f"Contract root {rig.ledger.run}", rig.place.clock.now(), root=True)
-    root_ref = RootRef(ref, f"certroll-contract-{rig.ledger.run}-{made.thumbprint.lower()}")
+    root_ref = RootRef(ref, f"contract-{rig.ledger.run}")
     location = azure.environments.environment(ref).location
     wanted = RootCertificate(root_ref, location, made.thumbprint)
     rig.ledger.note(root_ref.resource_id)
@@ -62,8 +62,9 @@ def test_a_root_is_added_and_deleted(
     )
     waited("a list shows a new root", seen)
     root = azure.environments.root(root_ref)
-    assert (root.ref, root.thumbprint, root.is_root) == (root_ref, made.thumbprint, True)
     shown = rig.place.arm.expect("GET", f"{root_ref.resource_id}?api-version={ROOTS}")["properties"]
+    told = shown.get("blob") or shown.get("thumbprint")
+    assert (root.ref, root.thumbprint, root.is_root) == (root_ref, made.thumbprint if told else None, True)
     azure.environments.delete_root(root_ref)
     rig.place.until(
         "the root is gone",

@@ -39,7 +39,7 @@ def test_a_managed_certificate(
     if operation:
         assert operation.lower().startswith(f"/subscriptions/{rig.place.subscription}/")
     # an operation that Azure does not know counts as finished
-    path = operation or f"/subscriptions/{rig.place.subscription}/providers/Microsoft.Web/none?api-version=2025-05-01"
+    path = operation or f"{rig.web('certificates', 'none')}?api-version=2025-05-01"
     seen = rig.place.until("Azure has finished", lambda: azure.managed.is_done(path), bool)
     waited("Azure issues a managed certificate", seen)
 

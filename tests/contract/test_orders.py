@@ -13,7 +13,7 @@ def test_an_order_is_listed_and_read(azure: Recording, rig: Rig, order: str) -> 
     ref = OrderRef.parse(order)
     with rig.place.recorder.recorded() as exchanges:
         found = azure.orders.order(ref)
-        listed = {seen.ref: seen for seen in azure.orders.orders(rig.place.subscription).found}
+        listed = {seen.ref: seen for seen in azure.orders.orders(ref.subscription).found}
         azure.orders.last_verified(ref)
     assert {exchange.method for exchange in exchanges} <= {"GET", "POST"}  # the history is read by a POST
     assert {exchange.path.rpartition("/")[2] for exchange in exchanges if exchange.method == "POST"} == {

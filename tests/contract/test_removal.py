@@ -1,11 +1,13 @@
 """Whatever happens to a run, the removal takes away what the run has made, and nothing else."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.azure.scripting.clock import START
 from local.azure.wire import Drop, Request, Response
 from local.azure.world import World
 from shared.clients.clouds import CLOUDS
@@ -16,7 +18,7 @@ from shared.domain.names import EnvironmentRef, RootRef
 from tests.contract.copies import import_copy, upload_copy
 from tests.contract.ledger import TAG, Ledger, read, runs
 from tests.contract.making import SLOT, WEB_API, Rig, Taken, set_up
-from tests.contract.pfx_files import make
+from tests.contract.pfx_files import Made, make
 from tests.contract.place import Place
 from tests.contract.removal import remove
 from tests.contract.remove import report
@@ -76,7 +78,7 @@ def _whole_run(place: Place, ledger: Ledger) -> Rig:
     app_service: Any = place.ports.app_service
     rig.make_certificate("shop", ("shop.example.net",))
     import_copy(app_service, rig, "imported", "shop")
-    upload_copy(app_service, rig, "uploaded", make("up.example.net", place.clock.now()))
+    upload_copy(app_service, rig, "uploaded", _made("up.example.net", root=False))
     rig.lent_host()
     rig.make_vault(f"crr-{ledger.run}", None)
     rig.turn_to_roles(f"crr-{ledger.run}")
@@ -84,6 +86,12 @@ def _whole_run(place: Place, ledger: Ledger) -> Rig:
     _request_managed(rig)
     _put_root(rig)
     return rig
+
+
+@cache
+def _made(name: str, *, root: bool) -> Made:
+    """Return a certificate, made once for all runs, because making a key takes longest."""
+    return make(name, START, root=root)
 
 
 def _request_managed(rig: Rig) -> None:
@@ -95,8 +103,8 @@ def _request_managed(rig: Rig) -> None:
 
 
 def _put_root(rig: Rig) -> None:
-    made = make("root", rig.place.clock.now(), root=True)
-    root = RootRef(EnvironmentRef.parse(str(rig.place.environment)), f"certroll-contract-{rig.ledger.run}")
+    made = _made("root", root=True)
+    root = RootRef(EnvironmentRef.parse(str(rig.place.environment)), f"contract-{rig.ledger.run}")
     rig.ledger.note(root.resource_id)
     rig.place.ports.environments.put_root(RootCertificate(root, rig.place.location, made.thumbprint), made.der)
 
@@ -232,6 +240,16 @@ def test_a_noted_resource_without_the_tag_stays(azure: Site) -> None:
     assert done.removed == []
     assert [kept.partition(":")[0] for kept in done.kept] == [rig.plan_id]
     assert rig.plan_id.lower() in everything(azure.world)
+
+
+def test_a_plan_that_changed_hands_stays_without_its_site(azure: Site) -> None:
+    """A plan whose tag somebody changed stays, although Azure deletes an empty plan with its last site by default."""
+    rig = _set_up(azure.place, azure.ledger)
+    url = f"{rig.plan_id}?api-version={WEB_API}"
+    body = {"location": azure.place.location, "sku": {"name": "S1"}, "tags": {"team": "shop"}}
+    azure.place.arm.expect("PUT", url, body)
+    remove(azure.place, azure.ledger)
+    assert everything(azure.world) - azure.before == {rig.plan_id.lower()}
 
 
 def test_a_slot_of_somebody_else_keeps_its_site(azure: Site) -> None:
