@@ -3,22 +3,31 @@
 SETTINGS: dict[str, tuple[object, ...]] = {
     "aes_pfx_refused": (False, True),
     "certificates_show_created": (True, False),
+    "environment_webspaces": ("per plan group", "one"),
     "if_match_honoured": (False, True),
     "import_needs_certificates_get": (True, False),
     "import_rewrites_load_list": (False, True),
+    "ip_binding_without_state": ("unbound", "kept"),
     "managed_hides_thumbprint": (True, False),
     "managed_issuance_seconds": (20.0, 0.0, 90.0),
     "mismatch_refused": (True, False),
+    "missing_site": ("ResourceNotFound", "empty"),
+    "public_certificate_flaps": (0, 0, 3),
     "reads_until_visible": (0, 2),
     "role_seconds": (0.0, 300.0),
     "roots_show_blob": (True, False),
     "roots_show_thumbprint": (True, False),
     "second_import_same_thumbprint": ("accept", "refuse", "resolve"),
     "serial_octets": (20, 10),
+    "settings_write_moves_modified": (True, False),
     "sync_moves_bindings": (True, False),
     "wrong_echo": (False, True),
 }
-"""The settings of each knob that a test of this suite tells apart, beginning with the default."""
+"""The settings of each knob that a test of this suite tells apart, beginning with the default.
+
+The nth value is the setting in the nth simulated world. Reads that flap and reads that lag look alike, so no world has
+both.
+"""
 
 FLEX = "a Flex Consumption app needs a storage account and a deployment, which the suite does not make"
 APP = "it needs an app that answers which certificate it uses; docs/how-to/probe-an-app.md shows one"

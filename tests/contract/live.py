@@ -11,7 +11,8 @@ from shared.clients.clouds import CLOUDS
 from shared.clients.connect import connect
 from shared.clients.credentials import make_credential
 from shared.domain.endpoints import CloudName, StorageAddress
-from tests.contract.place import GROUPS_API, Place, claims
+from tests.contract.apis import GROUPS_API
+from tests.contract.place import Place, claims
 from tests.contract.wire import ARM, VAULT_SCOPE, Recorder, Sender
 
 SWITCH = "AZURE_LIVE"

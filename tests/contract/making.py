@@ -8,18 +8,15 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
-from shared.clients.arm.vault_rights import VAULTS_API
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.names import CopyRef, HostName, SiteRef, VaultCertificateRef, VaultName
+from tests.contract.apis import DATA_API, ROLES_API, VAULTS_API, WEB_API
 from tests.contract.ledger import Ledger
 from tests.contract.place import Place, equal_to
 from tests.contract.wire import REFUSED, Answer, Refusal
 
-WEB_API = "2025-05-01"
-ROLES_API = "2022-04-01"
 CERTIFICATE_USER = "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba"
 """The id of the built-in role Key Vault Certificate User (Azure docs, built-in roles)."""
-DATA_API = "7.4"
 SLOT = "staging"
 FORBIDDEN = 403
 SIZE = "S1"

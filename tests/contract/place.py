@@ -15,7 +15,6 @@ from shared.ports.clock import Clock
 from tests.contract.wire import ARM, Recorder, Sender
 
 Result = TypeVar("Result")
-GROUPS_API = "2021-04-01"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,8 @@ description. What is gone already, or is somebody else's, is struck from the not
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared.clients.arm.environments import ROOTS_API
-from shared.clients.arm.vault_rights import VAULTS_API
+from tests.contract.apis import ROLES_API, ROOTS_API, VAULTS_API, WEB_API
 from tests.contract.ledger import TAG, Ledger
-from tests.contract.making import ROLES_API, WEB_API
 from tests.contract.place import Place
 from tests.contract.wire import GONE, REFUSED, Answer, Json, Refusal
 

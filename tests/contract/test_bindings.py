@@ -10,6 +10,7 @@ from shared.domain.errors import Conflict, NotFound, Rejected
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import HostName, Thumbprint
+from tests.contract.apis import WEB_API
 from tests.contract.copies import import_copy, read_copy, sync, upload_copy
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
@@ -18,7 +19,6 @@ from tests.contract.place import Seen, equal_to
 
 Verdict = Callable[..., None]
 Waited = Callable[[str, Seen], None]
-WEB = "2025-05-01"
 
 
 @pytest.fixture(scope="session")
@@ -141,6 +141,39 @@ def test_a_certificate_for_another_name(
         refused = True
     assert unbound.host_name == host
     verdict("mismatch_refused", refused)
+
+
+def test_a_write_without_a_state_keeps_an_sni_binding(
+    azure: Recording, rig: Rig, host: HostName, unbound: Binding
+) -> None:
+    """A PUT of a bound host name without `sslState` keeps an SNI binding (recorded azure-libraries-for-net traffic)."""
+    copy = _imported(azure, rig, "sni-kept", host)
+    _bind(azure, rig, host, copy.thumbprint)
+    _put_without_state(rig, host)
+    for _ in range(3):
+        rig.place.clock.sleep(rig.place.pause)
+        bound = replace(unbound, ssl_state=SslState.SNI, thumbprint=copy.thumbprint)
+        assert azure.app_service.binding(rig.site, host)[0] == bound
+
+
+@pytest.mark.settles("ip_binding_without_state")
+def test_a_write_without_a_state_and_an_ip_binding(
+    azure: Recording, rig: Rig, host: HostName, unbound: Binding, verdict: Verdict, waited: Waited
+) -> None:
+    """A PUT of a host name without `sslState` removes an IP-based binding, or keeps it: the knob says which."""
+    copy = _imported(azure, rig, "ip-kept", host)
+    waited("a read shows an IP-based binding", _bind(azure, rig, host, copy.thumbprint, SslState.IP_BASED))
+    assert unbound.host_name == host
+    _put_without_state(rig, host)
+    seen = rig.place.watch(
+        lambda: azure.app_service.binding(rig.site, host)[0].ssl_state, lambda state: state is not SslState.IP_BASED, 8
+    )
+    verdict("ip_binding_without_state", "kept" if seen is None else "unbound")
+
+
+def _put_without_state(rig: Rig, host: HostName) -> None:
+    url = f"{rig.site.resource_id}/hostNameBindings/{host}?api-version={WEB_API}"
+    rig.place.arm.expect("PUT", url, {"properties": {"siteName": rig.site_name}})
 
 
 @pytest.mark.settles("sync_moves_bindings")

@@ -11,6 +11,7 @@ from shared.domain.errors import AzureError, NotFound
 from shared.domain.fleet.app_settings import LOAD_LIST
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef
+from tests.contract.apis import WEB_API
 from tests.contract.copies import (
     can_import,
     can_upload,
@@ -28,6 +29,7 @@ from tests.contract.place import Seen, equal_to
 Verdict = Callable[..., None]
 Waited = Callable[[str, Seen], None]
 HOST = "copy.example.net"
+READS = 20
 
 
 @pytest.mark.operations("app_service.import_certificate", "app_service.certificate", "app_service.certificates")
@@ -208,6 +210,27 @@ def test_a_public_certificate(azure: Recording, rig: Rig, which: str, waited: Wa
     waited(
         "a list shows that a public certificate is gone", rig.place.until("it is gone", listed, lambda all_: not all_)
     )
+
+
+@pytest.mark.settles("public_certificate_flaps")
+def test_reads_of_a_new_public_certificate(azure: Recording, rig: Rig, verdict: Verdict) -> None:
+    """Reads after an upload of a public certificate may alternate between 404 and 200: the knob counts these reads."""
+    ref = CopyRef.of_site(rig.site, "contract-flapping", public=True)
+    made = make("flapping.example.net", rig.place.clock.now())
+    azure.app_service.upload_public_certificate(replace(wanted_copy(rig, "flapping"), ref=ref), made.der)
+    url = f"{ref.resource_id}?api-version={WEB_API}"
+    answers = [_after_a_second(rig, url) for _ in range(READS)]
+    shown = [number for number, status in enumerate(answers, 1) if status == 200]
+    hidden = [number for number, status in enumerate(answers, 1) if status == 404]
+    assert shown, f"no read shows the certificate: {answers}"
+    flaps = bool(hidden) and hidden[-1] > shown[0]
+    azure.app_service.delete_certificate(ref)
+    verdict("public_certificate_flaps", hidden[-1] if flaps else 0)
+
+
+def _after_a_second(rig: Rig, url: str) -> int:
+    rig.place.clock.sleep(1)
+    return rig.place.arm.send("GET", url).status
 
 
 @pytest.mark.settles("role_seconds")

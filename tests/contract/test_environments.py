@@ -9,12 +9,11 @@ import pytest
 
 from shared.domain.fleet.copies import RootCertificate
 from shared.domain.names import EnvironmentRef, RootRef
+from tests.contract.apis import ROOTS_API, WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
 from tests.contract.pfx_files import make
 from tests.contract.place import Seen
-
-ROOTS = "2024-04-01"
 
 
 @pytest.fixture
@@ -35,6 +34,19 @@ def test_an_environment_is_listed_and_read(azure: Recording, ref: EnvironmentRef
     sites = azure.environments.sites(ref)
     assert sites.blind_spots == ()
     assert all(site.environment == ref for site in sites.found)
+
+
+@pytest.mark.settles("environment_webspaces")
+def test_the_webspaces_of_an_environment(rig: Rig, ref: EnvironmentRef, verdict: Callable[..., None]) -> None:
+    """Plans of two resource groups in one environment have a webspace each, or share one: the knob says which."""
+    plans = rig.place.arm.expect("GET", f"{ref.resource_id}/serverfarms?api-version={WEB_API}")["value"]
+    webspaces: dict[str, set[str]] = {}
+    for plan in plans:
+        webspaces.setdefault(plan["id"].split("/")[4].lower(), set()).add(plan["properties"]["webSpace"].lower())
+    if len(webspaces) < 2:
+        pytest.skip(f"the environment has plans in {len(webspaces)} resource groups; two would tell")
+    assert all(len(names) == 1 for names in webspaces.values()), webspaces
+    verdict("environment_webspaces", "one" if len(set.union(*webspaces.values())) == 1 else "per plan group")
 
 
 @pytest.mark.operations("environments.put_root", "environments.roots", "environments.root", "environments.delete_root")
@@ -62,7 +74,7 @@ def test_a_root_is_added_and_deleted(
     )
     waited("a list shows a new root", seen)
     root = azure.environments.root(root_ref)
-    shown = rig.place.arm.expect("GET", f"{root_ref.resource_id}?api-version={ROOTS}")["properties"]
+    shown = rig.place.arm.expect("GET", f"{root_ref.resource_id}?api-version={ROOTS_API}")["properties"]
     told = shown.get("blob") or shown.get("thumbprint")
     assert (root.ref, root.thumbprint, root.is_root) == (root_ref, made.thumbprint if told else None, True)
     azure.environments.delete_root(root_ref)

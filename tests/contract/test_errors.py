@@ -1,11 +1,13 @@
 """The errors of Azure that Certroll tells apart."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from shared.domain.errors import NotFound
 from shared.domain.names import CopyRef, HostName, SiteRef
+from tests.contract.apis import WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
 
@@ -31,6 +33,14 @@ def test_a_missing_site_is_not_found(azure: Recording, rig: Rig, missing: SiteRe
         assert exchanges[-1].status == 404
 
 
+@pytest.mark.settles("missing_site")
+def test_the_body_of_a_404_for_a_site(rig: Rig, missing: SiteRef, verdict: Callable[..., None]) -> None:
+    """The 404 for a missing site has ARM's error in its body, or no body: the knob says which."""
+    answer = rig.place.arm.send("GET", f"{missing.resource_id}?api-version={WEB_API}")
+    assert answer.status == 404
+    verdict("missing_site", answer.json["error"]["code"] if answer.json else "empty")
+
+
 @pytest.mark.operations("app_service.certificate", "managed.certificate", "managed.tier")
 def test_a_missing_certificate_and_plan(azure: Recording, rig: Rig) -> None:
     """A missing certificate is NotFound, and a missing plan has no tier."""
@@ -46,4 +56,4 @@ def test_an_upload_without_a_readable_pfx_is_refused(rig: Rig) -> None:
     body = {"location": rig.plan.location, "properties": {"pfxBlob": "AAAA", "password": "x"}, "tags": rig.ledger.tags}
     resource_id = rig.web("certificates", f"{rig.name}-broken")
     rig.ledger.note(resource_id)
-    assert rig.place.arm.send("PUT", f"{resource_id}?api-version=2025-05-01", body).status == 400
+    assert rig.place.arm.send("PUT", f"{resource_id}?api-version={WEB_API}", body).status == 400

@@ -6,6 +6,7 @@ import pytest
 
 from shared.domain.errors import NotFound
 from shared.domain.names import HostName
+from tests.contract.apis import WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
 from tests.contract.place import Seen
@@ -39,7 +40,7 @@ def test_a_managed_certificate(
     if operation:
         assert operation.lower().startswith(f"/subscriptions/{rig.place.subscription}/")
     # an operation that Azure does not know counts as finished
-    path = operation or f"{rig.web('certificates', 'none')}?api-version=2025-05-01"
+    path = operation or f"{rig.web('certificates', 'none')}?api-version={WEB_API}"
     seen = rig.place.until("Azure has finished", lambda: azure.managed.is_done(path), bool)
     waited("Azure issues a managed certificate", seen)
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.contract.making import DATA_API, Rig
+from tests.contract.apis import DATA_API
+from tests.contract.making import Rig
 from tests.contract.operations import Recording
 from tests.contract.place import Seen, equal_to
 

@@ -15,9 +15,10 @@ from shared.clients.credentials import make_credential
 from shared.domain.endpoints import CloudName
 from shared.domain.fleet.copies import RootCertificate
 from shared.domain.names import EnvironmentRef, RootRef
+from tests.contract.apis import WEB_API
 from tests.contract.copies import import_copy, upload_copy
 from tests.contract.ledger import TAG, Ledger, read, runs
-from tests.contract.making import SLOT, WEB_API, Rig, Taken, set_up
+from tests.contract.making import SLOT, Rig, Taken, set_up
 from tests.contract.pfx_files import Made, make
 from tests.contract.place import Place
 from tests.contract.removal import remove

@@ -8,6 +8,7 @@ import pytest
 from shared.domain.errors import Conflict
 from shared.domain.fleet.app_settings import AppSettings
 from shared.domain.names import SiteRef
+from tests.contract.apis import WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
 from tests.contract.place import Seen, equal_to
@@ -80,6 +81,32 @@ def test_a_stale_etag(azure: Recording, site: SiteRef, rig: Rig, verdict: Callab
     except Conflict:
         honoured = True
     verdict("if_match_honoured", honoured)
+
+
+@pytest.mark.settles("settings_write_moves_modified")
+def test_the_date_of_a_site_after_a_write_of_settings(
+    azure: Recording, rig: Rig, site: SiteRef, verdict: Callable[..., None]
+) -> None:
+    """A write of settings moves the site's lastModifiedTimeUtc and its ETag, or neither: the knob says which."""
+    url = f"{site.resource_id}?api-version={WEB_API}"
+
+    def shown() -> tuple[str, str]:
+        answer = rig.place.arm.send("GET", url)
+        return answer.json["properties"]["lastModifiedTimeUtc"], answer.headers["ETag"]
+
+    azure.app_service.stop(site)
+    azure.app_service.start(site)
+    rig.place.clock.sleep(rig.place.pause)
+    settled = rig.place.until(
+        "the site is at rest", lambda: [shown() for _ in range(5)], lambda reads: len({*reads}) == 1
+    )
+    before = settled.value[0]
+    settings = azure.app_service.settings(site)
+    azure.app_service.put_settings(_with(settings, CONTRACT_DATED=str(rig.place.clock.now())))
+    seen = rig.place.watch(shown, lambda now: now != before, 8)
+    after = shown()
+    assert (after[0] == before[0]) is (after[1] == before[1]), "the ETag moves with the date"
+    verdict("settings_write_moves_modified", seen is not None)
 
 
 @pytest.mark.settles("reads_until_visible")

@@ -6,6 +6,7 @@ import pytest
 
 from shared.domain.fleet.sites import Site
 from shared.domain.names import SiteRef
+from tests.contract.apis import WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
 from tests.contract.place import Seen
@@ -15,7 +16,7 @@ BOTH = pytest.mark.parametrize("which", ["site", "slot"])
 
 
 def _wire(rig: Rig, resource_id: str) -> Json:
-    return rig.place.arm.expect("GET", f"{resource_id}?api-version=2025-05-01")
+    return rig.place.arm.expect("GET", f"{resource_id}?api-version={WEB_API}")
 
 
 @pytest.mark.operations("app_service.subscriptions")
@@ -126,7 +127,7 @@ def test_the_default_host_name_is_verified(azure: Recording, rig: Rig) -> None:
 def test_a_binding_of_the_default_host_name_names_its_site(rig: Rig, which: str) -> None:
     """The name of a binding ends in the host name, and the binding of an unbound host name has no thumbprint."""
     ref: SiteRef = getattr(rig, which)
-    url = f"{ref.resource_id}/hostNameBindings?api-version=2025-05-01"
+    url = f"{ref.resource_id}/hostNameBindings?api-version={WEB_API}"
     named = {binding["name"].rpartition("/")[2]: binding for binding in rig.place.arm.expect("GET", url)["value"]}
     (binding,) = (binding for name, binding in named.items() if name.startswith(rig.site_name))
     assert not binding["properties"].get("thumbprint")

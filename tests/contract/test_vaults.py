@@ -8,7 +8,8 @@ from shared.clients.vault.x509_facts import thumbprint_of
 from shared.domain.errors import NotFound
 from shared.domain.fleet.vault_access import TO_IMPORT
 from shared.domain.names import VaultCertificateRef
-from tests.contract.making import DATA_API, Rig
+from tests.contract.apis import DATA_API
+from tests.contract.making import Rig
 from tests.contract.operations import Recording
 
 NAMES = ("vault.example.net", "*.vault.example.net")
