@@ -25,6 +25,8 @@ from tests.contract.simulated import simulated_place, simulated_world
 VERDICT, WAITED = "contract-verdict", "contract-waited"
 LONGEST_LIVE_TEST = 7200
 """The seconds that a test may take in a real subscription, which is slower than the local Azure."""
+PASSED = pytest.StashKey[bool]()
+"""True for a test whose body has passed, so that what it claims can be checked."""
 Verdict = Callable[..., None]
 
 
@@ -55,16 +57,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[number] = item
 
 
-def refusal(environment: Mapping[str, str], processes: int | None) -> str | None:
-    """Return why a live run cannot begin, or None."""
-    if is_asked_for(environment) and processes:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Note whether the body of a test has passed."""
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+def refusal(environment: Mapping[str, str], *, several: bool) -> str | None:
+    """Return why a live run cannot begin, or None. `several` is True if several processes run the tests."""
+    if is_asked_for(environment) and several:
         return "Run the live contract in one process, without -n: each process would pay for a plan of its own."
     return None
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse a live run that cannot work, before any test begins."""
-    if reason := refusal(of_this_process(), getattr(config.option, "numprocesses", None)):
+    several = bool(getattr(config.option, "numprocesses", None)) or hasattr(config, "workerinput")
+    if reason := refusal(of_this_process(), several=several):
         raise pytest.UsageError(reason)
 
 
@@ -96,9 +108,19 @@ def rig(place: Place, tmp_path_factory: pytest.TempPathFactory, request: pytest.
     """Yield what the tests share, and remove everything that the run has made, also after a failed set-up."""
     where = {} if place.is_live else {"folder": tmp_path_factory.mktemp("contract")}
     ledger = Ledger(new_run(), place.subscription, place.group, **where)
-    say = request.config.get_terminal_writer().line if place.is_live else (lambda _: None)
-    with running(place, ledger, say) as made:
+    with running(place, ledger, _printer(request.config) if place.is_live else lambda _: None) as made:
         yield made
+
+
+def _printer(config: pytest.Config) -> Callable[[str], None]:
+    """Return a function that prints a line at once, past pytest's capture."""
+    capture, writer = config.pluginmanager.getplugin("capturemanager"), config.get_terminal_writer()
+
+    def say(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            writer.line(line)
+
+    return say
 
 
 @pytest.fixture
@@ -106,6 +128,8 @@ def azure(request: pytest.FixtureRequest, place: Place) -> Iterator[Recording]:
     """Yield the product's own clients. Fail a test that claims an operation by its mark and never calls it."""
     clients = Recording(place.ports)
     yield clients
+    if not request.node.stash.get(PASSED, False):
+        return
     claimed = {name for mark in request.node.iter_markers("operations") for name in mark.args}
     assert claimed <= clients.called, f"the test claims {sorted(claimed)}, and calls only {sorted(clients.called)}"
 

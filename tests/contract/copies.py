@@ -32,7 +32,7 @@ def import_copy(azure: AppService, rig: Rig, name: str, secret: str, vault_id: s
 
 def _import(azure: AppService, rig: Rig, name: str, secret: str, vault_id: str | None = None) -> CopyRef:
     copy = wanted_copy(rig, name, secret, vault_id)
-    rig.ledger.note(rig.web("certificates", copy.ref.name))
+    rig.note(rig.web("certificates", copy.ref.name))
     azure.import_certificate(copy, rig.plan)
     return copy.ref
 
@@ -68,7 +68,7 @@ def upload_copy(azure: AppService, rig: Rig, name: str, made: Made) -> Seen:
 
 def _upload(azure: AppService, rig: Rig, name: str, made: Made) -> CopyRef:
     copy = wanted_copy(rig, name)
-    rig.ledger.note(rig.web("certificates", copy.ref.name))
+    rig.note(rig.web("certificates", copy.ref.name))
     azure.upload_certificate(copy, made.pfx, rig.plan)
     return copy.ref
 

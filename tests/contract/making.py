@@ -115,15 +115,19 @@ class Rig:
         """Return the reference to a certificate in the vault."""
         return VaultCertificateRef.parse(self.vault, "certificate", name)
 
+    def note(self, resource_id: str) -> None:
+        """Write down the id of a resource before the request that makes it, and print the id."""
+        self.ledger.note(resource_id)
+        self.say(f"makes {resource_id}")
+
     def make(self, resource_id: str, version: str, body: Json, *, tagged: bool = True) -> Json:
         """Make a resource, wait until it can be read, and return its JSON. Raise Taken if it exists already."""
         arm, url = self.place.arm, f"{resource_id}?api-version={version}"
         before = arm.send("GET", url)
         if before.status != 404:
             raise Taken(f"{resource_id} exists ({before.status}), and run {self.ledger.run} has not made it")
-        self.ledger.note(resource_id)
+        self.note(resource_id)
         arm.expect("PUT", url, {**body, "tags": self.ledger.tags} if tagged else body)
-        self.say(f"made {resource_id}")
         return self.place.until(f"{resource_id} is made", lambda: arm.send("GET", url), _is_ready).value.json
 
     def make_certificate(self, name: str, host_names: tuple[str, ...], vault: str | None = None) -> None:

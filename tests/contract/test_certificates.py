@@ -83,7 +83,7 @@ def test_the_same_thumbprint_twice(azure: Recording, rig: Rig, verdict: Verdict)
     rig.make_certificate("twice", ("twice.example.net",))
     first: Any = import_copy(azure.app_service, rig, "twice-a", "twice").value
     second = wanted_copy(rig, "twice-b", "twice")
-    rig.ledger.note(rig.web("certificates", second.ref.name))
+    rig.note(rig.web("certificates", second.ref.name))
     try:
         azure.app_service.import_certificate(second, rig.plan)
     except AzureError:

@@ -63,7 +63,7 @@ def test_a_root_is_added_and_deleted(
     root_ref = RootRef(ref, f"contract-{rig.ledger.run}")
     location = azure.environments.environment(ref).location
     wanted = RootCertificate(root_ref, location, made.thumbprint)
-    rig.ledger.note(root_ref.resource_id)
+    rig.note(root_ref.resource_id)
     with rig.place.recorder.recorded() as exchanges:
         azure.environments.put_root(wanted, made.der)
     assert exchanges[0].status in {200, 201}

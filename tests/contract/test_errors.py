@@ -55,5 +55,5 @@ def test_an_upload_without_a_readable_pfx_is_refused(rig: Rig) -> None:
     """A PFX that cannot be read is refused with 400, so that the refusal is not retried."""
     body = {"location": rig.plan.location, "properties": {"pfxBlob": "AAAA", "password": "x"}, "tags": rig.ledger.tags}
     resource_id = rig.web("certificates", f"{rig.name}-broken")
-    rig.ledger.note(resource_id)
+    rig.note(resource_id)
     assert rig.place.arm.send("PUT", f"{resource_id}?api-version={WEB_API}", body).status == 400

@@ -1,11 +1,17 @@
 """The live mode says what it needs, and refuses to run where nobody asked it to."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from local.azure.principals import APP_SERVICE
 from local.azure.server import LocalAzure
+from local.azure.world import World
 from local.environment import for_child
+from local.stand import Stand
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
 from shared.domain.endpoints import CloudName
@@ -13,9 +19,11 @@ from tests.contract import remove
 from tests.contract.conftest import refusal
 from tests.contract.ledger import TAG, Ledger, new_run, read, runs
 from tests.contract.live import NEEDED, OPTIONAL, SWITCH, Unusable, in_group, is_asked_for, live_place, missing
+from tests.contract.removal import kind_of
 from tests.contract.simulated import GROUP, simulated_world
+from tests.contract.test_removal import everything
 from tests.in_process import in_process
-from tests.pages import text_of
+from tests.pages import ROOT, text_of
 
 ELSEWHERE = "11111111-1111-1111-1111-111111111111"
 ALL = dict.fromkeys(NEEDED, "x")
@@ -55,9 +63,9 @@ def test_a_group_that_is_not_there_is_refused(stand: object, subscription: str, 
 
 def test_a_live_run_has_one_process() -> None:
     """A live run with several processes is refused, because each process would pay for a plan."""
-    assert refusal({SWITCH: "1"}, 4) is not None
-    assert refusal({SWITCH: "1"}, None) is None
-    assert refusal({}, 4) is None
+    assert refusal({SWITCH: "1"}, several=True) is not None
+    assert refusal({SWITCH: "1"}, several=False) is None
+    assert refusal({}, several=True) is None
 
 
 def test_the_command_that_removes_names_the_runs(
@@ -100,3 +108,52 @@ def test_the_page_names_every_variable() -> None:
 def test_no_variable_of_the_live_mode_reaches_a_child() -> None:
     """Processes that tests start run against the local Azure, also during a live run."""
     assert not any(name.startswith(SWITCH) for name in for_child({}))
+
+
+def _live_run(stand: Stand, *arguments: str) -> tuple[World, subprocess.CompletedProcess[str]]:
+    """Run the suite in its live mode, in a process of its own whose Azure is a simulated one behind TLS and a proxy."""
+    world = simulated_world()
+    stand.use(world)
+    group = next(group for group in world.resource_groups.values() if group.name == GROUP)
+    place = {
+        SWITCH: "1",
+        "AZURE_LIVE_SUBSCRIPTION": group.subscription,
+        "AZURE_LIVE_GROUP": group.name,
+        "AZURE_LIVE_APP_SERVICE": world.object_id(APP_SERVICE),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "--no-budgets",
+        *arguments,
+    ]
+    done = subprocess.run(  # noqa: S603 - this Python, with arguments of this file
+        command, env=for_child({**stand.environment(), **place}), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return world, done
+
+
+def test_a_live_run_prints_what_it_made_and_what_azure_does(stand: Stand) -> None:
+    """A live run needs only the variables, prints each resource and each verdict, and leaves nothing behind."""
+    before = everything(simulated_world())
+    world, done = _live_run(stand, "tests/contract/test_errors.py", "tests/contract/test_orders.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(everything(world)) == len(before)
+    made, removed = (set(re.findall(rf"{word} (/\S+)", done.stdout)) for word in ("makes", "removed"))
+    assert made == removed
+    assert {kind_of(resource_id) for resource_id in made} >= {"serverfarms", "sites", "slots", "vaults"}
+    assert "knob missing_site: Azure does ResourceNotFound" in done.stdout
+    assert "AZURE_LIVE_ORDER is not set" in done.stdout
+
+
+def test_several_processes_make_nothing(stand: Stand) -> None:
+    """A live run with pytest-xdist sends no write to Azure."""
+    world, done = _live_run(stand, "tests/contract/test_errors.py", "-n", "2")
+    assert done.returncode != 0
+    assert not world.journal.writes("management.azure.com")
+    assert "Run the live contract in one process" in done.stdout + done.stderr

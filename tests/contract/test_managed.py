@@ -32,7 +32,7 @@ def test_a_managed_certificate(
         found for found in rig.place.ports.managed.places(rig.place.subscription).found if found[0].site.ref == rig.site
     )
     ref = rig.copy("managed")
-    rig.ledger.note(rig.web("certificates", ref.name))
+    rig.note(rig.web("certificates", ref.name))
     with rig.place.recorder.recorded() as exchanges:
         operation = azure.managed.ask_for(ref, host, place)
     (put,) = exchanges

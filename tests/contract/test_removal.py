@@ -197,7 +197,7 @@ def test_a_failed_test_and_a_failed_set_up_end_with_a_removal(azure: Site) -> No
     with pytest.raises(ZeroDivisionError), running(azure.place, azure.ledger, said.append) as rig:
         raise ZeroDivisionError
     assert everything(azure.world) == azure.before
-    assert f"made {rig.plan_id}" in said
+    assert f"makes {rig.plan_id}" in said
     assert f"removed {rig.plan_id}" in said
     azure.world.roles.read_only(rig.web("sites", rig.site_name))
     with pytest.raises(Refusal, match="AuthorizationFailed"), running(azure.place, azure.ledger, said.append):
