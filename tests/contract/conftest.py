@@ -3,7 +3,7 @@
 All tests of a run share a plan, a vault, a site and a slot. The removal also runs after a failure in the middle.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 
 import pytest
 
@@ -14,11 +14,11 @@ from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
 from shared.domain.endpoints import CloudName
 from tests.contract.knobs import worlds
-from tests.contract.ledger import Ledger, new_run
+from tests.contract.ledger import LEDGERS, Ledger, new_run
 from tests.contract.live import Unusable, is_asked_for, live_place
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
-from tests.contract.place import Place, Seen, equal_to
+from tests.contract.place import Place, Verdict, Waited, equal_to
 from tests.contract.running import running
 from tests.contract.simulated import simulated_place, simulated_world
 
@@ -27,7 +27,6 @@ LONGEST_LIVE_TEST = 7200
 """The seconds that a test may take in a real subscription, which is slower than the local Azure."""
 PASSED = pytest.StashKey[bool]()
 """True for a test whose body has passed, so that what it claims can be checked."""
-Verdict = Callable[..., None]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -58,7 +57,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note whether the body of a test has passed."""
     report = yield
     if call.when == "call":
@@ -106,8 +107,8 @@ def place(request: pytest.FixtureRequest, settings: Mapping[str, object] | None)
 @pytest.fixture(scope="session")
 def rig(place: Place, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """Yield what the tests share, and remove everything that the run has made, also after a failed set-up."""
-    where = {} if place.is_live else {"folder": tmp_path_factory.mktemp("contract")}
-    ledger = Ledger(new_run(), place.subscription, place.group, **where)
+    folder = LEDGERS if place.is_live else tmp_path_factory.mktemp("contract")
+    ledger = Ledger(new_run(), place.subscription, place.group, folder)
     with running(place, ledger, _printer(request.config) if place.is_live else lambda _: None) as made:
         yield made
 
@@ -150,7 +151,7 @@ def verdict(request: pytest.FixtureRequest, place: Place, record_property: Calla
 
 
 @pytest.fixture
-def waited(record_property: Callable[[str, object], None]) -> Callable[[str, Seen], None]:
+def waited(record_property: Callable[[str, object], None]) -> Waited:
     """Return the function by which a test says how long Azure took to show something."""
     return lambda what, seen: record_property(WAITED, f"{what}: {seen}")
 

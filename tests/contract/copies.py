@@ -8,6 +8,8 @@ from tests.contract.making import Rig
 from tests.contract.pfx_files import Made
 from tests.contract.place import Seen
 
+SeenCopy = Seen[WebspaceCertificate]
+
 
 def wanted_copy(rig: Rig, name: str, secret: str | None = None, vault_id: str | None = None) -> WebspaceCertificate:
     """Return a certificate of the webspace that does not exist yet, imported from the vault if `secret` is given."""
@@ -25,7 +27,7 @@ def wanted_copy(rig: Rig, name: str, secret: str | None = None, vault_id: str | 
     )
 
 
-def import_copy(azure: AppService, rig: Rig, name: str, secret: str, vault_id: str | None = None) -> Seen:
+def import_copy(azure: AppService, rig: Rig, name: str, secret: str, vault_id: str | None = None) -> SeenCopy:
     """Import a vault certificate into the webspace, and return the certificate that a read shows."""
     return read_copy(azure, rig, _import(azure, rig, name, secret, vault_id))
 
@@ -37,19 +39,20 @@ def _import(azure: AppService, rig: Rig, name: str, secret: str, vault_id: str |
     return copy.ref
 
 
-def read_copy(azure: AppService, rig: Rig, ref: CopyRef, thumbprint: Thumbprint | None = None) -> Seen:
+def read_copy(azure: AppService, rig: Rig, ref: CopyRef, thumbprint: Thumbprint | None = None) -> SeenCopy:
     """Return the certificate of the webspace as a read shows it, with this thumbprint if it is given."""
 
-    def look() -> WebspaceCertificate | None:
+    def look() -> list[WebspaceCertificate]:
         try:
-            return azure.certificate(ref)
+            return [azure.certificate(ref)]
         except NotFound:
-            return None
+            return []
 
-    def good(copy: WebspaceCertificate | None) -> bool:
-        return copy is not None and thumbprint in {None, copy.thumbprint}
+    def good(copies: list[WebspaceCertificate]) -> bool:
+        return any(thumbprint in {None, copy.thumbprint} for copy in copies)
 
-    return rig.place.until(f"certificate {ref} is read", look, good)
+    seen = rig.place.until(f"certificate {ref} is read", look, good)
+    return Seen(seen.value[0], seen.polls, seen.seconds)
 
 
 def can_import(azure: AppService, rig: Rig, name: str, secret: str, vault_id: str | None = None) -> bool:
@@ -61,7 +64,7 @@ def can_import(azure: AppService, rig: Rig, name: str, secret: str, vault_id: st
     return True
 
 
-def upload_copy(azure: AppService, rig: Rig, name: str, made: Made) -> Seen:
+def upload_copy(azure: AppService, rig: Rig, name: str, made: Made) -> SeenCopy:
     """Upload a certificate to the webspace, and return the certificate that a read shows."""
     return read_copy(azure, rig, _upload(azure, rig, name, made))
 

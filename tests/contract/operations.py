@@ -82,9 +82,9 @@ class Recording:
 
     def __init__(self, ports: Ports) -> None:
         self.called: set[str] = set()
-        self.app_service = _Client("app_service", ports.app_service, self.called)
-        self.environments = _Client("environments", ports.environments, self.called)
-        self.managed = _Client("managed", ports.managed, self.called)
-        self.vault = _Client("vault", ports.vault, self.called)
-        self.orders = _Client("orders", ports.orders, self.called)
-        self.vault_rights = _Client("vault_rights", ports.vault_rights, self.called)
+        self.app_service: Any = _Client("app_service", ports.app_service, self.called)
+        self.environments: Any = _Client("environments", ports.environments, self.called)
+        self.managed: Any = _Client("managed", ports.managed, self.called)
+        self.vault: Any = _Client("vault", ports.vault, self.called)
+        self.orders: Any = _Client("orders", ports.orders, self.called)
+        self.vault_rights: Any = _Client("vault_rights", ports.vault_rights, self.called)

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
 from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from shared.clients.vault.x509_facts import thumbprint_of
 from shared.domain.certificates.pfx import Pfx
@@ -37,7 +38,7 @@ def make(host_name: str, now: datetime, *, aes: bool = False, serial_octets: int
     builder = builder.add_extension(x509.BasicConstraints(ca=root, path_length=None), critical=True)
     if not root:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host_name)]), critical=False)
-        usage = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = builder.add_extension(usage, critical=False)
     certificate = builder.sign(key, hashes.SHA256())
     password = secrets.token_urlsafe(16)

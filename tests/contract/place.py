@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import pytest
 from azure.core.credentials import TokenCredential
@@ -18,10 +18,10 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Generic[Result]):
     """What a poll saw in the end, after how many polls and seconds."""
 
-    value: object
+    value: Result
     polls: int
     seconds: float
 
@@ -31,6 +31,12 @@ class Seen:
 
     def __str__(self) -> str:
         return f"after {self.polls} reads, {self.seconds:.0f} s"
+
+
+Waited = Callable[[str, Seen[Any]], None]
+"""The function by which a test says how long Azure took to show something."""
+Verdict = Callable[..., None]
+"""The function by which a test says what Azure does at a knob."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Place:
         """True if the place is a real subscription."""
         return self.knobs is None
 
-    def until(self, what: str, look: Callable[[], Result], good: Callable[[Result], bool]) -> Seen:
+    def until(self, what: str, look: Callable[[], Result], good: Callable[[Result], bool]) -> Seen[Result]:
         """Return what `look` returned when it was good. Fail after the most polls."""
         seen = self.watch(look, good)
         if seen is None:
@@ -83,7 +89,7 @@ class Place:
 
     def watch(
         self, look: Callable[[], Result], good: Callable[[Result], bool], polls: int | None = None
-    ) -> Seen | None:
+    ) -> Seen[Result] | None:
         """Return what `look` returned when it was good, or None after the most polls."""
         start = self.clock.now()
         for poll in range(1, (polls or self.polls) + 1):

@@ -1,8 +1,7 @@
 """What Certroll relies on when it reads and writes host name bindings. A person lends a domain."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -15,10 +14,7 @@ from tests.contract.copies import import_copy, read_copy, sync, upload_copy
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
 from tests.contract.pfx_files import make
-from tests.contract.place import Seen, equal_to
-
-Verdict = Callable[..., None]
-Waited = Callable[[str, Seen], None]
+from tests.contract.place import Seen, Verdict, Waited, equal_to
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +37,15 @@ def _unbind(azure: Recording, rig: Rig, host: HostName) -> None:
         _until_bound(azure, rig, host, None)
 
 
-def _bind(azure: Recording, rig: Rig, host: HostName, thumbprint: Thumbprint, state: SslState = SslState.SNI) -> Seen:
+def _bind(
+    azure: Recording, rig: Rig, host: HostName, thumbprint: Thumbprint | None, state: SslState = SslState.SNI
+) -> Seen[Binding]:
     read, body = azure.app_service.binding(rig.site, host)
     azure.app_service.put_binding(replace(read, ssl_state=state, thumbprint=thumbprint), body)
     return _until_bound(azure, rig, host, thumbprint)
 
 
-def _until_bound(azure: Recording, rig: Rig, host: HostName, thumbprint: Thumbprint | None) -> Seen:
+def _until_bound(azure: Recording, rig: Rig, host: HostName, thumbprint: Thumbprint | None) -> Seen[Binding]:
     return rig.place.until(
         f"{host} is bound to {thumbprint}",
         lambda: azure.app_service.binding(rig.site, host)[0],
@@ -57,8 +55,7 @@ def _until_bound(azure: Recording, rig: Rig, host: HostName, thumbprint: Thumbpr
 
 def _imported(azure: Recording, rig: Rig, name: str, host: HostName) -> WebspaceCertificate:
     rig.make_certificate(name, (host,))
-    copy: Any = import_copy(azure.app_service, rig, name, name).value
-    return copy
+    return import_copy(azure.app_service, rig, name, name).value
 
 
 @pytest.mark.operations("app_service.binding", "app_service.put_binding")

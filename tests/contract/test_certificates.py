@@ -1,9 +1,7 @@
 """What Certroll relies on when it imports, uploads, lists and deletes certificates."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -24,10 +22,8 @@ from tests.contract.copies import (
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
 from tests.contract.pfx_files import make
-from tests.contract.place import Seen, equal_to
+from tests.contract.place import Verdict, Waited, equal_to
 
-Verdict = Callable[..., None]
-Waited = Callable[[str, Seen], None]
 HOST = "copy.example.net"
 READS = 20
 
@@ -42,7 +38,7 @@ def test_an_import_is_a_certificate_of_the_plans_webspace(azure: Recording, rig:
     (put,) = (exchange for exchange in exchanges if exchange.method == "PUT")
     assert put.status == 200
     waited("a read shows a new import", seen)
-    copy: Any = seen.value
+    copy = seen.value
     assert copy.thumbprint == lineage.versions[0].thumbprint
     assert copy.host_names == {HOST, f"*.{HOST}"}
     assert copy.webspace == rig.plan.webspace
@@ -64,7 +60,7 @@ def test_a_repeated_import_fetches_the_newest_version(
     rig.make_certificate("synced", ("synced.example.net",))
     rig.make_certificate("another", ("another.example.net",))
     import_copy(azure.app_service, rig, "another", "another")
-    before: Any = import_copy(azure.app_service, rig, "synced", "synced").value
+    before = import_copy(azure.app_service, rig, "synced", "synced").value
     rig.make_certificate("synced", ("synced.example.net",))
     newest = rig.place.ports.vault.lineage(rig.certificate("synced"), rig.place.clock.now()).versions[0].thumbprint
     with rig.place.recorder.recorded() as exchanges:
@@ -81,7 +77,7 @@ def test_a_repeated_import_fetches_the_newest_version(
 def test_the_same_thumbprint_twice(azure: Recording, rig: Rig, verdict: Verdict) -> None:
     """A second import of a vault certificate is accepted, refused, or answered with the first: the knob says."""
     rig.make_certificate("twice", ("twice.example.net",))
-    first: Any = import_copy(azure.app_service, rig, "twice-a", "twice").value
+    first = import_copy(azure.app_service, rig, "twice-a", "twice").value
     second = wanted_copy(rig, "twice-b", "twice")
     rig.note(rig.web("certificates", second.ref.name))
     try:
@@ -101,8 +97,9 @@ def test_an_upload_is_a_certificate_without_source(azure: Recording, rig: Rig, w
         seen = upload_copy(azure.app_service, rig, "upload", made)
     assert next(exchange.status for exchange in exchanges if exchange.method == "PUT") == 200
     waited("a read shows a new upload", seen)
-    copy: Any = seen.value
-    assert (copy.thumbprint, copy.host_names, copy.source) == (made.thumbprint, {"upload.example.net"}, None)
+    copy = seen.value
+    assert copy.thumbprint == made.thumbprint
+    assert copy.host_names == {"upload.example.net"}
     assert copy.is_upload
     assert rig.ledger.tags.items() <= dict(copy.tags).items()
 
@@ -170,7 +167,7 @@ def test_the_rights_that_an_import_needs(azure: Recording, rig: Rig, verdict: Ve
 def test_a_load_list_after_a_sync(azure: Recording, rig: Rig, verdict: Verdict) -> None:
     """A sync leaves the load lists of the webspace's sites alone, or renames the thumbprint: the knob says which."""
     rig.make_certificate("loaded", ("loaded.example.net",))
-    before: Any = import_copy(azure.app_service, rig, "loaded", "loaded").value
+    before = import_copy(azure.app_service, rig, "loaded", "loaded").value
     settings = azure.app_service.settings(rig.site)
     named = {**settings.values, LOAD_LIST: before.thumbprint}
     azure.app_service.put_settings(replace(settings, values=named, etag=None))
@@ -249,11 +246,11 @@ def test_how_long_a_new_role_takes(azure: Recording, rig: Rig, verdict: Verdict)
     rig.assign_certificate_user(vault_id)
     settings = rig.place.ports.vault_rights.settings(vault_id)
     assert settings.uses_roles
-    assert rig.place.app_service.lower() in {given.object_id.lower() for given in settings.assignments}
+    assert rig.place.app_service.lower() in {given.object_id.lower() for given in settings.assignments or ()}
     seen = rig.place.until(
         "the role works", lambda: can_import(azure.app_service, rig, "by-role", "by-role", vault_id), bool
     )
-    verdict("role_seconds", seen.seconds, seen.lasted(rig.place.pause))
+    verdict("role_seconds", round(seen.seconds, 1), seen.lasted(rig.place.pause))
 
 
 def _thumbprint(azure: Recording, ref: CopyRef) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.azure.scripting.knobs import Knobs
+from shared.clients.clock import SystemClock
 from shared.clients.connect import connect
 from shared.domain.endpoints import CloudName
 from shared.ports import Ports
@@ -18,7 +19,6 @@ from tests.contract.knobs import SETTINGS, UNSETTLED, worlds
 from tests.contract.live import NO_STORAGE
 from tests.contract.operations import ELSEWHERE, UNTESTED, operations, uncounted_ports
 from tests.in_process import in_process
-from tests.scenarios.conftest import WorldClock
 
 HERE = Path(__file__).parent
 
@@ -44,8 +44,7 @@ def ports() -> Ports:
     def refuse(_: object) -> Any:  # noqa: ANN401 - never returns
         raise AssertionError("connecting sends no request")
 
-    clock: Any = WorldClock
-    return connect(CloudName.PUBLIC, None, NO_STORAGE, clock, transport=in_process(refuse))
+    return connect(CloudName.PUBLIC, None, NO_STORAGE, SystemClock(), transport=in_process(refuse))
 
 
 def test_every_operation_has_a_test_or_a_reason(ports: Ports) -> None:

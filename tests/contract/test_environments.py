@@ -3,8 +3,6 @@
 The tests add a root and delete it. A running app learns of neither before its next stop and start.
 """
 
-from collections.abc import Callable
-
 import pytest
 
 from shared.domain.fleet.copies import RootCertificate
@@ -13,7 +11,7 @@ from tests.contract.apis import ROOTS_API, WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
 from tests.contract.pfx_files import make
-from tests.contract.place import Seen
+from tests.contract.place import Verdict, Waited
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ def test_an_environment_is_listed_and_read(azure: Recording, ref: EnvironmentRef
 
 
 @pytest.mark.settles("environment_webspaces")
-def test_the_webspaces_of_an_environment(rig: Rig, ref: EnvironmentRef, verdict: Callable[..., None]) -> None:
+def test_the_webspaces_of_an_environment(rig: Rig, ref: EnvironmentRef, verdict: Verdict) -> None:
     """Plans of two resource groups in one environment have a webspace each, or share one: the knob says which."""
     plans = rig.place.arm.expect("GET", f"{ref.resource_id}/serverfarms?api-version={WEB_API}")["value"]
     webspaces: dict[str, set[str]] = {}
@@ -55,8 +53,8 @@ def test_a_root_is_added_and_deleted(
     azure: Recording,
     rig: Rig,
     ref: EnvironmentRef,
-    verdict: Callable[..., None],
-    waited: Callable[[str, Seen], None],
+    verdict: Verdict,
+    waited: Waited,
 ) -> None:
     """A PUT of a root answers 200 or 201, then a list and a read show it, and after its deletion neither does."""
     made = make(f"Contract root {rig.ledger.run}", rig.place.clock.now(), root=True)

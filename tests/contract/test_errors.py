@@ -1,7 +1,7 @@
 """The errors of Azure that Certroll tells apart."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -10,6 +10,9 @@ from shared.domain.names import CopyRef, HostName, SiteRef
 from tests.contract.apis import WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
+from tests.contract.place import Verdict
+
+HOST = HostName("none.example.net")
 
 
 @pytest.fixture
@@ -21,20 +24,15 @@ def missing(rig: Rig) -> SiteRef:
 @pytest.mark.operations("app_service.site", "app_service.settings", "app_service.stop", "app_service.binding")
 def test_a_missing_site_is_not_found(azure: Recording, rig: Rig, missing: SiteRef) -> None:
     """Each request to a missing site is NotFound, whatever the body of the 404 is."""
-    asked = (
-        lambda: azure.app_service.site(missing),
-        lambda: azure.app_service.settings(missing),
-        lambda: azure.app_service.stop(missing),
-        lambda: azure.app_service.binding(missing, HostName("none.example.net")),
-    )
-    for ask in asked:
+    app_service = azure.app_service
+    for ask in (app_service.site, app_service.settings, app_service.stop, partial(app_service.binding, host_name=HOST)):
         with rig.place.recorder.recorded() as exchanges, pytest.raises(NotFound):
-            ask()
+            ask(missing)
         assert exchanges[-1].status == 404
 
 
 @pytest.mark.settles("missing_site")
-def test_the_body_of_a_404_for_a_site(rig: Rig, missing: SiteRef, verdict: Callable[..., None]) -> None:
+def test_the_body_of_a_404_for_a_site(rig: Rig, missing: SiteRef, verdict: Verdict) -> None:
     """The 404 for a missing site has ARM's error in its body, or no body: the knob says which."""
     answer = rig.place.arm.send("GET", f"{missing.resource_id}?api-version={WEB_API}")
     assert answer.status == 404

@@ -1,7 +1,5 @@
 """What Certroll relies on when it requests a free managed certificate. A person lends a domain with its records."""
 
-from collections.abc import Callable
-
 import pytest
 
 from shared.domain.errors import NotFound
@@ -9,7 +7,7 @@ from shared.domain.names import HostName
 from tests.contract.apis import WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
-from tests.contract.place import Seen
+from tests.contract.place import Verdict, Waited
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +22,8 @@ def test_a_managed_certificate(
     azure: Recording,
     rig: Rig,
     host: HostName,
-    verdict: Callable[..., None],
-    waited: Callable[[str, Seen], None],
+    verdict: Verdict,
+    waited: Waited,
 ) -> None:
     """A request answers 202 with the path of an operation, or 200, and then reads show the certificate."""
     (place, _), *_ = (
@@ -56,4 +54,4 @@ def test_a_managed_certificate(
     assert certificate.webspace == rig.plan.webspace
     assert certificate in azure.managed.certificates(rig.place.subscription).found
     verdict("managed_hides_thumbprint", certificate.thumbprint is None)
-    verdict("managed_issuance_seconds", seen.seconds, seen.lasted(rig.place.pause))
+    verdict("managed_issuance_seconds", round(seen.seconds, 1), seen.lasted(rig.place.pause))

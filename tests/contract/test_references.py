@@ -1,6 +1,5 @@
 """What Certroll relies on when it reads and refreshes Key Vault references in app settings."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,13 +7,13 @@ import pytest
 from tests.contract.apis import DATA_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
-from tests.contract.place import Seen, equal_to
+from tests.contract.place import Waited, equal_to
 
 KEY = "CONTRACT_REFERENCE"
 
 
 @pytest.mark.operations("app_service.vault_references", "app_service.refresh_references")
-def test_a_reference_is_resolved_and_refreshed(azure: Recording, rig: Rig, waited: Callable[[str, Seen], None]) -> None:
+def test_a_reference_is_resolved_and_refreshed(azure: Recording, rig: Rig, waited: Waited) -> None:
     """A reference without a version shows the version that the app has, and a refresh moves it to the newest."""
     secret = f"https://{rig.vault}.vault.azure.net/secrets/reference"
 

@@ -1,6 +1,6 @@
 """What Certroll relies on when it reads and writes app settings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,7 @@ from shared.domain.names import SiteRef
 from tests.contract.apis import WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
-from tests.contract.place import Seen, equal_to
+from tests.contract.place import Verdict, Waited, equal_to
 
 LONG = "x" * 4000
 
@@ -31,7 +31,7 @@ def _with(settings: AppSettings, **values: str) -> AppSettings:
 
 @pytest.mark.operations("app_service.settings", "app_service.put_settings")
 def test_a_write_replaces_all_settings_and_a_read_shows_them(
-    azure: Recording, rig: Rig, site: SiteRef, waited: Callable[[str, Seen], None]
+    azure: Recording, rig: Rig, site: SiteRef, waited: Waited
 ) -> None:
     """A PUT of settings answers 200, replaces the whole dictionary, and keeps spelling and length of each value."""
     before = azure.app_service.settings(site)
@@ -65,7 +65,7 @@ def test_the_site_has_an_etag_and_the_list_of_settings_has_none(azure: Recording
 
 @pytest.mark.operations("app_service.put_settings", "app_service.settings_to_edit")
 @pytest.mark.settles("if_match_honoured")
-def test_a_stale_etag(azure: Recording, site: SiteRef, rig: Rig, verdict: Callable[..., None]) -> None:
+def test_a_stale_etag(azure: Recording, site: SiteRef, rig: Rig, verdict: Verdict) -> None:
     """A PUT with an If-Match from before another write is refused with 412, or overwrites: the knob says which."""
     stale = azure.app_service.settings_to_edit(site)
     azure.app_service.stop(site)  # moves the ETag of a site, as each write of the site itself does
@@ -85,7 +85,7 @@ def test_a_stale_etag(azure: Recording, site: SiteRef, rig: Rig, verdict: Callab
 
 @pytest.mark.settles("settings_write_moves_modified")
 def test_the_date_of_a_site_after_a_write_of_settings(
-    azure: Recording, rig: Rig, site: SiteRef, verdict: Callable[..., None]
+    azure: Recording, rig: Rig, site: SiteRef, verdict: Verdict
 ) -> None:
     """A write of settings moves the site's lastModifiedTimeUtc and its ETag, or neither: the knob says which."""
     url = f"{site.resource_id}?api-version={WEB_API}"
@@ -110,7 +110,7 @@ def test_the_date_of_a_site_after_a_write_of_settings(
 
 
 @pytest.mark.settles("reads_until_visible")
-def test_reads_after_a_write(azure: Recording, rig: Rig, verdict: Callable[..., None]) -> None:
+def test_reads_after_a_write(azure: Recording, rig: Rig, verdict: Verdict) -> None:
     """Some reads after a write may show the state before the write: the knob counts these reads."""
     before = azure.app_service.settings(rig.site)
     azure.app_service.put_settings(_with(before, CONTRACT_FRESH="1"))

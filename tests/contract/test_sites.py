@@ -1,7 +1,5 @@
 """What Certroll relies on when it lists plans, sites and slots, and when it stops and starts them."""
 
-from collections.abc import Callable
-
 import pytest
 
 from shared.domain.fleet.sites import Site
@@ -9,7 +7,7 @@ from shared.domain.names import SiteRef
 from tests.contract.apis import WEB_API
 from tests.contract.making import Rig
 from tests.contract.operations import Recording
-from tests.contract.place import Seen
+from tests.contract.place import Waited
 from tests.contract.wire import Json
 
 BOTH = pytest.mark.parametrize("which", ["site", "slot"])
@@ -63,9 +61,7 @@ def test_a_site_is_listed_as_a_read_shows_it(azure: Recording, rig: Rig) -> None
 
 
 @pytest.mark.operations("app_service.slots", "app_service.slot_parents", "managed.slots", "managed.slot_tags")
-def test_a_slot_is_found_by_its_site_and_by_the_list_of_resources(
-    azure: Recording, rig: Rig, waited: Callable[[str, Seen], None]
-) -> None:
+def test_a_slot_is_found_by_its_site_and_by_the_list_of_resources(azure: Recording, rig: Rig, waited: Waited) -> None:
     """ARM's list of resources names a slot with its tags, and the list of the site's slots shows it in full."""
     parents = rig.place.until(
         "the list of resources names the slot",
@@ -94,7 +90,7 @@ def test_a_plan_names_its_sites(azure: Recording, rig: Rig) -> None:
 
 @BOTH
 @pytest.mark.operations("app_service.stop", "app_service.start", "app_service.restart")
-def test_stop_start_and_restart(azure: Recording, rig: Rig, which: str, waited: Callable[[str, Seen], None]) -> None:
+def test_stop_start_and_restart(azure: Recording, rig: Rig, which: str, waited: Waited) -> None:
     """Stop and start answer 200, a read shows the new state, and a second stop or start is no error."""
     ref: SiteRef = getattr(rig, which)
 

@@ -89,12 +89,3 @@ def test_the_rights_on_a_vault_with_access_policies(azure: Recording, rig: Rig) 
     assert settings.open_to_all
     rights = {policy.object_id.lower(): policy.rights for policy in settings.policies}
     assert rights[rig.place.app_service.lower()] == TO_IMPORT
-
-
-def test_a_vault_refuses_what_no_policy_allows(rig: Rig) -> None:
-    """A vault answers 403 to an operation that the caller's access policy does not name."""
-    if not rig.place.is_live:
-        pytest.skip("the local vaults check the rights of App Service alone (local/DIVERGENCES.md)")
-    url = f"https://{rig.vault}.vault.azure.net/certificates/two-versions/backup?api-version={DATA_API}"
-    answer = rig.place.vaults.send("POST", url)
-    assert (answer.status, answer.json["error"]["code"]) == (403, "Forbidden")
