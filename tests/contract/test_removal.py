@@ -291,6 +291,19 @@ def test_a_removal_goes_on_after_a_failure(azure: Site, capsys: pytest.CaptureFi
     assert everything(azure.world) == azure.before
 
 
+@pytest.mark.parametrize("right", ["hide", "read_only"])
+def test_a_vault_that_only_azure_may_purge_is_no_failure(azure: Site, right: str) -> None:
+    """Without the right to purge, a run ends well: it says that the deleted vault waits for Azure's own purge."""
+    rig = _set_up(azure.place, azure.ledger)
+    getattr(azure.world.roles, right)(f"/subscriptions/{azure.place.subscription}/providers/Microsoft.KeyVault")
+    done = remove(azure.place, azure.ledger)
+    assert done.failed == []
+    assert [kept.partition(":")[0] for kept in done.kept] == [rig.vault_id]
+    assert "Azure purges it after 7 days" in done.kept[0]
+    assert everything(azure.world) - azure.before == {f"deleted {rig.vault}"}
+    assert list(runs(azure.ledger.folder)) == []
+
+
 def test_a_lost_connection_is_no_removal(azure: Site) -> None:
     """A removal that Azure does not answer keeps every id in the note."""
     _set_up(azure.place, azure.ledger)
