@@ -22,7 +22,7 @@ NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11)
 step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(date +%s) - began)) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test test-fast test-hosted soak mutants mutants-all bench-memory cover lock demo local clean
+.PHONY: help setup check docs test test-fast test-hosted contract soak mutants mutants-all bench-memory cover lock demo local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ test-hosted: ## the tests of the hosted app and of the local host, with another 
 	$(call step,Installing the packages that are missing,$(HOSTED_PIP) -r requirements-dev.txt && $(HOSTED_PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)
 	$(call step,Installing Azurite unless it is there,$(HOSTED)/bin/python -m local setup)
 	$(HOSTED)/bin/python -m pytest tests/triggers tests/local/host
+
+contract: setup ## the contract against a real subscription; docs/how-to/check-azure-by-contract.md says how, and what it costs
+	$(BIN)/python -m pytest tests/contract -p no:randomly --no-budgets
 
 # These scenarios have a long version: a crash at every write while apps restart, and every fault with every kind.
 LONG := $(addprefix tests/scenarios/test_,roots.py faults.py kind_faults.py)

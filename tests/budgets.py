@@ -26,6 +26,7 @@ BUDGETS: Mapping[str, float] = {
     "triggers": 50,
     "local": 160,
     "mutation": 10,
+    "contract": 120,
 }
 """The yardsticks (a measured unit of work) that each directory of tests/ may cost, without child processes.
 

@@ -3,7 +3,7 @@
 import random
 from uuid import UUID
 
-from local.azure.front_door import resource_lists, role_assignments, vaults
+from local.azure.front_door import deleted_vaults, resource_lists, role_assignments, vaults
 from local.azure.front_door.api_versions import check_version
 from local.azure.front_door.call import Route
 from local.azure.front_door.checks import behind_front_door
@@ -12,6 +12,7 @@ from local.azure.web.routes import (
     certificates,
     config_references,
     configuration,
+    creation,
     environments,
     host_names,
     plans,
@@ -25,9 +26,11 @@ from local.azure.world import World
 ROUTES: tuple[Route, ...] = (
     *resource_lists.ROUTES,
     *vaults.ROUTES,
+    *deleted_vaults.ROUTES,
     *role_assignments.ROUTES,
     *environments.ROUTES,
     *plans.ROUTES,
+    *creation.ROUTES,
     *sites.ROUTES,
     *host_names.ROUTES,
     *certificates.ROUTES,

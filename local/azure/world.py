@@ -13,7 +13,7 @@ from local.azure.scripting.clock import Clock
 from local.azure.scripting.knobs import Knobs
 from local.azure.scripting.roles import Roles
 from local.azure.vault.access import RoleAssignment
-from local.azure.vault.vault import Place, Vault
+from local.azure.vault.vault import DeletedVault, Place, Vault
 from local.azure.web.app_settings import AppSettings
 from local.azure.web.imports import Imports
 from local.azure.web.managed import ManagedCertificates
@@ -61,6 +61,7 @@ class World:
         self.subscriptions: dict[str, Subscription] = {}
         self.resource_groups: dict[tuple[str, str], ResourceGroup] = {}
         self.vaults: dict[str, Vault] = {}
+        self.deleted_vaults: dict[str, DeletedVault] = {}
         self.role_assignments: dict[str, RoleAssignment] = {}
         self.renewing: tuple[tuple[str, str], ...] = ()
         self.events = Events(kernel, self.vaults)

@@ -86,6 +86,10 @@ class Call:
             raise refusals.missing("ServerFarm", self["plan"])
         return plan
 
+    def plan_or_none(self) -> Plan | None:
+        """Return the current App Service plan that the request's path names, or None."""
+        return self.world.web.plans.get(web_id(self["subscription"], self["group"], "serverfarms", self["plan"]))
+
     def conditions(self) -> dict[str, set[str]]:
         """Return the conditions of `$filter` in lower case: each field with its accepted values."""
         conditions: dict[str, set[str]] = {}

@@ -106,6 +106,7 @@ def _wanted(call: Call) -> RoleAssignment:
         created=call.world.clock.now(),
         principal_type=properties.get("principalType") or "ServicePrincipal",
         condition=properties.get("condition"),
+        description=properties.get("description"),
     )
 
 
@@ -140,7 +141,7 @@ def _assignment_json(call: Call, given: RoleAssignment) -> dict[str, Any]:
         "createdOn": created,
         "updatedOn": created,
         "delegatedManagedIdentityResourceId": None,
-        "description": None,
+        "description": given.description,
     }
     return {
         "id": given.id,

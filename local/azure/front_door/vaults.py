@@ -6,7 +6,7 @@ from typing import Any
 
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, Call, Route
 from local.azure.vault.access import Access, AccessPolicy, NetworkRules
-from local.azure.vault.vault import Vault
+from local.azure.vault.vault import Place, Vault
 from local.azure.web import refusals
 from local.azure.web.resources import short_location
 from local.azure.wire import Refused, Response, arm_error, json_response
@@ -15,6 +15,12 @@ from local.azure.world import World
 VAULT_TYPE = "Microsoft.KeyVault/vaults"
 VAULTS = f"/providers/{VAULT_TYPE}"
 VAULT = f"{GROUP}{VAULTS}/{{vault}}"
+ROLES_BY_DEFAULT = "2026-02-01"
+"""The first API version whose new vaults use roles unless the request says otherwise (azure-cli #34020)."""
+TAKEN = "The vault name '{0}' is already in use. Vault names are globally unique."
+TAKEN_BY_DELETED = (
+    "A vault with the same name already exists in deleted state. Recover or purge the existing key vault."
+)
 Item = dict[str, Any]
 Words = tuple[str, ...]
 
@@ -31,11 +37,16 @@ def get_vault(call: Call) -> Response:
 
 
 def put_vault(call: Call) -> Response:
-    """Change an existing vault as a PUT asks, and respond with the vault.
+    """Create a vault, or change an existing vault as a PUT asks, and respond with the vault.
 
     A PUT removes the access policies and network rules of the vault that the request omits. The az CLI reads a vault
     before a change, and sends the whole vault back.
     """
+    known = call.world.vaults.get(call["vault"].lower())
+    if known is None:
+        _create(call)
+    elif not call.within(known.subscription, known.resource_group):
+        raise Refused(arm_error(409, "VaultAlreadyExists", TAKEN.format(known.name)))
     return _changed(call, replace(_vault(call).access, policies=(), network=None))
 
 
@@ -80,6 +91,29 @@ def _vault(call: Call) -> Vault:
     if vault is None or not call.within(vault.subscription, vault.resource_group):
         raise refusals.absent(VAULT_TYPE, call["vault"], call["group"])
     return vault
+
+
+def _create(call: Call) -> None:
+    """Add an empty vault with the place of the request, or recover the deleted vault of the same name.
+
+    A vault in soft delete keeps its name (azure-docs, key-vault/general/soft-delete-overview). Since the API version
+    2026-02-01 a new vault uses roles by default (azure-cli #34020).
+    """
+    name, properties = call["vault"].lower(), _properties(call)
+    if name in call.world.deleted_vaults:
+        if str(properties.get("createMode")).lower() != "recover":
+            raise Refused(arm_error(409, "ConflictError", TAKEN_BY_DELETED))
+        call.world.vaults[name] = call.world.deleted_vaults.pop(name).vault
+        return
+    if not properties.get("tenantId") or not properties.get("sku") or not call.payload().get("location"):
+        raise Refused(arm_error(400, "BadRequest", "A new vault needs a location, a tenantId and a sku."))
+    place = Place(subscription=call["subscription"], resource_group=call["group"], location=call.payload()["location"])
+    vault = call.world.new_vault(call["vault"], **place)
+    vault.retention_days = int(properties.get("softDeleteRetentionInDays") or vault.retention_days)
+    by_roles = call.request.query["api-version"] >= ROLES_BY_DEFAULT
+    vault.access = Access(by_roles=by_roles)
+    call.world.vaults[name] = vault
+    call.world.journal.note(f"vault {vault.name} created")
 
 
 def _changed(call: Call, start: Access) -> Response:
@@ -180,7 +214,7 @@ def _vault_json(world: World, vault: Vault) -> Item:
         "enabledForDiskEncryption": False,
         "enabledForTemplateDeployment": False,
         "enableSoftDelete": True,
-        "softDeleteRetentionInDays": 90,
+        "softDeleteRetentionInDays": vault.retention_days,
         "enableRbacAuthorization": access.by_roles,
         "vaultUri": f"{vault.url}/",
         "provisioningState": "Succeeded",

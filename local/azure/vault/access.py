@@ -103,6 +103,7 @@ class RoleAssignment:
     created: datetime
     principal_type: str = "ServicePrincipal"
     condition: str | None = None
+    description: str | None = None
 
     @property
     def id(self) -> str:

@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Callable, Collection, Mapping, MutableMapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Required, TypedDict, Unpack
 
@@ -83,6 +83,7 @@ class Vault(Doors):
         self.secrets: dict[str, Secret] = {}
         self.deleted_secrets: dict[str, Secret] = {}
         self.latest_skips_disabled = False
+        self.retention_days = 90
 
     @property
     def url(self) -> str:
@@ -299,6 +300,19 @@ class Vault(Doors):
         certificate = VaultCertificate(name, policy, self.kernel.clock.now())
         self.certificates[name.lower()] = certificate
         return certificate
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedVault:
+    """A vault in soft delete: its name stays taken until a purge, and a recovery brings the vault back."""
+
+    vault: Vault
+    deleted_at: datetime
+
+    @property
+    def purged_at(self) -> datetime:
+        """The time at which Azure purges the vault by itself."""
+        return self.deleted_at + timedelta(days=self.vault.retention_days)
 
 
 def find_vault(vaults: Mapping[str, Vault], vault_id: str) -> Vault:

@@ -246,6 +246,8 @@ class Site:
     modified: datetime | None = None
     """The time of the last change, from which the ETag follows."""
     environment: Environment | None = None
+    principal_id: str | None = None
+    """The object id of the site's system-assigned managed identity, or None."""
 
     @property
     def id(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from local.azure.front_door.call import GROUP, SITE, SUBSCRIPTION, WEB, Call, Route, on_sites
 from local.azure.web import refusals
 from local.azure.web.resources import DISABLED, RUNNING, STOPPED, Site, short_location
-from local.azure.web.routes import bindings
+from local.azure.web.routes import bindings, creation
 from local.azure.web.wire.sites import hosting_json, listed_site_json, site_json
 from local.azure.wire import Refused, Response, arm_error, json_response
 from local.azure.world import World
@@ -38,10 +38,12 @@ def get_site(call: Call) -> Response:
 
 
 def put_site(call: Call) -> Response:
-    """Write an existing site, and respond with the site.
+    """Create a site, or write an existing site, and respond with the site.
 
     A PUT of a site replaces all tags of the site. A PUT of a site keeps host names unchanged that the request omits.
     """
+    if call.world.web.sites.get(call.site_id()) is None:
+        return creation.create_site(call)
     site, payload = call.site_now(), call.payload()
     location = payload.get("location")
     if not location:

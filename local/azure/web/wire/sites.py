@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from local.azure.entra.tokens import TENANT
 from local.azure.web.resources import DISABLED, FLEX, IP_BASED, Host, Site, display_location
 from local.azure.web.state import WebState
 
@@ -20,7 +21,7 @@ WRONG_IN_LISTS = {"alwaysOn": False, "http20Enabled": False}
 
 def site_json(web: WebState, site: Site) -> dict[str, Any]:
     """Return the site or slot in the JSON form of Microsoft.Web."""
-    return {
+    return _managed_identity(site) | {
         "id": site.id,
         "name": site.full_name,
         "type": "Microsoft.Web/sites/slots" if site.slot else "Microsoft.Web/sites",
@@ -39,6 +40,13 @@ def listed_site_json(web: WebState, site: Site) -> dict[str, Any]:
     shown = site_json(web, site)
     properties = shown["properties"]
     return {**shown, "properties": {**properties, "siteConfig": properties["siteConfig"] | WRONG_IN_LISTS}}
+
+
+def _managed_identity(site: Site) -> dict[str, Any]:
+    """Return the managed identity of a site with such an identity, in the JSON form of ARM."""
+    if site.principal_id is None:
+        return {}
+    return {"identity": {"type": "SystemAssigned", "principalId": site.principal_id, "tenantId": TENANT}}
 
 
 def _identity(web: WebState, site: Site) -> dict[str, Any]:
