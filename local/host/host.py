@@ -1,6 +1,7 @@
 """Run one function app with all its listeners."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -97,7 +98,7 @@ class Host:
         if path.startswith(admin.PREFIX):
             return self._admin.answer(request)
         if not path:
-            return web.text(200, "The local Functions host is up and running.")
+            return web.text(200, f"The local Functions host is up and running, as process {os.getpid()}.")
         return self._routes.answer(request)
 
     def _with_trigger(self, kind: str) -> dict[str, FunctionMetadata]:

@@ -57,6 +57,11 @@ class FunctionHost:
         return self._child is not None and self._child.running
 
     @property
+    def pid(self) -> int | None:
+        """The process id of the running Functions host, or None."""
+        return self._child.pid if self._child is not None else None
+
+    @property
     def url(self) -> str:
         """The URL of the started Functions host."""
         return self.ready.url
