@@ -29,6 +29,7 @@ from local.azure.vault.objects import (
 )
 from local.azure.vault.policy import PEM, PKCS12, SELF, Policy
 from local.azure.vault.secrets import Secret, SecretDifferences, SecretVersion
+from local.azure.vault.successors import Successors
 
 DAYS_PER_MONTH = 30
 PFX_SECRET_DAYS = 180
@@ -83,6 +84,7 @@ class Vault(Doors):
         self.secrets: dict[str, Secret] = {}
         self.deleted_secrets: dict[str, Secret] = {}
         self.latest_skips_disabled = False
+        self.successors = Successors(kernel.clock)
 
     @property
     def url(self) -> str:
@@ -115,12 +117,16 @@ class Vault(Doors):
     def renew(self, name: str, **differences: Unpack[RenewalDifferences]) -> Version:
         """Create a version of the vault certificate with another private key, and return the version.
 
+        If the vault certificate is a root, the new version is the root of a new authority.
+
         The new version of the vault certificate follows the certificate's policy, except for `differences`. If
         `differences` names a key type, key size, exportability or content type, the certificate's policy adopts the new
         value for later renewals. A property in `differences` such as a date or a tag applies only to the new version.
         """
         certificate = self.certificates[name.lower()]
         policy = _changed(certificate.policy, differences)
+        if certificate.versions and certificate.newest.leaf.is_root:
+            return self.append(certificate, self.successors.next_root(certificate.newest.leaf), policy, **differences)
         self_signed = differences.get("self_signed", policy.issuer_name == SELF)
         host_names = tuple(differences.get("host_names", policy.host_names))
         not_before = differences.get("not_before", differences.get("created", self.kernel.clock.now()))
@@ -235,9 +241,13 @@ class Vault(Doors):
 
         The new version of the plain secret keeps the host names, key type and encoding, unless `differences` or
         `host_names` change them. The new version of the plain secret has no tags, unless `differences` names tags.
-        Raise KeyError if the secret does not exist, and ValueError if the secret holds no certificate.
+        If the secret holds a root, the new version holds the root of a new authority. Raise KeyError if the secret does
+        not exist, and ValueError if the secret holds no certificate.
         """
         newest = self.secrets[name.lower()].newest
+        if newest.leaf.is_root:
+            value = self.successors.next_value(newest)
+            return self.set_secret(name, value, content_type=newest.content_type, tags=differences.get("tags"))
         wanted: SecretDifferences = {"key_type": newest.leaf.key_type}
         if newest.content_type:
             wanted["content_type"] = newest.content_type
