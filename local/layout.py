@@ -20,6 +20,8 @@ class Column:
     title: str
     rank: int = 0
     """The column with the highest rank is left out first if the table is wider than the terminal."""
+    folds: bool = False
+    """True if this column folds its cells where the table is too wide. By default the widest column does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,13 @@ def lay_out(titled: Sequence[Column | str], rows: Sequence[Sequence[str]], width
     """Return the table for a terminal of this width.
 
     Columns of a rank above 0 are left out, highest rank first, until the table fits. If the table is still too wide,
-    the widest column folds its cells.
+    a column folds its cells: the column that says so, or the widest.
     """
     columns = [column if isinstance(column, Column) else Column(column) for column in titled]
     kept = list(range(len(columns)))
     while _natural(columns, rows, kept) > width and (spare := [i for i in kept if columns[i].rank]):
         kept.remove(max(spare, key=lambda i: columns[i].rank))
-    widths = _fitted([_widest(columns[i].title, rows, i) for i in kept], width)
+    widths = _fitted([columns[i] for i in kept], [_widest(columns[i].title, rows, i) for i in kept], width)
     lines = [line for row in rows for line in _lines([row[i] for i in kept], widths)]
     head, rule = [columns[i].title for i in kept], ["-" * size for size in widths]
     omitted = tuple(column.title for i, column in enumerate(columns) if i not in kept)
@@ -103,12 +105,13 @@ def _widest(title: str, rows: Sequence[Sequence[str]], column: int) -> int:
     return max(len(title), *(len(row[column]) for row in rows), 0)
 
 
-def _fitted(widths: list[int], width: int) -> list[int]:
+def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
     excess = len(INDENT) + sum(widths) + len(GAP) * (len(widths) - 1) - width
     if excess <= 0:
         return widths
-    widest = widths.index(max(widths))
-    return [max(size - excess, LEAST_WIDTH) if i == widest else size for i, size in enumerate(widths)]
+    named = (number for number, column in enumerate(columns) if column.folds)
+    folding = next(named, widths.index(max(widths)))
+    return [max(size - excess, LEAST_WIDTH) if i == folding else size for i, size in enumerate(widths)]
 
 
 def _lines(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import IO
 from rich.console import Console
 from rich.text import Text
 
+from local import environment
 from local.layout import INDENT, Column, continued, fold, lay_out, sentences_and_commands
 
 PYTHON = ".venv/bin/python"
@@ -41,6 +42,10 @@ class Screen:
     def line(self, text: str = "", style: str = "") -> None:
         """Print a text, folded at the width of the screen."""
         self._print(fold(text, self.width), style)
+
+    def note(self, text: str) -> None:
+        """Print an indented text."""
+        self._print(_indented(text, self.width))
 
     def say(self, text: str) -> None:
         """Print a line that says what happens now."""
@@ -120,7 +125,7 @@ class Screen:
 
 def _console(file: IO[str] | None, width: int | None) -> Console:
     console = Console(file=file, width=width, markup=False, highlight=False, emoji=False)
-    if width is None and not console.is_terminal:
+    if width is None and not console.is_terminal and "COLUMNS" not in environment.of_this_process():
         console.width = WIDTH_OF_FILES
     return console
 

@@ -1,7 +1,7 @@
 """Gather what `watch` shows: host names, the runs of certificates, apps, and findings."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from local.console.log import Event
 SHOWN = 8
 """How many characters of a thumbprint a person needs to tell two versions apart."""
 NO_ANSWER = "no answer"
+NOTHING = "-"
 Row = Mapping[str, Any]
 """A row of one of the product's tables."""
 RUN_ENDED = "certificate.reconciled"
@@ -38,10 +39,8 @@ class Run:
     """The first characters of the newest version's thumbprint."""
     outcome: str
     """The outcome of the newest run, with its reason."""
-    sites: str
-    """How many sites are in which state."""
-    apps: str
-    """How many apps are in which state."""
+    states: str
+    """How many sites and apps are in which state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,7 @@ class FleetView:
     served: tuple[Served, ...]
     """The host names, the one whose certificate changed last first."""
     runs: tuple[Run, ...]
+    """The runs of vault objects, before the vault objects that have had no run."""
     down: tuple[str, ...]
     """The sites that are stopped."""
     reported: tuple[Reported, ...]
@@ -85,7 +85,7 @@ def fleet_view(
         now=_time(state["now"]),
         app=app,
         served=_served(sightings, {versions["thumbprint"] for versions in newest.values()}),
-        runs=tuple(_run(name, version, journal, outcomes.get(name)) for name, version in sorted(newest.items())),
+        runs=_runs(newest, journal, outcomes),
         down=tuple(sorted(_short(site["id"]) for site in state["sites"] if site["state"] != "Running")),
         reported=tuple(map(_reported, sorted(findings, key=lambda row: str(row["at"]), reverse=True))),
     )
@@ -122,6 +122,11 @@ def _served(sightings: list[Row], newest: set[str]) -> tuple[Served, ...]:
     )
 
 
+def _runs(newest: Mapping[str, Row], journal: list[Row], outcomes: Mapping[str, Event]) -> tuple[Run, ...]:
+    runs = [_run(name, version, journal, outcomes.get(name)) for name, version in sorted(newest.items())]
+    return tuple(sorted(runs, key=lambda run: run.outcome == NOTHING))
+
+
 def _run(name: str, version: Row, journal: list[Row], outcome: Event | None) -> Run:
     ours = [row for row in journal if str(row.get("certificate", "")).lower() == name]
     current = [row for row in ours if row.get("version") == version["version"] and "state" in row]
@@ -129,20 +134,21 @@ def _run(name: str, version: Row, journal: list[Row], outcome: Event | None) -> 
         name,
         version["thumbprint"][:SHOWN],
         _outcome(outcome),
-        _counted(row["state"] for row in current if "site" in row),
-        _counted(row["state"] for row in current if "app" in row),
+        ", ".join((*_counted("site", current), *_counted("app", current))) or NOTHING,
     )
 
 
 def _outcome(event: Event | None) -> str:
     if event is None:
-        return "-"
+        return NOTHING
     return f"{event['outcome']}: {event['reason']}" if event.get("reason") else str(event["outcome"])
 
 
-def _counted(states: Iterable[str]) -> str:
-    counted = Counter(states)
-    return ", ".join(f"{count} {state}" for state, count in sorted(counted.items())) or "-"
+def _counted(kind: str, rows: list[Row]) -> Iterator[str]:
+    """Yield texts such as `3 sites Proven`, from the rows that record a site or an app."""
+    counted = Counter(row["state"] for row in rows if kind in row)
+    for state, count in sorted(counted.items()):
+        yield f"{count} {kind}{'' if count == 1 else 's'} {state}"
 
 
 def _reported(row: Row) -> Reported:

@@ -24,10 +24,10 @@ GOOD_WORDS = re.compile(r"\b(?:Converged|Proven|Validated|Retired|Answered)\b")
 BAD_WORDS = re.compile(
     r"\b(?:Failed|Stalled|RolledBack|NoLastGood|Refused|Contested|no answer|has ended|critical|high)\b"
 )
-LEAST_FINDINGS = 6
-"""How many lines the findings get in a low terminal."""
+LEAST = 4
+"""How many lines each part gets in the lowest terminal: a table's head, its first row, and what is left out."""
 HEAD = 2
-"""The lines of a table above its rows."""
+"""The lines above each part: an empty line and the title."""
 
 
 def watch(running: Running, screen: Screen) -> None:
@@ -82,23 +82,32 @@ def _rows(service: TableServiceClient, table: str) -> list[Row]:
 
 def picture(view: FleetView, width: int, height: int | None) -> list[Text]:
     """Return the lines of one picture. In a terminal of `height` lines, the least recent entries are left out."""
-    runs = _runs(view.runs, width)
     top = [
         *fold(f"{view.now} UTC. The function app {view.app}. Ctrl-C ends the watch.", width),
         *_down(view.down, width),
     ]
-    room = None if height is None else max(height - len(top) - len(runs) - 3 * HEAD - 1, LEAST_FINDINGS)
-    findings = _cut(list(_findings(view.reported, width)), None if room is None else max(room // 3, LEAST_FINDINGS))
-    left = None if room is None else room - len(findings) - HEAD
-    served = _served(view.served, width, left)
-    parts = (("", top), ("Host names", served), ("Certificates", runs), ("Findings", findings))
-    return [line for title, lines in parts for line in _titled(title, lines)]
+    served, runs, findings = _served(view.served, width), _runs(view.runs, width), list(_findings(view.reported, width))
+    parts = (("Host names", served), ("Certificates", runs), ("Findings", findings))
+    room = sum(len(lines) for _, lines in parts) if height is None else height - len(top) - len(parts) * HEAD - 1
+    shares = share_out([len(lines) for _, lines in parts], room)
+    return [Text(line) for line in top] + [
+        line for (title, lines), most in zip(parts, shares, strict=True) for line in _titled(title, _cut(lines, most))
+    ]
+
+
+def share_out(needs: list[int], room: int) -> list[int]:
+    """Return how many lines each part gets: what a part does not need goes to the other parts."""
+    shares, left, waiting = [0] * len(needs), room, sorted(range(len(needs)), key=lambda part: needs[part])
+    while waiting:
+        part = waiting.pop(0)
+        shares[part] = max(min(needs[part], left // (len(waiting) + 1)), LEAST)
+        left -= shares[part]
+    return shares
 
 
 def _titled(title: str, lines: Sequence[str]) -> Iterator[Text]:
-    if title:
-        yield Text()
-        yield Text(title, style=STRONG)
+    yield Text()
+    yield Text(title, style=STRONG)
     yield from map(_coloured, lines)
 
 
@@ -113,11 +122,10 @@ def _down(down: Sequence[str], width: int) -> list[str]:
     return fold(f"Stopped: {', '.join(down)}.", width) if down else []
 
 
-def _served(served: Sequence[Served], width: int, room: int | None) -> list[str]:
-    """Return the table of host names, in at most `room` lines, the newest change first."""
+def _served(served: Sequence[Served], width: int) -> list[str]:
     rows = [(host.host, host.site, host.thumbprint, _age(host), host.since) for host in served]
     laid = lay_out(("host name", Column("site", 1), "serves", "version", "since"), rows, width)
-    return [laid.head, laid.rule, *_cut(list(laid.rows), room)]
+    return [laid.head, laid.rule, *laid.rows]
 
 
 def _age(host: Served) -> str:
@@ -125,8 +133,9 @@ def _age(host: Served) -> str:
 
 
 def _runs(runs: Sequence[Run], width: int) -> list[str]:
-    rows = [(run.certificate, run.newest, run.outcome, run.sites, run.apps) for run in runs]
-    laid = lay_out(("certificate", Column("newest", 1), "last run", "sites", Column("apps", 2)), rows, width)
+    rows = [(run.certificate, run.newest, run.outcome, run.states) for run in runs]
+    columns = ("certificate", Column("newest", 1), "last run", Column("sites and apps", folds=True))
+    laid = lay_out(columns, rows, width)
     return [laid.head, laid.rule, *laid.rows]
 
 
@@ -141,9 +150,9 @@ def _findings(reported: Sequence[Reported], width: int) -> Iterator[str]:
         yield f"{INDENT}none"
 
 
-def _cut(lines: list[str], room: int | None) -> list[str]:
+def _cut(lines: list[str], room: int) -> list[str]:
     """Return at most `room` lines. The last of them says how many lines are left out."""
-    if room is None or len(lines) <= room:
+    if len(lines) <= room:
         return lines
-    kept = max(room - 1, 0)
+    kept = room - 1
     return [*lines[:kept], f"{INDENT}… and {len(lines) - kept} more lines: enlarge the terminal"]

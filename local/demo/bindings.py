@@ -285,7 +285,7 @@ def _show_rolls(screen: Screen, rolls: list[dict[str, Any]]) -> None:
         (row["site"], row["lineage"], row["from"][:12], row["to"][:12], row["outcome"], f"{row['seconds']:.0f} s")
         for row in rolls
     ]
-    screen.table(("app", "vault certificate", Column("from", 2), Column("to", 1), "outcome", Column("after", 3)), cells)
+    screen.table(("app", "vault certificate", Column("from", 3), Column("to", 2), "outcome", Column("after", 1)), cells)
 
 
 def _note(bound: Bound, renewing: set[str]) -> str:

@@ -88,9 +88,14 @@ def _await_trust(world: World, authority: Authority, wanted: set[str], screen: S
     began = time.monotonic()
     with screen.progress() as show:
         while (missing := wanted - _trusting(world, authority)) and time.monotonic() - began < HANG:
-            show(f"{time.monotonic() - began:5.1f} s  {len(wanted) - len(missing)} of {len(wanted)} apps trust it")
+            show(_trust(began, len(wanted) - len(missing), len(wanted)))
             time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+        show(_trust(began, len(wanted) - len(missing), len(wanted)))
     return time.monotonic() - began
+
+
+def _trust(began: float, trusting: int, wanted: int) -> str:
+    return f"{time.monotonic() - began:5.1f} s  {trusting} of {wanted} apps trust it"
 
 
 def _await_done(local: LocalApp) -> bool:
@@ -196,7 +201,7 @@ def _check_standstill(checks: Checks, local: LocalApp, waves: list[Wave]) -> Non
     stops = {name: _standstill(local, name) for wave in waves for name in wave.sites}
     requests, rests = (max((stop[of] for stop in stops.values()), default=0) for of in (0, 1))
     most = MOST_REQUESTS * REQUESTS_STOPPED * MAX_UNAVAILABLE
-    checks.screen.line(f"  from stop to answer: {longest:.1f} s at most, of which {START_SECONDS:.0f} s are the start")
+    checks.screen.note(f"from stop to answer: {longest:.1f} s at most, of which {START_SECONDS:.0f} s are the start")
     checks.claim(
         0 < requests <= most and rests == 0,
         f"{requests} requests to ARM and {rests} sleeps from the stop of an app to its start (at most {most} and 0)",
