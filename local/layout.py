@@ -21,7 +21,7 @@ class Column:
     rank: int = 0
     """The column with the highest rank is left out first if the table is wider than the terminal."""
     folds: bool = False
-    """True if this column folds its cells where the table is too wide. By default the widest column does."""
+    """True if this column folds its cells, after commas, where the table is too wide. Else the widest column does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,15 @@ class Laid:
     """The titles of the columns that did not fit."""
 
 
-def fold(text: str, width: int) -> list[str]:
+def fold(text: str, width: int, *, phrases: bool = False) -> list[str]:
     """Return the text as lines of at most `width` characters, which end at blanks or after punctuation.
+
+    With `phrases`, a line ends only after a comma, unless what stands between two commas is too long.
 
     A word without punctuation that is longer than the width gets a line of its own.
     """
     lines, line = list[str](), ""
-    for word in text.split():
+    for word in re.split(r"(?<=,) ", text) if phrases else text.split():
         for number, piece in enumerate(_pieces(word, width)):
             glue = " " if line and number == 0 else ""
             if line and len(line) + len(glue) + len(piece) > width:
@@ -52,7 +54,9 @@ def fold(text: str, width: int) -> list[str]:
 
 
 def _pieces(word: str, width: int) -> list[str]:
-    return [word] if len(word) <= width else PIECES.findall(word)
+    if len(word) <= width:
+        return [word]
+    return PIECES.findall(word) if " " not in word else fold(word, width)
 
 
 def sentences_and_commands(text: str) -> Iterator[tuple[str, bool]]:
@@ -91,7 +95,8 @@ def lay_out(titled: Sequence[Column | str], rows: Sequence[Sequence[str]], width
     while _natural(columns, rows, kept) > width and (spare := [i for i in kept if columns[i].rank]):
         kept.remove(max(spare, key=lambda i: columns[i].rank))
     widths = _fitted([columns[i] for i in kept], [_widest(columns[i].title, rows, i) for i in kept], width)
-    lines = [line for row in rows for line in _lines([row[i] for i in kept], widths)]
+    shown = [columns[i] for i in kept]
+    lines = [line for row in rows for line in _lines(shown, [row[i] for i in kept], widths)]
     head, rule = [columns[i].title for i in kept], ["-" * size for size in widths]
     omitted = tuple(column.title for i, column in enumerate(columns) if i not in kept)
     return Laid(_line(head, widths), _line(rule, widths), tuple(lines), omitted)
@@ -114,8 +119,9 @@ def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[in
     return [max(size - excess, LEAST_WIDTH) if i == folding else size for i, size in enumerate(widths)]
 
 
-def _lines(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    folded = [fold(cell, size) for cell, size in zip(cells, widths, strict=True)]
+def _lines(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    sized = zip(columns, cells, widths, strict=True)
+    folded = [fold(cell, size, phrases=column.folds) for column, cell, size in sized]
     for number in range(max(map(len, folded), default=0)):
         yield _line([lines[number] if number < len(lines) else "" for lines in folded], widths)
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local.app import LocalApp
+from local.console.steering import vault_objects
 from local.ending import Ended
+from local.fleet import fleet
 from local.process import StartFailed
 from local.running import NotRunning, Running
 from local.screen import PYTHON, Screen
@@ -23,6 +25,12 @@ NEXT = (
 )
 
 
+USUAL: Mapping[str, str] = {"CERTROLL_PROBE_SETTLE": "2s"}
+"""A simulated app restarts at once, so a person need not wait the default 120 s for its first answer."""
+OF_WORLD: Mapping[str, Mapping[str, str]] = {"northwind": {"CERTROLL_ASE_MAX_UNAVAILABLE": "2"}}
+"""The settings without which Certroll leaves a world's job to a person."""
+
+
 def up(
     world: str, settings: Mapping[str, str], seed: int, port: int | None, announce: Callable[[Running], None]
 ) -> None:
@@ -36,7 +44,8 @@ def up(
     if port:
         _check_port(port)
     print("Starting the local Azure, Azurite and the function app …", file=sys.stderr)
-    with LocalApp(world, settings, seed=seed, port=port or 0, host_app=port is not None) as local:
+    chosen = {**USUAL, **OF_WORLD.get(world, {}), **settings}
+    with LocalApp(world, chosen, seed=seed, port=port or 0, host_app=port is not None) as local:
         try:
             announce(Running(local.environment(), str(local.host.log) if local.host else ""))
             _tell_next(local, Screen())
@@ -68,8 +77,8 @@ def _greeting(port: int) -> str:
 
 def _tell_next(local: LocalApp, screen: Screen) -> None:
     """Print what a person does next, and where the log is."""
-    renewing = local.stand.world.renewing
-    name = "/".join(renewing[0]) if renewing else "VAULT/NAME"
+    objects = vault_objects(fleet(local.stand.world))
+    name = str(objects[0]) if objects else "VAULT/NAME"
     screen.line("Running. Ctrl-C stops it. In another terminal:")
     commands = {f"{PYTHON} -m local {command.format(name=name)}": what for command, what in NEXT}
     for command, what in commands.items():

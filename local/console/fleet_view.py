@@ -44,6 +44,17 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentState:
+    """An App Service Environment."""
+
+    name: str
+    roots: str
+    """The first characters of the thumbprints of the environment's roots."""
+    apps: str
+    """How many apps are in which state for the newest root."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """A finding."""
 
@@ -65,6 +76,7 @@ class FleetView:
     """The host names, the one whose certificate changed last first."""
     runs: tuple[Run, ...]
     """The runs of vault objects, before the vault objects that have had no run."""
+    environments: tuple[EnvironmentState, ...]
     down: tuple[str, ...]
     """The sites that are stopped."""
     reported: tuple[Reported, ...]
@@ -86,6 +98,7 @@ def fleet_view(
         app=app,
         served=_served(sightings, {versions["thumbprint"] for versions in newest.values()}),
         runs=_runs(newest, journal, outcomes),
+        environments=tuple(_environment(found, journal) for found in state["environments"]),
         down=tuple(sorted(_short(site["id"]) for site in state["sites"] if site["state"] != "Running")),
         reported=tuple(map(_reported, sorted(findings, key=lambda row: str(row["at"]), reverse=True))),
     )
@@ -135,6 +148,15 @@ def _run(name: str, version: Row, journal: list[Row], outcome: Event | None) -> 
         version["thumbprint"][:SHOWN],
         _outcome(outcome),
         ", ".join((*_counted("site", current), *_counted("app", current))) or NOTHING,
+    )
+
+
+def _environment(found: Row, journal: list[Row]) -> EnvironmentState:
+    ours = [row for row in journal if str(row.get("environment", "")).lower() == found["id"].lower() and "state" in row]
+    return EnvironmentState(
+        found["id"].rpartition("/")[2],
+        ", ".join(root["thumbprint"][:SHOWN] for root in found["roots"]) or NOTHING,
+        ", ".join(_counted("app", ours)) or NOTHING,
     )
 
 

@@ -12,7 +12,16 @@ from rich.live import Live
 from rich.text import Text
 
 from local.console.client import ControlClient, answers
-from local.console.fleet_view import FleetView, Reported, Row, Run, Served, fleet_view, newest_outcomes
+from local.console.fleet_view import (
+    EnvironmentState,
+    FleetView,
+    Reported,
+    Row,
+    Run,
+    Served,
+    fleet_view,
+    newest_outcomes,
+)
 from local.console.log import Event, Tail
 from local.layout import GAP, INDENT, Column, fold, lay_out
 from local.running import Running
@@ -86,10 +95,15 @@ def picture(view: FleetView, width: int, height: int | None) -> list[Text]:
         *fold(f"{view.now} UTC. The function app {view.app}. Ctrl-C ends the watch.", width),
         *_down(view.down, width),
     ]
-    served, runs, findings = _served(view.served, width), _runs(view.runs, width), list(_findings(view.reported, width))
-    parts = (("Host names", served), ("Certificates", runs), ("Findings", findings))
-    room = sum(len(lines) for _, lines in parts) if height is None else height - len(top) - len(parts) * HEAD - 1
-    shares = share_out([len(lines) for _, lines in parts], room)
+    tables = (
+        ("Host names", _served(view.served, width) if view.served else []),
+        ("Certificates", _runs(view.runs, width)),
+        ("Environments", _environments(view.environments, width) if view.environments else []),
+        ("Findings", list(_findings(view.reported, width))),
+    )
+    parts = [(title, lines) for title, lines in tables if lines]
+    needs = [len(lines) for _, lines in parts]
+    shares = needs if height is None else share_out(needs, height - len(top) - len(parts) * HEAD - 1)
     return [Text(line) for line in top] + [
         line for (title, lines), most in zip(parts, shares, strict=True) for line in _titled(title, _cut(lines, most))
     ]
@@ -136,6 +150,12 @@ def _runs(runs: Sequence[Run], width: int) -> list[str]:
     rows = [(run.certificate, run.newest, run.outcome, run.states) for run in runs]
     columns = ("certificate", Column("newest", 1), "last run", Column("sites and apps", folds=True))
     laid = lay_out(columns, rows, width)
+    return [laid.head, laid.rule, *laid.rows]
+
+
+def _environments(environments: Sequence[EnvironmentState], width: int) -> list[str]:
+    rows = [(environment.name, environment.roots, environment.apps) for environment in environments]
+    laid = lay_out(("environment", Column("roots", 1), Column("apps", folds=True)), rows, width)
     return [laid.head, laid.rule, *laid.rows]
 
 
