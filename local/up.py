@@ -19,9 +19,9 @@ LOOK_EVERY = 1.0
 GREETING = "local Functions host"
 """The words with which the local Functions host answers at its root."""
 NEXT = (
-    ("watch", "see live what is served, and what Certroll does"),
-    ("renew {name}", "renew a certificate"),
-    ("shell", "a shell for curl, openssl and az"),
+    ("watch", "See live what is served, and what Certroll does"),
+    ("renew {name}", "Renew a certificate"),
+    ("shell", "Open a shell for curl, openssl and az"),
 )
 
 
@@ -80,9 +80,9 @@ def _tell_next(local: LocalApp, screen: Screen) -> None:
     objects = vault_objects(fleet(local.stand.world))
     name = str(objects[0]) if objects else "VAULT/NAME"
     screen.line("Running. Ctrl-C stops it. In another terminal:")
-    commands = {f"{PYTHON} -m local {command.format(name=name)}": what for command, what in NEXT}
-    for command, what in commands.items():
-        screen.command(f"{command:<{max(map(len, commands))}}  # {what}")
+    for command, what in NEXT:
+        screen.note(f"{what}:")
+        screen.command(f"{PYTHON} -m local {command.format(name=name)}")
     if local.host is not None:
         screen.line(f"The log of the function app is {_short(local.host.log)}.")
 
