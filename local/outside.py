@@ -70,10 +70,10 @@ class NotAllowed(ValueError):
 
 
 def no_proxy(direct: Collection[str] = DIRECT) -> str:
-    """Return the value of NO_PROXY: loopback, and the given hosts. Raise NotAllowed for a host of Azure or Microsoft.
+    """Return the value of NO_PROXY: loopback, and the given hosts.
 
-    Most clients read a name in NO_PROXY as the name and all names below it, so a parent of a refused domain is refused
-    too.
+    Raise NotAllowed for a name of Azure or Microsoft, and for a name that is no exact host name. Most clients read a
+    name in NO_PROXY as the name and all names below it, so each name must be as narrow as its service.
     """
     for name in direct:
         _check(name)
@@ -83,7 +83,7 @@ def no_proxy(direct: Collection[str] = DIRECT) -> str:
 def _check(name: str) -> None:
     if not EXACT.fullmatch(name):
         raise NotAllowed(f"{name!r} is not the exact name of a host, such as `pypi.org`")
-    refused = next((domain for domain in NEVER if _is_below(name, domain) or _is_below(domain, name)), None)
+    refused = next((domain for domain in NEVER if _is_below(name, domain)), None)
     if refused:
         raise NotAllowed(f"{name} would lead clients past the local Azure to {refused}")
 
