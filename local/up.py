@@ -83,7 +83,10 @@ def _tell_next(local: LocalApp, screen: Screen) -> None:
     for command, what in NEXT:
         screen.note(f"{what}:")
         screen.command(f"{PYTHON} -m local {command.format(name=name)}")
-    if local.host is not None:
+    if local.host is None:
+        screen.note("Print the environment for the host that runs the app:")
+        screen.command(f"{PYTHON} -m local env")
+    else:
         screen.line(f"The log of the function app is {_short(local.host.log)}.")
 
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from rich.console import Group
 from rich.live import Live
@@ -24,7 +24,7 @@ from local.console.fleet_view import (
 )
 from local.console.log import Event, Tail
 from local.layout import GAP, INDENT, Column, fold, lay_out
-from local.running import Running
+from local.running import NotRunning, Running
 from local.screen import BAD, GOOD, QUIET, STRONG, Screen
 
 EVERY = 1.0
@@ -65,8 +65,8 @@ class Source:
     def view(self) -> FleetView:
         """Return the fleet as it is now."""
         self._outcomes |= newest_outcomes(self._tail.new())
-        journal, findings = self._tables("certrolljournal", "certrollfindings")
         state, sightings = self._client.get("/state"), self._client.get("/served")
+        journal, findings = self._tables("certrolljournal", "certrollfindings")
         return fleet_view(state, sightings, journal, findings, self._outcomes, self._app())
 
     def _app(self) -> str:
@@ -77,8 +77,11 @@ class Source:
 
     def _tables(self, *names: str) -> list[list[Row]]:
         connection = self._running.environment["AZURE_STORAGE_CONNECTION_STRING"]
-        with TableServiceClient.from_connection_string(connection) as service:
-            return [_rows(service, name) for name in names]
+        try:
+            with TableServiceClient.from_connection_string(connection, retry_total=0) as service:
+                return [_rows(service, name) for name in names]
+        except AzureError as gone:
+            raise NotRunning("the storage of the local Azure does not answer: has the local Azure ended?") from gone
 
 
 def _rows(service: TableServiceClient, table: str) -> list[Row]:

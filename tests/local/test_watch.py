@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from local.command_line import main
 from local.console.fleet_view import FleetView, fleet_view, newest_outcomes
 from local.console.log import Tail
 from local.console.watch import picture, share_out
 from local.fleet import fleet
+from local.running import Running, announced
 from local.sightings import Sightings
 from local.stand import Stand
 from local.worlds.contoso import contoso
@@ -174,3 +176,17 @@ def test_the_log_is_read_once(tmp_path: Path) -> None:
     log.write_text(f"{line}something else\n{line}")
     assert [event["event"] for event in tail.new()] == ["sweep.started"]
     assert tail.new() == []
+
+
+def test_a_local_azure_that_ends_ends_the_watch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`watch` says in one sentence that the local Azure, or its storage, has ended."""
+    storage = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:9/a;"
+    with Stand(contoso()) as stand:
+        url = stand.control.url
+        with announced(tmp_path / "local.json") as announce:
+            announce(Running({"LOCAL_CONTROL_URL": url, "AZURE_STORAGE_CONNECTION_STRING": storage}, ""))
+            assert main(["watch", "--file", str(tmp_path / "local.json")]) == 1
+            assert "the storage of the local Azure does not answer" in capsys.readouterr().err
+            stand.control.close()
+            assert main(["watch", "--file", str(tmp_path / "local.json")]) == 1
+            assert f"does not answer at {url}" in capsys.readouterr().err
