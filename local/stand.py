@@ -1,7 +1,6 @@
 """Run a local Azure: services, proxy, identity, front ends, partner servers, control port."""
 
 import secrets
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Self
 
@@ -10,7 +9,6 @@ from local.azure.entra.routes import ManagedIdentity
 from local.azure.entra.tokens import Directory
 from local.azure.eventgrid.event import Schema
 from local.azure.eventgrid.webhook import WebhookDelivery
-from local.azure.scripting.clock import Clock
 from local.azure.server import LocalAzure
 from local.azure.wire import Request, Response
 from local.azure.world import World
@@ -23,12 +21,7 @@ from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.proxy import Proxy
 from local.sightings import Sighting, Sightings
-from local.worlds.contoso import contoso
-from local.worlds.fabrikam import fabrikam
-from local.worlds.northwind import northwind
-
-Seeding = Callable[[Clock, int], World]
-WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso, "fabrikam": fabrikam, "northwind": northwind}
+from local.worlds.named import WORLDS
 
 
 class Stand:

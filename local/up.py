@@ -13,7 +13,7 @@ from local.fleet import fleet
 from local.process import StartFailed
 from local.running import NotRunning, Running
 from local.screen import PYTHON, Screen
-from local.stand import WORLDS
+from local.worlds.named import WORLDS
 
 LOOK_EVERY = 1.0
 GREETING = "local Functions host"

@@ -9,9 +9,10 @@ from local.azure.vault.authority import Authority
 from local.azure.web.resources import RUNNING
 from local.azure.world import World
 from local.patience import HANG
-from local.stand import WORLDS, Stand
+from local.stand import Stand
 from local.worlds import northwind as names
 from local.worlds.builders import Builder
+from local.worlds.named import WORLDS
 from local.worlds.northwind import northwind, put_next_root
 
 

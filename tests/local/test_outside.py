@@ -17,8 +17,9 @@ from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.outside import DIRECT, NEVER, NotAllowed, no_proxy
 from local.patience import HANG
-from local.stand import WORLDS, Stand
+from local.stand import Stand
 from local.tls import server_context
+from local.worlds.named import WORLDS
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Required, TypedDict, Unpack
 from local.azure.kernel import Kernel
 from local.azure.principals import APP_SERVICE
 from local.azure.vault.access import RoleAssignment
-from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH, Leaf, Request, authority
+from local.azure.vault.authority import Leaf, Request, authority
 from local.azure.vault.doors import Doors
 from local.azure.vault.issued import ImportedCertificate, imported
 from local.azure.vault.objects import (
@@ -28,11 +28,10 @@ from local.azure.vault.objects import (
     check_name,
 )
 from local.azure.vault.policy import PEM, PKCS12, SELF, Policy
-from local.azure.vault.secrets import Secret, SecretDifferences, SecretVersion
+from local.azure.vault.secrets import Secret, SecretDifferences, SecretVersion, certificate_request
 from local.azure.vault.successors import Successors
 
 DAYS_PER_MONTH = 30
-PFX_SECRET_DAYS = 180
 VAULT_ID = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
     r"/providers/microsoft\.keyvault/vaults/(?P<name>[^/]+)/?",
@@ -220,7 +219,7 @@ class Vault(Doors):
         PKCS12 without a password, in base64. If `pem` is True, the value of the secret is PEM.
         """
         created = differences.get("created", self.kernel.clock.now())
-        leaf = authority().issue(_wanted(tuple(host_names), created, differences))
+        leaf = authority().issue(certificate_request(tuple(host_names), created, differences))
         text = (leaf.private_key_pem + leaf.certificate_pem + leaf.chain_pem) if pem else base64.b64encode(leaf.pfx())
         dated = differences.get("dated", False)
         return self.set_secret(
@@ -327,17 +326,4 @@ def _changed(policy: Policy, differences: RenewalDifferences) -> Policy:
         key_size=differences.get("key_size", policy.key_size),
         exportable=differences.get("exportable", policy.exportable),
         content_type=differences.get("content_type", policy.content_type),
-    )
-
-
-def _wanted(host_names: tuple[str, ...], created: datetime, differences: SecretDifferences) -> Request:
-    not_before = differences.get("not_before", created)
-    return Request(
-        host_names,
-        not_before,
-        differences.get("not_after", not_before + timedelta(days=PFX_SECRET_DAYS)),
-        differences.get("key_type", "RSA"),
-        differences.get("key_size", 2048),
-        differences.get("self_signed", False),
-        tuple(differences.get("usages", (SERVER_AUTH, CLIENT_AUTH))),
     )
