@@ -92,9 +92,11 @@ def _reason(body: bytes, status: int) -> str:
 
 
 def answers(url: str) -> bool:
-    """Return True if a program answers at the URL."""
+    """Return True if a program answers at the URL, also if the program refuses the request."""
     try:
         _ask(url)
-    except (Refused, NotRunning):
+    except Refused:
+        return True
+    except NotRunning:
         return False
     return True

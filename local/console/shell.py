@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 
@@ -24,6 +25,8 @@ def shell(running: Running, command: Sequence[str]) -> int:
     """
     own = environment.of_this_process()
     wanted = list(command[1:] if command[:1] == ["--"] else command) or [own.get("SHELL", FALLBACK)]
+    if not command:
+        print("Azure's host names lead to the local Azure in this shell. `exit` leaves it.", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="certroll-shell-") as folder:
         variables = own | dict(running.environment) | {"AZURE_CONFIG_DIR": folder, "AZURE_CORE_COLLECT_TELEMETRY": "no"}
         return _run(wanted, variables)

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from local.azure.wire import Response
 from local.command_line import main
+from local.console.client import answers
 from local.console.fleet_view import FleetView, fleet_view, newest_outcomes
 from local.console.log import Tail
 from local.console.watch import picture, share_out
 from local.fleet import fleet
+from local.http_wire import converse
+from local.listener import Connection, Listener
 from local.running import Running, announced
 from local.sightings import Sightings
 from local.stand import Stand
@@ -190,3 +194,16 @@ def test_a_local_azure_that_ends_ends_the_watch(tmp_path: Path, capsys: pytest.C
             stand.control.close()
             assert main(["watch", "--file", str(tmp_path / "local.json")]) == 1
             assert f"does not answer at {url}" in capsys.readouterr().err
+
+
+def test_a_host_that_refuses_still_runs() -> None:
+    """An app whose host asks for a key runs, and only an app without an answer has ended."""
+
+    def serve(connection: Connection) -> None:
+        with connection.socket.makefile("rb") as stream:
+            converse(stream, connection.socket.sendall, lambda _: Response(401))
+
+    with Listener(serve, "host") as listener:
+        url = f"http://127.0.0.1:{listener.listen()}"
+        assert answers(url)
+    assert not answers(url)
