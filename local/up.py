@@ -48,7 +48,7 @@ def up(
     with LocalApp(world, chosen, seed=seed, port=port or 0, host_app=port is not None) as local:
         try:
             announce(Running(local.environment(), str(local.host.log) if local.host else ""))
-            _tell_next(local, Screen())
+            tell_next(local, Screen())
             _watch_host(local)
         except Ended:
             print("Stopping. A second Ctrl-C ends it at once.", file=sys.stderr)
@@ -75,7 +75,7 @@ def _greeting(port: int) -> str:
         return ""
 
 
-def _tell_next(local: LocalApp, screen: Screen) -> None:
+def tell_next(local: LocalApp, screen: Screen) -> None:
     """Print what a person does next, and where the log is."""
     objects = vault_objects(fleet(local.stand.world))
     name = str(objects[0]) if objects else "VAULT/NAME"

@@ -158,7 +158,7 @@ def _runs(runs: Sequence[Run], width: int) -> list[str]:
 
 def _environments(environments: Sequence[EnvironmentState], width: int) -> list[str]:
     rows = [(environment.name, environment.roots, environment.apps) for environment in environments]
-    laid = lay_out(("environment", Column("roots", 1), Column("apps", folds=True)), rows, width)
+    laid = lay_out(("environment", "roots", Column("apps", folds=True)), rows, width)
     return [laid.head, laid.rule, *laid.rows]
 
 
