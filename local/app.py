@@ -10,13 +10,19 @@ from local.azure.principals import APP_SERVICE, REGISTRATION
 from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from local.azurite import Azurite
+from local.ending import Ended
 from local.host import FunctionHost
 from local.host.supervisor import ROOT
+from local.process import kill_children, running_children
 from local.stand import Stand
 
 EVENT_FUNCTION = "vault_event"
 OWN_SITE = "certroll"
 BUILD = ROOT / "build"
+OTHER_FLEET = (
+    "The function app runs with the vaults, the ids and the records of this world. "
+    "Press Ctrl-C in its terminal, then run: .venv/bin/python -m local up --world {name}"
+)
 
 
 class LocalApp:
@@ -54,6 +60,7 @@ class LocalApp:
         self._app = app
         self._host_app = host_app
         self._closing = ExitStack()
+        self._older = running_children()
 
     def __enter__(self) -> Self:
         """Start every part of the system, and deliver later events of the vaults to the app."""
@@ -68,13 +75,19 @@ class LocalApp:
                 self.host = FunctionHost(self._app, self.app_settings(), log=self._logs[1], port=self._port)
                 started.enter_context(self.host)
                 self.stand.deliver_to(self.host.webhook(EVENT_FUNCTION))
+            self.stand.pin(OTHER_FLEET)
             self._closing = started.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the function app first, because the app needs the local Azure, and then all other parts."""
+        """Stop the function app first, because the app needs the local Azure, and then all other parts.
+
+        If a person ends the block by Ctrl-C, the runs of the app end at once.
+        """
+        if kind is not None and issubclass(kind, Ended):
+            kill_children(self._older)
         self._closing.close()
 
     def app_settings(self) -> dict[str, str]:
@@ -103,10 +116,15 @@ class LocalApp:
         The returned environment variables include the app settings if a host other than the local one runs the app.
         """
         variables = {
-            **self.stand.environment(),
+            **self.stand.environment_of_person(),
             "AZURE_STORAGE_CONNECTION_STRING": self.azurite.connection_string,
             "LOCAL_CONTROL_URL": self.stand.control.url,
         }
         if self.host is None:
             return self.app_settings() | variables
-        return variables | {"LOCAL_FUNCTIONS_URL": self.host.url, "LOCAL_FUNCTIONS_KEY": self.host.ready.function_key}
+        keys = self.host.ready
+        return variables | {
+            "LOCAL_FUNCTIONS_URL": self.host.url,
+            "LOCAL_FUNCTIONS_KEY": keys.function_key,
+            "LOCAL_FUNCTIONS_MASTER_KEY": keys.master_key,
+        }

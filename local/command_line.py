@@ -1,27 +1,18 @@
-"""Run the commands of `python -m local`: setup, up, demo and env."""
+"""Run the commands of `python -m local`: `--help` lists them."""
 
 import argparse
-import contextlib
-import json
-import os
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from local import azurite
+from local.console import shell, steering
+from local.console.client import Refused
+from local.ending import Ended, on_signals
 from local.process import StartFailed
-
-ROOT = Path(__file__).resolve().parents[1]
-RUNNING = ROOT / "build" / "local.json"
-LOOK_EVERY = 1.0
-
-
-class NotRunning(Exception):
-    """A command of `python -m local` cannot run now. The message of `NotRunning` names the operator's next step."""
+from local.running import NOTED, NotRunning, announced, read_running
+from local.screen import Screen
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,8 +22,12 @@ def main(arguments: Sequence[str]) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
-    except (azurite.NotInstalled, StartFailed, NotRunning) as problem:
+        with on_signals():
+            return int(options.run(options))
+    except Ended as ended:
+        print("\nEnded. Nothing of the local Azure runs any more.", file=sys.stderr)
+        return ended.exit_code
+    except (azurite.NotInstalled, StartFailed, NotRunning, Refused) as problem:
         print(problem, file=sys.stderr)
         return 1
 
@@ -54,11 +49,32 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
     demo = commands.add_parser("demo", help="renew certificates, and show and check that each host name serves them")
     demo.set_defaults(run=_demo)
+    named = [up, *_parsers_of_person(commands)]
+    for command in named:
+        command.add_argument("--file", type=Path, default=NOTED, help="where the running one is noted")
+    return parser
+
+
+def _parsers_of_person(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> list[argparse.ArgumentParser]:
+    """Add the commands for a local Azure that runs in another terminal."""
+    shell = commands.add_parser("shell", help="open a shell whose programs reach the running one")
+    shell.add_argument("command", nargs=argparse.REMAINDER, help="run this command instead of an interactive shell")
+    shell.set_defaults(run=_shell)
+    watch = commands.add_parser("watch", help="show live what is served, what Certroll does, and its findings")
+    watch.set_defaults(run=_watch)
+    renew = commands.add_parser("renew", help="renew a certificate in a vault")
+    renew.add_argument("name", help="the name of the certificate or secret, or vault/name")
+    renew.set_defaults(run=_renew)
+    sweep = commands.add_parser("sweep", help="inspect every certificate now")
+    sweep.set_defaults(run=_sweep)
+    plan = commands.add_parser("plan", help="show Certroll's newest plan of each certificate")
+    plan.add_argument("name", nargs="?", help="the name of one certificate, or vault/name")
+    plan.set_defaults(run=_plan)
     env = commands.add_parser("env", help="print the environment of the running one as shell export lines")
     env.set_defaults(run=_env)
-    for command in (up, env):
-        command.add_argument("--file", type=Path, default=RUNNING, help="where the running one is noted")
-    return parser
+    return [shell, watch, renew, sweep, plan, env]
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -75,27 +91,10 @@ def _setup(_: argparse.Namespace) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
-    from local.app import LocalApp  # noqa: PLC0415 - `setup` and `env` need none of its imports
-    from local.stand import WORLDS  # noqa: PLC0415 - see _demo
+    from local.up import up  # noqa: PLC0415 - `setup` and `env` need none of its imports
 
-    if options.world not in WORLDS:
-        raise NotRunning(f"there is no world {options.world!r}; there are {', '.join(sorted(WORLDS))}")
-    if (running := _read_running(options.file)) is not None:
-        raise NotRunning(f"a local Azure already runs, as process {running['pid']}: stop that one first")
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    print("Starting the local Azure, Azurite and the function app …", file=sys.stderr)
-    how = {"seed": options.seed, "port": options.port, "host_app": not options.no_app}
-    with LocalApp(options.world, dict(options.setting), **how) as local:
-        variables = local.environment()
-        with _announced(options.file, variables):
-            print(_exports(variables), flush=True)
-            print("Running. Ctrl-C stops it.", file=sys.stderr)
-            while not stopping.wait(LOOK_EVERY):
-                if local.host is not None and not local.host.running:
-                    raise StartFailed(f"the function app has ended; its log is {local.host.log}")
-            print("Stopping …", file=sys.stderr)
+    with announced(options.file) as announce:
+        up(options.world, dict(options.setting), options.seed, None if options.no_app else options.port, announce)
     return 0
 
 
@@ -106,31 +105,37 @@ def _demo(_: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
-    running = _read_running(options.file)
-    if running is None:
-        raise NotRunning("no local Azure is running here: start one with `make local`, in another terminal")
-    print(_exports(running["environment"]))
+    print(_exports(read_running(options.file).environment))
     return 0
 
 
-@contextlib.contextmanager
-def _announced(path: Path, variables: Mapping[str, str]) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump({"pid": os.getpid(), "environment": dict(variables)}, file, indent=2)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+def _shell(options: argparse.Namespace) -> int:
+    return shell.shell(read_running(options.file), options.command)
 
 
-def _read_running(path: Path) -> dict[str, Any] | None:
+def _watch(options: argparse.Namespace) -> int:
+    from local.console.watch import watch  # noqa: PLC0415 - `setup` needs none of its imports
+
+    running = read_running(options.file)
     try:
-        running: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        os.kill(running["pid"], 0)
-    except (FileNotFoundError, ProcessLookupError, ValueError):
-        return None
-    return running
+        watch(running, Screen())
+    except Ended:
+        return 0
+    return 0
+
+
+def _renew(options: argparse.Namespace) -> int:
+    steering.renew(read_running(options.file), options.name, Screen())
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    return steering.sweep(read_running(options.file), Screen())
+
+
+def _plan(options: argparse.Namespace) -> int:
+    steering.show_plans(read_running(options.file), options.name, Screen())
+    return 0
 
 
 def _exports(variables: Mapping[str, str]) -> str:

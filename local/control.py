@@ -6,19 +6,26 @@ Azure, so that no client mistakes the control port for Azure.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from local.azure.eventgrid.event import Event, Schema
 from local.azure.scripting.faults import Fault
-from local.azure.vault.objects import RenewalDifferences
-from local.azure.vault.secrets import SecretDifferences
+from local.azure.vault.objects import RenewalDifferences, VaultCertificate
+from local.azure.vault.secrets import Secret, SecretDifferences
+from local.azure.vault.vault import Vault
 from local.azure.wire import Request, Response, RoutedFunction, Router, json_response
 from local.azure.world import World
 from local.fleet import fleet, version_as_json
 from local.http_wire import converse
 from local.listener import Connection, Listener
+from local.sightings import Sighting
 
+Found = TypeVar("Found")
 MOMENTS = frozenset({"not_before", "not_after", "created"})
+
+
+class FleetPinned(Exception):
+    """The simulated fleet cannot change now. The message of `FleetPinned` names the next step."""
 
 
 class Steered(Protocol):
@@ -27,6 +34,9 @@ class Steered(Protocol):
     @property
     def world(self) -> World:
         """The simulated Azure that is served now."""
+
+    def sightings(self) -> list[Sighting]:
+        """Visit every bound host name by TLS, and return what the visitor saw."""
 
     def seed(self, name: str, seed: int = 0) -> None:
         """Serve a new simulated fleet of the given name."""
@@ -71,10 +81,13 @@ class Control:
     def answer(self, request: Request) -> Response:
         """Return the control port's answer to a request.
 
-        The answer is 400 with the cause if the control port cannot carry out the request.
+        The answer is 409 if the fleet cannot change now, and 400 for any other request that the control port cannot
+        carry out. Each of these answers has the cause.
         """
         try:
             return self._router.dispatch(request)
+        except (Unknown, FleetPinned) as wrong:
+            return json_response(400 if isinstance(wrong, Unknown) else 409, {"error": str(wrong)})
         except (KeyError, TypeError, ValueError, PermissionError, OSError) as wrong:
             return json_response(400, {"error": f"{type(wrong).__name__}: {wrong}"})
 
@@ -93,6 +106,7 @@ class Control:
     def _table(self) -> tuple[tuple[str, str, RoutedFunction], ...]:
         return (
             ("GET", "/state", self._state),
+            ("GET", "/served", self._served),
             ("GET", "/journal", self._journal),
             ("DELETE", "/journal", self._clear_journal),
             ("GET", "/clock", self._clock),
@@ -111,6 +125,7 @@ class Control:
             ("POST", "/events", self._event),
             ("POST", "/vaults/{vault}/certificates/{name}/renew", self._renew),
             ("POST", "/vaults/{vault}/secrets/{name}/renew", self._renew_secret),
+            ("POST", "/partners/{partner}/move", self._move_partner),
         )
 
     @property
@@ -120,6 +135,10 @@ class Control:
     def _state(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Return the whole simulated Azure as JSON, without secrets."""
         return json_response(200, fleet(self._world))
+
+    def _served(self, _request: Request, _names: Mapping[str, str]) -> Response:
+        """Visit every bound host name by TLS, and return which certificate each serves, and since when."""
+        return json_response(200, [sighting.to_json() for sighting in self._steered.sightings()])
 
     def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Return every request and change that the simulated Azure has recorded."""
@@ -209,17 +228,53 @@ class Control:
 
     def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
         """Renew a vault certificate, with the same or with changed properties: {} or {"self_signed": true}."""
-        vault = self._world.vaults[names["vault"].lower()]
+        vault = self._vault(names)
+        _find(f"certificate in vault {vault.name}", names["name"], vault.certificates)
         wanted = _differences(_asked(request), RenewalDifferences.__annotations__)
         return json_response(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
 
     def _renew_secret(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Renew the certificate in a plain secret of a vault."""
-        vault = self._world.vaults[names["vault"].lower()]
+        """Renew the certificate in a plain secret of a vault. A root becomes the root of a new authority."""
+        vault = self._vault(names)
+        _find(f"plain secret in vault {vault.name}", names["name"], vault.secrets)
         wanted = _differences(_asked(request), {"host_names", *SecretDifferences.__annotations__})
         host_names = wanted.pop("host_names", None)
         version = vault.renew_secret(names["name"], host_names, **cast("SecretDifferences", wanted))
         return json_response(200, version_as_json(version))
+
+    def _move_partner(self, request: Request, names: Mapping[str, str]) -> Response:
+        """Let a partner server present a certificate of a renewed root's authority: {"vault": …, "name": …}."""
+        wanted = _asked(request)
+        vault = self._vault(wanted)
+        objects: dict[str, Secret | VaultCertificate] = {**vault.secrets, **vault.certificates}
+        found = _find(f"object in vault {vault.name}", wanted["name"], objects)
+        partners = {name.partition(".")[0]: partner for name, partner in self._world.apps.partners.items()}
+        partner = _find("partner server", names["partner"], partners)
+        root = found.newest.thumbprint
+        authority = vault.successors.authority(root)
+        if authority is None:
+            raise ValueError(
+                f"The newest version of {found.name} is no root of a renewal here: renew {found.name} first."
+            )
+        with self._world.lock:
+            partner.move_to(authority)
+        return json_response(200, {"partner": partner.name, "root": root})
+
+    def _vault(self, names: Mapping[str, str]) -> Vault:
+        return _find("vault", names["vault"], self._world.vaults)
+
+
+class Unknown(LookupError):
+    """A name that does not exist here. The message of `Unknown` lists the names that exist."""
+
+
+def _find(kind: str, name: str, known: Mapping[str, Found]) -> Found:
+    """Return the entry with this name in upper or lower case. Raise Unknown with all names if it is missing."""
+    found = known.get(name.lower())
+    if found is None:
+        there = ", ".join(sorted(known)) or "none"
+        raise Unknown(f"There is no {kind} named {name!r}; there are: {there}.")
+    return found
 
 
 def _asked(request: Request) -> dict[str, Any]:

@@ -21,7 +21,12 @@ def bound_host_names(world: World) -> tuple[str, ...]:
     """
     with world.lock:
         names = [name for site in world.web.sites.values() for name, host in site.hosts.items() if host.is_bound]
-    return tuple(f"{WILDCARD_VISITOR}{name[1:]}" if name.startswith("*.") else name for name in names)
+    return tuple(visited_name(name) for name in names)
+
+
+def visited_name(host_name: str) -> str:
+    """Return the name that a visitor asks for: a wildcard's `*` is replaced by a label."""
+    return f"{WILDCARD_VISITOR}{host_name[1:]}" if host_name.startswith("*.") else host_name
 
 
 def fleet(world: World) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """Run a child process that writes to a log file, and wait for lines of its output."""
 
+import contextlib
+import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -14,6 +18,34 @@ from local.patience import HANG
 
 TAIL_LINES = 25
 LINES_TO_EXPECT = 1000
+PRIVATE = 0o600
+TIED = Path(__file__).with_name("tied.py")
+_RUNNING: set["Child"] = set()
+
+
+def tied(command: Sequence[str]) -> list[str]:
+    """Return the command in a form that dies with this process. On systems other than Linux, see local/tied.py."""
+    return [sys.executable, "-I", "-S", str(TIED), str(os.getpid()), *command]
+
+
+def running_children() -> frozenset["Child"]:
+    """Return the children of this process that run now."""
+    return frozenset(_RUNNING)
+
+
+def kill_children(older: frozenset["Child"]) -> None:
+    """Kill every child of this process that is not among the older ones, with all processes that the child started."""
+    for child in running_children() - older:
+        child.kill_group()
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read, for `open(…, opener=open_private)`.
+
+    The log of an app or of Azurite may hold keys. A file gets its mode when it is made, so that the file is never open
+    to others.
+    """
+    return os.open(path, flags, PRIVATE)
 
 
 class StartFailed(Exception):
@@ -21,7 +53,10 @@ class StartFailed(Exception):
 
 
 class Child:
-    """A running program in its own session, so that Ctrl-C reaches only the parent process."""
+    """A running program in its own session and process group, so that Ctrl-C reaches only the parent process.
+
+    The program ends with this process, even if this process dies by SIGKILL.
+    """
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path) -> None:
         self.name = name
@@ -31,19 +66,15 @@ class Child:
         self._changed = threading.Condition()
         self._ended = False
         log.parent.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(  # noqa: S603 - the command is ours, no shell
-            command,
-            cwd=cwd,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=self._read, name=f"{name} output", daemon=True)
+        started: Future[subprocess.Popen[str]] = Future()
+        given = (started, tied(command), dict(environment), cwd)
+        self._reader = threading.Thread(target=self._run, args=given, name=f"{name} output", daemon=True)
         self._reader.start()
+        try:
+            self._process = started.result()
+        except BaseException:
+            started.add_done_callback(_kill_started)
+            raise
 
     @property
     def pid(self) -> int:
@@ -76,28 +107,58 @@ class Child:
         """End the program by SIGTERM, after `grace` seconds by SIGKILL, and return its exit code."""
         if self.running:
             self._process.send_signal(signal.SIGTERM)
-        try:
-            code = self._process.wait(grace)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace)
+        self.kill_group()
+        code = self._process.wait()
         self._reader.join(timeout=HANG)
         return code
 
     def kill(self) -> None:
         """Kill the program as a crash does, before the program finishes its work."""
-        self._process.kill()
+        self.kill_group()
         self.stop()
+
+    def kill_group(self) -> None:
+        """Kill the program with every process of its process group, without a wait."""
+        _kill_group(self._process)
 
     def wait(self) -> int:
         """Wait for the end of the child process, and return its exit code."""
         return self._process.wait()
 
-    def _read(self) -> None:
-        stream = self._process.stdout
-        if stream is None:  # pragma: no cover - Popen was given a pipe
+    def _run(
+        self, started: "Future[subprocess.Popen[str]]", command: list[str], environment: dict[str, str], cwd: Path
+    ) -> None:
+        """Start the program in this thread, copy its output, and stay until the program has ended.
+
+        The system ends the program when the thread that started the program ends: see local/tied.py.
+        """
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the command is ours, no shell
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as problem:
+            started.set_exception(problem)
             return
-        with stream, self.log.open("a", encoding="utf-8") as log:
+        self._process = process
+        _RUNNING.add(self)
+        started.set_result(process)
+        if process.stdout is not None:
+            self._read(process.stdout)
+        process.wait()
+        _RUNNING.discard(self)
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream, open(self.log, "a", encoding="utf-8", opener=open_private) as log:
             self._copy(stream, log)
         with self._changed:
             self._ended = True
@@ -120,3 +181,16 @@ class Child:
                     return None
                 self._changed.wait(left)
             return self._unread.popleft()
+
+
+def _kill_started(started: "Future[subprocess.Popen[str]]") -> None:
+    """Kill a program whose start was interrupted. Nothing is left to do if the program could not start."""
+    if started.exception() is None:
+        _kill_group(started.result())
+
+
+def _kill_group(process: "subprocess.Popen[str]") -> None:
+    # The process id is also the id of the group, because the program has a session of its own. The group is gone when
+    # its last process has ended.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -18,7 +18,8 @@ from local.azure.vault.authority import authority, server_leaf
 from local.azure.wire import Request, Response
 from local.http_wire import Head, converse, read_head, to_bytes
 from local.listener import IDLE, Connection, Listener
-from local.tls import server_context
+from local.outside import no_proxy
+from local.tls import public_roots, server_context
 
 CHUNK = 65_536
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -48,6 +49,7 @@ class Proxy:
         self._folder = tempfile.TemporaryDirectory(prefix="certroll-proxy-")
         self.ca_path = Path(self._folder.name, "ca.pem")
         self.ca_path.write_bytes(authority().root_pem)
+        self.person_ca_path = Path(self._folder.name, "ca-of-person.pem")
         self._listener = Listener(self._serve, "proxy")
         self.port = self._listener.listen()
 
@@ -66,17 +68,20 @@ class Proxy:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make a client use the proxy."""
-        bundle = str(self.ca_path)
         return {
             "HTTPS_PROXY": f"http://127.0.0.1:{self.port}",
             "https_proxy": f"http://127.0.0.1:{self.port}",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
-            "REQUESTS_CA_BUNDLE": bundle,
-            "SSL_CERT_FILE": bundle,
-            "CURL_CA_BUNDLE": bundle,
-            "NODE_EXTRA_CA_CERTS": bundle,
+            **_past_the_proxy(no_proxy(())),
+            **_trusting(self.ca_path),
         }
+
+    def environment_of_person(self) -> dict[str, str]:
+        """Return the environment variables of `environment` for a person, whose `git` and `pip` also have to work.
+
+        `git` and `pip` reach the hosts of local/outside.py without the proxy, and trust public authorities too.
+        """
+        self.person_ca_path.write_bytes(authority().root_pem + public_roots())
+        return self.environment() | _past_the_proxy(no_proxy()) | _trusting(self.person_ca_path)
 
     def close(self) -> None:
         """End every connection of the proxy, and free its port."""
@@ -118,6 +123,15 @@ class Proxy:
             there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.socket.sendall(ESTABLISHED)
             _relay(connection.socket, there)
+
+
+def _past_the_proxy(names: str) -> dict[str, str]:
+    return {"NO_PROXY": names, "no_proxy": names}
+
+
+def _trusting(bundle: Path) -> dict[str, str]:
+    names = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+    return dict.fromkeys(names, str(bundle))
 
 
 def _refusal(head: Head, status: int, message: str) -> bytes:

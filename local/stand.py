@@ -1,7 +1,6 @@
 """Run a local Azure: services, proxy, identity, front ends, partner servers, control port."""
 
 import secrets
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Self
 
@@ -10,11 +9,10 @@ from local.azure.entra.routes import ManagedIdentity
 from local.azure.entra.tokens import Directory
 from local.azure.eventgrid.event import Schema
 from local.azure.eventgrid.webhook import WebhookDelivery
-from local.azure.scripting.clock import Clock
 from local.azure.server import LocalAzure
 from local.azure.wire import Request, Response
 from local.azure.world import World
-from local.control import Control
+from local.control import Control, FleetPinned
 from local.fleet import bound_host_names
 from local.frontend.front_ends import FrontEnds
 from local.frontend.partners import Partners
@@ -22,12 +20,8 @@ from local.frontend.visitor import Canary, Visitor
 from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.proxy import Proxy
-from local.worlds.contoso import contoso
-from local.worlds.fabrikam import fabrikam
-from local.worlds.northwind import northwind
-
-Seeding = Callable[[Clock, int], World]
-WORLDS: Mapping[str, Seeding] = {"empty": World, "contoso": contoso, "fabrikam": fabrikam, "northwind": northwind}
+from local.sightings import Sighting, Sightings
+from local.worlds.named import WORLDS
 
 
 class Stand:
@@ -37,6 +31,7 @@ class Stand:
         """Prepare to serve the given simulated Azure, or an empty simulated Azure."""
         self._world = world or World()
         self._seeded = ("empty", 0)
+        self._pinned = ""
         self.directory = directory or Directory()
         self._identity_header = secrets.token_hex(16)
         self._deliveries: list[WebhookDelivery] = []
@@ -48,6 +43,7 @@ class Stand:
         self.partners = self._closing.enter_context(Partners(self._world))
         self.front_ends = self._closing.enter_context(FrontEnds(self._world, self.partners))
         self.proxy = self._closing.enter_context(Proxy(self._azure(), self.front_ends.resolve))
+        self._sightings = Sightings(self._world, self.visitor)
         self.control = self._closing.enter_context(Control(self))
         identity = self._closing.enter_context(Listener(self._serve_identity, "managed-identity"))
         self._identity_port = identity.listen()
@@ -75,43 +71,58 @@ class Stand:
         self.partners.use(world)
         self.front_ends.use(world)
         self.proxy.azure = self._azure()
+        self._sightings = Sightings(world, self.visitor)
+
+    def pin(self, next_step: str) -> None:
+        """Refuse every later change of the simulated fleet with this next step.
+
+        A Function App that runs has the vaults, ids and records of one simulated fleet.
+        """
+        self._pinned = next_step
 
     def seed(self, name: str, seed: int = 0) -> None:
-        """Serve a new simulated fleet of the given name, on the present clock.
-
-        After `seed`, the caller has to register the webhooks for events again.
-        """
+        """Serve a new simulated fleet of the given name, on the present clock. Webhooks stay registered."""
         if name not in WORLDS:
             raise KeyError(f"No world named {name}; there are {', '.join(sorted(WORLDS))}.")
+        if self._pinned:
+            raise FleetPinned(self._pinned.format(name=name))
+        webhooks = [(delivery.url, delivery.schema) for delivery in self._deliveries]
         self._seeded = (name, seed)
         self.use(WORLDS[name](self._world.clock, seed))
+        for url, schema in webhooks:
+            self._deliver(WebhookDelivery(url, self._world.clock, schema))
 
     def reset(self) -> None:
         """Serve the simulated fleet that was last seeded by name, in its first state. Webhooks stay registered."""
-        webhooks = [(delivery.url, delivery.schema) for delivery in self._deliveries]
         self.seed(*self._seeded)
-        for url, schema in webhooks:
-            self.deliver_to(url, schema)
 
     def deliver_to(self, url: str, schema: Schema = "EventGrid") -> None:
         """Deliver every later event to the webhook, after Event Grid's validation of the webhook."""
         delivery = WebhookDelivery(url, self._world.clock, schema)
         delivery.validate()
+        self._deliver(delivery)
+
+    def _deliver(self, delivery: WebhookDelivery) -> None:
         self._world.events.subscribe(delivery)
         delivery.start()
         self._deliveries.append(delivery)
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make a client use the local Azure as Certroll."""
-        return self.proxy.environment() | {
-            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{self._identity_port}/msi/token",
-            "IDENTITY_HEADER": self._identity_header,
-        }
+        return self.proxy.environment() | self._identity_variables()
+
+    def environment_of_person(self) -> dict[str, str]:
+        """Return the environment variables of `environment` for a person: see `Proxy.environment_of_person`."""
+        return self.proxy.environment_of_person() | self._identity_variables()
 
     @property
     def visitor(self) -> Visitor:
         """Return a visitor, which makes TLS handshakes with the sites of the simulated Azure."""
         return Visitor(self.proxy.address)
+
+    def sightings(self) -> list[Sighting]:
+        """Visit every bound host name by TLS, and return what the visitor saw."""
+        return self._sightings.round()
 
     def canary(self) -> Canary:
         """Return a canary: a visitor that keeps making TLS handshakes with every bound host name."""
@@ -125,6 +136,12 @@ class Stand:
     def _serve_identity(self, connection: Connection) -> None:
         with connection.socket.makefile("rb") as stream:
             converse(stream, connection.socket.sendall, self._identity)
+
+    def _identity_variables(self) -> dict[str, str]:
+        return {
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{self._identity_port}/msi/token",
+            "IDENTITY_HEADER": self._identity_header,
+        }
 
     def _identity(self, request: Request) -> Response:
         return ManagedIdentity(self._world, self.directory, self._identity_header)(request)

@@ -2,11 +2,30 @@
 
 import ssl
 import tempfile
+from pathlib import Path
 
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from local import environment
 from local.azure.vault.authority import authority
 
 NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME. The simulated Azure has its own clock, so TLS must not check dates."""
+
+
+BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""The environment variables by which a person names a bundle of authorities, for example of a company's proxy."""
+
+
+def public_roots() -> bytes:
+    """Return the public authorities that this machine trusts, as PEM.
+
+    A bundle that the environment of this process names is part of the answer.
+    """
+    variables = environment.of_this_process()
+    named = (Path(variables[name]) for name in BUNDLES if variables.get(name))
+    bundles = dict.fromkeys([*(path for path in named if path.is_file()), Path(DEFAULT_CA_BUNDLE_PATH)])
+    return b"".join(b"\n" + path.read_bytes() for path in bundles)
 
 
 def server_context(certificate_pem: bytes, private_key_pem: bytes) -> ssl.SSLContext:

@@ -15,9 +15,11 @@ from local.azure.web.resources import Host, Site
 from local.demo.effort import Pace, check_effort, effort, least, show_pace
 from local.demo.records import LOOK_EVERY, await_recorded, findings, sweep
 from local.demo.rolls import Named, apps_before, await_rolls, check_rolls
-from local.demo.screen import Checks, progress, say, table
+from local.demo.screen import Checks
 from local.frontend.visitor import Canary, HandshakeFailed
+from local.layout import Column
 from local.patience import HANG
+from local.screen import Screen
 from local.stand import Stand
 from local.yardstick import yardstick
 
@@ -68,23 +70,24 @@ class Course:
     watch: AppWatch
 
 
-def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
-    """Renew the certificates of the simulated fleet Contoso, and return the report with the checks."""
-    stand = local.stand
+def show_bindings(local: LocalApp, checks: Checks) -> dict[str, Any]:
+    """Renew the certificates of the simulated fleet Contoso, check the results, and return the report."""
+    stand, screen = local.stand, checks.screen
     stand.world.knobs.turn(sync_moves_bindings=False)
     before = _bound(stand)
     renewing = {f"{vault}/{name}" for vault, name in stand.world.renewing}
-    _show_fleet(before, renewing)
+    _show_fleet(screen, before, renewing)
     moving = [bound for bound in before if bound.host.is_bound and bound.lineage in renewing and not _opted_out(bound)]
-    course = _renew_and_watch(local, moving)
+    course = _renew_and_watch(local, moving, screen)
     requests = stand.world.journal.counts(ARM)
     after = {bound.name: bound for bound in _bound(stand)}
     rows = [_row(stand, bound, after[bound.name]) for bound in moving]
     untouched = _untouched(local, before, moving)
-    _show_moved(rows)
-    _show_rolls(course.rolls)
-    _show_untouched(untouched)
-    show_pace(course.pace)
+    _show_moved(screen, rows)
+    _show_rolls(screen, course.rolls)
+    _show_untouched(screen, untouched)
+    show_pace(screen, course.pace)
+    _check(checks, stand, course, before, after, rows)
     return {
         "handshakes": course.canary.handshakes,
         "failed_handshakes": len(course.canary.failures),
@@ -95,10 +98,10 @@ def show_bindings(local: LocalApp) -> tuple[dict[str, Any], Checks]:
         **course.pace.to_json(),
         "untouched": untouched,
         "rolls": course.rolls,
-    }, _checked(stand, course, before, after, rows)
+    }
 
 
-def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
+def _renew_and_watch(local: LocalApp, moving: list[Bound], screen: Screen) -> Course:
     """Renew the certificates, wait until Certroll recorded the results, and start one more sweep.
 
     During the renewals, a canary (a visitor that makes TLS handshakes) visits every host name, and an `AppWatch`
@@ -111,29 +114,32 @@ def _renew_and_watch(local: LocalApp, moving: list[Bound]) -> Course:
     with stand.canary() as canary, AppWatch(stand.world) as watch:
         stand.world.journal.clear()
         began, before_it = time.monotonic(), yardstick()
-        seconds = _renew(stand, moving)
+        seconds = _renew(stand, moving, screen)
         pace = Pace(seconds, (before_it + yardstick()) / 2, effort(local, pairs), floor)
         settled = await_recorded(local, "site", {bound.site.id.lower() for bound in moving}, "Proven")
-        say("Every host name serves it; now the apps that present client certificates to partners")
+        screen.say("Every host name serves it; now the apps that present client certificates to partners")
         rolls = await_rolls(local, apps, began)
         writes = len(stand.world.journal.writes(ARM))
-        say("Sweeping once more: there should be nothing left to do")
+        screen.say("Sweeping once more: there should be nothing left to do")
         swept = sweep(local)
     return Course(moving, apps, pace, settled, rolls, writes, swept, canary, watch)
 
 
-def _checked(
-    stand: Stand, course: Course, before: list[Bound], after: dict[str, Bound], rows: list[dict[str, Any]]
-) -> Checks:
+def _check(
+    checks: Checks,
+    stand: Stand,
+    course: Course,
+    before: list[Bound],
+    after: dict[str, Bound],
+    rows: list[dict[str, Any]],
+) -> None:
     """Check the demo's statements about the renewals, and print each statement with its result."""
-    checks = Checks()
-    print("\nChecked:")
+    checks.screen.heading("Checked")
     _check_served(checks, rows, settled=course.settled)
     check_effort(checks, course.pace)
     _check_unharmed(checks, before, after, course.moving, course.canary)
     check_rolls(checks.claim, stand, course.apps, course.rolls, course.watch)
     _check_requests(checks, stand, course)
-    return checks
 
 
 # ------------------------------------------------------------------------------------------------------- the world
@@ -167,16 +173,16 @@ def _opted_out(bound: Bound) -> bool:
     return bound.site.tags.get("certroll") == "off"
 
 
-def _renew(stand: Stand, moving: list[Bound]) -> float:
+def _renew(stand: Stand, moving: list[Bound], screen: Screen) -> float:
     """Renew the certificates, and return the seconds until visitors saw every new certificate."""
     expected: dict[str, str] = {}
     began = time.monotonic()
     for vault, name in stand.world.renewing:
         version = stand.world.vaults[vault].renew(name)
         expected[f"{vault}/{name}".lower()] = version.thumbprint
-        say(f"Renewed {vault}/{name}: {version.thumbprint[:12]}…")
+        screen.say(f"Renewed {vault}/{name}: {version.thumbprint[:12]}…")
     waiting = {bound.visited: expected[bound.lineage] for bound in moving}
-    with progress() as show:
+    with screen.progress() as show:
         while waiting and time.monotonic() - began < HANG:
             waiting = {name: new for name, new in waiting.items() if _serves(stand, name) != new}
             show(
@@ -262,23 +268,24 @@ def _check_requests(checks: Checks, stand: Stand, course: Course) -> None:
 # ------------------------------------------------------------------------------------------------------ the screen
 
 
-def _show_fleet(before: list[Bound], renewing: set[str]) -> None:
-    print(f"\nThe fleet: {len(before)} custom host names; Azure moves none of their bindings by itself")
+def _show_fleet(screen: Screen, before: list[Bound], renewing: set[str]) -> None:
+    screen.heading(f"The fleet: {len(before)} custom host names; Azure moves none of their bindings by itself")
     rows = [
         (b.name, b.site.full_name, b.host.ssl_state or "not bound", b.address, b.lineage, _note(b, renewing))
         for b in before
     ]
-    table(("host name", "site", "binding", "address", "vault certificate", ""), rows)
-    print()
+    columns = ("host name", Column("site", 1), Column("binding", 2), Column("address", 3), "vault certificate", "note")
+    screen.table(columns, rows)
+    screen.line()
 
 
-def _show_rolls(rolls: list[dict[str, Any]]) -> None:
-    print("\nRolled through app settings:")
+def _show_rolls(screen: Screen, rolls: list[dict[str, Any]]) -> None:
+    screen.heading("Rolled through app settings")
     cells = [
         (row["site"], row["lineage"], row["from"][:12], row["to"][:12], row["outcome"], f"{row['seconds']:.0f} s")
         for row in rolls
     ]
-    table(("app", "vault certificate", "from", "to", "outcome", "after"), cells)
+    screen.table(("app", "vault certificate", Column("from", 3), Column("to", 2), "outcome", Column("after", 1)), cells)
 
 
 def _note(bound: Bound, renewing: set[str]) -> str:
@@ -287,15 +294,15 @@ def _note(bound: Bound, renewing: set[str]) -> str:
     return ", ".join(notes)
 
 
-def _show_moved(rows: list[dict[str, Any]]) -> None:
-    print("\nMoved:")
+def _show_moved(screen: Screen, rows: list[dict[str, Any]]) -> None:
+    screen.heading("Moved")
     cells = [
         (row["host"], row["site"], row["ssl_state"], str(row["old_thumbprint"])[:12], row["served_thumbprint"][:12])
         for row in rows
     ]
-    table(("host name", "site", "binding", "was", "is served"), cells)
+    screen.table(("host name", Column("site", 1), Column("binding", 2), "was", "is served"), cells)
 
 
-def _show_untouched(untouched: list[dict[str, str]]) -> None:
-    print("\nLeft alone:")
-    table(("what", "why"), [(row["subject"], row["reason"]) for row in untouched])
+def _show_untouched(screen: Screen, untouched: list[dict[str, str]]) -> None:
+    screen.heading("Left alone")
+    screen.table(("what", "why"), [(row["subject"], row["reason"]) for row in untouched])

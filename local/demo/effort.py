@@ -17,6 +17,7 @@ from local.azure.web.resources import Site
 from local.azure.world import World
 from local.demo.records import logged, sleeps
 from local.demo.screen import Checks
+from local.screen import Screen
 
 ARM = "management.azure.com"
 MOST_REQUESTS = 4
@@ -177,14 +178,14 @@ def _sent(local: LocalApp) -> Iterable[Sent]:
         yield Sent(datetime.strptime(at, "%d/%b/%Y:%H:%M:%S %z"), queue, int(delay))
 
 
-def show_pace(pace: Pace) -> None:
+def show_pace(screen: Screen, pace: Pace) -> None:
     """Print the seconds of the renewals, the number of requests, and the yardstick (the machine's speed)."""
     done = pace.done
-    print(
-        f"\nFrom the events to served, all of them: {pace.seconds:.1f} s"
-        f"\n  with {done.requests} requests to ARM, which answers without delay here (latency {ARM_LATENCY:.0f} s),"
-        f" and {done.vault_requests} to Key Vault"
-        f"\n  on a machine that takes {pace.yardstick * 1000:.0f} ms of processor time for the yardstick"
+    screen.heading(f"From the events to served, all of them: {pace.seconds:.1f} s")
+    screen.line(
+        f"with {done.requests} requests to ARM, which answers without delay here (latency {ARM_LATENCY:.0f} s),"
+        f" and {done.vault_requests} to Key Vault, on a machine that takes {pace.yardstick * 1000:.0f} ms of processor"
+        " time for the yardstick"
     )
 
 

@@ -13,10 +13,11 @@ from local.azure.world import World
 from local.demo.cases import SERVED, Before, Case, addresses, all_cases, order_named
 from local.demo.records import LOOK_EVERY, Told, await_recorded, findings, skips, sweep
 from local.demo.rolls import SETTLE
-from local.demo.screen import Checks, progress, say, table
+from local.demo.screen import Checks
 from local.fleet import bound_host_names
 from local.frontend.visitor import Canary
 from local.patience import HANG
+from local.screen import Screen
 from local.worlds import fabrikam as names
 
 ISSUANCE_SECONDS = 2.0
@@ -26,19 +27,20 @@ ARM = "management.azure.com"
 
 def show_kinds(checks: Checks) -> list[dict[str, str]]:
     """Renew a certificate of each kind, check the outcomes, and return the outcomes as rows for the report."""
-    print()
-    say("Now one of each kind of certificate, in another world")
+    screen = checks.screen
+    screen.line()
+    screen.say("Now one of each kind of certificate, in another world")
     with LocalApp("fabrikam", {"CERTROLL_PROBE_SETTLE": SETTLE}, logs=BUILD / "demo-kinds") as local:
         world = local.stand.world
         world.knobs.turn(sync_moves_bindings=False, managed_issuance_seconds=ISSUANCE_SECONDS)
         before = Before.of(world)
         cases = all_cases(local, before)
         with local.stand.canary() as canary, AppWatch(world) as watch:
-            recorded = _renew_and_sweep(local, cases)
+            recorded = _renew_and_sweep(local, cases, screen)
             _await_visits(canary, world)
         held = {case: case.holds() for case in cases}
-        _show(cases, held, (*findings(local), *skips(local)))
-        print("\nChecked:")
+        _show(screen, cases, held, (*findings(local), *skips(local)))
+        screen.heading("Checked")
         for case in cases:
             checks.claim(held[case], case.text)
         _check_unharmed(checks, world, before, canary, watch)
@@ -50,20 +52,20 @@ def show_kinds(checks: Checks) -> list[dict[str, str]]:
 # ------------------------------------------------------------------------------------------------------- the course
 
 
-def _renew_and_sweep(local: LocalApp, cases: tuple[Case, ...]) -> bool:
+def _renew_and_sweep(local: LocalApp, cases: tuple[Case, ...], screen: Screen) -> bool:
     """Renew the certificates, wait until visitors receive the new certificates, and start Certroll's sweep.
 
     Return True if the sweep succeeded and Certroll recorded every site and app.
     """
     world = local.stand.world
-    _renew(world)
+    _renew(world, screen)
     hosts = (*SERVED, f"{names.RENEWS}.fabrikam.com")
     sites = {site.id.lower() for host in hosts if (site := world.web.site_with_host(host))}
-    _await(tuple(case for case in cases if case.outcome in {"Served", "Renewed"}))
+    _await(tuple(case for case in cases if case.outcome in {"Served", "Renewed"}), screen)
     proven = await_recorded(local, "site", sites, "Proven")
-    say("What renewed in a vault is served; now a sweep, for what has no event")
+    screen.say("What renewed in a vault is served; now a sweep, for what has no event")
     swept = sweep(local)
-    _await(cases)
+    _await(cases, screen)
     return (
         swept
         and proven
@@ -71,10 +73,10 @@ def _renew_and_sweep(local: LocalApp, cases: tuple[Case, ...]) -> bool:
     )
 
 
-def _await(cases: tuple[Case, ...]) -> None:
+def _await(cases: tuple[Case, ...], screen: Screen) -> None:
     """Wait until the statements of all `cases` are true, for nine minutes at most."""
     began, waiting = time.monotonic(), cases
-    with progress() as show:
+    with screen.progress() as show:
         while waiting and time.monotonic() - began < HANG:
             waiting = tuple(case for case in waiting if not case.holds())
             show(
@@ -94,17 +96,17 @@ def _unvisited(canary: Canary, world: World) -> set[str]:
     return set(bound_host_names(world)) - set(canary.visits)
 
 
-def _renew(world: World) -> None:
+def _renew(world: World, screen: Screen) -> None:
     for vault_name, name in world.renewing:
         vault = world.vaults[vault_name]
         version = vault.renew(name) if vault.certificate(name) else vault.renew_secret(name)
-        say(f"Renewed {vault_name}/{name}: {version.thumbprint[:12]}…")
+        screen.say(f"Renewed {vault_name}/{name}: {version.thumbprint[:12]}…")
     with world.lock:
         order = order_named(world, names.RENEWS)
         world.orders.begin(order, "renew")
         order.due = world.clock.now()  # A real certificate authority takes minutes, and the demo does not wait.
         world.orders.settle()
-    say(f"Renewed order {order.name}, which stores it in {names.ORDERS_VAULT}")
+    screen.say(f"Renewed order {order.name}, which stores it in {names.ORDERS_VAULT}")
 
 
 # ------------------------------------------------------------------------------------------------------- the checks
@@ -137,12 +139,16 @@ def _is_idle_sweep(local: LocalApp) -> bool:
 # ------------------------------------------------------------------------------------------------------- the screen
 
 
-def _show(cases: tuple[Case, ...], held: Mapping[Case, bool], told: tuple[Told, ...]) -> None:
-    print("\nOne of each kind:")
+def _show(screen: Screen, cases: tuple[Case, ...], held: Mapping[Case, bool], told: tuple[Told, ...]) -> None:
+    screen.heading("One of each kind")
     rows = [(case.kind, case.subject, case.outcome if held[case] else "FAILED") for case in cases]
-    table(("kind", "what", "outcome"), rows)
+    screen.table(("kind", "what", "outcome"), rows)
     reasons = {case.outcome: case.subject.rpartition("/")[2] for case in cases}
-    print("\nFor a person to do:")
-    for entry in dict.fromkeys(told):
-        if entry.reason in reasons and reasons[entry.reason] in entry.subject:
-            print(f"  {entry.reason}: {entry.subject}: {entry.detail}")
+    screen.heading("For a person to do")
+    screen.entries(
+        [
+            (entry.reason, entry.subject, entry.detail)
+            for entry in dict.fromkeys(told)
+            if entry.reason in reasons and reasons[entry.reason] in entry.subject
+        ]
+    )

@@ -1,6 +1,5 @@
 """Read the journal, the reported problems and the log of the hosted Function App, and start its sweep."""
 
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -11,13 +10,12 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
 from local.app import LocalApp
-from local.host import FunctionHost
+from local.console.client import HostClient
+from local.console.log import events
 from local.patience import HANG
 
 LOOK_EVERY = 0.1
 SLEEPING = re.compile(r"^(\S+Z) INFO host\.sleeps: Sleeping for ", re.MULTILINE)
-MARK = " certroll: "
-"""The text before the JSON of an event in the log."""
 
 
 class Told(NamedTuple):
@@ -73,8 +71,7 @@ def logged(local: LocalApp, event: str) -> list[dict[str, Any]]:
 
 
 def _logged(local: LocalApp) -> Iterator[dict[str, Any]]:
-    lines = local.host.log.read_text(encoding="utf-8").splitlines() if local.host else []
-    return (json.loads(line.partition(MARK)[2]) for line in lines if MARK in line)
+    return events(local.host.log) if local.host else iter(())
 
 
 def sleeps(local: LocalApp) -> tuple[datetime, ...]:
@@ -88,30 +85,9 @@ def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
 
     If `followed_by` names a function, the next run of that function has to succeed after the sweep.
     """
-    host = _host(local)
-    before, functions = _ended(host), [name for name in ("sweep_timer", followed_by) if name]
-    host.run("sweep_timer")
-    return all(_await_end(host, name, before) for name in functions)
-
-
-def _await_end(host: FunctionHost, function: str, before: dict[tuple[str, bool], int]) -> bool:
-    """Wait for the next run of the function to end, and return True if the run succeeded."""
-    good, bad = (function, True), (function, False)
-    give_up = time.monotonic() + HANG
-    while time.monotonic() < give_up:
-        after = _ended(host)
-        if after.get(good, 0) > before.get(good, 0) or after.get(bad, 0) > before.get(bad, 0):
-            return after.get(bad, 0) == before.get(bad, 0)
-        time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
-    return False
-
-
-def _host(local: LocalApp) -> FunctionHost:
     if local.host is None:
         raise RuntimeError("the demo hosts the function app itself")
-    return local.host
-
-
-def _ended(host: FunctionHost) -> dict[tuple[str, bool], int]:
-    """Return the number of runs that have ended, by function and by success or failure."""
-    return {(row["function"], row["succeeded"]): row["count"] for row in host.status()["ended"]}
+    host = HostClient(local.host.url, local.host.ready.master_key)
+    before, functions = host.ended(), [name for name in ("sweep_timer", followed_by) if name]
+    host.run("sweep_timer")
+    return all(host.await_end(name, before) for name in functions)

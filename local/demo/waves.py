@@ -16,8 +16,10 @@ from local.azure.web.resources import Site
 from local.azure.world import World
 from local.demo.records import LOOK_EVERY, logged, sleeps, sweep
 from local.demo.rolls import SETTLE
-from local.demo.screen import Checks, progress, say, table
+from local.demo.screen import Checks
+from local.layout import Column
 from local.patience import HANG
+from local.screen import Screen
 from local.worlds import northwind as names
 
 MAX_UNAVAILABLE = 2
@@ -48,8 +50,9 @@ class Wave:
 
 def show_waves(checks: Checks) -> list[dict[str, Any]]:
     """Replace a root, check the apps that need it, and return a row per wave (apps stopped together)."""
-    print()
-    say("Now the root of a private authority, in an internal App Service Environment")
+    screen = checks.screen
+    screen.line()
+    screen.say("Now the root of a private authority, in an internal App Service Environment")
     settings = {"CERTROLL_PROBE_SETTLE": SETTLE, "CERTROLL_ASE_MAX_UNAVAILABLE": str(MAX_UNAVAILABLE)}
     with LocalApp("northwind", settings, logs=BUILD / "demo-waves") as local:
         world = local.stand.world
@@ -58,14 +61,14 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
         trusting = {name for name, state in before.items() if state == "Running"} - {names.EXCLUDED}
         with DownWatch(world) as watch:
             coming = names.put_next_root(world)
-            say(f"Put the next root into {names.VAULT}/{names.ROOT}: {coming.root_leaf.thumbprint[:12]}…")
-            took = _await_trust(world, coming, trusting)
+            screen.say(f"Put the next root into {names.VAULT}/{names.ROOT}: {coming.root_leaf.thumbprint[:12]}…")
+            took = _await_trust(world, coming, trusting, screen)
             done = _await_done(local)
         waves = _waves(world, watch, local)
         world.apps.partners[f"{names.PARTNER}.{PARTNER_DOMAIN}"].move_to(coming)
-        say("The partner shows a certificate of the new authority from now on")
-        _show(waves)
-        print("\nChecked:")
+        screen.say("The partner shows a certificate of the new authority from now on")
+        _show(screen, waves)
+        screen.heading("Checked")
         _check_trust(checks, local, coming, trusting, took)
         _check_waves(checks, local, watch, waves)
         checks.claim(_states(world) == before, "every app that ran runs, and the one that was stopped is stopped")
@@ -77,17 +80,22 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------------- the course
 
 
-def _await_trust(world: World, authority: Authority, wanted: set[str]) -> float:
+def _await_trust(world: World, authority: Authority, wanted: set[str], screen: Screen) -> float:
     """Wait until all wanted apps were started with the root, and return the seconds.
 
     The demo waits at most nine minutes until Certroll has started the apps.
     """
     began = time.monotonic()
-    with progress() as show:
+    with screen.progress() as show:
         while (missing := wanted - _trusting(world, authority)) and time.monotonic() - began < HANG:
-            show(f"{time.monotonic() - began:5.1f} s  {len(wanted) - len(missing)} of {len(wanted)} apps trust it")
+            show(_trust(began, len(wanted) - len(missing), len(wanted)))
             time.sleep(LOOK_EVERY)  # noqa: TID251 - the demo runs on real time
+        show(_trust(began, len(wanted) - len(missing), len(wanted)))
     return time.monotonic() - began
+
+
+def _trust(began: float, trusting: int, wanted: int) -> str:
+    return f"{time.monotonic() - began:5.1f} s  {trusting} of {wanted} apps trust it"
 
 
 def _await_done(local: LocalApp) -> bool:
@@ -193,7 +201,7 @@ def _check_standstill(checks: Checks, local: LocalApp, waves: list[Wave]) -> Non
     stops = {name: _standstill(local, name) for wave in waves for name in wave.sites}
     requests, rests = (max((stop[of] for stop in stops.values()), default=0) for of in (0, 1))
     most = MOST_REQUESTS * REQUESTS_STOPPED * MAX_UNAVAILABLE
-    print(f"  from stop to answer: {longest:.1f} s at most, of which {START_SECONDS:.0f} s are the start")
+    checks.screen.note(f"from stop to answer: {longest:.1f} s at most, of which {START_SECONDS:.0f} s are the start")
     checks.claim(
         0 < requests <= most and rests == 0,
         f"{requests} requests to ARM and {rests} sleeps from the stop of an app to its start (at most {most} and 0)",
@@ -221,7 +229,7 @@ def _is_idle_sweep(local: LocalApp) -> bool:
 # ------------------------------------------------------------------------------------------------------- the screen
 
 
-def _show(waves: list[Wave]) -> None:
-    print("\nStopped and started:")
+def _show(screen: Screen, waves: list[Wave]) -> None:
+    screen.heading("Stopped and started")
     rows = [(wave.plan, ", ".join(wave.sites), str(wave.max_down), f"{wave.seconds:.1f} s") for wave in waves]
-    table(("plan", "apps", "down at once", "for"), rows)
+    screen.table((Column("plan", 1), "apps", "down at once", "for"), rows)

@@ -1,6 +1,7 @@
 """Run one function app with all its listeners."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -129,7 +130,7 @@ class Host:
             return self._admin.answer(request)
         answer = self._routes.answer(request)
         if not path and answer.status == HTTPStatus.NOT_FOUND:
-            return web.text(200, "The local Functions host is up and running.")
+            return web.text(200, f"The local Functions host is up and running, as process {os.getpid()}.")
         return answer
 
     def _with_trigger(self, kind: str) -> dict[str, FunctionMetadata]:

@@ -3,37 +3,41 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from local.app import LocalApp
 from local.command_line import main
 from local.environment import of_this_process
 from local.patience import HANG
 from local.process import Child
 
 ROOT = Path(__file__).parents[2]
+LOCAL = [sys.executable, "-m", "local"]
 
 
 def test_up_and_env(tmp_path: Path) -> None:
-    """`up` and `env` print the same environment variables, and Ctrl-C ends `up` with exit code 0."""
+    """`up` says what to do next and where the log is. `env` prints how a program reaches the local Azure.
+
+    Ctrl-C ends `up` with exit code 0.
+    """
     noted = tmp_path / "local.json"
-    local = [sys.executable, "-m", "local"]
-    up = Child(
-        "up",
-        [*local, "up", "--world", "empty", "--port", "0", "--file", str(noted)],
-        of_this_process(),
-        ROOT,
-        tmp_path / "log",
-    )
+    command = [*LOCAL, "up", "--world", "contoso", "--port", "0", "--file", str(noted)]
+    up = Child("up", command, of_this_process(), ROOT, tmp_path / "log")
     up.expect("^Running", HANG)
-    env = subprocess.run([*local, "env", "--file", str(noted)], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    for words in ("-m local watch", "-m local renew contoso-web-kv/wildcard-contoso-com", "-m local shell", "host.log"):
+        up.expect(words, HANG)
+    env = subprocess.run([*LOCAL, "env", "--file", str(noted)], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert noted.stat().st_mode & 0o777 == (ROOT / "build" / "host.log").stat().st_mode & 0o777 == 0o600
     os.kill(up.pid, signal.SIGINT)
     assert up.wait() == 0
     up.stop()
-    printed = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("export ")]
-    assert printed == env.stdout.splitlines()
     assert {"HTTPS_PROXY", "IDENTITY_ENDPOINT", "AZURE_STORAGE_CONNECTION_STRING"} <= _names(env.stdout)
+    key = next(line for line in env.stdout.splitlines() if "AccountKey" in line).partition("AccountKey=")[2][:20]
+    assert key not in (tmp_path / "log").read_text(), "a key is printed only where somebody asks for it"
     assert not noted.exists()
 
 
@@ -41,18 +45,40 @@ def _names(exports: str) -> set[str]:
     return {line.removeprefix("export ").partition("=")[0] for line in exports.splitlines()}
 
 
-def test_env_without_a_running_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`env` names the command `make local` if no local Azure is running."""
-    assert main(["env", "--file", str(tmp_path / "local.json")]) == 1
+@contextmanager
+def noted_as_running(path: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Note a local Azure in the file, as `up` of another process does."""
+    program = (
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from local.running import Running, announced\n"
+        "with announced(Path(sys.argv[1])) as announce:\n"
+        "    announce(Running(json.loads(sys.argv[2]), ''))\n"
+        "    print('noted', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, str(path), json.dumps(environment)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603 - ours
+        assert other.stdout is not None
+        assert other.stdout.readline() == "noted\n"
+        yield
+        other.communicate("")
+
+
+@pytest.mark.parametrize("command", [["env"], ["shell"], ["watch"], ["renew", "shop"], ["sweep"], ["plan"]])
+def test_without_a_running_one(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    """Each command for a running local Azure names the command `make local` if none is running."""
+    assert main([command[0], "--file", str(tmp_path / "local.json"), *command[1:]]) == 1
     assert "make local" in capsys.readouterr().err
 
 
 def test_env_after_a_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`env` reports that no local Azure is running if the recorded process no longer exists."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        gone.wait()
+    """`env` reports that no local Azure is running if the process that noted itself is dead.
+
+    Another process may have its process id by now.
+    """
     noted = tmp_path / "local.json"
-    noted.write_text(json.dumps({"pid": gone.pid, "environment": {}}))
+    noted.write_text(json.dumps({"pid": os.getpid(), "environment": {}, "log": ""}))
     assert main(["env", "--file", str(noted)]) == 1
     assert "no local Azure" in capsys.readouterr().err
 
@@ -60,19 +86,35 @@ def test_env_after_a_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_env_quotes_for_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A shell that runs the output of `env` gets values with blanks and semicolons unchanged."""
     noted = tmp_path / "local.json"
-    noted.write_text(json.dumps({"pid": os.getpid(), "environment": {"A": "x; y 'z'"}}))
-    assert main(["env", "--file", str(noted)]) == 0
+    with noted_as_running(noted, {"A": "x; y 'z'"}):
+        assert main(["env", "--file", str(noted)]) == 0
     script = f'{capsys.readouterr().out}\nprintf %s "$A"'
     shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - ours
     assert shell.stdout == "x; y 'z'"
 
 
 def test_only_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second `up` is refused with a message that names the process id of the first `up`."""
+    """A second `up` is refused with the process id of the first `up`, and with the way to stop it."""
     noted = tmp_path / "local.json"
-    noted.write_text(json.dumps({"pid": os.getpid(), "environment": {}}))
-    assert main(["up", "--file", str(noted)]) == 1
-    assert str(os.getpid()) in capsys.readouterr().err
+    with noted_as_running(noted, {}):
+        assert main(["up", "--file", str(noted)]) == 1
+        pid = json.loads(noted.read_text())["pid"]
+    told = capsys.readouterr().err
+    assert f"kill {pid}" in told
+    assert "Ctrl-C" in told
+
+
+def test_the_host_of_another_directory_is_recognised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second `up` in another directory says that the first one's host has the port, and how to stop the host."""
+    with LocalApp("empty", logs=tmp_path) as local:
+        assert local.host is not None
+        port = local.host.url.rpartition(":")[2]
+        pid = local.host.pid
+        assert main(["up", "--port", port, "--file", str(tmp_path / "local.json")]) == 1
+    told = capsys.readouterr().err
+    assert f"another local Azure has port {port}" in told
+    assert f"kill {pid}" in told
+    assert "up --port 0" in told
 
 
 def test_an_unknown_world_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,12 +134,12 @@ def test_settings_reach_the_app(tmp_path: Path) -> None:
     """A setting given to `up` on the command line reaches the app, and overrides the app's default setting."""
     noted = tmp_path / "local.json"
     given = ["--setting", "CERTROLL_MODE=observe", "--setting", "CERTROLL_ASE_MAX_UNAVAILABLE=25%"]
-    command = [sys.executable, "-m", "local", "up", "--world", "empty", "--no-app", "--file", str(noted), *given]
+    command = [*LOCAL, "up", "--world", "empty", "--no-app", "--file", str(noted), *given]
     up = Child("up", command, of_this_process(), ROOT, tmp_path / "log")
     up.expect("^Running", HANG)
+    env = subprocess.run([*LOCAL, "env", "--file", str(noted)], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
     os.kill(up.pid, signal.SIGINT)
     assert up.wait() == 0
     up.stop()
-    printed = (tmp_path / "log").read_text()
-    assert "export CERTROLL_MODE=observe" in printed
-    assert "export CERTROLL_ASE_MAX_UNAVAILABLE=25%" in printed
+    assert "export CERTROLL_MODE=observe" in env.stdout
+    assert "export CERTROLL_ASE_MAX_UNAVAILABLE=25%" in env.stdout

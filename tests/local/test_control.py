@@ -139,6 +139,61 @@ def test_worlds_are_seeded_and_reset(stand: Stand) -> None:
     assert "contoso, empty, fabrikam, northwind" in refused["error"]
 
 
+def test_a_fleet_with_a_running_app_does_not_change(stand: Stand) -> None:
+    """The control port refuses another fleet and a reset while a function app runs, and names the next step."""
+    stand.pin("run: up --world {name}")
+    before = stand.world
+    for path, payload in (("/world", {"name": "fabrikam"}), ("/reset", None)):
+        status, refused = ask(stand, "POST", path, payload)
+        assert status == 409
+        assert "up --world" in refused["error"]
+    assert stand.world is before
+
+
+def test_a_webhook_hears_the_next_fleet(stand: Stand) -> None:
+    """A registered webhook receives the events of the fleet that replaces the present one."""
+    heard: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        heard.append(request)
+        return json_response(200, {"validationResponse": request.json()[0]["data"].get("validationCode")})
+
+    def serve(connection: Connection) -> None:
+        with connection.socket.makefile("rb") as stream:
+            converse(stream, connection.socket.sendall, answer)
+
+    with Listener(serve, "webhook") as listener:
+        assert ask(stand, "POST", "/webhooks", {"url": f"http://127.0.0.1:{listener.listen()}/hook"})[0] == 204
+        for payload in ({"name": "contoso"}, {"name": "contoso", "seed": 1}):
+            assert ask(stand, "POST", "/world", payload)[0] == 200
+            heard.clear()
+            assert ask(stand, "POST", "/vaults/contoso-web-kv/certificates/shop-contoso-com/renew", {})[0] == 200
+            _until(stand, lambda: len(heard) == 1)
+            assert "shop-contoso-com" in heard[0].json()[0]["subject"]
+        stand.use(World())
+
+
+def test_an_unknown_name_gets_the_known_names(stand: Stand) -> None:
+    """A request for a vault, certificate or secret that does not exist gets the names that exist."""
+    for path, known in (
+        ("/vaults/none/certificates/shop/renew", "kv"),
+        ("/vaults/kv/certificates/none/renew", "shop"),
+        ("/vaults/kv/secrets/none/renew", "none"),
+    ):
+        status, refused = ask(stand, "POST", path, {})
+        assert status == 400
+        assert refused["error"].endswith(f"there are: {known}.")
+
+
+def test_what_is_served_is_shown(stand: Stand) -> None:
+    """GET /served shows the certificate of every bound host name, as a visitor sees it."""
+    assert ask(stand, "POST", "/world", {"name": "contoso"})[0] == 200
+    status, served = ask(stand, "GET", "/served")
+    assert status == 200
+    newest = stand.world.vaults["contoso-web-kv"].certificates["shop-contoso-com"].newest.thumbprint
+    assert {"shop.contoso.com": newest}.items() <= {row["host"]: row["thumbprint"] for row in served}.items()
+
+
 def test_events_reach_a_registered_webhook(stand: Stand) -> None:
     """A registered webhook that passes validation receives every event, including repeated events."""
     heard: list[Request] = []

@@ -9,9 +9,9 @@ from local.azure.vault.objects import VaultDenied
 from local.azure.web.held_certificates import Certificate
 from local.azure.web.resources import IP_BASED, Host, Site
 from local.azure.world import World
-from local.stand import WORLDS
 from local.worlds import fabrikam as names
 from local.worlds.fabrikam import fabrikam
+from local.worlds.named import WORLDS
 
 
 @pytest.fixture(scope="module")

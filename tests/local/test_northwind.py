@@ -1,11 +1,18 @@
 """These tests check that the simulated fleet Northwind, with an App Service Environment, matches its description."""
 
+import http.client
+import json
+
 import pytest
 
+from local.azure.vault.authority import Authority
 from local.azure.web.resources import RUNNING
 from local.azure.world import World
-from local.stand import WORLDS
+from local.patience import HANG
+from local.stand import Stand
 from local.worlds import northwind as names
+from local.worlds.builders import Builder
+from local.worlds.named import WORLDS
 from local.worlds.northwind import northwind, put_next_root
 
 
@@ -47,3 +54,55 @@ def test_the_next_root_is_in_the_vault_alone(world: World) -> None:
     (partner,) = world.apps.partners.values()
     partner.move_to(coming)
     assert len(world.apps.troubles()) == 2 * (len(world.apps.all()) - 1), "each in its process and in a new one"
+
+
+def ask(stand: Stand, path: str, payload: object) -> tuple[int, dict[str, str]]:
+    """Send one POST to the control port, and return the status and JSON of its answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", stand.control.port, timeout=HANG)
+    connection.request("POST", path, json.dumps(payload))
+    answer = connection.getresponse()
+    found = answer.status, json.loads(answer.read())
+    connection.close()
+    return found
+
+
+def test_its_root_renews_as_the_root_of_a_new_authority(world: World) -> None:
+    """A renewal of the root at the control port brings the root of a new authority, to which the partner can move.
+
+    Apps that were started without the new root then distrust the partner.
+    """
+    wanted = {"vault": names.VAULT, "name": names.ROOT}
+    with Stand(world) as stand:
+        status, refused = ask(stand, f"/partners/{names.PARTNER}/move", wanted)
+        assert (status, names.ROOT in refused["error"]) == (400, True), "the root is not renewed yet"
+        before = world.vaults[names.VAULT].secrets[names.ROOT].newest
+        assert ask(stand, f"/vaults/{names.VAULT}/secrets/{names.ROOT}/renew", {})[0] == 200
+        assert world.apps.troubles() == ()
+        assert ask(stand, f"/partners/{names.PARTNER}/move", wanted)[0] == 200
+        status, refused = ask(stand, "/partners/nobody/move", wanted)
+    assert (status, refused["error"]) == (
+        400,
+        f"There is no partner server named 'nobody'; there are: {names.PARTNER}.",
+    )
+    root = world.vaults[names.VAULT].secrets[names.ROOT].newest
+    assert root.leaf.is_root
+    assert root.is_pem
+    assert root.thumbprint != before.thumbprint
+    assert root.leaf.certificate.subject.rfc4514_string() == f"CN=Northwind {world.clock.now().year} Root CA"
+    (partner,) = world.apps.partners.values()
+    assert partner.is_trusted_with((root.leaf.der,))
+    assert not partner.is_trusted_with((before.leaf.der,))
+    assert len(world.apps.troubles()) == 2 * (len(world.apps.all()) - 1)
+
+
+@pytest.mark.parametrize("form", ["pem", "der", "certificate"])
+def test_a_root_keeps_its_form(form: str) -> None:
+    """A renewed root is in the form of the root before: PEM, DER, or a vault certificate with its key."""
+    build = Builder()
+    vault = build.add_vault("kv", build.add_group("security"))
+    old = build.add_root_object("root", Authority("Private 2019").root_leaf, form=form)  # type: ignore[arg-type]  # every form
+    new = vault.renew("root") if form == "certificate" else vault.renew_secret("root")
+    assert new.leaf.is_root
+    assert new.thumbprint != old.thumbprint
+    assert getattr(new, "is_pem", None) == getattr(old, "is_pem", None)
+    assert vault.successors.authority(new.thumbprint) is not None

@@ -8,6 +8,7 @@ type and size from the pool differ in key and serial number.
 import functools
 import ipaddress
 import itertools
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 LOCAL = "Certroll Local"
 ISSUER_NAME = f"{LOCAL} Issuing CA"
+ROOT_SUFFIX = " Root CA"
 COMMON_NAME_LIMIT = 64
 KEYS_PER_KIND = 4
 _FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -88,6 +90,12 @@ class Leaf:
     def self_signed(self) -> bool:
         """True if the certificate names itself as its issuer."""
         return self.certificate.issuer == self.certificate.subject
+
+    @property
+    def is_root(self) -> bool:
+        """True if the certificate is the root of an authority: an issuer of certificates that names itself."""
+        found = [e.value for e in self.certificate.extensions if isinstance(e.value, x509.BasicConstraints)]
+        return self.self_signed and any(constraints.ca for constraints in found)
 
     @property
     def key_type(self) -> KeyType:
@@ -177,7 +185,7 @@ class Authority:
         """
         self.keys = KeyPool()
         root_key, self._key = _new_key("EC", 256), _new_key("EC", 256)
-        root_name, issuer_name = common_name(f"{name} Root CA"), common_name(f"{name} Issuing CA")
+        root_name, issuer_name = common_name(f"{name}{ROOT_SUFFIX}"), common_name(f"{name} Issuing CA")
         root = _authority_builder(root_name, root_name, root_key, root_key, 1, span)
         self.root_leaf = Leaf(root.sign(root_key, hashes.SHA256()), root_key)
         issuer = _authority_builder(issuer_name, root_name, self._key, root_key, 0, span)
@@ -215,6 +223,12 @@ class Authority:
 def authority() -> Authority:
     """Return the local certificate authority, which all simulated Azures of one process share."""
     return Authority()
+
+
+def successor(root: Leaf, year: int) -> Authority:
+    """Return the next authority after the authority of this root, with new keys and the year in its name."""
+    (name,) = root.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return Authority(re.sub(r" \d{4}$", f" {year}", str(name.value).removesuffix(ROOT_SUFFIX)))
 
 
 def _authority_builder(

@@ -1,4 +1,4 @@
-"""The reading of a certificate from the value of a secret, which is PEM or a PFX in base64."""
+"""The reading of a certificate from the value of a secret, which is PEM, or a PFX or DER in base64."""
 
 import base64
 import binascii
@@ -12,6 +12,7 @@ from local.azure.vault.authority import Leaf, PrivateKey
 from local.azure.vault.policy import PEM, PKCS12
 
 PEM_MARK = b"-----BEGIN"
+DER = "application/pkix-cert"
 KEY_MARK = b"PRIVATE KEY-----"
 
 
@@ -30,9 +31,19 @@ def read(value: str, password: str = "") -> tuple[Leaf, str]:
 
 @functools.lru_cache(maxsize=64)
 def certificate_in(value: str) -> tuple[Leaf, str] | None:
-    """Return the certificate in a secret's value, or None if the value holds none that opens without a password."""
+    """Return the certificate in a secret's value, or None if the value holds none that opens without a password.
+
+    Besides PEM and PFX, a plain secret may hold a certificate without a key, as DER in base64.
+    """
     try:
         return read(value)
+    except ValueError:
+        return _der_in(value)
+
+
+def _der_in(value: str) -> tuple[Leaf, str] | None:
+    try:
+        return Leaf(x509.load_der_x509_certificate(base64.b64decode(value, validate=True)), None), DER
     except ValueError:
         return None
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict
 
-from local.azure.vault.authority import KeyType, Leaf
+from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH, KeyType, Leaf, Request
 from local.azure.vault.content import certificate_in
 from local.azure.vault.policy import PEM, PKCS12
+
+PFX_SECRET_DAYS = 180
 
 
 @dataclass(slots=True)
@@ -117,3 +119,17 @@ class SecretDifferences(TypedDict, total=False):
     tags: Mapping[str, str]
     dated: bool
     """True if the secret version also gets the dates of its certificate."""
+
+
+def certificate_request(host_names: tuple[str, ...], created: datetime, differences: SecretDifferences) -> Request:
+    """Return the request for the certificate in a plain secret, with the given differences from the defaults."""
+    not_before = differences.get("not_before", created)
+    return Request(
+        host_names,
+        not_before,
+        differences.get("not_after", not_before + timedelta(days=PFX_SECRET_DAYS)),
+        differences.get("key_type", "RSA"),
+        differences.get("key_size", 2048),
+        differences.get("self_signed", False),
+        tuple(differences.get("usages", (SERVER_AUTH, CLIENT_AUTH))),
+    )

@@ -10,7 +10,7 @@ from typing import Required, TypedDict, Unpack
 from local.azure.kernel import Kernel
 from local.azure.principals import APP_SERVICE
 from local.azure.vault.access import RoleAssignment
-from local.azure.vault.authority import CLIENT_AUTH, SERVER_AUTH, Leaf, Request, authority
+from local.azure.vault.authority import Leaf, Request, authority
 from local.azure.vault.doors import Doors
 from local.azure.vault.issued import ImportedCertificate, imported
 from local.azure.vault.objects import (
@@ -28,10 +28,10 @@ from local.azure.vault.objects import (
     check_name,
 )
 from local.azure.vault.policy import PEM, PKCS12, SELF, Policy
-from local.azure.vault.secrets import Secret, SecretDifferences, SecretVersion
+from local.azure.vault.secrets import Secret, SecretDifferences, SecretVersion, certificate_request
+from local.azure.vault.successors import Successors
 
 DAYS_PER_MONTH = 30
-PFX_SECRET_DAYS = 180
 VAULT_ID = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
     r"/providers/microsoft\.keyvault/vaults/(?P<name>[^/]+)/?",
@@ -84,6 +84,7 @@ class Vault(Doors):
         self.deleted_secrets: dict[str, Secret] = {}
         self.latest_skips_disabled = False
         self.retention_days = 90
+        self.successors = Successors(kernel.clock)
 
     @property
     def url(self) -> str:
@@ -116,12 +117,16 @@ class Vault(Doors):
     def renew(self, name: str, **differences: Unpack[RenewalDifferences]) -> Version:
         """Create a version of the vault certificate with another private key, and return the version.
 
+        If the vault certificate is a root, the new version is the root of a new authority.
+
         The new version of the vault certificate follows the certificate's policy, except for `differences`. If
         `differences` names a key type, key size, exportability or content type, the certificate's policy adopts the new
         value for later renewals. A property in `differences` such as a date or a tag applies only to the new version.
         """
         certificate = self.certificates[name.lower()]
         policy = _changed(certificate.policy, differences)
+        if certificate.versions and certificate.newest.leaf.is_root:
+            return self.append(certificate, self.successors.next_root(certificate.newest.leaf), policy, **differences)
         self_signed = differences.get("self_signed", policy.issuer_name == SELF)
         host_names = tuple(differences.get("host_names", policy.host_names))
         not_before = differences.get("not_before", differences.get("created", self.kernel.clock.now()))
@@ -215,7 +220,7 @@ class Vault(Doors):
         PKCS12 without a password, in base64. If `pem` is True, the value of the secret is PEM.
         """
         created = differences.get("created", self.kernel.clock.now())
-        leaf = authority().issue(_wanted(tuple(host_names), created, differences))
+        leaf = authority().issue(certificate_request(tuple(host_names), created, differences))
         text = (leaf.private_key_pem + leaf.certificate_pem + leaf.chain_pem) if pem else base64.b64encode(leaf.pfx())
         dated = differences.get("dated", False)
         return self.set_secret(
@@ -236,9 +241,13 @@ class Vault(Doors):
 
         The new version of the plain secret keeps the host names, key type and encoding, unless `differences` or
         `host_names` change them. The new version of the plain secret has no tags, unless `differences` names tags.
-        Raise KeyError if the secret does not exist, and ValueError if the secret holds no certificate.
+        If the secret holds a root, the new version holds the root of a new authority. Raise KeyError if the secret does
+        not exist, and ValueError if the secret holds no certificate.
         """
         newest = self.secrets[name.lower()].newest
+        if newest.leaf.is_root:
+            value = self.successors.next_value(newest)
+            return self.set_secret(name, value, content_type=newest.content_type, tags=differences.get("tags"))
         wanted: SecretDifferences = {"key_type": newest.leaf.key_type}
         if newest.content_type:
             wanted["content_type"] = newest.content_type
@@ -331,17 +340,4 @@ def _changed(policy: Policy, differences: RenewalDifferences) -> Policy:
         key_size=differences.get("key_size", policy.key_size),
         exportable=differences.get("exportable", policy.exportable),
         content_type=differences.get("content_type", policy.content_type),
-    )
-
-
-def _wanted(host_names: tuple[str, ...], created: datetime, differences: SecretDifferences) -> Request:
-    not_before = differences.get("not_before", created)
-    return Request(
-        host_names,
-        not_before,
-        differences.get("not_after", not_before + timedelta(days=PFX_SECRET_DAYS)),
-        differences.get("key_type", "RSA"),
-        differences.get("key_size", 2048),
-        differences.get("self_signed", False),
-        tuple(differences.get("usages", (SERVER_AUTH, CLIENT_AUTH))),
     )

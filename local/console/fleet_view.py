@@ -1,0 +1,189 @@
+"""Gather what `watch` shows: host names, the runs of certificates, apps, and findings."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.console.log import Event
+
+SHOWN = 8
+"""How many characters of a thumbprint a person needs to tell two versions apart."""
+NO_ANSWER = "no answer"
+NOTHING = "-"
+Row = Mapping[str, Any]
+"""A row of one of the product's tables."""
+RUN_ENDED = "certificate.reconciled"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A host name, with the certificate that it serves."""
+
+    host: str
+    site: str
+    thumbprint: str
+    """The first characters of the thumbprint, or `no answer`."""
+    since: str
+    """The time of day from which the host name serves the certificate, or `the start`."""
+    is_newest: bool
+    """True if the certificate is the newest version of its vault object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How far Certroll is with a vault object."""
+
+    certificate: str
+    newest: str
+    """The first characters of the newest version's thumbprint."""
+    outcome: str
+    """The outcome of the newest run, with its reason."""
+    states: str
+    """How many sites and apps are in which state."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentState:
+    """An App Service Environment."""
+
+    name: str
+    roots: str
+    """The first characters of the thumbprints of the environment's roots."""
+    apps: str
+    """How many apps are in which state for the newest root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A finding."""
+
+    at: str
+    severity: str
+    reason: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetView:
+    """Everything that `watch` shows at one moment."""
+
+    now: str
+    app: str
+    """The state of the function app: `runs`, `has ended`, or `is elsewhere`."""
+    served: tuple[Served, ...]
+    """The host names, the one whose certificate changed last first."""
+    runs: tuple[Run, ...]
+    """The runs of vault objects, before the vault objects that have had no run."""
+    environments: tuple[EnvironmentState, ...]
+    down: tuple[str, ...]
+    """The sites that are stopped."""
+    reported: tuple[Reported, ...]
+    """The findings, newest first."""
+
+
+def fleet_view(
+    state: Mapping[str, Any],
+    sightings: list[Row],
+    journal: list[Row],
+    findings: list[Row],
+    outcomes: Mapping[str, Event],
+    app: str,
+) -> FleetView:
+    """Return what `watch` shows, from the control port, from the product's tables, and from the product's log."""
+    newest = _newest(state)
+    return FleetView(
+        now=_time(state["now"]),
+        app=app,
+        served=_served(sightings, {versions["thumbprint"] for versions in newest.values()}),
+        runs=_runs(newest, journal, outcomes),
+        environments=tuple(_environment(found, journal) for found in state["environments"]),
+        down=tuple(sorted(_short(site["id"]) for site in state["sites"] if site["state"] != "Running")),
+        reported=tuple(map(_reported, sorted(findings, key=lambda row: str(row["at"]), reverse=True))),
+    )
+
+
+def newest_outcomes(events: Iterable[Event]) -> dict[str, Event]:
+    """Return the newest event about a run of each vault object."""
+    return {str(event["certificate"]).lower(): event for event in events if event["event"] == RUN_ENDED}
+
+
+def _newest(state: Mapping[str, Any]) -> dict[str, Row]:
+    """Return the newest version of each vault object, by `vault/name` in lower case."""
+    return {
+        f"{vault}/{name}".lower(): versions[-1]
+        for part in ("vaults", "secrets")
+        for vault, names in state[part].items()
+        for name, versions in names.items()
+        if versions
+    }
+
+
+def _served(sightings: list[Row], newest: set[str]) -> tuple[Served, ...]:
+    ordered = sorted(sightings, key=lambda sighting: sighting["host"])
+    ordered.sort(key=lambda sighting: sighting["since"] or "", reverse=True)
+    return tuple(
+        Served(
+            sighting["host"],
+            sighting["site"],
+            sighting["thumbprint"][:SHOWN] if sighting["thumbprint"] else NO_ANSWER,
+            _time(sighting["since"]) if sighting["since"] else "the start",
+            is_newest=sighting["thumbprint"] in newest,
+        )
+        for sighting in ordered
+    )
+
+
+def _runs(newest: Mapping[str, Row], journal: list[Row], outcomes: Mapping[str, Event]) -> tuple[Run, ...]:
+    runs = [_run(name, version, journal, outcomes.get(name)) for name, version in sorted(newest.items())]
+    return tuple(sorted(runs, key=lambda run: run.outcome == NOTHING))
+
+
+def _run(name: str, version: Row, journal: list[Row], outcome: Event | None) -> Run:
+    ours = [row for row in journal if str(row.get("certificate", "")).lower() == name]
+    current = [row for row in ours if row.get("version") == version["version"] and "state" in row]
+    return Run(
+        name,
+        version["thumbprint"][:SHOWN],
+        _outcome(outcome),
+        ", ".join((*_counted("site", current), *_counted("app", current))) or NOTHING,
+    )
+
+
+def _environment(found: Row, journal: list[Row]) -> EnvironmentState:
+    ours = [row for row in journal if str(row.get("environment", "")).lower() == found["id"].lower() and "state" in row]
+    return EnvironmentState(
+        found["id"].rpartition("/")[2],
+        ", ".join(root["thumbprint"][:SHOWN] for root in found["roots"]) or NOTHING,
+        ", ".join(_counted("app", ours)) or NOTHING,
+    )
+
+
+def _outcome(event: Event | None) -> str:
+    if event is None:
+        return NOTHING
+    return f"{event['outcome']}: {event['reason']}" if event.get("reason") else str(event["outcome"])
+
+
+def _counted(kind: str, rows: list[Row]) -> Iterator[str]:
+    """Yield texts such as `3 sites Proven`, from the rows that record a site or an app."""
+    counted = Counter(row["state"] for row in rows if kind in row)
+    for state, count in sorted(counted.items()):
+        yield f"{count} {kind}{'' if count == 1 else 's'} {state}"
+
+
+def _reported(row: Row) -> Reported:
+    return Reported(
+        _time(str(row["at"])), row.get("severity", ""), row["reason"], row.get("subject", ""), row.get("detail", "")
+    )
+
+
+def _time(moment: str) -> str:
+    """Return the time of day of an ISO 8601 text."""
+    return moment[11:19]
+
+
+def _short(resource_id: str) -> str:
+    """Return `site`, or `site/slot`, from the resource id of a site or slot."""
+    return resource_id.rpartition("/sites/")[2].replace("/slots/", "/")

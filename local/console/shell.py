@@ -1,0 +1,50 @@
+"""Open a shell whose programs reach the local Azure, and leave nothing behind."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from local import environment
+from local.ending import Ended
+from local.process import tied
+from local.running import NotRunning, Running
+
+FALLBACK = "/bin/sh"
+NOT_FOUND = 127
+SIGNALLED = 128
+"""What shells add to the number of the signal that ended a command."""
+
+
+def shell(running: Running, command: Sequence[str]) -> int:
+    """Run the command, or else an interactive shell, with the environment of the local Azure. Return its exit code.
+
+    The az CLI keeps sign-ins in AZURE_CONFIG_DIR. The shell has a directory of its own for them, which goes when the
+    shell ends.
+    """
+    own = environment.of_this_process()
+    wanted = list(command[1:] if command[:1] == ["--"] else command) or [own.get("SHELL", FALLBACK)]
+    if not command:
+        print("Azure's host names lead to the local Azure in this shell. `exit` leaves it.", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="certroll-shell-") as folder:
+        variables = own | dict(running.environment) | {"AZURE_CONFIG_DIR": folder, "AZURE_CORE_COLLECT_TELEMETRY": "no"}
+        return _run(wanted, variables)
+
+
+def _run(command: list[str], variables: dict[str, str]) -> int:
+    """Run the command in this terminal. Ctrl-C belongs to the command; SIGTERM and SIGHUP end both."""
+    # A handler, unlike SIG_IGN, is not inherited by the command.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    process = subprocess.Popen(tied(command), env=variables)  # noqa: S603 - what the person asks for, no shell in between
+    try:
+        code = process.wait()
+    except Ended:
+        process.send_signal(signal.SIGHUP)  # An interactive shell ignores SIGTERM.
+        process.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if code == NOT_FOUND:
+        raise NotRunning(f"{command[0]!r} cannot be started: set SHELL to a shell, or name a command that exists")
+    return code if code >= 0 else SIGNALLED - code

@@ -1,0 +1,130 @@
+"""Lay out text for a terminal of a given width: folded lines, tables, and commands on lines of their own."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+GAP = "  "
+INDENT = "  "
+LEAST_WIDTH = 16
+PIECES = re.compile(r"[^-/._=&?,:|]*[-/._=&?,:|]+|[^-/._=&?,:|]+")
+"""The pieces of a long word, each with the punctuation after which a line may end."""
+TO_COPY = re.compile(r"(?:(?<=\s)|^)az [a-z].*$|(?<=this record: ).*$|(?<=this one: ).*$", re.DOTALL)
+"""The end of a sentence that a person copies: commands of the az CLI, or a DNS record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    title: str
+    rank: int = 0
+    """The column with the highest rank is left out first if the table is wider than the terminal."""
+    folds: bool = False
+    """True if this column folds its cells, after commas, where the table is too wide. Else the widest column does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A table, laid out for a width."""
+
+    head: str
+    rule: str
+    rows: tuple[str, ...]
+    omitted: tuple[str, ...]
+    """The titles of the columns that did not fit."""
+
+
+def fold(text: str, width: int, *, phrases: bool = False) -> list[str]:
+    """Return the text as lines of at most `width` characters, which end at blanks or after punctuation.
+
+    With `phrases`, a line ends only after a comma, unless what stands between two commas is too long.
+
+    A word without punctuation that is longer than the width gets a line of its own.
+    """
+    lines, line = list[str](), ""
+    for word in re.split(r"(?<=,) ", text) if phrases else text.split():
+        for number, piece in enumerate(_pieces(word, width)):
+            glue = " " if line and number == 0 else ""
+            if line and len(line) + len(glue) + len(piece) > width:
+                lines.append(line)
+                line, glue = "", ""
+            line += glue + piece
+    return [*lines, line] if line or not lines else lines
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    if len(word) <= width:
+        return [word]
+    return PIECES.findall(word) if " " not in word else fold(word, width)
+
+
+def sentences_and_commands(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the text, and then what a person copies from the text, each with True if it is to be copied."""
+    match = TO_COPY.search(text)
+    if match is None:
+        yield text, False
+        return
+    if before := text[: match.start()].strip():
+        yield before, False
+    yield from ((command.strip(), True) for command in re.split(r"(?<=&&) ", match[0]))
+
+
+def continued(command: str, width: int) -> list[str]:
+    r"""Return a shell command as lines that end with `\`. A line breaks only before an option, never in a value."""
+    if len(command) <= width:
+        return [command]
+    lines, line = list[str](), ""
+    for part in re.split(r" (?=--[a-z])", command):
+        if line and len(line) + len(part) + len(r"  \ ") > width:
+            lines.append(f"{line} \\")
+            line = f"{INDENT}{part}"
+        else:
+            line = f"{line} {part}" if line else part
+    return [*lines, line]
+
+
+def lay_out(titled: Sequence[Column | str], rows: Sequence[Sequence[str]], width: int) -> Laid:
+    """Return the table for a terminal of this width.
+
+    Columns of a rank above 0 are left out, highest rank first, until the table fits. If the table is still too wide,
+    a column folds its cells: the column that says so, or the widest.
+    """
+    columns = [column if isinstance(column, Column) else Column(column) for column in titled]
+    kept = list(range(len(columns)))
+    while _natural(columns, rows, kept) > width and (spare := [i for i in kept if columns[i].rank]):
+        kept.remove(max(spare, key=lambda i: columns[i].rank))
+    widths = _fitted([columns[i] for i in kept], [_widest(columns[i].title, rows, i) for i in kept], width)
+    shown = [columns[i] for i in kept]
+    lines = [line for row in rows for line in _lines(shown, [row[i] for i in kept], widths)]
+    head, rule = [columns[i].title for i in kept], ["-" * size for size in widths]
+    omitted = tuple(column.title for i, column in enumerate(columns) if i not in kept)
+    return Laid(_line(head, widths), _line(rule, widths), tuple(lines), omitted)
+
+
+def _natural(columns: Sequence[Column], rows: Sequence[Sequence[str]], kept: Sequence[int]) -> int:
+    return len(INDENT) + sum(_widest(columns[i].title, rows, i) for i in kept) + len(GAP) * (len(kept) - 1)
+
+
+def _widest(title: str, rows: Sequence[Sequence[str]], column: int) -> int:
+    return max(len(title), *(len(row[column]) for row in rows), 0)
+
+
+def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
+    excess = len(INDENT) + sum(widths) + len(GAP) * (len(widths) - 1) - width
+    if excess <= 0:
+        return widths
+    named = (number for number, column in enumerate(columns) if column.folds)
+    folding = next(named, widths.index(max(widths)))
+    return [max(size - excess, LEAST_WIDTH) if i == folding else size for i, size in enumerate(widths)]
+
+
+def _lines(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    sized = zip(columns, cells, widths, strict=True)
+    folded = [fold(cell, size, phrases=column.folds) for column, cell, size in sized]
+    for number in range(max(map(len, folded), default=0)):
+        yield _line([lines[number] if number < len(lines) else "" for lines in folded], widths)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return (INDENT + GAP.join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True))).rstrip()

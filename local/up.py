@@ -1,0 +1,102 @@
+"""Keep a local Azure running for a person, until a signal ends it."""
+
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from local.app import LocalApp
+from local.console.steering import vault_objects
+from local.ending import Ended
+from local.fleet import fleet
+from local.process import StartFailed
+from local.running import NotRunning, Running
+from local.screen import PYTHON, Screen
+from local.worlds.named import WORLDS
+
+LOOK_EVERY = 1.0
+GREETING = "local Functions host"
+"""The words with which the local Functions host answers at its root."""
+NEXT = (
+    ("watch", "See live what is served, and what Certroll does"),
+    ("renew {name}", "Renew a certificate"),
+    ("shell", "Open a shell for curl, openssl and az"),
+)
+
+
+USUAL: Mapping[str, str] = {"CERTROLL_PROBE_SETTLE": "2s"}
+"""A simulated app restarts at once, so a person need not wait the default 120 s for its first answer."""
+OF_WORLD: Mapping[str, Mapping[str, str]] = {"northwind": {"CERTROLL_ASE_MAX_UNAVAILABLE": "2"}}
+"""The settings without which Certroll leaves a world's job to a person."""
+
+
+def up(
+    world: str, settings: Mapping[str, str], seed: int, port: int | None, announce: Callable[[Running], None]
+) -> None:
+    """Run a local Azure with this world until a signal arrives. Without a port, another host runs the app.
+
+    Raise NotRunning if the world is unknown, or if another local Azure has the port. Raise StartFailed if the function
+    app ends.
+    """
+    if world not in WORLDS:
+        raise NotRunning(f"there is no world {world!r}; there are {', '.join(sorted(WORLDS))}")
+    if port:
+        _check_port(port)
+    print("Starting the local Azure, Azurite and the function app …", file=sys.stderr)
+    chosen = {**USUAL, **OF_WORLD.get(world, {}), **settings}
+    with LocalApp(world, chosen, seed=seed, port=port or 0, host_app=port is not None) as local:
+        try:
+            announce(Running(local.environment(), str(local.host.log) if local.host else ""))
+            tell_next(local, Screen())
+            _watch_host(local)
+        except Ended:
+            print("Stopping. A second Ctrl-C ends it at once.", file=sys.stderr)
+
+
+def _check_port(port: int) -> None:
+    """Raise NotRunning if the host of another local Azure has the port. It may run in another directory."""
+    greeting = _greeting(port)
+    if GREETING not in greeting:
+        return
+    pid = next((word for word in greeting.rstrip(".\n").split() if word.isdigit()), "PID")
+    raise NotRunning(
+        f"another local Azure has port {port}; its Functions host is process {pid}. "
+        f"Press Ctrl-C in its terminal, or run `kill {pid}`. To run both: {PYTHON} -m local up --port 0"
+    )
+
+
+def _greeting(port: int) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/", timeout=LOOK_EVERY) as answer:
+            return str(answer.read(1000).decode(errors="replace"))
+    except OSError:
+        return ""
+
+
+def tell_next(local: LocalApp, screen: Screen) -> None:
+    """Print what a person does next, and where the log is."""
+    objects = vault_objects(fleet(local.stand.world))
+    name = str(objects[0]) if objects else "VAULT/NAME"
+    screen.line("Running. Ctrl-C stops it. In another terminal:")
+    for command, what in NEXT:
+        screen.note(f"{what}:")
+        screen.command(f"{PYTHON} -m local {command.format(name=name)}")
+    if local.host is None:
+        screen.note("Print the environment for the host that runs the app:")
+        screen.command(f"{PYTHON} -m local env")
+    else:
+        screen.line(f"The log of the function app is {_short(local.host.log)}.")
+
+
+def _watch_host(local: LocalApp) -> None:
+    """Wait until a signal ends the command. Raise StartFailed if the function app ends before."""
+    while local.host is None or local.host.running:
+        threading.Event().wait(LOOK_EVERY)
+    raise StartFailed(f"the function app has ended; its log is {local.host.log}")
+
+
+def _short(path: Path) -> str:
+    """Return the path from the present directory if the path is below it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

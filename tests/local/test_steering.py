@@ -1,0 +1,132 @@
+"""These tests use a running local Azure from another process, by the commands of `python -m local`."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.app import LocalApp
+from local.command_line import main
+from local.console.client import Refused
+from local.console.steering import VaultObject, choose, newest_plans
+from local.environment import of_this_process
+from local.patience import HANG
+from local.running import Running, announced
+from tests.local.processes import until
+
+ROOT = Path(__file__).parents[2]
+KNOWN = [
+    VaultObject("a", "shop", "certificates"),
+    VaultObject("b", "Shop", "secrets"),
+    VaultObject("b", "api", "secrets"),
+]
+
+
+def test_a_name_is_enough_where_it_is_unique() -> None:
+    """A certificate is found by its name, or by `vault/name`, in upper or lower case."""
+    assert choose("API", KNOWN) == choose("b/api", KNOWN) == KNOWN[2]
+    assert choose("B/SHOP", KNOWN) == KNOWN[1]
+
+
+def test_an_unknown_name_lists_what_exists() -> None:
+    """The error for an unknown certificate lists every certificate."""
+    with pytest.raises(Refused, match=r"no certificate 'x'.*\n  a/shop\n  b/Shop\n  b/api"):
+        choose("x", KNOWN)
+
+
+def test_an_ambiguous_name_lists_its_vaults() -> None:
+    """The error for a name in two vaults names both."""
+    with pytest.raises(Refused, match="say a/shop or b/Shop"):
+        choose("shop", KNOWN)
+
+
+def test_only_the_newest_plan_counts() -> None:
+    """The newest plan of a certificate replaces the plan before. A plan in several parts is one plan."""
+    plans = [
+        {"certificate": "a", "steps": [1]},
+        {"certificate": "a", "steps": [2], "part": 1, "parts": 2},
+        {"certificate": "b", "steps": [3]},
+        {"certificate": "a", "steps": [4], "part": 2, "parts": 2},
+    ]
+    assert newest_plans(plans) == {"a": [plans[1], plans[3]], "b": [plans[2]]}
+
+
+@pytest.fixture(scope="module")
+def noted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Note a running local Azure with the fleet Contoso and the function app, and yield the note."""
+    folder = tmp_path_factory.mktemp("steering")
+    with announced(folder / "local.json") as announce, LocalApp("contoso", logs=folder) as local:
+        assert local.host is not None
+        announce(Running(local.environment(), str(local.host.log)))
+        yield folder / "local.json"
+
+
+def local(noted: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of `python -m local` as a process of its own, and return its end and its output."""
+    command = [sys.executable, "-m", "local", arguments[0], "--file", str(noted), *arguments[1:]]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANG, check=False)  # noqa: S603 - ours
+
+
+def test_a_renewal_is_seen(noted: Path) -> None:
+    """`renew` renews a certificate, `watch` shows what is served, and `plan` shows what Certroll planned."""
+    renewed = local(noted, "renew", "api-contoso-com")
+    thumbprint = renewed.stdout.partition("contoso-web-kv/api-contoso-com: ")[2][:8]
+    assert (renewed.returncode, len(thumbprint)) == (0, 8)
+    until(lambda: f"{thumbprint}  newest" in local(noted, "watch").stdout)
+    until(lambda: local(noted, "plan", "api-contoso-com").returncode == 0)
+    assert "contoso-web-kv/api-contoso-com" in local(noted, "plan").stdout
+    unknown = local(noted, "plan", "nothing")
+    assert (unknown.returncode, "contoso-web-kv/api-contoso-com" in unknown.stderr) == (1, True)
+
+
+def test_an_unknown_certificate_is_refused(noted: Path) -> None:
+    """`renew` with an unknown name fails and lists the certificates of the vaults."""
+    refused = local(noted, "renew", "nothing")
+    assert refused.returncode == 1
+    assert "contoso-web-kv/shop-contoso-com" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_sweep_tells_its_result(noted: Path) -> None:
+    """`sweep` waits for the end of the sweep, and says how much the sweep has inspected."""
+    swept = local(noted, "sweep")
+    assert swept.returncode == 0
+    assert "inspected 8 certificates and 20 sites" in " ".join(swept.stdout.split())
+
+
+def test_a_shell_leaves_nothing_behind(noted: Path, tmp_path: Path) -> None:
+    """`shell` gives its command the environment and a directory for az, passes on its exit code, and tidies up."""
+    program = f"import json, os; json.dump(dict(os.environ), open({str(tmp_path / 'seen')!r}, 'w')); exit(3)"
+    ended = local(noted, "shell", "--", sys.executable, "-c", program)
+    seen = json.loads((tmp_path / "seen").read_text())
+    assert ended.returncode == 3
+    assert "LOCAL_CONTROL_URL" in seen
+    assert "github.com" in seen["NO_PROXY"]
+    assert seen["PATH"] == of_this_process()["PATH"]
+    assert not Path(seen["AZURE_CONFIG_DIR"]).exists()
+
+
+def test_a_shell_starts_where_no_command_is_given(noted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`shell` without a command opens the person's shell, and says so if it is missing."""
+    program = tmp_path / "shell"
+    program.write_text("#!/bin/sh\nexit 7\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("SHELL", str(program))
+    assert local(noted, "shell").returncode == 7
+    monkeypatch.setenv("SHELL", str(tmp_path / "none"))
+    missing = local(noted, "shell")
+    assert (missing.returncode, "set SHELL" in missing.stderr) == (1, True)
+
+
+def test_commands_say_that_another_host_runs_the_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`sweep` and `plan` cannot ask a host that the local Azure did not start, and say so."""
+    with announced(tmp_path / "local.json") as announce:
+        announce(Running({"LOCAL_CONTROL_URL": "http://127.0.0.1:9"}, ""))
+        for command in ("sweep", "plan"):
+            assert main([command, "--file", str(tmp_path / "local.json")]) == 1
+            assert "--no-app" in capsys.readouterr().err
+        assert main(["renew", "--file", str(tmp_path / "local.json"), "shop"]) == 1
+    assert "does not answer" in capsys.readouterr().err

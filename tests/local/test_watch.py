@@ -1,0 +1,209 @@
+"""These tests check what `watch` shows of a fleet, in terminals of several sizes."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.azure.wire import Response
+from local.command_line import main
+from local.console.client import answers
+from local.console.fleet_view import FleetView, fleet_view, newest_outcomes
+from local.console.log import Tail
+from local.console.watch import picture, share_out
+from local.fleet import fleet
+from local.http_wire import converse
+from local.listener import Connection, Listener
+from local.running import Running, announced
+from local.sightings import Sightings
+from local.stand import Stand
+from local.worlds.contoso import contoso
+from local.worlds.northwind import northwind
+
+SITE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/"
+
+
+def row(**columns: object) -> Mapping[str, Any]:
+    """Return a row of a table."""
+    return columns
+
+
+@pytest.fixture(scope="module")
+def view() -> FleetView:
+    """Return what `watch` shows of Contoso after a renewal, a roll-back and two findings."""
+    with Stand(contoso()) as stand:
+        vault = stand.world.vaults["contoso-web-kv"]
+        shop, bank = vault.renew("shop-contoso-com"), vault.certificates["bank-client"].newest
+        sightings = [sighting.to_json() for sighting in stand.sightings()]
+        state = fleet(stand.world)
+    journal = [
+        row(certificate="contoso-web-kv/shop-contoso-com", version=shop.id, site=f"{SITE}a", state="Proven"),
+        row(certificate="contoso-web-kv/shop-contoso-com", version=shop.id, site=f"{SITE}b", state="Pending"),
+        row(certificate="contoso-web-kv/shop-contoso-com", version="older", site=f"{SITE}c", state="Failed"),
+        row(certificate="contoso-web-kv/bank-client", version=bank.id, app=f"{SITE}d", state="RolledBack"),
+    ]
+    findings = [
+        row(at="2026-11-30 11:00:00+00:00", severity="info", reason="OptedOut", subject="site museum", detail="a tag"),
+        row(
+            at="2026-11-30 11:00:01+00:00",
+            severity="high",
+            reason="RolledBack",
+            subject="app payments",
+            detail="b " * 99,
+        ),
+    ]
+    told = {"event": "certificate.reconciled", "certificate": "contoso-web-kv/bank-client", "outcome": "Stalled"}
+    outcomes = newest_outcomes([told | {"outcome": "Waiting", "reason": "Soak"}, told | {"reason": "VersionHeld"}])
+    return fleet_view(state, sightings, journal, findings, outcomes, "runs")
+
+
+def shown(view: FleetView, width: int, height: int | None) -> list[str]:
+    """Return the picture as plain lines."""
+    return [line.plain for line in picture(view, width, height)]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_picture_says_everything(view: FleetView, width: int) -> None:
+    """`watch` shows each host name, each certificate with its run, stopped sites and the newest finding first."""
+    lines = shown(view, width, None)
+    text = "\n".join(lines)
+    assert all(len(line) <= width for line in lines)
+    assert "The function app runs." in text
+    assert "Stopped: hooks-contoso." in text
+    assert all(host.host in text and host.thumbprint in text for host in view.served)
+    assert "1 site Pending" in text
+    assert "1 site Proven" in text
+    assert "Failed" not in text, "the state of an older version"
+    assert "Stalled: VersionHeld  1 app RolledBack" in text
+    assert text.index("11:00:01 high RolledBack app payments") < text.index("11:00:00 info OptedOut site museum")
+
+
+def test_an_old_version_is_named(view: FleetView) -> None:
+    """A host name that still serves an old version is marked, also without colour."""
+    lines = shown(view, 120, None)
+    assert "old" in next(line for line in lines if "shop.contoso.com" in line)
+    assert "newest" in next(line for line in lines if "api.contoso.com" in line)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 40), (120, 50), (200, 30)])
+def test_a_picture_fits_the_terminal(view: FleetView, width: int, height: int) -> None:
+    """The picture fits the terminal, and each part has at least one row and says how much is left out."""
+    lines = shown(view, width, height)
+    assert len(lines) < height
+    assert all(len(line) <= width for line in lines)
+    for title in ("Host names", "Certificates", "Findings"):
+        assert lines[lines.index(title) + 1].strip()
+    hidden = len(view.served) + len(view.runs) > len(lines)
+    assert not hidden or any("more lines: enlarge the terminal" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("needs", "room", "shares"),
+    [
+        ([20, 10, 5], 40, [20, 10, 5]),
+        ([20, 10, 5], 24, [10, 9, 5]),
+        ([20, 20, 20], 9, [4, 4, 4]),
+        ([19, 10, 15], 15, [5, 5, 5]),
+    ],
+)
+def test_lines_go_where_they_are_needed(needs: list[int], room: int, shares: list[int]) -> None:
+    """A part that needs little leaves its lines to the others, and no part vanishes."""
+    assert share_out(needs, room) == shares
+
+
+def test_bad_words_are_red_and_good_words_green(view: FleetView) -> None:
+    """`Stalled` and `RolledBack` are red, and `Proven` is green."""
+    styles = {
+        line.plain[span.start : span.end]: str(span.style) for line in picture(view, 120, None) for span in line.spans
+    }
+    assert styles["Stalled"] == styles["RolledBack"] == styles["high"] == "bold red"
+    assert styles["Proven"] == "green"
+
+
+def test_an_environment_shows_its_roots_and_apps() -> None:
+    """`watch` shows the roots of an App Service Environment, and how many apps are in which state."""
+    world = northwind()
+    (environment,) = world.web.environments.values()
+    states = ("Answered", "Answered", "Pending")
+    journal = [
+        row(environment=environment.id.lower(), app=f"{SITE}{name}", state=state) for name, state in enumerate(states)
+    ]
+    view = fleet_view(fleet(world), [], journal, [], {}, "runs")
+    (root,) = world.web.roots.values()
+    line = next(line for line in shown(view, 80, None) if "ase-north" in line)
+    assert line.split("  ")[1:] == ["ase-north", "", root.thumbprint[:8], "2 apps Answered, 1 app Pending"]
+    assert "Host names" not in shown(view, 80, None), "no host name of Northwind is bound"
+
+
+def test_a_host_name_tells_since_when() -> None:
+    """A host name serves its certificate since the write that brought it, or since the start of the local Azure."""
+    world = contoso()
+    with Stand(world) as stand:
+        assert {sighting.since for sighting in stand.sightings()} == {None}
+        site = world.web.site_with_host("shop.contoso.com")
+        assert site is not None
+        before = world.web.served("shop.contoso.com", world.web.address_of("shop.contoso.com") or "")
+        vault = world.vaults["contoso-web-kv"]
+        vault.renew("shop-contoso-com")
+        world.nightly_sync()
+        seen = {sighting.host: sighting for sighting in stand.sightings()}
+        again = {sighting.host: sighting for sighting in stand.sightings()}
+    shop = seen["shop.contoso.com"]
+    assert before is not None
+    assert shop.thumbprint == vault.certificates["shop-contoso-com"].newest.thumbprint != before.thumbprint
+    assert shop.since == world.clock.now()
+    assert seen["archive.contoso.com"].since is None
+    assert seen == again
+
+
+def test_a_host_name_without_an_answer_is_shown() -> None:
+    """A host name whose handshake fails has no thumbprint, and `watch` says that it gave no answer."""
+    world = contoso()
+    with Stand(world) as stand:
+        sightings = Sightings(world, stand.visitor)
+        stand.proxy.resolve = lambda _: None
+        seen = sightings.round()
+    assert {sighting.thumbprint for sighting in seen} == {None}
+    view = fleet_view(fleet(world), [sighting.to_json() for sighting in seen], [], [], {}, "has ended")
+    assert "no answer" in "\n".join(shown(view, 80, None))
+
+
+def test_the_log_is_read_once(tmp_path: Path) -> None:
+    """`watch` reads only what is new in the log, and waits for the end of a line."""
+    log, tail = tmp_path / "host.log", Tail(tmp_path / "host.log")
+    assert tail.new() == []
+    line = f"2026-11-30T11:00:00.000Z INFO certroll: {json.dumps({'event': 'sweep.started'})}\n"
+    log.write_text(f"{line}something else\n{line[:50]}")
+    assert [event["event"] for event in tail.new()] == ["sweep.started"]
+    log.write_text(f"{line}something else\n{line}")
+    assert [event["event"] for event in tail.new()] == ["sweep.started"]
+    assert tail.new() == []
+
+
+def test_a_local_azure_that_ends_ends_the_watch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`watch` says in one sentence that the local Azure, or its storage, has ended."""
+    storage = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:9/a;"
+    with Stand(contoso()) as stand:
+        url = stand.control.url
+        with announced(tmp_path / "local.json") as announce:
+            announce(Running({"LOCAL_CONTROL_URL": url, "AZURE_STORAGE_CONNECTION_STRING": storage}, ""))
+            assert main(["watch", "--file", str(tmp_path / "local.json")]) == 1
+            assert "the storage of the local Azure does not answer" in capsys.readouterr().err
+            stand.control.close()
+            assert main(["watch", "--file", str(tmp_path / "local.json")]) == 1
+            assert f"does not answer at {url}" in capsys.readouterr().err
+
+
+def test_a_host_that_refuses_still_runs() -> None:
+    """An app whose host asks for a key runs, and only an app without an answer has ended."""
+
+    def serve(connection: Connection) -> None:
+        with connection.socket.makefile("rb") as stream:
+            converse(stream, connection.socket.sendall, lambda _: Response(401))
+
+    with Listener(serve, "host") as listener:
+        url = f"http://127.0.0.1:{listener.listen()}"
+        assert answers(url)
+    assert not answers(url)
