@@ -182,4 +182,4 @@ class PendingStarts(Protocol):
         """Return all pending starts, the oldest first."""
 
     def complete(self, site: SiteRef) -> None:
-        """Delete the pending start of an app that runs."""
+        """Delete the record of an app's pending start."""

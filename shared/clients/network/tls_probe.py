@@ -125,7 +125,7 @@ def _certificate(server_name: str, address: str) -> bytes:
 
 
 def _connect(address: str) -> socket.socket:
-    """Return a connection to the address, through the proxy that the environment variables name, if any."""
+    """Open a connection to the address, through the proxy that the environment variables name, if any."""
     proxy = urllib.request.getproxies().get("https")
     if proxy is None or urllib.request.proxy_bypass(address):
         return socket.create_connection((address, PORT), TIME_OUT_SECONDS)

@@ -119,7 +119,7 @@ class StorageTables:
             raise Conflict(f"{what} was written by another run") from error
 
     def _creating(self, table: str, write: Callable[[TableClient], Result]) -> Result:
-        """Return the result of the function `write`, which writes to a table.
+        """Call the function `write`, which writes to a table, and return its result.
 
         Create the table first if Azure answers that the table is missing.
         """

@@ -59,7 +59,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
 
 
 def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
-    """Return the part of the fleet that matters for one vault certificate.
+    """Read the part of the fleet that matters for one vault certificate, and return it as a snapshot.
 
     Certroll reads webspaces that hold a version of the vault certificate, and the sites that the certificate's tags
     name.

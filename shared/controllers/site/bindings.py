@@ -34,7 +34,7 @@ def bindings_of_site(
 ) -> Outcome:
     """Bring the current version of the vault certificate to the bindings of the site.
 
-    If Azure refuses a write to a binding, record the site as unproven.
+    If Azure refuses a request about the site, record the site as unproven.
     """
     try:
         return _carry_to_site(run, lease, lineage, current, record)

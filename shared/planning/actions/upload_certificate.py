@@ -44,7 +44,7 @@ class UploadCertificate(AboutCopy):
     """True if servers of the webspace trust the certificate by the chain that is uploaded with it."""
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements that the new version must meet for an upload in place of the version before."""
+        """Return the requirements that the new version must meet for an upload that replaces an older version."""
         lineage = snapshot.lineage
         whole = self.whole_chain
         return (Case(current, Use.UPLOAD, snapshot.now, lineage.before, lineage.key, whole_chain=whole),)
