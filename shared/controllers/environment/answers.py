@@ -44,7 +44,7 @@ def ask_failed(wave_run: WaveRun) -> WaveRun:
 
 
 def _held(wave_run: WaveRun, app: AppRestart) -> AppRestart:
-    """Return the record of a failed app after Certroll sent its probe once more."""
+    """Send a failed app its probe once more, and return the app's record."""
     run = wave_run.run
     fleet, site = inspect_site(run, app.site)
     if site is not None and fleet.opted_out(site.ref) and (why := why_excluded(fleet, site, run.intent)):
@@ -73,7 +73,7 @@ def ask_started(wave_run: WaveRun) -> WaveRun:
 
 
 def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], app: AppRestart) -> AppRestart:
-    """Return the record of a started app after its probe, or the same record if Certroll has to repeat the probe."""
+    """Send a started app its probe, and return its new record, or the given record if the probe must be repeated."""
     run, now = wave_run.run, wave_run.run.now()
     fleet, site = inspections[app.site]
     if site is None or not site.running:
@@ -87,7 +87,7 @@ def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], ap
     _, site = inspect_site(run, app.site)
     if site is None or not site.running:
         return app.now(AppRestartState.UNPROVEN, now, STOPPED_AGAIN)
-    if app.answered:  # a pass before the stop makes an app without a pass now count as failed
+    if app.answered:  # an app that passed only before the stop counts as failed
         detail = f"{failure}; it passed its probe before the stop"
         return replace(app, state=AppRestartState.FAILED, detail=detail[:1000])
     detail = failure if probe is None else f"{failure}; it did not pass its probe before the stop either"

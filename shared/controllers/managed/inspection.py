@@ -76,5 +76,5 @@ def inspection_of(binding: Binding, handshake: ServedCertificate) -> HostInspect
 
 
 def served_certificate(run: Run, fleet: Fleet, binding: Binding, *, give_up: datetime) -> ServedCertificate:
-    """Return the certificate that App Service itself serves for the host name."""
+    """Read with a TLS handshake which certificate App Service itself serves for the host name."""
     return run.ports.tls_probe.served(binding.host_name, address_of(fleet, binding), give_up)

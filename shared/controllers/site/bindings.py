@@ -69,7 +69,7 @@ def _carry_to_site(
 
 
 def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
-    """Return the site as Azure shows it now, with the certificates and the old thumbprints of its record."""
+    """Read the site as Azure shows it now, with the certificates and the old thumbprints of its record."""
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
     known = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()

@@ -28,7 +28,7 @@ NOTED_FOR = timedelta(days=1)
 
 
 class AppRestartState(StrEnum):
-    """The state of one app in its stop and start."""
+    """How far Certroll has come with the stop and start of one app."""
 
     PENDING = "Pending"
     STARTED = "Started"
