@@ -114,7 +114,7 @@ class Findings(Protocol):
     """The port for findings (problems that Certroll reports to operators)."""
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Record findings. If the journal already has a finding, the finding gets the new date and detail."""
+        """Record findings. If the journal already has the same finding, that finding gets the new date and detail."""
 
 
 class DeadLetters(Protocol):

@@ -76,7 +76,7 @@ class UploadCertificate(AboutCopy):
         settle(ports.clock, lambda: read_copy(ports, self.copy.ref), self.holds, self.subject, UPLOAD_PATIENCE)
 
     def _check_chain(self, ports: Ports, pfx: Pfx) -> None:
-        """Raise Rejected if the new version lacks intermediate certificates that the version in use has.
+        """Raise Rejected if the new version's chain lacks certificates that the chain in use has.
 
         Clients of the site would not trust a version without its intermediate certificates. Certroll reads the older
         secret in the vault only if the new chain is incomplete.
