@@ -155,7 +155,7 @@ def _progress(run: Run, issuance: Issuance | None) -> tuple[bool, tuple[Violatio
 
 
 def _there(run: Run, ref: CopyRef) -> SeenCertificate | None:
-    """Return the App Service certificate of this name, or None if Azure has no certificate of this name."""
+    """Read the App Service certificate of this name, or return None if Azure has no certificate of this name."""
     try:
         return run.ports.managed.certificate(ref)
     except NotFound:

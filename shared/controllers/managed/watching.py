@@ -47,7 +47,7 @@ def _served(work: Work, binding: Binding, give_up: datetime) -> ServedCertificat
 
 
 def _judged(work: Work, handshake: ServedCertificate | OutOfTime, binding: Binding) -> HostInspection:
-    """Return the result of a TLS handshake with a host name. Raise OutOfTime if the run had no time for the handshake.
+    """Judge a TLS handshake with a host name. Raise OutOfTime if the run had no time for the handshake.
 
     If Azure is late with the renewal of a managed certificate, the result names Azure's unmet prerequisites.
     """

@@ -114,7 +114,7 @@ def _public_certificates(
 
 
 def observe_environment(ports: Ports, pool: Pool, ref: EnvironmentRef, now: datetime) -> Fleet:
-    """Return an App Service Environment with its sites and slots, without bindings, certificates and app settings.
+    """Read an App Service Environment with its sites and slots, without bindings, certificates and app settings.
 
     A site that only the list of its plan names becomes a blind spot (something that Certroll could not read). The
     plans of an environment may be in several resource groups, and Certroll may lack rights on some of the groups.

@@ -18,7 +18,7 @@ from shared.ports.app_service import AppService, Copies, Listings
 def observe_app(
     app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], followed: VaultCertificateRef, now: datetime
 ) -> Fleet:
-    """Return one site or slot with the certificates that its app settings name, and the given App Service certificates.
+    """Read one site or slot with the certificates that its app settings name, and the given App Service certificates.
 
     `followed` is the vault object whose Key Vault references Certroll reads.
     """
