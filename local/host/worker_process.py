@@ -7,6 +7,8 @@ starts in both cases, within two seconds.
 
 import asyncio
 import logging
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -101,12 +103,17 @@ class WorkerProcess:
             self._changed.wait_for(lambda: self._child is not child or self._closing)
 
     def _replace(self) -> None:
-        """Start a worker after the present one has ended."""
+        """Start a worker after the present one has ended. End the host if the app can no longer be indexed."""
         with self._changed:
             if self._closing:
                 return
             log.warning("the worker process has ended, and a new one starts")
-            self._child = _Child(self._app, self._replace, self.dropped)
+            try:
+                self._child = _Child(self._app, self._replace, self.dropped)
+            except IndexingFailed as problem:
+                log.critical("the new worker process cannot index the app: %s", problem)
+                os.kill(os.getpid(), signal.SIGTERM)
+                self._closing = True
             self._changed.notify_all()
 
 

@@ -8,7 +8,7 @@ from local.host import Call, FunctionHost, IndexingFailed, index, inspect, trigg
 from local.host.functions import Datum, TriggerInput
 from local.patience import HANG
 from local.process import StartFailed
-from tests.local.host.hosted import APPS, Storage
+from tests.local.host.hosted import APPS, Storage, eventually
 
 HOST_JSON = '{"version": "2.0"}'
 HEAD = "from typing import List\nimport azure.functions as func\napp = func.FunctionApp()\n"
@@ -80,6 +80,21 @@ def test_refused_app(tmp_path: Path, code: str, host_json: str, why: str) -> Non
     app = app_of(tmp_path, code, host_json)
     with pytest.raises(StartFailed, match=why):
         FunctionHost(app, {}, log=tmp_path / "log").start()
+
+
+def test_app_that_breaks_while_it_runs_ends_its_host(tmp_path: Path) -> None:
+    """If a worker dies and the app can no longer be indexed, the Functions host ends and names the cause."""
+    code = (
+        "import os\n"
+        "@app.route(route='die', auth_level=func.AuthLevel.ANONYMOUS)\n"
+        "def die(req: func.HttpRequest) -> str:\n"
+        "    os._exit(1)\n"
+    )
+    with FunctionHost(app_of(tmp_path, code), {}, log=tmp_path / "log") as host:
+        (tmp_path / "function_app.py").write_text("import no_such_module\n")
+        assert requests.get(f"{host.url}/api/die", timeout=HANG).status_code == 500
+        eventually(lambda: not host.running)
+    assert "no_such_module" in (tmp_path / "log").read_text()
 
 
 def test_environment_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
