@@ -8,7 +8,7 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from shared.clients.clock import SystemClock
 from shared.clients.clouds import CLOUDS
-from shared.clients.connect import connect
+from shared.clients.connect import Connections
 from shared.clients.credentials import make_credential
 from shared.domain.endpoints import CloudName, StorageAddress
 from tests.contract.apis import GROUPS_API
@@ -74,7 +74,7 @@ def in_group(credential: TokenCredential, transport: RequestsTransport, subscrip
         tenant=me["tid"],
         person=me["oid"],
         app_service="",
-        ports=connect(CloudName.PUBLIC, None, NO_STORAGE, clock, transport=recorder),
+        ports=Connections(CloudName.PUBLIC, None, NO_STORAGE, clock, transport=recorder).ports(),
         arm=arm,
         vaults=Sender(credential, recorder, VAULT_SCOPE, RETRIES),
         recorder=recorder,

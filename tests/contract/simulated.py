@@ -8,7 +8,7 @@ from local.azure.scripting.knobs import Knobs
 from local.azure.server import LocalAzure
 from local.azure.world import World
 from local.worlds.builders import Builder
-from shared.clients.connect import connect
+from shared.clients.connect import Connections
 from shared.domain.endpoints import CloudName
 from tests.contract.live import NO_STORAGE
 from tests.contract.place import Place, claims
@@ -45,7 +45,7 @@ def simulated_place(world: World, credential: TokenCredential) -> Place:
         tenant=world.tenant_id,
         person=claims(credential)["oid"],
         app_service=world.object_id(APP_SERVICE),
-        ports=connect(CloudName.PUBLIC, None, NO_STORAGE, world.clock, transport=recorder),
+        ports=Connections(CloudName.PUBLIC, None, NO_STORAGE, world.clock, transport=recorder).ports(),
         arm=Sender(credential, recorder, f"{ARM}/.default"),
         vaults=Sender(credential, recorder, VAULT_SCOPE),
         recorder=recorder,

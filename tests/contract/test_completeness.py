@@ -12,7 +12,7 @@ import pytest
 
 from local.azure.scripting.knobs import Knobs
 from shared.clients.clock import SystemClock
-from shared.clients.connect import connect
+from shared.clients.connect import Connections
 from shared.domain.endpoints import CloudName
 from shared.ports import Ports
 from tests.contract.knobs import SETTINGS, UNSETTLED, worlds
@@ -44,7 +44,7 @@ def ports() -> Ports:
     def refuse(_: object) -> Any:  # noqa: ANN401 - never returns
         raise AssertionError("connecting sends no request")
 
-    return connect(CloudName.PUBLIC, None, NO_STORAGE, SystemClock(), transport=in_process(refuse))
+    return Connections(CloudName.PUBLIC, None, NO_STORAGE, SystemClock(), transport=in_process(refuse)).ports()
 
 
 def test_every_operation_has_a_test_or_a_reason(ports: Ports) -> None:

@@ -228,6 +228,7 @@ BROKEN = (
         bound(was=binding("www.fabrikam.com")),
     ),
     breaks(plans.opted_out_vault_certificate_is_left_alone, ORDINARY, bound()),
+    breaks(plans.site_with_silos_is_left_alone, ORDINARY, bound()),
     breaks(plans.observing_writes_nothing, ORDINARY, bound()),
     breaks(plans.observing_writes_nothing, ORDINARY, silent),
     breaks(plans.failure_of_a_site_holds_the_version, snapshot(rollout=rollout(record(SiteState.FAILED))), bound()),

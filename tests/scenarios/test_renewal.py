@@ -11,7 +11,7 @@ from local.stand import Stand
 from local.worlds.contoso import WEB_VAULT, contoso
 from shared.domain.intent import Mode
 from shared.ports import Ports
-from tests.scenarios.conftest import Install
+from tests.scenarios.conftest import INSTANCE, Install
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
 
@@ -156,7 +156,7 @@ def test_two_instances_at_once_end_where_one_does(install: Install, two_ports: t
     before, new = shown(world), renew(world)
     for _ in range(3):
         installation.look_at(VAULT, "web")
-    threads = [threading.Thread(target=instance.deliver_all) for instance in (installation, two)]
+    threads = [threading.Thread(target=instance.deliver_all, name=INSTANCE) for instance in (installation, two)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,6 +1,5 @@
 """Certroll reports a schedule of the sweep that it cannot read, without relying on the sweep's timer."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -8,6 +7,7 @@ import pytest
 
 from shared.controllers.sweep.schedule import ScheduleReport
 from shared.domain.findings import Finding
+from shared.loop.pool import Pool
 from shared.loop.run import Run
 from tests.build import APPLY, ManualClock
 from tests.small_storage import SmallStorage, ports_on
@@ -30,7 +30,7 @@ class Findings:
 
 def every_minute(report: ScheduleReport, findings: Findings, minutes: int, clock: ManualClock) -> int:
     """Call the report once a minute, and return how many findings it has made."""
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
         for _ in range(minutes):
             report.report(Run.start(ports_on(SmallStorage(), clock, findings=findings), APPLY, pool))
             clock.sleep(timedelta(minutes=1).total_seconds())

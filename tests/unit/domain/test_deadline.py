@@ -2,7 +2,6 @@
 
 import re
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from shared.clients.storage import accounts
 from shared.domain.deadline import FUNCTION_TIME_OUT, RECORD_TIME, REQUEST_TIME, TIME_BUDGET, Deadline
 from shared.domain.errors import OutOfTime
 from shared.domain.intent import Intent
+from shared.loop.pool import Pool
 from shared.loop.prove import PATIENCE as PROOF
 from shared.loop.run import Run
 from tests.build import NOW, ManualClock
@@ -89,19 +89,23 @@ def test_run_waits_for_no_thread_beyond_its_time() -> None:
     clock, blocked = ManualClock(), threading.Event()
     asked: list[int] = []
     deadline = replace(Deadline.of_run(NOW), requests=NOW + SECOND / 20)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(blocked.wait)
+    with Pool(1, "reader") as pool:
+        busy = threading.Event()
+        other = threading.Thread(target=pool.map, args=(lambda _: busy.set() or blocked.wait(), [0]))
+        other.start()
+        busy.wait()
         run = Run.start(ports_on(SmallStorage(), clock, leases=SmallLeases()), Intent(), pool, deadline)
         with pytest.raises(OutOfTime, match="before Azure answered all reads"):
             list(run.pool.map(asked.append, range(3)))
         blocked.set()
+        other.join()
     assert asked == []
 
 
 def test_work_that_needs_minutes_begins_only_if_they_are_left() -> None:
     """A run begins a wave or a proof only if all of the time is left that the work may need."""
     clock = ManualClock()
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1, "reader") as pool:
         run = Run.start(ports_on(SmallStorage(), clock, leases=SmallLeases()), Intent(), pool)
         clock.time = NOW + TIME_BUDGET - MINUTE
         run.check_time(MINUTE)

@@ -145,7 +145,9 @@ def changed(whole: dict[str, object], change: dict[str, object] | str) -> str:
     [
         *TAMPERED,
         pytest.param(
-            {"cause": "boredom"}, "^cause is not one of event, sweep, manual, wait$", id="a cause that is not known"
+            {"cause": "boredom"},
+            "^cause is not one of event, sweep, manual, wait, cut_off$",
+            id="a cause that is not known",
         ),
     ],
 )

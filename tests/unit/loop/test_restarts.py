@@ -47,9 +47,10 @@ class Counting:
 
 def run(counting: Counting) -> Run:
     """Return a run of Certroll with the fake journal and leases."""
-    nobody: Any = Pool
     given: Any = counting
-    return Run.start(replace(ports(clock=ManualClock(NOW)), restart_claims=given, leases=given), APPLY, nobody)
+    return Run.start(
+        replace(ports(clock=ManualClock(NOW)), restart_claims=given, leases=given), APPLY, Pool(1, "reader")
+    )
 
 
 def test_site_counts_in_every_place() -> None:
