@@ -57,7 +57,7 @@ def test_nothing_outlives_a_running_one(tmp_path: Path, number: int, code: int) 
     """Ctrl-C, SIGHUP, SIGTERM and `kill -9` of `up` leave no Azurite and no Functions host."""
     process, marker = start(tmp_path)
     until_said(process, "Running.")
-    assert len(marked(marker)) == 3, "up, Azurite and the Functions host"
+    assert len(marked(marker)) == 4, "up, Azurite, the Functions host and its worker"
     os.kill(process.pid, number)
     assert "Traceback" not in rest_of(process)
     assert process.returncode == code
@@ -127,7 +127,7 @@ def test_nohup_outlives_its_parent(tmp_path: Path) -> None:
     process.wait()
     os.kill(pid, signal.SIGHUP)
     subprocess.run([sys.executable, "-m", "local", "env", "--file", str(tmp_path / "local.json")], cwd=ROOT, check=True)  # noqa: S603 - ours
-    assert len(marked(marker)) == 3
+    assert len(marked(marker)) == 4
     os.kill(pid, signal.SIGTERM)
     await_end(pid)
     await_none(marker)
