@@ -35,7 +35,7 @@ made_apps = st.sampled_from(
 
 @dataclass(frozen=True)
 class Case:
-    """The apps of an environment, the waiting apps, the down apps, the limit, and the tested functions."""
+    """An environment's apps (some wait, some are down), the limit on down apps, and the tested wave functions."""
 
     apps: Fleet
     waiting: frozenset[SiteRef]

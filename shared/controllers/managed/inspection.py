@@ -41,7 +41,7 @@ def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> A
 
 
 def host_inspection(binding: Binding, reason: Reason, detail: str) -> HostInspection:
-    """Build the result for one host name with a managed certificate."""
+    """Build the result for one host name that has, or should get, a managed certificate."""
     return HostInspection(binding.site, binding.host_name, reason, detail)
 
 
