@@ -96,7 +96,7 @@ class FrontEnds:
     def _listen(self, address: str) -> int:
         """Listen on the given loopback address, and return the port.
 
-        All addresses of the front ends have the same port, unless another program uses that port at an address.
+        The front ends use one port at all addresses, and another port where another program uses that port.
         """
         usual = next(iter(self._ports.values()), 0)
         try:

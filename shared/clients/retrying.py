@@ -54,7 +54,7 @@ class Retrying:
         self._patience = patience
 
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
-        """Return the result of a call to Azure that only reads.
+        """Make a call to Azure that only reads, again after each error that may pass, and return its result.
 
         A retried call raises a transient error only if the next wait would pass the deadline, and any other error at
         once. If a request to Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
@@ -62,7 +62,7 @@ class Retrying:
         return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
 
     def write(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
-        """Return the result of a call to Azure that writes.
+        """Make a call to Azure that writes, and return its result.
 
         The function `write` sends a write to Azure once. Only work that reads and compares before each write may use
         `retry`.
@@ -70,7 +70,7 @@ class Retrying:
         return self._attempt(what, call, writing=True, remedy=remedy, secret=secret)
 
     def retry(self, work: Callable[[], Result]) -> Result:
-        """Return the result of `work`, and repeat `work` after an error that may pass.
+        """Call `work`, again after each error that may pass, and return its result.
 
         If the next wait would pass the deadline for retries, this function raises the last error of the call to Azure.
         The function `work` may run several times, so `work` must read and compare before each write. A locked site

@@ -65,7 +65,7 @@ def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
 
 
 def planning_again(attempt: Callable[[], Result]) -> Result:
-    """Return the result of `attempt`.
+    """Call `attempt`, which plans and writes, and return its result.
 
     If Azure's state changes while Certroll plans and writes, call `attempt` up to twice more.
     """

@@ -12,7 +12,7 @@ VAULT_REASONS = {Denied: Reason.VAULT_DENIED, NotFound: Reason.NO_SUCH_CERTIFICA
 
 
 def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
-    """Return the outcome for a message that names a vault outside of CERTROLL_VAULTS, or None for any other message.
+    """Report a message that names a vault outside of CERTROLL_VAULTS, and return the outcome, None for another message.
 
     An attacker may have forged the message for an unknown vault, or Certroll sent the message before an operator took
     the vault out of the setting.
@@ -25,7 +25,7 @@ def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
 
 
 def without_current(run: Run, lineage: Lineage) -> Outcome:
-    """Return the outcome for a vault certificate of which Certroll may install no version."""
+    """Report a vault certificate of which Certroll may install no version, and return the outcome."""
     if lineage.refusal is None:
         return Stalled(Reason.NO_SUCH_CERTIFICATE, f"{lineage.ref} has no version")
     reason, detail = lineage.refusal
@@ -37,7 +37,7 @@ def without_current(run: Run, lineage: Lineage) -> Outcome:
 
 
 def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
-    """Return the vault certificate with its versions. If the vault refuses the read, report and return the refusal."""
+    """Read the vault certificate with its versions. If the vault refuses the read, report and return the refusal."""
     try:
         return run.ports.vault.lineage(ref, run.now())
     except (Denied, NotFound, Rejected) as error:

@@ -16,7 +16,7 @@ REASONS = {
 
 
 def access_to(run: Run, vault_id: str, principal: Principal, name: str | None = None) -> VaultAccess:
-    """Return which rights on a vault the principal has, lacks, or may lack. Send at most two requests.
+    """Read which rights on a vault the principal has, lacks, or may lack. Send at most two requests.
 
     `name` is the vault object that the principal needs, or None for the whole vault. If Certroll cannot read the rights
     of the principal, the result says that the rights are unknown.

@@ -81,7 +81,7 @@ class Traits(Protocol):
     def restarts_site(self) -> bool:
         """True if the action makes App Service restart the app.
 
-        Except for a restore, such an action needs room under the restart limits and an open restart window.
+        Except for a restore, an action that restarts an app needs room under the restart limits and an open window.
         """
         return self.phase is Phase.APP
 

@@ -114,7 +114,7 @@ class Findings(Protocol):
     """The port for findings (problems that Certroll reports to operators)."""
 
     def report(self, findings: tuple[Finding, ...]) -> None:
-        """Record findings. If the journal already has a finding, the finding gets the new date and detail."""
+        """Record findings. If the journal already has the same finding, that finding gets the new date and detail."""
 
 
 class DeadLetters(Protocol):
@@ -182,4 +182,4 @@ class PendingStarts(Protocol):
         """Return all pending starts, the oldest first."""
 
     def complete(self, site: SiteRef) -> None:
-        """Delete the pending start of an app that runs."""
+        """Delete the record of an app's pending start."""

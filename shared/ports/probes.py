@@ -23,7 +23,7 @@ class TlsProbe(Protocol):
     """The port that reads the certificate which a host name serves."""
 
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
-        """Return the result of TLS handshakes with the host name as SNI.
+        """Make TLS handshakes with the host name as SNI, and return the result.
 
         The probe repeats the handshake until the address serves the expected certificate, the time `give_up` has come,
         or the third or a later handshake fails.

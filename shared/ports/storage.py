@@ -50,4 +50,4 @@ class Retrier(Protocol):
     """
 
     def retry(self, work: Callable[[], Result]) -> Result:
-        """Return the result of the function `work`, and call `work` again after each error that may pass."""
+        """Call the function `work`, again after each error that may pass, and return its result."""

@@ -1,4 +1,4 @@
-"""Free managed certificates: a client orders a certificate, public DNS decides, and Azure issues and renews it.
+"""Free managed certificates: a client orders one, public DNS decides whether Azure issues it, and Azure renews it.
 
 A PUT of a new certificate with a `canonicalName` is an order of a managed certificate. Azure docs,
 configure-ssl-certificate, describe the order of a certificate in "Create a free managed certificate".

@@ -168,9 +168,10 @@ class Orders:
 
 
 def _asked(ask: Callable[[Operations], Result], operations: Operations) -> Result:
-    """Return Azure's answer to a write on an order. Raise ServiceResponseError for an undocumented status below 400.
+    """Send a write on an order, and return Azure's answer.
 
-    If Azure answers a write with an undocumented status, Azure may have applied the write, so the outcome is unknown.
+    Raise ServiceResponseError for an undocumented status below 400. If Azure answers a write with an undocumented
+    status, Azure may have applied the write, so the outcome is unknown.
     """
     try:
         return ask(operations)

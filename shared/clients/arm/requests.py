@@ -35,7 +35,7 @@ def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
 def plain_list(
     retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, remedy: str
 ) -> tuple[Json, ...]:
-    """Return the items from all pages of a list that the SDK lacks.
+    """Request all pages of a list that the SDK lacks, and return the items.
 
     Raise Rejected if the `value` of a page is not a list.
     """
@@ -49,7 +49,7 @@ def plain_list(
 
 
 def plain_read(retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, remedy: str) -> Json:
-    """Return the answer to a GET that the SDK lacks. Raise Rejected if the answer is not a JSON object."""
+    """Send a GET that the SDK lacks, and return ARM's answer. Raise Rejected if the answer is not a JSON object."""
     answer = retrying.read(what, partial(sent, client, HttpRequest("GET", url)), remedy)
     return readable(what, _object, answer)
 
@@ -71,7 +71,7 @@ def _entries(page: Json) -> list[Json]:
 def listing(
     subscription: str, wires: Iterable[Json], read: Callable[[Json], Found], webspace: Webspace | None = None
 ) -> Listing[Found]:
-    """Return the readable entries of ARM's list.
+    """Apply `read` to each entry of ARM's list, and return the readable entries.
 
     Each unreadable entry of Azure's list becomes a `BlindSpot`, and the returned listing has all readable entries.
     """
@@ -93,7 +93,7 @@ def _webspace_of(subscription: str, wire: Json) -> Webspace | None:
 
 
 def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
-    """Return the value that the function `read` extracts from Azure's answer.
+    """Apply the function `read` to the given answer of Azure, and return its value.
 
     Raise Rejected if Azure's answer has an unexpected shape.
     """

@@ -42,7 +42,7 @@ class AppProbe:
     def ask(
         self, host: HostName, probe: Probe, new: Thumbprint, old: frozenset[Thumbprint], address: str | None = None
     ) -> ProbeResult:
-        """Return the result of one GET on a new connection to the app.
+        """Send one GET on a new connection to the app, and return the result.
 
         `ask` returns a failed request as a result instead of raising an exception. If `address` is given, the request
         goes to this address instead of the host name's address. The TLS certificate that answers must be valid for the

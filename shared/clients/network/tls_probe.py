@@ -32,7 +32,7 @@ class TlsProbe:
         self._clock = clock
 
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
-        """Return which certificate the address serves for the host name.
+        """Read by TLS handshakes which certificate the address serves for the host name.
 
         The probe repeats the handshake until App Service serves the expected certificate, until the time `give_up`, or
         until the third or a later handshake fails. After the time `give_up` the TLS probe makes no handshake and does
@@ -57,7 +57,7 @@ class TlsProbe:
         return handshake
 
     def served(self, host_name: HostName, address: str, give_up: datetime) -> ServedCertificate:
-        """Return which certificate the address serves for the host name, with names and end date.
+        """Read by TLS handshakes which certificate the address serves for the host name, with names and end date.
 
         Azure does not show a managed certificate's thumbprint, so this function checks host name and end date instead.
         The probe repeats the handshake until host name and end date are good, until the time `give_up`, or until the
@@ -125,7 +125,7 @@ def _certificate(server_name: str, address: str) -> bytes:
 
 
 def _connect(address: str) -> socket.socket:
-    """Return a connection to the address, through the proxy that the environment variables name, if any."""
+    """Open a connection to the address, through the proxy that the environment variables name, if any."""
     proxy = urllib.request.getproxies().get("https")
     if proxy is None or urllib.request.proxy_bypass(address):
         return socket.create_connection((address, PORT), TIME_OUT_SECONDS)

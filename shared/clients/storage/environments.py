@@ -113,7 +113,7 @@ class TablePendingStarts:
         return tuple(sorted(found, key=lambda start: (start.at, start.site)))
 
     def complete(self, site: SiteRef) -> None:
-        """Delete the pending start of an app that runs again."""
+        """Delete the record of an app's pending start."""
         self._tables.delete(JOURNAL, STARTS, digest(site.resource_id))
 
 

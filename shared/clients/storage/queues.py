@@ -47,6 +47,6 @@ class StorageQueue:
         try:
             client.send_message(body, visibility_timeout=seconds)
         except ResourceNotFoundError:
-            with suppress(ResourceExistsError):  # Azure refuses if another instance has created the queue
+            with suppress(ResourceExistsError):  # another instance may have created the queue
                 client.create_queue()
             client.send_message(body, visibility_timeout=seconds)

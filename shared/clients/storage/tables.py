@@ -40,7 +40,7 @@ class Tables(Protocol):
         """Return one row of a table, or None if the row does not exist."""
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
-        """Replace the given revision of a journal row, and return the row's new revision.
+        """Replace a journal row that still has the given revision, and return the row's new revision.
 
         The argument `revision` is None for a new row. If Certroll replaces a table row, the row loses all properties
         that the new row does not name. Raise Conflict if the stored row of the journal has another revision.
@@ -119,7 +119,7 @@ class StorageTables:
             raise Conflict(f"{what} was written by another run") from error
 
     def _creating(self, table: str, write: Callable[[TableClient], Result]) -> Result:
-        """Return the result of the function `write`, which writes to a table.
+        """Call the function `write`, which writes to a table, and return its result.
 
         Create the table first if Azure answers that the table is missing.
         """

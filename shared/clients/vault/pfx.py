@@ -171,7 +171,7 @@ def _read_pem(value: str) -> tuple[object, Certificates]:
 
 
 def _parsed(parse: Callable[[], Result], problem: str) -> Result:
-    """Return the value of the function `parse`, which decodes or encodes keys and certificates.
+    """Call the function `parse`, which decodes or encodes keys and certificates, and return its value.
 
     If `parse` fails, raise Rejected outside of the error handler, so that Rejected does not carry the parser's error.
     """

@@ -39,8 +39,8 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
 
     In an overlap, an app's settings name the old and the new version of the vault certificate. The caller has removed
     the steps that Azure refused from the plan, so Certroll admits no app whose settings would name a certificate that
-    App Service lacks. Certroll admits an app whose update Azure refused again only in a `fresh` run, which follows an
-    event or a sweep. A retry after seconds would usually meet the same refusal of Azure.
+    App Service lacks. After Azure refused an app's update, Certroll admits the app once more only in a `fresh` run,
+    which follows an event or a sweep. A retry after seconds would usually meet the same refusal of Azure.
     """
     after = planner.project(Plan(tuple(step for step in plan.steps if step.action.site is None)), snapshot)
     restarts = (step.action for step in plan.steps if step.action.restarts_site)

@@ -22,8 +22,8 @@ def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
     refusal = work.snapshot.lineage.refusal
     if (waiting := _to_wait_for(work, progress)) is not None:
         return waiting
-    # If the newest version of the vault certificate is not yet valid, Certroll installs the version before the newest.
-    # Certroll waits until the newest version becomes valid, unless another problem needs an operator.
+    # If the newest version of the vault certificate is not yet valid, Certroll installs the previous version. Certroll
+    # waits for the first day of such a newest version, unless another problem needs an operator.
     if refusal and refusal.reason is Reason.NOT_YET_VALID and (not blocked or blocked.reason is Reason.NEWEST_REFUSED):
         return without_current(work.run, work.snapshot.lineage)
     if blocked is not None:

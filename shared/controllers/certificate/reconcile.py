@@ -31,9 +31,9 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     """
     ref, now = message.ref, run.now()
     lineage = read_lineage(run, ref)
-    # An operator deleted the vault certificate, or Key Vault refuses Certroll's request. Even without the vault
-    # certificate, Certroll finishes the apps whose settings it has begun to change. Without Key Vault, Certroll can
-    # still send apps with new settings their probes and restore an app's last good settings.
+    # Here an operator deleted the vault certificate, or Key Vault refuses to show it to Certroll. Even without the
+    # vault certificate, Certroll finishes the apps whose settings it has begun to change. Without Key Vault, Certroll
+    # can still send apps with new settings their probes and restore an app's last good settings.
     if not isinstance(lineage, Lineage):
         return _finishing(run, ref, fresh=fresh) or lineage
     # Most secrets are passwords. The sweep reports each password in Key Vault that App Service imported as if the
@@ -59,7 +59,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
 
 
 def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
-    """Return the part of the fleet that matters for one vault certificate.
+    """Read the part of the fleet that matters for one vault certificate, and return it as a snapshot.
 
     Certroll reads webspaces that hold a version of the vault certificate, and the sites that the certificate's tags
     name.

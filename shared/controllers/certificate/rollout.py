@@ -24,7 +24,7 @@ from shared.planning.plan import Phase, Plan, Step
 
 
 def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
-    """Carry out the plan in four phases, then send the messages that the queue may have lost once more.
+    """Carry out the plan in four phases, then send again the messages that the queue may have lost.
 
     Each phase of the rollout stores the journal records of sites before it writes to Azure. After a crash, the next run
     sends a message for each stored record of an unfinished site.

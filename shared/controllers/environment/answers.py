@@ -44,7 +44,7 @@ def ask_failed(wave_run: WaveRun) -> WaveRun:
 
 
 def _held(wave_run: WaveRun, app: AppRestart) -> AppRestart:
-    """Return the record of a failed app after Certroll sent its probe once more."""
+    """Send a failed app its probe once more, and return the app's record."""
     run = wave_run.run
     fleet, site = inspect_site(run, app.site)
     if site is not None and fleet.opted_out(site.ref) and (why := why_excluded(fleet, site, run.intent)):
@@ -73,7 +73,7 @@ def ask_started(wave_run: WaveRun) -> WaveRun:
 
 
 def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], app: AppRestart) -> AppRestart:
-    """Return the record of a started app after its probe, or the same record if Certroll has to repeat the probe."""
+    """Send a started app its probe, and return its new record, or the given record if the probe must be repeated."""
     run, now = wave_run.run, wave_run.run.now()
     fleet, site = inspections[app.site]
     if site is None or not site.running:
@@ -87,7 +87,7 @@ def _judged(wave_run: WaveRun, inspections: Mapping[SiteRef, SiteInspection], ap
     _, site = inspect_site(run, app.site)
     if site is None or not site.running:
         return app.now(AppRestartState.UNPROVEN, now, STOPPED_AGAIN)
-    if app.answered:  # passed before the stop, so it counts as failed even if its probe cannot be sent
+    if app.answered:  # an app that passed only before the stop counts as failed
         detail = f"{failure}; it passed its probe before the stop"
         return replace(app, state=AppRestartState.FAILED, detail=detail[:1000])
     detail = failure if probe is None else f"{failure}; it did not pass its probe before the stop either"
@@ -106,13 +106,13 @@ def _through(wave_run: WaveRun, app: AppRestart, state: AppRestartState, detail:
 
 
 def passes_before(wave_run: WaveRun, fleet: Fleet, site: Site) -> bool | None:
-    """Return True if the app passes one of three probes now, or None if Certroll cannot send the app its probe."""
+    """Send the app up to three probes, and return True if it passes one, or None if Certroll cannot send probes."""
     probe = _probe(wave_run, fleet, site)
     return None if probe is None else any(_ask(wave_run, site, probe).verdict is Verdict.PASSED for _ in range(PASSES))
 
 
 def _failure(wave_run: WaveRun, site: Site, probe: Probe) -> str:
-    """Return why the app failed one of three probes in a row, or an empty text if the app passed all."""
+    """Send the app three probes in a row, and return why it failed one, or an empty text if it passed all."""
     result = ask_in_a_row(wave_run.run.ports.clock, partial(_ask, wave_run, site, probe), BETWEEN_WAVE_PASSES_SECONDS)
     return "" if result.verdict is Verdict.PASSED else result.detail
 

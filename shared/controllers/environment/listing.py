@@ -107,9 +107,8 @@ def _renewed(before: AppRestart | None, now: AppRestart) -> AppRestart:
 def _known(before: AppRestart | None, now: AppRestart, *, as_new: bool = False) -> AppRestart:
     """Return the listed app with the state that Certroll's journal has for the app.
 
-    Certroll does not stop an app that is new since it last listed the apps, because the app started after the root
-    came. With `as_new`, an app that the journal does not know yet keeps the state of `now`, the record from the present
-    listing.
+    Certroll does not stop an app that its journal lacks, because the app is new and started after the root came. With
+    `as_new`, an app that the journal does not know yet keeps the state of `now`, the record from the present listing.
     """
     if before is None and as_new:
         return now

@@ -61,7 +61,7 @@ class WaveRun:
 
 
 def inspect_site(run: Run, ref: SiteRef) -> SiteInspection:
-    """Return a site or slot as Azure shows it now, with its tags.
+    """Read a site or slot as Azure shows it now, with its tags.
 
     The result is None if Azure no longer has the site or slot.
     """

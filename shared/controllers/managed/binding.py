@@ -38,7 +38,7 @@ def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspec
 
 
 def _settled(run: Run, binding: Binding) -> Fleet:
-    """Return the site as soon as Azure shows that its host name is bound."""
+    """Wait until Azure shows that the site's host name is bound, and return the site."""
     return settle(
         run.ports.clock,
         lambda: observe_site(run.ports.app_service, binding.site, (), run.now()),

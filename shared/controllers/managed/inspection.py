@@ -41,7 +41,7 @@ def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> A
 
 
 def host_inspection(binding: Binding, reason: Reason, detail: str) -> HostInspection:
-    """Return the result of inspecting one host name's managed certificate."""
+    """Build the result for one host name with a managed certificate."""
     return HostInspection(binding.site, binding.host_name, reason, detail)
 
 
@@ -76,5 +76,5 @@ def inspection_of(binding: Binding, handshake: ServedCertificate) -> HostInspect
 
 
 def served_certificate(run: Run, fleet: Fleet, binding: Binding, *, give_up: datetime) -> ServedCertificate:
-    """Return the certificate that App Service itself serves for the host name."""
+    """Read with a TLS handshake which certificate App Service itself serves for the host name."""
     return run.ports.tls_probe.served(binding.host_name, address_of(fleet, binding), give_up)

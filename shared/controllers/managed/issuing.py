@@ -151,7 +151,7 @@ def _is_done(run: Run, issuance: Issuance) -> bool:
 
 
 def _there(run: Run, ref: CopyRef) -> SeenCertificate | None:
-    """Return the App Service certificate of this name, or None if Azure has no certificate of this name."""
+    """Read the App Service certificate of this name, or return None if Azure has no certificate of this name."""
     try:
         return run.ports.managed.certificate(ref)
     except NotFound:

@@ -100,7 +100,7 @@ def observe_managed(run: Run) -> View:
 
 
 def _subscription(run: Run, subscription: str) -> View:
-    """Return what Certroll saw in one subscription: its sites, bindings and certificates.
+    """Read one subscription: its sites, bindings and certificates.
 
     A subscription that Azure does not show becomes a blind spot (something that Certroll could not read).
     """
@@ -153,7 +153,7 @@ def _concerned(
 
 
 def _slots(managed: ManagedCertificates, sites: tuple[SiteRef, ...]) -> Listing[tuple[Place, tuple[Binding, ...]]]:
-    """Return the deployment slots of the given sites.
+    """Read the deployment slots of the given sites.
 
     Slots that Azure does not show become a blind spot (something that Certroll could not read).
     """
@@ -165,7 +165,7 @@ def _slots(managed: ManagedCertificates, sites: tuple[SiteRef, ...]) -> Listing[
 
 
 def _slots_of(managed: ManagedCertificates, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
-    """Return the slots of one site, or a blind spot (slots that Certroll could not read)."""
+    """Read the slots of one site, or return a blind spot (slots that Certroll could not read)."""
     try:
         return managed.slots(site)
     except (Denied, NotFound, Rejected, Unavailable) as error:

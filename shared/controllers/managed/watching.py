@@ -41,7 +41,7 @@ def watch(work: Work) -> Iterable[Attempt]:
 
 
 def _judged(work: Work, handshake: ServedCertificate, binding: Binding) -> HostInspection:
-    """Return the result of a TLS handshake with a host name.
+    """Judge a TLS handshake with a host name, and return the result for the host name.
 
     If Azure is late with the renewal of a managed certificate, the result names Azure's unmet prerequisites.
     """

@@ -88,7 +88,7 @@ def _subscriptions(run: Run) -> tuple[str, ...]:
 
 
 def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
-    """Return the orders of purchased certificates in a subscription.
+    """List the orders of purchased certificates in a subscription.
 
     Each order that Certroll could not read becomes a finding (a reported problem).
     """
@@ -106,7 +106,7 @@ def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
 
 
 def _inspected(run: Run, order: Order) -> Inspection:
-    """Return the order of a purchased certificate with its problems, after sending the request that is due now."""
+    """Send the request that is due now for an order, and return the order with its problems."""
     try:
         run.check_time()
         order = _with_history(run, order)
@@ -118,7 +118,7 @@ def _inspected(run: Run, order: Order) -> Inspection:
 
 
 def _with_history(run: Run, order: Order) -> Order:
-    """Return the order with the time of the last verification of its domain.
+    """Read when the order's domain was last verified, and return the order with that time.
 
     Certroll reads the time of the domain verification only if Azure may soon need a new verification. If Azure does not
     answer, the time of the domain verification stays unknown.
@@ -207,7 +207,7 @@ def _read_again(run: Run, order: Order) -> Order:
 
 
 def _seen_after(run: Run, order: Order) -> Order:
-    """Return the order as Azure shows it now, or the order as given if Azure does not show the order."""
+    """Read the order again, and return the order as Azure shows it now, or as given if Azure does not show it."""
     try:
         return _read_again(run, order)
     except AzureError as error:

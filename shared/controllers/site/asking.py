@@ -63,7 +63,7 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
     except ProbeInvalid:
         return record, None
     if probe is not None and app.record.asked == digest_of(probe):
-        # the app passed its probe before this write began; if an operator writes settings now, the app may restart
+        # the app already passed its probe; once an operator writes settings, the app may be restarting and fail
         return app.record, None
     if probe is None or not app.running:
         return record, None

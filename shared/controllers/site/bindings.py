@@ -34,7 +34,7 @@ def bindings_of_site(
 ) -> Outcome:
     """Bring the current version of the vault certificate to the bindings of the site.
 
-    If Azure refuses a write to a binding, record the site as unproven.
+    If Azure refuses a request about the site, record the site as unproven.
     """
     try:
         return _carry_to_site(run, lease, lineage, current, record)
@@ -69,7 +69,7 @@ def _carry_to_site(
 
 
 def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
-    """Return the site as Azure shows it now, with the certificates and the old thumbprints of its record."""
+    """Read the site as Azure shows it now, with the certificates and the old thumbprints of its record."""
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
     known = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()

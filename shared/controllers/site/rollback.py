@@ -96,7 +96,7 @@ def _is_believed(app: App) -> bool:
 def _believing(app: App) -> RollRecord:
     """Store and return the app's journal record with the number of settings that Azure shows now.
 
-    The owner of the app removed the other settings.
+    The app's owner removed the settings that Azure no longer shows.
     """
     settings = app.snapshot.settings_of(app.record.site)
     fewer = replace(app.record, settings=len(settings.digests) if settings else 0)

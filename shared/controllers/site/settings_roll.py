@@ -64,7 +64,7 @@ def _write(app: App) -> Outcome:
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
     asked, result = ask_before(app)
     # The app fails its probe before any write, and would also fail the probe with the new version. Certroll updates
-    # other apps first, because a failure of this app would stop the rollout of the version for all apps.
+    # other apps before a broken app, because a failure of the broken app would stop the rollout.
     if result is not None and asked.broken_before and app.record.broken_before is None:
         return _defer(app, result)
     recorded = replace(asked, edits=_intention(app), failing_since=None)

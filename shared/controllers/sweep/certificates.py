@@ -45,7 +45,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
 
 
 def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:
-    """Return the fleet with details of all uploaded certificates, and of certificates imported from vaults in scope."""
+    """Read the fleet with details of all uploaded certificates, and of certificates imported from vaults in scope."""
     try:
         return observe_fleet(
             run.ports,

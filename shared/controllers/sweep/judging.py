@@ -40,7 +40,9 @@ class Planned:
 
 
 def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: Inspection) -> Inspection:
-    """Queue a message for the vault certificate if it needs a change, and return the result of the inspection.
+    """Plan for a vault certificate that the sweep has read, and queue a message if the certificate needs a run.
+
+    Return the given inspection with the decision (`busy`), or with the error that prevented a plan.
 
     A vault certificate that Certroll could not read still needs a run if the settings update of an app is unfinished.
     Certroll can restore the last good settings of an app without Key Vault.

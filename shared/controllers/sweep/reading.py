@@ -97,7 +97,7 @@ def _listings(run: Run) -> tuple[Callable[[VaultName], tuple[VaultCertificateRef
 def _listed(
     run: Run, vault: VaultName, names: Callable[[VaultName], tuple[VaultCertificateRef, ...]]
 ) -> tuple[VaultCertificateRef, ...] | AzureError:
-    """Return the vault objects that a vault lists, or the error if the vault does not answer.
+    """List the vault objects of a vault, or return the error if the vault does not answer.
 
     If the vault refuses the list request, this function reports the refusal and returns no vault object.
     """

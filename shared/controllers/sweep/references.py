@@ -74,7 +74,7 @@ def _origins(lineages: Iterable[Lineage]) -> dict[Thumbprint, Origin]:
 def _shown(
     reference: SettingReference, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
 ) -> bool:
-    """Return True if Certroll may log the certificate thumbprint in an app setting.
+    """Return True if Certroll may log a thumbprint that an app setting contains.
 
     Certroll logs a setting whose whole value looks like a thumbprint only if a known certificate has this thumbprint.
     """

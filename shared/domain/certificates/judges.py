@@ -60,7 +60,7 @@ def started(case: Case) -> Opinion:
 
 
 def issuer_kept(case: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a self-signed version of a vault certificate if an authority issued the version before.
+    """Refuse a self-signed version of a vault certificate if an authority issued the previous version.
 
     A vault that suddenly makes self-signed versions has probably lost the certificate's issuer.
     """

@@ -28,7 +28,7 @@ NOTED_FOR = timedelta(days=1)
 
 
 class AppRestartState(StrEnum):
-    """The state of one app in its stop and start."""
+    """How far Certroll has come with the stop and start of one app."""
 
     PENDING = "Pending"
     STARTED = "Started"
@@ -164,9 +164,9 @@ class EnvironmentRecord:
         return next((want.ref for want in found), None)
 
     def knowing(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
-        """Return the environment's record with a root certificate that a person other than Certroll added.
+        """Return the environment's record with a root certificate that somebody other than Certroll added.
 
-        A root that a person other than Certroll added does not make Certroll stop apps.
+        A root that somebody other than Certroll added does not make Certroll stop apps.
         """
         return self if self.root(thumbprint) else self._with(NotedRoot(thumbprint, at, at))
 
@@ -212,7 +212,7 @@ class EnvironmentRecord:
 class PendingStart:
     """The pending start of an app that Certroll stopped or is about to stop.
 
-    Certroll records that it must start an app before it stops the app, and deletes the record after the app runs again.
+    Before Certroll stops an app, Certroll records the pending start, and deletes the record after the app runs again.
     """
 
     site: SiteRef

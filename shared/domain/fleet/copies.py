@@ -51,7 +51,7 @@ class WebspaceCertificate:
 
     @property
     def uploaded(self) -> bool:
-        """True if a person other than Certroll uploaded the certificate with its private key."""
+        """True if somebody other than Certroll uploaded the certificate with its private key."""
         return self.is_upload and not self.ref.name.startswith(OWN_PREFIX)
 
 

@@ -19,7 +19,7 @@ class Handshake:
 
     @property
     def state(self) -> SiteState:
-        """The state of the binding that the TLS handshake proves.
+        """The state that the TLS handshake proves for the binding.
 
         A TLS handshake with an unexpected certificate proves that the site failed. A failed handshake proves nothing.
         """

@@ -53,7 +53,7 @@ def edited_settings(settings: SiteSettings, edits: Iterable[SettingEdit]) -> Sit
 
 
 def inverse(edit: SettingEdit) -> tuple[SettingEdit, ...]:
-    """Return the edits that restore the setting's value before the given edit.
+    """Return the edits that restore the value which the setting had before the given edit.
 
     The inverse of an edit that only removes thumbprints adds every removed thumbprint. The inverse of an addition at
     the end of a list only removes the added thumbprint.

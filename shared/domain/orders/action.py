@@ -165,7 +165,7 @@ def _asked_lately(action: OrderAction, records: Iterable[OrderRecord], now: date
 
 
 def moved(before: Order, after: Order, action: OrderAction) -> bool:
-    """Return True if the order shows that Azure has received the action."""
+    """Return True if a change of the order shows that Azure has accepted the action."""
     if action is OrderAction.AUTO_RENEW:
         return after.auto_renew
     return after.status is not before.status or certificate_of(after) != certificate_of(before)

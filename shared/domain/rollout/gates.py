@@ -26,8 +26,8 @@ def opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: b
     """Return the time at which one app's settings update stops blocking the settings updates of other apps.
 
     The wait for an app's settings update always ends, because this function returns a time. An app whose settings
-    Certroll has not written yet blocks other apps for at least `UNWRITTEN`, unless the old certificate ends soon or
-    Certroll writes the settings earlier.
+    Certroll has not written yet blocks the settings updates of other apps for the longer of `UNWRITTEN` and `soak`. If
+    the old certificate ends soon, the app blocks these updates for a shorter time.
     """
     if roll.state is RollState.STALE and not urgent:
         return roll.at + max(soak, UNWRITTEN)

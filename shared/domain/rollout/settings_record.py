@@ -8,7 +8,7 @@
 
 A settings update is proven only if an answer of the app shows the new thumbprint. After an update without proof
 Certroll waits before it updates the next app, and leaves the old thumbprint in the settings. After a failed update
-Certroll restores the old settings and stops the rollout of the version.
+Certroll tries to restore the old settings, and usually stops the rollout of the version.
 """
 
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ class Snapshot:
     """The entries of App Service Environments in the journal."""
 
     def __post_init__(self) -> None:
-        """Record the thumbprints of imported certificates and the sites in tags, unless the caller gave them."""
+        """Set the fields `held` (thumbprints of imports) and `wanting_root` (sites in tags), if not given."""
         if self.wanting_root is None:
             object.__setattr__(self, "wanting_root", self._named_by_tag())
         if self.held is None:

@@ -100,9 +100,9 @@ def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ..
 def uploaded_to(snapshot: Snapshot) -> frozenset[tuple[Webspace, SiteRef | None]]:
     """Return the webspaces and sites with an older version as an upload and no import of the vault certificate.
 
-    A site instead of a webspace stands for the certificates that the site itself owns. A certificate that a person
-    other than Certroll uploaded counts even if no binding and no app uses it. A certificate that Certroll uploaded
-    counts only while a binding, a setting or an unreadable resource may use it.
+    In the result, a site stands for the certificates that the site itself owns. A certificate that somebody other than
+    Certroll uploaded counts even if no binding and no app uses it. A certificate that Certroll uploaded counts only
+    while a binding, a setting or an unreadable resource may use it.
     """
     imported = {(copy.webspace, copy.site) for copy in snapshot.copies}
     lineage, uploads = snapshot.lineage, (copy for copy in snapshot.fleet.certificates if copy.is_upload)

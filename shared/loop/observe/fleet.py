@@ -109,7 +109,7 @@ def _public_certificates(
 
 
 def observe_environment(ports: Ports, pool: Executor, ref: EnvironmentRef, now: datetime) -> Fleet:
-    """Return an App Service Environment with its sites and slots, without bindings, certificates and app settings."""
+    """Read an App Service Environment with its sites and slots, without bindings, certificates and app settings."""
     view, environment = View(ports.app_service, pool), ports.environments.environment(ref)
     productions = ports.environments.sites(ref)
     view.blind_spots.extend(productions.blind_spots)

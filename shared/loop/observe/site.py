@@ -19,7 +19,7 @@ from shared.ports.app_service import AppService, Copies, Listings
 def observe_app(
     app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], followed: VaultCertificateRef, now: datetime
 ) -> Fleet:
-    """Return one site or slot with the certificates that its app settings name, and the given App Service certificates.
+    """Read one site or slot with the certificates that its app settings name, and the given App Service certificates.
 
     `followed` is the vault object whose Key Vault references Certroll reads.
     """
@@ -43,7 +43,7 @@ def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
 
 
 def observe_tags(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
-    """Return one site or slot with all of its tags, and the given certificates in App Service.
+    """Read one site or slot with all of its tags, and the given certificates in App Service.
 
     Raises NotFound if Azure no longer has the site.
     """

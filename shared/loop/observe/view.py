@@ -119,7 +119,7 @@ class View:
         productions: tuple[SeenSite, ...],
         private: frozenset[Thumbprint],
     ) -> tuple[WebspaceCertificate, ...]:
-        """Return the App Service certificates with the upload times of private versions in App Service Environments.
+        """Return the certificates, with upload times of private authorities' uploads in App Service Environments.
 
         If Azure does not answer, the upload time of a certificate stays unknown. Certroll does not count an unknown
         upload time as a blind spot (something that Certroll could not read).

@@ -13,8 +13,8 @@ from shared.ports import Ports
 class AboutCopy(Traits):
     """An action on one certificate in App Service. Either a webspace shares the certificate, or one site alone has it.
 
-    Except for a deletion, Certroll performs the action before it changes any site. The field `site` is None even if one
-    site alone has the certificate.
+    Certroll performs actions on certificates, except deletions, before it changes any site. The field `site` is None
+    even if one site alone has the certificate.
     """
 
     __slots__ = ()

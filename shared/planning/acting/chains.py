@@ -40,7 +40,7 @@ def is_uploaded_again(snapshot: Snapshot, webspace: Webspace) -> bool:
 
 
 def lost_chain(case: Case) -> Verdict | None:
-    """Return a refusal if a version lacks intermediate certificates that the version in use has, otherwise None."""
+    """Return a refusal if a version's chain lacks certificates that the chain in use has, otherwise None."""
     return next((verdict for verdict in refusals(case) if verdict.requirement is Requirement.CHAIN), None)
 
 

@@ -75,8 +75,8 @@ def _list_edit(
 def _may_leave(snapshot: Snapshot, site: Site, thumbprint: Thumbprint, last_good: Thumbprint) -> bool:
     """Return True if Certroll may take a version older than the last good version out of the app's list.
 
-    Certroll may take an older version out of the list if that version expired. Certroll may also do so if the app has
-    proven the last good version, and this version is an upload, which no sync replaces.
+    Certroll may take an older version out of the list if that version expired. Certroll may also take an older version
+    out if the app has proven the last good version, and that version is an upload.
     """
     version = snapshot.lineage.version_of(thumbprint)
     expired = version is not None and version.not_after <= snapshot.now

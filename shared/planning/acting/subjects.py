@@ -12,7 +12,7 @@ def copy_subject(ref: CopyRef, webspace: Webspace) -> str:
 
 
 def root_subject(ref: RootRef) -> str:
-    """Return the name of a root certificate, as text for operators."""
+    """Return the names of a root certificate and of its environment, as text for operators."""
     return f"root certificate {ref.name} of environment {ref.environment}"
 
 

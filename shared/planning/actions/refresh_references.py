@@ -1,4 +1,4 @@
-"""Ask App Service to fetch the values of an app's Key Vault references, instead of once a day."""
+"""Ask App Service to fetch the values of an app's Key Vault references now, because Azure does so only once a day."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -47,7 +47,7 @@ class RefreshReferences(Traits):
         return frozenset()
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements that the current version must meet for an app that used the version before."""
+        """Return the requirements that the current version must meet for an app that used the previous version."""
         lineage = snapshot.lineage
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 

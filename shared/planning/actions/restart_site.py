@@ -46,7 +46,7 @@ class RestartSite(Traits):
         return frozenset({self.version.thumbprint})
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements that the current version must meet for an app that loaded the version before."""
+        """Return the requirements that the current version must meet for an app that loaded the previous version."""
         lineage = snapshot.lineage
         return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
 

@@ -44,7 +44,7 @@ class UploadCertificate(AboutCopy):
     """True if servers of the webspace trust the certificate by the chain that is uploaded with it."""
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
-        """Return the requirements that the new version must meet for an upload in place of the version before."""
+        """Return the requirements that the new version must meet for an upload that replaces an older version."""
         lineage = snapshot.lineage
         whole = self.whole_chain
         return (Case(current, Use.UPLOAD, snapshot.now, lineage.before, lineage.key, whole_chain=whole),)
@@ -76,7 +76,7 @@ class UploadCertificate(AboutCopy):
         settle(ports.clock, lambda: read_copy(ports, self.copy.ref), self.holds, self.subject, UPLOAD_PATIENCE)
 
     def _check_chain(self, ports: Ports, pfx: Pfx) -> None:
-        """Raise Rejected if the new version lacks intermediate certificates that the version in use has.
+        """Raise Rejected if the new version's chain lacks certificates that the chain in use has.
 
         Clients of the site would not trust a version without its intermediate certificates. Certroll reads the older
         secret in the vault only if the new chain is incomplete.

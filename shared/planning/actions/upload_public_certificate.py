@@ -1,4 +1,4 @@
-"""Put a certificate without its key on a site, for apps that only verify signatures of other parties.
+"""Put a certificate without its key on a site, for apps that use only the public part, such as to verify signatures.
 
 The tag `certroll-public-to` of the vault object names the sites and slots. If a root list
 (WEBSITE_LOAD_ROOT_CERTIFICATES) needs the version, Certroll also puts the certificate on one app of the App Service

@@ -83,7 +83,7 @@ def get_web(call: Call) -> Response:
 
 
 def put_web(call: Call) -> Response:
-    """Change only the properties of `config/web` that the request names."""
+    """Change only the properties of `config/web` to which the request gives a value."""
     site = call.site_now()
     properties = {name: value for name, value in (call.payload().get("properties") or {}).items() if value is not None}
     site = call.world.web.put_site(replace(site, configuration={**site.configuration, **properties}))
