@@ -266,7 +266,7 @@ def test_a_slow_vault_does_not_starve_the_same_ones_for_ever(install: Install) -
         build.add_certificate(f"a-{number}", ("a.contoso.com",))
     installation = install(world)
     renewed(world)
-    world.faults.add(Fault("latency", "GET", "vault", seconds=40.0, times=None))
+    world.faults.add(Fault("latency", "GET", "vault", seconds=25.0, times=None))
     sweeps = 0
     while not len(installation.queue):
         with pytest.raises(ExceptionGroup, match="could not inspect every"):

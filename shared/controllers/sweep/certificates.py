@@ -1,7 +1,7 @@
 """Observe the fleet once, and put each vault certificate that has work on the queue `certificates`."""
 
 from shared.controllers.sweep.judging import Seen, judge
-from shared.controllers.sweep.reading import imported, in_vaults, known_roots, read_in_turn
+from shared.controllers.sweep.reading import FLEET_TIME, imported, in_vaults, known_roots, read_in_turn
 from shared.controllers.sweep.references import report_references
 from shared.controllers.sweep.use import Use, opposed
 from shared.domain.errors import Denied
@@ -26,7 +26,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     vaults, environment_records = run.intent.vaults, run.ports.environment_records.all()
     refs, errors = in_vaults(run)
     refs |= known_roots(run, environment_records)
-    inspections = dict(read_in_turn(run, refs))
+    inspections = dict(read_in_turn(run, refs, FLEET_TIME))
     lineages = tuple(inspection.lineage for inspection in inspections.values() if inspection.lineage)
     fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
     report_blind_spots(run.ports.findings, "sweep", fleet)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from shared.domain.certificates.lineage import Lineage
@@ -19,6 +20,9 @@ HOUR_SECONDS = 3600
 TURNS = 7
 """After about how many hourly sweeps the sweep begins with the same vault certificate again."""
 
+FLEET_TIME = timedelta(minutes=3)
+"""How much time a sweep keeps for the fleet while vaults are slow, so that each sweep queues what it has read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
@@ -32,8 +36,10 @@ class Inspection:
     """The error that stopped the inspection."""
 
 
-def read_in_turn(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tuple[VaultCertificateRef, Inspection]]:
-    """Read each vault certificate from its vault.
+def read_in_turn(
+    run: Run, refs: Iterable[VaultCertificateRef], leaving: timedelta = timedelta(0)
+) -> Iterable[tuple[VaultCertificateRef, Inspection]]:
+    """Read each vault certificate from its vault, while more time than `leaving` is left.
 
     Each hourly check of all certificates (sweep) begins with another vault certificate. If sweeps run out of time, each
     sweep leaves other vault certificates unread than the sweep before.
@@ -42,16 +48,16 @@ def read_in_turn(run: Run, refs: Iterable[VaultCertificateRef]) -> Iterable[tupl
     hours = int(run.now().timestamp() // HOUR_SECONDS)
     first = hours * max(len(ordered) // TURNS, 1) % len(ordered) if ordered else 0
     turned = ordered[first:] + ordered[:first]
-    return zip(turned, run.pool.map(partial(_inspected, run), turned), strict=True)
+    return zip(turned, run.pool.map(partial(_inspected, run, leaving), turned), strict=True)
 
 
-def _inspected(run: Run, ref: VaultCertificateRef) -> Inspection:
+def _inspected(run: Run, leaving: timedelta, ref: VaultCertificateRef) -> Inspection:
     """Read a vault certificate with its versions, and return the result or the error.
 
     If Key Vault refuses the read, this function reports a finding (a reported problem).
     """
     try:
-        run.check_time()
+        run.check_time(leaving)
         return Inspection(run.ports.vault.lineage(ref, run.now()))
     except (Denied, NotFound, Rejected) as error:
         stalled_on_vault(run, ref, error)
