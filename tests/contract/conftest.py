@@ -9,7 +9,6 @@ import pytest
 
 from local.azure.scripting.knobs import Knobs
 from local.environment import of_this_process
-from local.stand import Stand
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
 from shared.domain.endpoints import CloudName
@@ -79,15 +78,6 @@ def pytest_configure(config: pytest.Config) -> None:
     several = bool(getattr(config.option, "numprocesses", None)) or hasattr(config, "workerinput")
     if reason := refusal(of_this_process(), several=several):
         raise pytest.UsageError(reason)
-
-
-@pytest.fixture(scope="session")
-def stand() -> Iterator[Stand]:
-    """Yield a local Azure, whose endpoint for managed identities gives the clients their tokens."""
-    with Stand() as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in running.environment().items():
-            patch.setenv(name, value)
-        yield running
 
 
 @pytest.fixture(scope="session")

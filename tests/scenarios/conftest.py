@@ -46,15 +46,6 @@ def azurite() -> Iterator[Azurite]:
 
 
 @pytest.fixture(scope="session")
-def stand() -> Iterator[Stand]:
-    """Yield a local Azure, after setting the environment variables by which every SDK client finds it."""
-    with Stand() as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in running.environment().items():
-            patch.setenv(name, value)
-        yield running
-
-
-@pytest.fixture(scope="session")
 def pool() -> Iterator[Pool]:
     """Yield the threads on which Certroll reads from Azure."""
     with Pool(READERS, "reader") as running:

@@ -17,7 +17,8 @@ running = 0
 def solo(message: func.QueueMessage, done: func.Out[str]) -> None:
     """Run for as many seconds as the message says, and report the number of concurrent invocations.
 
-    A message with a file path makes the function run until that file exists. The function fails if the file says so.
+    A message with a file path makes the function run until that file exists, after the function has made a file
+    `begun-{message id}` in the same folder. The function fails if the file says so.
     The message `fail` makes the function fail. The message `die` ends the worker process at the first delivery.
     """
     global running  # noqa: PLW0603 - what is measured
@@ -33,6 +34,7 @@ def solo(message: func.QueueMessage, done: func.Out[str]) -> None:
         if body == "die":
             body = "0"
         if body.startswith("/"):
+            Path(body).with_name(f"begun-{message.id}").touch()
             while not Path(body).exists():
                 threading.Event().wait(0.02)
             if Path(body).read_text() == "fail":
