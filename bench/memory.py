@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def _sizes(runs: int) -> dict[str, str]:
-    """Return the settings with which the host takes message by message, until so many runs of a queue are under way."""
+    """Return the settings with which the host takes single messages, until `runs` runs of a queue are under way."""
     return {f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": str(runs - 1)}
 
 

@@ -21,7 +21,7 @@ class Need(NamedTuple):
 
 
 def child_of(pid: int, name: str) -> int:
-    """Return the id of the child process whose command line names `name`. Raise LookupError if there is none."""
+    """Return the id of the child process whose command line names `name`. Raise LookupError without such a child."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text("utf-8").split():
             if name.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
@@ -30,7 +30,7 @@ def child_of(pid: int, name: str) -> int:
 
 
 def need_of(pid: int) -> Need:
-    """Return what the process needs now. Linux writes both files (proc(5))."""
+    """Return how much memory and processor time the process needs. Linux writes both files (proc(5))."""
     status = dict(re.findall(r"^(\w+):\s+(\d+)", Path(f"/proc/{pid}/status").read_text("utf-8"), re.MULTILINE))
     after_name = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     cpu = (int(after_name[11]) + int(after_name[12])) / TICKS

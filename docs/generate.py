@@ -172,7 +172,7 @@ def _formula(expression: ast.expr) -> str:
 
 
 def _string(following: list[ast.stmt]) -> str:
-    """Return the string below a constant on one line, or an empty text if it is missing."""
+    """Return the string below a constant on one line, or an empty text if the constant has no string."""
     match following:
         case [ast.Expr(value=ast.Constant(value=str() as text))]:
             return " ".join(text.split())

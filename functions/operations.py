@@ -25,7 +25,7 @@ def release_hold(req: func.HttpRequest) -> func.HttpResponse:
 
 @blueprint.route("dead-letters/{queue}/{key}/replay", methods=["POST"])
 def replay_poisoned(req: func.HttpRequest) -> func.HttpResponse:
-    """Put a dead letter (a message that kept failing) back on its queue."""
+    """Put a dead letter (a message that failed for good) back on its queue."""
     path = req.route_params
 
     def put_back() -> str:
@@ -37,7 +37,7 @@ def replay_poisoned(req: func.HttpRequest) -> func.HttpResponse:
 
 @blueprint.route("dead-letters/{queue}/{key}", methods=["DELETE"])
 def remove_poisoned(req: func.HttpRequest) -> func.HttpResponse:
-    """Delete a dead letter (a message that kept failing) whose message is of no use."""
+    """Delete a dead letter (a message that failed for good) whose message is of no use."""
     path = req.route_params
 
     def take_away() -> str:

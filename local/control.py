@@ -234,7 +234,7 @@ class Control:
         return json_response(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
 
     def _renew_secret(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Renew the certificate in a plain secret of a vault. A root becomes the root of a new authority."""
+        """Renew the certificate in a plain secret of a vault. The successor of a root has a new authority."""
         vault = self._vault(names)
         _find(f"plain secret in vault {vault.name}", names["name"], vault.secrets)
         wanted = _differences(_asked(request), {"host_names", *SecretDifferences.__annotations__})
@@ -265,11 +265,11 @@ class Control:
 
 
 class Unknown(LookupError):
-    """A name that does not exist here. The message of `Unknown` lists the names that exist."""
+    """A request names something that does not exist. The message of `Unknown` lists the names that exist."""
 
 
 def _find(kind: str, name: str, known: Mapping[str, Found]) -> Found:
-    """Return the entry with this name in upper or lower case. Raise Unknown with all names if it is missing."""
+    """Return the entry with this name in upper or lower case. Raise Unknown with all names for a missing entry."""
     found = known.get(name.lower())
     if found is None:
         there = ", ".join(sorted(known)) or "none"

@@ -21,7 +21,7 @@ class Column:
     rank: int = 0
     """The column with the highest rank is left out first if the table is wider than the terminal."""
     folds: bool = False
-    """True if this column folds its cells, after commas, where the table is too wide. Else the widest column does."""
+    """True if this column, instead of the widest, folds its cells, after commas, where the table is too wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _pieces(word: str, width: int) -> list[str]:
 
 
 def sentences_and_commands(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the text, and then what a person copies from the text, each with True if it is to be copied."""
+    """Yield the sentences of the text, and then what a person copies. The bool is True for what a person copies."""
     match = TO_COPY.search(text)
     if match is None:
         yield text, False
@@ -88,7 +88,7 @@ def lay_out(titled: Sequence[Column | str], rows: Sequence[Sequence[str]], width
     """Return the table for a terminal of this width.
 
     Columns of a rank above 0 are left out, highest rank first, until the table fits. If the table is still too wide,
-    a column folds its cells: the column that says so, or the widest.
+    one column folds its cells: the column with `folds`, or else the widest column.
     """
     columns = [column if isinstance(column, Column) else Column(column) for column in titled]
     kept = list(range(len(columns)))

@@ -1,4 +1,4 @@
-"""Name the public hosts that a person's tools reach past the proxy: the only such list of the local Azure.
+"""Name the public hosts for which a person's tools bypass the proxy. The local Azure has no other such list.
 
 `git` and `pip` work in a shell whose traffic goes to the local Azure, because these names stand in NO_PROXY. The proxy
 itself refuses every host that the local Azure does not simulate.
@@ -62,11 +62,11 @@ NEVER = (
     "windowsazure.com",
     "windowsazure.us",
 )
-"""The domains of Azure and Microsoft, which no client of the local Azure may reach past the proxy."""
+"""The domains of Azure and Microsoft, for which no client of the local Azure may bypass the proxy."""
 
 
 class NotAllowed(ValueError):
-    """A name may not be reached past the proxy."""
+    """NO_PROXY must not contain a name of Azure or Microsoft, nor a name that is no exact host name."""
 
 
 def no_proxy(direct: Collection[str] = DIRECT) -> str:

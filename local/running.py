@@ -53,7 +53,7 @@ def announced(path: Path) -> Iterator[Callable[[Running], None]]:
 
 
 def read_running(path: Path) -> Running:
-    """Return the local Azure that runs. Raise NotRunning if none runs, or if the local Azure is not ready."""
+    """Return the local Azure that runs. Raise NotRunning if no local Azure runs or is ready."""
     if _runs(path) is None:
         raise NotRunning("no local Azure is running here: start one with `make local`, in another terminal")
     noted = json.loads(path.read_text(encoding="utf-8"))
@@ -95,5 +95,5 @@ def _runs(path: Path) -> int | None:
 def _pid(noted: str) -> int:
     try:
         return int(json.loads(noted)["pid"])
-    except ValueError:  # The other process has made the file, and has not written its id yet.
+    except ValueError:  # The process that starts a local Azure has made the file, and has not written its id yet.
         raise NotRunning("a local Azure starts at this moment: try again") from None

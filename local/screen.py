@@ -96,9 +96,9 @@ class Screen:
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str], None]]:
-        """Show progress, on a terminal in a rewritten line, and elsewhere in a new line per change.
+        """Show progress, on a terminal in a rewritten line, and in a file in a new line per change.
 
-        A line of progress that differs from the last line only in its time is not printed elsewhere.
+        A file gets no line of progress that differs from the last line only in its time.
         """
         terminal, last = self.console.is_terminal and not self.console.is_dumb_terminal, ""
 

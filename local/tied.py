@@ -17,8 +17,8 @@ NOT_STARTED = 127
 def main(parent: int, command: list[str]) -> int:
     """Replace this process by the command. Return only if the parent is dead, or if the command cannot start."""
     if sys.platform == "linux":
-        # The kernel keeps the signal across execve(2). The kernel sends it when the *thread* that made this process
-        # ends, so `Child` makes its process in a thread that waits for the process.
+        # The parent-death signal survives execve(2). The kernel sends the signal when the *thread* that made this
+        # process ends, so `Child` makes its process in a thread that waits for the process.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return NOT_STARTED

@@ -55,7 +55,7 @@ def up(
 
 
 def _check_port(port: int) -> None:
-    """Raise NotRunning if the host of another local Azure has the port. It may run in another directory."""
+    """Raise NotRunning if the host of another local Azure, even in another directory, has the port."""
     greeting = _greeting(port)
     if GREETING not in greeting:
         return
@@ -91,7 +91,7 @@ def tell_next(local: LocalApp, screen: Screen) -> None:
 
 
 def _watch_host(local: LocalApp) -> None:
-    """Wait until a signal ends the command. Raise StartFailed if the function app ends before."""
+    """Wait until a signal ends the command. Raise StartFailed if the function app ends earlier."""
     while local.host is None or local.host.running:
         threading.Event().wait(LOOK_EVERY)
     raise StartFailed(f"the function app has ended; its log is {local.host.log}")

@@ -17,7 +17,7 @@ Ended = dict[tuple[str, bool], int]
 
 
 class Refused(Exception):
-    """The local Azure refuses a request. The message of `Refused` is its answer."""
+    """The local Azure refuses a request. The message of `Refused` is the answer of the local Azure."""
 
 
 class ControlClient:

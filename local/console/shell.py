@@ -20,7 +20,7 @@ SIGNALLED = 128
 def shell(running: Running, command: Sequence[str]) -> int:
     """Run the command, or else an interactive shell, with the environment of the local Azure. Return its exit code.
 
-    The az CLI keeps sign-ins in AZURE_CONFIG_DIR. The shell has a directory of its own for them, which goes when the
+    The az CLI keeps sign-ins in AZURE_CONFIG_DIR. The shell has its own directory for sign-ins, which goes when the
     shell ends.
     """
     own = environment.of_this_process()
@@ -33,7 +33,7 @@ def shell(running: Running, command: Sequence[str]) -> int:
 
 
 def _run(command: list[str], variables: dict[str, str]) -> int:
-    """Run the command in this terminal. Ctrl-C belongs to the command; SIGTERM and SIGHUP end both."""
+    """Run the command in this terminal. Only the command gets Ctrl-C; SIGTERM and SIGHUP end it and this process."""
     # A handler, unlike SIG_IGN, is not inherited by the command.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     process = subprocess.Popen(tied(command), env=variables)  # noqa: S603 - what the person asks for, no shell in between

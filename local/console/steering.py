@@ -25,7 +25,7 @@ class VaultObject(NamedTuple):
 
 
 def renew(running: Running, wanted: str, screen: Screen) -> None:
-    """Renew a vault object by its name, or by `vault/name`. Raise Refused with all names for an unknown name."""
+    """Renew a vault object by its name, or by `vault/name`. For an unknown name, raise Refused with all names."""
     client = ControlClient(running)
     found = choose(wanted, vault_objects(client.get("/state")))
     version = client.post(f"/vaults/{found.vault}/{found.kind}/{found.name}/renew", {})
@@ -80,7 +80,7 @@ def _count(enqueued: object) -> int:
 
 
 def show_plans(running: Running, wanted: str | None, screen: Screen) -> None:
-    """Print the newest plan of each certificate, or of one. Raise Refused if there is no such plan yet."""
+    """Print the newest plan of each certificate, or of those that `wanted` names. Raise Refused without a plan."""
     plans = newest_plans(_named(running, "plan.computed"))
     if not plans:
         raise Refused("Certroll has made no plan yet: run `.venv/bin/python -m local sweep`, or renew a certificate")

@@ -174,7 +174,7 @@ def _findings(reported: Sequence[Reported], width: int) -> Iterator[str]:
 
 
 def _cut(lines: list[str], room: int) -> list[str]:
-    """Return at most `room` lines. The last of them says how many lines are left out."""
+    """Return at most `room` lines. If lines are left out, the last returned line says how many."""
     if len(lines) <= room:
         return lines
     kept = room - 1

@@ -58,7 +58,7 @@ class Lines(logging.Filter):
             self._running.discard(invocation_id)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return True if Azure's Functions host would pass the line, and tell the host of the line otherwise."""
+        """Return True if Azure's Functions host would pass the line. Report a line that it would drop by `tell`."""
         if _is_below(record.name, HOST + SYSTEM) or self._invocation() in self._running:
             return True
         self._drop(Dropped(record.name, record.threadName or ""))

@@ -69,13 +69,13 @@ class QueueListener:
     def abandon(self) -> None:
         """Wait no longer for running invocations.
 
-        Their messages stay invisible until ten minutes after the Functions host took or renewed them.
+        The messages of these invocations stay invisible until ten minutes after the host took or renewed them.
         """
         self._abandoned.set_result(None)
         self._threads.shutdown(wait=True)
 
     def wake(self, queue: str) -> None:
-        """Poll at once if the queue is the listener's own. An output binding has just written to the queue."""
+        """Poll at once if the queue, to which an output binding has just written, is the listener's own."""
         if queue == self._queue.queue_name:
             self._wake.set()
 
@@ -190,7 +190,7 @@ def polls(longest: timedelta) -> Iterator[timedelta]:
 
 
 def _if_still_ours(change: Callable[[], None]) -> None:
-    """Change a message, or do nothing if somebody else has taken or changed it. The .NET host says nothing then."""
+    """Change a message, or do nothing if somebody else has taken or changed it. The .NET host logs no error then."""
     try:
         change()
     except HttpResponseError as problem:

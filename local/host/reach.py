@@ -1,7 +1,7 @@
 """Decide when storage that does not answer ends the whole Functions host.
 
-Measured on Azure Functions host 4.1037: "An unhandled exception has occurred. Host is shutting down" after about 25
-seconds without a connection, at once after a 403, and after a 429 to each retry. The host waits 409, 500 and 503 out.
+Measured on Azure Functions host 4.1037: the host logs "An unhandled exception has occurred" and shuts down after about
+25 seconds without a connection, at once after a 403, and after a 429 to each retry. The host bears 409, 500 and 503.
 """
 
 import logging

@@ -47,7 +47,7 @@ def serve(app: Path, answers: Answers, connection: "Connection[object, object]",
         try:
             invocation = connection.recv()
         except (EOFError, OSError):
-            # In Azure the container ends with the host. Threads of functions must not outlive it here either.
+            # In Azure the container ends with the host. Here too, no thread of a function may outlive the host.
             os._exit(0)
         if isinstance(invocation, Invocation):
             running = worker.run(_invoked(worker, lines, invocation))

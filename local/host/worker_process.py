@@ -1,8 +1,8 @@
 """Run the functions of an app in a worker process, as Azure's host does, and replace a worker that ends.
 
 Measured on Azure Functions host 4.1037: a run that reaches its time-out takes the worker process along. The other runs
-of this worker hang until their own time-out. If the worker dies by itself, all its runs fail at once. A new worker
-starts in both cases, within two seconds.
+of this worker hang until their own time-out. If the worker dies by itself, all its runs fail at once. After a
+time-out and after such a death, a new worker starts within two seconds.
 """
 
 import asyncio
@@ -140,7 +140,7 @@ class _Child:
         threading.Thread(target=self._read, name="worker answers", daemon=True).start()
 
     def begin(self, invocation: Invocation) -> Future[Outcome]:
-        """Send the invocation to the worker, and return the future of its outcome. Raise OSError if it is dead."""
+        """Send the invocation to the worker, and return the future outcome. Raise OSError if the worker is dead."""
         outcome: Future[Outcome] = Future()
         with self._lock:
             self._connection.send(invocation)

@@ -50,8 +50,8 @@ SDK_OPTIONS: dict[str, Any] = {
 class Retrying:
     """This class repeats a failed call to Azure if the error may pass.
 
-    Certroll waits by exponential backoff with jitter, and at least as long as Retry-After says. Certroll gives a call
-    up when its patience is over. At the deadline of the run, Certroll repeats no call, and raises OutOfTime.
+    Certroll waits by exponential backoff with jitter, and at least as long as Retry-After says. Certroll repeats a
+    call for as long as `patience` lasts. At the deadline of the run, Certroll repeats no call, and raises OutOfTime.
     """
 
     def __init__(self, clock: Clock, patience: timedelta = PATIENCE, deadline: Deadline = NEVER) -> None:
@@ -62,7 +62,7 @@ class Retrying:
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Make a call to Azure that only reads, again after each error that may pass, and return its result.
 
-        A retried call raises a transient error only if the next wait would pass the deadline, and any other error at
+        This function raises a transient error only if the next wait would end after `patience`, and any other error at
         once. If a request to Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
         """
         return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
@@ -78,7 +78,7 @@ class Retrying:
     def retry(self, work: Callable[[], Result]) -> Result:
         """Call `work`, again after each error that may pass, and return its result.
 
-        If the next wait would pass the deadline for retries, this function raises the last error of the call to Azure.
+        If the next wait would end after `patience`, this function raises the last error of the call to Azure.
         The function `work` may run several times, so `work` must read and compare before each write. A locked site
         means that another client writes the site, so a value that was read before the wait may be out of date.
         """

@@ -1,8 +1,8 @@
 """Carry the requests of the Azure SDKs, each within a total time from the resolution of the name to the last byte.
 
 All SDK clients of a process share their connections, so that a second vault or subscription costs no second pool. The
-SDKs also wait by the transport before they retry by themselves. A server chooses how long, by `Retry-After`, so the
-transport bounds these waits, too.
+SDKs also wait by the transport before they retry by themselves. A server chooses the length of such a wait by
+`Retry-After`, so the transport bounds these waits, too.
 """
 
 from functools import partial

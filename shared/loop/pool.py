@@ -67,7 +67,7 @@ class Pool:
         self._threads.shutdown()
 
     def map(self, work: Callable[[Subject], Result], subjects: Iterable[Subject]) -> tuple[Result, ...]:
-        """Return the results of the work in the order of the subjects. Raise the error of the first that failed."""
+        """Return the results of the work in the order of the subjects. Raise the first failed subject's error."""
         with self.results(work, subjects) as results:
             return tuple(results)
 

@@ -40,7 +40,7 @@ def _import(azure: AppService, rig: Rig, name: str, secret: str, vault_id: str |
 
 
 def read_copy(azure: AppService, rig: Rig, ref: CopyRef, thumbprint: Thumbprint | None = None) -> SeenCopy:
-    """Return the certificate of the webspace as a read shows it, with this thumbprint if it is given."""
+    """Return the certificate of the webspace as a read shows it. Wait for the thumbprint if the caller gives one."""
 
     def look() -> list[WebspaceCertificate]:
         try:

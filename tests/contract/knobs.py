@@ -1,4 +1,4 @@
-"""Which knobs of the local Azure the contract settles, with the settings that it can tell apart, and which not."""
+"""The knobs that the contract settles, with the settings that a test can tell apart, and all other knobs."""
 
 SETTINGS: dict[str, tuple[object, ...]] = {
     "aes_pfx_refused": (False, True),
@@ -53,7 +53,7 @@ UNSETTLED: dict[str, str] = {
 def worlds() -> tuple[dict[str, object], ...]:
     """Return the simulated worlds that together have every setting, as the settings of their knobs.
 
-    The first world has the defaults. A test settles a knob by what it sees, whatever the other knobs are.
+    The first world has the defaults. A test settles a knob by Azure's answers, whatever the other knobs are.
     """
     most = max(len(values) for values in SETTINGS.values())
     return tuple({knob: values[world % len(values)] for knob, values in SETTINGS.items()} for world in range(most))

@@ -57,7 +57,7 @@ def new_run() -> str:
 
 
 def read(run: str, folder: Path = LEDGERS) -> Ledger:
-    """Return the note of a run. Raise FileNotFoundError if there is none."""
+    """Return the note of a run. Raise FileNotFoundError if the run has no note."""
     return Ledger(**json.loads((folder / f"{run}.json").read_text(encoding="utf-8")), folder=folder)
 
 

@@ -45,7 +45,7 @@ def missing(environment: Mapping[str, str]) -> list[str]:
 
 
 def live_place(environment: Mapping[str, str]) -> Place:
-    """Return the resource group that the environment variables name. Raise Unusable if it is not there."""
+    """Return the resource group that the environment variables name. Raise Unusable if the group is not there."""
     if lacking := missing(environment):
         raise Unusable("\n".join(lacking))
     credential = make_credential(CLOUDS[CloudName.PUBLIC], None)

@@ -121,7 +121,7 @@ class Rig:
         self.say(f"makes {resource_id}")
 
     def make(self, resource_id: str, version: str, body: Json, *, tagged: bool = True) -> Json:
-        """Make a resource, wait until it can be read, and return its JSON. Raise Taken if it exists already."""
+        """Make a resource, wait until it can be read, and return its JSON. Raise Taken if the resource exists."""
         arm, url = self.place.arm, f"{resource_id}?api-version={version}"
         before = arm.send("GET", url)
         if before.status != 404:

@@ -1,4 +1,4 @@
-"""The operations of the product's clients, and those that no test of the contract calls, each with the reason."""
+"""The operations of the product's clients. Each operation that no test of the contract calls has a reason."""
 
 import inspect
 from collections.abc import Callable

@@ -26,7 +26,7 @@ class Seen(Generic[Result]):
     seconds: float
 
     def lasted(self, pause: float) -> Callable[[object], bool]:
-        """Return the test whether a number of seconds lies between the last two polls."""
+        """Return a function that returns True for seconds between the last two polls."""
         return lambda seconds: isinstance(seconds, float) and self.seconds - pause < seconds <= self.seconds
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ class Place:
         return self.knobs is None
 
     def until(self, what: str, look: Callable[[], Result], good: Callable[[Result], bool]) -> Seen[Result]:
-        """Return what `look` returned when it was good. Fail after the most polls."""
+        """Poll by `look` until `good` accepts its result, and return this result. Fail after the most polls."""
         seen = self.watch(look, good)
         if seen is None:
             pytest.fail(f"{what}: not within {self.polls} reads, {self.polls * self.pause:.0f} s")
@@ -90,7 +90,7 @@ class Place:
     def watch(
         self, look: Callable[[], Result], good: Callable[[Result], bool], polls: int | None = None
     ) -> Seen[Result] | None:
-        """Return what `look` returned when it was good, or None after the most polls."""
+        """Poll by `look` until `good` accepts its result, and return this result, or None after the most polls."""
         start = self.clock.now()
         for poll in range(1, (polls or self.polls) + 1):
             value = look()
@@ -101,7 +101,7 @@ class Place:
 
 
 def equal_to(wanted: object) -> Callable[[object], bool]:
-    """Return the test whether a value is this value."""
+    """Return a function that returns True for a value that equals `wanted`."""
     return lambda seen: seen == wanted
 
 

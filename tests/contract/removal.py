@@ -1,7 +1,8 @@
 """Take away what a run has made, and nothing else.
 
-A resource goes only if its id is noted and it carries the run's tag. What has no tags carries the run in its name or
-description. What is gone already, or is somebody else's, is struck from the note or kept.
+A resource goes only if its id is noted and the resource carries the run's tag. A resource that cannot have tags carries
+the run in its name or description. The note loses the ids of resources that are gone, and of resources that are not the
+run's. If a removal fails, the note keeps the id.
 """
 
 from collections.abc import Callable

@@ -10,7 +10,7 @@ from tests.contract.removal import remove
 
 
 class LeftBehind(Exception):
-    """The removal could not remove everything. The message names what is left, and the next step."""
+    """The removal could not remove everything. The message names the resources that stay, and the next step."""
 
 
 @contextmanager

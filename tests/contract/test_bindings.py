@@ -1,4 +1,4 @@
-"""What Certroll relies on when it reads and writes host name bindings. A person lends a domain."""
+"""Check what Certroll relies on when it reads and writes host name bindings. A person lends a domain."""
 
 from collections.abc import Iterator
 from dataclasses import replace

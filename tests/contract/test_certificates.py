@@ -1,4 +1,4 @@
-"""What Certroll relies on when it imports, uploads, lists and deletes certificates."""
+"""Check what Certroll relies on when it imports, uploads, lists and deletes certificates."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -152,7 +152,7 @@ def test_the_date_of_an_upload(azure: Recording, rig: Rig, verdict: Verdict) -> 
 
 @pytest.mark.settles("import_needs_certificates_get")
 def test_the_rights_that_an_import_needs(azure: Recording, rig: Rig, verdict: Verdict) -> None:
-    """An import works with App Service's right to read secrets alone, or also takes the right to read certificates."""
+    """An import needs App Service's right to read secrets, and perhaps to read certificates: the knob says."""
     name = f"crs-{rig.ledger.run}"
     rig.make_vault(name, {"secrets": ["get"]})
     rig.make_certificate("secrets-only", ("rights.example.net",), name)

@@ -1,6 +1,6 @@
-"""What Certroll relies on in an App Service Environment, which a person lends.
+"""Check what Certroll relies on in an App Service Environment, which a person lends.
 
-The tests add a root and delete it. A running app learns of neither before its next stop and start.
+The tests add a root and delete the root. A running app learns of both changes only at its next stop and start.
 """
 
 import pytest

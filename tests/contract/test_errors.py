@@ -1,4 +1,4 @@
-"""The errors of Azure that Certroll tells apart."""
+"""Check that Certroll can tell errors of Azure apart."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""What Certroll relies on when it requests a free managed certificate. A person lends a domain with its records."""
+"""Check what Certroll relies on when it requests a managed certificate. A person lends a domain with its records."""
 
 import pytest
 

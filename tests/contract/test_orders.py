@@ -1,4 +1,4 @@
-"""What Certroll relies on when it reads a certificate order, which a person lends. No test changes the order."""
+"""Check what Certroll relies on when it reads a certificate order, which a person lends. No test changes the order."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What Certroll relies on when it reads and refreshes Key Vault references in app settings."""
+"""Check what Certroll relies on when it reads and refreshes Key Vault references in app settings."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What Certroll relies on when it reads and writes app settings."""
+"""Check what Certroll relies on when it reads and writes app settings."""
 
 from collections.abc import Iterator
 from dataclasses import replace

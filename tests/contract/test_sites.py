@@ -1,4 +1,4 @@
-"""What Certroll relies on when it lists plans, sites and slots, and when it stops and starts them."""
+"""Check what Certroll relies on when it lists plans, sites and slots, and when it stops and starts them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What Certroll relies on when it reads vaults, vault certificates and the rights on a vault."""
+"""Check what Certroll relies on when it reads vaults, vault certificates and the rights on a vault."""
 
 import base64
 

@@ -120,7 +120,7 @@ class Sender:
         self._client: PipelineClient[Any, Any] = PipelineClient(ARM, pipeline=Pipeline(transport, policies))
 
     def send(self, method: str, url: str, body: object = None) -> Answer:
-        """Send a request, and return Azure's answer, whatever its status is. A path is a path of ARM."""
+        """Send a request, and return Azure's answer, whatever its status is. A `url` without a host goes to ARM."""
         url = f"{ARM}{url}" if url.startswith("/") else url
         answer: HttpResponse = self._client.send_request(HttpRequest(method, url, json=body))
         return Answer(answer.status_code, answer.json() if answer.text().strip() else None, answer.headers)

@@ -52,7 +52,8 @@ def test_api_version_is_required(shop: Shop) -> None:
 def test_api_version_that_has_ended_is_refused(shop: Shop, version: str, moment: datetime, status: int) -> None:
     """ARM refuses every version of Key Vault's management before 2026-02-01, from 2027-02-27 of the simulation on.
 
-    Azure announced the day (azure-cli #34020). The data plane of vaults and other resources of a vault go on.
+    Azure announced this day (azure-cli #34020). ARM still answers the versions of other types, such as the role
+    assignments of a vault.
     """
     shop.world.clock.set(moment)
     for path in (shop.vault.resource_id, f"{shop.subscription}/providers/Microsoft.KeyVault/vaults"):
@@ -153,7 +154,7 @@ def test_settings_leave_the_time_of_the_last_change_where_the_knob_says_so(shop:
 def test_only_config_web_has_the_right_configuration(shop: Shop) -> None:
     """A list of sites shows a wrong siteConfig, and a read of one site an empty one; only `config/web` is right.
 
-    A cassette of cloud-custodian shows the list. Users of several SDKs report it (azure-sdk-for-js #26876).
+    A cassette of cloud-custodian shows the list. Users of SDKs report the wrong values (azure-sdk-for-js #26876).
     """
     keys = ("minTlsVersion", "http20Enabled", "alwaysOn")
     shop.arm.put(f"{shop.site.id}/config/web", {"properties": {"alwaysOn": True, "http20Enabled": True}})

@@ -53,7 +53,7 @@ def test_a_table_without_spare_columns_folds_the_widest() -> None:
 
 
 def test_a_column_may_ask_to_be_folded() -> None:
-    """A column that says so folds its cells, after commas, although another column is wider."""
+    """A column with `folds` folds its cells, after commas, although another column is wider."""
     laid = lay_out(("name", Column("states", folds=True)), [("n" * 30, "1 app Pending, 2 apps Answered")], 52)
     assert laid.rows == (f"  {'n' * 30}  1 app Pending,", f"  {' ' * 30}  2 apps Answered")
 

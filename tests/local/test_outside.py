@@ -1,4 +1,4 @@
-"""These tests check which hosts a person's tools reach past the proxy, and that nothing of Azure is among them."""
+"""These tests check for which hosts a person's tools bypass the proxy, and that no host of Azure is among them."""
 
 import ssl
 import subprocess
@@ -32,7 +32,7 @@ def stand() -> Iterator[Stand]:
 
 @pytest.mark.parametrize("domain", NEVER)
 def test_no_name_of_azure_can_be_on_the_list(domain: str) -> None:
-    """No host of Azure or Microsoft, no parent of one and no suffix can be reached past the proxy."""
+    """The list refuses each host of Azure or Microsoft, each parent of such a host, and each suffix."""
     parent = domain.partition(".")[2]
     for name in (domain, f"x.{domain}", f"a.b.{domain}", f".{domain}", f"*.{domain}", domain.upper(), parent):
         with pytest.raises(NotAllowed):

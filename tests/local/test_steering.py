@@ -110,7 +110,7 @@ def test_a_shell_leaves_nothing_behind(noted: Path, tmp_path: Path) -> None:
 
 
 def test_a_shell_starts_where_no_command_is_given(noted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`shell` without a command opens the person's shell, and says so if it is missing."""
+    """`shell` without a command opens the person's shell, and asks to set SHELL if that program is missing."""
     program = tmp_path / "shell"
     program.write_text("#!/bin/sh\nexit 7\n")
     program.chmod(0o700)

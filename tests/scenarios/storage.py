@@ -37,7 +37,7 @@ class Storage(Protocol):
 
 
 class MemoryStorage:
-    """Certroll's tables, queues and leases in memory, with the time of the simulated Azure; lost when the test ends."""
+    """Certroll's tables and leases in memory, with the time of the simulated Azure; lost when the test ends."""
 
     def __init__(self, clock: Clock) -> None:
         """Build storage in memory without any table or lease."""

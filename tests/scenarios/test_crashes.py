@@ -82,7 +82,7 @@ def test_sweep_that_died_is_made_up_for_at_once(install: Install, monkeypatch: p
 
 
 def sweep_dying(installation: Installation, patch: pytest.MonkeyPatch, last: int) -> bool:
-    """Run a sweep that dies as soon as it has sent so many messages, and return True if the sweep died."""
+    """Run a sweep that dies when it has sent `last` messages, and return True if the sweep died."""
     sent, put = [], installation.queue.put
 
     def put_and_die(queue: str, body: str, delay: timedelta = timedelta(0)) -> None:

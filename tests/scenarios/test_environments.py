@@ -195,7 +195,7 @@ def test_webspaces_of_an_environment_are_stages(install: Install, moves: bool) -
 def test_an_import_by_tag_reaches_the_other_webspace_of_an_environment(install: Install) -> None:
     """The tag `certroll-import-to` imports into the named plan's webspace, although the environment has a copy.
 
-    Certroll names the plan of that webspace in the request, and the import lands there.
+    Certroll names that plan in the request, so Azure puts the import into the plan's webspace.
     """
     world = World(Clock())
     build = Builder(world)

@@ -605,7 +605,7 @@ class Losing:
     """Leases that simulate a loss: Certroll's n-th lease passes to another instance before Certroll is done."""
 
     def __init__(self, leases: Leases, nth: int) -> None:
-        """Build leases of which Certroll loses the one with the number `nth`."""
+        """Build leases of which Certroll loses the lease that it takes as its `nth`."""
         self._leases, self._left = leases, nth
 
     @contextmanager

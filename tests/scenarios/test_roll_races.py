@@ -415,7 +415,7 @@ def test_a_version_that_is_withdrawn_while_it_fails_is_taken_back(
 
 
 def test_a_refused_version_that_azure_brings_takes_nothing_from_apps(install: Install) -> None:
-    """If Azure's own sync imports a refused version, Certroll again uploads the old version that apps name."""
+    """If Azure's own sync imports a refused version, Certroll uploads the replaced version that apps name."""
     town = street()
     town.linux_app("billing")
     installation = install(age(town).world)

@@ -52,7 +52,7 @@ def timer_call(function: str) -> Call:
 
 
 def eventually(ask: Callable[[], T], deadline: float = HANG, told: Callable[[], str] = str) -> T:
-    """Return the first answer of `ask` that is not empty; `told` explains a failure to wait."""
+    """Return the first answer of `ask` that is not empty. If no answer comes in time, fail with the text of `told`."""
     end = time.monotonic() + deadline
     while not (answer := ask()):
         assert time.monotonic() < end, f"did not happen within {deadline} s: {told()}"

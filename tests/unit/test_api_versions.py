@@ -125,7 +125,7 @@ SDKS: dict[str, Callable[[], str]] = {
 def test_table_has_the_versions_of_the_installed_sdks(package: str) -> None:
     """The table has the version that the installed package of Azure's SDK chooses by its default.
 
-    If this test fails after an update of packages, look for an announced end of the new version, and enter both.
+    If this test fails after an update of packages, enter the new version with its announced end.
     """
     (entry,) = (entry for entry in DEFAULTS if entry.sdk == package)
     assert entry.version == SDKS[package]()

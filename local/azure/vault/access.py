@@ -80,7 +80,7 @@ def data_action(operation: str) -> str:
 
 
 def role(name_or_id: str) -> Role:
-    """Return the built-in role with this name or id; raise a KeyError that lists all roles if there is none."""
+    """Return the built-in role with this name or id; for an unknown role, raise a KeyError that lists all."""
     wanted = name_or_id.rpartition("/")[2].casefold()
     found = next((known for known in ROLES if wanted in {known.name.casefold(), known.id}), None)
     if found is None:

@@ -1,7 +1,7 @@
 """Free managed certificates: a client orders one, public DNS decides whether Azure issues it, and Azure renews it.
 
-A PUT of a new certificate with a `canonicalName` is an order of a managed certificate. Azure docs,
-configure-ssl-certificate, describe the order of a certificate in "Create a free managed certificate".
+A PUT of a new certificate with a `canonicalName` orders a managed certificate. Azure docs describe how to order one in
+"Create a free managed certificate" (configure-ssl-certificate).
 """
 
 from dataclasses import dataclass, replace

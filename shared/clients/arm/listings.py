@@ -35,8 +35,8 @@ class Listings(AppServicePart):
     def uploaded_at(self, subscription: str) -> Listing[tuple[CopyRef, datetime]]:
         """Return the creation date of each certificate in App Service, as far as ARM shows the date.
 
-        App Service's own API does not show when a certificate was created. ARM's list of resources shows the date if
-        the request has `$expand=createdTime`.
+        App Service's own API does not show when a certificate was created. ARM's list of resources shows the
+        creation date if the request has `$expand=createdTime`.
         """
         url = f"/subscriptions/{subscription}/resources?$filter={COPY_FILTER}&$expand=createdTime"
         what = f"dates of the certificates of subscription {subscription}"

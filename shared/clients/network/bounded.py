@@ -69,7 +69,7 @@ class Line:
 
 
 class _OfThread(threading.local):
-    """What the calls of the present thread need to know."""
+    """The connections of the present thread's call, and the time at which the thread stops waiting for an SDK."""
 
     line: Line | None = None
     until: float | None = None

@@ -25,7 +25,7 @@ JOURNAL = "certrolljournal"
 MOST_RACES = 5
 """How often Certroll reads and writes a row again if other runs write the row at the same time."""
 Result = TypeVar("Result")
-TRANSACTION = 50  # Azure allows 100 rows and 4 MB; the row of a site with many host names has 60 KB
+TRANSACTION = 50  # Azure allows 100 rows and 4 MB in a batch; the row of a site with many host names has 60 KB
 
 
 class Tables(Protocol):

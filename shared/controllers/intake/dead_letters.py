@@ -1,4 +1,7 @@
-"""Store messages that failed five times as dead letters. On request, put them back on their queues or remove them."""
+"""Store messages that failed five times as dead letters.
+
+On an operator's request, put a dead letter back on its queue, or remove the dead letter.
+"""
 
 import re
 

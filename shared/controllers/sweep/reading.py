@@ -16,7 +16,7 @@ from shared.loop.lineage import stalled_on_vault
 from shared.loop.run import Run
 
 HOUR_SECONDS = 3600
-"""After how many seconds the sweep begins with another vault certificate. The sweep runs as often by default."""
+"""After how many seconds the sweep begins with another vault certificate. By default the sweep runs once an hour."""
 TURNS = 7
 """After about how many hourly sweeps the sweep begins with the same vault certificate again."""
 

@@ -23,10 +23,10 @@ from shared.domain.reason import Reason
 from shared.domain.tags import REISSUE, opted_out
 
 ASKED_LATELY = timedelta(days=30)
-"""How long Certroll waits after it asked for a renewal before it asks again: Azure may charge each one (ADR 16)."""
+"""How long Certroll waits between two requests for a renewal, because Azure may charge each renewal (ADR 16)."""
 ASK_AGAIN = timedelta(days=1)
-"""How long Certroll waits after a refusal before it asks again. Another refusal costs nothing, and an operator may have
-granted a right."""
+"""How long Certroll waits after Azure refused a request about an order before Certroll repeats the request. Another
+refusal costs nothing, and an operator may have granted a right."""
 
 
 class OrderAction(StrEnum):

@@ -10,8 +10,8 @@ from shared.domain.names import EnvironmentRef
 
 WHOLE = 100
 CLAIM = timedelta(hours=1)
-"""How long a claim to the budget lasts that no run releases. It lasts longer than the longest deferred restart
-(`RECYCLED_AFTER`), and it ends even if the run that made the claim died."""
+"""How long a claim to the budget lasts that no run releases. The claim lasts longer than the longest deferred restart
+(`RECYCLED_AFTER`), and ends even if the run that made the claim died."""
 
 
 @dataclass(frozen=True, slots=True)

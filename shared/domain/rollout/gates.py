@@ -8,7 +8,7 @@ from shared.domain.rollout.settings_record import PROVEN, RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
 
 UNWRITTEN = timedelta(hours=24)
-"""How long apps wait for an earlier app that Certroll could not write yet: its plan is busy, or the window closed."""
+"""How long apps wait for an earlier app that Certroll could not write yet, for instance outside the restart window."""
 
 
 def opens_at(rolls: Iterable[RollRecord], soak: timedelta, lost_after: timedelta, *, urgent: bool) -> datetime | None:

@@ -132,7 +132,8 @@ def _users(snapshot: Snapshot, copy: WebspaceCertificate) -> Iterable[SiteRef]:
 def _unproven(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     """Return a refusal if the webspace lacks the current version.
 
-    Return a refusal also if a site of the webspace shows or names the current version without proof of its use.
+    Return a refusal also if a site of the webspace shows or names the current version without proof of its use. An
+    upload that Certroll did not make stays until a binding or an app of the webspace uses the current version.
     """
     current = snapshot.lineage.current
     if current is None or not any(other.thumbprint == current.thumbprint for other in _stand_ins(snapshot, copy)):

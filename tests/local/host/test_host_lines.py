@@ -68,7 +68,7 @@ def test_nothing_is_heard_after_the_end(talkative: FunctionHost) -> None:
 
 
 def test_coroutine_is_heard_around_its_waits(talkative: FunctionHost) -> None:
-    """What a coroutine logs before and after an await arrives, and what its executor's thread logs does not."""
+    """The host passes what a coroutine logs before and after an await, and drops what its executor's thread logs."""
     assert call(talkative, "talk-async") == "talked"
     said = heard(talkative, "talkative: after the wait")
     assert "before the wait" in said

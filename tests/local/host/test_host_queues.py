@@ -251,7 +251,7 @@ class StatusError(HttpResponseError):
     ids=["403 at once", "no connection", "429 through all retries", "409 is borne", "500 is borne", "503 is borne"],
 )
 def test_how_long_the_host_bears_a_failure(status: int | None, seconds: int | None) -> None:
-    """The Functions host ends at once, after 25 seconds or never, as measured on Azure's host."""
+    """The error of storage decides whether the host ends at once, after 25 seconds or never, as on Azure."""
     now, ended = [0.0], []
     reach = Reach(lambda: ended.append(now[0]), PATIENCE, lambda: now[0])
     while not ended and now[0] < 100:

@@ -223,7 +223,7 @@ def test_no_call_begins_when_no_time_is_left() -> None:
 
 
 def test_patience_ends_a_call_as_before() -> None:
-    """If the run has much time left, a read that fails until Certroll loses patience raises Azure's error."""
+    """If the run has much time left, a read that fails until `patience` is over raises Azure's error."""
     retrying = Retrying(ManualClock(), deadline=Deadline.of_run(NOW))
     with pytest.raises(Unavailable):
         retrying.read("it", _refused)
@@ -237,17 +237,17 @@ def _refused() -> None:
 
 
 def tables(port: int) -> Callable[[], object]:
-    """Return a read of a table."""
+    """Return a function that reads a table."""
     return partial(StorageTables(accounts.table_service(storage(port), NOBODY)).rows, "certrolljournal", "p")
 
 
 def queues(port: int) -> Callable[[], object]:
-    """Return a message to a queue."""
+    """Return a function that sends a message to a queue."""
     return partial(StorageQueue(accounts.queue_service(storage(port), NOBODY)).send_certificate, MESSAGE)
 
 
 def leases(port: int) -> Callable[[], object]:
-    """Return an attempt to take a lease."""
+    """Return a function that takes a lease."""
     return BlobLeases(accounts.blob_service(storage(port), NOBODY)).hold("site").__enter__
 
 

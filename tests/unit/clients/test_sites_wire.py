@@ -12,7 +12,7 @@ PATH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web
 def test_no_code_reads_site_config() -> None:
     """No code of Certroll reads `siteConfig` of a site, because only `config/web` has the right values.
 
-    Users of several SDKs report it (azure-sdk-for-js #26876).
+    Users of several SDKs report wrong values in `siteConfig` (azure-sdk-for-js #26876).
     """
     code = {
         path: path.read_text("utf-8") for folder in ("shared", "functions") for path in (ROOT / folder).rglob("*.py")

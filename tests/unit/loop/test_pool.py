@@ -1,4 +1,4 @@
-"""Work in threads says what it has to say through the thread that waits for it, which is the invocation's own."""
+"""Work in threads logs through the thread that waits for the work, which is the invocation's own thread."""
 
 import json
 import logging
@@ -52,7 +52,7 @@ def _pool() -> Iterator[Pool]:
 
 
 def twice(number: int) -> int:
-    """Say the number and return its double."""
+    """Log the number and return its double."""
     event("number.doubled", subject=number)
     return number * 2
 
@@ -73,7 +73,7 @@ def test_thread_logs_for_itself_after_the_pool(pool: Pool, heard: Heard) -> None
 
 
 def test_nothing_is_lost_when_work_raises(pool: Pool, heard: Heard) -> None:
-    """If the work for one subject raises, what this work said is logged, and so is what other begun work said."""
+    """If the work for one subject raises, the pool logs the lines of this work and of all other begun work."""
     begun = threading.Barrier(3)
 
     def work(subject: str) -> None:

@@ -147,7 +147,10 @@ def test_apps_are_refreshed_in_a_stable_order() -> None:
 
 
 def test_projection_has_the_current_version() -> None:
-    """The snapshot predicted for a refresh gives only the app's unversioned references the current version."""
+    """The snapshot predicted for a refresh gives the app's references without a version the current version.
+
+    References with a version, references to other certificates, and other apps' references stay unchanged.
+    """
     other = named(site="other", led=(FOLLOWS,))
     settings = named(led=(FOLLOWS, PINNED, VaultReference("O", OTHER_REF, None, "v1")))
     after = RefreshReferences(settings, "v2", WEST).project(world(other, settings))
