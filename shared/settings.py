@@ -223,9 +223,19 @@ def sweep_schedule() -> tuple[str, str | None]:
         problem = "give six fields of digits, names of months and days, and * , - / only, as in '0 0 * * * *'"
     elif not croniter.is_valid(text, second_at_beginning=True):
         problem = f"{text[:60]!r} is not an NCRONTAB schedule"
+    elif not _ever_comes(croniter(text, 0, second_at_beginning=True).get_next):
+        problem = f"{text[:60]!r} never comes, as 31 February"
     else:
         return text, None
     return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {problem}; Certroll sweeps hourly"
+
+
+def _ever_comes(next_time: Callable[[], object]) -> bool:
+    try:
+        next_time()
+    except ValueError:  # croniter looks 50 years ahead
+        return False
+    return True
 
 
 def parse_duration(text: str) -> timedelta:

@@ -435,6 +435,7 @@ def test_sweep_is_hourly_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, 
         pytest.param("60 0 * * * *", id="a sixtieth second"),
         pytest.param("0 */0 * * * *", id="a step of nothing"),
         pytest.param("%SCHEDULE% 0 0 0 0 0", id="a reference"),
+        pytest.param("0 0 0 31 2 *", id="a day that never comes"),
     ],
 )
 def test_impossible_schedule_falls_back_to_hourly(monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
@@ -444,6 +445,7 @@ def test_impossible_schedule_falls_back_to_hourly(monkeypatch: pytest.MonkeyPatc
     assert used == HOURLY
     assert problem in {
         f"CERTROLL_SWEEP_SCHEDULE: {schedule!r} is not an NCRONTAB schedule; Certroll sweeps hourly",
+        f"CERTROLL_SWEEP_SCHEDULE: {schedule!r} never comes, as 31 February; Certroll sweeps hourly",
         (
             "CERTROLL_SWEEP_SCHEDULE: give six fields of digits, names of months and days, and * , - / only, "
             "as in '0 0 * * * *'; Certroll sweeps hourly"

@@ -5,6 +5,7 @@ may have several addresses. A server that sends one byte a second therefore pass
 module each call runs on a thread of its own. The caller waits a limited time, and then cuts the call's connections.
 """
 
+import os
 import queue
 import socket
 import threading
@@ -12,9 +13,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 Result = TypeVar("Result")
+
+
+class HasFileno(Protocol):
+    """A socket, or a wrapper of a socket."""
+
+    def fileno(self) -> int:
+        """Return the file number of the socket."""
 
 
 class TookTooLong(Exception):
@@ -35,10 +43,13 @@ class Line:
         self._twins: list[socket.socket] = []
         self._is_cut = False
 
-    def keep(self, made: socket.socket) -> None:
-        """Store a second descriptor of the socket, because the TLS wrapper detaches the first descriptor."""
+    def keep(self, made: HasFileno) -> None:
+        """Store a second descriptor of the socket, because the TLS wrapper detaches the first descriptor.
+
+        Through a proxy that itself speaks TLS, urllib3 passes a wrapper that has a file number and nothing else.
+        """
         with self._lock:
-            self._twins.append(socket.fromfd(made.fileno(), made.family, made.type))
+            self._twins.append(socket.socket(fileno=os.dup(made.fileno())))
             if self._is_cut:
                 self._end()
 

@@ -136,6 +136,22 @@ def test_call_that_was_given_up_sends_nothing_later() -> None:
         assert there.recv(1) == b""
 
 
+class OnlyFileno:
+    """What urllib3 passes as a socket behind a proxy that itself speaks TLS."""
+
+    def __init__(self, inner: socket.socket) -> None:
+        self.fileno = inner.fileno
+
+
+def test_connection_through_a_proxy_with_tls_can_be_cut() -> None:
+    """Certroll can cut a connection of which urllib3 passes nothing but the file number."""
+    line, (here, there) = Line(), socket.socketpair()
+    with here, there:
+        line.keep(OnlyFileno(here))
+        line.cut()
+        assert there.recv(1) == b""
+
+
 def test_answer_that_stops_after_its_headers_leaves_a_write_unknown() -> None:
     """If Azure's answer to a write stops after the headers, Certroll does not know whether Azure made the write."""
     by = BoundedTransport(LONG, SOON, LONG)
