@@ -44,6 +44,10 @@ def fold(text: str, width: int, *, phrases: bool = False) -> list[str]:
     """
     lines, line = list[str](), ""
     for word in re.split(r"(?<=,) ", text) if phrases else text.split():
+        if len(word) > width and " " in word:
+            *full, last = fold(word, width)
+            lines, line = [*lines, *([line] if line else []), *full], last
+            continue
         for number, piece in enumerate(_pieces(word, width)):
             glue = " " if line and number == 0 else ""
             if line and len(line) + len(glue) + len(piece) > width:
@@ -54,9 +58,7 @@ def fold(text: str, width: int, *, phrases: bool = False) -> list[str]:
 
 
 def _pieces(word: str, width: int) -> list[str]:
-    if len(word) <= width:
-        return [word]
-    return PIECES.findall(word) if " " not in word else fold(word, width)
+    return [word] if len(word) <= width else PIECES.findall(word)
 
 
 def sentences_and_commands(text: str) -> Iterator[tuple[str, bool]]:

@@ -21,7 +21,7 @@ GREETING = "local Functions host"
 NEXT = (
     ("watch", "See live what is served, and what Certroll does"),
     ("renew {name}", "Renew a certificate"),
-    ("shell", "Open a shell for curl, openssl and az"),
+    ("shell", "Open a shell for curl, git and az"),
 )
 
 

@@ -15,6 +15,11 @@ def test_text_folds_at_blanks() -> None:
     assert fold("", 9) == [""]
 
 
+def test_a_long_phrase_keeps_its_blanks() -> None:
+    """A phrase that is wider than its column folds at its blanks, and no two words are joined."""
+    assert fold("3 sites Proven, 1 app Overlapping", 16, phrases=True) == ["3 sites Proven,", "1 app", "Overlapping"]
+
+
 def test_a_long_word_folds_after_punctuation() -> None:
     """A word that is longer than the line folds after punctuation, never between two letters."""
     lines = fold(f"at {ID}", 40)
