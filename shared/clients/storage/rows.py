@@ -85,6 +85,7 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
         "detail": record.detail,
         "copies": json.dumps([copy.resource_id for copy in record.copies]),
         "rebind": str(record.rebind),
+        **chunked("rebound", json.dumps(sorted(record.rebound))),
         **chunked("last_good", json.dumps(last_good)),
     }
 
@@ -105,6 +106,8 @@ def site_record(row: Entity) -> SiteRecord:
         ),
         detail=row["detail"],
         rebind=Rebind(row["rebind"]),
+        # an older Certroll stored no such property
+        rebound=frozenset(HostName(host) for host in json.loads(joined("rebound", row) or "[]")),
     )
 
 

@@ -65,6 +65,7 @@ def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
         at=pending.at if known.state is SiteState.PROVEN else known.at,
         last_good=(*known.last_good, *added),
         rebind=known.rebind if pending.rebind is Rebind.NO else pending.rebind,
+        rebound=known.rebound,
     )
 
 

@@ -10,6 +10,8 @@ shared/domain/environments/waves.py decides how many apps may be down at once. p
 app starts.
 """
 
+from datetime import datetime
+
 from shared.controllers.environment.all_waves import await_starts, carry_waves, later, not_allowed
 from shared.controllers.environment.answers import ask_failed, ask_started
 from shared.controllers.environment.listing import list_apps
@@ -33,14 +35,16 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
 
     A wave is a group of apps that Certroll stops and starts together.
     """
-    environment = message.environment
+    environment, began = message.environment, run.now()
     try:
         with run.ports.leases.hold(f"environment {environment.resource_id}") as lease:
             outcome = planning_again(lambda: _reconcile(run, lease, message))
     except LeaseBusy as busy:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
-        outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late), progress=True)
+        progress = _has_progress(run, environment, began)
+        until = run.now() if progress else later(run, message.waits)
+        outcome = Waiting(until, Reason.OUT_OF_TIME, str(late), progress=progress)
     except (Denied, NotFound, Rejected) as error:
         outcome = Stalled(REFUSALS[type(error)], str(error))
     if isinstance(outcome, Stalled):
@@ -104,6 +108,18 @@ def _reconcile(run: Run, lease: Lease, message: EnvironmentMessage) -> Outcome:
     wave_run = list_apps(run, lease, environment_record, there)
     wave_run = ask_started(ask_failed(wave_run))
     return not_allowed(wave_run) or carry_waves(wave_run, message.waits)
+
+
+def _has_progress(run: Run, environment: EnvironmentRef, began: datetime) -> bool:
+    """Return True if the journal shows that an app of the environment changed its state since `began`.
+
+    An environment whose reads never end makes no progress, so Certroll leaves the environment to the sweep after
+    `MOST_WAITS` runs. If the run has no time left to read the journal, the run counts as one without progress.
+    """
+    try:
+        return any(app.at >= began for app in run.ports.app_restarts.of(environment))
+    except OutOfTime:
+        return False
 
 
 def _not_there_yet(

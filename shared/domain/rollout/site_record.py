@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.fleet.bindings import Binding
-from shared.domain.names import CopyRef, SiteRef, Webspace
+from shared.domain.names import CopyRef, HostName, SiteRef, Webspace
 
 
 class SiteState(StrEnum):
@@ -44,3 +44,5 @@ class SiteRecord:
     """The bindings before the first write of the version, for comparison."""
     detail: str = ""
     rebind: Rebind = Rebind.NO
+    rebound: frozenset[HostName] = frozenset()
+    """The host names whose bindings Certroll has written once more while `rebind` is `ASKED`."""

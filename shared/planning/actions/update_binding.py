@@ -2,9 +2,9 @@
 
 After a second upload of the same version, Certroll also writes the same thumbprint into the bindings again. Azure does
 not show whether Certroll wrote the same thumbprint into a binding again, so Certroll records each such write in its
-journal. Certroll records the sites to rebind (to write the same thumbprint again) before the first write, and the
-result after the last write. After a crash, Certroll may write the same thumbprint into a binding once more, which
-changes nothing.
+journal. Certroll records the sites to rebind (to write the same thumbprint again) before the first write, and each
+binding after its write. A run that ends in between leaves only the other bindings to the next run. After a crash,
+Certroll may write the same thumbprint into one binding once more, which changes nothing.
 """
 
 from collections.abc import Iterable
@@ -146,9 +146,11 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _needs_rebinding(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:
-    """Return True if Certroll uploaded the version again and the journal does not show the site as rebound."""
+    """Return True if Certroll uploaded the version again and the journal shows neither site nor binding as rebound."""
     if webspace is None or not is_asked(snapshot.lineage) or is_ambiguous(snapshot, binding):
         return False
     record = snapshot.rollout.record_of(binding.site)
+    if record and binding.host_name in record.rebound:
+        return False
     rebind = record.rebind if record else Rebind.NO
     return rebind is Rebind.ASKED or (rebind is Rebind.NO and is_uploaded_again(snapshot, webspace))

@@ -1,6 +1,6 @@
 """Certroll stops and starts apps of an App Service Environment in waves, so that the apps trust a new root."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,16 +21,17 @@ from shared.controllers.environment.wave_run import WaveRun
 from shared.domain.deadline import TIME_BUDGET
 from shared.domain.environments.apps import wave_app
 from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord, PendingStart
-from shared.domain.errors import Denied, NotFound, OutcomeUnknown, StopRefused
+from shared.domain.errors import Denied, NotFound, OutcomeUnknown, OutOfTime, StopRefused
 from shared.domain.fleet.copies import RootCertificate
 from shared.domain.fleet.fleet import Listing
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
-from shared.domain.messages import EnvironmentMessage
+from shared.domain.messages import MOST_WAITS, EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.outcome import Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.tags import Tags
+from shared.loop.backoff import BUSY_PAUSE, LONGEST_PAUSE
 from shared.loop.connect_address import Inbound
 from shared.loop.pool import Pool
 from shared.loop.run import Run
@@ -562,3 +563,53 @@ def test_stop_of_which_nobody_knows_is_followed_by_a_start(pool: Pool) -> None:
     assert street.estate.asked == [("stop", A), ("start", A)]
     assert left(street) == [A]
     assert street.run().ports.restart_claims.restarting(FRONT, OTHER_ASE) == (A,)
+
+
+# --------------------------------------------------------------------------------------------- runs without enough time
+
+
+def out_of_time(street: Desk) -> Callable[[EnvironmentRef], Listing[Any]]:
+    """Return a request for a list of the environment that takes the whole time of the run."""
+
+    def request(_: EnvironmentRef) -> Listing[Any]:
+        street.clock.sleep(TIME_BUDGET.total_seconds())
+        raise OutOfTime("the time of this run is over before Azure answered all reads")
+
+    return request
+
+
+@pytest.mark.parametrize("list_name", ["roots", "listed"])
+def test_environment_whose_reads_never_end_is_left_to_the_sweep(pool: Pool, list_name: str) -> None:
+    """If no run has the time to read an environment, Certroll pauses longer and longer, and leaves it to the sweep."""
+    street = desk(pool, hosted("a"))
+    noted(street)
+    street.estate.there = (root("certroll", NEW),)
+    setattr(street.estate, list_name, out_of_time(street))
+    message: EnvironmentMessage | None = EnvironmentMessage(ASE)
+    pauses = []
+    while message is not None:
+        assert len(pauses) <= MOST_WAITS, "no end"
+        outcome = reconcile_environment(street.run(), message)
+        assert isinstance(outcome, Waiting)
+        assert outcome.reason is Reason.OUT_OF_TIME
+        pauses.append(outcome.until - street.clock.now())
+        message = message.next_wait(progress=outcome.progress)
+    assert pauses == sorted(pauses)
+    assert pauses[0] == BUSY_PAUSE
+    assert pauses[-1] == LONGEST_PAUSE
+
+
+def test_run_that_changed_an_app_goes_on_at_once(pool: Pool) -> None:
+    """If a run changed the record of an app before its time was over, its message comes back at once, with no wait."""
+    street = desk(pool, hosted("a"))
+    street.run().ports.environment_records.put(EnvironmentRecord(ASE, since=NOW - HOUR))
+    street.run().ports.app_restarts.put(ASE, [pending(site) for site in street.estate.sites.values()])
+    wave = street.estate.stop
+
+    def stop(ref: SiteRef) -> None:
+        wave(ref)
+        street.clock.sleep(TIME_BUDGET.total_seconds())
+
+    street.estate.stop = stop  # type: ignore[method-assign]
+    outcome = reconcile_environment(street.run(MaxUnavailable(9)), EnvironmentMessage(ASE, waits=7))
+    assert outcome == Waiting(street.clock.now(), Reason.OUT_OF_TIME, outcome.detail, progress=True)
