@@ -20,6 +20,11 @@ from shared.clients.network.bounded import TookTooLong, bounded, current_line, k
 
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
 """The answers of a server that is busy or restarts."""
+REFUSED = frozenset({429, 503})
+"""The answers of a busy server that did nothing. After a 500 (OperationTimedOut) Azure Storage may have done the work
+(Azure docs, "Common REST API error codes")."""
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""The methods that azure-core's RetryPolicy sends again after a lost answer."""
 HOSTS, CONNECTIONS = 64, 64
 """How many hosts, and how many connections to each host, the process keeps open for the next request."""
 
@@ -93,6 +98,7 @@ class BoundedTransport(RequestsTransport):  # type: ignore[misc] # azure-core lo
         """Store the seconds for a connection, for a pause in an answer, for a request, and for a wait before a retry.
 
         With `repeat_after` the transport itself sends a request once more that got no answer or that met a busy server.
+        A request that the server may have done is repeated only if `_is_repeatable` allows it.
         """
         session = requests.Session()
         adapter = _Adapter()
@@ -110,13 +116,15 @@ class BoundedTransport(RequestsTransport):  # type: ignore[misc] # azure-core lo
         send = partial(self._send_once, request, kwargs)
         try:
             answer = send()
-        except SdkError:
-            if not self._may_wait(self._repeat_after):
+        except SdkError as error:
+            unsent = isinstance(error, ServiceRequestError)
+            if not (unsent or _is_repeatable(request)) or not self._may_wait(self._repeat_after):
                 raise
             self.sleep(self._repeat_after)
             return send()
         wait = _wait_for(answer, self._repeat_after)
-        if not self._may_wait(wait):
+        undone = answer.status_code in REFUSED
+        if not (undone or _is_repeatable(request)) or not self._may_wait(wait):
             return answer
         self.sleep(wait)
         return send()
@@ -138,6 +146,15 @@ class BoundedTransport(RequestsTransport):  # type: ignore[misc] # azure-core lo
             return bounded(seconds, partial(_sent, super().send, request, dict(kwargs)))
         except TookTooLong as late:
             raise ServiceResponseTimeoutError(str(late), error=late) from late
+
+
+def _is_repeatable(request: HttpRequest) -> bool:
+    """Return True if a server that has done the request answers its repetition as it answered the request.
+
+    After an insert (POST) or a write of a certain revision (If-Match), Azure Storage refuses the repetition. The caller
+    would take the caller's own row for the row of another run.
+    """
+    return request.method in REPEATABLE and request.headers.get("If-Match", "*") == "*"
 
 
 def _wait_for(answer: HttpResponse, usual: float | None) -> float | None:

@@ -15,7 +15,7 @@ class Dns(Protocol):
     def ask(self, name: str, kind: RecordKind) -> DnsAnswer:
         """Return the DNS records of a name.
 
-        The DNS lookup never raises an exception, because a failed lookup is an answer, too.
+        A failed lookup is an answer, too. Raise OutOfTime if the run ends before the name servers answer.
         """
 
 
@@ -26,14 +26,14 @@ class TlsProbe(Protocol):
         """Make TLS handshakes with the host name as SNI, and return the result.
 
         The probe repeats the handshake until the address serves the expected certificate, the time `give_up` has come,
-        or the third or a later handshake fails.
+        or the third or a later handshake fails. Raise OutOfTime if the run ends during a handshake.
         """
 
     def served(self, host_name: HostName, address: str, give_up: datetime) -> ServedCertificate:
         """Return the certificate that the address serves for the host name.
 
         The probe repeats the handshake until the certificate is good for the host name, the time `give_up` has come, or
-        the third or a later handshake fails.
+        the third or a later handshake fails. Raise OutOfTime if the run ends during a handshake.
         """
 
 

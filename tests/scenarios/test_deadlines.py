@@ -6,22 +6,29 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from local.azure.scripting.clock import Clock
 from local.azure.scripting.knobs import Knobs
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.stand import Stand
+from local.worlds.builders import Builder
 from shared.clients.connect import Connections
+from shared.controllers.orders.controller import look_after_orders
 from shared.domain.deadline import RECORD_TIME, REQUEST_TIME, TIME_BUDGET, Deadline
 from shared.domain.endpoints import CloudName, StorageAddress
+from shared.domain.errors import OutOfTime
 from shared.domain.messages import CERTIFICATES
+from shared.domain.orders.action import OrderRecord
 from shared.loop.run import Run
+from shared.ports.journal import Requests
 from tests.in_process import in_process
 from tests.scenarios.app_worlds import CLIENT, LIST, age, street
 from tests.scenarios.conftest import NO_STORAGE, Install, WorldClock
 from tests.scenarios.installation import WRITING, Installation
+from tests.scenarios.test_orders import LATE as ORDER_LATE
 from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world, writes
 
-SECOND = timedelta(seconds=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 MOST_WRITES = 40
 
 
@@ -156,6 +163,42 @@ def deliver_until_late(certroll: Bounded, late: timedelta) -> bool:
     assert len(certroll.queue) > 0, "the message did not come back"
     assert certroll.queue.dead_letter == []
     return True
+
+
+class SlowJournal:
+    """A journal whose first write of a record takes `late` longer than usual."""
+
+    def __init__(self, requests: Requests, clock: Clock, late: timedelta) -> None:
+        self._requests, self._clock, self._late = requests, clock, late
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._requests, name)
+
+    def put_asked(self, record: OrderRecord) -> OrderRecord:
+        """Write the record, and let the time pass."""
+        written = self._requests.put_asked(record)
+        self._clock.advance(self._late)
+        self._late = timedelta(0)
+        return written
+
+
+@pytest.mark.parametrize("age_of_run", [TIME_BUDGET - 2 * MINUTE, TIME_BUDGET - MINUTE], ids=["in time", "too late"])
+def test_renewal_that_a_run_has_no_time_to_send_is_sent_by_the_next(bounded: Bind, age_of_run: timedelta) -> None:
+    """If the run ends before it sends a paid renewal, the next run sends the renewal, once."""
+    world = World(Clock(), 0, Knobs(orders_renew_themselves=False))
+    build = Builder(world)
+    order = build.add_order("shop", "shop.contoso.com", build.add_vault(by_roles=False), age=ORDER_LATE)
+    certroll = bounded(world)
+    certroll.intent = replace(certroll.intent, order_actions=True)
+    run = certroll.start()
+    world.clock.advance(age_of_run)
+    requests = SlowJournal(run.ports.requests, world.clock, REQUEST_TIME - age_of_run + SECOND)
+    with pytest.raises((ExceptionGroup, OutOfTime)):
+        look_after_orders(replace(run, ports=replace(run.ports, requests=requests)))
+    assert order.purchases == 1
+    for _ in range(3):
+        look_after_orders(certroll.start())
+    assert order.purchases == 2
 
 
 def test_run_that_is_over_leaves_its_message_for_another(bounded: Bind) -> None:

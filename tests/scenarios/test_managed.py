@@ -14,8 +14,9 @@ from local.azure.scripting.knobs import Knobs
 from local.azure.web.resources import IP_BASED, Host
 from local.azure.world import World
 from local.worlds.builders import Builder
+from shared.clients.network.tls_probe import TlsProbe
 from shared.controllers.managed.controller import look_after_managed
-from shared.domain.errors import LeaseLost
+from shared.domain.errors import LeaseLost, OutOfTime
 from shared.domain.intent import Mode
 from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
 from shared.domain.managed.issuance import HostInspection, Issuance
@@ -344,6 +345,23 @@ def test_run_that_is_out_of_time_writes_nothing(install: Install) -> None:
     run = installation.start()
     (found,) = look_after_managed(replace(run, ends_at=run.now()))
     assert (found.reason, azure_writes(world)) == (Reason.OUT_OF_TIME, 0)
+
+
+def test_run_that_ends_during_a_handshake_calls_no_host_unreachable(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a run ends between a new binding and its handshake, Certroll records the binding and blames no server."""
+    world = a_world(root=False).world
+    installation = install(world, watched=True, meddled=True)
+
+    def ended(*_: object) -> None:
+        raise OutOfTime("the time of this run ended during a handshake")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TlsProbe, "served", ended)
+        assert look(installation) == {HOST: Reason.OUT_OF_TIME}
+    assert [row["event"] for row in installation.rows("certrollhistory")].count("managed.bound") == 1
+    assert look(installation) == {HOST: Reason.SERVED}
 
 
 def test_record_that_leads_elsewhere_gets_no_token(install: Install) -> None:

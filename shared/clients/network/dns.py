@@ -10,6 +10,7 @@ import dns.nameserver
 import dns.resolver
 
 from shared.domain.endpoints import DnsServer
+from shared.domain.errors import OutOfTime
 from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
 
 LIFETIME_SECONDS = 6.0
@@ -40,14 +41,18 @@ class Dns:
         """Return the DNS records of a name.
 
         If the name servers fail, this function returns an answer with the cause. If an answer over UDP is cut short,
-        dnspython asks again over TCP. Raise OutOfTime if the run has no time left.
+        dnspython asks again over TCP. Raise OutOfTime if the run has no time left, or if the run ends during the
+        question. Such a question says nothing about the name servers.
         """
-        lifetime = min(self._lifetime, self._seconds_left())
+        left = self._seconds_left()
+        lifetime = min(self._lifetime, left)
         try:
             found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, search=False, lifetime=lifetime)
         except dns.resolver.NXDOMAIN:
             return DnsAnswer(name, kind, Seen.NO_NAME)
         except (dns.exception.DNSException, OSError) as error:
+            if isinstance(error, dns.exception.Timeout) and left < self._lifetime:
+                raise OutOfTime(f"the time of this run ended during a DNS question about {name}") from error
             return DnsAnswer(name, kind, Seen.NOTHING, detail=f"{type(error).__name__}: {error}"[:200])
         if not found.rrset:
             return DnsAnswer(name, kind, Seen.NO_RECORDS)

@@ -16,6 +16,7 @@ from cryptography import x509
 
 from shared.clients.network.bounded import TookTooLong, bounded, kept
 from shared.clients.vault.x509_facts import UNREADABLE, thumbprint_of
+from shared.domain.errors import OutOfTime
 from shared.domain.fleet.handshake import Handshake, ServedCertificate
 from shared.domain.names import HostName, Thumbprint
 from shared.ports.clock import Clock
@@ -108,9 +109,19 @@ class TlsProbe:
             return Handshake(host_name, expected, None, f"{address}: {type(error).__name__}: {error}"[:200])
 
     def _certificate(self, host_name: HostName, address: str) -> bytes:
-        """Return the certificate that the address serves. Raise OutOfTime if the run has no time left."""
-        seconds = min(self._time_out, self._seconds_left())
-        return bounded(seconds, partial(_certificate, _server_name(host_name), address, self._time_out), THREAD)
+        """Return the certificate that the address serves.
+
+        Raise OutOfTime if the run has no time left, or if the run ends during the handshake. Such a handshake says
+        nothing about the server.
+        """
+        left = self._seconds_left()
+        call = partial(_certificate, _server_name(host_name), address, self._time_out)
+        try:
+            return bounded(min(self._time_out, left), call, THREAD)
+        except TookTooLong as late:
+            if left < self._time_out:
+                raise OutOfTime(f"the time of this run ended during a handshake with {host_name}") from late
+            raise
 
 
 def _host_names(certificate: x509.Certificate) -> frozenset[HostName]:

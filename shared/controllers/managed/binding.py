@@ -1,15 +1,13 @@
 """Bind a host name to its managed certificate, and read which certificate the site serves afterwards."""
 
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
-from shared.controllers.managed.inspection import SCOPE, inspection_of, left_alone, must_not_change, served_certificate
+from shared.controllers.managed.inspection import SCOPE, inspection_of, left_alone, must_not_change, served_in_time
 from shared.domain.errors import OutOfTime
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.fleet.handshake import ServedCertificate
 from shared.domain.managed.issuance import HostInspection, SeenCertificate
 from shared.domain.reason import Reason
 from shared.loop.observe.site import observe_site
@@ -20,7 +18,11 @@ from shared.telemetry import event
 
 
 def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspection:
-    """Bind the host name by SNI, without a thumbprint, and return the result that names the served certificate."""
+    """Bind the host name by SNI, without a thumbprint, and return the result that names the served certificate.
+
+    Certroll records the new binding even if no time is left for a handshake. Raise OutOfTime after the record, because
+    a handshake that the end of the run cuts says nothing about the site.
+    """
     with run.ports.leases.hold(f"site {binding.site.resource_id}") as lease:
         if (refused := refused_now(run, binding)) is not None:
             return refused
@@ -32,20 +34,14 @@ def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspec
             return left_alone(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
         fleet = _settled(run, binding)
     give_up = min(run.now() + PATIENCE, run.ends_at)
-    handshake = _served(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up)
+    handshake = served_in_time(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=give_up)
     subject, detail = f"host name {binding.host_name} of {binding.site}", str(handshake)
     entry = HistoryEntry(run.now(), "managed.bound", subject, Reason.MANAGED_ASKED, detail[:1000])
     run.ports.history.add(SCOPE, (entry,))
     event("managed.bound", subject=subject, detail=detail)
+    if isinstance(handshake, OutOfTime):
+        raise handshake
     return inspection_of(binding, handshake)
-
-
-def _served(run: Run, fleet: Fleet, binding: Binding, give_up: datetime) -> ServedCertificate:
-    """Return the served certificate. Certroll records the new binding even if no time is left for a handshake."""
-    try:
-        return served_certificate(run, fleet, binding, give_up=give_up)
-    except OutOfTime as late:
-        return ServedCertificate(binding.host_name, detail=str(late))
 
 
 def _settled(run: Run, binding: Binding) -> Fleet:

@@ -83,6 +83,12 @@ def inspection_of(binding: Binding, handshake: ServedCertificate) -> HostInspect
     return host_inspection(binding, Reason.SERVED if handshake.covered else Reason.SERVED_ANOTHER, str(handshake))
 
 
-def served_certificate(run: Run, fleet: Fleet, binding: Binding, *, give_up: datetime) -> ServedCertificate:
-    """Read with a TLS handshake which certificate App Service itself serves for the host name."""
-    return run.ports.tls_probe.served(binding.host_name, address_of(fleet, binding), give_up)
+def served_in_time(run: Run, fleet: Fleet, binding: Binding, *, give_up: datetime) -> ServedCertificate | OutOfTime:
+    """Read with a TLS handshake which certificate App Service itself serves for the host name.
+
+    If the run ends before the handshake does, return the error, so that the caller can first end the caller's work.
+    """
+    try:
+        return run.ports.tls_probe.served(binding.host_name, address_of(fleet, binding), give_up)
+    except OutOfTime as late:
+        return late

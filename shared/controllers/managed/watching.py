@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from shared.controllers.managed.inspection import (
@@ -11,7 +11,7 @@ from shared.controllers.managed.inspection import (
     host_inspection,
     inspection_of,
     refused_host,
-    served_certificate,
+    served_in_time,
 )
 from shared.controllers.managed.work import Work, violations_of
 from shared.domain.errors import OutOfTime
@@ -34,16 +34,11 @@ def watch(work: Work) -> Iterable[Attempt]:
     """Read the served certificate of each host name with a managed certificate, and check why a renewal is late."""
     bound = [binding for binding, _ in work.view.bound()]
     give_up = min(work.run.now() + INSPECTION_PATIENCE, work.run.ends_at)
-    handshakes = work.run.pool.map(lambda binding: _served(work, binding, give_up), bound)
+    handshakes = work.run.pool.map(
+        lambda binding: served_in_time(work.run, work.view.fleet, binding, give_up=give_up), bound
+    )
     for binding, handshake in zip(bound, handshakes, strict=True):
         yield guarded(partial(_judged, work, handshake), binding)
-
-
-def _served(work: Work, binding: Binding, give_up: datetime) -> ServedCertificate | OutOfTime:
-    try:
-        return served_certificate(work.run, work.view.fleet, binding, give_up=give_up)
-    except OutOfTime as late:
-        return late
 
 
 def _judged(work: Work, handshake: ServedCertificate | OutOfTime, binding: Binding) -> HostInspection:

@@ -8,10 +8,20 @@ Certroll from buying a certificate twice.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from shared.domain.errors import AzureError, Conflict, Denied, OutcomeUnknown, SiteLocked, Throttled, Unavailable
+from shared.domain.errors import (
+    AzureError,
+    Conflict,
+    Denied,
+    OutcomeUnknown,
+    OutOfTime,
+    SiteLocked,
+    Throttled,
+    Unavailable,
+)
 from shared.domain.findings import Finding, HistoryEntry
 from shared.domain.intent import Mode
 from shared.domain.orders.action import (
@@ -36,6 +46,8 @@ from shared.telemetry import event
 SCOPE: Final = "orders"
 MOST_TEXT = 4_000
 """The most characters of a finding's detail."""
+REQUEST_NEEDS = timedelta(seconds=90)
+"""How long a request for an order may take, from its record to Azure's answer. A run with less time sends none."""
 SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
     OrderAction.AUTO_RENEW: lambda orders, order: orders.turn_on_auto_renew(order.ref),
     OrderAction.RENEW: lambda orders, order: orders.renew(order),
@@ -164,7 +176,8 @@ def _asked(
 ) -> tuple[Order, tuple[OrderRecord, ...]]:
     """Read the order again, record the request to Azure, send the request, and record Azure's answer.
 
-    Certroll sends no request if the request is no longer due when Certroll reads the order again.
+    Certroll sends no request if the request is no longer due when Certroll reads the order again. Raise OutOfTime
+    before the record if the run has less than `REQUEST_NEEDS` left: a record without a request delays a renewal.
     """
     seen = _read_again(run, order)
     if next_action(seen, records, run.now()) is not action:
@@ -172,6 +185,7 @@ def _asked(
     known = record_of(seen, action, records)
     revision = known.revision if known else None
     wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
+    run.check_time(REQUEST_NEEDS)
     try:
         asked = run.ports.requests.put_asked(wanted)
     except Conflict:  # another run is sending a request for this order to Azure right now
@@ -192,7 +206,7 @@ def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]
     """
     try:
         SEND[action](run.ports.orders, order)
-    except (Throttled, SiteLocked) as busy:
+    except (Throttled, SiteLocked, OutOfTime) as busy:  # `Retrying` raises OutOfTime only before it sends a write
         return AskedState.PUT_OFF, str(busy)
     except (OutcomeUnknown, Unavailable) as lost:
         heard = moved(order, _seen_after(run, order), action)

@@ -45,7 +45,7 @@ class AskedState(StrEnum):
     ACCEPTED = "Accepted"
     REFUSED = "Refused"
     PUT_OFF = "PutOff"
-    """Azure was too busy to accept the action, so nothing was done."""
+    """Azure was too busy to accept the action, or the run ended before Certroll sent it, so nothing was done."""
 
 
 REASONS = {

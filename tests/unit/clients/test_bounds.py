@@ -274,12 +274,17 @@ def storage(port: int) -> StorageAddress:
     return StorageAddress(";".join(("AccountName=account", "AccountKey=a2V5", *parts)))
 
 
-@pytest.mark.parametrize("made", [tables, queues, leases])
-def test_calls_of_storage_end(monkeypatch: pytest.MonkeyPatch, made: Made, drip: Drip) -> None:
-    """If the storage account answers drop by drop, each call ends after one retry."""
+@pytest.mark.parametrize(("made", "requests"), [(tables, 2), (queues, 1), (leases, 2)])
+def test_calls_of_storage_end(monkeypatch: pytest.MonkeyPatch, made: Made, requests: int, drip: Drip) -> None:
+    """If the storage account answers drop by drop, each call ends, after one retry unless the call may add twice."""
     _hurry(monkeypatch, accounts)
     assert isinstance(ends(made(drip.port)), ServiceResponseTimeoutError)
-    assert len(drip.requests) == 2
+    assert len(drip.requests) == requests
+
+
+def _status(line: str, headers: bytes = b"") -> bytes:
+    """Return an answer without a body."""
+    return b"HTTP/1.1 " + line.encode() + b"\r\n" + headers + b"Content-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize("made", [tables, queues, leases])
@@ -310,6 +315,71 @@ def test_storage_that_fails_once_is_asked_again(monkeypatch: pytest.MonkeyPatch,
         client = accounts.table_service(storage(listener.listen()), NOBODY).get_table_client("t")
         assert ends(client.delete_table) is None
     assert len(sent) == 2
+
+
+@pytest.mark.parametrize("revision", [None, "an etag"], ids=["insert", "replace a revision"])
+@pytest.mark.parametrize("first", [b"", _status("500 Timed out"), _status("504 Late")], ids=["no answer", "500", "504"])
+def test_row_that_may_be_written_is_not_written_again(
+    monkeypatch: pytest.MonkeyPatch, first: bytes, revision: str | None
+) -> None:
+    """If the answer to a write of a row is lost, the row of the run never reads as written by another run."""
+    _hurry(monkeypatch, accounts)
+    monkeypatch.setattr(accounts, "REQUEST_SECONDS", LONG)
+    error, sent = _put_row([first, _status("412 Changed" if revision else "409 Exists")], revision)
+    assert isinstance(error, SdkError)
+    assert sent == 1
+
+
+@pytest.mark.parametrize("revision", [None, "an etag"], ids=["insert", "replace a revision"])
+@pytest.mark.parametrize("first", ["429 Slow", "503 Busy"])
+def test_row_that_storage_refused_is_written_again(
+    monkeypatch: pytest.MonkeyPatch, first: str, revision: str | None
+) -> None:
+    """If the storage account is too busy for a write of a row, Certroll sends the write once more."""
+    _hurry(monkeypatch, accounts)
+    monkeypatch.setattr(accounts, "REQUEST_SECONDS", LONG)
+    assert _put_row([_status(first), _status("204 Written", b"ETag: new\r\n")], revision) == (None, 2)
+
+
+def test_row_whose_connection_failed_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the storage account cannot be reached, Certroll tries once more to insert the row."""
+    monkeypatch.setattr(accounts, "REPEAT_AFTER_SECONDS", PACE)
+    tried: list[object] = []
+
+    def refuse(*address: object, **_: object) -> socket.socket:
+        tried.append(address)
+        raise ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", refuse)
+    assert isinstance(ends(partial(_insert, 9)), ServiceRequestError)
+    assert len(tried) == 2
+
+
+def _put_row(answers: list[bytes], revision: str | None) -> tuple[BaseException | None, int]:
+    """Write a row to a storage account that gives these answers, and return the error and the number of requests.
+
+    The storage account hangs up instead of an empty answer.
+    """
+    sent: list[bytes] = []
+
+    def serve(connection: Connection) -> None:
+        while received := connection.socket.recv(65_536):
+            if b" HTTP/1.1" not in received:  # the body of a request may come in a part of its own
+                continue
+            sent.append(received)
+            answer = answers[len(sent) - 1]
+            connection.socket.sendall(answer)
+            if not answer:
+                return
+
+    with closing(Listener(serve, "rows")) as listener:
+        error = ends(partial(_insert, listener.listen(), revision))
+    return error, len(sent)
+
+
+def _insert(port: int, revision: str | None = None) -> None:
+    row = {"PartitionKey": "p", "RowKey": "r"}
+    StorageTables(accounts.table_service(storage(port), NOBODY)).put(row, revision, "the record")
 
 
 def _answers(heads: list[bytes], answer: bytes, connection: Connection) -> None:
@@ -364,11 +434,37 @@ def test_handshake_that_does_not_end_proves_nothing(monkeypatch: pytest.MonkeyPa
     with dripping(NOTHING) as drip:
         drip.start, drip.drop, drip.reads_head = start, drop, False
         monkeypatch.setattr(tls_probe, "PORT", drip.port)
-        probe = tls_probe.TlsProbe(ManualClock(), lambda: SOON, LONG)
+        probe = tls_probe.TlsProbe(ManualClock(), lambda: LONG, SOON)
+        monkeypatch.setattr(tls_probe, "_certificate", _without_time_out(tls_probe._certificate))
         found: list[Handshake] = []
         assert ends(lambda: found.append(probe.shows(HOST, "127.0.0.1", NEW, NOW + MINUTE))) is None
     assert found[0].state is SiteState.UNPROVEN
     assert found[0].detail == f"127.0.0.1: TookTooLong: no complete answer came within {SOON} s"
+
+
+def _without_time_out(handshake: Callable[[str, str, float], bytes]) -> Callable[[str, str, float], bytes]:
+    """Return the handshake with a time-out of its socket that is not what ends the handshake."""
+    return lambda name, address, _: handshake(name, address, LONG)
+
+
+@pytest.mark.parametrize("start", [b"", GREETING], ids=["silent", "drop by drop"])
+@pytest.mark.parametrize("asked", ["shows", "served"])
+def test_handshake_that_the_run_cuts_says_nothing_about_the_server(
+    monkeypatch: pytest.MonkeyPatch, start: bytes, asked: str
+) -> None:
+    """If the run ends during a handshake, the host name does not count as unreachable."""
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    with dripping(NOTHING) as drip:
+        drip.start, drip.drop, drip.reads_head = start, start[-1:], False
+        monkeypatch.setattr(tls_probe, "PORT", drip.port)
+        probe = tls_probe.TlsProbe(ManualClock(), lambda: SOON, LONG)
+        calls: dict[str, Callable[[], object]] = {
+            "shows": lambda: probe.shows(HOST, "127.0.0.1", NEW, NOW + MINUTE),
+            "served": lambda: probe.served(HOST, "127.0.0.1", NOW + MINUTE),
+        }
+        error = ends(calls[asked])
+    assert isinstance(error, OutOfTime)
+    assert str(error) == f"the time of this run ended during a handshake with {HOST}"
 
 
 @pytest.mark.parametrize("start", [b"", GREETING], ids=["silent", "drop by drop"])

@@ -9,6 +9,7 @@ from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.clients.network.dns import Dns
 from shared.domain.endpoints import DnsServer
+from shared.domain.errors import OutOfTime
 from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
 
 HOST = "www.contoso.com"
@@ -73,6 +74,15 @@ def test_trouble_is_not_taken_for_an_answer(server: LocalServer, build: Builder,
     build.world.dns.trouble(HOST, None)
     assert (answer.seen, answer.records) == (Seen.NOTHING, ())
     assert word in answer.detail
+
+
+def test_question_that_the_run_cuts_is_not_taken_for_an_answer(server: LocalServer, build: Builder) -> None:
+    """If the run ends before a name server answers, Certroll does not report the name server as silent."""
+    dns = Dns((DnsServer("127.0.0.1", server.port),)).until(lambda: 0.2)
+    build.world.dns.trouble(HOST, "silent")
+    with pytest.raises(OutOfTime, match=f"the time of this run ended during a DNS question about {HOST}"):
+        dns.ask(HOST, RecordKind.CNAME)
+    build.world.dns.trouble(HOST, None)
 
 
 def test_server_that_is_not_there_is_not_taken_for_an_answer() -> None:
