@@ -106,8 +106,7 @@ def site_record(row: Entity) -> SiteRecord:
         ),
         detail=row["detail"],
         rebind=Rebind(row["rebind"]),
-        # an older Certroll stored no such property
-        rebound=frozenset(HostName(host) for host in json.loads(joined("rebound", row) or "[]")),
+        rebound=frozenset(HostName(host) for host in json.loads(joined("rebound", row))),
     )
 
 
