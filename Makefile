@@ -72,7 +72,7 @@ test-hosted: ## the tests of the hosted app and of the local host, with another 
 	$(call step,Virtual environment $(HOSTED): made unless it is there,{ $(HOSTED)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(HOSTED); } && $(HOSTED)/bin/python --version)
 	$(call step,Installing the packages that are missing,$(HOSTED_PIP) -r requirements-dev.txt && $(HOSTED_PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)
 	$(call step,Installing Azurite unless it is there,$(HOSTED)/bin/python -m local setup)
-	$(HOSTED)/bin/python -m pytest tests/triggers tests/local/host
+	$(HOSTED)/bin/python -m pytest tests/triggers tests/local/host --no-budgets
 
 contract: setup ## the contract against a real subscription; docs/how-to/check-azure-by-contract.md says how, and what it costs
 	$(BIN)/python -m pytest tests/contract -p no:randomly --no-budgets
