@@ -20,10 +20,10 @@ import pytest
 from local.yardstick import yardstick
 
 BUDGETS: Mapping[str, float] = {
-    "unit": 80,
+    "unit": 110,
     "properties": 650,
-    "scenarios": 2800,
-    "triggers": 50,
+    "scenarios": 3000,
+    "triggers": 90,
     "local": 160,
     "mutation": 10,
     "contract": 120,
