@@ -23,7 +23,7 @@ BUDGETS: Mapping[str, float] = {
     "unit": 110,
     "properties": 650,
     "scenarios": 3000,
-    "triggers": 90,
+    "triggers": 110,
     "local": 160,
     "mutation": 10,
     "contract": 120,
