@@ -61,7 +61,7 @@ def test_run_with_endless_reads_ends_in_time() -> None:
     def read() -> None:
         nonlocal made
         made += 1
-        clock.sleep(bounded.seconds_left(retrying.REQUEST_SECONDS))
+        clock.sleep(max(bounded.seconds_left(retrying.REQUEST_SECONDS), SECOND.total_seconds() / 100))
 
     def read_all() -> None:
         for _ in range(READS):
