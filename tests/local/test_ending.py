@@ -122,16 +122,21 @@ def test_nohup_outlives_its_parent(tmp_path: Path) -> None:
     process, marker = start(tmp_path, ["/bin/sh", "-c", script])
     assert process.stdout is not None
     pid = int(process.stdout.readline())
-    until_said(process, "Running.")
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    os.kill(pid, signal.SIGHUP)
-    subprocess.run([sys.executable, "-m", "local", "env", "--file", str(tmp_path / "local.json")], cwd=ROOT, check=True)  # noqa: S603 - ours
-    assert len(marked(marker)) == 4
-    os.kill(pid, signal.SIGTERM)
-    await_end(pid)
-    await_none(marker)
-    process.stdout.close()
+    try:
+        until_said(process, "Running.")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        os.kill(pid, signal.SIGHUP)
+        env = [sys.executable, "-m", "local", "env", "--file", str(tmp_path / "local.json")]
+        subprocess.run(env, cwd=ROOT, check=True)  # noqa: S603 - ours
+        assert len(marked(marker)) == 4
+        os.kill(pid, signal.SIGTERM)
+        await_end(pid)
+        await_none(marker)
+        process.stdout.close()
+    finally:  # a failed test leaves no process either
+        for left in marked(marker):
+            os.kill(left, signal.SIGKILL)
 
 
 def test_a_program_takes_its_own_children_along(tmp_path: Path) -> None:
