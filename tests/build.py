@@ -260,10 +260,18 @@ def named(
 ) -> SiteSettings:
     """Return the thumbprints in an app's settings: first WEBSITE_LOAD_CERTIFICATES, then single thumbprints."""
     references = (
-        *(SettingReference(LOAD_LIST, ReferenceKind.LOAD_LIST, thumbprint) for thumbprint in listed),
-        *(SettingReference(key, ReferenceKind.PIN, thumbprint) for key, thumbprint in pins.items()),
+        *(
+            SettingReference(LOAD_LIST, ReferenceKind.LOAD_LIST, thumbprint, thumbprint, place)
+            for place, thumbprint in enumerate(listed)
+        ),
+        *(SettingReference(key, ReferenceKind.PIN, thumbprint, thumbprint) for key, thumbprint in pins.items()),
     )
     return SiteSettings(site_ref(site, slot), references, led, everything, odd_entries, digests)
+
+
+def mentions(*thumbprints: Thumbprint) -> dict[Thumbprint, frozenset[str]]:
+    """Return what an app's settings mention if the setting NOTE contains the thumbprints inside a longer text."""
+    return {thumbprint: frozenset({"NOTE"}) for thumbprint in thumbprints}
 
 
 def app_settings(

@@ -89,10 +89,14 @@ def check_rolls(claim: Claim, stand: Stand, apps: list[Named], rows: list[dict[s
     claim(
         systems == {True, False}, "a Linux app by its file, a Windows app by its thumbprint, and a slot before its site"
     )
+    exact = [app.site.name for app in validated if _compares_letters(stand, app)]
+    claim(len(exact) >= 1, f"{', '.join(exact)} compares its thumbprint letter by letter, in lower case, and finds it")
     once = all(row["restarts"] == 1 for row in rows if row["outcome"] == "Validated")
     claim(once, "each of them was restarted once")
     back = [app for app in held if outcome[app.site.full_name] == "RolledBack" and _is_as_before(stand, app)]
-    claim(len(back) == len(held) >= 1, f"{len(back)} app whose partner refuses it has its last good values back")
+    claim(
+        len(back) == len(held) >= 1, f"{len(back)} app whose partner refuses it has its last values back, byte for byte"
+    )
     names = {app.site.full_name for app in held}
     lost = [text for _, text in watch.troubles if text.partition(":")[0] not in names]
     claim(watch.looks > 1 and not lost, f"{watch.looks} looks at their calls meanwhile, {len(lost)} other call lost")
@@ -104,6 +108,12 @@ def _names_both(stand: Stand, app: Named, rows: list[dict[str, Any]]) -> bool:
     settings = stand.world.web.sites.get(app.site.id)
     listed = settings.settings["WEBSITE_LOAD_CERTIFICATES"] if settings else ""
     return f"{app.thumbprint},{new}" in listed
+
+
+def _compares_letters(stand: Stand, app: Named) -> bool:
+    """Return True if the app compares its thumbprint letter by letter."""
+    running = stand.world.apps.of(app.site)
+    return running is not None and running.chosen.letters != "any"
 
 
 def _is_as_before(stand: Stand, app: Named) -> bool:

@@ -142,8 +142,9 @@ def _corporate(build: Builder, group: ResourceGroup) -> None:
 def _clients(build: Builder) -> None:
     """Build the apps that present a client certificate to a partner server.
 
-    A Linux app and a Windows app use the same vault certificate. The partner server of `payments-contoso` accepts only
-    the present thumbprint of the app's certificate.
+    A Linux app and a Windows app use the same vault certificate. The Windows app `ledger-contoso` compares its
+    thumbprint letter by letter, in lower case. The partner server of `payments-contoso` accepts only the present
+    thumbprint of the app's certificate.
     """
     plans = {plan.name: plan for plan in build.world.web.plans.values()}
     windows, linux = plans["plan-web-weu"], plans["plan-api-neu"]
@@ -152,10 +153,11 @@ def _clients(build: Builder) -> None:
     invoices = build.add_site("invoices-contoso", linux, tags=PROBED, settings=_by_path(thumbprint))
     for site in (invoices, build.add_slot(invoices, "staging", tags=PROBED)):
         build.add_app(site, fabrikam, setting=PATH_SETTING)
-    settings = {LOAD_LIST: _copy(build, WEB_VAULT, PARTNER_CLIENT, windows).thumbprint, THUMBPRINT_SETTING: thumbprint}
+    listed = _copy(build, WEB_VAULT, PARTNER_CLIENT, windows).thumbprint
+    settings = {LOAD_LIST: listed, THUMBPRINT_SETTING: thumbprint.lower()}
     group = build.add_group("web", build.world.subscriptions[PRODUCTION])
     ledger = build.add_site("ledger-contoso", windows, group, tags=PROBED, settings=settings)
-    build.add_app(ledger, fabrikam, setting=THUMBPRINT_SETTING)
+    build.add_app(ledger, fabrikam, setting=THUMBPRINT_SETTING, letters="lower")
     thumbprint = _copy(build, WEB_VAULT, BANK_CLIENT, linux).thumbprint
     payments = build.add_site("payments-contoso", linux, tags=PROBED, settings=_by_path(thumbprint))
     build.add_app(payments, build.add_partner("woodgrove", accepts=[thumbprint]), setting=PATH_SETTING)

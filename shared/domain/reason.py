@@ -197,6 +197,8 @@ class Reason(StrEnum):
     AWAITING_SLOTS = "AwaitingSlots", AWAITS_TURN
     AWAITING_WAVE = "AwaitingWave", AWAITS_TURN
     SETTINGS_SHRUNKEN = "SettingsShrunken", BLOCKS
+    SETTING_NOT_TEXT = "SettingNotText", BLOCKS
+    THUMBPRINT_MENTIONED = "ThumbprintMentioned", REFUSED
     NOT_OURS = "NotOurs", NOT_DELETED
     ROOT_KEPT = "RootKept", NOT_DELETED
     STILL_USED = "StillUsed", NOT_DELETED

@@ -33,7 +33,7 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
         steps=[{"subject": step.subject, "reason": step.reason} for step in plan.steps],
         skips=[{"subject": skip.subject, "reason": skip.reason, "detail": skip.detail} for skip in plan.skips],
     )
-    skips = [*plan.skips, *notices.duplicates(snapshot), *notices.sharing(snapshot)]
+    skips = [*plan.skips, *notices.duplicates(snapshot), *notices.sharing(snapshot), *notices.mentions(snapshot)]
     report_skips(findings, ref, skips, snapshot.now)
     report_blind_spots(findings, str(ref), snapshot.fleet)
     report(findings, notices.unread_versions(snapshot))

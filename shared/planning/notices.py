@@ -3,7 +3,7 @@
 The loop records them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import groupby
 
@@ -11,15 +11,15 @@ from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.rules import warnings
 from shared.domain.findings import Finding
-from shared.domain.fleet.app_settings import ROOT_LIST
+from shared.domain.fleet.app_settings import ROOT_LIST, SiteSettings, is_list
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.names import SiteRef, VaultCertificateRef
+from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.domain.snapshot.staleness import shown_bindings, uploaded_to
+from shared.domain.snapshot.staleness import shown_bindings, stale_in, uploaded_to
 from shared.domain.tags import ROOT_ON
 from shared.planning.plan import Skip
 
@@ -160,6 +160,45 @@ def _shared(apps: list[SiteRef]) -> tuple[Reason, str]:
         f"{ROOT_ON}"
     )
     return Reason.ROOT_SHARED, detail
+
+
+def mentions(snapshot: Snapshot) -> list[Skip]:
+    """Return a skip for each app with a setting that contains an older version's thumbprint inside a longer text.
+
+    Certroll does not change such a setting. A setting that contains the current thumbprint too counts as changed.
+    """
+    return [
+        Skip(f"app settings {', '.join(keys)} of {settings.site}", *_mentioned(thumbprints), settings.site)
+        for settings in sorted(snapshot.fleet.settings, key=lambda settings: settings.site)
+        for keys, thumbprints in _by_keys(_stale_mentions(snapshot, settings)).items()
+    ]
+
+
+def _stale_mentions(snapshot: Snapshot, settings: SiteSettings) -> dict[Thumbprint, frozenset[str]]:
+    site, current = snapshot.site(settings.site), snapshot.lineage.current
+    done = settings.mentions.get(current.thumbprint, frozenset()) if current else frozenset[str]()
+    named = {(reference.key, reference.thumbprint) for reference in settings.references}
+    stale = {
+        thumbprint: frozenset(key for key in keys - done if (key, thumbprint) not in named and not is_list(key))
+        for thumbprint, keys in settings.mentions.items()
+        if stale_in(snapshot, site.webspace if site else None, thumbprint)
+    }
+    return {thumbprint: keys for thumbprint, keys in stale.items() if keys}
+
+
+def _by_keys(mentions: Mapping[Thumbprint, frozenset[str]]) -> dict[tuple[str, ...], list[Thumbprint]]:
+    found: dict[tuple[str, ...], list[Thumbprint]] = {}
+    for thumbprint, keys in sorted(mentions.items()):
+        found.setdefault(tuple(sorted(keys)), []).append(thumbprint)
+    return found
+
+
+def _mentioned(thumbprints: list[Thumbprint]) -> tuple[Reason, str]:
+    detail = (
+        f"the value contains {', '.join(thumbprints)} inside a longer text, which Certroll does not change. Certroll "
+        "keeps this older version until the setting names the current version: change the setting by hand"
+    )
+    return Reason.THUMBPRINT_MENTIONED, detail
 
 
 def duplicates(snapshot: Snapshot) -> list[Skip]:

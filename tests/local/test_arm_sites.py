@@ -347,6 +347,13 @@ def test_settings_are_replaced_whole_and_restart_the_site_once(shop: Shop) -> No
     assert "secret" not in json.dumps(shop.world.journal.to_json())
 
 
+def test_settings_of_any_json_value_are_shown_as_they_were_written(shop: Shop) -> None:
+    """A read of app settings shows null, numbers and objects as a PUT wrote them."""
+    path, values = f"{shop.site.id}/config/appsettings", {"A": None, "B": 2, "C": {"x": [True]}, "D": "text"}
+    shop.arm.put(path, {"properties": values})
+    assert shop.arm.post(f"{path}/list")["properties"] == values
+
+
 def test_sticky_names_have_no_id(shop: Shop) -> None:
     """ARM returns the names of slot-sticky settings as written, with a null id as recorded from Azure."""
     path = f"{shop.site.id}/config/slotConfigNames"

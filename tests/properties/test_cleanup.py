@@ -33,6 +33,7 @@ from tests.build import (
     blind_spot,
     copy,
     lineage,
+    mentions,
     named,
     record,
     roll,
@@ -104,7 +105,7 @@ def tidy_worlds(draw: st.DrawFn) -> Case:
     ]
     listed = [among("settings", QUIET, *NOISE) for _ in seen]
     read = [
-        replace(named(*names, site=app.ref.name, everything=everything), mentioned=mentioned)
+        replace(named(*names, site=app.ref.name, everything=everything), mentions=mentions(*mentioned))
         for app, (names, mentioned, everything) in zip(seen, listed, strict=True)
     ]
     records = [
@@ -240,7 +241,7 @@ NEVER_PROVEN = replace(TIDY, rollout=rollout())
 NAMES_NEW = with_fleet(settings=(named(NEW),))
 SOON = replace(TIDY, lineage=lineage(version(created=NOW - DAY), version("v1", OLD, created=NOW - 90 * DAY)))
 FRESHLY_MOVED = replace(TIDY, rollout=rollout(replace(LAST_GOOD, at=NOW - DAY)))
-MENTIONED = with_fleet(settings=(replace(named(), mentioned=frozenset({OLD})),))
+MENTIONED = with_fleet(settings=(replace(named(), mentions=mentions(OLD)),))
 DOCTORED: tuple[tuple[Promise[Case], Case, Planner], ...] = (
     (nothing_in_use_is_deleted, Case(TIDY), deleting(copy("kv", NEW))),
     (nothing_in_use_is_deleted, Case(TIDY), deleting(copy("kv", OLD))),

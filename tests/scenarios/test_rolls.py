@@ -67,11 +67,11 @@ def test_every_kind_of_app_keeps_its_call(install: Install) -> None:
         new = roll(town, installation)
     assert watch.troubles == []
     assert set(installation.rolls().values()) == {"Validated"}
-    assert town.settings("orders")[LIST] == f"{stranger.lower()},{town.old.lower()},{new}"
-    assert town.settings("orders")[PIN] == new
+    assert town.settings("orders")[LIST] == f" {stranger.lower()} , {town.old.lower()},{new.lower()},,"
+    assert town.settings("orders")[PIN] == new.lower()
     assert town.settings("ledger")[PATH] == f"C:\\appservice\\certificates\\private\\{new}.pfx"
     assert (town.settings("star")[LIST], town.settings("star")[PIN]) == ("*", new)
-    assert town.settings("billing/staging")[LIST] == f"{town.old.lower()},{new}"
+    assert town.settings("billing/staging")[LIST] == f"{town.old.lower()},{new.lower()}"
     assert {site.full_name: site.restarts for site in town.world.web.sites.values()} == dict.fromkeys(
         ("billing", "billing/staging", "orders", "ledger", "star"), 1
     )

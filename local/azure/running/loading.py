@@ -21,6 +21,7 @@ LINUX_PUBLIC_FILE = "/var/ssl/certs/{}.der"
 CONTAINER_FILE = r"C:\appservice\certificates\private\{}.pfx"
 CONTAINER_PUBLIC_FILE = r"C:\appservice\certificates\public\{}.cer"
 Platform = Literal["linux", "windows", "windows container"]
+Letters = Literal["any", "upper", "lower"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Chosen:
     """
     anonymous: bool = False
     """True if the app calls its simulated partner server without a certificate."""
+    letters: Letters = "any"
+    """The case in which the app compares a thumbprint with its app setting, letter by letter.
+
+    With `any` the app ignores case, blanks and U+200E, as .NET's FindByThumbprint does.
+    """
 
     def __post_init__(self) -> None:
         ways = bool(self.setting) + bool(self.subject) + self.anonymous
@@ -72,7 +78,7 @@ class Loaded:
         if chosen.subject is not None:
             return self._newest_named(chosen.subject)
         value = settings.get(chosen.setting or "", "")
-        return self._by_thumbprint(value) or self._files().get(self._spelling(value))
+        return self._by_thumbprint(value, chosen) or self._files().get(self._spelling(value))
 
     def trusted(self, chosen: Chosen, settings: Mapping[str, str]) -> str | None:
         """Return the thumbprint of the public certificate that the app needs, or None if the app lacks it.
@@ -97,8 +103,10 @@ class Loaded:
         )
         return max(named, key=lambda certificate: (certificate.not_before, certificate.not_after), default=None)
 
-    def _by_thumbprint(self, value: str) -> ImportedCertificate | None:
-        return next((certificate for certificate in self.certificates if certificate.thumbprint == value.upper()), None)
+    def _by_thumbprint(self, value: str, chosen: Chosen) -> ImportedCertificate | None:
+        wanted = _found_by_dotnet(value) if chosen.letters == "any" else value
+        case = str.lower if chosen.letters == "lower" else str.upper
+        return next((certificate for certificate in self.certificates if case(certificate.thumbprint) == wanted), None)
 
     def _files(self) -> dict[str, ImportedCertificate]:
         templates = {"linux": LINUX_FILES, "windows": (), "windows container": (CONTAINER_FILE,)}[self.platform]
@@ -130,6 +138,14 @@ def load(site: Site, private: Iterable[Certificate], public: Iterable[PublicCert
         if _is_named(certificate.thumbprint, wanted) and _is_in_reach(site, certificate)
     )
     return Loaded(_platform(site), tuple(held.values()), tuple(dict.fromkeys(trusted)))
+
+
+def _found_by_dotnet(value: str) -> str:
+    """Return the thumbprint for which .NET's FindByThumbprint looks: without blanks and U+200E, in upper case.
+
+    FindByThumbprint of .NET 10 was run with such texts; it finds nothing for colons, hyphens or quotes.
+    """
+    return "".join(character for character in value if not character.isspace() and character != "\u200e").upper()
 
 
 def _is_loaded(certificate: Certificate, wanted: frozenset[str]) -> bool:

@@ -26,13 +26,21 @@ class AppSettings:
         self._web = web
         self._references = references
 
-    def store(self, site: Site, settings: Mapping[str, str], by: str = "") -> Site:
+    def store(self, site: Site, settings: Mapping[str, object], by: str = "") -> Site:
         """Replace all app settings of the site by the given app settings, and return the site.
 
-        A write of app settings restarts the site if a value changed (Azure docs, configure-common).
+        A value may be any JSON value. A write of app settings restarts the site if a value changed (Azure docs,
+        configure-common).
         """
-        names = sorted(name for name in {*site.settings, *settings} if site.settings.get(name) != settings.get(name))
-        changed = replace(site, settings=dict(settings), restarts=site.restarts + bool(names))
+        before = all_settings(site)
+        names = sorted(
+            name
+            for name in {*before, *settings}
+            if (name in before, before.get(name)) != (name in settings, settings.get(name))
+        )
+        texts = {name: value for name, value in settings.items() if isinstance(value, str)}
+        odd = {name: value for name, value in settings.items() if name not in texts}
+        changed = replace(site, settings=texts, odd_settings=odd, restarts=site.restarts + bool(names))
         after = self._web.put_site(changed, moves_modified=self._kernel.knobs.settings_write_moves_modified)
         if names:
             who = f" by {by}" if by else ""
@@ -52,7 +60,7 @@ class AppSettings:
             value = site.settings.get(LOAD_LIST, "")
             renamed = rename(value, old, certificate.thumbprint)
             if renamed != value:
-                self.store(site, {**site.settings, LOAD_LIST: renamed}, by="the import")
+                self.store(site, {**all_settings(site), LOAD_LIST: renamed}, by="the import")
 
     def refresh_references(self, site: Site) -> Site:
         """Resolve the site's Key Vault references again, and return the site.
@@ -65,6 +73,11 @@ class AppSettings:
             return self._web.put_site(replace(site, references=fresh))
         self._kernel.journal.note(f"references of {site.full_name} refreshed: {', '.join(moved)}; restarted")
         return self._web.put_site(replace(site, references=fresh, restarts=site.restarts + 1))
+
+
+def all_settings(site: Site) -> dict[str, object]:
+    """Return all app settings of the site with their JSON values."""
+    return {**site.settings, **site.odd_settings}
 
 
 def _active(site: Site, name: str) -> str | None:

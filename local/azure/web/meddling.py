@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from local.azure.kernel import Kernel
-from local.azure.web.app_settings import AppSettings
+from local.azure.web.app_settings import AppSettings, all_settings
 from local.azure.web.resources import Site
 from local.azure.web.state import WebState
 
@@ -66,11 +66,10 @@ class OtherPeople:
             if script.is_due(when, method, site_id):
                 self.edit(script.site_id, script.edit)
 
-    def shown(self, site: Site) -> dict[str, str]:
+    def shown(self, site: Site) -> dict[str, object]:
         """Return the app settings in the answer to a read, which a test's script may have falsified."""
-        settings = dict(site.settings)
         due = [script for script in self._misreads if script.is_due("before", "POST", site.id)]
-        return dict(due[0].edit(settings)) if due else settings
+        return {**due[0].edit(dict(site.settings)), **site.odd_settings} if due else all_settings(site)
 
     def edit(self, site_id: str, edit: Edit) -> None:
         """Change the site's app settings now, as a separate write of a client other than Certroll.
@@ -84,6 +83,6 @@ class OtherPeople:
         self._kernel.changes.settle()
         self._web.history.begin_write()
         with self._kernel.journal.apart():
-            self._settings.store(site, edit(dict(site.settings)), by=SOMEBODY)
+            self._settings.store(site, {**site.odd_settings, **edit(dict(site.settings))}, by=SOMEBODY)
         self._kernel.changes.settle()
         self._web.history.begin_write()

@@ -235,6 +235,9 @@ class Site:
     hosts: Mapping[str, Host] = field(default_factory=dict)
     """The host names by name in lower case, beginning with the default host name."""
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The app settings whose value is a text."""
+    odd_settings: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """The app settings whose value is null, or a JSON value other than a text."""
     references: Mapping[str, Resolution] = field(default_factory=dict)
     """The outcome of each Key Vault reference, by name of the app setting."""
     sticky_settings: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from local.azure.running.apps import PROBE, App, Partner
-from local.azure.running.loading import Chosen
+from local.azure.running.loading import Chosen, Letters
 from local.azure.vault.authority import Authority
 from local.azure.vault.objects import Version
 from local.azure.vault.secrets import SecretVersion
@@ -181,6 +181,7 @@ class Sites(Groups):
         subject: str | None = None,
         trusts: str | None = None,
         anonymous: bool = False,
+        letters: Letters = "any",
         probe: str = PROBE,
     ) -> App:
         """Return the started app of the site or slot.
@@ -190,6 +191,7 @@ class Sites(Groups):
         One argument says how the app chooses its client certificate.
 
         - With `setting`, the app presents the certificate whose thumbprint or path is in the app setting of that name.
+          The app ignores the case of a thumbprint, unless `letters` names the case that the app compares.
         - With `subject`, the app presents its newest certificate with the given subject name.
         - With `anonymous`, the app presents no client certificate.
 
@@ -198,7 +200,7 @@ class Sites(Groups):
         `trusts` and `anonymous`. Raise ValueError for two arguments that exclude each other, such as `setting` and
         `subject`.
         """
-        chosen = Chosen(setting, subject, trusts, anonymous)
+        chosen = Chosen(setting, subject, trusts, anonymous, letters)
         return self.world.apps.add(site, partner or self._partner(), chosen, probe)
 
     def _born(self, site: Site) -> Site:

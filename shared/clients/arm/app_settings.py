@@ -1,6 +1,7 @@
 """Read and write app settings, and the Key Vault references in app settings."""
 
 import hmac
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,14 +34,18 @@ class Settings(AppServicePart):
         self._salt = secrets.token_bytes(32)
 
     def settings(self, site: SiteRef) -> AppSettings:
-        """Read the app settings of a site or slot."""
+        """Read the app settings of a site or slot.
+
+        A value that is neither a text nor null makes Certroll read all other settings and write none.
+        """
         web_apps = self._clients.client(site.subscription).web_apps
         read = site_or_slot(site, web_apps.list_application_settings, web_apps.list_application_settings_slot)
         what = f"app settings of {site}"
-        values = dict(self._retrying.read(what, read, SETTINGS_REMEDY, secret=True).properties or {})
-        if any(not isinstance(value, str) for value in values.values()):
-            raise Rejected(f"{what} cannot be read: a value is not a text")
-        return AppSettings(site, values, {key: self._digest(key, value) for key, value in values.items()})
+        # The attribute `properties` of the SDK's model turns a number or an object into a text.
+        properties = self._retrying.read(what, read, SETTINGS_REMEDY, secret=True).get("properties") or {}
+        values = {key: value for key, value in properties.items() if value is None or isinstance(value, str)}
+        digests = {key: self._digest(key, value) for key, value in properties.items()}
+        return AppSettings(site, values, digests, not_text=frozenset(digests) - frozenset(values))
 
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
         """Read the ETag of the site, and then the app settings.
@@ -53,11 +58,14 @@ class Settings(AppServicePart):
         return replace(self.settings(site), etag=etag)
 
     def put_settings(self, settings: AppSettings) -> None:
-        """Replace the app settings, with If-Match if the ETag is known.
+        """Replace the app settings, with If-Match if the ETag is known. A null stays null.
 
-        Azure documents no check of If-Match for app settings.
+        Azure documents no check of If-Match for app settings. Raises Rejected if the site has a value that is neither a
+        text nor null, because Certroll cannot write such a value back unchanged.
         """
         site = settings.site
+        if settings.not_text:
+            raise Rejected(f"app settings of {site}: {', '.join(sorted(settings.not_text))} is neither a text nor null")
         web_apps = self._clients.client(site.subscription).web_apps
         headers = {"If-Match": settings.etag} if settings.etag else {}
         body = StringDictionary({"properties": dict(settings.values)})
@@ -91,8 +99,9 @@ class Settings(AppServicePart):
         client = self._clients.client(site.subscription)
         self._retrying.write(f"Key Vault references of {site}", partial(_post, client, url), REMEDY)
 
-    def _digest(self, key: str, value: str) -> str:
-        return hmac.digest(self._salt, f"{key}\0{value}".encode("utf-8", "surrogatepass"), "sha256").hex()
+    def _digest(self, key: str, value: object) -> str:
+        text = value if isinstance(value, str) else f"\0{json.dumps(value, sort_keys=True)}"
+        return hmac.digest(self._salt, f"{key}\0{text}".encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object) -> str | None:

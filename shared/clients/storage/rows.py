@@ -128,7 +128,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
 
     The row contains names of app settings and thumbprints, and no other value of an app setting.
     """
-    edits = [[edit.key, edit.add, list(edit.remove), edit.next_to, edit.whole] for edit in record.edits]
+    edits = [[edit.key, edit.add, list(edit.remove), edit.next_to, edit.whole, edit.was] for edit in record.edits]
     return {
         "RowKey": roll_key(record.site),
         "app": record.site.resource_id,
@@ -182,9 +182,9 @@ def roll_record(row: Entity) -> RollRecord:
     )
 
 
-def _edit(key: str, add: str | None, remove: list[str], next_to: str | None, whole: bool) -> SettingEdit:  # noqa: FBT001 - the order of the stored list
+def _edit(key: str, add: str | None, remove: list[str], next_to: str | None, whole: bool, was: str = "") -> SettingEdit:  # noqa: FBT001 - the order of the stored list
     added, neighbour = (None if text is None else Thumbprint(text) for text in (add, next_to))
-    return SettingEdit(key, added, _thumbprints(remove), neighbour, whole)
+    return SettingEdit(key, added, _thumbprints(remove), neighbour, whole, was)
 
 
 def _budget(row: Entity) -> RestartBudget | None:

@@ -11,6 +11,7 @@ from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.findings import Finding
 from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.fleet.probe import ProbeResult
+from shared.domain.fleet.settings_editing import with_text
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
@@ -80,7 +81,7 @@ def _write(app: App) -> Outcome:
 def _intention(app: App) -> tuple[SettingEdit, ...]:
     """Return the edits to record: the edits of this plan, and recorded edits that a crashed run has already made."""
     writes = [write for step in app.plan.steps if (write := step.action.settings_write) is not None]
-    planned = {edit.key: edit for write in writes for edit in write.edits}
+    planned = {edit.key: with_text(write.settings, edit) for write in writes for edit in write.edits}
     return tuple(({edit.key: edit for edit in app.record.edits} | planned).values())
 
 

@@ -6,7 +6,9 @@ Environment (Azure docs, "Certificates and the App Service Environment").
 
 A pin is an app setting outside of these two lists, WEBSITE_LOAD_CERTIFICATES and WEBSITE_LOAD_ROOT_CERTIFICATES, whose
 whole value is a thumbprint or the path of a loaded certificate (Azure docs, "Use TLS/SSL certificates in your
-application code").
+application code"). Blanks, invisible characters, colons, hyphens and quotes do not count.
+
+A setting whose value contains a thumbprint inside a longer text only mentions the certificate.
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,6 +49,10 @@ class SettingReference:
     The value of a setting may be a secret of 40 hex digits. Certroll reports only thumbprints of certificates that it
     knows.
     """
+    text: str = field(default="", repr=False, compare=False)
+    """The thumbprint exactly as the value has it. In a list, the whole entry with its blanks."""
+    place: int = field(default=0, repr=False, compare=False)
+    """The position of the entry in a list, counted from 0 over all entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +80,13 @@ class SiteSettings:
     """How many entries of the load list are not thumbprints."""
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
     """A salted digest of each value, by setting. Certroll compares digests only within one process."""
-    mentioned: frozenset[Thumbprint] = field(default=frozenset(), repr=False, compare=False)
-    """Every run of 40 hex digits in any value of the app's settings. Certroll never reports them.
+    mentions: Mapping[Thumbprint, frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
+    """Every run of 40 hex digits in any value of the app's settings, with the names of the settings.
 
-    Certroll does not delete a certificate whose thumbprint is among them.
+    Certroll reports a run only if a certificate that Certroll knows has this thumbprint.
     """
+    not_text: frozenset[str] = frozenset()
+    """The names of the settings whose value is neither a text nor null."""
     changing: bool = field(default=False, compare=False)
     """True if a plan already writes these settings, because one write is enough."""
     odd_roots: int = 0
@@ -106,12 +114,25 @@ class SiteSettings:
     def without_roots(self) -> "SiteSettings":
         """The app's settings without WEBSITE_LOAD_ROOT_CERTIFICATES, which loads no certificate into the app."""
         loaded = (reference for reference in self.references if reference.kind is not ReferenceKind.ROOT_LIST)
-        return replace(self, references=tuple(loaded))
+        mentions = {
+            thumbprint: others
+            for thumbprint, keys in self.mentions.items()
+            if (others := frozenset(key for key in keys if not is_root_list(key)))
+        }
+        return replace(self, references=tuple(loaded), mentions=mentions)
 
     @property
     def named(self) -> frozenset[Thumbprint]:
         """The thumbprints that the settings of the app name."""
         return frozenset(reference.thumbprint for reference in self.references)
+
+    @property
+    def mentioned(self) -> frozenset[Thumbprint]:
+        """Every run of 40 hex digits in the values, in any notation.
+
+        Certroll does not delete a certificate whose thumbprint is among them.
+        """
+        return frozenset(self.mentions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +140,13 @@ class AppSettings:
     """All settings of an app with their values, which Certroll holds only in memory, during a read or a write."""
 
     site: SiteRef
-    values: Mapping[str, str] = field(repr=False)
+    values: Mapping[str, str | None] = field(repr=False)
+    """The values that are a text or null, by setting."""
     digests: Mapping[str, str] = field(repr=False)
     etag: str | None = None
     """The etag of the site, read before the values. None if Azure returned no etag or Certroll did not read it."""
+    not_text: frozenset[str] = frozenset()
+    """The names of the settings whose value is neither a text nor null, and which `values` omits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +165,13 @@ class SettingEdit:
     """The entry of a list after which the new thumbprint goes, None for the end of the list."""
     whole: bool = False
     """True if the edit creates a missing setting, and deletes a setting that becomes empty."""
+    was: str = field(default="", repr=False)
+    """The removed thumbprints exactly as the value has them before the edit.
+
+    In a list, the mark `?` stands for each entry that the edit leaves unchanged.
+    """
+    restores: str = field(default="", repr=False)
+    """The text `was` of the edit that this edit undoes."""
 
 
 def is_load_list(key: str) -> bool:

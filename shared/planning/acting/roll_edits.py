@@ -27,11 +27,16 @@ def roll_edits(
     loaded = live_at(snapshot, site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
     loaded |= roots_at(snapshot, site.ref) & set(settings.root_list)
     pins = [
-        SettingEdit(pin.key, new, (pin.thumbprint,), stale[0] if stale[0] in loaded else pin.thumbprint)
+        SettingEdit(pin.key, new, (pin.thumbprint,), _good(pin.thumbprint, stale[0], loaded))
         for pin in settings.pins
         if pin.thumbprint in stale
     ]
     return (*lists, *pins)
+
+
+def _good(own: Thumbprint, last_good: Thumbprint, loaded: frozenset[Thumbprint]) -> Thumbprint:
+    """Return the thumbprint that a restore writes into a setting: the setting's own, unless the app cannot load it."""
+    return last_good if last_good in loaded and own not in loaded else own
 
 
 def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:

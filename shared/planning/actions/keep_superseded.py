@@ -96,7 +96,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion, ...]:
-    """Return the versions that apps of the webspace name and that a sync with the vault removes or has removed.
+    """Return the versions that apps of the webspace name or mention, and that a sync removes or has removed.
 
     The newest version of the vault is excluded, because a sync brings the newest version. If Certroll cannot read the
     settings of an app, Certroll treats each version in an imported certificate as named by that app.
@@ -107,9 +107,10 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
     unread = any(spot.settings_only and spot.hides(webspace) for spot in fleet.blind_spots)
     wanted: set[Thumbprint | None] = set(imported) if unread else set()
     current = {lineage.current.thumbprint} if lineage.current and lineage.refusal else set[Thumbprint]()
+    before = {lineage.before.thumbprint} if lineage.before else set[Thumbprint]()
     for settings in (settings.without_roots for settings in snapshot.settings_in(webspace)):
         # Azure syncs even a newest version of the vault certificate that Certroll refuses
-        wanted |= settings.named & (imported | current)
+        wanted |= (settings.named & (imported | current)) | (settings.mentioned & (imported | current | before))
         listed = settings.loads_everything or (lineage.current and lineage.current.thumbprint in settings.load_list)
         if not listed:
             wanted |= set(named_stale(snapshot, settings)[:1])

@@ -13,6 +13,7 @@ from shared.planning.guards import (
     opted_out,
     outside_restart_window,
     own_site,
+    setting_not_text,
     settings_shrunken,
     site_with_silos,
     still_needed,
@@ -37,6 +38,8 @@ GUARDS: tuple[Guard, ...] = (
     thumbprint_not_live.guard,
     # Do not write app settings back if a read returned far fewer settings than before.
     settings_shrunken.guard,
+    # Do not write app settings back if a value is neither a text nor null.
+    setting_not_text.guard,
     # Delete a certificate only if no binding and no app can need the certificate.
     still_needed.guard,
     # Write to Azure only if CERTROLL_MODE is apply.

@@ -46,7 +46,7 @@ from tests.build import (
 
 EDITS = (
     SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
-    SettingEdit("PIN", NEW, (OLD,), OLD),
+    SettingEdit("PIN", NEW, (OLD,), OLD, was=f"{OLD[:20].lower()} {OLD[20:]}"),
     SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW),
     SettingEdit(ROOT_LIST, NEW, (), None, whole=True),
 )
@@ -100,6 +100,13 @@ def test_row_holds_only_what_a_table_can() -> None:
     assert max(len(value) for value in row.values() if isinstance(value, str)) <= 32_000
     assert roll_record(row).edits == many
     assert roll_record(row).detail == "x" * 1000
+
+
+def test_edit_of_an_earlier_release_is_read() -> None:
+    """Certroll reads a recorded edit without the exact text of the removed thumbprints."""
+    row = roll_row(replace(FULL, edits=(EDITS[1],)))
+    stored = json.loads(row["edits_0"])
+    assert roll_record(row | {"edits_0": json.dumps([stored[0][:5]])}).edits == (replace(EDITS[1], was=""),)
 
 
 def test_row_of_an_app_is_found_by_its_site() -> None:

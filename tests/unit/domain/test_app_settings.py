@@ -26,6 +26,20 @@ NEW_FOR_OLD = SettingEdit(LOAD_LIST, NEW, (OLD,), OLD)
 AT_THE_END = SettingEdit(ROOT_LIST, NEW, (), None)
 WHOLE = replace(AT_THE_END, whole=True)
 PINNED = SettingEdit("PIN", NEW, (OLD,), OLD)
+OLD_PAIRS, NEW_PAIRS = (" ".join(text[at : at + 2] for at in range(0, 40, 2)) for text in (OLD, NEW))
+COPIED = (
+    f"\u200e{OLD_PAIRS}",
+    f"{OLD_PAIRS}\u200e\r\n",
+    OLD_PAIRS.replace(" ", "\u00a0"),
+    OLD_PAIRS.replace(" ", "\t").lower(),
+    OLD_PAIRS.replace(" ", ":"),
+    OLD_PAIRS.replace(" ", "-"),
+    OLD_PAIRS.replace(" ", "\u200e"),
+    f"\ufeff{OLD}",
+    f"{OLD[:10]}\u200b{OLD[10:]}",
+    f'"{OLD}"',
+    f"'{OLD_PAIRS}'",
+)
 KEYS = {"WEBSITE_LOAD_CERTIFICATES": True, "Website_Load_Certificates": True, "WEBSITE_LOAD_CERTIFICATES_": False}
 
 
@@ -113,6 +127,9 @@ def test_load_lists_of_several_cases_are_all_read() -> None:
         pytest.param(OLD, PIN, id="a thumbprint"),
         pytest.param(OLD.lower(), PIN, id="a thumbprint in lower case"),
         pytest.param(f" {OLD}\n", PIN, id="a thumbprint between blanks"),
+        *(pytest.param(text, PIN, id=f"a thumbprint as people copy it: {text!a}") for text in COPIED),
+        pytest.param(f'"/var/ssl/private/{OLD}.p12"', PATH, id="Linux, in quotes"),
+        pytest.param(f"\u200e/var/ssl/private/{OLD}.p12\ufeff", PATH, id="Linux, between invisible characters"),
         *(
             pytest.param(f"/var/ssl/{place}/{OLD}.{suffix}", PATH, id=f"Linux, {place}, .{suffix}")
             for place, suffix in (
@@ -154,7 +171,8 @@ def test_pin_is_read(value: str, kind: ReferenceKind) -> None:
         pytest.param(f"{OLD}0", id="a digit too many"),
         pytest.param(OLD[1:], id="a digit too few"),
         pytest.param("Z" * 40, id="letters that are no hex digits"),
-        pytest.param(":".join(OLD[at : at + 2] for at in range(0, 40, 2)), id="a thumbprint with colons"),
+        pytest.param(f"0x{OLD}", id="a number, which .NET's FindByThumbprint does not find either"),
+        pytest.param(f"X509:{OLD}", id="a thumbprint behind a word"),
         pytest.param(f"/var/ssl/private/{OLD}", id="a path without its suffix"),
         pytest.param(f"/var/ssl/private/{OLD}xp12", id="a path without its dot"),
         pytest.param(f"/var/ssl/private/{OLD}.pem", id="a path with a suffix that Azure does not give"),
@@ -224,6 +242,13 @@ PAIRS = [NEW[at : at + 2] for at in range(0, 40, 2)]
         pytest.param(" ".join(PAIRS), id="with blanks"),
         pytest.param(f"sha1:{':'.join(PAIRS)}", id="with colons, after the word sha1"),
         pytest.param(f"SHA1 {' '.join(PAIRS)}", id="with blanks, after the word sha1"),
+        pytest.param(f"FindValue={NEW.lower()};StoreName=My", id="in a connection string"),
+        pytest.param(
+            f"x=\u200e{' '.join(PAIRS).lower()};y=1", id="copied from the dialog of Windows into a longer text"
+        ),
+        pytest.param("{" + ", ".join(f"0x{pair}" for pair in PAIRS) + "}", id="as octets of a program"),
+        pytest.param("; ".join(PAIRS), id="with semicolons"),
+        pytest.param("\u00a0".join(PAIRS), id="with no-break spaces"),
     ],
 )
 def test_thumbprint_is_seen_however_it_is_written(value: str) -> None:
@@ -362,8 +387,8 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
         pytest.param(
             f" {OLD.lower()} , {FOREIGN.lower()},,x, * ",
             NEW_BESIDE_OLD,
-            f"{OLD.lower()},{NEW},{FOREIGN.lower()},x,*",
-            id="others keep case and order, blanks go",
+            f" {OLD.lower()} ,{NEW.lower()}, {FOREIGN.lower()},,x, * ",
+            id="others keep every character, the new one has the case of its neighbour and no blanks",
         ),
         pytest.param(OLD, NEW_FOR_OLD, NEW, id="in place of the only one"),
         pytest.param(
@@ -390,7 +415,7 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
         pytest.param(
             f"{OLD.lower()},{FOREIGN},{OLDER.lower()}",
             SettingEdit(LOAD_LIST, NEW, (OLDER,), OLD),
-            f"{OLD.lower()},{NEW},{FOREIGN}",
+            f"{OLD.lower()},{NEW.lower()},{FOREIGN}",
             id="next to one in lower case while another in lower case leaves",
         ),
         pytest.param(
@@ -405,7 +430,7 @@ def test_key_vault_references_are_read_in_a_stable_order() -> None:
         pytest.param(
             f"{OLD}, {NEW},{FOREIGN}",
             SettingEdit(LOAD_LIST, None, (OLD,), NEW),
-            f"{NEW},{FOREIGN}",
+            f" {NEW},{FOREIGN}",
             id="only taken out",
         ),
         pytest.param(
@@ -447,10 +472,12 @@ def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit)
     ("before", "edit", "after"),
     [
         pytest.param(OLD, NEW_BESIDE_OLD, f"{OLD},{NEW}", id="next to the only one"),
-        pytest.param(f"{FOREIGN}, {OLD}", NEW_BESIDE_OLD, f"{FOREIGN},{OLD},{NEW}", id="the blank goes"),
+        pytest.param(f"{FOREIGN}, {OLD}", NEW_BESIDE_OLD, f"{FOREIGN}, {OLD},{NEW}", id="the blank stays"),
         pytest.param(f"*,{OLD},x", NEW_BESIDE_OLD, f"*,{OLD},{NEW},x", id="a star is an entry like any other"),
         pytest.param("", AT_THE_END, NEW, id="at the end of nothing"),
-        pytest.param(f"{FOREIGN.lower()},x", AT_THE_END, f"{FOREIGN.lower()},x,{NEW}", id="at the end of others'"),
+        pytest.param(
+            f"{FOREIGN.lower()},x", AT_THE_END, f"{FOREIGN.lower()},x,{NEW.lower()}", id="at the end of others'"
+        ),
         pytest.param(f"{NEW.lower()},{FOREIGN}", AT_THE_END, f"{NEW.lower()},{FOREIGN}", id="there already"),
         pytest.param(f"{FOREIGN},{NEW},x", inverse(AT_THE_END)[0], f"{FOREIGN},x", id="taken away again"),
         pytest.param(NEW, inverse(AT_THE_END)[0], "", id="taken away again, and nothing is left"),
@@ -496,10 +523,16 @@ def test_setting_comes_and_goes_as_a_whole(before: dict[str, str], edit: Setting
     ("before", "after"),
     [
         pytest.param(OLD, NEW, id="a thumbprint"),
-        pytest.param(OLD.lower(), NEW, id="a thumbprint in lower case"),
+        pytest.param(OLD.lower(), NEW.lower(), id="a thumbprint in lower case"),
+        pytest.param(f"{OLD[:20]}{OLD[20:].lower()}", NEW, id="a thumbprint in mixed case"),
+        pytest.param(f'"{OLD}"', f'"{NEW}"', id="in quotes"),
+        pytest.param(f"\u200e{OLD_PAIRS}\n", f"\u200e{NEW_PAIRS}\n", id="as the dialog of Windows copies it"),
+        pytest.param(OLD_PAIRS.replace(" ", ":").lower(), NEW_PAIRS.replace(" ", ":").lower(), id="colons, lower case"),
         pytest.param(f"\t{OLD} \n", f"\t{NEW} \n", id="blanks around it stay"),
         pytest.param(f"/var/ssl/private/{OLD}.p12", f"/var/ssl/private/{NEW}.p12", id="a Linux path"),
-        pytest.param(f" /var/ssl/certs/{OLD.lower()}.der", f" /var/ssl/certs/{NEW}.der", id="with blanks, lower case"),
+        pytest.param(
+            f" /var/ssl/certs/{OLD.lower()}.der", f" /var/ssl/certs/{NEW.lower()}.der", id="with blanks, lower case"
+        ),
         pytest.param(
             rf"c:\appservice\Certificates\public\{OLD}.cer",
             rf"c:\appservice\Certificates\public\{NEW}.cer",

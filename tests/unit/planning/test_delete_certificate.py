@@ -43,6 +43,7 @@ from tests.build import (
     blind_spot,
     copy,
     lineage,
+    mentions,
     named,
     old_version,
     ports,
@@ -100,7 +101,7 @@ def test_app_that_uses_the_new_version_has_proven_it(state: RollState) -> None:
 
 def mentioning(*thumbprints: Thumbprint) -> object:
     """Return settings that mention the thumbprints inside a value that Certroll does not edit."""
-    return (replace(named(), mentioned=frozenset(thumbprints)),)
+    return (replace(named(), mentions=mentions(*thumbprints)),)
 
 
 @pytest.mark.parametrize("kept", [OURS, THEIRS], ids=["one of our own", "one that people uploaded"])
@@ -255,7 +256,7 @@ def test_public_certificate_of_a_site_goes_as_well() -> None:
 
     Certroll deletes a site's old public certificate only if the site has the new version as a public certificate, too.
     """
-    others = (named(), replace(named(site="api"), mentioned=frozenset({OLD})))
+    others = (named(), replace(named(site="api"), mentions=mentions(OLD)))
     seen = over(PUBLIC, NEW_PUBLIC, sites=(site(), site("api")), settings=others)
     assert reasons(seen) == [Reason.SUPERSEDED]
     assert reasons(over(PUBLIC)) == [Reason.NOT_PROVEN]
@@ -290,7 +291,7 @@ def test_elsewhere_it_may_be_used() -> None:
     seen = over(
         sites=(site(), north),
         bindings=(*MOVED, binding(site="north")),
-        settings=(named(), replace(named(site="north"), mentioned=frozenset({OLD}))),
+        settings=(named(), replace(named(site="north"), mentions=mentions(OLD))),
     )
     assert reasons(seen) == [Reason.SUPERSEDED]
 

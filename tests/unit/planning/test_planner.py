@@ -404,6 +404,7 @@ def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
         "incomplete_view",
         "thumbprint_not_live",
         "settings_shrunken",
+        "setting_not_text",
         "still_needed",
         "observe_only",
         "not_its_stage",

@@ -115,7 +115,8 @@ def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit
         pytest.param(named(OLD, pins={"PIN": OLDER}), (SYNCED,), OLDER, id="the last good one is not in the webspace"),
         pytest.param(named(pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="no list loads the last good one"),
         pytest.param(named(OLDER, pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="the list loads another"),
-        pytest.param(named(everything=True, pins={"Q": OLD, "PIN": OLDER}), LIVE, OLD, id="everything is loaded"),
+        pytest.param(named(everything=True, pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="everything is loaded"),
+        pytest.param(named(OLD, OLDER, pins={"PIN": OLDER}), LIVE, OLDER, id="the list loads its own"),
         pytest.param(
             named(everything=True, pins={"Q": OLD, "PIN": OLDER}),
             (SYNCED,),
@@ -129,7 +130,7 @@ def test_pin_comes_back_to_what_can_be_loaded(
 ) -> None:
     """For an app setting that is a thumbprint, Certroll records the value that it would restore after a failure.
 
-    After a failure the setting gets the last good thumbprint if the app loads it, and otherwise its old thumbprint.
+    After a failure the setting gets its own old thumbprint, unless the app loads only the last good one.
     """
     (edit,) = (edit for edit in edits(world(settings, copies=copies)) if edit.key == "PIN")
     assert edit == SettingEdit("PIN", NEW, (OLDER,), comes_back)

@@ -55,6 +55,7 @@ from tests.build import (
     copy,
     facts,
     lineage,
+    mentions,
     named,
     old_version,
     roll,
@@ -742,7 +743,7 @@ def over(*settings: SiteSettings, **others: object) -> Snapshot:
     [
         pytest.param(over(listing(NEW), listing(NEW, site="api")), Reason.SUPERSEDED, "", id="nothing names it"),
         pytest.param(
-            over(listing(NEW), listing(NEW, site="api", mentioned=frozenset({OLD}))),
+            over(listing(NEW), listing(NEW, site="api", mentions=mentions(OLD))),
             Reason.STILL_USED,
             "named by app settings of api",
             id="an app of the plan mentions it",
@@ -750,7 +751,7 @@ def over(*settings: SiteSettings, **others: object) -> Snapshot:
         pytest.param(
             over(
                 listing(NEW),
-                listing(NEW, site="api", mentioned=frozenset({OLD})),
+                listing(NEW, site="api", mentions=mentions(OLD)),
                 sites=(hosted(), hosted("api", plan=OTHER_PLAN)),
             ),
             Reason.SUPERSEDED,
@@ -760,7 +761,7 @@ def over(*settings: SiteSettings, **others: object) -> Snapshot:
         pytest.param(
             over(
                 listing(NEW),
-                listing(NEW, site="api", mentioned=frozenset({OLD})),
+                listing(NEW, site="api", mentions=mentions(OLD)),
                 sites=tuple(replace(app, environment=None) for app in MATES),
             ),
             Reason.SUPERSEDED,

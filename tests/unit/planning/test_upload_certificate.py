@@ -43,6 +43,7 @@ from tests.build import (
     facts,
     farm,
     lineage,
+    mentions,
     named,
     old_version,
     ports,
@@ -116,7 +117,7 @@ def test_nothing_is_uploaded_where_it_is_not_needed(seen: Snapshot) -> None:
             snapshot(copies=(OURS,), bindings=(), settings=(named(everything=True),)), id="an app loads everything"
         ),
         pytest.param(
-            snapshot(copies=(OURS,), bindings=(), settings=(replace(named(), mentioned=frozenset({OLD})),)),
+            snapshot(copies=(OURS,), bindings=(), settings=(replace(named(), mentions=mentions(OLD)),)),
             id="an app has it inside a longer text",
         ),
         pytest.param(

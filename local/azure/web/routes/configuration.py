@@ -54,10 +54,9 @@ def put_settings(call: Call) -> Response:
     site, properties = call.site_now(), call.payload().get("properties")
     if not isinstance(properties, dict):
         raise refusals.invalid("Properties", "A dictionary of settings is required.")
-    settings = {name: "" if value is None else str(value) for name, value in properties.items()}
-    after = call.world.settings.store(site, settings)
+    after = call.world.settings.store(site, properties)
     call.world.other_people.reach("after", "PUT", site.id)
-    return json_response(200, config_json(after, "appsettings", settings), ETag=f'"{after.etag}"')
+    return json_response(200, config_json(after, "appsettings", properties), ETag=f'"{after.etag}"')
 
 
 def get_sticky_names(call: Call) -> Response:
