@@ -75,7 +75,7 @@ def test_a_root_rolls_over_in_the_lists_of_two_apps_and_a_slot(install: Install)
         new = roll(town, installation, fresh)
         assert town.settings("billing") == owned({ROOTS: f"{town.old},{new}"})
         assert town.settings("billing/staging") == owned({ROOTS: f"{town.old},{new}"})
-        assert town.settings("orders") == owned({ROOTS: f"{STRANGER},{town.old.lower()},{new}"})
+        assert town.settings("orders") == owned({ROOTS: f"{STRANGER},{town.old.lower()},{new.lower()}"})
         town.partner.move_to(fresh)
     assert watch.troubles == []
     assert town.restarts() == {"billing": 1, "orders": 1, "billing/staging": 1}
@@ -117,7 +117,7 @@ def test_the_sweep_finds_a_root_without_any_event(install: Install) -> None:
     new = town.renew()
     assert [ref.name for ref in installation.sweep()] == [ROOT]
     installation.deliver_all(HOURS)
-    assert new in town.settings("orders")[ROOTS]
+    assert new.lower() in town.settings("orders")[ROOTS]
     assert installation.sweep() == ()
 
 
@@ -204,7 +204,7 @@ def test_an_app_that_fails_with_the_new_root_is_taken_back(install: Install) -> 
         ({}, {ROOTS: "{new}"}),
         ({ROOTS: ""}, {ROOTS: "{new}"}),
         ({ROOTS: STRANGER}, {ROOTS: STRANGER + ",{new}"}),
-        ({ROOTS: f"{STRANGER}, x"}, {ROOTS: STRANGER + ",x,{new}"}),
+        ({ROOTS: f"{STRANGER}, x"}, {ROOTS: STRANGER + ", x,{new}"}),
     ],
     ids=["no setting", "an empty one", "another's root", "something odd"],
 )

@@ -153,9 +153,8 @@ def _place(entries: list[Entry], next_to: Thumbprint | None) -> int:
 
 
 def _example(entries: list[Entry], next_to: Thumbprint | None) -> str:
-    """Return the entry whose form a new entry takes: the entry `next_to`, or else the last thumbprint of the list."""
-    thumbprints = sorted((thumbprint == next_to, place) for place, (_, thumbprint) in enumerate(entries) if thumbprint)
-    return entries[thumbprints[-1][1]][0].strip() if thumbprints else ""
+    """Return the entry `next_to`, whose case a new entry takes, empty if the list lacks this entry."""
+    return next((text.strip() for text, thumbprint in reversed(entries) if thumbprint and thumbprint == next_to), "")
 
 
 def _edited_pin(value: str, edit: SettingEdit) -> str:

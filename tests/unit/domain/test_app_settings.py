@@ -475,9 +475,7 @@ def test_edit_that_does_not_apply_changes_nothing(value: str, edit: SettingEdit)
         pytest.param(f"{FOREIGN}, {OLD}", NEW_BESIDE_OLD, f"{FOREIGN}, {OLD},{NEW}", id="the blank stays"),
         pytest.param(f"*,{OLD},x", NEW_BESIDE_OLD, f"*,{OLD},{NEW},x", id="a star is an entry like any other"),
         pytest.param("", AT_THE_END, NEW, id="at the end of nothing"),
-        pytest.param(
-            f"{FOREIGN.lower()},x", AT_THE_END, f"{FOREIGN.lower()},x,{NEW.lower()}", id="at the end of others'"
-        ),
+        pytest.param(f"{FOREIGN.lower()},x", AT_THE_END, f"{FOREIGN.lower()},x,{NEW}", id="at the end of others'"),
         pytest.param(f"{NEW.lower()},{FOREIGN}", AT_THE_END, f"{NEW.lower()},{FOREIGN}", id="there already"),
         pytest.param(f"{FOREIGN},{NEW},x", inverse(AT_THE_END)[0], f"{FOREIGN},x", id="taken away again"),
         pytest.param(NEW, inverse(AT_THE_END)[0], "", id="taken away again, and nothing is left"),
