@@ -10,8 +10,9 @@ from local import azurite
 from local.console import shell, steering
 from local.console.client import Refused
 from local.ending import Ended, on_signals
+from local.instance import NOTED
 from local.process import StartFailed
-from local.running import NOTED, NotRunning, announced, read_running
+from local.running import NotRunning, announced, read_running
 from local.screen import Screen
 
 
@@ -51,7 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     named = [up, *_parsers_of_person(commands)]
     for command in named:
-        command.add_argument("--file", type=Path, default=NOTED, help="where the running one is noted")
+        told = "the file that notes the running one; a second one needs another file"
+        command.add_argument("--file", type=Path, default=NOTED, help=told)
     return parser
 
 
@@ -94,7 +96,8 @@ def _up(options: argparse.Namespace) -> int:
     from local.up import up  # noqa: PLC0415 - `setup` and `env` need none of its imports
 
     with announced(options.file) as announce:
-        up(options.world, dict(options.setting), options.seed, None if options.no_app else options.port, announce)
+        port = None if options.no_app else options.port
+        up(options.world, dict(options.setting), options.seed, port, announce, options.file)
     return 0
 
 

@@ -15,8 +15,6 @@ from rich.text import Text
 from local import environment
 from local.layout import INDENT, Column, continued, fold, lay_out, sentences_and_commands
 
-PYTHON = ".venv/bin/python"
-"""The program in commands that a person copies."""
 WIDTH_OF_FILES = 120
 """The width of what goes to a file or a pipe, which has no width of its own."""
 GOOD, BAD, QUIET, STRONG = "green", "bold red", "dim", "bold"

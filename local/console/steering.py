@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from local.console.client import ControlClient, Refused, host_client
 from local.console.log import Event, events
 from local.running import NotRunning, Running
-from local.screen import PYTHON, Screen
+from local.screen import Screen
 
 KINDS = {"vaults": "certificates", "secrets": "secrets"}
 """The parts of `GET /state` that list vault objects, and the word for each in the routes of the control port."""
@@ -31,7 +31,7 @@ def renew(running: Running, wanted: str, screen: Screen) -> None:
     version = client.post(f"/vaults/{found.vault}/{found.kind}/{found.name}/renew", {})
     screen.line(f"Renewed {found}: {version['thumbprint'][:12]}…, valid until {version['not_after'][:10]}.")
     screen.line("See what happens:")
-    screen.command(f"{PYTHON} -m local watch")
+    screen.command(running.command("watch"))
 
 
 def vault_objects(state: Mapping[str, Any]) -> list[VaultObject]:
@@ -70,8 +70,8 @@ def sweep(running: Running, screen: Screen) -> int:
         inspected = f"{completed['certificates']} certificates and {completed['sites']} sites"
         screen.line(f"The sweep has inspected {inspected}, and sent {_count(completed['enqueued'])} of them to work.")
     screen.line("See what Certroll does with them, or read its plans:")
-    screen.command(f"{PYTHON} -m local watch")
-    screen.command(f"{PYTHON} -m local plan")
+    screen.command(running.command("watch"))
+    screen.command(running.command("plan"))
     return 0
 
 
@@ -83,7 +83,7 @@ def show_plans(running: Running, wanted: str | None, screen: Screen) -> None:
     """Print the newest plan of each certificate, or of those that `wanted` names. Raise Refused without a plan."""
     plans = newest_plans(_named(running, "plan.computed"))
     if not plans:
-        raise Refused("Certroll has made no plan yet: run `.venv/bin/python -m local sweep`, or renew a certificate")
+        raise Refused(f"Certroll has made no plan yet. Run `{running.command('sweep')}`, or renew a certificate.")
     shown = plans if wanted is None else _chosen(wanted, plans)
     for certificate, parts in sorted(shown.items()):
         screen.heading(certificate)
