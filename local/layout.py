@@ -30,7 +30,8 @@ class Laid:
 
     head: str
     rule: str
-    rows: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    """The lines of each row."""
     omitted: tuple[str, ...]
     """The titles of the columns that did not fit."""
 
@@ -98,7 +99,7 @@ def lay_out(titled: Sequence[Column | str], rows: Sequence[Sequence[str]], width
         kept.remove(max(spare, key=lambda i: columns[i].rank))
     widths = _fitted([columns[i] for i in kept], [_widest(columns[i].title, rows, i) for i in kept], width)
     shown = [columns[i] for i in kept]
-    lines = [line for row in rows for line in _lines(shown, [row[i] for i in kept], widths)]
+    lines = [tuple(_lines(shown, [row[i] for i in kept], widths)) for row in rows]
     head, rule = [columns[i].title for i in kept], ["-" * size for size in widths]
     omitted = tuple(column.title for i, column in enumerate(columns) if i not in kept)
     return Laid(_line(head, widths), _line(rule, widths), tuple(lines), omitted)

@@ -71,7 +71,7 @@ class Screen:
         laid = lay_out(columns, rows, self.width)
         self._print([laid.head], STRONG)
         self._print([laid.rule], QUIET)
-        self._print(laid.rows)
+        self._print([line for row in laid.rows for line in row])
         if laid.omitted:
             self._print(_indented(f"A wider terminal also shows: {', '.join(laid.omitted)}.", self.width), QUIET)
 
