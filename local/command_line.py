@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local import azurite
-from local.console import shell, steering
+from local.console import plans, shell, steering
 from local.console.client import Refused
 from local.ending import Ended, on_signals
 from local.instance import NOTED
@@ -71,7 +71,7 @@ def _parsers_of_person(
     renew.set_defaults(run=_renew)
     sweep = commands.add_parser("sweep", help="inspect every certificate now")
     sweep.set_defaults(run=_sweep)
-    plan = commands.add_parser("plan", help="show Certroll's newest plan of each certificate")
+    plan = commands.add_parser("plan", help="show Certroll's newest plans; after a renewal, wait for the plan")
     plan.add_argument("name", nargs="?", help="the name of one certificate, or vault/name")
     plan.set_defaults(run=_plan)
     env = commands.add_parser("env", help="print the environment of the running one as shell export lines")
@@ -137,7 +137,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    steering.show_plans(read_running(options.file), options.name, Screen())
+    plans.show_plans(read_running(options.file), options.name, Screen())
     return 0
 
 

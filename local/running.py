@@ -34,6 +34,13 @@ class Running:
     noted: Path = NOTED
     """The file that notes the local Azure."""
 
+    @property
+    def log_file(self) -> Path:
+        """The log of the Functions host. Raise NotRunning if another host runs the app."""
+        if not self.log:
+            raise NotRunning("this local Azure was started with --no-app: the log is with the host that runs the app")
+        return Path(self.log)
+
     def command(self, words: str) -> str:
         """Return a command of `python -m local` for this local Azure, for a person to copy."""
         return instance.command(words, self.noted)

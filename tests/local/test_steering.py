@@ -4,17 +4,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
 from local.app import LocalApp
 from local.command_line import main
 from local.console.client import Refused
-from local.console.steering import VaultObject, choose, newest_plans
+from local.console.log import LOGGED_AT
+from local.console.plans import LOOKS, Plans, add_plans, await_plans, is_fresh, told_of
+from local.console.steering import VaultObject, choose
 from local.environment import of_this_process
 from local.patience import HANG
-from local.running import Running, announced
+from local.running import Running, announced, read_running
 from tests.local.processes import until
 
 ROOT = Path(__file__).parents[2]
@@ -45,13 +49,51 @@ def test_an_ambiguous_name_lists_its_vaults() -> None:
 
 def test_only_the_newest_plan_counts() -> None:
     """The newest plan of a certificate replaces the plan before. A plan in several parts is one plan."""
-    plans = [
-        {"certificate": "a", "steps": [1]},
-        {"certificate": "a", "steps": [2], "part": 1, "parts": 2},
-        {"certificate": "b", "steps": [3]},
-        {"certificate": "a", "steps": [4], "part": 2, "parts": 2},
+    computed = [
+        {"event": "plan.computed", "certificate": "A", "steps": [1]},
+        {"event": "plan.computed", "certificate": "a", "steps": [2], "part": 1, "parts": 2},
+        {"event": "plan.computed", "certificate": "b", "steps": [3]},
+        {"event": "certificate.reconciled", "certificate": "b"},
+        {"event": "plan.computed", "certificate": "a", "steps": [4], "part": 2, "parts": 2},
     ]
-    assert newest_plans(plans) == {"a": [plans[1], plans[3]], "b": [plans[2]]}
+    plans: Plans = {}
+    add_plans(plans, computed)
+    assert plans == {"a": [computed[1], computed[4]], "b": [computed[2]]}
+
+
+def planned(version: str) -> dict[str, object]:
+    """Return the event of a plan for a version of the certificate kv/web."""
+    at = "2026-11-30T11:42:08.000Z"
+    return {"event": "plan.computed", "certificate": "kv/web", "version": version, "steps": [], LOGGED_AT: at}
+
+
+NEWEST = {"version": "new", "thumbprint": "B2088BF355CB", "created": "2026-11-30T11:42:05+00:00"}
+
+
+def test_a_plan_right_after_a_renewal_is_awaited() -> None:
+    """`plan` waits for the plan of a version that has just come, and says once that it waits."""
+    reads, said, pauses = [[planned("old")], [], [planned("new")], []], list[str](), list[float]()
+    plans = await_plans(lambda: reads.pop(0), {"kv/web": NEWEST}, said.append, pauses.append)
+    assert plans["kv/web"] == [planned("new")]
+    assert (len(said), len(pauses), "kv/web" in said[0]) == (1, 2, True)
+
+
+def test_the_wait_for_a_plan_ends() -> None:
+    """`plan` shows the old plan if no plan for the newest version comes, after a bounded number of looks."""
+    pauses = list[float]()
+    reads = iter([[planned("old")]])
+    plans = await_plans(lambda: next(reads, []), {"kv/web": NEWEST}, lambda _: None, pauses.append)
+    assert (plans["kv/web"], len(pauses)) == ([planned("old")], LOOKS)
+
+
+def test_a_plan_tells_its_version_and_its_age() -> None:
+    """`plan` says for which version the plan is, when Certroll made it, and how long ago that was."""
+    now = datetime(2026, 11, 30, 11, 42, 20, tzinfo=UTC)
+    assert told_of([planned("new")], NEWEST, now) == "planned at 11:42:08, 12 s ago, for the newest version B2088BF3"
+    assert "for an older version" in told_of([planned("old")], NEWEST, now)
+    assert "5 min ago" in told_of([planned("new")], NEWEST, now + timedelta(minutes=5))
+    assert is_fresh(NEWEST, now)
+    assert not is_fresh(NEWEST, now + timedelta(minutes=2))
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +118,21 @@ def test_a_renewal_is_seen(noted: Path) -> None:
     thumbprint = renewed.stdout.partition("contoso-web-kv/api-contoso-com: ")[2][:8]
     assert (renewed.returncode, len(thumbprint)) == (0, 8)
     until(lambda: f"{thumbprint}  newest" in local(noted, "watch").stdout)
-    until(lambda: local(noted, "plan", "api-contoso-com").returncode == 0)
     assert "contoso-web-kv/api-contoso-com" in local(noted, "plan").stdout
     unknown = local(noted, "plan", "nothing")
     assert (unknown.returncode, "contoso-web-kv/api-contoso-com" in unknown.stderr) == (1, True)
+
+
+def test_the_plan_after_a_renewal_is_for_the_new_version(noted: Path) -> None:
+    """`plan` as the next line after a renewal shows why Certroll refuses the new version, as the tutorial does."""
+    environment = read_running(noted).environment
+    renewal = f"{environment['LOCAL_CONTROL_URL']}/vaults/contoso-web-kv/certificates/partners-contoso-com/renew"
+    with build_opener(ProxyHandler({})).open(renewal, b'{"self_signed": true}', timeout=HANG) as answer:
+        thumbprint = json.load(answer)["thumbprint"]
+    plan = local(noted, "plan", "partners-contoso-com")
+    assert plan.returncode == 0
+    assert f"for the newest version {thumbprint[:8]}" in plan.stdout
+    assert "NewestRefused: " in plan.stdout
 
 
 def test_an_unknown_certificate_is_refused(noted: Path) -> None:
