@@ -62,7 +62,7 @@ def await_plans(
         if not missing:
             break
         if look == 0:
-            say(f"Certroll has not planned yet for the newest version of {', '.join(sorted(missing))}: waiting …")
+            say(f"Waiting for Certroll's plan of {', '.join(sorted(missing))} …")
         pause(LOOK_EVERY)
     return plans
 
