@@ -63,6 +63,7 @@ def _parsers_of_person(
     """Add the commands for a local Azure that runs in another terminal."""
     shell = commands.add_parser("shell", help="open a shell whose programs reach the running one")
     shell.add_argument("command", nargs=argparse.REMAINDER, help="run this command instead of an interactive shell")
+    shell.add_argument("-c", dest="line", metavar="LINE", help=argparse.SUPPRESS)
     shell.set_defaults(run=_shell)
     watch = commands.add_parser("watch", help="show live what is served, what Certroll does, and its findings")
     watch.set_defaults(run=_watch)
@@ -113,7 +114,10 @@ def _env(options: argparse.Namespace) -> int:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    return shell.shell(read_running(options.file), options.command)
+    running = read_running(options.file)
+    if options.line is not None:
+        raise NotRunning(f"`shell` has no option -c. Run: {shell.line_for_a_shell(running, options.line)}")
+    return shell.shell(running, options.command)
 
 
 def _watch(options: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """These tests use a running local Azure from another process, by the commands of `python -m local`."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -163,7 +164,7 @@ def test_a_shell_leaves_nothing_behind(noted: Path, tmp_path: Path) -> None:
 
 
 def test_a_shell_starts_where_no_command_is_given(noted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`shell` without a command opens the person's shell, and asks to set SHELL if that program is missing."""
+    """`shell` without a command opens the person's shell, and names SHELL if that program is missing."""
     program = tmp_path / "shell"
     program.write_text("#!/bin/sh\nexit 7\n")
     program.chmod(0o700)
@@ -171,7 +172,24 @@ def test_a_shell_starts_where_no_command_is_given(noted: Path, monkeypatch: pyte
     assert local(noted, "shell").returncode == 7
     monkeypatch.setenv("SHELL", str(tmp_path / "none"))
     missing = local(noted, "shell")
-    assert (missing.returncode, "set SHELL" in missing.stderr) == (1, True)
+    assert (missing.returncode, missing.stderr) == (1, f"SHELL names no program: '{tmp_path / 'none'}'\n")
+
+
+@pytest.mark.parametrize("words", [["echo $LOCAL_CONTROL_URL; exit 4"], ["-c", "echo $LOCAL_CONTROL_URL; exit 4"]])
+def test_a_line_of_shell_needs_a_shell(noted: Path, words: list[str]) -> None:
+    """`shell` with a line of shell instead of a program says, in one line, how to run that line, and that runs it."""
+    refused = local(noted, "shell", *words)
+    hint = refused.stderr.rpartition(": ")[2]
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert hint == f".venv/bin/python -m local shell --file {noted} bash -c 'echo $LOCAL_CONTROL_URL; exit 4'\n"
+    ran = local(noted, "shell", *shlex.split(hint)[6:])
+    assert (ran.returncode, ran.stdout.startswith("http://127.0.0.1:")) == (4, True)
+
+
+def test_an_exit_code_of_a_missing_program_is_passed_on(noted: Path) -> None:
+    """A shell that finds a program missing says so itself, and `shell` passes on its exit code 127."""
+    ended = local(noted, "shell", "/bin/sh", "-c", "no-such-program-here")
+    assert (ended.returncode, "cannot be started" in ended.stderr) == (127, False)
 
 
 def test_commands_say_that_another_host_runs_the_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
