@@ -1,6 +1,8 @@
 """Test the workflow, the hooks before a commit, and the targets of make."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -48,6 +50,29 @@ def test_hooks_have_the_versions_of_make_check(package: str) -> None:
 def test_make_check_checks_words() -> None:
     """The target `make check` checks the words of code and documents."""
     assert "python -m tests.style" in _text("Makefile")
+
+
+@pytest.mark.parametrize(
+    ("target", "effect"), [("test-hosted", ", so nothing was tested"), ("setup", ""), ("demo", "")]
+)
+def test_make_names_a_missing_python(tmp_path: Path, target: str, effect: str) -> None:
+    """A target with a Python that is missing fails with a sentence about that Python, and without a shell's error."""
+    for name in ("Makefile", "requirements-dev.txt", "requirements-runtime.txt", "local/azurite/package-lock.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = [shutil.which("make") or "make", target, "PYTHON=python3.99"]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - our Makefile
+    sentence, end, *more = made.stderr.splitlines()
+    assert sentence.startswith(f"There is no python3.99{effect}. Name another one: make ")
+    assert (end.startswith("make: *** "), more, made.stdout) == (True, [], "")
+    assert made.returncode != 0
+
+
+def test_pip_is_quiet() -> None:
+    """The first `make` prints the warnings and errors of pip, and none of its hundreds of other lines."""
+    commands = re.findall(r"-m pip install.*", _text("Makefile"))
+    assert commands
+    assert [command for command in commands if "--quiet" not in command] == []
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-runtime"])
