@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from local.environment import of_this_process
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+(\.\d+)*")
+MISSING = [("test-hosted", ", so nothing was tested"), ("setup", ""), ("demo", "")]
 HOOKS = {"ruff": "astral-sh/ruff-pre-commit", "codespell": "codespell-project/codespell"}
 
 
@@ -52,16 +55,15 @@ def test_make_check_checks_words() -> None:
     assert "python -m tests.style" in _text("Makefile")
 
 
-@pytest.mark.parametrize(
-    ("target", "effect"), [("test-hosted", ", so nothing was tested"), ("setup", ""), ("demo", "")]
-)
+@pytest.mark.parametrize(("target", "effect"), MISSING)
 def test_make_names_a_missing_python(tmp_path: Path, target: str, effect: str) -> None:
     """A target with a Python that is missing fails with a sentence about that Python, and without a shell's error."""
     for name in ("Makefile", "requirements-dev.txt", "requirements-runtime.txt", "local/azurite/package-lock.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     command = [shutil.which("make") or "make", target, "PYTHON=python3.99"]
-    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - our Makefile
+    own = {name: value for name, value in of_this_process().items() if not name.startswith(("MAKE", "MFLAGS"))}
+    made = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     sentence, end, *more = made.stderr.splitlines()
     assert sentence.startswith(f"There is no python3.99{effect}. Name another one: make ")
     assert (end.startswith("make: *** "), more, made.stdout) == (True, [], "")
