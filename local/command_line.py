@@ -14,6 +14,7 @@ from local.instance import NOTED
 from local.process import StartFailed
 from local.running import NotRunning, announced, read_running
 from local.screen import Screen
+from local.setting_names import UnknownSetting, check_names
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,10 +82,17 @@ def _parsers_of_person(
 
 
 def _setting(text: str) -> tuple[str, str]:
-    """Return the name and the value of a text NAME=VALUE. Raise ArgumentTypeError for others."""
+    """Return the name and the value of a text NAME=VALUE.
+
+    Raise ArgumentTypeError for another text, and for a name that neither Certroll nor the Functions host reads.
+    """
     name, separator, value = text.partition("=")
     if not (name and separator):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        check_names([name])
+    except UnknownSetting as unknown:
+        raise argparse.ArgumentTypeError(str(unknown)) from unknown
     return name, value
 
 

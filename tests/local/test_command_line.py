@@ -17,6 +17,8 @@ from local.environment import of_this_process
 from local.instance import NOTED, command, start
 from local.patience import HANG
 from local.process import Child
+from local.setting_names import check_names
+from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 LOCAL = [sys.executable, "-m", "local"]
@@ -155,6 +157,26 @@ def test_a_setting_needs_its_value(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["up", "--setting", "CERTROLL_MODE"])
     assert "NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("FOO", "Certroll has no setting FOO. docs/reference/settings.md lists the settings."),
+        ("CERTROLL_MOD", "Certroll has no setting CERTROLL_MOD. Do you mean CERTROLL_MODE?"),
+    ],
+)
+def test_an_unknown_setting_is_refused(capsys: pytest.CaptureFixture[str], name: str, told: str) -> None:
+    """`up --setting` refuses a setting that neither Certroll nor the Functions host reads, and proposes a near name."""
+    with pytest.raises(SystemExit):
+        main(["up", "--setting", f"{name}=bar"])
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_every_setting_of_certroll_and_of_the_host_is_known() -> None:
+    """`up --setting` knows each setting of the class Settings, and passes on the settings of the Functions host."""
+    check_names(str(field.alias) for field in Settings.model_fields.values())
+    check_names(["AzureFunctionsJobHost__extensions__queues__batchSize", "PYTHON_THREADPOOL_THREAD_COUNT"])
 
 
 def test_settings_reach_the_app(tmp_path: Path) -> None:
