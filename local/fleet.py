@@ -173,4 +173,4 @@ def _copy(certificate: Certificate) -> dict[str, Any]:
 
 
 def _public(certificate: PublicCertificate) -> dict[str, Any]:
-    return {"id": certificate.id, "site": certificate.site_id, "thumbprint": certificate.thumbprint}
+    return {"id": certificate.id, "site": certificate.owner_id, "thumbprint": certificate.thumbprint}
