@@ -91,7 +91,8 @@ def lay_out(titled: Sequence[Column | str], rows: Sequence[Sequence[str]], width
     """Return the table for a terminal of this width.
 
     Columns of a rank above 0 are left out, highest rank first, until the table fits. If the table is still too wide,
-    one column folds its cells: the column with `folds`, or else the widest column.
+    a column folds its cells: the column with `folds`, or else the widest column. If that is not enough, the next widest
+    column folds its cells too.
     """
     columns = [column if isinstance(column, Column) else Column(column) for column in titled]
     kept = list(range(len(columns)))
@@ -114,12 +115,14 @@ def _widest(title: str, rows: Sequence[Sequence[str]], column: int) -> int:
 
 
 def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
+    """Return the widths with which the table fits: the columns with `folds` give first, and then the widest ones."""
+    order = sorted(range(len(columns)), key=lambda i: (not columns[i].folds, -widths[i]))
     excess = len(INDENT) + sum(widths) + len(GAP) * (len(widths) - 1) - width
-    if excess <= 0:
-        return widths
-    named = (number for number, column in enumerate(columns) if column.folds)
-    folding = next(named, widths.index(max(widths)))
-    return [max(size - excess, LEAST_WIDTH) if i == folding else size for i, size in enumerate(widths)]
+    fitted = list(widths)
+    for i in order:
+        given = min(max(excess, 0), max(widths[i] - LEAST_WIDTH, 0))
+        fitted[i], excess = widths[i] - given, excess - given
+    return fitted
 
 
 def _lines(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:

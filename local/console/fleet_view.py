@@ -13,8 +13,6 @@ NO_ANSWER = "no answer"
 NOTHING = "-"
 Row = Mapping[str, Any]
 """A row of one of the product's tables."""
-STALLED = "Stalled"
-"""The outcome of a run that waits for a person."""
 FROM_START = "the start"
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 """The severities of findings, the most severe last."""
@@ -157,7 +155,7 @@ def _rank_of_run(last: LastRun | None) -> int:
         return 3
     if last.is_sweep:
         return 2
-    return 0 if last.text.startswith(STALLED) else 1
+    return 0 if last.has_stalled else 1
 
 
 def _run(name: str, version: Row, journal: list[Row], last: LastRun | None) -> Run:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from local.console.log import LOGGED_AT, Event
 
+STALLED = "Stalled"
+"""The outcome of a run that waits for a person."""
 NOTHING_TO_DO = "nothing to do"
 
 
@@ -17,6 +19,18 @@ class LastRun:
     at: str
     """When the run ended or the sweep planned, as ISO 8601."""
     is_sweep: bool = False
+
+    @property
+    def has_stalled(self) -> bool:
+        """True if the run waits for a person."""
+        return self.text.startswith(STALLED)
+
+    def replaces(self, last: "LastRun | None") -> bool:
+        """Return True if this plan of a sweep says more than the last run.
+
+        An idle sweep shows that a stalled run waits for nobody any more.
+        """
+        return last is None or last.is_sweep or (last.has_stalled and self.text.endswith(NOTHING_TO_DO))
 
 
 class LastRuns:
@@ -42,7 +56,11 @@ class LastRuns:
     def _end_sweep(self, completed: Event) -> None:
         """Keep what the sweep planned. A vault object with work gets a run of its own after the sweep."""
         enqueued = {str(name).lower() for name in completed["enqueued"]}
-        self.by_certificate |= {name: plan for name, plan in self._planned.items() if name not in enqueued}
+        self.by_certificate |= {
+            name: plan
+            for name, plan in self._planned.items()
+            if name not in enqueued and plan.replaces(self.by_certificate.get(name))
+        }
 
 
 def _name(event: Event) -> str:

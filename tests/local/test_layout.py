@@ -63,6 +63,12 @@ def test_a_column_may_ask_to_be_folded() -> None:
     assert laid.rows == ((f"  {'n' * 30}  1 app Pending,", f"  {' ' * 30}  2 apps Answered"),)
 
 
+def test_two_columns_fold_where_a_column_is_not_enough() -> None:
+    """A table whose folding column is as narrow as possible also folds its next widest column."""
+    laid = lay_out(("name", Column("states", folds=True)), [("n-" * 30, "1 app Pending, 2 apps Answered")], 40)
+    assert max(len(line) for row in laid.rows for line in row) <= 40
+
+
 def test_an_empty_table_has_its_head() -> None:
     """A table without rows has its head and no rows."""
     laid = lay_out(("host name", "serves"), [], 80)

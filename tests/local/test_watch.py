@@ -170,6 +170,7 @@ def test_a_sweep_is_a_last_run() -> None:
         {**planned, "certificate": "kv/Idle"},
         {**planned, "certificate": "kv/off", "skips": [{"subject": "x", "reason": "OptedOut"}] * 2},
         {**planned, "certificate": "kv/busy"},
+        {**planned, "certificate": "kv/run", "skips": [{"subject": "x", "reason": "NewestRefused"}]},
         {"event": "sweep.completed", "enqueued": ["kv/busy"]},
     )
     found = {name: last.text for name, last in last_runs(*events).by_certificate.items()}
@@ -178,6 +179,22 @@ def test_a_sweep_is_a_last_run() -> None:
         "kv/idle": "Swept: nothing to do",
         "kv/off": "Swept: OptedOut",
     }
+
+
+def test_a_sweep_ends_a_stalled_run_that_is_over() -> None:
+    """A run stays stalled until a sweep has nothing to do, and a run that has converged stays the last run."""
+    ended = {"event": "certificate.reconciled", "reason": "R"}
+    planned = {"event": "plan.computed", "steps": [], "skips": []}
+    runs = last_runs(
+        {**ended, "certificate": "kv/mended", "outcome": "Stalled"},
+        {**ended, "certificate": "kv/done", "outcome": "Converged"},
+        {"event": "sweep.started"},
+        {**planned, "certificate": "kv/mended"},
+        {**planned, "certificate": "kv/done"},
+        {"event": "sweep.completed", "enqueued": []},
+    )
+    found = {name: last.text for name, last in runs.by_certificate.items()}
+    assert found == {"kv/mended": "Swept: nothing to do", "kv/done": "Converged: R"}
 
 
 def test_bad_words_are_red_and_good_words_green(view: FleetView) -> None:
