@@ -103,14 +103,15 @@ def picture(view: FleetView, width: int, height: int | None) -> list[Text]:
     needs = [part.needs for part in parts]
     shares = needs if height is None else share_out(needs, height - len(top) - len(parts) * HEAD - 1)
     return [Text(line) for line in top] + [
-        line for part, most in zip(parts, shares, strict=True) for line in _titled(part.title, fitted(part, most))
+        line for part, most in zip(parts, shares, strict=True) for line in _titled(part, fitted(part, most))
     ]
 
 
-def _titled(title: str, lines: Sequence[str]) -> Iterator[Text]:
+def _titled(part: Part, lines: Sequence[str]) -> Iterator[Text]:
     yield Text()
-    yield Text(title, style=STRONG)
-    yield from map(_coloured, lines)
+    yield Text(part.title, style=STRONG)
+    for line in lines:
+        yield Text(line, style=QUIET) if line in part.head else _coloured(line)
 
 
 def _coloured(line: str) -> Text:

@@ -206,6 +206,12 @@ def test_bad_words_are_red_and_good_words_green(view: FleetView) -> None:
     assert styles["Proven"] == "green"
 
 
+def test_the_titles_of_columns_are_quiet(view: FleetView) -> None:
+    """The titles of the columns differ from the rows, also where a low terminal has no rule below the titles."""
+    head = next(line for line in picture(view, 80, 24) if line.plain.startswith("  host name "))
+    assert str(head.style) == "dim"
+
+
 def test_an_environment_shows_its_roots_and_apps() -> None:
     """`watch` shows the roots of an App Service Environment, and how many apps are in which state."""
     world = northwind()
