@@ -1,5 +1,7 @@
 """Keep a local Azure running for a person, until a signal ends it."""
 
+import errno
+import os
 import socket
 import sys
 import threading
@@ -79,8 +81,8 @@ def _check_port(port: int, on_free_port: str) -> None:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as problem:
         raise NotRunning(
-            f"port {port} cannot be used ({problem.strerror}): stop the program that has it, or take a free port: "
-            f"{on_free_port}"
+            f"port {port} cannot be used ({os.strerror(problem.errno or errno.EADDRINUSE)}): stop the program that has "
+            f"the port, or take a free port: {on_free_port}"
         ) from problem
 
 

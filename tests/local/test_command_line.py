@@ -142,7 +142,7 @@ def test_a_port_of_another_program_is_told(tmp_path: Path, capsys: pytest.Captur
         port = other.getsockname()[1]
         assert main(["up", "--port", str(port), "--world", "empty", "--file", str(tmp_path / "local.json")]) == 1
     told = capsys.readouterr().err
-    assert f"port {port} cannot be used" in told
+    assert f"port {port} cannot be used (Address already in use): stop" in told
     assert f".venv/bin/python -m local up --file {tmp_path / 'local.json'} --world empty --port 0" in told
 
 
