@@ -75,7 +75,7 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
         waves = _waves(world, watch, local)
         world.apps.partners[f"{names.PARTNER}.{PARTNER_DOMAIN}"].move_to(coming)
         screen.say("The partner shows a certificate of the new authority from now on")
-        _show(screen, waves)
+        show_table(screen, waves)
         screen.heading("Checked")
         _check_trust(checks, local, coming, trusting, took)
         _check_waves(checks, local, watch, waves)
@@ -190,13 +190,14 @@ def _check_waves(checks: Checks, local: LocalApp, watch: DownWatch, waves: list[
     world, most = local.stand.world, watch.max_unavailable()
     checks.claim(0 < most <= MAX_UNAVAILABLE, f"{most} apps were down at once at most (allowed: {MAX_UNAVAILABLE})")
     plans = {plan.name: watch.max_unavailable(plan=plan.id) for plan in world.web.plans.values()}
-    text = ", ".join(f"{down} of {name}" for name, down in sorted(plans.items()))
-    checks.claim(max(plans.values()) <= MAX_UNAVAILABLE, f"and of each plan: {text}")
+    text = " and ".join(f"{down} of {name}" for name, down in sorted(plans.items()))
+    checks.claim(max(plans.values()) <= MAX_UNAVAILABLE, f"by plan, {text} were down at once at most")
     group = watch.max_unavailable(group="quotes")
-    checks.claim(group < len(names.GROUP), f"of the group {' and '.join(names.GROUP)} one was always up")
+    checks.claim(group < len(names.GROUP), f"one app of the group {' and '.join(names.GROUP)} was always up")
     stopped_and_started = [name for wave in waves for name in wave.sites]
     once = len(waves) >= LEAST_WAVES and len(stopped_and_started) == len(set(stopped_and_started))
-    checks.claim(once, f"each of {len(stopped_and_started)} apps once, in {len(logged(local, 'wave.completed'))} waves")
+    count = len(logged(local, "wave.completed"))
+    checks.claim(once, f"each of {len(stopped_and_started)} apps was stopped and started once, in {count} waves")
     _check_standstill(checks, local, waves)
 
 
@@ -236,7 +237,8 @@ def _is_idle_sweep(local: LocalApp) -> bool:
 # ------------------------------------------------------------------------------------------------------- the screen
 
 
-def _show(screen: Screen, waves: list[Wave]) -> None:
+def show_table(screen: Screen, waves: list[Wave]) -> None:
+    """Print a row for the apps of each plan in each wave."""
     screen.heading("Stopped and started")
     rows = [
         (str(wave.number), wave.plan, ", ".join(wave.sites), str(wave.max_down), f"{wave.seconds:.1f} s")
