@@ -77,7 +77,7 @@ class FleetView:
     served: tuple[Served, ...]
     """The host names: first those without an answer, then those whose certificate changed last, then old versions."""
     runs: tuple[Run, ...]
-    """The vault objects: first those whose run stalled, then those whose run ended last."""
+    """The vault objects: first those whose run stalled, then those with the latest run or version."""
     environments: tuple[EnvironmentState, ...]
     down: tuple[str, ...]
     """The sites that are stopped."""
@@ -144,16 +144,24 @@ def _rank_of_host(host: Served) -> int:
 
 def _runs(newest: Mapping[str, Row], journal: list[Row], last_runs: Mapping[str, LastRun]) -> tuple[Run, ...]:
     names = sorted(newest)
-    names.sort(key=lambda name: last_runs[name].at if name in last_runs else "", reverse=True)
-    names.sort(key=lambda name: _rank_of_run(last_runs.get(name)))
+    names.sort(key=lambda name: _changed_at(newest[name], last_runs.get(name)), reverse=True)
+    names.sort(key=lambda name: _rank_of_run(newest[name], last_runs.get(name)))
     return tuple(_run(name, newest[name], journal, last_runs.get(name)) for name in names)
 
 
-def _rank_of_run(last: LastRun | None) -> int:
-    """Return 0 for a run that a person has to see, then 1 for other runs, 2 for sweeps, and 3 without a run."""
+def _changed_at(version: Row, last: LastRun | None) -> str:
+    """Return when the newest version came or the last run ended, whichever is later, as ISO 8601."""
+    return max(str(version["created"]), last.at if last else "")
+
+
+def _rank_of_run(version: Row, last: LastRun | None) -> int:
+    """Return 0 for a run that a person has to see, then 1 for other runs, 2 for sweeps, and 3 without a run.
+
+    A version that is newer than the sweep is about to get a run.
+    """
     if last is None:
         return 3
-    if last.is_sweep:
+    if last.is_sweep and last.at >= str(version["created"]):
         return 2
     return 0 if last.has_stalled else 1
 

@@ -155,9 +155,22 @@ def test_what_changed_or_is_out_of_order_comes_first() -> None:
     assert [host.host for host in view.served] == ["e", "d", "c", "b", "a"]
 
 
-def version_of(thumbprint: str) -> Mapping[str, Any]:
+def version_of(thumbprint: str, created: str = "2026-11-01T00:00:00") -> Mapping[str, Any]:
     """Return a version as the control port shows it."""
-    return {"version": "1", "thumbprint": thumbprint}
+    return {"version": "1", "thumbprint": thumbprint, "created": created}
+
+
+def test_a_renewed_certificate_comes_first() -> None:
+    """`watch` lists a certificate whose version has just come before idle ones, also before its first run ends."""
+    names = ("a", "b", "c")
+    created = dict(zip(names, ("2026-11-29T11:00:00", "2026-11-30T12:00:00", "2026-11-28T11:00:00"), strict=True))
+    vault = {name: [version_of("A" * 40, created[name])] for name in names}
+    state = {"now": "", "environments": [], "sites": [], "secrets": {}, "vaults": {"kv": vault}}
+    swept = [{"event": "plan.computed", "certificate": f"kv/{name}", "steps": [], "skips": []} for name in names]
+    runs = last_runs({"event": "sweep.started"}, *swept, {"event": "sweep.completed", "enqueued": []})
+    for known in ({}, runs.by_certificate):
+        view = fleet_view(state, [], [], [], known, "runs")
+        assert view.runs[0].certificate == "kv/b"
 
 
 def test_a_sweep_is_a_last_run() -> None:
