@@ -2,19 +2,25 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+# pip prints only warnings and errors; `step` says how long pip takes.
+PIP_INSTALL := -m pip install --disable-pip-version-check --quiet --require-hashes
+PIP := $(BIN)/python $(PIP_INSTALL)
 STAMP := .venv/.complete
+COMMA := ,
 IDENTITY := import sys; print(sys.base_prefix, sys.version)
 
 # If PYTHON is given and differs from the Python of .venv, `setup` makes .venv again. Without PYTHON, `setup` keeps .venv.
 GIVEN := $(filter command environment,$(origin PYTHON))
+identity = $(shell if command -v $(1) > /dev/null; then $(1) -c '$(IDENTITY)' 2>&1; fi)
 ifneq ($(GIVEN),)
-ifneq ($(shell $(PYTHON) -c '$(IDENTITY)' 2>&1),$(shell $(BIN)/python -c '$(IDENTITY)' 2>&1))
+ifneq ($(call identity,$(PYTHON)),$(call identity,$(BIN)/python))
 OTHER := yes
 .PHONY: $(STAMP)
 endif
 endif
 
+# $(call there,EFFECT,TARGET) fails with a sentence if PYTHON is missing.
+there = command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON)$(1). Name another one: make $(2) PYTHON=/path/to/python3.12" >&2; exit 1; }
 USABLE := $(BIN)/python -m pip --version > /dev/null 2>&1
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Certroll needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make setup PYTHON=/path/to/python3.12")'
 
@@ -31,11 +37,12 @@ setup: $(STAMP) ## make the virtual environment .venv and install all packages; 
 
 $(STAMP): requirements-dev.txt requirements-runtime.txt local/azurite/package-lock.json
 ifneq ($(OTHER),)
-	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON). Name another one: make setup PYTHON=/path/to/python3.12"; exit 1; }
+	@$(call there,,setup)
 	@$(NEW_ENOUGH)
 	@echo "- Removing the .venv of another Python"
 	@if test -e .venv; then rm -rf .venv.old && mv .venv .venv.old && rm -rf .venv.old; fi
 endif
+	@$(USABLE) || { $(call there,,setup); }
 	@$(USABLE) || $(NEW_ENOUGH)
 	$(call step,Virtual environment .venv: made unless it is there,{ $(USABLE) || $(PYTHON) -m venv .venv; } && $(BIN)/python --version)
 	$(call step,Installing the $$(grep -c == requirements-dev.txt) pinned packages of requirements-dev.txt: a minute or two,$(PIP) -r requirements-dev.txt)
@@ -64,10 +71,10 @@ test-fast: setup ## unit and property tests alone, for the inner loop
 # Microsoft's worker differs between Python 3.12 and 3.13. `test-hosted` makes a virtual environment of its own for each
 # Python, so that .venv stays as it is.
 HOSTED = build/hosted-$(notdir $(PYTHON))
-HOSTED_PIP = $(HOSTED)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes
+HOSTED_PIP = $(HOSTED)/bin/python $(PIP_INSTALL)
 
 test-hosted: ## the tests of the hosted app and of the local host, with another Python: make test-hosted PYTHON=python3.13
-	@$(PYTHON) --version > /dev/null 2>&1 || { echo "There is no $(PYTHON), so nothing was tested. Name another one: make test-hosted PYTHON=/path/to/python3.13"; exit 1; }
+	@$(call there,$(COMMA) so nothing was tested,test-hosted)
 	@$(NEW_ENOUGH)
 	$(call step,Virtual environment $(HOSTED): made unless it is there,{ $(HOSTED)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(HOSTED); } && $(HOSTED)/bin/python --version)
 	$(call step,Installing the packages that are missing,$(HOSTED_PIP) -r requirements-dev.txt && $(HOSTED_PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)

@@ -13,16 +13,13 @@ from local.azurite import Azurite
 from local.ending import Ended
 from local.host import FunctionHost
 from local.host.supervisor import ROOT
+from local.instance import NOTED, UP, command
 from local.process import kill_children, running_children
 from local.stand import Stand
 
 EVENT_FUNCTION = "vault_event"
 OWN_SITE = "certroll"
 BUILD = ROOT / "build"
-OTHER_FLEET = (
-    "The function app runs with the vaults, the ids and the records of this world. "
-    "Press Ctrl-C in its terminal, then run: .venv/bin/python -m local up --world {name}"
-)
 
 
 class LocalApp:
@@ -40,6 +37,7 @@ class LocalApp:
         port: int = 0,
         app: Path = ROOT,
         logs: Path = BUILD,
+        noted: Path = NOTED,
         host_app: bool = True,
         log_storage: bool = False,
     ) -> None:
@@ -47,7 +45,7 @@ class LocalApp:
 
         If `world` is the name of a simulated fleet, the clock of the simulated Azure follows real time. With
         `host_app=False` another host, such as `func start`, runs the app. With `log_storage` the log of Azurite has a
-        line for each request.
+        line for each request. `noted` is the file by which commands for a person name this local Azure.
         """
         self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
         self._logs = (logs / "azurite.log", logs / "host.log")
@@ -58,6 +56,7 @@ class LocalApp:
         self._settings = dict(settings or {})
         self._port = port
         self._app = app
+        self._noted = noted
         self._host_app = host_app
         self._closing = ExitStack()
         self._older = running_children()
@@ -75,7 +74,10 @@ class LocalApp:
                 self.host = FunctionHost(self._app, self.app_settings(), log=self._logs[1], port=self._port)
                 started.enter_context(self.host)
                 self.stand.deliver_to(self.host.webhook(EVENT_FUNCTION))
-            self.stand.pin(OTHER_FLEET)
+            self.stand.pin(
+                "The function app runs with the vaults, the ids and the records of this world. "
+                f"Press Ctrl-C in its terminal, then run: {command(f'{UP} --world {{name}}', self._noted)}"
+            )
             self._closing = started.pop_all()
         return self
 

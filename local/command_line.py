@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local import azurite
-from local.console import shell, steering
+from local.console import plans, shell, steering
 from local.console.client import Refused
 from local.ending import Ended, on_signals
+from local.instance import NOTED
 from local.process import StartFailed
-from local.running import NOTED, NotRunning, announced, read_running
+from local.running import NotRunning, announced, read_running
 from local.screen import Screen
+from local.setting_names import UnknownSetting, check_names
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     named = [up, *_parsers_of_person(commands)]
     for command in named:
-        command.add_argument("--file", type=Path, default=NOTED, help="where the running one is noted")
+        told = "the file that notes the running one; a second one needs another file"
+        command.add_argument("--file", type=Path, default=NOTED, help=told)
     return parser
 
 
@@ -61,6 +64,7 @@ def _parsers_of_person(
     """Add the commands for a local Azure that runs in another terminal."""
     shell = commands.add_parser("shell", help="open a shell whose programs reach the running one")
     shell.add_argument("command", nargs=argparse.REMAINDER, help="run this command instead of an interactive shell")
+    shell.add_argument("-c", dest="line", metavar="LINE", help=argparse.SUPPRESS)
     shell.set_defaults(run=_shell)
     watch = commands.add_parser("watch", help="show live what is served, what Certroll does, and its findings")
     watch.set_defaults(run=_watch)
@@ -69,7 +73,7 @@ def _parsers_of_person(
     renew.set_defaults(run=_renew)
     sweep = commands.add_parser("sweep", help="inspect every certificate now")
     sweep.set_defaults(run=_sweep)
-    plan = commands.add_parser("plan", help="show Certroll's newest plan of each certificate")
+    plan = commands.add_parser("plan", help="show Certroll's newest plans; after a renewal, wait for the plan")
     plan.add_argument("name", nargs="?", help="the name of one certificate, or vault/name")
     plan.set_defaults(run=_plan)
     env = commands.add_parser("env", help="print the environment of the running one as shell export lines")
@@ -78,10 +82,17 @@ def _parsers_of_person(
 
 
 def _setting(text: str) -> tuple[str, str]:
-    """Return the name and the value of a text NAME=VALUE. Raise ArgumentTypeError for others."""
+    """Return the name and the value of a text NAME=VALUE.
+
+    Raise ArgumentTypeError for another text, and for a name that neither Certroll nor the Functions host reads.
+    """
     name, separator, value = text.partition("=")
     if not (name and separator):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        check_names([name])
+    except UnknownSetting as unknown:
+        raise argparse.ArgumentTypeError(str(unknown)) from unknown
     return name, value
 
 
@@ -94,7 +105,8 @@ def _up(options: argparse.Namespace) -> int:
     from local.up import up  # noqa: PLC0415 - `setup` and `env` need none of its imports
 
     with announced(options.file) as announce:
-        up(options.world, dict(options.setting), options.seed, None if options.no_app else options.port, announce)
+        port = None if options.no_app else options.port
+        up(options.world, dict(options.setting), options.seed, port, announce, options.file)
     return 0
 
 
@@ -110,7 +122,10 @@ def _env(options: argparse.Namespace) -> int:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    return shell.shell(read_running(options.file), options.command)
+    running = read_running(options.file)
+    if options.line is not None:
+        raise NotRunning(f"`shell` has no option -c. Run: {shell.line_for_a_shell(running, options.line)}")
+    return shell.shell(running, options.command)
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -134,7 +149,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    steering.show_plans(read_running(options.file), options.name, Screen())
+    plans.show_plans(read_running(options.file), options.name, Screen())
     return 0
 
 

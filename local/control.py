@@ -4,6 +4,7 @@ The control port speaks plain HTTP and JSON on its own loopback port. The contro
 Azure, so that no client mistakes the control port for Azure.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self, TypeVar, cast
@@ -13,7 +14,7 @@ from local.azure.scripting.faults import Fault
 from local.azure.vault.objects import RenewalDifferences, VaultCertificate
 from local.azure.vault.secrets import Secret, SecretDifferences
 from local.azure.vault.vault import Vault
-from local.azure.wire import Request, Response, RoutedFunction, Router, json_response
+from local.azure.wire import Request, Response, RoutedFunction, Router
 from local.azure.world import World
 from local.fleet import fleet, version_as_json
 from local.http_wire import converse
@@ -87,19 +88,20 @@ class Control:
         try:
             return self._router.dispatch(request)
         except (Unknown, FleetPinned) as wrong:
-            return json_response(400 if isinstance(wrong, Unknown) else 409, {"error": str(wrong)})
+            return _json(400 if isinstance(wrong, Unknown) else 409, {"error": str(wrong)})
         except (KeyError, TypeError, ValueError, PermissionError, OSError) as wrong:
-            return json_response(400, {"error": f"{type(wrong).__name__}: {wrong}"})
+            return _json(400, {"error": f"{type(wrong).__name__}: {wrong}"})
 
     def _serve(self, connection: Connection) -> None:
         with connection.socket.makefile("rb") as stream:
             converse(stream, connection.socket.sendall, self.answer)
 
     def _routes(self) -> Router:
-        router = Router(lambda request: json_response(404, {"error": f"Nothing at {request.method} {request.path}."}))
+        router = Router(lambda request: _json(404, {"error": f"Nothing at {request.method} {request.path}."}))
         routes = self._table()
-        known = [f"{method} {path}: {(function.__doc__ or '').strip()}" for method, path, function in routes]
-        for method, path, function in (*routes, ("GET", "/", lambda _request, _names: json_response(200, known))):
+        known = "".join(f"{method} {path}: {(function.__doc__ or '').strip()}\n" for method, path, function in routes)
+        listed = Response(200, {"content-type": "text/plain; charset=utf-8"}, known.encode())
+        for method, path, function in (*routes, ("GET", "/", lambda _request, _names: listed)):
             router.add(method, path, function)
         return router
 
@@ -134,15 +136,15 @@ class Control:
 
     def _state(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Return the whole simulated Azure as JSON, without secrets."""
-        return json_response(200, fleet(self._world))
+        return _json(200, fleet(self._world))
 
     def _served(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Visit every bound host name by TLS, and return which certificate each serves, and since when."""
-        return json_response(200, [sighting.to_json() for sighting in self._steered.sightings()])
+        return _json(200, [sighting.to_json() for sighting in self._steered.sightings()])
 
     def _journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Return every request and change that the simulated Azure has recorded."""
-        return json_response(200, self._world.journal.to_json())
+        return _json(200, self._world.journal.to_json())
 
     def _clear_journal(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Clear the requests and changes that the simulated Azure has recorded."""
@@ -151,7 +153,7 @@ class Control:
 
     def _clock(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Return the world's time."""
-        return json_response(200, {"now": self._world.clock.now().isoformat()})
+        return _json(200, {"now": self._world.clock.now().isoformat()})
 
     def _move_clock(self, request: Request, names: Mapping[str, str]) -> Response:
         """Move the clock: {"advance": seconds} or {"set": "2026-11-21T12:00:00+00:00"}."""
@@ -164,7 +166,7 @@ class Control:
     def _knobs(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Return the knobs (simulation settings), which set how the simulated Azure behaves."""
         knobs = self._world.knobs
-        return json_response(200, {name: getattr(knobs, name) for name in knobs.__slots__})
+        return _json(200, {name: getattr(knobs, name) for name in knobs.__slots__})
 
     def _turn_knobs(self, request: Request, names: Mapping[str, str]) -> Response:
         """Turn knobs: {"reads_until_visible": 2}."""
@@ -174,7 +176,7 @@ class Control:
     def _faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Return the faults that the simulated Azure injects."""
         shown = [{name: getattr(fault, name) for name in fault.__slots__} for fault in self._world.faults.all()]
-        return json_response(200, shown)
+        return _json(200, shown)
 
     def _add_faults(self, request: Request, names: Mapping[str, str]) -> Response:
         """Add a fault: {"kind": "throttle", "method": "GET"}, or a list of faults."""
@@ -189,7 +191,7 @@ class Control:
 
     def _dns(self, _request: Request, _names: Mapping[str, str]) -> Response:
         """Return the DNS records."""
-        return json_response(200, self._world.dns.to_json())
+        return _json(200, self._world.dns.to_json())
 
     def _add_record(self, request: Request, names: Mapping[str, str]) -> Response:
         """Add a DNS record: {"name": "a.example.com", "kind": "CNAME", "value": "b.example.com"}."""
@@ -224,14 +226,14 @@ class Control:
         """Send, repeat or lose an event of a vault: {"do": "emit", …}."""
         with self._world.lock:
             events = _acted(self._world, _asked(request))
-        return json_response(200, [event.payload for event in events])
+        return _json(200, [event.payload for event in events])
 
     def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
         """Renew a vault certificate, with the same or with changed properties: {} or {"self_signed": true}."""
         vault = self._vault(names)
         _find(f"certificate in vault {vault.name}", names["name"], vault.certificates)
         wanted = _differences(_asked(request), RenewalDifferences.__annotations__)
-        return json_response(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
+        return _json(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
 
     def _renew_secret(self, request: Request, names: Mapping[str, str]) -> Response:
         """Renew the certificate in a plain secret of a vault. The successor of a root has a new authority."""
@@ -240,7 +242,7 @@ class Control:
         wanted = _differences(_asked(request), {"host_names", *SecretDifferences.__annotations__})
         host_names = wanted.pop("host_names", None)
         version = vault.renew_secret(names["name"], host_names, **cast("SecretDifferences", wanted))
-        return json_response(200, version_as_json(version))
+        return _json(200, version_as_json(version))
 
     def _move_partner(self, request: Request, names: Mapping[str, str]) -> Response:
         """Let a partner server present a certificate of a renewed root's authority: {"vault": …, "name": …}."""
@@ -258,10 +260,16 @@ class Control:
             )
         with self._world.lock:
             partner.move_to(authority)
-        return json_response(200, {"partner": partner.name, "root": root})
+        return _json(200, {"partner": partner.name, "root": root})
 
     def _vault(self, names: Mapping[str, str]) -> Vault:
         return _find("vault", names["vault"], self._world.vaults)
+
+
+def _json(status: int, payload: object) -> Response:
+    """Return an answer that a person can read in a terminal: JSON in lines, with a line end."""
+    text = f"{json.dumps(payload, indent=2, ensure_ascii=False)}\n"
+    return Response(status, {"content-type": "application/json; charset=utf-8"}, text.encode())
 
 
 class Unknown(LookupError):

@@ -67,6 +67,7 @@ def version_as_json(version: Version | SecretVersion) -> dict[str, Any]:
         "version": version.id,
         "thumbprint": version.thumbprint,
         "host_names": list(version.host_names),
+        "created": version.created.isoformat(),
         "not_before": certificate.not_valid_before_utc.isoformat(),
         "not_after": certificate.not_valid_after_utc.isoformat(),
         "enabled": version.enabled,
@@ -172,4 +173,4 @@ def _copy(certificate: Certificate) -> dict[str, Any]:
 
 
 def _public(certificate: PublicCertificate) -> dict[str, Any]:
-    return {"id": certificate.id, "site": certificate.site_id, "thumbprint": certificate.thumbprint}
+    return {"id": certificate.id, "site": certificate.owner_id, "thumbprint": certificate.thumbprint}

@@ -30,7 +30,8 @@ class Laid:
 
     head: str
     rule: str
-    rows: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    """The lines of each row."""
     omitted: tuple[str, ...]
     """The titles of the columns that did not fit."""
 
@@ -90,7 +91,8 @@ def lay_out(titled: Sequence[Column | str], rows: Sequence[Sequence[str]], width
     """Return the table for a terminal of this width.
 
     Columns of a rank above 0 are left out, highest rank first, until the table fits. If the table is still too wide,
-    one column folds its cells: the column with `folds`, or else the widest column.
+    a column folds its cells: the column with `folds`, or else the widest column. If that is not enough, the next widest
+    column folds its cells too.
     """
     columns = [column if isinstance(column, Column) else Column(column) for column in titled]
     kept = list(range(len(columns)))
@@ -98,7 +100,7 @@ def lay_out(titled: Sequence[Column | str], rows: Sequence[Sequence[str]], width
         kept.remove(max(spare, key=lambda i: columns[i].rank))
     widths = _fitted([columns[i] for i in kept], [_widest(columns[i].title, rows, i) for i in kept], width)
     shown = [columns[i] for i in kept]
-    lines = [line for row in rows for line in _lines(shown, [row[i] for i in kept], widths)]
+    lines = [tuple(_lines(shown, [row[i] for i in kept], widths)) for row in rows]
     head, rule = [columns[i].title for i in kept], ["-" * size for size in widths]
     omitted = tuple(column.title for i, column in enumerate(columns) if i not in kept)
     return Laid(_line(head, widths), _line(rule, widths), tuple(lines), omitted)
@@ -113,12 +115,14 @@ def _widest(title: str, rows: Sequence[Sequence[str]], column: int) -> int:
 
 
 def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
+    """Return the widths with which the table fits: the columns with `folds` give first, and then the widest ones."""
+    order = sorted(range(len(columns)), key=lambda i: (not columns[i].folds, -widths[i]))
     excess = len(INDENT) + sum(widths) + len(GAP) * (len(widths) - 1) - width
-    if excess <= 0:
-        return widths
-    named = (number for number, column in enumerate(columns) if column.folds)
-    folding = next(named, widths.index(max(widths)))
-    return [max(size - excess, LEAST_WIDTH) if i == folding else size for i, size in enumerate(widths)]
+    fitted = list(widths)
+    for i in order:
+        given = min(max(excess, 0), max(widths[i] - LEAST_WIDTH, 0))
+        fitted[i], excess = widths[i] - given, excess - given
+    return fitted
 
 
 def _lines(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from local import instance
+from local.instance import NOTED
 from local.process import open_private
-
-NOTED = Path(__file__).resolve().parents[1] / "build" / "local.json"
 
 
 class NotRunning(Exception):
@@ -31,6 +31,19 @@ class Running:
     """The variables with which a program reaches the local Azure."""
     log: str
     """The log of the Functions host, or an empty text if another host runs the app."""
+    noted: Path = NOTED
+    """The file that notes the local Azure."""
+
+    @property
+    def log_file(self) -> Path:
+        """The log of the Functions host. Raise NotRunning if another host runs the app."""
+        if not self.log:
+            raise NotRunning("this local Azure was started with --no-app: the log is with the host that runs the app")
+        return Path(self.log)
+
+    def command(self, words: str) -> str:
+        """Return a command of `python -m local` for this local Azure, for a person to copy."""
+        return instance.command(words, self.noted)
 
 
 @contextmanager
@@ -55,20 +68,24 @@ def announced(path: Path) -> Iterator[Callable[[Running], None]]:
 def read_running(path: Path) -> Running:
     """Return the local Azure that runs. Raise NotRunning if no local Azure runs or is ready."""
     if _runs(path) is None:
-        raise NotRunning("no local Azure is running here: start one with `make local`, in another terminal")
+        known = f"{path} notes no local Azure that still runs" if path.exists() else f"there is no file {path}"
+        raise NotRunning(
+            f"no local Azure is running here: {known}. Start one in another terminal: {instance.start(path)}"
+        )
     noted = json.loads(path.read_text(encoding="utf-8"))
     if "environment" not in noted:
         raise NotRunning(
             f"the local Azure still starts, as process {noted['pid']}: try again when it says that it runs"
         )
-    return Running(noted["environment"], noted["log"])
+    return Running(noted["environment"], noted["log"], path)
 
 
 def _open_locked(path: Path) -> TextIO:
     path.parent.mkdir(parents=True, exist_ok=True)
     if (pid := _runs(path)) is not None:
         raise NotRunning(
-            f"a local Azure already runs, as process {pid}: press Ctrl-C in its terminal, or run `kill {pid}`"
+            f"a local Azure already runs, as process {pid}: press Ctrl-C in its terminal, or run `kill {pid}`. "
+            f"To run a second local Azure too, give it its own file: {instance.second(path)}"
         )
     path.unlink(missing_ok=True)  # A file that is left from a crash may have the mode of another umask.
     file = open(path, "x+", encoding="utf-8", opener=open_private)  # noqa: SIM115 - the caller closes the file

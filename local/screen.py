@@ -15,8 +15,6 @@ from rich.text import Text
 from local import environment
 from local.layout import INDENT, Column, continued, fold, lay_out, sentences_and_commands
 
-PYTHON = ".venv/bin/python"
-"""The program in commands that a person copies."""
 WIDTH_OF_FILES = 120
 """The width of what goes to a file or a pipe, which has no width of its own."""
 GOOD, BAD, QUIET, STRONG = "green", "bold red", "dim", "bold"
@@ -73,7 +71,7 @@ class Screen:
         laid = lay_out(columns, rows, self.width)
         self._print([laid.head], STRONG)
         self._print([laid.rule], QUIET)
-        self._print(laid.rows)
+        self._print([line for row in laid.rows for line in row])
         if laid.omitted:
             self._print(_indented(f"A wider terminal also shows: {', '.join(laid.omitted)}.", self.width), QUIET)
 

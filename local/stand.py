@@ -85,7 +85,7 @@ class Stand:
         if name not in WORLDS:
             raise KeyError(f"No world named {name}; there are {', '.join(sorted(WORLDS))}.")
         if self._pinned:
-            raise FleetPinned(self._pinned.format(name=name))
+            raise FleetPinned(self._pinned.replace("{name}", name))
         webhooks = [(delivery.url, delivery.schema) for delivery in self._deliveries]
         self._seeded = (name, seed)
         self.use(WORLDS[name](self._world.clock, seed))

@@ -1,5 +1,8 @@
 """Keep a local Azure running for a person, until a signal ends it."""
 
+import errno
+import os
+import socket
 import sys
 import threading
 import urllib.request
@@ -10,9 +13,10 @@ from local.app import LocalApp
 from local.console.steering import vault_objects
 from local.ending import Ended
 from local.fleet import fleet
+from local.instance import NOTED, UP, command, logs_of, short
 from local.process import StartFailed
 from local.running import NotRunning, Running
-from local.screen import PYTHON, Screen
+from local.screen import Screen
 from local.worlds.named import WORLDS
 
 LOOK_EVERY = 1.0
@@ -32,38 +36,54 @@ OF_WORLD: Mapping[str, Mapping[str, str]] = {"northwind": {"CERTROLL_ASE_MAX_UNA
 
 
 def up(
-    world: str, settings: Mapping[str, str], seed: int, port: int | None, announce: Callable[[Running], None]
+    world: str,
+    settings: Mapping[str, str],
+    seed: int,
+    port: int | None,
+    announce: Callable[[Running], None],
+    noted: Path = NOTED,
 ) -> None:
     """Run a local Azure with this world until a signal arrives. Without a port, another host runs the app.
 
-    Raise NotRunning if the world is unknown, or if another local Azure has the port. Raise StartFailed if the function
-    app ends.
+    `noted` is the file that notes the local Azure, and its logs are next to the file. Raise NotRunning if the world is
+    unknown, or if another program has the port. Raise StartFailed if the function app ends.
     """
     if world not in WORLDS:
         raise NotRunning(f"there is no world {world!r}; there are {', '.join(sorted(WORLDS))}")
     if port:
-        _check_port(port)
+        _check_port(port, command(f"{UP} --world {world} --port 0", noted))
     print("Starting the local Azure, Azurite and the function app …", file=sys.stderr)
     chosen = {**USUAL, **OF_WORLD.get(world, {}), **settings}
-    with LocalApp(world, chosen, seed=seed, port=port or 0, host_app=port is not None) as local:
+    logs, hosted = logs_of(noted), port is not None
+    with LocalApp(world, chosen, seed=seed, port=port or 0, logs=logs, noted=noted, host_app=hosted) as local:
         try:
-            announce(Running(local.environment(), str(local.host.log) if local.host else ""))
-            tell_next(local, Screen())
+            running = Running(local.environment(), str(local.host.log.resolve()) if local.host else "", noted)
+            announce(running)
+            tell_next(local, running, Screen())
             _watch_host(local)
         except Ended:
             print("Stopping. A second Ctrl-C ends it at once.", file=sys.stderr)
 
 
-def _check_port(port: int) -> None:
-    """Raise NotRunning if the host of another local Azure, even in another directory, has the port."""
+def _check_port(port: int, on_free_port: str) -> None:
+    """Raise NotRunning if another program, such as the host of another local Azure, has the port.
+
+    `on_free_port` is the command that starts this local Azure on a free port.
+    """
     greeting = _greeting(port)
-    if GREETING not in greeting:
-        return
-    pid = next((word for word in greeting.rstrip(".\n").split() if word.isdigit()), "PID")
-    raise NotRunning(
-        f"another local Azure has port {port}; its Functions host is process {pid}. "
-        f"Press Ctrl-C in its terminal, or run `kill {pid}`. To run both: {PYTHON} -m local up --port 0"
-    )
+    if GREETING in greeting:
+        pid = next((word for word in greeting.rstrip(".\n").split() if word.isdigit()), "PID")
+        raise NotRunning(
+            f"another local Azure has port {port}; its Functions host is process {pid}. "
+            f"Press Ctrl-C in its terminal, or run `kill {pid}`. To run both: {on_free_port}"
+        )
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as problem:
+        raise NotRunning(
+            f"port {port} cannot be used ({os.strerror(problem.errno or errno.EADDRINUSE)}): stop the program that has "
+            f"the port, or take a free port: {on_free_port}"
+        ) from problem
 
 
 def _greeting(port: int) -> str:
@@ -75,19 +95,19 @@ def _greeting(port: int) -> str:
         return ""
 
 
-def tell_next(local: LocalApp, screen: Screen) -> None:
+def tell_next(local: LocalApp, running: Running, screen: Screen) -> None:
     """Print what a person does next, and where the log is."""
     objects = vault_objects(fleet(local.stand.world))
     name = str(objects[0]) if objects else "VAULT/NAME"
     screen.line("Running. Ctrl-C stops it. In another terminal:")
-    for command, what in NEXT:
+    for words, what in NEXT:
         screen.note(f"{what}:")
-        screen.command(f"{PYTHON} -m local {command.format(name=name)}")
+        screen.command(running.command(words.format(name=name)))
     if local.host is None:
         screen.note("Print the environment for the host that runs the app:")
-        screen.command(f"{PYTHON} -m local env")
+        screen.command(running.command("env"))
     else:
-        screen.line(f"The log of the function app is {_short(local.host.log)}.")
+        screen.line(f"The log of the function app is {short(local.host.log)}.")
 
 
 def _watch_host(local: LocalApp) -> None:
@@ -95,8 +115,3 @@ def _watch_host(local: LocalApp) -> None:
     while local.host is None or local.host.running:
         threading.Event().wait(LOOK_EVERY)
     raise StartFailed(f"the function app has ended; its log is {local.host.log}")
-
-
-def _short(path: Path) -> str:
-    """Return the path from the present directory if the path is below it."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -81,7 +81,7 @@ def _ask(url: str, body: bytes | None = None, headers: dict[str, str] | None = N
     except urllib.error.HTTPError as refusal:
         raise Refused(_reason(refusal.read(), refusal.code)) from refusal
     except OSError as gone:
-        raise NotRunning(f"the local Azure does not answer at {url}; start it with: make local") from gone
+        raise NotRunning(f"the local Azure does not answer at {url}: its terminal says whether it has ended") from gone
 
 
 def _reason(body: bytes, status: int) -> str:

@@ -1,11 +1,11 @@
 """Gather what `watch` shows: host names, the runs of certificates, apps, and findings."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.console.log import Event
+from local.console.last_runs import LastRun
 
 SHOWN = 8
 """How many characters of a thumbprint a person needs to tell two versions apart."""
@@ -13,7 +13,9 @@ NO_ANSWER = "no answer"
 NOTHING = "-"
 Row = Mapping[str, Any]
 """A row of one of the product's tables."""
-RUN_ENDED = "certificate.reconciled"
+FROM_START = "the start"
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+"""The severities of findings, the most severe last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Served:
     thumbprint: str
     """The first characters of the thumbprint, or `no answer`."""
     since: str
-    """The time of day from which the host name serves the certificate, or `the start`."""
+    """The time of day from which the host name serves the certificate, or `FROM_START`."""
     is_newest: bool
     """True if the certificate is the newest version of its vault object."""
 
@@ -38,7 +40,7 @@ class Run:
     newest: str
     """The first characters of the newest version's thumbprint."""
     outcome: str
-    """The outcome of the newest run, with its reason."""
+    """The outcome of the last run with its reason, or what the last sweep found."""
     states: str
     """How many sites and apps are in which state."""
 
@@ -73,14 +75,14 @@ class FleetView:
     app: str
     """The state of the function app: `runs`, `has ended`, or `is elsewhere`."""
     served: tuple[Served, ...]
-    """The host names, the one whose certificate changed last first."""
+    """The host names: first those without an answer, then those whose certificate changed last, then old versions."""
     runs: tuple[Run, ...]
-    """The runs of vault objects, before the vault objects that have had no run."""
+    """The vault objects: first those whose run stalled, then those with the latest run or version."""
     environments: tuple[EnvironmentState, ...]
     down: tuple[str, ...]
     """The sites that are stopped."""
     reported: tuple[Reported, ...]
-    """The findings, newest first."""
+    """The findings, the most severe first, and the newest first among those of a severity."""
 
 
 def fleet_view(
@@ -88,28 +90,23 @@ def fleet_view(
     sightings: list[Row],
     journal: list[Row],
     findings: list[Row],
-    outcomes: Mapping[str, Event],
+    last_runs: Mapping[str, LastRun],
     app: str,
 ) -> FleetView:
     """Return what `watch` shows, from the control port, from the product's tables, and from the product's log."""
-    newest = _newest(state)
+    newest = newest_versions(state)
     return FleetView(
         now=_time(state["now"]),
         app=app,
         served=_served(sightings, {versions["thumbprint"] for versions in newest.values()}),
-        runs=_runs(newest, journal, outcomes),
+        runs=_runs(newest, journal, last_runs),
         environments=tuple(_environment(found, journal) for found in state["environments"]),
         down=tuple(sorted(_short(site["id"]) for site in state["sites"] if site["state"] != "Running")),
-        reported=tuple(map(_reported, sorted(findings, key=lambda row: str(row["at"]), reverse=True))),
+        reported=tuple(map(_reported, sorted(findings, key=_urgency, reverse=True))),
     )
 
 
-def newest_outcomes(events: Iterable[Event]) -> dict[str, Event]:
-    """Return the newest event about a run of each vault object."""
-    return {str(event["certificate"]).lower(): event for event in events if event["event"] == RUN_ENDED}
-
-
-def _newest(state: Mapping[str, Any]) -> dict[str, Row]:
+def newest_versions(state: Mapping[str, Any]) -> dict[str, Row]:
     """Return the newest version of each vault object, by `vault/name` in lower case."""
     return {
         f"{vault}/{name}".lower(): versions[-1]
@@ -123,30 +120,59 @@ def _newest(state: Mapping[str, Any]) -> dict[str, Row]:
 def _served(sightings: list[Row], newest: set[str]) -> tuple[Served, ...]:
     ordered = sorted(sightings, key=lambda sighting: sighting["host"])
     ordered.sort(key=lambda sighting: sighting["since"] or "", reverse=True)
-    return tuple(
+    hosts = (
         Served(
             sighting["host"],
             sighting["site"],
             sighting["thumbprint"][:SHOWN] if sighting["thumbprint"] else NO_ANSWER,
-            _time(sighting["since"]) if sighting["since"] else "the start",
+            _time(sighting["since"]) if sighting["since"] else FROM_START,
             is_newest=sighting["thumbprint"] in newest,
         )
         for sighting in ordered
     )
+    return tuple(sorted(hosts, key=_rank_of_host))
 
 
-def _runs(newest: Mapping[str, Row], journal: list[Row], outcomes: Mapping[str, Event]) -> tuple[Run, ...]:
-    runs = [_run(name, version, journal, outcomes.get(name)) for name, version in sorted(newest.items())]
-    return tuple(sorted(runs, key=lambda run: run.outcome == NOTHING))
+def _rank_of_host(host: Served) -> int:
+    """Return 0 for a host name without an answer, then 1 for a change, 2 for an old version, and 3 for the rest."""
+    if host.thumbprint == NO_ANSWER:
+        return 0
+    if host.since != FROM_START:
+        return 1
+    return 3 if host.is_newest else 2
 
 
-def _run(name: str, version: Row, journal: list[Row], outcome: Event | None) -> Run:
+def _runs(newest: Mapping[str, Row], journal: list[Row], last_runs: Mapping[str, LastRun]) -> tuple[Run, ...]:
+    names = sorted(newest)
+    names.sort(key=lambda name: _changed_at(newest[name], last_runs.get(name)), reverse=True)
+    names.sort(key=lambda name: _rank_of_run(newest[name], last_runs.get(name)))
+    return tuple(_run(name, newest[name], journal, last_runs.get(name)) for name in names)
+
+
+def _changed_at(version: Row, last: LastRun | None) -> str:
+    """Return when the newest version came or the last run ended, whichever is later, as ISO 8601."""
+    return max(str(version["created"]), last.at if last else "")
+
+
+def _rank_of_run(version: Row, last: LastRun | None) -> int:
+    """Return 0 for a run that a person has to see, then 1 for other runs, 2 for sweeps, and 3 without a run.
+
+    A version that is newer than the sweep is about to get a run.
+    """
+    if last is None:
+        return 3
+    if last.is_sweep and last.at >= str(version["created"]):
+        return 2
+    return 0 if last.has_stalled else 1
+
+
+def _run(name: str, version: Row, journal: list[Row], last: LastRun | None) -> Run:
     ours = [row for row in journal if str(row.get("certificate", "")).lower() == name]
     current = [row for row in ours if row.get("version") == version["version"] and "state" in row]
     return Run(
         name,
         version["thumbprint"][:SHOWN],
-        _outcome(outcome),
+        last.text if last else NOTHING,
         ", ".join((*_counted("site", current), *_counted("app", current))) or NOTHING,
     )
 
@@ -160,17 +186,16 @@ def _environment(found: Row, journal: list[Row]) -> EnvironmentState:
     )
 
 
-def _outcome(event: Event | None) -> str:
-    if event is None:
-        return NOTHING
-    return f"{event['outcome']}: {event['reason']}" if event.get("reason") else str(event["outcome"])
-
-
 def _counted(kind: str, rows: list[Row]) -> Iterator[str]:
     """Yield texts such as `3 sites Proven`, from the rows that record a site or an app."""
     counted = Counter(row["state"] for row in rows if kind in row)
     for state, count in sorted(counted.items()):
         yield f"{count} {kind}{'' if count == 1 else 's'} {state}"
+
+
+def _urgency(row: Row) -> tuple[int, str]:
+    severity = row.get("severity")
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES), str(row["at"])
 
 
 def _reported(row: Row) -> Reported:

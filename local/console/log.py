@@ -7,6 +7,8 @@ from typing import Any
 
 MARK = " certroll: "
 """The text before the JSON of an event in the log."""
+LOGGED_AT = "logged_at"
+"""The field for the time of an event's line in the log, as ISO 8601."""
 Event = dict[str, Any]
 
 
@@ -38,4 +40,5 @@ class Tail:
 def _parsed(text: str) -> Iterator[Event]:
     for line in text.splitlines():
         if MARK in line:
-            yield json.loads(line.partition(MARK)[2])
+            head, _, event = line.partition(MARK)
+            yield {**json.loads(event), LOGGED_AT: head.partition(" ")[0]}

@@ -1,5 +1,7 @@
 """Open a shell whose programs reach the local Azure, and leave nothing behind."""
 
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,6 @@ from local.process import tied
 from local.running import NotRunning, Running
 
 FALLBACK = "/bin/sh"
-NOT_FOUND = 127
 SIGNALLED = 128
 """What shells add to the number of the signal that ended a command."""
 
@@ -20,16 +21,29 @@ SIGNALLED = 128
 def shell(running: Running, command: Sequence[str]) -> int:
     """Run the command, or else an interactive shell, with the environment of the local Azure. Return its exit code.
 
-    The az CLI keeps sign-ins in AZURE_CONFIG_DIR. The shell has its own directory for sign-ins, which goes when the
-    shell ends.
+    Raise NotRunning if the command is no program. The az CLI keeps sign-ins in AZURE_CONFIG_DIR. The shell has its own
+    directory for sign-ins, which goes when the shell ends.
     """
     own = environment.of_this_process()
-    wanted = list(command[1:] if command[:1] == ["--"] else command) or [own.get("SHELL", FALLBACK)]
-    if not command:
+    given = list(command[1:] if command[:1] == ["--"] else command)
+    wanted = given or [own.get("SHELL", FALLBACK)]
+    if shutil.which(wanted[0]) is None:
+        raise NotRunning(_no_program(running, wanted) if given else f"SHELL names no program: {wanted[0]!r}")
+    if not given:
         print("Azure's host names lead to the local Azure in this shell. `exit` leaves it.", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="certroll-shell-") as folder:
         variables = own | dict(running.environment) | {"AZURE_CONFIG_DIR": folder, "AZURE_CORE_COLLECT_TELEMETRY": "no"}
         return _run(wanted, variables)
+
+
+def line_for_a_shell(running: Running, line: str) -> str:
+    """Return the command with which a person runs a line of shell in the environment of the local Azure."""
+    return running.command(f"shell bash -c {shlex.quote(line)}")
+
+
+def _no_program(running: Running, command: Sequence[str]) -> str:
+    line = command[0] if len(command) == 1 else shlex.join(command)
+    return f"there is no program {command[0]!r}. To run a line of shell: {line_for_a_shell(running, line)}"
 
 
 def _run(command: list[str], variables: dict[str, str]) -> int:
@@ -45,6 +59,4 @@ def _run(command: list[str], variables: dict[str, str]) -> int:
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-    if code == NOT_FOUND:
-        raise NotRunning(f"{command[0]!r} cannot be started: set SHELL to a shell, or name a command that exists")
     return code if code >= 0 else SIGNALLED - code

@@ -1,13 +1,12 @@
-"""Renew a certificate, start a sweep, and show the plans, as commands."""
+"""Renew a certificate and start a sweep, as commands."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from local.console.client import ControlClient, Refused, host_client
 from local.console.log import Event, events
-from local.running import NotRunning, Running
-from local.screen import PYTHON, Screen
+from local.running import Running
+from local.screen import Screen
 
 KINDS = {"vaults": "certificates", "secrets": "secrets"}
 """The parts of `GET /state` that list vault objects, and the word for each in the routes of the control port."""
@@ -31,7 +30,7 @@ def renew(running: Running, wanted: str, screen: Screen) -> None:
     version = client.post(f"/vaults/{found.vault}/{found.kind}/{found.name}/renew", {})
     screen.line(f"Renewed {found}: {version['thumbprint'][:12]}…, valid until {version['not_after'][:10]}.")
     screen.line("See what happens:")
-    screen.command(f"{PYTHON} -m local watch")
+    screen.command(running.command("watch"))
 
 
 def vault_objects(state: Mapping[str, Any]) -> list[VaultObject]:
@@ -59,19 +58,19 @@ def choose(wanted: str, known: list[VaultObject]) -> VaultObject:
 def sweep(running: Running, screen: Screen) -> int:
     """Start a sweep, wait for its end, and return the exit code: 1 if the sweep failed."""
     host = host_client(running)
-    before, seen = host.ended(), len(_named(running, "sweep.completed"))
+    before, seen = host.ended(), len(_completed(running))
     host.run("sweep_timer")
     screen.line("The sweep inspects every certificate …")
     if not host.await_end("sweep_timer", before):
         screen.line("The sweep failed. Its error is in the log:")
         screen.command(running.log)
         return 1
-    for completed in _named(running, "sweep.completed")[seen:]:
+    for completed in _completed(running)[seen:]:
         inspected = f"{completed['certificates']} certificates and {completed['sites']} sites"
         screen.line(f"The sweep has inspected {inspected}, and sent {_count(completed['enqueued'])} of them to work.")
     screen.line("See what Certroll does with them, or read its plans:")
-    screen.command(f"{PYTHON} -m local watch")
-    screen.command(f"{PYTHON} -m local plan")
+    screen.command(running.command("watch"))
+    screen.command(running.command("plan"))
     return 0
 
 
@@ -79,43 +78,5 @@ def _count(enqueued: object) -> int:
     return len(enqueued) if isinstance(enqueued, list) else int(str(enqueued))
 
 
-def show_plans(running: Running, wanted: str | None, screen: Screen) -> None:
-    """Print the newest plan of each certificate, or of those that `wanted` names. Raise Refused without a plan."""
-    plans = newest_plans(_named(running, "plan.computed"))
-    if not plans:
-        raise Refused("Certroll has made no plan yet: run `.venv/bin/python -m local sweep`, or renew a certificate")
-    shown = plans if wanted is None else _chosen(wanted, plans)
-    for certificate, parts in sorted(shown.items()):
-        screen.heading(certificate)
-        rows = [(step["reason"], step["subject"], "") for part in parts for step in part.get("steps", ())]
-        rows += [
-            (skip["reason"], skip["subject"], skip.get("detail", ""))
-            for part in parts
-            for skip in part.get("skips", ())
-        ]
-        screen.entries(rows, none="nothing to do")
-
-
-def newest_plans(computed: list[Event]) -> dict[str, list[Event]]:
-    """Return the events of each certificate's newest plan. A long plan comes in several events, numbered by `part`."""
-    plans: dict[str, list[Event]] = {}
-    for plan in computed:
-        first = plan.get("part", 1) == 1
-        plans[plan["certificate"]] = [] if first else plans.get(plan["certificate"], [])
-        plans[plan["certificate"]].append(plan)
-    return plans
-
-
-def _chosen(wanted: str, plans: Mapping[str, list[Event]]) -> dict[str, list[Event]]:
-    folded = wanted.lower()
-    chosen = {key: plan for key, plan in plans.items() if folded in {key.lower(), key.lower().partition("/")[2]}}
-    if not chosen:
-        there = "\n  ".join(sorted(plans))
-        raise Refused(f"there is no plan for {wanted!r} yet; there are plans for:\n  {there}")
-    return chosen
-
-
-def _named(running: Running, name: str) -> list[Event]:
-    if not running.log:
-        raise NotRunning("this local Azure was started with --no-app: the log is with the host that runs the app")
-    return [event for event in events(Path(running.log)) if event["event"] == name]
+def _completed(running: Running) -> list[Event]:
+    return [event for event in events(running.log_file) if event["event"] == "sweep.completed"]

@@ -20,9 +20,10 @@ from local.console.fleet_view import (
     Run,
     Served,
     fleet_view,
-    newest_outcomes,
 )
-from local.console.log import Event, Tail
+from local.console.last_runs import LastRuns
+from local.console.log import Tail
+from local.console.parts import Entry, Part, fitted, share_out
 from local.layout import GAP, INDENT, Column, fold, lay_out
 from local.running import NotRunning, Running
 from local.screen import BAD, GOOD, QUIET, STRONG, Screen
@@ -31,10 +32,9 @@ EVERY = 1.0
 """Seconds between two pictures."""
 GOOD_WORDS = re.compile(r"\b(?:Converged|Proven|Validated|Retired|Answered)\b")
 BAD_WORDS = re.compile(
-    r"\b(?:Failed|Stalled|RolledBack|NoLastGood|Refused|Contested|no answer|has ended|critical|high)\b"
+    r"\b(?:Failed|Stalled|NewestRefused|VersionHeld|RolledBack|NoLastGood|Refused|Contested|no answer|has ended"
+    r"|critical|high)\b"
 )
-LEAST = 4
-"""How many lines each part gets in the lowest terminal: a table's head, its first row, and what is left out."""
 HEAD = 2
 """The lines above each part: an empty line and the title."""
 
@@ -60,14 +60,14 @@ class Source:
         self._running = running
         self._client = ControlClient(running)
         self._tail = Tail(Path(running.log))
-        self._outcomes: dict[str, Event] = {}
+        self._last_runs = LastRuns()
 
     def view(self) -> FleetView:
         """Return the fleet as it is now."""
-        self._outcomes |= newest_outcomes(self._tail.new())
+        self._last_runs.follow(self._tail.new())
         state, sightings = self._client.get("/state"), self._client.get("/served")
         journal, findings = self._tables("certrolljournal", "certrollfindings")
-        return fleet_view(state, sightings, journal, findings, self._outcomes, self._app())
+        return fleet_view(state, sightings, journal, findings, self._last_runs.by_certificate, self._app())
 
     def _app(self) -> str:
         url = self._running.environment.get("LOCAL_FUNCTIONS_URL")
@@ -93,39 +93,25 @@ def _rows(service: TableServiceClient, table: str) -> list[Row]:
 
 
 def picture(view: FleetView, width: int, height: int | None) -> list[Text]:
-    """Return the lines of one picture. In a terminal of `height` lines, the least recent entries are left out."""
+    """Return the lines of one picture. In a terminal of `height` lines, the least important entries are left out."""
     top = [
         *fold(f"{view.now} UTC. The function app {view.app}. Ctrl-C ends the watch.", width),
         *_down(view.down, width),
     ]
-    tables = (
-        ("Host names", _served(view.served, width) if view.served else []),
-        ("Certificates", _runs(view.runs, width)),
-        ("Environments", _environments(view.environments, width) if view.environments else []),
-        ("Findings", list(_findings(view.reported, width))),
-    )
-    parts = [(title, lines) for title, lines in tables if lines]
-    needs = [len(lines) for _, lines in parts]
+    tables = (_served(view.served, width), _runs(view.runs, width), _environments(view.environments, width))
+    parts = [*(table for table in tables if table.entries), _findings(view.reported, width)]
+    needs = [part.needs for part in parts]
     shares = needs if height is None else share_out(needs, height - len(top) - len(parts) * HEAD - 1)
     return [Text(line) for line in top] + [
-        line for (title, lines), most in zip(parts, shares, strict=True) for line in _titled(title, _cut(lines, most))
+        line for part, most in zip(parts, shares, strict=True) for line in _titled(part, fitted(part, most))
     ]
 
 
-def share_out(needs: list[int], room: int) -> list[int]:
-    """Return how many lines each part gets: what a part does not need goes to the other parts."""
-    shares, left, waiting = [0] * len(needs), room, sorted(range(len(needs)), key=lambda part: needs[part])
-    while waiting:
-        part = waiting.pop(0)
-        shares[part] = max(min(needs[part], left // (len(waiting) + 1)), LEAST)
-        left -= shares[part]
-    return shares
-
-
-def _titled(title: str, lines: Sequence[str]) -> Iterator[Text]:
+def _titled(part: Part, lines: Sequence[str]) -> Iterator[Text]:
     yield Text()
-    yield Text(title, style=STRONG)
-    yield from map(_coloured, lines)
+    yield Text(part.title, style=STRONG)
+    for line in lines:
+        yield Text(line, style=QUIET) if line in part.head else _coloured(line)
 
 
 def _coloured(line: str) -> Text:
@@ -139,43 +125,39 @@ def _down(down: Sequence[str], width: int) -> list[str]:
     return fold(f"Stopped: {', '.join(down)}.", width) if down else []
 
 
-def _served(served: Sequence[Served], width: int) -> list[str]:
+def _served(served: Sequence[Served], width: int) -> Part:
     rows = [(host.host, host.site, host.thumbprint, _age(host), host.since) for host in served]
-    laid = lay_out(("host name", Column("site", 1), "serves", "version", "since"), rows, width)
-    return [laid.head, laid.rule, *laid.rows]
+    return _table("Host names", ("host name", Column("site", 1), "serves", "version", "since"), rows, width)
 
 
 def _age(host: Served) -> str:
     return "newest" if host.is_newest else "old"
 
 
-def _runs(runs: Sequence[Run], width: int) -> list[str]:
+def _runs(runs: Sequence[Run], width: int) -> Part:
     rows = [(run.certificate, run.newest, run.outcome, run.states) for run in runs]
     columns = ("certificate", Column("newest", 1), "last run", Column("sites and apps", folds=True))
-    laid = lay_out(columns, rows, width)
-    return [laid.head, laid.rule, *laid.rows]
+    return _table("Certificates", columns, rows, width)
 
 
-def _environments(environments: Sequence[EnvironmentState], width: int) -> list[str]:
+def _environments(environments: Sequence[EnvironmentState], width: int) -> Part:
     rows = [(environment.name, environment.roots, environment.apps) for environment in environments]
-    laid = lay_out(("environment", "roots", Column("apps", folds=True)), rows, width)
-    return [laid.head, laid.rule, *laid.rows]
+    return _table("Environments", ("environment", "roots", Column("apps", folds=True)), rows, width)
 
 
-def _findings(reported: Sequence[Reported], width: int) -> Iterator[str]:
-    for finding in reported:
-        first, *others = fold(
-            GAP.join((finding.at, finding.severity, finding.reason, finding.subject)), width - len(INDENT)
-        )
-        yield f"{INDENT}{first}"
-        yield from (f"{INDENT}{INDENT}{line}" for line in [*others, *fold(finding.detail, width - 2 * len(INDENT))])
-    if not reported:
-        yield f"{INDENT}none"
+def _table(title: str, columns: Sequence[Column | str], rows: Sequence[Sequence[str]], width: int) -> Part:
+    laid = lay_out(columns, rows, width)
+    return Part(title, (laid.head, laid.rule), tuple(Entry(lines) for lines in laid.rows))
 
 
-def _cut(lines: list[str], room: int) -> list[str]:
-    """Return at most `room` lines. If lines are left out, the last returned line says how many."""
-    if len(lines) <= room:
-        return lines
-    kept = room - 1
-    return [*lines[:kept], f"{INDENT}… and {len(lines) - kept} more lines: enlarge the terminal"]
+def _findings(reported: Sequence[Reported], width: int) -> Part:
+    none = (Entry((f"{INDENT}none",)),)
+    return Part("Findings", (), tuple(_finding(finding, width) for finding in reported) or none)
+
+
+def _finding(finding: Reported, width: int) -> Entry:
+    words = GAP.join((finding.at, finding.severity, finding.reason, finding.subject))
+    first, *others = fold(words, width - len(INDENT))
+    deep = INDENT + INDENT
+    brief = (f"{INDENT}{first}", *(f"{deep}{line}" for line in others))
+    return Entry(brief, tuple(f"{deep}{line}" for line in fold(finding.detail, width - len(deep))))

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"HOST FAILED {problem}", flush=True)
         return 1
     except OSError as problem:
-        next_step = f"stop what uses port {options.port}, or take a free one with `python -m local up --port 0`"
+        next_step = f"stop what uses port {options.port}, or take a free one with --port 0"
         print(f"HOST FAILED {problem}: {next_step}", flush=True)
         return 1
     # When a signal arrives, Python's C code writes a byte to the pipe `tell`, so that `os.read` returns. A signal

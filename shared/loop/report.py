@@ -22,14 +22,15 @@ def report(to: Findings, findings: tuple[Finding, ...]) -> None:
 
 
 def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
-    """Log the plan.
+    """Log the plan, with the newest version that Certroll saw.
 
     Record refusals, resources that Certroll could not read, and warnings about the version as findings.
     """
-    ref = snapshot.lineage.ref
+    ref, newest = snapshot.lineage.ref, next(iter(snapshot.lineage.versions), None)
     event(
         "plan.computed",
         certificate=str(ref),
+        version=newest.version if newest else "",
         steps=[{"subject": step.subject, "reason": step.reason} for step in plan.steps],
         skips=[{"subject": skip.subject, "reason": skip.reason, "detail": skip.detail} for skip in plan.skips],
     )

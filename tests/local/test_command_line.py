@@ -1,6 +1,8 @@
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,26 +14,32 @@ import pytest
 from local.app import LocalApp
 from local.command_line import main
 from local.environment import of_this_process
+from local.instance import NOTED, command, start
 from local.patience import HANG
 from local.process import Child
+from local.setting_names import check_names
+from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 LOCAL = [sys.executable, "-m", "local"]
 
 
 def test_up_and_env(tmp_path: Path) -> None:
-    """`up` says what to do next and where the log is. `env` prints how a program reaches the local Azure.
+    """`up` prints commands that reach it, also with a file of its own, and says where its log is.
 
-    Ctrl-C ends `up` with exit code 0.
+    `env` prints how a program reaches the local Azure. Ctrl-C ends `up` with exit code 0.
     """
     noted = tmp_path / "local.json"
     command = [*LOCAL, "up", "--world", "contoso", "--port", "0", "--file", str(noted)]
     up = Child("up", command, of_this_process(), ROOT, tmp_path / "log")
     up.expect("^Running", HANG)
-    for words in ("-m local watch", "-m local renew contoso-web-kv/wildcard-contoso-com", "-m local shell", "host.log"):
+    here = re.escape(f"--file {noted}")
+    for words in (f"local watch {here}", "local renew ", f"{here} contoso-web-kv/", f"local shell {here}"):
         up.expect(words, HANG)
+    up.expect(re.escape(f"The log of the function app is {tmp_path / 'local.logs' / 'host.log'}"), HANG)
     env = subprocess.run([*LOCAL, "env", "--file", str(noted)], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
-    assert noted.stat().st_mode & 0o777 == (ROOT / "build" / "host.log").stat().st_mode & 0o777 == 0o600
+    log = tmp_path / "local.logs" / "host.log"
+    assert noted.stat().st_mode & 0o777 == log.stat().st_mode & 0o777 == 0o600
     os.kill(up.pid, signal.SIGINT)
     assert up.wait() == 0
     up.stop()
@@ -67,9 +75,19 @@ def noted_as_running(path: Path, environment: dict[str, str]) -> Iterator[None]:
 
 @pytest.mark.parametrize("command", [["env"], ["shell"], ["watch"], ["renew", "shop"], ["sweep"], ["plan"]])
 def test_without_a_running_one(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
-    """Each command for a running local Azure names the command `make local` if none is running."""
-    assert main([command[0], "--file", str(tmp_path / "local.json"), *command[1:]]) == 1
-    assert "make local" in capsys.readouterr().err
+    """Each command for a running local Azure names the missing file, and the command that starts a local Azure."""
+    noted = tmp_path / "local.json"
+    assert main([command[0], "--file", str(noted), *command[1:]]) == 1
+    told = capsys.readouterr().err
+    assert f"there is no file {noted}" in told
+    assert f".venv/bin/python -m local up --file {noted}" in told
+
+
+def test_the_usual_file_is_not_named() -> None:
+    """A command for the local Azure of `make local` needs no `--file`, and a file with a blank is quoted."""
+    assert command("renew shop") == ".venv/bin/python -m local renew shop"
+    assert command("renew shop", Path("a b.json")) == ".venv/bin/python -m local renew --file 'a b.json' shop"
+    assert start(NOTED) == "make local"
 
 
 def test_env_after_a_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +120,7 @@ def test_only_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().err
     assert f"kill {pid}" in told
     assert "Ctrl-C" in told
+    assert f"up --file {tmp_path / 'local-2.json'} --port 0" in told
 
 
 def test_the_host_of_another_directory_is_recognised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +133,17 @@ def test_the_host_of_another_directory_is_recognised(tmp_path: Path, capsys: pyt
     told = capsys.readouterr().err
     assert f"another local Azure has port {port}" in told
     assert f"kill {pid}" in told
-    assert "up --port 0" in told
+    assert f"up --file {tmp_path / 'local.json'} --world contoso --port 0" in told
+
+
+def test_a_port_of_another_program_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`up` on the port of another program prints a complete command that takes a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["up", "--port", str(port), "--world", "empty", "--file", str(tmp_path / "local.json")]) == 1
+    told = capsys.readouterr().err
+    assert f"port {port} cannot be used (Address already in use): stop" in told
+    assert f".venv/bin/python -m local up --file {tmp_path / 'local.json'} --world empty --port 0" in told
 
 
 def test_an_unknown_world_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,6 +157,26 @@ def test_a_setting_needs_its_value(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["up", "--setting", "CERTROLL_MODE"])
     assert "NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("FOO", "Certroll has no setting FOO. docs/reference/settings.md lists the settings."),
+        ("CERTROLL_MOD", "Certroll has no setting CERTROLL_MOD. Do you mean CERTROLL_MODE?"),
+    ],
+)
+def test_an_unknown_setting_is_refused(capsys: pytest.CaptureFixture[str], name: str, told: str) -> None:
+    """`up --setting` refuses a setting that neither Certroll nor the Functions host reads, and proposes a near name."""
+    with pytest.raises(SystemExit):
+        main(["up", "--setting", f"{name}=bar"])
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_every_setting_of_certroll_and_of_the_host_is_known() -> None:
+    """`up --setting` knows each setting of the class Settings, and passes on the settings of the Functions host."""
+    check_names(str(field.alias) for field in Settings.model_fields.values())
+    check_names(["AzureFunctionsJobHost__extensions__queues__batchSize", "PYTHON_THREADPOOL_THREAD_COUNT"])
 
 
 def test_settings_reach_the_app(tmp_path: Path) -> None:

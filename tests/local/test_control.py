@@ -46,11 +46,20 @@ def test_state_shows_the_fleet(stand: Stand) -> None:
 
 
 def test_the_way_around_is_told(stand: Stand) -> None:
-    """GET / on the control port describes every route and its parameters."""
-    status, routes = ask(stand, "GET", "/")
-    assert status == 200
+    """GET / on the control port describes every route and its parameters, each on a line of its own."""
+    answer = stand.control.answer(Request.to("GET", f"{stand.control.url}/"))
+    routes = answer.body.decode().splitlines()
+    assert answer.status == 200
     assert any(route.startswith('POST /clock: Move the clock: {"advance": seconds}') for route in routes)
     assert all(route.partition(": ")[2] for route in routes)
+
+
+@pytest.mark.parametrize("path", ["/", "/state", "/clock", "/knobs", "/nowhere"])
+def test_answers_are_lines(stand: Stand, path: str) -> None:
+    """A terminal can show each answer of the control port: no line is long, and the last line has its end."""
+    text = stand.control.answer(Request.to("GET", f"{stand.control.url}{path}")).body.decode()
+    assert text.endswith("\n")
+    assert max(map(len, text.splitlines())) < 160
 
 
 def test_clock_moves(stand: Stand) -> None:

@@ -40,7 +40,7 @@ def test_a_table_that_fits_has_every_column() -> None:
     """A table that fits has all its columns, each as wide as its longest cell."""
     laid = lay_out(("host name", Column("site", 1), "serves"), ROWS, 80)
     assert laid.head == "  host name         site          serves"
-    assert laid.rows[0] == "  api.contoso.com   api-contoso   AAAAAAAAAAAA"
+    assert laid.rows[0] == ("  api.contoso.com   api-contoso   AAAAAAAAAAAA",)
     assert laid.omitted == ()
 
 
@@ -54,13 +54,19 @@ def test_a_narrow_table_leaves_out_columns_and_names_them() -> None:
 def test_a_table_without_spare_columns_folds_the_widest() -> None:
     """A table without columns to spare folds its widest column, and all other columns stay whole."""
     laid = lay_out(("kind", "what"), [("cleanup", "certroll-www-fabrikam-com-" + "0" * 16)], 32)
-    assert laid.rows == ("  cleanup  certroll-www-", "           fabrikam-com-", "           0000000000000000")
+    assert laid.rows == (("  cleanup  certroll-www-", "           fabrikam-com-", "           0000000000000000"),)
 
 
 def test_a_column_may_ask_to_be_folded() -> None:
     """A column with `folds` folds its cells, after commas, although another column is wider."""
     laid = lay_out(("name", Column("states", folds=True)), [("n" * 30, "1 app Pending, 2 apps Answered")], 52)
-    assert laid.rows == (f"  {'n' * 30}  1 app Pending,", f"  {' ' * 30}  2 apps Answered")
+    assert laid.rows == ((f"  {'n' * 30}  1 app Pending,", f"  {' ' * 30}  2 apps Answered"),)
+
+
+def test_two_columns_fold_where_a_column_is_not_enough() -> None:
+    """A table whose folding column is as narrow as possible also folds its next widest column."""
+    laid = lay_out(("name", Column("states", folds=True)), [("n-" * 30, "1 app Pending, 2 apps Answered")], 40)
+    assert max(len(line) for row in laid.rows for line in row) <= 40
 
 
 def test_an_empty_table_has_its_head() -> None:

@@ -1,20 +1,25 @@
 """These tests use a running local Azure from another process, by the commands of `python -m local`."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
 from local.app import LocalApp
 from local.command_line import main
 from local.console.client import Refused
-from local.console.steering import VaultObject, choose, newest_plans
+from local.console.log import LOGGED_AT
+from local.console.plans import LOOKS, Plans, add_plans, await_plans, is_fresh, told_of
+from local.console.steering import VaultObject, choose
 from local.environment import of_this_process
 from local.patience import HANG
-from local.running import Running, announced
+from local.running import Running, announced, read_running
 from tests.local.processes import until
 
 ROOT = Path(__file__).parents[2]
@@ -45,13 +50,51 @@ def test_an_ambiguous_name_lists_its_vaults() -> None:
 
 def test_only_the_newest_plan_counts() -> None:
     """The newest plan of a certificate replaces the plan before. A plan in several parts is one plan."""
-    plans = [
-        {"certificate": "a", "steps": [1]},
-        {"certificate": "a", "steps": [2], "part": 1, "parts": 2},
-        {"certificate": "b", "steps": [3]},
-        {"certificate": "a", "steps": [4], "part": 2, "parts": 2},
+    computed = [
+        {"event": "plan.computed", "certificate": "A", "steps": [1]},
+        {"event": "plan.computed", "certificate": "a", "steps": [2], "part": 1, "parts": 2},
+        {"event": "plan.computed", "certificate": "b", "steps": [3]},
+        {"event": "certificate.reconciled", "certificate": "b"},
+        {"event": "plan.computed", "certificate": "a", "steps": [4], "part": 2, "parts": 2},
     ]
-    assert newest_plans(plans) == {"a": [plans[1], plans[3]], "b": [plans[2]]}
+    plans: Plans = {}
+    add_plans(plans, computed)
+    assert plans == {"a": [computed[1], computed[4]], "b": [computed[2]]}
+
+
+def planned(version: str) -> dict[str, object]:
+    """Return the event of a plan for a version of the certificate kv/web."""
+    at = "2026-11-30T11:42:08.000Z"
+    return {"event": "plan.computed", "certificate": "kv/web", "version": version, "steps": [], LOGGED_AT: at}
+
+
+NEWEST = {"version": "new", "thumbprint": "B2088BF355CB", "created": "2026-11-30T11:42:05+00:00"}
+
+
+def test_a_plan_right_after_a_renewal_is_awaited() -> None:
+    """`plan` waits for the plan of a version that has just come, and says once that it waits."""
+    reads, said, pauses = [[planned("old")], [], [planned("new")], []], list[str](), list[float]()
+    plans = await_plans(lambda: reads.pop(0), {"kv/web": NEWEST}, said.append, pauses.append)
+    assert plans["kv/web"] == [planned("new")]
+    assert (len(said), len(pauses), "kv/web" in said[0]) == (1, 2, True)
+
+
+def test_the_wait_for_a_plan_ends() -> None:
+    """`plan` shows the old plan if no plan for the newest version comes, after a bounded number of looks."""
+    pauses = list[float]()
+    reads = iter([[planned("old")]])
+    plans = await_plans(lambda: next(reads, []), {"kv/web": NEWEST}, lambda _: None, pauses.append)
+    assert (plans["kv/web"], len(pauses)) == ([planned("old")], LOOKS)
+
+
+def test_a_plan_tells_its_version_and_its_age() -> None:
+    """`plan` says for which version the plan is, when Certroll made it, and how long ago that was."""
+    now = datetime(2026, 11, 30, 11, 42, 20, tzinfo=UTC)
+    assert told_of([planned("new")], NEWEST, now) == "planned at 11:42:08, 12 s ago, for the newest version B2088BF3"
+    assert "for an older version" in told_of([planned("old")], NEWEST, now)
+    assert "5 min ago" in told_of([planned("new")], NEWEST, now + timedelta(minutes=5))
+    assert is_fresh(NEWEST, now)
+    assert not is_fresh(NEWEST, now + timedelta(minutes=2))
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +119,21 @@ def test_a_renewal_is_seen(noted: Path) -> None:
     thumbprint = renewed.stdout.partition("contoso-web-kv/api-contoso-com: ")[2][:8]
     assert (renewed.returncode, len(thumbprint)) == (0, 8)
     until(lambda: f"{thumbprint}  newest" in local(noted, "watch").stdout)
-    until(lambda: local(noted, "plan", "api-contoso-com").returncode == 0)
     assert "contoso-web-kv/api-contoso-com" in local(noted, "plan").stdout
     unknown = local(noted, "plan", "nothing")
     assert (unknown.returncode, "contoso-web-kv/api-contoso-com" in unknown.stderr) == (1, True)
+
+
+def test_the_plan_after_a_renewal_is_for_the_new_version(noted: Path) -> None:
+    """`plan` as the next line after a renewal shows why Certroll refuses the new version, as the tutorial does."""
+    environment = read_running(noted).environment
+    renewal = f"{environment['LOCAL_CONTROL_URL']}/vaults/contoso-web-kv/certificates/partners-contoso-com/renew"
+    with build_opener(ProxyHandler({})).open(renewal, b'{"self_signed": true}', timeout=HANG) as answer:
+        thumbprint = json.load(answer)["thumbprint"]
+    plan = local(noted, "plan", "partners-contoso-com")
+    assert plan.returncode == 0
+    assert f"for the newest version {thumbprint[:8]}" in plan.stdout
+    assert "NewestRefused: " in plan.stdout
 
 
 def test_an_unknown_certificate_is_refused(noted: Path) -> None:
@@ -110,7 +164,7 @@ def test_a_shell_leaves_nothing_behind(noted: Path, tmp_path: Path) -> None:
 
 
 def test_a_shell_starts_where_no_command_is_given(noted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`shell` without a command opens the person's shell, and asks to set SHELL if that program is missing."""
+    """`shell` without a command opens the person's shell, and names SHELL if that program is missing."""
     program = tmp_path / "shell"
     program.write_text("#!/bin/sh\nexit 7\n")
     program.chmod(0o700)
@@ -118,7 +172,24 @@ def test_a_shell_starts_where_no_command_is_given(noted: Path, monkeypatch: pyte
     assert local(noted, "shell").returncode == 7
     monkeypatch.setenv("SHELL", str(tmp_path / "none"))
     missing = local(noted, "shell")
-    assert (missing.returncode, "set SHELL" in missing.stderr) == (1, True)
+    assert (missing.returncode, missing.stderr) == (1, f"SHELL names no program: '{tmp_path / 'none'}'\n")
+
+
+@pytest.mark.parametrize("words", [["echo $LOCAL_CONTROL_URL; exit 4"], ["-c", "echo $LOCAL_CONTROL_URL; exit 4"]])
+def test_a_line_of_shell_needs_a_shell(noted: Path, words: list[str]) -> None:
+    """`shell` with a line of shell instead of a program says, in one line, how to run that line, and that runs it."""
+    refused = local(noted, "shell", *words)
+    hint = refused.stderr.rpartition(": ")[2]
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert hint == f".venv/bin/python -m local shell --file {noted} bash -c 'echo $LOCAL_CONTROL_URL; exit 4'\n"
+    ran = local(noted, "shell", *shlex.split(hint)[6:])
+    assert (ran.returncode, ran.stdout.startswith("http://127.0.0.1:")) == (4, True)
+
+
+def test_an_exit_code_of_a_missing_program_is_passed_on(noted: Path) -> None:
+    """A shell that finds a program missing says so itself, and `shell` passes on its exit code 127."""
+    ended = local(noted, "shell", "/bin/sh", "-c", "no-such-program-here")
+    assert (ended.returncode, "cannot be started" in ended.stderr) == (127, False)
 
 
 def test_commands_say_that_another_host_runs_the_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,8 @@ from typing import cast
 import pytest
 
 from local.app import LocalApp
+from local.instance import NOTED, logs_of
+from local.running import Running
 from local.screen import Screen
 from local.up import tell_next
 from local.worlds.contoso import contoso
@@ -28,10 +30,9 @@ def blocks(page: str) -> list[str]:
 def test_the_first_renewal_shows_what_make_local_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first tutorial shows the next commands exactly as `make local` prints them."""
     monkeypatch.chdir(ROOT)
-    host, file = SimpleNamespace(log=ROOT / "build" / "host.log"), io.StringIO()
-    tell_next(
-        cast("LocalApp", SimpleNamespace(stand=SimpleNamespace(world=contoso()), host=host)), Screen(file, width=80)
-    )
+    host, file = SimpleNamespace(log=logs_of(NOTED) / "host.log"), io.StringIO()
+    local = cast("LocalApp", SimpleNamespace(stand=SimpleNamespace(world=contoso()), host=host))
+    tell_next(local, Running({}, ""), Screen(file, width=80))
     assert file.getvalue() in blocks("first-renewal-locally.md")
 
 
@@ -41,6 +42,7 @@ def test_tables_have_the_columns_that_the_code_prints(page: str) -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in PRINTING)
     shown = [line for block in blocks(page) for line in block.splitlines()]
     heads = [above for above, rule in itertools.pairwise(shown) if re.fullmatch(r"  -+(  -+)*", rule)]
+    heads += [head for title, head in itertools.pairwise(shown) if title in {"Host names", "Certificates"}]
     titles = {title for head in heads for title in re.split(r" {2,}", head.strip())}
     headings = {line for line in shown if re.fullmatch(r"[A-Z][a-z ]+", line)}
     assert titles

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from local.azure.wire import Response
 from local.command_line import main
 from local.console.client import answers
-from local.console.fleet_view import FleetView, fleet_view, newest_outcomes
-from local.console.log import Tail
-from local.console.watch import picture, share_out
+from local.console.fleet_view import FleetView, Reported, Run, Served, fleet_view
+from local.console.last_runs import LastRuns
+from local.console.log import LOGGED_AT, Event, Tail
+from local.console.parts import share_out
+from local.console.watch import picture
 from local.fleet import fleet
 from local.http_wire import converse
 from local.listener import Connection, Listener
@@ -55,13 +58,27 @@ def view() -> FleetView:
         ),
     ]
     told = {"event": "certificate.reconciled", "certificate": "contoso-web-kv/bank-client", "outcome": "Stalled"}
-    outcomes = newest_outcomes([told | {"outcome": "Waiting", "reason": "Soak"}, told | {"reason": "VersionHeld"}])
-    return fleet_view(state, sightings, journal, findings, outcomes, "runs")
+    waiting, stalled = told | {"outcome": "Waiting", "reason": "Soak"}, told | {"reason": "VersionHeld"}
+    converged = told | {"certificate": "contoso-web-kv/shop-contoso-com", "outcome": "Converged", "reason": "RolledOut"}
+    runs = last_runs(waiting, stalled, converged)
+    return fleet_view(state, sightings, journal, findings, runs.by_certificate, "runs")
+
+
+def last_runs(*events: Event) -> LastRuns:
+    """Return what `watch` knows of the last runs after these events, which are a second apart."""
+    runs = LastRuns()
+    runs.follow({**event, LOGGED_AT: f"2026-11-30T11:00:{second:02}.000Z"} for second, event in enumerate(events))
+    return runs
 
 
 def shown(view: FleetView, width: int, height: int | None) -> list[str]:
     """Return the picture as plain lines."""
     return [line.plain for line in picture(view, width, height)]
+
+
+def name_of(entry: Served | Run) -> str:
+    """Return the first cell of the row of a host name or certificate."""
+    return f"  {entry.host} " if isinstance(entry, Served) else f"  {entry.certificate} "
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -95,8 +112,9 @@ def test_a_picture_fits_the_terminal(view: FleetView, width: int, height: int) -
     assert all(len(line) <= width for line in lines)
     for title in ("Host names", "Certificates", "Findings"):
         assert lines[lines.index(title) + 1].strip()
-    hidden = len(view.served) + len(view.runs) > len(lines)
-    assert not hidden or any("more lines: enlarge the terminal" in line for line in lines)
+    for part, word in ((view.served, "host names"), (view.runs, "certificates")):
+        rows = sum(any(name in line for line in lines) for name in map(name_of, part))
+        assert rows == len(part) or f"  … and {len(part) - rows} more {word}: enlarge the terminal" in lines
 
 
 @pytest.mark.parametrize(
@@ -113,6 +131,85 @@ def test_lines_go_where_they_are_needed(needs: list[int], room: int, shares: lis
     assert share_out(needs, room) == shares
 
 
+def test_a_small_terminal_shows_what_matters(view: FleetView) -> None:
+    """In a terminal of 80 columns and 24 lines, `watch` shows what changed, what stalled, and each finding."""
+    later = Reported("11:00:02", "high", "VersionHeld", "app settings of payments", "word " * 60)
+    changed = [replace(host, since="11:00:00") for host in view.served[-3:]]
+    lines = shown(replace(view, served=(*changed, *view.served), reported=(later, *view.reported)), 80, 24)
+    text = "\n".join(lines)
+    assert all(any(host.host in line and "11:00:00" in line for line in lines) for host in changed)
+    assert "contoso-web-kv/bank-client            Stalled: VersionHeld" in text
+    assert "11:00:02 high VersionHeld" in text
+    assert "11:00:01 high RolledBack app payments" in text
+    assert "11:00:00 info OptedOut site museum" in text
+    assert lines[-1] == "  … and details: enlarge the terminal"
+
+
+def test_what_changed_or_is_out_of_order_comes_first() -> None:
+    """`watch` lists first the host names without an answer, then the changed ones, then those with an old version."""
+    new, old = "A" * 40, "B" * 40
+    state = {"now": "", "environments": [], "sites": [], "secrets": {}, "vaults": {"kv": {"web": [version_of(new)]}}}
+    seen = (("a", new, None), ("b", old, None), ("c", new, "2026-11-30T11:00:00"), ("d", new, "2026-11-30T12:00:00"))
+    sightings = [row(host=host, site="", thumbprint=served, since=since) for host, served, since in seen]
+    view = fleet_view(state, [*sightings, row(host="e", site="", thumbprint=None, since=None)], [], [], {}, "runs")
+    assert [host.host for host in view.served] == ["e", "d", "c", "b", "a"]
+
+
+def version_of(thumbprint: str, created: str = "2026-11-01T00:00:00") -> Mapping[str, Any]:
+    """Return a version as the control port shows it."""
+    return {"version": "1", "thumbprint": thumbprint, "created": created}
+
+
+def test_a_renewed_certificate_comes_first() -> None:
+    """`watch` lists a certificate whose version has just come before idle ones, also before its first run ends."""
+    names = ("a", "b", "c")
+    created = dict(zip(names, ("2026-11-29T11:00:00", "2026-11-30T12:00:00", "2026-11-28T11:00:00"), strict=True))
+    vault = {name: [version_of("A" * 40, created[name])] for name in names}
+    state = {"now": "", "environments": [], "sites": [], "secrets": {}, "vaults": {"kv": vault}}
+    swept = [{"event": "plan.computed", "certificate": f"kv/{name}", "steps": [], "skips": []} for name in names]
+    runs = last_runs({"event": "sweep.started"}, *swept, {"event": "sweep.completed", "enqueued": []})
+    for known in ({}, runs.by_certificate):
+        view = fleet_view(state, [], [], [], known, "runs")
+        assert view.runs[0].certificate == "kv/b"
+
+
+def test_a_sweep_is_a_last_run() -> None:
+    """After a sweep `watch` shows for each vault object without work what the sweep found."""
+    planned = {"event": "plan.computed", "steps": [], "skips": []}
+    events = (
+        {"event": "certificate.reconciled", "certificate": "kv/Run", "outcome": "Stalled", "reason": "NewestRefused"},
+        {**planned, "certificate": "kv/planned-by-a-run"},
+        {"event": "sweep.started"},
+        {**planned, "certificate": "kv/Idle"},
+        {**planned, "certificate": "kv/off", "skips": [{"subject": "x", "reason": "OptedOut"}] * 2},
+        {**planned, "certificate": "kv/busy"},
+        {**planned, "certificate": "kv/run", "skips": [{"subject": "x", "reason": "NewestRefused"}]},
+        {"event": "sweep.completed", "enqueued": ["kv/busy"]},
+    )
+    found = {name: last.text for name, last in last_runs(*events).by_certificate.items()}
+    assert found == {
+        "kv/run": "Stalled: NewestRefused",
+        "kv/idle": "Swept: nothing to do",
+        "kv/off": "Swept: OptedOut",
+    }
+
+
+def test_a_sweep_ends_a_stalled_run_that_is_over() -> None:
+    """A run stays stalled until a sweep has nothing to do, and a run that has converged stays the last run."""
+    ended = {"event": "certificate.reconciled", "reason": "R"}
+    planned = {"event": "plan.computed", "steps": [], "skips": []}
+    runs = last_runs(
+        {**ended, "certificate": "kv/mended", "outcome": "Stalled"},
+        {**ended, "certificate": "kv/done", "outcome": "Converged"},
+        {"event": "sweep.started"},
+        {**planned, "certificate": "kv/mended"},
+        {**planned, "certificate": "kv/done"},
+        {"event": "sweep.completed", "enqueued": []},
+    )
+    found = {name: last.text for name, last in runs.by_certificate.items()}
+    assert found == {"kv/mended": "Swept: nothing to do", "kv/done": "Converged: R"}
+
+
 def test_bad_words_are_red_and_good_words_green(view: FleetView) -> None:
     """`Stalled` and `RolledBack` are red, and `Proven` is green."""
     styles = {
@@ -120,6 +217,12 @@ def test_bad_words_are_red_and_good_words_green(view: FleetView) -> None:
     }
     assert styles["Stalled"] == styles["RolledBack"] == styles["high"] == "bold red"
     assert styles["Proven"] == "green"
+
+
+def test_the_titles_of_columns_are_quiet(view: FleetView) -> None:
+    """The titles of the columns differ from the rows, also where a low terminal has no rule below the titles."""
+    head = next(line for line in picture(view, 80, 24) if line.plain.startswith("  host name "))
+    assert str(head.style) == "dim"
 
 
 def test_an_environment_shows_its_roots_and_apps() -> None:

@@ -20,7 +20,8 @@ from shared.domain.outcome import Stalled
 from shared.domain.reason import Reason
 from tests.scenarios.app_worlds import CLIENT, age, street
 from tests.scenarios.conftest import Install
-from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
+from tests.scenarios.installation import Installation
+from tests.scenarios.worlds import MOVING, VAULT, Shown, after_renewal, renew, shown, small_world, writes
 
 LISTS = r"/Microsoft\.Web/(certificates|sites|serverfarms)$"
 WEB = VaultCertificateRef.parse(VAULT, "certificate", "web")
@@ -136,14 +137,24 @@ def give_silos(world: World, name: str) -> None:
     world.web.put_site(replace(site, properties={"silos": [{"name": "eastus", "properties": {}}]}))
 
 
-def test_site_with_silos_is_left_alone(install: Install) -> None:
-    """Certroll writes nothing to a site with silos or to its slots, says so, and renews everywhere else."""
+def renew_with_silos(install: Install) -> tuple[Installation, dict[str, Shown], str]:
+    """Renew the certificate of a site with silos, and deliver every message of Certroll.
+
+    Return the installation, what the host names showed before the renewal, and the thumbprint of the new version.
+    """
     world = small_world(Knobs(sync_moves_bindings=False))
     give_silos(world, "shop")
     installation = install(world, watched=True)
     before, new = shown(world), renew(world)
     installation.look_at(VAULT, "web")
     installation.deliver_all()
+    return installation, before, new
+
+
+def test_site_with_silos_is_left_alone(install: Install) -> None:
+    """Certroll writes nothing to a site with silos or to its slots, says so, and renews everywhere else."""
+    installation, before, new = renew_with_silos(install)
+    world = installation.world
     assert shown(world) == after_renewal(before, new, ("api.contoso.com",))
     assert [entry.path for entry in world.journal.writes() if "/sites/shop" in entry.path] == []
     told = {subject for subject, reason in installation.findings() if reason == "SiteWithSilos"}
@@ -155,12 +166,8 @@ def test_site_with_silos_is_left_alone(install: Install) -> None:
 
 def test_site_whose_silos_are_gone_is_renewed(install: Install) -> None:
     """Certroll writes the bindings of a site again as soon as Azure shows no silos of the site any more."""
-    world = small_world(Knobs(sync_moves_bindings=False))
-    give_silos(world, "shop")
-    installation = install(world, watched=True)
-    before, new = shown(world), renew(world)
-    installation.look_at(VAULT, "web")
-    installation.deliver_all()
+    installation, before, new = renew_with_silos(install)
+    world = installation.world
     shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
     world.web.put_site(replace(shop, properties={"silos": []}))
     installation.sweep()

@@ -65,7 +65,7 @@ def _bound(world: World, new: str) -> dict[str, object]:
 
 def _held(world: World, new: str) -> dict[str, object]:
     """Return the sites with the new version as a public certificate, and the number of private certificates."""
-    public = [cert.site_id for cert in world.web.public_certificates.values() if cert.thumbprint == new]
+    public = [cert.owner_id for cert in world.web.public_certificates.values() if cert.thumbprint == new]
     return {"public": sorted(public), "copies": sum(c.thumbprint == new for c in world.web.all_certificates())}
 
 

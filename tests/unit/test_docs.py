@@ -97,6 +97,14 @@ def _linked_pages(page: Path) -> list[Path]:
     return [(page.parent / target).resolve() for target in targets]
 
 
+def test_handshakes_by_hand_go_through_the_proxy() -> None:
+    """Each `openssl s_client` in a block of a page uses the proxy where one is set, as in a local shell."""
+    blocks = [block for page in PAGES for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)]
+    commands = re.findall(r"openssl s_client.*", "\n".join(blocks))
+    assert commands
+    assert [command for command in commands if "${HTTPS_PROXY:+-proxy ${HTTPS_PROXY#http://}}" not in command] == []
+
+
 def test_pages_that_the_code_names_exist() -> None:
     """Each page of docs/ that a Python file names exists."""
     nothing_is_wrong(

@@ -1,14 +1,19 @@
 """Test the workflow, the hooks before a commit, and the targets of make."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from local.environment import of_this_process
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+(\.\d+)*")
+MISSING = [("test-hosted", ", so nothing was tested"), ("setup", ""), ("demo", "")]
 HOOKS = {"ruff": "astral-sh/ruff-pre-commit", "codespell": "codespell-project/codespell"}
 
 
@@ -48,6 +53,28 @@ def test_hooks_have_the_versions_of_make_check(package: str) -> None:
 def test_make_check_checks_words() -> None:
     """The target `make check` checks the words of code and documents."""
     assert "python -m tests.style" in _text("Makefile")
+
+
+@pytest.mark.parametrize(("target", "effect"), MISSING)
+def test_make_names_a_missing_python(tmp_path: Path, target: str, effect: str) -> None:
+    """A target with a Python that is missing fails with a sentence about that Python, and without a shell's error."""
+    for name in ("Makefile", "requirements-dev.txt", "requirements-runtime.txt", "local/azurite/package-lock.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = [shutil.which("make") or "make", target, "PYTHON=python3.99"]
+    own = {name: value for name, value in of_this_process().items() if not name.startswith(("MAKE", "MFLAGS"))}
+    made = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    sentence, end, *more = made.stderr.splitlines()
+    assert sentence.startswith(f"There is no python3.99{effect}. Name another one: make ")
+    assert (end.startswith("make: *** "), more, made.stdout) == (True, [], "")
+    assert made.returncode != 0
+
+
+def test_pip_is_quiet() -> None:
+    """The first `make` prints the warnings and errors of pip, and none of its hundreds of other lines."""
+    commands = re.findall(r"-m pip install.*", _text("Makefile"))
+    assert commands
+    assert [command for command in commands if "--quiet" not in command] == []
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-runtime"])

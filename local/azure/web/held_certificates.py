@@ -72,18 +72,18 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicCertificate:
-    """A certificate without a private key, which the code of one site or slot may load."""
+class KeylessCertificate:
+    """A certificate without a private key, which belongs to a site, a slot or an App Service Environment."""
 
-    site_id: str
+    owner_id: str
+    """The resource id of the site, slot or environment."""
     name: str
     der: bytes = field(repr=False)
-    location: StoreLocation = CURRENT_USER
 
     @property
     def id(self) -> str:
         """The resource id of the certificate."""
-        return f"{self.site_id}/publicCertificates/{self.name}"
+        return f"{self.owner_id}/publicCertificates/{self.name}"
 
     @property
     def thumbprint(self) -> str:
@@ -92,25 +92,19 @@ class PublicCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class RootCertificate:
+class PublicCertificate(KeylessCertificate):
+    """A certificate without a private key, which the code of one site or slot may load."""
+
+    location: StoreLocation = CURRENT_USER
+
+
+@dataclass(frozen=True, slots=True)
+class RootCertificate(KeylessCertificate):
     """A public certificate of an App Service Environment."""
 
-    environment_id: str
-    name: str
     location: str
-    der: bytes = field(repr=False)
     is_root: bool = True
     """True if the environment's apps trust the certificate after their next stop and start."""
-
-    @property
-    def id(self) -> str:
-        """The resource id of the certificate."""
-        return f"{self.environment_id}/publicCertificates/{self.name}"
-
-    @property
-    def thumbprint(self) -> str:
-        """The SHA-1 hash of the certificate in upper-case hexadecimal."""
-        return thumbprint_of(self.der)
 
 
 def thumbprint_of(der: bytes) -> str:

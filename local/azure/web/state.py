@@ -256,12 +256,12 @@ class WebState:
         return (
             certificate
             for certificate in self.public_certificates.values()
-            if certificate.site_id.lower() == site.id.lower()
+            if certificate.owner_id.lower() == site.id.lower()
         )
 
     def roots_of(self, environment: Environment) -> Iterator[RootCertificate]:
         """Return the current public certificates of the App Service Environment."""
-        return (root for root in self.roots.values() if root.environment_id.lower() == environment.id.lower())
+        return (root for root in self.roots.values() if root.owner_id.lower() == environment.id.lower())
 
     def sites_with(self, certificate: Certificate) -> Iterator[Site]:
         """Return the current sites and slots that may use the certificate."""

@@ -142,7 +142,7 @@ class Copies(Vaults, Sites):
 
         Each app of the environment trusts a root with `is_root` from the app's next stop and start on.
         """
-        nameless = RootCertificate(environment.id, "", environment.location, der, is_root)
+        nameless = RootCertificate(environment.id, "", der, environment.location, is_root)
         certificate = replace(nameless, name=name or nameless.thumbprint)
         self.world.web.roots.put(certificate.id, certificate)
         return certificate

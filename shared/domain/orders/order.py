@@ -32,8 +32,9 @@ BETWEEN = timedelta(days=1)
 of its last certificate may differ by hours."""
 STORE_DELAY = timedelta(days=1)
 """How long Azure may take to store a new certificate in the vault before Certroll reports a problem."""
-PORTAL = "portal: App Service Certificates"
-STORE_STEP = f"{PORTAL}, Certificate Configuration, Step 1: Store"
+CERTIFICATES = "App Service Certificates"
+IN_PORTAL = f"in the portal ({CERTIFICATES})"
+STORE_STEP = f"in the portal ({CERTIFICATES}, Certificate Configuration, Step 1: Store)"
 
 _ORDER_ID = re.compile(
     r"/subscriptions/([^/]+)/resourcegroups/([\w.()-]{1,90})"
@@ -106,8 +107,8 @@ STORE_REMEDIES = {
     StoreStatus.ORDER_FAILED: "the order itself failed; see its status",
     StoreStatus.NOT_PERMITTED: "the vault refuses certificate registration; see the findings of the vault",
     StoreStatus.UNAUTHORIZED: "certificate registration lacks rights; see the findings of the vault",
-    StoreStatus.VAULT_GONE: f"the vault is gone; choose another ({STORE_STEP})",
-    StoreStatus.OBJECT_GONE: f"the secret is gone; recover it, or store again ({STORE_STEP})",
+    StoreStatus.VAULT_GONE: f"the vault is gone; choose another vault {STORE_STEP}",
+    StoreStatus.OBJECT_GONE: f"the secret is gone; recover the secret, or store the certificate again {STORE_STEP}",
 }
 FINAL = frozenset(
     {
@@ -228,7 +229,7 @@ def outcome_of(found: Iterable[OrderProblem]) -> Outcome:
 
 def _stopped(order: Order) -> OrderProblem | None:
     if order.status is OrderStatus.DENIED:
-        detail = f"the certificate authority denied the order: read the cause ({PORTAL}), then order again"
+        detail = f"the certificate authority denied the order: read the cause {IN_PORTAL}, then order again"
         return OrderProblem(Reason.ORDER_DENIED, detail)
     if order.status in FINAL:
         detail = f"the order is {order.status} and gives no more certificates: move its sites to another certificate"
@@ -238,13 +239,13 @@ def _stopped(order: Order) -> OrderProblem | None:
 
 def _of_status(order: Order, now: datetime) -> Iterator[OrderProblem]:
     if order.status is OrderStatus.NOT_SUBMITTED:
-        yield OrderProblem(Reason.ORDER_PENDING, f"nobody submitted the purchase: finish the purchase ({PORTAL})")
+        yield OrderProblem(Reason.ORDER_PENDING, f"nobody submitted the purchase: finish the purchase {IN_PORTAL}")
     elif order.status in {OrderStatus.PENDING, OrderStatus.PENDING_REKEY}:
-        detail = f"the order is {order.status} until the domain is verified: {verify(order)}"
+        detail = f"Azure waits for the verification of the domain (status {order.status}): {verify(order)}"
         yield OrderProblem(Reason.ORDER_PENDING, detail)
     elif order.status is OrderStatus.UNKNOWN:
         yield OrderProblem(
-            Reason.ORDER_UNREADABLE, f"Certroll does not know the status of the order: see it ({PORTAL})"
+            Reason.ORDER_UNREADABLE, f"Certroll does not know the status of the order: read the status {IN_PORTAL}"
         )
     elif (ended := min((end for end in (order.expires, order.certificate_ends) if end), default=now)) < now:
         detail = f"the certificate of the order expired on {ended:%Y-%m-%d}: {renew_command(order)}"
@@ -255,14 +256,18 @@ def verify(order: Order) -> str:
     """Return the exact steps by which an operator proves domain ownership to Azure."""
     host = order.host or "its host name"
     value = f"with the value {order.token}" if order.token else "with the value that the portal shows"
-    portal = f"{PORTAL}, {order.ref.name}, Certificate Configuration, Step 2: Verify"
+    portal = _in_portal(order, "Certificate Configuration, Step 2: Verify")
     record = f"a TXT record @ at the root domain of {host} {value}"
-    return f"{portal}; or {record}, then {_post(order, 'verifyDomainOwnership')}"
+    return f"verify the domain {portal}; or write {record}, then run {_post(order, 'verifyDomainOwnership')}"
 
 
 def renew_command(order: Order) -> str:
     """Return the steps by which an operator renews a certificate order in the portal."""
-    return f"{PORTAL}, {order.ref.name}, Auto Renew Settings, Manual Renew"
+    return f"renew the certificate {_in_portal(order, 'Auto Renew Settings, Manual Renew')}"
+
+
+def _in_portal(order: Order, steps: str) -> str:
+    return f"in the portal ({CERTIFICATES}, {order.ref.name}, {steps})"
 
 
 def _post(order: Order, action: str) -> str:
@@ -275,7 +280,9 @@ def _of_store(order: Order, now: datetime) -> Iterator[OrderProblem]:
         detail = "the private key was made outside Azure, so no vault holds it: upload each new certificate by hand"
         yield OrderProblem(Reason.ORDER_NOT_STORED, detail)
     elif not order.stored:
-        detail = f"no vault stores the certificate, so App Service cannot import it: {STORE_STEP}"
+        detail = (
+            f"App Service cannot import the certificate before a vault stores the certificate: store it {STORE_STEP}"
+        )
         yield OrderProblem(Reason.ORDER_NOT_STORED, detail)
     else:
         yield from (found for stored in order.stored if (found := _stored_badly(order, stored, now)))
@@ -296,7 +303,7 @@ def _stored_badly(order: Order, stored: StoredCertificate, now: datetime) -> Ord
 
 
 def _see_vault() -> str:
-    return f"store the certificate again ({STORE_STEP})"
+    return f"store the certificate again {STORE_STEP}"
 
 
 def _of_renewal(order: Order, now: datetime) -> Iterator[OrderProblem]:
@@ -304,7 +311,7 @@ def _of_renewal(order: Order, now: datetime) -> Iterator[OrderProblem]:
         return
     if not order.auto_renew:
         end = f" on {order.expires:%Y-%m-%d}" if order.expires else ""
-        detail = f"the order ends{end} without a renewal: {PORTAL}, {order.ref.name}, Auto Renew Settings, On"
+        detail = f"the order ends{end} without a renewal: turn on renewal {_in_portal(order, 'Auto Renew Settings')}"
         yield OrderProblem(Reason.AUTO_RENEW_OFF, detail)
     if near_end(order, now) is not None and order.not_renewable:
         causes = ", ".join(order.not_renewable)
@@ -322,7 +329,7 @@ def _of_verification(order: Order) -> Iterator[OrderProblem]:
         known = f"the domain was last verified on {order.last_verified:%Y-%m-%d}, and a verification lasts 198 days"
     else:
         return
-    detail = f"{known}; verify the domain, or the certificate of {at:%Y-%m-%d} will wait: {verify(order)}"
+    detail = f"{known}, so the certificate of {at:%Y-%m-%d} will wait: {verify(order)}"
     yield OrderProblem(Reason.VERIFICATION_DUE, detail)
 
 

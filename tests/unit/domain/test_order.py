@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 VAULT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/kv-rg/providers/Microsoft.KeyVault/vaults/kv-one"
-STEP = "portal: App Service Certificates, Certificate Configuration, Step 1: Store"
+STEP = "in the portal (App Service Certificates, Certificate Configuration, Step 1: Store)"
 SECRET = VaultCertificateRef.parse("kv-one", "secret", "shop-guid")
 STORED = StoredCertificate("shop", VAULT_ID, SECRET, StoreStatus.SUCCEEDED)
 REF = OrderRef(SUBSCRIPTION, "shop-rg", "shop")
@@ -198,6 +198,9 @@ def test_what_is_out_of_order(order: Order, expected: list[Reason]) -> None:
 def test_pending_order_says_how_to_verify_the_domain() -> None:
     """The finding about a pending order names the host, the TXT record, and the command that makes Azure check it."""
     (found,) = problems(replace(GOOD, status=OrderStatus.PENDING), NOW)
+    assert found.detail.startswith(
+        "Azure waits for the verification of the domain (status Pendingissuance): verify the domain in the portal ("
+    )
     assert "TXT record @ at the root domain of shop.contoso.com with the value abc123" in found.detail
     assert (
         f"az rest --method post --url '{REF.resource_id}/verifyDomainOwnership?api-version=2024-11-01'" in found.detail
@@ -223,9 +226,9 @@ def test_late_store_says_since_when() -> None:
         (StoreStatus.ORDER_FAILED, "the order itself failed; see its status"),
         (StoreStatus.NOT_PERMITTED, "the vault refuses certificate registration; see the findings of the vault"),
         (StoreStatus.UNAUTHORIZED, "certificate registration lacks rights; see the findings of the vault"),
-        (StoreStatus.VAULT_GONE, f"the vault is gone; choose another ({STEP})"),
-        (StoreStatus.OBJECT_GONE, f"the secret is gone; recover it, or store again ({STEP})"),
-        (StoreStatus.UNKNOWN_ERROR, f"store the certificate again ({STEP})"),
+        (StoreStatus.VAULT_GONE, f"the vault is gone; choose another vault {STEP}"),
+        (StoreStatus.OBJECT_GONE, f"the secret is gone; recover the secret, or store the certificate again {STEP}"),
+        (StoreStatus.UNKNOWN_ERROR, f"store the certificate again {STEP}"),
     ],
 )
 def test_failed_store_says_what_to_do(status: StoreStatus, remedy: str) -> None:
@@ -298,7 +301,9 @@ def test_order_without_an_end_has_no_second_certificate() -> None:
 def test_ended_order_says_how_to_renew_it() -> None:
     """The finding about an expired order names the portal page for a manual renewal."""
     (found,) = problems(replace(GOOD, expires=NOW - timedelta(seconds=1)), NOW)
-    assert found.detail.endswith(": portal: App Service Certificates, shop, Auto Renew Settings, Manual Renew")
+    assert found.detail.endswith(
+        "renew the certificate in the portal (App Service Certificates, shop, Auto Renew Settings, Manual Renew)"
+    )
 
 
 def test_order_yields_the_secret_that_holds_its_certificate() -> None:

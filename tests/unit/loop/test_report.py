@@ -71,6 +71,7 @@ def test_plan_is_logged_with_every_reason(caplog: pytest.LogCaptureFixture) -> N
     assert json.loads(line) == {
         "event": "plan.computed",
         "certificate": SCOPE,
+        "version": snapshot().lineage.versions[0].version,
         "steps": [
             {"subject": "certificate rg-web/shop-copy in rg-westeuropewebspace", "reason": "StaleCopy"},
             {"subject": f"binding {HOST} of shop", "reason": "StaleThumbprint"},

@@ -77,7 +77,7 @@ def put_root(call: Call) -> Response:
     before = world.web.roots.get(_root_id(call))
     der = uploads.read_public(str(properties.get("blob") or ""))
     name = before.name if before else call["name"]
-    stored = RootCertificate(environment.id, name, environment.location, der, properties.get("isRoot") is True)
+    stored = RootCertificate(environment.id, name, der, environment.location, properties.get("isRoot") is True)
     world.web.roots.put(stored.id, stored)
     old = before.thumbprint[:8] if before else "none"
     world.journal.note(f"root {stored.name} of {environment.name} {old}->{stored.thumbprint[:8]}")

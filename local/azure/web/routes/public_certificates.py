@@ -76,7 +76,7 @@ def _check_room(world: World, site: Site) -> None:
     """
     limit, plan = world.knobs.public_certificates_per_plan, site.plan_id.lower()
     on_plan = {neighbour.id.lower() for neighbour in world.web.sites.values() if neighbour.plan_id.lower() == plan}
-    held = sum(certificate.site_id.lower() in on_plan for certificate in world.web.public_certificates.values())
+    held = sum(certificate.owner_id.lower() in on_plan for certificate in world.web.public_certificates.values())
     if held >= limit:
         raise refusals.conflict(
             "The App Service plan holds {0} public certificates, which is the limit. Delete one that is not used.",

@@ -1,0 +1,114 @@
+"""Show Certroll's newest plan of each certificate, and for which version the plan is."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from local.azure.scripting.clock import Clock
+from local.console.client import ControlClient, Refused
+from local.console.fleet_view import SHOWN, Row, newest_versions
+from local.console.log import LOGGED_AT, Event, Tail
+from local.console.steering import choose, vault_objects
+from local.running import Running
+from local.screen import Screen
+
+PLANNED = "plan.computed"
+LOOK_EVERY = 0.25
+LOOKS = 120
+"""How often `plan` looks for the plan of a version that has just come."""
+FRESH = timedelta(minutes=1)
+"""The age up to which a version without a plan is on its way to Certroll. An older version waits for a sweep."""
+Plans = dict[str, list[Event]]
+"""The events of the newest plan of each certificate, by `vault/name` in lower case."""
+
+
+def show_plans(running: Running, wanted: str | None, screen: Screen) -> None:
+    """Print the newest plan of each certificate, or of the certificate that `wanted` names.
+
+    Wait some seconds for the plan of a version that has just come. Raise Refused without a plan.
+    """
+    log = Tail(running.log_file)
+    state = ControlClient(running).get("/state")
+    versions = newest_versions(state)
+    if wanted is not None:
+        name = str(choose(wanted, vault_objects(state))).lower()
+        versions = {name: versions[name]}
+    coming = {name for name, version in versions.items() if is_fresh(version, datetime.fromisoformat(state["now"]))}
+    plans = await_plans(log.new, {name: versions[name] for name in coming}, screen.line, threading.Event().wait)
+    shown = {name: plans[name] for name in sorted(versions) if name in plans}
+    if not shown:
+        raise Refused(_without_plan(running, wanted, versions))
+    now = Clock.real().now()
+    for name, parts in shown.items():
+        _show(screen, parts, versions[name], now)
+
+
+def is_fresh(version: Row, now: datetime) -> bool:
+    """Return True if the version is so young that Certroll may plan for it at this moment."""
+    return now - datetime.fromisoformat(version["created"]) <= FRESH
+
+
+def await_plans(
+    read: Callable[[], Iterable[Event]],
+    coming: Mapping[str, Row],
+    say: Callable[[str], None],
+    pause: Callable[[float], object],
+) -> Plans:
+    """Return the newest plans as soon as each coming version has a plan, or after `LOOKS` looks at the log."""
+    plans: Plans = {}
+    for look in range(LOOKS):
+        add_plans(plans, read())
+        missing = [name for name, version in coming.items() if not is_for(plans.get(name, []), version)]
+        if not missing:
+            break
+        if look == 0:
+            say(f"Waiting for Certroll's plan of {', '.join(sorted(missing))} …")
+        pause(LOOK_EVERY)
+    return plans
+
+
+def add_plans(plans: Plans, events: Iterable[Event]) -> None:
+    """Replace the older plans. A long plan comes in several events, numbered by `part`."""
+    for plan in events:
+        if plan["event"] == PLANNED:
+            name = plan["certificate"].lower()
+            plans[name] = [*(plans.get(name, []) if plan.get("part", 1) > 1 else []), plan]
+
+
+def is_for(parts: list[Event], version: Row) -> bool:
+    """Return True if the plan is for this version."""
+    return bool(parts) and parts[0]["version"] == version["version"]
+
+
+def told_of(parts: list[Event], newest: Row, now: datetime) -> str:
+    """Return when Certroll made the plan, how old the plan is, and for which version the plan is."""
+    at, thumbprint = datetime.fromisoformat(parts[0][LOGGED_AT]), newest["thumbprint"][:SHOWN]
+    age = timedelta(seconds=max(0, round((now - at).total_seconds())))
+    made = f"planned at {at:%H:%M:%S}, {_in_words(age)} ago"
+    if is_for(parts, newest):
+        return f"{made}, for the newest version {thumbprint}"
+    return f"{made}, for an older version: Certroll has no plan yet for the newest version {thumbprint}"
+
+
+def _in_words(age: timedelta) -> str:
+    seconds = int(age.total_seconds())
+    minutes = seconds // 60
+    return f"{seconds} s" if minutes < 2 else f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004 - two
+
+
+def _show(screen: Screen, parts: list[Event], newest: Row, now: datetime) -> None:
+    screen.heading(parts[0]["certificate"])
+    screen.note(told_of(parts, newest, now))
+    rows = [(step["reason"], step["subject"], "") for part in parts for step in part.get("steps", ())]
+    rows += [
+        (skip["reason"], skip["subject"], skip.get("detail", "")) for part in parts for skip in part.get("skips", ())
+    ]
+    screen.entries(rows, none="nothing to do")
+
+
+def _without_plan(running: Running, wanted: str | None, versions: Mapping[str, Row]) -> str:
+    whose = f" for {next(iter(versions))}" if wanted is not None else ""
+    return (
+        f"Certroll has made no plan yet{whose}. Let Certroll plan: {running.command('sweep')}\n"
+        f"The log of the function app: {running.log}"
+    )
