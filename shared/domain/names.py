@@ -11,13 +11,15 @@ from typing import NewType, Self
 from urllib.parse import quote, unquote
 
 from shared.domain.errors import CertrollError
+from shared.domain.international_names import to_ascii, to_unicode
 
 Thumbprint = NewType("Thumbprint", str)
 HostName = NewType("HostName", str)
 VaultName = NewType("VaultName", str)
 
 _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
-_HOST_NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL, _LAST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?(?:{_LABEL}\.)+{_LAST_LABEL}")
 _VAULT_NAME = re.compile(r"(?=.{3,24}\Z)[a-z](-?[a-z0-9])+")
 _OBJECT_NAME = re.compile(r"[a-z0-9-]{1,127}")
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -59,14 +61,41 @@ def parse_host_name(text: str) -> HostName:
     """Return the host name in lower case and with A-labels (the ASCII form of international names).
 
     The host name may begin with `*.` (a wildcard). Raises InvalidNameError.
+
+    Certroll compares host names in this form, and names a host name to Azure only in the form that Azure wrote.
     """
-    lowered = text.strip().rstrip(".").lower()
-    if not lowered.isascii():
-        try:
-            lowered = lowered.encode("idna").decode("ascii")
-        except UnicodeError as error:
-            raise InvalidNameError(f"{text[:120]!r} is not a host name: {error}") from error
-    return HostName(_matching(_HOST_NAME, lowered, "a host name"))
+    try:
+        ascii_name = to_ascii(text.strip()).rstrip(".")
+    except ValueError as error:
+        raise InvalidNameError(f"{text[:120]!r} is not a host name: {error}") from error
+    return HostName(_matching(_HOST_NAME, ascii_name, "a host name"))
+
+
+def read_host_name(text: str) -> HostName:
+    """Return the host name that Azure shows, in the form in which Certroll compares host names.
+
+    Azure may hold a name that no client can ask for by TLS. Such a name stays as Azure wrote it, in lower case, and
+    `is_host_name` is False for it.
+    """
+    try:
+        return parse_host_name(text)
+    except InvalidNameError:
+        return HostName(text.strip().lower())
+
+
+def is_host_name(name: HostName) -> bool:
+    """Return True if a client can ask for the host name by DNS and TLS."""
+    return _HOST_NAME.fullmatch(name) is not None
+
+
+def readable_host(name: HostName) -> str:
+    """Return the host name as text for operators: an international name in Unicode, and then in ASCII.
+
+    Characters that a screen does not show, or that turn the direction of writing, are escaped.
+    """
+    shown = to_unicode(name)
+    printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in shown)
+    return f"{printable} ({name})" if shown != name and is_host_name(name) else printable
 
 
 def parse_vault_name(text: str) -> VaultName:

@@ -23,7 +23,7 @@ from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Listing
 from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate
-from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint
+from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint, read_host_name
 from shared.domain.tags import Tags
 
 VERIFIED = frozenset({"verified", "managed"})
@@ -176,7 +176,7 @@ def _slot_tags(wire: Json) -> tuple[SiteRef, Tags]:
 
 def _host_facts(wire: Json) -> tuple[HostName, HostFacts]:
     properties = wire.get("properties") or {}
-    name = HostName(str(wire.get("name")).rpartition("/")[2].lower())
+    name = read_host_name(str(wire.get("name")).rpartition("/")[2])
     verified = str(properties.get("hostNameType") or "").lower() in VERIFIED
     by_traffic_manager = str(properties.get("azureResourceType") or "").lower() == "trafficmanager"
     return name, HostFacts(verified, by_traffic_manager)
