@@ -11,6 +11,7 @@ from local.azure.scripting.knobs import Knobs
 from local.azure.web.resources import dns_name
 from local.azure.world import World
 from local.worlds.builders import Builder
+from shared.controllers.managed.controller import look_after_managed
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation
 from tests.scenarios.test_managed import Meddled
@@ -231,3 +232,25 @@ def test_a_finding_about_an_international_name_has_both_its_forms(install: Insta
     world = unicode_world(BOOKS, covered=(PLAIN, "second.example", "third.example"))
     installation, _ = rolled(install, world)
     assert ("binding bücher.example (xn--bcher-kva.example) of shop", "NotCovered") in installation.findings()
+
+
+def test_an_international_host_name_gets_no_managed_certificate(install: Install) -> None:
+    """Certroll asks for no managed certificate for an international host name, and reports `NameNotAllowed`."""
+    world = World()
+    build = Builder(world)
+    shop = build.add_host(build.add_site("shop", tags={"certroll-managed": "on"}), BOOKS)
+    build.add_host(shop, "STRASSE.example")
+    build.add_record("strasse.example", "CNAME", shop.default_host_name)
+    installation = install(world, meddled=True)
+    found = {seen.subject: (seen.reason, seen.detail) for seen in look_after_managed(installation.start())}
+    reason, detail = found["host name bücher.example (xn--bcher-kva.example) of shop"]
+    assert reason == "NameNotAllowed"
+    assert "import a certificate from a vault" in detail
+    assert found["host name strasse.example of shop"][0] == "Served"
+    assert [path for path in written_certificates(world) if "xn--" in path or "bücher" in path] == []
+    assert {reason for _, reason in installation.findings()} == {"NameNotAllowed"}
+
+
+def written_certificates(world: World) -> list[str]:
+    """Return the paths of the certificates that Certroll wrote."""
+    return [unquote(entry.path) for entry in world.journal.writes(ARM) if "/certificates/" in entry.path]
