@@ -72,8 +72,8 @@ def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -
     """Return a refusal for a sync that would move a host name to a version of the certificate that does not cover it.
 
     A sync moves all bindings of the imported certificate at once. A name that no client can ask for does not count,
-    because no certificate covers it, and a plan reports such a name by itself. Near the end of the old certificate, Certroll syncs
-    even if host names are not covered, because the sync saves the covered host names.
+    because no certificate covers it, and a plan reports such a name by itself. Near the end of the old certificate,
+    Certroll syncs even if host names are not covered, because the sync saves the covered host names.
     """
     copy = step.action.replaces
     if copy is None:
