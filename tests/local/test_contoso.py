@@ -44,7 +44,7 @@ def test_a_name_in_unicode_is_served_in_its_ascii_form(world: World) -> None:
     (bound,) = (host for _, host in custom(world) if not host.name.isascii())
     assert bound.name == "bücher.contoso.com"
     shown = world.web.served("xn--bcher-kva.contoso.com", world.web.address_of("xn--bcher-kva.contoso.com") or "")
-    assert shown and shown.thumbprint == bound.thumbprint
+    assert (shown and shown.thumbprint) == bound.thumbprint
 
 
 def test_one_certificate_is_in_every_webspace(world: World) -> None:
