@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from shared.domain.errors import CertrollError
 from shared.domain.international_names import to_ascii, to_unicode
+from shared.domain.letter_case import lower_case
 
 Thumbprint = NewType("Thumbprint", str)
 HostName = NewType("HostName", str)
@@ -100,14 +101,14 @@ def readable_host(name: HostName) -> str:
 
 def parse_vault_name(text: str) -> VaultName:
     """Return the lower-case vault name from a vault's name or resource id. Raises InvalidNameError."""
-    lowered = text.strip().lower()
+    lowered = lower_case(text.strip())
     as_id = _VAULT_ID.fullmatch(lowered)
     return VaultName(_matching(_VAULT_NAME, as_id.group(1) if as_id else lowered, "a Key Vault name or resource id"))
 
 
 def parse_subscription(text: str) -> str:
     """Return the subscription id in lower case. Raises InvalidNameError."""
-    return _matching(_SUBSCRIPTION, text.strip().lower(), "a subscription id")
+    return _matching(_SUBSCRIPTION, lower_case(text.strip()), "a subscription id")
 
 
 class ObjectKind(StrEnum):
@@ -142,7 +143,7 @@ class VaultCertificateRef:
         except ValueError:
             known = ", ".join(ObjectKind)
             raise InvalidNameError(f"{kind[:40]!r} is not a kind of vault object; known: {known}") from None
-        lowered = name.strip().lower()
+        lowered = lower_case(name.strip())
         return cls(parse_vault_name(vault), parsed, _matching(_OBJECT_NAME, lowered, "a Key Vault object name"))
 
     def __str__(self) -> str:
@@ -166,7 +167,7 @@ class Webspace:
         """Return the webspace with subscription and name in lower case. Raise InvalidNameError if the name is empty."""
         if not name.strip():
             raise InvalidNameError("an empty text is not a webspace")
-        return cls(subscription.lower(), name.strip().lower())
+        return cls(lower_case(subscription), lower_case(name.strip()))
 
     def __str__(self) -> str:
         return self.name
@@ -184,7 +185,7 @@ class SiteRef:
     @classmethod
     def parse(cls, resource_id: str) -> Self:
         """Return the reference to the site or slot that a resource id names. Raises InvalidNameError."""
-        match = _SITE_ID.fullmatch(resource_id.strip().lower())
+        match = _SITE_ID.fullmatch(lower_case(resource_id.strip()))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a site or slot")
         subscription, group, name, slot = match.groups()
@@ -228,7 +229,7 @@ class EnvironmentRef:
     @classmethod
     def parse(cls, resource_id: str) -> Self:
         """Return the reference to the App Service Environment that a resource id names. Raises InvalidNameError."""
-        match = _ENVIRONMENT_ID.fullmatch(resource_id.strip().lower())
+        match = _ENVIRONMENT_ID.fullmatch(lower_case(resource_id.strip()))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of an App Service Environment")
         subscription, group, name = match.groups()
@@ -260,10 +261,10 @@ class RootRef:
 
         Raises InvalidNameError.
         """
-        environment, marker, name = resource_id.strip().lower().partition("/publiccertificates/")
+        environment, marker, name = lower_case(resource_id.strip()).partition("/publiccertificates/")
         if not marker:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
-        known = _matching(_COPY_NAME, unquote(name).lower(), "a certificate resource name")
+        known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
         return cls(EnvironmentRef.parse(environment), known)
 
     @property
@@ -310,7 +311,7 @@ class CopyRef:
         Some clients upload certificates with `#` in the name, and resource ids contain this `#` plain or
         percent-encoded.
         """
-        match = _COPY_ID.fullmatch(resource_id.strip().lower())
+        match = _COPY_ID.fullmatch(lower_case(resource_id.strip()))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
         subscription, group, site, slot, kind, name = match.groups()
@@ -318,7 +319,7 @@ class CopyRef:
         _matching(_RESOURCE_GROUP, group, "a resource group name")
         for part in (part for part in (site, slot) if part is not None):
             _matching(_SITE_NAME, part, "the name of a site or slot")
-        known = _matching(_COPY_NAME, unquote(name).lower(), "a certificate resource name")
+        known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
         if kind == "publiccertificates" and site is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
         return cls(subscription, group, known, site or "", slot or "", kind == "publiccertificates")

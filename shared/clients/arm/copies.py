@@ -14,6 +14,7 @@ from shared.domain.certificates.pfx import Pfx
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
+from shared.domain.letter_case import lower_case
 from shared.domain.names import CopyRef, SiteRef
 
 USER_STORE = "CurrentUserMy"
@@ -40,7 +41,7 @@ class Copies(AppServicePart):
         web_apps = self._clients.client(owner.subscription).web_apps
         items = site_or_slot(owner, web_apps.list_public_certificates, web_apps.list_public_certificates_slot)()
         for wire in self._wires(f"public certificates of {owner}", items):
-            if unquote(str(wire.get("id")).rpartition("/")[2]).lower() == ref.name.lower():
+            if lower_case(unquote(str(wire.get("id")).rpartition("/")[2])) == ref.name:
                 return readable(f"certificate {ref}", read_certificate, wire)
         raise NotFound(f"certificate {ref}: the list of public certificates of {owner} lacks it")
 

@@ -9,6 +9,7 @@ from shared.clients.arm.requests import Json, tags_of, webspace_of
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm, Site
+from shared.domain.letter_case import lower_case
 from shared.domain.names import (
     CopyRef,
     EnvironmentRef,
@@ -101,7 +102,7 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         default_host_name=read_host_name(properties.get("defaultHostName") or ""),
         tags=tags_of(wire),
         running=str(properties.get("state") or "Running").lower() == "running",
-        plan=str(properties.get("serverFarmId") or "").lower(),
+        plan=lower_case(str(properties.get("serverFarmId") or "")),
         flex=str(properties.get("sku") or "").lower() == "flexconsumption",
         environment=_environment(properties),
         windows_code=_is_windows_code(wire, properties),

@@ -27,6 +27,7 @@ AT_THE_END = SettingEdit(ROOT_LIST, NEW, (), None)
 WHOLE = replace(AT_THE_END, whole=True)
 PINNED = SettingEdit("PIN", NEW, (OLD,), OLD)
 KEYS = {"WEBSITE_LOAD_CERTIFICATES": True, "Website_Load_Certificates": True, "WEBSITE_LOAD_CERTIFICATES_": False}
+KEYS |= {"WEB\u017fITE_LOAD_CERTIFICATES": False, "WEBS\u0131TE_LOAD_CERTIFICATES": False}  # no S and no I for Azure
 
 
 def read(**values: str) -> SiteSettings:

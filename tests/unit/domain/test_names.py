@@ -23,6 +23,8 @@ from shared.domain.names import (
     readable_host,
 )
 from shared.domain.orders.order import OrderRef
+from shared.domain.tags import PUBLIC_TO, parse_targets
+from shared.domain.targets import names_of_site
 from tests.build import ASE, OTHER_ASE, SUBSCRIPTION, VAULT, site_ref
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web"
@@ -125,6 +127,39 @@ def test_what_is_no_host_name_is_refused(text: str) -> None:
     """Certroll refuses a host name that no TLS client could send as server name (SNI)."""
     with pytest.raises(InvalidNameError, match="is not a host name"):
         parse_host_name(text)
+
+
+KELVIN, DOTTED, SHARP, UMLAUT = "\u212a", "\u0130", "\u1e9e", "\u00dc"
+
+
+@pytest.mark.parametrize(
+    ("group", "address"),
+    [
+        pytest.param("RG-Web", "rg-web", id="Latin letters"),
+        pytest.param(f"RG-{UMLAUT}", "rg-\u00fc", id="a letter of another script"),
+        pytest.param(f"RG-{KELVIN}", f"rg-{KELVIN}", id="the Kelvin sign, which is no K"),
+        pytest.param(f"RG-{DOTTED}", f"rg-{DOTTED}", id="a dotted I, which has no lower case of one letter"),
+        pytest.param(f"RG-{SHARP}", f"rg-{SHARP}", id="a capital sharp s, which is not the upper case of any letter"),
+    ],
+)
+def test_group_keeps_its_own_letters(group: str, address: str) -> None:
+    """Certroll lowers only letters that Azure takes for the same, so that an id never names another group."""
+    resource_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}/providers/Microsoft.Web"
+    found = SiteRef.parse(f"{resource_id}/sites/shop")
+    assert found.resource_group == address
+    assert SiteRef.parse(found.resource_id) == found
+    assert CopyRef.parse(f"{resource_id}/certificates/{group}").name == address
+    assert EnvironmentRef.parse(f"{resource_id}/hostingEnvironments/{group}").name == address
+    assert names_of_site(SiteRef.parse(f"{resource_id}/sites/{group}")) == {address, f"{address}/{address}"}
+    (target,) = parse_targets((("certroll-public-to", group),), PUBLIC_TO)
+    assert str(target) == address
+
+
+@pytest.mark.parametrize("text", [f"{KELVIN}v-shop", f"kv-{DOTTED}shop"])
+def test_vault_name_with_a_look_alike_is_no_vault_name(text: str) -> None:
+    """A letter that Azure takes for another one does not make a vault's name of another text."""
+    with pytest.raises(InvalidNameError):
+        parse_vault_name(text)
 
 
 @pytest.mark.parametrize(
