@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 from shared.domain.errors import CertrollError
 from shared.domain.international_names import to_ascii, to_unicode
 from shared.domain.letter_case import lower_case
+from shared.domain.written import Written
 
 Thumbprint = NewType("Thumbprint", str)
 HostName = NewType("HostName", str)
@@ -59,11 +60,9 @@ def parse_thumbprint(text: str) -> Thumbprint:
 
 
 def parse_host_name(text: str) -> HostName:
-    """Return the host name in lower case and with A-labels (the ASCII form of international names).
+    """Return the host name in lower case and with A-labels, the form in which Certroll compares host names.
 
     The host name may begin with `*.` (a wildcard). Raises InvalidNameError.
-
-    Certroll compares host names in this form, and names a host name to Azure only in the form that Azure wrote.
     """
     try:
         ascii_name = to_ascii(text.strip()).rstrip(".")
@@ -73,11 +72,7 @@ def parse_host_name(text: str) -> HostName:
 
 
 def read_host_name(text: str) -> HostName:
-    """Return the host name that Azure shows, in the form in which Certroll compares host names.
-
-    Azure may hold a name that no client can ask for by TLS. Such a name stays as Azure wrote it, in lower case, and
-    `is_host_name` is False for it.
-    """
+    """Return the host name that Azure shows, with A-labels, or in lower case if no client can ask for it by TLS."""
     try:
         return parse_host_name(text)
     except InvalidNameError:
@@ -174,13 +169,15 @@ class Webspace:
 
 
 @dataclass(frozen=True, slots=True)
-class SiteRef:
+class SiteRef(Written):
     """The reference to one site or to one deployment slot of App Service."""
 
     subscription: str
     resource_group: str
     name: str
     slot: str | None = None
+    written: str = field(default="", compare=False, repr=False)
+    """The resource id in the letters in which Azure wrote it, empty if Azure did not show it."""
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
@@ -194,6 +191,7 @@ class SiteRef:
             _matching(_RESOURCE_GROUP, group, "a resource group name"),
             _matching(_SITE_NAME, name, "a site name"),
             None if slot is None else _matching(_SITE_NAME, slot, "a slot name"),
+            resource_id.strip(),
         )
 
     @property
@@ -277,7 +275,7 @@ class RootRef:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class CopyRef:
+class CopyRef(Written):
     """The reference to one certificate resource in App Service.
 
     Most certificates in App Service belong to a webspace, which shares them among sites. A public certificate, and a
@@ -293,6 +291,8 @@ class CopyRef:
     """The slot that owns the certificate, empty if a site owns the certificate or the webspace shares it."""
     public: bool = False
     """True for a public certificate, which has no private key."""
+    written: str = field(default="", compare=False, repr=False)
+    """The resource id in the letters in which Azure wrote it, empty if Azure did not show it."""
 
     @classmethod
     def of_site(cls, owner: SiteRef, name: str, *, public: bool) -> Self:
@@ -320,9 +320,9 @@ class CopyRef:
         for part in (part for part in (site, slot) if part is not None):
             _matching(_SITE_NAME, part, "the name of a site or slot")
         known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
-        if kind == "publiccertificates" and site is None:
+        if (public := kind == "publiccertificates") and site is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
-        return cls(subscription, group, known, site or "", slot or "", kind == "publiccertificates")
+        return cls(subscription, group, known, site or "", slot or "", public, resource_id.strip())
 
     @property
     def resource_id(self) -> str:

@@ -61,7 +61,7 @@ class ManagedCertificates:
 
     def slots(self, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
         """Return the slots of a site with their bindings."""
-        items = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
+        items = self._clients.client(site.subscription).web_apps.list_slots(*site.address)
         return listing(site.subscription, self._wires(f"slots of {site}", items), _place)
 
     def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
@@ -86,9 +86,7 @@ class ManagedCertificates:
         Raise NotFound if Azure does not know the managed certificate, or has not issued the managed certificate yet.
         """
         certificates = self._clients.client(ref.subscription).certificates
-        model = self._retrying.read(
-            f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), REMEDY
-        )
+        model = self._retrying.read(f"certificate {ref}", lambda: certificates.get(*ref.address), REMEDY)
         return _certificate(model.as_dict())
 
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:

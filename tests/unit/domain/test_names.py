@@ -143,7 +143,7 @@ KELVIN, DOTTED, SHARP, UMLAUT = "\u212a", "\u0130", "\u1e9e", "\u00dc"
     ],
 )
 def test_group_keeps_its_own_letters(group: str, address: str) -> None:
-    """Certroll lowers only letters that Azure takes for the same, so that an id never names another group."""
+    """Certroll lowers only letters that are the same to Azure, so that an id never names another group."""
     resource_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}/providers/Microsoft.Web"
     found = SiteRef.parse(f"{resource_id}/sites/shop")
     assert found.resource_group == address
@@ -157,7 +157,7 @@ def test_group_keeps_its_own_letters(group: str, address: str) -> None:
 
 @pytest.mark.parametrize("text", [f"{KELVIN}v-shop", f"kv-{DOTTED}shop"])
 def test_vault_name_with_a_look_alike_is_no_vault_name(text: str) -> None:
-    """A letter that Azure takes for another one does not make a vault's name of another text."""
+    """A letter that is another one to Azure does not make a vault's name of another text."""
     with pytest.raises(InvalidNameError):
         parse_vault_name(text)
 
