@@ -27,8 +27,8 @@ TIME_OUT_SECONDS = 10.0
 Usually a handshake takes under a second."""
 UNREACHABLE_AFTER = 3
 THREAD = "tls-probe"
-SILENCE = (OSError, http.client.HTTPException, TookTooLong)
-"""The errors of a handshake that shows no certificate."""
+SILENCE = (OSError, http.client.HTTPException, TookTooLong, UnicodeError)
+"""The errors of a handshake that shows no certificate. Python raises UnicodeError for an address that is no name."""
 LABEL_FOR_WILDCARD = "certroll-probe"
 NO_NAME = "it is no host name that a client can ask for"
 
