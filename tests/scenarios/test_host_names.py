@@ -254,3 +254,15 @@ def test_an_international_host_name_gets_no_managed_certificate(install: Install
 def written_certificates(world: World) -> list[str]:
     """Return the paths of the certificates that Certroll wrote."""
     return [unquote(entry.path) for entry in world.journal.writes(ARM) if "/certificates/" in entry.path]
+
+
+def test_a_managed_certificate_is_bound_under_the_name_that_azure_holds(install: Install) -> None:
+    """Certroll binds a managed certificate to a host name that Azure holds with a dot at its end, under this name."""
+    world = World()
+    build = Builder(world)
+    shop = build.add_host(build.add_site("shop", tags={"certroll-managed": "on"}), "shop.example.")
+    build.add_managed(shop, "shop.example", bound=False)
+    installation = install(world, meddled=True)
+    (found,) = look_after_managed(installation.start())
+    assert (found.host_name, found.reason) == ("shop.example", "Served")
+    assert binding_requests(world) == {"shop.example."}
