@@ -266,3 +266,35 @@ def test_a_managed_certificate_is_bound_under_the_name_that_azure_holds(install:
     (found,) = look_after_managed(installation.start())
     assert (found.host_name, found.reason) == ("shop.example", "Served")
     assert binding_requests(world) == {"shop.example."}
+
+
+@pytest.mark.parametrize("lost", ["web", "web-linux"])
+def test_a_listed_certificate_that_answers_404_holds_up_nobody(install: Install, lost: str) -> None:
+    """An import that Azure lists and does not find is one finding, and the other webspace gets the new version."""
+    world = unicode_world(BOOKS, covered=ALL)
+    copies = sorted(copy.name for copy in world.web.certificates.values())
+    (name,) = (copy for copy in copies if copy.endswith("linux") == (lost == "web-linux"))
+    world.faults.add(Fault("missing", "GET", path=f"/certificates/{name}$", times=None))
+    installation, new = rolled(install, world)
+    installation.clock.advance(AGE)
+    installation.sweep()
+    installation.deliver_all()
+    moved = {host for host, thumbprint in thumbprints(world).items() if thumbprint == new}
+    assert moved == ({"second.example", "third.example"} if lost == "web" else {PLAIN, BOOKS})
+    assert {reason for _, reason in installation.findings()} == {"NotFoundByAzure"}
+    assert installation.queue.dead_letter == []
+    assert installation.errors == []
+
+
+def test_a_site_that_azure_refuses_is_tried_once_per_sweep(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    """If Azure refuses every request about one site, Certroll runs the site again only after an event or a sweep."""
+    world = unicode_world(BOOKS, covered=ALL)
+    world.faults.add(Fault("denied", "GET", path="/sites/second$", times=None))
+    installation, new = rolled(install, world)
+    assert installation.findings() == {("second", "DeniedByAzure")}
+    assert site_runs(caplog) == 2
+    world.faults.clear()
+    installation.sweep()
+    installation.deliver_all()
+    assert set(thumbprints(world).values()) == {new}
+    assert installation.findings() == {("second", "DeniedByAzure")}
