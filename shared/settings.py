@@ -18,6 +18,7 @@ from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.domain.errors import SettingsInvalid
 from shared.domain.fleet.vault_access import APPLICATION_IDS, app_service, registration
 from shared.domain.intent import Intent, Mode
+from shared.domain.letter_case import lower_case
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
@@ -169,13 +170,13 @@ class Settings(Connection):
 
         WEBSITE_OWNER_NAME starts with the subscription of Certroll's own site, up to a plus sign.
         """
-        owner = (self.owner_name or "").partition("+")[0].lower()
+        owner = lower_case((self.owner_name or "").partition("+")[0])
         return Intent(
             vaults=frozenset(VaultName(name) for name in self.vaults),
             subscriptions=self.subscriptions,
             mode=self.mode,
             stage_soak=self.stage_soak,
-            own_site=(self.site_name or "").lower() or None,
+            own_site=lower_case(self.site_name or "") or None,
             own_subscription=owner or None,
             probe_settle=self.probe_settle,
             slots_first=self.slots_first,

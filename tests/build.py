@@ -28,7 +28,7 @@ from shared.domain.fleet.app_settings import (
 )
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
-from shared.domain.fleet.fleet import BlindSpot, Fleet
+from shared.domain.fleet.fleet import BlindSpot, Fleet, Listing
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import (
@@ -392,6 +392,20 @@ class RecordingAppService:
     seen: list[AppSettings | Exception] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    listed: tuple[Binding, ...] = ()
+    listed_copies: tuple[WebspaceCertificate, ...] = ()
+
+    def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
+        """Return the site with the bindings in the field `listed`."""
+        return Site(ref, WEST, HOST), self.listed
+
+    def certificates(self, _: str) -> Listing[WebspaceCertificate]:
+        """Return the certificates in the field `listed_copies`."""
+        return Listing(self.listed_copies)
+
+    def site_certificates(self, _: SiteRef, __: Webspace) -> Listing[WebspaceCertificate]:
+        """Return the certificates in the field `listed_copies`."""
+        return Listing(self.listed_copies)
 
     def certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Return the next prepared answer for the certificate.

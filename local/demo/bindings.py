@@ -11,7 +11,7 @@ from typing import Any
 
 from local.app import LocalApp
 from local.azure.watching.app_watch import AppWatch
-from local.azure.web.resources import Host, Site
+from local.azure.web.resources import Host, Site, dns_name
 from local.demo.effort import Pace, check_effort, effort, least, show_pace
 from local.demo.records import LOOK_EVERY, await_recorded, findings, sweep
 from local.demo.rolls import Named, apps_before, await_rolls, check_rolls
@@ -239,6 +239,10 @@ def _check_served(checks: Checks, rows: list[dict[str, Any]], *, settled: bool) 
         len(served) == len(rows) >= LEAST_MOVED, f"{len(served)} of {len(rows)} host names serve the new version"
     )
     checks.claim(len(ip_based) >= LEAST_IP_BASED, f"{len(ip_based)} of them by an IP-based binding")
+    for row in rows:
+        if not row["host"].isascii():
+            name, ok = dns_name(row["host"]), row in served
+            checks.claim(ok, f"{row['host']} is among them, which clients ask for as {name}")
     checks.claim(settled, "Certroll itself saw each of them served and recorded it")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from local.azure.web.held_certificates import thumbprint_of
+from local.azure.web.resources import dns_name
 from local.patience import HANG
 from local.tls import client_context
 
@@ -56,16 +57,18 @@ class Visitor:
             socket.create_connection(self.proxy, timeout=HANG) as tunnel,
             self._secure(tunnel, host_name, connect_to or host_name) as secure,
         ):
-            secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {host_name}\r\nConnection: close\r\n\r\n".encode())
+            host = dns_name(host_name)
+            secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
             with http.client.HTTPResponse(secure) as answer:
                 answer.begin()
                 return answer.status, answer.read().decode()
 
     def _secure(self, tunnel: socket.socket, host_name: str, connect_to: str) -> ssl.SSLSocket:
-        target = f"{connect_to}:{HTTPS}"
+        """Open TLS through the proxy. Like a browser, the visitor sends international names in their ASCII form."""
+        target = f"{dns_name(connect_to)}:{HTTPS}"
         tunnel.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
         _expect_tunnel(tunnel)
-        return self._context.wrap_socket(tunnel, server_hostname=host_name)
+        return self._context.wrap_socket(tunnel, server_hostname=dns_name(host_name))
 
 
 def _expect_tunnel(tunnel: socket.socket) -> None:

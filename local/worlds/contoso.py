@@ -1,10 +1,12 @@
-"""Build Contoso, a simulated fleet of 2 subscriptions, 2 vaults, 15 sites, 5 slots and 18 custom host names.
+"""Build Contoso, a simulated fleet of 2 subscriptions, 2 vaults, 15 sites, 5 slots and 19 custom host names.
 
 | webspace                      | plan                   | sites in groups | note                         |
 |-------------------------------|------------------------|-----------------|------------------------------|
 | plans-weu-WestEuropewebspace  | plan-web-weu (Windows) | shop, web       | the plan is in another group |
 | api-NorthEuropewebspace-Linux | plan-api-neu (Linux)   | api             |                              |
 | eastasiawebspace              | plan-corp-ea (Windows) | corp            | a legacy name                |
+
+App Service holds one custom host name in Unicode, `bücher.contoso.com`. Clients ask for its ASCII form.
 
 All three webspaces have imported the vault certificate `wildcard-contoso-com`. The demo renews six of the fleet's eight
 vault certificates. The site `partners-contoso` opted out of Certroll. At the start, only the binding of the site
@@ -104,7 +106,9 @@ def _web(build: Builder, plans: ResourceGroup) -> None:
     build.add_slot(site, "staging")
     for name in ("www.contoso.com", "contoso.com", "careers.contoso.com"):
         build.add_host(site, name, wildcard)
-    build.add_host(build.add_site("blog-contoso", plan, group), "blog.contoso.com", wildcard)
+    site = build.add_site("blog-contoso", plan, group)
+    for name in ("blog.contoso.com", "bücher.contoso.com"):
+        build.add_host(site, name, wildcard)
     build.add_host(build.add_site("brands-contoso", plan, group), "*.brands.contoso.com", shop)
     build.add_host(build.add_site("status-contoso", plan, group), "status.contoso.com")
     _opted_out(build, plan, group)

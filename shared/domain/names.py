@@ -11,13 +11,17 @@ from typing import NewType, Self
 from urllib.parse import quote, unquote
 
 from shared.domain.errors import CertrollError
+from shared.domain.international_names import to_ascii, to_unicode
+from shared.domain.letter_case import lower_case
+from shared.domain.written import Written
 
 Thumbprint = NewType("Thumbprint", str)
 HostName = NewType("HostName", str)
 VaultName = NewType("VaultName", str)
 
 _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
-_HOST_NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL, _LAST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?(?:{_LABEL}\.)+{_LAST_LABEL}")
 _VAULT_NAME = re.compile(r"(?=.{3,24}\Z)[a-z](-?[a-z0-9])+")
 _OBJECT_NAME = re.compile(r"[a-z0-9-]{1,127}")
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -56,29 +60,50 @@ def parse_thumbprint(text: str) -> Thumbprint:
 
 
 def parse_host_name(text: str) -> HostName:
-    """Return the host name in lower case and with A-labels (the ASCII form of international names).
+    """Return the host name in lower case and with A-labels, the form in which Certroll compares host names.
 
     The host name may begin with `*.` (a wildcard). Raises InvalidNameError.
     """
-    lowered = text.strip().rstrip(".").lower()
-    if not lowered.isascii():
-        try:
-            lowered = lowered.encode("idna").decode("ascii")
-        except UnicodeError as error:
-            raise InvalidNameError(f"{text[:120]!r} is not a host name: {error}") from error
-    return HostName(_matching(_HOST_NAME, lowered, "a host name"))
+    try:
+        ascii_name = to_ascii(text.strip()).rstrip(".")
+    except ValueError as error:
+        raise InvalidNameError(f"{text[:120]!r} is not a host name: {error}") from error
+    return HostName(_matching(_HOST_NAME, ascii_name, "a host name"))
+
+
+def read_host_name(text: str) -> HostName:
+    """Return the host name that Azure shows, with A-labels, or in lower case if no client can ask for it by TLS."""
+    try:
+        return parse_host_name(text)
+    except InvalidNameError:
+        return HostName(text.strip().lower())
+
+
+def is_host_name(name: HostName) -> bool:
+    """Return True if a client can ask for the host name by DNS and TLS."""
+    return _HOST_NAME.fullmatch(name) is not None
+
+
+def readable_host(name: HostName) -> str:
+    """Return the host name as text for operators: an international name in Unicode, and then in ASCII.
+
+    Characters that a screen does not show, or that turn the direction of writing, are escaped.
+    """
+    shown = to_unicode(name)
+    printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in shown)
+    return f"{printable} ({name})" if shown != name and is_host_name(name) else printable
 
 
 def parse_vault_name(text: str) -> VaultName:
     """Return the lower-case vault name from a vault's name or resource id. Raises InvalidNameError."""
-    lowered = text.strip().lower()
+    lowered = lower_case(text.strip())
     as_id = _VAULT_ID.fullmatch(lowered)
     return VaultName(_matching(_VAULT_NAME, as_id.group(1) if as_id else lowered, "a Key Vault name or resource id"))
 
 
 def parse_subscription(text: str) -> str:
     """Return the subscription id in lower case. Raises InvalidNameError."""
-    return _matching(_SUBSCRIPTION, text.strip().lower(), "a subscription id")
+    return _matching(_SUBSCRIPTION, lower_case(text.strip()), "a subscription id")
 
 
 class ObjectKind(StrEnum):
@@ -113,7 +138,7 @@ class VaultCertificateRef:
         except ValueError:
             known = ", ".join(ObjectKind)
             raise InvalidNameError(f"{kind[:40]!r} is not a kind of vault object; known: {known}") from None
-        lowered = name.strip().lower()
+        lowered = lower_case(name.strip())
         return cls(parse_vault_name(vault), parsed, _matching(_OBJECT_NAME, lowered, "a Key Vault object name"))
 
     def __str__(self) -> str:
@@ -137,25 +162,27 @@ class Webspace:
         """Return the webspace with subscription and name in lower case. Raise InvalidNameError if the name is empty."""
         if not name.strip():
             raise InvalidNameError("an empty text is not a webspace")
-        return cls(subscription.lower(), name.strip().lower())
+        return cls(lower_case(subscription), lower_case(name.strip()))
 
     def __str__(self) -> str:
         return self.name
 
 
 @dataclass(frozen=True, slots=True)
-class SiteRef:
+class SiteRef(Written):
     """The reference to one site or to one deployment slot of App Service."""
 
     subscription: str
     resource_group: str
     name: str
     slot: str | None = None
+    written: str = field(default="", compare=False, repr=False)
+    """The resource id in the letters in which Azure wrote it, empty if Azure did not show it."""
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
         """Return the reference to the site or slot that a resource id names. Raises InvalidNameError."""
-        match = _SITE_ID.fullmatch(resource_id.strip().lower())
+        match = _SITE_ID.fullmatch(lower_case(resource_id.strip()))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a site or slot")
         subscription, group, name, slot = match.groups()
@@ -164,6 +191,7 @@ class SiteRef:
             _matching(_RESOURCE_GROUP, group, "a resource group name"),
             _matching(_SITE_NAME, name, "a site name"),
             None if slot is None else _matching(_SITE_NAME, slot, "a slot name"),
+            resource_id.strip(),
         )
 
     @property
@@ -199,7 +227,7 @@ class EnvironmentRef:
     @classmethod
     def parse(cls, resource_id: str) -> Self:
         """Return the reference to the App Service Environment that a resource id names. Raises InvalidNameError."""
-        match = _ENVIRONMENT_ID.fullmatch(resource_id.strip().lower())
+        match = _ENVIRONMENT_ID.fullmatch(lower_case(resource_id.strip()))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of an App Service Environment")
         subscription, group, name = match.groups()
@@ -231,10 +259,10 @@ class RootRef:
 
         Raises InvalidNameError.
         """
-        environment, marker, name = resource_id.strip().lower().partition("/publiccertificates/")
+        environment, marker, name = lower_case(resource_id.strip()).partition("/publiccertificates/")
         if not marker:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
-        known = _matching(_COPY_NAME, unquote(name).lower(), "a certificate resource name")
+        known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
         return cls(EnvironmentRef.parse(environment), known)
 
     @property
@@ -247,7 +275,7 @@ class RootRef:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class CopyRef:
+class CopyRef(Written):
     """The reference to one certificate resource in App Service.
 
     Most certificates in App Service belong to a webspace, which shares them among sites. A public certificate, and a
@@ -263,6 +291,8 @@ class CopyRef:
     """The slot that owns the certificate, empty if a site owns the certificate or the webspace shares it."""
     public: bool = False
     """True for a public certificate, which has no private key."""
+    written: str = field(default="", compare=False, repr=False)
+    """The resource id in the letters in which Azure wrote it, empty if Azure did not show it."""
 
     @classmethod
     def of_site(cls, owner: SiteRef, name: str, *, public: bool) -> Self:
@@ -281,7 +311,7 @@ class CopyRef:
         Some clients upload certificates with `#` in the name, and resource ids contain this `#` plain or
         percent-encoded.
         """
-        match = _COPY_ID.fullmatch(resource_id.strip().lower())
+        match = _COPY_ID.fullmatch(lower_case(resource_id.strip()))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
         subscription, group, site, slot, kind, name = match.groups()
@@ -289,10 +319,10 @@ class CopyRef:
         _matching(_RESOURCE_GROUP, group, "a resource group name")
         for part in (part for part in (site, slot) if part is not None):
             _matching(_SITE_NAME, part, "the name of a site or slot")
-        known = _matching(_COPY_NAME, unquote(name).lower(), "a certificate resource name")
-        if kind == "publiccertificates" and site is None:
+        known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
+        if (public := kind == "publiccertificates") and site is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
-        return cls(subscription, group, known, site or "", slot or "", kind == "publiccertificates")
+        return cls(subscription, group, known, site or "", slot or "", public, resource_id.strip())
 
     @property
     def resource_id(self) -> str:

@@ -160,6 +160,8 @@ class Reason(StrEnum):
     SITE_WITH_SILOS = "SiteWithSilos", REFUSED
     INCOMPLETE_VIEW = "IncompleteView", BLOCKS
     NOT_COVERED = "NotCovered", BLOCKS
+    HOST_NAME_INVALID = "HostNameInvalid", BLOCKS
+    NOT_FOUND_BY_AZURE = "NotFoundByAzure", BLOCKS
     KEY_NOT_IMPORTABLE = "KeyNotImportable", BLOCKS
     KEY_TOO_SMALL = "KeyTooSmall", BLOCKS
     UNKNOWN_CURVE = "UnknownCurve", BLOCKS

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from shared.domain.errors import TargetInvalid
+from shared.domain.letter_case import lower_case
 from shared.domain.reason import Reason
 
 Tags = tuple[tuple[str, str], ...]
@@ -286,7 +287,7 @@ def parse_targets(tags: Tags, tag: Tag) -> tuple[Target, ...]:
     found: dict[Target, None] = {}
     for number, value in sorted(values):
         for entry in (part.strip() for part in value.split(",")):
-            target = Target(tuple(part.strip() for part in entry.lower().split("/")))
+            target = Target(tuple(part.strip() for part in lower_case(entry).split("/")))
             if entry and not _is_name(target):
                 problems.append(f"{_numbered_name(tag, number)}: {entry[:120]!r} is neither `name` nor `group/name`")
             elif entry:

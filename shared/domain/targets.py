@@ -6,6 +6,7 @@ A target in a tag is a short name and must fit exactly one resource.
 from collections.abc import Mapping
 
 from shared.domain.errors import TargetInvalid
+from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, SiteRef, Webspace
 from shared.domain.reason import Reason
 from shared.domain.tags import MOST_NAMED, Tag, Tags, Target, parse_targets
@@ -61,13 +62,13 @@ def names_of_site(site: SiteRef) -> frozenset[str]:
 
 def names_of_plan(resource_id: str) -> frozenset[str]:
     """Return `plan` and `group/plan`, the names of an App Service plan."""
-    parts = resource_id.lower().strip("/").split("/")
+    parts = lower_case(resource_id).strip("/").split("/")
     return _names(parts[-1], parts[3])
 
 
 def names_of_webspace(webspace: Webspace) -> frozenset[str]:
     """Return the single name by which a tag can name a webspace. The name contains the webspace's resource group."""
-    return frozenset({webspace.name.lower()})
+    return frozenset({lower_case(webspace.name)})
 
 
 def names_of_environment(environment: EnvironmentRef) -> frozenset[str]:
@@ -76,4 +77,4 @@ def names_of_environment(environment: EnvironmentRef) -> frozenset[str]:
 
 
 def _names(name: str, group: str) -> frozenset[str]:
-    return frozenset({name.lower(), f"{group}/{name}".lower()})
+    return frozenset({lower_case(name), lower_case(f"{group}/{name}")})

@@ -21,6 +21,7 @@ from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings, stale_in, uploaded_to
 from shared.domain.tags import ROOT_ON
+from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Skip
 
 MOST_NAMED = 10
@@ -115,7 +116,7 @@ def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snaps
         Finding(
             snapshot.now,
             str(ref),
-            f"binding {was.host_name} of {was.site}",
+            binding_subject(was),
             Reason.BINDING_MOVED,
             f"the binding was {_kind(was)} before this version, and is {_kind(seen.get(was.host_name))} now",
         )

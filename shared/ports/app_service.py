@@ -13,7 +13,7 @@ from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Listing, SeenSite
 from shared.domain.fleet.sites import ServerFarm
-from shared.domain.names import CopyRef, HostName, SiteRef, Webspace
+from shared.domain.names import CopyRef, SiteRef, Webspace
 
 
 class Listings(Protocol):
@@ -75,8 +75,11 @@ class Copies(Protocol):
 class Bindings(Protocol):
     """The port for reads and writes of host name bindings."""
 
-    def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Read one host name binding, with the whole body that a write must send back to Azure."""
+    def binding(self, site: SiteRef, host_name: str) -> tuple[Binding, object]:
+        """Read one host name binding, with the whole body that a write must send back to Azure.
+
+        `host_name` is the host name as Azure wrote it (`Binding.address`).
+        """
 
     def put_binding(self, binding: Binding, body: object) -> None:
         """Write a binding's body back to Azure with the binding's thumbprint and `ssl_state`."""

@@ -277,3 +277,12 @@ def test_site_shows_the_address_of_its_ip_based_binding(shop: Shop) -> None:
     properties = shop.arm.get(shop.site.id)["properties"]
     assert {state["virtualIP"] for state in properties["hostNameSslStates"]} == {None, address}
     assert properties["inboundIpAddress"] == address
+
+
+def test_host_name_is_found_by_the_name_with_which_it_was_added(shop: Shop) -> None:
+    """ARM finds an international host name by its Unicode form, and answers 404 for its ASCII form."""
+    added = shop.arm.put(f"{shop.site.id}/hostNameBindings/b%C3%BCcher.example", {"properties": {}})
+    assert added["name"].endswith("/bücher.example")
+    found = shop.arm.get(f"{shop.site.id}/hostNameBindings/b%C3%BCcher.example")
+    assert found["id"].endswith("/hostNameBindings/bücher.example")
+    shop.arm.get(f"{shop.site.id}/hostNameBindings/xn--bcher-kva.example", 404)

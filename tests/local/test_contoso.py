@@ -23,12 +23,12 @@ def custom(world: World) -> list[tuple[Site, Host]]:
 
 
 def test_numbers(world: World) -> None:
-    """The fleet Contoso has 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots and 18 custom host names."""
+    """The fleet Contoso has 2 subscriptions, 2 vaults, 3 webspaces, 15 sites, 5 slots and 19 custom host names."""
     slots = Counter(site.slot is not None for site in world.web.sites.values())
     assert (len(world.subscriptions), len(world.vaults)) == (2, 2)
     assert slots == {False: 15, True: 5}
     assert len({plan.webspace.key for plan in world.web.plans.values()}) == 3
-    assert len(custom(world)) == 18
+    assert len(custom(world)) == 19
 
 
 def test_kinds_of_bindings(world: World) -> None:
@@ -37,6 +37,14 @@ def test_kinds_of_bindings(world: World) -> None:
     assert (states[IP_BASED], states[None]) == (3, 1)
     assert sum(host.name.startswith("*.") for _, host in custom(world)) == 1
     assert sum(site.state == STOPPED for site in world.web.sites.values()) == 1
+
+
+def test_a_name_in_unicode_is_served_in_its_ascii_form(world: World) -> None:
+    """The fleet Contoso has one host name in Unicode, whose visitors ask for the ASCII form."""
+    (bound,) = (host for _, host in custom(world) if not host.name.isascii())
+    assert bound.name == "bücher.contoso.com"
+    shown = world.web.served("xn--bcher-kva.contoso.com", world.web.address_of("xn--bcher-kva.contoso.com") or "")
+    assert (shown and shown.thumbprint) == bound.thumbprint
 
 
 def test_one_certificate_is_in_every_webspace(world: World) -> None:

@@ -119,6 +119,15 @@ def test_vault_faults_speak_key_vault(service: Service, kind: Kind, status: int)
     assert (response.status, "message" in response.json()["error"]) == (status, True)
 
 
+def test_missing_resource_speaks_microsoft_web(service: Service) -> None:
+    """The fault `missing` answers as Microsoft.Web does for a resource that it does not find."""
+    service.faults.add(Fault("missing"))
+    response = service.ask()
+    assert (response.status, response.json()["Code"]) == (404, "NotFound")
+    assert not service.applied
+    assert service.ask().status == 200
+
+
 def test_clearing_ends_all_faults(service: Service) -> None:
     """`clear` ends all scripted faults."""
     service.faults.add(Fault("denied", times=None))

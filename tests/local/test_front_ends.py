@@ -168,3 +168,31 @@ def _wait_for(canary: Canary, condition: object) -> None:
     while not condition():
         assert time.monotonic() < end, "the canary has not got there"
         canary._stopped.wait(0.001)
+
+
+INTERNATIONAL = {
+    "bücher.example": "xn--bcher-kva.example",
+    "*.bücher.example": "*.xn--bcher-kva.example",
+    "straße.example": "xn--strae-oqa.example",
+    "BÜCHER.example": "xn--bcher-kva.example",
+}
+
+
+@pytest.mark.parametrize("held", INTERNATIONAL)
+def test_unicode_host_name_is_served_to_who_asks_for_its_ascii_form(fleet: Fleet, stand: Stand, held: str) -> None:
+    """A front end serves a host name that App Service holds in Unicode to clients that send its A-labels."""
+    asked = INTERNATIONAL[held]
+    shown = fleet.vault.add("books", [asked]).imported()
+    fleet.bind(shown, Host(held, SNI, shown.thumbprint))
+    visited = asked.replace("*", "any")
+    assert stand.visitor.handshake(visited, connect_to="shop.azurewebsites.net") == shown.thumbprint
+    assert stand.visitor.fetch(visited) == 200
+    assert stand.visitor.handshake(held.replace("*", "any")) == shown.thumbprint
+
+
+def test_two_unicode_host_names_that_old_codecs_mixed_up_are_two(fleet: Fleet, stand: Stand) -> None:
+    """The host name `straße.example` is not `strasse.example`, as in IDNA 2008."""
+    shown = fleet.vault.add("street", ["strasse.example"]).imported()
+    fleet.bind(shown, Host("strasse.example", SNI, shown.thumbprint))
+    with pytest.raises(HandshakeFailed):
+        stand.visitor.handshake("straße.example", connect_to="shop.azurewebsites.net")

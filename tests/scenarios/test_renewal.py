@@ -49,7 +49,7 @@ def test_the_whole_fleet_of_contoso_moves(install: Install) -> None:
         for name, seen in before.items()
     }
     assert shown(world) == expected
-    assert sum(before[name] != expected[name] for name in before) == 15
+    assert sum(before[name] != expected[name] for name in before) == 16
     assert installation.errors == []
 
 

@@ -23,6 +23,7 @@ Kind = Literal[
     "dropped",
     "stale_list",
     "denied",
+    "missing",
 ]
 Call = Callable[[], Response]
 
@@ -256,6 +257,11 @@ def _denied(_fault: Fault, request: Request, _call: Call) -> Response:
     return arm_error(403, "AuthorizationFailed", message)
 
 
+def _missing(_fault: Fault, request: Request, _call: Call) -> Response:
+    """Answer as if the resource did not exist, which a list may contradict (recorded azure-cli traffic, 404)."""
+    return web_error(404, "NotFound", "51004", "Cannot find {0} with name {1}.", *request.path.split("/")[-2:])
+
+
 _ACTS: dict[Kind, Callable[[Fault, Request, Call], Response]] = {
     "site_lock": _site_lock,
     "server_error": _server_error,
@@ -263,4 +269,5 @@ _ACTS: dict[Kind, Callable[[Fault, Request, Call], Response]] = {
     "dropped": _dropped,
     "stale_list": _stale_list,
     "denied": _denied,
+    "missing": _missing,
 }

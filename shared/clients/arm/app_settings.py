@@ -95,7 +95,8 @@ class Settings(AppServicePart):
         The Azure docs "Use Key Vault references", section on rotation, describe the request that refreshes Key Vault
         references.
         """
-        url = f"{quote(site.resource_id)}/config/configreferences/appsettings/refresh?api-version={REFERENCES_REFRESH}"
+        app = quote(site.written or site.resource_id)
+        url = f"{app}/config/configreferences/appsettings/refresh?api-version={REFERENCES_REFRESH}"
         client = self._clients.client(site.subscription)
         self._retrying.write(f"Key Vault references of {site}", partial(_post, client, url), REMEDY)
 

@@ -8,14 +8,17 @@ from azure.mgmt.web.models import HostNameBinding
 from shared.clients.arm.site_requests import REMEDY, AppServicePart, site_or_slot
 from shared.clients.arm.wire import read_binding
 from shared.domain.fleet.bindings import Binding
-from shared.domain.names import HostName, SiteRef
+from shared.domain.names import SiteRef
 
 
 class Bindings(AppServicePart):
     """The part of the App Service client for host name bindings."""
 
-    def binding(self, site: SiteRef, host_name: HostName) -> tuple[Binding, object]:
-        """Read one host name binding, and its complete body, which a write must send back."""
+    def binding(self, site: SiteRef, host_name: str) -> tuple[Binding, object]:
+        """Read one host name binding, and its complete body, which a write must send back.
+
+        `host_name` is the host name as Azure wrote it.
+        """
         web_apps = self._clients.client(site.subscription).web_apps
         get = site_or_slot(site, web_apps.get_host_name_binding, web_apps.get_host_name_binding_slot)
         read = partial(get, host_name=host_name)
@@ -38,5 +41,5 @@ class Bindings(AppServicePart):
         put = site_or_slot(
             site, web_apps.create_or_update_host_name_binding, web_apps.create_or_update_host_name_binding_slot
         )
-        write = partial(put, host_name=binding.host_name, host_name_binding=HostNameBinding({"properties": changed}))
+        write = partial(put, host_name=binding.address, host_name_binding=HostNameBinding({"properties": changed}))
         self._retrying.write(f"binding {binding.host_name} of {site}", write, REMEDY)

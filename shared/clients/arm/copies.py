@@ -14,6 +14,7 @@ from shared.domain.certificates.pfx import Pfx
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
+from shared.domain.letter_case import lower_case
 from shared.domain.names import CopyRef, SiteRef
 
 USER_STORE = "CurrentUserMy"
@@ -40,7 +41,7 @@ class Copies(AppServicePart):
         web_apps = self._clients.client(owner.subscription).web_apps
         items = site_or_slot(owner, web_apps.list_public_certificates, web_apps.list_public_certificates_slot)()
         for wire in self._wires(f"public certificates of {owner}", items):
-            if unquote(str(wire.get("id")).rpartition("/")[2]).lower() == ref.name.lower():
+            if lower_case(unquote(str(wire.get("id")).rpartition("/")[2])) == ref.name:
                 return readable(f"certificate {ref}", read_certificate, wire)
         raise NotFound(f"certificate {ref}: the list of public certificates of {owner} lacks it")
 
@@ -68,7 +69,7 @@ class Copies(AppServicePart):
 
     def upload_public_certificate(self, copy: WebspaceCertificate, der: bytes) -> None:
         """Upload a public certificate, which has no private key, to a site or slot."""
-        site, name = _owner(copy.ref), copy.ref.name
+        site, name = _owner(copy.ref), copy.ref.address[-1]
         web_apps = self._clients.client(site.subscription).web_apps
         content = PublicCertificateProperties(blob=der, public_certificate_location=USER_STORE)
         body = PublicCertificate(properties=content)
@@ -91,23 +92,26 @@ def _owner(ref: CopyRef) -> SiteRef:
 
 
 def _get_certificate(client: WebSiteManagementClient, ref: CopyRef) -> Certificate:
-    if ref.owner is None:
-        return client.certificates.get(ref.resource_group, ref.name)
-    return client.site_certificates.get(ref.resource_group, ref.site, ref.name)
+    group, *sites, name = ref.address
+    if not sites:
+        return client.certificates.get(group, name)
+    return client.site_certificates.get(group, sites[0], name)
 
 
 def _put_certificate(client: WebSiteManagementClient, ref: CopyRef, body: Certificate) -> Certificate:
-    if ref.owner is None:
-        return client.certificates.create_or_update(ref.resource_group, ref.name, body)
-    return client.site_certificates.create_or_update(ref.resource_group, ref.site, ref.name, body)
+    group, *sites, name = ref.address
+    if not sites:
+        return client.certificates.create_or_update(group, name, body)
+    return client.site_certificates.create_or_update(group, sites[0], name, body)
 
 
 def _delete_certificate(client: WebSiteManagementClient, ref: CopyRef) -> None:
+    group, *sites, name = ref.address
     if ref.owner is None:
-        client.certificates.delete(ref.resource_group, ref.name)
+        client.certificates.delete(group, name)
     elif not ref.public:
-        client.site_certificates.delete(ref.resource_group, ref.site, ref.name)
+        client.site_certificates.delete(group, sites[0], name)
     else:
         web_apps = client.web_apps
         delete = site_or_slot(ref.owner, web_apps.delete_public_certificate, web_apps.delete_public_certificate_slot)
-        delete(public_certificate_name=ref.name)
+        delete(public_certificate_name=name)

@@ -59,7 +59,7 @@ class Listings(AppServicePart):
 
     def slots(self, site: SiteRef) -> Listing[SeenSite]:
         """Return the slots of a site with their bindings."""
-        items = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
+        items = self._clients.client(site.subscription).web_apps.list_slots(*site.address)
         return listing(site.subscription, self._wires(f"slots of {site}", items), read_site)
 
     def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
@@ -81,7 +81,7 @@ class Listings(AppServicePart):
 
     def site_certificates(self, site: SiteRef, webspace: Webspace) -> Listing[WebspaceCertificate]:
         """Return the certificates that belong only to a site on a Flex Consumption plan."""
-        items = self._clients.client(site.subscription).site_certificates.list(site.resource_group, site.name)
+        items = self._clients.client(site.subscription).site_certificates.list(*site.address[:2])
         found = self._wires(f"certificates of {site}", items)
         return listing(site.subscription, found, partial(read_certificate, webspace=webspace), webspace)
 

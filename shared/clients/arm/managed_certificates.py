@@ -23,7 +23,7 @@ from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Listing
 from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate
-from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint
+from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint, read_host_name
 from shared.domain.tags import Tags
 
 VERIFIED = frozenset({"verified", "managed"})
@@ -61,7 +61,7 @@ class ManagedCertificates:
 
     def slots(self, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
         """Return the slots of a site with their bindings."""
-        items = self._clients.client(site.subscription).web_apps.list_slots(site.resource_group, site.name)
+        items = self._clients.client(site.subscription).web_apps.list_slots(*site.address)
         return listing(site.subscription, self._wires(f"slots of {site}", items), _place)
 
     def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
@@ -86,9 +86,7 @@ class ManagedCertificates:
         Raise NotFound if Azure does not know the managed certificate, or has not issued the managed certificate yet.
         """
         certificates = self._clients.client(ref.subscription).certificates
-        model = self._retrying.read(
-            f"certificate {ref}", lambda: certificates.get(ref.resource_group, ref.name), REMEDY
-        )
+        model = self._retrying.read(f"certificate {ref}", lambda: certificates.get(*ref.address), REMEDY)
         return _certificate(model.as_dict())
 
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
@@ -176,7 +174,7 @@ def _slot_tags(wire: Json) -> tuple[SiteRef, Tags]:
 
 def _host_facts(wire: Json) -> tuple[HostName, HostFacts]:
     properties = wire.get("properties") or {}
-    name = HostName(str(wire.get("name")).rpartition("/")[2].lower())
+    name = read_host_name(str(wire.get("name")).rpartition("/")[2])
     verified = str(properties.get("hostNameType") or "").lower() in VERIFIED
     by_traffic_manager = str(properties.get("azureResourceType") or "").lower() == "trafficmanager"
     return name, HostFacts(verified, by_traffic_manager)

@@ -54,5 +54,6 @@ def site_or_slot(
     site: SiteRef, of_site: Callable[..., Result], of_slot: Callable[..., Result]
 ) -> Callable[..., Result]:
     """Return the SDK's method for a site or its method for a slot, with the names of the site or slot filled in."""
-    names = {"resource_group_name": site.resource_group, "name": site.name}
-    return partial(of_site, **names) if site.slot is None else partial(of_slot, **names, slot=site.slot)
+    group, name, *slots = site.address
+    names = {"resource_group_name": group, "name": name}
+    return partial(of_slot, **names, slot=slots[0]) if slots else partial(of_site, **names)

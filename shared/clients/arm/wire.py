@@ -9,18 +9,18 @@ from shared.clients.arm.requests import Json, tags_of, webspace_of
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm, Site
+from shared.domain.letter_case import lower_case
 from shared.domain.names import (
     CopyRef,
     EnvironmentRef,
-    HostName,
     InvalidNameError,
     SiteRef,
     Thumbprint,
     VaultCertificateRef,
     Webspace,
-    parse_host_name,
     parse_subscription,
     parse_thumbprint,
+    read_host_name,
 )
 
 LOADING = "loadCertificateToWebsitesSettings"
@@ -73,7 +73,7 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
         webspace=webspace or Webspace.parse(ref.subscription, named),
         location=str(wire.get("location")),
         thumbprint=_thumbprint(properties.get("thumbprint")),
-        host_names=frozenset(_host_name(name) for name in properties.get("hostNames") or ()),
+        host_names=frozenset(read_host_name(str(name)) for name in properties.get("hostNames") or ()),
         not_after=datetime.fromisoformat(expiration).astimezone(UTC) if expiration else None,
         source=_source(properties),
         key_vault_id=properties.get("keyVaultId"),
@@ -99,10 +99,10 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
     site = Site(
         ref=ref,
         webspace=webspace_of(ref.subscription, properties),
-        default_host_name=_host_name(properties.get("defaultHostName") or ""),
+        default_host_name=read_host_name(properties.get("defaultHostName") or ""),
         tags=tags_of(wire),
         running=str(properties.get("state") or "Running").lower() == "running",
-        plan=str(properties.get("serverFarmId") or "").lower(),
+        plan=lower_case(str(properties.get("serverFarmId") or "")),
         flex=str(properties.get("sku") or "").lower() == "flexconsumption",
         environment=_environment(properties),
         windows_code=_is_windows_code(wire, properties),
@@ -110,7 +110,7 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
     )
     states = properties.get("hostNameSslStates") or ()
     ours = (state for state in states if state.get("hostType") != "Repository")
-    return site, tuple(read_binding(ref, _host_name(state.get("name") or ""), state) for state in ours)
+    return site, tuple(read_binding(ref, str(state.get("name") or ""), state) for state in ours)
 
 
 def _is_windows_code(wire: Json, properties: Json) -> bool:
@@ -129,17 +129,18 @@ def _environment(properties: Json) -> EnvironmentRef | None:
     return EnvironmentRef.parse(str(profile["id"])) if profile.get("id") else None
 
 
-def read_binding(site: SiteRef, host_name: HostName, properties: Json) -> Binding:
-    """Return a host name binding from Azure's JSON.
+def read_binding(site: SiteRef, written: str, properties: Json) -> Binding:
+    """Return a host name binding from Azure's JSON. `written` is the host name as Azure wrote it.
 
     Azure omits `sslState` and `thumbprint` if the host name never had a certificate (seen in recorded traffic).
     """
     return Binding(
         site=site,
-        host_name=host_name,
+        host_name=read_host_name(written),
         ssl_state=SslState(properties.get("sslState") or SslState.DISABLED),
         thumbprint=_thumbprint(properties.get("thumbprint")),
         virtual_ip=properties.get("virtualIP") or None,
+        written=written,
     )
 
 
@@ -149,17 +150,6 @@ def _thumbprint(text: str | None) -> Thumbprint | None:
     Azure shows a managed certificate's thumbprint as null or as an empty text.
     """
     return parse_thumbprint(text) if text else None
-
-
-def _host_name(text: str) -> HostName:
-    """Return the host name that Azure shows, in lower case.
-
-    This function also returns a name that breaks the rules for host names, because Azure may show an invalid name.
-    """
-    try:
-        return parse_host_name(text)
-    except InvalidNameError:
-        return HostName(text.strip().lower())
 
 
 def _source(properties: Json) -> VaultCertificateRef | None:

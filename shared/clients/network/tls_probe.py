@@ -18,7 +18,7 @@ from shared.clients.network.bounded import TookTooLong, bounded, kept
 from shared.clients.vault.x509_facts import UNREADABLE, thumbprint_of
 from shared.domain.errors import OutOfTime
 from shared.domain.fleet.handshake import Handshake, ServedCertificate
-from shared.domain.names import HostName, Thumbprint
+from shared.domain.names import HostName, Thumbprint, is_host_name, read_host_name
 from shared.ports.clock import Clock
 
 PORT = 443
@@ -27,9 +27,10 @@ TIME_OUT_SECONDS = 10.0
 Usually a handshake takes under a second."""
 UNREACHABLE_AFTER = 3
 THREAD = "tls-probe"
-SILENCE = (OSError, http.client.HTTPException, TookTooLong)
-"""The errors of a handshake that shows no certificate."""
+SILENCE = (OSError, http.client.HTTPException, TookTooLong, UnicodeError)
+"""The errors of a handshake that shows no certificate. Python raises UnicodeError for an address that is no name."""
 LABEL_FOR_WILDCARD = "certroll-probe"
+NO_NAME = "it is no host name that a client can ask for"
 
 
 class TlsProbe:
@@ -55,6 +56,8 @@ class TlsProbe:
         """
         if self._clock.now() >= give_up:
             return Handshake(host_name, expected, None, "no time was left for a handshake")
+        if not is_host_name(host_name):
+            return Handshake(host_name, expected, None, NO_NAME)
 
         def enough(state: tenacity.RetryCallState) -> bool:
             seen = state.outcome.result() if state.outcome else None
@@ -77,8 +80,10 @@ class TlsProbe:
         Azure does not show a managed certificate's thumbprint, so this function checks host name and end date instead.
         The probe repeats the handshake until host name and end date are good, until the time `give_up`, or until the
         third or a later handshake fails. The function `served` makes at least one TLS handshake, even if the time
-        `give_up` has passed.
+        `give_up` has passed. For a name that no client can ask for, the probe makes no handshake.
         """
+        if not is_host_name(host_name):
+            return ServedCertificate(host_name, detail=NO_NAME)
 
         def enough(state: tenacity.RetryCallState) -> bool:
             seen = state.outcome.result() if state.outcome else None
@@ -129,7 +134,7 @@ def _host_names(certificate: x509.Certificate) -> frozenset[HostName]:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return frozenset()
-    return frozenset(HostName(name.lower()) for name in names.get_values_for_type(x509.DNSName))
+    return frozenset(read_host_name(name) for name in names.get_values_for_type(x509.DNSName))
 
 
 def _server_name(host_name: HostName) -> str:

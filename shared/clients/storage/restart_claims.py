@@ -7,6 +7,7 @@ certificate or environment for which the site restarts.
 
 from shared.clients.storage.rows import Entity, digest, moment
 from shared.clients.storage.tables import JOURNAL, Tables
+from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
 from shared.domain.rollout.budget import CLAIM
 from shared.ports.clock import Clock
@@ -57,7 +58,7 @@ class TableRestartClaims:
 
 
 def _budget_key(budget: str) -> str:
-    return f"plan-{digest(budget.lower())}"
+    return f"plan-{digest(lower_case(budget))}"
 
 
 def _claim_key(site: SiteRef, ref: Purpose) -> str:

@@ -15,6 +15,7 @@ from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.names import CopyRef, HostName, ObjectKind, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.orders.action import AskedState, OrderAction, OrderRecord
 from shared.domain.orders.order import OrderRef
+from shared.domain.reason import Reason
 from shared.domain.rollout.budget import RestartBudget
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
@@ -86,8 +87,14 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
         "copies": json.dumps([copy.resource_id for copy in record.copies]),
         "rebind": str(record.rebind),
         **chunked("rebound", json.dumps(sorted(record.rebound))),
+        **chunked("refused", json.dumps(sorted(record.refused))),
         **chunked("last_good", json.dumps(last_good)),
     }
+
+
+def _reason(text: str) -> Reason:
+    """Return the reason of a refusal by Azure. Another release of Certroll may have written a reason of its own."""
+    return next((reason for reason in Reason if reason == text), Reason.REJECTED_BY_AZURE)
 
 
 def site_record(row: Entity) -> SiteRecord:
@@ -107,6 +114,7 @@ def site_record(row: Entity) -> SiteRecord:
         detail=row["detail"],
         rebind=Rebind(row["rebind"]),
         rebound=frozenset(HostName(host) for host in json.loads(joined("rebound", row))),
+        refused=frozenset((HostName(host), _reason(text)) for host, text in json.loads(joined("refused", row) or "[]")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 
@@ -20,7 +21,7 @@ from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.perform import Performed
 from shared.loop.prove import SECOND_INSPECTION
 from shared.planning.placing import first_webspace
-from shared.planning.plan import Phase, Plan, Step
+from shared.planning.plan import Phase, Plan, Skip, Step
 
 
 def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
@@ -29,6 +30,9 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     Each phase of the rollout stores the journal records of sites before it writes to Azure. After a crash, the next run
     sends a message for each stored record of an unfinished site.
     """
+    # Azure refused some bindings to the runs of their sites. A retry after seconds would usually meet the same refusal.
+    if not work.is_fresh:
+        plan = plan.refuse(partial(_refused_before, work.snapshot.rollout))
     deletions = tuple(step for step in plan.steps if step.action.phase is Phase.DELETE)
     others = (step for step in plan.steps if step.action.phase not in {Phase.DELETE, Phase.ROOT})
     staged = Plan(tuple(others), plan.skips)
@@ -48,6 +52,14 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     if any(record.state is SiteState.FAILED for record in sent_again):
         return Waiting(work.run.now() + SECOND_INSPECTION, Reason.DISPATCHED, "Certroll checks the failed sites again")
     return certificate_outcome(work, progress)
+
+
+def _refused_before(rollout: Rollout, step: Step) -> Skip | None:
+    """Return the refusal of a binding that Azure refused to the run of the site, None for all other steps."""
+    binding = step.action.binds
+    record = rollout.record_of(binding.site) if binding else None
+    reason = record.refusal_of(binding.host_name) if record and binding else None
+    return Skip(step.subject, reason, record.detail, step.action.site) if record and reason else None
 
 
 def _roll_webspaces(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:

@@ -5,6 +5,7 @@ from datetime import datetime
 from shared.controllers.environment.controller import record_stop_start_by_hand
 from shared.domain.errors import Conflict, LeaseBusy, NotFound
 from shared.domain.findings import HistoryEntry
+from shared.domain.letter_case import lower_case
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
 from shared.domain.names import EnvironmentRef, InvalidNameError, SiteRef, VaultCertificateRef
 from shared.domain.reason import Reason
@@ -61,7 +62,7 @@ def confirm_stop_start(run: Run, group: str, name: str) -> str:
 
 
 def _known_environments(run: Run, group: str, name: str) -> tuple[EnvironmentRef, ...]:
-    wanted = (group.strip().lower(), name.strip().lower())
+    wanted = (lower_case(group.strip()), lower_case(name.strip()))
     known = (record.environment for record in run.ports.environment_records.all())
     found = tuple(environment for environment in known if (environment.resource_group, environment.name) == wanted)
     if not found:

@@ -8,7 +8,7 @@ from shared.domain.errors import OutOfTime
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.managed.issuance import HostInspection, SeenCertificate
+from shared.domain.managed.issuance import HostInspection, SeenCertificate, host_subject
 from shared.domain.reason import Reason
 from shared.loop.observe.site import observe_site
 from shared.loop.prove import PATIENCE
@@ -35,7 +35,7 @@ def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspec
         fleet = _settled(run, binding)
     give_up = min(run.now() + PATIENCE, run.ends_at)
     handshake = served_in_time(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=give_up)
-    subject, detail = f"host name {binding.host_name} of {binding.site}", str(handshake)
+    subject, detail = host_subject(binding.host_name, binding.site), str(handshake)
     entry = HistoryEntry(run.now(), "managed.bound", subject, Reason.MANAGED_ASKED, detail[:1000])
     run.ports.history.add(SCOPE, (entry,))
     event("managed.bound", subject=subject, detail=detail)
@@ -50,13 +50,13 @@ def _settled(run: Run, binding: Binding) -> Fleet:
         run.ports.clock,
         lambda: observe_site(run.ports.app_service, binding.site, (), run.now()),
         lambda seen: any(bound.host_name == binding.host_name and _is_bound(bound) for bound in seen.bindings),
-        f"host name {binding.host_name} of {binding.site}",
+        host_subject(binding.host_name, binding.site),
     )
 
 
 def _bind_once(run: Run, binding: Binding, certificate: SeenCertificate) -> bool:
     """Bind the host name if it has no binding, and return True if it is now bound to the managed certificate."""
-    seen, body = run.ports.app_service.binding(binding.site, binding.host_name)
+    seen, body = run.ports.app_service.binding(binding.site, binding.address)
     if _is_bound(seen):
         return seen.ssl_state is SslState.SNI and seen.thumbprint in {None, certificate.thumbprint}
     run.ports.app_service.put_binding(replace(seen, ssl_state=SslState.SNI, thumbprint=None), body)

@@ -18,7 +18,7 @@ from shared.domain.errors import Denied, NotFound, OutcomeUnknown, Rejected
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
 from shared.domain.intent import Mode
-from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate, Violation
+from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate, Violation, host_subject
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
 from shared.loop.run import Run
@@ -98,7 +98,7 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
         requests.forget_issuance(binding.site, binding.host_name)  # Azure began nothing
         raise
     requests.put_issuance(replace(issuance, operation=operation))
-    subject = f"host name {binding.host_name} of {binding.site}"
+    subject = host_subject(binding.host_name, binding.site)
     detail = operation or "Azure returned no operation to poll"
     entry = HistoryEntry(run.now(), "managed.asked", subject, Reason.MANAGED_ASKED, detail[:1000])
     run.ports.history.add(SCOPE, (entry,))

@@ -8,7 +8,7 @@ from shared.controllers.managed.view import View
 from shared.domain.errors import NotFound
 from shared.domain.fleet.bindings import Binding
 from shared.domain.managed.dns import Ask
-from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate, Violation
+from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate, Violation, host_subject
 from shared.domain.managed.prerequisites import violations
 from shared.domain.names import CopyRef, HostName, SiteRef
 from shared.domain.reason import Reason
@@ -46,7 +46,7 @@ def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
     """
     place, facts = work.place(binding), work.facts(binding.site).get(binding.host_name)
     if facts is None:
-        raise NotFound(f"host name {binding.host_name} of {binding.site} is gone")
+        raise NotFound(f"{host_subject(binding.host_name, binding.site)} is gone")
     name = certificate_ref(work, binding)
     there = next((certificate for certificate in work.view.certificates if certificate.ref == name), None)
     found = violations(binding.host_name, place, work.tier(place.site.plan), facts, work.ask)

@@ -39,7 +39,11 @@ def bindings_of_site(
     try:
         return _carry_to_site(run, lease, lineage, current, record)
     except (NotFound, Denied, Rejected) as error:
-        return _conclude(run, lineage, record, SiteState.UNPROVEN, Stalled(SITE_REASONS[type(error)], str(error)))
+        reason = SITE_REASONS[type(error)]
+        refused = frozenset((binding.host_name, reason) for binding in record.last_good)
+        return _conclude(
+            run, lineage, replace(record, refused=refused), SiteState.UNPROVEN, Stalled(reason, str(error))
+        )
 
 
 def _carry_to_site(
@@ -53,11 +57,12 @@ def _carry_to_site(
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.findings, plan, snapshot)
     record, refused = _written(run, lease, lineage, record, plan.steps)
-    if plan.steps and not refused:
+    lost = {skip.subject for skip in refused}
+    if any(step.subject not in lost for step in plan.steps):
         snapshot = settle(
             run.ports.clock,
             lambda: _observed(run, lineage, record),
-            lambda seen: not _plan_of_site(run, seen, record).steps,
+            lambda seen: all(step.subject in lost for step in _plan_of_site(run, seen, record).steps),
             f"site {record.site}",
         )
     report_moved(run.ports.findings, lineage.ref, record, snapshot)
@@ -75,11 +80,14 @@ def _written(
     between two writes or before the TLS handshakes, and the next run must not write the same bindings again.
     """
     refused: tuple[Skip, ...] = ()
+    record = replace(record, refused=frozenset())
     for step in steps:
         refusal = perform_all(run, lease, lineage.ref, (step,))
         refused += refusal
         binding = step.action.binds
-        if step.action.rebinds and binding and not refusal:
+        if binding and refusal:
+            record = replace(record, refused=record.refused | {(binding.host_name, refusal[0].reason)})
+        elif step.action.rebinds and binding:
             record = replace(record, rebound=record.rebound | {binding.host_name})
             run.ports.rollouts.record_site(lineage.ref, record)
     if not refused and any(step.action.rebinds for step in steps):
@@ -131,19 +139,21 @@ def _site_outcome(
         outcome = Converged(Reason.SERVED, telling)
     else:
         outcome = Converged(Reason.UNREACHABLE, telling or "none of its host names is bound to the current version")
-    return _conclude(run, lineage, record, state, outcome)
+    return _conclude(run, lineage, record, state, outcome, told=blocked is not None and state is not SiteState.FAILED)
 
 
-def _conclude(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome) -> Outcome:
+def _conclude(
+    run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome, *, told: bool = False
+) -> Outcome:
     """Record the state of the site in the journal, and return the outcome.
 
     Certroll leaves the field `at` unchanged, because an unproven site's waiting time counts from its first queue
-    message.
+    message. `told` is True if findings (reported problems) about single host names say all that the outcome says.
     """
     detail = outcome.detail[:1000]
     ref, now = lineage.ref, run.now()
     run.ports.rollouts.record_site(ref, replace(record, state=state, detail=detail))
     run.ports.history.add(ref, (HistoryEntry(now, "site.verified", str(record.site), outcome.reason, detail),))
-    if isinstance(outcome, Stalled) or outcome.reason is Reason.UNREACHABLE:
+    if (isinstance(outcome, Stalled) and not told) or outcome.reason is Reason.UNREACHABLE:
         run.ports.findings.report((Finding(now, str(ref), str(record.site), outcome.reason, detail),))
     return outcome

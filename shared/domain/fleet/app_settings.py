@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from shared.domain.letter_case import upper_case
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef
 
 LOAD_LIST = "WEBSITE_LOAD_CERTIFICATES"
@@ -179,7 +180,7 @@ def is_load_list(key: str) -> bool:
 
     Azure ignores upper and lower case in the names of app settings.
     """
-    return key.upper() == LOAD_LIST
+    return upper_case(key) == LOAD_LIST
 
 
 def is_root_list(key: str) -> bool:
@@ -187,12 +188,12 @@ def is_root_list(key: str) -> bool:
 
     Azure ignores upper and lower case in the names of app settings.
     """
-    return key.upper() == ROOT_LIST
+    return upper_case(key) == ROOT_LIST
 
 
 def is_list(key: str) -> bool:
     """Return True if the setting is WEBSITE_LOAD_CERTIFICATES or WEBSITE_LOAD_ROOT_CERTIFICATES."""
-    return key.upper() in LISTS
+    return upper_case(key) in LISTS
 
 
 def fetched(settings: SiteSettings, ref: VaultCertificateRef, version: str | None) -> SiteSettings:

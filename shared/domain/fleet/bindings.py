@@ -1,6 +1,6 @@
 """Bindings connect a host name of a site with the certificate that App Service serves for the host name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.domain.names import HostName, SiteRef, Thumbprint
@@ -20,11 +20,22 @@ class Binding:
 
     site: SiteRef
     host_name: HostName
+    """The host name in the form in which Certroll compares host names."""
     ssl_state: SslState
     thumbprint: Thumbprint | None
     """The thumbprint of the bound certificate, None for a host name without a certificate."""
     virtual_ip: str | None = None
     """The address of an IP-based binding."""
+    written: str = field(default="", compare=False)
+    """The host name as Azure wrote it, empty if the binding comes from the journal."""
+
+    @property
+    def address(self) -> str:
+        """The host name by which Azure finds the binding.
+
+        App Service holds international host names in Unicode, and answers 404 for their ASCII form.
+        """
+        return self.written or self.host_name
 
     def __lt__(self, other: "Binding") -> bool:
         return self._order < other._order

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, Webspace
 from shared.domain.tags import Tags
 
@@ -22,7 +23,7 @@ class ServerFarm:
     @property
     def resource_group(self) -> str:
         """The resource group of the plan in lower case, where the tool az creates certificates of the webspace."""
-        return self.resource_id.split("/")[4].lower()
+        return lower_case(self.resource_id.split("/")[4])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from enum import StrEnum, auto
 from itertools import chain
 
 from shared.domain.endpoints import CloudName
+from shared.domain.letter_case import lower_case
 from shared.domain.names import VaultName
 
 
@@ -241,8 +242,8 @@ MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
 
 def _concerns(scope: str, vault_id: str, name: str | None) -> bool:
     """Return True if a role at the scope applies to the vault, or to the named object of the vault."""
-    at, vault = scope.rstrip("/").lower(), vault_id.lower()
-    objects = {f"{vault}/{kind}/{name}".lower() for kind in ("secrets", "certificates")} if name else set()
+    at, vault = lower_case(scope.rstrip("/")), lower_case(vault_id)
+    objects = {lower_case(f"{vault}/{kind}/{name}") for kind in ("secrets", "certificates")} if name else set()
     return f"{vault}/".startswith(f"{at}/") or at in objects or at.startswith(MANAGEMENT_GROUPS)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.fleet.sites import Site
 from shared.domain.managed.dns import DnsAnswer
-from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, Webspace
+from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, Webspace, readable_host
 from shared.domain.reason import Reason
 from shared.domain.tags import MANAGED
 
@@ -100,7 +100,12 @@ class HostInspection:
     @property
     def subject(self) -> str:
         """The host name and its site, as the subject of a finding (a reported problem)."""
-        return f"host name {self.host_name} of {self.site}"
+        return host_subject(self.host_name, self.site)
+
+
+def host_subject(host_name: HostName, site: SiteRef) -> str:
+    """Return a host name and its site, as text for operators."""
+    return f"host name {readable_host(host_name)} of {site}"
 
 
 def not_seen(answer: DnsAnswer) -> Violation:

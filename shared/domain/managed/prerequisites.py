@@ -7,11 +7,12 @@ The sources are the Azure docs "Add and manage TLS/SSL certificates" (create a f
 import re
 from collections.abc import Iterator
 
+from shared.domain.international_names import is_international
 from shared.domain.managed.caa import caa_violations
 from shared.domain.managed.dns import Ask
 from shared.domain.managed.dns_path import PLATFORM, TRAFFIC_MANAGER, dns_violations
 from shared.domain.managed.issuance import ALTERNATIVE, HostFacts, Place, Violation
-from shared.domain.names import HostName
+from shared.domain.names import HostName, readable_host
 from shared.domain.reason import Reason
 
 LONGEST_NAME = 64
@@ -56,6 +57,10 @@ def _impossible(host: HostName, place: Place) -> Iterator[Violation]:
     if host.startswith("*."):
         detail = f"{host} is a wildcard, which managed certificates do not cover"
         yield Violation(Reason.WILDCARD_NAME, f"{detail}. {ALTERNATIVE}")
+    elif is_international(host):
+        # App Service holds the name in Unicode, and refuses it (azure-docs #76055, azure-cli #26809)
+        detail = f"{readable_host(host)} is an international name, which managed certificates do not cover"
+        yield Violation(Reason.NAME_NOT_ALLOWED, f"{detail}. {ALTERNATIVE}")
     elif not _NAME.fullmatch(host) or len(host) > LONGEST_NAME:
         detail = f"{host} has {len(host)} characters; letters, digits, dashes and periods are allowed, {LONGEST_NAME} "
         yield Violation(Reason.NAME_NOT_ALLOWED, f"{detail}at most. {ALTERNATIVE}")

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Self
 
 from shared.domain.api_versions import ORDERS
+from shared.domain.letter_case import lower_case
 from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_subscription
 from shared.domain.outcome import Converged, Outcome, Stalled
 from shared.domain.reason import Reason
@@ -53,7 +54,7 @@ class OrderRef:
     @classmethod
     def parse(cls, resource_id: str) -> Self:
         """Return the reference to the certificate order that a resource id names. Raises InvalidNameError."""
-        match = _ORDER_ID.fullmatch(resource_id.strip().lower())
+        match = _ORDER_ID.fullmatch(lower_case(resource_id.strip()))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate order")
         return cls(parse_subscription(match[1]), match[2], match[3])

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace
+from shared.domain.reason import Reason
 
 
 class SiteState(StrEnum):
@@ -46,3 +47,12 @@ class SiteRecord:
     rebind: Rebind = Rebind.NO
     rebound: frozenset[HostName] = frozenset()
     """The host names whose bindings Certroll has written once more while `rebind` is `ASKED`."""
+    refused: frozenset[tuple[HostName, Reason]] = frozenset()
+    """The host names whose bindings Azure refused to Certroll, each with the reason.
+
+    Certroll writes such a binding again only in a run that follows an event or a sweep.
+    """
+
+    def refusal_of(self, host_name: HostName) -> Reason | None:
+        """Return why Azure refused the binding of the host name, None if Azure did not refuse it."""
+        return dict(self.refused).get(host_name)

@@ -155,10 +155,18 @@ class Snapshot:
         return replace(self, fleet=replace(self.fleet, roots=left))
 
     def with_binding(self, updated: Binding) -> "Snapshot":
-        """Return the snapshot with the given binding in place of the old binding of the host name."""
-        name, site = updated.host_name, updated.site
+        """Return the snapshot with the given binding in place of the old binding of the host name.
+
+        App Service may hold one host name in Unicode and in ASCII, as two bindings.
+        """
+        name, site, address = updated.host_name, updated.site, updated.address
         others = self.fleet.bindings
-        bindings = tuple([updated if seen.host_name == name and seen.site == site else seen for seen in others])
+        bindings = tuple(
+            [
+                updated if seen.host_name == name and seen.site == site and seen.address == address else seen
+                for seen in others
+            ]
+        )
         return replace(self, fleet=replace(self.fleet, bindings=bindings))
 
     def with_rebound(self, site: SiteRef, webspace: Webspace) -> "Snapshot":

@@ -35,6 +35,7 @@ from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet, SeenSite
 from shared.domain.fleet.sites import ServerFarm
+from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, VaultCertificateRef
 from shared.loop.observe.targets import Scope, Targets, plans_in
 from shared.loop.observe.view import View
@@ -107,7 +108,7 @@ def _public_certificates(
     near = tuple(site for site in seen if scope.is_near(site))
     rooting = {site.plan for site in near if site.plan and scope.targets.needs_root(site, read.get(site.ref))}
     hosting = plans_in(scope.environments, plans, seen)
-    near_plans = (plan for plan in plans if plan.webspace in scope.webspaces or plan.resource_id.lower() in rooting)
+    near_plans = (plan for plan in plans if plan.webspace in scope.webspaces or lower_case(plan.resource_id) in rooting)
     view.compare_with_plans(dict.fromkeys((*hosting, *near_plans)), frozenset(site.ref for site in seen))
     mates = tuple(site for site in seen if site.plan in rooting)
     return view.public_certificates(near, settings, certificates, scope.targets.sites, mates)

@@ -11,6 +11,7 @@ from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.fleet.sites import Site
+from shared.domain.letter_case import lower_case
 from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef
 from shared.ports.app_service import AppService, Copies, Listings
 
@@ -72,10 +73,11 @@ def observe_settings(
     if not any(followed(reference.ref) for reference in settings.vault_references):
         return settings
     try:
-        active = app_service.vault_references(settings.site)
+        active = {lower_case(key): version for key, version in app_service.vault_references(settings.site).items()}
     except (Denied, NotFound, Rejected):
         # the versions of the references stay unknown; Azure also refuses the later refresh of the references, with its
         # reason
         return settings
-    led = (replace(known, active=active.get(known.key, "").lower() or None) for known in settings.vault_references)
+    known = settings.vault_references
+    led = (replace(each, active=active.get(lower_case(each.key), "").lower() or None) for each in known)
     return replace(settings, vault_references=tuple(led))

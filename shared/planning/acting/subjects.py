@@ -1,7 +1,7 @@
 """Build the names of resources that operators read in steps, skips and findings (reported problems)."""
 
 from shared.domain.fleet.bindings import Binding
-from shared.domain.names import CopyRef, RootRef, SiteRef, Webspace
+from shared.domain.names import CopyRef, RootRef, SiteRef, Webspace, readable_host
 
 _BINDING = "binding "
 
@@ -18,7 +18,7 @@ def root_subject(ref: RootRef) -> str:
 
 def binding_subject(binding: Binding) -> str:
     """Return the name of a TLS binding, as text for operators."""
-    return f"{_BINDING}{binding.host_name} of {binding.site}"
+    return f"{_BINDING}{readable_host(binding.host_name)} of {binding.site}"
 
 
 def is_binding_subject(subject: str) -> bool:

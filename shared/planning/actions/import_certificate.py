@@ -16,6 +16,7 @@ from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.fleet.vault_access import AccessVerdict, Principal, judge
 from shared.domain.intent import Intent
+from shared.domain.letter_case import lower_case
 from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
@@ -161,7 +162,7 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
         known = found.get(key)
         found[key] = (known[0], known[1] | names) if known else (place, names)
 
-    plans = {plan.resource_id.lower(): plan for plan in snapshot.fleet.plans}
+    plans = {lower_case(plan.resource_id): plan for plan in snapshot.fleet.plans}
     for plan in plans.values():
         names = names_of_plan(plan.resource_id) | names_of_webspace(plan.webspace)
         add(Place(plan.webspace, None, plan), names)
@@ -212,7 +213,7 @@ def _name(lineage: Lineage, place: Place, taken: Mapping[CopyRef, Webspace]) -> 
     gets a suffix if another webspace of the resource group has a certificate of that name.
     """
     group = place.plan.resource_group
-    name = (IMPORT_NAME.value_in(lineage.tags) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}").lower()
+    name = lower_case(IMPORT_NAME.value_in(lineage.tags) or f"{group}-{lineage.ref.vault}-{lineage.ref.name}")
     if place.site is not None:
         return CopyRef.of_site(place.site, name, public=False)
     return unique_name(CopyRef(place.webspace.subscription, group, name), place.webspace, taken)

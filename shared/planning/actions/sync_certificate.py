@@ -13,6 +13,7 @@ from shared.domain.intent import Intent
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.acting.about_copy import AboutCopy
+from shared.planning.acting.absence import absence, lists_copy
 from shared.planning.acting.settle import settle
 from shared.planning.acting.subjects import copy_subject
 from shared.planning.plan import Skip, Step, View
@@ -69,8 +70,8 @@ class SyncCertificate(AboutCopy):
         app_service = ports.app_service
         try:
             seen = app_service.certificate(self.copy.ref)
-        except NotFound as gone:
-            raise Conflict(f"{self.subject} is gone: {gone}") from gone
+        except NotFound as absent:
+            raise absence(self.subject, absent, listed=lists_copy(ports, self.copy)) from absent
         if seen.thumbprint == self.version.thumbprint:
             return False
         if (seen.thumbprint, _identity(seen)) != (self.copy.thumbprint, _identity(self.copy)):

@@ -16,11 +16,12 @@ from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.intent import Intent
-from shared.domain.names import SiteRef, Thumbprint, Webspace
+from shared.domain.names import SiteRef, Thumbprint, Webspace, is_host_name
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import Rebind
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import is_ambiguous, looks_stale, shown_bindings
+from shared.planning.acting.absence import absence, lists_binding
 from shared.planning.acting.chains import is_asked, is_uploaded_again
 from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Phase, Skip, Step, Traits
@@ -96,9 +97,9 @@ class UpdateBinding(Traits):
         Raises Conflict if the binding has neither the thumbprint nor the `ssl_state` that the plan saw or wants.
         """
         try:
-            seen, body = ports.app_service.binding(self.binding.site, self.binding.host_name)
-        except NotFound as gone:
-            raise Conflict(f"{self.subject} is gone: {gone}") from gone
+            seen, body = ports.app_service.binding(self.binding.site, self.binding.address)
+        except NotFound as absent:
+            raise absence(self.subject, absent, listed=lists_binding(ports, self.binding)) from absent
         done = (seen.ssl_state, seen.thumbprint) == (self.binding.ssl_state, self.thumbprint)
         if done and not self.rebind:
             return False
@@ -124,25 +125,31 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         rebind = _needs_rebinding(snapshot, binding, webspace)
         if binding.ssl_state is SslState.DISABLED or not (stale or rebind):
             continue
-        if is_ambiguous(snapshot, binding):
-            yield Skip(
-                binding_subject(binding),
-                Reason.AMBIGUOUS_LINEAGE,
-                f"{binding.thumbprint} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
-                "certificate holds it, too: bind the right certificate by hand, or delete one of the two copies",
-                binding.site,
-            )
-            continue
-        if webspace is None:
-            yield Skip(
-                binding_subject(binding),
-                Reason.INCOMPLETE_VIEW,
-                "Azure does not name the webspace of the site, so Certroll does not know its live certificates",
-                binding.site,
-            )
-        else:
+        if refusal := _refusal(snapshot, binding):
+            yield Skip(binding_subject(binding), *refusal, binding.site)
+        elif webspace is not None:
             reason = Reason.STALE_THUMBPRINT if stale else Reason.UPLOAD_AGAIN_ASKED
             yield Step(UpdateBinding(binding, current.thumbprint, webspace, rebind), reason)
+
+
+def _refusal(snapshot: Snapshot, binding: Binding) -> tuple[Reason, str] | None:
+    """Return why Certroll must not write the binding, with the next step, or None if Certroll may write the binding."""
+    if not is_host_name(binding.host_name):
+        return Reason.HOST_NAME_INVALID, (
+            "no client can ask for this host name by TLS, so no certificate covers it and no handshake can prove what "
+            "App Service serves: remove the host name, add it again in a valid form, or bind it by hand"
+        )
+    if is_ambiguous(snapshot, binding):
+        return Reason.AMBIGUOUS_LINEAGE, (
+            f"{binding.thumbprint} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
+            "certificate holds it, too: bind the right certificate by hand, or delete one of the two copies"
+        )
+    if snapshot.webspace_of(binding) is None:
+        return (
+            Reason.INCOMPLETE_VIEW,
+            "Azure does not name the webspace of the site, so Certroll does not know its live certificates",
+        )
+    return None
 
 
 def _needs_rebinding(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:

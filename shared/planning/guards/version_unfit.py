@@ -11,7 +11,7 @@ from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.rules import refusals
 from shared.domain.certificates.version import CertificateFacts
 from shared.domain.intent import Intent
-from shared.domain.names import covers
+from shared.domain.names import covers, is_host_name
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import URGENT
 from shared.domain.snapshot.expiry import ends_within
@@ -71,13 +71,14 @@ def _without_roots(plan: Plan, root: Case) -> Plan:
 def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -> Skip | None:
     """Return a refusal for a sync that would move a host name to a version of the certificate that does not cover it.
 
-    A sync moves all bindings of the imported certificate at once. Near the end of the old certificate, Certroll syncs
-    even if host names are not covered, because the sync saves the covered host names.
+    A sync moves all bindings of the imported certificate at once. A name that no client can ask for does not count,
+    because no certificate covers it, and a plan reports such a name by itself. Near the end of the old certificate,
+    Certroll syncs even if host names are not covered, because the sync saves the covered host names.
     """
     copy = step.action.replaces
     if copy is None:
         return None
-    served = (binding.host_name for binding in snapshot.served_by(copy))
+    served = (binding.host_name for binding in snapshot.served_by(copy) if is_host_name(binding.host_name))
     lost = uncovered(facts, tuple(host for host in served if not copy.host_names or covers(copy.host_names, host)))
     if not lost or ends_within(snapshot, copy, URGENT):
         return None

@@ -1,16 +1,18 @@
 """Certroll writes host name bindings at one place, and each write names the kind of the binding."""
 
 import ast
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from shared.clients.arm.bindings import Bindings
+from shared.clients.arm.wire import read_site
 from shared.clients.retrying import Retrying
 from shared.domain.fleet.bindings import Binding, SslState
-from shared.domain.names import HostName, SiteRef
-from tests.build import NEW, ManualClock, site_ref
+from shared.domain.names import HostName, SiteRef, is_host_name
+from tests.build import NEW, OLD, ManualClock, site_ref
 from tests.pages import ROOT
 
 HOST = HostName("shop.contoso.com")
@@ -54,6 +56,21 @@ def test_every_write_names_the_kind_of_the_binding(read: str, state: SslState, s
     (written,) = web_apps.written
     assert (written["sslState"], written["thumbprint"], written["siteName"]) == (str(state), NEW, "shop(staging)")
     assert "virtualIP" not in written
+
+
+@pytest.mark.parametrize(
+    "written", ["b\u00fccher.example", "B\u00dcCHER.Example", "*.stra\u00dfe.example", "Shop.contoso.com"]
+)
+def test_binding_is_written_under_the_name_that_azure_wrote(written: str) -> None:
+    """A write of a binding names the host name as Azure wrote it, in letter case and script."""
+    web_apps = WebApps()
+    clients = SimpleNamespace(client=lambda _: SimpleNamespace(web_apps=web_apps))
+    state = {"name": written, "sslState": "SniEnabled", "thumbprint": OLD}
+    properties = {"defaultHostName": "shop.azurewebsites.net", "hostNameSslStates": [state]}
+    _, (seen,) = read_site({"id": site_ref("shop").resource_id, "properties": properties})
+    assert is_host_name(seen.host_name)
+    Bindings(cast("Any", clients), Retrying(ManualClock())).put_binding(replace(seen, thumbprint=NEW), {})
+    assert web_apps.written[0]["host_name"] == written
 
 
 def test_bindings_are_written_at_one_place() -> None:

@@ -23,10 +23,12 @@ from shared.clients.storage.rows import (
 )
 from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
 from shared.domain.fleet.bindings import SslState
+from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import Rebind, SiteState
 from tests.build import (
     FOREIGN,
+    HOST,
     HOUR,
     NEW,
     NORTH,
@@ -131,13 +133,23 @@ def test_record_of_a_site_comes_back_as_it_was() -> None:
     """Certroll's journal reads a site's record back unchanged from its table row, with its last good bindings."""
     last_good = binding(virtual_ip="203.0.113.7", ssl_state=SslState.IP_BASED), binding("b.contoso.com", None)
     copies = copy("a#1").ref, copy("b").ref
-    seen = replace(record(SiteState.PENDING, detail="seen"), copies=copies, last_good=last_good)
+    refused = frozenset({(HOST, Reason.DENIED_BY_AZURE)})
+    seen = replace(record(SiteState.PENDING, detail="seen"), copies=copies, last_good=last_good, refused=refused)
     every = [replace(seen, state=state, rebind=rebind) for state in SiteState for rebind in Rebind]
     assert [site_record(site_row(REF, known)) for known in every] == every
     row = site_row(REF, seen)
     assert (row["certificate"], row["PartitionKey"]) == ("kv-shop/shop", lineage_key(REF))
     assert row["RowKey"] != roll_key(seen.site)
     assert lineage_key(REF) != lineage_key(OTHER_REF)
+
+
+def test_record_of_another_release_is_read() -> None:
+    """The journal reads the record of a release that noted no refusals, or noted a refusal with a reason of its own."""
+    row = site_row(REF, replace(record(SiteState.PENDING), refused=frozenset({(HOST, Reason.DENIED_BY_AZURE)})))
+    of_later = {**row, "refused_0": f'[["{HOST}", "OfALaterRelease"]]'}
+    assert site_record(of_later).refusal_of(HOST) is Reason.REJECTED_BY_AZURE
+    del row["refused_0"]
+    assert site_record(row).refused == frozenset()
 
 
 def test_what_copies_held_comes_back_as_it_was() -> None:

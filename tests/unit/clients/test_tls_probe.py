@@ -219,6 +219,26 @@ def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple
     assert str(handshake) == f"{HOST} could not be reached: no time was left for a handshake"
 
 
+@pytest.mark.parametrize("host", ["\u2603.example", f"{'a' * 64}.example", "a b.example", ""])
+def test_name_that_nobody_can_ask_for_is_not_asked_for(proxy: Proxy, host: str) -> None:
+    """Certroll makes no handshake for a host name that TLS cannot carry, and the name proves nothing."""
+    clock = ManualClock()
+    handshake = TlsProbe(clock).shows(HostName(host), ADDRESS, FOREIGN, END)
+    served = TlsProbe(clock).served(HostName(host), ADDRESS, END)
+    assert (handshake.state, served.not_after) == (SiteState.UNPROVEN, None)
+    assert "no host name that a client can ask for" in handshake.detail
+    assert (proxy.targets, clock.slept) == ([], [])
+
+
+def test_address_that_is_no_name_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that Python cannot turn into a DNS name is silence, and ends no run."""
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+    monkeypatch.delenv("https_proxy", raising=False)
+    handshake = TlsProbe(ManualClock()).shows(HOST, f"{'a' * 64}.example", FOREIGN, END)
+    assert handshake.state is SiteState.UNPROVEN
+    assert "UnicodeError" in handshake.detail
+
+
 def test_nobody_listening_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The TLS probe reports a host as unproven if it can connect neither directly nor through a proxy."""
     for name in ("NO_PROXY", "no_proxy"):

@@ -168,6 +168,8 @@ def test_nothing_is_against_it(host: str, records: Records) -> None:
         pytest.param("*.contoso.com", DIRECT, Reason.WILDCARD_NAME, id="a wildcard"),
         pytest.param("", DIRECT, Reason.NAME_NOT_ALLOWED, id="no name at all"),
         pytest.param("my_shop.contoso.com", DIRECT, Reason.NAME_NOT_ALLOWED, id="an underscore"),
+        pytest.param("xn--bcher-kva.example", DIRECT, Reason.NAME_NOT_ALLOWED, id="an international name"),
+        pytest.param("\u2603.example", DIRECT, Reason.NAME_NOT_ALLOWED, id="a name without an ASCII form"),
         pytest.param(f"{'x' * 53}.contoso.com", DIRECT, Reason.NAME_NOT_ALLOWED, id="65 characters"),
     ],
 )

@@ -41,6 +41,7 @@ COPIED = (
     f"'{OLD_PAIRS}'",
 )
 KEYS = {"WEBSITE_LOAD_CERTIFICATES": True, "Website_Load_Certificates": True, "WEBSITE_LOAD_CERTIFICATES_": False}
+KEYS |= {"WEB\u017fITE_LOAD_CERTIFICATES": False, "WEBS\u0131TE_LOAD_CERTIFICATES": False}  # no S and no I for Azure
 
 
 def read(**values: str) -> SiteSettings:

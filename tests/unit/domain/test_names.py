@@ -14,12 +14,17 @@ from shared.domain.names import (
     VaultCertificateRef,
     Webspace,
     covers,
+    is_host_name,
     parse_host_name,
     parse_subscription,
     parse_thumbprint,
     parse_vault_name,
+    read_host_name,
+    readable_host,
 )
 from shared.domain.orders.order import OrderRef
+from shared.domain.tags import PUBLIC_TO, parse_targets
+from shared.domain.targets import names_of_site
 from tests.build import ASE, OTHER_ASE, SUBSCRIPTION, VAULT, site_ref
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web"
@@ -73,6 +78,12 @@ def test_what_is_no_thumbprint_is_refused(text: str) -> None:
         pytest.param("b\u00fccher.example", "xn--bcher-kva.example", id="other scripts become A-labels"),
         pytest.param("B\u00dcCHER.example", "xn--bcher-kva.example", id="other scripts in upper case too"),
         pytest.param("*.b\u00fccher.example", "*.xn--bcher-kva.example", id="a wildcard before another script"),
+        pytest.param("stra\u00dfe.example", "xn--strae-oqa.example", id="a sharp s stays a letter of its own"),
+        pytest.param("b\u0075\u0308cher.example", "xn--bcher-kva.example", id="a letter and its accent apart"),
+        pytest.param("\uff42\u00fccher\u3002example", "xn--bcher-kva.example", id="wide letters and a wide dot"),
+        pytest.param("_x.b\u00fccher.example", "_x.xn--bcher-kva.example", id="an underscore and another script"),
+        pytest.param("xn--n3h.example", "xn--n3h.example", id="an A-label that other rules allow"),
+        pytest.param("\u05d0\u05d1.example", "xn--4dbc.example", id="a script from right to left"),
         pytest.param("_dmarc.contoso.com", "_dmarc.contoso.com", id="underscores as DNS has them"),
         pytest.param("a.b", "a.b", id="the shortest"),
         pytest.param(f"{'a' * 63}.com", f"{'a' * 63}.com", id="the longest label"),
@@ -94,6 +105,13 @@ def test_host_name_is_lower_case_a_labels(text: str, name: str) -> None:
         pytest.param("a-.com", id="a trailing hyphen"),
         pytest.param(f"{'a' * 64}.com", id="a label too long"),
         pytest.param(f"{chr(0xFC) * 64}.com", id="a label of another script too long"),
+        pytest.param(".".join(["a" * 50] * 6), id="a name too long"),
+        pytest.param("\u00fc" * 100_000, id="a text without end"),
+        pytest.param("\u2603.example", id="a symbol, which IDNA 2008 forbids"),
+        pytest.param("xn--b\u00fc.example", id="another script behind the prefix of A-labels"),
+        pytest.param("\u202eb\u00fc.example", id="a change of the direction of writing"),
+        pytest.param("b\u200dc.example", id="a joiner between Latin letters"),
+        pytest.param("a\uff0fb.example", id="a wide slash, which becomes a slash"),
         pytest.param("a.*.com", id="a wildcard inside"),
         pytest.param("*a.com", id="a wildcard as a part of a label"),
         pytest.param("*.*.com", id="two wildcards"),
@@ -109,6 +127,63 @@ def test_what_is_no_host_name_is_refused(text: str) -> None:
     """Certroll refuses a host name that no TLS client could send as server name (SNI)."""
     with pytest.raises(InvalidNameError, match="is not a host name"):
         parse_host_name(text)
+
+
+KELVIN, DOTTED, SHARP, UMLAUT = "\u212a", "\u0130", "\u1e9e", "\u00dc"
+
+
+@pytest.mark.parametrize(
+    ("group", "address"),
+    [
+        pytest.param("RG-Web", "rg-web", id="Latin letters"),
+        pytest.param(f"RG-{UMLAUT}", "rg-\u00fc", id="a letter of another script"),
+        pytest.param(f"RG-{KELVIN}", f"rg-{KELVIN}", id="the Kelvin sign, which is no K"),
+        pytest.param(f"RG-{DOTTED}", f"rg-{DOTTED}", id="a dotted I, which has no lower case of one letter"),
+        pytest.param(f"RG-{SHARP}", f"rg-{SHARP}", id="a capital sharp s, which is not the upper case of any letter"),
+    ],
+)
+def test_group_keeps_its_own_letters(group: str, address: str) -> None:
+    """Certroll lowers only letters that are the same to Azure, so that an id never names another group."""
+    resource_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}/providers/Microsoft.Web"
+    found = SiteRef.parse(f"{resource_id}/sites/shop")
+    assert found.resource_group == address
+    assert SiteRef.parse(found.resource_id) == found
+    assert CopyRef.parse(f"{resource_id}/certificates/{group}").name == address
+    assert EnvironmentRef.parse(f"{resource_id}/hostingEnvironments/{group}").name == address
+    assert names_of_site(SiteRef.parse(f"{resource_id}/sites/{group}")) == {address, f"{address}/{address}"}
+    (target,) = parse_targets((("certroll-public-to", group),), PUBLIC_TO)
+    assert str(target) == address
+
+
+@pytest.mark.parametrize("text", [f"{KELVIN}v-shop", f"kv-{DOTTED}shop"])
+def test_vault_name_with_a_look_alike_is_no_vault_name(text: str) -> None:
+    """A letter that is another one to Azure does not make a vault's name of another text."""
+    with pytest.raises(InvalidNameError):
+        parse_vault_name(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "valid", "shown"),
+    [
+        pytest.param("Shop.contoso.com", True, "shop.contoso.com", id="a plain name"),
+        pytest.param(
+            "B\u00fccher.example", True, "b\u00fccher.example (xn--bcher-kva.example)", id="an international name"
+        ),
+        pytest.param("xn--n3h.example", True, "xn--n3h.example", id="an A-label without a form in Unicode"),
+        pytest.param("\u2603.example", False, "\u2603.example", id="a name without an ASCII form"),
+        pytest.param("", False, "", id="nothing"),
+    ],
+)
+def test_host_name_that_azure_shows_is_read_in_any_form(text: str, valid: bool, shown: str) -> None:  # noqa: FBT001
+    """Certroll reads every host name that Azure holds, knows which ones a client can ask for, and shows both forms."""
+    name = read_host_name(text)
+    assert is_host_name(name) is valid
+    assert readable_host(name) == shown
+
+
+def test_hidden_characters_of_a_host_name_are_shown() -> None:
+    """A text for operators escapes a sign that would turn the direction of writing."""
+    assert readable_host(read_host_name("\u202eb\u00fc.example")) == "\\u202eb\u00fc.example"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from shared.domain.reason import Reason, Severity, Shows
 
 STALLING = """
-IncompleteView NotCovered KeyNotImportable KeyTooSmall UnknownCurve NoPrivateKey KeyMismatch ChainLost
+IncompleteView NotCovered HostNameInvalid NotFoundByAzure KeyNotImportable KeyTooSmall UnknownCurve
+NoPrivateKey KeyMismatch ChainLost
 SecretUnreadable AnotherCertificate ServerAuthLost ClientAuthLost KeyNotExportable NotPkcs12 NotAnAuthority
 NotSelfSigned NewestRefused NotLive AmbiguousLineage NoPlanInWebspace WebspaceFull VersionHeld Contested
 ExpiresBeforeWindow SettingsShrunken SettingNotText StopStartByHand WaveFailed LastOfGroup InEnvironment WildcardName

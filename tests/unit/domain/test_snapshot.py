@@ -302,3 +302,14 @@ def test_certificate_with_a_key_is_no_secrets_that_never_had_it(
     """
     older = replace(old_version(), bundle=Bundle(key, (), None, ordered=True))
     assert stale_in(snapshot(lineage=lineage(version(), older), copies=copies), WEST, OLD) is stale
+
+
+def test_projection_tells_both_forms_of_one_name_apart() -> None:
+    """If App Service holds a name in Unicode and in ASCII, the predicted snapshot changes only the written binding."""
+    plain = replace(binding("xn--bcher-kva.example"), written="xn--bcher-kva.example")
+    held = replace(plain, written="b\u00fccher.example")
+    after = snapshot(bindings=(held, plain)).with_binding(replace(held, thumbprint=NEW))
+    assert [(seen.address, seen.thumbprint) for seen in after.fleet.bindings] == [
+        ("b\u00fccher.example", NEW),
+        ("xn--bcher-kva.example", OLD),
+    ]

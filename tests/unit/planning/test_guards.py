@@ -289,6 +289,15 @@ def test_copy_of_unknown_names_is_taken_to_cover_what_it_serves() -> None:
     assert [skip.reason for skip in refusals(version_unfit.guard, sync(old), seen)] == [Reason.NOT_COVERED]
 
 
+def test_name_that_no_certificate_covers_holds_up_no_sync() -> None:
+    """A host name that no client can ask for keeps no sync from the other names, and covers up no lost name."""
+    old = copy(host_names=("\u2603.contoso.com", HOST, "lost.contoso.com"))
+    odd, lost = binding("\u2603.contoso.com"), binding("lost.contoso.com")
+    assert refusals(version_unfit.guard, sync(old), snapshot(bindings=(odd, binding()), copies=(old,))) == []
+    (skip,) = refusals(version_unfit.guard, sync(old), snapshot(bindings=(odd, lost), copies=(old,)))
+    assert "no longer covers lost.contoso.com, which" in skip.detail
+
+
 def test_hidden_thumbprint_serves_nothing() -> None:
     """Certroll does not match a certificate without a visible thumbprint to host names without a certificate."""
     old = copy(thumbprint=None, host_names=LOSES)

@@ -204,6 +204,16 @@ def test_changed_copy_is_planned_again(seen: WebspaceCertificate) -> None:
     assert case.azure.writes == []
 
 
+def test_copy_that_azure_lists_and_does_not_find_is_refused() -> None:
+    """An imported certificate that Azure lists and answers 404 for is a refusal, not a reason to plan again."""
+    case = performing(NotFound("404"))
+    case.azure.listed_copies = (STALE,)
+    with pytest.raises(Rejected, match="Azure lists it and does not find it: 404") as refusal:
+        case.perform()
+    assert refusal.value.reason is Reason.NOT_FOUND_BY_AZURE
+    assert case.azure.writes == []
+
+
 def test_deleted_copy_is_planned_again() -> None:
     """Certroll does not create an imported certificate that was deleted after Certroll made the plan."""
     case = performing(NotFound("404"))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import Conflict, NotFound, Rejected
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import Site
@@ -253,6 +253,15 @@ def test_changed_binding_is_planned_again(state: SslState, thumbprint: Thumbprin
         f"binding {HOST} of shop is {state} with {thumbprint}, not SniEnabled with {OLD} as planned; "
         "Certroll plans again"
     )
+    assert azure.writes == []
+
+
+def test_binding_that_azure_lists_and_does_not_find_is_refused() -> None:
+    """A TLS binding that Azure lists and answers 404 for is a refusal, because a new plan would meet the same 404."""
+    azure = RecordingAppService(bindings=[NotFound("404")], listed=(binding(),))
+    with pytest.raises(Rejected, match="Azure lists it and does not find it: 404") as refusal:
+        UPDATE.perform(ports(azure))
+    assert refusal.value.reason is Reason.NOT_FOUND_BY_AZURE
     assert azure.writes == []
 
 

@@ -70,7 +70,11 @@ def poll(call: Call) -> Response:
 
 
 def _check_name(host_name: str) -> None:
-    if not NAME.fullmatch(host_name) or len(host_name) > LONGEST_NAME or host_name.endswith(f".{DEFAULT_DOMAIN}"):
+    """Refuse a name without a managed certificate; the text for special characters is reported (azure-cli #26809)."""
+    if not NAME.fullmatch(host_name):
+        special = f"Canonical name {host_name} includes at least one special character. Only letters and numbers "
+        raise refusals.invalid("Properties.CanonicalName", f"{special}are allowed.")
+    if len(host_name) > LONGEST_NAME or host_name.endswith(f".{DEFAULT_DOMAIN}"):
         raise refusals.invalid("Properties.CanonicalName", f"The value '{host_name}' is not supported.")
 
 

@@ -1,0 +1,86 @@
+"""Certroll names a resource to Azure in the letters in which Azure wrote the id, and compares ids in lower case."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from shared.clients.arm.copies import Copies
+from shared.clients.arm.listings import Listings
+from shared.clients.arm.power import Power
+from shared.clients.arm.wire import read_certificate, read_site
+from shared.clients.retrying import Retrying
+from shared.domain.names import CopyRef, SiteRef
+from tests.build import NEW, SUBSCRIPTION, ManualClock, farm
+
+GROUP = f"/subscriptions/{SUBSCRIPTION.upper()}/resourceGroups/RG-Bücher/providers/Microsoft.Web"
+SITE = f"{GROUP}/sites/Shop-Süd"
+
+
+class Sdk:
+    """A fake SDK that records the arguments of each call, whatever the method's name."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def __getattr__(self, _: str) -> Any:  # noqa: ANN401 - the SDK's parts and methods
+        return self if _ in {"web_apps", "certificates", "site_certificates"} else self._called
+
+    def _called(self, *args: object, **kwargs: object) -> list[object]:
+        self.calls.append((*args, *kwargs.values()))
+        return []
+
+
+def part(kind: type, sdk: Sdk) -> Any:  # noqa: ANN401 - each part has methods of its own
+    """Return a part of the App Service client on the fake SDK."""
+    return kind(cast("Any", SimpleNamespace(client=lambda _: sdk)), Retrying(ManualClock()))
+
+
+def site(resource_id: str) -> SiteRef:
+    """Return the site or slot that Azure shows with this id."""
+    return read_site({"id": resource_id, "properties": {}})[0].ref
+
+
+@pytest.mark.parametrize(
+    ("resource_id", "names"),
+    [
+        (SITE, ("RG-Bücher", "Shop-Süd")),
+        (f"{SITE}/slots/Staging", ("RG-Bücher", "Shop-Süd", "Staging")),
+        (f"{GROUP}/sites/Shop-Süd(Staging)", ("RG-Bücher", "Shop-Süd", "Staging")),
+    ],
+)
+def test_site_is_restarted_under_the_name_that_azure_wrote(resource_id: str, names: tuple[str, ...]) -> None:
+    """A request for a site or slot names group, site and slot as Azure wrote them."""
+    sdk, ref = Sdk(), site(resource_id)
+    part(Power, sdk).restart(ref)
+    assert sdk.calls == [names]
+    assert ref == SiteRef.parse(ref.resource_id)
+    assert SiteRef.parse(ref.resource_id).address == tuple(name.lower() for name in names)
+
+
+def test_slots_are_listed_under_the_name_that_azure_wrote() -> None:
+    """The list of a site's slots is requested for the group and the site as Azure wrote them."""
+    sdk = Sdk()
+    sdk._called = lambda *args: sdk.calls.append(args) or SimpleNamespace(by_page=lambda: iter(()))  # type: ignore[method-assign,assignment,func-returns-value]
+    part(Listings, sdk).slots(site(SITE))
+    assert sdk.calls == [("RG-Bücher", "Shop-Süd")]
+
+
+@pytest.mark.parametrize(
+    ("resource_id", "names"),
+    [
+        (f"{GROUP}/certificates/Web-Cert", ("RG-Bücher", "Web-Cert")),
+        (f"{GROUP}/certificates/Web%23Cert", ("RG-Bücher", "Web#Cert")),
+        (f"{SITE}/certificates/Own-Cert", ("RG-Bücher", "Shop-Süd", "Own-Cert")),
+    ],
+)
+def test_certificate_is_written_under_the_name_that_azure_wrote(resource_id: str, names: tuple[str, ...]) -> None:
+    """The sync and the deletion of a certificate name it as Azure wrote it, so that no id changes its letters."""
+    sdk = Sdk()
+    seen = read_certificate({"id": resource_id, "properties": {"thumbprint": NEW, "webSpace": "w"}})
+    part(Copies, sdk).import_certificate(seen, farm())
+    part(Copies, sdk).delete_certificate(seen.ref)
+    written, deleted = sdk.calls
+    assert written[: len(names)] == names
+    assert deleted == names
+    assert seen.ref == CopyRef.parse(seen.ref.resource_id)
