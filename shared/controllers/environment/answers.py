@@ -40,7 +40,7 @@ def ask_failed(wave_run: WaveRun) -> WaveRun:
     stops no other apps while an operator has stopped a failed app, or while Certroll cannot read a failed app.
     """
     failed = wave_run.in_state(AppRestartState.FAILED)
-    return wave_run.record(wave_run.run.pool.map(partial(_held, wave_run), failed))
+    return wave_run.record(wave_run.run.probes.map(partial(_held, wave_run), failed))
 
 
 def _held(wave_run: WaveRun, app: AppRestart) -> AppRestart:
@@ -61,7 +61,7 @@ def ask_started(wave_run: WaveRun) -> WaveRun:
     run = wave_run.run
     inspections = {app.site: inspect_site(run, app.site) for app in wave_run.in_state(AppRestartState.STARTED)}
     while started := wave_run.in_state(AppRestartState.STARTED):
-        judged = run.pool.map(partial(_judged, wave_run, inspections), started)
+        judged = run.probes.map(partial(_judged, wave_run, inspections), started)
         decided = tuple(app for app in judged if app.state is not AppRestartState.STARTED)
         wave_run = wave_run.record(decided)
         for app in decided:
