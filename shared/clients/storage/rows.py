@@ -107,6 +107,7 @@ def site_record(row: Entity) -> SiteRecord:
         detail=row["detail"],
         rebind=Rebind(row["rebind"]),
         rebound=frozenset(HostName(host) for host in json.loads(joined("rebound", row))),
+        revision=revision_of(row),
     )
 
 

@@ -1,6 +1,6 @@
 """The journal's record of one version of a vault certificate in the bindings of one site."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -46,3 +46,5 @@ class SiteRecord:
     rebind: Rebind = Rebind.NO
     rebound: frozenset[HostName] = frozenset()
     """The host names whose bindings Certroll has written once more while `rebind` is `ASKED`."""
+    revision: str | None = field(default=None, compare=False)
+    """The revision of the journal entry that a write replaces, None for a version that the entry does not have yet."""
