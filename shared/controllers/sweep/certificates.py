@@ -43,7 +43,10 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
     seen = Seen(fleet, environment_records)
     results = run.records_pool.each(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered)
-    judged = tuple(Inspection(error=result) if isinstance(result, OutOfTime) else result for result in results)
+    judged = tuple(
+        Inspection(inspections[ref].lineage, error=result) if isinstance(result, OutOfTime) else result
+        for ref, result in zip(ordered, results, strict=True)
+    )
     busy = tuple(ref for ref, inspection in zip(ordered, judged, strict=True) if inspection.busy)
     report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from azure.core.exceptions import AzureError as SdkError
@@ -12,7 +13,7 @@ from shared.controllers.intake.operators import let_go
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.findings import Finding
 from shared.domain.managed.issuance import Issuance
-from shared.domain.names import HostName, SiteRef
+from shared.domain.names import HostName, SiteRef, VaultCertificateRef
 from shared.domain.orders.action import AskedState, OrderAction, OrderRecord
 from shared.domain.orders.order import OrderRef
 from shared.domain.reason import Reason
@@ -297,6 +298,28 @@ def test_release_lets_only_what_failed_go() -> None:
     seen = there.rollouts.rollout(REF, "v2")
     assert [record.state for record in seen.records] == [SiteState.UNPROVEN, SiteState.PROVEN, SiteState.PENDING]
     assert seen.rolls == (kept,)
+
+
+def test_release_takes_back_no_proof() -> None:
+    """If a run of a failed site proves the site during an operator's release, the journal keeps the proof."""
+    there = journal()
+    there.rollouts.begin(REF, rollout(record(SiteState.FAILED, site="a")))
+
+    class Racing:
+        """The rollouts, with a run of the site that proves the site right after the release has read its record."""
+
+        def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
+            """Return the rollout as it is before the run of the site writes."""
+            read = there.rollouts.rollout(ref, version)
+            there.rollouts.record_site(ref, replace(read.records[0], state=SiteState.PROVEN))
+            return read
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(there.rollouts, name)
+
+    racing: Any = Racing()
+    let_go(racing, there.settings_rolls, REF, "v2", NOW)
+    assert [known.state for known in there.rollouts.rollout(REF, "v2").records] == [SiteState.PROVEN]
 
 
 def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
