@@ -10,7 +10,6 @@ starts threads for work that may log, and the import contracts in pyproject.toml
 """
 
 import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +28,8 @@ from shared.telemetry import collecting, log
 Subject = TypeVar("Subject")
 Result = TypeVar("Result")
 
+LONGEST_WAIT_SECONDS = 365 * 24 * 3600.0
+"""How long a caller without a limit waits for the next result, because a queue of Python refuses waits of centuries."""
 LATE = "the time of this run is over before every result came"
 
 
@@ -160,6 +161,6 @@ class _Batch(Generic[Result]):
     def _next_ended(self) -> _Task[Result]:
         left = max(self._end - time.monotonic(), 0.0)
         try:
-            return self._ended.get(timeout=min(left, threading.TIMEOUT_MAX))
+            return self._ended.get(timeout=min(left, LONGEST_WAIT_SECONDS))
         except queue.Empty:
             raise OutOfTime(LATE) from None
