@@ -19,6 +19,10 @@ from shared.settings import Connection, Settings, load_connection, load_settings
 READERS = 8
 """How many reads run at once. Eight readers stay well below ARM's refill of 25 reads a second."""
 
+PROBES = 16
+"""How many TLS handshakes and probes of apps run at once, over all runs of the process. A server that does not answer
+occupies a thread for up to a minute and a half, and a site may have hundreds of host names."""
+
 
 CLOCK = SystemClock()
 
@@ -54,6 +58,11 @@ class Runtime:
         """The threads that read from Azure."""
         return Pool(READERS, "reader")
 
+    @cached_property
+    def probes(self) -> Pool:
+        """The threads that make TLS handshakes and send probes to apps."""
+        return Pool(PROBES, "probe")
+
     def run(self) -> Run:
         """Return a run that starts now, with the settings, ports and threads of the process. Raises SettingsInvalid."""
         return self._start(self.connections, self.settings.intent)
@@ -72,7 +81,7 @@ class Runtime:
 
     def _start(self, connections: Connections, intent: Intent) -> Run:
         deadline = Deadline.of_run(CLOCK.now())
-        return Run.start(connections.ports(deadline), intent, self.pool, deadline)
+        return Run.start(connections.ports(deadline), intent, self.pool, deadline, self.probes)
 
 
 def _connect(connection: Connection, *more: Any) -> Connections:  # noqa: ANN401 - `Connections` checks the types

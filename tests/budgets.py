@@ -23,7 +23,7 @@ BUDGETS: Mapping[str, float] = {
     "unit": 110,
     "properties": 650,
     "scenarios": 3000,
-    "triggers": 110,
+    "triggers": 60,
     "local": 160,
     "mutation": 10,
     "contract": 120,

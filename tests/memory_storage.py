@@ -77,6 +77,16 @@ class MemoryTables:
                 raise Conflict(f"{what} was written by another run")
             return self._keep(JOURNAL, stored)
 
+    def put_all(self, rows: Iterable[tuple[Entity, str | None]], what: str) -> tuple[str, ...]:
+        """Replace rows of the journal in batches of fifty, each in place of its revision, if it has one.
+
+        Raise Conflict if a stored row has another revision, and write no row of its batch and of later batches.
+        """
+        remaining, revisions = iter(rows), list[str]()
+        while batch := list(islice(remaining, TRANSACTION)):
+            revisions += self.put_batch(batch, what)
+        return tuple(revisions)
+
     def write(self, table: str, rows: Iterable[Entity]) -> None:
         """Insert or update rows of one partition, in batches of fifty.
 
@@ -107,13 +117,19 @@ class MemoryTables:
         with self._lock:
             self._tables.pop(table, None)
 
+    def put_batch(self, batch: list[tuple[Entity, str | None]], what: str) -> list[str]:
+        """Replace all rows of one batch, or raise Conflict and replace none of the rows."""
+        stored = _stored_batch([row for row, _ in batch])
+        with self._lock:
+            found = (self._tables[JOURNAL].get(_key(row)) for row in stored)
+            pairs = zip(found, batch, strict=True)
+            if any(revision is not None and _revision(known) != revision for known, (_, revision) in pairs):
+                raise Conflict(f"{what} was written by another run")
+            return [self._keep(JOURNAL, row) for row in stored]
+
     def write_batch(self, table: str, batch: list[Entity]) -> None:
         """Insert or update all rows of one batch, or fail and write none of the rows."""
-        stored = [_stored(row) for row in batch]
-        if len({row["PartitionKey"] for row in batch}) > 1:
-            raise ValueError("a transaction is of one partition")
-        if len({_key(row) for row in batch}) < len(batch):
-            raise HttpResponseError("InvalidDuplicateRow: a transaction names each row once")
+        stored = _stored_batch(batch)
         with self._lock:
             for row in stored:
                 self._keep(table, {**self._tables[table].get(_key(row), {}), **row})
@@ -137,6 +153,15 @@ def _copied(row: TableEntity) -> TableEntity:
     copied = TableEntity(row)
     copied._metadata = dict(row.metadata)
     return copied
+
+
+def _stored_batch(batch: list[Entity]) -> list[dict[str, Any]]:
+    """Return the rows of one transaction as Table storage keeps them, or raise the error of a wrong transaction."""
+    if len({row["PartitionKey"] for row in batch}) > 1:
+        raise ValueError("a transaction is of one partition")
+    if len({_key(row) for row in batch}) < len(batch):
+        raise HttpResponseError("InvalidDuplicateRow: a transaction names each row once")
+    return [_stored(row) for row in batch]
 
 
 def _stored(row: Entity) -> dict[str, Any]:

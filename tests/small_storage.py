@@ -38,6 +38,11 @@ class SmallStorage(MemoryTables):
         self._live()
         return super().put(row, revision, what)
 
+    def put_batch(self, batch: list[tuple[Entity, str | None]], what: str) -> list[str]:
+        """Replace the rows of one batch, or raise Died if the process has used up its writes."""
+        self._live()
+        return super().put_batch(batch, what)
+
     def write_batch(self, table: str, batch: list[Entity]) -> None:
         """Insert or update the rows of one batch, or raise Died if the process has used up its writes."""
         self._live()

@@ -21,8 +21,10 @@ from shared.clients.network.bounded import TookTooLong, bounded, current_line, k
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
 """The answers of a server that is busy or restarts."""
 REFUSED = frozenset({429, 503})
-"""The answers of a busy server that did nothing. After a 500 (OperationTimedOut) Azure Storage may have done the work
-(Azure docs, "Common REST API error codes")."""
+"""The answers of a busy server that did nothing: with 503 (ServerBusy) Azure Storage says that it could not receive the
+request. After a 500 (OperationTimedOut) Azure Storage may have done the work, and asks clients to read before they
+repeat a request (Azure docs, "Common REST API error codes"; "Storage Analytics Logged Operations and Status Messages"
+lists 503 as ThrottlingError)."""
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """The methods that azure-core's RetryPolicy sends again after a lost answer."""
 HOSTS, CONNECTIONS = 64, 64
@@ -36,6 +38,10 @@ class _Kept:
         return kept(super()._new_conn())  # type: ignore[misc]
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - a method of urllib3
+        """Send a request on a connection that the caller can cut, and note that the call has begun to send.
+
+        A connection from the pool is open already, so this function keeps it for the present call.
+        """
         if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
         else:

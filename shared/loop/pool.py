@@ -9,11 +9,16 @@ The Functions host drops what another thread than the invocation's own logs (sha
 starts threads for work that may log, and the import contracts in pyproject.toml keep other modules from doing so.
 """
 
+import queue
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -22,6 +27,10 @@ from shared.telemetry import collecting, log
 
 Subject = TypeVar("Subject")
 Result = TypeVar("Result")
+
+LONGEST_WAIT_SECONDS = 365 * 24 * 3600.0
+"""How long a caller without a limit waits for the next result, because a queue of Python refuses waits of centuries."""
+LATE = "the time of this run is over before every result came"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class Pool:
     def __init__(self, most: int, name: str) -> None:
         """Begin without threads. The pool starts at most `most` threads, and only when it needs them."""
         self._threads = ThreadPoolExecutor(most, name)
-        self._seconds_left: Callable[[], float | None] = lambda: None
+        self._seconds_left: Callable[[], float] = lambda: inf
 
     def within(self, seconds_left: Callable[[], float]) -> "Pool":
         """Return a pool on the same threads, whose results a caller waits for only while seconds are left.
@@ -71,22 +80,52 @@ class Pool:
         with self.results(work, subjects) as results:
             return tuple(results)
 
+    def each(self, work: Callable[[Subject], Result], subjects: Iterable[Subject]) -> tuple[Result | OutOfTime, ...]:
+        """Return for each subject its result, or OutOfTime if the time of the run ended before the result came.
+
+        The function `map` loses all results if the time ends. Raise any other error of the first failed subject.
+        """
+
+        def result_of(subject: Subject) -> Result | OutOfTime:
+            try:
+                return work(subject)
+            except OutOfTime as late:
+                return late
+
+        with self._begun(result_of, subjects) as batch, suppress(OutOfTime):
+            deque(batch.results(), maxlen=0)
+        futures = (task.future for task in batch.tasks)
+        return tuple(OutOfTime(LATE) if future.cancelled() else future.result() for future in futures)
+
     @contextmanager
     def results(self, work: Callable[[Subject], Result], subjects: Iterable[Subject]) -> Iterator[Iterator[Result]]:
         """Yield an iterator over the results, in the order of the subjects, for a caller that may stop early.
 
         The iterator raises the error of a subject in place of the result, and OutOfTime if a limited pool has no time
-        left. After the first error, or when the caller
-        leaves the context, the pool begins no further work, waits for the work that has begun, and logs its lines.
+        left. After the first error, or when the caller leaves the context, the pool begins no further work, waits for
+        the work that has begun, and logs its lines.
         """
-        tasks = [self._begin(work, subject) for subject in subjects]
+        with self._begun(work, subjects) as batch:
+            yield batch.results()
+
+    @contextmanager
+    def _begun(self, work: Callable[[Subject], Result], subjects: Iterable[Subject]) -> Iterator["_Batch[Result]"]:
+        """Begin the work for the subjects. At the end, begin no further work, and wait for the work that has begun."""
+        batch = _Batch(self._end(), [self._begin(work, subject) for subject in subjects])
         try:
-            yield _results(tasks, self._seconds_left())
+            yield batch
         finally:
-            begun = [task for task in tasks if not task.future.cancel()]
+            begun = [task for task in batch.tasks if not task.future.cancel()]
             wait([task.future for task in begun])
             for task in begun:
                 task.log_lines()
+
+    def _end(self) -> float:
+        """Return the time of `time.monotonic` until which a caller waits for results."""
+        try:
+            return time.monotonic() + self._seconds_left()
+        except OutOfTime:
+            return time.monotonic()
 
     def _begin(self, work: Callable[[Subject], Result], subject: Subject) -> _Task[Result]:
         lines: list[str] = []
@@ -98,19 +137,30 @@ class Pool:
         return _Task(self._threads.submit(collected), lines)
 
 
-def _results(tasks: list[_Task[Result]], seconds: float | None) -> Iterator[Result]:
-    """Yield the result of each task in order. While one task runs, log the lines of other tasks that have ended."""
-    by_future = {task.future: task for task in tasks}
-    ended = as_completed(by_future, seconds)
-    for task in tasks:
-        while not task.future.done():
-            by_future[_next(ended)].log_lines()
-        task.log_lines()
-        yield task.future.result()
+class _Batch(Generic[Result]):
+    """The work for several subjects that a pool has begun, and the time until which the caller waits for results."""
 
+    def __init__(self, end: float, tasks: list[_Task[Result]]) -> None:
+        self.tasks = tasks
+        self._end = end
+        self._ended = queue.SimpleQueue[_Task[Result]]()
+        for task in tasks:
+            task.future.add_done_callback(partial(self._note_end, task))
 
-def _next(ended: Iterator[Future[Result]]) -> Future[Result]:
-    try:
-        return next(ended)
-    except TimeoutError as late:
-        raise OutOfTime("the time of this run is over before Azure answered all reads") from late
+    def results(self) -> Iterator[Result]:
+        """Yield the result of each task in order. While one task runs, log the lines of other tasks that have ended."""
+        for task in self.tasks:
+            while not task.future.done():
+                self._next_ended().log_lines()
+            task.log_lines()
+            yield task.future.result()
+
+    def _note_end(self, task: _Task[Result], _: Future[Result]) -> None:
+        self._ended.put(task)
+
+    def _next_ended(self) -> _Task[Result]:
+        left = max(self._end - time.monotonic(), 0.0)
+        try:
+            return self._ended.get(timeout=min(left, LONGEST_WAIT_SECONDS))
+        except queue.Empty:
+            raise OutOfTime(LATE) from None

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from shared.domain.errors import OutOfTime
 from shared.domain.fleet.bindings import SslState
 from shared.domain.fleet.handshake import Handshake
 from shared.domain.names import SiteRef, Thumbprint
@@ -26,7 +27,8 @@ def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -
     """Return a TLS handshake result for each host name of the site that is bound to the current certificate version.
 
     If Certroll cannot read the address of the site's App Service Environment, the handshake results prove nothing and
-    say why. Raise OutOfTime if the run has less than `PATIENCE` left: a front end that had less time did not fail.
+    say why. Raise OutOfTime if the run has less than `PATIENCE` left: a front end that had less time did not fail. Also
+    raise OutOfTime if no handshake ended in the time of the run, because such a run saw nothing of the site.
     """
     bound = [
         b
@@ -42,4 +44,13 @@ def prove(run: Run, snapshot: Snapshot, site: SiteRef, thumbprint: Thumbprint) -
     run.check_time(PATIENCE)
     give_up = run.now() + PATIENCE
     shows = run.ports.tls_probe.shows
-    return run.pool.map(lambda binding: shows(binding.host_name, where[binding], thumbprint, give_up), where)
+    seen = run.probes.each(lambda binding: shows(binding.host_name, where[binding], thumbprint, give_up), where)
+    late = next((handshake for handshake in seen if isinstance(handshake, OutOfTime)), None)
+    if late is not None and all(isinstance(handshake, OutOfTime) for handshake in seen):
+        raise late
+    return tuple(
+        Handshake(binding.host_name, thumbprint, None, str(handshake))
+        if isinstance(handshake, OutOfTime)
+        else handshake
+        for binding, handshake in zip(where, seen, strict=True)
+    )

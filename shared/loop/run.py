@@ -19,18 +19,30 @@ class Run:
     """The settings of the operator."""
     pool: Pool
     """Threads for reads only."""
+    records_pool: Pool
+    """The threads of `pool` for work that uses only the storage account, for as long as the run may write records."""
+    probes: Pool
+    """Threads for TLS handshakes and for probes of apps, so that no read of another run delays a handshake."""
     ends_at: datetime
     """The time at which the run stops beginning new work."""
 
     @classmethod
-    def start(cls, ports: Ports, intent: Intent, pool: Pool, deadline: Deadline | None = None) -> "Run":
+    def start(
+        cls, ports: Ports, intent: Intent, pool: Pool, deadline: Deadline | None = None, probes: Pool | None = None
+    ) -> "Run":
         """Return a run that starts now and ends before the function time-out of ten minutes.
 
-        `deadline` is the deadline that the ports respect already, if they respect one.
+        `deadline` is the deadline that the ports respect already, if they respect one. Without `probes`, the threads of
+        `pool` also make the TLS handshakes.
         """
-        until = deadline or Deadline.of_run(ports.clock.now())
-        in_time = pool.within(lambda: until.request_seconds(ports.clock.now()))
-        return cls(ports, intent, in_time, until.work)
+        until, now = deadline or Deadline.of_run(ports.clock.now()), ports.clock.now
+
+        def request_seconds() -> float:
+            return until.request_seconds(now())
+
+        records_pool = pool.within(lambda: until.record_seconds(now()))
+        in_time, probing = pool.within(request_seconds), (probes or pool).within(request_seconds)
+        return cls(ports, intent, in_time, records_pool, probing, until.work)
 
     def now(self) -> datetime:
         """Return the current time."""

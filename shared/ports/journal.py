@@ -28,15 +28,21 @@ class Rollouts(Protocol):
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
         """Return the progress of a vault certificate's version in a site's bindings, None without a record."""
 
-    def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
-        """Record the sites of a rollout, then the first webspace of the rollout.
+    def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> tuple[SiteRecord, ...]:
+        """Record the sites of a rollout, then the rollout's first webspace, and return the sites' stored records.
+
+        Raises Conflict if another run has written the record of a site for this version since the read.
 
         After a crash between the record of the sites and the record of the first webspace, the next run chooses the
         first webspace of the rollout again.
         """
 
-    def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
-        """Record the state of one site's bindings, unless the journal now has the site with another version."""
+    def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> SiteRecord:
+        """Record the state of one site's bindings, unless the journal now has the site with another version.
+
+        Return the record with its new revision. Raises Conflict if another run has written the record of the site for
+        this version since the read.
+        """
 
     def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
         """Record the time at which Certroll last observed the fleet for a version."""

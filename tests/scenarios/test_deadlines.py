@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,11 @@ from local.stand import Stand
 from local.worlds.builders import Builder
 from shared.clients.connect import Connections
 from shared.controllers.orders.controller import look_after_orders
+from shared.controllers.sweep import certificates
 from shared.domain.deadline import RECORD_TIME, REQUEST_TIME, TIME_BUDGET, Deadline
 from shared.domain.endpoints import CloudName, StorageAddress
 from shared.domain.errors import OutOfTime
+from shared.domain.fleet.fleet import Fleet
 from shared.domain.messages import CERTIFICATES
 from shared.domain.orders.action import OrderRecord
 from shared.loop.run import Run
@@ -212,3 +215,20 @@ def test_run_that_is_over_leaves_its_message_for_another(bounded: Bind) -> None:
     message = certroll.queue.take(certroll.clock.now() + 2 * SECOND)
     assert message is not None
     assert message.queue in {CERTIFICATES, "sites"}
+
+
+def test_sweep_that_read_the_fleet_late_queues_what_it_found(bounded: Bind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the time for requests to Azure ends with the read of the fleet, the sweep still queues what it has read."""
+    world = small_world()
+    certroll = bounded(world)
+    renew(world)
+    read = certificates.observe_fleet
+
+    def late(*given: Any, **named: Any) -> Fleet:  # noqa: ANN401 - the signature of `observe_fleet`
+        fleet = read(*given, **named)
+        world.clock.advance(REQUEST_TIME + SECOND)
+        return fleet
+
+    monkeypatch.setattr(certificates, "observe_fleet", late)
+    assert [ref.name for ref in certificates.sweep_certificates(certroll.start())] == ["web"]
+    assert len(certroll.queue) == 1

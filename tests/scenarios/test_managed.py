@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event, Thread
 
 import pytest
 import requests
@@ -22,6 +23,7 @@ from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen
 from shared.domain.managed.issuance import HostInspection, Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.reason import Reason
+from shared.loop.pool import Pool
 from shared.ports import Ports
 from shared.ports.storage import Lease, Leases
 from tests.scenarios.conftest import Install
@@ -345,6 +347,24 @@ def test_run_that_is_out_of_time_writes_nothing(install: Install) -> None:
     run = installation.start()
     (found,) = look_after_managed(replace(run, ends_at=run.now()))
     assert (found.reason, azure_writes(world)) == (Reason.OUT_OF_TIME, 0)
+
+
+def test_handshake_that_no_thread_began_in_time_stops_nothing(install: Install) -> None:
+    """If no thread is free for a handshake until the run ends, Certroll says so, and inspects the other host names."""
+    world = a_world(root=False).world
+    installation = install(world, watched=True, meddled=True)
+    assert look(installation) == {HOST: Reason.SERVED}
+    begun, over = Event(), Event()
+    with Pool(1, "probe") as probes:
+        other = Thread(target=probes.map, args=(lambda _: begun.set() or over.wait(30), [0]))
+        other.start()
+        begun.wait(30)
+        try:
+            run = replace(installation.start(), probes=probes.within(lambda: 0.05))
+            assert {found.reason for found in look_after_managed(run)} == {Reason.OUT_OF_TIME}
+        finally:
+            over.set()
+            other.join()
 
 
 def test_run_that_ends_during_a_handshake_calls_no_host_unreachable(

@@ -464,6 +464,27 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
     assert (shop.asked("renew"), shop.order.purchases) == (1, 2)
 
 
+def test_history_that_cannot_be_written_stops_no_renewal(install: Install) -> None:
+    """If storage refuses the history of a renewal, Certroll has sent the recorded renewal all the same, once."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
+    real = shop.installation.ports
+
+    class Deaf:
+        """A history whose every write fails."""
+
+        def add(self, *_: object) -> None:
+            """Raise the error of a storage account that does not answer."""
+            raise OSError("the storage account does not answer")
+
+    shop.installation.ports = replace(real, history=Deaf())
+    with pytest.raises(ExceptionGroup):
+        shop.look()
+    assert shop.asked("renew") == 1
+    shop.installation.ports = real
+    shop.sweeps(3)
+    assert shop.asked("renew") == 1
+
+
 DYING: dict[str, Callable[[Install], Shop]] = {
     "turn on": lambda install: Shop(install, auto_renew=False),
     "renew, shown late": lambda install: Shop(

@@ -202,6 +202,33 @@ def test_a_revision_is_replaced_once(tables: Tables) -> None:
 
 
 @both
+@pytest.mark.parametrize("number", [1, 50, 51], ids=["a row", "a batch", "two batches"])
+def test_rows_are_put_together(tables: Tables, number: int) -> None:
+    """Several rows replace the rows that are there, whole, and each gets the revision that a read shows."""
+    tables.write(JOURNAL, [row("row00", old="old")])
+    keys = [f"row{place:02}" for place in range(number)]
+    revisions = tables.put_all([(row(key, new="new"), None) for key in keys], "the records")
+    found = tables.rows(JOURNAL, "partition")
+    assert [(properties(each), revision_of(each)) for each in found] == [({"new": "new"}, rev) for rev in revisions]
+    again = tables.put_all([(row(key), rev) for key, rev in zip(keys, revisions, strict=True)], "the records")
+    assert not set(again) & set(revisions)
+
+
+@both
+@pytest.mark.parametrize("gone", [False, True], ids=["another revision", "no row"])
+def test_rows_are_put_together_or_not_at_all(tables: Tables, gone: bool) -> None:  # noqa: FBT001 - a parameter
+    """If another run has replaced or deleted a row, Certroll gets a conflict, and the batch writes no row."""
+    first, second = tables.put_all([(row("a", by="us"), None), (row("b", by="us"), None)], "the records")
+    if gone:
+        tables.delete(JOURNAL, "partition", "b")
+    else:
+        tables.put(row("b", by="others"), second, "the record")
+    with pytest.raises(Conflict, match="the records was written by another run"):
+        tables.put_all([(row("a", by="late"), first), (row("b", by="late"), second)], "the records")
+    assert [found["by"] for found in tables.rows(JOURNAL, "partition")] == (["us"] if gone else ["us", "others"])
+
+
+@both
 @pytest.mark.parametrize("how", ["put", "upserted alone", "upserted in a batch"])
 def test_every_write_makes_a_new_revision(tables: Tables, how: str) -> None:
     """Every write of a row makes the row's earlier revision invalid, even if the values are equal."""

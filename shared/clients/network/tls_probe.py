@@ -50,19 +50,18 @@ class TlsProbe:
     def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
         """Read by TLS handshakes which certificate the address serves for the host name.
 
-        The probe repeats the handshake until App Service serves the expected certificate, until the time `give_up`, or
-        until the third or a later handshake fails. After the time `give_up` the TLS probe makes no handshake and does
-        not know which certificate App Service serves.
+        The probe repeats the handshake until App Service serves the expected certificate, or until the third or a later
+        handshake fails. The probe accepts another certificate as the result from the time `give_up` on. All threads may
+        be busy until after `give_up`, so the probe makes its first handshake at any time.
         """
-        if self._clock.now() >= give_up:
-            return Handshake(host_name, expected, None, "no time was left for a handshake")
         if not is_host_name(host_name):
             return Handshake(host_name, expected, None, NO_NAME)
 
         def enough(state: tenacity.RetryCallState) -> bool:
             seen = state.outcome.result() if state.outcome else None
-            silent = seen is not None and seen.thumbprint is None and state.attempt_number >= UNREACHABLE_AFTER
-            return silent or self._clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up
+            if seen is not None and seen.thumbprint is None:
+                return state.attempt_number >= UNREACHABLE_AFTER
+            return self._clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up
 
         retryer = tenacity.Retrying(
             sleep=self._clock.sleep,

@@ -7,15 +7,21 @@
 """
 
 from dataclasses import replace
+from uuid import uuid4
 
-from shared.clients.storage.rows import CHUNK, asked_record, asked_row, digest, moment, order_key
+from azure.core.exceptions import AzureError as SdkError
+
+from shared.clients.storage.rows import CHUNK, asked_record, asked_row, digest, moment, order_key, revision_of
 from shared.clients.storage.tables import JOURNAL, Tables
+from shared.domain.errors import Conflict
 from shared.domain.managed.issuance import Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.orders.action import OrderRecord
 from shared.domain.orders.order import OrderRef
 
 MANAGED = "managed"
+WRITE = "write"
+"""The property with the id of the write that wrote a row."""
 
 
 class TableRequests:
@@ -32,10 +38,20 @@ class TableRequests:
     def put_asked(self, record: OrderRecord) -> OrderRecord:
         """Write the record if no other run has written it since the read, and return the record with its new revision.
 
-        Raise Conflict if another run has written the record in the meantime.
+        Raise Conflict if another run has written the record in the meantime. The answer to a write may get lost, and
+        a record without a request delays a paid renewal by 30 days. So each write has an id of its own in the row, by
+        which this function finds out whether its write or the write of another run is there.
         """
+        row = {**asked_row(record), WRITE: uuid4().hex}
         what = f"the record of a request about order {record.order}"
-        return replace(record, revision=self._tables.put(asked_row(record), record.revision, what))
+        try:
+            revision = self._tables.put(row, record.revision, what)
+        except (Conflict, SdkError):
+            found = self._tables.row(JOURNAL, row["PartitionKey"], row["RowKey"])
+            if found is None or found.get(WRITE) != row[WRITE]:
+                raise
+            return replace(record, revision=revision_of(found))
+        return replace(record, revision=revision)
 
     def issuance(self, site: SiteRef, host_name: HostName) -> Issuance | None:
         """Return the request for the managed certificate of a host name, or None if Certroll made no request."""

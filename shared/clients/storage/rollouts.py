@@ -5,7 +5,7 @@ the row about the rollout as a whole. The rows of settings updates (settings_rol
 rows of the rollout.
 """
 
-from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from shared.clients.storage.rows import (
@@ -15,13 +15,11 @@ from shared.clients.storage.rows import (
     is_roll,
     lineage_key,
     moment,
-    revision_of,
     roll_record,
     site_record,
     site_row,
 )
-from shared.clients.storage.tables import JOURNAL, MOST_RACES, Tables
-from shared.domain.errors import Conflict
+from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.site_record import SiteRecord
@@ -60,36 +58,38 @@ class TableRollouts:
         row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
         return site_record(row) if row is not None and row["version"] == version else None
 
-    def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
-        """Record the sites of a rollout, and then the rollout's first webspace.
+    def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> tuple[SiteRecord, ...]:
+        """Record the sites of a rollout, then the rollout's first webspace, and return the sites' stored records.
+
+        Raise Conflict if the run of a site has written the record of the site since the read. A record of an older
+        version is replaced in any case.
 
         After a crash between the record of the sites and the record of the first webspace, the next run chooses the
         first webspace (App Service's place for certificates) again.
         """
-        rows = [site_row(ref, record) for record in rollout.records]
+        rows = [(site_row(ref, record), record.revision) for record in rollout.records]
+        revisions = self._tables.put_all(rows, f"the record of a site for {ref}")
         if rollout.first is not None:
             place = {"subscription": rollout.first.subscription, "webspace": rollout.first.name}
             keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW}
             began = rollout.started_at or self._clock.now()
             about = {"certificate": str(ref), "version": rollout.version, "at": began, "held": held_text(rollout)}
-            rows.append({**keys, **place, **about})
-        self._tables.write(JOURNAL, rows)
+            self._tables.write(JOURNAL, [{**keys, **place, **about}])
+        stored = zip(rollout.records, revisions, strict=True)
+        return tuple(replace(record, revision=revision) for record, revision in stored)
 
-    def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> None:
+    def record_site(self, ref: VaultCertificateRef, record: SiteRecord) -> SiteRecord:
         """Write a site's progress in a rollout, if the site's row still belongs to the same vault certificate version.
 
-        The run of Certroll for a certificate and the run for a site hold different leases. If Certroll did not compare
-        versions, a late result of an older version could overwrite a newer version's record.
+        Return the record with its new revision. The run of Certroll for a certificate and the run for a site hold
+        different leases. If Certroll did not compare versions, a late result of an older version could overwrite a
+        newer version's record. Raise Conflict if another run has written the record of this version since the read.
         """
         row = site_row(ref, record)
-        for _ in range(MOST_RACES):
-            found = self._tables.row(JOURNAL, row["PartitionKey"], row["RowKey"])
-            if found is None or found["version"] != record.version:
-                return
-            with suppress(Conflict):
-                self._tables.put(row, revision_of(found), f"the record of {record.site}")
-                return
-        raise Conflict(f"the record of {record.site} changed {MOST_RACES} times while it was written")
+        found = self._tables.row(JOURNAL, row["PartitionKey"], row["RowKey"])
+        if found is None or found["version"] != record.version:
+            return record
+        return replace(record, revision=self._tables.put(row, record.revision, f"the record of {record.site}"))
 
     def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
         """Record when Certroll last read the fleet for a version of a vault certificate."""

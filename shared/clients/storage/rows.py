@@ -115,6 +115,7 @@ def site_record(row: Entity) -> SiteRecord:
         rebind=Rebind(row["rebind"]),
         rebound=frozenset(HostName(host) for host in json.loads(joined("rebound", row))),
         refused=frozenset((HostName(host), _reason(text)) for host, text in json.loads(joined("refused", row) or "[]")),
+        revision=revision_of(row),
     )
 
 

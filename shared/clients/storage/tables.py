@@ -15,7 +15,7 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, UpdateMode
+from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, TableTransactionError, UpdateMode
 
 from shared.clients.network.bounded import limited
 from shared.clients.storage.rows import Entity
@@ -24,6 +24,8 @@ from shared.domain.errors import Conflict
 JOURNAL = "certrolljournal"
 MOST_RACES = 5
 """How often Certroll reads and writes a row again if other runs write the row at the same time."""
+MOVED = frozenset({404, 412})
+"""The answers to a transaction that replaces a revision: the row is gone, or has another revision."""
 Result = TypeVar("Result")
 TRANSACTION = 50  # Azure allows 100 rows and 4 MB in a batch; the row of a site with many host names has 60 KB
 
@@ -47,6 +49,13 @@ class Tables(Protocol):
 
         The argument `revision` is None for a new row. If Certroll replaces a table row, the row loses all properties
         that the new row does not name. Raise Conflict if the stored row of the journal has another revision.
+        """
+
+    def put_all(self, rows: Iterable[tuple[Entity, str | None]], what: str) -> tuple[str, ...]:
+        """Replace journal rows of one partition in order, in batches of fifty, and return the new revisions.
+
+        Each row replaces the given revision. A row with the revision None replaces whatever is stored. Raise Conflict
+        if a stored row has another revision; Azure then writes no row of this batch and of later batches.
         """
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
@@ -111,6 +120,22 @@ class StorageTables:
             raise Conflict(f"{what} was written by another run") from error
         return str(written["etag"])
 
+    def put_all(self, rows: Iterable[tuple[Entity, str | None]], what: str) -> tuple[str, ...]:
+        """Replace journal rows of one partition in order, and return their new revisions.
+
+        Raise Conflict if a stored row has another revision than the given revision. The row of a site that was written
+        with fewer properties must not keep the properties of the row before, so this function merges nothing.
+        """
+        remaining, revisions = iter(rows), list[str]()
+        while batch := list(islice(remaining, TRANSACTION)):
+            try:
+                revisions += self._creating(JOURNAL, partial(_replace_all, batch))
+            except TableTransactionError as error:
+                if error.status_code not in MOVED:
+                    raise
+                raise Conflict(f"{what} was written by another run") from error
+        return tuple(revisions)
+
     def write(self, table: str, rows: Iterable[Entity]) -> None:
         """Upsert rows of one partition in order. Azure writes each batch of fifty rows completely or not at all."""
         remaining = iter(rows)
@@ -165,6 +190,20 @@ def _put(row: Entity, revision: str | None, table: TableClient) -> Mapping[str, 
     if revision is None:
         return table.create_entity(row)
     return table.update_entity(row, UpdateMode.REPLACE, etag=revision, match_condition=MatchConditions.IfNotModified)
+
+
+def _replace_all(rows: list[tuple[Entity, str | None]], table: TableClient) -> list[str]:
+    """Replace rows in a transaction, and return the new revisions of the rows."""
+    unchanged = {"mode": UpdateMode.REPLACE, "match_condition": MatchConditions.IfNotModified}
+    written = table.submit_transaction(
+        [
+            ("upsert", row, {"mode": UpdateMode.REPLACE})
+            if revision is None
+            else ("update", row, {**unchanged, "etag": revision})
+            for row, revision in rows
+        ]
+    )
+    return [str(metadata["etag"]) for metadata in written]
 
 
 def _upsert(rows: list[Entity], table: TableClient) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from shared.domain.certificates.version import CertificateVersion
+from shared.domain.errors import Conflict
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.rollout.rollout import Rollout
@@ -11,6 +12,7 @@ from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot import staleness
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import is_ambiguous
+from shared.loop.backoff import planning_again
 from shared.loop.report import report_skips
 from shared.loop.run import Run
 from shared.planning import planner
@@ -51,22 +53,44 @@ def pending_records(
 
 
 def _continuing(pending: SiteRecord, known: SiteRecord | None) -> SiteRecord:
-    """Return the site's new journal record with the fields `last_good` and `at` of the record from an earlier run.
+    """Return the site's new journal record with the progress of the record from an earlier run.
 
+    A run of the site may have written its progress since the plan, so the record never goes back behind `known`.
     Without the earlier `last_good`, this run would record bindings that Certroll itself wrote as the site's original
     bindings. Without the earlier `at`, the waiting time before Certroll changes further webspaces would begin again.
     """
     if known is None:
-        return pending
+        return replace(pending, revision=None)
     names = {binding.host_name for binding in known.last_good}
     added = tuple(binding for binding in pending.last_good if binding.host_name not in names)
     return replace(
         pending,
         at=pending.at if known.state is SiteState.PROVEN else known.at,
         last_good=(*known.last_good, *added),
-        rebind=known.rebind if pending.rebind is Rebind.NO else pending.rebind,
+        rebind=max(known.rebind, pending.rebind, key=tuple(Rebind).index),
         rebound=known.rebound,
+        revision=known.revision,
     )
+
+
+def begin_sites(
+    run: Run, ref: VaultCertificateRef, rollout: Rollout, records: tuple[SiteRecord, ...]
+) -> tuple[SiteRecord, ...]:
+    """Store the records of sites, and return them as stored.
+
+    If the run of a site has written its record since the plan, read the records once more and keep their progress.
+    """
+
+    def attempt() -> tuple[SiteRecord, ...]:
+        nonlocal records
+        try:
+            return run.ports.rollouts.begin(ref, replace(rollout, records=records))
+        except Conflict:
+            known = {record.site: record for record in run.ports.rollouts.rollout(ref, rollout.version).records}
+            records = tuple(_continuing(record, known.get(record.site)) for record in records)
+            raise
+
+    return planning_again(attempt)
 
 
 def after_refusal(
@@ -89,7 +113,7 @@ def after_refusal(
         left = tuple(copy for copy in record.copies if copy_subject(copy, record.webspace) not in lost)
         state = SiteState.PENDING if left else SiteState.UNPROVEN
         changed.append(replace(record, copies=left, state=state, detail=refused[0].detail[:1000]))
-        run.ports.rollouts.record_site(ref, changed[-1])
+        changed[-1] = run.ports.rollouts.record_site(ref, changed[-1])
     return tuple(changed)
 
 

@@ -9,7 +9,13 @@ from operator import itemgetter
 from shared.controllers.certificate.admission import roll_records
 from shared.controllers.certificate.outcome import certificate_outcome
 from shared.controllers.certificate.progress import Progress, RolloutRun
-from shared.controllers.certificate.records import after_refusal, pending_records, shown_bindings, to_send_again
+from shared.controllers.certificate.records import (
+    after_refusal,
+    begin_sites,
+    pending_records,
+    shown_bindings,
+    to_send_again,
+)
 from shared.controllers.certificate.roots import carry_roots
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import SiteRef, Webspace
@@ -94,7 +100,7 @@ def _roll_webspace(
     # If Certroll crashes after the first write of the new version, Azure already shows the new version. After a crash
     # between the write and the proof, the next run learns from the records of sites which sites still have to show the
     # new version in a TLS handshake.
-    work.run.ports.rollouts.begin(work.ref, replace(progress.rollout, records=records))
+    records = begin_sites(work.run, work.ref, progress.rollout, records)
     copies = work.perform(step for step in steps if step.action.site is None)
     if copies.refused:
         records = after_refusal(work.run, work.ref, records, copies.refused)

@@ -1,6 +1,6 @@
 """Send the apps of an environment their probes, and decide the state of each app from the probe's answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -13,6 +13,7 @@ from shared.controllers.environment.wave_run import (
     report_excluded,
 )
 from shared.domain.environments.record import AppRestart, AppRestartState
+from shared.domain.errors import OutOfTime
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.fleet.sites import Site
@@ -40,7 +41,18 @@ def ask_failed(wave_run: WaveRun) -> WaveRun:
     stops no other apps while an operator has stopped a failed app, or while Certroll cannot read a failed app.
     """
     failed = wave_run.in_state(AppRestartState.FAILED)
-    return wave_run.record(wave_run.run.pool.map(partial(_held, wave_run), failed))
+    judged, late = _in_time(wave_run.run.probes.each(partial(_held, wave_run), failed))
+    wave_run = wave_run.record(judged)
+    if late:
+        raise late
+    return wave_run
+
+
+def _in_time(results: Iterable[AppRestart | OutOfTime]) -> tuple[tuple[AppRestart, ...], OutOfTime | None]:
+    """Return the records of the apps that answered in time, and the error of an app that did not, if any."""
+    results = tuple(results)
+    late = (result for result in results if isinstance(result, OutOfTime))
+    return tuple(result for result in results if not isinstance(result, OutOfTime)), next(late, None)
 
 
 def _held(wave_run: WaveRun, app: AppRestart) -> AppRestart:
@@ -61,11 +73,13 @@ def ask_started(wave_run: WaveRun) -> WaveRun:
     run = wave_run.run
     inspections = {app.site: inspect_site(run, app.site) for app in wave_run.in_state(AppRestartState.STARTED)}
     while started := wave_run.in_state(AppRestartState.STARTED):
-        judged = run.pool.map(partial(_judged, wave_run, inspections), started)
+        judged, late = _in_time(run.probes.each(partial(_judged, wave_run, inspections), started))
         decided = tuple(app for app in judged if app.state is not AppRestartState.STARTED)
         wave_run = wave_run.record(decided)
         for app in decided:
             count_no_longer(wave_run.run, wave_run.environment, app)
+        if late:
+            raise late
         if len(decided) < len(started):
             run.check_time()
             run.ports.clock.sleep(ASK_AGAIN_SECONDS)

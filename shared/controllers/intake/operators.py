@@ -1,5 +1,6 @@
 """Handle the HTTP requests of operators."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from shared.controllers.environment.controller import record_stop_start_by_hand
@@ -30,7 +31,8 @@ def let_go(
     forgotten = tuple(roll for roll in release.rolls if rolls.forget(ref, roll))
     sites = release.sites(forgotten)
     for record in release.records:
-        rollouts.record_site(ref, record)
+        with suppress(Conflict):
+            rollouts.record_site(ref, record)
     return sites
 
 

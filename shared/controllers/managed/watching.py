@@ -11,7 +11,6 @@ from shared.controllers.managed.inspection import (
     host_inspection,
     inspection_of,
     refused_host,
-    served_in_time,
 )
 from shared.controllers.managed.work import Work, violations_of
 from shared.domain.errors import OutOfTime
@@ -19,6 +18,7 @@ from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.handshake import ServedCertificate
 from shared.domain.managed.issuance import HostInspection
 from shared.domain.reason import Reason
+from shared.loop.connect_address import address_of
 
 INSPECTION_PATIENCE = timedelta(seconds=10)
 """How long a sweep tries a handshake with a bound host name. A short time is enough, because Certroll wrote nothing."""
@@ -33,12 +33,16 @@ managed certificate").
 def watch(work: Work) -> Iterable[Attempt]:
     """Read the served certificate of each host name with a managed certificate, and check why a renewal is late."""
     bound = [binding for binding, _ in work.view.bound()]
-    give_up = min(work.run.now() + INSPECTION_PATIENCE, work.run.ends_at)
-    handshakes = work.run.pool.map(
-        lambda binding: served_in_time(work.run, work.view.fleet, binding, give_up=give_up), bound
-    )
+    handshakes = work.run.probes.each(partial(_served, work), bound)
     for binding, handshake in zip(bound, handshakes, strict=True):
         yield guarded(partial(_judged, work, handshake), binding)
+
+
+def _served(work: Work, binding: Binding) -> ServedCertificate:
+    """Read the served certificate of a host name. The time of a handshake begins when a thread begins the handshake."""
+    run = work.run
+    give_up = min(run.now() + INSPECTION_PATIENCE, run.ends_at)
+    return run.ports.tls_probe.served(binding.host_name, address_of(work.view.fleet, binding), give_up)
 
 
 def _judged(work: Work, handshake: ServedCertificate | OutOfTime, binding: Binding) -> HostInspection:

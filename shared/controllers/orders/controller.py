@@ -191,10 +191,12 @@ def _asked(
     except Conflict:  # another run is sending a request for this order to Azure right now
         _not_asked(seen, action, Reason.BUSY)
         return seen, run.ports.requests.asked(seen.ref)
-    _note(run, asked, "order.asked")
+    # From the record to the request, nothing may fail. Certroll repeats no recorded renewal without a request.
+    _tell(asked, "order.asked")
     state, detail = _sent(run, seen, action)
     answered = run.ports.requests.put_asked(replace(asked, state=state, at=run.now(), detail=detail))
-    _note(run, answered, "order.answered")
+    _tell(answered, "order.answered")
+    run.ports.history.add(SCOPE, (_entry(asked, "order.asked"), _entry(answered, "order.answered")))
     return _seen_after(run, seen), (*(record for record in records if record is not known), answered)
 
 
@@ -229,13 +231,15 @@ def _seen_after(run: Run, order: Order) -> Order:
         return order
 
 
-def _note(run: Run, record: OrderRecord, name: str) -> None:
-    """Write a request for an order into the history and the log."""
-    ref, reason = record.order, REASONS[record.action]
+def _tell(record: OrderRecord, name: str) -> None:
+    """Write a request for an order into the log."""
+    event(name, order=str(record.order), action=record.action, state=record.state, detail=record.detail)
+
+
+def _entry(record: OrderRecord, name: str) -> HistoryEntry:
+    """Return the entry of the history about a request for an order."""
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
-    entry = HistoryEntry(run.now(), name, f"order {ref}", reason, detail[:1000])
-    run.ports.history.add(SCOPE, (entry,))
-    event(name, order=str(ref), action=record.action, state=record.state, detail=record.detail)
+    return HistoryEntry(record.at, name, f"order {record.order}", REASONS[record.action], detail[:1000])
 
 
 def _not_asked(order: Order, action: OrderAction, reason: Reason) -> None:

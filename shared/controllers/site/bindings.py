@@ -19,7 +19,7 @@ from shared.loop.report import report_moved, report_plan, report_skips
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.acting.settle import settle
-from shared.planning.plan import Plan, Skip, Step
+from shared.planning.plan import Plan, Skip
 from shared.ports.storage import Lease
 
 SITE_REASONS: dict[type[AzureError], Reason] = {
@@ -56,7 +56,7 @@ def _carry_to_site(
     snapshot = _observed(run, lineage, record)
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.findings, plan, snapshot)
-    record, refused = _written(run, lease, lineage, record, plan.steps)
+    record, refused = _written(run, lease, lineage, record, plan)
     lost = {skip.subject for skip in refused}
     if any(step.subject not in lost for step in plan.steps):
         snapshot = settle(
@@ -72,16 +72,17 @@ def _carry_to_site(
 
 
 def _written(
-    run: Run, lease: Lease, lineage: Lineage, record: SiteRecord, steps: tuple[Step, ...]
+    run: Run, lease: Lease, lineage: Lineage, record: SiteRecord, plan: Plan
 ) -> tuple[SiteRecord, tuple[Skip, ...]]:
     """Write the bindings, and return the site's record and the steps that Azure refused.
 
     After each binding that Certroll had to write once more, Certroll stores the record. The time of a run may end
-    between two writes or before the TLS handshakes, and the next run must not write the same bindings again.
+    between two writes or before the TLS handshakes, and the next run must not write the same bindings again. The
+    rebind of the site is done once Azure refused no binding and the plan skipped none.
     """
     refused: tuple[Skip, ...] = ()
     record = replace(record, refused=frozenset())
-    for step in steps:
+    for step in plan.steps:
         refusal = perform_all(run, lease, lineage.ref, (step,))
         refused += refusal
         binding = step.action.binds
@@ -89,10 +90,10 @@ def _written(
             record = replace(record, refused=record.refused | {(binding.host_name, refusal[0].reason)})
         elif step.action.rebinds and binding:
             record = replace(record, rebound=record.rebound | {binding.host_name})
-            run.ports.rollouts.record_site(lineage.ref, record)
-    if not refused and any(step.action.rebinds for step in steps):
+            record = run.ports.rollouts.record_site(lineage.ref, record)
+    if record.rebound and not refused and not plan.skips:
         record = replace(record, rebind=Rebind.DONE, rebound=frozenset())
-        run.ports.rollouts.record_site(lineage.ref, record)
+        record = run.ports.rollouts.record_site(lineage.ref, record)
     return record, refused
 
 

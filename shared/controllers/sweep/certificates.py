@@ -1,10 +1,18 @@
 """Observe the fleet once, and put each vault certificate that has work on the queue `certificates`."""
 
 from shared.controllers.sweep.judging import Seen, judge
-from shared.controllers.sweep.reading import FLEET_TIME, imported, in_vaults, known_roots, read_in_turn
+from shared.controllers.sweep.reading import (
+    FLEET_TIME,
+    Inspection,
+    imported,
+    in_turn,
+    in_vaults,
+    known_roots,
+    read_in_turn,
+)
 from shared.controllers.sweep.references import report_references
 from shared.controllers.sweep.use import Use, opposed
-from shared.domain.errors import Denied
+from shared.domain.errors import Denied, OutOfTime
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import VaultCertificateRef, VaultName
@@ -31,10 +39,14 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
     report_blind_spots(run.ports.findings, "sweep", fleet)
     inspections.update(read_in_turn(run, imported(fleet, vaults) - inspections.keys()))
-    ordered = sorted(inspections)
+    ordered = in_turn(run, inspections)
     use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
     seen = Seen(fleet, environment_records)
-    judged = run.pool.map(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered)
+    results = run.records_pool.each(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered)
+    judged = tuple(
+        Inspection(inspections[ref].lineage, error=result) if isinstance(result, OutOfTime) else result
+        for ref, result in zip(ordered, results, strict=True)
+    )
     busy = tuple(ref for ref, inspection in zip(ordered, judged, strict=True) if inspection.busy)
     report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))

@@ -1,10 +1,20 @@
 """Inspect all vault certificates, environments, managed certificates and orders once an hour."""
 
+from collections.abc import Callable
+
 from shared.controllers.environment.controller import remind
 from shared.controllers.managed.controller import look_after_managed
 from shared.controllers.orders.controller import look_after_orders
 from shared.controllers.sweep.certificates import sweep_certificates
+from shared.controllers.sweep.reading import turn
 from shared.loop.run import Run
+
+KINDS: tuple[tuple[Callable[[Run], object], ...], ...] = (
+    (sweep_certificates, remind),
+    (look_after_managed,),
+    (look_after_orders,),
+)
+"""The inspections of a sweep by kind. A reminder about environments follows the certificates that may need one."""
 
 
 def sweep(run: Run) -> None:
@@ -13,9 +23,13 @@ def sweep(run: Run) -> None:
     The sweep also creates missing queues, because the Functions host looks for a missing queue every two seconds.
     If the sweep fails with one kind of certificate, the sweep still inspects the other kinds. This function raises the
     errors of all kinds of certificates together at the end.
+
+    Each sweep begins with another kind. If one kind takes all the time of a sweep, the next sweep begins with another.
     """
     errors = []
-    for look_after in (create_queues, sweep_certificates, remind, look_after_managed, look_after_orders):
+    first = turn(run.now(), len(KINDS))
+    kinds = (*KINDS[first:], *KINDS[:first])
+    for look_after in (create_queues, *(inspect for kind in kinds for inspect in kind)):
         try:
             look_after(run)
         except Exception as error:  # noqa: BLE001 - an error with one kind must not stop the other kinds; raised below

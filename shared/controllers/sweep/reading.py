@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.environments.record import EnvironmentRecord
-from shared.domain.errors import AzureError, Denied, NotFound, Rejected
+from shared.domain.errors import AzureError, Denied, NotFound, OutOfTime, Rejected
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import ObjectKind, VaultCertificateRef, VaultName
@@ -17,11 +18,16 @@ from shared.loop.run import Run
 
 HOUR_SECONDS = 3600
 """After how many seconds the sweep begins with another vault certificate. By default the sweep runs once an hour."""
+HOURS_OF_DAY = 24
 TURNS = 7
 """After about how many hourly sweeps the sweep begins with the same vault certificate again."""
 
 FLEET_TIME = timedelta(minutes=3)
 """How much time a sweep keeps for the fleet while vaults are slow, so that each sweep queues what it has read."""
+LIST_TIME = FLEET_TIME + timedelta(minutes=3)
+"""How much time a sweep keeps after it has listed the vaults, so that vaults that do not answer stop no other vault."""
+
+Ordered = TypeVar("Ordered", VaultCertificateRef, VaultName)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +42,31 @@ class Inspection:
     """The error that stopped the inspection."""
 
 
+def turn(now: datetime, kinds: int) -> int:
+    """Return with which of several kinds of work a sweep begins.
+
+    The number changes from sweep to sweep, whether the sweep runs each hour, a few times a day, or once a day.
+    """
+    hours = int(now.timestamp() // HOUR_SECONDS)
+    return (hours + hours // HOURS_OF_DAY) % kinds
+
+
+def in_turn(run: Run, subjects: Iterable[Ordered]) -> list[Ordered]:
+    """Return the subjects in order, but beginning with another subject in each hour.
+
+    If sweeps run out of time, each sweep leaves other subjects undone than the sweep before.
+    """
+    ordered = sorted(subjects)
+    hours = int(run.now().timestamp() // HOUR_SECONDS)
+    first = hours * max(len(ordered) // TURNS, 1) % len(ordered) if ordered else 0
+    return ordered[first:] + ordered[:first]
+
+
 def read_in_turn(
     run: Run, refs: Iterable[VaultCertificateRef], leaving: timedelta = timedelta(0)
 ) -> Iterable[tuple[VaultCertificateRef, Inspection]]:
-    """Read each vault certificate from its vault, while more time than `leaving` is left.
-
-    Each hourly check of all certificates (sweep) begins with another vault certificate. If sweeps run out of time, each
-    sweep leaves other vault certificates unread than the sweep before.
-    """
-    ordered = sorted(refs)
-    hours = int(run.now().timestamp() // HOUR_SECONDS)
-    first = hours * max(len(ordered) // TURNS, 1) % len(ordered) if ordered else 0
-    turned = ordered[first:] + ordered[:first]
+    """Read each vault certificate from its vault, in turn, while more time than `leaving` is left."""
+    turned = in_turn(run, refs)
     return zip(turned, run.pool.map(partial(_inspected, run, leaving), turned), strict=True)
 
 
@@ -77,7 +96,7 @@ def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
     Certroll reads all versions that the vault returns, because an operator may have uploaded any version to App
     Service. If Certroll fails with one vault, Certroll still reads the other vaults.
     """
-    lists = [(vault, names) for vault in sorted(run.intent.vaults) for names in _listings(run)]
+    lists = [(vault, names) for vault in in_turn(run, run.intent.vaults) for names in _listings(run)]
     answers = run.pool.map(lambda listing: _listed(run, *listing), lists)
     found = {ref for answer in answers if not isinstance(answer, Exception) for ref in answer}
     return found, [answer for answer in answers if isinstance(answer, Exception)]
@@ -102,13 +121,17 @@ def _listings(run: Run) -> tuple[Callable[[VaultName], tuple[VaultCertificateRef
 
 def _listed(
     run: Run, vault: VaultName, names: Callable[[VaultName], tuple[VaultCertificateRef, ...]]
-) -> tuple[VaultCertificateRef, ...] | AzureError:
+) -> tuple[VaultCertificateRef, ...] | AzureError | OutOfTime:
     """List the vault objects of a vault, or return the error if the vault does not answer.
 
-    If the vault refuses the list request, this function reports the refusal and returns no vault object.
+    If the vault refuses the list request, this function reports the refusal and returns no vault object. If less time
+    than `LIST_TIME` is left, the next sweep lists the vault.
     """
     try:
+        run.check_time(LIST_TIME)
         return names(vault)
+    except OutOfTime as late:
+        return late
     except (Denied, NotFound, Rejected) as error:
         run.ports.findings.report((Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error)),))
         return ()

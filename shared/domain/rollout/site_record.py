@@ -1,6 +1,6 @@
 """The journal's record of one version of a vault certificate in the bindings of one site."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -47,6 +47,8 @@ class SiteRecord:
     rebind: Rebind = Rebind.NO
     rebound: frozenset[HostName] = frozenset()
     """The host names whose bindings Certroll has written once more while `rebind` is `ASKED`."""
+    revision: str | None = field(default=None, compare=False)
+    """The revision of the journal entry that a write replaces, None for a version that the entry does not have yet."""
     refused: frozenset[tuple[HostName, Reason]] = frozenset()
     """The host names whose bindings Azure refused to Certroll, each with the reason.
 

@@ -2,26 +2,51 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from azure.core.exceptions import AzureError as SdkError
+from azure.core.exceptions import ServiceResponseError
 
+from shared.clients.storage.rows import Entity
 from shared.controllers.intake.operators import let_go
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.findings import Finding
 from shared.domain.managed.issuance import Issuance
-from shared.domain.names import HostName, SiteRef
+from shared.domain.names import HostName, SiteRef, VaultCertificateRef
+from shared.domain.orders.action import AskedState, OrderAction, OrderRecord
+from shared.domain.orders.order import OrderRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import CLAIM
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import SiteState
 from shared.ports import Ports
-from tests.build import ASE, HOUR, NOW, OTHER_ASE, OTHER_REF, REF, WEST, ManualClock, record, roll, rollout, site_ref
+from tests.build import (
+    ASE,
+    HOUR,
+    NOW,
+    OTHER_ASE,
+    OTHER_REF,
+    REF,
+    WEST,
+    ManualClock,
+    binding,
+    record,
+    roll,
+    rollout,
+    site_ref,
+)
 from tests.small_storage import Died, SmallStorage, ports_on
 
 SECOND = timedelta(seconds=1)
 PLAN, ENVIRONMENT = "/plans/front", ASE.resource_id
 A, B, C = (site_ref(name) for name in "abc")
+ORDER = OrderRef.parse(
+    "/subscriptions/00000000-0000-0000-0000-00000000000a/resourceGroups/rg-web"
+    "/providers/Microsoft.CertificateRegistration/certificateOrders/www"
+)
+ASKED = OrderRecord(ORDER, OrderAction.RENEW, "1f", AskedState.ASKED, NOW)
 OLDER = replace(record(SiteState.PENDING), version="v1")
 
 
@@ -115,6 +140,33 @@ def test_result_of_a_site_that_is_not_recorded_is_not_kept() -> None:
     there = journal()
     there.rollouts.record_site(REF, record(SiteState.PROVEN))
     assert there.rollouts.rollout(REF, "v2").records == ()
+
+
+def test_two_runs_do_not_write_over_each_other() -> None:
+    """If two runs read the record of a site, only the run that writes first can write, and the other plans again."""
+    there = journal()
+    (first,) = there.rollouts.begin(REF, rollout(record(SiteState.PENDING)))
+    second = there.rollouts.site(REF, "v2", site_ref())
+    assert second is not None
+    proven = there.rollouts.record_site(REF, replace(second, state=SiteState.PROVEN))
+    with pytest.raises(Conflict):
+        there.rollouts.record_site(REF, replace(first, state=SiteState.FAILED))
+    with pytest.raises(Conflict):
+        there.rollouts.begin(REF, rollout(first))
+    assert there.rollouts.site(REF, "v2", site_ref()) == proven
+    there.rollouts.record_site(REF, replace(proven, state=SiteState.UNPROVEN))
+
+
+def test_site_with_fewer_host_names_than_before_can_be_read() -> None:
+    """The journal reads the record of a site that had hundreds of host names at the version before, and has few now."""
+    there = journal()
+    many_names = tuple(binding(f"host-{number}.{'x' * 50}.contoso.com") for number in range(500))
+    long = replace(OLDER, last_good=many_names, rebound=frozenset(bound.host_name for bound in many_names))
+    there.rollouts.begin(REF, Rollout("v1", WEST, (long,)))
+    assert there.rollouts.site(REF, "v1", site_ref()) == long
+    short = replace(record(SiteState.PENDING), last_good=(binding(),))
+    there.rollouts.begin(REF, rollout(short))
+    assert there.rollouts.site(REF, "v2", site_ref()) == short
 
 
 def test_record_of_an_older_version_is_no_leave_to_write_the_newer_one() -> None:
@@ -248,6 +300,28 @@ def test_release_lets_only_what_failed_go() -> None:
     assert seen.rolls == (kept,)
 
 
+def test_release_takes_back_no_proof() -> None:
+    """If a run of a failed site proves the site during an operator's release, the journal keeps the proof."""
+    there = journal()
+    there.rollouts.begin(REF, rollout(record(SiteState.FAILED, site="a")))
+
+    class Racing:
+        """The rollouts, with a run of the site that proves the site right after the release has read its record."""
+
+        def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
+            """Return the rollout as it is before the run of the site writes."""
+            read = there.rollouts.rollout(ref, version)
+            there.rollouts.record_site(ref, replace(read.records[0], state=SiteState.PROVEN))
+            return read
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(there.rollouts, name)
+
+    racing: Any = Racing()
+    let_go(racing, there.settings_rolls, REF, "v2", NOW)
+    assert [known.state for known in there.rollouts.rollout(REF, "v2").records] == [SiteState.PROVEN]
+
+
 def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
     """An operator's release of one stopped version does not release other stopped versions or certificates."""
     there = journal()
@@ -256,6 +330,55 @@ def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
     assert let_go(there.rollouts, there.settings_rolls, REF, "v2", NOW) == ()
     assert there.rollouts.rollout(OTHER_REF, "v2").failed != ()
     assert there.rollouts.rollout(REF, "v2").past_rolls == (past,)
+
+
+# ---------------------------------------------------------------------------------------------------------- orders
+
+
+class Forgetful(SmallStorage):
+    """Simulated storage that does the next write and loses its answer, or does not do it at all."""
+
+    lost: SdkError | None = None
+    does = True
+
+    def put(self, row: Entity, revision: str | None, what: str) -> str:
+        """Write a row, and raise the error of a lost answer once."""
+        error, self.lost = self.lost, None
+        if error is not None and not self.does:
+            raise error
+        written = super().put(row, revision, what)
+        if error is not None:
+            raise error
+        return written
+
+
+def test_own_record_of_a_request_is_known_again() -> None:
+    """If the answer to the record of a request about an order is lost, Certroll sees that the record is its own."""
+    storage = Forgetful()
+    there = journal(storage).requests
+    storage.lost = ServiceResponseError("the answer is lost")
+    asked = there.put_asked(ASKED)
+    assert there.asked(ASKED.order) == (asked,)
+    storage.lost = ServiceResponseError("the answer is lost")
+    answered = there.put_asked(replace(asked, state=AskedState.ACCEPTED))
+    assert there.asked(ASKED.order) == (answered,)
+    assert asked.revision != answered.revision
+
+
+def test_record_that_was_not_written_is_not_taken_for_written() -> None:
+    """If storage did not write the record of a request, or another run wrote it, Certroll sends no request."""
+    storage = Forgetful()
+    storage.does = False
+    storage.lost = ServiceResponseError("the answer is lost")
+    with pytest.raises(ServiceResponseError):
+        journal(storage).requests.put_asked(ASKED)
+    assert journal(storage).requests.asked(ASKED.order) == ()
+    journal(storage).requests.put_asked(ASKED)
+    with pytest.raises(Conflict):
+        journal(storage).requests.put_asked(ASKED)
+    storage.lost = ServiceResponseError("the answer is lost")
+    with pytest.raises(ServiceResponseError):
+        journal(storage).requests.put_asked(ASKED)
 
 
 # --------------------------------------------------------------------------------- managed certificates, dead letters

@@ -210,13 +210,24 @@ def test_last_moment_is_kept_to(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None
     assert (handshake.state, clock.slept) == (SiteState.FAILED, [0.5])
 
 
-def test_without_time_nothing_is_looked_at_or_proven(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
-    """A TLS probe that starts after its deadline makes no handshake and reports the host as unproven."""
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(minutes=2)], ids=["at the deadline", "after it"])
+def test_handshake_that_begins_late_counts(proxy: Proxy, leaves: tuple[Leaf, Leaf], late: timedelta) -> None:
+    """If all threads were busy until the TLS probe's deadline, the probe makes one handshake, and its result counts."""
     new, old = leaves
-    proxy.answers = [proxy.serves(old)]
-    handshake = TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, NOW)
-    assert (handshake.state, proxy.targets) == (SiteState.UNPROVEN, [])
-    assert str(handshake) == f"{HOST} could not be reached: no time was left for a handshake"
+    for served, state in ((new, SiteState.PROVEN), (old, SiteState.FAILED)):
+        clock, proxy.answers = ManualClock(NOW + late), [proxy.serves(served)]
+        assert TlsProbe(clock).shows(HOST, ADDRESS, new.thumbprint, NOW).state is state
+        assert clock.slept == []
+
+
+def test_silence_that_begins_late_is_asked_three_times(proxy: Proxy, leaves: tuple[Leaf, Leaf]) -> None:
+    """If the TLS probe begins after its deadline, a host name that does not answer still gets three handshakes."""
+    new, _ = leaves
+    proxy.answers = [refuses, closes, proxy.serves(new)]
+    assert TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, NOW).state is SiteState.PROVEN
+    proxy.answers, before = [refuses], len(proxy.targets)
+    assert TlsProbe(ManualClock()).shows(HOST, ADDRESS, new.thumbprint, NOW).state is SiteState.UNPROVEN
+    assert len(proxy.targets) - before == 3
 
 
 @pytest.mark.parametrize("host", ["\u2603.example", f"{'a' * 64}.example", "a b.example", ""])

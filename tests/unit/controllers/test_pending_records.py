@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from shared.controllers.certificate.records import after_refusal, pending_records, shown_bindings
+from shared.controllers.certificate.records import after_refusal, begin_sites, pending_records, shown_bindings
 from shared.controllers.site.bindings import _plan_of_site
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
-from shared.domain.names import CopyRef
+from shared.domain.names import CopyRef, HostName
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
@@ -41,6 +41,7 @@ from tests.build import (
 )
 from tests.small_storage import SmallStorage, ports_on
 
+HOST = HostName("shop.contoso.com")
 MORE = "www.contoso.com"
 SYNC = Step(SyncCertificate(copy(), farm(), version()), Reason.STALE_COPY)
 
@@ -125,6 +126,41 @@ def test_what_was_to_be_bound_again_stays_so() -> None:
     assert found.rebind is Rebind.NO
 
 
+def test_looking_again_keeps_what_was_bound_again() -> None:
+    """A later run of Certroll keeps the host names that an earlier run bound again, so that none is written twice."""
+    before = replace(record(SiteState.PENDING), rebind=Rebind.ASKED, rebound=frozenset({HOST}))
+    (found,) = recorded(snapshot(rollout=rollout(before)))
+    assert found.rebound == {HOST}
+    (found,) = recorded(snapshot())
+    assert found.rebound == frozenset()
+
+
+def test_rebind_that_is_done_is_not_asked_again() -> None:
+    """If a run of the site ends the rebind while the certificate's run plans it, the site stays done."""
+    clock, storage = ManualClock(), SmallStorage()
+    there = ports_on(storage, clock).rollouts
+    (read,) = there.begin(REF, rollout(replace(record(SiteState.PENDING), rebind=Rebind.ASKED)))
+    planned = replace(read, detail="planned")
+    there.record_site(REF, replace(read, state=SiteState.PROVEN, rebind=Rebind.DONE, rebound=frozenset()))
+    with Pool(1, "reader") as pool:
+        run = Run.start(ports_on(storage, clock), APPLY, pool)
+        (left,) = begin_sites(run, REF, rollout(), (planned,))
+    assert left == there.site(REF, "v2", site_ref()) == replace(planned, rebind=Rebind.DONE)
+
+
+def test_late_record_of_the_certificate_keeps_the_progress_of_the_site() -> None:
+    """If a run of the site binds host names again during the certificate's plan, the journal keeps these host names."""
+    clock, storage = ManualClock(), SmallStorage()
+    there = ports_on(storage, clock).rollouts
+    (read,) = there.begin(REF, rollout(replace(record(SiteState.PENDING), rebind=Rebind.ASKED)))
+    there.record_site(REF, replace(read, rebound=frozenset({HOST}), last_good=(binding(),)))
+    with Pool(1, "reader") as pool:
+        begin_sites(Run.start(ports_on(storage, clock), APPLY, pool), REF, rollout(), (read,))
+    found = there.site(REF, "v2", site_ref())
+    assert found is not None
+    assert (found.rebound, found.last_good) == ({HOST}, (binding(),))
+
+
 def public() -> WebspaceCertificate:
     """Return the new version as a public certificate of the site."""
     return replace(copy("trusted", NEW, source=None), ref=CopyRef.of_site(site_ref(), "trusted", public=True))
@@ -142,7 +178,7 @@ def refused(*copies: WebspaceCertificate, of: tuple[SiteRecord, ...]) -> tuple[S
     This function also checks that the journal has the same records of sites.
     """
     clock, storage = ManualClock(), SmallStorage()
-    ports_on(storage, clock).rollouts.begin(REF, rollout(*of))
+    of = ports_on(storage, clock).rollouts.begin(REF, rollout(*of))
     skips = tuple(Skip(copy_subject(held.ref, WEST), Reason.DENIED_BY_AZURE, "no") for held in copies)
     with Pool(1, "reader") as pool:
         left = after_refusal(Run.start(ports_on(storage, clock), APPLY, pool), REF, of, skips)

@@ -70,13 +70,15 @@ class Noting:
             raise self.refusals[subject]
         return True
 
-    def begin(self, _: VaultCertificateRef, begun: Rollout) -> None:
+    def begin(self, _: VaultCertificateRef, begun: Rollout) -> tuple[SiteRecord, ...]:
         """Note the sites that Certroll records as pending."""
         self.done += [f"record {each.site} {each.state}" for each in begun.records]
+        return begun.records
 
-    def record_site(self, _: VaultCertificateRef, changed: SiteRecord) -> None:
+    def record_site(self, _: VaultCertificateRef, changed: SiteRecord) -> SiteRecord:
         """Note the site whose record Certroll writes to the journal."""
         self.done.append(f"record {changed.site} {changed.state}")
+        return changed
 
     def observed(self, *_: object) -> None:
         """Note that Certroll records when it read the fleet."""

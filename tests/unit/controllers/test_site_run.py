@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.controllers.site.bindings import _written
 from shared.controllers.site.controller import reconcile_site
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.errors import Denied, NotFound
@@ -25,10 +26,11 @@ from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import RestartBudget
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
-from shared.domain.rollout.site_record import SiteRecord, SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.tags import Tags
 from shared.loop.pool import Pool
 from shared.loop.run import Run
+from shared.planning.plan import Plan, Skip
 from shared.ports import Ports
 from tests.build import (
     APPLY,
@@ -294,6 +296,50 @@ def test_site_that_is_proven_counts_from_its_dispatch(desk: Desk) -> None:
         desk.carry()
         desk.clock.sleep(60)
     assert desk.ports.rollouts.site(REF, "v2", SHOP).at == NOW - HOUR / 2
+
+
+# ------------------------------------------------------------------------------------- bindings that are bound again
+
+
+def test_rebind_that_died_after_its_last_write_is_done(desk: Desk) -> None:
+    """If a run dies after it bound the last host name again, the next run writes nothing and records the rebind."""
+    desk.town.bindings[:] = [binding(thumbprint=NEW)]
+    desk.begin(replace(begun(), rebind=Rebind.ASKED, rebound=frozenset({HostName("shop.contoso.com")})))
+    assert desk.carry().reason is Reason.SERVED
+    found = desk.ports.rollouts.site(REF, "v2", SHOP)
+    assert found is not None
+    assert (desk.town.written, found.rebind, found.rebound) == ([], Rebind.DONE, frozenset())
+
+
+def test_rebind_with_a_skipped_host_name_is_not_done(desk: Desk) -> None:
+    """If a guard keeps a host name from being bound again, the rebind of the site stays open for a later run."""
+    desk.begin(replace(begun(), rebind=Rebind.ASKED, rebound=frozenset({HostName("shop.contoso.com")})))
+    known, skip = desk.ports.rollouts.site(REF, "v2", SHOP), Skip(MORE, Reason.INCOMPLETE_VIEW, "hidden", SHOP)
+    assert known is not None
+    record, _ = _written(desk.start(), SmallLeases(), COVERING, known, Plan((), (skip,)))
+    assert record == known
+
+
+def test_record_that_the_certificate_wrote_meanwhile_stays(desk: Desk) -> None:
+    """If the certificate's run adds a host name to the record during the handshakes, the site's run moves it, too."""
+    desk.town.bindings.append(binding(MORE))
+    desk.begin(begun())
+    real, added = desk.town.shows, list[SiteRecord]()
+
+    def shows(*given: Any) -> Handshake:  # noqa: ANN401 - the signature of the fake
+        if not added:
+            known = desk.ports.rollouts.site(REF, "v2", SHOP)
+            assert known is not None
+            added.append(known)
+            desk.begin(replace(begun("shop.contoso.com", MORE), revision=known.revision))
+        return real(*given)
+
+    desk.town.shows = shows  # type: ignore[method-assign]
+    assert desk.carry().reason is Reason.SERVED
+    assert desk.town.written == ["shop.contoso.com", MORE]
+    found = desk.ports.rollouts.site(REF, "v2", SHOP)
+    assert found is not None
+    assert (found.state, len(found.last_good)) == (SiteState.PROVEN, 2)
 
 
 # ------------------------------------------------------------------------------------------------- the settings of apps

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.controllers.environment import pending_starts
+from shared.controllers.environment import answers, pending_starts
 from shared.controllers.environment.all_waves import _finished
 from shared.controllers.environment.controller import (
     reconcile_environment,
@@ -597,6 +597,23 @@ def test_environment_whose_reads_never_end_is_left_to_the_sweep(pool: Pool, list
     assert pauses == sorted(pauses)
     assert pauses[0] == BUSY_PAUSE
     assert pauses[-1] == LONGEST_PAUSE
+
+
+def test_app_that_answers_too_late_hides_no_other(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the run ends during the probe of one started app, Certroll records the other apps that have answered."""
+    street = desk(pool, hosted("a"), hosted("b"))
+    wave_run = street.wave_run()
+    wave_run = wave_run.record([app.now(AppRestartState.STARTED, NOW) for app in wave_run.apps])
+
+    def judged(_: WaveRun, __: object, app: AppRestart) -> AppRestart:
+        if app.site == A:
+            raise OutOfTime("the time of this run ended during the probe of a")
+        return app.now(AppRestartState.ANSWERED, NOW)
+
+    monkeypatch.setattr(answers, "_judged", judged)
+    with pytest.raises(OutOfTime, match="during the probe of a"):
+        answers.ask_started(wave_run)
+    assert street.states() == {A: AppRestartState.STARTED, B: AppRestartState.ANSWERED}
 
 
 def test_run_that_changed_an_app_goes_on_at_once(pool: Pool) -> None:

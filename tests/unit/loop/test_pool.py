@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from shared.domain.errors import OutOfTime
+from shared.loop import pool as pool_module
 from shared.loop.pool import Pool
 from shared.telemetry import event
 from tests.build import NOW
@@ -172,3 +174,53 @@ def test_threads_carry_the_given_name(pool: Pool) -> None:
     """A thread of a pool has the name of the pool, so that a stack dump shows what the thread works for."""
     (name,) = pool.map(lambda _: threading.current_thread().name, [NOW])
     assert name.startswith("test")
+
+
+@pytest.fixture(name="held")
+def _held() -> Iterator[Pool]:
+    """Yield a pool whose only thread another run occupies until the test ends."""
+    with Pool(1, "held") as pool:
+        busy, over = threading.Event(), threading.Event()
+        other = threading.Thread(target=pool.map, args=(lambda _: busy.set() or over.wait(TIME_OUT), [0]))
+        other.start()
+        busy.wait(TIME_OUT)
+        yield pool
+        over.set()
+        other.join()
+
+
+def test_time_of_a_run_counts_from_the_beginning_of_the_work(held: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller that reads the first result late waits only until the end of the run, not for the whole time again."""
+    moment = [0.0]
+    monkeypatch.setattr(pool_module.time, "monotonic", lambda: moment[0])
+    with held.within(lambda: 3600.0).results(twice, [1]) as results:
+        moment[0] = 3600.0
+        with pytest.raises(OutOfTime, match="before every result came"):
+            next(results)
+
+
+def test_results_that_came_in_time_stay(pool: Pool, held: Pool) -> None:
+    """If the time of a run ends before some results, `each` returns the other results, and OutOfTime for these."""
+
+    def work(number: int) -> int:
+        if number == 1:
+            raise OutOfTime("the server had no time")
+        return number
+
+    zero, late, two = pool.each(work, range(3))
+    assert (zero, str(late), two) == (0, "the server had no time", 2)
+    none = held.within(lambda: 0.0).each(work, range(3))
+    assert [type(result) for result in none] == [OutOfTime] * 3
+    with pytest.raises(ZeroDivisionError):
+        pool.each(lambda number: 1 // number, range(3))
+
+
+def test_run_that_is_over_begins_no_wait(held: Pool) -> None:
+    """A run whose time is over gets no result, and does not wait for a thread."""
+
+    def over() -> float:
+        raise OutOfTime("the time of this run is over")
+
+    assert [type(result) for result in held.within(over).each(twice, [1])] == [OutOfTime]
+    with pytest.raises(OutOfTime):
+        held.within(over).map(twice, [1])

@@ -1,18 +1,26 @@
 """Certroll chooses the address for a TLS handshake, and reports an unknown inbound address."""
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
 
 import pytest
 
-from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
+from shared.domain.errors import AzureError, Denied, NotFound, OutOfTime, Rejected, Unavailable
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.handshake import Handshake
 from shared.domain.fleet.sites import Site
-from shared.domain.names import EnvironmentRef, HostName
+from shared.domain.names import EnvironmentRef, HostName, Thumbprint
+from shared.domain.rollout.site_record import SiteState
 from shared.loop.connect_address import Inbound, address_of, inbound_of
+from shared.loop.pool import Pool
+from shared.loop.prove import PATIENCE, prove
+from shared.loop.run import Run
 from shared.ports import Ports
-from tests.build import ASE, NOW, binding, ports, site, site_ref
+from tests.build import APPLY, ASE, NEW, NOW, ManualClock, binding, ports, site, site_ref, snapshot
 
 IP = "10.0.0.4"
 PUBLIC = site()
@@ -106,3 +114,51 @@ def test_address_that_cannot_be_read_is_said(error: AzureError) -> None:
     """If Certroll cannot read an App Service Environment's inbound address, it returns the text of Azure's error."""
     found = inbound_of(behind(Networks(error)), INTERNAL)
     assert found == Inbound(unknown=f"the inbound address of environment rg-network/ase could not be read: {error}")
+
+
+class Front:
+    """A fake front end that shows the new certificate, and has no time for the host names in `late`."""
+
+    def __init__(self, *late: str) -> None:
+        self.late = late
+
+    def shows(self, host_name: HostName, address: str, expected: Thumbprint, give_up: datetime) -> Handshake:
+        """Return that the front end shows the expected certificate, or raise OutOfTime."""
+        assert (address, give_up) == ("shop.azurewebsites.net", NOW + PATIENCE)
+        if host_name in self.late:
+            raise OutOfTime("the time of this run ended during a handshake")
+        return Handshake(host_name, expected, expected)
+
+
+def proven(front: Front, busy: Pool, probes: Pool) -> dict[HostName, SiteState]:
+    """Return what the handshakes with two host names prove, while another run occupies the threads of `busy`."""
+    bound = (binding(thumbprint=NEW), binding("www.contoso.com", NEW))
+    given: Any = front
+    begun, over = threading.Event(), threading.Event()
+    other = threading.Thread(target=busy.map, args=(lambda _: begun.set() or over.wait(30), [0]))
+    other.start()
+    begun.wait(30)
+    try:
+        run = Run.start(replace(ports(clock=ManualClock()), tls_probe=given), APPLY, busy, probes=probes)
+        handshakes = prove(run, snapshot(bindings=bound), site_ref(), NEW)
+    finally:
+        over.set()
+        other.join()
+    return {handshake.host_name: handshake.state for handshake in handshakes}
+
+
+def test_reads_of_another_run_delay_no_handshake() -> None:
+    """Certroll makes the handshakes of a site while a sweep occupies all threads for reads."""
+    with Pool(1, "reader") as busy, Pool(1, "probe") as probes:
+        assert set(proven(Front(), busy, probes).values()) == {SiteState.PROVEN}
+
+
+def test_handshake_without_time_leaves_the_others() -> None:
+    """If the run ends before some handshakes of a site, Certroll keeps the results of the others."""
+    with Pool(1, "reader") as busy, Pool(1, "probe") as probes:
+        assert proven(Front("www.contoso.com"), busy, probes) == {
+            "shop.contoso.com": SiteState.PROVEN,
+            "www.contoso.com": SiteState.UNPROVEN,
+        }
+        with pytest.raises(OutOfTime, match="during a handshake"):
+            proven(Front("shop.contoso.com", "www.contoso.com"), busy, probes)

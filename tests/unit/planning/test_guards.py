@@ -807,6 +807,14 @@ def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
     ]
 
 
+@pytest.mark.parametrize("spot", [blind_spot(WEST), blind_spot(None)], ids=["in this webspace", "any site"])
+def test_nothing_is_imported_beside_a_blind_spot(spot: BlindSpot) -> None:
+    """Certroll imports no certificate into a webspace with unreadable resources, which may hold the certificate."""
+    (skip,) = refusals(incomplete_view.guard, Plan((IMPORT,)), snapshot(blind_spots=(spot,)))
+    assert (skip.reason, "a copy may be there already" in skip.detail) == (Reason.INCOMPLETE_VIEW, True)
+    assert refusals(incomplete_view.guard, Plan((IMPORT,)), snapshot(blind_spots=(blind_spot(NORTH),))) == []
+
+
 def test_retirement_is_not_hurried() -> None:
     """Certroll removes no old version in a webspace with an unreadable resource, even if the version ends soon."""
     near = lineage(version(), old_version(not_after=NOW + HOUR))
