@@ -217,12 +217,14 @@ class SiteRef(Written):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class EnvironmentRef:
+class EnvironmentRef(Written):
     """The reference to one App Service Environment."""
 
     subscription: str
     resource_group: str
     name: str
+    written: str = field(default="", compare=False, repr=False)
+    """The resource id in the letters in which Azure wrote it, empty if Azure did not show it."""
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
@@ -235,6 +237,7 @@ class EnvironmentRef:
             _matching(_SUBSCRIPTION, subscription, "a subscription id"),
             _matching(_RESOURCE_GROUP, group, "a resource group name"),
             _matching(_SITE_NAME, name, "the name of an App Service Environment"),
+            resource_id.strip(),
         )
 
     @property
@@ -263,7 +266,7 @@ class RootRef:
         if not marker:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
         known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
-        return cls(EnvironmentRef.parse(environment), known)
+        return cls(EnvironmentRef.parse(resource_id.strip()[: len(environment)]), known)
 
     @property
     def resource_id(self) -> str:

@@ -52,7 +52,7 @@ class Environments:
         """Read one App Service Environment."""
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"environment {ref}"
-        wire = self._retrying.read(what, lambda: client.get(ref.resource_group, ref.name), REMEDY).as_dict()
+        wire = self._retrying.read(what, lambda: client.get(*ref.address), REMEDY).as_dict()
         return readable(what, _environment, wire)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
@@ -62,20 +62,18 @@ class Environments:
         """
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"networking of environment {ref}"
-        read = partial(client.get_ase_v3_networking_configuration, ref.resource_group, ref.name)
+        read = partial(client.get_ase_v3_networking_configuration, *ref.address)
         return readable(what, _inbound, self._retrying.read(what, read, REMEDY).as_dict())
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
         """Return the sites in an App Service Environment, without slots."""
-        items = self._clients.client(ref.subscription).app_service_environments.list_web_apps(
-            ref.resource_group, ref.name
-        )
+        items = self._clients.client(ref.subscription).app_service_environments.list_web_apps(*ref.address)
         pages = self._retrying.pages(f"sites of environment {ref}", items, REMEDY)
         return listing(ref.subscription, (model.as_dict() for model in pages), lambda wire: read_site(wire)[0])
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
         """Return the public certificates of an App Service Environment, which include the root certificates."""
-        url = f"{quote(ref.resource_id)}/publicCertificates?api-version={ENVIRONMENT_ROOTS}"
+        url = f"{quote(ref.written or ref.resource_id)}/publicCertificates?api-version={ENVIRONMENT_ROOTS}"
         what = f"root certificates of environment {ref}"
         found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, REMEDY)
         return _without_webspace(listing(ref.subscription, found, _root))
@@ -107,7 +105,8 @@ class Environments:
 
 
 def _url(ref: RootRef) -> str:
-    return f"{quote(ref.resource_id, safe='/%')}?api-version={ENVIRONMENT_ROOTS}"
+    environment = quote(ref.environment.written or ref.environment.resource_id)
+    return f"{environment}/publicCertificates/{quote(ref.name, safe='')}?api-version={ENVIRONMENT_ROOTS}"
 
 
 def _without_webspace(listed: Listing[Found]) -> Listing[Found]:

@@ -68,6 +68,12 @@ class OrderClients:
         return self._make(subscription).app_service_certificate_orders
 
 
+def _names(ref: OrderRef) -> tuple[str, str]:
+    """Return the resource group and the name of the order, as Azure wrote them."""
+    group, name = ref.address
+    return group, name
+
+
 def _stop_unregistered(response: PipelineResponse[Any, Any]) -> None:
     """Raise an error before azure-mgmt-core registers a resource provider, because a read must not change Azure."""
     answer = response.http_response
@@ -111,7 +117,7 @@ class Orders:
         operations = self._operations(ref)
 
         def read() -> list[object]:
-            return [_wire(action) for action in operations.retrieve_certificate_actions(ref.resource_group, ref.name)]
+            return [_wire(action) for action in operations.retrieve_certificate_actions(*_names(ref))]
 
         what = f"history of order {ref}"
         try:
@@ -127,7 +133,7 @@ class Orders:
         """
         body = {**_readable(f"order {ref}", _writable, self._read(ref)), "autoRenew": True}
         patch = AppServiceCertificateOrderPatchResource({"properties": body})
-        self._write(ref, lambda on: on.update(ref.resource_group, ref.name, patch))
+        self._write(ref, lambda on: on.update(*_names(ref), patch))
 
     def renew(self, order: Order) -> None:
         """Buy the next certificate of an order.
@@ -136,7 +142,7 @@ class Orders:
         """
         ref = order.ref
         body = RenewCertificateOrderRequest({"properties": {"keySize": order.key_size, "isPrivateKeyExternal": False}})
-        self._write(ref, lambda on: on.renew(ref.resource_group, ref.name, body))
+        self._write(ref, lambda on: on.renew(*_names(ref), body))
 
     def reissue(self, order: Order) -> None:
         """Request a new certificate with a new key for the order.
@@ -150,7 +156,7 @@ class Orders:
             "delayExistingRevokeInHours": REVOKE_AFTER_HOURS,
         }
         body = ReissueCertificateOrderRequest({"properties": properties})
-        self._write(ref, lambda on: on.reissue(ref.resource_group, ref.name, body))
+        self._write(ref, lambda on: on.reissue(*_names(ref), body))
 
     def _operations(self, ref: OrderRef) -> Operations:
         if self._clients is None:
@@ -159,7 +165,7 @@ class Orders:
 
     def _read(self, ref: OrderRef) -> Json:
         operations = self._operations(ref)
-        model = self._retrying.read(f"order {ref}", lambda: operations.get(ref.resource_group, ref.name), REMEDY)
+        model = self._retrying.read(f"order {ref}", lambda: operations.get(*_names(ref)), REMEDY)
         return model.as_dict()
 
     def _write(self, ref: OrderRef, ask: Callable[[Operations], object]) -> None:

@@ -6,7 +6,7 @@ azure-mgmt-certificateregistration.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -17,6 +17,7 @@ from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef,
 from shared.domain.outcome import Converged, Outcome, Stalled
 from shared.domain.reason import Reason
 from shared.domain.tags import Tag, Tags
+from shared.domain.written import Written
 
 AUTOMATIC_WINDOW = timedelta(days=32)
 """How long before the end of an order Azure starts to renew it (Azure docs, "Renew an App Service certificate")."""
@@ -44,12 +45,14 @@ _ORDER_ID = re.compile(
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class OrderRef:
+class OrderRef(Written):
     """The reference to one Microsoft.CertificateRegistration/certificateOrders resource, in lower case."""
 
     subscription: str
     resource_group: str
     name: str
+    written: str = field(default="", compare=False, repr=False)
+    """The resource id in the letters in which Azure wrote it, empty if Azure did not show it."""
 
     @classmethod
     def parse(cls, resource_id: str) -> Self:
@@ -57,7 +60,7 @@ class OrderRef:
         match = _ORDER_ID.fullmatch(lower_case(resource_id.strip()))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate order")
-        return cls(parse_subscription(match[1]), match[2], match[3])
+        return cls(parse_subscription(match[1]), match[2], match[3], resource_id.strip())
 
     @property
     def resource_id(self) -> str:

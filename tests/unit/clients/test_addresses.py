@@ -10,7 +10,8 @@ from shared.clients.arm.listings import Listings
 from shared.clients.arm.power import Power
 from shared.clients.arm.wire import read_certificate, read_site
 from shared.clients.retrying import Retrying
-from shared.domain.names import CopyRef, SiteRef
+from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef
+from shared.domain.orders.order import OrderRef
 from tests.build import NEW, SUBSCRIPTION, ManualClock, farm
 
 GROUP = f"/subscriptions/{SUBSCRIPTION.upper()}/resourceGroups/RG-Bücher/providers/Microsoft.Web"
@@ -84,3 +85,13 @@ def test_certificate_is_written_under_the_name_that_azure_wrote(resource_id: str
     assert written[: len(names)] == names
     assert deleted == names
     assert seen.ref == CopyRef.parse(seen.ref.resource_id)
+
+
+def test_environment_and_order_keep_the_letters_of_azure() -> None:
+    """An environment, the environment of a root, and an order go back to Azure as Azure wrote them."""
+    environment = f"{GROUP}/hostingEnvironments/Ase-Süd"
+    order = f"{GROUP.rpartition('/')[0]}/Microsoft.CertificateRegistration/certificateOrders/Web-Order"
+    assert EnvironmentRef.parse(environment).address == ("RG-Bücher", "Ase-Süd")
+    assert RootRef.parse(f"{environment}/publicCertificates/Root").environment.address == ("RG-Bücher", "Ase-Süd")
+    assert OrderRef.parse(order).address == ("RG-Bücher", "Web-Order")
+    assert OrderRef.parse(order) == OrderRef.parse(order.lower())
