@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.clients.vault.events import KINDS, read_vault_event
-from shared.clients.vault.pfx import build_pfx, read_bundle, read_leaf, thumbprint
+from shared.clients.vault.pfx import build_pfx, read_bundle, read_leaf
 from shared.clients.vault.x509_facts import read_facts
 from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
@@ -27,7 +27,7 @@ from shared.domain.reason import Reason
 from shared.domain.tags import PUBLIC_TO, parse_targets
 from shared.domain.targets import resolve
 from tests.build import ASE, DAY, NOW, VAULT
-from tests.chains import issued
+from tests.chains import issued, thumbprint
 from tests.properties.promises import Promise, keep, times
 
 Value = TypeVar("Value")

@@ -22,7 +22,8 @@ from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
 from shared.clients.vault.secrets import LIST_REMEDY, Leaves, SecretLineages, may_hold_certificate, read_secret
-from shared.clients.vault.x509_facts import read_facts, thumbprint_of
+from shared.clients.vault.x509_facts import read_facts
+from shared.clients.vault.x509_fields import thumbprint_of
 from shared.domain.certificates.lineage import Lineage, judge, newest_first
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import PKCS12
@@ -35,6 +36,7 @@ from shared.domain.names import (
     VaultName,
     parse_thumbprint,
 )
+from shared.domain.reason import Reason
 from shared.domain.tags import Tags, lineage_tags
 
 REMEDY = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
@@ -126,7 +128,7 @@ class KeyVault:
             bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, version), REMEDY)
             der = bytes(bundle.cer or b"")
         if thumbprint_of(der) != thumbprint:
-            raise Rejected(f"{what}: it holds another certificate than {thumbprint}")
+            raise Rejected(f"{what}: it holds another certificate than {thumbprint}", Reason.ANOTHER_CERTIFICATE)
         return der
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
@@ -150,7 +152,7 @@ class KeyVault:
                 text = f"{missing}; Certroll may not read whether the vault has a secret of that name: {hidden}"
                 raise Denied(text) from None
         except ValueError as error:
-            raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
+            raise Rejected(f"vault certificate {ref} cannot be read: {error}", Reason.CERTIFICATE_UNREADABLE) from error
 
     def _certificate_lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read a vault certificate's versions, and their certificates, newest first, until Certroll can use a version.
