@@ -1,14 +1,11 @@
 """The root certificates that clients hold, by their names and keys.
 
 A client that holds a self-signed root needs no cross-signed certificate of the root's key. Certroll takes for such
-roots those of Mozilla, which the package `certifi` contains, and those that the operating system trusts by a file
-(`SSL_CERT_FILE`).
+roots those of Mozilla, which the package `certifi` contains.
 """
 
-import ssl
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 import certifi
 
@@ -23,18 +20,8 @@ Roots = frozenset[tuple[Meaning, bytes]]
 
 @cache
 def public_roots() -> Roots:
-    """Return the root certificates that clients usually hold. The process reads the files once."""
-    files = (certifi.where(), ssl.get_default_verify_paths().cafile)
-    return frozenset().union(*(_roots(Path(file)) for file in files if file is not None))
-
-
-def _roots(file: Path) -> Roots:
-    """Return the roots in a file with PEM, none if the file cannot be read."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return frozenset()
-    return frozenset(map(_root, certificates_in(text).readable))
+    """Return the root certificates that clients usually hold. The process reads them once."""
+    return frozenset(map(_root, certificates_in(certifi.contents()).readable))
 
 
 def _root(certificate: Certificate) -> tuple[Meaning, bytes]:

@@ -145,11 +145,7 @@ def _newest_good(
 ) -> tuple[CertificateVersion | None, Refusal | None]:
     newest_refusal: Refusal | None = None
     for position, version in enumerate(versions[:MOST_JUDGED]):
-        try:
-            judged = with_facts(version) if version.enabled else version
-        except ValueError as error:
-            newest_refusal = newest_refusal or Refusal(Reason.CERTIFICATE_UNREADABLE, str(error))
-            continue
+        judged = with_facts(version) if version.enabled else version
         older = next((earlier for earlier in versions[position + 1 :] if earlier.enabled), None)
         compared = judged.facts is not None and compares(judged.facts)
         before = _if_readable(with_facts, older) if compared and older else None

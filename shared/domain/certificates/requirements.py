@@ -84,6 +84,7 @@ class Requirement(StrEnum):
     ISSUER_KEPT = "IssuerKept"
     SERIAL_NUMBER = "SerialNumber"
     SIGNATURE = "Signature"
+    READABLE = "Readable"
     STARTED = "Started"
     EXPORTABLE_KEY = "ExportableKey"
     CONTENT_TYPE = "ContentType"
@@ -100,7 +101,6 @@ class Requirement(StrEnum):
     VALIDITY_LIMIT = "ValidityLimit"
     AUTHORITY = "Authority"
     SELF_SIGNED = "SelfSigned"
-    READABLE = "Readable"
 
 
 @dataclass(frozen=True, slots=True)

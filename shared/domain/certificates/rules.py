@@ -110,6 +110,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Requirement.ISSUER_KEPT, ANY, _of_facts(judges.issuer_kept), Reason.NEWLY_SELF_SIGNED),
     Rule(Requirement.SERIAL_NUMBER, ANY, _of_facts(judges.serial_number), Reason.SERIAL_TOO_LONG),
     Rule(Requirement.SIGNATURE, ANY, _of_facts(judges.signature, Part.SIGNATURE), Reason.WEAKER_SIGNATURE),
+    Rule(Requirement.READABLE, ANY, _of_facts(judges.readable), Reason.REQUIREMENT_WARNING),
     Rule(Requirement.STARTED, ANY, judges.started, Reason.NOT_YET_VALID),
     Rule(Requirement.EXPORTABLE_KEY, PRIVATE, _of_policy(judges.exportable_key), Reason.KEY_NOT_EXPORTABLE),
     Rule(Requirement.CONTENT_TYPE, PRIVATE, _of_policy(judges.content_type), Reason.NOT_PKCS12),
@@ -141,7 +142,6 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(Requirement.AUTHORITY, ROOTS, _of_facts(judges.authority), Reason.NOT_AN_AUTHORITY),
     Rule(Requirement.SELF_SIGNED, ROOTS, _of_facts(judges.self_signed), Reason.NOT_SELF_SIGNED),
-    Rule(Requirement.READABLE, ANY, _of_facts(judges.readable), Reason.REQUIREMENT_WARNING),
 )
 """All rules, in the order in which Certroll judges them: a refusal gives the reason of the first refusing rule.
 
