@@ -1,11 +1,12 @@
 """Compare the chains of certificates, and find uploads whose chain the servers of an environment do not know."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import Case, Requirement
-from shared.domain.certificates.rules import Verdict, refusals
+from shared.domain.certificates.rules import Verdict, refusals, warnings
 from shared.domain.certificates.urgency import URGENT, is_urgent
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.findings import Finding
@@ -75,6 +76,27 @@ def left_out_finding(
 def lost_chain(case: Case) -> Verdict | None:
     """Return a refusal if a version's chain lacks certificates that the chain in use has, otherwise None."""
     return next((verdict for verdict in refusals(case) if verdict.requirement is Requirement.CHAIN), None)
+
+
+def tolerated_loss(case: Case) -> Verdict | None:
+    """Return the warning about a chain that Certroll refuses in other circumstances, None without such a chain.
+
+    Certroll tolerates a shorter chain if clients hold the root of the missing issuer's key, or if time is short.
+    """
+    if case.in_use is None or case.in_use.bundle is None or lost_chain(case) is not None:
+        return None
+    in_use = replace(case.in_use, bundle=replace(case.in_use.bundle, held=frozenset()))
+    if lost_chain(replace(case, in_use=in_use, urgent=False)) is None:
+        return None
+    return next((verdict for verdict in warnings(case) if verdict.requirement is Requirement.CHAIN), None)
+
+
+def requirement_finding(
+    now: datetime, ref: VaultCertificateRef, version: CertificateVersion, subject: str, warning: Verdict
+) -> Finding:
+    """Return the finding that an upload of a version misses a requirement."""
+    detail = f"version {version.version} of {ref}: {warning.requirement}: {warning.detail}"
+    return Finding(now, str(ref), subject, Reason.REQUIREMENT_WARNING, detail)
 
 
 def chain_finding(

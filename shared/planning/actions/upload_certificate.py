@@ -22,7 +22,14 @@ from shared.domain.snapshot.roots import trusts_by_chain
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import uploaded_to
 from shared.planning.acting.about_copy import AboutCopy, read_copy
-from shared.planning.acting.chains import chain_finding, hurries, left_out_finding, lost_chain
+from shared.planning.acting.chains import (
+    chain_finding,
+    hurries,
+    left_out_finding,
+    lost_chain,
+    requirement_finding,
+    tolerated_loss,
+)
 from shared.planning.acting.own_names import own_copy
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.acting.webspace_limits import plan_for_upload
@@ -94,6 +101,8 @@ class UploadCertificate(AboutCopy):
         case = Case(version, Use.UPLOAD, now, in_use, whole_chain=self.whole_chain, urgent=self.urgent)
         if (lost := lost_chain(case)) is not None:
             raise Rejected(f"{self.subject}: {lost.detail}", lost.reason)
+        if (tolerated := tolerated_loss(case)) is not None:
+            ports.findings.report((requirement_finding(now, self.ref, self.version, self.subject, tolerated),))
 
     def _report_chain(self, ports: Ports, pfx: Pfx) -> None:
         """Record what the uploaded chain lacks.
