@@ -21,7 +21,8 @@ def tlv(tag: int, *parts: bytes) -> bytes:
     content = b"".join(parts)
     if len(content) < 128:
         return bytes([tag, len(content)]) + content
-    return bytes([tag, 0x82]) + len(content).to_bytes(2) + content
+    length = len(content).to_bytes(1 if len(content) < 256 else 2)
+    return bytes([tag, 0x80 | len(length)]) + length + content
 
 
 def seq(*parts: bytes) -> bytes:

@@ -86,6 +86,31 @@ def test_an_uploaded_certificate_moves_as_an_imported_one_does(install: Install,
     assert installation.errors == []
 
 
+@pytest.mark.parametrize("kind", ["certificate", "secret", "pem"])
+def test_an_odd_certificate_is_uploaded_with_its_chain(install: Install, kind: str) -> None:
+    """Certroll carries a certificate in the odd form of its authority, with its intermediate, to bindings and apps.
+
+    The basic constraints have their default value in full. The issuer's name differs from the intermediate's own name
+    in letter case.
+    """
+    uploaded = uploads(kind=kind)
+    world = uploaded.world
+    installation = install(world, watched=True)
+    before, vault = shown(world), world.vaults[VAULT]
+    if kind == "certificate":
+        new = vault.renew("web", odd=True).thumbprint
+    else:
+        names = ("*.contoso.com", "contoso.com")
+        new = vault.set_pfx_secret("web", names, pem=kind == "pem", odd=True).thumbprint
+    installation.look_at(VAULT, "web", kind="certificate" if kind == "certificate" else "secret")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, HOSTS)
+    held = [copy.content for copy in world.web.certificates.values() if copy.thumbprint == new]
+    assert [content.chain_pem.count(b"BEGIN CERTIFICATE") for content in held] == [1, 1]
+    reasons = {row["reason"] for row in installation.rows("certrollfindings")}
+    assert not reasons & {"RejectedByAzure", "SecretUnreadable", "ChainLost"}
+
+
 def test_an_elliptic_certificate_is_uploaded(install: Install) -> None:
     """Certroll uploads a certificate with an elliptic key, which App Service cannot import from a vault."""
     uploaded = uploads(key_type="EC")
