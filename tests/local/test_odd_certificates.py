@@ -62,8 +62,8 @@ def test_local_chain_check_wants_name_and_signature(certificate: Odd) -> None:
     ],
     ids=["FALSE in full", "policies that are no DER", "an extension twice"],
 )
-def test_local_azure_reads_beside_an_odd_extension(extensions: tuple[bytes, ...]) -> None:
-    """The local Azure reads the names of a certificate beside a malformed extension, and imports the certificate."""
+def test_local_azure_reads_next_to_an_odd_extension(extensions: tuple[bytes, ...]) -> None:
+    """The local Azure reads the names of a certificate next to a malformed extension, and imports the certificate."""
     made = loaded(replace(PLAIN, extensions=(*extensions, *PLAIN.extensions)))
     assert (dns_names(made), is_authority(made)) == (("shop.contoso.com",), False)
     assert imported(Leaf(made, None)).host_names == ("shop.contoso.com",)

@@ -1,6 +1,6 @@
 """The root certificates that clients hold, by their names and keys.
 
-A client that holds a self-signed root needs no cross-signed certificate of the root's key. Certroll takes for such
+A client that holds a self-signed root needs no cross-signed certificate of the root's key. Certroll reads as such
 roots those of Mozilla, which the package `certifi` contains.
 """
 

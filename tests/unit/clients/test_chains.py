@@ -223,6 +223,6 @@ def test_self_signed_root_in_the_vault_is_known_to_clients() -> None:
     """Certroll takes a cross-signed certificate for needless if the vault's value has the self-signed root, too."""
     alone = read_leaf(value(SITE, INTERMEDIATE, CROSSED), PEM)[1]
     own_root = made(YR, name("Root YR"), YR, name("Root YR"), dates="25 30")
-    beside = read_leaf(value(SITE, INTERMEDIATE, CROSSED, own_root), PEM)[1]
-    assert (alone.held, beside.held) == (frozenset(), {"Root YR"})
-    assert alone.issuers == beside.issuers == ("YR1", "Root YR")
+    together = read_leaf(value(SITE, INTERMEDIATE, CROSSED, own_root), PEM)[1]
+    assert (alone.held, together.held) == (frozenset(), {"Root YR"})
+    assert alone.issuers == together.issuers == ("YR1", "Root YR")

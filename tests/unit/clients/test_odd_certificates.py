@@ -89,7 +89,7 @@ def test_defect_that_no_decision_needs_hides_nothing(certificate: Odd) -> None:
 
 
 @pytest.mark.parametrize("kind", ["explicitText that is no UTF-8", "explicitText beyond ASCII"])
-def test_policy_is_read_beside_an_odd_text(kind: str) -> None:
+def test_policy_is_read_next_to_an_odd_text(kind: str) -> None:
     """Certroll reads which policies a certificate names, although the text of a policy is malformed."""
     assert read_facts(NEEDLESS[kind].der()).public_policy
 
@@ -150,7 +150,7 @@ def test_authority_is_read_from_odd_constraints(value: bytes, *, is_ca: bool) ->
 
 
 def test_name_beyond_ascii_covers_nothing() -> None:
-    """A DNS name beyond ASCII, which no client matches, covers no host, and the names beside it cover theirs."""
+    """A DNS name beyond ASCII, which no client matches, covers no host, and the names next to it cover theirs."""
     found = read_facts(replace(PLAIN, extensions=(odd.dns("b\xfccher.contoso.com", "shop.contoso.com"),)).der())
     assert (found.host_names, found.unread) == ({"shop.contoso.com"}, {Part.NAMES})
 
@@ -217,7 +217,7 @@ def test_odd_leaf_is_uploaded(certificate: Odd, encryption: PfxEncryption) -> No
 @pytest.mark.parametrize("certificate", NEEDLESS.values(), ids=NEEDLESS)
 @needs_openssl
 def test_odd_chain_member_spoils_no_pfx(tmp_path: Path, certificate: Odd) -> None:
-    """An odd certificate beside the leaf of a PFX hides neither the leaf nor its key."""
+    """An odd certificate next to the leaf of a PFX hides neither the leaf nor its key."""
     authority = replace(certificate, own=PLAIN.signer, subject=PLAIN.issuer, issuer=name("Root"), signer=key("EC", "r"))
     leaf, above = LEAF, authority.der()
     value = pfx(tmp_path, pem_key(PLAIN.own) + pem(leaf, above))
