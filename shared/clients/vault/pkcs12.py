@@ -21,6 +21,7 @@ from shared.clients.vault.der import (
     encode,
     encode_integer,
     encode_oid,
+    first,
     inside,
     only,
 )
@@ -92,7 +93,7 @@ def _password(check: Element, content: bytes) -> bytes:
     """Return the form of the empty password that the checksum of the PFX recognises."""
     expected, salt, *rounds = inside(check, SEQUENCE)
     algorithm, value = inside(expected, SEQUENCE)
-    digest = _DIGESTS.get(dotted(inside(algorithm, SEQUENCE)[0]), "")
+    digest = _DIGESTS.get(dotted(first(content_of(algorithm, SEQUENCE))), "")
     number = int.from_bytes(content_of(rounds[0], INTEGER)) if rounds else 1
     for password in (EMPTY, NONE):
         computed = mac(content, password, content_of(salt, OCTET_STRING), number, digest)

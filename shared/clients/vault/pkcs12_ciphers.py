@@ -27,6 +27,7 @@ from shared.clients.vault.der import (
     encode,
     encode_integer,
     encode_oid,
+    first,
     inside,
 )
 
@@ -63,11 +64,11 @@ def as_utf16(password: str) -> bytes:
 
 def decrypt(algorithm: Element, encrypted: bytes, password: bytes) -> bytes:
     """Return the decrypted bytes. Raise ValueError for another cipher, or if the password is wrong."""
-    kind, *rest = inside(algorithm, SEQUENCE)
+    kind, parameters = inside(algorithm, SEQUENCE)
     if dotted(kind) == _PBES2:
-        key, initial, cipher = _pbes2(rest[0], password)
+        key, initial, cipher = _pbes2(parameters, password)
     else:
-        key, initial, cipher = _pbes1(dotted(kind), rest[0], password)
+        key, initial, cipher = _pbes1(dotted(kind), parameters, password)
     context = _cipher(cipher, key, initial).decryptor()
     unpadder = PKCS7(len(initial) * 8).unpadder()
     return unpadder.update(_whole(context, encrypted)) + unpadder.finalize()
@@ -146,7 +147,7 @@ def _pbes2(parameters: Element, password: bytes) -> tuple[bytes, bytes, type[AES
 def _pbkdf2(derivation: Element, size: int, password: bytes) -> bytes:
     kind, parameters = inside(derivation, SEQUENCE)
     salt, rounds, *options = inside(parameters, SEQUENCE)
-    named = [dotted(inside(option, SEQUENCE)[0]) for option in options if option.tag == SEQUENCE]
+    named = [dotted(first(content_of(option, SEQUENCE))) for option in options if option.tag == SEQUENCE]
     number = int.from_bytes(content_of(rounds, INTEGER))
     if dotted(kind) != _PBKDF2 or not 0 < number <= MOST_ROUNDS or not set(named) <= set(_HMACS):
         raise ValueError("a PFX has an unusual key derivation")

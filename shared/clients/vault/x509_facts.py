@@ -74,7 +74,7 @@ def facts_of(certificate: Certificate) -> CertificateFacts:
         server_auth=_allows(usages, SERVER_AUTH),
         client_auth=_allows(usages, CLIENT_AUTH),
         signature_hash=reading.part(Part.SIGNATURE, lambda: signature_hash(certificate), "an unreadable algorithm"),
-        serial_octets=len(certificate.serial),
+        serial_octets=max(len(certificate.serial), 1),
         issuer=shown(certificate.issuer),
         curve=key.curve,
         public_policy=not PUBLIC_POLICIES.isdisjoint(policies),

@@ -91,13 +91,14 @@ class Certificate:
     @cached_property
     def begins(self) -> datetime:
         """When the certificate becomes valid. Raises ValueError if the date is unreadable."""
-        return _time(inside(self.validity, SEQUENCE)[0])
+        begin, _ = inside(self.validity, SEQUENCE)
+        return _time(begin)
 
     @cached_property
     def ends(self) -> datetime:
         """When the certificate expires. Raises ValueError if the date is unreadable."""
-        _, last = inside(self.validity, SEQUENCE)
-        return _time(last)
+        _, end = inside(self.validity, SEQUENCE)
+        return _time(end)
 
     @property
     def key_algorithm(self) -> tuple[str, Element | None]:
@@ -150,7 +151,7 @@ class Certificate:
         """
         value = self.extension(POLICIES)
         policies = inside(only(value, SEQUENCE), SEQUENCE) if value is not None else ()
-        return frozenset(dotted(inside(policy, SEQUENCE)[0]) for policy in policies)
+        return frozenset(dotted(first(content_of(policy, SEQUENCE))) for policy in policies)
 
     @cached_property
     def key_identifier(self) -> bytes | None:

@@ -101,6 +101,8 @@ def test_policy_is_read_next_to_an_odd_text(kind: str) -> None:
         pytest.param(odd.USAGES, GARBAGE, Part.USAGES, id="usages"),
         pytest.param(odd.POLICIES, GARBAGE, Part.POLICIES, id="policies"),
         pytest.param(odd.CONSTRAINTS, GARBAGE, Part.CONSTRAINTS, id="constraints"),
+        pytest.param(odd.POLICIES, seq(seq()), Part.POLICIES, id="a policy without an identifier"),
+        pytest.param(odd.USAGES, seq(tlv(odd.OID, b"\x80")), Part.USAGES, id="a usage that is cut"),
     ],
 )
 def test_unreadable_part_is_named(kind: str, value: bytes, part: Part) -> None:
@@ -234,12 +236,25 @@ def test_unreadable_block_is_reported() -> None:
     assert built.left_out == ("1 that cannot be read",)
 
 
-def test_unreadable_dates_of_a_secret_are_named() -> None:
-    """If the dates of a secret's certificate are unreadable, the reading of the dates fails, and of nothing else."""
-    made = replace(PLAIN, validity=seq(tlv(odd.UTC, b"soon"), tlv(odd.UTC, b"280101000000Z"))).der()
+@pytest.mark.parametrize(
+    "validity",
+    [
+        pytest.param(seq(tlv(odd.UTC, b"soon"), tlv(odd.UTC, b"later")), id="words"),
+        pytest.param(seq(tlv(odd.UTC, b"271301000000Z"), tlv(odd.UTC, b"280230000000Z")), id="days that do not exist"),
+        pytest.param(
+            seq(tlv(odd.GENERAL, b"00010101000000+0100"), tlv(odd.GENERAL, b"99991231235959-0100")), id="years"
+        ),
+        pytest.param(seq(tlv(odd.INTEGER, b"\x01"), tlv(odd.INTEGER, b"\x01")), id="numbers"),
+        pytest.param(seq(), id="nothing"),
+    ],
+)
+def test_unreadable_dates_spoil_nothing_else(validity: bytes) -> None:
+    """If the dates of a certificate are unreadable, the reading of the dates fails, and of nothing else."""
+    made = replace(PLAIN, validity=validity).der()
     assert read_facts(made) == read_facts(PLAIN.der())
-    with pytest.raises(ValueError, match="a date cannot be read"):
-        _ = parse(made).begins
+    for date in ("begins", "ends"):
+        with pytest.raises(ValueError, match=r"\w"):
+            getattr(parse(made), date)
 
 
 # ------------------------------------------------------------------------------------------------- two keys
