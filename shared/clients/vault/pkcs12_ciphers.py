@@ -47,7 +47,7 @@ _HMACS: dict[str, hashes.HashAlgorithm] = {
 }
 _HASH_BLOCKS = {"sha1": 64, "sha256": 64, "sha384": 128, "sha512": 128}
 """The block lengths of the hash functions, in bytes."""
-_DES_BLOCK, _AES_BLOCK, _SALT = 8, 16, 16
+_DES_BLOCK, _AES_BLOCK, _SALT, _TRIPLE_KEY = 8, 16, 16, 24
 _FOR_KEY, _FOR_IV, _FOR_MAC = 1, 2, 3
 """The purposes of derived bytes (RFC 7292, B.3)."""
 
@@ -84,7 +84,7 @@ def encrypt(content: bytes, password: str, rounds: int, *, modern: bool) -> tupl
         algorithm, cipher = _pbes2_name(salt, rounds, initial), AES
     else:
         taken = as_utf16(password)
-        key = derive(taken, salt, rounds, _FOR_KEY, 24)
+        key = derive(taken, salt, rounds, _FOR_KEY, _TRIPLE_KEY)
         initial = derive(taken, salt, rounds, _FOR_IV, _DES_BLOCK)
         parameters = encode(SEQUENCE, encode(OCTET_STRING, salt), encode_integer(rounds))
         algorithm, cipher = encode(SEQUENCE, encode_oid(_TRIPLE_DES), parameters), TripleDES
@@ -126,11 +126,12 @@ def _filled(text: bytes, block: int) -> bytes:
 
 def _pbes1(kind: str, parameters: Element, password: bytes) -> tuple[bytes, bytes, type[AES | TripleDES]]:
     salt, rounds = inside(parameters, SEQUENCE)
-    sizes = {_TRIPLE_DES: 24, _DOUBLE_DES: 16}
+    sizes = {_TRIPLE_DES: _TRIPLE_KEY, _DOUBLE_DES: 16}
     if kind not in sizes:
         raise ValueError("a PFX has an unknown cipher")
     given = content_of(salt, OCTET_STRING), int.from_bytes(content_of(rounds, INTEGER))
     key = derive(password, *given, _FOR_KEY, sizes[kind])
+    key += key[: _TRIPLE_KEY - len(key)]
     return key, derive(password, *given, _FOR_IV, _DES_BLOCK), TripleDES
 
 
@@ -140,7 +141,7 @@ def _pbes2(parameters: Element, password: bytes) -> tuple[bytes, bytes, type[AES
     cipher = dotted(name)
     if cipher != _DES_CBC and cipher not in _AES_CBC:
         raise ValueError("a PFX has an unknown cipher")
-    derived = _pbkdf2(derivation, _AES_CBC.get(cipher, 24), password)
+    derived = _pbkdf2(derivation, _AES_CBC.get(cipher, _TRIPLE_KEY), password)
     return derived, content_of(initial, OCTET_STRING), TripleDES if cipher == _DES_CBC else AES
 
 

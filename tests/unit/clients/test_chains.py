@@ -177,7 +177,7 @@ def test_certificate_that_is_no_issuer_is_named() -> None:
 
 X1, YR = key("RSA", "ISRG Root X1"), key("RSA", "ISRG Root YR")
 YR1 = name("YR1")
-REVOKED = made(YR, name("Root YR"), X1, name("ISRG Root X1"), dates="25 32")
+REVOKED = made(YR, name("Root YR"), X1, name("ISRG Root X1"), dates="25 33")
 CROSSED = made(YR, name("Root YR"), X1, name("ISRG Root X1"), dates="26 32")
 """In May 2026 Let's Encrypt revoked its first cross-signed certificate of Root YR and issued another one
 (community.letsencrypt.org, topic 247612)."""

@@ -51,10 +51,19 @@ def pem(*ders: bytes) -> str:
     return "".join(f"-----BEGIN CERTIFICATE-----\n{block}\n-----END CERTIFICATE-----\n" for block in blocks)
 
 
-def pfx(directory: Path, text: str, *options: str) -> str:
-    """Return keys and certificates in PEM as a PFX without a password, which OpenSSL writes."""
+def pfx(directory: Path, text: str, *options: str, password: str = "") -> str:
+    """Return keys and certificates in PEM as a PFX, by default without a password, which OpenSSL writes."""
     (directory / "all.pem").write_text(text)
-    command = [str(OPENSSL), "pkcs12", "-export", "-in", str(directory / "all.pem"), "-passout", "pass:", *options]
+    command = [
+        str(OPENSSL),
+        "pkcs12",
+        "-export",
+        "-in",
+        str(directory / "all.pem"),
+        "-passout",
+        f"pass:{password}",
+        *options,
+    ]
     made = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 - a fixed command
     return base64.b64encode(made).decode()
 
@@ -227,6 +236,37 @@ def test_odd_chain_member_spoils_no_pfx(tmp_path: Path, certificate: Odd) -> Non
     assert (found.der, bundle.key) == (leaf, KeyFound.MATCHING)
     if certificate not in UNKNOWN_TO_OPENSSL.values():
         assert bundle.issuers == ("Contoso Issuing CA",)
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES"),
+        ("-keypbe", "PBE-SHA1-2DES", "-certpbe", "PBE-SHA1-2DES"),
+        ("-keypbe", "aes-128-cbc", "-certpbe", "des-ede3-cbc", "-macalg", "sha512"),
+        ("-keypbe", "NONE", "-certpbe", "NONE", "-macalg", "sha384"),
+        ("-nomac",),
+    ],
+    ids=["3DES", "2DES", "AES-128", "no cipher", "no checksum"],
+)
+def test_pfx_with_an_odd_certificate_may_have_any_usual_cipher(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Certroll reads a PFX with an odd certificate, whatever usual cipher and checksum the PFX has."""
+    leaf = NEEDLESS["critical FALSE written out"].der()
+    value = pfx(tmp_path, pem_key(PLAIN.own) + pem(leaf, ISSUER.der()), *options)
+    found, bundle = read_leaf(value, PKCS12)
+    assert (found.der, bundle.key, bundle.issuers) == (leaf, KeyFound.MATCHING, ("Contoso Issuing CA",))
+
+
+@needs_openssl
+@pytest.mark.parametrize("options", [(), ("-keypbe", "NONE", "-certpbe", "NONE"), ("-nomac",)])
+def test_pfx_with_a_password_is_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Certroll refuses a PFX with a password, also if the password protects only the checksum."""
+    value = pfx(
+        tmp_path, pem_key(PLAIN.own) + pem(NEEDLESS["critical FALSE written out"].der()), *options, password=PASSWORD
+    )
+    with pytest.raises(Rejected, match="its value is not a PFX without a password"):
+        read_leaf(value, PKCS12)
 
 
 def test_unreadable_block_is_reported() -> None:
