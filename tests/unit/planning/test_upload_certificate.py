@@ -306,6 +306,21 @@ def test_time_is_short_near_the_end(old: CertificateVersion, bound: bool, urgent
     assert step.action.urgent is urgent
 
 
+@pytest.mark.parametrize("bound", [True, False])
+def test_superseded_copy_that_ends_soon_is_no_hurry(bound: bool) -> None:  # noqa: FBT001
+    """A copy that ends soon hurries Certroll only if the copy is in use, or is the newest of the older copies."""
+    older = old_version("v0", thumbprint=FOREIGN, not_after=NOW + 2 * DAY)
+    seen = snapshot(
+        lineage=lineage(version(), old_version(), older),
+        copies=(UPLOADED, copy("superseded", FOREIGN, source=None)),
+        bindings=(binding(thumbprint=OLD),) if bound else (),
+    )
+    (step,) = upload_certificate.propose(seen, APPLY)
+    assert isinstance(step, Step)
+    assert isinstance(step.action, UploadCertificate)
+    assert not step.action.urgent
+
+
 INSIDE = (replace(site(), environment=ASE),)
 
 
