@@ -152,7 +152,7 @@ class KeyVault:
                 text = f"{missing}; Certroll may not read whether the vault has a secret of that name: {hidden}"
                 raise Denied(text) from None
         except ValueError as error:
-            raise Rejected(f"vault certificate {ref} cannot be read: {error}", Reason.CERTIFICATE_UNREADABLE) from error
+            raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
 
     def _certificate_lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read a vault certificate's versions, and their certificates, newest first, until Certroll can use a version.
@@ -189,7 +189,10 @@ class KeyVault:
             except ValueError as error:
                 raise ValueError(f"version {name}: {error}") from error
 
-        judged, current, refusal = judge(versions, facts, now)
+        try:
+            judged, current, refusal = judge(versions, facts, now)
+        except ValueError as error:
+            raise Rejected(f"{what} cannot be read: {error}", Reason.CERTIFICATE_UNREADABLE) from error
         return Lineage(ref, judged, current, refusal, tags, inherited, _policy(latest.policy))
 
 
