@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from shared.domain.names import Thumbprint
 from tests.build import DAY, NOW
 
 Kind = Literal["RSA", "EC"]
@@ -43,6 +44,11 @@ def certificate(subject: str, own: Key, issuer: str, signer: Key, until: datetim
         .not_valid_after(until)
         .sign(signer, hashes.SHA256())
     )
+
+
+def thumbprint(made: x509.Certificate) -> Thumbprint:
+    """Return the thumbprint of a certificate: its SHA-1 in upper-case hex."""
+    return Thumbprint(made.fingerprint(hashes.SHA1()).hex().upper())  # noqa: S303 - Azure's identifier, not a safeguard
 
 
 @dataclass(frozen=True)

@@ -235,6 +235,7 @@ class Reason(StrEnum):
     EXPIRED = "Expired", BAD_VERSION.but(severity=Severity.CRITICAL)
     NEWLY_SELF_SIGNED = "NewlySelfSigned", BAD_VERSION
     SERIAL_TOO_LONG = "SerialTooLong", BAD_VERSION
+    CERTIFICATE_UNREADABLE = "CertificateUnreadable", STALLED
     WEAKER_SIGNATURE = "WeakerSignature", BAD_VERSION
     NOT_YET_VALID = "NotYetValid", Traits((Shows.VERSION_REFUSAL, Shows.WAITING, Shows.FINDING))
     NOT_A_CERTIFICATE = (

@@ -46,6 +46,6 @@ def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
 
 def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: AzureError) -> Stalled:
     """Report a vault certificate that Certroll cannot read, and return the outcome of the run."""
-    reason = VAULT_REASONS.get(type(error), Reason.REJECTED_BY_AZURE)
+    reason = error.reason if isinstance(error, Rejected) else VAULT_REASONS[type(error)]
     run.ports.findings.report((Finding(run.now(), str(ref), str(ref), reason, str(error)),))
     return Stalled(reason, str(error))

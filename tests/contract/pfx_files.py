@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from shared.clients.vault.x509_facts import thumbprint_of
+from shared.clients.vault.x509_fields import thumbprint_of
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.names import Thumbprint
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from shared.clients.vault.x509_facts import thumbprint_of
+from shared.clients.vault.x509_fields import thumbprint_of
 from shared.domain.errors import NotFound
 from shared.domain.fleet.vault_access import TO_IMPORT
 from shared.domain.names import VaultCertificateRef

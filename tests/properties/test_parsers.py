@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -15,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.clients.vault.events import KINDS, read_vault_event
-from shared.clients.vault.pfx import build_pfx, read_bundle, read_leaf, thumbprint
+from shared.clients.vault.pfx import _read, build_pfx, read_bundle, read_leaf
 from shared.clients.vault.x509_facts import read_facts
+from shared.clients.vault.x509_fields import parse
 from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
 from shared.domain.certificates.version import KeyFound
@@ -27,7 +29,7 @@ from shared.domain.reason import Reason
 from shared.domain.tags import PUBLIC_TO, parse_targets
 from shared.domain.targets import resolve
 from tests.build import ASE, DAY, NOW, VAULT
-from tests.chains import issued
+from tests.chains import issued, thumbprint
 from tests.properties.promises import Promise, keep, times
 
 Value = TypeVar("Value")
@@ -202,6 +204,7 @@ def broken(draw: st.DrawFn, *seeds: bytes) -> bytes:
 def test_certificate_is_read_or_named_unreadable(der: bytes) -> None:
     """Certroll reads facts from any bytes, or says in one sentence that the bytes are no certificate."""
     found, error = _outcome(lambda: read_facts(der), ValueError)
+    _outcome(lambda: (parse(der).begins, parse(der).ends), ValueError)
     if found is not None:
         assert found.serial_octets > 0
         assert all(name == name.lower() for name in found.host_names)
@@ -252,7 +255,18 @@ def test_secret_is_read_or_named_unusable(secret: tuple[str, str]) -> None:
         assert leaf[1].key is KeyFound.MATCHING
         assert bundle is not None
         assert bundle.key is KeyFound.MATCHING
-        assert pkcs12.load_pkcs12(built.blob, PASSWORD.encode()).cert is not None
+        opened = _loaded(lambda: pkcs12.load_pkcs12(built.blob, PASSWORD.encode()))
+        ders = [certificate.der for certificate in _read(value, kind.strip().lower()).certificates]
+        odd = any(_loaded(partial(x509.load_der_x509_certificate, der)) is None for der in ders)
+        assert odd if opened is None else opened.cert is not None
+
+
+def _loaded(load: Callable[[], Value]) -> Value | None:
+    """Return what the library `cryptography` loads, None if the library refuses a malformed certificate."""
+    try:
+        return load()
+    except (ValueError, x509.InvalidVersion):
+        return None
 
 
 # ------------------------------------------------------------------------------------------------------------ events

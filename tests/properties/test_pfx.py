@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clients.vault.pfx import build_pfx, thumbprint
-from shared.clients.vault.x509_facts import name_of
+from shared.clients.vault.pfx import build_pfx
+from shared.clients.vault.x509_names import shown
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import PEM, PKCS12
 from shared.domain.certificates.version import Bundle, KeyFound
-from tests.chains import OPENSSL, Issued, Key, issued
+from tests.chains import OPENSSL, Issued, Key, issued, thumbprint
 from tests.properties.promises import times
 
 PASSWORD = "Pa-ss_word"  # noqa: S105 - of keys that are made for this test
@@ -45,9 +45,12 @@ class Secret:
     def report(self) -> Bundle:
         """The report that Certroll should give about the secret's chain and about a missing certificate above it."""
         last = (self.issued.leaf, *self.chain)[-1]
-        missing = None if last.issuer == last.subject else name_of(last.issuer)
+        missing = None if last.issuer == last.subject else shown(last.issuer.public_bytes())
         return Bundle(
-            KeyFound.MATCHING, tuple(name_of(certificate.subject) for certificate in self.chain), missing, ordered=True
+            KeyFound.MATCHING,
+            tuple(shown(certificate.subject.public_bytes()) for certificate in self.chain),
+            missing,
+            ordered=True,
         )
 
     def built(self, encryption: PfxEncryption) -> Pfx:

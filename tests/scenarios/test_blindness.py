@@ -225,7 +225,7 @@ def test_a_vault_certificate_that_cannot_be_parsed_is_reported_and_the_sweep_goe
 
     monkeypatch.setattr(certificates, "read_facts", read_facts)
     assert installation.sweep() == (WEB,)
-    assert installation.findings() == {(str(OTHER), "RejectedByAzure")}
+    assert installation.findings() == {(str(OTHER), "CertificateUnreadable")}
     assert f"vault certificate {OTHER} cannot be read" in installation.details()
     installation.deliver_all()
     assert shown(world) == after_renewal(before, new)

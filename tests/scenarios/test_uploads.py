@@ -1,14 +1,20 @@
 """Check that Certroll renews certificates that operators uploaded, and certificates in vault secrets."""
 
+import base64
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.knobs import Knobs
+from local.azure.vault.authority import authority, common_name
 from local.azure.vault.objects import Version
 from local.azure.vault.secrets import SecretVersion
 from local.azure.web.resources import IP_BASED
@@ -84,6 +90,63 @@ def test_an_uploaded_certificate_moves_as_an_imported_one_does(install: Install,
     assert writes(world) == 2 + 3 + 1  # one upload per webspace, three bindings and the settings of one app
     assert installation.sweep() == ()
     assert installation.errors == []
+
+
+@pytest.mark.parametrize("kind", ["certificate", "secret", "pem"])
+def test_an_odd_certificate_is_uploaded_with_its_chain(install: Install, kind: str) -> None:
+    """Certroll carries a certificate in the odd form of its authority, with its intermediate, to bindings and apps.
+
+    The basic constraints have their default value in full. The issuer's name differs from the intermediate's own name
+    in letter case.
+    """
+    uploaded = uploads(kind=kind)
+    world = uploaded.world
+    installation = install(world, watched=True)
+    before, vault = shown(world), world.vaults[VAULT]
+    if kind == "certificate":
+        new = vault.renew("web", odd=True).thumbprint
+    else:
+        names = ("*.contoso.com", "contoso.com")
+        new = vault.set_pfx_secret("web", names, pem=kind == "pem", odd=True).thumbprint
+    installation.look_at(VAULT, "web", kind="certificate" if kind == "certificate" else "secret")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, HOSTS)
+    held = [copy.content for copy in world.web.certificates.values() if copy.thumbprint == new]
+    assert [content.chain_pem.count(b"BEGIN CERTIFICATE") for content in held] == [1, 1]
+    reasons = {row["reason"] for row in installation.rows("certrollfindings")}
+    assert not reasons & {"RejectedByAzure", "SecretUnreadable", "ChainLost"}
+
+
+def crossed_root() -> x509.Certificate:
+    """Return a certificate of the local root's name and key that another root has signed."""
+    root, signer = authority().root, ec.generate_private_key(ec.SECP256R1())
+    span = root.not_valid_before_utc, root.not_valid_after_utc + timedelta(days=1)
+    builder = x509.CertificateBuilder(common_name("Old Root"), root.subject, root.public_key(), 7, *span)
+    return builder.sign(signer, hashes.SHA256())
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_shorter_chain_waits_until_time_is_short(install: Install, held: bool) -> None:  # noqa: FBT001
+    """Certroll refuses a chain that lost its cross-signed root until the certificate in use ends soon.
+
+    If the vault's value also had the self-signed root, clients hold the root, and Certroll carries the shorter chain.
+    """
+    world = uploads(kind="secret").world
+    secret = world.vaults[VAULT].secrets["web"]
+    leaf = secret.newest.leaf
+    roots = (crossed_root(), *((authority().root,) if held else ()))
+    longer = base64.b64encode(replace(leaf, chain=(*leaf.chain, *roots)).pfx()).decode()
+    secret.versions[-1] = replace(secret.newest, value=longer)
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    for left in (timedelta(days=20), timedelta(days=2)):
+        world.clock.advance(leaf.certificate.not_valid_after_utc - left - world.clock.now())
+        installation.look_at(VAULT, "web", kind="secret")
+        installation.deliver_all()
+        refused = not held and left > timedelta(days=3)
+        assert shown(world) == (before if refused else after_renewal(before, new, HOSTS))
+        assert ("ChainLost" in {reason for _, reason in installation.findings()}) is (not held)
+    assert "RequirementWarning" in {reason for _, reason in installation.findings()}
 
 
 def test_an_elliptic_certificate_is_uploaded(install: Install) -> None:

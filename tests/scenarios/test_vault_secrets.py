@@ -19,11 +19,11 @@ from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
 from shared.clients.retrying import Retrying
 from shared.clients.vault.certificates import KeyVault, KeyVaults
-from shared.clients.vault.pfx import thumbprint
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.endpoints import CloudName
 from shared.domain.errors import Denied, NotFound
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
+from tests.chains import thumbprint
 from tests.scenarios.conftest import WorldClock
 
 VAULT = VaultName("contoso-kv")

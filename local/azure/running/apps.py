@@ -18,6 +18,7 @@ from local.azure.running.loading import Chosen, Loaded, load
 from local.azure.running.trust import Roots
 from local.azure.scripting.changes import Changes
 from local.azure.vault.authority import Authority, is_trusted_through, leads_to_root
+from local.azure.vault.extensions import allows
 from local.azure.vault.issued import ImportedCertificate
 from local.azure.web.resources import RUNNING, Site
 from local.azure.web.state import WebState
@@ -313,12 +314,5 @@ def _is_trusted_client(der: bytes, chain_pem: bytes) -> bool:
 
     The check of the client certificate ignores dates.
     """
-    return _is_for_clients(x509.load_der_x509_certificate(der)) and leads_to_root(der, chain_pem)
-
-
-def _is_for_clients(certificate: x509.Certificate) -> bool:
-    try:
-        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return True
-    return ExtendedKeyUsageOID.CLIENT_AUTH in usages
+    certificate = x509.load_der_x509_certificate(der)
+    return allows(certificate, ExtendedKeyUsageOID.CLIENT_AUTH) and leads_to_root(der, chain_pem)

@@ -16,11 +16,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from cryptography.x509.oid import NameOID
+
+from local.azure.vault.extensions import dns_names, is_authority
+from local.azure.vault.links import issued, names_itself
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 KeyType = Literal["RSA", "EC"]
@@ -31,6 +33,8 @@ LOCAL = "Certroll Local"
 ISSUER_NAME = f"{LOCAL} Issuing CA"
 ROOT_SUFFIX = " Root CA"
 COMMON_NAME_LIMIT = 64
+FALSE_IN_FULL = bytes.fromhex("3003010100")
+"""Basic constraints with a default value in full, which DER forbids (X.690, 11.5)."""
 KEYS_PER_KIND = 4
 _FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
@@ -89,13 +93,12 @@ class Leaf:
     @property
     def self_signed(self) -> bool:
         """True if the certificate names itself as its issuer."""
-        return self.certificate.issuer == self.certificate.subject
+        return names_itself(self.certificate)
 
     @property
     def is_root(self) -> bool:
         """True if the certificate is the root of an authority: an issuer of certificates that names itself."""
-        found = [e.value for e in self.certificate.extensions if isinstance(e.value, x509.BasicConstraints)]
-        return self.self_signed and any(constraints.ca for constraints in found)
+        return self.self_signed and is_authority(self.certificate)
 
     @property
     def key_type(self) -> KeyType:
@@ -137,15 +140,6 @@ def key_pem(key: PrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the DNS names in the certificate's subject alternative names."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return tuple(names.get_values_for_type(x509.DNSName))
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request for a certificate: its names, dates, key and usages."""
@@ -159,6 +153,11 @@ class Request:
     usages: tuple[str, ...] = (SERVER_AUTH, CLIENT_AUTH)
     subject: x509.Name | None = None
     """The subject; None stands for the first host name."""
+    odd: bool = False
+    """True for a certificate as some authorities write it.
+
+    Its basic constraints have FALSE in full, and the issuer's name is in capital letters.
+    """
 
     @property
     def name(self) -> x509.Name:
@@ -207,7 +206,8 @@ class Authority:
         builder = _leaf_builder(request, key.public_key())
         if request.self_signed:
             return Leaf(_signed(builder, request.name, key), key)
-        return Leaf(_signed(builder, self.issuer.subject, self._key), key, (self.issuer,))
+        name = common_name(_text(self.issuer.subject).upper()) if request.odd else self.issuer.subject
+        return Leaf(_signed(builder, name, self._key), key, (self.issuer,))
 
     def sign(self, request: x509.CertificateSigningRequest, not_before: datetime, not_after: datetime) -> Leaf:
         """Issue a certificate for a signing request (CSR); the private key stays with the sender of the request."""
@@ -227,8 +227,13 @@ def authority() -> Authority:
 
 def successor(root: Leaf, year: int) -> Authority:
     """Return the next authority after the authority of this root, with new keys and the year in its name."""
-    (name,) = root.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return Authority(re.sub(r" \d{4}$", f" {year}", str(name.value).removesuffix(ROOT_SUFFIX)))
+    return Authority(re.sub(r" \d{4}$", f" {year}", _text(root.certificate.subject).removesuffix(ROOT_SUFFIX)))
+
+
+def _text(name: x509.Name) -> str:
+    """Return the common name in a name."""
+    (attribute,) = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(attribute.value)
 
 
 def _authority_builder(
@@ -278,9 +283,11 @@ def _builder(
 
 def _leaf_builder(request: Request, key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     usages = [x509.ObjectIdentifier(usage) for usage in request.usages]
-    builder = _builder(request.name, key, request.not_before, request.not_after).add_extension(
-        x509.BasicConstraints(ca=False, path_length=None), critical=True
-    )
+    constraints: x509.ExtensionType = x509.BasicConstraints(ca=False, path_length=None)
+    if request.odd:
+        constraints = x509.UnrecognizedExtension(constraints.oid, FALSE_IN_FULL)
+    builder = _builder(request.name, key, request.not_before, request.not_after)
+    builder = builder.add_extension(constraints, critical=True)
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     if request.host_names:
@@ -309,24 +316,16 @@ def leads_to_root(der: bytes, chain_pem: bytes) -> bool:
 
 
 def _leads_to_root(certificate: x509.Certificate, chain: list[x509.Certificate]) -> bool:
-    if _issued(authority().root, certificate):
+    if issued(authority().root, certificate):
         return True
     rest = [other for other in chain if other != certificate]
-    above = next((other for other in rest if _issued(other, certificate)), None)
+    above = next((other for other in rest if issued(other, certificate)), None)
     return above is not None and _leads_to_root(above, rest)
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
 
 
 def is_trusted_through(root_der: bytes, issuer: x509.Certificate) -> bool:
     """Return True if this root has signed the certificate of this issuing CA, ignoring dates."""
-    return _issued(x509.load_der_x509_certificate(root_der), issuer)
+    return issued(x509.load_der_x509_certificate(root_der), issuer)
 
 
 def server_leaf(*host_names: str, by: Authority | None = None) -> Leaf:

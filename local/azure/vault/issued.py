@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cryptography import x509
+
 from local.azure.vault.authority import KeyType, Leaf
+from local.azure.vault.links import name_text
 from local.azure.vault.policy import PKCS12
 
 
@@ -31,7 +34,7 @@ def imported(leaf: Leaf, content_type: str = PKCS12) -> ImportedCertificate:
         thumbprint=leaf.thumbprint,
         host_names=leaf.host_names,
         subject_name=",".join(leaf.host_names),
-        issuer=str(leaf.certificate.issuer.rdns[-1].rfc4514_string()).removeprefix("CN="),
+        issuer=name_text(lambda: x509.Name([leaf.certificate.issuer.rdns[-1]])).removeprefix("CN="),
         not_before=leaf.certificate.not_valid_before_utc,
         not_after=leaf.certificate.not_valid_after_utc,
         public_der=leaf.der,

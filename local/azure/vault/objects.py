@@ -160,6 +160,8 @@ class Differences(TypedDict, total=False):
     content_type: str
     usages: Collection[str]
     tags: Mapping[str, str]
+    odd: bool
+    """True for a certificate that its authority wrote in an odd form (`Request.odd`)."""
 
 
 class RenewalDifferences(Differences, total=False):

@@ -119,6 +119,8 @@ class SecretDifferences(TypedDict, total=False):
     tags: Mapping[str, str]
     dated: bool
     """True if the secret version also gets the dates of its certificate."""
+    odd: bool
+    """True for a certificate that its authority wrote in an odd form (`Request.odd`)."""
 
 
 def certificate_request(host_names: tuple[str, ...], created: datetime, differences: SecretDifferences) -> Request:
@@ -132,4 +134,5 @@ def certificate_request(host_names: tuple[str, ...], created: datetime, differen
         differences.get("key_size", 2048),
         differences.get("self_signed", False),
         tuple(differences.get("usages", (SERVER_AUTH, CLIENT_AUTH))),
+        odd=differences.get("odd", False),
     )

@@ -141,6 +141,7 @@ class Vault(Doors):
             self_signed,
             tuple(differences.get("usages", policy.usages)),
             policy.subject_name if host_names == policy.host_names else None,
+            odd=differences.get("odd", False),
         )
         return self.append(certificate, authority().issue(wanted), policy, **differences)
 

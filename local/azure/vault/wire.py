@@ -8,6 +8,7 @@ from typing import Any
 
 from local.azure.vault.access import VAULTS, data_action
 from local.azure.vault.doors import Denial
+from local.azure.vault.links import name_text
 from local.azure.vault.objects import Operation, VaultCertificate, Version
 from local.azure.vault.policy import PEM
 from local.azure.vault.secrets import Secret, SecretVersion
@@ -124,7 +125,7 @@ def item(vault: Vault, certificate: VaultCertificate, version: Version, *, versi
         "x5t": thumbprint(version),
         "attributes": attributes(version),
         "tags": version.tags,
-        "subject": version.leaf.certificate.subject.rfc4514_string(),
+        "subject": name_text(lambda: version.leaf.certificate.subject),
     }
 
 

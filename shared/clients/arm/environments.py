@@ -22,7 +22,7 @@ from shared.clients.arm.requests import Found, Json, listing, plain_list, plain_
 from shared.clients.arm.site_requests import REMEDY, AppServiceClients
 from shared.clients.arm.wire import read_site
 from shared.clients.retrying import Retrying
-from shared.clients.vault.x509_facts import thumbprint_of
+from shared.clients.vault.x509_fields import thumbprint_of
 from shared.domain.api_versions import ENVIRONMENT_ROOTS
 from shared.domain.fleet.copies import OWN_PREFIX, RootCertificate
 from shared.domain.fleet.fleet import Listing

@@ -12,10 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import tenacity
-from cryptography import x509
 
 from shared.clients.network.bounded import TookTooLong, bounded, kept
-from shared.clients.vault.x509_facts import UNREADABLE, thumbprint_of
+from shared.clients.vault.x509_fields import parse, thumbprint_of
 from shared.domain.errors import OutOfTime
 from shared.domain.fleet.handshake import Handshake, ServedCertificate
 from shared.domain.names import HostName, Thumbprint, is_host_name, read_host_name
@@ -101,9 +100,10 @@ class TlsProbe:
 
     def _served(self, host_name: HostName, address: str) -> ServedCertificate:
         try:
-            certificate = x509.load_der_x509_certificate(self._certificate(host_name, address))
-            return ServedCertificate(host_name, _host_names(certificate), certificate.not_valid_after_utc)
-        except (*SILENCE, *UNREADABLE) as error:
+            certificate = parse(self._certificate(host_name, address))
+            names = frozenset(read_host_name(name) for name in certificate.dns_names or ())
+            return ServedCertificate(host_name, names, certificate.ends)
+        except (*SILENCE, ValueError) as error:
             return ServedCertificate(host_name, detail=f"{address}: {type(error).__name__}: {error}"[:200])
 
     def _handshake(self, host_name: HostName, address: str, expected: Thumbprint) -> Handshake:
@@ -126,14 +126,6 @@ class TlsProbe:
             if left < self._time_out:
                 raise OutOfTime(f"the time of this run ended during a handshake with {host_name}") from late
             raise
-
-
-def _host_names(certificate: x509.Certificate) -> frozenset[HostName]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return frozenset()
-    return frozenset(read_host_name(name) for name in names.get_values_for_type(x509.DNSName))
 
 
 def _server_name(host_name: HostName) -> str:

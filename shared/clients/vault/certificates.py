@@ -22,7 +22,8 @@ from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
 from shared.clients.vault.secrets import LIST_REMEDY, Leaves, SecretLineages, may_hold_certificate, read_secret
-from shared.clients.vault.x509_facts import read_facts, thumbprint_of
+from shared.clients.vault.x509_facts import read_facts
+from shared.clients.vault.x509_fields import thumbprint_of
 from shared.domain.certificates.lineage import Lineage, judge, newest_first
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import PKCS12
@@ -35,6 +36,7 @@ from shared.domain.names import (
     VaultName,
     parse_thumbprint,
 )
+from shared.domain.reason import Reason
 from shared.domain.tags import Tags, lineage_tags
 
 REMEDY = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
@@ -126,7 +128,7 @@ class KeyVault:
             bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, version), REMEDY)
             der = bytes(bundle.cer or b"")
         if thumbprint_of(der) != thumbprint:
-            raise Rejected(f"{what}: it holds another certificate than {thumbprint}")
+            raise Rejected(f"{what}: it holds another certificate than {thumbprint}", Reason.ANOTHER_CERTIFICATE)
         return der
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
@@ -187,7 +189,10 @@ class KeyVault:
             except ValueError as error:
                 raise ValueError(f"version {name}: {error}") from error
 
-        judged, current, refusal = judge(versions, facts, now)
+        try:
+            judged, current, refusal = judge(versions, facts, now)
+        except ValueError as error:
+            raise Rejected(f"{what} cannot be read: {error}", Reason.CERTIFICATE_UNREADABLE) from error
         return Lineage(ref, judged, current, refusal, tags, inherited, _policy(latest.policy))
 
 

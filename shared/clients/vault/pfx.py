@@ -8,23 +8,30 @@ import base64
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     KeySerializationEncryption,
+    NoEncryption,
     PrivateFormat,
+    load_der_private_key,
+    load_der_public_key,
     load_pem_private_key,
     pkcs12,
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
 
-from shared.clients.vault.x509_facts import UNREADABLE, name_of, thumbprint_of
+from shared.clients.vault.chains import has_issued, is_root, issuers_above, lasting
+from shared.clients.vault.client_roots import held_issuers
+from shared.clients.vault.pem import Found, certificates_in, parsed
+from shared.clients.vault.pkcs12 import read, write
+from shared.clients.vault.x509_fields import Certificate
+from shared.clients.vault.x509_names import shown
+from shared.clients.vault.x509_signatures import UNREADABLE
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
 from shared.domain.certificates.version import Bundle, KeyFound
@@ -45,10 +52,23 @@ _SCHEMES: dict[PfxEncryption, tuple[PBES, hashes.HashAlgorithm]] = {
 }
 _PEM_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
 _CERTIFICATES = "its certificates cannot be read"
+_NO_PFX = "its value is not a PFX without a password"
+_KEY = "its private key cannot be read"
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-Certificates = tuple[x509.Certificate, ...]
+Certificates = tuple[Certificate, ...]
 Result = TypeVar("Result")
+
+
+class Value(NamedTuple):
+    """The contents of a secret's value."""
+
+    key: object
+    """The private key, None if the value has none."""
+    certificates: Certificates
+    """The certificates, in the order in which the value has them."""
+    unreadable: int
+    """How many more certificates the value has that Certroll cannot read."""
 
 
 def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: PfxEncryption, password: str) -> Pfx:
@@ -56,16 +76,39 @@ def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: P
 
     The content type says whether the value is PEM or a PFX without password in base64 (Azure docs, "About Azure Key
     Vault certificates"). The PFX for an upload contains the certificate of the private key, and the issuers in the
-    secret's value. The PFX omits the other certificates of the secret's value, and contains each certificate once.
-    Raise Rejected with a reason, for example if the value is unreadable or lacks the expected certificate.
+    secret's value, each certificate once. The PFX omits the other certificates of the secret's value, and the returned
+    object names these. Raise Rejected with a reason, for example if the value is unreadable or lacks the expected
+    certificate.
     """
-    found, certificates = _read(value, content_type.strip().lower())
-    key = _usable(found)
-    leaf = _leaf(key, certificates, expected)
-    chain = _chain(leaf, certificates)
-    scheme = _scheme(encryption, password)
-    blob = _parsed(lambda: pkcs12.serialize_key_and_certificates(None, key, leaf, chain, scheme), _CERTIFICATES)
-    return Pfx(blob, password, _bundle(KeyFound.MATCHING, leaf, chain, certificates))
+    found = _read(value, content_type.strip().lower())
+    key = _usable(found.key)
+    leaf = _leaf(key, found.certificates, expected)
+    chain = issuers_above(leaf, found.certificates)
+    blob = _parsed(lambda: _packed(key, [leaf, *chain], encryption, password), _CERTIFICATES)
+    return Pfx(
+        blob, password, _bundle(KeyFound.MATCHING, leaf, chain, found.certificates), _left_out(found, leaf, chain)
+    )
+
+
+def _packed(key: PrivateKey, certificates: list[Certificate], encryption: PfxEncryption, password: str) -> bytes:
+    """Return a PFX with the key and the certificates, of which the first belongs to the key.
+
+    The library `cryptography` writes the PFX, unless the library does not take a malformed certificate.
+    """
+    with suppress(*UNREADABLE, x509.InvalidVersion):
+        leaf, *above = (x509.load_der_x509_certificate(certificate.der) for certificate in certificates)
+        scheme = _scheme(encryption, password)
+        return pkcs12.serialize_key_and_certificates(None, key, leaf, above, scheme)
+    plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    ders = [certificate.der for certificate in certificates]
+    return write(plain, ders, password, ROUNDS, modern=encryption is PfxEncryption.AES256)
+
+
+def _left_out(found: Value, leaf: Certificate, chain: list[Certificate]) -> tuple[str, ...]:
+    """Return the certificates of a secret's value that the PFX omits, for operators."""
+    others = dict.fromkeys(certificate for certificate in found.certificates if certificate not in {leaf, *chain})
+    unreadable = [f"{found.unreadable} that cannot be read"] if found.unreadable else []
+    return (*(f"{other.title} ({other.thumbprint})" for other in others), *unreadable)
 
 
 def read_bundle(value: str, content_type: str, expected: Thumbprint) -> Bundle:
@@ -73,52 +116,57 @@ def read_bundle(value: str, content_type: str, expected: Thumbprint) -> Bundle:
 
     Raise Rejected with a reason if the secret's value is unreadable or lacks the expected certificate.
     """
-    found, certificates = _read(value, content_type.strip().lower())
-    by_thumbprint = {thumbprint(certificate): certificate for certificate in certificates}
+    found = _read(value, content_type.strip().lower())
+    by_thumbprint = {certificate.thumbprint: certificate for certificate in found.certificates}
     if expected not in by_thumbprint:
         raise _another(by_thumbprint, expected)
     leaf = by_thumbprint[expected]
-    return _bundle(_key_found(found, leaf), leaf, _chain(leaf, certificates), certificates)
+    return _bundle(_key_found(found.key, leaf), leaf, issuers_above(leaf, found.certificates), found.certificates)
 
 
-def _key_found(found: object, leaf: x509.Certificate) -> KeyFound:
+def _key_found(found: object, leaf: Certificate) -> KeyFound:
     if found is None:
         return KeyFound.NONE
     return KeyFound.MATCHING if _fits(leaf, _usable(found)) else KeyFound.FOREIGN
 
 
-def _bundle(key: KeyFound, leaf: x509.Certificate, chain: list[x509.Certificate], certificates: Certificates) -> Bundle:
+def _bundle(key: KeyFound, leaf: Certificate, chain: list[Certificate], certificates: Certificates) -> Bundle:
     """Return the facts about the private key and the issuers of a leaf certificate."""
     places = [certificates.index(certificate) for certificate in (leaf, *chain)]
     last = [leaf, *chain][-1]
-    missing = None if _issued(last, last) else _parsed(lambda: name_of(last.issuer), _CERTIFICATES)
-    issuers = _parsed(lambda: tuple(name_of(issuer.subject) for issuer in chain), _CERTIFICATES)
-    return Bundle(key, issuers, missing, ordered=places == sorted(places))
+    return Bundle(
+        key,
+        tuple(issuer.title for issuer in chain),
+        None if is_root(last) else shown(last.issuer),
+        ordered=places == sorted(places),
+        held=frozenset(issuer.title for issuer in held_issuers(chain, certificates)),
+    )
 
 
-def read_leaf(value: str, content_type: str) -> tuple[x509.Certificate, Bundle]:
+def read_leaf(value: str, content_type: str) -> tuple[Certificate, Bundle]:
     """Return the leaf certificate of a secret's value, and the facts about its private key and issuers.
 
     If a secret's value has no private key, the leaf is the certificate that issued no other certificate in the value.
     Raise Rejected with a reason, for example if the value is unreadable or no certificate is clearly the leaf.
     """
-    found, certificates = _read(value, content_type.strip().lower())
-    leaf = _lowest(certificates) if found is None else _newest_fitting(_usable(found), certificates)
-    return leaf, _bundle(_key_found(found, leaf), leaf, _chain(leaf, certificates), certificates)
+    found = _read(value, content_type.strip().lower())
+    certificates = found.certificates
+    leaf = _lowest(certificates) if found.key is None else _newest_fitting(_usable(found.key), certificates)
+    return leaf, _bundle(_key_found(found.key, leaf), leaf, issuers_above(leaf, certificates), certificates)
 
 
-def _newest_fitting(key: PrivateKey, certificates: Certificates) -> x509.Certificate:
+def _newest_fitting(key: PrivateKey, certificates: Certificates) -> Certificate:
     fitting = [certificate for certificate in certificates if _fits(certificate, key)]
     if not fitting:
         raise Rejected("no certificate in its value belongs to its private key", Reason.KEY_MISMATCH)
-    return max(fitting, key=_lasting)
+    return max(fitting, key=lasting)
 
 
-def _lowest(certificates: Certificates) -> x509.Certificate:
+def _lowest(certificates: Certificates) -> Certificate:
     lowest = [
         certificate
         for certificate in certificates
-        if not any(_issued(other, certificate) for other in certificates if other != certificate)
+        if not any(has_issued(certificate, other) for other in certificates if other != certificate)
     ]
     if len(lowest) != 1:
         problem = f"its value holds no private key, and {len(certificates)} certificates of which none is the leaf"
@@ -132,8 +180,11 @@ def _scheme(encryption: PfxEncryption, password: str) -> KeySerializationEncrypt
     return builder.key_cert_algorithm(algorithm).hmac_hash(digest).build(password.encode())
 
 
-def _read(value: str, content_type: str) -> tuple[object, Certificates]:
-    """Return the private key and all certificates in a secret's value, in the order in which the value has them."""
+def _read(value: str, content_type: str) -> Value:
+    """Return the private key and all certificates in a secret's value.
+
+    An odd certificate of the value does not spoil the other certificates.
+    """
     if content_type == PKCS12:
         return _read_pfx(value)
     if content_type == PEM or (content_type == BARE and "-----BEGIN" in value):
@@ -144,30 +195,51 @@ def _read(value: str, content_type: str) -> tuple[object, Certificates]:
     raise Rejected(problem, Reason.SECRET_UNREADABLE)
 
 
-def _read_pfx(value: str) -> tuple[object, Certificates]:
+def _read_pfx(value: str) -> Value:
+    """Return the contents of a PFX without a password, in base64.
+
+    If a part of the PFX has a cipher that Certroll does not know, the library `cryptography` reads the PFX as a whole.
+    """
     packed = _parsed(lambda: base64.b64decode("".join(value.split()), validate=True), "its value is not base64")
-    bundle = _parsed(lambda: pkcs12.load_pkcs12(packed, None), "its value is not a PFX without a password")
+    with suppress(*UNREADABLE):
+        contents = read(packed)
+        _check_single_key(len(contents.keys))
+        if contents.complete:
+            keys = [_parsed(lambda: load_der_private_key(contents.keys[0], None), _KEY)] if contents.keys else []
+            return _with_certificates(keys[0] if keys else None, parsed(contents.certificates))
+    bundle = _parsed(lambda: pkcs12.load_pkcs12(packed, None), _NO_PFX)
     held = (bundle.cert, *bundle.additional_certs)
-    return bundle.key, tuple(entry.certificate for entry in held if entry is not None)
+    ders = tuple(entry.certificate.public_bytes(Encoding.DER) for entry in held if entry is not None)
+    return Value(bundle.key, *parsed(ders))
 
 
-def _read_der(value: str) -> tuple[None, Certificates]:
+def _read_der(value: str) -> Value:
     """Return the certificate of a value that is a `.cer` file in base64, which has no private key."""
     der = _parsed(lambda: base64.b64decode("".join(value.split()), validate=True), "its value is not base64")
-    return None, (_parsed(lambda: x509.load_der_x509_certificate(der), "its value is not a certificate in DER"),)
+    found = parsed((der,))
+    if not found.readable:
+        raise Rejected("its value is not a certificate in DER", Reason.SECRET_UNREADABLE)
+    return Value(None, *found)
 
 
-def _read_pem(value: str) -> tuple[object, Certificates]:
+def _read_pem(value: str) -> Value:
     keys = [match.group() for match in _PEM_KEY.finditer(value)]
-    if len(keys) > 1:
-        raise Rejected(f"its value holds {len(keys)} private keys; one is expected", Reason.SECRET_UNREADABLE)
-    key = (
-        _parsed(lambda: load_pem_private_key(keys[0].encode(), None), "its private key cannot be read")
-        if keys
-        else None
-    )
-    certificates = _parsed(lambda: x509.load_pem_x509_certificates(value.encode()), _CERTIFICATES)
-    return key, tuple(certificates)
+    _check_single_key(len(keys))
+    key = _parsed(lambda: load_pem_private_key(keys[0].encode(), None), _KEY) if keys else None
+    return _with_certificates(key, certificates_in(value))
+
+
+def _with_certificates(key: object, found: Found) -> Value:
+    """Return the contents of a secret's value. Raise Rejected if Certroll can read none of its certificates."""
+    if not found.readable:
+        raise Rejected(_CERTIFICATES, Reason.SECRET_UNREADABLE)
+    return Value(key, *found)
+
+
+def _check_single_key(keys: int) -> None:
+    """Raise Rejected if a secret's value holds several private keys, of which programs take different ones."""
+    if keys > 1:
+        raise Rejected(f"its value holds {keys} private keys; one is expected", Reason.SECRET_UNREADABLE)
 
 
 def _parsed(parse: Callable[[], Result], problem: str) -> Result:
@@ -189,12 +261,12 @@ def _usable(key: object) -> PrivateKey:
     return key
 
 
-def _leaf(key: PrivateKey, certificates: Certificates, expected: Thumbprint) -> x509.Certificate:
+def _leaf(key: PrivateKey, certificates: Certificates, expected: Thumbprint) -> Certificate:
     """Return the expected certificate, which must belong to the private key.
 
     A renewal may keep the private key, so several certificates of a secret can belong to the key.
     """
-    fitting = {thumbprint(certificate): certificate for certificate in certificates if _fits(certificate, key)}
+    fitting = {certificate.thumbprint: certificate for certificate in certificates if _fits(certificate, key)}
     if not fitting:
         raise Rejected("no certificate in its value belongs to its private key", Reason.KEY_MISMATCH)
     if expected not in fitting:
@@ -207,40 +279,8 @@ def _another(found: Iterable[Thumbprint], expected: Thumbprint) -> Rejected:
     return Rejected(f"it holds the certificate {held}, not {expected}", Reason.ANOTHER_CERTIFICATE)
 
 
-def thumbprint(certificate: x509.Certificate) -> Thumbprint:
-    """Return the thumbprint of a parsed certificate."""
-    return thumbprint_of(certificate.public_bytes(Encoding.DER))
-
-
-def _fits(certificate: x509.Certificate, key: PrivateKey) -> bool:
+def _fits(certificate: Certificate, key: PrivateKey) -> bool:
+    """Return True if the certificate's public key belongs to the private key."""
     with suppress(*UNREADABLE):
-        return certificate.public_key() == key.public_key()
-    return False
-
-
-def _chain(leaf: x509.Certificate, certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
-    """Return the issuers above the leaf, the nearest first, up to a self-signed certificate.
-
-    The returned chain ends before the root if the secret's value lacks the next issuer. If two certificates could be
-    the issuer, as with a cross-signed root, the chain contains the certificate that expires later.
-    """
-    chain = [leaf]
-    left = set(certificates) - {leaf}
-    while issuers := [issuer for issuer in left if _issued(chain[-1], issuer)]:
-        if _issued(chain[-1], chain[-1]):
-            break
-        chain.append(max(issuers, key=_lasting))
-        left.remove(chain[-1])
-    return chain[1:]
-
-
-def _lasting(certificate: x509.Certificate) -> tuple[datetime, Thumbprint]:
-    return _parsed(lambda: certificate.not_valid_after_utc, _CERTIFICATES), thumbprint(certificate)
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Return True if the certificate names the issuer, and the issuer's key has signed the certificate."""
-    with suppress(*UNREADABLE, InvalidSignature):
-        certificate.verify_directly_issued_by(issuer)
-        return True
+        return load_der_public_key(certificate.public_key) == key.public_key()
     return False

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.clients.retrying import Retrying
-from shared.clients.vault.pfx import read_leaf, thumbprint
+from shared.clients.vault.pfx import read_leaf
 from shared.clients.vault.x509_facts import facts_of
 from shared.domain.certificates.lineage import Lineage, Refusal, judge, newest_first
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
@@ -165,13 +164,12 @@ class SecretLineages:
         secret = read_secret(self._retrying, what, lambda: client.get_secret(ref.name, version))
         try:
             certificate, bundle = read_leaf(secret.value or "", content_type)
-            facts = facts_of(certificate)
-            dates = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+            dates = certificate.begins, certificate.ends
         except Rejected as error:
             raise Rejected(f"{what}: {error}", error.reason) from None
         except ValueError:
-            raise Rejected(f"{what}: its certificate cannot be read", Reason.SECRET_UNREADABLE) from None
-        return Leaf(thumbprint(certificate), *dates, facts, bundle, certificate.public_bytes(Encoding.DER))
+            raise Rejected(f"{what}: its certificate's dates cannot be read", Reason.SECRET_UNREADABLE) from None
+        return Leaf(certificate.thumbprint, *dates, facts_of(certificate), bundle, certificate.der)
 
 
 def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret]) -> KeyVaultSecret:

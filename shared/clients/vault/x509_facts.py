@@ -1,162 +1,134 @@
 """Read the facts of an X.509 certificate as plain values.
 
-A certificate may come from any source and have any defect. If a certificate cannot be parsed, this module raises
-ValueError.
+A certificate may come from any source and have any defect. A defect makes only the facts unread that depend on the
+defect (`CertificateFacts.unread`). If the bytes are no certificate at all, this module raises ValueError.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from shared.domain.certificates.version import CertificateFacts, KeyType
-from shared.domain.names import HostName, InvalidNameError, Thumbprint, parse_host_name
+from shared.clients.vault.der import dotted
+from shared.clients.vault.x509_fields import Certificate, parse
+from shared.clients.vault.x509_names import common_names, shown
+from shared.clients.vault.x509_signatures import UNREADABLE, signature_hash
+from shared.domain.certificates.version import CertificateFacts, KeyType, Part
+from shared.domain.names import HostName, InvalidNameError, parse_host_name
 
-LARGEST = 128 * 1024
-"""The largest certificate that Certroll parses, in bytes; a certificate with 1,000 names has about 40,000 bytes."""
-LONGEST_ISSUER = 200
 PUBLIC_POLICIES = frozenset({"2.23.140.1.1", "2.23.140.1.2.1", "2.23.140.1.2.2", "2.23.140.1.2.3"})
 """The policies of which every publicly trusted certificate names at least one (CA/Browser Forum, Baseline Requirements,
 7.1.2.7.9 and 7.1.6.1)."""
-_OLD_HASHES = {"1.2.840.113549.1.1.2": "md2", "1.2.840.113549.1.1.3": "md4", "1.2.840.113549.1.1.4": "md5"}
-UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-"""The errors that the library `cryptography` raises for malformed input."""
+SERVER_AUTH, CLIENT_AUTH, ANY_USAGE = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
+_RSA_KEYS = frozenset({"1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10"})
+_EC_KEY = "1.2.840.10045.2.1"
 Value = TypeVar("Value")
-Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 
-def thumbprint_of(der: bytes) -> Thumbprint:
-    """Return the thumbprint by which Azure names a certificate: its SHA-1 in upper-case hex."""
-    return Thumbprint(hashlib.sha1(der, usedforsecurity=False).hexdigest().upper())
+class Key(NamedTuple):
+    """The facts of a certificate's public key."""
+
+    kind: KeyType
+    size: int
+    """The size of the key in bits, 0 if it is unknown."""
+    curve: str | None
+
+
+class Reading:
+    """The reading of one certificate, which remembers the parts that are unreadable."""
+
+    def __init__(self) -> None:
+        self.unread: set[Part] = set()
+
+    def part(self, part: Part, read: Callable[[], Value], otherwise: Value) -> Value:
+        """Return a part of the certificate, or the value `otherwise` if the part is unreadable."""
+        try:
+            return read()
+        except UNREADABLE:
+            self.unread.add(part)
+            return otherwise
 
 
 def read_facts(der: bytes) -> CertificateFacts:
     """Return the facts of a certificate in DER, such as host names and key type.
 
-    Raise ValueError if the certificate is unreadable.
+    Raise ValueError if the bytes are no certificate.
     """
-    if len(der) > LARGEST:
-        raise ValueError(f"a certificate of {len(der)} bytes, more than {LARGEST}")
-    return _readable(lambda: _facts(x509.load_der_x509_certificate(der)))
+    return facts_of(parse(der))
 
 
-def facts_of(certificate: x509.Certificate) -> CertificateFacts:
-    """Return the facts of a parsed certificate, such as host names and key type.
-
-    Raise ValueError if Certroll cannot read a part of the certificate.
-    """
-    return _readable(lambda: _facts(certificate))
-
-
-def _readable(read: Callable[[], Value]) -> Value:
-    try:
-        return read()
-    except UNREADABLE as error:
-        raise ValueError(f"the certificate cannot be read: {str(error)[:LONGEST_ISSUER]}") from error
-
-
-def _facts(certificate: x509.Certificate) -> CertificateFacts:
-    key = certificate.public_key()
-    kind, size = _kind(key)
-    usages = _usages(certificate)
+def facts_of(certificate: Certificate) -> CertificateFacts:
+    """Return the facts of a certificate, such as host names and key type."""
+    reading = Reading()
+    key = reading.part(Part.KEY, lambda: _key(certificate), _kind_alone(certificate))
+    usages = reading.part(Part.USAGES, lambda: certificate.usages, None)
+    policies: frozenset[str] = reading.part(Part.POLICIES, lambda: certificate.policies, frozenset())
+    if reading.part(Part.NAMES, lambda: _has_odd_name(certificate), otherwise=True):
+        reading.unread.add(Part.NAMES)
     return CertificateFacts(
-        host_names=_names(certificate),
-        key_type=kind,
-        key_size=size,
-        self_signed=certificate.issuer == certificate.subject,
-        server_auth=_allows(usages, ExtendedKeyUsageOID.SERVER_AUTH),
-        client_auth=_allows(usages, ExtendedKeyUsageOID.CLIENT_AUTH),
-        signature_hash=_signature_hash(certificate),
-        serial_octets=certificate.serial_number.bit_length() // 8 + 1,
-        issuer=name_of(certificate.issuer),
-        curve=key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else None,
-        public_policy=not PUBLIC_POLICIES.isdisjoint(_policies(certificate)),
-        is_ca=_is_ca(certificate),
+        host_names=reading.part(Part.NAMES, lambda: host_names(certificate), frozenset()),
+        key_type=key.kind,
+        key_size=key.size,
+        self_signed=certificate.issuer_meaning == certificate.subject_meaning,
+        server_auth=_allows(usages, SERVER_AUTH),
+        client_auth=_allows(usages, CLIENT_AUTH),
+        signature_hash=reading.part(Part.SIGNATURE, lambda: signature_hash(certificate), "an unreadable algorithm"),
+        serial_octets=max(len(certificate.serial), 1),
+        issuer=shown(certificate.issuer),
+        curve=key.curve,
+        public_policy=not PUBLIC_POLICIES.isdisjoint(policies),
+        is_ca=reading.part(Part.CONSTRAINTS, lambda: certificate.is_authority, otherwise=False),
+        unread=frozenset(reading.unread),
     )
 
 
-def _is_ca(certificate: x509.Certificate) -> bool:
-    """Return True if the certificate belongs to a certificate authority.
-
-    A certificate without basic constraints does not belong to an authority (RFC 5280, 4.2.1.9).
-    """
-    constraints = _extension(certificate, x509.BasicConstraints)
-    return constraints is not None and constraints.ca
-
-
-def name_of(name: x509.Name) -> str:
-    """Return an X.509 name for operators: the common name, or the whole name if the common name is missing."""
-    common = [str(attribute.value) for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    text = (common[0] if common else name.rfc4514_string())[:LONGEST_ISSUER]
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _kind(key: object) -> tuple[KeyType, int]:
-    if isinstance(key, rsa.RSAPublicKey):
-        return KeyType.RSA, key.key_size
+def _key(certificate: Certificate) -> Key:
+    """Return the facts of the certificate's key. Raise an error of UNREADABLE if the key is malformed."""
+    kind, parameters = certificate.key_algorithm
+    if kind not in {*_RSA_KEYS, _EC_KEY}:
+        return Key(KeyType.OTHER, 0, None)
+    try:
+        key = load_der_public_key(certificate.public_key)
+    except UNREADABLE:
+        if kind == _EC_KEY and parameters is not None:
+            return Key(KeyType.EC, 0, dotted(parameters))
+        raise
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return KeyType.EC, key.key_size
-    return KeyType.OTHER, 0
+        return Key(KeyType.EC, key.key_size, key.curve.name)
+    return Key(KeyType.RSA, key.key_size if isinstance(key, rsa.RSAPublicKey) else 0, None)
 
 
-def _signature_hash(certificate: x509.Certificate) -> str:
-    """Return the hash algorithm of the issuer's signature, or the signature's OID if there is no separate hash."""
-    number = certificate.signature_algorithm_oid.dotted_string
+def _kind_alone(certificate: Certificate) -> Key:
+    """Return the kind of a malformed key, by the name of its algorithm."""
     try:
-        algorithm = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return _OLD_HASHES.get(number, number)
-    return algorithm.name if algorithm else number
+        kind, _ = certificate.key_algorithm
+    except ValueError:
+        return Key(KeyType.OTHER, 0, None)
+    return Key(KeyType.RSA if kind in _RSA_KEYS else KeyType.OTHER, 0, None)
 
 
-def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+def _allows(usages: frozenset[str] | None, usage: str) -> bool:
+    return usages is None or not usages.isdisjoint({usage, ANY_USAGE})
 
 
-def _usages(certificate: x509.Certificate) -> frozenset[x509.ObjectIdentifier] | None:
-    """Return the extended key usages, or None for a certificate without that extension (RFC 5280, 4.2.1.12)."""
-    extension = _extension(certificate, x509.ExtendedKeyUsage)
-    return None if extension is None else frozenset(extension)
-
-
-def _allows(usages: frozenset[x509.ObjectIdentifier] | None, usage: x509.ObjectIdentifier) -> bool:
-    return usages is None or usage in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
-
-
-def _policies(certificate: x509.Certificate) -> Iterable[str]:
-    extension = _extension(certificate, x509.CertificatePolicies)
-    return [policy.policy_identifier.dotted_string for policy in extension or ()]
-
-
-def _names(certificate: x509.Certificate) -> frozenset[HostName]:
+def host_names(certificate: Certificate) -> frozenset[HostName]:
     """Return the host names of a certificate.
 
-    The common name counts only if the certificate has no extension with alternative names.
+    The common name counts only if the certificate has no extension with alternative names. Raise ValueError if the
+    alternative names are unreadable.
     """
-    alternative = _extension(certificate, x509.SubjectAlternativeName)
-    if alternative is not None:
-        texts: Iterable[str] = alternative.get_values_for_type(x509.DNSName)
-    else:
-        texts = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    return frozenset(name for text in texts for name in _host_names(text))
+    names = certificate.dns_names
+    texts = common_names(certificate.subject) if names is None else filter(str.isascii, names)
+    return frozenset(name for text in texts for name in _parsed(text))
 
 
-def _host_names(text: str) -> tuple[HostName, ...]:
+def _has_odd_name(certificate: Certificate) -> bool:
+    """Return True if an alternative name of the certificate is a DNS name beyond ASCII."""
+    return any(not name.isascii() for name in certificate.dns_names or ())
+
+
+def _parsed(text: str) -> tuple[HostName, ...]:
     """Return the text as a host name, or an empty tuple if the text is no host name, such as a person's name."""
     try:
         return (parse_host_name(text),)

@@ -1,6 +1,8 @@
 """Judge a certificate: each function judges one requirement, and RULES in rules.py lists all functions."""
 
+from collections.abc import Iterable
 from datetime import timedelta
+from unicodedata import normalize
 
 from shared.domain.certificates.requirements import (
     CURVES,
@@ -23,6 +25,7 @@ from shared.domain.certificates.version import (
     KeyFound,
     KeyPolicy,
     KeyType,
+    Part,
 )
 from shared.domain.names import HostName, covers
 
@@ -97,6 +100,18 @@ def signature(case: Case, facts: CertificateFacts) -> Opinion:
     if case.before is not None and not case.before.self_signed and case.before.signature_hash not in WEAK_HASHES:
         return Level.REFUSE, f"{detail}; the version before it was signed with {case.before.signature_hash}"
     return Level.WARN, detail
+
+
+def readable(_: Case, facts: CertificateFacts) -> Opinion | None:
+    """Warn of a certificate with malformed parts, whose other parts Certroll judges all the same."""
+    if not facts.unread:
+        return None
+    return Level.WARN, f"{unread_detail(facts.unread)}: have its authority issue it without the defect"
+
+
+def unread_detail(parts: Iterable[Part]) -> str:
+    """Return a sentence that names the parts of a certificate that Certroll could not read."""
+    return f"Certroll could not read its {', '.join(sorted(parts))}"
 
 
 # ------------------------------------------------------------------------------------------------- some purposes
@@ -206,7 +221,9 @@ def host_names(case: Case, facts: CertificateFacts) -> Opinion | None:
     lost = ", ".join(uncovered(facts, case.hosts))
     if not lost:
         return Level.PASS, f"it covers {', '.join(sorted(set(case.hosts)))}"
-    return Level.REFUSE, f"the new version does not cover {lost}: issue one that does, or bind another certificate"
+    unread = f"; {unread_detail([Part.NAMES])}" if Part.NAMES in facts.unread else ""
+    remedy = "issue one that does, or bind another certificate"
+    return Level.REFUSE, f"the new version does not cover {lost}{unread}: {remedy}"
 
 
 def chain(case: Case, bundle: Bundle) -> Opinion:
@@ -220,26 +237,48 @@ def chain(case: Case, bundle: Bundle) -> Opinion:
     last = bundle.issuers[-1] if bundle.issuers else "the certificate itself"
     detail = f"its chain ends with {last}, without the issuer {bundle.missing}"
     before = case.in_use.bundle if case.in_use else None
-    if _lacks_intermediate(bundle, before):
-        return Level.REFUSE, f"{detail}; the version in use has its intermediates"
-    if case.whole_chain and before is not None and before.missing is None:
-        return Level.REFUSE, f"{detail}; the version in use has its root, by which servers of an environment trust it"
+    lost = None if before is None else _lost(case, bundle.missing, bundle, before)
+    if lost is not None and not case.urgent:
+        return Level.REFUSE, f"{detail}; {lost}"
+    if lost is not None:
+        return Level.WARN, f"{detail}; {lost}, and ends too soon for Certroll to wait for a better version"
+    if before is not None and _is_among(bundle.missing, before.held):
+        return Level.WARN, f"{detail}: clients hold the self-signed root of that issuer's key"
     return Level.WARN, f"{detail}: if that issuer is an intermediate, put its certificate into the vault object"
 
 
-def _lacks_intermediate(bundle: Bundle, before: Bundle | None) -> bool:
+def _lost(case: Case, missing: str, bundle: Bundle, before: Bundle) -> str | None:
+    """Return what the chain in use has and the new chain lacks, or None if the new chain is as good."""
+    if _lacks_intermediate(missing, bundle, before):
+        return "the version in use has its intermediates"
+    if case.whole_chain and before.missing is None:
+        return "the version in use has its root, by which servers of an environment trust it"
+    return None
+
+
+def _lacks_intermediate(missing: str, bundle: Bundle, before: Bundle) -> bool:
     """Return True if the chain lacks an intermediate certificate that the chain in use has.
 
-    A TLS server need not send the root certificate. If another authority issued the new version, Certroll cannot tell
-    which intermediates belong to the new chain. If another authority issued the new version, only a chain without any
-    issuer counts as one that lacks an intermediate.
+    A TLS server need not send the root certificate. A server also need not send a cross-signed certificate of a root
+    that clients hold. If another authority issued the new version, Certroll cannot tell which intermediates belong to
+    the new chain. If another authority issued the new version, only a chain without any issuer counts as one that
+    lacks an intermediate.
     """
-    if before is None:
-        return False
-    intermediates = before.issuers[:-1] if before.missing is None else before.issuers
+    issuers = before.issuers[:-1] if before.missing is None else before.issuers
+    intermediates = [issuer for issuer in issuers if not _is_among(issuer, before.held)]
     top = before.issuers[-1] if before.missing is None and before.issuers else before.missing
-    bare = not bundle.issuers and bool(intermediates) and bundle.missing != top
-    return bundle.missing in intermediates or bare
+    roots = before.held if top is None else {top, *before.held}
+    bare = not bundle.issuers and bool(intermediates) and not _is_among(missing, roots)
+    return _is_among(missing, intermediates) or bare
+
+
+def _is_among(name: str, names: Iterable[str]) -> bool:
+    """Return True if one of the names has the same meaning, whatever its letter case and blanks (RFC 5280, 7.1)."""
+    return _folded(name) in map(_folded, names)
+
+
+def _folded(name: str) -> str:
+    return " ".join(normalize("NFKC", name).casefold().split())
 
 
 def chain_order(case: Case, bundle: Bundle) -> Opinion:
@@ -279,6 +318,8 @@ def authority(_: Case, facts: CertificateFacts) -> Opinion:
     """Refuse a root certificate that may not sign other certificates."""
     if facts.is_ca:
         return Level.PASS, "it belongs to a certificate authority"
+    if Part.CONSTRAINTS in facts.unread:
+        return Level.REFUSE, f"{unread_detail([Part.CONSTRAINTS])}, so it may not be a certificate authority's"
     detail = "its basic constraints do not allow it to sign certificates: nobody would trust what it signed"
     return Level.REFUSE, detail
 

@@ -25,6 +25,8 @@ class Pfx:
     password: str = field(compare=False)
     bundle: Bundle | None = field(default=None, compare=False)
     """The key and the chain in the PFX, without any secret."""
+    left_out: tuple[str, ...] = field(default=(), compare=False)
+    """The certificates of the vault's value that the PFX omits, because they are no issuers of its certificate."""
 
     def __repr__(self) -> str:
         """Return the same text for every PFX, so that a printed PFX shows no secret."""

@@ -84,6 +84,7 @@ class Requirement(StrEnum):
     ISSUER_KEPT = "IssuerKept"
     SERIAL_NUMBER = "SerialNumber"
     SIGNATURE = "Signature"
+    READABLE = "Readable"
     STARTED = "Started"
     EXPORTABLE_KEY = "ExportableKey"
     CONTENT_TYPE = "ContentType"
@@ -118,6 +119,8 @@ class Case:
     """The host names whose bindings will show the version."""
     whole_chain: bool = False
     """True if servers trust the version by its uploaded chain, which must then include the root."""
+    urgent: bool = False
+    """True if the certificate in use ends so soon that a worse chain is better than an expired certificate."""
 
     @property
     def before(self) -> CertificateFacts | None:

@@ -19,6 +19,7 @@ from shared.domain.certificates.requirements import (
     Requirement,
     Use,
 )
+from shared.domain.certificates.version import Part
 from shared.domain.reason import Reason
 
 
@@ -62,12 +63,18 @@ def warnings(case: Case) -> tuple[Verdict, ...]:
     return tuple(verdict for verdict in check(case) if verdict.level is Level.WARN)
 
 
-def _of_facts(judge: FactsJudge) -> Judge:
-    """Build a judge that returns UNSEEN if Certroll did not read the certificate's facts."""
+def _of_facts(judge: FactsJudge, *parts: Part) -> Judge:
+    """Build a judge that returns UNSEEN if Certroll did not read the certificate's facts.
+
+    The judge also returns UNSEEN if Certroll could not read a part of the certificate on which the verdict depends.
+    """
 
     def opinion(case: Case) -> Opinion | None:
         facts = case.version.facts
-        return (Level.UNSEEN, "Certroll did not read the certificate") if facts is None else judge(case, facts)
+        if facts is None:
+            return Level.UNSEEN, "Certroll did not read the certificate"
+        unread = sorted(facts.unread.intersection(parts))
+        return (Level.UNSEEN, judges.unread_detail(unread)) if unread else judge(case, facts)
 
     return opinion
 
@@ -102,7 +109,8 @@ RULES: tuple[Rule, ...] = (
     Rule(Requirement.NOT_EXPIRED, ANY, judges.not_expired, Reason.EXPIRED),
     Rule(Requirement.ISSUER_KEPT, ANY, _of_facts(judges.issuer_kept), Reason.NEWLY_SELF_SIGNED),
     Rule(Requirement.SERIAL_NUMBER, ANY, _of_facts(judges.serial_number), Reason.SERIAL_TOO_LONG),
-    Rule(Requirement.SIGNATURE, ANY, _of_facts(judges.signature), Reason.WEAKER_SIGNATURE),
+    Rule(Requirement.SIGNATURE, ANY, _of_facts(judges.signature, Part.SIGNATURE), Reason.WEAKER_SIGNATURE),
+    Rule(Requirement.READABLE, ANY, _of_facts(judges.readable), Reason.REQUIREMENT_WARNING),
     Rule(Requirement.STARTED, ANY, judges.started, Reason.NOT_YET_VALID),
     Rule(Requirement.EXPORTABLE_KEY, PRIVATE, _of_policy(judges.exportable_key), Reason.KEY_NOT_EXPORTABLE),
     Rule(Requirement.CONTENT_TYPE, PRIVATE, _of_policy(judges.content_type), Reason.NOT_PKCS12),
@@ -110,13 +118,28 @@ RULES: tuple[Rule, ...] = (
     Rule(Requirement.MATCHING_KEY, PRIVATE, _of_bundle(judges.matching_key), Reason.KEY_MISMATCH),
     Rule(Requirement.RSA_KEY, frozenset({Use.IMPORT}), _of_facts(judges.rsa_key), Reason.KEY_NOT_IMPORTABLE),
     Rule(Requirement.KNOWN_CURVE, frozenset({Use.UPLOAD}), _of_facts(judges.known_curve), Reason.UNKNOWN_CURVE),
-    Rule(Requirement.KEY_SIZE, WITH_KEY, _of_facts(judges.key_size), Reason.KEY_TOO_SMALL),
-    Rule(Requirement.SERVER_AUTH, frozenset({Use.BINDING}), _of_facts(judges.server_auth), Reason.SERVER_AUTH_LOST),
-    Rule(Requirement.CLIENT_AUTH, frozenset({Use.OUTBOUND}), _of_facts(judges.client_auth), Reason.CLIENT_AUTH_LOST),
+    Rule(Requirement.KEY_SIZE, WITH_KEY, _of_facts(judges.key_size, Part.KEY), Reason.KEY_TOO_SMALL),
+    Rule(
+        Requirement.SERVER_AUTH,
+        frozenset({Use.BINDING}),
+        _of_facts(judges.server_auth, Part.USAGES),
+        Reason.SERVER_AUTH_LOST,
+    ),
+    Rule(
+        Requirement.CLIENT_AUTH,
+        frozenset({Use.OUTBOUND}),
+        _of_facts(judges.client_auth, Part.USAGES),
+        Reason.CLIENT_AUTH_LOST,
+    ),
     Rule(Requirement.HOST_NAMES, frozenset({Use.BINDING}), _of_facts(judges.host_names), Reason.NOT_COVERED),
     Rule(Requirement.CHAIN, PRIVATE, _of_bundle(judges.chain), Reason.CHAIN_LOST),
     Rule(Requirement.CHAIN_ORDER, PRIVATE, _of_bundle(judges.chain_order), Reason.REQUIREMENT_WARNING),
-    Rule(Requirement.VALIDITY_LIMIT, WITH_KEY, _of_facts(judges.validity_limit), Reason.REQUIREMENT_WARNING),
+    Rule(
+        Requirement.VALIDITY_LIMIT,
+        WITH_KEY,
+        _of_facts(judges.validity_limit, Part.POLICIES),
+        Reason.REQUIREMENT_WARNING,
+    ),
     Rule(Requirement.AUTHORITY, ROOTS, _of_facts(judges.authority), Reason.NOT_AN_AUTHORITY),
     Rule(Requirement.SELF_SIGNED, ROOTS, _of_facts(judges.self_signed), Reason.NOT_SELF_SIGNED),
 )

@@ -15,6 +15,17 @@ class KeyType(StrEnum):
     OTHER = "other"
 
 
+class Part(StrEnum):
+    """A part of a certificate that Certroll reads by itself, because each part may be malformed."""
+
+    NAMES = "subject alternative names"
+    USAGES = "extended key usage"
+    CONSTRAINTS = "basic constraints"
+    POLICIES = "certificate policies"
+    KEY = "public key"
+    SIGNATURE = "signature algorithm"
+
+
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
     """The contents of an X.509 certificate that matter to Certroll."""
@@ -39,6 +50,8 @@ class CertificateFacts:
     """True if the certificate names a policy that the CA/Browser Forum reserves for publicly trusted certificates."""
     is_ca: bool = False
     """True if the certificate may sign other certificates."""
+    unread: frozenset[Part] = frozenset()
+    """The parts of the certificate that Certroll could not read, or could only partly read, because of a defect."""
 
 
 class KeyFound(StrEnum):
@@ -63,6 +76,8 @@ class Bundle:
     """The name of the issuer at which the chain ends, None if the chain reaches a root."""
     ordered: bool
     """True if the PFX or PEM contains each certificate directly before its issuer."""
+    held: frozenset[str] = frozenset()
+    """The names of cross-signed issuers in the chain whose key is that of a self-signed root that clients hold."""
 
 
 @dataclass(frozen=True, slots=True)

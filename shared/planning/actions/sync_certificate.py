@@ -14,6 +14,7 @@ from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.acting.about_copy import AboutCopy
 from shared.planning.acting.absence import absence, lists_copy
+from shared.planning.acting.chains import hurries
 from shared.planning.acting.settle import settle
 from shared.planning.acting.subjects import copy_subject
 from shared.planning.plan import Skip, Step, View
@@ -47,7 +48,8 @@ class SyncCertificate(AboutCopy):
         """
         lineage = snapshot.lineage
         uses = (Use.IMPORT, Use.BINDING) if snapshot.served_by(self.copy) else (Use.IMPORT,)
-        return tuple(Case(current, use, snapshot.now, lineage.before, lineage.key) for use in uses)
+        urgent = hurries(snapshot, [self.copy])
+        return tuple(Case(current, use, snapshot.now, lineage.before, lineage.key, urgent=urgent) for use in uses)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new version in the imported certificate."""

@@ -22,7 +22,14 @@ from shared.domain.snapshot.roots import trusts_by_chain
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import uploaded_to
 from shared.planning.acting.about_copy import AboutCopy, read_copy
-from shared.planning.acting.chains import chain_finding, lost_chain
+from shared.planning.acting.chains import (
+    chain_finding,
+    hurries,
+    left_out_finding,
+    lost_chain,
+    requirement_finding,
+    tolerated_loss,
+)
 from shared.planning.acting.own_names import own_copy
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.acting.webspace_limits import plan_for_upload
@@ -42,12 +49,14 @@ class UploadCertificate(AboutCopy):
     """The version in use, whose chain Certroll compares with the new chain. None skips the comparison."""
     whole_chain: bool = False
     """True if servers of the webspace trust the certificate by the chain that is uploaded with it."""
+    urgent: bool = False
+    """True if the upload that the new upload replaces ends so soon that Certroll does not wait for a better chain."""
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the new version must meet for an upload that replaces an older version."""
         lineage = snapshot.lineage
-        whole = self.whole_chain
-        return (Case(current, Use.UPLOAD, snapshot.now, lineage.before, lineage.key, whole_chain=whole),)
+        known = Case(current, Use.UPLOAD, snapshot.now, lineage.before, lineage.key)
+        return (replace(known, whole_chain=self.whole_chain, urgent=self.urgent),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the uploaded certificate."""
@@ -89,13 +98,22 @@ class UploadCertificate(AboutCopy):
             return  # without the older secret in the vault, Certroll cannot compare the chains
         in_use = replace(self.before, bundle=bundle)
         version, now = replace(self.version, bundle=pfx.bundle), ports.clock.now()
-        case = Case(version, Use.UPLOAD, now, in_use, whole_chain=self.whole_chain)
+        case = Case(version, Use.UPLOAD, now, in_use, whole_chain=self.whole_chain, urgent=self.urgent)
         if (lost := lost_chain(case)) is not None:
             raise Rejected(f"{self.subject}: {lost.detail}", lost.reason)
+        if (tolerated := tolerated_loss(case)) is not None:
+            ports.findings.report((requirement_finding(now, self.ref, self.version, self.subject, tolerated),))
 
     def _report_chain(self, ports: Ports, pfx: Pfx) -> None:
-        """Record a finding if the chain lacks its root and the servers of the webspace trust by the uploaded chain."""
+        """Record what the uploaded chain lacks.
+
+        Certroll reports certificates of the vault's value that the upload lacks. Certroll reports a missing root if the
+        servers of the webspace trust by the uploaded chain.
+        """
         missing = pfx.bundle.missing if pfx.bundle else None
+        if pfx.left_out:
+            finding = left_out_finding(ports.clock.now(), self.ref, self.version, self.subject, pfx.left_out)
+            ports.findings.report((finding,))
         if not self.whole_chain or missing is None:
             return
         finding = chain_finding(ports.clock.now(), self.ref, self.version, self.subject, missing)
@@ -143,7 +161,10 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         taken[copy.ref] = webspace
         whole = trusts_by_chain(snapshot, webspace)
         before = snapshot.lineage.before
-        yield Step(UploadCertificate(snapshot.lineage.ref, current, copy, found, before, whole), Reason.STALE_UPLOAD)
+        held = snapshot.fleet.certificates_of(site) if site else snapshot.fleet.certificates
+        urgent = hurries(snapshot, (old for old in held if old.webspace == webspace))
+        action = UploadCertificate(snapshot.lineage.ref, current, copy, found, before, whole, urgent)
+        yield Step(action, Reason.STALE_UPLOAD)
 
 
 def _switches(snapshot: Snapshot, site: SiteRef) -> str:

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from shared.clients.retrying import Retrying
 from shared.clients.vault.certificates import KeyVault, KeyVaults
-from shared.clients.vault.pfx import build_pfx, read_bundle, read_leaf, thumbprint
+from shared.clients.vault.pfx import build_pfx, read_bundle, read_leaf
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
 from shared.domain.certificates.version import Bundle, KeyFound
@@ -37,7 +37,7 @@ from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.runtime import Runtime
 from tests.build import FOREIGN, NOW, REF, ManualClock
-from tests.chains import OPENSSL, Issued, Key, certificate, issued, key
+from tests.chains import OPENSSL, Issued, Key, certificate, issued, key, thumbprint
 
 PLAIN = NoEncryption()
 PASSWORD = "Pa-ss_word"  # noqa: S105 - of keys that are made for these tests
@@ -362,7 +362,7 @@ def test_value_tells_which_certificate_it_is_about(
     The leaf of a chain is the certificate that issued no other certificate of the chain.
     """
     found, bundle = read_leaf(pem(*parts), PEM)
-    assert (found, bundle.key) == (leaf, key_found)
+    assert (found.der, bundle.key) == (leaf.public_bytes(Encoding.DER), key_found)
 
 
 @pytest.mark.parametrize(
@@ -413,7 +413,8 @@ TOP = Bundle(KeyFound.NONE, (), None, ordered=True)
 )
 def test_certificate_alone_is_read_in_either_form(value: str, bundle: Bundle) -> None:
     """Certroll reads a certificate without a key from PEM and from DER in base64."""
-    assert read_leaf(value, BARE) == (ROOT, bundle)
+    found, told = read_leaf(value, BARE)
+    assert (found.der, told) == (ROOT.public_bytes(Encoding.DER), bundle)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from shared.domain.certificates.version import (
     KeyFound,
     KeyPolicy,
     KeyType,
+    Part,
 )
 from shared.domain.names import HostName
 from shared.domain.reason import Reason
@@ -641,6 +642,127 @@ HINT = "if that issuer is an intermediate, put its certificate into the vault ob
 def test_chain_must_not_get_shorter(bundle: Bundle, before: Bundle | None, verdict: tuple[Level, str]) -> None:
     """Certroll warns about an incomplete chain, and refuses a chain that lost an intermediate."""
     assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before)) == verdict
+
+
+CROSSED = Bundle(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True, held=frozenset({"New Root"}))
+UNHELD = replace(CROSSED, held=frozenset())
+SHORTENED = Bundle(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
+HELD = "clients hold the self-signed root of that issuer's key"
+SHORTENED_OF = "its chain ends with Issuing CA, without the issuer New Root"
+
+
+@pytest.mark.parametrize(
+    ("bundle", "before", "verdict"),
+    [
+        pytest.param(
+            SHORTENED,
+            CROSSED,
+            (WARN, f"{SHORTENED_OF}: clients hold the self-signed root of that issuer's key"),
+            id="without the cross-signed root that clients hold",
+        ),
+        pytest.param(
+            replace(SHORTENED, missing="new  ROOT"),
+            CROSSED,
+            (
+                WARN,
+                f"{SHORTENED_OF.replace('New Root', 'new  ROOT')}: {HELD}",
+            ),
+            id="whose name the issuer writes in another way",
+        ),
+        pytest.param(SHORTENED, UNHELD, (REFUSE, f"{SHORTENED_OF}; {HAS}"), id="of which clients hold no root"),
+        pytest.param(
+            replace(SHORTENED, missing="NEW ROOT"),
+            UNHELD,
+            (REFUSE, f"{SHORTENED_OF.replace('New Root', 'NEW ROOT')}; {HAS}"),
+            id="which another letter case does not hide",
+        ),
+        pytest.param(BARE, CROSSED, (REFUSE, LOST), id="without the intermediate below the root that clients hold"),
+        pytest.param(
+            replace(BARE, missing="New Root"),
+            CROSSED,
+            (
+                WARN,
+                f"its chain ends with the certificate itself, without the issuer New Root: {HELD}",
+            ),
+            id="issued by the root itself",
+        ),
+        pytest.param(
+            replace(BARE, missing="Other CA"),
+            CROSSED,
+            (REFUSE, LOST.replace("Issuing CA", "Other CA")),
+            id="of another authority, with nothing above it",
+        ),
+    ],
+)
+def test_cross_signed_root_that_clients_hold_is_no_loss(
+    bundle: Bundle, before: Bundle, verdict: tuple[Level, str]
+) -> None:
+    """Certroll warns of a chain without a cross-signed root that clients hold, and refuses any other lost issuer."""
+    assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("bundle", "before", "whole"),
+    [(BARE, COMPLETE, False), (SHORT, LONG, False), (CUT, COMPLETE, True), (SHORTENED, UNHELD, False)],
+)
+def test_lost_chain_is_better_than_none(bundle: Bundle, before: Bundle, whole: bool) -> None:  # noqa: FBT001
+    """Certroll only warns of a worse chain if the certificate in use ends so soon that a refusal costs more."""
+    judged = case(bundle=bundle, bundle_before=before, whole_chain=whole)
+    calm, hurried = of(Requirement.CHAIN, judged), of(Requirement.CHAIN, replace(judged, urgent=True))
+    assert (calm[0], hurried[0]) == (REFUSE, WARN)
+    assert hurried[1] == f"{calm[1]}, and ends too soon for Certroll to wait for a better version"
+
+
+# ------------------------------------------------------------------------------------------------- unread parts
+
+
+@pytest.mark.parametrize(
+    ("part", "use", "requirement"),
+    [
+        (Part.SIGNATURE, Use.UPLOAD, Requirement.SIGNATURE),
+        (Part.KEY, Use.UPLOAD, Requirement.KEY_SIZE),
+        (Part.USAGES, Use.BINDING, Requirement.SERVER_AUTH),
+        (Part.USAGES, Use.OUTBOUND, Requirement.CLIENT_AUTH),
+        (Part.POLICIES, Use.BINDING, Requirement.VALIDITY_LIMIT),
+    ],
+)
+def test_unread_part_is_unseen_for_its_own_decision(part: Part, use: Use, requirement: Requirement) -> None:
+    """A part that Certroll could not read makes one requirement unseen, and Certroll warns and names the part."""
+    judged = check(case(facts(unread=frozenset({part})), use))
+    unread = f"Certroll could not read its {part}"
+    unseen = [(verdict.requirement, verdict.detail) for verdict in judged if verdict.level is UNSEEN]
+    assert unseen == [(requirement, unread)]
+    told = [verdict.detail for verdict in judged if verdict.requirement is Requirement.READABLE]
+    assert told == [f"{unread}: have its authority issue it without the defect"]
+    assert [verdict for verdict in judged if verdict.level is REFUSE] == []
+
+
+REMEDY = "issue one that does, or bind another certificate"
+UNREAD_NAMES = "Certroll could not read its subject alternative names"
+
+
+def test_binding_needs_a_name_that_was_read() -> None:
+    """Certroll binds no host name that it could not read in the certificate, and names the unread part."""
+    unread = frozenset({Part.NAMES})
+    judged = case(facts(host_names=frozenset({HostName("a.contoso.com")}), unread=unread), Use.BINDING)
+    seen = {
+        host: of(Requirement.HOST_NAMES, replace(judged, hosts=(HostName(host),)))
+        for host in ("a.contoso.com", "b.contoso.com")
+    }
+    assert seen["a.contoso.com"] == (PASS, "it covers a.contoso.com")
+    assert seen["b.contoso.com"] == (
+        REFUSE,
+        f"the new version does not cover b.contoso.com; {UNREAD_NAMES}: {REMEDY}",
+    )
+
+
+def test_root_needs_constraints_that_were_read() -> None:
+    """Certroll makes no app trust a root whose basic constraints it could not read, and names the unread part."""
+    judged = case(facts(self_signed=True, unread=frozenset({Part.CONSTRAINTS})), Use.ROOT)
+    assert of(Requirement.AUTHORITY, judged) == (
+        REFUSE,
+        "Certroll could not read its basic constraints, so it may not be a certificate authority's",
+    )
 
 
 WORSE = f"{CUT_SHORT}; the version in use has its root, by which servers of an environment trust it"

@@ -87,9 +87,9 @@ def test_words_of_azure_and_dns(words: type[StrEnum], expected: str) -> None:
         (
             Requirement,
             (
-                "Enabled NotExpired IssuerKept SerialNumber Signature Started ExportableKey ContentType PrivateKey "
-                "MatchingKey RsaKey KnownCurve KeySize ServerAuth ClientAuth HostNames Chain ChainOrder ValidityLimit "
-                "Authority SelfSigned"
+                "Enabled NotExpired IssuerKept SerialNumber Signature Readable Started ExportableKey ContentType "
+                "PrivateKey MatchingKey RsaKey KnownCurve KeySize ServerAuth ClientAuth HostNames Chain ChainOrder "
+                "ValidityLimit Authority SelfSigned"
             ),
         ),
     ],

@@ -9,7 +9,6 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.clients.retrying import Retrying
-from shared.clients.vault.pfx import thumbprint
 from shared.clients.vault.secrets import SecretLineages, holds_certificate, may_hold_certificate
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import PEM, PKCS12
@@ -18,7 +17,7 @@ from shared.domain.names import VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags, is_root
 from tests.build import DAY, NOW, ManualClock
-from tests.chains import certificate, issued, key
+from tests.chains import certificate, issued, key, thumbprint
 
 REF = VaultCertificateRef.parse("kv-shop", "secret", "corp-root")
 ROOT = issued("EC", 1).root

@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
 
 from shared.domain.certificates.lineage import Refusal
+from shared.domain.certificates.version import Bundle, KeyFound
 from shared.domain.errors import Conflict, NotFound, NotSettled, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.planning.actions import sync_certificate
 from shared.planning.actions.sync_certificate import SyncCertificate
-from shared.planning.plan import Skip, Step
+from shared.planning.guards import version_unfit
+from shared.planning.plan import Plan, Skip, Step
 from tests.build import (
     APPLY,
+    DAY,
     FOREIGN,
     LINEAGE,
     NEW,
@@ -248,3 +252,29 @@ def test_ordinary_world_is_what_these_cases_think() -> None:
     assert LINEAGE.is_stale(OLD)
     assert LINEAGE.is_current(NEW)
     assert snapshot().now == NOW
+
+
+# ------------------------------------------------------------------------------------------------------ time is short
+
+CROSSED = Bundle(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True)
+SHORTENED = Bundle(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
+
+
+@pytest.mark.parametrize(
+    ("left", "held", "reasons"),
+    [
+        pytest.param(30 * DAY, (), [Reason.CHAIN_LOST], id="there is time"),
+        pytest.param(30 * DAY, ("New Root",), [], id="clients hold the root"),
+        pytest.param(2 * DAY, (), [], id="the copy ends soon"),
+        pytest.param(-DAY, (), [], id="the copy has just ended"),
+        pytest.param(-4 * DAY, (), [Reason.CHAIN_LOST], id="the copy ended long ago"),
+    ],
+)
+def test_shorter_chain_of_a_secret_is_synced_near_the_end(
+    left: timedelta, held: tuple[str, ...], reasons: list[Reason]
+) -> None:
+    """Certroll syncs a secret with a lost issuer if the copy ends soon, or if clients hold the issuer's root."""
+    old = replace(old_version(not_after=NOW + left), bundle=replace(CROSSED, held=frozenset(held)))
+    seen = snapshot(lineage=lineage(replace(version(), bundle=SHORTENED), old), copies=(STALE,), bindings=(binding(),))
+    plan = Plan(tuple(step for step in sync_certificate.propose(seen, APPLY) if isinstance(step, Step)), ())
+    assert [skip.reason for skip in version_unfit.guard(plan, seen, APPLY).skips] == reasons

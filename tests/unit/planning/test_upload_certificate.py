@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.pfx import Pfx
-from shared.domain.certificates.version import Bundle, KeyFound
+from shared.domain.certificates.version import Bundle, CertificateVersion, KeyFound
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef, Thumbprint, VaultCertificateRef
@@ -248,6 +248,78 @@ def test_upload_that_is_no_worse_goes_up(vault: TwoSecrets) -> None:
     """Certroll uploads a version unless Certroll knows that the version in use has more of its chain."""
     azure = RecordingAppService(copies=[GONE, COPY])
     assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
+
+
+CROSSED = Bundle(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True, held=frozenset({"New Root"}))
+SHORTENED = Bundle(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "urgent", "told"),
+    [
+        pytest.param(
+            CROSSED, False, "clients hold the self-signed root of that issuer's key", id="a root that clients hold"
+        ),
+        pytest.param(
+            replace(CROSSED, held=frozenset()), True, "ends too soon for Certroll to wait", id="time is short"
+        ),
+    ],
+)
+def test_tolerated_loss_is_told(before: Bundle, urgent: bool, told: str) -> None:  # noqa: FBT001
+    """If Certroll uploads a shorter chain, because the loss is none or time is short, a finding says so."""
+    azure, journal = RecordingAppService(copies=[GONE, COPY]), RecordingJournal()
+    vault = TwoSecrets(v2=Pfx(b"", "", SHORTENED), v1=Pfx(b"", "", before))
+    assert replace(UPLOAD, urgent=urgent).perform(ports(azure, ManualClock(), journal, vault))
+    (finding,) = journal.findings
+    assert (finding.reason, told in finding.detail) == (Reason.REQUIREMENT_WARNING, True)
+
+
+def test_certificates_that_stay_behind_are_told() -> None:
+    """If the upload lacks certificates of the vault's value, a finding names them."""
+    azure, journal = RecordingAppService(copies=[GONE, COPY]), RecordingJournal()
+    strangers = tuple(f"Stranger {number}" for number in range(12))
+    vault = TwoSecrets(v2=Pfx(b"", "", WITH_ROOT, strangers))
+    assert UPLOAD.perform(ports(azure, ManualClock(), journal, vault))
+    (finding,) = journal.findings
+    assert finding.reason is Reason.REQUIREMENT_WARNING
+    assert "also holds Stranger 0, Stranger 1" in finding.detail
+    assert "Stranger 9 and 2 more, which issued neither" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("old", "bound", "urgent"),
+    [
+        pytest.param(old_version(not_after=NOW + 2 * DAY), True, True, id="what is bound ends soon"),
+        pytest.param(old_version(not_after=NOW + 2 * DAY), False, True, id="what is there ends soon"),
+        pytest.param(old_version(not_after=NOW - DAY), True, True, id="what is bound has ended"),
+        pytest.param(old_version(not_after=NOW - 4 * DAY), True, False, id="what is bound is long forgotten"),
+        pytest.param(old_version(not_after=NOW + 30 * DAY), True, False, id="there is time"),
+    ],
+)
+def test_time_is_short_near_the_end(old: CertificateVersion, bound: bool, urgent: bool) -> None:  # noqa: FBT001
+    """Certroll stops waiting for a better chain once the certificate in use ends soon, forgotten copies aside."""
+    known = lineage(version(), old, old_version("v0", thumbprint=FOREIGN, not_after=NOW - 40 * DAY))
+    forgotten = copy("forgotten", FOREIGN, source=None)
+    seen = snapshot(lineage=known, copies=(UPLOADED, forgotten), bindings=(binding(thumbprint=OLD),) if bound else ())
+    (step,) = upload_certificate.propose(seen, APPLY)
+    assert isinstance(step, Step)
+    assert isinstance(step.action, UploadCertificate)
+    assert step.action.urgent is urgent
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_superseded_copy_that_ends_soon_is_no_hurry(bound: bool) -> None:  # noqa: FBT001
+    """A copy that ends soon hurries Certroll only if the copy is in use, or is the newest of the older copies."""
+    older = old_version("v0", thumbprint=FOREIGN, not_after=NOW + 2 * DAY)
+    seen = snapshot(
+        lineage=lineage(version(), old_version(), older),
+        copies=(UPLOADED, copy("superseded", FOREIGN, source=None)),
+        bindings=(binding(thumbprint=OLD),) if bound else (),
+    )
+    (step,) = upload_certificate.propose(seen, APPLY)
+    assert isinstance(step, Step)
+    assert isinstance(step.action, UploadCertificate)
+    assert not step.action.urgent
 
 
 INSIDE = (replace(site(), environment=ASE),)
