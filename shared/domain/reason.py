@@ -227,7 +227,12 @@ class Reason(StrEnum):
     DNS_NOT_SEEN = "DnsNotSeen", PREREQUISITE.but(severity=Severity.LOW)
     NAME_TAKEN = "NameTaken", PREREQUISITE
     # ---- refusals of versions
-    VERSION_DISABLED = "VersionDisabled", BAD_VERSION.but(severity=Severity.MEDIUM)
+    VERSION_DISABLED = (
+        "VersionDisabled",
+        BLOCKS.but(
+            shows=(Shows.REFUSAL, Shows.VERSION_REFUSAL, Shows.STALLED, Shows.FINDING), severity=Severity.MEDIUM
+        ),
+    )
     EXPIRED = "Expired", BAD_VERSION.but(severity=Severity.CRITICAL)
     NEWLY_SELF_SIGNED = "NewlySelfSigned", BAD_VERSION
     SERIAL_TOO_LONG = "SerialTooLong", BAD_VERSION

@@ -116,18 +116,20 @@ class SecretLineages:
     def _judged(self, ref: VaultCertificateRef, ordered: list[SecretProperties], newest: str, now: datetime) -> Lineage:
         """Return the vault secret with its readable versions.
 
-        The returned secret omits each version below the newest five, and each version that is disabled or holds no
-        certificate, because the thumbprints of these versions are unknown. If Certroll cannot use a secret's newest
+        The returned secret omits each version below the newest five, and each version that holds no certificate,
+        because the thumbprints of these versions are unknown. It also omits a disabled version, unless the process
+        has read the version before an operator disabled it. If Certroll cannot use a secret's newest
         version, the returned secret contains a refusal with the reason.
         """
         leaves: dict[str, Leaf] = {}
         refusal: Refusal | None = None
         for entry in ordered[:DEPTH]:
-            leaf = self._usable(ref, entry, ordered)
-            if isinstance(leaf, Leaf):
+            usable = self._usable(ref, entry, ordered)
+            if isinstance(usable, Refusal) and entry.version == newest:
+                refusal = usable
+            leaf = self._remembered(ref, entry, ordered) if isinstance(usable, Refusal) else usable
+            if leaf is not None:
                 leaves[str(entry.version)] = leaf
-            elif entry.version == newest:
-                refusal = leaf
         known = [entry for entry in ordered if entry.version in leaves]
         versions = newest_first(tuple(_version(e, leaves[str(e.version)]) for e in known), newest)
         versions, current, judged = judge(versions, lambda version: leaves[version.version].facts, now)
@@ -135,8 +137,15 @@ class SecretLineages:
         first = known[0] if known else ordered[0]
         has_key = current is not None and leaves[current.version].bundle.key is KeyFound.MATCHING
         key = KeyPolicy(has_key, _content_type(first))
-        unread = len(ordered) - len(known)
-        return Lineage(ref, versions, current, refusal or judged, tags, inherited, key, unread)
+        unread = [entry for entry in ordered if entry.version not in leaves]
+        disabled = sum(not entry.enabled for entry in unread)
+        return Lineage(ref, versions, current, refusal or judged, tags, inherited, key, len(unread), disabled)
+
+    def _remembered(
+        self, ref: VaultCertificateRef, entry: SecretProperties, versions: list[SecretProperties]
+    ) -> Leaf | None:
+        """Return the public part of a disabled version if the process read it before, because no vault shows it now."""
+        return None if entry.enabled else self._leaves.get((ref, str(entry.version), _form(entry, versions)))
 
     def _usable(
         self, ref: VaultCertificateRef, entry: SecretProperties, versions: list[SecretProperties]

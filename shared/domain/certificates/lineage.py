@@ -44,6 +44,8 @@ class Lineage:
     """The exportability of the private key, and the format of the vault object."""
     unread: int = 0
     """How many older versions of a secret have a thumbprint that Certroll does not know."""
+    unread_disabled: int = 0
+    """How many versions of a secret are disabled and have a thumbprint that Certroll does not know."""
 
     def is_stale(self, thumbprint: Thumbprint | None) -> bool:
         """Return True if only versions older than the vault certificate's current version have the thumbprint."""
@@ -63,6 +65,23 @@ class Lineage:
             version.thumbprint == thumbprint and (version.bundle is None or version.bundle.key is KeyFound.MATCHING)
             for version in self.versions
         )
+
+    def is_disabled(self, thumbprint: Thumbprint | None) -> bool:
+        """Return True if an operator disabled the certificate with the thumbprint, because its key may be bad.
+
+        Two versions with one thumbprint are one certificate, which an operator disables by disabling both versions.
+        """
+        found = [version.enabled for version in self.versions if version.thumbprint == thumbprint]
+        return bool(found) and not any(found)
+
+    def may_be_disabled(self, thumbprint: Thumbprint | None) -> bool:
+        """Return True if an operator disabled the certificate with the thumbprint, or if Certroll cannot rule it out.
+
+        The vault shows the thumbprint of a plain secret's version only while the version is enabled. Certroll knew
+        the thumbprint when the version was enabled.
+        """
+        unknown = thumbprint is not None and self.version_of(thumbprint) is None
+        return self.is_disabled(thumbprint) or (unknown and self.unread_disabled > 0)
 
     def is_current(self, thumbprint: Thumbprint | None) -> bool:
         """Return True if the vault certificate's current version has the thumbprint."""

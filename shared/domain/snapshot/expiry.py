@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.certificates import urgency
 from shared.domain.certificates.version import CertificateVersion
+from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
@@ -18,19 +19,29 @@ forgotten binding or app would otherwise shorten the waits of every later versio
 
 
 def is_urgent(snapshot: Snapshot) -> bool:
-    """Return True if the old certificate in a binding that Certroll will update ends soon.
+    """Return True if the old certificate in a binding that Certroll will update ends soon, or is disabled.
+
+    An operator disables the version in use because its key leaked, for example. Its successor waits for nothing, also
+    not in a webspace that only imported the disabled version.
 
     A binding that will not get the vault certificate's current version does not count. If bindings that Certroll will
     not update counted, a forgotten binding would shorten the waits for every later version.
     """
     reached = frozenset((copy.webspace, copy.site) for copy in snapshot.copies) | uploaded_to(snapshot)
-    moving = (binding for binding in shown_bindings(snapshot) if _will_move(snapshot, binding, reached))
-    return any(_ends_soon(snapshot, version) for version in _in_use(snapshot, (b.thumbprint for b in moving)))
+    moving = [b.thumbprint for b in shown_bindings(snapshot) if _will_move(snapshot, b, reached)]
+    disabled = [c.thumbprint for c in snapshot.copies if snapshot.lineage.is_disabled(c.thumbprint)]
+    return any(_hurries(snapshot, version) for version in _in_use(snapshot, (*moving, *disabled)))
 
 
 def settings_are_urgent(snapshot: Snapshot, sites: Collection[SiteRef]) -> bool:
-    """Return True if a last good certificate that the given apps' settings name ends soon."""
-    return any(_ends_soon(snapshot, version) for version in _last_good(snapshot, sites))
+    """Return True if a last good certificate that the given apps' settings name ends soon.
+
+    Return True also if an app uses a disabled version: a setting other than a list names it, or it is the newest old
+    version of the lists. A disabled version that only remains in a list next to the last good version does not count.
+    """
+    named = [settings for site in sites if (settings := snapshot.settings_of(site)) is not None]
+    used = (thumbprint for settings in named for thumbprint in _used(snapshot, settings))
+    return any(_hurries(snapshot, version) for version in (*_last_good(snapshot, sites), *_in_use(snapshot, used)))
 
 
 def settings_expire_at(snapshot: Snapshot, sites: Collection[SiteRef]) -> datetime | None:
@@ -49,8 +60,17 @@ def ends_soon(snapshot: Snapshot, copy: WebspaceCertificate) -> bool:
     return copy.not_after is not None and urgency.is_urgent(begin, copy.not_after, snapshot.now)
 
 
-def _ends_soon(snapshot: Snapshot, version: CertificateVersion) -> bool:
-    return urgency.is_urgent(version.not_before, version.not_after, snapshot.now)
+def _hurries(snapshot: Snapshot, version: CertificateVersion) -> bool:
+    soon = urgency.is_urgent(version.not_before, version.not_after, snapshot.now)
+    return soon or snapshot.lineage.is_disabled(version.thumbprint)
+
+
+def _used(snapshot: Snapshot, settings: SiteSettings) -> Iterable[Thumbprint]:
+    """Return the older thumbprints by which the app finds a certificate now, as far as its settings show."""
+    stale = named_stale(snapshot, settings)
+    pinned = [pin.thumbprint for pin in settings.pins if pin.thumbprint in stale]
+    order = [version.thumbprint for version in snapshot.lineage.versions]
+    return pinned or sorted(stale, key=lambda named: order.index(named) if named in order else len(order))[:1]
 
 
 def _last_good(snapshot: Snapshot, sites: Collection[SiteRef]) -> tuple[CertificateVersion, ...]:

@@ -69,15 +69,21 @@ def named_stale(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint,
     """Return the thumbprints of older versions that the settings name, with the last good thumbprint first.
 
     The last good thumbprint is the newest thumbprint that the app's own answers to probes have shown. If the app's
-    answers have shown none of the thumbprints, the last good thumbprint is the newest thumbprint.
+    answers have shown none of the thumbprints, the last good thumbprint is the newest thumbprint. A disabled version
+    comes last, because it is never good.
     """
-    site, versions = snapshot.site(settings.site), snapshot.lineage.versions
+    site, lineage = snapshot.site(settings.site), snapshot.lineage
+    versions = lineage.versions
     webspace = site.webspace if site else None
     age = {version.thumbprint: place for place, version in reversed(list(enumerate(versions)))}
     counted = settings if site is not None and site.supports_root_list else settings.without_roots
     stale = (named for named in counted.named if stale_in(snapshot, webspace, named))
     proven = snapshot.rollout.proven_at(settings.site)
-    return tuple(sorted(stale, key=lambda named: (named not in proven, age.get(named, len(versions)), named)))
+
+    def rank(named: Thumbprint) -> tuple[bool, bool, int, Thumbprint]:
+        return lineage.is_disabled(named), named not in proven, age.get(named, len(versions)), named
+
+    return tuple(sorted(stale, key=rank))
 
 
 def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ...]:

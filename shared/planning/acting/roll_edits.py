@@ -67,7 +67,9 @@ def _list_edit(
     leaving = tuple(
         thumbprint
         for thumbprint in old
-        if thumbprint not in live or (thumbprint not in needed and _may_leave(snapshot, site, thumbprint, last_good))
+        if thumbprint not in live
+        or snapshot.lineage.is_disabled(thumbprint)
+        or (thumbprint not in needed and _may_leave(snapshot, site, thumbprint, last_good))
     )
     yield SettingEdit(key, new, leaving, last_good)
 

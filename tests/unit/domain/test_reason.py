@@ -8,6 +8,7 @@ import pytest
 from shared.domain.reason import Reason, Severity, Shows
 
 STALLING = """
+VersionDisabled
 IncompleteView NotCovered KeyNotImportable KeyTooSmall UnknownCurve NoPrivateKey KeyMismatch ChainLost
 SecretUnreadable AnotherCertificate ServerAuthLost ClientAuthLost KeyNotExportable NotPkcs12 NotAnAuthority
 NotSelfSigned NewestRefused NotLive AmbiguousLineage NoPlanInWebspace WebspaceFull VersionHeld Contested
