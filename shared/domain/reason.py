@@ -178,6 +178,7 @@ class Reason(StrEnum):
     NOT_AN_AUTHORITY = "NotAnAuthority", BLOCKS
     NOT_SELF_SIGNED = "NotSelfSigned", BLOCKS
     NEWEST_REFUSED = "NewestRefused", BLOCKS
+    LATER_IN_USE = "LaterInUse", BLOCKS.but(allows_roll=True)
     NOT_LIVE = "NotLive", BLOCKS
     AMBIGUOUS_LINEAGE = "AmbiguousLineage", BLOCKS.but(allows_roll=True)
     NO_PLAN_IN_WEBSPACE = "NoPlanInWebspace", BLOCKS
@@ -286,6 +287,7 @@ class Reason(StrEnum):
     ROOT_SHARED = "RootShared", FINDING
     UNKNOWN_THUMBPRINT = "UnknownThumbprint", FINDING.but(severity=Severity.MEDIUM)
     DUPLICATE_IMPORT = "DuplicateImport", FINDING.but(severity=Severity.MEDIUM)
+    WENT_BACK = "WentBack", FINDING.but(severity=Severity.HIGH)
     TAGS_INHERITED = "TagsInherited", FINDING.but(severity=Severity.LOW)
     REQUIREMENT_WARNING = "RequirementWarning", FINDING.but(severity=Severity.LOW)
     CHAIN_INCOMPLETE = "ChainIncomplete", FINDING.but(severity=Severity.MEDIUM)

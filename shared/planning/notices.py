@@ -77,6 +77,28 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
     return tuple(use for use, is_used in seen.items() if is_used)
 
 
+def went_back(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Return a finding for each import that holds an earlier certificate than the vault could give.
+
+    App Service imports what the vault calls its newest version. After a restore of the vault's backup, the newest
+    version may be the certificate that begins and ends first, and Azure syncs imports by itself.
+    """
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    later = next((found for version in lineage.versions if (found := lineage.later(version.thumbprint))), None)
+    if later is None or current is None:
+        return ()
+    detail = (
+        f"the import holds version {current.version}, but version {later.version} begins and ends later (a restore "
+        "reverses the order of versions): import the later certificate into the vault again, or issue a new version; "
+        f"if the earlier one is meant, disable version {later.version}"
+    )
+    return tuple(
+        Finding(snapshot.now, str(lineage.ref), f"certificate {copy.ref}", Reason.WENT_BACK, detail)
+        for copy in snapshot.copies
+        if copy.thumbprint == current.thumbprint
+    )
+
+
 def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
     """Return a finding for each upload that may be an older version which the vault no longer lets Certroll read.
 

@@ -14,6 +14,7 @@ from local.azure.server import LocalAzure
 from local.azure.vault.access import Mechanism
 from local.azure.vault.authority import authority
 from local.azure.vault.objects import VaultDenied, VaultObjectDisabled, VaultObjectMissing, VaultObjectUnusable
+from local.azure.vault.restored import backup_and_restore
 from local.azure.vault.vault import Vault
 from local.azure.wire import Request, Response
 from local.azure.world import World
@@ -386,3 +387,13 @@ def test_app_service_refuses_what_it_cannot_use(vault: Vault) -> None:
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def test_restore_of_a_backup_makes_the_oldest_version_the_newest(world: World, vault: Vault) -> None:
+    """After a restore, a read without a version gets the oldest version, which was created last."""
+    client, oldest = Client(world), vault.certificates["shop"].versions[0]
+    backup_and_restore(vault, "shop")
+    listed = client.get("/certificates/shop/versions")["value"]
+    created = {item["id"].rpartition("/")[2]: item["attributes"]["created"] for item in listed}
+    assert client.get("/certificates/shop")["id"].rpartition("/")[2] == oldest.id
+    assert max(created, key=lambda name: created[name]) == oldest.id

@@ -6,6 +6,7 @@ caches only the public part of a secret's value.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -139,7 +140,8 @@ class SecretLineages:
         key = KeyPolicy(has_key, _content_type(first))
         unread = [entry for entry in ordered if entry.version not in leaves]
         disabled = sum(not entry.enabled for entry in unread)
-        return Lineage(ref, versions, current, refusal or judged, tags, inherited, key, len(unread), disabled)
+        seen = Lineage(ref, versions, current, refusal or judged, tags, inherited, key)
+        return replace(seen, unread=len(unread), unread_disabled=disabled)
 
     def _remembered(
         self, ref: VaultCertificateRef, entry: SecretProperties, versions: list[SecretProperties]

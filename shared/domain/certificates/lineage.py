@@ -44,16 +44,37 @@ class Lineage:
     """The exportability of the private key, and the format of the vault object."""
     unread: int = 0
     """How many older versions of a secret have a thumbprint that Certroll does not know."""
+    reissued: bool = False
+    """True if an operator asked for the current version by the tag `certroll-reissue` on the order."""
     unread_disabled: int = 0
     """How many versions of a secret are disabled and have a thumbprint that Certroll does not know."""
 
     def is_stale(self, thumbprint: Thumbprint | None) -> bool:
-        """Return True if only versions older than the vault certificate's current version have the thumbprint."""
+        """Return True if only versions older than the vault certificate's current version have the thumbprint.
+
+        A certificate that is older by the vault's word alone, and later by its own dates, is not stale.
+        """
+        return self._is_below(thumbprint) and self.later(thumbprint) is None
+
+    def _is_below(self, thumbprint: Thumbprint | None) -> bool:
+        """Return True if the vault lists the thumbprint only below the current version."""
         if self.current is None or thumbprint is None:
             return False
         position = self.versions.index(self.current)
         newer = {version.thumbprint for version in self.versions[: position + 1]}
         return thumbprint not in newer and self.version_of(thumbprint) is not None
+
+    def later(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
+        """Return the version of a certificate that begins and ends later than the current version, or None.
+
+        After a backup and restore, Key Vault lists the versions in reverse order and names the oldest version as the
+        newest. By disabling the later version, an operator says that the earlier one is meant. If an operator asked for
+        the current version by `certroll-reissue`, the current version replaces every other.
+        """
+        found = self.version_of(thumbprint) if self._is_below(thumbprint) else None
+        if found is None or self.current is None or self.is_disabled(thumbprint) or self.reissued:
+            return None
+        return found if is_later(found.not_before, found.not_after, self.current) else None
 
     def has_key_of(self, thumbprint: Thumbprint | None) -> bool:
         """Return True if a version of the vault certificate with this thumbprint has the private key.
@@ -98,6 +119,11 @@ class Lineage:
     def version_of(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
         """Return the newest version of the vault certificate with this thumbprint, or None."""
         return next((version for version in self.versions if version.thumbprint == thumbprint), None)
+
+
+def is_later(not_before: datetime, not_after: datetime, current: CertificateVersion) -> bool:
+    """Return True if a certificate with the dates begins and ends later than the current version."""
+    return not_before > current.not_before and not_after > current.not_after
 
 
 def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple[CertificateVersion, ...]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Self
 
 from shared.domain.api_versions import ORDERS
-from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_subscription
+from shared.domain.names import HostName, InvalidNameError, Thumbprint, VaultCertificateRef, parse_subscription
 from shared.domain.outcome import Converged, Outcome, Stalled
 from shared.domain.reason import Reason
 from shared.domain.tags import Tag, Tags
@@ -152,6 +152,8 @@ class Order:
     """The time of the next automatic renewal, as Azure shows it."""
     certificate_ends: datetime | None = None
     """The end of the current certificate. A certificate lasts 198 days, so an order of a year has two certificates."""
+    thumbprint: Thumbprint | None = None
+    """The thumbprint of the current certificate, None if Azure shows no valid thumbprint."""
     serial: str = ""
     """The serial number of the current certificate, empty before the first certificate."""
     token: str = ""
@@ -176,6 +178,10 @@ class Order:
     def secret(self) -> VaultCertificateRef | None:
         """The vault secret with the certificate and its private key, None if the order is not stored in a vault."""
         return next((stored.secret for stored in self.stored if stored.secret is not None), None)
+
+    def stores_in(self, ref: VaultCertificateRef) -> bool:
+        """Return True if Azure stores the certificate of the order in the vault secret."""
+        return any(stored.secret == ref for stored in self.stored)
 
     @property
     def renews_at(self) -> datetime | None:
