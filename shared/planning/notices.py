@@ -8,7 +8,8 @@ from datetime import datetime
 from itertools import groupby
 
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.certificates.requirements import Case, Use
+from shared.domain.certificates.requirements import Case, Requirement, Use
+from shared.domain.certificates.rules import refusals as refusals_of
 from shared.domain.certificates.rules import warnings
 from shared.domain.findings import Finding
 from shared.domain.fleet.app_settings import ROOT_LIST
@@ -24,6 +25,8 @@ from shared.domain.tags import ROOT_ON
 from shared.planning.plan import Skip
 
 MOST_NAMED = 10
+BY_POLICY = frozenset({Requirement.EXPORTABLE_KEY, Requirement.CONTENT_TYPE})
+"""The requirements about which the policy of a vault certificate decides for the next version."""
 
 
 def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> tuple[Finding, ...]:
@@ -63,6 +66,25 @@ def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
         return ()
     subject = f"version {current.version} of {lineage.ref}"
     return (Finding(snapshot.now, str(lineage.ref), subject, Reason.REQUIREMENT_WARNING, "; ".join(found)),)
+
+
+def next_version(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Return a finding if the policy makes a next version that App Service could not import or Certroll not upload.
+
+    The policy of a vault certificate says nothing about the current version, which only the next version replaces.
+    """
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    if current is None or lineage.next_key in {None, lineage.key}:
+        return ()
+    uses = (use for use in _uses(snapshot) if use in {Use.IMPORT, Use.UPLOAD})
+    cases = (Case(current, use, snapshot.now, key=lineage.next_key) for use in uses)
+    verdicts = (verdict for case in cases for verdict in refusals_of(case) if verdict.requirement in BY_POLICY)
+    found = dict.fromkeys(verdict.detail for verdict in verdicts)
+    if not found:
+        return ()
+    detail = f"of the next version: {'; '.join(found)}. Change the policy before the next renewal"
+    subject = f"policy of {lineage.ref}"
+    return (Finding(snapshot.now, str(lineage.ref), subject, Reason.REQUIREMENT_WARNING, detail),)
 
 
 def _uses(snapshot: Snapshot) -> tuple[Use, ...]:

@@ -135,9 +135,9 @@ class SecretLineages:
         versions = newest_first(tuple(_version(e, leaves[str(e.version)]) for e in known), newest)
         versions, current, judged = judge(versions, lambda version: leaves[version.version].facts, now)
         tags, inherited = lineage_tags(tuple(_tags(entry) for entry in ordered))
-        first = known[0] if known else ordered[0]
+        judged_entry = next((entry for entry in known if current and entry.version == current.version), ordered[0])
         has_key = current is not None and leaves[current.version].bundle.key is KeyFound.MATCHING
-        key = KeyPolicy(has_key, _content_type(first))
+        key = KeyPolicy(has_key, _content_type(judged_entry))
         unread = [entry for entry in ordered if entry.version not in leaves]
         disabled = sum(not entry.enabled for entry in unread)
         seen = Lineage(ref, versions, current, refusal or judged, tags, inherited, key)

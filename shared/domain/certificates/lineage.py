@@ -41,7 +41,9 @@ class Lineage:
     tags_inherited: bool = False
     """True if the newest version has no tags of Certroll and `tags` are those of an older version."""
     key: KeyPolicy = USABLE_KEY
-    """The exportability of the private key, and the format of the vault object."""
+    """The exportability of the private key, and the format of the secret, of the current version."""
+    next_key: KeyPolicy | None = None
+    """What the policy says of the next version's key and format, None for an object without a policy."""
     unread: int = 0
     """How many older versions of a secret have a thumbprint that Certroll does not know."""
     reissued: bool = False
