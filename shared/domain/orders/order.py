@@ -129,6 +129,9 @@ class StoredCertificate:
     secret: VaultCertificateRef | None
     """The vault secret, None if Azure returns no valid name of a secret."""
     status: StoreStatus
+    """What Azure says of the secret. The secret itself overrules the word, which may stay `Initialized` for ever."""
+    is_current: bool = False
+    """True if Certroll saw the order's current certificate in the vault secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +280,8 @@ def _post(order: Order, action: str) -> str:
 
 
 def _of_store(order: Order, now: datetime) -> Iterator[OrderProblem]:
+    if order.stored and all(stored.is_current for stored in order.stored):
+        return
     if order.external_key or any(stored.status is StoreStatus.EXTERNAL_KEY for stored in order.stored):
         detail = "the private key was made outside Azure, so no vault holds it: upload each new certificate by hand"
         yield OrderProblem(Reason.ORDER_NOT_STORED, detail)
@@ -289,7 +294,7 @@ def _of_store(order: Order, now: datetime) -> Iterator[OrderProblem]:
 
 def _stored_badly(order: Order, stored: StoredCertificate, now: datetime) -> OrderProblem | None:
     where = stored.vault_id or "a vault"
-    if stored.status is StoreStatus.SUCCEEDED and stored.secret is not None:
+    if stored.is_current or (stored.status is StoreStatus.SUCCEEDED and stored.secret is not None):
         return None
     if stored.status in UNDER_WAY:
         if order.issued is None or now - order.issued <= STORE_DELAY or order.status is not OrderStatus.ISSUED:
