@@ -19,7 +19,7 @@ from shared.clients.vault.x509_facts import facts_of
 from shared.domain.certificates.lineage import Lineage, Refusal, judge, newest_first
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
 from shared.domain.certificates.version import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
-from shared.domain.errors import AzureError, Conflict, NotFound, Rejected
+from shared.domain.errors import AzureError, Conflict, Denied, NotFound, Rejected
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags, is_root, lineage_tags
@@ -105,14 +105,24 @@ class SecretLineages:
     def _newest(
         self, client: SecretClient, what: str, ref: VaultCertificateRef, ordered: list[SecretProperties]
     ) -> str:
-        """Return the newest version of a secret.
+        """Return the version that App Service would import as the newest version of a secret.
 
-        If several enabled versions have the newest creation date, this function asks the vault for the newest version.
+        Key Vault dates versions to the second, and no source says whether it passes over a disabled version. If several
+        versions are the newest by date, or an operator disabled the newest, this function asks the vault. Only if the
+        vault refuses, a disabled version stays the newest.
         """
         ties = [entry for entry in ordered if entry.created_on == ordered[0].created_on]
-        if len(ties) == 1 or not all(entry.enabled for entry in ties):
+        disabled = next((entry for entry in ties if not entry.enabled), None)
+        # the vault may answer with any enabled version, and Certroll reads no value that is no certificate
+        others = any(entry.enabled and _foreign(entry, ordered) for entry in ordered)
+        if (len(ties) == 1 and disabled is None) or others:
             return str(ordered[0].version)
-        return str(read_secret(self._retrying, what, lambda: client.get_secret(ref.name)).properties.version)
+        try:
+            return str(read_secret(self._retrying, what, lambda: client.get_secret(ref.name)).properties.version)
+        except Denied:
+            if disabled is None:
+                raise
+            return str(disabled.version)
 
     def _judged(self, ref: VaultCertificateRef, ordered: list[SecretProperties], newest: str, now: datetime) -> Lineage:
         """Return the vault secret with its readable versions.

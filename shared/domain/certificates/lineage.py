@@ -56,10 +56,10 @@ class Lineage:
 
         A certificate that is older by the vault's word alone, and later by its own dates, is not stale.
         """
-        return self._is_below(thumbprint) and self.later(thumbprint) is None
+        return self.is_below(thumbprint) and self.later(thumbprint) is None
 
-    def _is_below(self, thumbprint: Thumbprint | None) -> bool:
-        """Return True if the vault lists the thumbprint only below the current version."""
+    def is_below(self, thumbprint: Thumbprint | None) -> bool:
+        """Return True if the vault lists the thumbprint only below the current version, whatever its dates are."""
         if self.current is None or thumbprint is None:
             return False
         position = self.versions.index(self.current)
@@ -73,7 +73,7 @@ class Lineage:
         newest. By disabling the later version, an operator says that the earlier one is meant. If an operator asked for
         the current version by `certroll-reissue`, the current version replaces every other.
         """
-        found = self.version_of(thumbprint) if self._is_below(thumbprint) else None
+        found = self.version_of(thumbprint) if self.is_below(thumbprint) else None
         if found is None or self.current is None or self.is_disabled(thumbprint) or self.reissued:
             return None
         return found if is_later(found.not_before, found.not_after, self.current) else None
