@@ -80,7 +80,7 @@ class KeyVault:
         self._retrying = retrying
         self._encryption = encryption
         self._secrets = SecretLineages(vaults.secrets, retrying, leaves)
-        self._keys = VersionKeys(vaults.client, vaults.secrets, retrying, keys)
+        self._keys = VersionKeys(vaults, retrying, keys)
 
     def forget(self) -> None:
         """Clear the caches, so that tests can use these clients for another simulated Azure."""

@@ -5,8 +5,7 @@ list of the secret's versions shows the content type of each version. The key of
 exportable. Neither read returns a secret's value.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from azure.core.rest import HttpRequest
 from azure.keyvault.certificates import CertificateClient
@@ -25,19 +24,22 @@ ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """The errors of an answer whose JSON has an unexpected shape."""
 
 
+class Clients(Protocol):
+    """The SDK clients of Key Vault, with one client per vault."""
+
+    def client(self, vault: VaultName) -> CertificateClient:
+        """Return the SDK client for the certificates of a vault."""
+
+    def secrets(self, vault: VaultName) -> SecretClient:
+        """Return the SDK client for the secrets of a vault."""
+
+
 class VersionKeys:
     """This client reads the key and the content type of versions of vault certificates."""
 
-    def __init__(
-        self,
-        clients: Callable[[VaultName], CertificateClient],
-        secrets: Callable[[VaultName], SecretClient],
-        retrying: Retrying,
-        known: Known | None = None,
-    ) -> None:
+    def __init__(self, clients: Clients, retrying: Retrying, known: Known | None = None) -> None:
         """Store the clients. `known` remembers what other runs of the process have read."""
         self._clients = clients
-        self._secrets = secrets
         self._retrying = retrying
         self._known: Known = {} if known is None else known
 
@@ -69,14 +71,15 @@ class VersionKeys:
     def _content_type(self, ref: VaultCertificateRef, version: str) -> str | None:
         what = f"the secret of vault certificate {ref}"
         try:
-            entries = self._retrying.pages(what, self._secrets(ref.vault).list_properties_of_secret_versions(ref.name))
+            listing = self._clients.secrets(ref.vault).list_properties_of_secret_versions(ref.name)
+            entries = self._retrying.pages(what, listing)
             found = next((entry.content_type for entry in entries if entry.version == version), None)
             return found.strip().lower() if found else None
         except (Denied, NotFound, Rejected, *ODD):
             return None
 
     def _exportable(self, ref: VaultCertificateRef, version: str) -> bool | None:
-        client = self._clients(ref.vault)
+        client = self._clients.client(ref.vault)
 
         def read() -> Any:  # noqa: ANN401 - JSON of Key Vault
             answer = client.send_request(HttpRequest("GET", f"/keys/{ref.name}/{version}"))

@@ -30,7 +30,7 @@ def is_urgent(snapshot: Snapshot) -> bool:
     reached = frozenset((copy.webspace, copy.site) for copy in snapshot.copies) | uploaded_to(snapshot)
     moving = [b.thumbprint for b in shown_bindings(snapshot) if _will_move(snapshot, b, reached)]
     disabled = [c.thumbprint for c in snapshot.copies if snapshot.lineage.is_disabled(c.thumbprint)]
-    return any(_hurries(snapshot, version) for version in _in_use(snapshot, (*moving, *disabled)))
+    return any(hurries(snapshot, version) for version in _in_use(snapshot, (*moving, *disabled)))
 
 
 def settings_are_urgent(snapshot: Snapshot, sites: Collection[SiteRef]) -> bool:
@@ -41,7 +41,7 @@ def settings_are_urgent(snapshot: Snapshot, sites: Collection[SiteRef]) -> bool:
     """
     named = [settings for site in sites if (settings := snapshot.settings_of(site)) is not None]
     used = (thumbprint for settings in named for thumbprint in _used(snapshot, settings))
-    return any(_hurries(snapshot, version) for version in (*_last_good(snapshot, sites), *_in_use(snapshot, used)))
+    return any(hurries(snapshot, version) for version in (*_last_good(snapshot, sites), *_in_use(snapshot, used)))
 
 
 def settings_expire_at(snapshot: Snapshot, sites: Collection[SiteRef]) -> datetime | None:
@@ -60,7 +60,13 @@ def ends_soon(snapshot: Snapshot, copy: WebspaceCertificate) -> bool:
     return copy.not_after is not None and urgency.is_urgent(begin, copy.not_after, snapshot.now)
 
 
-def _hurries(snapshot: Snapshot, version: CertificateVersion) -> bool:
+def hurries(snapshot: Snapshot, version: CertificateVersion | None) -> bool:
+    """Return True if the successor of a version in use must wait for nothing: the version ends soon, or is disabled.
+
+    Return False for a version that ended so long ago that nobody can need it.
+    """
+    if version is None or version.not_after <= snapshot.now - FORGOTTEN_AFTER:
+        return False
     soon = urgency.is_urgent(version.not_before, version.not_after, snapshot.now)
     return soon or snapshot.lineage.is_disabled(version.thumbprint)
 

@@ -53,9 +53,14 @@ class Vault:
         return SimpleNamespace(by_page=pages)
 
 
+def clients(vault: Vault) -> Any:  # noqa: ANN401 - stands in for the SDK's clients
+    """Return the clients of the only vault."""
+    return SimpleNamespace(client=lambda _: vault, secrets=lambda _: vault)
+
+
 def of(vault: Vault, policy: KeyPolicy, *, changed: bool) -> KeyPolicy:
     """Return what the client reads of the version."""
-    keys: Any = VersionKeys(lambda _: vault, lambda _: vault, Retrying(ManualClock()))  # type: ignore[arg-type,return-value]
+    keys: Any = VersionKeys(clients(vault), Retrying(ManualClock()))
     found: KeyPolicy = keys.of(REF, V, policy, changed=changed)
     return found
 
@@ -104,7 +109,7 @@ def test_what_cannot_be_read_is_unseen(vault: Vault) -> None:
 def test_version_is_read_once() -> None:
     """Neither key nor content type of a version ever changes, so the process reads each of them once."""
     vault = Vault()
-    keys: Any = VersionKeys(lambda _: vault, lambda _: vault, Retrying(ManualClock()))  # type: ignore[arg-type,return-value]
+    keys: Any = VersionKeys(clients(vault), Retrying(ManualClock()))
     for _ in range(3):
         assert keys.of(REF, V, ODD, changed=True) == FIT
     assert vault.asked == [REF.name, f"/keys/{REF.name}/{V.version}"]
