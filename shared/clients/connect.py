@@ -28,6 +28,7 @@ from shared.clients.transport import BoundedTransport
 from shared.clients.vault.certificates import KeyVault, KeyVaults
 from shared.clients.vault.events import read_vault_event
 from shared.clients.vault.secrets import Leaves
+from shared.clients.vault.version_keys import Known
 from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.deadline import NEVER, Deadline
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
@@ -66,6 +67,7 @@ class Connections:
         self._arm = AppServiceClients(credential, names, options)
         self._vaults = KeyVaults(credential, names, options)
         self._leaves: Leaves = {}
+        self._version_keys: Known = {}
         self._orders = OrderClients(credential, names, options) if sold_here else None
         self._tables = StorageTables(table_service(storage, credential))
         self._leases = BlobLeases(blob_service(storage, credential))
@@ -84,7 +86,7 @@ class Connections:
             environments=Environments(self._arm, retrying),
             managed=ManagedCertificates(self._arm, retrying),
             dns=self._dns.until(request_left),
-            vault=KeyVault(self._vaults, retrying, self._encryption, self._leaves),
+            vault=KeyVault(self._vaults, retrying, self._encryption, self._leaves, self._version_keys),
             orders=Orders(self._orders, retrying),
             vault_rights=VaultRights(self._arm, retrying),
             tls_probe=TlsProbe(clock, request_left),

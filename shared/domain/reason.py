@@ -180,6 +180,7 @@ class Reason(StrEnum):
     NOT_AN_AUTHORITY = "NotAnAuthority", BLOCKS
     NOT_SELF_SIGNED = "NotSelfSigned", BLOCKS
     NEWEST_REFUSED = "NewestRefused", BLOCKS
+    LATER_IN_USE = "LaterInUse", BLOCKS.but(allows_roll=True)
     NOT_LIVE = "NotLive", BLOCKS
     AMBIGUOUS_LINEAGE = "AmbiguousLineage", BLOCKS.but(allows_roll=True)
     NO_PLAN_IN_WEBSPACE = "NoPlanInWebspace", BLOCKS
@@ -231,7 +232,12 @@ class Reason(StrEnum):
     DNS_NOT_SEEN = "DnsNotSeen", PREREQUISITE.but(severity=Severity.LOW)
     NAME_TAKEN = "NameTaken", PREREQUISITE
     # ---- refusals of versions
-    VERSION_DISABLED = "VersionDisabled", BAD_VERSION.but(severity=Severity.MEDIUM)
+    VERSION_DISABLED = (
+        "VersionDisabled",
+        BLOCKS.but(
+            shows=(Shows.REFUSAL, Shows.VERSION_REFUSAL, Shows.STALLED, Shows.FINDING), severity=Severity.MEDIUM
+        ),
+    )
     EXPIRED = "Expired", BAD_VERSION.but(severity=Severity.CRITICAL)
     NEWLY_SELF_SIGNED = "NewlySelfSigned", BAD_VERSION
     SERIAL_TOO_LONG = "SerialTooLong", BAD_VERSION
@@ -286,6 +292,7 @@ class Reason(StrEnum):
     ROOT_SHARED = "RootShared", FINDING
     UNKNOWN_THUMBPRINT = "UnknownThumbprint", FINDING.but(severity=Severity.MEDIUM)
     DUPLICATE_IMPORT = "DuplicateImport", FINDING.but(severity=Severity.MEDIUM)
+    WENT_BACK = "WentBack", FINDING.but(severity=Severity.HIGH)
     TAGS_INHERITED = "TagsInherited", FINDING.but(severity=Severity.LOW)
     REQUIREMENT_WARNING = "RequirementWarning", FINDING.but(severity=Severity.LOW)
     CHAIN_INCOMPLETE = "ChainIncomplete", FINDING.but(severity=Severity.MEDIUM)

@@ -132,7 +132,8 @@ RETIRE = Tag(
     Kind.ON_SWITCH,
     "on",
     "Certroll takes old thumbprints out of the load list once the new version is proven. "
-    "The app restarts once more for it. The tag of a site or slot wins over that of the vault object.",
+    "The app restarts once more for it. Without the tag, only disabled versions leave. "
+    "The tag of a site or slot wins over that of the vault object.",
 )
 GROUP = Tag(
     "certroll-group",

@@ -1,9 +1,12 @@
 """Read a vault certificate with its versions, and decide the outcome if the vault does not return it."""
 
+from dataclasses import replace
+
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
 from shared.domain.findings import Finding
-from shared.domain.names import VaultCertificateRef
+from shared.domain.names import ObjectKind, VaultCertificateRef
+from shared.domain.orders.action import was_reissued
 from shared.domain.outcome import Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.loop.run import Run
@@ -39,9 +42,34 @@ def without_current(run: Run, lineage: Lineage) -> Outcome:
 def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
     """Read the vault certificate with its versions. If the vault refuses the read, report and return the refusal."""
     try:
-        return run.ports.vault.lineage(ref, run.now())
+        return lineage_of(run, ref)
     except (Denied, NotFound, Rejected) as error:
         return stalled_on_vault(run, ref, error)
+
+
+def lineage_of(run: Run, ref: VaultCertificateRef) -> Lineage:
+    """Read the vault certificate with its versions, and for an earlier version on top whether it was asked for.
+
+    Only if a version of a plain secret begins and ends later than the version on top, this function lists the orders of
+    purchased certificates, one request for each subscription. An order whose tag `certroll-reissue` names an earlier
+    certificate gave the vault the version on top.
+    """
+    lineage = run.ports.vault.lineage(ref, run.now())
+    secret = lineage.ref.kind is ObjectKind.SECRET
+    if not secret or not any(lineage.later(version.thumbprint) for version in lineage.versions):
+        return lineage
+    return replace(lineage, reissued=_is_reissued(run, lineage))
+
+
+def _is_reissued(run: Run, lineage: Lineage) -> bool:
+    """Return True if an order was issued again on request, and stores its new certificate as the current version."""
+    try:
+        subscriptions = run.intent.subscriptions or run.ports.app_service.subscriptions()
+        listings = [run.ports.orders.orders(subscription) for subscription in subscriptions]
+    except AzureError:
+        return False  # Certroll did not see the request, so the dates of the certificates decide
+    orders = (order for listing in listings for order in listing.found)
+    return any(was_reissued(order, lineage.current) for order in orders if order.stores_in(lineage.ref))
 
 
 def stalled_on_vault(run: Run, ref: VaultCertificateRef, error: AzureError) -> Stalled:

@@ -39,6 +39,8 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
     report_blind_spots(findings, str(ref), snapshot.fleet)
     report(findings, notices.unread_versions(snapshot))
     report(findings, notices.version_warnings(snapshot))
+    report(findings, notices.next_version(snapshot))
+    report(findings, notices.went_back(snapshot))
 
 
 def report_skips(findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime
 from itertools import groupby
 
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.certificates.requirements import Case, Use
+from shared.domain.certificates.requirements import Case, Requirement, Use
+from shared.domain.certificates.rules import refusals as refusals_of
 from shared.domain.certificates.rules import warnings
 from shared.domain.findings import Finding
 from shared.domain.fleet.app_settings import ROOT_LIST, SiteSettings, is_list
@@ -25,6 +26,8 @@ from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Skip
 
 MOST_NAMED = 10
+BY_POLICY = frozenset({Requirement.EXPORTABLE_KEY, Requirement.CONTENT_TYPE})
+"""The requirements about which the policy of a vault certificate decides for the next version."""
 
 
 def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> tuple[Finding, ...]:
@@ -66,6 +69,25 @@ def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
     return (Finding(snapshot.now, str(lineage.ref), subject, Reason.REQUIREMENT_WARNING, "; ".join(found)),)
 
 
+def next_version(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Return a finding if the policy makes a next version that App Service could not import or Certroll not upload.
+
+    The policy of a vault certificate says nothing about the current version, which only the next version replaces.
+    """
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    if current is None or lineage.next_key in {None, lineage.key}:
+        return ()
+    uses = (use for use in _uses(snapshot) if use in {Use.IMPORT, Use.UPLOAD})
+    cases = (Case(current, use, snapshot.now, key=lineage.next_key) for use in uses)
+    verdicts = (verdict for case in cases for verdict in refusals_of(case) if verdict.requirement in BY_POLICY)
+    found = dict.fromkeys(verdict.detail for verdict in verdicts)
+    if not found:
+        return ()
+    detail = f"of the next version: {'; '.join(found)}. Change the policy before the next renewal"
+    subject = f"policy of {lineage.ref}"
+    return (Finding(snapshot.now, str(lineage.ref), subject, Reason.REQUIREMENT_WARNING, detail),)
+
+
 def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
     """Return the uses of the vault certificate that the snapshot shows, such as bindings."""
     named = (thumbprint for settings in snapshot.fleet.settings for thumbprint in settings.without_roots.named)
@@ -76,6 +98,28 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
         Use.OUTBOUND: any(map(snapshot.lineage.version_of, named)),
     }
     return tuple(use for use, is_used in seen.items() if is_used)
+
+
+def went_back(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Return a finding for each import that holds an earlier certificate than the vault could give.
+
+    App Service imports what the vault calls its newest version. After a restore of the vault's backup, the newest
+    version may be the certificate that begins and ends first, and Azure syncs imports by itself.
+    """
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    later = next((found for version in lineage.versions if (found := lineage.later(version.thumbprint))), None)
+    if later is None or current is None:
+        return ()
+    detail = (
+        f"the import holds version {current.version}, but version {later.version} begins and ends later (a restore "
+        "reverses the order of versions): import the later certificate into the vault again, or issue a new version; "
+        f"if the earlier one is meant, disable version {later.version}"
+    )
+    return tuple(
+        Finding(snapshot.now, str(lineage.ref), f"certificate {copy.ref}", Reason.WENT_BACK, detail)
+        for copy in snapshot.copies
+        if copy.thumbprint == current.thumbprint
+    )
 
 
 def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:

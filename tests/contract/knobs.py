@@ -39,6 +39,7 @@ UNSETTLED: dict[str, str] = {
     "internal_environments": "no behaviour of Azure: it says from where the client looks",
     "old_process_answers": APP,
     "order_patch_forgets": MONEY,
+    "order_store_stays_initialized": MONEY,
     "orders_renew_themselves": f"months and {MONEY}",
     "orders_show_late": MONEY,
     "page_size": "no behaviour of Azure: a small value makes the tests follow nextLink",

@@ -1,6 +1,7 @@
 """These tests send requests to Key Vault's data plane, as client libraries do."""
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from local.azure.entra.tokens import CERTROLL, OPERATOR, TENANT, Principal, token
 from local.azure.principals import APP_SERVICE
 from local.azure.server import LocalAzure
+from local.azure.vault import wire
 from local.azure.vault.access import Mechanism
 from local.azure.vault.authority import authority
 from local.azure.vault.objects import VaultDenied, VaultObjectDisabled, VaultObjectMissing, VaultObjectUnusable
+from local.azure.vault.restored import backup_and_restore
 from local.azure.vault.vault import Vault
 from local.azure.wire import Request, Response
 from local.azure.world import World
@@ -386,3 +389,24 @@ def test_app_service_refuses_what_it_cannot_use(vault: Vault) -> None:
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def test_restore_of_a_backup_makes_the_oldest_version_the_newest(world: World, vault: Vault) -> None:
+    """After a restore, a read without a version gets the oldest version, which was created last."""
+    client, oldest = Client(world), vault.certificates["shop"].versions[0]
+    backup_and_restore(vault, "shop")
+    listed = client.get("/certificates/shop/versions")["value"]
+    created = {item["id"].rpartition("/")[2]: item["attributes"]["created"] for item in listed}
+    assert client.get("/certificates/shop")["id"].rpartition("/")[2] == oldest.id
+    assert max(created, key=lambda name: created[name]) == oldest.id
+
+
+def test_key_of_a_version_says_whether_it_is_exportable(world: World, vault: Vault) -> None:
+    """The key of a vault certificate's version shows the version's own exportability, whatever the policy says now."""
+    certificate = vault.certificates["shop"]
+    newest = vault.renew("shop", exportable=False)
+    certificate.policy = replace(certificate.policy, exportable=True)
+    client = Client(world)
+    shown = [client.get(f"/keys/shop/{version.id}")["attributes"]["exportable"] for version in certificate.versions]
+    assert shown == [True, True, False]
+    assert client.get("/certificates/shop")["policy"]["attributes"]["updated"] > wire.unix(newest.created)

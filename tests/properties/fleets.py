@@ -14,6 +14,7 @@ from itertools import combinations, product
 from hypothesis import strategies as st
 
 from shared.domain.certificates.lineage import Lineage, Refusal, newest_first
+from shared.domain.certificates.urgency import URGENT
 from shared.domain.certificates.version import CertificateVersion, KeyType
 from shared.domain.fleet.app_settings import LOAD_LIST, AppSettings, SettingEdit, SiteSettings
 from shared.domain.fleet.bindings import Binding, SslState
@@ -25,7 +26,6 @@ from shared.domain.intent import Intent, Mode
 from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
 from shared.domain.restart_window import RestartWindow
-from shared.domain.rollout.gates import URGENT
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import HOLDING, RollRecord, RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState

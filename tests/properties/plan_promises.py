@@ -5,13 +5,13 @@ from typing import TypeVar
 
 from shared.controllers.certificate.admission import roll_records
 from shared.domain.certificates.lineage import newest_first
+from shared.domain.certificates.urgency import URGENT
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import OWN_PREFIX
 from shared.domain.intent import Mode
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
 from shared.domain.reason import Reason
-from shared.domain.rollout.gates import URGENT
 from shared.domain.rollout.settings_record import HOLDING, RollState
 from shared.domain.rollout.site_record import Rebind, SiteState
 from shared.domain.snapshot.snapshot import Snapshot

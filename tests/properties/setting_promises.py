@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from shared.domain.certificates.urgency import URGENT
 from shared.domain.fleet.app_settings import LOAD_LIST, ReferenceKind, SiteSettings, is_list
 from shared.domain.names import SiteRef, Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.rollout.gates import URGENT
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.liveness import live_at

@@ -233,8 +233,9 @@ class Orders:
         except VaultMissing:
             stored.status = "KeyVaultDoesNotExist"
             return
-        stored.status = _refusal(vault) or "Succeeded"
-        if stored.status == "Succeeded" and stored.thumbprint != certificate.thumbprint:
+        refusal = _refusal(vault)
+        stored.status = refusal or ("Initialized" if self._kernel.knobs.order_store_stays_initialized else "Succeeded")
+        if refusal is None and stored.thumbprint != certificate.thumbprint:
             value = base64.b64encode(certificate.pfx()).decode()
             vault.set_secret(stored.secret_name, value, content_type=PKCS12, created=at)
             stored.thumbprint = certificate.thumbprint

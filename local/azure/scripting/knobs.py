@@ -136,6 +136,11 @@ class Knobs:
     """
     orders_renew_themselves: bool = True
     """True if Azure renews a purchased certificate 32 days before its end, given automatic renewal."""
+    order_store_stays_initialized: bool = False
+    """True if an order says of a stored certificate `Initialized` for ever, although the secret holds the certificate.
+
+    Imported certificates read `Initialized` as well while they work (azure-cli, test_webapp_ssl_import.yaml).
+    """
     orders_show_late: float = 0.0
     """The seconds for which an order in renewal or reissue still has the status `Issued`.
 

@@ -62,6 +62,7 @@ An Owner manages a vault, but may not read its content.
 ACTIONS: Mapping[str, str] = {
     "certificates/get": "certificates/read",
     "certificates/list": "certificates/read",
+    "keys/get": "keys/read",
     "secrets/get": "secrets/getSecret/action",
     "secrets/list": "secrets/readMetadata/action",
     "secrets/set": "secrets/setSecret/action",

@@ -104,6 +104,11 @@ def update_certificate(call: Call) -> Response:
     return answer(200, wire.bundle(call.vault, certificate, version))
 
 
+def get_key(call: Call) -> Response:
+    """Respond with the public part of the key of a vault certificate's version."""
+    return answer(200, wire.key(call.vault, *call.found))
+
+
 def get_policy(call: Call) -> Response:
     """Respond with the certificate's policy."""
     return answer(200, wire.policy(call.vault, call.certificate))
@@ -264,6 +269,7 @@ ROUTES = routes(
         ("POST", "certificates/{name}/import", "certificates/import", import_certificate),
         ("GET", "certificates/{name}/versions", "certificates/list", list_versions),
         ("GET", "certificates/{name}/policy", "certificates/get", get_policy),
+        ("GET", "keys/{name}/{version}", "keys/get", get_key),
         ("PATCH", "certificates/{name}/policy", "certificates/update", update_policy),
         ("GET", "certificates/{name}/pending", "certificates/get", get_pending),
         ("PATCH", "certificates/{name}/pending", "certificates/update", cancel_pending),

@@ -16,6 +16,7 @@ from local.azure.vault.vault import Vault
 from local.azure.wire import Refused as AzureRefused
 from local.azure.wire import Request, Response
 
+A_SECOND = timedelta(seconds=1)
 PURGE_AFTER = timedelta(days=90)
 RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": PURGE_AFTER.days}
 
@@ -130,8 +131,15 @@ def item(vault: Vault, certificate: VaultCertificate, version: Version, *, versi
 
 
 def policy(vault: Vault, certificate: VaultCertificate) -> dict[str, Any]:
-    """Return the vault certificate's policy with id and attributes, in Key Vault's JSON form."""
-    times = {"created": unix(certificate.created), "updated": unix(certificate.created)}
+    """Return the vault certificate's policy with id and attributes, in Key Vault's JSON form.
+
+    A policy that differs from that of the newest version was changed after the version was made.
+    """
+    newest = certificate.versions[-1] if certificate.versions else None
+    created = min(certificate.created, newest.created) if newest else certificate.created
+    changed = newest is not None and newest.policy != certificate.policy
+    updated = max(vault.kernel.clock.now(), newest.created + A_SECOND) if newest and changed else created
+    times = {"created": unix(created), "updated": unix(updated)}
     return {
         "id": f"{vault.url}/certificates/{certificate.name}/policy",
         **certificate.policy.to_wire(),
@@ -196,6 +204,17 @@ def secret(vault: Vault, found: VaultCertificate | Secret, version: Version | Se
     key = {} if isinstance(found, Secret) else {"kid": f"{vault.url}/keys/{found.name}/{version.id}"}
     value = version.value if isinstance(version, SecretVersion) else _secret_value(version)
     return {"value": value} | secret_item(vault, found, version, versioned=True) | key
+
+
+def key(vault: Vault, certificate: VaultCertificate, version: Version) -> dict[str, Any]:
+    """Return the key of a vault certificate's version without its numbers, in Key Vault's JSON form."""
+    address = f"{vault.url}/keys/{certificate.name}/{version.id}"
+    return {
+        "key": {"kid": address, "kty": version.leaf.key_type},
+        "attributes": attributes(version) | RECOVERY | {"exportable": version.policy.exportable},
+        "managed": True,
+        "tags": version.tags,
+    }
 
 
 def deleted_secret(vault: Vault, found: Secret) -> dict[str, Any]:

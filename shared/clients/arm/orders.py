@@ -22,7 +22,13 @@ from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.domain.errors import Rejected
 from shared.domain.fleet.fleet import BlindSpot, Listing
-from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_host_name
+from shared.domain.names import (
+    HostName,
+    InvalidNameError,
+    VaultCertificateRef,
+    parse_host_name,
+    parse_thumbprint,
+)
 from shared.domain.orders.order import Order, OrderRef, OrderStatus, StoredCertificate, StoreStatus
 
 REMEDY = "grant the identity Microsoft.CertificateRegistration/certificateOrders/read on this subscription"
@@ -242,6 +248,7 @@ def read_order(wire: object) -> Order:
         issued=_moment(properties.get("lastCertificateIssuanceTime")),
         next_auto_renewal=_moment(properties.get("nextAutoRenewalTimeStamp")),
         certificate_ends=_moment(_mapping(properties, "signedCertificate").get("notAfter")),
+        thumbprint=_parsed(parse_thumbprint, _mapping(properties, "signedCertificate").get("thumbprint")),
         serial=_text(properties.get("serialNumber")),
         token=_text(properties.get("domainVerificationToken")),
         key_size=_key_size(properties.get("keySize")),
@@ -259,13 +266,9 @@ def _key_size(found: object) -> int:
 def _stored(name: str, certificates: Json) -> StoredCertificate:
     place = _mapping(certificates, name)
     vault, secret = _text(place.get("keyVaultId"), LONGEST_ID), _text(place.get("keyVaultSecretName"))
-    try:
-        ref = VaultCertificateRef.parse(vault, "secret", secret) if vault and secret else None
-    except InvalidNameError:
-        ref = None
-    return StoredCertificate(
-        _text(name), vault, ref, _member(StoreStatus, place.get("provisioningState"), StoreStatus.UNKNOWN)
-    )
+    ref = _parsed(lambda found: VaultCertificateRef.parse(vault, "secret", found), secret if vault else None)
+    status = _member(StoreStatus, place.get("provisioningState"), StoreStatus.UNKNOWN)
+    return StoredCertificate(_text(name), vault, ref, status)
 
 
 def _place(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - as it was read
@@ -330,8 +333,13 @@ def _moment(found: object) -> datetime | None:
 
 def _common_name(found: object) -> HostName | None:
     match = _COMMON_NAME.search(str(found or ""))
+    return _parsed(parse_host_name, match[1]) if match else None
+
+
+def _parsed(parse: Callable[[str], Result], found: object) -> Result | None:
+    """Return the parsed value, or None if Azure shows no valid value."""
     try:
-        return parse_host_name(match[1]) if match else None
+        return parse(str(found)) if found else None
     except InvalidNameError:
         return None
 

@@ -81,8 +81,17 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
         tags=tags_of(wire),
         switches=json.dumps({name: properties[name] for name in SWITCHES if properties.get(name) is not None}),
         loaded=_is_loaded(properties.get(LOADING)),
+        not_before=_moment(properties.get("issueDate")),
         in_environment=bool(properties.get("hostingEnvironmentProfile")),
     )
+
+
+def _moment(found: object) -> datetime | None:
+    """Return the date and time that Azure shows, or None for a missing or unreadable one, which blocks no decision."""
+    try:
+        return datetime.fromisoformat(str(found)).astimezone(UTC) if found else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _is_loaded(switch: object) -> bool:

@@ -22,6 +22,7 @@ from shared.clients.clouds import Cloud
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
 from shared.clients.vault.secrets import LIST_REMEDY, Leaves, SecretLineages, may_hold_certificate, read_secret
+from shared.clients.vault.version_keys import Known, VersionKeys
 from shared.clients.vault.x509_facts import read_facts
 from shared.clients.vault.x509_fields import thumbprint_of
 from shared.domain.certificates.lineage import Lineage, judge, newest_first
@@ -70,16 +71,23 @@ class KeyVault:
     """
 
     def __init__(
-        self, vaults: KeyVaults, retrying: Retrying, encryption: PfxEncryption, leaves: Leaves | None = None
+        self,
+        vaults: KeyVaults,
+        retrying: Retrying,
+        encryption: PfxEncryption,
+        leaves: Leaves | None = None,
+        keys: Known | None = None,
     ) -> None:
         self._vaults = vaults
         self._retrying = retrying
         self._encryption = encryption
         self._secrets = SecretLineages(vaults.secrets, retrying, leaves)
+        self._keys = VersionKeys(vaults, retrying, keys)
 
     def forget(self) -> None:
-        """Clear the cache of secrets, so that tests can use these clients for another simulated Azure."""
+        """Clear the caches, so that tests can use these clients for another simulated Azure."""
         self._secrets.forget()
+        self._keys.forget()
 
     def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """Return the names of all certificates of a vault.
@@ -193,7 +201,12 @@ class KeyVault:
             judged, current, refusal = judge(versions, facts, now)
         except ValueError as error:
             raise Rejected(f"{what} cannot be read: {error}", Reason.CERTIFICATE_UNREADABLE) from error
-        return Lineage(ref, judged, current, refusal, tags, inherited, _policy(latest.policy))
+        following = _policy(latest.policy)
+        key = following
+        if current is not None:
+            changed = current.version != newest or _is_newer(latest.policy, current)
+            key = self._keys.of(ref, current, following, changed=changed)
+        return Lineage(ref, judged, current, refusal, tags, inherited, key, following)
 
 
 def _version(entry: CertificateProperties) -> CertificateVersion:
@@ -212,8 +225,13 @@ def _tags(entry: CertificateProperties) -> Tags:
     return tuple(sorted((entry.tags or {}).items()))
 
 
+def _is_newer(policy: CertificatePolicy | None, version: CertificateVersion) -> bool:
+    """Return True if the policy changed after the version was made."""
+    return policy is not None and policy.updated_on is not None and policy.updated_on > version.created
+
+
 def _policy(policy: CertificatePolicy | None) -> KeyPolicy:
-    """Return whether a vault certificate's policy makes the private key exportable, and the format of the secret.
+    """Return whether the policy makes the private key of the next version exportable, and the format of its secret.
 
     By default Key Vault makes a private key exportable and stores a PKCS12.
     """

@@ -6,6 +6,7 @@ caches only the public part of a secret's value.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from shared.clients.vault.x509_facts import facts_of
 from shared.domain.certificates.lineage import Lineage, Refusal, judge, newest_first
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
 from shared.domain.certificates.version import Bundle, CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
-from shared.domain.errors import AzureError, Conflict, NotFound, Rejected
+from shared.domain.errors import AzureError, Conflict, Denied, NotFound, Rejected
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags, is_root, lineage_tags
@@ -103,39 +104,59 @@ class SecretLineages:
     def _newest(
         self, client: SecretClient, what: str, ref: VaultCertificateRef, ordered: list[SecretProperties]
     ) -> str:
-        """Return the newest version of a secret.
+        """Return the version that App Service would import as the newest version of a secret.
 
-        If several enabled versions have the newest creation date, this function asks the vault for the newest version.
+        Key Vault dates versions to the second, and no source says whether it passes over a disabled version. If several
+        versions are the newest by date, or an operator disabled the newest, this function asks the vault. Only if the
+        vault refuses, a disabled version stays the newest.
         """
         ties = [entry for entry in ordered if entry.created_on == ordered[0].created_on]
-        if len(ties) == 1 or not all(entry.enabled for entry in ties):
+        disabled = next((entry for entry in ties if not entry.enabled), None)
+        # the vault may answer with any enabled version, and Certroll reads no value that is no certificate
+        others = any(entry.enabled and _foreign(entry, ordered) for entry in ordered)
+        if (len(ties) == 1 and disabled is None) or others:
             return str(ordered[0].version)
-        return str(read_secret(self._retrying, what, lambda: client.get_secret(ref.name)).properties.version)
+        try:
+            return str(read_secret(self._retrying, what, lambda: client.get_secret(ref.name)).properties.version)
+        except Denied:
+            if disabled is None:
+                raise
+            return str(disabled.version)
 
     def _judged(self, ref: VaultCertificateRef, ordered: list[SecretProperties], newest: str, now: datetime) -> Lineage:
         """Return the vault secret with its readable versions.
 
-        The returned secret omits each version below the newest five, and each version that is disabled or holds no
-        certificate, because the thumbprints of these versions are unknown. If Certroll cannot use a secret's newest
+        The returned secret omits each version below the newest five, and each version that holds no certificate,
+        because the thumbprints of these versions are unknown. It also omits a disabled version, unless the process
+        has read the version before an operator disabled it. If Certroll cannot use a secret's newest
         version, the returned secret contains a refusal with the reason.
         """
         leaves: dict[str, Leaf] = {}
         refusal: Refusal | None = None
         for entry in ordered[:DEPTH]:
-            leaf = self._usable(ref, entry, ordered)
-            if isinstance(leaf, Leaf):
+            usable = self._usable(ref, entry, ordered)
+            if isinstance(usable, Refusal) and entry.version == newest:
+                refusal = usable
+            leaf = self._remembered(ref, entry, ordered) if isinstance(usable, Refusal) else usable
+            if leaf is not None:
                 leaves[str(entry.version)] = leaf
-            elif entry.version == newest:
-                refusal = leaf
         known = [entry for entry in ordered if entry.version in leaves]
         versions = newest_first(tuple(_version(e, leaves[str(e.version)]) for e in known), newest)
         versions, current, judged = judge(versions, lambda version: leaves[version.version].facts, now)
         tags, inherited = lineage_tags(tuple(_tags(entry) for entry in ordered))
-        first = known[0] if known else ordered[0]
+        judged_entry = next((entry for entry in known if current and entry.version == current.version), ordered[0])
         has_key = current is not None and leaves[current.version].bundle.key is KeyFound.MATCHING
-        key = KeyPolicy(has_key, _content_type(first))
-        unread = len(ordered) - len(known)
-        return Lineage(ref, versions, current, refusal or judged, tags, inherited, key, unread)
+        key = KeyPolicy(has_key, _content_type(judged_entry))
+        unread = [entry for entry in ordered if entry.version not in leaves]
+        disabled = sum(not entry.enabled for entry in unread)
+        seen = Lineage(ref, versions, current, refusal or judged, tags, inherited, key)
+        return replace(seen, unread=len(unread), unread_disabled=disabled)
+
+    def _remembered(
+        self, ref: VaultCertificateRef, entry: SecretProperties, versions: list[SecretProperties]
+    ) -> Leaf | None:
+        """Return the public part of a disabled version if the process read it before, because no vault shows it now."""
+        return None if entry.enabled else self._leaves.get((ref, str(entry.version), _form(entry, versions)))
 
     def _usable(
         self, ref: VaultCertificateRef, entry: SecretProperties, versions: list[SecretProperties]

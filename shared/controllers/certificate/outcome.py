@@ -9,7 +9,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.gates import LOST_AFTER, stage
 from shared.domain.rollout.gates import opens_at as rolls_open_at
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.snapshot.expiry import expires_at
+from shared.domain.snapshot.expiry import is_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import LONGEST_PAUSE, pause, until_open
 from shared.loop.lineage import without_current
@@ -80,7 +80,7 @@ def _next_inspection(work: RolloutRun, rollout: Rollout) -> datetime:
     """
     now, soak = work.run.now(), work.run.intent.stage_soak
     opens = (
-        stage(rollout, now, soak, expires_at(work.snapshot)).opens_at,
+        stage(rollout, now, soak, urgent=is_urgent(work.snapshot)).opens_at,
         rolls_open_at(rollout.rolls, soak, LOST_AFTER, urgent=False),
     )
     soonest = min((moment for moment in opens if moment is not None and moment > now), default=now)

@@ -49,7 +49,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     # If the queue message only continues a wait, and sites of the vault certificate are unfinished, Certroll goes on
     # waiting. While Certroll waits for sites, reading all resources in Azure again would cost many requests and show
     # nothing new.
-    if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, None), now):
+    if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, urgent=False), now):
         return await_sites(run, message.waits, rollout)
     snapshot = _observed(run, lineage, rollout, now)
     plan = planner.plan(snapshot, run.intent)

@@ -35,7 +35,15 @@ from shared.domain.orders.action import (
     open_questions,
     record_of,
 )
-from shared.domain.orders.order import Order, OrderProblem, asks_when_verified, outcome_of, problems
+from shared.domain.orders.order import (
+    Order,
+    OrderProblem,
+    StoredCertificate,
+    StoreStatus,
+    asks_when_verified,
+    outcome_of,
+    problems,
+)
 from shared.domain.reason import Reason
 from shared.loop.report import report
 from shared.loop.run import Run
@@ -123,6 +131,7 @@ def _inspected(run: Run, order: Order) -> Inspection:
         run.check_time()
         order = _with_history(run, order)
         order, records = _acted_on(run, order, run.ports.requests.asked(order.ref))
+        order = _with_secrets(run, order)
         now = run.now()
         return Inspection(order, (*problems(order, now), *open_questions(order, records, now)))
     except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
@@ -142,6 +151,27 @@ def _with_history(run: Run, order: Order) -> Order:
     except AzureError as error:
         event("order.history_unread", order=str(order.ref), detail=str(error))
         return order
+
+
+def _with_secrets(run: Run, order: Order) -> Order:
+    """Compare the order's certificate with the vault secrets that Azure calls not stored, and return the order.
+
+    Azure's own word about a secret may be wrong: it may stay `Initialized` after Azure stored the certificate.
+    """
+    return replace(order, stored=tuple(_compared(run, order, stored) for stored in order.stored))
+
+
+def _compared(run: Run, order: Order, stored: StoredCertificate) -> StoredCertificate:
+    """Return the stored certificate, with whether the vault secret in scope holds the order's current certificate."""
+    known = order.thumbprint is not None and stored.secret is not None and stored.secret.vault in run.intent.vaults
+    if not known or stored.secret is None or stored.status is StoreStatus.SUCCEEDED:
+        return stored
+    try:
+        lineage = run.ports.vault.lineage(stored.secret, run.now())
+    except AzureError as error:
+        event("order.secret_unread", order=str(order.ref), detail=str(error))
+        return stored
+    return replace(stored, is_current=lineage.refusal is None and lineage.is_current(order.thumbprint))
 
 
 # ----------------------------------------------------------------------------------------------------------- actions

@@ -25,19 +25,29 @@ them.
 def not_yet(app: App) -> Waiting | None:
     """Return a `Waiting` outcome while the app restarts or is stopped, or None if Certroll may send the probe.
 
-    If an app is stopped, Certroll no longer counts the app against the restart limit, so that other apps of its plan
+    Azure's word that an app is stopped may be wrong or late, so an app that answers its probe counts as running. If an
+    app is stopped, Certroll no longer counts the app against the restart limit, so that other apps of its plan
     may restart.
     """
     now, site = app.run.now(), app.record.site
     settled = app.record.at + app.run.intent.probe_settle
     if now < settled:
         return Waiting(settled, Reason.SETTLING, f"{site} restarts; Certroll sends its probe afterwards")
-    if app.running:
+    if app.running or _is_alive(app):
         return None
     give_back_restart(app.run, app.lineage, app.record)
     return Waiting(
         now + LONGEST_PAUSE, Reason.SITE_STOPPED, f"{site} is stopped; Certroll sends its probe when it runs"
     )
+
+
+def _is_alive(app: App) -> bool:
+    """Return True if the app answers its probe, although Azure does not show the app as running."""
+    try:
+        probe = probe_of(app.snapshot.fleet, app.record.site)
+    except ProbeInvalid:
+        return False
+    return probe is not None and _ask(app, without_roots(app, probe)).verdict is not Verdict.FAILED
 
 
 def has_failed_for_good(app: App) -> bool:
@@ -55,7 +65,8 @@ def has_failed_for_good(app: App) -> bool:
 def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
     """Send the app its probe before Certroll writes the settings, and return the app's changed record and the result.
 
-    The result is None if the app has no valid probe, is stopped, or has passed the same probe before.
+    The result is None if the app has no valid probe, has passed the same probe before, or neither answers its probe nor
+    runs by Azure's word.
     """
     record = replace(app.record, asked="")
     try:
@@ -65,10 +76,12 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
     if probe is not None and app.record.asked == digest_of(probe):
         # the app already passed its probe; once an operator writes settings, the app may be restarting and fail
         return app.record, None
-    if probe is None or not app.running:
+    if probe is None:
         return record, None
     result = _ask(app, without_roots(app, probe))
     failed = result.verdict is Verdict.FAILED
+    if failed and not app.running:
+        return record, None
     return replace(record, broken_before=failed, asked="" if failed else digest_of(probe)), result
 
 

@@ -15,6 +15,12 @@ from shared.loop.report import report_skips
 from shared.planning.acting.subjects import settings_subject
 from shared.planning.plan import Skip
 
+NOT_GOOD = {
+    Reason.NOT_LIVE: "its webspace no longer holds the old version",
+    Reason.VERSION_DISABLED: "the old version is disabled in the vault",
+}
+"""The refusals by which an app has no last good settings any more."""
+
 FEWER_SETTINGS_RESTORED_AFTER = timedelta(minutes=50)
 """How long the same app settings must be missing before Certroll restores the settings that are left.
 
@@ -40,10 +46,10 @@ def restore(app: App) -> Outcome:
     subject = settings_subject(record.site)
     barred = next((s for s in app.plan.skips if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
     steps = tuple(step for step in app.plan.steps if step.action.protects)
-    # Certroll wrote no setting of this app, or an operator deleted the earlier version from the webspace (App Service's
-    # place for certificates).
-    if not record.edits or (not steps and barred is not None and barred.reason is Reason.NOT_LIVE):
-        return _nothing_to_restore(app)
+    # Certroll wrote no setting of this app, an operator deleted the earlier version from the webspace (App Service's
+    # place for certificates), or an operator disabled the earlier version in the vault.
+    if not record.edits or (not steps and barred is not None and barred.reason in NOT_GOOD):
+        return _nothing_to_restore(app, barred)
     # Azure shows fewer settings than the app had before. After an incomplete read of the settings, a write would delete
     # the settings that Azure did not show. If Azure shows fewer settings than before, unchanged for 50 minutes,
     # Certroll concludes that the app's owner removed the rest.
@@ -63,10 +69,11 @@ def restore(app: App) -> Outcome:
     return settling
 
 
-def _nothing_to_restore(app: App) -> Outcome:
+def _nothing_to_restore(app: App, barred: Skip | None) -> Outcome:
     """Record that Certroll cannot restore the settings of the app, and return the outcome."""
     record = app.record
-    why = "its webspace no longer holds the old version" if record.edits else "Certroll wrote no setting of it"
+    known = NOT_GOOD.get(barred.reason) if barred else None
+    why = known if record.edits and known else "Certroll wrote no setting of it"
     detail = f"{record.site}: {record.detail}; Certroll cannot restore old settings, because {why}: mend it by hand"
     return conclude(app, RollState.NO_LAST_GOOD, Stalled(Reason.NO_LAST_GOOD, detail))
 

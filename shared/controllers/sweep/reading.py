@@ -13,7 +13,7 @@ from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import ObjectKind, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
-from shared.loop.lineage import stalled_on_vault
+from shared.loop.lineage import lineage_of, stalled_on_vault
 from shared.loop.run import Run
 
 HOUR_SECONDS = 3600
@@ -77,7 +77,7 @@ def _inspected(run: Run, leaving: timedelta, ref: VaultCertificateRef) -> Inspec
     """
     try:
         run.check_time(leaving)
-        return Inspection(run.ports.vault.lineage(ref, run.now()))
+        return Inspection(lineage_of(run, ref))
     except (Denied, NotFound, Rejected) as error:
         stalled_on_vault(run, ref, error)
         return Inspection()

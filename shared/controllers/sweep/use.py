@@ -59,7 +59,7 @@ def opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertifica
         for lineage in lineages
         if lineage.current
         for version in lineage.versions
-        if lineage.is_stale(version.thumbprint)
+        if lineage.is_below(version.thumbprint)
         for rival in current.get(version.thumbprint, ())
-        if rival.is_stale(lineage.current.thumbprint)
+        if rival.is_below(lineage.current.thumbprint)
     }

@@ -119,6 +119,8 @@ def unread_detail(parts: Iterable[Part]) -> str:
 
 def exportable_key(_: Case, key: KeyPolicy) -> Opinion:
     """Refuse a vault certificate whose private key is not exportable from the vault."""
+    if key.exportable is None:
+        return Level.UNSEEN, "Certroll may not read whether its key is exportable"
     if key.exportable:
         return Level.PASS, "its key is exportable"
     detail = "its key is not exportable, so App Service cannot get the key: issue a version with an exportable key"
@@ -127,6 +129,8 @@ def exportable_key(_: Case, key: KeyPolicy) -> Opinion:
 
 def content_type(case: Case, key: KeyPolicy) -> Opinion:
     """Refuse a content type of a vault object that App Service cannot import, or that Certroll cannot upload."""
+    if key.content_type is None:
+        return Level.UNSEEN, "Certroll may not read its content type"
     accepted = {PKCS12, PEM} if case.use is Use.UPLOAD else {PKCS12}
     if key.content_type in accepted:
         return Level.PASS, f"its content type is {key.content_type}"

@@ -41,17 +41,42 @@ class Lineage:
     tags_inherited: bool = False
     """True if the newest version has no tags of Certroll and `tags` are those of an older version."""
     key: KeyPolicy = USABLE_KEY
-    """The exportability of the private key, and the format of the vault object."""
+    """The exportability of the private key, and the format of the secret, of the current version."""
+    next_key: KeyPolicy | None = None
+    """What the policy says of the next version's key and format, None for an object without a policy."""
     unread: int = 0
     """How many older versions of a secret have a thumbprint that Certroll does not know."""
+    reissued: bool = False
+    """True if an operator asked for the current version by the tag `certroll-reissue` on the order."""
+    unread_disabled: int = 0
+    """How many versions of a secret are disabled and have a thumbprint that Certroll does not know."""
 
     def is_stale(self, thumbprint: Thumbprint | None) -> bool:
-        """Return True if only versions older than the vault certificate's current version have the thumbprint."""
+        """Return True if only versions older than the vault certificate's current version have the thumbprint.
+
+        A certificate that is older by the vault's word alone, and later by its own dates, is not stale.
+        """
+        return self.is_below(thumbprint) and self.later(thumbprint) is None
+
+    def is_below(self, thumbprint: Thumbprint | None) -> bool:
+        """Return True if the vault lists the thumbprint only below the current version, whatever its dates are."""
         if self.current is None or thumbprint is None:
             return False
         position = self.versions.index(self.current)
         newer = {version.thumbprint for version in self.versions[: position + 1]}
         return thumbprint not in newer and self.version_of(thumbprint) is not None
+
+    def later(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
+        """Return the version of a certificate that begins and ends later than the current version, or None.
+
+        After a backup and restore, Key Vault lists the versions in reverse order and names the oldest version as the
+        newest. By disabling the later version, an operator says that the earlier one is meant. If an operator asked for
+        the current version by `certroll-reissue`, the current version replaces every other.
+        """
+        found = self.version_of(thumbprint) if self.is_below(thumbprint) else None
+        if found is None or self.current is None or self.is_disabled(thumbprint) or self.reissued:
+            return None
+        return found if is_later(found.not_before, found.not_after, self.current) else None
 
     def has_key_of(self, thumbprint: Thumbprint | None) -> bool:
         """Return True if a version of the vault certificate with this thumbprint has the private key.
@@ -63,6 +88,23 @@ class Lineage:
             version.thumbprint == thumbprint and (version.bundle is None or version.bundle.key is KeyFound.MATCHING)
             for version in self.versions
         )
+
+    def is_disabled(self, thumbprint: Thumbprint | None) -> bool:
+        """Return True if an operator disabled the certificate with the thumbprint, because its key may be bad.
+
+        Two versions with one thumbprint are one certificate, which an operator disables by disabling both versions.
+        """
+        found = [version.enabled for version in self.versions if version.thumbprint == thumbprint]
+        return bool(found) and not any(found)
+
+    def may_be_disabled(self, thumbprint: Thumbprint | None) -> bool:
+        """Return True if an operator disabled the certificate with the thumbprint, or if Certroll cannot rule it out.
+
+        The vault shows the thumbprint of a plain secret's version only while the version is enabled. Certroll knew
+        the thumbprint when the version was enabled.
+        """
+        unknown = thumbprint is not None and self.version_of(thumbprint) is None
+        return self.is_disabled(thumbprint) or (unknown and self.unread_disabled > 0)
 
     def is_current(self, thumbprint: Thumbprint | None) -> bool:
         """Return True if the vault certificate's current version has the thumbprint."""
@@ -79,6 +121,11 @@ class Lineage:
     def version_of(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
         """Return the newest version of the vault certificate with this thumbprint, or None."""
         return next((version for version in self.versions if version.thumbprint == thumbprint), None)
+
+
+def is_later(not_before: datetime, not_after: datetime, current: CertificateVersion) -> bool:
+    """Return True if a certificate with the dates begins and ends later than the current version."""
+    return not_before > current.not_before and not_after > current.not_after
 
 
 def newest_first(versions: tuple[CertificateVersion, ...], latest: str) -> tuple[CertificateVersion, ...]:

@@ -114,7 +114,7 @@ class Case:
     in_use: CertificateVersion | None = None
     """The version that the judged version replaces."""
     key: KeyPolicy | None = None
-    """The key and the format of the vault object, None if Certroll did not read them."""
+    """The key and the format of the version, None if Certroll did not read them."""
     hosts: tuple[HostName, ...] = ()
     """The host names whose bindings will show the version."""
     whole_chain: bool = False

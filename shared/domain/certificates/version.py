@@ -82,10 +82,12 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """The properties of a vault object that decide whether App Service can import or Certroll can upload the object."""
+    """The properties of a version that decide whether App Service can import or Certroll can upload the version."""
 
-    exportable: bool
-    content_type: str
+    exportable: bool | None
+    """True if the private key may leave the vault, None if Certroll may not read that."""
+    content_type: str | None
+    """The format of the secret, None if Certroll may not read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class WebspaceCertificate:
     """True if the code of a Flex Consumption app gets the certificate."""
     created: datetime | None = None
     """The time of the upload, None if Azure does not tell it or Certroll did not read it."""
+    not_before: datetime | None = None
+    """The first moment of the certificate's validity, None if Azure does not show it."""
     in_environment: bool = False
     """True if Azure names an App Service Environment as the place of the certificate."""
 

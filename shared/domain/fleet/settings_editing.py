@@ -1,6 +1,6 @@
 """Change the thumbprints in an app's settings, and leave everything else in the settings unchanged."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from itertools import chain, islice
 
@@ -85,6 +85,12 @@ def inverse(edit: SettingEdit) -> tuple[SettingEdit, ...]:
         )
     next_to = None if edit.next_to is None else edit.add
     return (SettingEdit(edit.key, edit.next_to, (edit.add,), next_to, edit.whole, restores=edit.was),)
+
+
+def restoring_without(edit: SettingEdit, is_bad: Callable[[Thumbprint], bool]) -> SettingEdit:
+    """Return an edit that restores a list without the entries of bad versions, such as disabled versions."""
+    kept = (text for text, thumbprint in _entries(edit.restores) if thumbprint is None or not is_bad(thumbprint))
+    return replace(edit, restores=",".join(kept))
 
 
 def _until(edit: SettingEdit, number: int) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared.domain.certificates.version import CertificateVersion
 from shared.domain.orders.order import (
     AUTOMATIC_DELAY,
     AUTOMATIC_WINDOW,
@@ -111,6 +112,17 @@ def _reissue_wanted(order: Order) -> bool:
     After the reissue the tag `certroll-reissue` names the earlier certificate, so Certroll reissues only once.
     """
     return bool(plain_serial(order.serial)) and plain_serial(order.tag(REISSUE) or "") == plain_serial(order.serial)
+
+
+def was_reissued(order: Order, current: CertificateVersion | None) -> bool:
+    """Return True if an operator asked by tag for a reissue, and the version is the certificate that came of it.
+
+    After the reissue, the tag names an earlier certificate than the order shows. The thumbprint tells the order's
+    certificate apart from an older version that a restore of the vault brought to the top.
+    """
+    asked, serial = plain_serial(order.tag(REISSUE) or ""), plain_serial(order.serial)
+    came = bool(asked) and bool(serial) and asked != serial
+    return came and current is not None and order.thumbprint == current.thumbprint
 
 
 def _renewal_wanted(order: Order, records: tuple[OrderRecord, ...], now: datetime) -> bool:

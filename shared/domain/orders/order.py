@@ -13,7 +13,7 @@ from typing import Self
 
 from shared.domain.api_versions import ORDERS
 from shared.domain.letter_case import lower_case
-from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef, parse_subscription
+from shared.domain.names import HostName, InvalidNameError, Thumbprint, VaultCertificateRef, parse_subscription
 from shared.domain.outcome import Converged, Outcome, Stalled
 from shared.domain.reason import Reason
 from shared.domain.tags import Tag, Tags
@@ -134,6 +134,9 @@ class StoredCertificate:
     secret: VaultCertificateRef | None
     """The vault secret, None if Azure returns no valid name of a secret."""
     status: StoreStatus
+    """What Azure says of the secret. The secret itself overrules the word, which may stay `Initialized` for ever."""
+    is_current: bool = False
+    """True if Certroll saw the order's current certificate in the vault secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,8 @@ class Order:
     """The time of the next automatic renewal, as Azure shows it."""
     certificate_ends: datetime | None = None
     """The end of the current certificate. A certificate lasts 198 days, so an order of a year has two certificates."""
+    thumbprint: Thumbprint | None = None
+    """The thumbprint of the current certificate, None if Azure shows no valid thumbprint."""
     serial: str = ""
     """The serial number of the current certificate, empty before the first certificate."""
     token: str = ""
@@ -181,6 +186,10 @@ class Order:
     def secret(self) -> VaultCertificateRef | None:
         """The vault secret with the certificate and its private key, None if the order is not stored in a vault."""
         return next((stored.secret for stored in self.stored if stored.secret is not None), None)
+
+    def stores_in(self, ref: VaultCertificateRef) -> bool:
+        """Return True if Azure stores the certificate of the order in the vault secret."""
+        return any(stored.secret == ref for stored in self.stored)
 
     @property
     def renews_at(self) -> datetime | None:
@@ -280,6 +289,8 @@ def _post(order: Order, action: str) -> str:
 
 
 def _of_store(order: Order, now: datetime) -> Iterator[OrderProblem]:
+    if order.stored and all(stored.is_current for stored in order.stored):
+        return
     if order.external_key or any(stored.status is StoreStatus.EXTERNAL_KEY for stored in order.stored):
         detail = "the private key was made outside Azure, so no vault holds it: upload each new certificate by hand"
         yield OrderProblem(Reason.ORDER_NOT_STORED, detail)
@@ -294,7 +305,7 @@ def _of_store(order: Order, now: datetime) -> Iterator[OrderProblem]:
 
 def _stored_badly(order: Order, stored: StoredCertificate, now: datetime) -> OrderProblem | None:
     where = stored.vault_id or "a vault"
-    if stored.status is StoreStatus.SUCCEEDED and stored.secret is not None:
+    if stored.is_current or (stored.status is StoreStatus.SUCCEEDED and stored.secret is not None):
         return None
     if stored.status in UNDER_WAY:
         if order.issued is None or now - order.issued <= STORE_DELAY or order.status is not OrderStatus.ISSUED:

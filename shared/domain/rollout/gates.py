@@ -36,23 +36,17 @@ def opens(roll: RollRecord, soak: timedelta, lost_after: timedelta, *, urgent: b
     return roll.at if roll.state in PROVEN or urgent else roll.at + soak
 
 
-URGENT = timedelta(hours=72)
-"""How much time the old certificate must have left for Certroll to be careful. With less time, a wait or a refusal may
-cost more than it protects, and a weekend may pass before an operator reads a finding (ADR 3, ADR 5)."""
-
-
 LOST_AFTER = timedelta(minutes=15)
 """How long Certroll waits for a site in progress if the old certificate ends soon: the site's message may be lost."""
 
 
-def stage(rollout: Rollout, now: datetime, soak: timedelta, expires_at: datetime | None) -> Stage:
+def stage(rollout: Rollout, now: datetime, soak: timedelta, *, urgent: bool) -> Stage:
     """Return when the webspaces after the first webspace may get the new version of the vault certificate.
 
-    `expires_at` is the earliest end of the old certificates in use, None if no old certificate is in use.
+    `urgent` is True if an old certificate in use must be replaced soon, so that nothing waits for the whole soak.
     """
     if rollout.failed:
         return Stage(None, rollout.failed)
-    urgent = _urgent(expires_at, now)
     first = tuple(record for record in rollout.records if record.webspace == rollout.first)
     if not first and (proof := _opened_by_rolls(rollout, soak, urgent=urgent)):
         return Stage(proof)
@@ -81,10 +75,6 @@ def holds_up(rollout: Rollout, gate: Stage, now: datetime) -> bool:
         and not (first and gate.is_open(now))
         and not (rollout.rolls and news)
     )
-
-
-def _urgent(expires_at: datetime | None, now: datetime) -> bool:
-    return expires_at is not None and expires_at - now < URGENT
 
 
 def _opened_by_rolls(rollout: Rollout, soak: timedelta, *, urgent: bool) -> datetime | None:

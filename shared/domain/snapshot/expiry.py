@@ -1,45 +1,95 @@
-"""Find the earliest end of the old certificates that are in use in a snapshot."""
+"""Decide whether the old certificates that are in use in a snapshot must be replaced soon."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from shared.domain.certificates import urgency
+from shared.domain.certificates.version import CertificateVersion
+from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
-from shared.domain.rollout.gates import URGENT
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import is_stale, named_stale, shown_bindings, uploaded_to
 
 Places = frozenset[tuple[Webspace | None, SiteRef | None]]
+FORGOTTEN_AFTER = timedelta(hours=72)
+"""How long after its end a certificate in use still makes its renewal urgent. A certificate that ended longer ago in a
+forgotten binding or app would otherwise shorten the waits of every later version."""
 
 
-def expires_at(snapshot: Snapshot) -> datetime | None:
-    """Return the earliest end of the old certificates in bindings that Certroll will update, None without any.
+def is_urgent(snapshot: Snapshot) -> bool:
+    """Return True if the old certificate in a binding that Certroll will update ends soon, or is disabled.
+
+    An operator disables the version in use because its key leaked, for example. Its successor waits for nothing, also
+    not in a webspace that only imported the disabled version.
 
     A binding that will not get the vault certificate's current version does not count. If bindings that Certroll will
     not update counted, a forgotten binding would shorten the waits for every later version.
     """
     reached = frozenset((copy.webspace, copy.site) for copy in snapshot.copies) | uploaded_to(snapshot)
-    moving = (binding for binding in shown_bindings(snapshot) if _will_move(snapshot, binding, reached))
-    return _first_end(snapshot, (binding.thumbprint for binding in moving))
+    moving = [b.thumbprint for b in shown_bindings(snapshot) if _will_move(snapshot, b, reached)]
+    disabled = [c.thumbprint for c in snapshot.copies if snapshot.lineage.is_disabled(c.thumbprint)]
+    return any(hurries(snapshot, version) for version in _in_use(snapshot, (*moving, *disabled)))
+
+
+def settings_are_urgent(snapshot: Snapshot, sites: Collection[SiteRef]) -> bool:
+    """Return True if a last good certificate that the given apps' settings name ends soon.
+
+    Return True also if an app uses a disabled version: a setting other than a list names it, or it is the newest old
+    version of the lists. A disabled version that only remains in a list next to the last good version does not count.
+    """
+    named = [settings for site in sites if (settings := snapshot.settings_of(site)) is not None]
+    used = (thumbprint for settings in named for thumbprint in _used(snapshot, settings))
+    return any(hurries(snapshot, version) for version in (*_last_good(snapshot, sites), *_in_use(snapshot, used)))
 
 
 def settings_expire_at(snapshot: Snapshot, sites: Collection[SiteRef]) -> datetime | None:
     """Return the earliest end of the last good certificates that the given apps' settings name, None without any."""
+    return min((version.not_after for version in _last_good(snapshot, sites)), default=None)
+
+
+def ends_soon(snapshot: Snapshot, copy: WebspaceCertificate) -> bool:
+    """Return True if the certificate in App Service ends so soon that a sync must not wait.
+
+    Azure shows when the life of a certificate began. If Azure does not, the vault's version with the same thumbprint
+    does.
+    """
+    version = snapshot.lineage.version_of(copy.thumbprint)
+    begin = copy.not_before or (version.not_before if version else None)
+    return copy.not_after is not None and urgency.is_urgent(begin, copy.not_after, snapshot.now)
+
+
+def hurries(snapshot: Snapshot, version: CertificateVersion | None) -> bool:
+    """Return True if the successor of a version in use must wait for nothing: the version ends soon, or is disabled.
+
+    Return False for a version that ended so long ago that nobody can need it.
+    """
+    if version is None or version.not_after <= snapshot.now - FORGOTTEN_AFTER:
+        return False
+    soon = urgency.is_urgent(version.not_before, version.not_after, snapshot.now)
+    return soon or snapshot.lineage.is_disabled(version.thumbprint)
+
+
+def _used(snapshot: Snapshot, settings: SiteSettings) -> Iterable[Thumbprint]:
+    """Return the older thumbprints by which the app finds a certificate now, as far as its settings show."""
+    stale = named_stale(snapshot, settings)
+    pinned = [pin.thumbprint for pin in settings.pins if pin.thumbprint in stale]
+    order = [version.thumbprint for version in snapshot.lineage.versions]
+    return pinned or sorted(stale, key=lambda named: order.index(named) if named in order else len(order))[:1]
+
+
+def _last_good(snapshot: Snapshot, sites: Collection[SiteRef]) -> tuple[CertificateVersion, ...]:
     named = (snapshot.settings_of(site) for site in sites)
     last_good = (named_stale(snapshot, settings)[:1] for settings in named if settings)
-    return _first_end(snapshot, (thumbprint for thumbprints in last_good for thumbprint in thumbprints))
+    return _in_use(snapshot, (thumbprint for thumbprints in last_good for thumbprint in thumbprints))
 
 
-def ends_within(snapshot: Snapshot, copy: WebspaceCertificate, margin: timedelta) -> bool:
-    """Return True if the certificate in App Service ends within the margin."""
-    return copy.not_after is not None and copy.not_after - snapshot.now < margin
-
-
-def _first_end(snapshot: Snapshot, thumbprints: Iterable[Thumbprint | None]) -> datetime | None:
+def _in_use(snapshot: Snapshot, thumbprints: Iterable[Thumbprint | None]) -> tuple[CertificateVersion, ...]:
+    """Return the versions with the thumbprints, without versions that ended so long ago that nobody can need them."""
     versions = (snapshot.lineage.version_of(thumbprint) for thumbprint in thumbprints)
-    ends = (version.not_after for version in versions if version is not None)
-    return min((end for end in ends if end > snapshot.now - URGENT), default=None)
+    long_ago = snapshot.now - FORGOTTEN_AFTER
+    return tuple(version for version in versions if version is not None and version.not_after > long_ago)
 
 
 def _will_move(snapshot: Snapshot, binding: Binding, reached: Places) -> bool:

@@ -1,5 +1,6 @@
 """Find the bindings, settings and uploads of a snapshot that still have an older version of the vault certificate."""
 
+from shared.domain.certificates.lineage import is_later
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import SiteRef, Thumbprint, Webspace
@@ -33,7 +34,28 @@ def stale_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbpri
     if lineage.is_stale(thumbprint):
         return lineage.has_key_of(thumbprint) or not _is_private(snapshot, webspace, thumbprint)
     unknown = lineage.current is not None and lineage.version_of(thumbprint) is None
-    return unknown and (webspace, thumbprint) in (snapshot.held or ())
+    return unknown and (webspace, thumbprint) in (snapshot.held or ()) and not later_in(snapshot, webspace, thumbprint)
+
+
+def later_in(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
+    """Return True if the certificate in the webspace begins and ends later than the vault's current version.
+
+    The dates of a certificate decide, and not the order in which the vault lists its versions. If the vault does not
+    show the version, Azure shows the dates of the import. A plain secret's disabled version is one that the vault does
+    not show, and whose successor is meant to be earlier.
+    """
+    lineage, current = snapshot.lineage, snapshot.lineage.current
+    if lineage.version_of(thumbprint) is not None or current is None:
+        return lineage.later(thumbprint) is not None
+    if lineage.reissued or lineage.may_be_disabled(thumbprint):
+        return False
+    return any(
+        copy.not_before is not None
+        and copy.not_after is not None
+        and is_later(copy.not_before, copy.not_after, current)
+        for copy in snapshot.copies
+        if copy.webspace == webspace and copy.thumbprint == thumbprint
+    )
 
 
 def _is_private(snapshot: Snapshot, webspace: Webspace | None, thumbprint: Thumbprint | None) -> bool:
@@ -69,15 +91,21 @@ def named_stale(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint,
     """Return the thumbprints of older versions that the settings name, with the last good thumbprint first.
 
     The last good thumbprint is the newest thumbprint that the app's own answers to probes have shown. If the app's
-    answers have shown none of the thumbprints, the last good thumbprint is the newest thumbprint.
+    answers have shown none of the thumbprints, the last good thumbprint is the newest thumbprint. A disabled version
+    comes last, because it is never good.
     """
-    site, versions = snapshot.site(settings.site), snapshot.lineage.versions
+    site, lineage = snapshot.site(settings.site), snapshot.lineage
+    versions = lineage.versions
     webspace = site.webspace if site else None
     age = {version.thumbprint: place for place, version in reversed(list(enumerate(versions)))}
     counted = settings if site is not None and site.supports_root_list else settings.without_roots
     stale = (named for named in counted.named if stale_in(snapshot, webspace, named))
     proven = snapshot.rollout.proven_at(settings.site)
-    return tuple(sorted(stale, key=lambda named: (named not in proven, age.get(named, len(versions)), named)))
+
+    def rank(named: Thumbprint) -> tuple[bool, bool, int, Thumbprint]:
+        return lineage.is_disabled(named), named not in proven, age.get(named, len(versions)), named
+
+    return tuple(sorted(stale, key=rank))
 
 
 def rollable(snapshot: Snapshot, settings: SiteSettings) -> tuple[Thumbprint, ...]:

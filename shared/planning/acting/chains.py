@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import Case, Requirement
 from shared.domain.certificates.rules import Verdict, refusals, warnings
-from shared.domain.certificates.urgency import URGENT, is_urgent
+from shared.domain.certificates.urgency import is_urgent, lately_ended
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.findings import Finding
 from shared.domain.fleet.copies import WebspaceCertificate
@@ -55,8 +55,11 @@ def hurries(snapshot: Snapshot, copies: Iterable[WebspaceCertificate]) -> bool:
     shown = {copy.thumbprint for copy in old if snapshot.served_by(copy)}
     held = shown or {copy.thumbprint for copy in old}
     in_use = [version for version in lineage.versions if version.thumbprint in held]
-    ends = [version for version in (in_use if shown else in_use[:1]) if version.not_after > snapshot.now - URGENT]
-    return any(is_urgent(version.not_before, version.not_after, snapshot.now) for version in ends)
+    counted = in_use if shown else in_use[:1]
+    return any(
+        is_urgent(version.not_before, version.not_after, snapshot.now) and lately_ended(version.not_after, snapshot.now)
+        for version in counted
+    )
 
 
 def left_out_finding(

@@ -27,16 +27,20 @@ def roll_edits(
     loaded = live_at(snapshot, site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
     loaded |= roots_at(snapshot, site.ref) & set(settings.root_list)
     pins = [
-        SettingEdit(pin.key, new, (pin.thumbprint,), _good(pin.thumbprint, stale[0], loaded))
+        SettingEdit(pin.key, new, (pin.thumbprint,), _good(snapshot, pin.thumbprint, stale[0], loaded))
         for pin in settings.pins
         if pin.thumbprint in stale
     ]
     return (*lists, *pins)
 
 
-def _good(own: Thumbprint, last_good: Thumbprint, loaded: frozenset[Thumbprint]) -> Thumbprint:
-    """Return the thumbprint that a restore writes into a setting: the setting's own, unless the app cannot load it."""
-    return last_good if last_good in loaded and own not in loaded else own
+def _good(snapshot: Snapshot, own: Thumbprint, last_good: Thumbprint, loaded: frozenset[Thumbprint]) -> Thumbprint:
+    """Return the thumbprint that a restore writes into a setting.
+
+    The setting gets its own old thumbprint back, unless the app cannot load that version or the version is disabled.
+    """
+    is_good = own in loaded and not snapshot.lineage.is_disabled(own)
+    return last_good if last_good in loaded and not is_good else own
 
 
 def lists_of(site: Site, settings: SiteSettings) -> tuple[str, ...]:
@@ -72,7 +76,9 @@ def _list_edit(
     leaving = tuple(
         thumbprint
         for thumbprint in old
-        if thumbprint not in live or (thumbprint not in needed and _may_leave(snapshot, site, thumbprint, last_good))
+        if thumbprint not in live
+        or snapshot.lineage.is_disabled(thumbprint)
+        or (thumbprint not in needed and _may_leave(snapshot, site, thumbprint, last_good))
     )
     yield SettingEdit(key, new, leaving, last_good)
 

@@ -129,7 +129,7 @@ def _refusal(snapshot: Snapshot, version: CertificateVersion, plan: ServerFarm |
     if version.not_after <= snapshot.now:
         return f"the old version expired at {version.not_after:%Y-%m-%d %H:%M} UTC, so Certroll does not keep it"
     if not version.enabled:
-        return "the old version is disabled in the vault, so Certroll cannot keep it: enable it until no app names it"
+        return "the old version is disabled in the vault, so Certroll keeps no copy of it"
     if plan is None:
         return PLANLESS
     return why_full(snapshot, plan.webspace)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from shared.domain.certificates.requirements import Case
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.fleet.app_settings import SettingEdit, SiteSettings, is_list, is_load_list
-from shared.domain.fleet.settings_editing import inverse
+from shared.domain.fleet.settings_editing import inverse, restoring_without
 from shared.domain.intent import Intent
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
@@ -39,9 +39,16 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         settings, site = snapshot.settings_of(record.site), snapshot.site(record.site)
         if record.state is not RollState.FAILED or settings is None or site is None or site.webspace is None:
             continue
-        edits = restoring(settings, record, partial(live_for, snapshot, settings))
+        back = restoring(settings, record, partial(_good_for, snapshot, settings))
+        edits = tuple(restoring_without(edit, snapshot.lineage.may_be_disabled) for edit in back)
         if edits:
             yield Step(RestoreAppSettings(settings, edits, site.webspace), Reason.PROBE_FAILED)
+
+
+def _good_for(snapshot: Snapshot, settings: SiteSettings, key: str) -> frozenset[Thumbprint]:
+    """Return the thumbprints that the setting can name, without versions that an operator disabled in the vault."""
+    live = live_for(snapshot, settings, key)
+    return frozenset(thumbprint for thumbprint in live if not snapshot.lineage.may_be_disabled(thumbprint))
 
 
 def restoring(
@@ -49,10 +56,10 @@ def restoring(
 ) -> tuple[SettingEdit, ...]:
     """Return the edits that bring the last good settings back, empty if no edit of Certroll is left.
 
-    `live` returns the thumbprints of certificates that a setting can name. A setting keeps the new version if the
-    webspace no longer holds its old version. If the webspace holds none of the old versions, the function returns all
-    edits, and a guard refuses the step. The new version stays in the app's lists if a setting still names the new
-    version's thumbprint.
+    `live` returns the thumbprints of good certificates that a setting can name. A setting keeps the new version if the
+    webspace no longer holds its old version, or if an operator disabled the old version. If no old version is left, the
+    function returns all edits, and a guard refuses the step. The new version stays in the app's lists if a setting
+    still names the new version's thumbprint.
     """
     back = tuple(undo for edit in record.edits if _is_ours(settings, edit) for undo in inverse(edit))
     kept = tuple(edit for edit in back if edit.add is None or edit.add in live(edit.key)) or back

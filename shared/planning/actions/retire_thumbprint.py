@@ -1,4 +1,4 @@
-"""Take superseded versions out of an app's list settings if an operator sets the tag `certroll-retire: on`."""
+"""Take superseded versions out of an app's list settings if the tag `certroll-retire: on` asks, or if disabled."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +36,11 @@ class RetireThumbprint(SettingsChange):
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
-    """Propose to shorten the lists of apps with `certroll-retire: on` that proved their use of the current version."""
+    """Propose to shorten the lists of apps that proved their use of the current version.
+
+    The tag `certroll-retire: on` asks Certroll to take out all older versions. Without a tag, only disabled versions
+    leave.
+    """
     current = snapshot.lineage.current
     if current is None:
         return
@@ -48,17 +52,25 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if site is None or site.webspace is None or settings.changing or not proven:
             continue
         edits = _edits(snapshot, site, settings, current.thumbprint)
-        if edits and _asked(snapshot, site):
+        if edits:
             yield Step(RetireThumbprint(settings, edits, site.webspace), Reason.SUPERSEDED)
 
 
-def _asked(snapshot: Snapshot, site: Site) -> bool:
+def _retiring(snapshot: Snapshot, site: Site, settings: SiteSettings) -> tuple[Thumbprint, ...]:
+    """Return the older thumbprints that the tag lets Certroll take out; without a tag, those of disabled versions.
+
+    By disabling a version, an operator asks that no app goes on using the version.
+    """
     own = snapshot.tag(site.ref, RETIRE)
-    return is_on(own if own is not None else RETIRE.value_in(snapshot.lineage.tags))
+    asked = own if own is not None else RETIRE.value_in(snapshot.lineage.tags)
+    stale = rollable(snapshot, settings)
+    if is_on(asked):
+        return stale
+    return () if asked is not None else tuple(filter(snapshot.lineage.is_disabled, stale))
 
 
 def _edits(snapshot: Snapshot, site: Site, settings: SiteSettings, current: Thumbprint) -> tuple[SettingEdit, ...]:
-    stale = rollable(snapshot, settings)
+    stale = _retiring(snapshot, site, settings)
     if any(pin.thumbprint in stale for pin in settings.pins):
         return ()
     lists = {

@@ -22,6 +22,7 @@ from shared.domain.snapshot.roots import lacks_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import contested_in, named_stale, rollable
 from shared.domain.tags import ROOT_OF, ROOT_ON
+from shared.planning.acting.later_in_use import is_imported, later_in_use
 from shared.planning.acting.named_targets import named_sites
 from shared.planning.acting.roll_edits import roll_edits
 from shared.planning.acting.settings_change import SettingsChange
@@ -72,6 +73,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if site is None:
             continue
         yield from _unsupported(snapshot, site, settings)
+        yield from _later(snapshot, site, settings)
         stale = named_stale(snapshot, settings)
         if not stale and not lacks_root(snapshot, settings):
             continue
@@ -109,6 +111,16 @@ def _roll(
         return
     asked = all(edit.next_to is None for edit in edits)
     yield Step(RollAppSettings(settings, edits, webspace), Reason.ROOT_ASKED if asked else Reason.STALE_THUMBPRINT)
+
+
+def _later(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:
+    """Yield a refusal if the settings name an uploaded certificate that is later than the vault's current version."""
+    for thumbprint in sorted(settings.without_roots.named):
+        if is_imported(snapshot, site.webspace, thumbprint):
+            continue
+        if later := later_in_use(snapshot, settings_subject(site.ref), site.webspace, thumbprint, site.ref):
+            yield later
+            return
 
 
 def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:

@@ -15,10 +15,13 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.acting.about_copy import AboutCopy
 from shared.planning.acting.absence import absence, lists_copy
 from shared.planning.acting.chains import hurries
+from shared.planning.acting.later_in_use import later_in_use
 from shared.planning.acting.settle import settle
 from shared.planning.acting.subjects import copy_subject
 from shared.planning.plan import Skip, Step, View
 from shared.ports import Ports
+
+BY_ITSELF = "Azure itself will import the earlier one within 24 h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,8 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose a sync with the vault for each imported certificate that does not hold the current version.
 
     At a sync, App Service always fetches the newest version of the vault certificate. If Certroll refuses the newest
-    version, Certroll syncs no imported certificate.
+    version, Certroll syncs no imported certificate. Certroll also syncs no import of a certificate that begins and ends
+    later than the version that the vault calls its newest.
     """
     lineage = snapshot.lineage
     for copy in sorted(snapshot.copies, key=lambda copy: copy.ref):
@@ -118,6 +122,9 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             )
             continue
         if lineage.current is None or copy.thumbprint == lineage.current.thumbprint:
+            continue
+        if later := later_in_use(snapshot, subject, copy.webspace, copy.thumbprint, None):
+            yield replace(later, detail=f"{later.detail}. {BY_ITSELF}")
             continue
         plan = snapshot.fleet.plan_in(copy.webspace)
         if plan is None:

@@ -23,6 +23,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import is_ambiguous, looks_stale, shown_bindings
 from shared.planning.acting.absence import absence, lists_binding
 from shared.planning.acting.chains import is_asked, is_uploaded_again
+from shared.planning.acting.later_in_use import is_imported, later_in_use
 from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
@@ -120,6 +121,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     current = snapshot.lineage.current
     if current is None:
         return
+    yield from _later(snapshot)
     for binding in shown_bindings(snapshot):
         webspace, stale = snapshot.webspace_of(binding), looks_stale(snapshot, binding)
         rebind = _needs_rebinding(snapshot, binding, webspace)
@@ -150,6 +152,16 @@ def _refusal(snapshot: Snapshot, binding: Binding) -> tuple[Reason, str] | None:
             "Azure does not name the webspace of the site, so Certroll does not know its live certificates",
         )
     return None
+
+
+def _later(snapshot: Snapshot) -> Iterable[Skip]:
+    """Yield a refusal for each binding whose uploaded certificate is later than the vault's current version."""
+    for binding in sorted(snapshot.fleet.bindings):
+        webspace, thumbprint, lineage = snapshot.webspace_of(binding), binding.thumbprint, snapshot.lineage
+        if is_imported(snapshot, webspace, thumbprint) or not lineage.has_key_of(thumbprint):
+            continue
+        if later := later_in_use(snapshot, binding_subject(binding), webspace, thumbprint, binding.site):
+            yield later
 
 
 def _needs_rebinding(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:

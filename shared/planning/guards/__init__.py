@@ -18,6 +18,7 @@ from shared.planning.guards import (
     site_with_silos,
     still_needed,
     thumbprint_not_live,
+    version_disabled,
     version_unfit,
 )
 from shared.planning.plan import Guard
@@ -27,6 +28,8 @@ GUARDS: tuple[Guard, ...] = (
     opted_out.guard,
     # Do not change a site that also runs in regions that Certroll cannot read.
     site_with_silos.guard,
+    # Write no version that an operator disabled in the vault, also not to bring last good settings back.
+    version_disabled.guard,
     # Install a version only where it covers the host names and has the key and usages that the app needs.
     version_unfit.guard,
     # Do not restart the site that Certroll runs on.

@@ -3,8 +3,7 @@
 from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
-from shared.domain.rollout.gates import URGENT
-from shared.domain.snapshot.expiry import ends_within
+from shared.domain.snapshot.expiry import ends_soon
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.plan import Action, Plan, Skip, Step, View
 
@@ -40,7 +39,7 @@ def _spot(snapshot: Snapshot, action: Action) -> BlindSpot | None:
     A blind spot is a resource that Certroll could not read.
     """
     view, webspace, copy = action.needs_view, action.webspace, action.replaces
-    if view is View.NONE or webspace is None or (copy is not None and ends_within(snapshot, copy, URGENT)):
+    if view is View.NONE or webspace is None or (copy is not None and ends_soon(snapshot, copy)):
         return None
     spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.hides(webspace)), key=str)
     return next((spot for spot in spots if view is View.SETTINGS or not spot.settings_only), None)

@@ -3,7 +3,7 @@
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import stage
-from shared.domain.snapshot.expiry import expires_at
+from shared.domain.snapshot.expiry import is_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.placing import first_webspace
 from shared.planning.plan import Plan, Skip, Step
@@ -15,7 +15,7 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     This function also refuses the steps that install a version which failed at a site or in an app.
     """
     first = first_webspace(plan, snapshot, intent)
-    gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, expires_at(snapshot))
+    gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, urgent=is_urgent(snapshot))
     started = snapshot.rollout.first is not None
     failures = sorted(f"{record.site} ({record.detail})" for record in gate.failed)
     failures += sorted(f"{roll.site} ({roll.detail})" for roll in snapshot.rollout.held_by)

@@ -11,9 +11,9 @@ from shared.domain.intent import Intent
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable
-from shared.domain.rollout.gates import LOST_AFTER, URGENT, opens, opens_at
+from shared.domain.rollout.gates import LOST_AFTER, opens, opens_at
 from shared.domain.rollout.settings_record import WRITTEN, RollState
-from shared.domain.snapshot.expiry import settings_expire_at
+from shared.domain.snapshot.expiry import settings_are_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.guards.thumbprint_not_live import absent
 from shared.planning.plan import Plan, Skip, Step
@@ -55,8 +55,7 @@ class Turns:
         self._rolls = snapshot.rollout.rolls
         self._deferred = {roll.site for roll in self._rolls if roll.state is RollState.DEFERRED}
         self._slots = _by_production((*apps, *(roll.site for roll in self._rolls)))
-        ends = settings_expire_at(snapshot, apps)
-        self._urgent = ends is not None and ends - snapshot.now < URGENT
+        self._urgent = settings_are_urgent(snapshot, apps)
         self._went = sorted(str(roll.site) for roll in self._rolls if roll.site not in self._deferred)
         self._members = cache(partial(wave_apps, snapshot.fleet))
         self._wave = cache(self._next_wave)

@@ -12,7 +12,7 @@ from datetime import datetime
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import OWN_PREFIX, RootCertificate, WebspaceCertificate
 from shared.domain.intent import Intent
-from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import PROVEN
 from shared.domain.rollout.site_record import SiteState
@@ -177,10 +177,13 @@ def _shows(snapshot: Snapshot, binding: Binding, copy: WebspaceCertificate) -> b
 
 
 def _graced(snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate) -> Refusal | None:
-    return _in_grace(snapshot, intent, _superseded_at(snapshot, copy))
+    return _in_grace(snapshot, intent, copy.thumbprint, _superseded_at(snapshot, copy))
 
 
-def _in_grace(snapshot: Snapshot, intent: Intent, since: datetime) -> Refusal | None:
+def _in_grace(snapshot: Snapshot, intent: Intent, thumbprint: Thumbprint | None, since: datetime) -> Refusal | None:
+    """Return a refusal while the grace period lasts. No grace period keeps a version that an operator disabled."""
+    if snapshot.lineage.is_disabled(thumbprint):
+        return None
     until = since + intent.delete_grace
     if until <= snapshot.now:
         return None
@@ -221,7 +224,7 @@ def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> 
         return Reason.NOT_PROVEN, "the current version is not there"
     if (done_at := record.done_for(current.thumbprint)) is None:
         return Reason.NOT_PROVEN, "some apps were not stopped and started since the new root came"
-    return _in_grace(snapshot, intent, done_at)
+    return _in_grace(snapshot, intent, root.thumbprint, done_at)
 
 
 Check = Callable[[Snapshot, Intent, WebspaceCertificate], Refusal | None]

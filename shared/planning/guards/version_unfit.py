@@ -13,8 +13,7 @@ from shared.domain.certificates.version import CertificateFacts
 from shared.domain.intent import Intent
 from shared.domain.names import covers, is_host_name
 from shared.domain.reason import Reason
-from shared.domain.rollout.gates import URGENT
-from shared.domain.snapshot.expiry import ends_within
+from shared.domain.snapshot.expiry import ends_soon
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.acting.subjects import root_list_subject
 from shared.planning.plan import Phase, Plan, Skip, Step
@@ -80,7 +79,7 @@ def _takes_cover_away(step: Step, facts: CertificateFacts, snapshot: Snapshot) -
         return None
     served = (binding.host_name for binding in snapshot.served_by(copy) if is_host_name(binding.host_name))
     lost = uncovered(facts, tuple(host for host in served if not copy.host_names or covers(copy.host_names, host)))
-    if not lost or ends_within(snapshot, copy, URGENT):
+    if not lost or ends_soon(snapshot, copy):
         return None
     detail = (
         f"the new version no longer covers {', '.join(lost)}, which this copy serves; a sync moves all; "

@@ -421,8 +421,46 @@ def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:
     desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
     assert desk.ports.restart_claims.claim(PLAN, SHOP, REF, 1)
     desk.town.sites[SHOP] = replace(desk.town.sites[SHOP], running=False)
+    desk.town.answers = Verdict.FAILED
     assert desk.carry().reason is Reason.SITE_STOPPED
     assert desk.ports.restart_claims.claim(PLAN, API, REF, 1)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        pytest.param(Verdict.PASSED, Reason.VALIDATED, id="it passes its probe"),
+        pytest.param(Verdict.OLD, Reason.PROBING, id="it still shows the old certificate"),
+        pytest.param(Verdict.FAILED, Reason.SITE_STOPPED, id="it does not answer"),
+    ],
+)
+def test_app_that_answers_runs_whatever_azure_calls_it(desk: Desk, answers: Verdict, reason: Reason) -> None:
+    """If Azure does not call an app running, an answer of the app still counts, and silence blames no version."""
+    listing(desk, value=f"{OLD},{NEW}")
+    desk.ports.settings_rolls.put_roll(REF, told(RollState.OVERLAPPING, at=NOW - HOUR / 4))
+    desk.town.sites[SHOP] = replace(desk.town.sites[SHOP], running=False)
+    desk.town.answers = answers
+    assert desk.carry().reason is reason
+    assert desk.roll().failing_since is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "broken"),
+    [(Verdict.PASSED, False), (Verdict.OLD, False), (Verdict.FAILED, None)],
+    ids=["it passes its probe", "it shows the old certificate", "it does not answer"],
+)
+def test_answer_before_the_write_counts_whatever_azure_calls_the_app(
+    desk: Desk,
+    answers: Verdict,
+    broken: bool | None,  # noqa: FBT001 - a case of a table
+) -> None:
+    """Before the write, an answer proves that an app worked; silence proves nothing if Azure calls the app stopped."""
+    listing(desk)
+    desk.ports.settings_rolls.put_roll(REF, told())
+    desk.town.sites[SHOP] = replace(desk.town.sites[SHOP], running=False)
+    desk.town.answers = answers
+    assert desk.carry().reason is Reason.SETTLING
+    assert desk.roll().broken_before is broken
 
 
 def test_app_that_waits_for_the_window_leaves_its_place_to_others(desk: Desk) -> None:

@@ -113,6 +113,24 @@ def reasons(order: Order) -> list[Reason]:
             [Reason.ORDER_STORE_FAILED],
             id="a month on its way into the vault",
         ),
+        *(
+            pytest.param(
+                replace(GOOD, stored=(replace(STORED, status=status, is_current=True),)),
+                [],
+                id=f"{status}, and it is there",
+            )
+            for status in StoreStatus
+        ),
+        pytest.param(
+            replace(GOOD, external_key=True, stored=(replace(STORED, is_current=True),)),
+            [],
+            id="its key is elsewhere by Azure's word, and it is there",
+        ),
+        pytest.param(
+            replace(GOOD, stored=(replace(STORED, is_current=True), replace(STORED, status=StoreStatus.EXTERNAL_KEY))),
+            [Reason.ORDER_NOT_STORED],
+            id="it is in one vault, and its key is elsewhere for the other",
+        ),
         pytest.param(
             replace(GOOD, stored=stored(StoreStatus.WAITING), issued=NOW - timedelta(days=1)),
             [],

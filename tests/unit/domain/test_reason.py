@@ -8,6 +8,7 @@ import pytest
 from shared.domain.reason import Reason, Severity, Shows
 
 STALLING = """
+VersionDisabled LaterInUse
 IncompleteView NotCovered HostNameInvalid NotFoundByAzure KeyNotImportable KeyTooSmall UnknownCurve
 NoPrivateKey KeyMismatch ChainLost
 SecretUnreadable AnotherCertificate ServerAuthLost ClientAuthLost KeyNotExportable NotPkcs12 NotAnAuthority
@@ -82,6 +83,7 @@ def test_turns_remarks_and_passwords() -> None:
     assert {reason for reason in Reason if reason.allows_roll} == {
         Reason.PINNED_REFERENCE,
         Reason.AMBIGUOUS_LINEAGE,
+        Reason.LATER_IN_USE,
         Reason.LOADS_EVERYTHING,
         Reason.ROOT_LIST_UNSUPPORTED,
     }

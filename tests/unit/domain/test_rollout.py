@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.domain.certificates.urgency import URGENT
 from shared.domain.fleet.handshake import Handshake, verdict
 from shared.domain.names import Thumbprint, Webspace
-from shared.domain.rollout.gates import LOST_AFTER, URGENT, holds_up, stage
+from shared.domain.rollout.gates import LOST_AFTER, holds_up, stage
 from shared.domain.rollout.rollout import Rollout, Stage
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import SiteState
@@ -17,98 +18,96 @@ SECOND = timedelta(seconds=1)
 SOAK = HOUR
 DISPATCHED = NOW - HOUR / 2
 FAR = NOW + 30 * 24 * HOUR
-SOON = NOW + URGENT - SECOND
 
 
 @pytest.mark.parametrize(
-    ("seen", "expires_at", "opens_at"),
+    ("seen", "urgent", "opens_at"),
     [
-        pytest.param(rollout(), FAR, NOW + SOAK, id="no site is recorded there: nothing is proven, after the soak"),
+        pytest.param(rollout(), False, NOW + SOAK, id="no site is recorded there: nothing is proven, after the soak"),
         pytest.param(
             rollout(started_at=DISPATCHED),
-            FAR,
+            False,
             DISPATCHED + SOAK,
             id="no site is recorded there: soaked from its start",
         ),
         pytest.param(
-            rollout(started_at=DISPATCHED), SOON, DISPATCHED, id="no site is recorded there and urgent: holds nothing"
+            rollout(started_at=DISPATCHED), True, DISPATCHED, id="no site is recorded there and urgent: holds nothing"
         ),
         pytest.param(
             rollout(record(PROVEN, webspace=NORTH), started_at=DISPATCHED),
-            FAR,
+            False,
             DISPATCHED + SOAK,
             id="a proof elsewhere is none for the first webspace",
         ),
-        pytest.param(rollout(record(PROVEN)), FAR, NOW, id="proven: now"),
-        pytest.param(rollout(record(PROVEN), record(UNPROVEN, site="b")), FAR, NOW, id="one proof is enough: now"),
-        pytest.param(rollout(record(UNPROVEN)), FAR, DISPATCHED + SOAK, id="unproven: after the soak"),
-        pytest.param(rollout(record(UNPROVEN)), SOON, DISPATCHED, id="unproven and urgent: holds nothing"),
+        pytest.param(rollout(record(PROVEN)), False, NOW, id="proven: now"),
+        pytest.param(rollout(record(PROVEN), record(UNPROVEN, site="b")), False, NOW, id="one proof is enough: now"),
+        pytest.param(rollout(record(UNPROVEN)), False, DISPATCHED + SOAK, id="unproven: after the soak"),
+        pytest.param(rollout(record(UNPROVEN)), True, DISPATCHED, id="unproven and urgent: holds nothing"),
+        pytest.param(rollout(record(PENDING)), False, DISPATCHED + SOAK, id="no result: after the soak"),
         pytest.param(
-            rollout(record(UNPROVEN)), NOW + URGENT, DISPATCHED + SOAK, id="72 h before the end it is not urgent yet"
-        ),
-        pytest.param(rollout(record(UNPROVEN)), None, DISPATCHED + SOAK, id="nothing old is in use: after the soak"),
-        pytest.param(rollout(record(PENDING)), FAR, DISPATCHED + SOAK, id="no result: after the soak"),
-        pytest.param(
-            rollout(record(PENDING)), SOON, DISPATCHED + LOST_AFTER, id="no result and urgent: when it must be lost"
+            rollout(record(PENDING)), True, DISPATCHED + LOST_AFTER, id="no result and urgent: when it must be lost"
         ),
         pytest.param(
             rollout(record(PROVEN), record(PENDING, site="b", at=NOW)),
-            FAR,
+            False,
             NOW + SOAK,
             id="a result is outstanding next to a proof: after its soak",
         ),
         pytest.param(
             rollout(record(UNPROVEN), record(UNPROVEN, site="b", at=NOW)),
-            FAR,
+            False,
             NOW + SOAK,
             id="several unproven: the last soak counts",
         ),
         pytest.param(
             rollout(record(PROVEN), record(PENDING, site="b", webspace=NORTH, at=NOW)),
-            FAR,
+            False,
             NOW,
             id="what is outstanding elsewhere does not count",
         ),
         pytest.param(
-            rollout(rolls=(roll(RollState.VALIDATED),)), FAR, DISPATCHED, id="no site, and an app is proven: since then"
+            rollout(rolls=(roll(RollState.VALIDATED),)),
+            False,
+            DISPATCHED,
+            id="no site, an app is proven: since then",
         ),
         pytest.param(
-            rollout(rolls=(roll(RollState.UNPROVEN),)), FAR, DISPATCHED + SOAK, id="no site, an app: after its soak"
+            rollout(rolls=(roll(RollState.UNPROVEN),)), False, DISPATCHED + SOAK, id="no site, an app: after its soak"
         ),
         pytest.param(
-            rollout(rolls=(roll(RollState.UNPROVEN),)), SOON, DISPATCHED, id="no site, an app, and urgent: no soak"
+            rollout(rolls=(roll(RollState.UNPROVEN),)), True, DISPATCHED, id="no site, an app, and urgent: no soak"
         ),
         pytest.param(
             rollout(rolls=(roll(RollState.OVERLAPPING),)),
-            SOON,
+            True,
             DISPATCHED + LOST_AFTER,
             id="no site, an app under way, and urgent: when it must be lost",
         ),
         pytest.param(
             rollout(rolls=(roll(RollState.VALIDATED, webspace=NORTH),)),
-            FAR,
+            False,
             NOW + SOAK,
             id="no site, and an app of another webspace: its proof is none here",
         ),
         pytest.param(
-            rollout(rolls=(roll(RollState.DEFERRED),)), FAR, NOW + SOAK, id="no site, and an app that was deferred"
+            rollout(rolls=(roll(RollState.DEFERRED),)), False, NOW + SOAK, id="no site, and an app that was deferred"
         ),
         pytest.param(
             rollout(record(UNPROVEN), rolls=(roll(RollState.VALIDATED),)),
-            FAR,
+            False,
             DISPATCHED + SOAK,
             id="a site is unproven: an app proves nothing for it",
         ),
     ],
 )
-def test_stage_opens(seen: Rollout, expires_at: datetime | None, opens_at: datetime) -> None:
+def test_stage_opens(seen: Rollout, opens_at: datetime, *, urgent: bool) -> None:
     """If no site of the first webspace is pending and one is proven, the other webspaces follow at once.
 
     While a site of the first webspace is pending, or if none is proven, the other webspaces wait for the waiting time.
 
     If the old certificate ends soon, the other webspaces follow the first webspace earlier.
     """
-    assert stage(seen, NOW, SOAK, expires_at) == Stage(opens_at)
+    assert stage(seen, NOW, SOAK, urgent=urgent) == Stage(opens_at)
 
 
 def test_moments_are_those_that_people_are_told() -> None:
@@ -119,7 +118,7 @@ def test_moments_are_those_that_people_are_told() -> None:
 
 def test_urgent_wait_is_never_longer_than_the_soak() -> None:
     """In an urgent rollout, Certroll waits no longer than the waiting time for a site that does not answer."""
-    opened = stage(rollout(record(PENDING)), NOW, 5 * SECOND, SOON)
+    opened = stage(rollout(record(PENDING)), NOW, 5 * SECOND, urgent=True)
     assert opened.opens_at == DISPATCHED + 5 * SECOND
 
 
@@ -127,7 +126,7 @@ def test_urgent_wait_is_never_longer_than_the_soak() -> None:
 def test_failure_holds_everything(webspace: Webspace) -> None:
     """If a single site serves another certificate, the rollout of the version stops in every webspace."""
     failed = record(FAILED, webspace=webspace, detail="seen")
-    gate = stage(rollout(record(PROVEN, site="b"), failed), NOW, SOAK, SOON)
+    gate = stage(rollout(record(PROVEN, site="b"), failed), NOW, SOAK, urgent=True)
     assert gate == Stage(None, (failed,))
     assert not gate.is_open(FAR)
 

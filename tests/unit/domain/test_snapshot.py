@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.domain.certificates.urgency import URGENT
 from shared.domain.certificates.version import Bundle, KeyFound
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
-from shared.domain.rollout.gates import URGENT
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot import staleness
-from shared.domain.snapshot.expiry import expires_at, settings_expire_at
+from shared.domain.snapshot.expiry import is_urgent, settings_expire_at
 from shared.domain.snapshot.liveness import live_in
 from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
@@ -230,7 +230,9 @@ def test_what_has_no_known_end_makes_nothing_urgent() -> None:
 
 def test_tag_of_a_site_that_opted_out_has_no_case() -> None:
     """A site whose tag `certroll` is `OFF` in upper case makes no rollout urgent."""
-    assert expires_at(snapshot(sites=(site(tags=(("certroll", "OFF"),)),))) is None
+    near = lineage(version(), old_version(not_after=NOW + HOUR))
+    assert is_urgent(snapshot(lineage=near))
+    assert not is_urgent(snapshot(lineage=near, sites=(site(tags=(("certroll", "OFF"),)),)))
 
 
 def test_one_binding_is_changed() -> None:

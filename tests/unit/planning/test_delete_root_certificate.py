@@ -200,6 +200,14 @@ def test_new_root_that_is_only_planned_does_not_let_the_old_one_go() -> None:
     assert not any(isinstance(step.action, DeleteRootCertificate) for step in judged.steps)
 
 
+def test_no_grace_keeps_a_disabled_root() -> None:
+    """Certroll deletes a root that an operator disabled as soon as the apps trust the new root, without a grace."""
+    disabled = lineage(version(), replace(old_version(), enabled=False), tags=(("certroll-root-of", "ase"),))
+    young = (replace(DONE, done_at=NOW - HOUR),)
+    assert isinstance(proposed(over(lineage=disabled, environment_records=young))[0], Step)
+    assert isinstance(proposed(over(environment_records=young))[0], Skip)
+
+
 @pytest.mark.parametrize(("more", "gone"), [(timedelta(0), True), (timedelta(seconds=1), False)], ids=["over", "not"])
 def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
     """The waiting time before a root's deletion begins when the last app was started, and ends to the second."""

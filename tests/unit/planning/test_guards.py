@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from shared.domain.certificates.requirements import PKCS12, Case
+from shared.domain.certificates.urgency import URGENT
 from shared.domain.certificates.version import (
     Bundle,
     CertificateFacts,
@@ -23,7 +24,6 @@ from shared.domain.fleet.vault_access import app_service
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
-from shared.domain.rollout.gates import URGENT
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState

@@ -228,7 +228,7 @@ def test_newer_of_two_versions_that_cannot_be_read_is_told() -> None:
             replace(old_version(), enabled=False),
             (PLAN,),
             SUBJECT,
-            "the old version is disabled in the vault, so Certroll cannot keep it: enable it until no app names it",
+            "the old version is disabled in the vault, so Certroll keeps no copy of it",
             id="it is disabled",
         ),
         pytest.param(

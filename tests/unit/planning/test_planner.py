@@ -1,7 +1,7 @@
 """Test which steps and refusals Certroll plans for the sites and certificates that it observed."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -15,10 +15,9 @@ from shared.domain.fleet.bindings import SslState
 from shared.domain.intent import Intent, Mode
 from shared.domain.reason import Reason
 from shared.domain.restart_window import RestartWindow
-from shared.domain.rollout.gates import URGENT
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
-from shared.domain.snapshot.expiry import expires_at
+from shared.domain.snapshot.expiry import is_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings
 from shared.domain.tags import Tags
@@ -399,6 +398,7 @@ def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
     assert [guard.__module__.rpartition(".")[2] for guard in guards.GUARDS] == [
         "opted_out",
         "site_with_silos",
+        "version_disabled",
         "version_unfit",
         "own_site",
         "incomplete_view",
@@ -451,20 +451,31 @@ def _modules(package: ModuleType) -> list[Any]:
 )
 def test_what_will_not_move_makes_nothing_urgent(seen: Snapshot) -> None:
     """A binding that no plan will move does not make the rollout of a version urgent."""
-    assert expires_at(seen) is None
+    near = lineage(version(), old_version(not_after=NOW + timedelta(hours=1)))
+    assert not is_urgent(replace(seen, lineage=near))
+    assert is_urgent(snapshot(lineage=near))
 
 
 def test_what_will_move_makes_urgent_though_its_names_are_unknown() -> None:
     """A binding whose certificate is about to end makes a rollout urgent even if the new version is unreadable."""
-    seen = snapshot(lineage=lineage(version(facts=None), old_version()))
-    assert expires_at(seen) == old_version().not_after
+    seen = snapshot(lineage=lineage(version(facts=None), old_version(not_after=NOW + timedelta(hours=1))))
+    assert is_urgent(seen)
 
 
-def test_soonest_end_of_what_is_shown_counts() -> None:
-    """The earliest end of a stale certificate that a host name still shows decides whether a rollout is urgent."""
-    soon = NOW + timedelta(hours=1)
-    versions = version(), old_version(not_after=soon), old_version("v0", OLDER, not_after=NOW - URGENT)
-    shown = snapshot(lineage=lineage(*versions), bindings=(binding(), binding("b.contoso.com", OLDER)))
-    assert expires_at(shown) == soon
-    assert expires_at(snapshot(bindings=(binding(thumbprint=NEW),))) is None
-    assert OLD in {b.thumbprint for b in shown_bindings(shown)}
+def test_each_stale_certificate_that_is_shown_can_make_urgent() -> None:
+    """A rollout is urgent if any stale certificate that a host name shows ends soon, but not if it ended long ago.
+
+    A certificate that ended three days ago has waited so long that the next hours do not matter.
+    """
+
+    def shown(older_ends: datetime) -> Snapshot:
+        newest = version(facts=facts("*.contoso.com"))
+        versions = newest, old_version(), old_version("v0", OLDER, not_after=older_ends)
+        return snapshot(lineage=lineage(*versions), bindings=(binding(), binding("b.contoso.com", OLDER)))
+
+    assert is_urgent(shown(NOW + timedelta(hours=1)))
+    assert is_urgent(shown(NOW - timedelta(hours=71)))
+    assert not is_urgent(shown(NOW - timedelta(hours=72)))
+    assert not is_urgent(snapshot(bindings=(binding(thumbprint=NEW),)))
+    shown_now = shown(NOW + timedelta(hours=1))
+    assert OLD in {b.thumbprint for b in shown_bindings(shown_now)}

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.certificates.urgency import URGENT
 from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.fleet.probe import Probe, ProbeInvalid, probe_of
 from shared.domain.fleet.sites import Site
@@ -12,7 +13,7 @@ from shared.domain.intent import Intent, Mode
 from shared.domain.names import SiteRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable
-from shared.domain.rollout.gates import LOST_AFTER, URGENT
+from shared.domain.rollout.gates import LOST_AFTER
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
