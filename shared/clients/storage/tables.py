@@ -1,10 +1,10 @@
 """The operations on Table storage that the journal needs, with a revision for each row."""
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from copy import copy
 from functools import lru_cache, partial
-from itertools import islice
 from math import inf
 from typing import Any, Protocol, TypeVar
 
@@ -25,7 +25,10 @@ JOURNAL = "certrolljournal"
 MOST_RACES = 5
 """How often Certroll reads and writes a row again if other runs write the row at the same time."""
 Result = TypeVar("Result")
-TRANSACTION = 50  # Azure allows 100 rows and 4 MB in a batch; the row of a site with many host names has 60 KB
+TRANSACTION = 50
+"""The most rows of a batch. Azure takes 100 rows (Azure docs, "Performing entity group transactions")."""
+TRANSACTION_BYTES = 3_000_000
+"""The most bytes of a batch as JSON. Azure takes 4 MiB (Azure docs, "Performing entity group transactions")."""
 
 
 class Tables(Protocol):
@@ -50,7 +53,9 @@ class Tables(Protocol):
         """
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition in order, in batches of fifty. Azure writes each batch completely or not at all.
+        """Upsert rows of one partition in order, in batches. Azure writes each batch completely or not at all.
+
+        A batch has at most fifty rows and three megabytes.
 
         An upsert of a table row leaves stored properties unchanged that the given row does not name.
         """
@@ -112,9 +117,8 @@ class StorageTables:
         return str(written["etag"])
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition in order. Azure writes each batch of fifty rows completely or not at all."""
-        remaining = iter(rows)
-        while batch := list(islice(remaining, TRANSACTION)):
+        """Upsert rows of one partition in order. Azure writes each batch of rows completely or not at all."""
+        for batch in batches(rows):
             self._creating(table, partial(_upsert, batch))
 
     def delete(self, table: str, partition: str, row: str) -> None:
@@ -149,6 +153,21 @@ class StorageTables:
                 with suppress(ResourceExistsError):
                     client.create_table()
                 return write(client)
+
+
+def batches(rows: Iterable[Entity]) -> Iterator[list[Entity]]:
+    """Yield the rows in order, in batches that Azure takes as one transaction."""
+    batch: list[Entity] = []
+    size = 0
+    for row in rows:
+        more = len(json.dumps(row, default=str))  # like the SDK, json escapes letters beyond ASCII
+        if batch and (len(batch) == TRANSACTION or size + more > TRANSACTION_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += more
+    if batch:
+        yield batch
 
 
 def _is_table_missing(error: HttpResponseError) -> bool:
