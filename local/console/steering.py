@@ -81,28 +81,27 @@ def _count(enqueued: object) -> int:
 
 def show_plans(running: Running, wanted: str | None, screen: Screen) -> None:
     """Print the newest plan of each certificate, or of those that `wanted` names. Raise Refused without a plan."""
-    plans = newest_plans(_named(running, "plan.computed"))
+    plans = newest_plans(_named(running, "plan.computed", "plan.listed"))
     if not plans:
         raise Refused("Certroll has made no plan yet: run `.venv/bin/python -m local sweep`, or renew a certificate")
     shown = plans if wanted is None else _chosen(wanted, plans)
-    for certificate, parts in sorted(shown.items()):
+    for certificate, entries in sorted(shown.items()):
         screen.heading(certificate)
-        rows = [(step["reason"], step["subject"], "") for part in parts for step in part.get("steps", ())]
-        rows += [
-            (skip["reason"], skip["subject"], skip.get("detail", ""))
-            for part in parts
-            for skip in part.get("skips", ())
-        ]
+        rows = [(entry["reason"], entry["subject"], entry.get("detail", "")) for entry in entries]
         screen.entries(rows, none="nothing to do")
 
 
-def newest_plans(computed: list[Event]) -> dict[str, list[Event]]:
-    """Return the events of each certificate's newest plan. A long plan comes in several events, numbered by `part`."""
+def newest_plans(told: list[Event]) -> dict[str, list[Event]]:
+    """Return the rows of each certificate's newest plan: its steps, then its refusals.
+
+    The event `plan.computed` begins a plan, and each event `plan.listed` has some of its rows.
+    """
     plans: dict[str, list[Event]] = {}
-    for plan in computed:
-        first = plan.get("part", 1) == 1
-        plans[plan["certificate"]] = [] if first else plans.get(plan["certificate"], [])
-        plans[plan["certificate"]].append(plan)
+    for event in told:
+        if event["event"] == "plan.computed":
+            plans[event["certificate"]] = []
+        else:
+            plans.setdefault(event["certificate"], []).extend(event["rows"])
     return plans
 
 
@@ -115,7 +114,7 @@ def _chosen(wanted: str, plans: Mapping[str, list[Event]]) -> dict[str, list[Eve
     return chosen
 
 
-def _named(running: Running, name: str) -> list[Event]:
+def _named(running: Running, *names: str) -> list[Event]:
     if not running.log:
         raise NotRunning("this local Azure was started with --no-app: the log is with the host that runs the app")
-    return [event for event in events(Path(running.log)) if event["event"] == name]
+    return [event for event in events(Path(running.log)) if event["event"] in names]

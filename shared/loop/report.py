@@ -11,8 +11,12 @@ from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import notices
 from shared.planning.plan import Plan, Skip
+from shared.planning.plan_rows import skip_rows, step_rows
 from shared.ports.journal import Findings
 from shared.telemetry import event
+
+MOST_ROWS = 50
+"""How many steps or refusals one line of the log lists."""
 
 
 def report(to: Findings, findings: tuple[Finding, ...]) -> None:
@@ -27,17 +31,23 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
     Record refusals, resources that Certroll could not read, and warnings about the version as findings.
     """
     ref = snapshot.lineage.ref
-    event(
-        "plan.computed",
-        certificate=str(ref),
-        steps=[{"subject": step.subject, "reason": step.reason} for step in plan.steps],
-        skips=[{"subject": skip.subject, "reason": skip.reason, "detail": skip.detail} for skip in plan.skips],
-    )
+    log_plan(plan, snapshot)
     skips = [*plan.skips, *notices.duplicates(snapshot), *notices.sharing(snapshot)]
     report_skips(findings, ref, skips, snapshot.now)
     report_blind_spots(findings, str(ref), snapshot.fleet)
     report(findings, notices.unread_versions(snapshot))
     report(findings, notices.version_warnings(snapshot))
+
+
+def log_plan(plan: Plan, snapshot: Snapshot) -> None:
+    """Log one line with the number of steps and refusals, and then all steps and refusals, fifty in a line."""
+    certificate, current = str(snapshot.lineage.ref), snapshot.lineage.current
+    version = current and current.version
+    event("plan.computed", certificate=certificate, version=version, steps=len(plan.steps), skips=len(plan.skips))
+    lists = {"steps": step_rows(plan.steps, snapshot), "skips": skip_rows(plan.skips, snapshot)}
+    for name, rows in lists.items():
+        for start in range(0, len(rows), MOST_ROWS):
+            event("plan.listed", certificate=certificate, list=name, rows=rows[start : start + MOST_ROWS])
 
 
 def report_skips(findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Define actions, steps, skips and plans: values that describe what Certroll would do."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import ClassVar, Protocol, Self
 
@@ -198,6 +198,8 @@ class Skip:
     """The circumstances and the next step, as text for operators."""
     site: SiteRef | None = None
     """The site that the change would touch, None if it would touch no single site."""
+    action: Action | None = field(default=None, compare=False)
+    """The refused action, None if no action was planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ class Plan:
         judged = [(step, refusal(step)) for step in self.steps]
         return Plan(
             tuple(step for step, skip in judged if skip is None),
-            (*self.skips, *(skip for _, skip in judged if skip is not None)),
+            (*self.skips, *(replace(skip, action=step.action) for step, skip in judged if skip is not None)),
         )
 
 

@@ -44,14 +44,16 @@ def test_an_ambiguous_name_lists_its_vaults() -> None:
 
 
 def test_only_the_newest_plan_counts() -> None:
-    """The newest plan of a certificate replaces the plan before. A plan in several parts is one plan."""
-    plans = [
-        {"certificate": "a", "steps": [1]},
-        {"certificate": "a", "steps": [2], "part": 1, "parts": 2},
-        {"certificate": "b", "steps": [3]},
-        {"certificate": "a", "steps": [4], "part": 2, "parts": 2},
+    """The newest plan of a certificate replaces the plan before. A plan in several events is one plan."""
+    told = [
+        {"event": "plan.computed", "certificate": "a"},
+        {"event": "plan.listed", "certificate": "a", "rows": [1]},
+        {"event": "plan.computed", "certificate": "a"},
+        {"event": "plan.listed", "certificate": "a", "rows": [2]},
+        {"event": "plan.computed", "certificate": "b"},
+        {"event": "plan.listed", "certificate": "a", "rows": [4]},
     ]
-    assert newest_plans(plans) == {"a": [plans[1], plans[3]], "b": [plans[2]]}
+    assert newest_plans(told) == {"a": [2, 4], "b": []}
 
 
 @pytest.fixture(scope="module")

@@ -138,8 +138,8 @@ def test_large_sites_are_recorded_together() -> None:
     assert [len(site.last_good) for site in there.rollouts.rollout(REF, "v2").records] == [500] * 50
 
 
-def test_later_look_keeps_only_what_it_held() -> None:
-    """What a later look no longer lists is gone from the journal, also for a version that comes after it."""
+def test_later_inspection_keeps_only_what_it_held() -> None:
+    """What a later inspection no longer lists is gone from the journal, also for a version that comes after it."""
     there = journal()
     there.rollouts.begin(REF, replace(many(1), held=held_in(900)))
     there.rollouts.begin(REF, replace(many(1), held=held_in(3)))
