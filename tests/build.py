@@ -12,6 +12,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from shared.clients.tracing import RunTrace
 from shared.domain.certificates.lineage import Lineage, Refusal
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyType
@@ -558,5 +559,6 @@ def ports(
         "vault": vault,
         "environments": environments,
         "environment_records": environment_records,
+        "trace": RunTrace("run"),
     }
     return Ports(**{port.name: given.get(port.name, nobody) for port in fields(Ports)})

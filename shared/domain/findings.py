@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.reason import Reason
+from shared.domain.writes import AzureWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class HistoryEntry:
     subject: str
     reason: Reason
     detail: str = ""
+    writes: tuple[AzureWrite, ...] = ()
+    """The requests that the action sent to Azure, in order."""
 
 
 @dataclass(frozen=True, slots=True)

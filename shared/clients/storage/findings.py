@@ -8,26 +8,27 @@
 Certroll only adds rows to the table `certrollhistory`.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from shared.clients.storage.rows import CHUNK, digest, lineage_key
 from shared.clients.storage.tables import Tables
 from shared.domain.findings import Finding, HistoryEntry
 from shared.domain.names import VaultCertificateRef
+from shared.domain.writes import AzureWrite
 from shared.telemetry import event
 
 HISTORY = "certrollhistory"
 FINDINGS = "certrollfindings"
+MOST_WRITES = 10
+"""How many writes of an action its entry in the history names. An action sends one write, and repeats a refused one."""
 
 
 class TableHistory:
     """The history of Certroll's work, as rows of the table `certrollhistory` in the order of time."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, run: str) -> None:
         self._tables = tables
+        self._run = run
 
     def add(self, ref: VaultCertificateRef | str, entries: tuple[HistoryEntry, ...]) -> None:
         """Append entries to the history of a vault certificate or of another scope."""
@@ -38,7 +39,10 @@ class TableHistory:
                     "PartitionKey": digest(ref) if isinstance(ref, str) else lineage_key(ref),
                     "RowKey": f"{entry.at:%Y%m%dT%H%M%S%f}-{digest(repr(entry))[:16]}",
                     "certificate": str(ref),
-                    **_plain(asdict(entry)),
+                    "run": self._run,
+                    "at": entry.at,
+                    **_plain(event=entry.event, subject=entry.subject, reason=entry.reason, detail=entry.detail),
+                    **_ids(entry.writes),
                 }
                 for entry in entries
             ],
@@ -68,7 +72,10 @@ class TableFindings:
                 {
                     "PartitionKey": key[0],
                     "RowKey": key[1],
-                    **_plain(asdict(finding)),
+                    "at": finding.at,
+                    **_plain(
+                        scope=finding.scope, subject=finding.subject, reason=finding.reason, detail=finding.detail
+                    ),
                     "severity": str(finding.reason.severity),
                 }
                 for key, finding in by_key.items()
@@ -77,5 +84,19 @@ class TableFindings:
             self._tables.write(FINDINGS, rows)
 
 
-def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if isinstance(value, datetime) else str(value)[:CHUNK] for name, value in fields.items()}
+def _plain(**fields: str) -> dict[str, str]:
+    return {name: str(value)[:CHUNK] for name, value in fields.items()}
+
+
+def _ids(writes: tuple[AzureWrite, ...]) -> dict[str, Any]:
+    """Return columns with the last writes of an action, for a query by an id of Azure's Activity Log."""
+    return {
+        f"{name}_{number}": value
+        for number, write in enumerate(writes[-MOST_WRITES:])
+        for name, value in (
+            ("write", f"{write.method} {write.path}"[:CHUNK]),
+            ("status", write.status),
+            ("correlation", write.correlation[:CHUNK]),
+            ("request", write.request[:CHUNK]),
+        )
+    }

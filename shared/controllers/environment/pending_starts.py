@@ -22,6 +22,7 @@ from shared.domain.findings import Finding, HistoryEntry
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
+from shared.domain.writes import AzureWrite
 from shared.loop.perform import reason_of
 from shared.loop.pool import Pool
 from shared.loop.run import Run
@@ -47,6 +48,30 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
     Certroll has seen the app run, and longer if Azure may still stop the app. The caller of this function holds the
     leases of the site and of its environment.
     """
+    with run.ports.trace.writes() as writes:
+        try:
+            restarted = _stopped_and_started(run, leases, environment, app)
+        except Exception as error:
+            _note(run, environment, app, "app.not_stopped_and_started", writes, str(error))
+            raise
+    _note(run, environment, app, "app.stopped_and_started", writes)
+    return restarted
+
+
+def _note(
+    run: Run, environment: EnvironmentRef, app: AppRestart, name: str, writes: list[AzureWrite], detail: str = ""
+) -> None:
+    """Write into the history what became of an app, if Certroll sent a request to stop or start the app."""
+    if writes:
+        subject, reason = f"site {app.site}", Reason.STOPPED_AND_STARTED
+        entry = HistoryEntry(run.now(), name, subject, reason, detail[:1000], tuple(writes))
+        run.ports.history.add(str(environment), (entry,))
+
+
+def _stopped_and_started(
+    run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: AppRestart
+) -> AppRestart:
+    """Stop a running app and start the app again, with a record before each request."""
     run.check_time()
     # An operator stopped the app on purpose after Certroll listed the apps, so Certroll must not start it.
     if not _runs(run, app.site):
@@ -193,10 +218,11 @@ def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> Non
 def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
     """Start an app that an earlier run stopped before that run died, and write the start into the history."""
     site, environment = str(pending_start.site), str(pending_start.environment)
-    _start(run, pending_start.site)
+    with run.ports.trace.writes() as writes:
+        _start(run, pending_start.site)
     _mark_started(run, pending_start)
     detail = "the run that stopped it died, so the timer started it"
-    entry = HistoryEntry(run.now(), "start.completed", f"site {site}", Reason.START_PENDING, detail)
+    entry = HistoryEntry(run.now(), "start.completed", f"site {site}", Reason.START_PENDING, detail, tuple(writes))
     run.ports.history.add(environment, (entry,))
     event("start.completed", site=site, environment=environment)
 

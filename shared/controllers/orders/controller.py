@@ -37,6 +37,7 @@ from shared.domain.orders.action import (
 )
 from shared.domain.orders.order import Order, OrderProblem, asks_when_verified, outcome_of, problems
 from shared.domain.reason import Reason
+from shared.domain.writes import AzureWrite
 from shared.loop.report import report
 from shared.loop.run import Run
 from shared.loop.vault_access import access_to, report_access
@@ -192,9 +193,10 @@ def _asked(
         _not_asked(seen, action, Reason.BUSY)
         return seen, run.ports.requests.asked(seen.ref)
     _note(run, asked, "order.asked")
-    state, detail = _sent(run, seen, action)
+    with run.ports.trace.writes() as writes:
+        state, detail = _sent(run, seen, action)
     answered = run.ports.requests.put_asked(replace(asked, state=state, at=run.now(), detail=detail))
-    _note(run, answered, "order.answered")
+    _note(run, answered, "order.answered", tuple(writes))
     return _seen_after(run, seen), (*(record for record in records if record is not known), answered)
 
 
@@ -229,11 +231,11 @@ def _seen_after(run: Run, order: Order) -> Order:
         return order
 
 
-def _note(run: Run, record: OrderRecord, name: str) -> None:
+def _note(run: Run, record: OrderRecord, name: str, writes: tuple[AzureWrite, ...] = ()) -> None:
     """Write a request for an order into the history and the log."""
     ref, reason = record.order, REASONS[record.action]
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
-    entry = HistoryEntry(run.now(), name, f"order {ref}", reason, detail[:1000])
+    entry = HistoryEntry(run.now(), name, f"order {ref}", reason, detail[:1000], writes)
     run.ports.history.add(SCOPE, (entry,))
     event(name, order=str(ref), action=record.action, state=record.state, detail=record.detail)
 

@@ -1,0 +1,128 @@
+"""An operator finds the run of Certroll behind each entry of Azure's Activity Log, and the other way."""
+
+import json
+import logging
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.journal import Entry
+from local.azure.scripting.knobs import Knobs
+from local.azure.world import World
+from shared.clients.tracing import AGENT, VERSION
+from shared.domain.rollout.budget import MaxUnavailable
+from shared.ports import Ports
+from tests.pages import ROOT
+from tests.scenarios.conftest import Install
+from tests.scenarios.environment_worlds import ROOT as ROOT_OBJECT
+from tests.scenarios.environment_worlds import Hosted
+from tests.scenarios.installation import Installation
+from tests.scenarios.worlds import VAULT, renew, small_world
+
+ARM = "management.azure.com"
+ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def sent(world: World) -> list[Entry]:
+    """Return the requests of Certroll to ARM and the vaults, without the requests for tokens."""
+    return [entry for entry in world.journal.entries() if entry.host == ARM or entry.host.endswith(".vault.azure.net")]
+
+
+def listed(world: World) -> Counter[tuple[str, str, str]]:
+    """Return the path and the ids of each write, as Azure's Activity Log lists them."""
+    return Counter((entry.path, entry.correlation, entry.request_id) for entry in world.journal.writes(ARM))
+
+
+def recorded(installation: Installation, *events: str) -> Counter[tuple[str, str, str]]:
+    """Return the path and the ids of each write that the entries of the history name."""
+    rows = [row for row in installation.rows("certrollhistory") if row["event"] in events]
+    return Counter(write for row in rows for write in writes_in(row))
+
+
+def writes_in(row: Mapping[str, object]) -> list[tuple[str, str, str]]:
+    """Return the path and the ids of each write that one entry of the history names."""
+    numbers = [name.partition("_")[2] for name in row if name.startswith("write_")]
+    return [
+        (str(row[f"write_{n}"]).partition(" ")[2], str(row[f"correlation_{n}"]), str(row[f"request_{n}"]))
+        for n in numbers
+    ]
+
+
+def test_version_is_the_version_of_the_project() -> None:
+    """The User-Agent names the version of pyproject.toml, which is not part of the deployed app."""
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"] == VERSION
+
+
+@pytest.mark.real_transport
+def test_each_request_names_certroll_and_its_run(install: Install) -> None:
+    """Each request to Azure has Certroll's name and version, and requests to ARM and vaults have the id of the run."""
+    world = small_world()
+    installation = install(world)
+    renew(world)
+    world.journal.clear()
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert {entry.agent.split(" ")[0] for entry in world.journal.entries() if entry.method != "PLATFORM"} == {AGENT}
+    assert {entry.sent_correlation for entry in sent(world)} == {installation.ports.trace.run}
+    assert {entry.method for entry in sent(world)} > {"GET", "PUT"}
+
+
+def test_each_run_has_an_id_of_its_own(two_ports: tuple[Ports, Ports]) -> None:
+    """Two runs send different ids, each a GUID, so that one run can be found among all."""
+    first, second = (ports.trace.run for ports in two_ports)
+    assert first != second
+    assert re.fullmatch(ID, first)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["Azure keeps Certroll's id", "Azure gives its own id"])
+def test_each_write_of_a_renewal_is_found_by_its_ids(install: Install, kept: bool) -> None:  # noqa: FBT001
+    """Each entry of the Activity Log leads to one entry of the history, whoever chose the correlation id."""
+    world = small_world(Knobs(sync_moves_bindings=False, correlation_kept=kept))
+    installation = install(world)
+    renew(world)
+    world.journal.clear()
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert recorded(installation, "step.performed") == listed(world)
+    assert listed(world).total() > 3
+    assert {row["run"] for row in installation.rows("certrollhistory")} == {installation.ports.trace.run}
+    ours = {installation.ports.trace.run}
+    assert ({entry.correlation for entry in world.journal.writes(ARM)} == ours) is kept
+
+
+def test_write_that_azure_refuses_is_found_by_its_ids(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    """A refused write, a repeated write and a write without an answer are in the history and in the log."""
+    caplog.set_level(logging.INFO, logger="certroll")
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world)
+    renew(world)
+    world.journal.clear()
+    world.faults.add(Fault("server_error", method="PUT", path="hostNameBindings/shop", times=1, status=429))
+    world.faults.add(Fault("server_error", method="PUT", path="hostNameBindings/www", times=9, status=403))
+    world.faults.add(Fault("dropped", method="PUT", path="hostNameBindings/api", times=1))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    told = recorded(installation, "step.performed", "step.refused", "step.not_needed")
+    logged = [json.loads(line) for line in caplog.messages]
+    written = [line for line in logged if line["event"] == "azure.written"]
+    assert told == Counter((line["path"], line["correlation"], line["request"]) for line in written)
+    assert {line["status"] for line in written} >= {200, 403, 429, None}
+    answered = Counter({ids: count for ids, count in told.items() if ids[2]})
+    assert answered == Counter({ids: count for ids, count in listed(world).items() if ids[2]})
+
+
+def test_stop_and_start_of_an_app_is_found_by_its_ids(install: Install) -> None:
+    """The history names each request that stopped or started an app of an environment, app by app."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MaxUnavailable(2))
+    hosted.world.journal.clear()
+    hosted.put_new()
+    installation.look_at(VAULT, ROOT_OBJECT, kind="secret")
+    installation.deliver_all()
+    stops = Counter({ids: count for ids, count in listed(hosted.world).items() if ids[0].endswith(("/stop", "/start"))})
+    assert recorded(installation, "app.stopped_and_started") == stops
+    assert stops.total() == 2 * len(hosted.stopped_and_started)
