@@ -17,7 +17,7 @@ from shared.domain.certificates.lineage import Lineage, Refusal
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyType
 from shared.domain.environments.record import EnvironmentRecord
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, OpenFinding
 from shared.domain.fleet.app_settings import (
     LOAD_LIST,
     AppSettings,
@@ -537,6 +537,13 @@ class RecordingJournal:
     def report(self, findings: tuple[Finding, ...]) -> None:
         """Record the findings (problems) that the tested code reported."""
         self.findings.extend(findings)
+
+    def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
+        """Close no finding, because the simulated journal reads none back."""
+
+    def scopes(self) -> frozenset[str]:
+        """Return no scope."""
+        return frozenset()
 
 
 def ports(

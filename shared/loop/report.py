@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import VaultCertificateRef
 from shared.domain.rollout.site_record import SiteRecord
@@ -33,10 +33,13 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
     ref = snapshot.lineage.ref
     log_plan(plan, snapshot)
     skips = [*plan.skips, *notices.duplicates(snapshot), *notices.sharing(snapshot)]
-    report_skips(findings, ref, skips, snapshot.now)
-    report_blind_spots(findings, str(ref), snapshot.fleet)
-    report(findings, notices.unread_versions(snapshot))
-    report(findings, notices.version_warnings(snapshot))
+    found = (
+        *notices.refusals(ref, skips, snapshot.now),
+        *notices.blind_spots(str(ref), snapshot.fleet),
+        *notices.unread_versions(snapshot),
+        *notices.version_warnings(snapshot),
+    )
+    report(findings, found)
 
 
 def log_plan(plan: Plan, snapshot: Snapshot) -> None:
@@ -50,9 +53,14 @@ def log_plan(plan: Plan, snapshot: Snapshot) -> None:
             event("plan.listed", certificate=certificate, list=name, rows=rows[start : start + MOST_ROWS])
 
 
-def report_skips(findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:
-    """Record refused steps as findings (reported problems), if the reason of the refusal makes a finding."""
-    report(findings, notices.refusals(ref, skips, now))
+def report_skips(
+    findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime, seen_by: SeenBy = SeenBy.WRITE
+) -> None:
+    """Record steps that Azure refused as findings (reported problems), if the reason of the refusal makes a finding.
+
+    `seen_by` names the run that writes the same step again.
+    """
+    report(findings, notices.refusals(ref, skips, now, seen_by))
 
 
 def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:

@@ -18,7 +18,7 @@ from functools import partial
 
 from shared.domain.environments.record import AppRestart, AppRestartState, PendingStart
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected, SiteLocked, StopRefused, Throttled
-from shared.domain.findings import Finding, HistoryEntry
+from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
@@ -199,8 +199,19 @@ def _complete(run: Run, pending_start: PendingStart) -> None:
     # for some minutes whether it has to start the app.
     if run.now() < pending_start.at + STOP_MAY_COME:
         return
-    pending_starts.complete(site)
+    _forget(run, pending_start)
     run.ports.queue.send_environment(EnvironmentMessage(pending_start.environment))
+
+
+def _forget(run: Run, pending_start: PendingStart) -> None:
+    """Delete a pending start, and close the finding about the app."""
+    site = pending_start.site
+    run.ports.pending_starts.complete(site)
+    run.ports.findings.close(
+        str(pending_start.environment),
+        run.now(),
+        lambda found: found.seen_by is SeenBy.START and found.site == site,
+    )
 
 
 def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> None:
@@ -212,7 +223,7 @@ def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> Non
         _still_pending(run, pending_start, gone)
         return
     event("start.not_needed", site=str(pending_start.site), detail="the site is gone")
-    run.ports.pending_starts.complete(pending_start.site)
+    _forget(run, pending_start)
 
 
 def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
@@ -244,9 +255,8 @@ def _still_pending(run: Run, pending_start: PendingStart, error: Exception) -> N
     """Record a finding (a reported problem) for an app that Certroll could not start."""
     stopped_at = f"{pending_start.at:%Y-%m-%d %H:%M} UTC"
     detail = f"Certroll stopped it at {stopped_at} and could not start it: {error}; start it by hand"
-    finding = Finding(
-        run.now(), str(pending_start.environment), f"site {pending_start.site}", Reason.START_PENDING, detail
-    )
+    scope, site = str(pending_start.environment), pending_start.site
+    finding = Finding(run.now(), scope, f"site {site}", Reason.START_PENDING, detail, SeenBy.START, site)
     run.ports.findings.report((finding,))
 
 

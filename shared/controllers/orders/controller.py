@@ -23,6 +23,7 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.findings import Finding, HistoryEntry
+from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.intent import Mode
 from shared.domain.orders.action import (
     REASONS,
@@ -73,7 +74,9 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     Certroll sends one list request for the orders of each subscription. If Certroll fails with one order, Certroll
     still inspects the other orders. This function raises the errors of all orders together at the end.
     """
-    found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
+    began = run.now()
+    listings = run.pool.map(partial(_listed, run), _subscriptions(run))
+    found = [order for listing in listings for order in listing.found]
     inspections = [_inspected(run, order) for order in found]
     stored = (certificate for inspection in inspections for certificate in inspection.order.stored)
     vaults = sorted(
@@ -90,6 +93,11 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
             _finding(run, inspection.order, problem) for inspection in inspections for problem in inspection.problems
         ),
     )
+    if not any(listing.blind_spots for listing in listings):
+        unseen = {inspection.order.subject for inspection in inspections if inspection.error}
+        run.ports.findings.close(
+            SCOPE, run.now(), lambda known: known.last_seen < began and known.subject not in unseen
+        )
     event("orders.found", orders=[_row(inspection) for inspection in inspections])
     if failed := [inspection.error for inspection in inspections if inspection.error]:
         raise ExceptionGroup("Certroll could not inspect every order", failed)
@@ -100,7 +108,7 @@ def _subscriptions(run: Run) -> tuple[str, ...]:
     return run.intent.subscriptions or run.ports.app_service.subscriptions()
 
 
-def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
+def _listed(run: Run, subscription: str) -> Listing[Order]:
     """List the orders of purchased certificates in a subscription.
 
     Each order that Certroll could not read becomes a finding (a reported problem).
@@ -111,11 +119,11 @@ def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
     except AzureError as error:
         reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.BLIND_SPOT
         report(run.ports.findings, (Finding(run.now(), SCOPE, subject, reason, str(error)),))
-        return ()
+        return Listing((), blind_spots=(BlindSpot(subject, str(error), subscription),))
     unread = ((f"order {spot.subject}", spot.detail) for spot in listing.blind_spots)
     found = (Finding(run.now(), SCOPE, subject, Reason.ORDER_UNREADABLE, detail) for subject, detail in unread)
     report(run.ports.findings, tuple(found))
-    return listing.found
+    return listing
 
 
 def _inspected(run: Run, order: Order) -> Inspection:

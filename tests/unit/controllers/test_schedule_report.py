@@ -27,6 +27,9 @@ class Findings:
             raise error
         self.told += findings
 
+    def close(self, *_: object) -> None:
+        """Close no finding."""
+
 
 def every_minute(report: ScheduleReport, findings: Findings, minutes: int, clock: ManualClock) -> int:
     """Call the report once a minute, and return how many findings it has made."""
