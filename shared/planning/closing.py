@@ -22,16 +22,17 @@ IsGone = Callable[[OpenFinding], bool]
 def gone_from(snapshot: Snapshot, plan: Plan) -> IsGone:
     """Return a function that returns True if the cause of a vault object's finding is gone.
 
-    A refused write counts as gone if the plan neither does nor refuses anything about its subject. What a run of a site
-    or app saw counts as gone if the site or app no longer uses the vault object.
+    What was reported about a version counts as gone if the vault has a newer version, and nothing waits for the
+    subject. A refused write counts as gone if the plan neither does nor refuses anything about its subject. What a run
+    of a site or app saw counts as gone if the site or app no longer uses the vault object.
     """
     waiting = {step.subject for step in plan.steps} | {skip.subject for skip in plan.skips}
     users = _users(snapshot)
     made = [version.created for version in snapshot.lineage.versions]
 
     def is_gone(found: OpenFinding) -> bool:
-        if found.seen_by is SeenBy.EVENT:
-            return any(created > found.last_seen for created in made)
+        if found.seen_by is SeenBy.VERSION:
+            return found.subject not in waiting and any(created > found.last_seen for created in made)
         return unseen_in(snapshot.fleet)(found) and {
             SeenBy.INSPECTION: True,
             SeenBy.WRITE: found.subject not in waiting,
@@ -78,7 +79,7 @@ def _could_see(fleet: Fleet, found: OpenFinding) -> bool:
 
 def unused_in(fleet: Fleet) -> IsGone:
     """Return a function that returns True for each finding about a vault object that nothing in the fleet uses."""
-    return lambda found: found.seen_by is not SeenBy.EVENT and unseen_in(fleet)(found)
+    return lambda found: found.seen_by is not SeenBy.VERSION and unseen_in(fleet)(found)
 
 
 def seen_before(began: datetime, *seen_by: SeenBy) -> IsGone:

@@ -11,10 +11,13 @@ from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
 from local.azure.world import World
 from local.stand import Stand
+from shared.controllers.managed.controller import look_after_managed
 from shared.domain.rollout.budget import MaxUnavailable
 from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, Hosted
 from tests.scenarios.installation import Installation
+from tests.scenarios.test_managed import HOST, a_world
+from tests.scenarios.test_orders import Shop
 from tests.scenarios.worlds import MOVING, VAULT, renew, small_world
 
 HOUR = timedelta(hours=1)
@@ -153,4 +156,36 @@ def test_started_app_has_no_open_finding(install: Install) -> None:
     hosted.world.faults.clear()
     installation.minutes(10)
     installation.deliver_all()
+    assert open_findings(installation) == set()
+
+
+def test_problem_of_an_order_closes_when_it_is_solved(install: Install) -> None:
+    """After a person has turned automatic renewal on, the next inspection of all orders closes the finding."""
+    shop = Shop(install, act=False, auto_renew=False)
+    shop.look()
+    opened = {("order contoso/shop", "AutoRenewOff")}
+    assert opened <= open_findings(shop.installation)
+    shop.order.auto_renew = True
+    shop.world.clock.advance(HOUR)
+    listing = Fault("denied", "GET", path="/certificateOrders$", times=1)
+    shop.world.faults.add(listing)
+    shop.look()
+    assert opened <= open_findings(shop.installation)
+    shop.world.clock.advance(HOUR)
+    shop.look()
+    assert open_findings(shop.installation) == set()
+
+
+def test_missing_prerequisite_closes_when_it_is_there(install: Install) -> None:
+    """After the DNS record has come, the next inspection closes the finding about the host name."""
+    build = a_world(root=False)
+    build.world.dns.remove(HOST, "CNAME")
+    installation = install(build.world, watched=True, meddled=True)
+    look_after_managed(installation.start())
+    ((subject, _),) = open_findings(installation)
+    assert subject == f"host name {HOST} of shop"
+    shop = next(site for site in build.world.web.sites.values() if site.full_name == "shop")
+    build.add_record(HOST, "CNAME", shop.default_host_name)
+    installation.clock.advance(HOUR)
+    look_after_managed(installation.start())
     assert open_findings(installation) == set()

@@ -166,7 +166,7 @@ def _row(key: str, known: Entity | None, finding: Finding, state: State | None) 
         "site": finding.site.resource_id if finding.site else "",
         "subscription": place.subscription,
         "webspace": place.name,
-        "last_seen": finding.at,
+        "last_seen": finding.at if known is None else max(finding.at, moment(known["last_seen"])),
         **reopened,
         **logged,
     }

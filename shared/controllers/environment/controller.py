@@ -67,13 +67,16 @@ def _close(run: Run, environment: EnvironmentRef, began: datetime, outcome: Conv
 
     The findings about its excluded apps stay open until the next round, because people have to stop and start them.
     """
-    since = run.ports.environment_records.of(environment).since or began
+    record = run.ports.environment_records.of(environment)
+    since = record.since or began
     is_done = outcome.reason is Reason.STOPPED_AND_STARTED
 
     def is_gone(found: OpenFinding) -> bool:
         if found.seen_by is SeenBy.ROOT:
             return is_done
-        whole = found.subject == f"environment {environment}"
+        whole = found.subject == f"environment {environment}" or (
+            found.reason == Reason.BLIND_SPOT and is_done and not record.hidden
+        )
         return found.seen_by is SeenBy.INSPECTION and found.last_seen < (began if whole else since)
 
     run.ports.findings.close(str(environment), run.now(), is_gone)

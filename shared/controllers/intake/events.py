@@ -22,7 +22,7 @@ def on_vault_event(run: Run, text: str) -> None:
         return
     if seen.finding is not None:
         detail = "Key Vault reported this; Certroll inspects the certificate, and rolls out the newest version"
-        found = Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail, SeenBy.EVENT)
+        found = Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail, SeenBy.VERSION)
         run.ports.findings.report((found,))
     run.ports.queue.send_certificate(CertificateMessage(seen.ref, Cause.EVENT))
     event("event.accepted", certificate=str(seen.ref), finding=seen.finding)

@@ -88,6 +88,13 @@ def test_row_says_since_when_and_until_when(findings: Findings, storage: SmallSt
     assert (row["state"], row["person"], row["severity"]) == ("open", True, "high")
 
 
+def test_late_report_does_not_turn_time_back(findings: Findings, storage: SmallStorage) -> None:
+    """A slow run that saw the cause earlier than another run does not make the last sight of the cause older."""
+    findings.report((at(HOUR),))
+    findings.report((FOUND,))
+    assert rows(storage)[FOUND.subject]["last_seen"] == NOW + HOUR
+
+
 def test_line_says_what_an_alert_needs(findings: Findings, told: Told) -> None:
     """An alert needs no list of reasons: the line says how severe the finding is, and if a person has to act."""
     findings.report((FOUND, replace(OTHER, reason=Reason.NO_OVERLAP)))

@@ -53,6 +53,19 @@ def test_good_schedule_is_no_finding() -> None:
     assert every_minute(ScheduleReport(None), Findings(), 61, ManualClock()) == 0
 
 
+def test_good_schedule_closes_what_a_bad_one_opened() -> None:
+    """After an operator has corrected the setting, the next process closes the finding."""
+    storage, clock = SmallStorage(), ManualClock()
+
+    def started(problem: str | None) -> list[object]:
+        with Pool(1, "reader") as pool:
+            ScheduleReport(problem).report(Run.start(ports_on(storage, clock), APPLY, pool))
+        clock.sleep(60)
+        return [row["state"] for row in storage.all("certrollfindings")]
+
+    assert [started("bad"), started("bad"), started(None)] == [["open"], ["open"], ["closed"]]
+
+
 def test_report_that_failed_is_made_a_minute_later() -> None:
     """If Certroll cannot record the finding, the next run of the timer tries again."""
     report, findings, clock = ScheduleReport("bad"), Findings(fails=OSError("the table is away")), ManualClock()

@@ -114,15 +114,24 @@ def test_event_is_over_when_a_new_version_comes(made_ago: timedelta, *, gone: bo
         current=newer,
         versions=(newer, *(replace(old, created=NOW - 9 * HOUR) for old in LINEAGE.versions[1:])),
     )
-    known = found(SeenBy.EVENT, reason=Reason.NEAR_EXPIRY)
+    known = found(SeenBy.VERSION, reason=Reason.NEAR_EXPIRY)
     assert gone_from(snapshot(lineage=lineages, blind_spots=(EVERYWHERE,)), Plan())(known) is gone
     assert unused_in(snapshot().fleet)(known) is False
+
+
+def test_chain_of_an_upload_is_open_until_the_next_upload() -> None:
+    """A newer version in the vault does not close what an upload lacks, as long as the newer upload waits."""
+    newer = replace(version(), created=NOW)
+    seen = snapshot(lineage=replace(LINEAGE, current=newer, versions=(newer, *LINEAGE.versions[1:])))
+    known = found(SeenBy.VERSION, reason=Reason.CHAIN_INCOMPLETE)
+    assert not gone_from(seen, REFUSED)(known)
+    assert gone_from(seen, Plan())(known)
 
 
 def test_event_about_an_empty_vault_object_stays_open() -> None:
     """Without any version nothing shows that what Key Vault reported is over."""
     empty = replace(lineage(current=None), versions=())
-    assert not gone_from(snapshot(lineage=empty), Plan())(found(SeenBy.EVENT))
+    assert not gone_from(snapshot(lineage=empty), Plan())(found(SeenBy.VERSION))
 
 
 @pytest.mark.parametrize("reason", [Reason.VAULT_DENIED, Reason.VAULT_UNREACHABLE, Reason.DENIED_BY_AZURE])
