@@ -153,4 +153,4 @@ def _refused(
     if writes:
         entry = HistoryEntry(run.now(), "step.refused", step.subject, reason, str(error)[:1000], tuple(writes))
         run.ports.history.add(ref, (entry,))
-    return Skip(step.subject, reason, str(error), step.action.site, step.action)
+    return Skip(step.subject, reason, str(error), step.action.site, step)

@@ -42,7 +42,7 @@ def refusals(
             skip.detail,
             seen_by,
             site=skip.site,
-            webspace=skip.action.webspace if skip.action else None,
+            webspace=skip.step.action.webspace if skip.step else None,
         )
         for skip in skips
         if skip.reason.makes_finding

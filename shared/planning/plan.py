@@ -198,8 +198,8 @@ class Skip:
     """The circumstances and the next step, as text for operators."""
     site: SiteRef | None = None
     """The site that the change would touch, None if it would touch no single site."""
-    action: Action | None = field(default=None, compare=False)
-    """The refused action, None if no action was planned."""
+    step: Step | None = field(default=None, compare=False, repr=False)
+    """The step that a guard refused, None if no action proposed a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +212,9 @@ class Plan:
     def refuse(self, refusal: "Callable[[Step], Skip | None]") -> "Plan":
         """Return the plan with each refused step replaced by the skip that `refusal` returns for that step."""
         judged = [(step, refusal(step)) for step in self.steps]
-        return Plan(
-            tuple(step for step, skip in judged if skip is None),
-            (*self.skips, *(replace(skip, action=step.action) for step, skip in judged if skip is not None)),
-        )
+        refused = (replace(skip, step=step) for step, skip in judged if skip is not None)
+        kept = tuple(step for step, skip in judged if skip is None)
+        return replace(self, steps=kept, skips=(*self.skips, *refused))
 
 
 Propose = Callable[[Snapshot, Intent], Iterable[Step | Skip]]

@@ -23,8 +23,8 @@ def step_rows(steps: Iterable[Step], snapshot: Snapshot) -> list[Row]:
 def skip_rows(skips: Iterable[Skip], snapshot: Snapshot) -> list[Row]:
     """Return a row for each change that Certroll does not make, with the change if a step was refused."""
     change = partial(_change, snapshot, _ends(snapshot))
-    said = (({"subject": skip.subject, "reason": skip.reason, "detail": skip.detail}, skip.action) for skip in skips)
-    return [{**row, **({} if action is None else change(action))} for row, action in said]
+    said = (({"subject": skip.subject, "reason": skip.reason, "detail": skip.detail}, skip.step) for skip in skips)
+    return [{**row, **({} if step is None else change(step.action))} for row, step in said]
 
 
 def _change(snapshot: Snapshot, ends: Mapping[Thumbprint, datetime | None], action: Action) -> Row:
