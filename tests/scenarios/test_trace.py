@@ -6,12 +6,16 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from local.azure.resource_manager import Arm
 from local.azure.scripting.faults import Fault
 from local.azure.scripting.journal import Entry
 from local.azure.scripting.knobs import Knobs
+from local.azure.wire import Request
 from local.azure.world import World
 from shared.clients.tracing import AGENT, VERSION
 from shared.domain.rollout.budget import MaxUnavailable
@@ -92,6 +96,46 @@ def test_each_write_of_a_renewal_is_found_by_its_ids(install: Install, kept: boo
     assert {row["run"] for row in installation.rows("certrollhistory")} == {installation.ports.trace.run}
     ours = {installation.ports.trace.run}
     assert ({entry.correlation for entry in world.journal.writes(ARM)} == ours) is kept
+
+
+def activity_log(world: World, condition: str) -> list[dict[str, Any]]:
+    """Return the events of Azure's Activity Log that meet a condition, as `az monitor activity-log list` asks."""
+    wanted = quote(f"eventTimestamp ge '2000-01-01T00:00:00+00:00' and {condition}")
+    path = f"/subscriptions/{next(iter(world.subscriptions))}/providers/Microsoft.Insights/eventtypes/management/values"
+    answer = Arm(world)(Request.to("GET", f"https://{ARM}{path}?api-version=2015-04-01&$filter={wanted}"))
+    found: list[dict[str, Any]] = answer.json()["value"]
+    return found
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["Azure keeps Certroll's id", "Azure gives its own id"])
+def test_operator_goes_from_the_activity_log_to_the_history_and_back(install: Install, *, kept: bool) -> None:
+    """The id of an event of the Activity Log finds the row of the history, and the id of the row finds the event."""
+    world = small_world(Knobs(correlation_kept=kept))
+    installation = install(world)
+    renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    (copy,) = [copy for copy in world.web.certificates.values() if copy.name == "web-linux"]
+    (happened,) = activity_log(world, f"resourceUri eq '{copy.id}'")
+    assert (happened["operationName"]["value"], happened["status"]["value"]) == (
+        "Microsoft.Web/certificates/write",
+        "Succeeded",
+    )
+    rows = installation.rows("certrollhistory")
+    (row,) = [row for row in rows if row.get("request_0") == happened["operationId"]]
+    assert happened["correlationId"] in {row["correlation_0"], row["run"]}
+    assert (row["event"], row["reason"]) == ("step.performed", "StaleCopy")
+    back = activity_log(world, f"correlationId eq '{row['correlation_0']}'")
+    assert happened["operationId"] in {event["operationId"] for event in back}
+    assert len(back) == (len(world.journal.writes(ARM)) if kept else 1)
+
+
+def test_activity_log_needs_a_time(install: Install) -> None:
+    """Azure refuses a query of the Activity Log without a time, and so does the local Azure."""
+    world = install(small_world()).world
+    path = f"/subscriptions/{next(iter(world.subscriptions))}/providers/Microsoft.Insights/eventtypes/management/values"
+    answer = Arm(world)(Request.to("GET", f"https://{ARM}{path}?api-version=2015-04-01"))
+    assert answer.status == 400
 
 
 def test_write_that_azure_refuses_is_found_by_its_ids(install: Install, caplog: pytest.LogCaptureFixture) -> None:
