@@ -1322,12 +1322,12 @@ def test_people_are_told_again_with_the_next_root(install: Install) -> None:
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
     carried(installation)
-    (before,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site untouched")
+    (before,) = (row["last_seen"] for row in installation.rows("certrollfindings") if row.get("subject") == "site untouched")
     hosted.world.clock.advance(DAY)
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
-    (after,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site untouched")
+    (after,) = (row["last_seen"] for row in installation.rows("certrollfindings") if row.get("subject") == "site untouched")
     assert after > before
 
 
