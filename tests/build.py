@@ -12,11 +12,12 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from shared.clients.tracing import RunTrace
 from shared.domain.certificates.lineage import Lineage, Refusal
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyType
 from shared.domain.environments.record import EnvironmentRecord
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, OpenFinding
 from shared.domain.fleet.app_settings import (
     LOAD_LIST,
     AppSettings,
@@ -559,6 +560,13 @@ class RecordingJournal:
         """Record the findings (problems) that the tested code reported."""
         self.findings.extend(findings)
 
+    def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
+        """Close no finding, because the simulated journal reads none back."""
+
+    def scopes(self) -> frozenset[str]:
+        """Return no scope."""
+        return frozenset()
+
 
 def ports(
     app_service: RecordingAppService | None = None,
@@ -580,5 +588,6 @@ def ports(
         "vault": vault,
         "environments": environments,
         "environment_records": environment_records,
+        "trace": RunTrace("run"),
     }
     return Ports(**{port.name: given.get(port.name, nobody) for port in fields(Ports)})

@@ -4,13 +4,14 @@ The simulated storage is below the journal, so that Certroll's own code for rows
 tests/scenarios/test_storage_contract.py run for this simulation and for the real clients on Azurite.
 """
 
+import json
 import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError
@@ -18,7 +19,7 @@ from azure.data.tables import TableEntity
 
 from shared.clients.storage.leases import LEASE_SECONDS, SAFE_SECONDS
 from shared.clients.storage.rows import Entity
-from shared.clients.storage.tables import JOURNAL, TRANSACTION
+from shared.clients.storage.tables import JOURNAL, batches, batches_of_pairs
 from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
 from shared.ports.clock import Clock
 
@@ -26,6 +27,8 @@ LONGEST_TEXT = 32 * 1024
 """The most characters of a string property in Table storage, which stores UTF-16."""
 LARGEST_ROW = 1024 * 1024
 """The most bytes of a row in Table storage, which stores UTF-16."""
+LARGEST_BATCH = 4 * 1024 * 1024
+"""The most bytes of a transaction, which the SDK sends as JSON in ASCII."""
 LONGEST_KEY = 512
 """The most characters of a key in Table storage."""
 INT_32 = range(-(2**31), 2**31)
@@ -82,18 +85,17 @@ class MemoryTables:
 
         Raise Conflict if a stored row has another revision, and write no row of its batch and of later batches.
         """
-        remaining, revisions = iter(rows), list[str]()
-        while batch := list(islice(remaining, TRANSACTION)):
+        revisions = list[str]()
+        for batch in batches_of_pairs(rows):
             revisions += self.put_batch(batch, what)
         return tuple(revisions)
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Insert or update rows of one partition, in batches of fifty.
+        """Insert or update rows of one partition, in the batches of the real tables.
 
         The storage client writes the batches in order. Each batch writes all of its rows or fails.
         """
-        remaining = iter(rows)
-        while batch := list(islice(remaining, TRANSACTION)):
+        for batch in batches(rows):
             self.write_batch(table, batch)
 
     def delete(self, table: str, partition: str, row: str) -> None:
@@ -161,7 +163,10 @@ def _stored_batch(batch: list[Entity]) -> list[dict[str, Any]]:
         raise ValueError("a transaction is of one partition")
     if len({_key(row) for row in batch}) < len(batch):
         raise HttpResponseError("InvalidDuplicateRow: a transaction names each row once")
-    return [_stored(row) for row in batch]
+    stored = [_stored(row) for row in batch]
+    if sum(len(json.dumps(row, default=str)) for row in stored) > LARGEST_BATCH:
+        raise HttpResponseError("RequestBodyTooLarge: a transaction takes at most 4 MiB")
+    return stored
 
 
 def _stored(row: Entity) -> dict[str, Any]:

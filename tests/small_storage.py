@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from shared.clients.storage.journal import journal_ports
 from shared.clients.storage.rows import Entity
+from shared.clients.tracing import RunTrace
 from shared.domain.errors import LeaseBusy
 from shared.ports import Ports
 from shared.ports.clock import Clock
@@ -92,5 +93,6 @@ def ports_on(storage: SmallStorage, clock: Clock, **others: object) -> Ports:
         **journal_ports(storage, clock),
         "leases": SmallLeases(),
         "retrying": OnceOnly(),
+        "trace": RunTrace("run"),
     } | others
     return Ports(**{port.name: cast("Any", given.get(port.name)) for port in fields(Ports)})

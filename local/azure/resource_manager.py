@@ -1,9 +1,6 @@
 """ARM (management.azure.com): the check of the api-version, and the routes of all simulated resource providers."""
 
-import random
-from uuid import UUID
-
-from local.azure.front_door import deleted_vaults, resource_lists, role_assignments, vaults
+from local.azure.front_door import activity_log, deleted_vaults, resource_lists, role_assignments, vaults
 from local.azure.front_door.api_versions import check_version
 from local.azure.front_door.call import Route
 from local.azure.front_door.checks import behind_front_door
@@ -24,6 +21,7 @@ from local.azure.wire import Refused, Request, Response, Router, arm_error
 from local.azure.world import World
 
 ROUTES: tuple[Route, ...] = (
+    *activity_log.ROUTES,
     *resource_lists.ROUTES,
     *vaults.ROUTES,
     *deleted_vaults.ROUTES,
@@ -52,7 +50,6 @@ class Arm:
     def __init__(self, world: World) -> None:
         """Answer requests to ARM from the state of this simulated Azure."""
         self._world = world
-        self._ids = random.Random(0)  # noqa: S311 - request ids
         self._router = Router(_unmatched)
         for method, template, function in ROUTES:
             self._router.add(method, template, behind_front_door(world, function))
@@ -62,20 +59,16 @@ class Arm:
         try:
             check_version(self._world, request)
         except Refused as refused:
-            return self._with_ids(refused.response)
+            return refused.response
         if request.method != "GET":
             self._world.web.history.begin_write()
         try:
             with self._world.changes.batch():
                 self._world.managed.settle()
                 self._world.orders.settle()
-                return self._with_ids(self._router.dispatch(request))
+                return self._router.dispatch(request)
         except Refused as refused:
-            return self._with_ids(refused.response)
-
-    def _with_ids(self, response: Response) -> Response:
-        identifier = str(UUID(int=self._ids.getrandbits(128), version=4))
-        return response.adding({"x-ms-request-id": identifier, "x-ms-correlation-request-id": identifier})
+            return refused.response
 
 
 def _unmatched(request: Request) -> Response:

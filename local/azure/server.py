@@ -3,7 +3,9 @@
 `LocalAzure` also applies scripted faults, writes the journal, and locks the simulated Azure during a request.
 """
 
+import random
 from collections.abc import Callable, Mapping
+from uuid import UUID
 
 from local.azure.entra.routes import Entra
 from local.azure.entra.tokens import Directory, audience_fits, claims_of, principal_of
@@ -14,6 +16,8 @@ from local.azure.world import World
 
 ENTRA_HOSTS = ("login.microsoftonline.com", "login.windows.net")
 ARM_HOST = "management.azure.com"
+REQUEST, CORRELATION = "x-ms-request-id", "x-ms-correlation-request-id"
+CLIENT_REQUEST = "x-ms-client-request-id"
 
 
 class LocalAzure:
@@ -29,6 +33,7 @@ class LocalAzure:
         self.after_write: Callable[[], None] = lambda: None
         entra = Entra(world, self.directory)
         self._vaults = KeyVault(world.vaults, world.tenant_id)
+        self._ids = _Ids(world)
         self._services: Mapping[str, Service] = {
             **dict.fromkeys(ENTRA_HOSTS, entra),
             ARM_HOST: _Authenticated(Arm(world), world),
@@ -50,7 +55,10 @@ class LocalAzure:
                 response = self._locked(request)
             else:
                 response = self.world.faults.around(request, lambda: self._locked(request))
+            response = self._ids.added(request, response)
             entry.status = response.status
+            entry.correlation = response.headers.get(CORRELATION, "")
+            entry.request_id = response.headers.get(REQUEST, "")
         return response
 
     def _locked(self, request: Request) -> Response:
@@ -62,6 +70,29 @@ class LocalAzure:
 
     def _service_of(self, host: str) -> Service:
         return self._services.get(host) or (self._vaults if self._vaults.knows(host) else _unknown_host)
+
+
+class _Ids:
+    """The ids of requests to ARM and Key Vault, under which Azure's logs list the requests."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._random = random.Random(0)  # noqa: S311 - request ids
+
+    def added(self, request: Request, response: Response) -> Response:
+        """Return the response with its ids. Key Vault has no correlation id (azure-sdk-for-js #13061)."""
+        if request.host in ENTRA_HOSTS:
+            return response
+        echoed = {CLIENT_REQUEST: request.headers[CLIENT_REQUEST]} if CLIENT_REQUEST in request.headers else {}
+        ids = {REQUEST: self._new(), **echoed}
+        if request.host != ARM_HOST:
+            return response.adding(ids)
+        sent = request.headers.get(CORRELATION) if self._world.knobs.correlation_kept else None
+        return response.adding({**ids, CORRELATION: sent or self._new()})
+
+    def _new(self) -> str:
+        with self._world.lock:
+            return str(UUID(int=self._random.getrandbits(128), version=4))
 
 
 class _Authenticated:

@@ -102,7 +102,7 @@ def fleet_view(
         runs=_runs(newest, journal, last_runs),
         environments=tuple(_environment(found, journal) for found in state["environments"]),
         down=tuple(sorted(_short(site["id"]) for site in state["sites"] if site["state"] != "Running")),
-        reported=tuple(map(_reported, sorted(findings, key=_urgency, reverse=True))),
+        reported=tuple(map(_reported, sorted(filter(_is_open, findings), key=_urgency, reverse=True))),
     )
 
 
@@ -195,12 +195,21 @@ def _counted(kind: str, rows: list[Row]) -> Iterator[str]:
 
 def _urgency(row: Row) -> tuple[int, str]:
     severity = row.get("severity")
-    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES), str(row["at"])
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES), _last_seen(row)
+
+
+def _is_open(row: Row) -> bool:
+    """Return True for a dead letter, and for a finding whose cause lasts or that is about one event."""
+    return row.get("state") != "closed"
+
+
+def _last_seen(row: Row) -> str:
+    return str(row.get("last_seen") or row["at"])
 
 
 def _reported(row: Row) -> Reported:
     return Reported(
-        _time(str(row["at"])), row.get("severity", ""), row["reason"], row.get("subject", ""), row.get("detail", "")
+        _time(_last_seen(row)), row.get("severity", ""), row["reason"], row.get("subject", ""), row.get("detail", "")
     )
 
 

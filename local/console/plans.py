@@ -13,6 +13,7 @@ from local.running import Running
 from local.screen import Screen
 
 PLANNED = "plan.computed"
+LISTED = "plan.listed"
 LOOK_EVERY = 0.25
 LOOKS = 120
 """How often `plan` looks for the plan of a version that has just come."""
@@ -68,11 +69,12 @@ def await_plans(
 
 
 def add_plans(plans: Plans, events: Iterable[Event]) -> None:
-    """Replace the older plans. A long plan comes in several events, numbered by `part`."""
-    for plan in events:
-        if plan["event"] == PLANNED:
-            name = plan["certificate"].lower()
-            plans[name] = [*(plans.get(name, []) if plan.get("part", 1) > 1 else []), plan]
+    """Replace the older plans. The event PLANNED begins a plan, and each event LISTED has some of its rows."""
+    for found in events:
+        if found["event"] == PLANNED:
+            plans[found["certificate"].lower()] = [found]
+        elif found["event"] == LISTED and found["certificate"].lower() in plans:
+            plans[found["certificate"].lower()].append(found)
 
 
 def is_for(parts: list[Event], version: Row) -> bool:
@@ -99,10 +101,8 @@ def _in_words(age: timedelta) -> str:
 def _show(screen: Screen, parts: list[Event], newest: Row, now: datetime) -> None:
     screen.heading(parts[0]["certificate"])
     screen.note(told_of(parts, newest, now))
-    rows = [(step["reason"], step["subject"], "") for part in parts for step in part.get("steps", ())]
-    rows += [
-        (skip["reason"], skip["subject"], skip.get("detail", "")) for part in parts for skip in part.get("skips", ())
-    ]
+    listed = [entry for part in parts for entry in part.get("rows", ())]
+    rows = [(entry["reason"], entry["subject"], entry.get("detail", "")) for entry in listed]
     screen.entries(rows, none="nothing to do")
 
 

@@ -60,8 +60,8 @@ def skips(local: LocalApp) -> tuple[Told, ...]:
     return tuple(
         Told(skip["subject"], skip["reason"], skip["detail"])
         for entry in _logged(local)
-        if entry["event"] == "plan.computed"
-        for skip in entry["skips"]
+        if entry["event"] == "plan.listed" and entry["list"] == "skips"
+        for skip in entry["rows"]
     )
 
 

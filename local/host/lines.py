@@ -1,7 +1,8 @@
 """Drop the log lines of the function app that Azure's Functions host drops, and count them.
 
 The host of Azure passes a line of the app only if the worker names the invocation that logged it, and this invocation
-still runs. So the host drops lines at import, after the end, and of the app's own threads.
+still runs. So the host drops lines at import, after the end, and of the app's own threads. Of a line that passes,
+Application Insights stores only the first 32,768 characters.
 """
 
 import importlib
@@ -22,6 +23,9 @@ SYSTEM = ("azure.functions", "azure_functions_runtime")
 """The loggers of Microsoft's worker, whose lines need no invocation."""
 HOST = ("host", "local")
 """The loggers of the local Functions host."""
+
+MOST_CHARACTERS = 32_768
+"""How much of a line Application Insights stores (Azure docs, "Application Insights telemetry data model")."""
 
 log = logging.getLogger("host")
 
@@ -58,8 +62,14 @@ class Lines(logging.Filter):
             self._running.discard(invocation_id)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return True if Azure's Functions host would pass the line. Report a line that it would drop by `tell`."""
-        if _is_below(record.name, HOST + SYSTEM) or self._invocation() in self._running:
+        """Return True if Azure's Functions host would pass the line, after a cut of a line that is too long.
+
+        Report a line that the host would drop by `tell`.
+        """
+        if _is_below(record.name, HOST + SYSTEM):
+            return True
+        if self._invocation() in self._running:
+            _cut(record)
             return True
         self._drop(Dropped(record.name, record.threadName or ""))
         return False
@@ -76,6 +86,16 @@ class Lines(logging.Filter):
         if self._by_context or _get_running_loop() is not None:
             return self._variable.get()
         return getattr(self._thread, "invocation_id", None)
+
+
+def _cut(record: logging.LogRecord) -> None:
+    """Leave of the line what Application Insights stores, and warn. .NET counts characters in UTF-16."""
+    text = record.getMessage().encode("utf-16-le", "surrogatepass")
+    if len(text) > 2 * MOST_CHARACTERS:
+        record.msg, record.args = text[: 2 * MOST_CHARACTERS].decode("utf-16-le", "ignore"), ()
+        log.warning(
+            "Application Insights cuts a line of the logger '%s', of %d characters", record.name, len(text) // 2
+        )
 
 
 def _is_below(name: str, loggers: tuple[str, ...]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from azure.core.pipeline.transport import HttpTransport
 
@@ -24,6 +25,7 @@ from shared.clients.storage.journal import journal_ports
 from shared.clients.storage.leases import BlobLeases
 from shared.clients.storage.queues import StorageQueue
 from shared.clients.storage.tables import StorageTables
+from shared.clients.tracing import RunTrace
 from shared.clients.transport import BoundedTransport
 from shared.clients.vault.certificates import KeyVault, KeyVaults
 from shared.clients.vault.events import read_vault_event
@@ -78,7 +80,8 @@ class Connections:
     def ports(self, deadline: Deadline = NEVER) -> Ports:
         """Return the ports (interfaces of Certroll's core) of a run, which make no call after the run's deadline."""
         clock, until = self._clock, deadline
-        retrying = Retrying(clock, deadline=until)
+        trace = RunTrace(str(uuid4()))
+        retrying = Retrying(clock, deadline=until, trace=trace)
         request_left = partial(_left, clock, until.request_seconds)
         record_left = partial(_left, clock, until.record_seconds)
         return Ports(
@@ -91,11 +94,12 @@ class Connections:
             vault_rights=VaultRights(self._arm, retrying),
             tls_probe=TlsProbe(clock, request_left),
             app_probe=AppProbe(seconds_left=request_left),
-            **journal_ports(self._tables.until(record_left), clock),
+            **journal_ports(self._tables.until(record_left), clock, trace.run),
             leases=self._leases.until(record_left),
             queue=self._queue.until(record_left),
             clock=clock,
             retrying=retrying,
+            trace=trace,
             read_event=read_vault_event,
         )
 

@@ -4,6 +4,7 @@ from azure.core.credentials import TokenCredential
 from azure.identity import DefaultAzureCredential
 
 from shared.clients.clouds import Cloud
+from shared.clients.tracing import AGENT
 from shared.clients.transport import BoundedTransport
 
 CONNECT_SECONDS = 5
@@ -28,6 +29,7 @@ def make_credential(cloud: Cloud, client_id: str | None) -> TokenCredential:
         managed_identity_client_id=client_id,
         process_timeout=COMMAND_SECONDS,
         retry_total=RETRIES,
+        user_agent=AGENT,
         retry_backoff_max=LONGEST_WAIT_SECONDS,
         transport=BoundedTransport(CONNECT_SECONDS, REQUEST_SECONDS, REQUEST_SECONDS, LONGEST_WAIT_SECONDS),
     )

@@ -15,6 +15,7 @@ from azure.core.paging import ItemPaged
 
 from shared.clients.faults import translate
 from shared.clients.network.bounded import limited
+from shared.clients.tracing import AGENT, RunTrace, TracingPolicy
 from shared.domain.deadline import NEVER, Deadline
 from shared.domain.errors import OutcomeUnknown, OutOfTime, Transient
 from shared.ports.clock import Clock
@@ -44,6 +45,8 @@ SDK_OPTIONS: dict[str, Any] = {
     "retry_status": 0,
     "connection_timeout": CONNECT_SECONDS,
     "read_timeout": READ_SECONDS,
+    "user_agent": AGENT,
+    "per_call_policies": [TracingPolicy()],
 }
 
 
@@ -54,10 +57,13 @@ class Retrying:
     call for as long as `patience` lasts. At the deadline of the run, Certroll repeats no call, and raises OutOfTime.
     """
 
-    def __init__(self, clock: Clock, patience: timedelta = PATIENCE, deadline: Deadline = NEVER) -> None:
+    def __init__(
+        self, clock: Clock, patience: timedelta = PATIENCE, deadline: Deadline = NEVER, trace: RunTrace | None = None
+    ) -> None:
         self._clock = clock
         self._patience = patience
         self._deadline = deadline
+        self._trace = trace or RunTrace("")
 
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Make a call to Azure that only reads, again after each error that may pass, and return its result.
@@ -95,7 +101,7 @@ class Retrying:
     ) -> Result:
         left = self._deadline.request_seconds(self._clock.now())
         try:
-            with limited(left):
+            with limited(left), self._trace.calling(writing=writing):
                 return call()
         except SdkError as error:
             known = translate(error, what, writing=writing, now=self._clock.now(), remedy=remedy, secret=secret)

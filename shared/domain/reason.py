@@ -54,6 +54,8 @@ class Traits:
     """True if Certroll does the step later, after other sites, slots, webspaces or waves of apps."""
     allows_roll: bool = False
     """True if Certroll may update the settings of an app in spite of a refusal with the reason."""
+    once: bool = False
+    """True if a finding with the reason is about one event or message, which nobody can inspect again."""
     is_no_lineage: bool = False
     """True if the vault secret is not a certificate of its own.
 
@@ -116,6 +118,11 @@ class Reason(StrEnum):
     def makes_finding(self) -> bool:
         """True if Certroll reports the reason as a finding (a reported problem)."""
         return Shows.FINDING in self.traits.shows
+
+    @property
+    def once(self) -> bool:
+        """True if a finding with the reason is noted and never open, because it is about one event or message."""
+        return self.traits.once
 
     @property
     def stalls(self) -> bool:
@@ -302,10 +309,10 @@ class Reason(StrEnum):
     NEAR_EXPIRY = "NearExpiry", FINDING.but(severity=Severity.HIGH)
     ISSUING = "Issuing", FINDING
     NOT_RENEWED = "NotRenewed", PREREQUISITE.but(severity=Severity.HIGH)
-    UNKNOWN_VAULT = "UnknownVault", STALLED.but(severity=Severity.LOW)
-    UNKNOWN_EVENT = "UnknownEvent", FINDING.but(severity=Severity.LOW)
+    UNKNOWN_VAULT = "UnknownVault", STALLED.but(severity=Severity.LOW, once=True)
+    UNKNOWN_EVENT = "UnknownEvent", FINDING.but(severity=Severity.LOW, once=True)
     SETTING_IGNORED = "SettingIgnored", FINDING.but(severity=Severity.LOW)
-    MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM)
+    MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM, once=True)
     MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER.but(shows=(Shows.DEAD_LETTER, Shows.FINDING))
     DEAD_LETTER = "DeadLetter", DEAD_LETTER
     # ---- purchased certificates, access to vaults

@@ -21,6 +21,7 @@ from shared.domain.errors import (
 from shared.domain.findings import HistoryEntry
 from shared.domain.names import VaultCertificateRef
 from shared.domain.reason import Reason
+from shared.domain.writes import AzureWrite
 from shared.loop.run import Run
 from shared.planning.plan import Skip, Step
 from shared.ports.storage import Lease
@@ -116,24 +117,27 @@ def _perform(run: Run, ref: VaultCertificateRef, step: Step, noted: Errors) -> P
     If the time of the run ends during a step, Azure may have carried the step out. Certroll then writes the step into
     the history, and raises OutOfTime.
     """
-    try:
-        written = run.ports.retrying.retry(partial(step.action.perform, run.ports))
-    except noted as error:
-        return Performed((_refused(ref, step, Reason.NO_ANSWER, error),), (error,))
-    except tuple(REFUSALS) as error:
-        return Performed((_refused(ref, step, reason_of(error), error),))
-    except OutOfTime as late:
-        _noted(run, ref, step, "step.cut_off", str(late))
-        raise
+    with run.ports.trace.writes() as writes:
+        try:
+            written = run.ports.retrying.retry(partial(step.action.perform, run.ports))
+        except noted as error:
+            return Performed((_refused(run, ref, step, Reason.NO_ANSWER, error, writes),), (error,))
+        except tuple(REFUSALS) as error:
+            return Performed((_refused(run, ref, step, reason_of(error), error, writes),))
+        except OutOfTime as late:
+            _noted(run, ref, step, "step.cut_off", writes, str(late))
+            raise
     name = "step.performed" if written else "step.not_needed"
-    _noted(run, ref, step, name)
+    _noted(run, ref, step, name, writes)
     return Performed()
 
 
-def _noted(run: Run, ref: VaultCertificateRef, step: Step, name: str, detail: str = "") -> None:
+def _noted(
+    run: Run, ref: VaultCertificateRef, step: Step, name: str, writes: list[AzureWrite], detail: str = ""
+) -> None:
     """Write what happened to a step into the log and into the history."""
     event(name, certificate=str(ref), subject=step.subject, reason=step.reason)
-    run.ports.history.add(ref, (HistoryEntry(run.now(), name, step.subject, step.reason, detail),))
+    run.ports.history.add(ref, (HistoryEntry(run.now(), name, step.subject, step.reason, detail, tuple(writes)),))
 
 
 def _waiting_for(step: Step, left: Iterable[Step]) -> Performed:
@@ -141,6 +145,12 @@ def _waiting_for(step: Step, left: Iterable[Step]) -> Performed:
     return Performed(tuple(Skip(other.subject, Reason.NO_ANSWER, f"it waits for {step.subject}") for other in left))
 
 
-def _refused(ref: VaultCertificateRef, step: Step, reason: Reason, error: CertrollError) -> Skip:
+def _refused(
+    run: Run, ref: VaultCertificateRef, step: Step, reason: Reason, error: CertrollError, writes: list[AzureWrite]
+) -> Skip:
+    """Log a refused step, and return its refusal. The history names the step only if Azure got a write."""
     event("step.refused", certificate=str(ref), subject=step.subject, reason=reason, detail=str(error))
-    return Skip(step.subject, reason, str(error), step.action.site)
+    if writes:
+        entry = HistoryEntry(run.now(), "step.refused", step.subject, reason, str(error)[:1000], tuple(writes))
+        run.ports.history.add(ref, (entry,))
+    return Skip(step.subject, reason, str(error), step.action.site, step)

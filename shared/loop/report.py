@@ -4,15 +4,19 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import VaultCertificateRef
 from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import notices
 from shared.planning.plan import Plan, Skip
+from shared.planning.plan_rows import skip_rows, step_rows
 from shared.ports.journal import Findings
 from shared.telemetry import event
+
+MOST_ROWS = 50
+"""How many steps or refusals one line of the log lists."""
 
 
 def report(to: Findings, findings: tuple[Finding, ...]) -> None:
@@ -26,26 +30,39 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
 
     Record refusals, resources that Certroll could not read, and warnings about the version as findings.
     """
-    ref, newest = snapshot.lineage.ref, next(iter(snapshot.lineage.versions), None)
-    event(
-        "plan.computed",
-        certificate=str(ref),
-        version=newest.version if newest else "",
-        steps=[{"subject": step.subject, "reason": step.reason} for step in plan.steps],
-        skips=[{"subject": skip.subject, "reason": skip.reason, "detail": skip.detail} for skip in plan.skips],
-    )
+    ref = snapshot.lineage.ref
+    log_plan(plan, snapshot)
     skips = [*plan.skips, *notices.duplicates(snapshot), *notices.sharing(snapshot), *notices.mentions(snapshot)]
-    report_skips(findings, ref, skips, snapshot.now)
-    report_blind_spots(findings, str(ref), snapshot.fleet)
-    report(findings, notices.unread_versions(snapshot))
-    report(findings, notices.version_warnings(snapshot))
-    report(findings, notices.next_version(snapshot))
-    report(findings, notices.went_back(snapshot))
+    found = (
+        *notices.refusals(ref, skips, snapshot.now),
+        *notices.blind_spots(str(ref), snapshot.fleet),
+        *notices.unread_versions(snapshot),
+        *notices.version_warnings(snapshot),
+        *notices.next_version(snapshot),
+        *notices.went_back(snapshot),
+    )
+    report(findings, found)
 
 
-def report_skips(findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:
-    """Record refused steps as findings (reported problems), if the reason of the refusal makes a finding."""
-    report(findings, notices.refusals(ref, skips, now))
+def log_plan(plan: Plan, snapshot: Snapshot) -> None:
+    """Log one line with the number of steps and refusals, and then all steps and refusals, fifty in a line."""
+    certificate, newest = str(snapshot.lineage.ref), next(iter(snapshot.lineage.versions), None)
+    version = newest.version if newest else ""
+    event("plan.computed", certificate=certificate, version=version, steps=len(plan.steps), skips=len(plan.skips))
+    lists = {"steps": step_rows(plan.steps, snapshot), "skips": skip_rows(plan.skips, snapshot)}
+    for name, rows in lists.items():
+        for start in range(0, len(rows), MOST_ROWS):
+            event("plan.listed", certificate=certificate, list=name, rows=rows[start : start + MOST_ROWS])
+
+
+def report_skips(
+    findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime, seen_by: SeenBy = SeenBy.WRITE
+) -> None:
+    """Record steps that Azure refused as findings (reported problems), if the reason of the refusal makes a finding.
+
+    `seen_by` names the run that writes the same step again.
+    """
+    report(findings, notices.refusals(ref, skips, now, seen_by))
 
 
 def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:

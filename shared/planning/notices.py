@@ -11,7 +11,7 @@ from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import Case, Requirement, Use
 from shared.domain.certificates.rules import refusals as refusals_of
 from shared.domain.certificates.rules import warnings
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.app_settings import ROOT_LIST, SiteSettings, is_list
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Fleet
@@ -30,17 +30,35 @@ BY_POLICY = frozenset({Requirement.EXPORTABLE_KEY, Requirement.CONTENT_TYPE})
 """The requirements about which the policy of a vault certificate decides for the next version."""
 
 
-def refusals(ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> tuple[Finding, ...]:
-    """Return a finding for each skip whose reason operators should know (`Reason.makes_finding`)."""
+def refusals(
+    ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime, seen_by: SeenBy = SeenBy.INSPECTION
+) -> tuple[Finding, ...]:
+    """Return a finding for each skip whose reason operators should know (`Reason.makes_finding`).
+
+    `seen_by` says what sees the refusal again: each inspection, or only another attempt to write.
+    """
     return tuple(
-        Finding(now, str(ref), skip.subject, skip.reason, skip.detail) for skip in skips if skip.reason.makes_finding
+        Finding(
+            now,
+            str(ref),
+            skip.subject,
+            skip.reason,
+            skip.detail,
+            seen_by,
+            site=skip.site,
+            webspace=skip.step.action.webspace if skip.step else None,
+        )
+        for skip in skips
+        if skip.reason.makes_finding
     )
 
 
 def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
     """Return a finding for each blind spot, because a resource that Certroll could not read may be wrong."""
     spots = fleet.blind_spots
-    return tuple(Finding(fleet.taken_at, scope, spot.subject, spot.reason, spot.detail) for spot in spots)
+    return tuple(
+        Finding(fleet.taken_at, scope, spot.subject, spot.reason, spot.detail, webspace=spot.webspace) for spot in spots
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ the version
@@ -163,6 +181,8 @@ def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snaps
             binding_subject(was),
             Reason.BINDING_MOVED,
             f"the binding was {_kind(was)} before this version, and is {_kind(seen.get(was.host_name))} now",
+            SeenBy.SITE,
+            record.site,
         )
         for was in record.last_good
         if _kind(seen.get(was.host_name)) != _kind(was)

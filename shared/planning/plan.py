@@ -1,7 +1,7 @@
 """Define actions, steps, skips and plans: values that describe what Certroll would do."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import ClassVar, Protocol, Self
 
@@ -198,6 +198,8 @@ class Skip:
     """The circumstances and the next step, as text for operators."""
     site: SiteRef | None = None
     """The site that the change would touch, None if it would touch no single site."""
+    step: Step | None = field(default=None, compare=False, repr=False)
+    """The step that a guard refused, None if no action proposed a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +212,9 @@ class Plan:
     def refuse(self, refusal: "Callable[[Step], Skip | None]") -> "Plan":
         """Return the plan with each refused step replaced by the skip that `refusal` returns for that step."""
         judged = [(step, refusal(step)) for step in self.steps]
-        return Plan(
-            tuple(step for step, skip in judged if skip is None),
-            (*self.skips, *(skip for _, skip in judged if skip is not None)),
-        )
+        refused = (replace(skip, step=step) for step, skip in judged if skip is not None)
+        kept = tuple(step for step, skip in judged if skip is None)
+        return replace(self, steps=kept, skips=(*self.skips, *refused))
 
 
 Propose = Callable[[Snapshot, Intent], Iterable[Step | Skip]]

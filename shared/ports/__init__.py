@@ -24,6 +24,7 @@ from shared.ports.managed import ManagedCertificates
 from shared.ports.orders import Orders
 from shared.ports.probes import AppProbe, Dns, TlsProbe
 from shared.ports.storage import Leases, Queue, Retrier
+from shared.ports.trace import Trace
 from shared.ports.vault import Vault
 from shared.ports.vault_rights import VaultRights
 
@@ -55,4 +56,5 @@ class Ports:
     queue: Queue
     clock: Clock
     retrying: Retrier
+    trace: Trace
     read_event: Callable[[str, frozenset[VaultName]], VaultEvent]

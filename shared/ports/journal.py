@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.domain.environments.record import AppRestart, EnvironmentRecord, PendingStart
-from shared.domain.findings import DeadLetter, Finding, HistoryEntry
+from shared.domain.findings import DeadLetter, Finding, HistoryEntry, OpenFinding
 from shared.domain.managed.issuance import Issuance
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, VaultCertificateRef
 from shared.domain.orders.action import OrderRecord
@@ -121,6 +121,12 @@ class Findings(Protocol):
 
     def report(self, findings: tuple[Finding, ...]) -> None:
         """Record findings. If the journal already has the same finding, that finding gets the new date and detail."""
+
+    def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
+        """Close the open findings of the scope whose cause is gone, as `is_gone` decides."""
+
+    def scopes(self) -> frozenset[str]:
+        """Return the scopes that have, or had, an open finding."""
 
 
 class DeadLetters(Protocol):

@@ -3,6 +3,7 @@
 SETTINGS: dict[str, tuple[object, ...]] = {
     "aes_pfx_refused": (False, True),
     "certificates_show_created": (True, False),
+    "correlation_kept": (True, False),
     "environment_webspaces": ("per plan group", "one"),
     "if_match_honoured": (False, True),
     "import_needs_certificates_get": (True, False),

@@ -16,6 +16,7 @@ ELSEWHERE: dict[str, str] = {
     "app_probe": "an app's own probe page, no API of Azure; tests/unit/clients/test_app_probe.py",
     "clock": "no request",
     "retrying": "no request of its own",
+    "trace": "no request of its own",
     "read_event": "no request; tests/unit/clients/test_vault_events.py",
     **dict.fromkeys(
         [

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from shared.clients.tracing import CORRELATION, REQUEST
 from shared.domain.errors import NotFound
 from shared.domain.names import CopyRef, HostName, SiteRef
 from tests.contract.apis import WEB_API
@@ -55,3 +56,14 @@ def test_an_upload_without_a_readable_pfx_is_refused(rig: Rig) -> None:
     resource_id = rig.web("certificates", f"{rig.name}-broken")
     rig.note(resource_id)
     assert rig.place.arm.send("PUT", f"{resource_id}?api-version={WEB_API}", body).status == 400
+
+
+@pytest.mark.settles("correlation_kept")
+def test_the_id_of_a_run_comes_back(azure: Recording, rig: Rig, verdict: Verdict) -> None:
+    """Azure answers with two ids, by which its logs list the request; the knob says if one of them is the run's own."""
+    with rig.place.recorder.recorded() as exchanges:
+        azure.app_service.site(rig.site)
+    answer = exchanges[-1].headers
+    assert answer[REQUEST]
+    assert answer[CORRELATION]
+    verdict("correlation_kept", answer[CORRELATION] == rig.place.ports.trace.run)

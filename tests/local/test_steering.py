@@ -49,23 +49,25 @@ def test_an_ambiguous_name_lists_its_vaults() -> None:
 
 
 def test_only_the_newest_plan_counts() -> None:
-    """The newest plan of a certificate replaces the plan before. A plan in several parts is one plan."""
-    computed = [
-        {"event": "plan.computed", "certificate": "A", "steps": [1]},
-        {"event": "plan.computed", "certificate": "a", "steps": [2], "part": 1, "parts": 2},
-        {"event": "plan.computed", "certificate": "b", "steps": [3]},
+    """The newest plan of a certificate replaces the plan before. A plan in several events is one plan."""
+    told = [
+        {"event": "plan.computed", "certificate": "A"},
+        {"event": "plan.listed", "certificate": "A", "rows": [1]},
+        {"event": "plan.computed", "certificate": "a"},
+        {"event": "plan.listed", "certificate": "a", "rows": [2]},
+        {"event": "plan.computed", "certificate": "b"},
         {"event": "certificate.reconciled", "certificate": "b"},
-        {"event": "plan.computed", "certificate": "a", "steps": [4], "part": 2, "parts": 2},
+        {"event": "plan.listed", "certificate": "a", "rows": [4]},
     ]
     plans: Plans = {}
-    add_plans(plans, computed)
-    assert plans == {"a": [computed[1], computed[4]], "b": [computed[2]]}
+    add_plans(plans, told)
+    assert plans == {"a": [told[2], told[3], told[6]], "b": [told[4]]}
 
 
 def planned(version: str) -> dict[str, object]:
     """Return the event of a plan for a version of the certificate kv/web."""
     at = "2026-11-30T11:42:08.000Z"
-    return {"event": "plan.computed", "certificate": "kv/web", "version": version, "steps": [], LOGGED_AT: at}
+    return {"event": "plan.computed", "certificate": "kv/web", "version": version, LOGGED_AT: at}
 
 
 NEWEST = {"version": "new", "thumbprint": "B2088BF355CB", "created": "2026-11-30T11:42:05+00:00"}

@@ -47,7 +47,7 @@ class MemoryStorage:
 
     def under(self, ports: Ports) -> Ports:
         """Return Certroll's ports with their journal and leases in memory."""
-        return replace(ports, **journal_ports(self._tables, self._clock), leases=self._leases)
+        return replace(ports, **journal_ports(self._tables, self._clock, ports.trace.run), leases=self._leases)
 
     def rows(self, table: str) -> list[dict[str, object]]:
         """Return every row of a table, or no row if the table does not exist."""

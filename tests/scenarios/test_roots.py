@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import pytest
@@ -1315,6 +1315,13 @@ def test_a_start_that_is_refused_holds_everybody_up(install: Install) -> None:
     assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
+def seen_last(installation: Installation, subject: str) -> datetime:
+    """Return when Certroll last saw the cause of the only finding about a subject."""
+    (found,) = (row["last_seen"] for row in installation.rows("certrollfindings") if row.get("subject") == subject)
+    assert isinstance(found, datetime)
+    return found
+
+
 def test_people_are_told_again_with_the_next_root(install: Install) -> None:
     """If an operator must restart an app by hand, Certroll reports the app again for each new root."""
     hosted = Hosted(apps=7)
@@ -1322,12 +1329,12 @@ def test_people_are_told_again_with_the_next_root(install: Install) -> None:
     installation = install(hosted.world, ase_max_unavailable=THREE)
     hosted.put_new()
     carried(installation)
-    (before,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site untouched")
+    before = seen_last(installation, "site untouched")
     hosted.world.clock.advance(DAY)
     hosted.build.add_root_object("other-root", other.root_leaf, tags=TAGS)
     installation.look_at(VAULT, "other-root", kind="secret")
     installation.deliver_all()
-    (after,) = (row["at"] for row in installation.rows("certrollfindings") if row.get("subject") == "site untouched")
+    after = seen_last(installation, "site untouched")
     assert after > before
 
 

@@ -318,6 +318,14 @@ def test_batches_are_written_in_order(tables: Tables) -> None:
 
 
 @both
+def test_large_rows_go_in_batches_that_storage_takes(tables: Tables) -> None:
+    """Fifty rows of 240 KB each are stored, although one transaction takes only 4 MiB."""
+    rows = [row(f"{n:03}", **{f"text_{part}": "é" * 30_000 for part in range(4)}) for n in range(TRANSACTION)]
+    tables.write(JOURNAL, rows)
+    assert [found["RowKey"] for found in tables.rows(JOURNAL, "partition")] == [f"{n:03}" for n in range(TRANSACTION)]
+
+
+@both
 def test_a_batch_is_of_one_partition(tables: Tables) -> None:
     """A batch with rows of two partitions is refused."""
     with pytest.raises((HttpResponseError, ValueError)):

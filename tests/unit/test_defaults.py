@@ -9,6 +9,7 @@ from pkgutil import walk_packages
 
 from shared import domain
 from shared.domain.certificates.version import KeyPolicy
+from shared.domain.findings import SeenBy
 from shared.domain.intent import Mode
 from shared.domain.reason import Reason, Severity
 from shared.planning import actions, guards
@@ -16,6 +17,7 @@ from shared.planning import actions, guards
 MEANT = {
     "BlindSpot.reason": Reason.BLIND_SPOT,
     "DnsServer.port": 53,
+    "Finding.seen_by": SeenBy.INSPECTION,
     "Intent.delete_grace": timedelta(days=30),
     "Intent.max_deletes": 5,
     "Intent.max_restarts": 1,

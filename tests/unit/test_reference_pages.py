@@ -234,6 +234,47 @@ def test_every_reason_is_used() -> None:
     assert set(Reason) - _used_reasons() == set()
 
 
+def _queries() -> list[tuple[str, str]]:
+    """Return each query of the log on a page, with the page."""
+    blocks = re.compile(r"```kusto\n(.*?)```", re.DOTALL)
+    return [
+        (str(page.relative_to(ROOT)), query)
+        for page in PAGES
+        for query in blocks.findall(page.read_text(encoding="utf-8"))
+    ]
+
+
+def test_queries_for_people_ask_for_what_needs_a_person() -> None:
+    """A query of findings asks for `person`, or names a reason for which the code says that a person has to act.
+
+    A list of exceptions in a query is out of date with the next reason.
+    """
+    found = [(page, query) for page, query in _queries() if "finding.reported" in query]
+    assert len(found) >= 3
+    named = {page: {text for text in re.findall(r'"(\w+)"', query) if text in set(Reason)} for page, query in found}
+    assert [name for names in named.values() for name in names if not Reason[_member(name)].needs_person] == []
+    nothing_is_wrong([page for page, query in found if "line.person" not in query and not named[page]])
+
+
+def _member(value: str) -> str:
+    """Return the name of the member of `Reason` with a value."""
+    return next(reason.name for reason in Reason if reason.value == value)
+
+
+def test_queries_read_only_fields_of_events() -> None:
+    """Each field of an event that a query reads is a field of one of the events that the query names.
+
+    A query that joins several queries reads the fields of any event.
+    """
+    fields, wrong = _logged(), []
+    for page, query in _queries():
+        names = [name for name in re.findall(r'"([a-z_]+\.[a-z_]+)"', query) if name in fields]
+        known = set().union(*(fields[name] for name in names)) | {"event", "part", "parts"}
+        read = set(re.findall(r"\bline\.(\w+)", query)) if "let " not in query else set()
+        wrong += [f"{page}: line.{field} is no field of {', '.join(names)}" for field in sorted(read - known) if names]
+    nothing_is_wrong(wrong)
+
+
 def _documented(heading: str) -> list[list[str]]:
     """Return the rows below a heading of the page of events, without the tables of its sub-headings."""
     part = part_of(text_of(EVENTS), heading).partition("\n### ")[0]

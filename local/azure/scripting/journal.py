@@ -37,6 +37,14 @@ class Entry:
     """The changes that the request made, as sentences."""
     fault: str | None = None
     """The kind of the scripted fault that struck the request, or None."""
+    agent: str = ""
+    """The header User-Agent of the request."""
+    sent_correlation: str = ""
+    """The header `x-ms-correlation-request-id` of the request."""
+    correlation: str = ""
+    """The id by which the Activity Log groups requests: the header `x-ms-correlation-request-id` of the response."""
+    request_id: str = ""
+    """The id of the request alone: the header `x-ms-request-id` of the response."""
 
     @property
     def change(self) -> str:
@@ -73,6 +81,8 @@ class Journal:
         The caller has to set the HTTP status of the journal entry.
         """
         entry = self._append(request.method, request.host, request.path, principal)
+        entry.agent = request.headers.get("user-agent", "")
+        entry.sent_correlation = request.headers.get("x-ms-correlation-request-id", "")
         token = self._current.set(entry)
         try:
             yield entry

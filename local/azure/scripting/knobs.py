@@ -164,6 +164,12 @@ class Knobs:
     """True if a read of an environment's root certificate shows its thumbprint."""
     certificates_show_created: bool = True
     """True if the generic list of resources has `createdTime` for certificates of webspaces."""
+    correlation_kept: bool = True
+    """True if ARM takes over the correlation id of the client (`x-ms-correlation-request-id`).
+
+    Terraform's provider sends such an id (terraform-provider-azurerm #3253). ARM's contract for resource providers
+    reserves the header (azure-resource-manager-rpc, common-api-details).
+    """
     page_size: int = 100
     """The number of entries in a page of a list; a small value makes every client follow nextLink."""
 

@@ -24,13 +24,14 @@ from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPSConnection
 
 from shared.clients.network.bounded import TookTooLong, bounded, kept
+from shared.clients.tracing import AGENT
 from shared.domain.errors import OutOfTime
 from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeResult, Verdict, judge
 from shared.domain.names import HostName, Thumbprint
 
 TIME_OUT_SECONDS = 30.0
 """How long a probe may take from the first packet to the last. An app that has just started answers slowly."""
-HEADERS = {"User-Agent": "certroll-probe", "Cache-Control": "no-cache"}
+HEADERS = {"User-Agent": f"{AGENT} probe", "Cache-Control": "no-cache"}
 THREAD = "app-probe"
 
 

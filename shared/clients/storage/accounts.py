@@ -7,6 +7,7 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from shared.clients import tracing
 from shared.clients.transport import BoundedTransport
 from shared.domain.endpoints import StorageAddress
 
@@ -24,6 +25,7 @@ LONGEST_WAIT_SECONDS = 4.0
 """The longest wait that the storage account may ask for. If the storage account asks for more, the call fails at once,
 because the SDK of tables would otherwise wait for hours."""
 RETRIES = {"retry_total": 0}
+AGENT = {"user_agent": tracing.AGENT}
 
 
 def _options() -> dict[str, Any]:
@@ -33,7 +35,7 @@ def _options() -> dict[str, Any]:
     are off: a client for one table or queue waits by a transport that passes no wait on to `BoundedTransport`.
     """
     total, waits = (CONNECT_SECONDS, READ_SECONDS, REQUEST_SECONDS), (LONGEST_WAIT_SECONDS, REPEAT_AFTER_SECONDS)
-    return {**RETRIES, "transport": BoundedTransport(*total, *waits)}
+    return {**RETRIES, **AGENT, "transport": BoundedTransport(*total, *waits)}
 
 
 def blob_service(address: StorageAddress, credential: TokenCredential) -> BlobServiceClient:

@@ -37,7 +37,7 @@ class TableDeadLetters:
             noted = self._tables.row(FINDINGS, FAILURES, key)
             cause = str(noted["cause"]) if noted else "unknown: the function died before it recorded a cause"
         keys = {"PartitionKey": _poison_key(queue), "RowKey": key}
-        about = {"reason": str(Reason.DEAD_LETTER), "queue": queue, "cause": cause, "at": self._clock.now()}
+        about = {"reason": str(Reason.DEAD_LETTER), "queue": queue, "cause": cause[:CHUNK], "at": self._clock.now()}
         self._tables.write(FINDINGS, [{**keys, **about, **chunked("body", body)}])
         return DeadLetter(key, queue, body, cause)
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from shared.clients.storage.rows import Entity, digest, moment, revision_of
+from shared.clients.storage.rows import MOST_DETAIL, Entity, digest, items_of, listed, moment, revision_of
 from shared.clients.storage.tables import JOURNAL, MOST_RACES, Tables
 from shared.domain.environments.apps import WaveApp
 from shared.domain.environments.record import (
@@ -131,19 +131,19 @@ def _record_row(record: EnvironmentRecord) -> dict[str, Any]:
         "PartitionKey": ENVIRONMENTS,
         "RowKey": digest(record.environment.resource_id),
         "environment": record.environment.resource_id,
-        "roots": json.dumps(roots),
+        **listed("roots", roots),
         "since": _text(record.since),
         "done_at": _text(record.done_at),
         "requested_at": _text(record.requested_at),
         "hidden": record.hidden,
-        "wants": json.dumps([[want.ref, want.thumbprint, _text(want.at)] for want in record.wants]),
+        **listed("wants", ([want.ref, want.thumbprint, _text(want.at)] for want in record.wants)),
     }
 
 
 def _environment_record(row: Entity) -> EnvironmentRecord:
     roots = (
         NotedRoot(Thumbprint(thumbprint), datetime.fromisoformat(noted), _moment(seen))
-        for thumbprint, noted, seen in json.loads(row["roots"])
+        for thumbprint, noted, seen in items_of("roots", row)
     )
     return EnvironmentRecord(
         EnvironmentRef.parse(row["environment"]),
@@ -154,7 +154,7 @@ def _environment_record(row: Entity) -> EnvironmentRecord:
         row["hidden"],
         tuple(
             Want(ref, Thumbprint(thumbprint), datetime.fromisoformat(at))
-            for ref, thumbprint, at in json.loads(row["wants"])
+            for ref, thumbprint, at in items_of("wants", row)
         ),
         revision_of(row),
     )
@@ -167,17 +167,17 @@ def _app_row(environment: EnvironmentRef, restart: AppRestart) -> Mapping[str, A
         "environment": environment.resource_id,
         "app": restart.site.resource_id,
         "plan": restart.app.plan,
-        "groups": json.dumps(sorted(restart.app.groups)),
+        **listed("groups", sorted(restart.app.groups)),
         "runs": restart.app.runs,
         "state": str(restart.state),
         "at": restart.at,
-        "detail": restart.detail,
+        "detail": restart.detail[:MOST_DETAIL],
         "answered": json.dumps(restart.answered),
     }
 
 
 def _app(row: Entity) -> AppRestart:
-    app = WaveApp(SiteRef.parse(row["app"]), row["plan"], frozenset(json.loads(row["groups"])), bool(row["runs"]))
+    app = WaveApp(SiteRef.parse(row["app"]), row["plan"], frozenset(items_of("groups", row)), bool(row["runs"]))
     return AppRestart(app, AppRestartState(row["state"]), moment(row["at"]), row["detail"], json.loads(row["answered"]))
 
 

@@ -32,14 +32,17 @@ class JournalPorts(TypedDict):
     pending_starts: TablePendingStarts
 
 
-def journal_ports(tables: Tables, clock: Clock) -> JournalPorts:
-    """Return a client for each port (interface) of the journal, with the given tables as storage."""
+def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
+    """Return a client for each port (interface) of the journal, with the given tables as storage.
+
+    `run` is the id of the run, which each entry of the history names.
+    """
     return JournalPorts(
         rollouts=TableRollouts(tables, clock),
         settings_rolls=TableSettingsRolls(tables),
         restart_claims=TableRestartClaims(tables, clock),
         requests=TableRequests(tables),
-        history=TableHistory(tables),
+        history=TableHistory(tables, run),
         findings=TableFindings(tables),
         dead_letters=TableDeadLetters(tables, clock),
         environment_records=TableEnvironmentRecords(tables),

@@ -11,7 +11,17 @@ from uuid import uuid4
 
 from azure.core.exceptions import AzureError as SdkError
 
-from shared.clients.storage.rows import CHUNK, asked_record, asked_row, digest, moment, order_key, revision_of
+from shared.clients.storage.rows import (
+    CHUNK,
+    asked_record,
+    asked_row,
+    chunked,
+    digest,
+    joined,
+    moment,
+    order_key,
+    revision_of,
+)
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.errors import Conflict
 from shared.domain.managed.issuance import Issuance
@@ -58,13 +68,13 @@ class TableRequests:
         row = self._tables.row(JOURNAL, MANAGED, _issuance_key(site, host_name))
         if row is None:
             return None
-        return Issuance(site, host_name, moment(row["at"]), str(row["operation"]), str(row["refused"]))
+        return Issuance(site, host_name, moment(row["at"]), joined("operation", row), str(row["refused"]))
 
     def put_issuance(self, issuance: Issuance) -> None:
         """Record a request for a managed certificate."""
         keys = {"PartitionKey": MANAGED, "RowKey": _issuance_key(issuance.site, issuance.host_name)}
         about = {"managed_site": issuance.site.resource_id, "host_name": issuance.host_name, "at": issuance.asked_at}
-        said = {"operation": issuance.operation, "refused": issuance.refused[:CHUNK]}
+        said = {**chunked("operation", issuance.operation), "refused": issuance.refused[:CHUNK]}
         self._tables.write(JOURNAL, [{**keys, **about, **said}])
 
     def forget_issuance(self, site: SiteRef, host_name: HostName) -> None:

@@ -1,8 +1,8 @@
 """Store the rollout of each version of a vault certificate, site by site, in the table `certrolljournal`.
 
-The PartitionKey of a rollout is the hash of the vault certificate. The RowKey is the hash of the site, or `rollout` for
-the row about the rollout as a whole. The rows of settings updates (settings_rolls.py) are in the same partition as the
-rows of the rollout.
+The PartitionKey of a rollout is the hash of the vault certificate. The RowKey is the hash of the site, `rollout` for
+the row about the rollout as a whole, or `held-` and a number for lists of earlier thumbprints. The rows of settings
+updates (settings_rolls.py) are in the same partition as the rows of the rollout.
 """
 
 from dataclasses import replace
@@ -11,7 +11,8 @@ from datetime import datetime
 from shared.clients.storage.rows import (
     digest,
     held_of,
-    held_text,
+    held_rows,
+    is_held,
     is_roll,
     lineage_key,
     moment,
@@ -39,7 +40,8 @@ class TableRollouts:
         """Return the rollout of one version of a vault certificate, or an empty rollout if the journal has no row."""
         rows = self._tables.rows(JOURNAL, lineage_key(ref))
         rolls = sorted((roll_record(row) for row in rows if is_roll(row)), key=lambda roll: roll.site)
-        ours = [row for row in rows if row["version"] == version and not is_roll(row)]
+        all_ours = [row for row in rows if row["version"] == version and not is_roll(row)]
+        ours = [row for row in all_ours if not is_held(row)]
         records = (site_record(row) for row in ours if row["RowKey"] != ROLLOUT_ROW)
         begun = next((row for row in ours if row["RowKey"] == ROLLOUT_ROW), None)
         return Rollout(
@@ -50,7 +52,7 @@ class TableRollouts:
             rolls=tuple(roll for roll in rolls if roll.version == version),
             past_rolls=tuple(roll for roll in rolls if roll.version != version),
             looked_at=moment(begun["looked_at"]) if begun and begun.get("looked_at") else None,
-            held=held_of(begun) if begun else frozenset(),
+            held=held_of(filter(is_held, all_ours), begun["held_rows"]) if begun else frozenset(),
         )
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
@@ -73,8 +75,9 @@ class TableRollouts:
             place = {"subscription": rollout.first.subscription, "webspace": rollout.first.name}
             keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW}
             began = rollout.started_at or self._clock.now()
-            about = {"certificate": str(ref), "version": rollout.version, "at": began, "held": held_text(rollout)}
-            self._tables.write(JOURNAL, [{**keys, **place, **about}])
+            held = held_rows(ref, rollout)
+            about = {"certificate": str(ref), "version": rollout.version, "at": began, "held_rows": len(held)}
+            self._tables.write(JOURNAL, [*held, {**keys, **place, **about}])
         stored = zip(rollout.records, revisions, strict=True)
         return tuple(replace(record, revision=revision) for record, revision in stored)
 
@@ -96,5 +99,6 @@ class TableRollouts:
         place = rollout.first or Webspace("", "")
         fields = {"subscription": place.subscription, "webspace": place.name, "at": rollout.started_at or at}
         keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW, "certificate": str(ref)}
-        about = {"version": rollout.version, "looked_at": at, "held": held_text(rollout)}
-        self._tables.write(JOURNAL, [{**keys, **fields, **about}])
+        held = held_rows(ref, rollout)
+        about = {"version": rollout.version, "looked_at": at, "held_rows": len(held)}
+        self._tables.write(JOURNAL, [*held, {**keys, **fields, **about}])

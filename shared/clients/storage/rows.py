@@ -5,7 +5,7 @@ Table storage forbids slashes, backslashes, `#` and `?` in a key, so Certroll us
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,14 @@ from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 
 ROLL = "roll-"
-CHUNK = 30_000  # a string property of a row in Table storage has at most 32 K characters
+CHUNK = 30_000
+"""The longest text of one property. Table storage takes 32 K characters (Azure docs, "Understanding the Table service
+data model")."""
+MOST_DETAIL = 1000
+"""The longest text about one site, app or order. Azure decides the length of an error's message."""
+HELD = "held-"
+HELD_IN_ROW = 100
+"""How many earlier thumbprints one row lists. Such an entry takes at most about 250 characters."""
 
 Entity = Mapping[str, Any]
 
@@ -58,16 +65,28 @@ def revision_of(row: Entity) -> str | None:
     return metadata.get("etag")
 
 
-def chunked(name: str, text: str) -> dict[str, str]:
-    """Return a long text in parts, as the row properties `name_0`, `name_1` and so on."""
+def chunked(name: str, text: str) -> dict[str, str | int]:
+    """Return a text of any length in parts: the row properties `name_0`, `name_1` and so on, and `name_parts`.
+
+    A merge keeps the later parts of an earlier, longer text, so `name_parts` says how many parts belong to the text.
+    """
     parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
-    return {f"{name}_{number}": part for number, part in enumerate(parts)}
+    return {f"{name}_parts": len(parts), **{f"{name}_{number}": part for number, part in enumerate(parts)}}
 
 
 def joined(name: str, row: Entity) -> str:
     """Return a long text from the row properties into which the function `chunked` split the text."""
-    numbers = sorted(int(key.removeprefix(f"{name}_")) for key in row if key.startswith(f"{name}_"))
-    return "".join(str(row[f"{name}_{number}"]) for number in numbers)
+    return "".join(str(row[f"{name}_{number}"]) for number in range(row[f"{name}_parts"]))
+
+
+def listed(name: str, items: Iterable[object]) -> dict[str, str | int]:
+    """Return a list of any length as row properties, for the function `items_of`."""
+    return chunked(name, json.dumps(list(items)))
+
+
+def items_of(name: str, row: Entity) -> Any:  # noqa: ANN401 - a JSON list, whose items the caller reads
+    """Return the list that the function `listed` stored in a row."""
+    return json.loads(joined(name, row))
 
 
 def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
@@ -83,18 +102,23 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
         "webspace": record.webspace.name,
         "state": str(record.state),
         "at": record.at,
-        "detail": record.detail,
-        "copies": json.dumps([copy.resource_id for copy in record.copies]),
+        "detail": record.detail[:MOST_DETAIL],
         "rebind": str(record.rebind),
-        **chunked("rebound", json.dumps(sorted(record.rebound))),
-        **chunked("refused", json.dumps(sorted(record.refused))),
-        **chunked("last_good", json.dumps(last_good)),
+        **listed("copies", (copy.resource_id for copy in record.copies)),
+        **listed("rebound", sorted(record.rebound)),
+        **listed("refused", sorted(record.refused)),
+        **listed("last_good", last_good),
     }
 
 
 def _reason(text: str) -> Reason:
     """Return the reason of a refusal by Azure. Another release of Certroll may have written a reason of its own."""
     return next((reason for reason in Reason if reason == text), Reason.REJECTED_BY_AZURE)
+
+
+def _refused(row: Entity) -> list[tuple[str, str]]:
+    """Return the refused host names with their reasons, none for the row of a release that noted no refusals."""
+    return items_of("refused", row) if "refused_parts" in row else []
 
 
 def site_record(row: Entity) -> SiteRecord:
@@ -106,30 +130,51 @@ def site_record(row: Entity) -> SiteRecord:
         webspace=Webspace(row["subscription"], row["webspace"]),
         state=SiteState(row["state"]),
         at=moment(row["at"]),
-        copies=tuple(CopyRef.parse(copy) for copy in json.loads(row["copies"])),
+        copies=tuple(CopyRef.parse(copy) for copy in items_of("copies", row)),
         last_good=tuple(
             Binding(site, HostName(host), SslState(state), Thumbprint(thumbprint) if thumbprint else None, address)
-            for host, state, thumbprint, address in json.loads(joined("last_good", row))
+            for host, state, thumbprint, address in items_of("last_good", row)
         ),
         detail=row["detail"],
         rebind=Rebind(row["rebind"]),
-        rebound=frozenset(HostName(host) for host in json.loads(joined("rebound", row))),
-        refused=frozenset((HostName(host), _reason(text)) for host, text in json.loads(joined("refused", row) or "[]")),
+        rebound=frozenset(HostName(host) for host in items_of("rebound", row)),
+        refused=frozenset((HostName(host), _reason(text)) for host, text in _refused(row)),
         revision=revision_of(row),
     )
 
 
-def held_text(rollout: Rollout) -> str:
-    """Return the text of `held`: thumbprints that imported certificates had in a webspace before the new version."""
-    return json.dumps(
-        sorted([webspace.subscription, webspace.name, thumbprint] for webspace, thumbprint in rollout.held)
+def held_rows(ref: VaultCertificateRef, rollout: Rollout) -> list[dict[str, Any]]:
+    """Return rows with the thumbprints that imported certificates had in each webspace before the new version.
+
+    A fleet may have any number of webspaces, so the list has rows of its own.
+    """
+    held = sorted([webspace.subscription, webspace.name, thumbprint] for webspace, thumbprint in rollout.held)
+    groups = [held[start : start + HELD_IN_ROW] for start in range(0, len(held), HELD_IN_ROW)]
+    return [
+        {
+            "PartitionKey": lineage_key(ref),
+            "RowKey": f"{HELD}{number:06}",
+            "certificate": str(ref),
+            "version": rollout.version,
+            "held": json.dumps(group),
+        }
+        for number, group in enumerate(groups)
+    ]
+
+
+def is_held(row: Entity) -> bool:
+    """Return True if the row lists thumbprints that imported certificates had before a version."""
+    return str(row["RowKey"]).startswith(HELD)
+
+
+def held_of(rows: Iterable[Entity], most: int) -> frozenset[tuple[Webspace, Thumbprint]]:
+    """Return the webspaces and thumbprints of earlier imported certificates that the first `most` rows list."""
+    first = (row for row in rows if int(row["RowKey"].removeprefix(HELD)) < most)
+    return frozenset(
+        (Webspace(subscription, name), Thumbprint(text))
+        for row in first
+        for subscription, name, text in json.loads(row["held"])
     )
-
-
-def held_of(row: Entity) -> frozenset[tuple[Webspace, Thumbprint]]:
-    """Return the webspaces and thumbprints of earlier imported certificates that the property `held` of a row lists."""
-    held = json.loads(row["held"])
-    return frozenset((Webspace(subscription, name), Thumbprint(text)) for subscription, name, text in held)
 
 
 def roll_row(record: RollRecord) -> dict[str, Any]:
@@ -147,20 +192,20 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "state": str(record.state),
         "at": record.at,
         "plan": record.plan,
-        "copies": json.dumps([copy.resource_id for copy in record.copies]),
-        "replaces": json.dumps(record.replaces),
+        **listed("copies", (copy.resource_id for copy in record.copies)),
+        **listed("replaces", record.replaces),
         "broken_before": json.dumps(record.broken_before),
         "asked": record.asked,
         "failing_since": record.failing_since.isoformat() if record.failing_since else "",
-        "undone": json.dumps([undone_at.isoformat() for undone_at in record.undone]),
-        "proven": json.dumps(record.proven),
+        **listed("undone", (undone_at.isoformat() for undone_at in record.undone)),
+        **listed("proven", record.proven),
         "settings": record.settings,
         "missing": record.missing,
         "retiring": record.retiring,
         "wants_root": record.wants_root,
         "budget": json.dumps(astuple(record.budget) if record.budget else None),
-        "detail": record.detail[:1000],
-        **chunked("edits", json.dumps(edits)),
+        "detail": record.detail[:MOST_DETAIL],
+        **listed("edits", edits),
     }
 
 
@@ -173,14 +218,14 @@ def roll_record(row: Entity) -> RollRecord:
         state=RollState(row["state"]),
         at=moment(row["at"]),
         plan=row["plan"],
-        copies=tuple(CopyRef.parse(copy) for copy in json.loads(row["copies"])),
-        replaces=_thumbprints(json.loads(row["replaces"])),
-        edits=tuple(_edit(*parts) for parts in json.loads(joined("edits", row))),
+        copies=tuple(CopyRef.parse(copy) for copy in items_of("copies", row)),
+        replaces=_thumbprints(items_of("replaces", row)),
+        edits=tuple(_edit(*parts) for parts in items_of("edits", row)),
         broken_before=json.loads(row["broken_before"]),
         asked=row["asked"],
         failing_since=datetime.fromisoformat(row["failing_since"]) if row["failing_since"] else None,
-        undone=tuple(datetime.fromisoformat(text) for text in json.loads(row["undone"])),
-        proven=_thumbprints(json.loads(row["proven"])),
+        undone=tuple(datetime.fromisoformat(text) for text in items_of("undone", row)),
+        proven=_thumbprints(items_of("proven", row)),
         settings=row["settings"],
         missing=row["missing"],
         retiring=row["retiring"],
@@ -217,7 +262,7 @@ def asked_row(record: OrderRecord) -> dict[str, Any]:
         "current": record.certificate,
         "state": str(record.state),
         "at": record.at,
-        "detail": record.detail[:1000],
+        "detail": record.detail[:MOST_DETAIL],
     }
 
 

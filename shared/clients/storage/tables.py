@@ -1,10 +1,10 @@
 """The operations on Table storage that the journal needs, with a revision for each row."""
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from copy import copy
 from functools import lru_cache, partial
-from itertools import islice
 from math import inf
 from typing import Any, Protocol, TypeVar
 
@@ -27,7 +27,10 @@ MOST_RACES = 5
 MOVED = frozenset({404, 412})
 """The answers to a transaction that replaces a revision: the row is gone, or has another revision."""
 Result = TypeVar("Result")
-TRANSACTION = 50  # Azure allows 100 rows and 4 MB in a batch; the row of a site with many host names has 60 KB
+TRANSACTION = 50
+"""The most rows of a batch. Azure takes 100 rows (Azure docs, "Performing entity group transactions")."""
+TRANSACTION_BYTES = 3_000_000
+"""The most bytes of a batch as JSON. Azure takes 4 MiB (Azure docs, "Performing entity group transactions")."""
 
 
 class Tables(Protocol):
@@ -52,14 +55,16 @@ class Tables(Protocol):
         """
 
     def put_all(self, rows: Iterable[tuple[Entity, str | None]], what: str) -> tuple[str, ...]:
-        """Replace journal rows of one partition in order, in batches of fifty, and return the new revisions.
+        """Replace journal rows of one partition in order, in batches, and return the new revisions.
 
         Each row replaces the given revision. A row with the revision None replaces whatever is stored. Raise Conflict
         if a stored row has another revision; Azure then writes no row of this batch and of later batches.
         """
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition in order, in batches of fifty. Azure writes each batch completely or not at all.
+        """Upsert rows of one partition in order, in batches. Azure writes each batch completely or not at all.
+
+        A batch has at most fifty rows and three megabytes.
 
         An upsert of a table row leaves stored properties unchanged that the given row does not name.
         """
@@ -126,8 +131,8 @@ class StorageTables:
         Raise Conflict if a stored row has another revision than the given revision. The row of a site that was written
         with fewer properties must not keep the properties of the row before, so this function merges nothing.
         """
-        remaining, revisions = iter(rows), list[str]()
-        while batch := list(islice(remaining, TRANSACTION)):
+        revisions = list[str]()
+        for batch in batches_of_pairs(rows):
             try:
                 revisions += self._creating(JOURNAL, partial(_replace_all, batch))
             except TableTransactionError as error:
@@ -137,9 +142,8 @@ class StorageTables:
         return tuple(revisions)
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
-        """Upsert rows of one partition in order. Azure writes each batch of fifty rows completely or not at all."""
-        remaining = iter(rows)
-        while batch := list(islice(remaining, TRANSACTION)):
+        """Upsert rows of one partition in order. Azure writes each batch of rows completely or not at all."""
+        for batch in batches(rows):
             self._creating(table, partial(_upsert, batch))
 
     def delete(self, table: str, partition: str, row: str) -> None:
@@ -174,6 +178,29 @@ class StorageTables:
                 with suppress(ResourceExistsError):
                     client.create_table()
                 return write(client)
+
+
+def batches(rows: Iterable[Entity]) -> Iterator[list[Entity]]:
+    """Yield the rows in order, in batches that Azure takes as one transaction."""
+    batch: list[Entity] = []
+    size = 0
+    for row in rows:
+        more = len(json.dumps(row, default=str))  # like the SDK, json escapes letters beyond ASCII
+        if batch and (len(batch) == TRANSACTION or size + more > TRANSACTION_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += more
+    if batch:
+        yield batch
+
+
+def batches_of_pairs(pairs: Iterable[tuple[Entity, str | None]]) -> Iterator[list[tuple[Entity, str | None]]]:
+    """Yield rows with their revisions in order, in batches that Azure takes as one transaction."""
+    rows = list(pairs)
+    for batch in batches([row for row, _ in rows]):
+        yield rows[: len(batch)]
+        del rows[: len(batch)]
 
 
 def _is_table_missing(error: HttpResponseError) -> bool:

@@ -20,6 +20,8 @@ from shared.loop.observe.targets import Targets
 from shared.loop.report import report_lineage, report_plan
 from shared.loop.run import Run
 from shared.planning import planner
+from shared.planning.closing import gone_from
+from shared.planning.plan import Plan
 from shared.ports.storage import Lease
 
 
@@ -55,7 +57,10 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
-    return roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
+    outcome = roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
+    # a refusal of Azure in this run is newer than the snapshot, and every other step of the plan is done
+    run.ports.findings.close(str(ref), run.now(), gone_from(snapshot, Plan(skips=plan.skips)))
+    return outcome
 
 
 def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:

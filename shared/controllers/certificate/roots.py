@@ -6,7 +6,7 @@ A run of the environment stops and starts the apps for a new root (shared/contro
 from functools import partial
 
 from shared.domain.environments.record import AppRestartState, EnvironmentRecord
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.intent import Intent, Mode
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint
@@ -135,7 +135,9 @@ def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef)
         f"{found} was there already, and Certroll does not know which apps were stopped and started since. All other "
         f"apps do not trust it; {route} has all apps stopped and started"
     )
-    finding = Finding(run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail)
+    finding = Finding(
+        run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail, SeenBy.ROOT
+    )
     # Certroll reports the root before it writes the root into the journal, so a crash between them causes a second
     # report
     run.ports.findings.report((finding,))

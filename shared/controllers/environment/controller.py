@@ -18,7 +18,7 @@ from shared.controllers.environment.listing import list_apps
 from shared.controllers.environment.wave_run import count_no_longer
 from shared.domain.environments.record import AppRestartState, EnvironmentRecord
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, OpenFinding, SeenBy
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, Thumbprint
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
@@ -50,6 +50,8 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
     if isinstance(outcome, Stalled):
         finding = Finding(run.now(), str(environment), f"environment {environment}", outcome.reason, outcome.detail)
         run.ports.findings.report((finding,))
+    if isinstance(outcome, Converged):
+        _close(run, environment, began, outcome)
     event(
         "environment.reconciled",
         environment=str(environment),
@@ -58,6 +60,26 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
         detail=outcome.detail,
     )
     return outcome
+
+
+def _close(run: Run, environment: EnvironmentRef, began: datetime, outcome: Converged) -> None:
+    """Close the findings about an environment after a run with nothing left to do.
+
+    The findings about its excluded apps stay open until the next round, because people have to stop and start them.
+    """
+    record = run.ports.environment_records.of(environment)
+    since = record.since or began
+    is_done = outcome.reason is Reason.STOPPED_AND_STARTED
+
+    def is_gone(found: OpenFinding) -> bool:
+        if found.seen_by is SeenBy.ROOT:
+            return is_done
+        whole = found.subject == f"environment {environment}" or (
+            found.reason == Reason.BLIND_SPOT and is_done and not record.hidden
+        )
+        return found.seen_by is SeenBy.INSPECTION and found.last_seen < (began if whole else since)
+
+    run.ports.findings.close(str(environment), run.now(), is_gone)
 
 
 def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
@@ -77,6 +99,8 @@ def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
         run.ports.environment_records.change(
             environment, lambda environment_record: environment_record.done_by_hand(now)
         )
+    by_hand = (SeenBy.INSPECTION, SeenBy.ROOT)
+    run.ports.findings.close(str(environment), now, lambda found: found.seen_by in by_hand)
     event("environment.stopped_and_started_by_hand", environment=str(environment))
 
 

@@ -18,10 +18,11 @@ from functools import partial
 
 from shared.domain.environments.record import AppRestart, AppRestartState, PendingStart
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected, SiteLocked, StopRefused, Throttled
-from shared.domain.findings import Finding, HistoryEntry
+from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
+from shared.domain.writes import AzureWrite
 from shared.loop.perform import reason_of
 from shared.loop.pool import Pool
 from shared.loop.run import Run
@@ -47,6 +48,30 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
     Certroll has seen the app run, and longer if Azure may still stop the app. The caller of this function holds the
     leases of the site and of its environment.
     """
+    with run.ports.trace.writes() as writes:
+        try:
+            restarted = _stopped_and_started(run, leases, environment, app)
+        except Exception as error:
+            _note(run, environment, app, "app.not_stopped_and_started", writes, str(error))
+            raise
+    _note(run, environment, app, "app.stopped_and_started", writes)
+    return restarted
+
+
+def _note(
+    run: Run, environment: EnvironmentRef, app: AppRestart, name: str, writes: list[AzureWrite], detail: str = ""
+) -> None:
+    """Write into the history what became of an app, if Certroll sent a request to stop or start the app."""
+    if writes:
+        subject, reason = f"site {app.site}", Reason.STOPPED_AND_STARTED
+        entry = HistoryEntry(run.now(), name, subject, reason, detail[:1000], tuple(writes))
+        run.ports.history.add(str(environment), (entry,))
+
+
+def _stopped_and_started(
+    run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: AppRestart
+) -> AppRestart:
+    """Stop a running app and start the app again, with a record before each request."""
     run.check_time()
     # An operator stopped the app on purpose after Certroll listed the apps, so Certroll must not start it.
     if not _runs(run, app.site):
@@ -174,8 +199,19 @@ def _complete(run: Run, pending_start: PendingStart) -> None:
     # for some minutes whether it has to start the app.
     if run.now() < pending_start.at + STOP_MAY_COME:
         return
-    pending_starts.complete(site)
+    _forget(run, pending_start)
     run.ports.queue.send_environment(EnvironmentMessage(pending_start.environment))
+
+
+def _forget(run: Run, pending_start: PendingStart) -> None:
+    """Delete a pending start, and close the finding about the app."""
+    site = pending_start.site
+    run.ports.pending_starts.complete(site)
+    run.ports.findings.close(
+        str(pending_start.environment),
+        run.now(),
+        lambda found: found.seen_by is SeenBy.START and found.site == site,
+    )
 
 
 def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> None:
@@ -187,16 +223,17 @@ def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> Non
         _still_pending(run, pending_start, gone)
         return
     event("start.not_needed", site=str(pending_start.site), detail="the site is gone")
-    run.ports.pending_starts.complete(pending_start.site)
+    _forget(run, pending_start)
 
 
 def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
     """Start an app that an earlier run stopped before that run died, and write the start into the history."""
     site, environment = str(pending_start.site), str(pending_start.environment)
-    _start(run, pending_start.site)
+    with run.ports.trace.writes() as writes:
+        _start(run, pending_start.site)
     _mark_started(run, pending_start)
     detail = "the run that stopped it died, so the timer started it"
-    entry = HistoryEntry(run.now(), "start.completed", f"site {site}", Reason.START_PENDING, detail)
+    entry = HistoryEntry(run.now(), "start.completed", f"site {site}", Reason.START_PENDING, detail, tuple(writes))
     run.ports.history.add(environment, (entry,))
     event("start.completed", site=site, environment=environment)
 
@@ -218,9 +255,8 @@ def _still_pending(run: Run, pending_start: PendingStart, error: Exception) -> N
     """Record a finding (a reported problem) for an app that Certroll could not start."""
     stopped_at = f"{pending_start.at:%Y-%m-%d %H:%M} UTC"
     detail = f"Certroll stopped it at {stopped_at} and could not start it: {error}; start it by hand"
-    finding = Finding(
-        run.now(), str(pending_start.environment), f"site {pending_start.site}", Reason.START_PENDING, detail
-    )
+    scope, site = str(pending_start.environment), pending_start.site
+    finding = Finding(run.now(), scope, f"site {site}", Reason.START_PENDING, detail, SeenBy.START, site)
     run.ports.findings.report((finding,))
 
 

@@ -24,15 +24,32 @@ def replay(run: Run, queue: str, key: str) -> None:
     """Put a dead letter back on its queue. Raises NotFound if the journal has no dead letter with this key."""
     record = _found(run, queue, key)
     run.ports.queue.put_back(queue, record.body)
-    run.ports.dead_letters.forget(record)
+    _forget(run, record)
     event("message.replayed", queue=queue, key=key)
 
 
 def remove(run: Run, queue: str, key: str) -> None:
     """Delete a dead letter for good. Raises NotFound if the journal has no dead letter with this key."""
     record = _found(run, queue, key)
-    run.ports.dead_letters.forget(record)
+    _forget(run, record)
     event("message.removed", queue=queue, key=key)
+
+
+def _forget(run: Run, record: DeadLetter) -> None:
+    """Delete a dead letter's record, and close the finding about its message."""
+    run.ports.dead_letters.forget(record)
+    subject = message_subject(record)
+    run.ports.findings.close(queue_scope(record.queue), run.now(), lambda found: found.subject == subject)
+
+
+def message_subject(record: DeadLetter) -> str:
+    """Return the subject of the finding about the message of a dead letter."""
+    return f"message {record.key[:12]}"
+
+
+def queue_scope(queue: str) -> str:
+    """Return the scope of findings about messages of a queue."""
+    return f"queue {queue}"
 
 
 def _found(run: Run, queue: str, key: str) -> DeadLetter:

@@ -1,7 +1,7 @@
 """Handle an Event Grid event of a vault."""
 
 from shared.domain.errors import EventRejected
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import Cause, CertificateMessage
 from shared.loop.run import Run
 from shared.telemetry import event
@@ -22,6 +22,7 @@ def on_vault_event(run: Run, text: str) -> None:
         return
     if seen.finding is not None:
         detail = "Key Vault reported this; Certroll inspects the certificate, and rolls out the newest version"
-        run.ports.findings.report((Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail),))
+        found = Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail, SeenBy.VERSION)
+        run.ports.findings.report((found,))
     run.ports.queue.send_certificate(CertificateMessage(seen.ref, Cause.EVENT))
     event("event.accepted", certificate=str(seen.ref), finding=seen.finding)

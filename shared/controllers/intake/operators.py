@@ -91,6 +91,6 @@ def release(run: Run, vault: str, name: str) -> str:
     where = ", ".join(sorted(map(str, sites)))
     entry = HistoryEntry(run.now(), "hold.released", str(ref), Reason.HOLD_RELEASED, where[:1000])
     run.ports.history.add(ref, (entry,))
-    event("hold.released", certificate=str(ref), version=current.version, sites=where)
+    event("hold.released", certificate=str(ref), version=current.version, sites=sorted(map(str, sites)))
     run.ports.queue.send_certificate(CertificateMessage(ref, Cause.MANUAL))
     return where

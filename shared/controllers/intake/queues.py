@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from shared.controllers.certificate.controller import reconcile_certificate
 from shared.controllers.environment.controller import reconcile_environment
+from shared.controllers.intake.dead_letters import message_subject, queue_scope
 from shared.controllers.site.controller import reconcile_site
 from shared.domain.errors import MessageInvalid
 from shared.domain.findings import Finding
@@ -93,8 +94,8 @@ def _keep_unreadable(run: Run, queue: str, body: str, invalid: MessageInvalid) -
     record = run.ports.dead_letters.add(queue, body, f"{Reason.MALFORMED_MESSAGE}: {problem}")
     event("message.rejected", queue=queue, key=record.key, detail=problem)
     detail = f"{problem}; send a correct message, then remove the dead letter {record.key}"
-    subject = f"message {record.key[:12]}"
-    run.ports.findings.report((Finding(run.now(), f"queue {queue}", subject, Reason.MALFORMED_MESSAGE, detail),))
+    scope, subject = queue_scope(queue), message_subject(record)
+    run.ports.findings.report((Finding(run.now(), scope, subject, Reason.MALFORMED_MESSAGE, detail),))
 
 
 def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Message, timedelta], None]) -> None:

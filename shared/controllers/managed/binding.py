@@ -29,14 +29,16 @@ def bind(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspec
         lease.check()
         run.check_time(PATIENCE)
         # If an operator bound the host name after Certroll read the fleet, Certroll does not change that binding.
-        if not run.ports.retrying.retry(partial(_bind_once, run, binding, certificate)):
+        with run.ports.trace.writes() as writes:
+            is_bound = run.ports.retrying.retry(partial(_bind_once, run, binding, certificate))
+        if not is_bound:
             detail = "somebody else bound it since the sweep began; Certroll does not change it"
             return left_alone(binding, Reason.BINDING_MOVED, f"{binding.host_name}: {detail}")
         fleet = _settled(run, binding)
     give_up = min(run.now() + PATIENCE, run.ends_at)
     handshake = served_in_time(run, fleet, replace(binding, ssl_state=SslState.SNI), give_up=give_up)
     subject, detail = host_subject(binding.host_name, binding.site), str(handshake)
-    entry = HistoryEntry(run.now(), "managed.bound", subject, Reason.MANAGED_ASKED, detail[:1000])
+    entry = HistoryEntry(run.now(), "managed.bound", subject, Reason.MANAGED_ASKED, detail[:1000], tuple(writes))
     run.ports.history.add(SCOPE, (entry,))
     event("managed.bound", subject=subject, detail=detail)
     if isinstance(handshake, OutOfTime):

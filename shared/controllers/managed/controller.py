@@ -16,9 +16,14 @@ from shared.controllers.managed.watching import watch
 from shared.controllers.managed.work import Work
 from shared.domain.findings import Finding
 from shared.domain.managed.issuance import HostInspection, Violation
+from shared.domain.reason import Reason
 from shared.loop.report import report_blind_spots
 from shared.loop.run import Run
+from shared.planning.closing import unseen_by_sweep
 from shared.telemetry import event
+
+UNSEEN = (Reason.BUSY, Reason.OUT_OF_TIME, Reason.UNREACHABLE)
+"""The results of an inspection that has not seen which certificate a host name has."""
 
 
 def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
@@ -28,12 +33,16 @@ def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
     Certroll still inspects the other host names. This function raises unexpected errors of all host names together at
     the end. Certroll requests and binds managed certificates only in the mode `apply`.
     """
+    began = run.now()
     view = observe_managed(run)
     report_blind_spots(run.ports.findings, SCOPE, view.fleet)
     work = Work.of(run, view)
     tried = (*watch(work), *provide(work))
     inspections = tuple(attempt.inspection for attempt in tried)
     _report(run, inspections)
+    unseen = {inspection.subject for inspection in inspections if inspection.reason in UNSEEN}
+    is_gone = unseen_by_sweep(view.fleet, began)
+    run.ports.findings.close(SCOPE, run.now(), lambda found: found.subject not in unseen and is_gone(found))
     if errors := [attempt.error for attempt in tried if attempt.error]:
         raise ExceptionGroup("Certroll could not inspect every managed certificate", errors)
     return inspections

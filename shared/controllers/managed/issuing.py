@@ -21,6 +21,7 @@ from shared.domain.intent import Mode
 from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate, Violation, host_subject
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
+from shared.domain.writes import AzureWrite
 from shared.loop.run import Run
 from shared.ports.storage import Lease
 from shared.telemetry import event
@@ -89,18 +90,24 @@ def _ask_once(run: Run, lease: Lease, ref: CopyRef, binding: Binding, place: Pla
     requests, issuance = run.ports.requests, Issuance(binding.site, binding.host_name, run.now())
     lease.check()
     requests.put_issuance(issuance)
-    try:
-        operation = run.ports.retrying.retry(partial(_put, run, ref, binding, place))
-    except Rejected as refusal:
-        requests.put_issuance(replace(issuance, refused=str(refusal)))
-        raise
-    except Exception:
-        requests.forget_issuance(binding.site, binding.host_name)  # Azure began nothing
-        raise
+    with run.ports.trace.writes() as writes:
+        try:
+            operation = run.ports.retrying.retry(partial(_put, run, ref, binding, place))
+        except Rejected as refusal:
+            requests.put_issuance(replace(issuance, refused=str(refusal)))
+            _note(run, binding, f"Azure refused: {refusal}", writes)
+            raise
+        except Exception:
+            requests.forget_issuance(binding.site, binding.host_name)  # Azure began nothing
+            raise
     requests.put_issuance(replace(issuance, operation=operation))
+    _note(run, binding, operation or "Azure returned no operation to poll", writes)
+
+
+def _note(run: Run, binding: Binding, detail: str, writes: list[AzureWrite]) -> None:
+    """Write a request for a managed certificate into the history and the log."""
     subject = host_subject(binding.host_name, binding.site)
-    detail = operation or "Azure returned no operation to poll"
-    entry = HistoryEntry(run.now(), "managed.asked", subject, Reason.MANAGED_ASKED, detail[:1000])
+    entry = HistoryEntry(run.now(), "managed.asked", subject, Reason.MANAGED_ASKED, detail[:1000], tuple(writes))
     run.ports.history.add(SCOPE, (entry,))
     event("managed.asked", subject=subject, detail=detail)
 

@@ -23,6 +23,7 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.findings import Finding, HistoryEntry
+from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.intent import Mode
 from shared.domain.orders.action import (
     REASONS,
@@ -45,6 +46,7 @@ from shared.domain.orders.order import (
     problems,
 )
 from shared.domain.reason import Reason
+from shared.domain.writes import AzureWrite
 from shared.loop.report import report
 from shared.loop.run import Run
 from shared.loop.vault_access import access_to, report_access
@@ -80,7 +82,9 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     Certroll sends one list request for the orders of each subscription. If Certroll fails with one order, Certroll
     still inspects the other orders. This function raises the errors of all orders together at the end.
     """
-    found = [order for orders in run.pool.map(partial(_listed, run), _subscriptions(run)) for order in orders]
+    began = run.now()
+    listings = run.pool.map(partial(_listed, run), _subscriptions(run))
+    found = [order for listing in listings for order in listing.found]
     inspections = [_inspected(run, order) for order in found]
     stored = (certificate for inspection in inspections for certificate in inspection.order.stored)
     vaults = sorted(
@@ -97,6 +101,11 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
             _finding(run, inspection.order, problem) for inspection in inspections for problem in inspection.problems
         ),
     )
+    if not any(listing.blind_spots for listing in listings):
+        unseen = {inspection.order.subject for inspection in inspections if inspection.error}
+        run.ports.findings.close(
+            SCOPE, run.now(), lambda known: known.last_seen < began and known.subject not in unseen
+        )
     event("orders.found", orders=[_row(inspection) for inspection in inspections])
     if failed := [inspection.error for inspection in inspections if inspection.error]:
         raise ExceptionGroup("Certroll could not inspect every order", failed)
@@ -107,7 +116,7 @@ def _subscriptions(run: Run) -> tuple[str, ...]:
     return run.intent.subscriptions or run.ports.app_service.subscriptions()
 
 
-def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
+def _listed(run: Run, subscription: str) -> Listing[Order]:
     """List the orders of purchased certificates in a subscription.
 
     Each order that Certroll could not read becomes a finding (a reported problem).
@@ -118,11 +127,11 @@ def _listed(run: Run, subscription: str) -> tuple[Order, ...]:
     except AzureError as error:
         reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.BLIND_SPOT
         report(run.ports.findings, (Finding(run.now(), SCOPE, subject, reason, str(error)),))
-        return ()
+        return Listing((), blind_spots=(BlindSpot(subject, str(error), subscription),))
     unread = ((f"order {spot.subject}", spot.detail) for spot in listing.blind_spots)
     found = (Finding(run.now(), SCOPE, subject, Reason.ORDER_UNREADABLE, detail) for subject, detail in unread)
     report(run.ports.findings, tuple(found))
-    return listing.found
+    return listing
 
 
 def _inspected(run: Run, order: Order) -> Inspection:
@@ -223,10 +232,12 @@ def _asked(
         return seen, run.ports.requests.asked(seen.ref)
     # From the record to the request, nothing may fail. Certroll repeats no recorded renewal without a request.
     _tell(asked, "order.asked")
-    state, detail = _sent(run, seen, action)
+    with run.ports.trace.writes() as writes:
+        state, detail = _sent(run, seen, action)
     answered = run.ports.requests.put_asked(replace(asked, state=state, at=run.now(), detail=detail))
     _tell(answered, "order.answered")
-    run.ports.history.add(SCOPE, (_entry(asked, "order.asked"), _entry(answered, "order.answered")))
+    entries = (_entry(asked, "order.asked"), _entry(answered, "order.answered", tuple(writes)))
+    run.ports.history.add(SCOPE, entries)
     return _seen_after(run, seen), (*(record for record in records if record is not known), answered)
 
 
@@ -266,10 +277,10 @@ def _tell(record: OrderRecord, name: str) -> None:
     event(name, order=str(record.order), action=record.action, state=record.state, detail=record.detail)
 
 
-def _entry(record: OrderRecord, name: str) -> HistoryEntry:
+def _entry(record: OrderRecord, name: str, writes: tuple[AzureWrite, ...] = ()) -> HistoryEntry:
     """Return the entry of the history about a request for an order."""
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
-    return HistoryEntry(record.at, name, f"order {record.order}", REASONS[record.action], detail[:1000])
+    return HistoryEntry(record.at, name, f"order {record.order}", REASONS[record.action], detail[:1000], writes)
 
 
 def _not_asked(order: Order, action: OrderAction, reason: Reason) -> None:

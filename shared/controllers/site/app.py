@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.findings import Finding, HistoryEntry
+from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
 from shared.domain.names import Thumbprint
 from shared.domain.outcome import Deferred, Outcome, Waiting
@@ -18,9 +18,13 @@ from shared.loop.restart_claims import Limits, give_back, limits_of
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.acting.subjects import is_binding_subject
+from shared.planning.closing import seen_before
 from shared.planning.guards.thumbprint_not_live import not_live
 from shared.planning.plan import Plan
 from shared.ports.storage import Lease
+
+UNASKED = (Reason.NO_PROBE, Reason.PROBE_INVALID, Reason.PROBE_PROVES_NOTHING, Reason.NOT_ASKED_BEFORE)
+"""The results that show nothing of an app, so that an earlier finding about the app may still hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,12 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
     ports = app.run.ports
     ports.history.add(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
     if outcome.reason.makes_finding:
-        ports.findings.report((Finding(now, str(ref), f"app {site}", outcome.reason, outcome.detail[:1000]),))
+        detail, seen_by = outcome.detail[:1000], SeenBy.APP
+        found = Finding(now, str(ref), f"app {site}", outcome.reason, detail, seen_by, app.record.site)
+        ports.findings.report((found,))
+    if outcome.reason not in UNASKED:
+        is_gone = seen_before(now, SeenBy.APP)
+        ports.findings.close(str(ref), now, lambda found: found.site == app.record.site and is_gone(found))
     return outcome
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
-from shared.domain.findings import Finding, HistoryEntry
+from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.fleet.handshake import Handshake, verdict
 from shared.domain.outcome import Converged, Outcome, Stalled
 from shared.domain.reason import Reason
@@ -19,6 +19,7 @@ from shared.loop.report import report_moved, report_plan, report_skips
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.acting.settle import settle
+from shared.planning.closing import seen_before
 from shared.planning.plan import Plan, Skip
 from shared.ports.storage import Lease
 
@@ -53,6 +54,7 @@ def _carry_to_site(
 
     After Azure shows the bindings, read with TLS handshakes whether the site serves the new certificate.
     """
+    began = run.now()
     snapshot = _observed(run, lineage, record)
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.findings, plan, snapshot)
@@ -66,9 +68,15 @@ def _carry_to_site(
             f"site {record.site}",
         )
     report_moved(run.ports.findings, lineage.ref, record, snapshot)
-    report_skips(run.ports.findings, lineage.ref, refused, run.now())
+    report_skips(run.ports.findings, lineage.ref, refused, run.now(), SeenBy.SITE)
     handshakes = prove(run, snapshot, record.site, current.thumbprint)
-    return _site_outcome(run, lineage, record, (*plan.skips, *refused), handshakes)
+    outcome = _site_outcome(run, lineage, record, (*plan.skips, *refused), handshakes)
+    if outcome.reason is not Reason.UNREACHABLE:
+        is_gone = seen_before(began, SeenBy.SITE)
+        run.ports.findings.close(
+            str(lineage.ref), run.now(), lambda found: found.site == record.site and is_gone(found)
+        )
+    return outcome
 
 
 def _written(
@@ -156,5 +164,6 @@ def _conclude(
     run.ports.rollouts.record_site(ref, replace(record, state=state, detail=detail))
     run.ports.history.add(ref, (HistoryEntry(now, "site.verified", str(record.site), outcome.reason, detail),))
     if (isinstance(outcome, Stalled) and not told) or outcome.reason is Reason.UNREACHABLE:
-        run.ports.findings.report((Finding(now, str(ref), str(record.site), outcome.reason, detail),))
+        found = Finding(now, str(ref), str(record.site), outcome.reason, detail, SeenBy.SITE, record.site)
+        run.ports.findings.report((found,))
     return outcome

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from shared.controllers.site.app import App, conclude, inspect_app, report_app, settling_after
 from shared.controllers.site.asking import PROBE_AGAIN, ask_app_in_a_row, has_failed_for_good, not_yet, without_roots
+from shared.domain.findings import SeenBy
 from shared.domain.fleet.probe import ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.outcome import Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
@@ -58,7 +59,7 @@ def restore(app: App) -> Outcome:
     if not steps and barred is not None:
         return _not_restored(app, barred)
     refused = perform_all(run, app.lease, app.lineage.ref, steps)
-    report_skips(run.ports.findings, app.lineage.ref, refused, run.now())
+    report_skips(run.ports.findings, app.lineage.ref, refused, run.now(), SeenBy.APP)
     # NOT_SETTLED is no refusal: Azure accepted the write of the app's settings, but does not yet show the new values.
     if refused and refused[0].reason is not Reason.NOT_SETTLED:
         return _not_restored(app, refused[0])

@@ -8,7 +8,7 @@ from shared.controllers.site.rollback import check_restored, restore
 from shared.controllers.site.validation import validate
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.errors import AzureError, Denied, NotFound, Rejected
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.fleet.probe import ProbeResult
 from shared.domain.fleet.settings_editing import with_text
@@ -71,7 +71,7 @@ def _write(app: App) -> Outcome:
     recorded = replace(asked, edits=_intention(app), failing_since=None)
     app = replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, recorded))
     refused = perform_all(app.run, app.lease, app.lineage.ref, app.plan.steps)
-    report_skips(app.run.ports.findings, app.lineage.ref, refused, app.run.now())
+    report_skips(app.run.ports.findings, app.lineage.ref, refused, app.run.now(), SeenBy.APP)
     if refused and refused[0].reason is not Reason.NOT_SETTLED:  # NOT_SETTLED is no refusal
         outcome = Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
         return conclude(app, RollState.REFUSED, outcome)
@@ -151,6 +151,7 @@ def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -
         changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
         run.ports.settings_rolls.put_roll(lineage.ref, changed)
         give_back_restart(run, lineage, record)
-    finding = Finding(run.now(), str(lineage.ref), f"app {record.site}", outcome.reason, outcome.detail[:1000])
+    detail, subject = outcome.detail[:1000], f"app {record.site}"
+    finding = Finding(run.now(), str(lineage.ref), subject, outcome.reason, detail, SeenBy.APP, record.site)
     run.ports.findings.report((finding,))
     return outcome

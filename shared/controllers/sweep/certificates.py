@@ -21,6 +21,7 @@ from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.loop.report import report_blind_spots
 from shared.loop.run import Run
+from shared.planning.closing import unseen_by_sweep
 from shared.telemetry import event
 
 
@@ -31,8 +32,8 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     with one vault certificate, Certroll still inspects the other vault certificates. This function raises the errors of
     all vault certificates together at the end.
     """
-    vaults, environment_records = run.intent.vaults, run.ports.environment_records.all()
-    refs, errors = in_vaults(run)
+    vaults, environment_records, began = run.intent.vaults, run.ports.environment_records.all(), run.now()
+    refs, errors, listed = in_vaults(run)
     refs |= known_roots(run, environment_records)
     inspections = dict(read_in_turn(run, refs, FLEET_TIME))
     lineages = tuple(inspection.lineage for inspection in inspections.values() if inspection.lineage)
@@ -41,7 +42,8 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     inspections.update(read_in_turn(run, imported(fleet, vaults) - inspections.keys()))
     ordered = in_turn(run, inspections)
     use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
-    seen = Seen(fleet, environment_records)
+    scopes = run.ports.findings.scopes()
+    seen = Seen(fleet, environment_records, scopes)
     results = run.records_pool.each(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered)
     judged = tuple(
         Inspection(inspections[ref].lineage, error=result) if isinstance(result, OutOfTime) else result
@@ -49,6 +51,11 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     )
     busy = tuple(ref for ref, inspection in zip(ordered, judged, strict=True) if inspection.busy)
     report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])
+    run.ports.findings.close("sweep", run.now(), unseen_by_sweep(fleet, began))
+    environments = {str(record.environment) for record in environment_records}
+    unread = scopes - {str(ref) for ref in inspections} - environments
+    for scope in sorted(scope for scope in unread if scope.partition("/")[0] in listed):
+        run.ports.findings.close(scope, run.now(), lambda found: found.last_seen < began)
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
     if errors := [*errors, *(inspection.error for inspection in judged if inspection.error)]:
         raise ExceptionGroup("Certroll could not inspect every vault certificate", errors)

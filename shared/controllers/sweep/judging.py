@@ -20,6 +20,7 @@ from shared.loop.backoff import LONGEST_PAUSE, until_open
 from shared.loop.report import report_lineage, report_plan
 from shared.loop.run import Run
 from shared.planning import planner
+from shared.planning.closing import IsGone, gone_from, unused_in
 from shared.planning.plan import Plan
 
 
@@ -29,6 +30,8 @@ class Seen:
 
     fleet: Fleet
     environment_records: tuple[EnvironmentRecord, ...]
+    with_findings: frozenset[str] = frozenset()
+    """The scopes that may have open findings, such as vault certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,11 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
             return _left_alone(run, seen, inspection.lineage, use.opposed[ref])
         if inspection.lineage is None:
             busy = bool(run.ports.rollouts.rollout(ref, "").unfinished(seen.fleet.taken_at))
+        elif use.has(inspection.lineage):
+            busy = _has_work(run, _planned(run, seen, inspection.lineage))
         else:
-            busy = use.has(inspection.lineage) and _has_work(run, _planned(run, seen, inspection.lineage))
+            busy = False
+            _close(run, seen, ref, unused_in(seen.fleet))
         if busy:
             run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
     except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
@@ -69,13 +75,19 @@ def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateR
     If two vault certificates share versions in opposite order, Certroll reports both plans and carries neither out.
     """
     ref = lineage.ref
-    _has_work(run, _planned(run, seen, lineage))
     detail = (
         f"{ref} and {other} hold the same certificates in opposite order, so the newest of each is stale for the "
         "other; Certroll moves neither: delete one of them, or add a new version to one of them"
     )
     run.ports.findings.report((Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail),))
+    _has_work(run, _planned(run, seen, lineage))
     return Inspection(lineage)
+
+
+def _close(run: Run, seen: Seen, ref: VaultCertificateRef, is_gone: IsGone) -> None:
+    """Close the findings of a vault certificate whose causes are gone, if the vault certificate may have findings."""
+    if str(ref) in seen.with_findings:
+        run.ports.findings.close(str(ref), run.now(), is_gone)
 
 
 def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
@@ -91,6 +103,7 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
     plan = planner.plan(snapshot, run.intent)
     report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
+    _close(run, seen, lineage.ref, gone_from(snapshot, plan))
     return Planned(snapshot, plan)
 
 

@@ -16,6 +16,8 @@ from shared.domain.reason import Reason
 from shared.loop.lineage import lineage_of, stalled_on_vault
 from shared.loop.run import Run
 
+REFUSED = (Denied, NotFound, Rejected)
+"""The errors of a vault that answers, and does not give what Certroll asks for."""
 HOUR_SECONDS = 3600
 """After how many seconds the sweep begins with another vault certificate. By default the sweep runs once an hour."""
 HOURS_OF_DAY = 24
@@ -78,7 +80,7 @@ def _inspected(run: Run, leaving: timedelta, ref: VaultCertificateRef) -> Inspec
     try:
         run.check_time(leaving)
         return Inspection(lineage_of(run, ref))
-    except (Denied, NotFound, Rejected) as error:
+    except REFUSED as error:
         stalled_on_vault(run, ref, error)
         return Inspection()
     except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
@@ -90,8 +92,10 @@ def imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificate
     return {copy.source for copy in fleet.certificates if copy.source and copy.source.vault in vaults}
 
 
-def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
-    """Return every certificate of the vaults, every secret that may hold a certificate, and the errors of the vaults.
+def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception], frozenset[VaultName]]:
+    """Return every certificate of the vaults, and every secret that may hold a certificate.
+
+    Return also the errors of vaults that did not answer, and the vaults that Certroll has listed completely.
 
     Certroll reads all versions that the vault returns, because an operator may have uploaded any version to App
     Service. If Certroll fails with one vault, Certroll still reads the other vaults.
@@ -99,7 +103,11 @@ def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception]]:
     lists = [(vault, names) for vault in in_turn(run, run.intent.vaults) for names in _listings(run)]
     answers = run.pool.map(lambda listing: _listed(run, *listing), lists)
     found = {ref for answer in answers if not isinstance(answer, Exception) for ref in answer}
-    return found, [answer for answer in answers if isinstance(answer, Exception)]
+    failed = [
+        (vault, answer) for (vault, _), answer in zip(lists, answers, strict=True) if isinstance(answer, Exception)
+    ]
+    errors: list[Exception] = [error for _, error in failed if not isinstance(error, REFUSED)]
+    return found, errors, run.intent.vaults - {vault for vault, _ in failed}
 
 
 def known_roots(run: Run, environment_records: tuple[EnvironmentRecord, ...]) -> set[VaultCertificateRef]:
@@ -122,21 +130,16 @@ def _listings(run: Run) -> tuple[Callable[[VaultName], tuple[VaultCertificateRef
 def _listed(
     run: Run, vault: VaultName, names: Callable[[VaultName], tuple[VaultCertificateRef, ...]]
 ) -> tuple[VaultCertificateRef, ...] | AzureError | OutOfTime:
-    """List the vault objects of a vault, or return the error if the vault does not answer.
+    """List the vault objects of a vault, or report and return the error if the vault refuses or does not answer.
 
-    If the vault refuses the list request, this function reports the refusal and returns no vault object. If less time
-    than `LIST_TIME` is left, the next sweep lists the vault.
+    If less time than `LIST_TIME` is left, the next sweep lists the vault.
     """
     try:
         run.check_time(LIST_TIME)
         return names(vault)
     except OutOfTime as late:
         return late
-    except (Denied, NotFound, Rejected) as error:
-        run.ports.findings.report((Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_DENIED, str(error)),))
-        return ()
     except AzureError as error:
-        run.ports.findings.report(
-            (Finding(run.now(), "sweep", f"vault {vault}", Reason.VAULT_UNREACHABLE, str(error)),)
-        )
+        reason = Reason.VAULT_DENIED if isinstance(error, REFUSED) else Reason.VAULT_UNREACHABLE
+        run.ports.findings.report((Finding(run.now(), "sweep", f"vault {vault}", reason, str(error)),))
         return error

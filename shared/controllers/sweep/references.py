@@ -48,7 +48,8 @@ def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Linea
             event("references.found", site=str(settings.site), everything=everything, probe=probe, references=found)
         if site is not None and site.webspace is not None:
             unknown = _unknown(settings, origins, copies)
-            reported += _unusable(settings, _in_vain(unknown, places, site.webspace), fleet.taken_at)
+            in_vain = _in_vain(unknown, places, site.webspace)
+            reported += _unusable(settings, in_vain, site.webspace, fleet.taken_at)
     if reported:
         findings.report(tuple(reported))
 
@@ -132,15 +133,16 @@ def _in_vain(unknown: list[Thumbprint], places: Mapping[Thumbprint, Webspace], h
     return "; ".join(parts)
 
 
-def _unusable(settings: SiteSettings, in_vain: str, now: datetime) -> Iterable[Finding]:
+def _unusable(settings: SiteSettings, in_vain: str, here: Webspace, now: datetime) -> Iterable[Finding]:
     """Yield a finding for thumbprints to which no certificate belongs, and for list entries that are no thumbprints."""
     if in_vain:
-        yield Finding(now, "sweep", f"app settings of {settings.site}", Reason.UNKNOWN_THUMBPRINT, in_vain)
+        subject = f"app settings of {settings.site}"
+        yield Finding(now, "sweep", subject, Reason.UNKNOWN_THUMBPRINT, in_vain, webspace=here)
     odd = {ReferenceKind.LOAD_LIST: settings.odd_entries, ReferenceKind.ROOT_LIST: settings.odd_roots}
     for kind, count in odd.items():
         if count:
             detail = f"{count} entries of the {kind} are no thumbprints; Certroll does not change them"
-            yield Finding(now, "sweep", f"{kind} of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail)
+            yield Finding(now, "sweep", f"{kind} of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail, webspace=here)
 
 
 def _unknown(

@@ -20,15 +20,16 @@ class ScheduleReport:
     _reported_at: datetime | None = None
 
     def report(self, run: Run) -> None:
-        """Record the problem as a finding (a reported problem), unless the process has just done so.
+        """Record the problem as a finding (a reported problem), or close the finding, unless the process has done so.
 
         The timer of pending starts calls this function every minute, because that timer has a fixed schedule. If the
         Functions host cannot read the schedule of the sweep, the host disables the sweep's timer alone.
         """
-        if self.problem is None:
+        now = run.now()
+        if self._reported_at is not None and now < self._reported_at + REPORT_EVERY:
             return
-        if self._reported_at is not None and run.now() < self._reported_at + REPORT_EVERY:
-            return
-        finding = Finding(run.now(), "settings", "CERTROLL_SWEEP_SCHEDULE", Reason.SETTING_IGNORED, self.problem)
-        run.ports.findings.report((finding,))
-        self._reported_at = run.now()
+        if self.problem is not None:
+            finding = Finding(now, "settings", "CERTROLL_SWEEP_SCHEDULE", Reason.SETTING_IGNORED, self.problem)
+            run.ports.findings.report((finding,))
+        run.ports.findings.close("settings", now, lambda found: found.last_seen < now)
+        self._reported_at = now

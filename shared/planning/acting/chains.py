@@ -9,7 +9,7 @@ from shared.domain.certificates.requirements import Case, Requirement
 from shared.domain.certificates.rules import Verdict, refusals, warnings
 from shared.domain.certificates.urgency import is_urgent, lately_ended
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
@@ -111,4 +111,4 @@ def chain_finding(
         "a private authority by the whole chain that is uploaded: put a version with its root and all intermediates "
         "into the vault"
     )
-    return Finding(now, str(ref), subject, Reason.CHAIN_INCOMPLETE, detail)
+    return Finding(now, str(ref), subject, Reason.CHAIN_INCOMPLETE, detail, SeenBy.VERSION)

@@ -2,6 +2,7 @@
 
 import contextvars
 import importlib
+import json
 import logging
 import sys
 import threading
@@ -15,6 +16,7 @@ from local.host import FunctionHost
 from local.host.lines import Dropped, Lines
 from local.patience import HANG
 from tests.local.host.hosted import APPS, Storage, eventually
+from tests.pages import code_in, part_of, rows_of, text_of
 
 BY_THREAD, BY_CONTEXT = (3, 11), (3, 13)
 VERSIONS = pytest.mark.parametrize("version", [BY_THREAD, BY_CONTEXT], ids=["Python 3.11", "Python 3.13"])
@@ -74,6 +76,50 @@ def test_coroutine_is_heard_around_its_waits(talkative: FunctionHost) -> None:
     assert "before the wait" in said
     assert "from an executor" not in said
     assert sum(lines for thread, lines in dropped(talkative).items() if thread.startswith("asyncio")) == 1
+
+
+@pytest.mark.parametrize(("length", "stored"), [(32_768, 32_768), (32_769, 32_768), (90_000, 32_768)])
+def test_line_is_cut_as_application_insights_cuts_it(talkative: FunctionHost, length: int, stored: int) -> None:
+    """The host's log has the first 32,768 characters of a line of the app, and a warning if the line was longer."""
+    requests.get(f"{talkative.url}/api/talk-long", data=str(length), timeout=HANG)
+    said = heard(talkative, f"talkative: after a line of {length}")
+    *_, line = [line for line in said.splitlines() if "☂" in line]
+    assert line.count("☂") == stored
+    warned = f"Application Insights cuts a line of the logger 'talkative', of {length} characters"
+    assert (warned in said) is (length > stored)
+
+
+def largest_events() -> list[tuple[str, dict[str, object]]]:
+    """Return every event that the page of events lists, with fields that no fleet exceeds.
+
+    Some fields are endless texts, some have hundreds of rows, and some map hundreds of sites to texts.
+    """
+    rows = [{"subject": f"site {number}", "detail": "d" * 80} for number in range(500)]
+    values: tuple[object, ...] = ("x" * 50_000, rows, {row["subject"]: row["detail"] for row in rows}, "☂" * 20_000)
+    page = part_of(text_of("docs/reference/events.md"), "Events").partition("\n### ")[0]
+    named = [(code_in(row[0])[0], code_in(row[1])) for row in rows_of(page) if row[0].startswith("`")]
+    return [
+        (name, {field: values[(place + at) % len(values)] for at, field in enumerate(fields)})
+        for place, (name, fields) in enumerate(named)
+    ]
+
+
+def test_largest_of_each_event_arrives_whole(talkative: FunctionHost) -> None:
+    """Application Insights cuts no event of Certroll, even with more items than a fleet has and with endless texts."""
+    largest, before = largest_events(), len(talkative.log.read_text())
+    requests.get(f"{talkative.url}/api/talk-events", json=largest, timeout=HANG)
+    said = heard(talkative, "talkative: after all events")[before:]
+    assert "Application Insights cuts" not in said
+    lines = [json.loads(line.partition(" certroll: ")[2]) for line in said.splitlines() if " certroll: " in line]
+    assert len(largest) > 40
+    for name, fields in largest:
+        parts = [line for line in lines if line["event"] == name]
+        assert [line.get("part", 1) for line in parts] == list(range(1, len(parts) + 1)), name
+        for field, value in fields.items():
+            if isinstance(value, list):
+                assert [item for line in parts for item in line.get(field, ())] == value, (name, field)
+            elif isinstance(value, str):
+                assert {line[field][:100] for line in parts} == {value[:100]}, (name, field)
 
 
 def in_thread(work: Callable[[], object]) -> None:

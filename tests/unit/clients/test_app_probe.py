@@ -26,6 +26,7 @@ from local.proxy import Proxy
 from local.tls import server_context
 from shared.clients.network.app_probe import TIME_OUT_SECONDS, AppProbe
 from shared.clients.network.bounded import Line
+from shared.clients.tracing import AGENT
 from shared.domain.fleet.probe import READ_AT_MOST, Probe, ProbeResult, Verdict
 from shared.domain.names import HostName
 from tests.build import FOREIGN, NEW, OLD
@@ -192,7 +193,7 @@ def test_one_plain_get_goes_out(app: App) -> None:
         "Accept-Encoding: identity",
         "Cache-Control: no-cache",
         f"Host: {HOST}",
-        "User-Agent: certroll-probe",
+        f"User-Agent: {AGENT} probe",
     ]
 
 

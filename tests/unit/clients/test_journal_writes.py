@@ -10,10 +10,12 @@ from azure.core.exceptions import ServiceResponseError
 
 from shared.clients.storage.rows import Entity
 from shared.controllers.intake.operators import let_go
+from shared.domain.environments.apps import WaveApp
+from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord, NotedRoot, Want
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, HistoryEntry
 from shared.domain.managed.issuance import Issuance
-from shared.domain.names import HostName, SiteRef, VaultCertificateRef
+from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.orders.action import AskedState, OrderAction, OrderRecord
 from shared.domain.orders.order import OrderRef
 from shared.domain.reason import Reason
@@ -26,6 +28,7 @@ from tests.build import (
     ASE,
     HOUR,
     NOW,
+    OLD,
     OTHER_ASE,
     OTHER_REF,
     REF,
@@ -119,6 +122,68 @@ def test_look_at_a_fleet_without_a_first_place_chooses_none() -> None:
     there.rollouts.observed(REF, Rollout("v2"), NOW)
     seen = there.rollouts.rollout(REF, "v2")
     assert (seen.first, seen.started_at, seen.looked_at) == (None, None, NOW)
+
+
+def held_in(webspaces: int) -> frozenset[tuple[Webspace, Thumbprint]]:
+    """Return an earlier thumbprint for each of the given number of webspaces, with long names."""
+    names = (f"{'g' * 80}-{number:05}-westeuropewebspace" for number in range(webspaces))
+    return frozenset((Webspace(WEST.subscription, name), OLD) for name in names)
+
+
+@pytest.mark.parametrize("webspaces", [0, 1, 260, 6_000])
+def test_version_reaches_a_fleet_of_any_number_of_webspaces(webspaces: int) -> None:
+    """The journal keeps what the imported certificates of all webspaces held, in rows that Table storage takes."""
+    there, held = journal(), held_in(webspaces)
+    there.rollouts.begin(REF, replace(many(2), held=held))
+    there.rollouts.observed(REF, there.rollouts.rollout(REF, "v2"), NOW)
+    begun = there.rollouts.rollout(REF, "v2")
+    assert (begun.held, len(begun.records)) == (held, 2)
+
+
+def test_large_sites_are_recorded_together() -> None:
+    """A version reaches fifty sites with 500 host names each, in transactions that Table storage takes."""
+    last_good = tuple(binding(f"host-{number:03}.{'é' * 60}.example.com") for number in range(500))
+    large = replace(many(50), records=tuple(replace(site, last_good=last_good) for site in many(50).records))
+    there = journal()
+    there.rollouts.begin(REF, large)
+    assert [len(site.last_good) for site in there.rollouts.rollout(REF, "v2").records] == [500] * 50
+
+
+def test_later_inspection_keeps_only_what_it_held() -> None:
+    """What a later inspection no longer lists is gone from the journal, also for a version that comes after it."""
+    there = journal()
+    there.rollouts.begin(REF, replace(many(1), held=held_in(900)))
+    there.rollouts.begin(REF, replace(many(1), held=held_in(3)))
+    assert there.rollouts.rollout(REF, "v2").held == held_in(3)
+    there.rollouts.begin(REF, replace(many(1), version="v3", held=held_in(1)))
+    assert there.rollouts.rollout(REF, "v3").held == held_in(1)
+    assert there.rollouts.rollout(REF, "v2").held == frozenset()
+
+
+def test_environment_keeps_any_number_of_roots() -> None:
+    """The journal keeps the roots and the wanted roots of an environment, also when they have become fewer."""
+    there = journal()
+    roots = tuple(NotedRoot(Thumbprint(f"{number:040X}"), NOW, NOW) for number in range(900))
+    wants = tuple(Want(f"kv-shop/{'x' * 100}-{number}", OLD, NOW) for number in range(900))
+    record = there.environment_records.put(replace(EnvironmentRecord(ASE), roots=roots, wants=wants))
+    assert there.environment_records.of(ASE) == record
+    fewer = there.environment_records.put(replace(record, roots=roots[:1], wants=()))
+    assert there.environment_records.of(ASE) == fewer
+
+
+def test_endless_text_of_azure_is_kept_short() -> None:
+    """A text of Azure of any length about an app, an order, a request or a message fits into its row."""
+    storage, text = SmallStorage(), "x" * 99_000
+    there = journal(storage)
+    app = WaveApp(A, PLAN, frozenset(f"group-{number}" for number in range(9_000)), runs=True)
+    there.app_restarts.put(ASE, (AppRestart(app, AppRestartState.FAILED, NOW, text),))
+    assert there.app_restarts.of(ASE)[0].app == app
+    there.requests.put_issuance(Issuance(A, HostName("a.contoso.com"), NOW, text, text))
+    assert there.requests.issuance(A, HostName("a.contoso.com")) is not None
+    there.dead_letters.note_cause("body", text)
+    there.dead_letters.add("sites", "body" * 16_000, text)
+    there.history.add(REF, (HistoryEntry(NOW, "step.performed", text, Reason.NO_ANSWER, text),))
+    there.findings.report((Finding(NOW, str(REF), text, Reason.NO_ANSWER, text),))
 
 
 # ------------------------------------------------------------------------------------------ versions and certificates

@@ -30,6 +30,7 @@ from tests.build import (
     OLDER,
     OTHER_REF,
     REF,
+    WEST,
     RecordingJournal,
     copy,
     lineage,
@@ -248,7 +249,9 @@ IN_VAIN = f"{FOREIGN} is no certificate of its webspace or of the site itself, n
 def test_what_is_named_in_vain_is_found(told: Told, settings: SiteSettings, detail: str) -> None:
     """Certroll reports an app only once, even if its settings name several thumbprints that match no certificate."""
     told.report(settings)
-    assert told.findings == [Finding(NOW, "sweep", "app settings of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
+    assert told.findings == [
+        Finding(NOW, "sweep", "app settings of shop", Reason.UNKNOWN_THUMBPRINT, detail, webspace=WEST)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -287,7 +290,9 @@ def test_odd_entries_are_counted_not_told(told: Told) -> None:
     """Certroll counts entries of WEBSITE_LOAD_CERTIFICATES that are no thumbprints, and does not show their text."""
     told.report(named(OLD, odd_entries=2))
     detail = "2 entries of the load list are no thumbprints; Certroll does not change them"
-    assert told.findings == [Finding(NOW, "sweep", "load list of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
+    assert told.findings == [
+        Finding(NOW, "sweep", "load list of shop", Reason.UNKNOWN_THUMBPRINT, detail, webspace=WEST)
+    ]
 
 
 def test_root_list_is_told_and_not_accused(told: Told) -> None:
@@ -305,7 +310,9 @@ def test_root_list_is_told_and_not_accused(told: Told) -> None:
     found = rows(told.report(settings, copies=(public,), sites=(hosted, mate)))
     assert [(row["kind"], row["live"]) for row in found] == [("root list", live) for live in (True, False, False)]
     detail = "1 entries of the root list are no thumbprints; Certroll does not change them"
-    assert told.findings == [Finding(NOW, "sweep", "root list of shop", Reason.UNKNOWN_THUMBPRINT, detail)]
+    assert told.findings == [
+        Finding(NOW, "sweep", "root list of shop", Reason.UNKNOWN_THUMBPRINT, detail, webspace=WEST)
+    ]
 
 
 @pytest.mark.parametrize("sites", [(), (site(webspace=None),)], ids=["not seen", "of unknown webspace"])

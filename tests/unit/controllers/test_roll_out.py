@@ -95,6 +95,9 @@ class Noting:
         """Record the problems that Certroll reports."""
         self.findings += findings
 
+    def close(self, *_: object) -> None:
+        """Close no finding."""
+
     def send_site(self, message: SiteMessage) -> None:
         """Note the message that Certroll sends for a site."""
         self.done.append(f"send {message.site}")

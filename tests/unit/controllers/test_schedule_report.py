@@ -27,6 +27,9 @@ class Findings:
             raise error
         self.told += findings
 
+    def close(self, *_: object) -> None:
+        """Close no finding."""
+
 
 def every_minute(report: ScheduleReport, findings: Findings, minutes: int, clock: ManualClock) -> int:
     """Call the report once a minute, and return how many findings it has made."""
@@ -48,6 +51,19 @@ def test_bad_schedule_is_reported_each_hour() -> None:
 def test_good_schedule_is_no_finding() -> None:
     """A schedule that Certroll can read, or that is not set, makes no finding."""
     assert every_minute(ScheduleReport(None), Findings(), 61, ManualClock()) == 0
+
+
+def test_good_schedule_closes_what_a_bad_one_opened() -> None:
+    """After an operator has corrected the setting, the next process closes the finding."""
+    storage, clock = SmallStorage(), ManualClock()
+
+    def started(problem: str | None) -> list[object]:
+        with Pool(1, "reader") as pool:
+            ScheduleReport(problem).report(Run.start(ports_on(storage, clock), APPLY, pool))
+        clock.sleep(60)
+        return [row["state"] for row in storage.all("certrollfindings")]
+
+    assert [started("bad"), started("bad"), started(None)] == [["open"], ["open"], ["closed"]]
 
 
 def test_report_that_failed_is_made_a_minute_later() -> None:

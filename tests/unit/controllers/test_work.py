@@ -1,7 +1,7 @@
 """Operators release stopped versions and replay dead letters, sweeps read vaults, and queues carry messages."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -298,6 +298,20 @@ def test_unreadable_message_is_a_finding_and_shows_nothing_typed(
     assert kept["RowKey"] in str(findings[0]["detail"])
     assert "message.rejected" in caplog.text
     assert SECRET not in caplog.text + str(findings) + str(kept["cause"])
+
+
+@pytest.mark.parametrize("answer", [remove, replay])
+def test_answer_to_a_dead_letter_closes_its_finding(pool: Pool, answer: Callable[[Run, str, str], None]) -> None:
+    """After an operator has removed or replayed an unreadable message, nobody has to act on it any more."""
+    box = Box()
+    for body in ("one", "two"):
+        on_site(box.run(pool), body)
+    first = min(row["RowKey"] for row in box.storage.all("certrollfindings") if row["reason"] == "DeadLetter")
+    answer(box.run(pool), "sites", first)
+    findings = [row for row in box.storage.all("certrollfindings") if row["reason"] == "MalformedMessage"]
+    states = {row["subject"]: row["state"] for row in findings}
+    assert sorted(states.values()) == ["closed", "open"]
+    assert states[f"message {first[:12]}"] == "closed"
 
 
 def test_dead_letter_is_removed_for_good(pool: Pool) -> None:

@@ -3,20 +3,26 @@
 import json
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from shared.domain.certificates.version import CertificateFacts
 from shared.domain.findings import Finding
+from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.intent import Mode
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.loop.report import report_lineage, report_moved, report_plan, report_skips
+from shared.loop.report import MOST_ROWS, log_plan, report_lineage, report_moved, report_plan, report_skips
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.update_binding import UpdateBinding
 from shared.planning.notices import unread_versions
-from shared.planning.plan import Plan, Skip
+from shared.planning.plan import Plan, Skip, Step
 from shared.planning.planner import plan
+from shared.telemetry import MOST_CHARACTERS
 from tests.build import (
     APPLY,
     HOST,
@@ -63,21 +69,68 @@ def test_plan_without_refusals_is_no_finding() -> None:
     assert report(snapshot(), plan(snapshot(), APPLY)) == []
 
 
-def test_plan_is_logged_with_every_reason(caplog: pytest.LogCaptureFixture) -> None:
-    """Certroll logs each step and each refusal of a plan with its reason, each as a single JSON object."""
+def logged(caplog: pytest.LogCaptureFixture, seen: Snapshot, made: Plan) -> list[dict[str, Any]]:
+    """Return the lines that Certroll logs about a plan, after a check that Application Insights cuts no line."""
     caplog.set_level(logging.INFO, logger="certroll")
-    report(snapshot(), Plan(plan(snapshot(), APPLY).steps, (Skip("x", Reason.NOT_LIVE, "y"),)))
-    (line,) = caplog.messages
-    assert json.loads(line) == {
-        "event": "plan.computed",
-        "certificate": SCOPE,
-        "version": snapshot().lineage.versions[0].version,
-        "steps": [
-            {"subject": "certificate rg-web/shop-copy in rg-westeuropewebspace", "reason": "StaleCopy"},
-            {"subject": f"binding {HOST} of shop", "reason": "StaleThumbprint"},
-        ],
-        "skips": [{"subject": "x", "reason": "NotLive", "detail": "y"}],
+    log_plan(made, seen)
+    assert max(map(len, caplog.messages)) <= MOST_CHARACTERS
+    return [json.loads(line) for line in caplog.messages]
+
+
+REFUSED = Skip("x", Reason.NOT_LIVE, "y")
+OLD_ENDS = str(old_version().not_after)
+
+
+def test_plan_is_logged_with_what_a_reader_needs(caplog: pytest.LogCaptureFixture) -> None:
+    """The log has the number of steps and refusals, and of each what it changes, until when, and if an app restarts."""
+    counts, steps, skips = logged(caplog, snapshot(), Plan(plan(snapshot(), APPLY).steps, (REFUSED,)))
+    about = {"old": [OLD], "old_ends": OLD_ENDS, "new": [NEW], "restarts": False}
+    copy_name = "certificate rg-web/shop-copy in rg-westeuropewebspace"
+    sync = {"subject": copy_name, "reason": "StaleCopy", "action": "sync certificate", **about}
+    bind = {"subject": f"binding {HOST} of shop", "reason": "StaleThumbprint", "action": "update binding", **about}
+    assert counts == {"event": "plan.computed", "certificate": SCOPE, "version": "v2", "steps": 2, "skips": 1}
+    assert steps == {"event": "plan.listed", "certificate": SCOPE, "list": "steps", "rows": [sync, bind]}
+    assert skips["rows"] == [{"subject": "x", "reason": "NotLive", "detail": "y"}]
+
+
+def test_refused_step_says_what_it_would_change(caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal of a planned step names the thumbprints and the restart, as the step would."""
+    seen = snapshot(settings=(named(OLD),))
+    made = plan(seen, replace(APPLY, mode=Mode.OBSERVE))
+    assert made.steps == ()
+    _, skips = logged(caplog, seen, made)
+    rows = {row["action"]: (row["old"], row["old_ends"], row["new"], row["restarts"]) for row in skips["rows"]}
+    assert rows["update binding"] == ([OLD], OLD_ENDS, [NEW], False)
+    assert rows["roll app settings"] == ([OLD], OLD_ENDS, [NEW], True)
+
+
+def test_log_has_no_value_that_is_no_known_certificate(caplog: pytest.LogCaptureFixture) -> None:
+    """The log of a plan has no text of an app setting that only looks like a thumbprint."""
+    secret = Thumbprint("5E" * 20)
+    edit = SettingEdit("PIN", None, (secret,), NEW)
+    _, steps = logged(
+        caplog, snapshot(), Plan((Step(RetireThumbprint(named(secret), (edit,), WEST), Reason.SUPERSEDED),))
+    )
+    assert (steps["rows"][0]["old"], steps["rows"][0]["old_ends"]) == ([], None)
+    assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("many", [49, 50, 51, 5_000])
+def test_plan_of_a_large_fleet_is_logged_whole(caplog: pytest.LogCaptureFixture, many: int) -> None:
+    """The log of a plan for a large fleet loses no step and no refusal: each line has at most fifty of them."""
+    steps = tuple(
+        Step(UpdateBinding(binding(f"{number}.example.com"), NEW, WEST), Reason.STALE_THUMBPRINT)
+        for number in range(many)
+    )
+    skips = tuple(Skip(f"site {number}", Reason.OBSERVE_ONLY, "d" * 200) for number in range(many))
+    counts, *lists = logged(caplog, snapshot(), Plan(steps, skips))
+    assert (counts["steps"], counts["skips"]) == (many, many)
+    assert max(len(line["rows"]) for line in lists) == min(many, MOST_ROWS)
+    told = {
+        name: [row["subject"] for line in lists if line["list"] == name for row in line["rows"]]
+        for name in ("steps", "skips")
     }
+    assert told == {"steps": [step.subject for step in steps], "skips": [skip.subject for skip in skips]}
 
 
 def test_refusals_and_blind_spots_are_findings() -> None:

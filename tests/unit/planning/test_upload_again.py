@@ -9,7 +9,7 @@ from shared.domain.certificates.pfx import Pfx
 from shared.domain.certificates.requirements import PKCS12
 from shared.domain.certificates.version import Bundle, CertificateVersion, KeyFound, KeyPolicy
 from shared.domain.errors import Conflict, Denied, NotFound, NotSettled, Rejected
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
@@ -234,7 +234,7 @@ def test_it_is_sent_once_with_its_chain() -> None:
     assert [write[0] for write in azure.writes] == [COPY]
     assert vault.asked == [(REF, "v2", NEW)]
     (finding,) = journal.findings
-    assert finding == Finding(NOW, str(REF), UPLOAD.subject, Reason.CHAIN_INCOMPLETE, finding.detail)
+    assert finding == Finding(NOW, str(REF), UPLOAD.subject, Reason.CHAIN_INCOMPLETE, finding.detail, SeenBy.VERSION)
     assert finding.detail.startswith("Corp Root is not in version v2 of kv-shop/shop")
 
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextvars
+import json
 import logging
 import threading
 from collections.abc import Callable
 
 import azure.functions as func
+
+from shared.telemetry import event
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 log = logging.getLogger("talkative")
@@ -53,6 +56,23 @@ def end(req: func.HttpRequest) -> str:  # noqa: ARG001 - the host passes it
     """Let the thread of `talk_late` log its last line."""
     ended.set()
     return "ended"
+
+
+@app.route(route="talk-long")
+def talk_long(req: func.HttpRequest) -> str:
+    """Log a line of as many characters as the body of the request says."""
+    log.info("%s", "☂" * int(req.get_body()))
+    log.info("after a line of %s", req.get_body().decode())
+    return "talked"
+
+
+@app.route(route="talk-events")
+def talk_events(req: func.HttpRequest) -> str:
+    """Log the events of Certroll that the body of the request names, each with the given fields."""
+    for name, fields in json.loads(req.get_body()):
+        event(name, **fields)
+    log.info("after all events")
+    return "talked"
 
 
 @app.route(route="talk-async")

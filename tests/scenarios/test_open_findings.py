@@ -1,0 +1,191 @@
+"""A finding is open as long as its cause lasts, and closes only after Certroll could see that the cause is gone."""
+
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
+from local.azure.world import World
+from local.stand import Stand
+from shared.controllers.managed.controller import look_after_managed
+from shared.domain.rollout.budget import MaxUnavailable
+from tests.scenarios.conftest import Install
+from tests.scenarios.environment_worlds import ROOT, Hosted
+from tests.scenarios.installation import Installation
+from tests.scenarios.test_managed import HOST, a_world
+from tests.scenarios.test_orders import Shop
+from tests.scenarios.worlds import MOVING, VAULT, renew, small_world
+
+HOUR = timedelta(hours=1)
+STAGING = ("binding staging.contoso.com of shop/staging", "NotCovered")
+TOO_FEW = ("api.contoso.com", "shop.contoso.com", "www.contoso.com")
+SETTINGS = r"/sites/shop/config/appsettings/list$"
+
+
+def open_findings(installation: Installation) -> set[tuple[object, object]]:
+    """Return subject and reason of each open finding about a vault certificate or the fleet."""
+    rows = installation.rows("certrollfindings")
+    return {(row["subject"], row["reason"]) for row in rows if row.get("state") == "open"}
+
+
+def uncovered(install: Install) -> tuple[World, Installation]:
+    """Return a fleet whose newest version covers one host name less, after Certroll has carried it to the others."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    world.clock.advance(timedelta(days=26))
+    installation = install(world)
+    renew(world, host_names=TOO_FEW)
+    carried(installation)
+    assert STAGING in open_findings(installation)
+    return world, installation
+
+
+def carried(installation: Installation) -> None:
+    """Deliver the event of the certificate, and all messages that follow."""
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+
+
+def swept(installation: Installation) -> None:
+    """Run a sweep an hour later, and deliver all messages that follow."""
+    installation.clock.advance(HOUR)
+    installation.sweep()
+    installation.deliver_all()
+
+
+def test_finding_closes_when_its_cause_is_gone(install: Install) -> None:
+    """After a version that covers every host name, the next inspection closes the finding about the missing name."""
+    world, installation = uncovered(install)
+    swept(installation)
+    assert STAGING in open_findings(installation)
+    renew(world)
+    carried(installation)
+    assert STAGING not in open_findings(installation)
+    swept(installation)
+    assert open_findings(installation) == set()
+
+
+@pytest.mark.parametrize("blind", ["an app's settings", "the vault"])
+def test_finding_stays_open_while_nobody_can_look(install: Install, blind: str) -> None:
+    """If Certroll cannot read an app of the webspace, or the vault, the finding stays open until it can."""
+    world, installation = uncovered(install)
+    renew(world)
+    if blind == "the vault":
+        world.vaults[VAULT].deny(operations={"*"})
+    else:
+        world.faults.add(Fault("denied", "POST", path=SETTINGS, times=None))
+    swept(installation)
+    assert STAGING in open_findings(installation)
+    assert open_findings(installation) & {("vault contoso-kv", "VaultDenied"), ("app settings of shop", "BlindSpot")}
+    world.vaults[VAULT].allow()
+    world.faults.clear()
+    swept(installation)
+    swept(installation)
+    assert open_findings(installation) == set()
+
+
+def test_unproven_site_stays_open_until_somebody_proves_it(
+    install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep makes no handshakes, so it closes no finding about a handshake; the next version's run does."""
+    world = small_world()
+    installation = install(world)
+    with monkeypatch.context() as closed:
+        closed.setattr(stand.proxy, "resolve", lambda _: None)
+        renew(world)
+        carried(installation)
+        world.clock.advance(2 * HOUR)
+        carried(installation)
+    unproven = {(site, "Unreachable") for site in ("api", "shop", "shop/staging")}
+    assert open_findings(installation) == unproven
+    swept(installation)
+    swept(installation)
+    assert open_findings(installation) == unproven
+    renew(world)
+    carried(installation)
+    assert open_findings(installation) == set()
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["the vault is listed", "the vault is not listed"])
+def test_deleted_certificate_has_no_open_finding(install: Install, *, listed: bool) -> None:
+    """After an operator deletes a certificate everywhere, its findings close as soon as a sweep lists the vault."""
+    world, installation = uncovered(install)
+    vanish(world)
+    if not listed:
+        world.vaults[VAULT].deny(operations={"certificates/list"})
+    swept(installation)
+    assert (STAGING in open_findings(installation)) is not listed
+
+
+def vanish(world: World) -> None:
+    """Delete the certificate with its copies and bindings."""
+    world.vaults[VAULT].delete("web")
+    for copy in list(world.web.certificates.values()):
+        if copy.source and "web" in copy.source.secret_name:
+            world.web.certificates.remove(copy.id)
+    for site in world.web.sites.values():
+        for name in set(site.hosts) & set(MOVING):
+            site.hosts[name] = replace(site.hosts[name], ssl_state="Disabled", thumbprint=None)
+
+
+def test_open_finding_is_in_the_log_once_a_day(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    """A finding whose cause lasts three days is in the log four times, although every sweep sees the cause."""
+    caplog.set_level(logging.INFO, logger="certroll")
+    _, installation = uncovered(install)
+    for _ in range(72):
+        swept(installation)
+    lines = [json.loads(line) for line in caplog.messages]
+    about = [line for line in lines if (line.get("subject"), line.get("reason")) == STAGING]
+    reported = [line["state"] for line in about if line["event"] == "finding.reported"]
+    assert reported == ["opened", "lasts", "lasts", "lasts"]
+
+
+def test_started_app_has_no_open_finding(install: Install) -> None:
+    """As soon as the timer has started an app, the finding about its pending start closes."""
+    hosted = Hosted(apps=3)
+    installation = install(hosted.world, ase_max_unavailable=MaxUnavailable(2))
+    hosted.put_new()
+    failing = Fault("server_error", "POST", path=r"/sites/shop/slots/staging/start", status=500, times=None)
+    hosted.world.faults.add(failing)
+    installation.look_at("contoso-kv", ROOT, kind="secret")
+    installation.deliver_all(during=timedelta(minutes=20))
+    assert ("site shop/staging", "StartPending") in open_findings(installation)
+    hosted.world.faults.clear()
+    installation.minutes(10)
+    installation.deliver_all()
+    assert open_findings(installation) == set()
+
+
+def test_problem_of_an_order_closes_when_it_is_solved(install: Install) -> None:
+    """After a person has turned automatic renewal on, the next inspection of all orders closes the finding."""
+    shop = Shop(install, act=False, auto_renew=False)
+    shop.look()
+    opened = {("order contoso/shop", "AutoRenewOff")}
+    assert opened <= open_findings(shop.installation)
+    shop.order.auto_renew = True
+    shop.world.clock.advance(HOUR)
+    listing = Fault("denied", "GET", path="/certificateOrders$", times=1)
+    shop.world.faults.add(listing)
+    shop.look()
+    assert opened <= open_findings(shop.installation)
+    shop.world.clock.advance(HOUR)
+    shop.look()
+    assert open_findings(shop.installation) == set()
+
+
+def test_missing_prerequisite_closes_when_it_is_there(install: Install) -> None:
+    """After the DNS record has come, the next inspection closes the finding about the host name."""
+    build = a_world(root=False)
+    build.world.dns.remove(HOST, "CNAME")
+    installation = install(build.world, watched=True, meddled=True)
+    look_after_managed(installation.start())
+    ((subject, _),) = open_findings(installation)
+    assert subject == f"host name {HOST} of shop"
+    shop = next(site for site in build.world.web.sites.values() if site.full_name == "shop")
+    build.add_record(HOST, "CNAME", shop.default_host_name)
+    installation.clock.advance(HOUR)
+    look_after_managed(installation.start())
+    assert open_findings(installation) == set()

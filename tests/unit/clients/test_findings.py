@@ -1,0 +1,185 @@
+"""A finding opens, changes, is logged once a day, and closes when its cause is gone."""
+
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.findings import Finding, OpenFinding, SeenBy
+from shared.domain.reason import Reason
+from shared.ports.journal import Findings
+from tests.build import DAY, HOUR, NOW, REF, WEST, ManualClock, site_ref
+from tests.small_storage import SmallStorage, ports_on
+
+SCOPE = str(REF)
+FOUND = Finding(NOW, SCOPE, "binding a.contoso.com of shop", Reason.NOT_COVERED, "issue a certificate for it")
+OTHER = replace(FOUND, subject="binding b.contoso.com of shop")
+
+
+@pytest.fixture
+def storage() -> SmallStorage:
+    """Return empty storage in memory."""
+    return SmallStorage()
+
+
+@pytest.fixture
+def findings(storage: SmallStorage) -> Findings:
+    """Return the findings of a journal on that storage."""
+    return ports_on(storage, ManualClock()).findings
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> "Told":
+    """Return what the log says about findings, since the last time that the test asked."""
+    caplog.set_level(logging.INFO, logger="certroll")
+    return Told(caplog)
+
+
+class Told:
+    """What the log says about findings."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Read the log from its beginning."""
+        self._caplog = caplog
+
+    def lines(self) -> list[dict[str, object]]:
+        """Return the lines since the last call."""
+        lines = [json.loads(line) for line in self._caplog.messages]
+        self._caplog.clear()
+        return lines
+
+    def states(self) -> list[tuple[str, object]]:
+        """Return the event and the state of each line since the last call."""
+        return [(str(line["event"]), line.get("state")) for line in self.lines()]
+
+
+def rows(storage: SmallStorage) -> dict[object, dict[str, object]]:
+    """Return the row of each finding, by its subject."""
+    return {row["subject"]: dict(row) for row in storage.all("certrollfindings")}
+
+
+def at(moment: timedelta, finding: Finding = FOUND) -> Finding:
+    """Return the finding as a later inspection sees it."""
+    return replace(finding, at=NOW + moment)
+
+
+def everything(_: OpenFinding) -> bool:
+    """Close each open finding."""
+    return True
+
+
+def test_finding_is_logged_when_it_opens_and_once_a_day(findings: Findings, told: Told) -> None:
+    """A cause that lasts for three days is in the log once when it opens and then once a day, not once an hour."""
+    logged = []
+    for hour in range(3 * 24):
+        findings.report((at(hour * HOUR),))
+        logged += [(hour, line["state"]) for line in told.lines()]
+    assert logged == [(0, "opened"), (23, "lasts"), (46, "lasts"), (69, "lasts")]
+
+
+def test_row_says_since_when_and_until_when(findings: Findings, storage: SmallStorage) -> None:
+    """The row of a finding has the first and the last time that Certroll saw its cause, and who has to act."""
+    for hour in range(5):
+        findings.report((at(hour * HOUR),))
+    row = rows(storage)[FOUND.subject]
+    assert (row["first_seen"], row["last_seen"]) == (NOW, NOW + 4 * HOUR)
+    assert (row["state"], row["person"], row["severity"]) == ("open", True, "high")
+
+
+def test_late_report_does_not_turn_time_back(findings: Findings, storage: SmallStorage) -> None:
+    """A slow run that saw the cause earlier than another run does not make the last sight of the cause older."""
+    findings.report((at(HOUR),))
+    findings.report((FOUND,))
+    assert rows(storage)[FOUND.subject]["last_seen"] == NOW + HOUR
+
+
+def test_line_says_what_an_alert_needs(findings: Findings, told: Told) -> None:
+    """An alert needs no list of reasons: the line says how severe the finding is, and if a person has to act."""
+    findings.report((FOUND, replace(OTHER, reason=Reason.NO_OVERLAP)))
+    assert [(line["severity"], line["person"]) for line in told.lines()] == [("high", True), ("info", False)]
+
+
+@pytest.mark.parametrize(
+    ("detail", "state"),
+    [
+        pytest.param("issue another certificate", "changed", id="another cause"),
+        pytest.param(FOUND.detail, None, id="the same"),
+        pytest.param(f"{FOUND.detail} ", "changed", id="a blank more"),
+    ],
+)
+def test_change_of_a_finding_is_logged(findings: Findings, told: Told, detail: str, state: str | None) -> None:
+    """The log has a finding again as soon as its text says something new."""
+    findings.report((FOUND,))
+    told.lines()
+    findings.report((at(HOUR, replace(FOUND, detail=detail)),))
+    assert [line["state"] for line in told.lines()] == ([state] if state else [])
+
+
+def test_ids_and_times_of_azure_are_no_change(findings: Findings, told: Told) -> None:
+    """The same refusal of Azure is no news each hour, although Azure's text has another id and another time."""
+    text = "the client may not read it (request {}, at {})"
+    ids = ("0a1b2c3d-0000-4000-8000-00000000000a", "ffffffff-1111-4111-8111-fffffffffff0")
+    times = ("2026-03-01T12:00:00.123Z", "2026-03-01 13:00 UTC")
+    for hour, (request, moment) in enumerate(zip(ids, times, strict=True)):
+        findings.report((at(hour * HOUR, replace(FOUND, detail=text.format(request, moment))),))
+    assert len(told.lines()) == 1
+
+
+def test_closed_finding_is_logged_once(findings: Findings, storage: SmallStorage, told: Told) -> None:
+    """When its cause is gone, a finding closes with a line in the log, and its row stays for the history."""
+    findings.report((FOUND, OTHER))
+    told.lines()
+    findings.close(SCOPE, NOW + HOUR, lambda found: found.subject == FOUND.subject)
+    findings.close(SCOPE, NOW + 2 * HOUR, lambda found: found.subject == FOUND.subject)
+    (line,) = told.lines()
+    assert (line["event"], line["subject"], line["reason"]) == ("finding.closed", FOUND.subject, "NotCovered")
+    row = rows(storage)[FOUND.subject]
+    assert (row["state"], row["closed_at"], row["first_seen"]) == ("closed", NOW + HOUR, NOW)
+    assert rows(storage)[OTHER.subject]["state"] == "open"
+
+
+def test_cause_that_returns_opens_the_finding_again(findings: Findings, storage: SmallStorage, told: Told) -> None:
+    """A cause that comes back is a new finding: it is logged at once, and it is as old as its return."""
+    findings.report((FOUND,))
+    findings.close(SCOPE, NOW + HOUR, everything)
+    findings.report((at(2 * HOUR),))
+    assert told.states() == [("finding.reported", "opened"), ("finding.closed", None), ("finding.reported", "opened")]
+    row = rows(storage)[FOUND.subject]
+    assert (row["state"], row["first_seen"]) == ("open", NOW + 2 * HOUR)
+
+
+def test_finding_about_one_event_is_noted(findings: Findings, storage: SmallStorage, told: Told) -> None:
+    """A finding about one event is never open, because nobody can inspect the event again."""
+    noted = Finding(NOW, "events", "an event", Reason.MALFORMED_EVENT, "the event has no type")
+    findings.report((noted,))
+    findings.close("events", NOW + HOUR, everything)
+    assert rows(storage)["an event"]["state"] == "noted"
+    assert told.states() == [("finding.reported", "opened")]
+
+
+def test_closing_knows_what_was_reported(findings: Findings) -> None:
+    """The decision to close a finding gets what the report said about its cause."""
+    told = replace(FOUND, seen_by=SeenBy.SITE, site=site_ref(slot="staging"), webspace=WEST)
+    findings.report((told, at(DAY, told)))
+    seen: list[OpenFinding] = []
+    findings.close(SCOPE, NOW + DAY, lambda found: bool(seen.append(found)))  # type: ignore[func-returns-value]
+    assert seen == [
+        OpenFinding(told.subject, "NotCovered", SeenBy.SITE, site_ref(slot="staging"), WEST, NOW + DAY, NOW + DAY)
+    ]
+
+
+def test_scopes_with_findings_are_known(findings: Findings) -> None:
+    """The journal lists each scope that has or had an open finding, so that a sweep inspects no other scope."""
+    assert findings.scopes() == frozenset()
+    findings.report((FOUND, replace(FOUND, scope="orders")))
+    findings.close(SCOPE, NOW, everything)
+    assert findings.scopes() == {SCOPE, "orders"}
+
+
+@pytest.mark.parametrize("scope", ["rg/ase", "a#b?c", "x" * 2_000])
+def test_any_text_is_a_scope(findings: Findings, scope: str) -> None:
+    """A scope may have any text, also one that Table storage does not take as a key."""
+    findings.report((replace(FOUND, scope=scope),))
+    assert findings.scopes() == {scope}
