@@ -127,13 +127,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if binding.ssl_state is SslState.DISABLED or not (stale or rebind):
             continue
         if is_ambiguous(snapshot, binding):
-            yield Skip(
-                binding_subject(binding),
-                Reason.AMBIGUOUS_LINEAGE,
-                f"{binding.thumbprint} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
-                "certificate holds it, too: bind the right certificate by hand, or delete one of the two copies",
-                binding.site,
-            )
+            yield _ambiguous(snapshot, binding)
             continue
         if webspace is None:
             yield Skip(
@@ -148,13 +142,25 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
 
 
 def _later(snapshot: Snapshot) -> Iterable[Skip]:
-    """Yield a refusal for each binding whose uploaded certificate is later than the vault's current version."""
+    """Yield a refusal for each binding whose certificate is later than the vault's current version.
+
+    The refusal about an import of this vault certificate is enough for the bindings of the import.
+    """
     for binding in sorted(snapshot.fleet.bindings):
         webspace, thumbprint, lineage = snapshot.webspace_of(binding), binding.thumbprint, snapshot.lineage
         if is_imported(snapshot, webspace, thumbprint) or not lineage.has_key_of(thumbprint):
             continue
         if later := later_in_use(snapshot, binding_subject(binding), webspace, thumbprint, binding.site):
-            yield later
+            yield _ambiguous(snapshot, binding) if is_ambiguous(snapshot, binding) else later
+
+
+def _ambiguous(snapshot: Snapshot, binding: Binding) -> Skip:
+    """Return the refusal of a binding whose certificate may also belong to another vault certificate."""
+    detail = (
+        f"{binding.thumbprint} is an older version of {snapshot.lineage.ref}, and a copy of another vault certificate "
+        "holds it, too: bind the right certificate by hand, or delete one of the two copies"
+    )
+    return Skip(binding_subject(binding), Reason.AMBIGUOUS_LINEAGE, detail, binding.site)
 
 
 def _needs_rebinding(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:

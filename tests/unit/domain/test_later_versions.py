@@ -200,3 +200,17 @@ def test_reissue_is_known_by_the_orders_tag_and_certificate(
     order = replace(GOOD, tags=(("certroll-reissue", tag),), thumbprint=thumbprint)
     assert was_reissued(order, EARLY) is asked
     assert not was_reissued(order, None)
+
+
+def test_later_certificate_that_may_belong_to_another_vault_certificate_is_called_ambiguous() -> None:
+    """A later certificate that an import of another vault certificate holds gets the refusal about both, as before."""
+    theirs = copy("theirs", NEW, source=OTHER_REF)
+    seen = snapshot(
+        lineage=RESTORED,
+        bindings=(binding(thumbprint=NEW),),
+        copies=(theirs,),
+        settings=(named(NEW, pins={"PIN": NEW}),),
+    )
+    plan = planner.plan(seen, APPLY)
+    assert plan.steps == ()
+    assert [skip.reason for skip in plan.skips] == [Reason.AMBIGUOUS_LINEAGE] * 2
