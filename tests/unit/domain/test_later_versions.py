@@ -198,6 +198,8 @@ def test_reissue_is_known_by_the_orders_tag_and_certificate(
 ) -> None:
     """A version came of a reissue if the order's tag names an earlier certificate and the order shows this version."""
     order = replace(GOOD, tags=(("certroll-reissue", tag),), thumbprint=thumbprint)
+    assert GOOD.secret is not None
+    assert (order.stores_in(GOOD.secret), order.stores_in(OTHER_REF)) == (True, False)
     assert was_reissued(order, EARLY) is asked
     assert not was_reissued(order, None)
 
