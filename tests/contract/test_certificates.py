@@ -68,7 +68,8 @@ def test_a_repeated_import_fetches_the_newest_version(
     echoed = exchanges[-1].json()["properties"]
     seen = read_copy(azure.app_service, rig, before.ref, newest)
     waited("a read shows the thumbprint of a sync", seen)
-    assert seen.value == replace(before, thumbprint=newest, not_after=seen.value.not_after)
+    dates = {"not_before": seen.value.not_before, "not_after": seen.value.not_after}
+    assert seen.value == replace(before, thumbprint=newest, **dates)
     right = echoed["thumbprint"] == newest and str(echoed["keyVaultSecretName"]).lower() == "synced"
     verdict("wrong_echo", not right)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault
 from local.azure.vault.restored import backup_and_restore
 from local.azure.world import World
 from local.worlds.builders import Builder
@@ -192,16 +193,25 @@ def imported_long_secret() -> World:
 # ------------------------------------------------------------------------------------------------------------- reissues
 
 
-@pytest.mark.parametrize("asked", [True, False], ids=["an operator asked for it", "nobody asked for it"])
-def test_a_reissue_on_request_is_taken_although_it_ends_earlier(install: Install, *, asked: bool) -> None:
-    """A certificate that came of the tag `certroll-reissue` replaces a later one; without the tag it does not."""
+@pytest.mark.parametrize(
+    ("tagged", "seen"),
+    [
+        pytest.param(True, True, id="an operator asked for it"),
+        pytest.param(False, True, id="nobody asked for it"),
+        pytest.param(True, False, id="Certroll may not list the orders"),
+    ],
+)
+def test_a_reissue_on_request_is_taken_although_it_ends_earlier(install: Install, *, tagged: bool, seen: bool) -> None:
+    """A certificate that Certroll sees came of the tag `certroll-reissue` replaces a later one; no other does."""
+    asked = tagged and seen
     world = World(Clock())
     build = Builder(world)
     order = build.add_order("shop", "shop.contoso.com")
     (stored,) = order.stored.values()
     build.add_host(build.add_site("shop"), "shop.contoso.com", build.add_copy(stored.secret_name))
     installation = install(world)
-    order.tags = {"certroll-reissue": order.serial} if asked else {}
+    order.tags = {"certroll-reissue": order.serial} if tagged else {}
+    world.faults.add(*([] if seen else [Fault("denied", "GET", path=r"/certificateOrders$", times=None)]))
     earlier = order.certificate.certificate.not_valid_before_utc - DAY if order.certificate else world.clock.now()
     world.clock.advance(DAY)
     new = world.orders.issue(order, earlier)

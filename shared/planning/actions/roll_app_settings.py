@@ -89,13 +89,7 @@ def _roll(
 ) -> Iterable[Step | Skip]:
     contested = tuple(thumbprint for thumbprint in stale if contested_in(snapshot, webspace, thumbprint))
     if contested:
-        yield Skip(
-            settings_subject(site.ref),
-            Reason.AMBIGUOUS_LINEAGE,
-            f"{', '.join(contested)} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
-            "certificate holds it, too: write the right thumbprint by hand, or delete one of the two copies",
-            site.ref,
-        )
+        yield _ambiguous(snapshot, site, contested)
     edits = roll_edits(snapshot, site, settings, rollable(snapshot, settings))
     if not edits:
         return
@@ -119,8 +113,18 @@ def _later(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[S
         if is_imported(snapshot, site.webspace, thumbprint):
             continue
         if later := later_in_use(snapshot, settings_subject(site.ref), site.webspace, thumbprint, site.ref):
-            yield later
+            contested = contested_in(snapshot, site.webspace, thumbprint)
+            yield _ambiguous(snapshot, site, (thumbprint,)) if contested else later
             return
+
+
+def _ambiguous(snapshot: Snapshot, site: Site, thumbprints: tuple[Thumbprint, ...]) -> Skip:
+    """Return the refusal of settings that name a certificate which may also belong to another vault certificate."""
+    detail = (
+        f"{', '.join(thumbprints)} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
+        "certificate holds it, too: write the right thumbprint by hand, or delete one of the two copies"
+    )
+    return Skip(settings_subject(site.ref), Reason.AMBIGUOUS_LINEAGE, detail, site.ref)
 
 
 def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:

@@ -60,6 +60,7 @@ class SyncCertificate(AboutCopy):
         synced = replace(
             self.copy,
             thumbprint=self.version.thumbprint,
+            not_before=self.version.not_before,
             not_after=self.version.not_after,
             host_names=facts.host_names if facts else self.copy.host_names,
         )

@@ -155,13 +155,17 @@ def _refusal(snapshot: Snapshot, binding: Binding) -> tuple[Reason, str] | None:
 
 
 def _later(snapshot: Snapshot) -> Iterable[Skip]:
-    """Yield a refusal for each binding whose uploaded certificate is later than the vault's current version."""
+    """Yield a refusal for each binding whose certificate is later than the vault's current version.
+
+    The refusal about an import of this vault certificate is enough for the bindings of the import.
+    """
     for binding in sorted(snapshot.fleet.bindings):
         webspace, thumbprint, lineage = snapshot.webspace_of(binding), binding.thumbprint, snapshot.lineage
         if is_imported(snapshot, webspace, thumbprint) or not lineage.has_key_of(thumbprint):
             continue
         if later := later_in_use(snapshot, binding_subject(binding), webspace, thumbprint, binding.site):
-            yield later
+            refusal = _refusal(snapshot, binding) if is_ambiguous(snapshot, binding) else None
+            yield Skip(binding_subject(binding), *refusal, binding.site) if refusal else later
 
 
 def _needs_rebinding(snapshot: Snapshot, binding: Binding, webspace: Webspace | None) -> bool:

@@ -198,5 +198,21 @@ def test_reissue_is_known_by_the_orders_tag_and_certificate(
 ) -> None:
     """A version came of a reissue if the order's tag names an earlier certificate and the order shows this version."""
     order = replace(GOOD, tags=(("certroll-reissue", tag),), thumbprint=thumbprint)
+    assert GOOD.secret is not None
+    assert (order.stores_in(GOOD.secret), order.stores_in(OTHER_REF)) == (True, False)
     assert was_reissued(order, EARLY) is asked
     assert not was_reissued(order, None)
+
+
+def test_later_certificate_that_may_belong_to_another_vault_certificate_is_called_ambiguous() -> None:
+    """A later certificate that an import of another vault certificate holds gets the refusal about both, as before."""
+    theirs = copy("theirs", NEW, source=OTHER_REF)
+    seen = snapshot(
+        lineage=RESTORED,
+        bindings=(binding(thumbprint=NEW),),
+        copies=(theirs,),
+        settings=(named(NEW, pins={"PIN": NEW}),),
+    )
+    plan = planner.plan(seen, APPLY)
+    assert plan.steps == ()
+    assert [skip.reason for skip in plan.skips] == [Reason.AMBIGUOUS_LINEAGE] * 2

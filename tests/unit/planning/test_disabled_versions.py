@@ -8,13 +8,14 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.certificates.lineage import Lineage
+from shared.domain.certificates.version import CertificateVersion
 from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import SiteState
-from shared.domain.snapshot.expiry import settings_are_urgent
+from shared.domain.snapshot.expiry import hurries, settings_are_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import planner
 from shared.planning.actions.delete_certificate import DeleteCertificate
@@ -95,6 +96,20 @@ def test_disabled_version_that_ended_long_ago_hurries_nobody() -> None:
     """A disabled version that expired days ago in a forgotten binding does not shorten the waits of a new version."""
     ended = lineage(version(), replace(DISABLED, not_after=NOW - 4 * DAY))
     assert waiting(two_webspaces(rollout(record(SiteState.UNPROVEN))), ended)
+
+
+@pytest.mark.parametrize(
+    ("used", "hurry"),
+    [
+        pytest.param(DISABLED, True, id="it is disabled"),
+        pytest.param(old_version(), False, id="it is good"),
+        pytest.param(replace(DISABLED, not_after=NOW - 4 * DAY), False, id="it is disabled, and ended long ago"),
+        pytest.param(None, False, id="no version is known"),
+    ],
+)
+def test_successor_of_one_version_waits_or_not(used: CertificateVersion | None, *, hurry: bool) -> None:
+    """Each wait asks the same function about a version in use: a disabled version hurries, unless it ended long ago."""
+    assert hurries(snapshot(lineage=lineage(version(), *([used] if used else []))), used) is hurry
 
 
 def test_two_versions_of_one_thumbprint_are_disabled_together() -> None:

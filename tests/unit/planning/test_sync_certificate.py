@@ -144,18 +144,20 @@ def test_sync_needs_a_plan_of_the_webspace() -> None:
 
 
 def test_projection_puts_the_version_into_this_copy_alone() -> None:
-    """The snapshot predicted for a sync gives the new version, with its names and end, only to this certificate."""
+    """The snapshot predicted for a sync gives the new version, with its names and dates, only to this certificate."""
     other, bound = copy("other"), binding()
     new = version(facts=facts("shop.contoso.com", "new.contoso.com"))
     after = replace(SYNC, version=new).project(snapshot(copies=(STALE, other), bindings=(bound,)))
     synced = copy(thumbprint=NEW, host_names=("shop.contoso.com", "new.contoso.com"), not_after=new.not_after)
+    synced = replace(synced, not_before=new.not_before)
     assert after.fleet == snapshot(copies=(synced, other), bindings=(bound,)).fleet
 
 
 def test_projection_without_facts_keeps_the_names() -> None:
     """If Certroll does not know the new version's host names, the predicted snapshot keeps the old host names."""
     after = replace(SYNC, version=version(facts=None)).project(snapshot())
-    assert after.fleet.certificates == (copy(thumbprint=NEW, not_after=version().not_after),)
+    synced = copy(thumbprint=NEW, not_after=version().not_after)
+    assert after.fleet.certificates == (replace(synced, not_before=version().not_before),)
 
 
 def test_sync_puts_the_copy_as_it_was_read() -> None:
