@@ -10,13 +10,12 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import tenacity
-from azure.core.exceptions import AzureError as SdkError
 from azure.core.paging import ItemPaged
 
-from shared.clients.faults import translate
+from shared.clients.faults import comes_from_sdk, translate
 from shared.clients.network.bounded import limited
 from shared.domain.deadline import NEVER, Deadline
-from shared.domain.errors import OutcomeUnknown, OutOfTime, Transient
+from shared.domain.errors import CertrollError, OutcomeUnknown, OutOfTime, Transient
 from shared.ports.clock import Clock
 from shared.telemetry import event
 
@@ -97,7 +96,11 @@ class Retrying:
         try:
             with limited(left):
                 return call()
-        except SdkError as error:
+        except CertrollError:
+            raise
+        except Exception as error:
+            if not comes_from_sdk(error):
+                raise
             known = translate(error, what, writing=writing, now=self._clock.now(), remedy=remedy, secret=secret)
             if secret:
                 raise known from None

@@ -13,8 +13,9 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import StringDictionary
 
-from shared.clients.arm.requests import sent
+from shared.clients.arm.requests import PAGES, Json, sent
 from shared.clients.arm.site_requests import REMEDY, AppServiceClients, AppServicePart, site_or_slot
+from shared.clients.reading import readable_secret
 from shared.clients.retrying import Retrying
 from shared.domain.api_versions import REFERENCES_REFRESH
 from shared.domain.errors import Rejected
@@ -37,7 +38,8 @@ class Settings(AppServicePart):
         web_apps = self._clients.client(site.subscription).web_apps
         read = site_or_slot(site, web_apps.list_application_settings, web_apps.list_application_settings_slot)
         what = f"app settings of {site}"
-        values = dict(self._retrying.read(what, read, SETTINGS_REMEDY, secret=True).properties or {})
+        wire = self._retrying.read(what, read, SETTINGS_REMEDY, secret=True)
+        values = readable_secret(what, lambda found: dict(found.as_dict().get("properties") or {}), wire)
         if any(not isinstance(value, str) for value in values.values()):
             raise Rejected(f"{what} cannot be read: a value is not a text")
         return AppSettings(site, values, {key: self._digest(key, value) for key, value in values.items()})
@@ -74,12 +76,9 @@ class Settings(AppServicePart):
         items = site_or_slot(
             site, web_apps.get_app_settings_key_vault_references, web_apps.get_app_settings_key_vault_references_slot
         )
-        found = {}
-        for wire in self._wires(f"Key Vault references of {site}", items()):
-            properties = wire.get("properties") or {}
-            if properties.get("activeVersion"):
-                found[str(wire.get("name"))] = str(properties["activeVersion"])
-        return found
+        found = self._wires(f"Key Vault references of {site}", items(**PAGES))
+        read = self._clients.listed(site.subscription, found, _active_version).found
+        return {name: version for name, version in read if version}
 
     def refresh_references(self, site: SiteRef) -> None:
         """Request that App Service fetches the Key Vault references of a site again.
@@ -93,6 +92,10 @@ class Settings(AppServicePart):
 
     def _digest(self, key: str, value: str) -> str:
         return hmac.digest(self._salt, f"{key}\0{value}".encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def _active_version(wire: Json) -> tuple[str, str]:
+    return str(wire.get("name")), str((wire.get("properties") or {}).get("activeVersion") or "")
 
 
 def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object) -> str | None:

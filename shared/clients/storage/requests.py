@@ -8,7 +8,8 @@
 
 from dataclasses import replace
 
-from shared.clients.storage.rows import CHUNK, asked_record, asked_row, digest, moment, order_key
+from shared.clients.storage.edge import record_of
+from shared.clients.storage.rows import CHUNK, Entity, asked_record, asked_row, digest, moment, order_key
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.managed.issuance import Issuance
 from shared.domain.names import HostName, SiteRef
@@ -26,7 +27,7 @@ class TableRequests:
 
     def asked(self, order: OrderRef) -> tuple[OrderRecord, ...]:
         """Return all requests about an order and about every certificate of the order, the oldest first."""
-        found = (asked_record(row) for row in self._tables.rows(JOURNAL, order_key(order)))
+        found = (record_of(asked_record, row) for row in self._tables.rows(JOURNAL, order_key(order)))
         return tuple(sorted(found, key=lambda record: (record.at, record.action)))
 
     def put_asked(self, record: OrderRecord) -> OrderRecord:
@@ -42,7 +43,11 @@ class TableRequests:
         row = self._tables.row(JOURNAL, MANAGED, _issuance_key(site, host_name))
         if row is None:
             return None
-        return Issuance(site, host_name, moment(row["at"]), str(row["operation"]), str(row["refused"]))
+
+        def read(row: Entity) -> Issuance:
+            return Issuance(site, host_name, moment(row["at"]), str(row["operation"]), str(row["refused"]))
+
+        return record_of(read, row)
 
     def put_issuance(self, issuance: Issuance) -> None:
         """Record a request for a managed certificate."""

@@ -6,9 +6,12 @@ rows of the rollout.
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
+from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import (
+    Entity,
     digest,
     held_of,
     held_text,
@@ -40,25 +43,21 @@ class TableRollouts:
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
         """Return the rollout of one version of a vault certificate, or an empty rollout if the journal has no row."""
         rows = self._tables.rows(JOURNAL, lineage_key(ref))
-        rolls = sorted((roll_record(row) for row in rows if is_roll(row)), key=lambda roll: roll.site)
-        ours = [row for row in rows if row["version"] == version and not is_roll(row)]
-        records = (site_record(row) for row in ours if row["RowKey"] != ROLLOUT_ROW)
-        begun = next((row for row in ours if row["RowKey"] == ROLLOUT_ROW), None)
-        return Rollout(
-            version,
-            first=Webspace(begun["subscription"], begun["webspace"]) if begun and begun["webspace"] else None,
+        rolls = sorted((record_of(roll_record, row) for row in rows if is_roll(row)), key=lambda roll: roll.site)
+        ours = [row for row in rows if row.get("version") == version and not is_roll(row)]
+        records = (record_of(site_record, row) for row in ours if row.get("RowKey") != ROLLOUT_ROW)
+        begun = next((record_of(_begun, row) for row in ours if row.get("RowKey") == ROLLOUT_ROW), Rollout(version))
+        return replace(
+            begun,
             records=tuple(sorted(records, key=lambda record: record.site)),
-            started_at=moment(begun["at"]) if begun and begun["webspace"] else None,
             rolls=tuple(roll for roll in rolls if roll.version == version),
             past_rolls=tuple(roll for roll in rolls if roll.version != version),
-            looked_at=moment(begun["looked_at"]) if begun and begun.get("looked_at") else None,
-            held=held_of(begun) if begun else frozenset(),
         )
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
         """Return the progress of a vault certificate's version in a site's bindings, or None without a record."""
         row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
-        return site_record(row) if row is not None and row["version"] == version else None
+        return record_of(site_record, row) if row is not None and row.get("version") == version else None
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> None:
         """Record the sites of a rollout, and then the rollout's first webspace.
@@ -84,7 +83,7 @@ class TableRollouts:
         row = site_row(ref, record)
         for _ in range(MOST_RACES):
             found = self._tables.row(JOURNAL, row["PartitionKey"], row["RowKey"])
-            if found is None or found["version"] != record.version:
+            if found is None or found.get("version") != record.version:
                 return
             with suppress(Conflict):
                 self._tables.put(row, revision_of(found), f"the record of {record.site}")
@@ -98,3 +97,15 @@ class TableRollouts:
         keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW, "certificate": str(ref)}
         about = {"version": rollout.version, "looked_at": at, "held": held_text(rollout)}
         self._tables.write(JOURNAL, [{**keys, **fields, **about}])
+
+
+def _begun(row: Entity) -> Rollout:
+    """Return the rollout without its sites, from the row about the rollout as a whole."""
+    placed = bool(row["webspace"])
+    return Rollout(
+        row["version"],
+        first=Webspace(row["subscription"], row["webspace"]) if placed else None,
+        started_at=moment(row["at"]) if placed else None,
+        looked_at=moment(row["looked_at"]) if row.get("looked_at") else None,
+        held=held_of(row),
+    )

@@ -20,7 +20,8 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 
-from shared.clients.faults import parse_retry_after, translate
+from shared.clients.answers import parse_retry_after
+from shared.clients.faults import translate
 from shared.domain.errors import (
     AzureError,
     Conflict,
