@@ -142,7 +142,7 @@ def _stored(row: Entity) -> dict[str, Any]:
     """Return the properties of a row as Table storage keeps them.
 
     Table storage leaves out a property whose value is None. Raise StorageFailed if Table storage refuses the row,
-    and TypeError if the SDK refuses the row.
+    or if the SDK refuses the row.
     """
     for key in _key(row):
         if len(key) > LONGEST_KEY or BAD_KEY.search(key):

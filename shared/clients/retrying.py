@@ -7,9 +7,12 @@ function of Certroll) checks the vault certificate again after hours.
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import tenacity
+from azure.core.exceptions import HttpResponseError
 from azure.core.paging import ItemPaged
 
 from shared.clients.faults import comes_from_sdk, translate
@@ -66,13 +69,17 @@ class Retrying:
         """
         return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
 
-    def write(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
-        """Make a call to Azure that writes, and return its result.
+    def write(self, what: str, call: Callable[[], object], remedy: str = "", *, secret: bool = False) -> None:
+        """Make a call to Azure that writes, once. Only work that reads and compares before each write may use `retry`.
 
-        The function `write` sends a write to Azure once. Only work that reads and compares before each write may use
-        `retry`.
+        An answer 202 is a success: Azure has accepted the write and carries it out. The SDKs raise an error for a 202
+        that the description of the API does not list.
         """
-        return self._attempt(what, call, writing=True, remedy=remedy, secret=secret)
+        self._attempt(what, partial(_accepted, call), writing=True, remedy=remedy, secret=secret)
+
+    def ask(self, what: str, call: Callable[[], Result], remedy: str = "") -> Result:
+        """Make a call to Azure that writes, once, and return its result."""
+        return self._attempt(what, call, writing=True, remedy=remedy)
 
     def retry(self, work: Callable[[], Result]) -> Result:
         """Call `work`, again after each error that may pass, and return its result.
@@ -121,6 +128,14 @@ class Retrying:
         except Transient as error:
             if give_up == self._deadline.work:
                 raise OutOfTime(f"no time is left to repeat a call: {error}") from error
+            raise
+
+
+def _accepted(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except HttpResponseError as error:
+        if error.status_code != HTTPStatus.ACCEPTED:
             raise
 
 

@@ -340,7 +340,7 @@ def test_a_row_holds_a_megabyte(tables: Tables) -> None:
 @both
 @pytest.mark.parametrize("value", [2**31, -(2**31) - 1, object()], ids=["too large", "too small", "no value"])
 def test_what_storage_has_no_type_for_is_refused(tables: Tables, value: object) -> None:
-    """The storage client raises TypeError for an integer of more than 32 bits, and for an arbitrary object."""
+    """The storage client refuses an integer of more than 32 bits, and for an arbitrary object."""
     with pytest.raises(StorageFailed):
         tables.write(JOURNAL, [row(value=value)])
 

@@ -23,6 +23,7 @@ Kind = Literal[
     "dropped",
     "stale_list",
     "denied",
+    "answered",
 ]
 Call = Callable[[], Response]
 
@@ -63,7 +64,9 @@ class Fault:
     seconds: float = 0.0
     """For `latency`: the seconds by which the response is delayed."""
     status: int = 500
-    """For `server_error`: the status 500, 502 or 503."""
+    """For `server_error`: the status 500, 502 or 503. For `answered`: any status."""
+    body: str = ""
+    """For `answered`: the body, whatever the request was, for example an error that Azure documents, or HTML."""
     retry_after: float | None = 1.0
     """For `throttle`, `site_lock` and `server_error`: the Retry-After header in seconds; None omits it."""
     bucket: int = 0
@@ -71,7 +74,7 @@ class Fault:
     refill: float = 0.0
     """For `throttle`: the number of further requests that may pass per second."""
     applied: bool = False
-    """For `dropped`: True if the request takes effect before the connection is closed."""
+    """For `dropped` and `answered`: True if the request takes effect before the answer."""
     writes: int = 1
     """For `stale_list`: the number of writes by which the response is behind."""
     strikes: int = field(default=0, init=False)
@@ -256,6 +259,12 @@ def _denied(_fault: Fault, request: Request, _call: Call) -> Response:
     return arm_error(403, "AuthorizationFailed", message)
 
 
+def _answered(fault: Fault, _request: Request, call: Call) -> Response:
+    if fault.applied:
+        call()
+    return Response(fault.status, {"Content-Type": "application/json; charset=utf-8"}, fault.body.encode())
+
+
 _ACTS: dict[Kind, Callable[[Fault, Request, Call], Response]] = {
     "site_lock": _site_lock,
     "server_error": _server_error,
@@ -263,4 +272,5 @@ _ACTS: dict[Kind, Callable[[Fault, Request, Call], Response]] = {
     "dropped": _dropped,
     "stale_list": _stale_list,
     "denied": _denied,
+    "answered": _answered,
 }

@@ -165,6 +165,8 @@ class Plan:
     sku: str = "P1v3"
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: Environment | None = None
+    shows_webspace: bool = True
+    """False if Azure answers `"webSpace": null`, as it does while it makes or deletes a plan."""
 
     @property
     def id(self) -> str:

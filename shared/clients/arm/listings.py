@@ -1,6 +1,7 @@
 """List the resources of App Service: subscriptions, plans, sites and certificates."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from urllib.parse import quote
@@ -73,11 +74,14 @@ class Listings(AppServicePart):
         return readable(f"site {ref}", read_site, one_wire(self._retrying, f"site {ref}", read, REMEDY))
 
     def plans(self, subscription: str) -> Listing[ServerFarm]:
-        """Return the App Service plans of a subscription."""
+        """Return the App Service plans of a subscription.
+
+        A plan of no known webspace hides sites of that plan alone, so it must not hold the webspaces of other plans.
+        """
         items = self._clients.client(subscription).app_service_plans.list(**PAGES)
-        return self._clients.listed(
-            subscription, self._wires(f"plans of subscription {subscription}", items), read_plan
-        )
+        found = self._wires(f"plans of subscription {subscription}", items)
+        plans = self._clients.listed(subscription, found, read_plan)
+        return Listing(plans.found, tuple(replace(spot, of_itself=spot.webspace is None) for spot in plans.blind_spots))
 
     def sites_of_plan(self, plan: ServerFarm) -> Listing[SiteRef]:
         """Return the sites and slots that run on an App Service plan."""

@@ -103,7 +103,7 @@ class ManagedCertificates:
         url = f"{quote(ref.resource_id, safe='/%')}?api-version={MANAGED_CERTIFICATES}"
         request = HttpRequest("PUT", url, json={"location": place.location, "properties": properties})
         send = partial(sent, self._clients.client(ref.subscription), request)
-        answer = self._retrying.write(f"managed certificate {ref}", send, REMEDY)
+        answer = self._retrying.ask(f"managed certificate {ref}", send, REMEDY)
         if answer.status_code != HTTPStatus.ACCEPTED:
             return ""
         return _operation(answer.headers.get("Location") or "")
