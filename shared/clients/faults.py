@@ -19,7 +19,7 @@ from azure.core.exceptions import (
 )
 
 from shared.clients.answers import Answer, read_answer
-from shared.clients.cures import EXPIRED_TOKEN, NOT_REGISTERED, cure_of
+from shared.clients.remedies import EXPIRED_TOKEN, NOT_REGISTERED, remedy_for
 from shared.domain.errors import (
     AzureError,
     Conflict,
@@ -101,7 +101,7 @@ def _from_answer(
 ) -> AzureError:
     message = "" if secret else answer.message
     said = " ".join(part for part in (str(answer.status), answer.code, answer.extended_code, message) if part)
-    text = "; ".join(part for part in (f"{what}: {said}", cure_of(answer, remedy)) if part)
+    text = "; ".join(part for part in (f"{what}: {said}", remedy_for(answer, remedy)) if part)
     if answer.status < HTTPStatus.BAD_REQUEST:
         return _odd_success(error, text, writing=writing)
     if answer.code.lower() in NOT_REGISTERED:

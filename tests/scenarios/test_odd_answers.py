@@ -1,4 +1,4 @@
-"""Check that an odd answer of Azure costs no more than its own subject, and that its cure is right."""
+"""Check that an odd answer of Azure costs no more than its own subject, and that its remedy is right."""
 
 import json
 from dataclasses import replace
@@ -83,13 +83,13 @@ def test_accepted_write_is_no_refusal(install: Install, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "cure"),
+    ("status", "body", "remedy"),
     [
         pytest.param(403, POLICY, "exempt the resource from the policy assignment Freeze of web apps", id="policy"),
         pytest.param(409, LOCKED, "remove the lock that the message names", id="a lock, in capitals"),
     ],
 )
-def test_refused_write_names_its_own_cure(install: Install, status: int, body: str, cure: str) -> None:
+def test_refused_write_names_its_own_remedy(install: Install, status: int, body: str, remedy: str) -> None:
     """A write that a policy or a lock refuses names the policy assignment or the lock, and asks for no role."""
     world = small_world()
     installation = install(world)
@@ -98,5 +98,5 @@ def test_refused_write_names_its_own_cure(install: Install, status: int, body: s
     world.faults.add(Fault("answered", method="PUT", path=path, status=status, body=body, times=None))
     installation.look_at(VAULT, "web")
     installation.deliver_all()
-    assert cure in installation.details()
+    assert remedy in installation.details()
     assert "grant the identity" not in installation.details()

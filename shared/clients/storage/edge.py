@@ -12,8 +12,8 @@ from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import HttpResponseError
 
 from shared.clients.answers import read_answer
-from shared.clients.cures import cure_of
 from shared.clients.faults import comes_from_sdk
+from shared.clients.remedies import remedy_for
 from shared.domain.errors import CertrollError, StorageFailed
 
 REMEDY = "grant the identity the roles on the storage account that docs/reference/roles.md lists"
@@ -48,7 +48,7 @@ def _said(error: Exception) -> str:
         answer = read_answer(error, _EPOCH)
         first = (answer.message.splitlines() or [""])[0]
         said = " ".join(part for part in (str(answer.status), answer.code, first) if part)
-        return "; ".join(part for part in (said, cure_of(answer, REMEDY)) if part)
+        return "; ".join(part for part in (said, remedy_for(answer, REMEDY)) if part)
     kind = "no answer" if isinstance(error, SdkError) else f"the answer cannot be read: {type(error).__name__}"
     return f"{kind}: {(str(error).splitlines() or [''])[0][:LONGEST]}"
 

@@ -25,7 +25,7 @@ LEASE_SECONDS = 60
 After a run dies, the next run waits for as long as the lease of the dead run lasts."""
 RENEW_EVERY_SECONDS = LEASE_SECONDS / 3
 """How often Certroll renews a lease, so that a slow renewal is still in time."""
-TRY_SECONDS = 5.0
+RENEWAL_TRY_SECONDS = 5.0
 """How long a renewal may take before Certroll sends it again; storage in the region usually answers within a second."""
 TRY_AGAIN_SECONDS = 1.0
 """How long Certroll waits before it repeats a failed renewal. The lease lasts on, so there is time for several."""
@@ -111,7 +111,7 @@ class HeldLease:
         """
         started = time.monotonic()
         try:
-            with storage_edge("renewal"), limited(TRY_SECONDS):
+            with storage_edge("renewal"), limited(RENEWAL_TRY_SECONDS):
                 self._lease.renew()
         except StorageFailed as error:
             self._trouble = str(error)

@@ -181,7 +181,7 @@ def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> 
     assert str(read).startswith((f"{WHAT}: 50", f"{WHAT}: no answer: "))
 
 
-def test_denial_names_the_cure() -> None:
+def test_denial_names_the_remedy() -> None:
     """Of all domain errors, only the error for a denied request names the role that the operator has to grant."""
     remedy = "grant the identity Reader"
     for status in (401, 403):
@@ -204,7 +204,7 @@ NEW_POLICY = [
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "cure"),
+    ("error", "kind", "remedy"),
     [
         pytest.param(answer(403, arm("AuthorizationFailed", "No.")), Denied, REMEDY, id="a missing role"),
         pytest.param(answer(403), Denied, REMEDY, id="a denial without words"),
@@ -293,12 +293,12 @@ NEW_POLICY = [
         ),
     ],
 )
-def test_code_decides_the_cure(error: HttpResponseError, kind: type[AzureError], cure: str) -> None:
-    """The cure of a refusal depends on Azure's error code, not on the HTTP status, in every shape of error body."""
+def test_code_decides_the_remedy(error: HttpResponseError, kind: type[AzureError], remedy: str) -> None:
+    """The remedy of a refusal depends on Azure's error code, not on the HTTP status, in every shape of error body."""
     found = translated(error, remedy=REMEDY)
     assert type(found) is kind
-    assert cure in str(found)
-    assert (REMEDY in str(found)) == (cure == REMEDY)
+    assert remedy in str(found)
+    assert (REMEDY in str(found)) == (remedy == REMEDY)
 
 
 def test_policy_is_named_in_errors_about_secrets() -> None:

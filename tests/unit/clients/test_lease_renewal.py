@@ -13,7 +13,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 
 from shared.clients.storage import leases
-from shared.clients.storage.leases import LEASE_SECONDS, SAFE_SECONDS, TRY_AGAIN_SECONDS, TRY_SECONDS, HeldLease
+from shared.clients.storage.leases import LEASE_SECONDS, RENEWAL_TRY_SECONDS, SAFE_SECONDS, TRY_AGAIN_SECONDS, HeldLease
 from shared.domain.errors import LeaseLost
 
 TIME_OUT = 30.0
@@ -105,7 +105,7 @@ def test_lease_is_given_up_when_it_is_no_longer_safe(monkeypatch: pytest.MonkeyP
 def test_several_renewals_fit_into_the_time_of_a_lease() -> None:
     """After the first renewal fails slowly, there is time for at least four more while the lease is safe."""
     left = SAFE_SECONDS - LEASE_SECONDS / 3
-    assert left // (TRY_SECONDS + TRY_AGAIN_SECONDS) >= 5
+    assert left // (RENEWAL_TRY_SECONDS + TRY_AGAIN_SECONDS) >= 5
 
 
 def test_lost_lease_is_told_by_the_run_that_holds_it(
