@@ -1,7 +1,7 @@
 """Decide by the error code of Azure what an operator can do about a refusal.
 
-The HTTP status alone does not decide the remedy. Azure Policy, a firewall and a missing role all answer 403. A lock on a
-resource and a certificate in use both answer 409.
+The HTTP status alone does not decide the remedy. Azure Policy, a firewall and a missing role all answer 403. A lock on
+a resource and a certificate in use both answer 409.
 """
 
 from http import HTTPStatus
