@@ -19,7 +19,7 @@ from azure.core.exceptions import (
 )
 
 from shared.clients.answers import Answer, read_answer
-from shared.clients.remedies import EXPIRED_TOKEN, NOT_REGISTERED, remedy_for
+from shared.clients.remedies import EXPIRED_TOKEN, NAMES_ONLY_SCOPES, NOT_REGISTERED, remedy_for
 from shared.domain.errors import (
     AzureError,
     Conflict,
@@ -64,7 +64,8 @@ def translate(
 
     The argument `what` names the Azure resource, and `remedy` tells the operator which right to grant. Azure may have
     applied a write if the answer is lost or unreadable, or has a status from 500 upwards other than 503. If the request
-    contains secrets (`secret`), the error omits Azure's message, because Azure may quote the request.
+    contains secrets (`secret`), the error omits Azure's message, because Azure may quote the request. The messages of
+    some codes name only actions and scopes, and the remedy for them refers to the message.
     """
     if isinstance(error, HttpResponseError) and error.response is not None:
         return _from_answer(error, read_answer(error, now), what, writing=writing, remedy=remedy, secret=secret)
@@ -99,7 +100,7 @@ def _without_answer(error: SdkError, what: str, *, writing: bool) -> AzureError:
 def _from_answer(
     error: HttpResponseError, answer: Answer, what: str, *, writing: bool, remedy: str, secret: bool
 ) -> AzureError:
-    message = "" if secret else answer.message
+    message = answer.message if not secret or answer.code.lower() in NAMES_ONLY_SCOPES else ""
     said = " ".join(part for part in (str(answer.status), answer.code, answer.extended_code, message) if part)
     text = "; ".join(part for part in (f"{what}: {said}", remedy_for(answer, remedy)) if part)
     if answer.status < HTTPStatus.BAD_REQUEST:

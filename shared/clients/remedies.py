@@ -10,6 +10,8 @@ from shared.clients.answers import Answer
 
 NOT_REGISTERED = frozenset({"missingsubscriptionregistration", "subscriptionnotregistered"})
 """The codes of a subscription that does not use a service, such as Microsoft.Web. Azure answers 409."""
+NAMES_ONLY_SCOPES = frozenset({"scopelocked", "authorizationfailed", "linkedauthorizationfailed"})
+"""The codes of ARM's front door whose messages name actions and scopes, and quote nothing of the request's body."""
 EXPIRED_TOKEN = "expiredauthenticationtoken"  # noqa: S105 - an error code
 POLICY = "requestdisallowedbypolicy"
 NEW_TOKEN = "Azure does not accept the identity's token: check that the identity exists, then restart the Function App"  # noqa: S105 - a sentence

@@ -309,6 +309,15 @@ def test_policy_is_named_in_errors_about_secrets() -> None:
     assert "was disallowed" not in str(found)
 
 
+@pytest.mark.parametrize("code", ["ScopeLocked", "AuthorizationFailed", "LinkedAuthorizationFailed"])
+def test_message_about_scopes_is_shown_for_secrets(code: str) -> None:
+    """An error about a request with secrets shows a message that names only scopes, to which the remedy refers."""
+    found = translate(answer(403, arm(code, "on scope '/x'")), WHAT, writing=True, now=NOW, secret=True)
+    assert "on scope '/x'" in str(found)
+    hidden = translate(answer(400, arm("BadRequest", "value geheim")), WHAT, writing=True, now=NOW, secret=True)
+    assert "geheim" not in str(hidden)
+
+
 @pytest.mark.parametrize("status", [200, 202, 204, 302, 304])
 def test_answer_that_is_no_refusal_is_none(status: int) -> None:
     """An answer below 400 that Azure does not document is no refusal: reads may pass, and writes are read back."""
