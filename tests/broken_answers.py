@@ -72,16 +72,21 @@ TEXTS: Final = (
     b"NaN",
     b"[" * 20_000,
     b'{"error": null}',
-    b'{"error": {"code": "MissingSubscriptionRegistration", "message": "not registered to use \'Microsoft.Web\'."}}',
     b'{"error": "text"}',
     b'{"error": {"code": 5, "message": ["text"]}}',
     b'{"error": [{"code": "x"}]}',
     b'{"Code": null, "Details": [null, {"ErrorEntity": 5}]}',
 )
 """Bodies that are no answer at all."""
+UNREGISTERED: Final = (
+    409,
+    {"Content-Type": "application/json"},
+    b'{"error": {"code": "MissingSubscriptionRegistration", "message": "not registered to use \'Microsoft.Web\'."}}',
+)
+"""The answer after which azure-mgmt-core by itself registers a resource provider."""
 STATUSES: Final = (
     *(200,) * 12,
-    *(409, 201, 202, 204, 206, 302, 304, 400, 401, 403, 404, 409, 412, 418, 429, 500, 502, 503, 504),
+    *(201, 202, 204, 206, 302, 304, 400, 401, 403, 404, 409, 412, 418, 429, 500, 502, 503, 504),
 )
 HEADERS: Final[tuple[Mapping[str, str], ...]] = (
     *({},) * 8,
@@ -124,6 +129,8 @@ def broken_answer(request: requests.PreparedRequest, dice: Dice) -> Answer:
     if kind < 0.05:
         broken = dice.choice(FAILURES)()
         raise broken
+    if kind < 0.08:
+        return UNREGISTERED
     status, headers = dice.choice(STATUSES), {"Content-Type": "application/json", **dice.choice(HEADERS)}
     if kind < 0.35:
         return status, headers, dice.choice(TEXTS)

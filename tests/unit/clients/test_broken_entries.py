@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any, get_origin, get_type_hints
 
 import pytest
 import requests
+from azure.core.pipeline.transport import RequestsTransport
 
+from shared.domain.errors import CertrollError
 from shared.domain.fleet.fleet import Listing
 from shared.domain.names import VaultCertificateRef
-from tests.broken_answers import Answer, answering, good_body
+from tests.broken_answers import UNREGISTERED, Answer, answering, good_body
 from tests.client_calls import CLIENTS, calls_of, ports
 
 SPOILED: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -104,6 +107,21 @@ def test_answer_without_a_list_is_no_empty_list(name: str, body: str) -> None:
         with pytest.raises(Exception, match=r"(?s).+") as caught:
             call()
     assert type(caught.value).__module__ == "shared.domain.errors", caught.value
+
+
+def calls() -> tuple[str, ...]:
+    """Return the names of all methods of all clients."""
+    return tuple(f"{client}.{name}" for client in CLIENTS for name, _ in calls_of(getattr(ports(), client)))
+
+
+@pytest.mark.parametrize("name", calls())
+def test_no_call_registers_a_resource_provider(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call of any client, reading or writing, registers a resource provider in a subscription without it."""
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
+    client, _, method = name.partition(".")
+    with answering(lambda _: UNREGISTERED) as asked, suppress(CertrollError):
+        dict(calls_of(getattr(ports(), client)))[method]()
+    assert [request for request in asked if "/register" in request or "/providers/Microsoft.Web?" in request] == []
 
 
 def test_unreadable_entry_of_a_vault_is_said(caplog: pytest.LogCaptureFixture) -> None:
