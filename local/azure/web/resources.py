@@ -166,7 +166,7 @@ class Plan:
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: Environment | None = None
     shows_webspace: bool = True
-    """False if Azure answers `"webSpace": null`, as it does while it makes or deletes a plan."""
+    """False if Azure answers `"webSpace": null` for the plan. Users report such plans; no recording shows when."""
 
     @property
     def id(self) -> str:

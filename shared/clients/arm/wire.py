@@ -66,7 +66,7 @@ def read_plan(wire: Json) -> ServerFarm:
     resource_id, properties = str(wire.get("id")), wire.get("properties") or {}
     subscription = parse_subscription(plan_names(resource_id)[0])
     if not properties.get("webSpace"):
-        raise ValueError("Azure does not say its webspace; while Azure makes or deletes a plan, this passes by itself")
+        raise ValueError("Azure does not say its webspace")
     webspace = Webspace.parse(subscription, properties["webSpace"])
     return ServerFarm(resource_id, webspace, str(wire.get("location")), _environment(properties))
 
