@@ -6,6 +6,7 @@ from functions import runtime
 from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.sweep.controller import sweep
 from shared.controllers.sweep.schedule import ScheduleReport
+from shared.loop.own_threads import OwnThreads
 from shared.settings import sweep_schedule
 from shared.telemetry import event
 
@@ -17,6 +18,8 @@ The app reads the setting itself. A schedule in a binding that the Functions hos
 while all other functions run (measured on Azure Functions host 4.1037).
 """
 SCHEDULE_REPORT = ScheduleReport(PROBLEM)
+START_THREADS = OwnThreads(2, "starts-timer")
+"""The threads of the timer for pending starts. The host never runs one timer twice at a time in one process."""
 
 blueprint = func.Blueprint()
 
@@ -31,11 +34,15 @@ def sweep_timer(timer: func.TimerRequest) -> None:
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule=EVERY_MINUTE, use_monitor=False)
-def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
+async def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
     """Start the apps that a run of Certroll stopped and did not start again, and report a bad schedule of the sweep.
 
     Each call of this function tries to start all apps that Certroll left stopped, so a missed call needs no repetition.
     """
+    await START_THREADS.run(_complete_starts)
+
+
+def _complete_starts() -> None:
     run = runtime().bare_run()
     try:
         complete_pending_starts(run)

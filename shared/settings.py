@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.domain.certificates.pfx import PfxEncryption
-from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
+from shared.domain.endpoints import CloudName, DnsServer, StorageAddress, parse_connection_string
 from shared.domain.errors import SettingsInvalid
 from shared.domain.fleet.vault_access import APPLICATION_IDS, app_service, registration
 from shared.domain.intent import Intent, Mode
@@ -30,6 +30,8 @@ _NCRONTAB = re.compile(r"[\d*/,\s-]+")
 _CALENDAR_NAMES = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b")
 _OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
+_REFERENCE = re.compile(r"@Microsoft\.(KeyVault|AppConfiguration)\(", re.IGNORECASE)
+_SOURCES = {"keyvault": "Key Vault", "appconfiguration": "App Configuration"}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 STORAGE_SUFFIXES = {CloudName.PUBLIC: "windows.net", CloudName.US_GOVERNMENT: "usgovcloudapi.net"}
 _SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
@@ -54,6 +56,23 @@ class Connection(BaseSettings):
     queue_uri: str | None = Field(None, alias="AzureWebJobsStorage__queueServiceUri")
     table_uri: str | None = Field(None, alias="AzureWebJobsStorage__tableServiceUri", validate_default=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_not_set(cls, given: object) -> object:
+        """Return the given values without the blank settings that say how to reach Azure.
+
+        Such a setting counts as not set: a blank AzureWebJobsStorage next to AzureWebJobsStorage__accountName is usual.
+        """
+        if not isinstance(given, dict):
+            return given
+        connecting = _aliases(Connection)
+        return {name: value for name, value in given.items() if name not in connecting or str(value).strip()}
+
+    @field_validator("storage")
+    @classmethod
+    def _storage_is_whole(cls, value: str | None) -> str | None:
+        return None if value is None else parse_connection_string(value)
+
     @field_validator("cloud", mode="before")
     @classmethod
     def _lower_cloud(cls, value: object) -> object:
@@ -67,6 +86,8 @@ class Connection(BaseSettings):
         Certroll reports a failed check of one field together with all other problems.
         """
         given = info.data
+        if "storage" not in given:  # pydantic leaves out a field whose own check failed, and reports that check
+            return value
         by_address = given.get("blob_uri") and given.get("queue_uri") and value
         if not (given.get("storage") or given.get("storage_account") or by_address):
             raise ValueError(
@@ -206,10 +227,40 @@ def load_connection() -> Connection:
 
 
 def _load(kind: type[Loaded]) -> Loaded:
+    unresolved = {name: problem for name in _aliases(kind) if (problem := _unresolved(os.environ.get(name, "")))}
+    problems = [f"{name}: {problem}" for name, problem in unresolved.items()]
     try:
-        return kind()  # type: ignore[call-arg]  # pydantic fills the fields from environment variables
+        loaded = kind()  # type: ignore[call-arg]  # pydantic fills the fields from environment variables
     except ValidationError as error:
-        raise SettingsInvalid(tuple(_problem(entry) for entry in error.errors(include_input=False))) from None
+        entries = (entry for entry in error.errors(include_input=False) if _name_of(entry) not in unresolved)
+        problems += [_problem(entry) for entry in entries]
+        raise SettingsInvalid(tuple(problems)) from None
+    if problems:
+        raise SettingsInvalid(tuple(problems))
+    return loaded
+
+
+def _aliases(kind: type[Connection]) -> tuple[str, ...]:
+    return tuple(str(field.alias) for field in kind.model_fields.values())
+
+
+def _unresolved(text: str) -> str | None:
+    """Return the problem of a setting that holds the text of a reference, or None.
+
+    If App Service cannot resolve a reference, the app gets the text of the reference (Azure docs, "Use Key Vault
+    references", "Troubleshoot"; "Use App Configuration references").
+    """
+    reference = _REFERENCE.match(text.strip())
+    if reference is None:
+        return None
+    source = _SOURCES[reference[1].lower()]
+    return (
+        f"App Service could not resolve the reference to {source}; grant the Function App's identity the right to read"
+    )
+
+
+def _name_of(entry: ErrorDetails) -> str:
+    return ".".join(str(part) for part in entry["loc"])
 
 
 def sweep_schedule() -> tuple[str, str | None]:
@@ -217,6 +268,8 @@ def sweep_schedule() -> tuple[str, str | None]:
     text = os.environ.get("CERTROLL_SWEEP_SCHEDULE", "").strip()
     if not text:
         return HOURLY, None
+    if (unresolved := _unresolved(text)) is not None:
+        return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {unresolved}; Certroll sweeps hourly"
     from croniter import croniter  # noqa: PLC0415 - most installations set no schedule
 
     plain = _CALENDAR_NAMES.sub("0", text.lower())
@@ -276,6 +329,6 @@ def _named(parse: Callable[[str], str], name: str) -> str:
 
 
 def _problem(entry: ErrorDetails) -> str:
-    where = "" if "table" in str(entry["loc"]) else ".".join(str(part) for part in entry["loc"])
+    where = "" if "table" in str(entry["loc"]) else _name_of(entry)
     text = str(entry["msg"]).removeprefix("Value error, ")
     return f"{where}: {'it is not set' if entry['type'] == 'missing' else text}" if where else text

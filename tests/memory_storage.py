@@ -14,13 +14,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableEntity
 
 from shared.clients.storage.leases import LEASE_SECONDS, SAFE_SECONDS
 from shared.clients.storage.rows import Entity
 from shared.clients.storage.tables import JOURNAL, batches, batches_of_pairs
-from shared.domain.errors import Conflict, LeaseBusy, LeaseLost
+from shared.domain.errors import Conflict, LeaseBusy, LeaseLost, StorageFailed
 from shared.ports.clock import Clock
 
 LONGEST_TEXT = 32 * 1024
@@ -160,40 +159,40 @@ def _copied(row: TableEntity) -> TableEntity:
 def _stored_batch(batch: list[Entity]) -> list[dict[str, Any]]:
     """Return the rows of one transaction as Table storage keeps them, or raise the error of a wrong transaction."""
     if len({row["PartitionKey"] for row in batch}) > 1:
-        raise ValueError("a transaction is of one partition")
+        raise StorageFailed("a transaction is of one partition")
     if len({_key(row) for row in batch}) < len(batch):
-        raise HttpResponseError("InvalidDuplicateRow: a transaction names each row once")
+        raise StorageFailed("InvalidDuplicateRow: a transaction names each row once")
     stored = [_stored(row) for row in batch]
     if sum(len(json.dumps(row, default=str)) for row in stored) > LARGEST_BATCH:
-        raise HttpResponseError("RequestBodyTooLarge: a transaction takes at most 4 MiB")
+        raise StorageFailed("RequestBodyTooLarge: a transaction takes at most 4 MiB")
     return stored
 
 
 def _stored(row: Entity) -> dict[str, Any]:
     """Return the properties of a row as Table storage keeps them.
 
-    Table storage leaves out a property whose value is None. Raise HttpResponseError if Table storage refuses the row,
-    and TypeError if the SDK refuses the row.
+    Table storage leaves out a property whose value is None. Raise StorageFailed if Table storage refuses the row,
+    or if the SDK refuses the row.
     """
     for key in _key(row):
         if len(key) > LONGEST_KEY or BAD_KEY.search(key):
-            raise HttpResponseError(f"PropertyValueTooLarge or OutOfRangeInput: the key {key[:40]!r}")
+            raise StorageFailed(f"PropertyValueTooLarge or OutOfRangeInput: the key {key[:40]!r}")
     stored = {name: _value(name, value) for name, value in row.items() if value is not None}
     if sum(2 * len(name) + 2 * len(str(value)) for name, value in stored.items()) > LARGEST_ROW:
-        raise HttpResponseError("EntityTooLarge: the row is larger than 1 MiB")
+        raise StorageFailed("EntityTooLarge: the row is larger than 1 MiB")
     return stored
 
 
 def _value(name: str, value: object) -> object:
     if isinstance(value, str):
         if len(value.encode("utf-16-le")) > 2 * LONGEST_TEXT:
-            raise HttpResponseError(f"PropertyValueTooLarge: {name} is longer than 32 K characters")
+            raise StorageFailed(f"PropertyValueTooLarge: {name} is longer than 32 K characters")
         return str(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     if isinstance(value, bool) or (isinstance(value, int) and value in INT_32):
         return value
-    raise TypeError(f"{name} is neither text, bool, int of 32 bits nor datetime: {type(value)}")
+    raise StorageFailed(f"{name} is neither text, bool, int of 32 bits nor datetime: {type(value)}")
 
 
 class MemoryLeases:

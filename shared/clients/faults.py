@@ -1,35 +1,31 @@
 """Translate the errors of the Azure SDKs into Certroll's own error classes.
 
-Azure uses two shapes of error body. ARM's error body is `{"error": {"code", "message"}}`. Microsoft.Web's error body
-has the fields `Code`, `Message` and `Details` without a wrapper. An entry of `Details` can contain an `ErrorEntity`
-with an `ExtendedCode`. Azure's 404 for a site has no body. The test traffic of azure-cli and azure-libraries-for-java
-records both error bodies and the 404 without a body.
+No other error leaves a client of Certroll. For an answer that makes no sense the SDKs raise whatever error Python
+raises, such as TypeError for a list in place of an object.
 """
 
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from json import JSONDecodeError
+from traceback import walk_tb
 
-from azure.core.exceptions import (
-    AzureError as SdkError,
-)
+from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import (
     ClientAuthenticationError,
+    DecodeError,
     HttpResponseError,
     ServiceRequestError,
     ServiceResponseError,
 )
 
+from shared.clients.answers import Answer, read_answer
+from shared.clients.remedies import EXPIRED_TOKEN, NAMES_ONLY_SCOPES, NOT_REGISTERED, remedy_for
 from shared.domain.errors import (
     AzureError,
     Conflict,
     Denied,
     NotFound,
+    NotRegistered,
     OutcomeUnknown,
     Rejected,
     SiteLocked,
@@ -40,7 +36,8 @@ from shared.domain.errors import (
 SITE_LOCK_CODE = "59206"
 IN_PROGRESS = ("another operation is in progress", "cannot acquire exclusive lock")
 UNAVAILABLE = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE})
-DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+NO_ANSWER = (DecodeError, JSONDecodeError)
+"""The errors for a body that is not JSON at all, such as the HTML page of a proxy on the way, or half an answer."""
 KINDS: dict[int, type[AzureError]] = {
     HTTPStatus.UNAUTHORIZED: Denied,
     HTTPStatus.FORBIDDEN: Denied,
@@ -49,80 +46,46 @@ KINDS: dict[int, type[AzureError]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An error answer of Azure, read from either shape of error body."""
+def comes_from_sdk(error: Exception) -> bool:
+    """Return True if the SDKs of Azure raised or passed on the error.
 
-    status: int
-    """The HTTP status of the answer."""
-    code: str
-    """The error code that Azure gives, or an empty text if the body has no code."""
-    message: str
-    """The first 300 characters of the error message that Azure gives, or an empty text."""
-    extended_code: str
-    """The more exact code of Microsoft.Web, such as 59206 for a locked site, or an empty text."""
-    retry_after: timedelta | None
-    """How long Azure asks the client to wait, or None if the answer has no Retry-After header."""
+    For an answer that makes no sense, the SDKs raise any error of Python. An error of Certroll's own code is a bug, and
+    goes on as it is.
+    """
+    if isinstance(error, SdkError):
+        return True
+    return any(str(frame.f_globals.get("__name__")).startswith("azure.") for frame, _ in walk_tb(error.__traceback__))
 
 
 def translate(
-    error: SdkError, what: str, *, writing: bool, now: datetime, remedy: str = "", secret: bool = False
+    error: Exception, what: str, *, writing: bool, now: datetime, remedy: str = "", secret: bool = False
 ) -> AzureError:
-    """Return one of Certroll's own errors for an error of the Azure SDK.
+    """Return one of Certroll's own errors for an error that a call of the Azure SDK raised.
 
     The argument `what` names the Azure resource, and `remedy` tells the operator which right to grant. Azure may have
-    applied a write if the answer is lost or has a status from 500 upwards other than 503. If the request contains
-    secrets (`secret`), the error omits Azure's message, because Azure may quote the request.
+    applied a write if the answer is lost or unreadable, or has a status from 500 upwards other than 503. If the request
+    contains secrets (`secret`), the error omits Azure's message, because Azure may quote the request. The messages of
+    some codes name only actions and scopes, and the remedy for them refers to the message.
     """
     if isinstance(error, HttpResponseError) and error.response is not None:
-        return _from_answer(read_answer(error, now), what, writing=writing, remedy=remedy, secret=secret)
-    return _without_answer(error, what, writing=writing)
+        return _from_answer(error, read_answer(error, now), what, writing=writing, remedy=remedy, secret=secret)
+    if isinstance(error, SdkError):
+        return _without_answer(error, what, writing=writing)
+    return _senseless(error, what, writing=writing, secret=secret)
 
 
-def read_answer(error: HttpResponseError, now: datetime) -> Answer:
-    """Return the parts of an error answer, with an empty text for each text that the answer's body lacks."""
-    body = _body(error)
-    inner = body.get("error")
-    wrapped = {str(key).lower(): value for key, value in (inner if isinstance(inner, Mapping) else body).items()}
-    details = wrapped.get("details")
-    entities = [
-        detail.get("ErrorEntity")
-        for detail in (details if isinstance(details, list) else [])
-        if isinstance(detail, dict)
-    ]
-    extended = next((str(e.get("ExtendedCode", "")) for e in entities if isinstance(e, dict)), "")
-    headers: Mapping[str, str] = getattr(error.response, "headers", {})
-    return Answer(
-        status=int(error.status_code or 0),
-        code=str(wrapped.get("code") or ""),
-        message=str(wrapped.get("message") or "")[:300],
-        extended_code=extended,
-        retry_after=parse_retry_after(headers.get("Retry-After"), now),
-    )
+def _senseless(error: Exception, what: str, *, writing: bool, secret: bool) -> AzureError:
+    """Return the error for an answer that the SDK could not read.
 
-
-def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
-    """Return the wait that a Retry-After header asks for, or None if the header is missing or unreadable.
-
-    The header Retry-After contains a number of seconds or a date (RFC 9110, 10.2.3).
+    A body that is not JSON comes from the way to Azure, so the same request may succeed. JSON of an unexpected shape is
+    Azure's own answer, which the same request would get again.
     """
-    if not text:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", text.strip()):
-        return timedelta(seconds=int(text))
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max((date if date.tzinfo else date.replace(tzinfo=UTC)) - now, timedelta(0))
-
-
-def _body(error: HttpResponseError) -> dict[str, Any]:
-    try:
-        body = json.loads(error.response.text()) if error.response is not None else {}
-    except (ValueError, AttributeError):
-        return {}
-    return body if isinstance(body, dict) else {}
+    said = type(error).__name__ if secret else f"{type(error).__name__}: {_first_line(error)}"
+    if writing:
+        return OutcomeUnknown(f"{what}: the answer cannot be read: {said}")
+    if isinstance(error, NO_ANSWER):
+        return Unavailable(f"{what}: the answer is not JSON: {said}")
+    return Rejected(f"{what} cannot be read: {said}")
 
 
 def _without_answer(error: SdkError, what: str, *, writing: bool) -> AzureError:
@@ -134,25 +97,40 @@ def _without_answer(error: SdkError, what: str, *, writing: bool) -> AzureError:
     return kind(f"{what}: no answer: {_first_line(error)}")
 
 
-def _from_answer(answer: Answer, what: str, *, writing: bool, remedy: str, secret: bool) -> AzureError:
-    message = "" if secret else answer.message
+def _from_answer(
+    error: HttpResponseError, answer: Answer, what: str, *, writing: bool, remedy: str, secret: bool
+) -> AzureError:
+    message = answer.message if not secret or answer.code.lower() in NAMES_ONLY_SCOPES else ""
     said = " ".join(part for part in (str(answer.status), answer.code, answer.extended_code, message) if part)
-    text = f"{what}: {said}"
+    text = "; ".join(part for part in (f"{what}: {said}", remedy_for(answer, remedy)) if part)
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return _odd_success(error, text, writing=writing)
+    if answer.code.lower() in NOT_REGISTERED:
+        return NotRegistered(text)
     if answer.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT) and _is_lock(answer):
         return SiteLocked(text, answer.retry_after)
-    if answer.status in DENIED and remedy:
-        text = f"{text}; {remedy}"
     if (
         answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         and writing
         and answer.status != HTTPStatus.SERVICE_UNAVAILABLE
     ):
         return OutcomeUnknown(text)
-    if answer.status in UNAVAILABLE or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if _may_pass(answer):
         return Unavailable(text, answer.retry_after)
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return Throttled(text, answer.retry_after)
     return KINDS.get(answer.status, Rejected)(text)
+
+
+def _odd_success(error: HttpResponseError, text: str, *, writing: bool) -> AzureError:
+    """Return the error for an answer that is no refusal, and that the SDK does not expect: a 204, a redirect, HTML."""
+    problem = "the answer is not JSON" if isinstance(error, NO_ANSWER) else "Azure does not document this answer"
+    return (OutcomeUnknown if writing else Unavailable)(f"{text}: {problem}")
+
+
+def _may_pass(answer: Answer) -> bool:
+    busy = answer.status in UNAVAILABLE or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return busy or answer.code.lower() == EXPIRED_TOKEN
 
 
 def _is_lock(answer: Answer) -> bool:

@@ -7,17 +7,19 @@ function of Certroll) checks the vault certificate again after hours.
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import tenacity
-from azure.core.exceptions import AzureError as SdkError
+from azure.core.exceptions import HttpResponseError
 from azure.core.paging import ItemPaged
 
-from shared.clients.faults import translate
+from shared.clients.faults import comes_from_sdk, translate
 from shared.clients.network.bounded import limited
 from shared.clients.tracing import AGENT, RunTrace, TracingPolicy
 from shared.domain.deadline import NEVER, Deadline
-from shared.domain.errors import OutcomeUnknown, OutOfTime, Transient
+from shared.domain.errors import CertrollError, OutcomeUnknown, OutOfTime, Transient
 from shared.ports.clock import Clock
 from shared.telemetry import event
 
@@ -73,13 +75,17 @@ class Retrying:
         """
         return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
 
-    def write(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
-        """Make a call to Azure that writes, and return its result.
+    def write(self, what: str, call: Callable[[], object], remedy: str = "", *, secret: bool = False) -> None:
+        """Make a call to Azure that writes, once. Only work that reads and compares before each write may use `retry`.
 
-        The function `write` sends a write to Azure once. Only work that reads and compares before each write may use
-        `retry`.
+        An answer 202 is a success: Azure has accepted the write and carries it out. The SDKs raise an error for a 202
+        that the description of the API does not list.
         """
-        return self._attempt(what, call, writing=True, remedy=remedy, secret=secret)
+        self._attempt(what, partial(_accepted, call), writing=True, remedy=remedy, secret=secret)
+
+    def ask(self, what: str, call: Callable[[], Result], remedy: str = "") -> Result:
+        """Make a call to Azure that writes, once, and return its result."""
+        return self._attempt(what, call, writing=True, remedy=remedy)
 
     def retry(self, work: Callable[[], Result]) -> Result:
         """Call `work`, again after each error that may pass, and return its result.
@@ -103,7 +109,11 @@ class Retrying:
         try:
             with limited(left), self._trace.calling(writing=writing):
                 return call()
-        except SdkError as error:
+        except CertrollError:
+            raise
+        except Exception as error:
+            if not comes_from_sdk(error):
+                raise
             known = translate(error, what, writing=writing, now=self._clock.now(), remedy=remedy, secret=secret)
             if secret:
                 raise known from None
@@ -124,6 +134,14 @@ class Retrying:
         except Transient as error:
             if give_up == self._deadline.work:
                 raise OutOfTime(f"no time is left to repeat a call: {error}") from error
+            raise
+
+
+def _accepted(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except HttpResponseError as error:
+        if error.status_code != HTTPStatus.ACCEPTED:
             raise
 
 

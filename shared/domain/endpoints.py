@@ -1,10 +1,13 @@
 """The addresses of Azure's clouds, of the storage account and of name servers."""
 
+from base64 import b64decode
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Self
 
+SERVICES = ("blob", "queue", "table")
+WHOLE = "copy the whole string that `az storage account show-connection-string` prints"
 DNS_PORT = 53
 LAST_PORT = 65_535
 
@@ -25,6 +28,42 @@ class StorageAddress:
     blob_uri: str = ""
     queue_uri: str = ""
     table_uri: str = ""
+
+
+def parse_connection_string(text: str) -> str:
+    """Return the connection string of a storage account without blanks around it.
+
+    Raise ValueError, which quotes no part of the connection string, if the string cannot work: if it is cut off, has no
+    account, or has a key that is not base64.
+    """
+    bare = text.strip()
+    parts = [part.partition("=") for part in bare.rstrip(";").split(";")]
+    found = {name.strip().lower(): value for name, equals, value in parts if equals}
+    if found.get("usedevelopmentstorage", "").lower() == "true":
+        return bare
+    if len(found) != len(parts):
+        raise ValueError(f"it is no connection string: part {_first_odd(parts)} of {len(parts)} has no '='; {WHOLE}")
+    if not found.get("accountname") and not all(found.get(f"{service}endpoint") for service in SERVICES):
+        raise ValueError(f"the connection string has no AccountName; {WHOLE}")
+    if not found.get("sharedaccesssignature") and not _is_base64(found.get("accountkey", "")):
+        raise ValueError(f"the AccountKey of the connection string is missing or is not base64; {WHOLE}")
+    return bare
+
+
+def _first_odd(parts: list[tuple[str, str, str]]) -> int:
+    seen: set[str] = set()
+    for number, (name, equals, _) in enumerate(parts, 1):
+        if not equals or name.strip().lower() in seen:
+            return number
+        seen.add(name.strip().lower())
+    return len(parts)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(b64decode(text, validate=True))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ CertrollError
 │   ├── Denied            the identity lacks a right
 │   ├── NotFound          the resource does not exist
 │   ├── Rejected          the request is wrong: do not repeat it
+│   │   └── NotRegistered   the subscription does not use the service, so it has none of the service's resources
 │   └── NotKept           Certroll could not keep a superseded version next to the new one
+├── StorageFailed         the storage account of the Function App failed: the queue delivers the message again
 ├── StopRefused           Azure refuses to stop a site, so the site goes on running
 ├── NotYet                this step is possible only after the later steps of the plan
 ├── OutOfTime             the time of the run is over: the next run does the rest
@@ -86,10 +88,24 @@ class Rejected(AzureError):
         self.reason = reason
 
 
+class NotRegistered(Rejected):
+    """A subscription has not registered the resource provider of a service, such as Microsoft.Web.
+
+    Certroll registers no resource provider: the registration is a write, which only an operator may decide.
+    """
+
+
 class NotKept(AzureError):
     """Certroll could not put a superseded certificate into a webspace (App Service's place for certificates).
 
     Apps whose settings name the superseded certificate may lose the certificate before Certroll updates the settings.
+    """
+
+
+class StorageFailed(CertrollError):
+    """The Function App's storage account refused a call, did not answer, or holds something unreadable.
+
+    A StorageFailed is no AzureError: without its records a run must end, and no step of a plan may continue.
     """
 
 

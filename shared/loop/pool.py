@@ -6,7 +6,8 @@ pool's threads       └── work, and collect the lines of the work ──┘
 ```
 
 The Functions host drops what another thread than the invocation's own logs (shared/telemetry.py). So only this module
-starts threads for work that may log, and the import contracts in pyproject.toml keep other modules from doing so.
+and shared/loop/own_threads.py start threads for work that may log. The import contracts in pyproject.toml keep other
+modules from doing so.
 """
 
 import queue

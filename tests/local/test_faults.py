@@ -65,6 +65,14 @@ def test_latency_takes_time_of_the_worlds_clock(service: Service) -> None:
     assert service.clock.now() - before == timedelta(seconds=5)
 
 
+@pytest.mark.parametrize("applied", [True, False])
+def test_any_answer_can_be_scripted(service: Service, *, applied: bool) -> None:
+    """A scripted answer replaces the answer to a request, whether the request takes effect or not."""
+    service.faults.add(Fault("answered", status=202, body="<html>", applied=applied))
+    answer = service.ask()
+    assert (answer.status, answer.body, service.applied) == (202, b"<html>", int(applied))
+
+
 def test_throttle_is_a_bucket(service: Service) -> None:
     """A throttle fault passes as many requests as its bucket holds, and then answers 429.
 

@@ -26,7 +26,7 @@ environments = st.dictionaries(st.sampled_from([*NAMES, "CERTROLL_SWEEP_SCHEDULE
 def test_settings_are_read_or_every_problem_is_named(environment: dict[str, str]) -> None:
     """Certroll reads the value of each setting or names the setting as a problem, and shows no secret."""
     secret = "AccountKey=bWFya2Vy"  # noqa: S105 - what is looked for
-    storage = {"AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;{secret}"}
+    storage = {"AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=certroll;{secret}"}
     with patch.dict("os.environ", {**environment, **storage}, clear=True):
         schedule, problem = sweep_schedule()
         found, problems = _loaded()

@@ -1,9 +1,12 @@
 """Test how Certroll reads the operator's settings, and what it reports about wrong settings."""
 
 from datetime import timedelta
+from typing import cast
 
 import pytest
+from azure.core.credentials import TokenCredential
 
+from shared.clients.storage import accounts
 from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.domain.errors import SettingsInvalid
@@ -451,3 +454,81 @@ def test_impossible_schedule_falls_back_to_hourly(monkeypatch: pytest.MonkeyPatc
             "as in '0 0 * * * *'; Certroll sweeps hourly"
         ),
     }
+
+
+KEY_VAULT = "@Microsoft.KeyVault(VaultName=kv-shop;SecretName=storage)"
+APP_CONFIGURATION = "@Microsoft.AppConfiguration(Endpoint=https://x.azconfig.io; Key=storage)"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(KEY_VAULT, "could not resolve the reference to Key Vault", id="a vault's secret"),
+        pytest.param(f" {KEY_VAULT.lower()} ", "could not resolve the reference to Key Vault", id="in lower case"),
+        pytest.param(APP_CONFIGURATION, "could not resolve the reference to App Configuration", id="a configuration"),
+        pytest.param("secret", "it is no connection string: part 1 of 1 has no '='", id="a word"),
+        pytest.param("DefaultEndpointsProtocol=https;AccountNa", "part 2 of 2 has no '='", id="cut in a name"),
+        pytest.param("DefaultEndpointsProtocol=https;AccountKey=c2VjcmV0", "has no AccountName", id="no account"),
+        pytest.param("AccountName=a;AccountName=b;AccountKey=c2VjcmV0", "part 2 of 3", id="two accounts"),
+        pytest.param(
+            "AccountName=secret", "the AccountKey of the connection string is missing", id="cut before the key"
+        ),
+        pytest.param("AccountName=a;AccountKey=c2Vjc", "is not base64", id="cut in the key"),
+        pytest.param("AccountName=a;AccountKey=c2V\u00fc", "is not base64", id="a key beyond ASCII"),
+        pytest.param("=;=", "part 2 of 2", id="no names"),
+    ],
+)
+def test_connection_string_that_cannot_work_is_named(monkeypatch: pytest.MonkeyPatch, text: str, problem: str) -> None:
+    """A connection string that cannot work is a problem of its setting, and no part of the string is shown."""
+    (found,) = problems(monkeypatch, AzureWebJobsStorage=text)
+    assert found.startswith("AzureWebJobsStorage: ")
+    assert problem in found
+    assert "c2V" not in found
+    assert "secret" not in found
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "CERTROLL_SWEEP_SCHEDULE"])
+@pytest.mark.parametrize("text", [KEY_VAULT, APP_CONFIGURATION], ids=["Key Vault", "App Configuration"])
+def test_unresolved_reference_is_named_once(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    """A setting that App Service left as the text of a reference is one problem, whatever the setting is."""
+    (found,) = problems(monkeypatch, **{name: text})
+    assert found.startswith(f"{name}: App Service could not resolve the reference to ")
+
+
+def test_unresolved_schedule_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schedule that App Service left as the text of a reference is ignored, and the sweep runs hourly."""
+    monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", KEY_VAULT)
+    schedule, problem = sweep_schedule()
+    assert (schedule, "could not resolve" in str(problem)) == (HOURLY, True)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_blank_connection_string_beside_an_account_is_not_set(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    """A blank connection string next to the name of the account counts as not set, and the identity is used."""
+    found = settings(monkeypatch, AzureWebJobsStorage=blank, AzureWebJobsStorage__accountName="acct")
+    assert found.storage_address.connection_string is None
+    assert found.storage_address.blob_uri == "https://acct.blob.core.windows.net"
+    assert problems(monkeypatch, AzureWebJobsStorage=blank, AzureWebJobsStorage__accountName=blank) == (NO_STORAGE,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UseDevelopmentStorage=true",
+        "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net;",
+        "BlobEndpoint=https://a;QueueEndpoint=https://b;TableEndpoint=https://c;SharedAccessSignature=sv=1&sig=x%3D",
+    ],
+)
+def test_good_connection_string_makes_clients(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Each connection string that Certroll accepts makes the clients of all three storage services."""
+    address = settings(monkeypatch, AzureWebJobsStorage=text).storage_address
+    for service in (accounts.blob_service, accounts.queue_service, accounts.table_service):
+        assert service(address, cast("TokenCredential", None))
+
+
+@pytest.mark.parametrize("address", [StorageAddress("geheim"), StorageAddress("", "http://[x", "", "")])
+def test_address_that_the_sdk_refuses_is_a_bad_setting(address: StorageAddress) -> None:
+    """An address of storage that the Azure SDK refuses is a bad setting, and the error quotes no part of it."""
+    with pytest.raises(SettingsInvalid, match="AzureWebJobsStorage") as caught:
+        accounts.blob_service(address, cast("TokenCredential", None))
+    assert "geheim" not in str(caught.value)

@@ -24,6 +24,7 @@ Kind = Literal[
     "stale_list",
     "denied",
     "missing",
+    "answered",
 ]
 Call = Callable[[], Response]
 
@@ -64,7 +65,9 @@ class Fault:
     seconds: float = 0.0
     """For `latency`: the seconds by which the response is delayed."""
     status: int = 500
-    """For `server_error`: the status 500, 502 or 503."""
+    """For `server_error`: the status 500, 502 or 503. For `answered`: any status."""
+    body: str = ""
+    """For `answered`: the body, whatever the request was, for example an error that Azure documents, or HTML."""
     retry_after: float | None = 1.0
     """For `throttle`, `site_lock` and `server_error`: the Retry-After header in seconds; None omits it."""
     bucket: int = 0
@@ -72,7 +75,7 @@ class Fault:
     refill: float = 0.0
     """For `throttle`: the number of further requests that may pass per second."""
     applied: bool = False
-    """For `dropped`: True if the request takes effect before the connection is closed."""
+    """For `dropped` and `answered`: True if the request takes effect before the answer."""
     writes: int = 1
     """For `stale_list`: the number of writes by which the response is behind."""
     strikes: int = field(default=0, init=False)
@@ -262,6 +265,12 @@ def _missing(_fault: Fault, request: Request, _call: Call) -> Response:
     return web_error(404, "NotFound", "51004", "Cannot find {0} with name {1}.", *request.path.split("/")[-2:])
 
 
+def _answered(fault: Fault, _request: Request, call: Call) -> Response:
+    if fault.applied:
+        call()
+    return Response(fault.status, {"Content-Type": "application/json; charset=utf-8"}, fault.body.encode())
+
+
 _ACTS: dict[Kind, Callable[[Fault, Request, Call], Response]] = {
     "site_lock": _site_lock,
     "server_error": _server_error,
@@ -270,4 +279,5 @@ _ACTS: dict[Kind, Callable[[Fault, Request, Call], Response]] = {
     "stale_list": _stale_list,
     "denied": _denied,
     "missing": _missing,
+    "answered": _answered,
 }

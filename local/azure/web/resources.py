@@ -176,6 +176,8 @@ class Plan:
     sku: str = "P1v3"
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: Environment | None = None
+    shows_webspace: bool = True
+    """False if Azure answers `"webSpace": null` for the plan. Users report such plans; no recording shows when."""
 
     @property
     def id(self) -> str:

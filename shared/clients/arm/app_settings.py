@@ -14,8 +14,9 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import StringDictionary
 
-from shared.clients.arm.requests import sent
+from shared.clients.arm.requests import PAGES, Json, sent
 from shared.clients.arm.site_requests import REMEDY, AppServiceClients, AppServicePart, site_or_slot
+from shared.clients.reading import readable_secret
 from shared.clients.retrying import Retrying
 from shared.domain.api_versions import REFERENCES_REFRESH
 from shared.domain.errors import Rejected
@@ -41,8 +42,9 @@ class Settings(AppServicePart):
         web_apps = self._clients.client(site.subscription).web_apps
         read = site_or_slot(site, web_apps.list_application_settings, web_apps.list_application_settings_slot)
         what = f"app settings of {site}"
+        wire = self._retrying.read(what, read, SETTINGS_REMEDY, secret=True)
         # The attribute `properties` of the SDK's model turns a number or an object into a text.
-        properties = self._retrying.read(what, read, SETTINGS_REMEDY, secret=True).get("properties") or {}
+        properties = readable_secret(what, lambda found: dict(found.as_dict().get("properties") or {}), wire)
         values = {key: value for key, value in properties.items() if value is None or isinstance(value, str)}
         digests = {key: self._digest(key, value) for key, value in properties.items()}
         return AppSettings(site, values, digests, not_text=frozenset(digests) - frozenset(values))
@@ -82,12 +84,9 @@ class Settings(AppServicePart):
         items = site_or_slot(
             site, web_apps.get_app_settings_key_vault_references, web_apps.get_app_settings_key_vault_references_slot
         )
-        found = {}
-        for wire in self._wires(f"Key Vault references of {site}", items()):
-            properties = wire.get("properties") or {}
-            if properties.get("activeVersion"):
-                found[str(wire.get("name"))] = str(properties["activeVersion"])
-        return found
+        found = self._wires(f"Key Vault references of {site}", items(**PAGES))
+        read = self._clients.listed(site.subscription, found, _active_version).found
+        return {name: version for name, version in read if version}
 
     def refresh_references(self, site: SiteRef) -> None:
         """Request that App Service fetches the Key Vault references of a site again.
@@ -103,6 +102,10 @@ class Settings(AppServicePart):
     def _digest(self, key: str, value: object) -> str:
         text = value if isinstance(value, str) else f"\0{json.dumps(value, sort_keys=True)}"
         return hmac.digest(self._salt, f"{key}\0{text}".encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def _active_version(wire: Json) -> tuple[str, str]:
+    return str(wire.get("name")), str((wire.get("properties") or {}).get("activeVersion") or "")
 
 
 def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object) -> str | None:

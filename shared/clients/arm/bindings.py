@@ -5,8 +5,10 @@ from functools import partial
 
 from azure.mgmt.web.models import HostNameBinding
 
+from shared.clients.arm.requests import one_wire
 from shared.clients.arm.site_requests import REMEDY, AppServicePart, site_or_slot
 from shared.clients.arm.wire import read_binding
+from shared.clients.reading import readable
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import SiteRef
 
@@ -22,8 +24,9 @@ class Bindings(AppServicePart):
         web_apps = self._clients.client(site.subscription).web_apps
         get = site_or_slot(site, web_apps.get_host_name_binding, web_apps.get_host_name_binding_slot)
         read = partial(get, host_name=host_name)
-        wire = self._retrying.read(f"binding {host_name} of {site}", read, REMEDY).as_dict()
-        return read_binding(site, host_name, wire.get("properties") or {}), wire
+        what = f"binding {host_name} of {site}"
+        wire = one_wire(self._retrying, what, read, REMEDY)
+        return readable(what, lambda found: read_binding(site, host_name, found.get("properties") or {}), wire), wire
 
     def put_binding(self, binding: Binding, body: object) -> None:
         """Write a binding's body back with the given thumbprint and `ssl_state`, and without the read-only `virtualIP`.

@@ -7,9 +7,10 @@ from urllib.parse import unquote
 from azure.mgmt.web import WebSiteManagementClient
 from azure.mgmt.web.models import Certificate, CertificateProperties, PublicCertificate, PublicCertificateProperties
 
-from shared.clients.arm.requests import readable
+from shared.clients.arm.requests import PAGES, one_wire
 from shared.clients.arm.site_requests import REMEDY, AppServicePart, site_or_slot
 from shared.clients.arm.wire import LOADING, read_certificate
+from shared.clients.reading import readable
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
@@ -28,8 +29,8 @@ class Copies(AppServicePart):
         if ref.public:
             return self._public_certificate(ref)
         client = self._clients.client(ref.subscription)
-        model = self._retrying.read(f"certificate {ref}", partial(_get_certificate, client, ref), REMEDY)
-        return readable(f"certificate {ref}", read_certificate, model.as_dict())
+        wire = one_wire(self._retrying, f"certificate {ref}", partial(_get_certificate, client, ref), REMEDY)
+        return readable(f"certificate {ref}", read_certificate, wire)
 
     def _public_certificate(self, ref: CopyRef) -> WebspaceCertificate:
         """Return one public certificate from the list of its site. Raises NotFound if the list lacks the certificate.
@@ -39,7 +40,7 @@ class Copies(AppServicePart):
         """
         owner = _owner(ref)
         web_apps = self._clients.client(owner.subscription).web_apps
-        items = site_or_slot(owner, web_apps.list_public_certificates, web_apps.list_public_certificates_slot)()
+        items = site_or_slot(owner, web_apps.list_public_certificates, web_apps.list_public_certificates_slot)(**PAGES)
         for wire in self._wires(f"public certificates of {owner}", items):
             if lower_case(unquote(str(wire.get("id")).rpartition("/")[2])) == ref.name:
                 return readable(f"certificate {ref}", read_certificate, wire)

@@ -18,9 +18,10 @@ from urllib.parse import quote
 
 from azure.core.rest import HttpRequest, HttpResponse
 
-from shared.clients.arm.requests import Found, Json, listing, plain_list, plain_read, readable, sent, tags_of
+from shared.clients.arm.requests import PAGES, Found, Json, one_wire, plain_list, plain_read, sent, tags_of, wire_of
 from shared.clients.arm.site_requests import REMEDY, AppServiceClients
 from shared.clients.arm.wire import read_site
+from shared.clients.reading import readable
 from shared.clients.retrying import Retrying
 from shared.clients.vault.x509_fields import thumbprint_of
 from shared.domain.api_versions import ENVIRONMENT_ROOTS
@@ -44,15 +45,15 @@ class Environments:
 
     def environments(self, subscription: str) -> Listing[Environment]:
         """Return the App Service Environments of a subscription."""
-        items = self._clients.client(subscription).app_service_environments.list()
+        items = self._clients.client(subscription).app_service_environments.list(**PAGES)
         pages = self._retrying.pages(f"environments of subscription {subscription}", items, REMEDY)
-        return _without_webspace(listing(subscription, (model.as_dict() for model in pages), _environment))
+        return _without_webspace(self._clients.listed(subscription, map(wire_of, pages), _environment))
 
     def environment(self, ref: EnvironmentRef) -> Environment:
         """Read one App Service Environment."""
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"environment {ref}"
-        wire = self._retrying.read(what, lambda: client.get(*ref.address), REMEDY).as_dict()
+        wire = one_wire(self._retrying, what, lambda: client.get(*ref.address), REMEDY)
         return readable(what, _environment, wire)
 
     def inbound_addresses(self, ref: EnvironmentRef) -> tuple[str, ...]:
@@ -63,20 +64,20 @@ class Environments:
         client = self._clients.client(ref.subscription).app_service_environments
         what = f"networking of environment {ref}"
         read = partial(client.get_ase_v3_networking_configuration, *ref.address)
-        return readable(what, _inbound, self._retrying.read(what, read, REMEDY).as_dict())
+        return readable(what, _inbound, one_wire(self._retrying, what, read, REMEDY))
 
     def sites(self, ref: EnvironmentRef) -> Listing[Site]:
         """Return the sites in an App Service Environment, without slots."""
-        items = self._clients.client(ref.subscription).app_service_environments.list_web_apps(*ref.address)
+        items = self._clients.client(ref.subscription).app_service_environments.list_web_apps(*ref.address, **PAGES)
         pages = self._retrying.pages(f"sites of environment {ref}", items, REMEDY)
-        return listing(ref.subscription, (model.as_dict() for model in pages), lambda wire: read_site(wire)[0])
+        return self._clients.listed(ref.subscription, map(wire_of, pages), lambda wire: read_site(wire)[0])
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
         """Return the public certificates of an App Service Environment, which include the root certificates."""
         url = f"{quote(ref.written or ref.resource_id)}/publicCertificates?api-version={ENVIRONMENT_ROOTS}"
         what = f"root certificates of environment {ref}"
         found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, REMEDY)
-        return _without_webspace(listing(ref.subscription, found, _root))
+        return _without_webspace(self._clients.listed(ref.subscription, found, _root))
 
     def root(self, ref: RootRef) -> RootCertificate:
         """Read one public certificate of an App Service Environment."""

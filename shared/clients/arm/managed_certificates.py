@@ -14,9 +14,10 @@ from urllib.parse import quote, urlsplit
 from azure.core.paging import ItemPaged
 from azure.core.rest import HttpRequest
 
-from shared.clients.arm.requests import Json, listing, plain_list, sent, tags_of
+from shared.clients.arm.requests import PAGES, Json, one_wire, plain_list, sent, tags_of, wire_of
 from shared.clients.arm.site_requests import REMEDY, SLOT_FILTER, AppServiceClients, site_or_slot
-from shared.clients.arm.wire import read_site
+from shared.clients.arm.wire import plan_names, read_site
+from shared.clients.reading import readable
 from shared.clients.retrying import Retrying
 from shared.domain.api_versions import MANAGED_CERTIFICATES, RESOURCES
 from shared.domain.errors import NotFound, Rejected
@@ -41,13 +42,15 @@ class ManagedCertificates:
 
     def certificates(self, subscription: str) -> Listing[SeenCertificate]:
         """Return all certificates of a subscription, including managed certificates."""
-        items = self._clients.client(subscription).certificates.list()
-        return listing(subscription, self._wires(f"certificates of subscription {subscription}", items), _certificate)
+        items = self._clients.client(subscription).certificates.list(**PAGES)
+        return self._clients.listed(
+            subscription, self._wires(f"certificates of subscription {subscription}", items), _certificate
+        )
 
     def places(self, subscription: str) -> Listing[tuple[Place, tuple[Binding, ...]]]:
         """Return the sites of a subscription with their bindings, without slots."""
-        items = self._clients.client(subscription).web_apps.list()
-        return listing(subscription, self._wires(f"sites of subscription {subscription}", items), _place)
+        items = self._clients.client(subscription).web_apps.list(**PAGES)
+        return self._clients.listed(subscription, self._wires(f"sites of subscription {subscription}", items), _place)
 
     def slot_tags(self, subscription: str) -> Listing[tuple[SiteRef, Tags]]:
         """Return all slots of a subscription with their tags.
@@ -57,28 +60,29 @@ class ManagedCertificates:
         url = f"/subscriptions/{subscription}/resources?$filter={SLOT_FILTER}&api-version={RESOURCES}"
         what, client = f"slots of subscription {subscription}", self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, what, REMEDY)
-        return listing(subscription, found, _slot_tags)
+        return self._clients.listed(subscription, found, _slot_tags)
 
     def slots(self, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
         """Return the slots of a site with their bindings."""
-        items = self._clients.client(site.subscription).web_apps.list_slots(*site.address)
-        return listing(site.subscription, self._wires(f"slots of {site}", items), _place)
+        items = self._clients.client(site.subscription).web_apps.list_slots(*site.address, **PAGES)
+        return self._clients.listed(site.subscription, self._wires(f"slots of {site}", items), _place)
 
     def host_facts(self, site: SiteRef) -> Mapping[HostName, HostFacts]:
         """Return the facts that App Service shows about the host names of a site or slot."""
         web_apps = self._clients.client(site.subscription).web_apps
-        items = site_or_slot(site, web_apps.list_host_name_bindings, web_apps.list_host_name_bindings_slot)()
-        return dict(_host_facts(wire) for wire in self._wires(f"host names of {site}", items))
+        items = site_or_slot(site, web_apps.list_host_name_bindings, web_apps.list_host_name_bindings_slot)(**PAGES)
+        what = f"host names of {site}"
+        return dict(self._clients.listed(site.subscription, self._wires(what, items), _host_facts).found)
 
     def tier(self, plan: str) -> str:
         """Return the tier of an App Service plan, or an empty text if Azure does not show the tier."""
-        _, _, subscription, _, group, *_, name = plan.split("/")
-        plans = self._clients.client(subscription).app_service_plans
         try:
-            wire = self._retrying.read(f"plan {name}", lambda: plans.get(group, name), REMEDY).as_dict()
-        except NotFound:
+            subscription, group, name = plan_names(plan)
+            plans = self._clients.client(subscription).app_service_plans
+            wire = one_wire(self._retrying, f"plan {name}", lambda: plans.get(group, name), REMEDY)
+        except (NotFound, ValueError):
             return ""
-        return str((wire.get("sku") or {}).get("tier") or "")
+        return readable(f"plan {name}", _tier, wire)
 
     def certificate(self, ref: CopyRef) -> SeenCertificate:
         """Read one certificate.
@@ -86,8 +90,9 @@ class ManagedCertificates:
         Raise NotFound if Azure does not know the managed certificate, or has not issued the managed certificate yet.
         """
         certificates = self._clients.client(ref.subscription).certificates
-        model = self._retrying.read(f"certificate {ref}", lambda: certificates.get(*ref.address), REMEDY)
-        return _certificate(model.as_dict())
+        what = f"certificate {ref}"
+        wire = one_wire(self._retrying, what, lambda: certificates.get(*ref.address), REMEDY)
+        return readable(what, _certificate, wire)
 
     def ask_for(self, ref: CopyRef, host_name: HostName, place: Place) -> str:
         """Request a managed certificate.
@@ -98,11 +103,10 @@ class ManagedCertificates:
         url = f"{quote(ref.resource_id, safe='/%')}?api-version={MANAGED_CERTIFICATES}"
         request = HttpRequest("PUT", url, json={"location": place.location, "properties": properties})
         send = partial(sent, self._clients.client(ref.subscription), request)
-        answer = self._retrying.write(f"managed certificate {ref}", send, REMEDY)
+        answer = self._retrying.ask(f"managed certificate {ref}", send, REMEDY)
         if answer.status_code != HTTPStatus.ACCEPTED:
             return ""
-        there = urlsplit(answer.headers.get("Location") or "")
-        return f"{there.path}?{there.query}" if there.path else ""
+        return _operation(answer.headers.get("Location") or "")
 
     def is_done(self, operation: str) -> bool:
         """Return True if Azure no longer works on the operation that issues a managed certificate.
@@ -122,7 +126,23 @@ class ManagedCertificates:
         return answer.status_code != HTTPStatus.ACCEPTED
 
     def _wires(self, what: str, items: ItemPaged[Any]) -> Iterator[Json]:
-        return (model.as_dict() for model in self._retrying.pages(what, items, REMEDY))
+        return (wire_of(entry) for entry in self._retrying.pages(what, items, REMEDY))
+
+
+def _operation(location: str) -> str:
+    """Return the path and query of the address of an operation, or an empty text if there is none or if it is broken.
+
+    Azure has accepted the request, whatever the address says.
+    """
+    try:
+        there = urlsplit(location)
+    except ValueError:
+        return ""
+    return f"{there.path}?{there.query}" if there.path else ""
+
+
+def _tier(wire: Json) -> str:
+    return str((wire.get("sku") or {}).get("tier") or "")
 
 
 def _certificate(wire: Json) -> SeenCertificate:

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
-from azure.core.pipeline import PipelineResponse
 from azure.mgmt.certificateregistration import CertificateRegistrationMgmtClient
 from azure.mgmt.certificateregistration.models import (
     AppServiceCertificateOrderPatchResource,
@@ -18,9 +17,11 @@ from azure.mgmt.certificateregistration.models import (
 )
 from azure.mgmt.certificateregistration.operations import AppServiceCertificateOrdersOperations as Operations
 
+from shared.clients.arm.requests import PAGES, one_wire, refuse_registration
 from shared.clients.clouds import Cloud
+from shared.clients.reading import ODD, readable
 from shared.clients.retrying import SDK_OPTIONS, Retrying
-from shared.domain.errors import Rejected
+from shared.domain.errors import NotRegistered, Rejected
 from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.names import (
     HostName,
@@ -38,7 +39,6 @@ ACTIONS_REMEDY = (
 WRITE_REMEDY = "grant the identity the actions on certificateOrders that docs/reference/roles.md lists"
 REVOKE_AFTER_HOURS = 72
 """How long the old certificate stays valid after a reissue. In these days App Service gets the new certificate."""
-UNREGISTERED = "MissingSubscriptionRegistration"
 VERIFIED = "domainvalidationcomplete"
 WRITABLE = ("distinguishedName", "validityInYears", "keySize", "productType")
 KEY_SIZES = frozenset({2048, 3072, 4096})
@@ -51,10 +51,6 @@ Json = Mapping[str, Any]
 Result = TypeVar("Result")
 
 
-class NotRegistered(HttpResponseError):
-    """A subscription that has not registered Microsoft.CertificateRegistration has no certificate orders."""
-
-
 class OrderClients:
     """The SDK clients of certificate orders, with one client per subscription."""
 
@@ -64,7 +60,7 @@ class OrderClients:
                 credential,
                 subscription,
                 cloud_setting=cloud.arm,
-                raw_response_hook=_stop_unregistered,
+                raw_response_hook=refuse_registration,
                 **options,
             )
         )
@@ -78,13 +74,6 @@ def _names(ref: OrderRef) -> tuple[str, str]:
     """Return the resource group and the name of the order, as Azure wrote them."""
     group, name = ref.address
     return group, name
-
-
-def _stop_unregistered(response: PipelineResponse[Any, Any]) -> None:
-    """Raise an error before azure-mgmt-core registers a resource provider, because a read must not change Azure."""
-    answer = response.http_response
-    if answer.status_code == HTTPStatus.CONFLICT and UNREGISTERED in answer.text():
-        raise NotRegistered(response=answer)
 
 
 class Orders:
@@ -104,32 +93,23 @@ class Orders:
             return Listing(())
         what = f"certificate orders of subscription {subscription}"
         try:
-            items = self._clients.operations(subscription).list()
+            items = self._clients.operations(subscription).list(**PAGES)
             wires = [_wire(model) for model in self._retrying.pages(what, items, REMEDY)]
-        except Rejected as rejected:
-            if isinstance(rejected.__cause__, NotRegistered):
-                return Listing(())
-            raise
-        except (AttributeError, TypeError, ValueError) as error:
-            raise Rejected(f"{what} cannot be read: {error}") from error
+        except NotRegistered:  # most subscriptions have not registered Microsoft.CertificateRegistration
+            return Listing(())
         return _listing(subscription, wires)
 
     def order(self, ref: OrderRef) -> Order:
         """Read one certificate order."""
-        return _readable(f"order {ref}", read_order, self._read(ref))
+        return readable(f"order {ref}", read_order, self._read(ref))
 
     def last_verified(self, ref: OrderRef) -> datetime | None:
         """Return when the operator last proved control of an order's domain, or None if the history has no proof."""
         operations = self._operations(ref)
 
-        def read() -> list[object]:
-            return [_wire(action) for action in operations.retrieve_certificate_actions(*_names(ref))]
-
         what = f"history of order {ref}"
-        try:
-            return _newest_proof(self._retrying.read(what, read, ACTIONS_REMEDY))
-        except (AttributeError, TypeError, ValueError) as error:
-            raise Rejected(f"{what} cannot be read: {error}") from error
+        read = partial(operations.retrieve_certificate_actions, *_names(ref))
+        return readable(what, _newest_proof, self._retrying.read(what, read, ACTIONS_REMEDY))
 
     def turn_on_auto_renew(self, ref: OrderRef) -> None:
         """Turn on automatic renewal, and leave all other fields of the order unchanged.
@@ -137,7 +117,7 @@ class Orders:
         Certroll sends a PATCH, because a PUT of a deleted order would buy a new certificate. The PATCH repeats the
         order's writable fields, because Azure does not document that a PATCH preserves omitted fields.
         """
-        body = {**_readable(f"order {ref}", _writable, self._read(ref)), "autoRenew": True}
+        body = {**readable(f"order {ref}", _writable, self._read(ref)), "autoRenew": True}
         patch = AppServiceCertificateOrderPatchResource({"properties": body})
         self._write(ref, lambda on: on.update(*_names(ref), patch))
 
@@ -171,8 +151,7 @@ class Orders:
 
     def _read(self, ref: OrderRef) -> Json:
         operations = self._operations(ref)
-        model = self._retrying.read(f"order {ref}", lambda: operations.get(*_names(ref)), REMEDY)
-        return model.as_dict()
+        return one_wire(self._retrying, f"order {ref}", lambda: operations.get(*_names(ref)), REMEDY)
 
     def _write(self, ref: OrderRef, ask: Callable[[Operations], object]) -> None:
         operations = self._operations(ref)
@@ -206,17 +185,10 @@ def _listing(subscription: str, wires: Iterable[object]) -> Listing[Order]:
     for wire in wires:
         try:
             found.append(read_order(wire))
-        except ValueError as error:
+        except ODD as error:
             name = wire.get("id") if isinstance(wire, Mapping) else repr(wire)
             blind.append(BlindSpot(_text(name) or "without an id", str(error), subscription))
     return Listing(tuple(found), tuple(blind))
-
-
-def _readable(what: str, read: Callable[[Any], Result], wire: object) -> Result:
-    try:
-        return read(wire)
-    except ValueError as error:
-        raise Rejected(f"{what} cannot be read: {error}") from error
 
 
 def _writable(wire: Json) -> dict[str, Any]:
@@ -347,7 +319,7 @@ def _parsed(parse: Callable[[str], Result], found: object) -> Result | None:
 def _newest_proof(actions: Iterable[object]) -> datetime | None:
     moments = (
         _moment(action.get("createdAt"))
-        for action in actions
+        for action in map(_wire, actions)
         if isinstance(action, Mapping) and str(action.get("actionType")).lower() == VERIFIED
     )
     return max((moment for moment in moments if moment is not None), default=None)

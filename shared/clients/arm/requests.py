@@ -3,23 +3,55 @@
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
 
+from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.web import WebSiteManagementClient
 
+from shared.clients.reading import ODD, check_page, object_of, page_entries, readable
 from shared.clients.retrying import Retrying
-from shared.domain.errors import Rejected
 from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.names import Webspace
 from shared.domain.tags import Tags
 
-ODD = (ValueError, TypeError, AttributeError)
-"""The errors that Python raises when code reads an answer whose JSON has an unexpected shape."""
+UNREGISTERED = "MissingSubscriptionRegistration"
 
 Json = Mapping[str, Any]
 Found = TypeVar("Found")
-Wire = TypeVar("Wire")
+
+
+def refuse_registration(response: PipelineResponse[Any, Any]) -> None:
+    """Raise an error before azure-mgmt-core registers a resource provider, because no read may change Azure.
+
+    The policy `ARMAutoResourceProviderRegistrationPolicy` of azure-mgmt-core answers the error of a subscription that
+    does not use a service with a POST that registers the service. Every ARM client must have this hook.
+    """
+    answer = response.http_response
+    if answer.status_code == HTTPStatus.CONFLICT and UNREGISTERED in answer.text():
+        raise HttpResponseError(response=answer)
+
+
+def whole_page(response: PipelineResponse[Any, Any]) -> None:
+    """Raise TypeError for an answer to a list request that is not a page of a list, so that it never reads as empty."""
+    refuse_registration(response)
+    check_page(response)
+
+
+PAGES: Final[Mapping[str, Any]] = {"raw_response_hook": whole_page}
+"""The option of every request for a list by an SDK. The SDKs read a page without a list as the end of the list."""
+
+
+def wire_of(entry: Any) -> Json:  # noqa: ANN401 - the SDKs pass on whatever a list holds
+    """Return the JSON of an entry in a list, or an empty JSON object for an entry that is not an object."""
+    return entry.as_dict() if hasattr(entry, "as_dict") else entry if isinstance(entry, Mapping) else {}
+
+
+def one_wire(retrying: Retrying, what: str, read: Callable[[], Any], remedy: str) -> Json:
+    """Read one resource by an SDK, and return its JSON. Raise Rejected if ARM's answer is not a JSON object."""
+    return readable(what, lambda model: object_of(model.as_dict()), retrying.read(what, read, remedy))
 
 
 def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
@@ -43,45 +75,43 @@ def plain_list(
     following: str | None = url
     while following:
         page = plain_read(retrying, client, following, what, remedy)
-        found.extend(readable(what, _entries, page))
-        following = page.get("nextLink")
+        found.extend(readable(what, page_entries, page))
+        following = readable(what, _next_link, page)
     return tuple(found)
+
+
+def _next_link(page: Json) -> str | None:
+    found = page.get("nextLink")
+    if found is not None and not isinstance(found, str):
+        raise TypeError("its link to the next page is not a text")
+    return found
 
 
 def plain_read(retrying: Retrying, client: WebSiteManagementClient, url: str, what: str, remedy: str) -> Json:
     """Send a GET that the SDK lacks, and return ARM's answer. Raise Rejected if the answer is not a JSON object."""
-    answer = retrying.read(what, partial(sent, client, HttpRequest("GET", url)), remedy)
-    return readable(what, _object, answer)
+    return readable(what, object_of, retrying.read(what, partial(_json, client, HttpRequest("GET", url)), remedy))
 
 
-def _object(answer: HttpResponse) -> Json:
-    found: object = answer.json()
-    if not isinstance(found, Mapping):
-        raise TypeError("the answer is not an object")
-    return found
-
-
-def _entries(page: Json) -> list[Json]:
-    found = page.get("value") or []
-    if not isinstance(found, list):
-        raise TypeError("its value is not a list")
-    return found
+def _json(client: WebSiteManagementClient, request: HttpRequest) -> object:
+    return sent(client, request).json()
 
 
 def listing(
-    subscription: str, wires: Iterable[Json], read: Callable[[Json], Found], webspace: Webspace | None = None
+    subscription: str, wires: Iterable[object], read: Callable[[Json], Found], webspace: Webspace | None = None
 ) -> Listing[Found]:
     """Apply `read` to each entry of ARM's list, and return the readable entries.
 
     Each unreadable entry of Azure's list becomes a `BlindSpot`, and the returned listing has all readable entries.
     """
     found, blind = [], []
-    for wire in wires:
+    for entry in wires:
+        wire = wire_of(entry)
         try:
             found.append(read(wire))
         except ODD as error:
             where = webspace or _webspace_of(subscription, wire)
-            blind.append(BlindSpot(str(wire.get("id"))[:200], str(error), subscription, where))
+            name = str(wire.get("id") or "an entry without an id")[:200]
+            blind.append(BlindSpot(name, f"it cannot be read: {error}"[:500], subscription, where))
     return Listing(tuple(found), tuple(blind))
 
 
@@ -90,17 +120,6 @@ def _webspace_of(subscription: str, wire: Json) -> Webspace | None:
     with suppress(*ODD):
         return webspace_of(subscription, wire.get("properties") or {})
     return None
-
-
-def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
-    """Apply the function `read` to the given answer of Azure, and return its value.
-
-    Raise Rejected if Azure's answer has an unexpected shape.
-    """
-    try:
-        return read(wire)
-    except ODD as error:
-        raise Rejected(f"{what} cannot be read: {error}") from error
 
 
 def webspace_of(subscription: str, properties: Json) -> Webspace | None:

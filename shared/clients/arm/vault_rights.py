@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from azure.mgmt.web import WebSiteManagementClient
 
-from shared.clients.arm.requests import Json, plain_list, plain_read, readable
+from shared.clients.arm.requests import Json, plain_list, plain_read, wire_of
 from shared.clients.arm.site_requests import AppServiceClients
+from shared.clients.reading import readable
 from shared.clients.retrying import Retrying
 from shared.domain.api_versions import RESOURCES, ROLE_ASSIGNMENTS, VAULTS
 from shared.domain.errors import Denied, Rejected
@@ -38,7 +39,7 @@ class VaultRights:
         url = f"/subscriptions/{subscription}/resources?$filter={VAULT_FILTER}&api-version={RESOURCES}"
         client = self._clients.client(subscription)
         found = plain_list(self._retrying, client, url, f"vaults of {subscription}", LIST_REMEDY)
-        ids = [str(entry.get("id")) for entry in found if isinstance(entry, Mapping)]
+        ids = [str(wire_of(entry).get("id")) for entry in found]
         return {parse_vault_name(resource_id): resource_id for resource_id in ids if _is_vault(resource_id)}
 
     def settings(self, vault_id: str) -> VaultSettings:

@@ -30,6 +30,9 @@ SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
 A PUT without a switch turns that switch off, and the SDK has no field for the switch.
 """
 
+_PLAN_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Web/serverfarms/([^/]+)", re.IGNORECASE
+)
 _OLD_SLOT = re.compile(r"(/sites/[^/()]+)\(([^/()]+)\)$")
 
 
@@ -47,14 +50,24 @@ def read_date(wire: Json) -> tuple[CopyRef, datetime]:
     return CopyRef.parse(str(wire.get("id"))), created.astimezone(UTC)
 
 
+def plan_names(resource_id: str) -> tuple[str, str, str]:
+    """Return subscription, resource group and name of an App Service plan. Raise ValueError for any other id."""
+    found = _PLAN_ID.fullmatch(resource_id)
+    if found is None:
+        raise ValueError(f"{resource_id[:200]!r} is not the id of an App Service plan")
+    return found[1], found[2], found[3]
+
+
 def read_plan(wire: Json) -> ServerFarm:
     """Return an App Service plan from Azure's JSON.
 
     Raise ValueError if the plan names no valid webspace, or an invalid App Service Environment.
     """
     resource_id, properties = str(wire.get("id")), wire.get("properties") or {}
-    subscription = parse_subscription(resource_id.removeprefix("/subscriptions/").partition("/")[0])
-    webspace = Webspace.parse(subscription, properties.get("webSpace") or "")
+    subscription = parse_subscription(plan_names(resource_id)[0])
+    if not properties.get("webSpace"):
+        raise ValueError("Azure does not say its webspace")
+    webspace = Webspace.parse(subscription, properties["webSpace"])
     return ServerFarm(resource_id, webspace, str(wire.get("location")), _environment(properties))
 
 

@@ -1,5 +1,7 @@
 """Connect to the Function App's storage account, by a connection string or by the managed identity."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from azure.core.credentials import TokenCredential
@@ -10,6 +12,7 @@ from azure.storage.queue import QueueServiceClient
 from shared.clients import tracing
 from shared.clients.transport import BoundedTransport
 from shared.domain.endpoints import StorageAddress
+from shared.domain.errors import SettingsInvalid
 
 CONNECT_SECONDS = 5
 """How long a connection to the storage account may take; the account is in the region of the Function App."""
@@ -38,22 +41,35 @@ def _options() -> dict[str, Any]:
     return {**RETRIES, **AGENT, "transport": BoundedTransport(*total, *waits)}
 
 
+@contextmanager
+def _usable(address: StorageAddress) -> Iterator[None]:
+    """Raise SettingsInvalid if the SDK cannot use the address. The SDK's own error may quote the connection string."""
+    try:
+        yield
+    except ValueError:
+        name = "AzureWebJobsStorage" if address.connection_string else "AzureWebJobsStorage__accountName, or an address"
+        raise SettingsInvalid((f"{name}: the Azure SDK cannot read it as the address of a storage account",)) from None
+
+
 def blob_service(address: StorageAddress, credential: TokenCredential) -> BlobServiceClient:
     """Return the client of the storage account's blobs."""
-    if address.connection_string:
-        return BlobServiceClient.from_connection_string(address.connection_string, **_options())
-    return BlobServiceClient(address.blob_uri, credential, **_options())
+    with _usable(address):
+        if address.connection_string:
+            return BlobServiceClient.from_connection_string(address.connection_string, **_options())
+        return BlobServiceClient(address.blob_uri, credential, **_options())
 
 
 def queue_service(address: StorageAddress, credential: TokenCredential) -> QueueServiceClient:
     """Return the client of the storage account's queues."""
-    if address.connection_string:
-        return QueueServiceClient.from_connection_string(address.connection_string, **_options())
-    return QueueServiceClient(address.queue_uri, credential, **_options())
+    with _usable(address):
+        if address.connection_string:
+            return QueueServiceClient.from_connection_string(address.connection_string, **_options())
+        return QueueServiceClient(address.queue_uri, credential, **_options())
 
 
 def table_service(address: StorageAddress, credential: TokenCredential) -> TableServiceClient:
     """Return the client of the storage account's tables."""
-    if address.connection_string:
-        return TableServiceClient.from_connection_string(address.connection_string, **_options())
-    return TableServiceClient(endpoint=address.table_uri, credential=credential, **_options())
+    with _usable(address):
+        if address.connection_string:
+            return TableServiceClient.from_connection_string(address.connection_string, **_options())
+        return TableServiceClient(endpoint=address.table_uri, credential=credential, **_options())

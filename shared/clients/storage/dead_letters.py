@@ -4,8 +4,11 @@ The PartitionKey of a dead letter is `poison-` and the name of its queue. The Pa
 causes of failed messages. The RowKey of a dead letter, and of a recorded cause, is the hash of the message's body.
 """
 
+from functools import partial
+
+from shared.clients.storage.edge import record_of
 from shared.clients.storage.findings import FINDINGS
-from shared.clients.storage.rows import CHUNK, chunked, digest, joined
+from shared.clients.storage.rows import CHUNK, Entity, chunked, digest, joined
 from shared.clients.storage.tables import Tables
 from shared.domain.errors import NotFound
 from shared.domain.findings import DeadLetter
@@ -35,7 +38,7 @@ class TableDeadLetters:
         key = digest(body)
         if cause is None:
             noted = self._tables.row(FINDINGS, FAILURES, key)
-            cause = str(noted["cause"]) if noted else "unknown: the function died before it recorded a cause"
+            cause = record_of(_cause, noted) if noted else "unknown: the function died before it recorded a cause"
         keys = {"PartitionKey": _poison_key(queue), "RowKey": key}
         about = {"reason": str(Reason.DEAD_LETTER), "queue": queue, "cause": cause[:CHUNK], "at": self._clock.now()}
         self._tables.write(FINDINGS, [{**keys, **about, **chunked("body", body)}])
@@ -49,11 +52,15 @@ class TableDeadLetters:
         row = self._tables.row(FINDINGS, _poison_key(queue), key)
         if row is None:
             raise NotFound(f"queue {queue!r} has no dead letter with the key {key[:80]!r}")
-        return DeadLetter(key, queue, joined("body", row), str(row["cause"]))
+        return DeadLetter(key, queue, record_of(partial(joined, "body"), row), record_of(_cause, row))
 
     def forget(self, record: DeadLetter) -> None:
         """Delete a dead letter's record after its message was sent again."""
         self._tables.delete(FINDINGS, _poison_key(record.queue), record.key)
+
+
+def _cause(row: Entity) -> str:
+    return str(row["cause"])
 
 
 def _poison_key(queue: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import MOST_DETAIL, Entity, digest, items_of, listed, moment, revision_of
 from shared.clients.storage.tables import JOURNAL, MOST_RACES, Tables
 from shared.domain.environments.apps import WaveApp
@@ -24,8 +25,9 @@ from shared.domain.environments.record import (
     PendingStart,
     Want,
 )
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, StorageFailed
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
+from shared.telemetry import event
 
 ENVIRONMENTS = "environments"
 STARTS = "starts"
@@ -39,13 +41,13 @@ class TableEnvironmentRecords:
 
     def all(self) -> tuple[EnvironmentRecord, ...]:
         """Return the journal's records of all App Service Environments."""
-        found = (_environment_record(row) for row in self._tables.rows(JOURNAL, ENVIRONMENTS))
+        found = (record_of(_environment_record, row) for row in self._tables.rows(JOURNAL, ENVIRONMENTS))
         return tuple(sorted(found, key=lambda record: record.environment))
 
     def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
         """Return the journal's record of an App Service Environment, or an empty record if the journal has no row."""
         row = self._tables.row(JOURNAL, ENVIRONMENTS, digest(environment.resource_id))
-        return EnvironmentRecord(environment) if row is None else _environment_record(row)
+        return EnvironmentRecord(environment) if row is None else record_of(_environment_record, row)
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
         """Write the record if no other run has written it since the read, and return the record with its new revision.
@@ -83,7 +85,7 @@ class TableAppRestarts:
 
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
         """Return each app's record of its stop and start in an App Service Environment, sorted by site."""
-        found = (_app(row) for row in self._tables.rows(JOURNAL, _key(environment)))
+        found = (record_of(_app, row) for row in self._tables.rows(JOURNAL, _key(environment)))
         return tuple(sorted(found, key=lambda app: app.site))
 
     def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
@@ -108,8 +110,16 @@ class TablePendingStarts:
         self._tables.write(JOURNAL, [{**keys, **about}])
 
     def all(self) -> tuple[PendingStart, ...]:
-        """Return all pending starts, the oldest first."""
-        found = (_start(row) for row in self._tables.rows(JOURNAL, STARTS))
+        """Return all pending starts, the oldest first, and log each row that cannot be read.
+
+        An unreadable row must not keep the apps of the other rows down.
+        """
+        found = []
+        for row in self._tables.rows(JOURNAL, STARTS):
+            try:
+                found.append(record_of(_start, row))
+            except StorageFailed as unreadable:
+                event("start.unreadable", detail=str(unreadable))
         return tuple(sorted(found, key=lambda start: (start.at, start.site)))
 
     def complete(self, site: SiteRef) -> None:

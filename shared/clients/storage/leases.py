@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
+from http import HTTPStatus
 from math import inf
 
-from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
 
 from shared.clients.network.bounded import limited
-from shared.domain.errors import LeaseBusy, LeaseLost, OutOfTime
+from shared.clients.storage.edge import storage_edge
+from shared.domain.errors import LeaseBusy, LeaseLost, OutOfTime, StorageFailed
 from shared.telemetry import event
 
 CONTAINER = "certroll-leases"
@@ -24,6 +25,13 @@ LEASE_SECONDS = 60
 After a run dies, the next run waits for as long as the lease of the dead run lasts."""
 RENEW_EVERY_SECONDS = LEASE_SECONDS / 3
 """How often Certroll renews a lease, so that a slow renewal is still in time."""
+RENEWAL_TRY_SECONDS = 5.0
+"""How long a renewal may take before Certroll sends it again; storage in the region usually answers within a second."""
+TRY_AGAIN_SECONDS = 1.0
+"""How long Certroll waits before it repeats a failed renewal. The lease lasts on, so there is time for several."""
+LOST = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
+"""The answers of Azure Storage to a renewal of a lease that another client has or may have (Azure docs, "Lease
+Blob"). After any other failure the lease is still held."""
 RENEWAL_SECONDS = 2.0
 """How long a run waits for a renewal under way before it releases the lease all the same."""
 SAFE_SECONDS = LEASE_SECONDS - 10.0
@@ -47,7 +55,7 @@ class BlobLeases:
     def hold(self, name: str) -> Iterator["HeldLease"]:
         """Hold the lease of a name until the context ends. Raise LeaseBusy if another instance holds the lease."""
         started = time.monotonic()
-        with limited(self._seconds_left()):
+        with storage_edge(f"lease on {name}"), limited(self._seconds_left()):
             acquired = _acquire(self._service, name)
         held = HeldLease(name, acquired, started, self._seconds_left)
         try:
@@ -66,6 +74,7 @@ class HeldLease:
         self._lease = lease
         self._seconds_left = seconds_left
         self._lost: str | None = None
+        self._trouble = ""
         self._taken = taken
         self._released = threading.Event()
         self._renewal = threading.Thread(target=self._keep_renewing, name=THREAD, daemon=True)
@@ -73,8 +82,8 @@ class HeldLease:
 
     def check(self) -> None:
         """Raise LeaseLost if the lease is lost or was last renewed more than `SAFE_SECONDS` ago."""
-        if time.monotonic() - self._taken > SAFE_SECONDS:
-            self._lost = self._lost or f"it could not be renewed for {SAFE_SECONDS} s"
+        if self._safe_for() < 0:
+            self._lost = self._lost or f"it could not be renewed for {SAFE_SECONDS} s: {self._trouble}"
         if self._lost is not None:
             raise LeaseLost(f"the lease on {self._name} was lost: {self._lost}")
 
@@ -89,29 +98,38 @@ class HeldLease:
         try:
             left = self._seconds_left()
             self._renewal.join(min(left, RENEWAL_SECONDS))
-            with limited(left):
+            with storage_edge("release"), limited(left):
                 self._lease.release()
-        except (SdkError, OutOfTime) as error:
+        except (StorageFailed, OutOfTime) as error:
             event("lease.not_released", lease=self._name, detail=str(error).splitlines()[0])
 
     def renew(self) -> bool:
-        """Renew the blob lease and return True.
+        """Renew the blob lease and return True, or return False if the renewal failed.
 
-        If the renewal fails, return False, and `check` then raises LeaseLost. The time of a renewed blob lease counts
-        from the start of the renewal request.
+        The time of a renewed blob lease counts from the start of the renewal request. If another client has the lease,
+        `check` raises LeaseLost from now on. After any other failure the lease lasts for the rest of its time.
         """
         started = time.monotonic()
         try:
-            self._lease.renew()
-        except SdkError as error:
-            self._lost = str(error).splitlines()[0]
+            with storage_edge("renewal"), limited(RENEWAL_TRY_SECONDS):
+                self._lease.renew()
+        except StorageFailed as error:
+            self._trouble = str(error)
+            if getattr(error.__cause__, "status_code", None) in LOST:
+                self._lost = self._trouble
             return False
         self._taken = started
         return True
 
+    def _safe_for(self) -> float:
+        """Return for how many seconds a write may still begin under the lease."""
+        return SAFE_SECONDS - (time.monotonic() - self._taken)
+
     def _keep_renewing(self) -> None:
-        while not self._released.wait(RENEW_EVERY_SECONDS) and self.renew():
-            pass
+        """Renew the lease until it is released or lost. Repeat a failed renewal as long as the lease is safe."""
+        pause = RENEW_EVERY_SECONDS
+        while not self._released.wait(pause) and self._lost is None and self._safe_for() >= 0:
+            pause = RENEW_EVERY_SECONDS if self.renew() else TRY_AGAIN_SECONDS
 
 
 def _acquire(service: BlobServiceClient, name: str) -> BlobLeaseClient:

@@ -9,10 +9,10 @@
 from dataclasses import replace
 from uuid import uuid4
 
-from azure.core.exceptions import AzureError as SdkError
-
+from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import (
     CHUNK,
+    Entity,
     asked_record,
     asked_row,
     chunked,
@@ -23,7 +23,7 @@ from shared.clients.storage.rows import (
     revision_of,
 )
 from shared.clients.storage.tables import JOURNAL, Tables
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, StorageFailed
 from shared.domain.managed.issuance import Issuance
 from shared.domain.names import HostName, SiteRef
 from shared.domain.orders.action import OrderRecord
@@ -42,7 +42,7 @@ class TableRequests:
 
     def asked(self, order: OrderRef) -> tuple[OrderRecord, ...]:
         """Return all requests about an order and about every certificate of the order, the oldest first."""
-        found = (asked_record(row) for row in self._tables.rows(JOURNAL, order_key(order)))
+        found = (record_of(asked_record, row) for row in self._tables.rows(JOURNAL, order_key(order)))
         return tuple(sorted(found, key=lambda record: (record.at, record.action)))
 
     def put_asked(self, record: OrderRecord) -> OrderRecord:
@@ -56,7 +56,7 @@ class TableRequests:
         what = f"the record of a request about order {record.order}"
         try:
             revision = self._tables.put(row, record.revision, what)
-        except (Conflict, SdkError):
+        except (Conflict, StorageFailed):
             found = self._tables.row(JOURNAL, row["PartitionKey"], row["RowKey"])
             if found is None or found.get(WRITE) != row[WRITE]:
                 raise
@@ -68,7 +68,11 @@ class TableRequests:
         row = self._tables.row(JOURNAL, MANAGED, _issuance_key(site, host_name))
         if row is None:
             return None
-        return Issuance(site, host_name, moment(row["at"]), joined("operation", row), str(row["refused"]))
+
+        def read(row: Entity) -> Issuance:
+            return Issuance(site, host_name, moment(row["at"]), joined("operation", row), str(row["refused"]))
+
+        return record_of(read, row)
 
     def put_issuance(self, issuance: Issuance) -> None:
         """Record a request for a managed certificate."""

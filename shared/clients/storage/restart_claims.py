@@ -5,6 +5,10 @@ claim is `plan-` and the hash of the plan or environment. The RowKey of a claim 
 certificate or environment for which the site restarts.
 """
 
+from datetime import datetime
+from functools import partial
+
+from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import Entity, digest, moment
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.letter_case import lower_case
@@ -54,7 +58,13 @@ class TableRestartClaims:
         A claim on the restart budget expires after the time `CLAIM`.
         """
         now, rows = self._clock.now(), self._tables.rows(JOURNAL, _budget_key(budget))
-        return tuple(row for row in rows if now - moment(row["at"]) < CLAIM)
+        return tuple(row for row in rows if record_of(partial(_is_valid, now), row))
+
+
+def _is_valid(now: datetime, row: Entity) -> bool:
+    """Return True for a claim that has not expired. Raise an error for a row that is no claim."""
+    SiteRef.parse(row["site"])
+    return all(row[name] for name in ("RowKey", "certificate")) and now - moment(row["at"]) < CLAIM
 
 
 def _budget_key(budget: str) -> str:

@@ -7,8 +7,11 @@ updates (settings_rolls.py) are in the same partition as the rows of the rollout
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
+from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import (
+    Entity,
     digest,
     held_of,
     held_rows,
@@ -39,26 +42,26 @@ class TableRollouts:
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
         """Return the rollout of one version of a vault certificate, or an empty rollout if the journal has no row."""
         rows = self._tables.rows(JOURNAL, lineage_key(ref))
-        rolls = sorted((roll_record(row) for row in rows if is_roll(row)), key=lambda roll: roll.site)
-        all_ours = [row for row in rows if row["version"] == version and not is_roll(row)]
+        rolls = sorted((record_of(roll_record, row) for row in rows if is_roll(row)), key=lambda roll: roll.site)
+        all_ours = [row for row in rows if row.get("version") == version and not is_roll(row)]
         ours = [row for row in all_ours if not is_held(row)]
-        records = (site_record(row) for row in ours if row["RowKey"] != ROLLOUT_ROW)
-        begun = next((row for row in ours if row["RowKey"] == ROLLOUT_ROW), None)
-        return Rollout(
-            version,
-            first=Webspace(begun["subscription"], begun["webspace"]) if begun and begun["webspace"] else None,
+        records = (record_of(site_record, row) for row in ours if row.get("RowKey") != ROLLOUT_ROW)
+        held = [row for row in all_ours if is_held(row)]
+        begun = next(
+            (record_of(partial(_begun, held), row) for row in ours if row.get("RowKey") == ROLLOUT_ROW),
+            Rollout(version),
+        )
+        return replace(
+            begun,
             records=tuple(sorted(records, key=lambda record: record.site)),
-            started_at=moment(begun["at"]) if begun and begun["webspace"] else None,
             rolls=tuple(roll for roll in rolls if roll.version == version),
             past_rolls=tuple(roll for roll in rolls if roll.version != version),
-            looked_at=moment(begun["looked_at"]) if begun and begun.get("looked_at") else None,
-            held=held_of(filter(is_held, all_ours), begun["held_rows"]) if begun else frozenset(),
         )
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
         """Return the progress of a vault certificate's version in a site's bindings, or None without a record."""
         row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
-        return site_record(row) if row is not None and row["version"] == version else None
+        return record_of(site_record, row) if row is not None and row.get("version") == version else None
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> tuple[SiteRecord, ...]:
         """Record the sites of a rollout, then the rollout's first webspace, and return the sites' stored records.
@@ -90,7 +93,7 @@ class TableRollouts:
         """
         row = site_row(ref, record)
         found = self._tables.row(JOURNAL, row["PartitionKey"], row["RowKey"])
-        if found is None or found["version"] != record.version:
+        if found is None or found.get("version") != record.version:
             return record
         return replace(record, revision=self._tables.put(row, record.revision, f"the record of {record.site}"))
 
@@ -102,3 +105,15 @@ class TableRollouts:
         held = held_rows(ref, rollout)
         about = {"version": rollout.version, "looked_at": at, "held_rows": len(held)}
         self._tables.write(JOURNAL, [*held, {**keys, **fields, **about}])
+
+
+def _begun(held: list[Entity], row: Entity) -> Rollout:
+    """Return the rollout without its sites, from the row about the rollout as a whole and the rows `held`."""
+    placed = bool(row["webspace"])
+    return Rollout(
+        row["version"],
+        first=Webspace(row["subscription"], row["webspace"]) if placed else None,
+        started_at=moment(row["at"]) if placed else None,
+        looked_at=moment(row["looked_at"]) if row.get("looked_at") else None,
+        held=held_of(held, row["held_rows"]),
+    )

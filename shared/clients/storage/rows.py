@@ -51,7 +51,7 @@ def roll_key(site: SiteRef) -> str:
 
 def is_roll(row: Entity) -> bool:
     """Return True if the row records Certroll's update of an app's settings."""
-    return str(row["RowKey"]).startswith(ROLL)
+    return str(row.get("RowKey")).startswith(ROLL)
 
 
 def moment(stored: datetime) -> datetime:

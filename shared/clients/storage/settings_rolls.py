@@ -7,6 +7,7 @@ of the record about an app's settings update is `roll-` and the hash of the site
 
 from dataclasses import replace
 
+from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import lineage_key, roll_key, roll_record, roll_row
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.errors import Conflict
@@ -23,7 +24,7 @@ class TableSettingsRolls:
     def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
         """Return the update of an app's settings for a vault certificate, or None if the journal has no update."""
         row = self._tables.row(JOURNAL, lineage_key(ref), roll_key(site))
-        return None if row is None else roll_record(row)
+        return None if row is None else record_of(roll_record, row)
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
         """Write the record if no other run has written it since the read, and return the record with its new revision.

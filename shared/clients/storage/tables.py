@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from copy import copy
 from functools import lru_cache, partial
 from math import inf
@@ -18,6 +18,7 @@ from azure.core.exceptions import (
 from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, TableTransactionError, UpdateMode
 
 from shared.clients.network.bounded import limited
+from shared.clients.storage.edge import code_of, storage_edge
 from shared.clients.storage.rows import Entity
 from shared.domain.errors import Conflict
 
@@ -93,25 +94,28 @@ class StorageTables:
         tables._seconds_left = seconds_left  # noqa: SLF001 - a copy of this object
         return tables
 
-    def _limit(self) -> AbstractContextManager[None]:
-        return limited(self._seconds_left())
+    @contextmanager
+    def _asking(self, table: str) -> Iterator[None]:
+        """Limit the time of a call to a table, and raise StorageFailed in place of the SDK's errors."""
+        with storage_edge(f"table {table}"), limited(self._seconds_left()):
+            yield
 
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
         """Return the rows of a partition, and no rows if the table does not exist."""
         query = "PartitionKey eq @partition"
-        try:
-            with self._limit():
+        with self._asking(table):
+            try:
                 return tuple(self._table(table).query_entities(query, parameters={"partition": partition}))
-        except ResourceNotFoundError:
-            return ()
+            except ResourceNotFoundError:
+                return ()
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
         """Return one row of a table, or None if the row does not exist."""
-        try:
-            with self._limit():
+        with self._asking(table):
+            try:
                 return self._table(table).get_entity(partition, row)
-        except ResourceNotFoundError:
-            return None
+            except ResourceNotFoundError:
+                return None
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
         """Replace the given revision of a journal row, and return the row's new revision.
@@ -119,10 +123,11 @@ class StorageTables:
         The argument `revision` is None for a new row. Raise Conflict if the stored row of the journal has another
         revision.
         """
-        try:
-            written = self._creating(JOURNAL, partial(_put, row, revision))
-        except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError) as error:
-            raise Conflict(f"{what} was written by another run") from error
+        with self._asking(JOURNAL):
+            try:
+                written = self._creating(JOURNAL, partial(_put, row, revision))
+            except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError) as error:
+                raise Conflict(f"{what} was written by another run") from error
         return str(written["etag"])
 
     def put_all(self, rows: Iterable[tuple[Entity, str | None]], what: str) -> tuple[str, ...]:
@@ -133,22 +138,24 @@ class StorageTables:
         """
         revisions = list[str]()
         for batch in batches_of_pairs(rows):
-            try:
-                revisions += self._creating(JOURNAL, partial(_replace_all, batch))
-            except TableTransactionError as error:
-                if error.status_code not in MOVED:
-                    raise
-                raise Conflict(f"{what} was written by another run") from error
+            with self._asking(JOURNAL):
+                try:
+                    revisions += self._creating(JOURNAL, partial(_replace_all, batch))
+                except TableTransactionError as error:
+                    if error.status_code not in MOVED:
+                        raise
+                    raise Conflict(f"{what} was written by another run") from error
         return tuple(revisions)
 
     def write(self, table: str, rows: Iterable[Entity]) -> None:
         """Upsert rows of one partition in order. Azure writes each batch of rows completely or not at all."""
         for batch in batches(rows):
-            self._creating(table, partial(_upsert, batch))
+            with self._asking(table):
+                self._creating(table, partial(_upsert, batch))
 
     def delete(self, table: str, partition: str, row: str) -> None:
         """Delete a row. The Azure SDK ignores the answer 404 to the deletion of a row that does not exist."""
-        with self._limit():
+        with self._asking(table):
             self._table(table).delete_entity(partition, row)
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
@@ -157,11 +164,11 @@ class StorageTables:
         Raise Conflict if the stored row of the journal has another revision.
         """
         unchanged = MatchConditions.IfNotModified
-        try:
-            with self._limit():
+        with self._asking(JOURNAL):
+            try:
                 self._table(JOURNAL).delete_entity(partition, row, etag=revision, match_condition=unchanged)
-        except ResourceModifiedError as error:
-            raise Conflict(f"{what} was written by another run") from error
+            except ResourceModifiedError as error:
+                raise Conflict(f"{what} was written by another run") from error
 
     def _creating(self, table: str, write: Callable[[TableClient], Result]) -> Result:
         """Call the function `write`, which writes to a table, and return its result.
@@ -169,15 +176,14 @@ class StorageTables:
         Create the table first if Azure answers that the table is missing.
         """
         client = self._table(table)
-        with self._limit():
-            try:
-                return write(client)
-            except HttpResponseError as error:
-                if not _is_table_missing(error):
-                    raise
-                with suppress(ResourceExistsError):
-                    client.create_table()
-                return write(client)
+        try:
+            return write(client)
+        except HttpResponseError as error:
+            if not _is_table_missing(error):
+                raise
+            with suppress(ResourceExistsError):
+                client.create_table()
+            return write(client)
 
 
 def batches(rows: Iterable[Entity]) -> Iterator[list[Entity]]:
@@ -206,11 +212,10 @@ def batches_of_pairs(pairs: Iterable[tuple[Entity, str | None]]) -> Iterator[lis
 def _is_table_missing(error: HttpResponseError) -> bool:
     """Return True if the SDK's error says that the table does not exist.
 
-    The SDK sets `error_code` only on the error of a transaction. The SDK's error of a single write contains the code
-    only in its text.
+    The SDK sets `error_code` only on the error of a transaction. For a single write only the answer has the code.
     """
     missing = TableErrorCode.TABLE_NOT_FOUND.value
-    return getattr(error, "error_code", None) == missing or f'"{missing}"' in str(error)
+    return getattr(error, "error_code", None) == missing or code_of(error) == missing
 
 
 def _put(row: Entity, revision: str | None, table: TableClient) -> Mapping[str, Any]:

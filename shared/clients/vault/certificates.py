@@ -8,20 +8,23 @@ is created with `logging_enable`.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from http import HTTPStatus
+from typing import Any, TypeVar
 
 from azure.core.credentials import TokenCredential
+from azure.core.pipeline import PipelineResponse
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy, CertificateProperties
-from azure.keyvault.secrets import SecretClient
+from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
 from shared.clients.clouds import Cloud
+from shared.clients.reading import ODD, check_page, page_entries, readable, readable_secret
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
-from shared.clients.vault.secrets import LIST_REMEDY, Leaves, SecretLineages, may_hold_certificate, read_secret
+from shared.clients.vault.secrets import LIST_REMEDY, Leaves, SecretLineages, kind_of, may_hold_certificate, read_secret
 from shared.clients.vault.version_keys import Known, VersionKeys
 from shared.clients.vault.x509_facts import read_facts
 from shared.clients.vault.x509_fields import thumbprint_of
@@ -39,9 +42,13 @@ from shared.domain.names import (
 )
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags, lineage_tags
+from shared.telemetry import event
 
 REMEDY = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
 PASSWORD_BYTES = 32
+ID_SLASHES = 4
+"""How many slashes the id of a vault object has at least: https://vault/certificates/name."""
+Entry = TypeVar("Entry")
 
 
 class KeyVaults:
@@ -94,19 +101,22 @@ class KeyVault:
 
         Key Vault's list includes disabled certificates and omits deleted certificates.
         """
-        listing = self._vaults.client(vault).list_properties_of_certificates()
-        entries = self._retrying.pages(f"the certificates of vault {vault}", listing, REMEDY)
-        return tuple(VaultCertificateRef.parse(vault, ObjectKind.CERTIFICATE, entry.name or "") for entry in entries)
+        what = f"the certificates of vault {vault}"
+        entries = self._vaults.client(vault).list_properties_of_certificates(**_readable_entries(what))
+        found = self._retrying.pages(what, entries, REMEDY)
+        return _refs(what, found, lambda entry: _ref(vault, ObjectKind.CERTIFICATE, entry))
 
     def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
         """Return the names of a vault's secrets that may hold a certificate.
 
         Certroll lists the names of secrets without reading any secret's value.
         """
-        listing = self._vaults.secrets(vault).list_properties_of_secrets()
-        entries = self._retrying.pages(f"the secrets of vault {vault}", listing, LIST_REMEDY)
-        held = (entry for entry in entries if may_hold_certificate(entry))
-        return tuple(VaultCertificateRef.parse(vault, ObjectKind.SECRET, entry.name or "") for entry in held)
+        what = f"the secrets of vault {vault}"
+        entries = self._vaults.secrets(vault).list_properties_of_secrets(**_readable_entries(what))
+        found = self._retrying.pages(what, entries, LIST_REMEDY)
+        return _refs(
+            what, found, lambda entry: _ref(vault, ObjectKind.SECRET, entry) if may_hold_certificate(entry) else None
+        )
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         """Return private key, certificate and chain of a vault certificate's version as a PFX with a random password.
@@ -116,10 +126,13 @@ class KeyVault:
         what = f"the secret of vault certificate {ref}, version {version}"
         client = self._vaults.secrets(ref.vault)
         secret = read_secret(self._retrying, what, lambda: client.get_secret(ref.name, version))
-        kind = secret.properties.content_type or ""
         password = secrets.token_urlsafe(PASSWORD_BYTES)
+
+        def build(found: KeyVaultSecret) -> Pfx:
+            return build_pfx(found.value or "", kind_of(found.properties), thumbprint, self._encryption, password)
+
         try:
-            return build_pfx(secret.value or "", kind, thumbprint, self._encryption, password)
+            return readable_secret(what, build, secret)
         except Rejected as error:
             raise Rejected(f"{what}: {error}", error.reason) from None
 
@@ -134,7 +147,7 @@ class KeyVault:
         else:
             client = self._vaults.client(ref.vault)
             bundle = self._retrying.read(what, lambda: client.get_certificate_version(ref.name, version), REMEDY)
-            der = bytes(bundle.cer or b"")
+            der = readable(what, lambda found: bytes(found.cer or b""), bundle)
         if thumbprint_of(der) != thumbprint:
             raise Rejected(f"{what}: it holds another certificate than {thumbprint}", Reason.ANOTHER_CERTIFICATE)
         return der
@@ -147,6 +160,9 @@ class KeyVault:
         the given name, this function reads the secret with the given name. If content type and tags of a secret do not
         say that it holds a certificate, this function returns a refusal without reading the secret's value.
         """
+        return readable(f"vault certificate {ref}", lambda name: self._lineage(name, now), ref)
+
+    def _lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         if ref.kind is ObjectKind.SECRET:
             return self._secrets.lineage(ref, now)
         try:
@@ -159,8 +175,6 @@ class KeyVault:
             except Denied as hidden:
                 text = f"{missing}; Certroll may not read whether the vault has a secret of that name: {hidden}"
                 raise Denied(text) from None
-        except ValueError as error:
-            raise Rejected(f"vault certificate {ref} cannot be read: {error}") from error
 
     def _certificate_lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read a vault certificate's versions, and their certificates, newest first, until Certroll can use a version.
@@ -171,7 +185,7 @@ class KeyVault:
         """
         client = self._vaults.client(ref.vault)
         what = f"vault certificate {ref}"
-        listing = client.list_properties_of_certificate_versions(ref.name)
+        listing = client.list_properties_of_certificate_versions(ref.name, raw_response_hook=check_page)
         properties = tuple(self._retrying.pages(what, listing, REMEDY))
         latest = self._retrying.read(what, lambda: client.get_certificate(ref.name), REMEDY)
         listed = {entry.version: entry for entry in properties if entry.version}
@@ -207,6 +221,46 @@ class KeyVault:
             changed = current.version != newest or _is_newer(latest.policy, current)
             key = self._keys.of(ref, current, following, changed=changed)
         return Lineage(ref, judged, current, refusal, tags, inherited, key, following)
+
+
+def _readable_entries(what: str) -> Mapping[str, Any]:
+    """Return the option of a list request that takes unreadable entries out of each page, and logs them.
+
+    For such an entry the SDK would raise an error in place of the page.
+    """
+
+    def keep(response: PipelineResponse[Any, Any]) -> None:
+        answer = response.http_response
+        if answer.status_code == HTTPStatus.OK:
+            entries = page_entries(answer.json())
+            entries[:] = [entry for entry in entries if _names_something(what, entry)]
+
+    return {"raw_response_hook": keep}
+
+
+def _names_something(what: str, entry: object) -> bool:
+    named = isinstance(entry, Mapping) and isinstance(entry.get("id"), str) and entry["id"].count("/") >= ID_SLASHES
+    if not named or not isinstance(entry.get("attributes"), Mapping):  # type: ignore[attr-defined]
+        event("vault.entry_unreadable", of=what, detail=f"an entry of the type {type(entry).__name__}")
+        return False
+    return True
+
+
+def _refs(
+    what: str, entries: Iterable[Entry], ref_of: Callable[[Entry], VaultCertificateRef | None]
+) -> tuple[VaultCertificateRef, ...]:
+    """Return the vault object that each readable entry of a list names, and log each unreadable entry."""
+    found = []
+    for entry in entries:
+        try:
+            found.append(ref_of(entry))
+        except ODD as error:
+            event("vault.entry_unreadable", of=what, detail=str(error)[:200])
+    return tuple(ref for ref in found if ref is not None)
+
+
+def _ref(vault: VaultName, kind: ObjectKind, entry: CertificateProperties | SecretProperties) -> VaultCertificateRef:
+    return VaultCertificateRef.parse(vault, kind, entry.name or "")
 
 
 def _version(entry: CertificateProperties) -> CertificateVersion:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
+from shared.clients.reading import check_page, readable, readable_secret
 from shared.clients.retrying import Retrying
 from shared.clients.vault.pfx import read_leaf
 from shared.clients.vault.x509_facts import facts_of
@@ -71,7 +72,7 @@ class SecretLineages:
         and Conflict if a version was added during the read.
         """
         client, what = self._clients(ref.vault), f"vault secret {ref}"
-        listing = client.list_properties_of_secret_versions(ref.name)
+        listing = client.list_properties_of_secret_versions(ref.name, raw_response_hook=check_page)
         entries = {e.version: e for e in self._retrying.pages(what, listing, LIST_REMEDY) if e.version}
         ordered = sorted(entries.values(), key=_age, reverse=True)
         if not ordered:
@@ -90,12 +91,12 @@ class SecretLineages:
         Raise Rejected if the secret's version holds no certificate.
         """
         what, client = f"vault secret {ref}, version {version}", self._clients(ref.vault)
-        listing = client.list_properties_of_secret_versions(ref.name)
+        listing = client.list_properties_of_secret_versions(ref.name, raw_response_hook=check_page)
         entries = list(self._retrying.pages(what, listing, LIST_REMEDY))
         entry = next((e for e in entries if e.version == version), None)
         if entry is None:
             raise NotFound(f"{what}: the version no longer exists")
-        return self._leaf(ref, version, _form(entry, entries)).der
+        return readable(what, lambda found: self._leaf(ref, version, _form(found, entries)).der, entry)
 
     def forget(self) -> None:
         """Clear the cache of vault secrets, so that Certroll reads the values of secrets again."""
@@ -146,7 +147,7 @@ class SecretLineages:
         tags, inherited = lineage_tags(tuple(_tags(entry) for entry in ordered))
         judged_entry = next((entry for entry in known if current and entry.version == current.version), ordered[0])
         has_key = current is not None and leaves[current.version].bundle.key is KeyFound.MATCHING
-        key = KeyPolicy(has_key, _content_type(judged_entry))
+        key = KeyPolicy(has_key, kind_of(judged_entry))
         unread = [entry for entry in ordered if entry.version not in leaves]
         disabled = sum(not entry.enabled for entry in unread)
         seen = Lineage(ref, versions, current, refusal or judged, tags, inherited, key)
@@ -183,8 +184,9 @@ class SecretLineages:
         what = f"vault secret {ref}, version {version}"
         client = self._clients(ref.vault)
         secret = read_secret(self._retrying, what, lambda: client.get_secret(ref.name, version))
+        value = readable_secret(what, _value, secret)
         try:
-            certificate, bundle = read_leaf(secret.value or "", content_type)
+            certificate, bundle = read_leaf(value, content_type)
             dates = certificate.begins, certificate.ends
         except Rejected as error:
             raise Rejected(f"{what}: {error}", error.reason) from None
@@ -206,6 +208,14 @@ def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret
         raise Rejected(f"{what}: the answer cannot be read") from None
 
 
+def _value(secret: KeyVaultSecret) -> str:
+    """Return the value of a secret. Raise TypeError if Key Vault's answer has a value that is no text."""
+    value = secret.value or ""
+    if not isinstance(value, str):
+        raise TypeError("its value is not a text")
+    return value
+
+
 def holds_certificate(content_type: str | None) -> bool:
     """Return True if the content type of a secret is that of a certificate."""
     return (content_type or "").strip().lower() in {PKCS12, PEM}
@@ -221,7 +231,7 @@ def _foreign(entry: SecretProperties, versions: Iterable[SecretProperties]) -> R
     if entry.managed:
         return Refusal(Reason.BEHIND_A_CERTIFICATE, "it belongs to the vault certificate with the same name")
     if not _form(entry, versions):
-        return Refusal(Reason.NOT_A_CERTIFICATE, f"its content type is {_content_type(entry)[:60]!r}")
+        return Refusal(Reason.NOT_A_CERTIFICATE, f"its content type is {kind_of(entry)[:60]!r}")
     return None
 
 
@@ -235,7 +245,7 @@ def _form(entry: SecretProperties, versions: Iterable[SecretProperties]) -> str:
     If the content type is not that of a certificate, the tags must say that the secret is a root certificate.
     """
     if holds_certificate(entry.content_type):
-        return _content_type(entry)
+        return kind_of(entry)
     return BARE if any(is_root(_tags(version)) for version in versions) else ""
 
 
@@ -243,7 +253,8 @@ def _tags(entry: SecretProperties) -> Tags:
     return tuple(sorted((entry.tags or {}).items()))
 
 
-def _content_type(entry: SecretProperties) -> str:
+def kind_of(entry: SecretProperties) -> str:
+    """Return the content type of a secret's version in lower case, or an empty text."""
     return (entry.content_type or "").strip().lower()
 
 

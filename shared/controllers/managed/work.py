@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.controllers.managed.view import View
-from shared.domain.errors import NotFound
+from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.bindings import Binding
 from shared.domain.managed.dns import Ask
 from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate, Violation, host_subject
@@ -13,6 +13,9 @@ from shared.domain.managed.prerequisites import violations
 from shared.domain.names import CopyRef, HostName, SiteRef
 from shared.domain.reason import Reason
 from shared.loop.run import Run
+
+PLAN_ID_PARTS = 9
+"""The parts between slashes of the id of an App Service plan, of which the fifth is the resource group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
     """
     place, facts = work.place(binding), work.facts(binding.site).get(binding.host_name)
     if facts is None:
-        raise NotFound(f"{host_subject(binding.host_name, binding.site)} is gone")
+        subject = host_subject(binding.host_name, binding.site)
+        raise NotFound(f"{subject} is gone, or Azure's entry for it is unreadable")
     name = certificate_ref(work, binding)
     there = next((certificate for certificate in work.view.certificates if certificate.ref == name), None)
     found = violations(binding.host_name, place, work.tier(place.site.plan), facts, work.ask)
@@ -58,10 +62,14 @@ def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:
 def certificate_ref(work: Work, binding: Binding) -> CopyRef:
     """Return the Azure resource for a managed certificate, in the resource group of the App Service plan.
 
-    The resource of the managed certificate has the host name as its name, as in the Azure CLI.
+    The resource of the managed certificate has the host name as its name, as in the Azure CLI. Raise Rejected if Azure
+    names no App Service plan for the site.
     """
     plan = work.place(binding).site.plan
-    return CopyRef(binding.site.subscription, plan.split("/")[4], str(binding.host_name))
+    names = plan.split("/")
+    if len(names) < PLAN_ID_PARTS:
+        raise Rejected(f"host name {binding.host_name}: Azure shows no App Service plan of site {binding.site}")
+    return CopyRef(binding.site.subscription, names[4], str(binding.host_name))
 
 
 def is_for(work: Work, certificate: SeenCertificate, binding: Binding) -> bool:

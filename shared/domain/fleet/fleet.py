@@ -31,18 +31,21 @@ class BlindSpot:
     """True if the blind spot hides only roots of an App Service Environment, and nothing of a webspace."""
     other_regions: bool = False
     """True if the blind spot hides what a site has in other regions, where it may use certificates of any webspace."""
+    of_itself: bool = False
+    """True if the blind spot hides one plan that names no webspace. It holds no update, and still blocks deletions."""
     reason: Reason = Reason.BLIND_SPOT
     """The reason under which Certroll reports the blind spot."""
 
     def hides(self, webspace: Webspace) -> bool:
         """Return True if the blind spot (something that Certroll could not read) may hide resources of the webspace."""
-        if self.roots_only:
+        if self.roots_only or self.of_itself:
             return False
         return webspace == self.webspace or (self.webspace is None and webspace.subscription == self.subscription)
 
     def may_use(self, webspace: Webspace) -> bool:
         """Return True if hidden resources may use certificates of the webspace, so that Certroll deletes none there."""
-        return self.hides(webspace) or (self.other_regions and webspace.subscription == self.subscription)
+        elsewhere = self.other_regions or self.of_itself
+        return self.hides(webspace) or (elsewhere and webspace.subscription == self.subscription)
 
 
 SeenSite = tuple[Site, tuple[Binding, ...]]

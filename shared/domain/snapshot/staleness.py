@@ -3,6 +3,7 @@
 from shared.domain.certificates.lineage import is_later
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding
+from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.snapshot.snapshot import Snapshot
@@ -153,4 +154,8 @@ def _is_used(snapshot: Snapshot, webspace: Webspace, thumbprint: Thumbprint | No
     bound = any(seen.thumbprint == thumbprint and snapshot.webspace_of(seen) == webspace for seen in fleet.bindings)
     named = any(thumbprint in app.mentioned or thumbprint in app.named for app in apps)
     loaded = any(app.loads_everything for app in apps)
-    return bound or named or loaded or any(spot.hides(webspace) for spot in fleet.blind_spots)
+    return bound or named or loaded or any(_may_hide_a_user(spot, webspace) for spot in fleet.blind_spots)
+
+
+def _may_hide_a_user(spot: BlindSpot, webspace: Webspace) -> bool:
+    return spot.hides(webspace) or (spot.of_itself and spot.may_use(webspace))

@@ -10,6 +10,7 @@ from shared.clients.arm.listings import Listings
 from shared.clients.arm.power import Power
 from shared.clients.arm.wire import read_certificate, read_site
 from shared.clients.retrying import Retrying
+from shared.domain.fleet.fleet import Listing
 from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef
 from shared.domain.orders.order import OrderRef
 from tests.build import NEW, SUBSCRIPTION, ManualClock, farm
@@ -34,7 +35,8 @@ class Sdk:
 
 def part(kind: type, sdk: Sdk) -> Any:  # noqa: ANN401 - each part has methods of its own
     """Return a part of the App Service client on the fake SDK."""
-    return kind(cast("Any", SimpleNamespace(client=lambda _: sdk)), Retrying(ManualClock()))
+    clients = SimpleNamespace(client=lambda _: sdk, listed=lambda _, wires, *__: Listing(tuple(wires)))
+    return kind(cast("Any", clients), Retrying(ManualClock()))
 
 
 def site(resource_id: str) -> SiteRef:
@@ -62,7 +64,7 @@ def test_site_is_restarted_under_the_name_that_azure_wrote(resource_id: str, nam
 def test_slots_are_listed_under_the_name_that_azure_wrote() -> None:
     """The list of a site's slots is requested for the group and the site as Azure wrote them."""
     sdk = Sdk()
-    sdk._called = lambda *args: sdk.calls.append(args) or SimpleNamespace(by_page=lambda: iter(()))  # type: ignore[method-assign,assignment,func-returns-value]
+    sdk._called = lambda *args, **_: sdk.calls.append(args) or SimpleNamespace(by_page=lambda: iter(()))  # type: ignore[method-assign,assignment,func-returns-value]
     part(Listings, sdk).slots(site(SITE))
     assert sdk.calls == [("RG-Bücher", "Shop-Süd")]
 

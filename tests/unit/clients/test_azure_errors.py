@@ -20,12 +20,14 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 
-from shared.clients.faults import parse_retry_after, translate
+from shared.clients.answers import parse_retry_after
+from shared.clients.faults import translate
 from shared.domain.errors import (
     AzureError,
     Conflict,
     Denied,
     NotFound,
+    NotRegistered,
     OutcomeUnknown,
     Rejected,
     SiteLocked,
@@ -179,7 +181,7 @@ def test_write_without_a_clear_answer_may_have_been_applied(error: SdkError) -> 
     assert str(read).startswith((f"{WHAT}: 50", f"{WHAT}: no answer: "))
 
 
-def test_denial_names_the_cure() -> None:
+def test_denial_names_the_remedy() -> None:
     """Of all domain errors, only the error for a denied request names the role that the operator has to grant."""
     remedy = "grant the identity Reader"
     for status in (401, 403):
@@ -187,6 +189,140 @@ def test_denial_names_the_cure() -> None:
         assert str(translated(refused, remedy=remedy)) == f"{WHAT}: {status} AuthorizationFailed No.; {remedy}"
         assert str(translated(refused)) == f"{WHAT}: {status} AuthorizationFailed No."
     assert remedy not in str(translated(answer(404), remedy=remedy))
+
+
+REMEDY = "grant the identity Reader"
+BY_HAND = {"error": {"code": "RequestDisallowedByPolicy", "message": "Resource 'shop' was disallowed by policy."}}
+OLD_POLICY = (
+    'Resource \'shop\' was disallowed by policy. Policy identifiers: \'[{"policyAssignment":{"name":"No web apps",'
+    '"id":"/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/deny"},"policyDefinition":{"name":"x"}}]\'.'
+)
+NEW_POLICY = [
+    {"type": "Other", "info": None},
+    {"type": "PolicyViolation", "info": {"policyAssignmentName": "deny", "policyAssignmentDisplayName": "No web apps"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "remedy"),
+    [
+        pytest.param(answer(403, arm("AuthorizationFailed", "No.")), Denied, REMEDY, id="a missing role"),
+        pytest.param(answer(403), Denied, REMEDY, id="a denial without words"),
+        pytest.param(
+            answer(403, {"error": {**BY_HAND["error"], "additionalInfo": NEW_POLICY}}),
+            Denied,
+            "exempt the resource from the policy assignment No web apps deny, or change the policy",
+            id="a policy that Azure names apart",
+        ),
+        pytest.param(
+            answer(403, arm("RequestDisallowedByPolicy", OLD_POLICY)),
+            Denied,
+            "exempt the resource from the policy assignment No web apps "
+            "/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/deny, or change the policy",
+            id="a policy that Azure names in the message",
+        ),
+        pytest.param(
+            answer(403, BY_HAND), Denied, "the policy assignment that the message names", id="a policy without a name"
+        ),
+        pytest.param(
+            answer(403, {"Error": {"Code": "REQUESTDISALLOWEDBYPOLICY", "AdditionalInfo": NEW_POLICY}}),
+            Denied,
+            "the policy assignment No web apps deny",
+            id="a policy in capitals",
+        ),
+        pytest.param(
+            answer(409, arm("ScopeLocked", "The scope cannot perform write operation.")),
+            Rejected,
+            "remove the lock that the message names",
+            id="a lock",
+        ),
+        pytest.param(
+            answer(409, {"Error": {"Code": "ScopeLocked", "Message": "Locked."}}),
+            Rejected,
+            "remove the lock that the message names",
+            id="a lock in capitals",
+        ),
+        pytest.param(
+            answer(
+                403, arm("LinkedAuthorizationFailed", "does not have permission to perform action 'x' on the linked")
+            ),
+            Denied,
+            "grant the identity the action that the message names, on the linked resource",
+            id="a missing right on another resource",
+        ),
+        pytest.param(
+            answer(401, arm("InvalidAuthenticationToken", "The access token is invalid.")),
+            Denied,
+            "check that the identity exists, then restart the Function App",
+            id="a token that Azure does not accept",
+        ),
+        pytest.param(
+            answer(401, arm("InvalidAuthenticationTokenTenant", "The access token is from the wrong issuer.")),
+            Denied,
+            "belongs to another tenant",
+            id="another tenant",
+        ),
+        pytest.param(
+            answer(401, arm("ExpiredAuthenticationToken", "Expired.")),
+            Unavailable,
+            "Azure does not accept",
+            id="too old",
+        ),
+        pytest.param(
+            answer(409, arm("SubscriptionNotRegistered", "Not registered to use namespace 'Microsoft.Web'.")),
+            NotRegistered,
+            "register the resource provider",
+            id="a subscription without the service",
+        ),
+        pytest.param(
+            answer(404, web("MissingSubscriptionRegistration", "Not registered.")),
+            NotRegistered,
+            "register the resource provider",
+            id="a subscription without the service, in the shape of Microsoft.Web",
+        ),
+        pytest.param(
+            answer(409, arm("ReadOnlyDisabledSubscription", "Disabled.")), Rejected, "is disabled", id="not paid for"
+        ),
+        pytest.param(
+            answer(
+                403, {"error": {"code": "Forbidden", "message": "x", "innererror": {"code": "ForbiddenByFirewall"}}}
+            ),
+            Denied,
+            "through the firewall of the vault",
+            id="a vault's firewall",
+        ),
+    ],
+)
+def test_code_decides_the_remedy(error: HttpResponseError, kind: type[AzureError], remedy: str) -> None:
+    """The remedy of a refusal depends on Azure's error code, not on the HTTP status, in every shape of error body."""
+    found = translated(error, remedy=REMEDY)
+    assert type(found) is kind
+    assert remedy in str(found)
+    assert (REMEDY in str(found)) == (remedy == REMEDY)
+
+
+def test_policy_is_named_in_errors_about_secrets() -> None:
+    """An error about a request with secrets names the policy assignment, and omits Azure's message."""
+    refused = answer(403, arm("RequestDisallowedByPolicy", OLD_POLICY))
+    found = translate(refused, WHAT, writing=True, now=NOW, remedy=REMEDY, secret=True)
+    assert "No web apps" in str(found)
+    assert "was disallowed" not in str(found)
+
+
+@pytest.mark.parametrize("code", ["ScopeLocked", "AuthorizationFailed", "LinkedAuthorizationFailed"])
+def test_message_about_scopes_is_shown_for_secrets(code: str) -> None:
+    """An error about a request with secrets shows a message that names only scopes, to which the remedy refers."""
+    found = translate(answer(403, arm(code, "on scope '/x'")), WHAT, writing=True, now=NOW, secret=True)
+    assert "on scope '/x'" in str(found)
+    hidden = translate(answer(400, arm("BadRequest", "value geheim")), WHAT, writing=True, now=NOW, secret=True)
+    assert "geheim" not in str(hidden)
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 302, 304])
+def test_answer_that_is_no_refusal_is_none(status: int) -> None:
+    """An answer below 400 that Azure does not document is no refusal: reads may pass, and writes are read back."""
+    assert type(translated(answer(status))) is Unavailable
+    assert type(translated(answer(status), writing=True)) is OutcomeUnknown
 
 
 def test_long_answers_are_cut() -> None:

@@ -39,7 +39,7 @@ from shared.clients.storage.tables import StorageTables
 from shared.clients.transport import BoundedTransport
 from shared.domain.deadline import Deadline
 from shared.domain.endpoints import CloudName, StorageAddress
-from shared.domain.errors import OutcomeUnknown, OutOfTime, Unavailable
+from shared.domain.errors import OutcomeUnknown, OutOfTime, StorageFailed, Unavailable
 from shared.domain.fleet.handshake import Handshake
 from shared.domain.fleet.probe import Probe
 from shared.domain.messages import Cause, CertificateMessage
@@ -72,6 +72,13 @@ def drip(request: pytest.FixtureRequest) -> Iterator[Drip]:
 def transport(total: float = SOON, wait: float = 0.0) -> BoundedTransport:
     """Return a transport whose requests take a short time in total, while a pause in an answer may be long."""
     return BoundedTransport(LONG, LONG, total, wait)
+
+
+def storage_error(call: Callable[[], object]) -> BaseException | None:
+    """Return the error of an SDK behind the StorageFailed with which a call to storage ends."""
+    failed = ends(call)
+    assert isinstance(failed, StorageFailed)
+    return failed.__cause__
 
 
 def get(port: int, by: BoundedTransport, method: str = "GET") -> object:
@@ -278,7 +285,7 @@ def storage(port: int) -> StorageAddress:
 def test_calls_of_storage_end(monkeypatch: pytest.MonkeyPatch, made: Made, requests: int, drip: Drip) -> None:
     """If the storage account answers drop by drop, each call ends, after one retry unless the call may add twice."""
     _hurry(monkeypatch, accounts)
-    assert isinstance(ends(made(drip.port)), ServiceResponseTimeoutError)
+    assert isinstance(storage_error(made(drip.port)), ServiceResponseTimeoutError)
     assert len(drip.requests) == requests
 
 
@@ -292,7 +299,7 @@ def test_storage_that_asks_for_a_long_wait_is_not_waited_for(made: Made) -> None
     """If the storage account asks for a wait of an hour, the call fails at once instead of waiting."""
     busy, heads = b"HTTP/1.1 503 Busy\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n", list[bytes]()
     with closing(Listener(partial(_answers, heads, busy), "busy")) as listener:
-        assert isinstance(ends(made(listener.listen())), SdkError)
+        assert isinstance(storage_error(made(listener.listen())), SdkError)
     assert len(heads) == 1
 
 
@@ -326,7 +333,8 @@ def test_row_that_may_be_written_is_not_written_again(
     _hurry(monkeypatch, accounts)
     monkeypatch.setattr(accounts, "REQUEST_SECONDS", LONG)
     error, sent = _put_row([first, _status("412 Changed" if revision else "409 Exists")], revision)
-    assert isinstance(error, SdkError)
+    assert isinstance(error, StorageFailed)
+    assert isinstance(error.__cause__, SdkError)
     assert sent == 1
 
 
@@ -351,7 +359,7 @@ def test_row_whose_connection_failed_is_written_again(monkeypatch: pytest.Monkey
         raise ConnectionRefusedError("nobody listens")
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", refuse)
-    assert isinstance(ends(partial(_insert, 9)), ServiceRequestError)
+    assert isinstance(storage_error(partial(_insert, 9)), ServiceRequestError)
     assert len(tried) == 2
 
 

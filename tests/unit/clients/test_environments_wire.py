@@ -10,6 +10,7 @@ import pytest
 from azure.core.rest import HttpRequest
 
 from shared.clients.arm.environments import Environments
+from shared.clients.arm.site_requests import AppServiceClients
 from shared.clients.arm.wire import read_certificate, read_plan
 from shared.clients.retrying import Retrying
 from shared.domain.errors import Rejected
@@ -34,6 +35,9 @@ class Wire:
         self.asked: list[tuple[str, str, object]] = []
         self._answers = list(answers)
         self.app_service_environments = environments
+        self._unregistered: set[str] = set()
+
+    listed = AppServiceClients.listed
 
     def client(self, subscription: str) -> "Wire":
         """Return this fake ARM client, after a check that the caller asks for the expected subscription."""
@@ -145,7 +149,9 @@ def test_odd_root_is_named_and_hides_no_other(wire: dict[str, Any], problem: str
     listed = adapter.roots(ASE)
     assert listed.found == (root("other"),)
     (spot,) = listed.blind_spots
-    assert spot == BlindSpot(str(wire.get("id"))[:200], spot.detail, SUBSCRIPTION, roots_only=True)
+    assert spot == BlindSpot(
+        str(wire.get("id") or "an entry without an id")[:200], spot.detail, SUBSCRIPTION, roots_only=True
+    )
     assert problem in spot.detail
     with pytest.raises(Rejected, match=r"^root certificate rg-network/ase/corp-root cannot be read: ") as caught:
         adapter.root(RootRef(ASE, "corp-root"))
@@ -220,7 +226,7 @@ def test_environment_is_internal_where_it_says_so(properties: dict[str, Any], *,
         names.append((group, name))
         return model(wire)
 
-    adapter, _ = over(environments=SimpleNamespace(get=get, list=lambda: paged(wire)))
+    adapter, _ = over(environments=SimpleNamespace(get=get, list=lambda **_: paged(wire)))
     expected = Environment(ASE, "West Europe", internal, (("team", "web"),))
     assert adapter.environment(ASE) == expected
     assert adapter.environments(SUBSCRIPTION).found == (expected,)
@@ -230,7 +236,7 @@ def test_environment_is_internal_where_it_says_so(properties: dict[str, Any], *,
 def test_odd_environment_is_named_and_hides_no_other() -> None:
     """If Certroll cannot read one App Service Environment, it reports this environment and still lists the others."""
     odd = environment_wire() | {"id": f"{ASE.resource_id}/odd"}
-    adapter, _ = over(environments=SimpleNamespace(list=lambda: paged(odd, environment_wire("two")), get=None))
+    adapter, _ = over(environments=SimpleNamespace(list=lambda **_: paged(odd, environment_wire("two")), get=None))
     listed = adapter.environments(SUBSCRIPTION)
     assert [environment.ref for environment in listed.found] == [EnvironmentRef(SUBSCRIPTION, "rg-network", "two")]
     (spot,) = listed.blind_spots
@@ -285,7 +291,7 @@ def test_sites_of_an_environment_are_listed() -> None:
         "hostingEnvironmentProfile": {"id": ASE.resource_id},
     }
     listings = {("rg-network", "ase"): paged({"id": site_id, "properties": properties}, {"id": "odd"})}
-    adapter, _ = over(environments=SimpleNamespace(list_web_apps=lambda *names: listings[names]))
+    adapter, _ = over(environments=SimpleNamespace(list_web_apps=lambda *names, **_: listings[names]))
     listed = adapter.sites(ASE)
     assert [(str(site.ref), site.environment, site.running) for site in listed.found] == [("shop", ASE, False)]
     assert [spot.subject for spot in listed.blind_spots] == ["odd"]

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import AzureError as SdkError
-from azure.core.exceptions import ServiceResponseError
 
 from shared.clients.storage.rows import Entity
 from shared.controllers.intake.operators import let_go
 from shared.domain.environments.apps import WaveApp
 from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord, NotedRoot, Want
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import Conflict, NotFound, StorageFailed
 from shared.domain.findings import Finding, HistoryEntry
 from shared.domain.managed.issuance import Issuance
 from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
@@ -421,10 +420,10 @@ def test_own_record_of_a_request_is_known_again() -> None:
     """If the answer to the record of a request about an order is lost, Certroll sees that the record is its own."""
     storage = Forgetful()
     there = journal(storage).requests
-    storage.lost = ServiceResponseError("the answer is lost")
+    storage.lost = StorageFailed("the answer is lost")
     asked = there.put_asked(ASKED)
     assert there.asked(ASKED.order) == (asked,)
-    storage.lost = ServiceResponseError("the answer is lost")
+    storage.lost = StorageFailed("the answer is lost")
     answered = there.put_asked(replace(asked, state=AskedState.ACCEPTED))
     assert there.asked(ASKED.order) == (answered,)
     assert asked.revision != answered.revision
@@ -434,15 +433,15 @@ def test_record_that_was_not_written_is_not_taken_for_written() -> None:
     """If storage did not write the record of a request, or another run wrote it, Certroll sends no request."""
     storage = Forgetful()
     storage.does = False
-    storage.lost = ServiceResponseError("the answer is lost")
-    with pytest.raises(ServiceResponseError):
+    storage.lost = StorageFailed("the answer is lost")
+    with pytest.raises(StorageFailed):
         journal(storage).requests.put_asked(ASKED)
     assert journal(storage).requests.asked(ASKED.order) == ()
     journal(storage).requests.put_asked(ASKED)
     with pytest.raises(Conflict):
         journal(storage).requests.put_asked(ASKED)
-    storage.lost = ServiceResponseError("the answer is lost")
-    with pytest.raises(ServiceResponseError):
+    storage.lost = StorageFailed("the answer is lost")
+    with pytest.raises(StorageFailed):
         journal(storage).requests.put_asked(ASKED)
 
 

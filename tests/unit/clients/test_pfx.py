@@ -32,7 +32,7 @@ from shared.clients.vault.pfx import build_pfx, read_bundle, read_leaf
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
 from shared.domain.certificates.version import Bundle, KeyFound
-from shared.domain.errors import AzureError, Denied, Rejected
+from shared.domain.errors import AzureError, Denied, Rejected, Unavailable
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.runtime import Runtime
@@ -503,7 +503,7 @@ def test_refused_secret_is_named(given: tuple[str | None, str | None], problem: 
 @pytest.mark.parametrize(
     ("failure", "kind"),
     [
-        pytest.param(answered(DecodeError, 200, b'{"value": "geheim'), Rejected, id="a torn answer"),
+        pytest.param(answered(DecodeError, 200, b'{"value": "geheim'), Unavailable, id="a torn answer"),
         pytest.param(answered(HttpResponseError, 403, b"geheim"), Denied, id="a refusal that quotes it"),
         pytest.param(ValueError("Invalid datetime string: geheim"), Rejected, id="an answer of another shape"),
     ],

@@ -14,6 +14,7 @@ from shared.clients.storage.tables import StorageTables
 from shared.clients.tracing import AGENT, RunTrace, _of_thread
 from shared.clients.transport import BoundedTransport
 from shared.domain.endpoints import CloudName
+from shared.domain.errors import StorageFailed
 from tests.unit.clients.test_bounds import MESSAGE, NOBODY, storage
 
 
@@ -39,7 +40,7 @@ def test_storage_knows_who_asks(agents: list[str]) -> None:
         BlobLeases(accounts.blob_service(address, NOBODY)).hold("site").__enter__,
     )
     for call in calls:
-        with pytest.raises(ServiceRequestError):
+        with pytest.raises((ServiceRequestError, StorageFailed)):
             call()
     assert [agent.split(" ")[0] for agent in agents] == [AGENT] * len(calls)
 

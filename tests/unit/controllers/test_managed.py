@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from shared.controllers.managed.work import Work, certificate_ref
+from shared.domain.errors import Rejected
 from shared.domain.managed.dns import Ask, DnsAnswer, RecordKind, Seen
 from shared.domain.managed.issuance import HostFacts, HostInspection, Issuance, Place
 from shared.domain.managed.prerequisites import is_custom, violations
 from shared.domain.names import HostName
 from shared.domain.reason import Reason
-from tests.build import HOUR, NOW, site, site_ref
+from tests.build import HOUR, NOW, binding, site, site_ref
 
 HOST = HostName("www.contoso.com")
 ROOT = HostName("contoso.com")
@@ -299,3 +303,12 @@ def test_what_is_in_the_way_is_told_in_words(records: Records, words: str) -> No
     """The detail of an unmet prerequisite of a managed certificate shows the DNS records and the required change."""
     (violation,) = violations(HOST, PLACE, "Basic", VERIFIED, asking(records))
     assert words in violation.detail
+
+
+@pytest.mark.parametrize("plan", ["", "text", "/subscriptions/x", "/a/b/c/d/e"])
+def test_site_without_a_plan_is_named(plan: str) -> None:
+    """A site whose App Service plan Azure does not show is one refusal that names the site, and no error of Python."""
+    place = Place(replace(site(), plan=plan), "West Europe", ())
+    work = cast("Work", SimpleNamespace(place=lambda _: place))
+    with pytest.raises(Rejected, match="Azure shows no App Service plan of site shop"):
+        certificate_ref(work, binding(HOST))

@@ -151,6 +151,12 @@ def test_what_nothing_needs_any_more_is_deleted(kept: WebspaceCertificate) -> No
             id="another region of a site of another webspace is hidden",
         ),
         pytest.param(
+            over(blind_spots=(replace(blind_spot(None), of_itself=True),)),
+            Reason.NOT_SEEN,
+            "Certroll cannot read site hidden (its plan names it, the listing does not)",
+            id="a plan of no known webspace, whose sites may use it",
+        ),
+        pytest.param(
             over(blind_spots=(replace(blind_spot(), settings_only=True),)),
             Reason.NOT_SEEN,
             "it deletes nothing in that webspace",

@@ -762,6 +762,7 @@ def test_same_blind_spot_is_named_whatever_the_order() -> None:
     [
         pytest.param(snapshot(), id="everything is seen"),
         pytest.param(snapshot(blind_spots=(blind_spot(NORTH),)), id="the blind spot is in another webspace"),
+        pytest.param(snapshot(blind_spots=(replace(blind_spot(None), of_itself=True),)), id="a plan of no webspace"),
         pytest.param(
             snapshot(blind_spots=(blind_spot(None, SUBSCRIPTION[:-1] + "b"),)),
             id="the blind spot is in another subscription",

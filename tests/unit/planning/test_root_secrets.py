@@ -36,7 +36,7 @@ class Secret:
         self.asked: list[str] = []
         self._versions = {f"v{number}": entry for number, entry in enumerate(versions)}
 
-    def list_properties_of_secret_versions(self, name: str) -> object:
+    def list_properties_of_secret_versions(self, name: str, **_: object) -> object:
         """Return the versions of the secret without the secret values, on one page."""
         assert name == REF.name
         page = [self._properties(version) for version in self._versions]

@@ -24,7 +24,7 @@ def plan_json(web: WebState, plan: Plan) -> dict[str, Any]:
             "serverFarmId": zlib.crc32(plan.id.encode()) % 100_000,
             "name": plan.name,
             "status": "Ready",
-            "webSpace": plan.webspace.name,
+            "webSpace": plan.webspace.name if plan.shows_webspace else None,
             "subscription": plan.subscription,
             "geoRegion": location,
             "resourceGroup": plan.resource_group,

@@ -1,0 +1,58 @@
+"""Read answers of Azure whose shape may be anything."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from azure.core.pipeline import PipelineResponse
+
+from shared.domain.errors import Rejected
+
+ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""The errors that Python raises when code reads an answer whose JSON has an unexpected shape, or a date in year 1."""
+
+Found = TypeVar("Found")
+Wire = TypeVar("Wire")
+
+
+def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
+    """Apply the function `read` to the given answer of Azure, and return its value.
+
+    Raise Rejected if Azure's answer has an unexpected shape.
+    """
+    try:
+        return read(wire)
+    except ODD as error:
+        raise Rejected(f"{what} cannot be read: {error}") from error
+
+
+def readable_secret(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
+    """Apply `read` to an answer that holds secrets. The error for an unexpected shape quotes nothing of the answer."""
+    with suppress(*ODD):
+        return read(wire)
+    raise Rejected(f"{what} cannot be read: the answer has an unexpected shape")
+
+
+def object_of(found: object) -> Mapping[str, Any]:
+    """Return the JSON object. Raise TypeError for any other JSON."""
+    if not isinstance(found, Mapping):
+        raise TypeError("the answer is not an object")
+    return found
+
+
+def page_entries(page: object) -> list[Any]:
+    """Return the entries of a page of a list. Raise TypeError if the page has no list. A list may be null."""
+    found = object_of(page).get("value", "")
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise TypeError("its value is not a list")
+    return found
+
+
+def check_page(response: PipelineResponse[Any, Any]) -> None:
+    """Raise TypeError for an answer without a list, which the SDKs would read as the end of the list."""
+    answer = response.http_response
+    if answer.status_code == HTTPStatus.OK:
+        page_entries(answer.json())

@@ -1,0 +1,65 @@
+"""Turn every failure of the storage account into StorageFailed, as the last layer before the core.
+
+The caller catches the answers that it expects, such as a missing row, within the edge.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from azure.core.exceptions import AzureError as SdkError
+from azure.core.exceptions import HttpResponseError
+
+from shared.clients.answers import read_answer
+from shared.clients.faults import comes_from_sdk
+from shared.clients.remedies import remedy_for
+from shared.domain.errors import CertrollError, StorageFailed
+
+REMEDY = "grant the identity the roles on the storage account that docs/reference/roles.md lists"
+LONGEST = 300
+_ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""The errors that Python raises when code reads a row of an unexpected shape."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+Record = TypeVar("Record")
+
+
+@contextmanager
+def storage_edge(what: str) -> Iterator[None]:
+    """Raise StorageFailed, which names `what`, in place of every error of the storage SDKs."""
+    try:
+        yield
+    except CertrollError:
+        raise
+    except Exception as error:
+        if not comes_from_sdk(error):
+            raise
+        raise StorageFailed(f"{what}: {_said(error)}") from error
+
+
+def code_of(error: HttpResponseError) -> str:
+    """Return the error code of the storage account's answer, or an empty text."""
+    return read_answer(error, _EPOCH).code
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, HttpResponseError) and error.response is not None:
+        answer = read_answer(error, _EPOCH)
+        first = (answer.message.splitlines() or [""])[0]
+        said = " ".join(part for part in (str(answer.status), answer.code, first) if part)
+        return "; ".join(part for part in (said, remedy_for(answer, REMEDY)) if part)
+    kind = "no answer" if isinstance(error, SdkError) else f"the answer cannot be read: {type(error).__name__}"
+    return f"{kind}: {(str(error).splitlines() or [''])[0][:LONGEST]}"
+
+
+def record_of(read: Callable[[Mapping[str, Any]], Record], row: Mapping[str, Any]) -> Record:
+    """Return the record that a row of a table holds. Raise StorageFailed, which names the row, if it is unreadable."""
+    try:
+        return read(row)
+    except _ODD as error:
+        keys = "/".join(str(row.get(key))[:LONGEST] for key in ("PartitionKey", "RowKey"))
+        problem = f"{type(error).__name__}: {error}"[:LONGEST]
+        raise StorageFailed(
+            f"the row {keys} of Certroll's tables cannot be read: {problem}; repair or delete it"
+        ) from error

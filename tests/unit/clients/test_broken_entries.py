@@ -1,0 +1,132 @@
+"""An unreadable entry of a list hides no other entry, and is named."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from typing import Any, get_origin, get_type_hints
+
+import pytest
+import requests
+from azure.core.pipeline.transport import RequestsTransport
+
+from shared.domain.errors import CertrollError
+from shared.domain.fleet.fleet import Listing
+from shared.domain.names import VaultCertificateRef
+from tests.broken_answers import UNREGISTERED, Answer, answering, good_body
+from tests.client_calls import CLIENTS, calls_of, ports
+
+SPOILED: dict[str, Callable[[dict[str, Any]], object]] = {
+    "null": lambda _: None,
+    "a number": lambda _: 5,
+    "a text": lambda _: "text",
+    "a list": lambda _: ["text", 5],
+    "an empty object": lambda _: {},
+    "a number for an id": lambda entry: {**entry, "id": 5},
+}
+"""What takes the place of the first entry of a list."""
+OTHER_LISTS = {
+    "vault.names": 2,
+    "vault.secret_names": 2,
+    "managed.host_facts": 1,
+    "app_service.vault_references": 1,
+}
+"""The lists that are no `Listing`, with the number of results for two good entries; some results are by name."""
+
+
+@cache
+def lists() -> tuple[str, ...]:
+    """Return the names of all methods of clients that return a `Listing`, and of the other lists."""
+    found = [
+        f"{client}.{name}"
+        for client in CLIENTS
+        for name, _ in calls_of(getattr(ports(), client))
+        if name != "call"
+        and get_origin(get_type_hints(getattr(getattr(ports(), client), name)).get("return")) is Listing
+    ]
+    return (*found, *OTHER_LISTS)
+
+
+def listed(name: str, spoil: Callable[[dict[str, Any]], object]) -> object:
+    """Return the result of a list whose first entry is spoiled."""
+    client, _, method = name.partition(".")
+
+    def answer(request: requests.PreparedRequest) -> Answer:
+        body = good_body(request)
+        body["value"][0] = spoil(body["value"][0])
+        return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
+
+    with answering(answer):
+        return dict(calls_of(getattr(ports(), client)))[method]()
+
+
+def found_in(result: Any) -> list[object]:  # noqa: ANN401 - a list of any client
+    """Return what a list found."""
+    return list(result.found if isinstance(result, Listing) else result)
+
+
+@pytest.mark.parametrize("name", lists())
+def test_good_entries_are_found(name: str) -> None:
+    """Each list of each client finds both of two good entries."""
+    result = listed(name, lambda entry: entry)
+    assert len(found_in(result)) == OTHER_LISTS.get(name, 2), result
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+@pytest.mark.parametrize("name", lists())
+def test_unreadable_entry_hides_no_other(name: str, spoiled: str) -> None:
+    """If one entry of a list makes no sense, the list has all other entries, and a blind spot for this one."""
+    result = listed(name, SPOILED[spoiled])
+    assert len(found_in(result)) >= 1
+    if isinstance(result, Listing):
+        assert len(result.found) == 1
+        (spot,) = result.blind_spots
+        assert spot.subject
+        assert spot.detail
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-13-45"])
+def test_date_beyond_python_hides_no_other_certificate(date: str) -> None:
+    """A certificate whose date Python cannot hold in UTC is a blind spot, and all other certificates are read."""
+
+    def spoil(entry: dict[str, Any]) -> object:
+        return {**entry, "properties": {**entry["properties"], "expirationDate": date}}
+
+    result = listed("app_service.certificates", spoil)
+    assert isinstance(result, Listing)
+    assert (len(result.found), len(result.blind_spots)) == (1, 1)
+
+
+@pytest.mark.parametrize("name", lists())
+@pytest.mark.parametrize("body", ["{}", "[]", "null", '{"value": {}}', '{"error": {"code": "x"}}', "<html>"])
+def test_answer_without_a_list_is_no_empty_list(name: str, body: str) -> None:
+    """An answer that holds no list never reads as an empty list, as if nothing were there."""
+    client, _, method = name.partition(".")
+    with answering(lambda _: (200, {"Content-Type": "application/json"}, body.encode())):
+        call = dict(calls_of(getattr(ports(), client)))[method]
+        with pytest.raises(Exception, match=r"(?s).+") as caught:
+            call()
+    assert type(caught.value).__module__ == "shared.domain.errors", caught.value
+
+
+def calls() -> tuple[str, ...]:
+    """Return the names of all methods of all clients."""
+    return tuple(f"{client}.{name}" for client in CLIENTS for name, _ in calls_of(getattr(ports(), client)))
+
+
+@pytest.mark.parametrize("name", calls())
+def test_no_call_registers_a_resource_provider(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call of any client, reading or writing, registers a resource provider in a subscription without it."""
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
+    client, _, method = name.partition(".")
+    with answering(lambda _: UNREGISTERED) as asked, suppress(CertrollError):
+        dict(calls_of(getattr(ports(), client)))[method]()
+    assert [request for request in asked if "/register" in request or "/providers/Microsoft.Web?" in request] == []
+
+
+def test_unreadable_entry_of_a_vault_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """An entry of a vault's list that makes no sense is logged, and all other certificates are listed."""
+    caplog.set_level("INFO", "certroll")
+    found = listed("vault.names", lambda _: None)
+    assert found == (VaultCertificateRef.parse("kv-shop", "certificate", "shop"),)
+    assert "vault.entry_unreadable" in caplog.text
