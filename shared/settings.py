@@ -21,10 +21,11 @@ from shared.domain.intent import Intent, Mode
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
+from shared.domain.spelling import SETTINGS_BEGIN, unknown_settings
 
 HOURLY = "0 0 * * * *"
 """The NCRONTAB schedule of the sweep if no schedule is set."""
-SCHEDULE_FIELDS = 6
+SCHEDULE, SCHEDULE_FIELDS = "CERTROLL_SWEEP_SCHEDULE", 6
 _NCRONTAB = re.compile(r"[\d*/,\s-]+")
 _CALENDAR_NAMES = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b")
 _OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -213,7 +214,7 @@ def _load(kind: type[Loaded]) -> Loaded:
 
 def sweep_schedule() -> tuple[str, str | None]:
     """Return the NCRONTAB schedule of the sweep, or for a bad schedule the hourly schedule with the problem."""
-    text = os.environ.get("CERTROLL_SWEEP_SCHEDULE", "").strip()
+    text = os.environ.get(SCHEDULE, "").strip()
     if not text:
         return HOURLY, None
     from croniter import croniter  # noqa: PLC0415 - most installations set no schedule
@@ -227,7 +228,17 @@ def sweep_schedule() -> tuple[str, str | None]:
         problem = f"{text[:60]!r} never comes, as 31 February"
     else:
         return text, None
-    return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {problem}; Certroll sweeps hourly"
+    return HOURLY, f"{SCHEDULE}: {problem}; Certroll sweeps hourly"
+
+
+def strange_settings() -> tuple[tuple[str, str | None], ...]:
+    """Return the settings that begin with CERTROLL_ and that Certroll does not know, each with the nearest known name.
+
+    The nearest known name is None if no setting of Certroll is similar.
+    """
+    given = (name for name in os.environ if name.upper().startswith(SETTINGS_BEGIN))
+    known = (str(field.alias) for field in Settings.model_fields.values())
+    return unknown_settings(given, (name for name in (*known, SCHEDULE) if name.startswith(SETTINGS_BEGIN)))
 
 
 def _ever_comes(next_time: Callable[[], object]) -> bool:

@@ -281,6 +281,9 @@ class Reason(StrEnum):
     ROOT_SHARED = "RootShared", FINDING
     UNKNOWN_THUMBPRINT = "UnknownThumbprint", FINDING.but(severity=Severity.MEDIUM)
     DUPLICATE_IMPORT = "DuplicateImport", FINDING.but(severity=Severity.MEDIUM)
+    UNKNOWN_TAG = "UnknownTag", FINDING.but(severity=Severity.LOW)
+    TAG_NOT_UNDERSTOOD = "TagNotUnderstood", FINDING.but(severity=Severity.MEDIUM)
+    UNKNOWN_SETTING = "UnknownSetting", FINDING.but(severity=Severity.LOW)
     TAGS_INHERITED = "TagsInherited", FINDING.but(severity=Severity.LOW)
     REQUIREMENT_WARNING = "RequirementWarning", FINDING.but(severity=Severity.LOW)
     CHAIN_INCOMPLETE = "ChainIncomplete", FINDING.but(severity=Severity.MEDIUM)

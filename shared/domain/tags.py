@@ -28,8 +28,8 @@ Tags = tuple[tuple[str, str], ...]
 """The tags of a resource: pairs of a name and a value."""
 PREFIX = "certroll"
 """The beginning of the names of all tags of Certroll."""
-OFF = frozenset({"off", "false", "no", "0"})
-"""The values that turn something off."""
+ON, OFF = frozenset({"on", "true", "yes", "1"}), frozenset({"off", "false", "no", "0"})
+"""The values of the tag `certroll` that Certroll understands. Any other value counts as off."""
 MOST_PARTS = 3
 """How many parts between slashes the name of a target has at most."""
 MOST_NAMED = 10
@@ -53,7 +53,7 @@ class Kind(StrEnum):
     """The kind of value that a tag of Certroll has."""
 
     OFF_SWITCH = auto()
-    """The values `off`, `false`, `no` and `0` turn something off."""
+    """Every value but `on`, `true`, `yes` and `1` turns something off, so that a typing mistake turns it off, too."""
     ON_SWITCH = auto()
     """Only the value `on` turns something on."""
     TEXT = auto()
@@ -108,7 +108,8 @@ OPT_OUT = Tag(
     _SITES | _VAULT | {Carrier.ENVIRONMENT, Carrier.ORDER},
     Kind.OFF_SWITCH,
     "off",
-    "Certroll writes nothing to the resource, deletes nothing of it and never stops it. Certroll goes on reading it.",
+    "Certroll writes nothing to the resource, deletes nothing of it and never stops it. Certroll goes on reading it. "
+    "Every value but `on`, `true`, `yes` and `1` counts as `off`.",
 )
 PROBE = Tag(
     "certroll-probe",
@@ -248,13 +249,13 @@ def is_root(tags: Tags) -> bool:
 
 
 def opted_out(tags: Tags) -> bool:
-    """Return True if the tag `certroll: off` is among the tags."""
-    return is_off(OPT_OUT.value_in(tags))
+    """Return True if `certroll: off` is among the tags, or the tag `certroll` with a value that is no word for on."""
+    return any(opts_out(value) for key, value in tags if _plain(key) == OPT_OUT.name)
 
 
-def is_off(value: str | None) -> bool:
-    """Return True if the value of a tag is one of the words for off."""
-    return value is not None and value.strip().lower() in OFF
+def opts_out(value: str | None) -> bool:
+    """Return True if the tag `certroll` has a value that is no word for on. None stands for a resource without it."""
+    return value is not None and value.strip().lower() not in ON
 
 
 def is_on(value: str | None) -> bool:

@@ -55,6 +55,11 @@ def report_lineage(findings: Findings, lineage: Lineage, now: datetime) -> None:
     report(findings, notices.inherited_tags(lineage, now))
 
 
+def report_tags(findings: Findings, scope: str, tagged: Iterable[notices.Tagged], now: datetime) -> None:
+    """Record as findings (reported problems) the tags whose names or values Certroll does not understand."""
+    report(findings, notices.misspelled_tags(scope, tagged, now))
+
+
 def report_moved(findings: Findings, ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> None:
     """Record as findings (reported problems) the bindings whose kind or address a person or tool changed."""
     report(findings, notices.moved_bindings(ref, record, snapshot))

@@ -12,7 +12,7 @@ from shared.domain.intent import Intent, Mode
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
-from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule
+from shared.settings import HOURLY, Settings, load_settings, parse_duration, strange_settings, sweep_schedule
 from tests.build import SUBSCRIPTION, VAULT, site_ref
 
 OBJECT_ID = "8f1e2d3c-0000-0000-0000-000000000001"
@@ -451,3 +451,15 @@ def test_impossible_schedule_falls_back_to_hourly(monkeypatch: pytest.MonkeyPatc
             "as in '0 0 * * * *'; Certroll sweeps hourly"
         ),
     }
+
+
+def test_settings_that_nobody_reads_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that begins with CERTROLL_ and that Certroll does not read is told with the nearest known name."""
+    assert strange_settings() == ()
+    settings(monkeypatch, CERTROLL_MODE="apply", CERTROLL_SWEEP_SCHEDULE="0 0 * * * *", certroll_max_deletes="3")
+    assert strange_settings() == ()
+    settings(monkeypatch, CERTROLL_MOD="apply", CERTROLL_RESTART_WINDOWS="Sat 1:00-2:00", CERTROL_MODE="apply")
+    assert strange_settings() == (
+        ("CERTROLL_MOD", "CERTROLL_MODE"),
+        ("CERTROLL_RESTART_WINDOWS", "CERTROLL_RESTART_WINDOW"),
+    )

@@ -37,7 +37,8 @@ from shared.domain.orders.action import (
 )
 from shared.domain.orders.order import Order, OrderProblem, asks_when_verified, outcome_of, problems
 from shared.domain.reason import Reason
-from shared.loop.report import report
+from shared.domain.tags import Carrier
+from shared.loop.report import report, report_tags
 from shared.loop.run import Run
 from shared.loop.vault_access import access_to, report_access
 from shared.ports.orders import Orders
@@ -89,6 +90,8 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
             _finding(run, inspection.order, problem) for inspection in inspections for problem in inspection.problems
         ),
     )
+    tagged = ((order.subject, order.tags, Carrier.ORDER) for order in found)
+    report_tags(run.ports.findings, SCOPE, tagged, run.now())
     event("orders.found", orders=[_row(inspection) for inspection in inspections])
     if failed := [inspection.error for inspection in inspections if inspection.error]:
         raise ExceptionGroup("Certroll could not inspect every order", failed)

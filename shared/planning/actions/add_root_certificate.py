@@ -18,7 +18,7 @@ from shared.domain.intent import Intent
 from shared.domain.names import RootRef, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.domain.tags import opted_out
+from shared.domain.tags import OPT_OUT, opted_out
 from shared.planning.acting.about_root import AboutRoot, environments_asked, has_root, read_root
 from shared.planning.acting.own_names import own_name
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
@@ -82,7 +82,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if spot := _hidden(snapshot, environment):
             yield Skip(root_subject(root.ref), Reason.NOT_SEEN, f"Certroll cannot read {spot.subject} ({spot.detail})")
         elif opted_out(environment.tags):
-            detail = f"environment {environment.ref} carries the tag certroll: off"
+            detail = f"environment {environment.ref} carries the tag certroll: {OPT_OUT.value_in(environment.tags)}"
             yield Skip(root_subject(root.ref), Reason.OPTED_OUT, detail)
         else:
             yield Step(AddRootCertificate(lineage.ref, current, root), Reason.ROOT_MISSING)

@@ -19,7 +19,7 @@ from shared.domain.intent import Intent
 from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.domain.tags import IMPORT_NAME, IMPORT_TO, Target
+from shared.domain.tags import IMPORT_NAME, IMPORT_TO, OPT_OUT, Target
 from shared.domain.targets import names_of_plan, names_of_site, names_of_webspace
 from shared.planning.acting.about_copy import AboutCopy, read_copy
 from shared.planning.acting.named_targets import named_targets, target_subject
@@ -126,7 +126,7 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
         if (place.webspace, place.site) in there:
             continue
         if off := _off(snapshot, target):
-            yield Skip(subject, Reason.OPTED_OUT, f"{off} carries the tag certroll: off")
+            yield Skip(subject, Reason.OPTED_OUT, f"{off} carries the tag certroll: {snapshot.tag(off, OPT_OUT)}")
             continue
         there.add((place.webspace, place.site))
         if (refusal := _refusal(snapshot, place)) is not None:
