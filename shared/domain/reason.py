@@ -14,6 +14,7 @@ class Shows(StrEnum):
 
     STEP = "step"
     REFUSAL = "refusal"
+    WOULD = "step that Certroll would perform"
     VERSION_REFUSAL = "refusal of a version"
     CONVERGED = "outcome (`Converged`)"
     WAITING = "outcome (`Waiting`)"
@@ -128,6 +129,11 @@ class Reason(StrEnum):
         return self.traits.awaits_turn
 
     @property
+    def passes(self) -> bool:
+        """True if Certroll makes the refused step later, when a time has come or other apps are finished."""
+        return {Shows.REFUSAL, Shows.WAITING} <= set(self.traits.shows)
+
+    @property
     def allows_roll(self) -> bool:
         """True if Certroll may update the settings of an app in spite of a refusal with the reason."""
         return self.traits.allows_roll
@@ -154,7 +160,7 @@ class Reason(StrEnum):
     SUPERSEDED = "Superseded", STEP
     MANAGED_ASKED = "ManagedAsked", HISTORY
     # ---- refusals of steps
-    OBSERVE_ONLY = "ObserveOnly", Traits((Shows.REFUSAL, Shows.CONVERGED, Shows.FINDING))
+    OBSERVE_ONLY = "ObserveOnly", Traits((Shows.WOULD, Shows.CONVERGED, Shows.FINDING))
     OPTED_OUT = "OptedOut", REFUSED_FOR_INFO
     OWN_SITE = "OwnSite", REFUSED
     SITE_WITH_SILOS = "SiteWithSilos", REFUSED

@@ -10,7 +10,7 @@ from shared.domain.names import VaultCertificateRef
 from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import notices
-from shared.planning.plan import Plan, Skip
+from shared.planning.plan import Plan, Skip, Would
 from shared.ports.journal import Findings
 from shared.telemetry import event
 
@@ -22,22 +22,28 @@ def report(to: Findings, findings: tuple[Finding, ...]) -> None:
 
 
 def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
-    """Log the plan.
+    """Log the plan: its steps, the steps that Certroll would perform with other settings, and its refusals.
 
-    Record refusals, resources that Certroll could not read, and warnings about the version as findings.
+    Record as findings what Certroll does not do, what Certroll could not read, and warnings about the version.
     """
     ref = snapshot.lineage.ref
     event(
         "plan.computed",
         certificate=str(ref),
         steps=[{"subject": step.subject, "reason": step.reason} for step in plan.steps],
+        would=[_row(would) for would in plan.would],
         skips=[{"subject": skip.subject, "reason": skip.reason, "detail": skip.detail} for skip in plan.skips],
     )
-    skips = [*plan.skips, *notices.duplicates(snapshot), *notices.sharing(snapshot)]
+    skips = [*plan.not_done, *notices.duplicates(snapshot), *notices.sharing(snapshot)]
     report_skips(findings, ref, skips, snapshot.now)
     report_blind_spots(findings, str(ref), snapshot.fleet)
     report(findings, notices.unread_versions(snapshot))
     report(findings, notices.version_warnings(snapshot))
+
+
+def _row(would: Would) -> dict[str, object]:
+    waits = {"reason": would.waits.reason, "detail": would.waits.detail} if would.waits else None
+    return {"subject": would.step.subject, "reason": would.step.reason, "why": would.why, "waits": waits}
 
 
 def report_skips(findings: Findings, ref: VaultCertificateRef, skips: Iterable[Skip], now: datetime) -> None:

@@ -166,11 +166,24 @@ def opted_out_vault_certificate_is_left_alone(case: Case) -> None:
 
 
 def observing_writes_nothing(case: Case) -> None:
-    """Certroll's plan in observe mode has no step, and reports each step that the plan would have in apply mode."""
+    """In observe mode Certroll performs no step, and tells exactly the steps and refusals of apply mode.
+
+    The steps that apply mode would perform later, for example after other sites, come after the steps at once.
+    """
     observed = case.planned(case.world, mode=Mode.OBSERVE)
+    later = [skip for skip in case.plan.skips if skip.step and skip.reason.passes]
     assert observed.steps == ()
-    would_be = {skip.subject for skip in observed.skips if skip.reason is Reason.OBSERVE_ONLY}
-    assert {step.subject for step in case.plan.steps} <= would_be
+    assert [would.step for would in observed.would] == [*case.plan.steps, *(skip.step for skip in later)]
+    assert [would.waits for would in observed.would if would.waits] == later
+    assert observed.skips == tuple(skip for skip in case.plan.skips if skip not in later)
+
+
+def nothing_is_told_of_what_is_not_there(case: Case) -> None:
+    """Certroll speaks of deleting a certificate only if Azure has it, not if only a step of the plan would bring it."""
+    there = {copy.ref for copy in case.world.fleet.certificates}
+    refused = (skip.step for skip in case.plan.skips if skip.step is not None)
+    deleted = (step.action.deletes_copy for step in (*case.plan.steps, *refused))
+    assert {copy.ref for copy in deleted if copy is not None} <= there
 
 
 def failure_of_a_site_holds_the_version(case: Case) -> None:
@@ -327,6 +340,7 @@ PLAN_PROMISES: tuple[Promise[Case], ...] = (
     refused_newest_version_is_synced_nowhere,
     nothing_is_synced_beside_a_blind_spot,
     nothing_is_skipped_silently,
+    nothing_is_told_of_what_is_not_there,
     binding_again_changes_nothing_that_is_shown,
     nothing_is_uploaded_again_unasked,
     no_early_upload_is_passed_over,

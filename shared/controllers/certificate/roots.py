@@ -111,7 +111,7 @@ def _to_get_root(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
     if current is None:
         return ()
     going = {step.subject for step in plan.steps}
-    going |= {skip.subject for skip in plan.skips if skip.reason is Reason.OBSERVE_ONLY}
+    going |= {would.step.subject for would in plan.would}
     name = own_name(snapshot.lineage.ref, current.thumbprint)
     environments, _ = environments_asked(snapshot)
     return tuple(

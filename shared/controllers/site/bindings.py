@@ -102,13 +102,11 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
     Only the run of the vault certificate syncs certificates in App Service, because a site's run does not see the other
     certificates of the webspace.
     """
-    plan = planner.plan(snapshot, run.intent)
+    plan = planner.plan(snapshot, run.intent).of(record.site)
     recorded = {(binding.site, binding.host_name) for binding in record.last_good}
     bound = ((step, step.action.binds) for step in plan.steps)
-    return Plan(
-        tuple(step for step, binding in bound if binding and (binding.site, binding.host_name) in recorded),
-        tuple(skip for skip in plan.skips if skip.site == record.site),
-    )
+    steps = tuple(step for step, binding in bound if binding and (binding.site, binding.host_name) in recorded)
+    return replace(plan, steps=steps)
 
 
 def _site_outcome(

@@ -89,7 +89,7 @@ def _nothing_to_write(app: App) -> Outcome:
 
     The plan has no step for the app if an earlier run wrote its settings and crashed, or if a guard refuses the write.
     """
-    barred = next((skip for skip in app.plan.skips if not skip.reason.allows_roll), None)
+    barred = next((skip for skip in app.plan.not_done if not skip.reason.allows_roll), None)
     if barred is not None:
         return _refused(app, barred)
     settings = app.snapshot.settings_of(app.record.site)

@@ -11,6 +11,7 @@ from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
+from shared.loop.preflight import checking
 from shared.loop.report import report_blind_spots, report_tags
 from shared.loop.run import Run
 from shared.planning.notices import tagged_resources
@@ -36,7 +37,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     report_tags(run.ports.findings, "sweep", tagged_resources(fleet, lineages), run.now())
     ordered = sorted(inspections)
     use = Use.of(fleet, opposed(list(lineages)))
-    seen = Seen(fleet, environment_records)
+    seen = Seen(fleet, environment_records, checking(run.ports))
     judged = run.pool.map(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered)
     busy = tuple(ref for ref, inspection in zip(ordered, judged, strict=True) if inspection.busy)
     report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])

@@ -17,10 +17,12 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import LONGEST_PAUSE, until_open
+from shared.loop.preflight import preflighted
 from shared.loop.report import report_lineage, report_plan
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.plan import Plan
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Seen:
 
     fleet: Fleet
     environment_records: tuple[EnvironmentRecord, ...]
+    checks: Ports
+    """The ports by which the sweep checks the steps of all plans before a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
     version = lineage.current.version if lineage.current else ""
     rollout = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
     snapshot = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
-    plan = planner.plan(snapshot, run.intent)
+    plan = preflighted(run, seen.checks, planner.plan(snapshot, run.intent), snapshot)
     report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
     return Planned(snapshot, plan)

@@ -39,13 +39,14 @@ GUARDS: tuple[Guard, ...] = (
     settings_shrunken.guard,
     # Delete a certificate only if no binding and no app can need the certificate.
     still_needed.guard,
-    # Write to Azure only if CERTROLL_MODE is apply.
-    observe_only.guard,
     # Roll a version out to one webspace first, and stop the rollout if the version fails at a site.
     not_its_stage.guard,
     # Restart apps only inside CERTROLL_RESTART_WINDOW, except to restore the last good settings.
     outside_restart_window.guard,
     # Restart one app first, slots before production, and few apps of an environment at once.
     not_its_turn.guard,
+    # Write to Azure only if CERTROLL_MODE is apply. This guard is the last, so that a plan in observe mode says the
+    # same as a plan in apply mode.
+    observe_only.guard,
 )
 """Every plan passes all guards in this order."""

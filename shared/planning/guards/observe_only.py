@@ -1,19 +1,22 @@
-"""Refuse all writes to Azure in observe mode."""
+"""Turn all steps into steps that Certroll would perform, in observe mode."""
 
 from shared.domain.intent import Intent, Mode
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.planning.plan import Plan, Skip
+from shared.planning.plan import Plan, Would
+
+REMEDY = "set CERTROLL_MODE=apply to let it"
 
 
 def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
-    """Refuse every step of the plan unless CERTROLL_MODE is apply.
+    """Return the plan without steps unless CERTROLL_MODE is apply.
 
-    The refusals list the steps that Certroll would perform in apply mode.
+    The field `would` of the returned plan has the steps that Certroll would perform in apply mode. The last of these
+    are the steps that would wait for other sites or for a time. All refusals of apply mode stay refusals.
     """
     if intent.mode is Mode.APPLY:
         return plan
-    detail = "Certroll would do this ({reason}): set CERTROLL_MODE=apply to let it"
-    return plan.refuse(
-        lambda step: Skip(step.subject, Reason.OBSERVE_ONLY, detail.format(reason=step.reason), step.action.site)
-    )
+    steps = tuple(Would(step, Reason.OBSERVE_ONLY, REMEDY) for step in plan.steps)
+    later = tuple(skip for skip in plan.skips if skip.step and skip.reason.passes)
+    waiting = (Would(skip.step, Reason.OBSERVE_ONLY, REMEDY, skip) for skip in later if skip.step)
+    return Plan((), tuple(skip for skip in plan.skips if skip not in later), (*steps, *waiting))

@@ -1,5 +1,7 @@
 """Refuse all changes of a vault certificate, a site or a slot that carries the tag `certroll: off`."""
 
+from dataclasses import replace
+
 from shared.domain.intent import Intent
 from shared.domain.names import SiteRef
 from shared.domain.reason import Reason
@@ -16,7 +18,8 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     If a slot and its site carry different `certroll` tags, the tag of the slot applies to the slot.
     """
     judged = plan.refuse(lambda step: _opted_out(step.subject, _site_of(step), snapshot))
-    return Plan(judged.steps, tuple(_opted_out(skip.subject, skip.site, snapshot) or skip for skip in judged.skips))
+    skips = tuple(_opted_out(skip.subject, skip.site, snapshot) or skip for skip in judged.skips)
+    return replace(judged, skips=skips)
 
 
 def _site_of(step: Step) -> SiteRef | None:

@@ -9,6 +9,7 @@ import pytest
 from shared.domain.certificates.version import CertificateFacts
 from shared.domain.findings import Finding
 from shared.domain.fleet.bindings import Binding, SslState
+from shared.domain.intent import Intent
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import SiteRecord, SiteState
@@ -39,6 +40,7 @@ from tests.build import (
     site,
     site_ref,
     snapshot,
+    two_webspaces,
     version,
 )
 
@@ -75,8 +77,38 @@ def test_plan_is_logged_with_every_reason(caplog: pytest.LogCaptureFixture) -> N
             {"subject": "certificate rg-web/shop-copy in rg-westeuropewebspace", "reason": "StaleCopy"},
             {"subject": f"binding {HOST} of shop", "reason": "StaleThumbprint"},
         ],
+        "would": [],
         "skips": [{"subject": "x", "reason": "NotLive", "detail": "y"}],
     }
+
+
+def test_plan_in_observe_mode_tells_apart_what_would_be_done_and_what_is_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In observe mode, Certroll logs what it would do, and until when, apart from what apply mode refuses."""
+    caplog.set_level(logging.INFO, logger="certroll")
+    seen = two_webspaces()
+    uncovered = replace(seen.fleet, bindings=(*seen.fleet.bindings, binding("bare.example.com", site="shop")))
+    findings = report(replace(seen, fleet=uncovered), plan(replace(seen, fleet=uncovered), Intent()))
+    (line,) = caplog.messages
+    logged = json.loads(line)
+    would = [(row["subject"], row["why"], (row["waits"] or {}).get("reason")) for row in logged["would"]]
+    waits = "AwaitingFirstStage"
+    assert logged["steps"] == []
+    assert would == [
+        ("certificate rg-web/shop-copy in rg-westeuropewebspace", "ObserveOnly", None),
+        (f"binding {HOST} of shop", "ObserveOnly", None),
+        ("certificate rg-web/north-copy in rg-northeuropewebspace", "ObserveOnly", waits),
+        (f"binding {HOST} of north-1", "ObserveOnly", waits),
+        (f"binding {HOST} of north-2", "ObserveOnly", waits),
+    ]
+    assert [(row["subject"], row["reason"]) for row in logged["skips"]] == [
+        ("binding bare.example.com of shop", "NotCovered")
+    ]
+    assert [reason for _, reason, _ in findings] == [Reason.NOT_COVERED, *[Reason.OBSERVE_ONLY] * 5]
+    assert findings[-1][2].startswith(
+        "Certroll would do this (StaleThumbprint): set CERTROLL_MODE=apply to let it; afterwards the step waits: "
+    )
 
 
 def test_refusals_and_blind_spots_are_findings() -> None:
