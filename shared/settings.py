@@ -17,7 +17,7 @@ from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.domain.errors import SettingsInvalid
 from shared.domain.fleet.vault_access import APPLICATION_IDS, app_service, registration
-from shared.domain.intent import Intent, Mode
+from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
@@ -93,6 +93,7 @@ class Settings(Connection):
     vaults: List = Field(alias="CERTROLL_VAULTS")
     subscriptions: List = Field((), alias="CERTROLL_SUBSCRIPTIONS")
     mode: Mode = Field(Mode.OBSERVE, alias="CERTROLL_MODE")
+    scope: Scope = Field(Scope.ALL, alias="CERTROLL_SCOPE")
     stage_soak: timedelta = Field(timedelta(hours=1), alias="CERTROLL_STAGE_SOAK")
     probe_settle: timedelta = Field(timedelta(seconds=120), alias="CERTROLL_PROBE_SETTLE")
     slots_first: bool = Field(default=True, alias="CERTROLL_SLOTS_FIRST")
@@ -134,7 +135,7 @@ class Settings(Connection):
     def _subscription_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_named(parse_subscription, name) for name in value)
 
-    @field_validator("mode", "pfx_encryption", mode="before")
+    @field_validator("mode", "scope", "pfx_encryption", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -175,6 +176,7 @@ class Settings(Connection):
             vaults=frozenset(VaultName(name) for name in self.vaults),
             subscriptions=self.subscriptions,
             mode=self.mode,
+            scope=self.scope,
             stage_soak=self.stage_soak,
             own_site=(self.site_name or "").lower() or None,
             own_subscription=owner or None,

@@ -161,6 +161,7 @@ class Reason(StrEnum):
     MANAGED_ASKED = "ManagedAsked", HISTORY
     # ---- refusals of steps
     OBSERVE_ONLY = "ObserveOnly", Traits((Shows.WOULD, Shows.CONVERGED, Shows.FINDING))
+    NOT_TAGGED = "NotTagged", Traits((Shows.WOULD, Shows.CONVERGED, Shows.FINDING))
     OPTED_OUT = "OptedOut", REFUSED_FOR_INFO
     OWN_SITE = "OwnSite", REFUSED
     SITE_WITH_SILOS = "SiteWithSilos", REFUSED

@@ -8,13 +8,11 @@ Some tags of a vault object hold a list of targets, which are short names of sit
     ```
 
 The value of a tag has at most 256 characters (Azure docs, "Tag support"), so a list continues in tags with the suffix
-`-2`, `-3` and so on. The order of the targets (short names of resources) in a tag has no meaning. A repeated target in
-a tag counts once, and Certroll ignores empty entries of the list. Certroll refuses a list of targets whose numbered
-tags have a gap, because a part of the list may be lost.
+`-2`, `-3` and so on. The order of the targets (short names of resources) in a tag has no meaning. A repeated target
+counts once, and Certroll ignores empty entries. Certroll refuses a list whose numbered tags have a gap.
 
-Certroll takes no instruction from a tag that is neither in the table `TAGS` nor continues a list of the table. To add a
-tag to Certroll, write a line into `TAGS`: the sweep, the targets of the fleet and docs/reference/tags.md follow the
-table.
+Certroll takes no instruction from a tag that is neither in the table `TAGS` nor continues a list of the table. The
+sweep, the targets of the fleet and docs/reference/tags.md follow the table.
 """
 
 import re
@@ -236,10 +234,7 @@ def has_ours(tags: Tags) -> bool:
 
 
 def are_wanted(tags: Tags) -> bool:
-    """Return True if a tag of the vault object names targets (sites, webspaces or environments).
-
-    A tag whose name only begins like a tag that continues a list of targets (suffix `-2`) counts too.
-    """
+    """Return True if a tag of the vault object names targets, or begins like a tag that continues a list of targets."""
     return any(_plain(key).startswith(_WANTED) for key, _ in tags)
 
 
@@ -251,6 +246,11 @@ def is_root(tags: Tags) -> bool:
 def opted_out(tags: Tags) -> bool:
     """Return True if `certroll: off` is among the tags, or the tag `certroll` with a value that is no word for on."""
     return any(opts_out(value) for key, value in tags if _plain(key) == OPT_OUT.name)
+
+
+def opted_in(tags: Tags) -> bool:
+    """Return True if the tag `certroll` is among the tags, with a word for on."""
+    return OPT_OUT.value_in(tags) is not None and not opted_out(tags)
 
 
 def opts_out(value: str | None) -> bool:

@@ -8,7 +8,7 @@ from shared.domain.certificates.lineage import newest_first
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import OWN_PREFIX
-from shared.domain.intent import Mode
+from shared.domain.intent import Mode, Scope
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import URGENT
@@ -178,6 +178,18 @@ def observing_writes_nothing(case: Case) -> None:
     assert observed.skips == tuple(skip for skip in case.plan.skips if skip not in later)
 
 
+def pilot_writes_only_what_is_tagged(case: Case) -> None:
+    """In a pilot, Certroll performs no step for a vault object without `certroll: on`, and else the same steps."""
+    pilot = case.planned(case.world, scope=Scope.TAGGED)
+    observed = case.planned(case.world, mode=Mode.OBSERVE)
+    assert pilot.steps == ()
+    assert [would.step for would in pilot.would] == [would.step for would in observed.would]
+    assert pilot.skips == observed.skips
+    tags = (*(tag for tag in case.world.lineage.tags if tag[0] != "certroll"), ("certroll", "on"))
+    tagged = replace(case.world, lineage=replace(case.world.lineage, tags=tags))
+    assert case.planned(tagged, scope=Scope.TAGGED) == case.planned(tagged)
+
+
 def nothing_is_told_of_what_is_not_there(case: Case) -> None:
     """Certroll speaks of deleting a certificate only if Azure has it, not if only a step of the plan would bring it."""
     there = {copy.ref for copy in case.world.fleet.certificates}
@@ -345,6 +357,10 @@ PLAN_PROMISES: tuple[Promise[Case], ...] = (
     nothing_is_uploaded_again_unasked,
     no_early_upload_is_passed_over,
 )
-WRITES_NOTHING: tuple[Promise[Case], ...] = (opted_out_vault_certificate_is_left_alone, observing_writes_nothing)
+WRITES_NOTHING: tuple[Promise[Case], ...] = (
+    opted_out_vault_certificate_is_left_alone,
+    observing_writes_nothing,
+    pilot_writes_only_what_is_tagged,
+)
 IN_ANY_ORDER: tuple[Promise[Case], ...] = (input_order_means_nothing, site_with_silos_is_left_alone)
 """Promises that make further plans of each snapshot, which takes as long as all other promises together."""

@@ -232,6 +232,7 @@ BROKEN = (
     breaks(plans.site_with_silos_is_left_alone, ORDINARY, bound()),
     breaks(plans.observing_writes_nothing, ORDINARY, bound()),
     breaks(plans.observing_writes_nothing, ORDINARY, silent),
+    breaks(plans.pilot_writes_only_what_is_tagged, ORDINARY, bound()),
     breaks(plans.nothing_is_told_of_what_is_not_there, ORDINARY, DeleteCertificate(copy("coming", source=None), ())),
     breaks(plans.failure_of_a_site_holds_the_version, snapshot(rollout=rollout(record(SiteState.FAILED))), bound()),
     breaks(plans.failure_of_an_app_holds_the_version, with_rolls(ORDINARY, RollState.FAILED), bound()),

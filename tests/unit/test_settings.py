@@ -8,7 +8,7 @@ from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.domain.errors import SettingsInvalid
 from shared.domain.fleet.vault_access import app_service, registration
-from shared.domain.intent import Intent, Mode
+from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
@@ -21,6 +21,7 @@ NAMES = [
     "CERTROLL_VAULTS",
     "CERTROLL_SUBSCRIPTIONS",
     "CERTROLL_MODE",
+    "CERTROLL_SCOPE",
     "CERTROLL_STAGE_SOAK",
     "CERTROLL_PROBE_SETTLE",
     "CERTROLL_SLOTS_FIRST",
@@ -76,7 +77,17 @@ def test_little_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Certroll with only vaults and storage set plans for everything that it can see, and writes nothing."""
     found = settings(monkeypatch)
     assert found.intent == Intent(
-        frozenset({VAULT}), (), Mode.OBSERVE, timedelta(hours=1), None, None, timedelta(minutes=2), True, None, 1
+        frozenset({VAULT}),
+        (),
+        Mode.OBSERVE,
+        Scope.ALL,
+        timedelta(hours=1),
+        None,
+        None,
+        timedelta(minutes=2),
+        True,
+        None,
+        1,
     )
     assert (found.cloud, found.pfx_encryption) == (CloudName.PUBLIC, PfxEncryption.TRIPLE_DES)
 
@@ -89,6 +100,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         CERTROLL_VAULTS=f" KV-Shop , ,{vault_id},",
         CERTROLL_SUBSCRIPTIONS=f" {SUBSCRIPTION.upper()} ",
         CERTROLL_MODE=" Apply ",
+        CERTROLL_SCOPE=" Tagged ",
         CERTROLL_STAGE_SOAK=" 15 M ",
         CERTROLL_PROBE_SETTLE="0s",
         CERTROLL_SLOTS_FIRST=" OFF ",
@@ -110,6 +122,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         vaults=frozenset({VAULT, VaultName("kv-two")}),
         subscriptions=(SUBSCRIPTION,),
         mode=Mode.APPLY,
+        scope=Scope.TAGGED,
         stage_soak=timedelta(minutes=15),
         probe_settle=timedelta(0),
         slots_first=False,
@@ -204,6 +217,9 @@ def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
             "CERTROLL_MODE", "on", "CERTROLL_MODE: Input should be 'observe' or 'apply'", id="an unknown mode"
         ),
         pytest.param(
+            "CERTROLL_SCOPE", "some", "CERTROLL_SCOPE: Input should be 'all' or 'tagged'", id="an unknown scope"
+        ),
+        pytest.param(
             "CERTROLL_CLOUD", "china", "CERTROLL_CLOUD: Input should be 'public' or 'usgov'", id="an unknown cloud"
         ),
         pytest.param(
@@ -294,7 +310,7 @@ def test_bad_setting_is_named_with_its_cure(
 
 
 def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll reports all of six bad settings at once."""
+    """Certroll reports all bad settings at once."""
     found = problems(
         monkeypatch,
         CERTROLL_VAULTS="",

@@ -23,7 +23,6 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.findings import Finding, HistoryEntry
-from shared.domain.intent import Mode
 from shared.domain.orders.action import (
     REASONS,
     AskedState,
@@ -167,7 +166,8 @@ def _refusal(run: Run, order: Order) -> Reason | None:
         return Reason.UNKNOWN_VAULT
     if not run.intent.order_actions:
         return Reason.ORDER_ACTIONS_OFF
-    return None if run.intent.mode is Mode.APPLY else Reason.OBSERVE_ONLY
+    barrier = run.intent.barrier(order.tags, order.subject)
+    return barrier.reason if barrier else None
 
 
 def _in_scope(run: Run, order: Order) -> bool:

@@ -114,7 +114,8 @@ def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
     if run.intent.mode is not Mode.APPLY:
         return False
     note_wants(run, snapshot)
-    return has_unknown(snapshot)
+    barrier = run.intent.barrier(snapshot.lineage.tags, str(snapshot.lineage.ref))
+    return barrier is None and has_unknown(snapshot)
 
 
 def _opens_soon(run: Run, plan: Plan) -> bool:

@@ -1,22 +1,31 @@
-"""Turn all steps into steps that Certroll would perform, in observe mode."""
+"""Turn all steps into steps that Certroll would perform, in observe mode and outside of CERTROLL_SCOPE."""
 
-from shared.domain.intent import Intent, Mode
-from shared.domain.reason import Reason
+from shared.domain.intent import Barrier, Intent, Mode
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.plan import Plan, Would
 
-REMEDY = "set CERTROLL_MODE=apply to let it"
 
+def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
+    """Return the plan without steps if CERTROLL_MODE or CERTROLL_SCOPE lets Certroll only observe the vault object.
 
-def guard(plan: Plan, _: Snapshot, intent: Intent) -> Plan:
-    """Return the plan without steps unless CERTROLL_MODE is apply.
-
-    The field `would` of the returned plan has the steps that Certroll would perform in apply mode. The last of these
-    are the steps that would wait for other sites or for a time. All refusals of apply mode stay refusals.
+    The field `would` of the returned plan has the steps that Certroll would perform otherwise. The last of these are
+    the steps that would wait for other sites or for a time. All refusals stay refusals.
     """
-    if intent.mode is Mode.APPLY:
+    barrier = _barrier(snapshot, intent)
+    if barrier is None:
         return plan
-    steps = tuple(Would(step, Reason.OBSERVE_ONLY, REMEDY) for step in plan.steps)
+    steps = tuple(Would(step, *barrier) for step in plan.steps)
     later = tuple(skip for skip in plan.skips if skip.step and skip.reason.passes)
-    waiting = (Would(skip.step, Reason.OBSERVE_ONLY, REMEDY, skip) for skip in later if skip.step)
+    waiting = (Would(skip.step, *barrier, skip) for skip in later if skip.step)
     return Plan((), tuple(skip for skip in plan.skips if skip not in later), (*steps, *waiting))
+
+
+def _barrier(snapshot: Snapshot, intent: Intent) -> Barrier | None:
+    """Return why Certroll only observes the vault object.
+
+    If Certroll could not read the vault object, its tags are unknown. Certroll then still restores the last good
+    settings of an app that it has changed, because the change began while Certroll could read the tag.
+    """
+    if intent.mode is Mode.APPLY and not snapshot.lineage.versions:
+        return None
+    return intent.barrier(snapshot.lineage.tags, f"vault certificate {snapshot.lineage.ref}")

@@ -18,7 +18,7 @@ OrderUnreadable OrderNotStored OrderStoreFailed OrderNotRenewable VerificationDu
 VaultAccessLacking
 """
 CALM = """
-ObserveOnly OptedOut NoOverlap LoadsEverything NotYetValid NoAnswer Unreachable Undone RootShared Issuing
+ObserveOnly NotTagged OptedOut NoOverlap LoadsEverything NotYetValid NoAnswer Unreachable Undone RootShared Issuing
 OrderActionRefused VaultAccessUnknown
 """
 UNTOLD = """
