@@ -17,6 +17,7 @@ from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.domain.errors import SettingsInvalid
 from shared.domain.fleet.vault_access import APPLICATION_IDS, app_service, registration
+from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 from shared.domain.restart_window import RestartWindow
@@ -97,6 +98,7 @@ class Settings(Connection):
     stage_soak: timedelta = Field(timedelta(hours=1), alias="CERTROLL_STAGE_SOAK")
     probe_settle: timedelta = Field(timedelta(seconds=120), alias="CERTROLL_PROBE_SETTLE")
     slots_first: bool = Field(default=True, alias="CERTROLL_SLOTS_FIRST")
+    freeze: Annotated[Freeze | None, NoDecode] = Field(None, alias="CERTROLL_FREEZE")
     restart_window: Window = Field(None, alias="CERTROLL_RESTART_WINDOW")
     max_restarts: int = Field(1, alias="CERTROLL_MAX_RESTARTS", ge=1)
     ase_max_unavailable: Annotated[MaxUnavailable | None, NoDecode] = Field(None, alias="CERTROLL_ASE_MAX_UNAVAILABLE")
@@ -160,6 +162,11 @@ class Settings(Connection):
     def _window(cls, value: object) -> object:
         return RestartWindow.parse(value) if isinstance(value, str) else value
 
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _freeze(cls, value: object) -> object:
+        return Freeze.parse(value) if isinstance(value, str) else value
+
     @field_validator("ase_max_unavailable", mode="before")
     @classmethod
     def _max_unavailable(cls, value: object) -> object:
@@ -182,6 +189,7 @@ class Settings(Connection):
             own_subscription=owner or None,
             probe_settle=self.probe_settle,
             slots_first=self.slots_first,
+            freeze=self.freeze,
             restart_window=self.restart_window,
             max_restarts=self.max_restarts,
             ase_max_unavailable=self.ase_max_unavailable,

@@ -1,11 +1,12 @@
 """The operators' decisions, which Certroll reads from the settings of the Function App."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from shared.domain.fleet.vault_access import Principal, app_service, registration
+from shared.domain.freeze import Freeze
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.restart_window import RestartWindow
@@ -58,6 +59,8 @@ class Intent:
     """The wait between a change of an app's settings and the first probe that counts."""
     slots_first: bool = True
     """True if the slots of a site get a new version before the site itself."""
+    freeze: Freeze | None = None
+    """The intervals in which Certroll begins nothing new. None if there are none."""
     restart_window: RestartWindow | None = None
     """The windows in which Certroll may restart sites. None allows a restart at any time."""
     max_restarts: int = 1
@@ -90,6 +93,10 @@ class Intent:
         if self.scope is Scope.TAGGED and not opted_in(tags or ()):
             return Barrier(Reason.NOT_TAGGED, f"tag {what} with certroll: on, or set CERTROLL_SCOPE=all, to let it")
         return None
+
+    def frozen_until(self, now: datetime) -> datetime | None:
+        """Return when the freeze ends that lasts at the time `now`, or None if Certroll may begin something new."""
+        return self.freeze.until(now) if self.freeze else None
 
     def owns(self, site: SiteRef) -> bool:
         """Return True if the Function App of Certroll runs on the site, or on the site of the slot.

@@ -199,6 +199,7 @@ class Reason(StrEnum):
     ROOT_LIST_UNSUPPORTED = "RootListUnsupported", REFUSED.but(allows_roll=True)
     CONTESTED = "Contested", BLOCKS
     OUTSIDE_WINDOW = "OutsideWindow", AWAITS_TURN.but(awaits_turn=False)
+    FROZEN = "Frozen", AWAITS_TURN.but(awaits_turn=False)
     EXPIRES_BEFORE_WINDOW = "ExpiresBeforeWindow", BLOCKS.but(severity=Severity.CRITICAL)
     AWAITING_FIRST_SITE = "AwaitingFirstSite", AWAITS_TURN
     AWAITING_SLOTS = "AwaitingSlots", AWAITS_TURN
@@ -302,6 +303,7 @@ class Reason(StrEnum):
     NOT_RENEWED = "NotRenewed", PREREQUISITE.but(severity=Severity.HIGH)
     UNKNOWN_VAULT = "UnknownVault", STALLED.but(severity=Severity.LOW)
     UNKNOWN_EVENT = "UnknownEvent", FINDING.but(severity=Severity.LOW)
+    FREEZE_IN_FORCE = "FreezeInForce", FINDING
     SETTING_IGNORED = "SettingIgnored", FINDING.but(severity=Severity.LOW)
     MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM)
     MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER.but(shows=(Shows.DEAD_LETTER, Shows.FINDING))

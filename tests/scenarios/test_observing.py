@@ -11,10 +11,13 @@ from local.azure.principals import APP_SERVICE
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
+from local.azure.web.resources import STOPPED
 from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.domain.intent import Mode
+from shared.domain.rollout.budget import MaxUnavailable
 from tests.scenarios.conftest import Install
+from tests.scenarios.environment_worlds import Hosted
 from tests.scenarios.installation import Installation
 from tests.scenarios.test_kind_faults import KINDS, renewed, world_of
 from tests.scenarios.test_own_certificates import importing
@@ -127,6 +130,34 @@ def test_a_check_that_azure_does_not_answer_is_no_promise(install: Install, capl
     told = Told(installation, caplog)
     assert told.would == set()
     assert told.reasons == {"NoAnswer"}
+
+
+def test_waves_of_observe_mode_leave_out_the_last_of_a_group(
+    install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In observe mode, Certroll names the apps that it would stop, and not the last running app of a group."""
+    hosted = Hosted(apps=3)
+    for name in ("api", "shop"):
+        hosted.tag(name, "certroll-group", "front")
+    hosted.set_state("shop", STOPPED)
+    installation = install(hosted.world)  # without a limit, Certroll adds the root and stops no app
+    hosted.put_new()
+    installation.sweep_everything()
+    installation.deliver_all()
+    before = writes(hosted.world)
+    caplog.clear()
+    installation.intent = replace(installation.intent, mode=Mode.OBSERVE, ase_max_unavailable=MaxUnavailable(3))
+    with caplog.at_level("INFO", "certroll"):
+        installation.sweep_everything()
+        installation.deliver_all()
+    lines = [json.loads(line) for line in caplog.messages]
+    (ended,) = [line for line in lines if line["event"] == "environment.reconciled"]
+    assert (ended["outcome"], ended["reason"]) == ("Converged", "ObserveOnly")
+    assert ended["detail"] == (
+        "Certroll would stop and start these apps: shop/staging; api is the last app of group front that runs: "
+        "set CERTROLL_MODE=apply to let it"
+    )
+    assert writes(hosted.world) == before
 
 
 def test_checks_of_many_places_read_a_vault_once(install: Install) -> None:

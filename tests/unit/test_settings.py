@@ -8,6 +8,7 @@ from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.domain.errors import SettingsInvalid
 from shared.domain.fleet.vault_access import app_service, registration
+from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.restart_window import RestartWindow
@@ -25,6 +26,7 @@ NAMES = [
     "CERTROLL_STAGE_SOAK",
     "CERTROLL_PROBE_SETTLE",
     "CERTROLL_SLOTS_FIRST",
+    "CERTROLL_FREEZE",
     "CERTROLL_RESTART_WINDOW",
     "CERTROLL_MAX_RESTARTS",
     "CERTROLL_ASE_MAX_UNAVAILABLE",
@@ -77,17 +79,16 @@ def test_little_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Certroll with only vaults and storage set plans for everything that it can see, and writes nothing."""
     found = settings(monkeypatch)
     assert found.intent == Intent(
-        frozenset({VAULT}),
-        (),
-        Mode.OBSERVE,
-        Scope.ALL,
-        timedelta(hours=1),
-        None,
-        None,
-        timedelta(minutes=2),
-        True,
-        None,
-        1,
+        vaults=frozenset({VAULT}),
+        subscriptions=(),
+        mode=Mode.OBSERVE,
+        scope=Scope.ALL,
+        stage_soak=timedelta(hours=1),
+        probe_settle=timedelta(minutes=2),
+        slots_first=True,
+        freeze=None,
+        restart_window=None,
+        max_restarts=1,
     )
     assert (found.cloud, found.pfx_encryption) == (CloudName.PUBLIC, PfxEncryption.TRIPLE_DES)
 
@@ -104,6 +105,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         CERTROLL_STAGE_SOAK=" 15 M ",
         CERTROLL_PROBE_SETTLE="0s",
         CERTROLL_SLOTS_FIRST=" OFF ",
+        CERTROLL_FREEZE=" 2027-11-25/2027-12-01 ; 2027-12-24/2028-01-02",
         CERTROLL_RESTART_WINDOW="sat 22:00-04:00",
         CERTROLL_MAX_RESTARTS=" 12 ",
         CERTROLL_ASE_MAX_UNAVAILABLE=" 25 % ",
@@ -126,6 +128,7 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         stage_soak=timedelta(minutes=15),
         probe_settle=timedelta(0),
         slots_first=False,
+        freeze=Freeze.parse("2027-11-25/2027-12-01, 2027-12-24/2028-01-02"),
         restart_window=RestartWindow.parse("Sat 22:00-04:00"),
         max_restarts=12,
         ase_max_unavailable=MaxUnavailable(25, percent=True),
@@ -215,6 +218,13 @@ def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         pytest.param(
             "CERTROLL_MODE", "on", "CERTROLL_MODE: Input should be 'observe' or 'apply'", id="an unknown mode"
+        ),
+        pytest.param(
+            "CERTROLL_FREEZE",
+            "25.11.2027/01.12.2027",
+            "CERTROLL_FREEZE: '25.11.2027' is no date; write intervals in UTC: "
+            "2027-11-25/2027-12-01, 2027-12-20T18:00/2028-01-03T06:00",
+            id="a freeze that cannot be read",
         ),
         pytest.param(
             "CERTROLL_SCOPE", "some", "CERTROLL_SCOPE: Input should be 'all' or 'tagged'", id="an unknown scope"

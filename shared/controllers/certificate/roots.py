@@ -108,12 +108,13 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
 
 
 def _to_get_root(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
-    """Return the environments into which the plan puts a root certificate, or would put one in the mode `apply`."""
+    """Return the environments that get a root certificate by the plan, or would get it later or with other settings."""
     current = snapshot.lineage.current
     if current is None:
         return ()
     going = {step.subject for step in plan.steps}
     going |= {would.step.subject for would in plan.would}
+    going |= {skip.subject for skip in plan.skips if skip.reason is Reason.FROZEN}
     name = own_name(snapshot.lineage.ref, current.thumbprint)
     environments, _ = environments_asked(snapshot)
     return tuple(

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from shared.controllers.environment.causes import barrier
+from shared.controllers.environment.causes import barrier, is_urgent
 from shared.controllers.environment.pending_starts import STATE_PATIENCE
 from shared.controllers.environment.wave import carry_wave, next_apps
 from shared.controllers.environment.wave_run import WaveRun
 from shared.domain.environments.record import AppRestart, AppRestartState
 from shared.domain.environments.waves import last_of_group
+from shared.domain.freeze import lasting
 from shared.domain.intent import Barrier
 from shared.domain.names import EnvironmentRef
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
@@ -94,6 +95,9 @@ def _blocked(wave_run: WaveRun) -> Outcome | None:
         return Stalled(Reason.WAVE_FAILED, f"{detail}; {remedy}")
     if not wave_run.in_state(AppRestartState.PENDING):
         return None
+    until = run.intent.frozen_until(run.now())
+    if until is not None and not is_urgent(run, wave_run.environment_record):
+        return Waiting(until, Reason.FROZEN, f"{lasting(until)}, and Certroll stops no further apps before")
     window = run.intent.restart_window
     if window is not None and not window.is_open(run.now()):
         opens = window.opens_at(run.now())

@@ -7,6 +7,7 @@ from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.intent import Barrier
 from shared.domain.names import ObjectKind, VaultCertificateRef
 from shared.domain.reason import Reason
+from shared.domain.rollout.gates import URGENT
 from shared.loop.lineage import read_lineage
 from shared.loop.run import Run
 
@@ -22,6 +23,13 @@ def barrier(run: Run, record: EnvironmentRecord) -> Barrier | None:
     named = ", ".join(record.causes(run.now())) or "the vault object of the root"
     barriers = [run.intent.barrier(lineage.tags, named) for lineage in causes(run, record)]
     return None if None in barriers else run.intent.barrier(None, named)
+
+
+def is_urgent(run: Run, record: EnvironmentRecord) -> bool:
+    """Return True if an older root, whose successor makes Certroll stop apps, ends soon."""
+    now = run.now()
+    older = ((lineage, version) for lineage in causes(run, record) for version in lineage.versions)
+    return any(version != lineage.current and abs(version.not_after - now) < URGENT for lineage, version in older)
 
 
 def causes(run: Run, record: EnvironmentRecord) -> Iterable[Lineage]:

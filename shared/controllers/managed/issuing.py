@@ -17,6 +17,7 @@ from shared.controllers.managed.work import Work, certificate_ref, is_for, name_
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, Rejected
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
+from shared.domain.freeze import lasting
 from shared.domain.intent import Barrier
 from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate, Violation
 from shared.domain.names import CopyRef
@@ -65,9 +66,12 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
         what = "bind the managed certificate of" if there else "request a managed certificate for"
         detail = f"Certroll would {what} {binding.host_name}: {barrier.remedy}"
         return host_inspection(binding, barrier.reason, detail)
+    asked = known is not None and known.counts(run.now())
+    if not asked and (until := run.intent.frozen_until(run.now())) is not None:
+        return host_inspection(binding, Reason.FROZEN, f"{lasting(until)}, and Certroll asks for nothing new before")
     if there is not None:
         return bind(run, binding, there)
-    return _resume(work, binding) if known and known.counts(run.now()) else _ask(work, binding)
+    return _resume(work, binding) if asked else _ask(work, binding)
 
 
 def _barrier(work: Work, binding: Binding) -> Barrier | None:

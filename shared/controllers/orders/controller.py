@@ -8,7 +8,7 @@ Certroll from buying a certificate twice.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -36,6 +36,7 @@ from shared.domain.orders.action import (
 )
 from shared.domain.orders.order import Order, OrderProblem, asks_when_verified, outcome_of, problems
 from shared.domain.reason import Reason
+from shared.domain.rollout.gates import URGENT
 from shared.domain.tags import Carrier
 from shared.loop.report import report, report_tags
 from shared.loop.run import Run
@@ -166,8 +167,16 @@ def _refusal(run: Run, order: Order) -> Reason | None:
         return Reason.UNKNOWN_VAULT
     if not run.intent.order_actions:
         return Reason.ORDER_ACTIONS_OFF
-    barrier = run.intent.barrier(order.tags, order.subject)
-    return barrier.reason if barrier else None
+    if (barrier := run.intent.barrier(order.tags, order.subject)) is not None:
+        return barrier.reason
+    frozen = run.intent.frozen_until(run.now()) is not None
+    return Reason.FROZEN if frozen and not _is_urgent(order, run.now()) else None
+
+
+def _is_urgent(order: Order, now: datetime) -> bool:
+    """Return True if the order or its current certificate ends so soon that a request does not wait for a freeze."""
+    ends = (end for end in (order.certificate_ends, order.expires) if end is not None)
+    return any(end - now < URGENT for end in ends)
 
 
 def _in_scope(run: Run, order: Order) -> bool:

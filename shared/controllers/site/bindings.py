@@ -19,6 +19,7 @@ from shared.loop.report import report_moved, report_plan, report_skips
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.acting.settle import settle
+from shared.planning.guards.frozen import BEGUN
 from shared.planning.plan import Plan, Skip, Step
 from shared.ports.storage import Lease
 
@@ -102,7 +103,10 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
     Only the run of the vault certificate syncs certificates in App Service, because a site's run does not see the other
     certificates of the webspace.
     """
-    plan = planner.plan(snapshot, run.intent).of(record.site)
+    # A freeze does not stop a site that the run of the vault certificate has recorded: Certroll finishes what it began.
+    begun = record.state in BEGUN or record.rebind is Rebind.ASKED
+    intent = replace(run.intent, freeze=None) if begun else run.intent
+    plan = planner.plan(snapshot, intent).of(record.site)
     recorded = {(binding.site, binding.host_name) for binding in record.last_good}
     bound = ((step, step.action.binds) for step in plan.steps)
     steps = tuple(step for step, binding in bound if binding and (binding.site, binding.host_name) in recorded)

@@ -4,6 +4,9 @@ from shared.controllers.environment.controller import remind
 from shared.controllers.managed.controller import look_after_managed
 from shared.controllers.orders.controller import look_after_orders
 from shared.controllers.sweep.certificates import sweep_certificates
+from shared.domain.findings import Finding
+from shared.domain.freeze import lasting
+from shared.domain.reason import Reason
 from shared.loop.run import Run
 
 
@@ -15,7 +18,7 @@ def sweep(run: Run) -> None:
     errors of all kinds of certificates together at the end.
     """
     errors = []
-    for look_after in (create_queues, sweep_certificates, remind, look_after_managed, look_after_orders):
+    for look_after in (create_queues, report_freeze, sweep_certificates, remind, look_after_managed, look_after_orders):
         try:
             look_after(run)
         except Exception as error:  # noqa: BLE001 - an error with one kind must not stop the other kinds; raised below
@@ -27,3 +30,13 @@ def sweep(run: Run) -> None:
 def create_queues(run: Run) -> None:
     """Create each work queue and poison queue that does not exist."""
     run.ports.queue.create_missing()
+
+
+def report_freeze(run: Run) -> None:
+    """Record a finding (a reported problem) while a freeze lasts, in which Certroll begins nothing new."""
+    if (until := run.intent.frozen_until(run.now())) is not None:
+        detail = (
+            f"{lasting(until)}: Certroll begins nothing new, except where an old certificate ends soon. Certroll "
+            "finishes or takes back what it has begun. The plans name what waits"
+        )
+        run.ports.findings.report((Finding(run.now(), "freeze", "CERTROLL_FREEZE", Reason.FREEZE_IN_FORCE, detail),))

@@ -6,6 +6,7 @@ If several guards would refuse a step, the guard that comes first in the table g
 """
 
 from shared.planning.guards import (
+    frozen,
     incomplete_view,
     not_its_stage,
     not_its_turn,
@@ -39,6 +40,8 @@ GUARDS: tuple[Guard, ...] = (
     settings_shrunken.guard,
     # Delete a certificate only if no binding and no app can need the certificate.
     still_needed.guard,
+    # Begin nothing new during a freeze, unless an old certificate ends soon.
+    frozen.guard,
     # Roll a version out to one webspace first, and stop the rollout if the version fails at a site.
     not_its_stage.guard,
     # Restart apps only inside CERTROLL_RESTART_WINDOW, except to restore the last good settings.

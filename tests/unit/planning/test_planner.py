@@ -420,6 +420,7 @@ def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
         "thumbprint_not_live",
         "settings_shrunken",
         "still_needed",
+        "frozen",
         "not_its_stage",
         "outside_restart_window",
         "not_its_turn",
