@@ -174,6 +174,7 @@ def test_an_app_that_was_only_admitted_waits_for_the_end(install: Install) -> No
     swept(installation)
     assert town.settings("orders") == old
     assert town.restarts("orders") == 0
+    assert installation.rolls() == {"orders": "Stale"}
     installation.clock.advance(7 * DAY)
     swept(installation)
     assert installation.rolls() == {"orders": "Validated"}

@@ -117,6 +117,27 @@ def test_apps_stop_only_for_a_tagged_root(install: Install, *, tagged: bool) -> 
     assert (writes(hosted.world) == 0) is not tagged
 
 
+def test_a_root_that_was_there_is_no_work_without_the_tag(install: Install) -> None:
+    """In a pilot, an untagged root that was there before Certroll costs no run and makes no finding for operators."""
+    hosted = Hosted(apps=3)
+    installation = pilot(install, hosted.world, ase_max_unavailable=MaxUnavailable(3))
+    assert installation.sweep() == ()
+    worked(installation, sweeps=1)
+    assert "RootWasThere" not in {reason for _, reason in installation.findings()}
+    assert installation.sweep() == ()
+
+
+def test_an_app_with_both_versions_is_nobodys_work_without_the_tag(install: Install) -> None:
+    """In a pilot, Certroll begins no record of an app that names both versions of an untagged vault object."""
+    town = street()
+    new = town.renew()
+    town.app("orders", {LIST: f"{town.old},{new}", PIN: new}, setting=PIN)
+    age(town)
+    installation = pilot(install, town.world)
+    worked(installation)
+    assert installation.rolls() == {}
+
+
 def test_waves_end_where_the_pilot_begins(install: Install) -> None:
     """If operators begin a pilot while apps still wait for an untagged root, Certroll stops no further app."""
     hosted = Hosted(apps=3)

@@ -13,6 +13,9 @@ from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import planner
+from shared.planning.actions.add_root_certificate import AddRootCertificate
+from shared.planning.actions.delete_root_certificate import DeleteRootCertificate
+from shared.planning.actions.retire_thumbprint import RetireThumbprint
 from shared.planning.guards import frozen
 from shared.planning.plan import Plan, Step
 from tests.build import (
@@ -24,14 +27,18 @@ from tests.build import (
     NOW,
     OLD,
     OLDER,
+    REF,
+    WEST,
     binding,
     copy,
+    environment,
     lineage,
     named,
     old_version,
     record,
     roll,
     rollout,
+    root,
     site,
     snapshot,
     two_webspaces,
@@ -112,6 +119,28 @@ def test_deletions_wait_for_the_end() -> None:
     may = {"delete_superseded": True, "delete_grace": timedelta(0)}
     assert steps(seen, replace(APPLY, **may)) == [Reason.SUPERSEDED]  # type: ignore[arg-type]
     assert steps(seen, replace(FROZEN, **may)) == []  # type: ignore[arg-type]
+
+
+def test_only_replacements_hurry() -> None:
+    """During a freeze Certroll neither deletes a root nor shortens a list, even if the old certificate ends soon."""
+    seen = snapshot(lineage=ENDING, settings=(named(OLD, NEW),), environments=(environment(),), roots=(root(),))
+    retire = RetireThumbprint(named(OLD, NEW), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST)
+    plan = Plan(tuple(Step(action, Reason.SUPERSEDED) for action in (DeleteRootCertificate(root()), retire)))
+    assert [skip.reason for skip in frozen.guard(plan, seen, FROZEN).skips] == [Reason.FROZEN, Reason.FROZEN]
+
+
+def test_root_is_added_if_the_old_root_ends_soon() -> None:
+    """During a freeze Certroll adds the successor of a root that ends soon, and no other root."""
+    for known, goes_on in ((NOT_YET, False), (ENDING, True)):
+        add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
+        seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=(root(),))
+        assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
+
+
+def test_import_that_ends_soon_is_synced() -> None:
+    """During a freeze Certroll syncs an import that ends soon, even if no binding shows it."""
+    assert steps(snapshot(bindings=(), copies=(copy(not_after=NOW + 71 * HOUR),))) == [Reason.STALE_COPY]
+    assert steps(snapshot(bindings=(), copies=(copy(not_after=NOW + 73 * HOUR),))) == []
 
 
 def test_begun_webspace_is_finished_and_no_other_begins() -> None:

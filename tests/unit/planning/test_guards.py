@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import pytest
 
+from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import PKCS12, Case
 from shared.domain.certificates.version import (
     Bundle,
@@ -20,7 +21,7 @@ from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.fleet.vault_access import app_service
-from shared.domain.intent import Intent, Mode
+from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import URGENT
@@ -962,6 +963,25 @@ def test_observing_keeps_refusals_and_tells_what_would_wait() -> None:
     assert observed.skips == (never, unproposed)
     assert [(would.step, would.waits) for would in observed.would] == [(WHOLE.steps[0], later)]
     assert "afterwards the step waits: west goes first" in observed.not_done[-1].detail
+
+
+def test_pilot_takes_back_what_it_began_without_the_vault() -> None:
+    """In a pilot, Certroll restores an app's last good settings even while it cannot read the vault object's tags."""
+    pilot = replace(APPLY, scope=Scope.TAGGED)
+    restoring = Plan((Step(RestoreAppSettings(named(OLD), (), WEST), Reason.PROBE_FAILED),))
+    unread = snapshot(lineage=Lineage(REF, (), None))
+    assert observe_only.guard(restoring, unread, pilot) == restoring
+    assert observe_only.guard(restoring, unread, replace(pilot, mode=Mode.OBSERVE)).steps == ()
+    assert observe_only.guard(restoring, snapshot(), pilot).steps == ()
+
+
+def test_pilot_says_what_to_tag() -> None:
+    """In a pilot, each step for an untagged vault object says which tag or setting would let Certroll perform it."""
+    observed = observe_only.guard(WHOLE, snapshot(), replace(APPLY, scope=Scope.TAGGED))
+    assert observed.would[0].skip.detail == (
+        "Certroll would do this (StaleCopy): tag vault certificate kv-shop/shop with certroll: on, or set "
+        "CERTROLL_SCOPE=all, to let it"
+    )
 
 
 def test_applying_refuses_nothing() -> None:
