@@ -13,7 +13,7 @@ from shared.domain.intent import Mode, Scope
 from shared.domain.rollout.budget import MaxUnavailable
 from tests.scenarios.app_worlds import LIST, PIN, SUBJECT, Street, age, owned, street
 from tests.scenarios.conftest import Install
-from tests.scenarios.environment_worlds import TAGS, Hosted
+from tests.scenarios.environment_worlds import ROOT, TAGS, Hosted
 from tests.scenarios.installation import Installation
 from tests.scenarios.test_kind_faults import KINDS, expected, renewed, world_of
 from tests.scenarios.test_managed import HOST, ON, a_world, served
@@ -122,6 +122,7 @@ def test_a_root_that_was_there_is_no_work_without_the_tag(install: Install) -> N
     hosted = Hosted(apps=3)
     installation = pilot(install, hosted.world, ase_max_unavailable=MaxUnavailable(3))
     assert installation.sweep() == ()
+    installation.look_at(VAULT, ROOT, kind="secret")
     worked(installation, sweeps=1)
     assert "RootWasThere" not in {reason for _, reason in installation.findings()}
     assert installation.sweep() == ()
