@@ -2,10 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Self
 
-EXAMPLE = "2027-11-25/2027-12-01, 2027-12-20T18:00/2028-01-03T06:00"
+EXAMPLE = f"{date(2027, 11, 25)}/{date(2027, 12, 1)}, {date(2027, 12, 20)}T18:00/{date(2028, 1, 3)}T06:00"
 DAY = timedelta(days=1)
 """A date without a time of day stands for its whole day."""
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2})Z?)?", re.IGNORECASE)
