@@ -7,7 +7,7 @@ from shared.controllers.environment.pending_starts import complete_pending_start
 from shared.controllers.sweep.controller import sweep
 from shared.controllers.sweep.schedule import ScheduleReport
 from shared.loop.own_threads import OwnThreads
-from shared.settings import sweep_schedule
+from shared.settings import strange_settings, sweep_schedule
 from shared.telemetry import event
 
 EVERY_MINUTE = "0 * * * * *"
@@ -17,7 +17,7 @@ SCHEDULE, PROBLEM = sweep_schedule()
 The app reads the setting itself. A schedule in a binding that the Functions host cannot read would disable the sweep,
 while all other functions run (measured on Azure Functions host 4.1037).
 """
-SCHEDULE_REPORT = ScheduleReport(PROBLEM)
+SCHEDULE_REPORT = ScheduleReport(PROBLEM, strange_settings())
 START_THREADS = OwnThreads(2, "starts-timer")
 """The threads of the timer for pending starts. The host never runs one timer twice at a time in one process."""
 
@@ -35,7 +35,7 @@ def sweep_timer(timer: func.TimerRequest) -> None:
 
 @blueprint.timer_trigger(arg_name="timer", schedule=EVERY_MINUTE, use_monitor=False)
 async def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
-    """Start the apps that a run of Certroll stopped and did not start again, and report a bad schedule of the sweep.
+    """Start the apps that a run of Certroll stopped and did not start again, and report ignored settings.
 
     Each call of this function tries to start all apps that Certroll left stopped, so a missed call needs no repetition.
     """

@@ -16,25 +16,24 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress, parse_connection_string
 from shared.domain.errors import SettingsInvalid
-from shared.domain.fleet.vault_access import APPLICATION_IDS, app_service, registration
-from shared.domain.intent import Intent, Mode
+from shared.domain.fleet.vault_access import app_service, registration
+from shared.domain.freeze import Freeze
+from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.letter_case import lower_case
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
+from shared.domain.setting_values import parse_duration, parse_object_id, parse_switch
+from shared.domain.spelling import SETTINGS_BEGIN, unknown_settings
 
 HOURLY = "0 0 * * * *"
 """The NCRONTAB schedule of the sweep if no schedule is set."""
-SCHEDULE_FIELDS = 6
+SCHEDULE, SCHEDULE_FIELDS = "CERTROLL_SWEEP_SCHEDULE", 6
 _NCRONTAB = re.compile(r"[\d*/,\s-]+")
 _CALENDAR_NAMES = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b")
-_OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
 _REFERENCE = re.compile(r"@Microsoft\.(KeyVault|AppConfiguration)\(", re.IGNORECASE)
 _SOURCES = {"keyvault": "Key Vault", "appconfiguration": "App Configuration"}
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 STORAGE_SUFFIXES = {CloudName.PUBLIC: "windows.net", CloudName.US_GOVERNMENT: "usgovcloudapi.net"}
-_SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 List = Annotated[tuple[str, ...], NoDecode]
 Loaded = TypeVar("Loaded", bound="Connection")
 Window = Annotated[RestartWindow | None, NoDecode]
@@ -114,9 +113,11 @@ class Settings(Connection):
     vaults: List = Field(alias="CERTROLL_VAULTS")
     subscriptions: List = Field((), alias="CERTROLL_SUBSCRIPTIONS")
     mode: Mode = Field(Mode.OBSERVE, alias="CERTROLL_MODE")
+    scope: Scope = Field(Scope.ALL, alias="CERTROLL_SCOPE")
     stage_soak: timedelta = Field(timedelta(hours=1), alias="CERTROLL_STAGE_SOAK")
     probe_settle: timedelta = Field(timedelta(seconds=120), alias="CERTROLL_PROBE_SETTLE")
     slots_first: bool = Field(default=True, alias="CERTROLL_SLOTS_FIRST")
+    freeze: Annotated[Freeze | None, NoDecode] = Field(None, alias="CERTROLL_FREEZE")
     restart_window: Window = Field(None, alias="CERTROLL_RESTART_WINDOW")
     max_restarts: int = Field(1, alias="CERTROLL_MAX_RESTARTS", ge=1)
     ase_max_unavailable: Annotated[MaxUnavailable | None, NoDecode] = Field(None, alias="CERTROLL_ASE_MAX_UNAVAILABLE")
@@ -155,7 +156,7 @@ class Settings(Connection):
     def _subscription_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_named(parse_subscription, name) for name in value)
 
-    @field_validator("mode", "pfx_encryption", mode="before")
+    @field_validator("mode", "scope", "pfx_encryption", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -180,6 +181,11 @@ class Settings(Connection):
     def _window(cls, value: object) -> object:
         return RestartWindow.parse(value) if isinstance(value, str) else value
 
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _freeze(cls, value: object) -> object:
+        return Freeze.parse(value) if isinstance(value, str) else value
+
     @field_validator("ase_max_unavailable", mode="before")
     @classmethod
     def _max_unavailable(cls, value: object) -> object:
@@ -196,11 +202,13 @@ class Settings(Connection):
             vaults=frozenset(VaultName(name) for name in self.vaults),
             subscriptions=self.subscriptions,
             mode=self.mode,
+            scope=self.scope,
             stage_soak=self.stage_soak,
             own_site=lower_case(self.site_name or "") or None,
             own_subscription=owner or None,
             probe_settle=self.probe_settle,
             slots_first=self.slots_first,
+            freeze=self.freeze,
             restart_window=self.restart_window,
             max_restarts=self.max_restarts,
             ase_max_unavailable=self.ase_max_unavailable,
@@ -265,7 +273,7 @@ def _name_of(entry: ErrorDetails) -> str:
 
 def sweep_schedule() -> tuple[str, str | None]:
     """Return the NCRONTAB schedule of the sweep, or for a bad schedule the hourly schedule with the problem."""
-    text = os.environ.get("CERTROLL_SWEEP_SCHEDULE", "").strip()
+    text = os.environ.get(SCHEDULE, "").strip()
     if not text:
         return HOURLY, None
     if (unresolved := _unresolved(text)) is not None:
@@ -281,7 +289,17 @@ def sweep_schedule() -> tuple[str, str | None]:
         problem = f"{text[:60]!r} never comes, as 31 February"
     else:
         return text, None
-    return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {problem}; Certroll sweeps hourly"
+    return HOURLY, f"{SCHEDULE}: {problem}; Certroll sweeps hourly"
+
+
+def strange_settings() -> tuple[tuple[str, str | None], ...]:
+    """Return the settings that begin with CERTROLL_ and that Certroll does not know, each with the nearest known name.
+
+    The nearest known name is None if no setting of Certroll is similar.
+    """
+    given = (name for name in os.environ if name.upper().startswith(SETTINGS_BEGIN))
+    known = (str(field.alias) for field in Settings.model_fields.values())
+    return unknown_settings(given, (name for name in (*known, SCHEDULE) if name.startswith(SETTINGS_BEGIN)))
 
 
 def _ever_comes(next_time: Callable[[], object]) -> bool:
@@ -290,35 +308,6 @@ def _ever_comes(next_time: Callable[[], object]) -> bool:
     except ValueError:  # croniter looks 50 years ahead
         return False
     return True
-
-
-def parse_duration(text: str) -> timedelta:
-    """Return a duration from a number with its unit, such as 90s, 15m, 1h or 2d. Raises ValueError."""
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None:
-        raise ValueError("write a duration as a number with its unit: 90s, 15m, 1h or 2d")
-    return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
-
-
-def parse_object_id(text: str) -> str:
-    """Return an object id of Entra in lower case.
-
-    Raises ValueError if the value is no object id, and for a known application id.
-    """
-    lowered = text.strip().lower()
-    if not _OBJECT_ID.fullmatch(lowered):
-        raise ValueError("give an object id, as `az ad sp show --id APPLICATION --query id -o tsv` prints it")
-    if lowered in APPLICATION_IDS:
-        raise ValueError("this is the application id; `az ad sp show --id` with it prints the object id")
-    return lowered
-
-
-def parse_switch(text: str) -> bool:
-    """Return True for on, true or 1, and False for off, false or 0, in upper or lower case. Raises ValueError."""
-    switch = _SWITCH.get(text.strip().lower())
-    if switch is None:
-        raise ValueError("write on or off")
-    return switch
 
 
 def _named(parse: Callable[[str], str], name: str) -> str:

@@ -1,13 +1,17 @@
 """The operators' decisions, which Certroll reads from the settings of the Function App."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.domain.fleet.vault_access import Principal, app_service, registration
+from shared.domain.freeze import Freeze
 from shared.domain.names import SiteRef, VaultName
+from shared.domain.reason import Reason
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
+from shared.domain.tags import Tags, opted_in
 
 
 class Mode(StrEnum):
@@ -15,6 +19,24 @@ class Mode(StrEnum):
 
     OBSERVE = "observe"
     APPLY = "apply"
+
+
+class Scope(StrEnum):
+    """The resources to which Certroll writes: all, or only those that carry the tag `certroll: on`."""
+
+    ALL = "all"
+    TAGGED = "tagged"
+
+
+class Barrier(NamedTuple):
+    """Why Certroll only observes a resource, although every guard allows a change."""
+
+    reason: Reason
+    remedy: str
+    """What lets Certroll write, as text for operators."""
+
+
+OBSERVING = Barrier(Reason.OBSERVE_ONLY, "set CERTROLL_MODE=apply to let it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +48,7 @@ class Intent:
     subscriptions: tuple[str, ...] = ()
     """The subscriptions that Certroll reads. If empty, Certroll reads every subscription that its identity sees."""
     mode: Mode = Mode.OBSERVE
+    scope: Scope = Scope.ALL
     stage_soak: timedelta = timedelta(hours=1)
     """How long a new version without proof runs in its first webspace before Certroll goes on to the next webspace."""
     own_site: str | None = None
@@ -36,6 +59,8 @@ class Intent:
     """The wait between a change of an app's settings and the first probe that counts."""
     slots_first: bool = True
     """True if the slots of a site get a new version before the site itself."""
+    freeze: Freeze | None = None
+    """The intervals in which Certroll begins nothing new. None if there are none."""
     restart_window: RestartWindow | None = None
     """The windows in which Certroll may restart sites. None allows a restart at any time."""
     max_restarts: int = 1
@@ -57,6 +82,21 @@ class Intent:
 
     If it is None, Certroll stops no app.
     """
+
+    def barrier(self, tags: Tags | None, what: str) -> Barrier | None:
+        """Return why Certroll only observes a resource, None if Certroll may write to it.
+
+        `tags` are the tags of the resource to which the write belongs, and `what` is its name in messages.
+        """
+        if self.mode is not Mode.APPLY:
+            return OBSERVING
+        if self.scope is Scope.TAGGED and not opted_in(tags or ()):
+            return Barrier(Reason.NOT_TAGGED, f"tag {what} with certroll: on, or set CERTROLL_SCOPE=all, to let it")
+        return None
+
+    def frozen_until(self, now: datetime) -> datetime | None:
+        """Return when the freeze ends that lasts at the time `now`, or None if Certroll may begin something new."""
+        return self.freeze.until(now) if self.freeze else None
 
     def owns(self, site: SiteRef) -> bool:
         """Return True if the Function App of Certroll runs on the site, or on the site of the slot.

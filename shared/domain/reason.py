@@ -14,6 +14,7 @@ class Shows(StrEnum):
 
     STEP = "step"
     REFUSAL = "refusal"
+    WOULD = "step that Certroll would perform"
     VERSION_REFUSAL = "refusal of a version"
     CONVERGED = "outcome (`Converged`)"
     WAITING = "outcome (`Waiting`)"
@@ -135,6 +136,11 @@ class Reason(StrEnum):
         return self.traits.awaits_turn
 
     @property
+    def passes(self) -> bool:
+        """True if Certroll makes the refused step later, when a time has come or other apps are finished."""
+        return {Shows.REFUSAL, Shows.WAITING} <= set(self.traits.shows)
+
+    @property
     def allows_roll(self) -> bool:
         """True if Certroll may update the settings of an app in spite of a refusal with the reason."""
         return self.traits.allows_roll
@@ -161,7 +167,8 @@ class Reason(StrEnum):
     SUPERSEDED = "Superseded", STEP
     MANAGED_ASKED = "ManagedAsked", HISTORY
     # ---- refusals of steps
-    OBSERVE_ONLY = "ObserveOnly", Traits((Shows.REFUSAL, Shows.CONVERGED, Shows.FINDING))
+    OBSERVE_ONLY = "ObserveOnly", Traits((Shows.WOULD, Shows.CONVERGED, Shows.FINDING))
+    NOT_TAGGED = "NotTagged", Traits((Shows.WOULD, Shows.CONVERGED, Shows.FINDING))
     OPTED_OUT = "OptedOut", REFUSED_FOR_INFO
     OWN_SITE = "OwnSite", REFUSED
     SITE_WITH_SILOS = "SiteWithSilos", REFUSED
@@ -202,6 +209,7 @@ class Reason(StrEnum):
     ROOT_LIST_UNSUPPORTED = "RootListUnsupported", REFUSED.but(allows_roll=True)
     CONTESTED = "Contested", BLOCKS
     OUTSIDE_WINDOW = "OutsideWindow", AWAITS_TURN.but(awaits_turn=False)
+    FROZEN = "Frozen", AWAITS_TURN.but(awaits_turn=False)
     EXPIRES_BEFORE_WINDOW = "ExpiresBeforeWindow", BLOCKS.but(severity=Severity.CRITICAL)
     AWAITING_FIRST_SITE = "AwaitingFirstSite", AWAITS_TURN
     AWAITING_SLOTS = "AwaitingSlots", AWAITS_TURN
@@ -300,6 +308,9 @@ class Reason(StrEnum):
     UNKNOWN_THUMBPRINT = "UnknownThumbprint", FINDING.but(severity=Severity.MEDIUM)
     DUPLICATE_IMPORT = "DuplicateImport", FINDING.but(severity=Severity.MEDIUM)
     WENT_BACK = "WentBack", FINDING.but(severity=Severity.HIGH)
+    UNKNOWN_TAG = "UnknownTag", FINDING.but(severity=Severity.LOW)
+    TAG_NOT_UNDERSTOOD = "TagNotUnderstood", FINDING.but(severity=Severity.MEDIUM)
+    UNKNOWN_SETTING = "UnknownSetting", FINDING.but(severity=Severity.LOW)
     TAGS_INHERITED = "TagsInherited", FINDING.but(severity=Severity.LOW)
     REQUIREMENT_WARNING = "RequirementWarning", FINDING.but(severity=Severity.LOW)
     CHAIN_INCOMPLETE = "ChainIncomplete", FINDING.but(severity=Severity.MEDIUM)
@@ -311,6 +322,7 @@ class Reason(StrEnum):
     NOT_RENEWED = "NotRenewed", PREREQUISITE.but(severity=Severity.HIGH)
     UNKNOWN_VAULT = "UnknownVault", STALLED.but(severity=Severity.LOW, once=True)
     UNKNOWN_EVENT = "UnknownEvent", FINDING.but(severity=Severity.LOW, once=True)
+    FREEZE_IN_FORCE = "FreezeInForce", FINDING
     SETTING_IGNORED = "SettingIgnored", FINDING.but(severity=Severity.LOW)
     MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM, once=True)
     MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER.but(shows=(Shows.DEAD_LETTER, Shows.FINDING))

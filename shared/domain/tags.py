@@ -8,35 +8,23 @@ Some tags of a vault object hold a list of targets, which are short names of sit
     ```
 
 The value of a tag has at most 256 characters (Azure docs, "Tag support"), so a list continues in tags with the suffix
-`-2`, `-3` and so on. The order of the targets (short names of resources) in a tag has no meaning. A repeated target in
-a tag counts once, and Certroll ignores empty entries of the list. Certroll refuses a list of targets whose numbered
-tags have a gap, because a part of the list may be lost.
+`-2`, `-3` and so on. The order of the targets (short names of resources) in a tag has no meaning. A repeated target
+counts once, and Certroll ignores empty entries. Certroll refuses a list whose numbered tags have a gap.
 
-Certroll takes no instruction from a tag that is neither in the table `TAGS` nor continues a list of the table. To add a
-tag to Certroll, write a line into `TAGS`: the sweep, the targets of the fleet and docs/reference/tags.md follow the
-table.
+Certroll takes no instruction from a tag that is neither in the table `TAGS` nor continues a list of the table. The
+sweep, the targets of the fleet and docs/reference/tags.md follow the table.
 """
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from shared.domain.errors import TargetInvalid
-from shared.domain.letter_case import lower_case
-from shared.domain.reason import Reason
-
 Tags = tuple[tuple[str, str], ...]
 """The tags of a resource: pairs of a name and a value."""
 PREFIX = "certroll"
 """The beginning of the names of all tags of Certroll."""
-OFF = frozenset({"off", "false", "no", "0"})
-"""The values that turn something off."""
-MOST_PARTS = 3
-"""How many parts between slashes the name of a target has at most."""
-MOST_NAMED = 10
-"""How many names or problems a message lists at most."""
-_PART = re.compile(r"[\w.()-]{1,90}")
-_CONTINUES = re.compile(r"[2-9]|[1-9][0-9]")
+ON, OFF = frozenset({"on", "true", "yes", "1"}), frozenset({"off", "false", "no", "0"})
+"""The values of the tag `certroll` that Certroll understands. Any other value counts as off."""
 
 
 class Carrier(StrEnum):
@@ -54,7 +42,7 @@ class Kind(StrEnum):
     """The kind of value that a tag of Certroll has."""
 
     OFF_SWITCH = auto()
-    """The values `off`, `false`, `no` and `0` turn something off."""
+    """Every value but `on`, `true`, `yes` and `1` turns something off, so that a typing mistake turns it off, too."""
     ON_SWITCH = auto()
     """Only the value `on` turns something on."""
     TEXT = auto()
@@ -109,7 +97,8 @@ OPT_OUT = Tag(
     _SITES | _VAULT | {Carrier.ENVIRONMENT, Carrier.ORDER},
     Kind.OFF_SWITCH,
     "off",
-    "Certroll writes nothing to the resource, deletes nothing of it and never stops it. Certroll goes on reading it.",
+    "Certroll writes nothing to the resource, deletes nothing of it and never stops it. Certroll goes on reading it. "
+    "Every value but `on`, `true`, `yes` and `1` counts as `off`.",
 )
 PROBE = Tag(
     "certroll-probe",
@@ -237,10 +226,7 @@ def has_ours(tags: Tags) -> bool:
 
 
 def are_wanted(tags: Tags) -> bool:
-    """Return True if a tag of the vault object names targets (sites, webspaces or environments).
-
-    A tag whose name only begins like a tag that continues a list of targets (suffix `-2`) counts too.
-    """
+    """Return True if a tag of the vault object names targets, or begins like a tag that continues a list of targets."""
     return any(_plain(key).startswith(_WANTED) for key, _ in tags)
 
 
@@ -250,13 +236,18 @@ def is_root(tags: Tags) -> bool:
 
 
 def opted_out(tags: Tags) -> bool:
-    """Return True if the tag `certroll: off` is among the tags."""
-    return is_off(OPT_OUT.value_in(tags))
+    """Return True if `certroll: off` is among the tags, or the tag `certroll` with a value that is no word for on."""
+    return any(opts_out(value) for key, value in tags if _plain(key) == OPT_OUT.name)
 
 
-def is_off(value: str | None) -> bool:
-    """Return True if the value of a tag is one of the words for off."""
-    return value is not None and value.strip().lower() in OFF
+def opted_in(tags: Tags) -> bool:
+    """Return True if the tag `certroll` is among the tags, with a word for on."""
+    return OPT_OUT.value_in(tags) is not None and not opted_out(tags)
+
+
+def opts_out(value: str | None) -> bool:
+    """Return True if the tag `certroll` has a value that is no word for on. None stands for a resource without it."""
+    return value is not None and value.strip().lower() not in ON
 
 
 def is_on(value: str | None) -> bool:
@@ -267,76 +258,13 @@ def is_on(value: str | None) -> bool:
     return value is not None and value.lower() == "on"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Target:
-    """One entry of a tag that names targets (resources), such as `name` or `rg/name`."""
-
-    parts: tuple[str, ...]
-    """The parts of the entry between slashes, in lower case."""
-
-    def __str__(self) -> str:
-        return "/".join(self.parts)
-
-
-def parse_targets(tags: Tags, tag: Tag) -> tuple[Target, ...]:
-    """Return the targets (short names of resources) that the tag and its continuations name, each target once.
-
-    Raise TargetInvalid if an entry is not a name, or if the numbers of the tags have a gap. TargetInvalid names up to
-    ten problems of the tag.
-    """
-    values, problems = _numbered(tags, tag)
-    found: dict[Target, None] = {}
-    for number, value in sorted(values):
-        for entry in (part.strip() for part in value.split(",")):
-            target = Target(tuple(part.strip() for part in lower_case(entry).split("/")))
-            if entry and not _is_name(target):
-                problems.append(f"{_numbered_name(tag, number)}: {entry[:120]!r} is neither `name` nor `group/name`")
-            elif entry:
-                found[target] = None
-    if problems:
-        raise TargetInvalid(Reason.TARGET_INVALID, "; ".join(problems[:MOST_NAMED]))
-    return tuple(found)
-
-
 def of_kind(kind: Kind) -> tuple[Tag, ...]:
     """Return the tags of Certroll whose value is of the given kind."""
     return tuple(tag for tag in TAGS if tag.kind is kind)
 
 
-def words(tags: Tags, tag: Tag) -> frozenset[str]:
-    """Return the parts of the targets in the tag, or an empty set for a malformed tag; a part may name a resource."""
-    try:
-        return frozenset(part for target in parse_targets(tags, tag) for part in target.parts)
-    except TargetInvalid:
-        return frozenset()
-
-
 def _plain(key: str) -> str:
     return key.strip().lower()
-
-
-def _is_name(target: Target) -> bool:
-    short = len(target.parts) <= MOST_PARTS
-    return short and all(_PART.fullmatch(part) and not part.endswith(".") for part in target.parts)
-
-
-def _numbered(tags: Tags, tag: Tag) -> tuple[list[tuple[int, str]], list[str]]:
-    """Return the numbered values of the tag and of the tags that continue it, and problems with the numbers."""
-    found = [(number, value) for key, value in tags if (number := tag.number_of(key)) is not None]
-    values = [(int(number or 1), value) for number, value in found if not number or _CONTINUES.fullmatch(number)]
-    odd = [number for number, _ in found if number and not _CONTINUES.fullmatch(number)]
-    problems = [f"{tag}-{number[:20]}: the list begins with {tag} and goes on with {tag}-2" for number in odd]
-    numbers = {number for number, _ in values}
-    last = max(numbers, default=0)
-    gap = next((number for number in range(1, last) if number not in numbers), None)
-    if gap is not None:
-        names = f"{_numbered_name(tag, last)} is there and {_numbered_name(tag, gap)} is not"
-        problems.append(f"{names}: renumber the tags")
-    return values, problems
-
-
-def _numbered_name(tag: Tag, number: int) -> str:
-    return tag.name if number == 1 else f"{tag}-{number}"
 
 
 def lineage_tags(tags_by_version: tuple[Tags, ...]) -> tuple[Tags, bool]:

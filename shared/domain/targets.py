@@ -9,7 +9,8 @@ from shared.domain.errors import TargetInvalid
 from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, SiteRef, Webspace
 from shared.domain.reason import Reason
-from shared.domain.tags import MOST_NAMED, Tag, Tags, Target, parse_targets
+from shared.domain.tag_targets import MOST_NAMED, Target, parse_targets
+from shared.domain.tags import Tag, Tags
 
 
 def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:

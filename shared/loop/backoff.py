@@ -56,6 +56,11 @@ def until_open(run: Run) -> datetime:
     return min(opens, now + LONGEST_PAUSE) if opens - now <= WINDOW_AHEAD else opens
 
 
+def until_thawed(run: Run) -> datetime:
+    """Return when the freeze (CERTROLL_FREEZE) ends that lasts now, or the present time without a freeze."""
+    return run.intent.frozen_until(run.now()) or run.now()
+
+
 def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
     """Return a short wait for a lease (an exclusive lock) that another run holds.
 

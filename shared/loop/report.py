@@ -11,7 +11,7 @@ from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import notices
 from shared.planning.plan import Plan, Skip
-from shared.planning.plan_rows import skip_rows, step_rows
+from shared.planning.plan_rows import skip_rows, step_rows, would_rows
 from shared.ports.journal import Findings
 from shared.telemetry import event
 
@@ -26,13 +26,13 @@ def report(to: Findings, findings: tuple[Finding, ...]) -> None:
 
 
 def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
-    """Log the plan, with the newest version that Certroll saw.
+    """Log the plan: its steps, the steps that Certroll would perform with other settings, and its refusals.
 
-    Record refusals, resources that Certroll could not read, and warnings about the version as findings.
+    Record as findings what Certroll does not do, what Certroll could not read, and warnings about the version.
     """
     ref = snapshot.lineage.ref
     log_plan(plan, snapshot)
-    skips = [*plan.skips, *notices.duplicates(snapshot), *notices.sharing(snapshot), *notices.mentions(snapshot)]
+    skips = [*plan.not_done, *notices.duplicates(snapshot), *notices.sharing(snapshot), *notices.mentions(snapshot)]
     found = (
         *notices.refusals(ref, skips, snapshot.now),
         *notices.blind_spots(str(ref), snapshot.fleet),
@@ -45,11 +45,19 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
 
 
 def log_plan(plan: Plan, snapshot: Snapshot) -> None:
-    """Log one line with the number of steps and refusals, and then all steps and refusals, fifty in a line."""
+    """Log one line with the number of steps and refusals, and then all steps and refusals, fifty in a line.
+
+    The steps that Certroll would perform with other settings or tags have a list of their own.
+    """
     certificate, newest = str(snapshot.lineage.ref), next(iter(snapshot.lineage.versions), None)
     version = newest.version if newest else ""
-    event("plan.computed", certificate=certificate, version=version, steps=len(plan.steps), skips=len(plan.skips))
-    lists = {"steps": step_rows(plan.steps, snapshot), "skips": skip_rows(plan.skips, snapshot)}
+    lists = {
+        "steps": step_rows(plan.steps, snapshot),
+        "would": would_rows(plan.would, snapshot),
+        "skips": skip_rows(plan.skips, snapshot),
+    }
+    steps, would, skips = (len(rows) for rows in lists.values())
+    event("plan.computed", certificate=certificate, version=version, steps=steps, would=would, skips=skips)
     for name, rows in lists.items():
         for start in range(0, len(rows), MOST_ROWS):
             event("plan.listed", certificate=certificate, list=name, rows=rows[start : start + MOST_ROWS])
@@ -73,6 +81,11 @@ def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:
 def report_lineage(findings: Findings, lineage: Lineage, now: datetime) -> None:
     """Record a finding if Certroll uses the tags of an older version, because the newest version has none."""
     report(findings, notices.inherited_tags(lineage, now))
+
+
+def report_tags(findings: Findings, scope: str, tagged: Iterable[notices.Tagged], now: datetime) -> None:
+    """Record as findings (reported problems) the tags whose names or values Certroll does not understand."""
+    report(findings, notices.misspelled_tags(scope, tagged, now))
 
 
 def report_moved(findings: Findings, ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> None:

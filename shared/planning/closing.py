@@ -26,7 +26,7 @@ def gone_from(snapshot: Snapshot, plan: Plan) -> IsGone:
     subject. A refused write counts as gone if the plan neither does nor refuses anything about its subject. What a run
     of a site or app saw counts as gone if the site or app no longer uses the vault object.
     """
-    waiting = {step.subject for step in plan.steps} | {skip.subject for skip in plan.skips}
+    waiting = {step.subject for step in plan.steps} | {skip.subject for skip in plan.not_done}
     users = _users(snapshot)
     made = [version.created for version in snapshot.lineage.versions]
 

@@ -12,6 +12,7 @@ from shared.domain.fleet.sites import Site
 from shared.domain.intent import Intent
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
+from shared.domain.tags import OPT_OUT
 
 STOP_AND_START = timedelta(seconds=60)
 """Certroll expects a wave to take this long until its apps run. docs/reference/events.md gives the reasons."""
@@ -28,7 +29,10 @@ def why_excluded(fleet: Fleet, site: Site, intent: Intent) -> tuple[Reason, str]
     if intent.owns(site.ref):
         return Reason.OWN_SITE, "Certroll runs on this app: stop and start the app by hand"
     if fleet.opted_out(site.ref):
-        return Reason.OPTED_OUT, "the app carries the tag certroll: off: stop and start the app by hand"
+        return (
+            Reason.OPTED_OUT,
+            f"the app carries the tag certroll: {fleet.tag(site.ref, OPT_OUT)}: stop and start the app by hand",
+        )
     if fleet.has_silos(site.ref):
         return Reason.SITE_WITH_SILOS, "the app has silos in other regions: stop and start the app by hand"
     if not site.running:

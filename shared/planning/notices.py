@@ -15,13 +15,15 @@ from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.app_settings import ROOT_LIST, SiteSettings, is_list
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.sites import Site
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings, stale_in, uploaded_to
-from shared.domain.tags import ROOT_ON
+from shared.domain.spelling import tag_problems
+from shared.domain.tags import ROOT_ON, Carrier, Tags
 from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Skip
 
@@ -59,6 +61,33 @@ def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
     return tuple(
         Finding(fleet.taken_at, scope, spot.subject, spot.reason, spot.detail, webspace=spot.webspace) for spot in spots
     )
+
+
+Tagged = tuple[str, Tags, Carrier]
+"""The name of a resource in messages, its tags, and what kind of resource it is."""
+
+
+def misspelled_tags(scope: str, tagged: Iterable[Tagged], now: datetime) -> tuple[Finding, ...]:
+    """Return a finding for each tag of the resources that Certroll does not know, or whose value it does not know."""
+    return tuple(
+        Finding(now, scope, f"tag {problem.key} of {subject}", problem.reason, problem.detail)
+        for subject, tags, carrier in tagged
+        for problem in tag_problems(tags, carrier)
+    )
+
+
+def tagged_sites(sites: Iterable[Site]) -> Iterable[Tagged]:
+    """Return the sites and slots with their tags."""
+    return ((f"site {site.ref}", site.tags, Carrier.SLOT if site.ref.slot else Carrier.SITE) for site in sites)
+
+
+def tagged_resources(fleet: Fleet, lineages: Iterable[Lineage]) -> Iterable[Tagged]:
+    """Return the sites, slots and environments of the fleet and the vault objects, with their tags."""
+    yield from tagged_sites(fleet.sites)
+    for environment in fleet.environments:
+        yield f"environment {environment.ref}", environment.tags, Carrier.ENVIRONMENT
+    for lineage in lineages:
+        yield str(lineage.ref), lineage.tags, Carrier.VAULT_OBJECT
 
 
 # ------------------------------------------------------------------------------------------------------ the version

@@ -123,6 +123,10 @@ class Traits(Protocol):
         """The root certificate that the action deletes from an environment, None if the action deletes none."""
         return None
 
+    def preflight(self, _: Ports) -> bool:
+        """Return True without a read, because only Azure's answer to the write shows whether Azure allows it."""
+        return True
+
     def without_roots(self) -> Self:
         """Return the action without its edits of root lists.
 
@@ -161,6 +165,12 @@ class Action(Traits, Protocol):
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot of what Azure will show after the action. This method is pure."""
+
+    def preflight(self, ports: Ports) -> bool:
+        """Read what Certroll checks before the write, and return False if Azure shows that no write is needed.
+
+        This method writes nothing. It raises the error that `perform` would raise before its write.
+        """
 
     def perform(self, ports: Ports) -> bool:
         """Read Azure, compare Azure's state with the plan, write once if still needed, and return True after a write.
@@ -203,11 +213,38 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Would:
+    """A step that every guard allows, and that Certroll does not perform because of its settings or tags."""
+
+    step: Step
+    why: Reason
+    """Why Certroll does not perform the step."""
+    remedy: str
+    """What lets Certroll perform the step, as text for operators."""
+    waits: Skip | None = None
+    """What the step would still wait for after the remedy, None if Certroll would perform it at once."""
+
+    @property
+    def skip(self) -> Skip:
+        """The step as a change that Certroll does not make."""
+        later = f"; afterwards the step waits: {self.waits.detail}" if self.waits else ""
+        detail = f"Certroll would do this ({self.step.reason}): {self.remedy}{later}"
+        return Skip(self.step.subject, self.why, detail, self.step.action.site, self.step)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The steps to perform, in order, and the changes that Certroll does not make."""
 
     steps: tuple[Step, ...] = ()
     skips: tuple[Skip, ...] = ()
+    would: tuple[Would, ...] = ()
+    """The steps that Certroll would perform with other settings or tags, in order."""
+
+    @property
+    def not_done(self) -> tuple[Skip, ...]:
+        """All changes that Certroll does not make: the refused steps, and the steps that it only would perform."""
+        return (*self.skips, *(would.skip for would in self.would))
 
     def refuse(self, refusal: "Callable[[Step], Skip | None]") -> "Plan":
         """Return the plan with each refused step replaced by the skip that `refusal` returns for that step."""
@@ -215,6 +252,14 @@ class Plan:
         refused = (replace(skip, step=step) for step, skip in judged if skip is not None)
         kept = tuple(step for step, skip in judged if skip is None)
         return replace(self, steps=kept, skips=(*self.skips, *refused))
+
+    def of(self, site: SiteRef) -> "Plan":
+        """Return the part of the plan that is about one site or slot."""
+        return Plan(
+            tuple(step for step in self.steps if step.action.site == site),
+            tuple(skip for skip in self.skips if skip.site == site),
+            tuple(would for would in self.would if would.step.action.site == site),
+        )
 
 
 Propose = Callable[[Snapshot, Intent], Iterable[Step | Skip]]

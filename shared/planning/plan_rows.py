@@ -8,7 +8,7 @@ from itertools import chain
 
 from shared.domain.names import Thumbprint
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.planning.plan import Action, Skip, Step
+from shared.planning.plan import Action, Skip, Step, Would
 
 Row = Mapping[str, object]
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
@@ -25,6 +25,24 @@ def skip_rows(skips: Iterable[Skip], snapshot: Snapshot) -> list[Row]:
     change = partial(_change, snapshot, _ends(snapshot))
     said = (({"subject": skip.subject, "reason": skip.reason, "detail": skip.detail}, skip.step) for skip in skips)
     return [{**row, **({} if step is None else change(step.action))} for row, step in said]
+
+
+def would_rows(steps: Iterable[Would], snapshot: Snapshot) -> list[Row]:
+    """Return a row for each step that Certroll would perform with other settings or tags.
+
+    `why` names what keeps Certroll from the step, and `waits` what the step would still wait for.
+    """
+    change = partial(_change, snapshot, _ends(snapshot))
+    return [
+        {
+            "subject": would.step.subject,
+            "reason": would.step.reason,
+            "why": would.why,
+            "waits": {"reason": would.waits.reason, "detail": would.waits.detail} if would.waits else None,
+            **change(would.step.action),
+        }
+        for would in steps
+    ]
 
 
 def _change(snapshot: Snapshot, ends: Mapping[Thumbprint, datetime | None], action: Action) -> Row:

@@ -9,7 +9,7 @@ from shared.domain.certificates.urgency import URGENT
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import OWN_PREFIX
-from shared.domain.intent import Mode
+from shared.domain.intent import Mode, Scope
 from shared.domain.names import SiteRef, Thumbprint, Webspace, covers
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import HOLDING, RollState
@@ -166,11 +166,36 @@ def opted_out_vault_certificate_is_left_alone(case: Case) -> None:
 
 
 def observing_writes_nothing(case: Case) -> None:
-    """Certroll's plan in observe mode has no step, and reports each step that the plan would have in apply mode."""
+    """In observe mode Certroll performs no step, and tells exactly the steps and refusals of apply mode.
+
+    The steps that apply mode would perform later, for example after other sites, come after the steps at once.
+    """
     observed = case.planned(case.world, mode=Mode.OBSERVE)
+    later = [skip for skip in case.plan.skips if skip.step and skip.reason.passes]
     assert observed.steps == ()
-    would_be = {skip.subject for skip in observed.skips if skip.reason is Reason.OBSERVE_ONLY}
-    assert {step.subject for step in case.plan.steps} <= would_be
+    assert [would.step for would in observed.would] == [*case.plan.steps, *(skip.step for skip in later)]
+    assert [would.waits for would in observed.would if would.waits] == later
+    assert observed.skips == tuple(skip for skip in case.plan.skips if skip not in later)
+
+
+def pilot_writes_only_what_is_tagged(case: Case) -> None:
+    """In a pilot, Certroll performs no step for a vault object without `certroll: on`, and else the same steps."""
+    pilot = case.planned(case.world, scope=Scope.TAGGED)
+    observed = case.planned(case.world, mode=Mode.OBSERVE)
+    assert pilot.steps == ()
+    assert [would.step for would in pilot.would] == [would.step for would in observed.would]
+    assert pilot.skips == observed.skips
+    tags = (*(tag for tag in case.world.lineage.tags if tag[0] != "certroll"), ("certroll", "on"))
+    tagged = replace(case.world, lineage=replace(case.world.lineage, tags=tags))
+    assert case.planned(tagged, scope=Scope.TAGGED) == case.planned(tagged)
+
+
+def nothing_is_told_of_what_is_not_there(case: Case) -> None:
+    """Certroll speaks of deleting a certificate only if Azure has it, not if only a step of the plan would bring it."""
+    there = {copy.ref for copy in case.world.fleet.certificates}
+    refused = (skip.step for skip in case.plan.skips if skip.step is not None)
+    deleted = (step.action.deletes_copy for step in (*case.plan.steps, *refused))
+    assert {copy.ref for copy in deleted if copy is not None} <= there
 
 
 def failure_of_a_site_holds_the_version(case: Case) -> None:
@@ -327,10 +352,15 @@ PLAN_PROMISES: tuple[Promise[Case], ...] = (
     refused_newest_version_is_synced_nowhere,
     nothing_is_synced_beside_a_blind_spot,
     nothing_is_skipped_silently,
+    nothing_is_told_of_what_is_not_there,
     binding_again_changes_nothing_that_is_shown,
     nothing_is_uploaded_again_unasked,
     no_early_upload_is_passed_over,
 )
-WRITES_NOTHING: tuple[Promise[Case], ...] = (opted_out_vault_certificate_is_left_alone, observing_writes_nothing)
+WRITES_NOTHING: tuple[Promise[Case], ...] = (
+    opted_out_vault_certificate_is_left_alone,
+    observing_writes_nothing,
+    pilot_writes_only_what_is_tagged,
+)
 IN_ANY_ORDER: tuple[Promise[Case], ...] = (input_order_means_nothing, site_with_silos_is_left_alone)
 """Promises that make further plans of each snapshot, which takes as long as all other promises together."""

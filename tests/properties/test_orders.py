@@ -18,7 +18,8 @@ from shared.domain.orders.action import (
     next_action,
     open_questions,
 )
-from shared.domain.orders.order import Order, OrderStatus, problems
+from shared.domain.orders.order import Order, OrderStatus
+from shared.domain.orders.problems import problems
 from shared.domain.reason import Reason
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

@@ -26,7 +26,8 @@ from shared.domain.errors import EventRejected, MessageInvalid, Rejected, Target
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, InvalidNameError, RootRef
 from shared.domain.reason import Reason
-from shared.domain.tags import PUBLIC_TO, parse_targets
+from shared.domain.tag_targets import parse_targets
+from shared.domain.tags import PUBLIC_TO
 from shared.domain.targets import resolve
 from tests.build import ASE, DAY, NOW, VAULT
 from tests.chains import issued, thumbprint

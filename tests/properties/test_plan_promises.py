@@ -13,6 +13,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import Rebind, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.actions.delete_certificate import DeleteCertificate
 from shared.planning.actions.restore_app_settings import RestoreAppSettings
 from shared.planning.actions.retire_thumbprint import RetireThumbprint
 from shared.planning.actions.roll_app_settings import RollAppSettings
@@ -231,6 +232,8 @@ BROKEN = (
     breaks(plans.site_with_silos_is_left_alone, ORDINARY, bound()),
     breaks(plans.observing_writes_nothing, ORDINARY, bound()),
     breaks(plans.observing_writes_nothing, ORDINARY, silent),
+    breaks(plans.pilot_writes_only_what_is_tagged, ORDINARY, bound()),
+    breaks(plans.nothing_is_told_of_what_is_not_there, ORDINARY, DeleteCertificate(copy("coming", source=None), ())),
     breaks(plans.failure_of_a_site_holds_the_version, snapshot(rollout=rollout(record(SiteState.FAILED))), bound()),
     breaks(plans.failure_of_an_app_holds_the_version, with_rolls(ORDINARY, RollState.FAILED), bound()),
     breaks(

@@ -104,14 +104,17 @@ def world_of(kind: str, knobs: Knobs | None = None) -> World:
     return world
 
 
-def renewed(installation: Installation) -> str:
-    """Renew the certificate, queue the message that the renewal's event causes, and return the new thumbprint."""
+def renewed(installation: Installation, **tags: str) -> str:
+    """Renew the certificate, queue the message that the renewal's event causes, and return the new thumbprint.
+
+    The new version has the tags of the old version, and the given tags.
+    """
     vault = installation.world.vaults[VAULT]
     if "web" not in vault.certificates:
-        new = vault.renew_secret("web").thumbprint
+        new = vault.renew_secret("web", tags=tags).thumbprint
         installation.look_at(VAULT, "web", kind="secret")
         return new
-    new = vault.renew("web", tags=vault.certificates["web"].newest.tags).thumbprint
+    new = vault.renew("web", tags={**vault.certificates["web"].newest.tags, **tags}).thumbprint
     installation.look_at(VAULT, "web")
     return new
 

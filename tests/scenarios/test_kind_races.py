@@ -172,6 +172,28 @@ def test_a_site_that_is_off_gets_no_private_key(install: Install, world: Callabl
     assert "OptedOut" in {reason for _, reason in installation.findings()}
 
 
+@pytest.mark.parametrize("value", ["disabled", "skip", "'off'", ""])
+def test_an_opt_out_with_a_typing_mistake_is_an_opt_out(install: Install, value: str) -> None:
+    """A site whose tag `certroll` has an unknown value keeps its private keys as they are, and Certroll tells it."""
+    place = flex(certroll=value)
+    installation = install(place)
+    renewed(place)
+    swept(installation)
+    assert writes(place) == 0
+    assert ("tag certroll of site flex", "TagNotUnderstood") in installation.findings()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_vault_object_with_a_misspelled_opt_out_is_left_alone(install: Install, kind: str) -> None:
+    """Certroll writes nothing for a vault object whose tag `certroll` says `disabled`, and reports the tag."""
+    world = world_of(kind)
+    installation = install(world)
+    new_version(installation, certroll="disabled")
+    swept(installation)
+    assert writes(world) == 0
+    assert "TagNotUnderstood" in {reason for _, reason in installation.findings()}
+
+
 def superseded(installation: Installation) -> str:
     """Let Certroll upload a public certificate and its next version, and return the first version's thumbprint."""
     world = installation.world

@@ -238,9 +238,10 @@ def test_history_that_may_not_be_read_is_said_and_not_taken_for_good(install: In
     [
         {"act": False},
         {"tags": {"certroll": "off"}},
+        {"tags": {"certroll": "skip"}},
         {"stored": False},
     ],
-    ids=["not switched on", "opted out", "in no vault"],
+    ids=["not switched on", "opted out", "opted out with a typing mistake", "in no vault"],
 )
 def test_nothing_is_asked_where_it_is_not_wanted(install: Install, differences: dict[str, object]) -> None:
     """Certroll changes no order that opted out or is in no vault, and none without CERTROLL_ORDER_ACTIONS."""
@@ -248,6 +249,7 @@ def test_nothing_is_asked_where_it_is_not_wanted(install: Install, differences: 
     shop.sweeps(3)
     assert shop.writes() == 0
     assert "AutoRenewOff" in shop.reasons()
+    assert ("TagNotUnderstood" in shop.reasons()) is (shop.order.tags.get("certroll") == "skip")
 
 
 def test_observe_mode_asks_for_nothing(install: Install) -> None:

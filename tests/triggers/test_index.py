@@ -74,6 +74,8 @@ BAD = {
     "CERTROLL_VAULTS": "https://kv.vault.azure.net",
     "CERTROLL_SUBSCRIPTIONS": "Production",
     "CERTROLL_MODE": "on",
+    "CERTROLL_SCOPE": "some",
+    "CERTROLL_FREEZE": "Christmas",
     "CERTROLL_STAGE_SOAK": "soon",
     "CERTROLL_PROBE_SETTLE": "-1s",
     "CERTROLL_SLOTS_FIRST": "maybe",
@@ -95,6 +97,8 @@ TOLD_OF_BAD = (
     "CERTROLL_VAULTS: 'https://kv.vault.azure.net' is not",
     "CERTROLL_SUBSCRIPTIONS: 'production' is not",
     "CERTROLL_MODE: Input should be",
+    "CERTROLL_SCOPE: Input should be",
+    "CERTROLL_FREEZE: 'Christmas' is no interval",
     "CERTROLL_STAGE_SOAK: write a duration",
     *(f"{name}: " for name in BAD if name != "CERTROLL_SWEEP_SCHEDULE"),
 )

@@ -10,7 +10,7 @@ from pkgutil import walk_packages
 from shared import domain
 from shared.domain.certificates.version import KeyPolicy
 from shared.domain.findings import SeenBy
-from shared.domain.intent import Mode
+from shared.domain.intent import Mode, Scope
 from shared.domain.reason import Reason, Severity
 from shared.planning import actions, guards
 
@@ -23,6 +23,7 @@ MEANT = {
     "Intent.max_restarts": 1,
     "Intent.mode": Mode.OBSERVE,
     "Intent.probe_settle": timedelta(minutes=2),
+    "Intent.scope": Scope.ALL,
     "Intent.slots_first": True,
     "Intent.stage_soak": timedelta(hours=1),
     "Lineage.key": KeyPolicy(exportable=True, content_type="application/x-pkcs12"),

@@ -11,11 +11,13 @@ from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.domain.errors import SettingsInvalid
 from shared.domain.fleet.vault_access import app_service, registration
-from shared.domain.intent import Intent, Mode
+from shared.domain.freeze import Freeze
+from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
-from shared.settings import HOURLY, Settings, load_settings, parse_duration, sweep_schedule
+from shared.domain.setting_values import parse_duration
+from shared.settings import HOURLY, Settings, load_settings, strange_settings, sweep_schedule
 from tests.build import SUBSCRIPTION, VAULT, site_ref
 
 OBJECT_ID = "8f1e2d3c-0000-0000-0000-000000000001"
@@ -24,9 +26,11 @@ NAMES = [
     "CERTROLL_VAULTS",
     "CERTROLL_SUBSCRIPTIONS",
     "CERTROLL_MODE",
+    "CERTROLL_SCOPE",
     "CERTROLL_STAGE_SOAK",
     "CERTROLL_PROBE_SETTLE",
     "CERTROLL_SLOTS_FIRST",
+    "CERTROLL_FREEZE",
     "CERTROLL_RESTART_WINDOW",
     "CERTROLL_MAX_RESTARTS",
     "CERTROLL_ASE_MAX_UNAVAILABLE",
@@ -79,7 +83,16 @@ def test_little_needs_to_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Certroll with only vaults and storage set plans for everything that it can see, and writes nothing."""
     found = settings(monkeypatch)
     assert found.intent == Intent(
-        frozenset({VAULT}), (), Mode.OBSERVE, timedelta(hours=1), None, None, timedelta(minutes=2), True, None, 1
+        vaults=frozenset({VAULT}),
+        subscriptions=(),
+        mode=Mode.OBSERVE,
+        scope=Scope.ALL,
+        stage_soak=timedelta(hours=1),
+        probe_settle=timedelta(minutes=2),
+        slots_first=True,
+        freeze=None,
+        restart_window=None,
+        max_restarts=1,
     )
     assert (found.cloud, found.pfx_encryption) == (CloudName.PUBLIC, PfxEncryption.TRIPLE_DES)
 
@@ -92,9 +105,11 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         CERTROLL_VAULTS=f" KV-Shop , ,{vault_id},",
         CERTROLL_SUBSCRIPTIONS=f" {SUBSCRIPTION.upper()} ",
         CERTROLL_MODE=" Apply ",
+        CERTROLL_SCOPE=" Tagged ",
         CERTROLL_STAGE_SOAK=" 15 M ",
         CERTROLL_PROBE_SETTLE="0s",
         CERTROLL_SLOTS_FIRST=" OFF ",
+        CERTROLL_FREEZE=" 2027-11-25/2027-12-01 ; 2027-12-24/2028-01-02",
         CERTROLL_RESTART_WINDOW="sat 22:00-04:00",
         CERTROLL_MAX_RESTARTS=" 12 ",
         CERTROLL_ASE_MAX_UNAVAILABLE=" 25 % ",
@@ -113,9 +128,11 @@ def test_everything_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         vaults=frozenset({VAULT, VaultName("kv-two")}),
         subscriptions=(SUBSCRIPTION,),
         mode=Mode.APPLY,
+        scope=Scope.TAGGED,
         stage_soak=timedelta(minutes=15),
         probe_settle=timedelta(0),
         slots_first=False,
+        freeze=Freeze.parse("2027-11-25/2027-12-01, 2027-12-24/2028-01-02"),
         restart_window=RestartWindow.parse("Sat 22:00-04:00"),
         max_restarts=12,
         ase_max_unavailable=MaxUnavailable(25, percent=True),
@@ -205,6 +222,16 @@ def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         pytest.param(
             "CERTROLL_MODE", "on", "CERTROLL_MODE: Input should be 'observe' or 'apply'", id="an unknown mode"
+        ),
+        pytest.param(
+            "CERTROLL_FREEZE",
+            "25.11.2027/01.12.2027",
+            "CERTROLL_FREEZE: '25.11.2027' is no date; write intervals in UTC: "
+            "2027-11-25/2027-12-01, 2027-12-20T18:00/2028-01-03T06:00",
+            id="a freeze that cannot be read",
+        ),
+        pytest.param(
+            "CERTROLL_SCOPE", "some", "CERTROLL_SCOPE: Input should be 'all' or 'tagged'", id="an unknown scope"
         ),
         pytest.param(
             "CERTROLL_CLOUD", "china", "CERTROLL_CLOUD: Input should be 'public' or 'usgov'", id="an unknown cloud"
@@ -297,7 +324,7 @@ def test_bad_setting_is_named_with_its_cure(
 
 
 def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certroll reports all of six bad settings at once."""
+    """Certroll reports all bad settings at once."""
     found = problems(
         monkeypatch,
         CERTROLL_VAULTS="",
@@ -454,6 +481,18 @@ def test_impossible_schedule_falls_back_to_hourly(monkeypatch: pytest.MonkeyPatc
             "as in '0 0 * * * *'; Certroll sweeps hourly"
         ),
     }
+
+
+def test_settings_that_nobody_reads_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that begins with CERTROLL_ and that Certroll does not read is told with the nearest known name."""
+    assert strange_settings() == ()
+    settings(monkeypatch, CERTROLL_MODE="apply", CERTROLL_SWEEP_SCHEDULE="0 0 * * * *", certroll_max_deletes="3")
+    assert strange_settings() == ()
+    settings(monkeypatch, CERTROLL_MOD="apply", CERTROLL_RESTART_WINDOWS="Sat 1:00-2:00", CERTROL_MODE="apply")
+    assert strange_settings() == (
+        ("CERTROLL_MOD", "CERTROLL_MODE"),
+        ("CERTROLL_RESTART_WINDOWS", "CERTROLL_RESTART_WINDOW"),
+    )
 
 
 KEY_VAULT = "@Microsoft.KeyVault(VaultName=kv-shop;SecretName=storage)"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.environments.apps import wave_apps
-from shared.domain.intent import Intent, Mode
+from shared.domain.intent import Intent
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import restart_budget
@@ -127,7 +127,8 @@ def _contested(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
 def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[SiteRef]:
     """Yield each app whose settings name the old and the new version although the journal has no record of the app."""
     current = snapshot.lineage.current
-    if intent.mode is not Mode.APPLY or opted_out(snapshot.lineage.tags):
+    tags = snapshot.lineage.tags
+    if intent.barrier(tags, str(snapshot.lineage.ref)) or opted_out(tags):
         return
     refused = {skip.site for skip in plan.skips} | {step.action.site for step in plan.steps}
     for settings in snapshot.fleet.settings:

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from shared.controllers.certificate.progress import Progress, RolloutRun
-from shared.domain.intent import Mode
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import LOST_AFTER, stage
@@ -11,7 +10,7 @@ from shared.domain.rollout.gates import opens_at as rolls_open_at
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.expiry import is_urgent
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.loop.backoff import LONGEST_PAUSE, pause, until_open
+from shared.loop.backoff import LONGEST_PAUSE, pause, until_open, until_thawed
 from shared.loop.lineage import without_current
 from shared.loop.run import Run
 
@@ -32,15 +31,18 @@ def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
 
 
 def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
-    """Return why the rollout waits (sites, the next webspaces or the restart window), None if it need not wait."""
+    """Return why the rollout waits (sites, webspaces, the restart window or a freeze), None if it need not wait."""
     run, rollout = work.run, progress.rollout
     if rollout.pending or rollout.rolling or rollout.unfinished(run.now()):
         return await_sites(run, work.waits, rollout)
     awaiting = next((skip for skip in progress.skips if skip.reason.awaits_turn), None)
-    if awaiting is not None and run.intent.mode is Mode.APPLY:
+    if awaiting is not None:
         return Waiting(_next_inspection(work, rollout), awaiting.reason, awaiting.detail)
-    closed = next((skip for skip in progress.skips if skip.reason is Reason.OUTSIDE_WINDOW), None)
-    return None if closed is None else Waiting(until_open(run), closed.reason, closed.detail)
+    for reason, until in ((Reason.OUTSIDE_WINDOW, until_open), (Reason.FROZEN, until_thawed)):
+        closed = next((skip for skip in progress.skips if skip.reason is reason), None)
+        if closed is not None:
+            return Waiting(until(run), closed.reason, closed.detail)
+    return None
 
 
 def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
@@ -62,8 +64,9 @@ def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
 
 def _success(progress: Progress) -> Converged:
     """Return the outcome of a run for a vault certificate that has no open work."""
-    if any(skip.reason is Reason.OBSERVE_ONLY for skip in progress.skips):
-        return Converged(Reason.OBSERVE_ONLY, "Certroll only observes, and carries no step of the plan out")
+    if progress.would:
+        first = progress.would[0]
+        return Converged(first.why, f"Certroll carries {len(progress.would)} steps of the plan not out: {first.remedy}")
     rollout = progress.rollout
     done = bool(rollout.records or rollout.rolls)
     return Converged(Reason.ROLLED_OUT if done else Reason.NOTHING_STALE, f"version {rollout.version}")

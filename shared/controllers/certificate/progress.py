@@ -13,7 +13,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.perform import Performed, perform_each
 from shared.loop.report import report_skips
 from shared.loop.run import Run
-from shared.planning.plan import Skip, Step
+from shared.planning.plan import Skip, Step, Would
 from shared.ports.storage import Lease
 
 
@@ -62,6 +62,8 @@ class Progress:
     """The records of the version as the journal has them now."""
     skips: tuple[Skip, ...]
     """The steps that this run did not do, with reasons: the refusals of the plan, then the refusals of Azure."""
+    would: tuple[Would, ...] = ()
+    """The steps that Certroll would perform with other settings or tags."""
     unanswered: tuple[AzureError, ...] = ()
     """The errors of the steps that Azure did not answer."""
     stopped: frozenset[str] = frozenset()

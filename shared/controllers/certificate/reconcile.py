@@ -17,6 +17,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.lineage import read_lineage, without_current
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
+from shared.loop.preflight import checking, preflighted
 from shared.loop.report import report_lineage, report_plan
 from shared.loop.run import Run
 from shared.planning import planner
@@ -54,12 +55,12 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, urgent=False), now):
         return await_sites(run, message.waits, rollout)
     snapshot = _observed(run, lineage, rollout, now)
-    plan = planner.plan(snapshot, run.intent)
+    plan = preflighted(run, checking(run.ports), planner.plan(snapshot, run.intent), snapshot)
     report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
     outcome = roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
     # a refusal of Azure in this run is newer than the snapshot, and every other step of the plan is done
-    run.ports.findings.close(str(ref), run.now(), gone_from(snapshot, Plan(skips=plan.skips)))
+    run.ports.findings.close(str(ref), run.now(), gone_from(snapshot, Plan(skips=plan.not_done)))
     return outcome
 
 

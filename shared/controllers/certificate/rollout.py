@@ -42,7 +42,7 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     deletions = tuple(step for step in plan.steps if step.action.phase is Phase.DELETE)
     others = (step for step in plan.steps if step.action.phase not in {Phase.DELETE, Phase.ROOT})
     staged = Plan(tuple(others), plan.skips)
-    progress = Progress(work.snapshot.rollout, plan.skips)
+    progress = Progress(work.snapshot.rollout, plan.skips, plan.would)
     progress = progress.after(carry_roots(work.run, work.lease, work.snapshot, plan))
     progress = _roll_webspaces(work, staged, progress)
     progress = _roll_apps(work, staged, progress)

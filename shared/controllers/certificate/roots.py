@@ -27,13 +27,15 @@ from shared.telemetry import event
 def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Performed:
     """Put and delete the root certificates of the plan, and return the steps that Azure refused or did not answer.
 
-    In the mode `apply`, Certroll also sends a message to each environment whose apps need a stop and a start.
+    In the mode `apply`, Certroll also records where the vault object is wanted as a root. Certroll sends a message to
+    each environment whose apps need a stop and a start, unless CERTROLL_SCOPE excludes the vault object.
     """
     steps = tuple(step for step in plan.steps if step.action.phase is Phase.ROOT)
     performed = perform_each(run, lease, snapshot.lineage.ref, steps)
     report_skips(run.ports.findings, snapshot.lineage.ref, performed.refused, run.now())
     if run.intent.mode is Mode.APPLY:
         note_wants(run, snapshot)
+    if run.intent.barrier(snapshot.lineage.tags, str(snapshot.lineage.ref)) is None:
         for known in _environment_records(snapshot):
             _send_environment(run, snapshot, known.environment)
     return performed
@@ -106,12 +108,13 @@ def report_waves(snapshot: Snapshot, plan: Plan, intent: Intent) -> None:
 
 
 def _to_get_root(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
-    """Return the environments into which the plan puts a root certificate, or would put one in the mode `apply`."""
+    """Return the environments that get a root certificate by the plan, or would get it later or with other settings."""
     current = snapshot.lineage.current
     if current is None:
         return ()
     going = {step.subject for step in plan.steps}
-    going |= {skip.subject for skip in plan.skips if skip.reason is Reason.OBSERVE_ONLY}
+    going |= {would.step.subject for would in plan.would}
+    going |= {skip.subject for skip in plan.skips if skip.reason is Reason.FROZEN}
     name = own_name(snapshot.lineage.ref, current.thumbprint)
     environments, _ = environments_asked(snapshot)
     return tuple(

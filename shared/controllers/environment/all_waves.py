@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+from shared.controllers.environment.causes import barrier, is_urgent
 from shared.controllers.environment.pending_starts import STATE_PATIENCE
 from shared.controllers.environment.wave import carry_wave, next_apps
 from shared.controllers.environment.wave_run import WaveRun
-from shared.domain.environments.record import AppRestartState
+from shared.domain.environments.record import AppRestart, AppRestartState
 from shared.domain.environments.waves import last_of_group
-from shared.domain.intent import Mode
+from shared.domain.freeze import lasting
+from shared.domain.intent import Barrier
 from shared.domain.names import EnvironmentRef
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
@@ -53,9 +55,18 @@ def not_allowed(wave_run: WaveRun) -> Outcome | None:
             f"POST /api/environments/{wave_run.environment}/stop-start-done"
         )
         return Stalled(Reason.STOP_START_BY_HAND, detail)
-    if pending and intent.mode is not Mode.APPLY:
-        return Converged(Reason.OBSERVE_ONLY, f"Certroll would stop and start these apps: {named}")
+    if pending and (found := barrier(wave_run.run, wave_run.environment_record)):
+        return Converged(found.reason, _would(wave_run, pending, found))
     return None
+
+
+def _would(wave_run: WaveRun, pending: tuple[AppRestart, ...], found: Barrier) -> str:
+    """Return which apps Certroll would stop and start, and which apps it would not stop in their groups."""
+    apps = [app.app for app in wave_run.apps]
+    last = {app.site: group for app in pending if (group := last_of_group(apps, app.site))}
+    going = ", ".join(str(app.site) for app in pending if app.site not in last) or "none"
+    kept = "".join(f"; {site} is the last app of group {group} that runs" for site, group in last.items())
+    return f"Certroll would stop and start these apps: {going}{kept}: {found.remedy}"
 
 
 def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
@@ -84,6 +95,9 @@ def _blocked(wave_run: WaveRun) -> Outcome | None:
         return Stalled(Reason.WAVE_FAILED, f"{detail}; {remedy}")
     if not wave_run.in_state(AppRestartState.PENDING):
         return None
+    until = run.intent.frozen_until(run.now())
+    if until is not None and not is_urgent(run, wave_run.environment_record):
+        return Waiting(until, Reason.FROZEN, f"{lasting(until)}, and Certroll stops no further apps before")
     window = run.intent.restart_window
     if window is not None and not window.is_open(run.now()):
         opens = window.opens_at(run.now())

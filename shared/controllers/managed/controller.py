@@ -17,9 +17,10 @@ from shared.controllers.managed.work import Work
 from shared.domain.findings import Finding
 from shared.domain.managed.issuance import HostInspection, Violation
 from shared.domain.reason import Reason
-from shared.loop.report import report_blind_spots
+from shared.loop.report import report_blind_spots, report_tags
 from shared.loop.run import Run
 from shared.planning.closing import unseen_by_sweep
+from shared.planning.notices import tagged_sites
 from shared.telemetry import event
 
 UNSEEN = (Reason.BUSY, Reason.OUT_OF_TIME, Reason.UNREACHABLE)
@@ -36,6 +37,8 @@ def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
     began = run.now()
     view = observe_managed(run)
     report_blind_spots(run.ports.findings, SCOPE, view.fleet)
+    slots = tagged_sites(site for site in view.fleet.sites if site.ref.slot)  # the sweep has read all sites
+    report_tags(run.ports.findings, SCOPE, slots, run.now())
     work = Work.of(run, view)
     tried = (*watch(work), *provide(work))
     inspections = tuple(attempt.inspection for attempt in tried)

@@ -10,6 +10,7 @@ from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.handshake import ServedCertificate
 from shared.domain.managed.issuance import HostInspection, Violation
 from shared.domain.reason import Reason
+from shared.domain.tags import OPT_OUT
 from shared.loop.connect_address import address_of
 from shared.loop.perform import REFUSALS
 from shared.loop.run import Run
@@ -59,7 +60,8 @@ def must_not_change(fleet: Fleet, binding: Binding) -> HostInspection | None:
     Certroll changes no site that carries the tag `certroll: off`, and no site that has silos in other regions.
     """
     if fleet.opted_out(binding.site):
-        return left_alone(binding, Reason.OPTED_OUT, f"{binding.site} carries the tag certroll: off")
+        said = fleet.tag(binding.site, OPT_OUT)
+        return left_alone(binding, Reason.OPTED_OUT, f"{binding.site} carries the tag certroll: {said}")
     if fleet.has_silos(binding.site):
         cannot_read = f"{binding.site} has silos in other regions, which Certroll cannot read"
         return host_inspection(binding, Reason.SITE_WITH_SILOS, f"{cannot_read}: bind {binding.host_name} by hand")

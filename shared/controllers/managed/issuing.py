@@ -17,10 +17,12 @@ from shared.controllers.managed.work import Work, certificate_ref, is_for, name_
 from shared.domain.errors import Denied, NotFound, OutcomeUnknown, Rejected
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
-from shared.domain.intent import Mode
+from shared.domain.freeze import lasting
+from shared.domain.intent import Barrier
 from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate, Violation, host_subject
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
+from shared.domain.tags import OPT_OUT
 from shared.domain.writes import AzureWrite
 from shared.loop.run import Run
 from shared.ports.storage import Lease
@@ -42,7 +44,7 @@ def provide(work: Work) -> tuple[Attempt, ...]:
     tried = {binding: guarded(partial(_begin, work), binding) for binding in work.view.wanted()}
     give_up = min(run.now() + ISSUE_PATIENCE, run.ends_at)
     while issuing := [binding for binding, attempt in tried.items() if attempt.inspection.reason is Reason.ISSUING]:
-        if run.intent.mode is not Mode.APPLY or run.now() + timedelta(seconds=POLL_SECONDS) > give_up:
+        if run.now() + timedelta(seconds=POLL_SECONDS) > give_up:
             break
         run.ports.clock.sleep(POLL_SECONDS)
         tried |= {binding: guarded(partial(_resume, work), binding) for binding in issuing}
@@ -61,13 +63,23 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
     known = run.ports.requests.issuance(binding.site, binding.host_name)
     if there is None and not (known and known.counts(run.now())) and (found := violations_of(work, binding)):
         return refused_host(binding, found)
-    if run.intent.mode is not Mode.APPLY:
+    if (barrier := _barrier(work, binding)) is not None:
         what = "bind the managed certificate of" if there else "request a managed certificate for"
-        detail = f"Certroll would {what} {binding.host_name}; set CERTROLL_MODE=apply for it to do so"
-        return host_inspection(binding, Reason.OBSERVE_ONLY, detail)
+        detail = f"Certroll would {what} {binding.host_name}: {barrier.remedy}"
+        return host_inspection(binding, barrier.reason, detail)
+    asked = known is not None and known.counts(run.now())
+    if not asked and (until := run.intent.frozen_until(run.now())) is not None:
+        return host_inspection(binding, Reason.FROZEN, f"{lasting(until)}, and Certroll asks for nothing new before")
     if there is not None:
         return bind(run, binding, there)
-    return _resume(work, binding) if known and known.counts(run.now()) else _ask(work, binding)
+    return _resume(work, binding) if asked else _ask(work, binding)
+
+
+def _barrier(work: Work, binding: Binding) -> Barrier | None:
+    """Return why Certroll only observes the host name, None if Certroll may request and bind a certificate for it."""
+    value = work.view.fleet.tag(binding.site, OPT_OUT)
+    tags = ((OPT_OUT.name, value),) if value is not None else ()
+    return work.run.intent.barrier(tags, f"site {binding.site}")
 
 
 def _ask(work: Work, binding: Binding) -> HostInspection:

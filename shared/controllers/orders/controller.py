@@ -8,10 +8,11 @@ Certroll from buying a certificate twice.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from shared.domain.certificates.urgency import is_urgent
 from shared.domain.errors import (
     AzureError,
     Conflict,
@@ -24,7 +25,6 @@ from shared.domain.errors import (
 )
 from shared.domain.findings import Finding, HistoryEntry
 from shared.domain.fleet.fleet import BlindSpot, Listing
-from shared.domain.intent import Mode
 from shared.domain.orders.action import (
     REASONS,
     AskedState,
@@ -36,18 +36,12 @@ from shared.domain.orders.action import (
     open_questions,
     record_of,
 )
-from shared.domain.orders.order import (
-    Order,
-    OrderProblem,
-    StoredCertificate,
-    StoreStatus,
-    asks_when_verified,
-    outcome_of,
-    problems,
-)
+from shared.domain.orders.order import Order, StoredCertificate, StoreStatus
+from shared.domain.orders.problems import OrderProblem, asks_when_verified, outcome_of, problems
 from shared.domain.reason import Reason
+from shared.domain.tags import Carrier
 from shared.domain.writes import AzureWrite
-from shared.loop.report import report
+from shared.loop.report import report, report_tags
 from shared.loop.run import Run
 from shared.loop.vault_access import access_to, report_access
 from shared.ports.orders import Orders
@@ -101,6 +95,8 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
             _finding(run, inspection.order, problem) for inspection in inspections for problem in inspection.problems
         ),
     )
+    tagged = ((order.subject, order.tags, Carrier.ORDER) for order in found)
+    report_tags(run.ports.findings, SCOPE, tagged, run.now())
     if not any(listing.blind_spots for listing in listings):
         unseen = {inspection.order.subject for inspection in inspections if inspection.error}
         run.ports.findings.close(
@@ -203,7 +199,16 @@ def _refusal(run: Run, order: Order) -> Reason | None:
         return Reason.UNKNOWN_VAULT
     if not run.intent.order_actions:
         return Reason.ORDER_ACTIONS_OFF
-    return None if run.intent.mode is Mode.APPLY else Reason.OBSERVE_ONLY
+    if (barrier := run.intent.barrier(order.tags, order.subject)) is not None:
+        return barrier.reason
+    frozen = run.intent.frozen_until(run.now()) is not None
+    return Reason.FROZEN if frozen and not _is_urgent(order, run.now()) else None
+
+
+def _is_urgent(order: Order, now: datetime) -> bool:
+    """Return True if the order or its current certificate ends so soon that a request does not wait for a freeze."""
+    ends = (end for end in (order.certificate_ends, order.expires) if end is not None)
+    return any(is_urgent(None, end, now) for end in ends)
 
 
 def _in_scope(run: Run, order: Order) -> bool:

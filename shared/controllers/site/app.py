@@ -73,10 +73,11 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
     wanting_root = frozenset({record.site} if record.wants_root else ())
     snapshot = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held, wanting_root)
-    whole = planner.plan(snapshot, run.intent)
+    whole = planner.plan(snapshot, run.intent).of(record.site)
     plan = Plan(
-        tuple(step for step in whole.steps if step.action.site == record.site and step.action.restarts_site),
-        tuple(skip for skip in whole.skips if skip.site == record.site and not is_binding_subject(skip.subject)),
+        tuple(step for step in whole.steps if step.action.restarts_site),
+        tuple(skip for skip in whole.skips if not is_binding_subject(skip.subject)),
+        tuple(would for would in whole.would if would.step.action.restarts_site),
         # the run of an app writes no certificates into App Service; the run of the vault certificate does
     ).refuse(lambda step: not_live(step, snapshot))
     report_plan(run.ports.findings, plan, snapshot)

@@ -20,6 +20,7 @@ from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.acting.settle import settle
 from shared.planning.closing import seen_before
+from shared.planning.guards.frozen import BEGUN
 from shared.planning.plan import Plan, Skip
 from shared.ports.storage import Lease
 
@@ -119,13 +120,14 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
     Only the run of the vault certificate syncs certificates in App Service, because a site's run does not see the other
     certificates of the webspace.
     """
-    plan = planner.plan(snapshot, run.intent)
+    # A freeze does not stop a site that the run of the vault certificate has recorded: Certroll finishes what it began.
+    begun = record.state in BEGUN or record.rebind is Rebind.ASKED
+    intent = replace(run.intent, freeze=None) if begun else run.intent
+    plan = planner.plan(snapshot, intent).of(record.site)
     recorded = {(binding.site, binding.host_name) for binding in record.last_good}
     bound = ((step, step.action.binds) for step in plan.steps)
-    return Plan(
-        tuple(step for step, binding in bound if binding and (binding.site, binding.host_name) in recorded),
-        tuple(skip for skip in plan.skips if skip.site == record.site),
-    )
+    steps = tuple(step for step, binding in bound if binding and (binding.site, binding.host_name) in recorded)
+    return replace(plan, steps=steps)
 
 
 def _site_outcome(

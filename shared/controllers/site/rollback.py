@@ -45,7 +45,7 @@ def restore(app: App) -> Outcome:
     """
     run, record = app.run, app.record
     subject = settings_subject(record.site)
-    barred = next((s for s in app.plan.skips if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
+    barred = next((s for s in app.plan.not_done if s.subject == subject and s.reason is not Reason.VERSION_HELD), None)
     steps = tuple(step for step in app.plan.steps if step.action.protects)
     # Certroll wrote no setting of this app, an operator deleted the earlier version from the webspace (App Service's
     # place for certificates), or an operator disabled the earlier version in the vault.

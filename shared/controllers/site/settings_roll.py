@@ -15,7 +15,7 @@ from shared.domain.fleet.settings_editing import with_text
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
-from shared.loop.backoff import pause, until_open
+from shared.loop.backoff import pause, until_open, until_thawed
 from shared.loop.perform import REFUSALS, perform_all
 from shared.loop.report import report_skips
 from shared.loop.restart_claims import claimed
@@ -90,7 +90,7 @@ def _nothing_to_write(app: App) -> Outcome:
 
     The plan has no step for the app if an earlier run wrote its settings and crashed, or if a guard refuses the write.
     """
-    barred = next((skip for skip in app.plan.skips if not skip.reason.allows_roll), None)
+    barred = next((skip for skip in app.plan.not_done if not skip.reason.allows_roll), None)
     if barred is not None:
         return _refused(app, barred)
     settings = app.snapshot.settings_of(app.record.site)
@@ -106,12 +106,13 @@ def _nothing_to_write(app: App) -> Outcome:
 def _refused(app: App, skip: Skip) -> Outcome:
     """Return the outcome for an app whose settings Certroll may not write now.
 
-    If CERTROLL_RESTART_WINDOW is closed, the app waits for the window. For any other reason, Certroll ends the app's
-    update without a write.
+    If CERTROLL_RESTART_WINDOW is closed, or during a freeze, the app waits for the window or for the end of the freeze.
+    For any other reason, Certroll ends the app's update without a write.
     """
-    if skip.reason is Reason.OUTSIDE_WINDOW:
+    until = {Reason.OUTSIDE_WINDOW: until_open, Reason.FROZEN: until_thawed}.get(skip.reason)
+    if until is not None:
         give_back_restart(app.run, app.lineage, app.record)
-        return Waiting(until_open(app.run), skip.reason, skip.detail)
+        return Waiting(until(app.run), skip.reason, skip.detail)
     detail = f"{skip.subject}: {skip.detail}"
     stalled = skip.reason.stalls
     missed = app.record.failing_since or app.run.now() if skip.reason is Reason.SETTINGS_SHRUNKEN else None

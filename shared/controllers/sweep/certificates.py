@@ -19,9 +19,11 @@ from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
-from shared.loop.report import report_blind_spots
+from shared.loop.preflight import checking
+from shared.loop.report import report_blind_spots, report_tags
 from shared.loop.run import Run
 from shared.planning.closing import unseen_by_sweep
+from shared.planning.notices import tagged_resources
 from shared.telemetry import event
 
 
@@ -40,10 +42,12 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
     report_blind_spots(run.ports.findings, "sweep", fleet)
     inspections.update(read_in_turn(run, imported(fleet, vaults) - inspections.keys()))
+    lineages = tuple(inspection.lineage for inspection in inspections.values() if inspection.lineage)
+    report_tags(run.ports.findings, "sweep", tagged_resources(fleet, lineages), run.now())
     ordered = in_turn(run, inspections)
-    use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
+    use = Use.of(fleet, opposed(list(lineages)))
     scopes = run.ports.findings.scopes()
-    seen = Seen(fleet, environment_records, scopes)
+    seen = Seen(fleet, environment_records, checking(run.ports), scopes)
     results = run.records_pool.each(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered)
     judged = tuple(
         Inspection(inspections[ref].lineage, error=result) if isinstance(result, OutOfTime) else result

@@ -7,6 +7,9 @@ from shared.controllers.managed.controller import look_after_managed
 from shared.controllers.orders.controller import look_after_orders
 from shared.controllers.sweep.certificates import sweep_certificates
 from shared.controllers.sweep.reading import turn
+from shared.domain.findings import Finding
+from shared.domain.freeze import lasting
+from shared.domain.reason import Reason
 from shared.loop.run import Run
 
 KINDS: tuple[tuple[Callable[[Run], object], ...], ...] = (
@@ -29,7 +32,7 @@ def sweep(run: Run) -> None:
     errors = []
     first = turn(run.now(), len(KINDS))
     kinds = (*KINDS[first:], *KINDS[:first])
-    for look_after in (create_queues, *(inspect for kind in kinds for inspect in kind)):
+    for look_after in (create_queues, report_freeze, *(inspect for kind in kinds for inspect in kind)):
         try:
             look_after(run)
         except Exception as error:  # noqa: BLE001 - an error with one kind must not stop the other kinds; raised below
@@ -41,3 +44,13 @@ def sweep(run: Run) -> None:
 def create_queues(run: Run) -> None:
     """Create each work queue and poison queue that does not exist."""
     run.ports.queue.create_missing()
+
+
+def report_freeze(run: Run) -> None:
+    """Record a finding (a reported problem) while a freeze lasts, in which Certroll begins nothing new."""
+    if (until := run.intent.frozen_until(run.now())) is not None:
+        detail = (
+            f"{lasting(until)}: Certroll begins nothing new, except where an old certificate ends soon. Certroll "
+            "finishes or takes back what it has begun. The plans name what waits"
+        )
+        run.ports.findings.report((Finding(run.now(), "freeze", "CERTROLL_FREEZE", Reason.FREEZE_IN_FORCE, detail),))

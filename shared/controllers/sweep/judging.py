@@ -17,11 +17,13 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import LONGEST_PAUSE, until_open
+from shared.loop.preflight import preflighted
 from shared.loop.report import report_lineage, report_plan
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.closing import IsGone, gone_from, unused_in
 from shared.planning.plan import Plan
+from shared.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Seen:
 
     fleet: Fleet
     environment_records: tuple[EnvironmentRecord, ...]
+    checks: Ports
+    """The ports by which the sweep checks the steps of all plans before a write."""
     with_findings: frozenset[str] = frozenset()
     """The scopes that may have open findings, such as vault certificates."""
 
@@ -100,7 +104,7 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
     version = lineage.current.version if lineage.current else ""
     rollout = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
     snapshot = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
-    plan = planner.plan(snapshot, run.intent)
+    plan = preflighted(run, seen.checks, planner.plan(snapshot, run.intent), snapshot)
     report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
     _close(run, seen, lineage.ref, gone_from(snapshot, plan))
@@ -123,7 +127,8 @@ def _has_unknown_root(run: Run, snapshot: Snapshot) -> bool:
     if run.intent.mode is not Mode.APPLY:
         return False
     note_wants(run, snapshot)
-    return has_unknown(snapshot)
+    barrier = run.intent.barrier(snapshot.lineage.tags, str(snapshot.lineage.ref))
+    return barrier is None and has_unknown(snapshot)
 
 
 def _opens_soon(run: Run, plan: Plan) -> bool:

@@ -18,8 +18,3 @@ def is_urgent(not_before: datetime | None, not_after: datetime, now: datetime) -
     """
     margin = URGENT if not_before is None else min(URGENT, (not_after - not_before) / URGENT_PART)
     return not_after - now < margin
-
-
-def lately_ended(not_after: datetime, now: datetime) -> bool:
-    """Return True if the certificate is valid, or ended less than 72 hours ago."""
-    return not_after > now - URGENT

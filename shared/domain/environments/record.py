@@ -158,6 +158,16 @@ class EnvironmentRecord:
         """Return the vault objects that are still to be root certificates of the environment."""
         return tuple(want for want in self.wants if now < want.at + WANT_LASTS)
 
+    def causes(self, now: datetime) -> tuple[str, ...]:
+        """Return the vault objects whose roots make Certroll stop and start the apps now.
+
+        These are the vault objects of the roots that came since the last list of apps. If an operator requested the
+        stops without a new root, these are all vault objects that are roots of the environment.
+        """
+        new = {root.thumbprint for root in self.roots if self.since is None or (root.seen_at or now) >= self.since}
+        lasting = self.lasting(now)
+        return tuple(want.ref for want in lasting if not new or want.thumbprint in new)
+
     def wanted_by_another(self, ref: str, thumbprint: Thumbprint | None, now: datetime) -> str | None:
         """Return another vault object whose tags want the same root certificate in the environment, or None."""
         found = (want for want in self.lasting(now) if want.ref != ref and want.thumbprint == thumbprint)

@@ -1,6 +1,6 @@
 """The certificates in App Service: those of a webspace or a site, and the roots of an environment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.domain.names import CopyRef, HostName, RootRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
@@ -38,6 +38,8 @@ class WebspaceCertificate:
     """The first moment of the certificate's validity, None if Azure does not show it."""
     in_environment: bool = False
     """True if Azure names an App Service Environment as the place of the certificate."""
+    projected: bool = field(default=False, compare=False)
+    """True if Azure does not have the certificate yet, because it is the result of a planned step."""
 
     @property
     def site(self) -> SiteRef | None:

@@ -11,7 +11,7 @@ from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
-from shared.domain.tags import OPT_OUT, Tag, is_off
+from shared.domain.tags import OPT_OUT, Tag, opts_out
 
 Found = TypeVar("Found")
 
@@ -106,7 +106,7 @@ class Fleet:
 
         For Certroll a slot's own tag wins over the site's tag.
         """
-        return is_off(self.tag(ref, OPT_OUT))
+        return opts_out(self.tag(ref, OPT_OUT))
 
     def has_silos(self, ref: SiteRef) -> bool:
         """Return True if Azure shows silos of the site, or of the site to which the slot belongs."""

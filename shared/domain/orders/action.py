@@ -11,15 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.orders.order import (
-    AUTOMATIC_DELAY,
-    AUTOMATIC_WINDOW,
-    Order,
-    OrderProblem,
-    OrderRef,
-    OrderStatus,
-    near_end,
-)
+from shared.domain.orders.order import AUTOMATIC_DELAY, AUTOMATIC_WINDOW, Order, OrderRef, OrderStatus
+from shared.domain.orders.problems import OrderProblem, near_end
 from shared.domain.reason import Reason
 from shared.domain.tags import REISSUE, opted_out
 

@@ -192,8 +192,9 @@ class Snapshot:
         return replace(self, rollout=replace(self.rollout, rolls=(*others, started)))
 
     def with_certificate(self, added: WebspaceCertificate) -> "Snapshot":
-        """Return the snapshot with one more certificate in App Service."""
-        return replace(self, fleet=replace(self.fleet, certificates=(*self.fleet.certificates, added)))
+        """Return the snapshot with one more certificate in App Service, which Azure does not have yet."""
+        coming = replace(added, projected=True)
+        return replace(self, fleet=replace(self.fleet, certificates=(*self.fleet.certificates, coming)))
 
     def without_certificate(self, ref: CopyRef) -> "Snapshot":
         """Return the snapshot without the given certificate in App Service."""

@@ -8,7 +8,8 @@ from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint, Webspace
-from shared.domain.tags import Kind, Tag, Tags, of_kind, words
+from shared.domain.tag_targets import words
+from shared.domain.tags import Kind, Tag, Tags, of_kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import Case, Requirement
 from shared.domain.certificates.rules import Verdict, refusals, warnings
-from shared.domain.certificates.urgency import is_urgent, lately_ended
+from shared.domain.certificates.urgency import is_urgent
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
+from shared.domain.snapshot.expiry import FORGOTTEN_AFTER
 from shared.domain.snapshot.roots import trusts_by_chain
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import UPLOAD_AGAIN, is_on
@@ -57,7 +58,8 @@ def hurries(snapshot: Snapshot, copies: Iterable[WebspaceCertificate]) -> bool:
     in_use = [version for version in lineage.versions if version.thumbprint in held]
     counted = in_use if shown else in_use[:1]
     return any(
-        is_urgent(version.not_before, version.not_after, snapshot.now) and lately_ended(version.not_after, snapshot.now)
+        is_urgent(version.not_before, version.not_after, snapshot.now)
+        and version.not_after > snapshot.now - FORGOTTEN_AFTER
         for version in counted
     )
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.names import SiteRef
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.domain.tags import Tag, Target
+from shared.domain.tag_targets import Target
+from shared.domain.tags import Tag
 from shared.domain.targets import found_targets, names_of_site
 from shared.planning.plan import Skip
 

@@ -18,7 +18,7 @@ from shared.domain.intent import Intent
 from shared.domain.names import RootRef, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.domain.tags import opted_out
+from shared.domain.tags import OPT_OUT, opted_out
 from shared.planning.acting.about_root import AboutRoot, environments_asked, has_root, read_root
 from shared.planning.acting.own_names import own_name
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
@@ -43,6 +43,10 @@ class AddRootCertificate(AboutRoot):
         """Return the snapshot of the environment with the root certificate."""
         return snapshot.with_root(self.root)
 
+    def preflight(self, ports: Ports) -> bool:
+        """Check the name of the root, and read the certificate in the vault, as `perform` does."""
+        return self._checked(ports) is not None
+
     def perform(self, ports: Ports) -> bool:
         """Put the root certificate unless the environment has it, and return once Azure shows the root.
 
@@ -50,11 +54,9 @@ class AddRootCertificate(AboutRoot):
         still knows from the record that it must stop and start the apps for the root. Raises Rejected if another root
         certificate in the environment has the name.
         """
-        if (seen := read_root(ports, self.root.ref)) is not None:
-            if self._is(seen):
-                return False
-            raise Rejected(f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate")
-        der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
+        der = self._checked(ports)
+        if der is None:
+            return False
         now = ports.clock.now()
         ports.environment_records.change(
             self.root.ref.environment, lambda record: record.noting(self.version.thumbprint, now)
@@ -62,6 +64,15 @@ class AddRootCertificate(AboutRoot):
         ports.environments.put_root(self.root, der)
         settle(ports.clock, lambda: read_root(ports, self.root.ref), self._is, self.subject, UPLOAD_PATIENCE)
         return True
+
+    def _checked(self, ports: Ports) -> bytes | None:
+        """Return the root to put, None if the environment has it. Raises Rejected if another root has the name."""
+        seen = read_root(ports, self.root.ref)
+        if seen is None:
+            return ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
+        if not self._is(seen):
+            raise Rejected(f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate")
+        return None
 
     def _is(self, seen: RootCertificate | None) -> bool:
         return seen is not None and seen.is_root and seen.thumbprint == self.version.thumbprint
@@ -82,7 +93,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         if spot := _hidden(snapshot, environment):
             yield Skip(root_subject(root.ref), Reason.NOT_SEEN, f"Certroll cannot read {spot.subject} ({spot.detail})")
         elif opted_out(environment.tags):
-            detail = f"environment {environment.ref} carries the tag certroll: off"
+            detail = f"environment {environment.ref} carries the tag certroll: {OPT_OUT.value_in(environment.tags)}"
             yield Skip(root_subject(root.ref), Reason.OPTED_OUT, detail)
         else:
             yield Step(AddRootCertificate(lineage.ref, current, root), Reason.ROOT_MISSING)

@@ -69,11 +69,12 @@ class DeleteCertificate(AboutCopy):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose to delete each uploaded certificate with an older version.
 
-    The guard `still_needed` refuses the proposed deletion while a site may need the certificate.
+    The guard `still_needed` refuses the proposed deletion while a site may need the certificate. A certificate that
+    an earlier step of the same plan uploads is not there yet, so the plan does not speak of its deletion.
     """
     for copy in sorted(snapshot.fleet.certificates, key=lambda copy: copy.ref):
         claimed = copy.ref.public or snapshot.lineage.has_key_of(copy.thumbprint)
-        if copy.source is None and claimed and snapshot.lineage.is_stale(copy.thumbprint):
+        if copy.source is None and claimed and not copy.projected and snapshot.lineage.is_stale(copy.thumbprint):
             near = (*snapshot.settings_near(copy), *snapshot.settings_sharing(copy))
             apps = tuple(settings.site for settings in near)
             yield Step(DeleteCertificate(copy, apps), Reason.SUPERSEDED)

@@ -11,21 +11,23 @@ from typing import ClassVar, NamedTuple
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import AzureError, NotFound, Rejected
+from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
-from shared.domain.fleet.vault_access import AccessVerdict, Principal, judge
+from shared.domain.fleet.vault_access import Principal
 from shared.domain.intent import Intent
 from shared.domain.letter_case import lower_case
 from shared.domain.names import CopyRef, SiteRef, Webspace
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
-from shared.domain.tags import IMPORT_NAME, IMPORT_TO, Target
+from shared.domain.tag_targets import Target
+from shared.domain.tags import IMPORT_NAME, IMPORT_TO, OPT_OUT
 from shared.domain.targets import names_of_plan, names_of_site, names_of_webspace
 from shared.planning.acting.about_copy import AboutCopy, read_copy
 from shared.planning.acting.named_targets import named_targets, target_subject
 from shared.planning.acting.own_names import unique_name
 from shared.planning.acting.settle import settle
+from shared.planning.acting.vault_rights import lacking_right
 from shared.planning.acting.webspace_limits import why_full
 from shared.planning.plan import Skip, Step, View
 from shared.ports import Ports
@@ -64,6 +66,10 @@ class ImportCertificate(AboutCopy):
         """Return the snapshot with the imported certificate."""
         return snapshot.with_certificate(self.copy)
 
+    def preflight(self, ports: Ports) -> bool:
+        """Check the name of the import and App Service's rights on the vault, as `perform` does."""
+        return not self._has(ports) and bool(self._readable_vault(ports))
+
     def perform(self, ports: Ports) -> bool:
         """Import the vault certificate unless the place has it, and return once Azure shows the imported certificate.
 
@@ -71,28 +77,30 @@ class ImportCertificate(AboutCopy):
         for missing rights names the missing right and the command that grants the right. If Certroll cannot read the
         rights on the vault, only Azure's refusal shows a missing right.
         """
-        if (seen := read_copy(ports, self.copy.ref)) is not None:
-            if self._is_there(seen):
-                return False
-            raise Rejected(
-                f"{self.subject}: another certificate has the name; delete it, or set {IMPORT_NAME} on the "
-                "vault certificate"
-            )
-        vault_id = self.vault_id or self._find(ports)
-        if lacking := self._lacking(ports, vault_id):
-            raise Rejected(lacking, Reason.VAULT_ACCESS_LACKING)
+        if self._has(ports):
+            return False
+        vault_id = self._readable_vault(ports)
         copy = replace(self.copy, key_vault_id=vault_id, key_vault_secret=self.lineage.ref.name)
         ports.app_service.import_certificate(copy, self.plan)
         settle(ports.clock, lambda: read_copy(ports, copy.ref), self._is_there, self.subject)
         return True
 
-    def _lacking(self, ports: Ports, vault_id: str) -> str:
-        """Return which right App Service lacks on the vault, empty if Certroll knows of no missing right."""
-        try:
-            access = judge(ports.vault_rights.settings(vault_id), self.app_service, self.lineage.ref.name)
-        except AzureError:
-            return ""  # Azure itself refuses the import of a certificate if a right on the vault is missing
-        return access.detail if access.verdict is AccessVerdict.LACKING else ""
+    def _has(self, ports: Ports) -> bool:
+        """Return True if the place has the import. Raises Rejected if another certificate has the name."""
+        seen = read_copy(ports, self.copy.ref)
+        if seen is not None and not self._is_there(seen):
+            raise Rejected(
+                f"{self.subject}: another certificate has the name; delete it, or set {IMPORT_NAME} on the "
+                "vault certificate"
+            )
+        return seen is not None
+
+    def _readable_vault(self, ports: Ports) -> str:
+        """Return the vault's resource id. Raises Rejected if App Service certainly lacks a right on the vault."""
+        vault_id = self.vault_id or self._find(ports)
+        if lacking := lacking_right(ports, vault_id, self.app_service, self.lineage.ref.name):
+            raise Rejected(lacking, Reason.VAULT_ACCESS_LACKING)
+        return vault_id
 
     def _is_there(self, seen: WebspaceCertificate | None) -> bool:
         """Return True if the certificate was imported from this vault certificate into this webspace or site."""
@@ -127,7 +135,7 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
         if (place.webspace, place.site) in there:
             continue
         if off := _off(snapshot, target):
-            yield Skip(subject, Reason.OPTED_OUT, f"{off} carries the tag certroll: off")
+            yield Skip(subject, Reason.OPTED_OUT, f"{off} carries the tag certroll: {snapshot.tag(off, OPT_OUT)}")
             continue
         there.add((place.webspace, place.site))
         if (refusal := _refusal(snapshot, place)) is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from shared.domain.certificates.pfx import Pfx
 from shared.domain.certificates.requirements import Case
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Denied, NotFound, NotKept, NotSettled, NotYet, Rejected
@@ -52,17 +53,9 @@ class KeepSuperseded(UploadCertificate):
         Raises NotYet if Azure takes the upload only after the sync of the imported certificate. Raises NotKept if
         Certroll cannot read the old version in the vault or Azure refuses the upload.
         """
-        try:
-            if self._is_there(ports):
-                return False
-        except Rejected as taken:
-            raise NotKept(str(taken)) from taken
-        try:
-            pfx = ports.vault.pfx(self.ref, self.version.version, self.version.thumbprint)
-        except (Denied, NotFound, Rejected) as error:
-            raise NotKept(
-                f"{self.subject}: Certroll cannot read the old version, so the new version replaces it at once: {error}"
-            ) from error
+        pfx = self._checked(ports)
+        if pfx is None:
+            return False
         try:
             self.send(ports, pfx)
         except (Denied, Rejected, NotSettled) as error:
@@ -72,6 +65,23 @@ class KeepSuperseded(UploadCertificate):
                 f"{self.subject}: Azure refuses the upload, so the new version replaces the old at once: {error}"
             ) from error
         return True
+
+    def _checked(self, ports: Ports) -> Pfx | None:
+        """Return the old version with its private key, None if the webspace has it.
+
+        Raises NotKept if another certificate has the name, or if Certroll cannot read the old version in the vault.
+        """
+        try:
+            if self._is_there(ports):
+                return None
+        except Rejected as taken:
+            raise NotKept(str(taken)) from taken
+        try:
+            return ports.vault.pfx(self.ref, self.version.version, self.version.thumbprint)
+        except (Denied, NotFound, Rejected) as error:
+            raise NotKept(
+                f"{self.subject}: Certroll cannot read the old version, so the new version replaces it at once: {error}"
+            ) from error
 
     def _is_imported(self, ports: Ports) -> bool:
         return self.held_by is not None and self.holds(read_copy(ports, self.held_by))

@@ -1,7 +1,7 @@
 """Make App Service fetch the newest version of the vault certificate into the imported certificate."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from shared.domain.certificates.requirements import Case, Use
@@ -9,6 +9,7 @@ from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Conflict, NotFound, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
+from shared.domain.fleet.vault_access import Principal
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
@@ -18,6 +19,7 @@ from shared.planning.acting.chains import hurries
 from shared.planning.acting.later_in_use import later_in_use
 from shared.planning.acting.settle import settle
 from shared.planning.acting.subjects import copy_subject
+from shared.planning.acting.vault_rights import lacking_right
 from shared.planning.plan import Skip, Step, View
 from shared.ports import Ports
 
@@ -37,6 +39,8 @@ class SyncCertificate(AboutCopy):
     copy: WebspaceCertificate
     plan: ServerFarm
     version: CertificateVersion
+    app_service: Principal | None = field(default=None, compare=False, repr=False)
+    """The service principal by which App Service reads the vault."""
     needs_view: ClassVar[View] = View.BINDINGS
 
     @property
@@ -65,6 +69,18 @@ class SyncCertificate(AboutCopy):
             host_names=facts.host_names if facts else self.copy.host_names,
         )
         return snapshot.with_certificates(lambda copy: synced if copy.ref == self.copy.ref else copy)
+
+    def preflight(self, ports: Ports) -> bool:
+        """Check App Service's rights on the vault, because Azure refuses a sync from a vault that it may not read.
+
+        Before a sync in apply mode Certroll does not read the rights, because Azure's answer costs no further request.
+        """
+        source, vault_id = self.copy.source, self.copy.key_vault_id
+        if source is None or vault_id is None or self.app_service is None:
+            return True
+        if lacking := lacking_right(ports, vault_id, self.app_service, source.name):
+            raise Rejected(lacking, Reason.VAULT_ACCESS_LACKING)
+        return True
 
     def perform(self, ports: Ports) -> bool:
         """Sync the imported certificate unless it is current, and return once Azure shows the new version.
@@ -104,7 +120,7 @@ def _identity(copy: WebspaceCertificate) -> tuple[object, ...]:
     return copy.webspace, copy.source
 
 
-def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
+def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
     """Propose a sync with the vault for each imported certificate that does not hold the current version.
 
     At a sync, App Service always fetches the newest version of the vault certificate. If Certroll refuses the newest
@@ -136,4 +152,4 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
                 "plans, or delete the copy if the webspace has none",
             )
             continue
-        yield Step(SyncCertificate(copy, plan, lineage.current), Reason.STALE_COPY)
+        yield Step(SyncCertificate(copy, plan, lineage.current, intent.app_service), Reason.STALE_COPY)

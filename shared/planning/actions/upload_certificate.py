@@ -62,19 +62,29 @@ class UploadCertificate(AboutCopy):
         """Return the snapshot with the uploaded certificate."""
         return snapshot.with_certificate(self.copy)
 
+    def preflight(self, ports: Ports) -> bool:
+        """Check the name of the upload, the vault's private key and the chain, as `perform` does."""
+        return self._checked(ports) is not None
+
     def perform(self, ports: Ports) -> bool:
         """Upload the version unless the webspace has it, and return once Azure shows the upload.
 
         Raises Rejected if another certificate has the name, or if the chain lacks certificates that the chain of the
         version in use has. Raises NotSettled if Azure does not show the uploaded certificate in the webspace in time.
         """
+        pfx = self._checked(ports)
+        if pfx is not None:
+            self.send(ports, pfx)
+        return pfx is not None
+
+    def _checked(self, ports: Ports) -> Pfx | None:
+        """Return the version with its private key after all checks, None if the webspace has the version."""
         if self._is_there(ports):
-            return False
+            return None
         pfx = ports.vault.pfx(self.ref, self.version.version, self.version.thumbprint)
         self._check_chain(ports, pfx)
         self._report_chain(ports, pfx)
-        self.send(ports, pfx)
-        return True
+        return pfx
 
     def send(self, ports: Ports, pfx: Pfx) -> None:
         """Upload the certificate, and return once Azure shows the upload.

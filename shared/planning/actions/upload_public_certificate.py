@@ -52,19 +52,30 @@ class UploadPublicCertificate(AboutCopy):
         """Return the snapshot with the public certificate."""
         return snapshot.with_certificate(self.copy)
 
+    def preflight(self, ports: Ports) -> bool:
+        """Check the name of the public certificate, and read the certificate in the vault, as `perform` does."""
+        return self._checked(ports) is not None
+
     def perform(self, ports: Ports) -> bool:
         """Upload the public certificate unless the site has it, and return once Azure shows the upload.
 
         Raises Rejected if another certificate on the site has the name.
         """
-        if (seen := read_copy(ports, self.copy.ref)) is not None:
-            if self._is(seen):
-                return False
-            raise Rejected(f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate")
-        der = ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
+        der = self._checked(ports)
+        if der is None:
+            return False
         ports.app_service.upload_public_certificate(self.copy, der)
         settle(ports.clock, lambda: read_copy(ports, self.copy.ref), self._is, self.subject, UPLOAD_PATIENCE)
         return True
+
+    def _checked(self, ports: Ports) -> bytes | None:
+        """Return the certificate to upload, None if the site has it. Raises Rejected if the name is taken."""
+        seen = read_copy(ports, self.copy.ref)
+        if seen is None:
+            return ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
+        if not self._is(seen):
+            raise Rejected(f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate")
+        return None
 
     def _is(self, seen: WebspaceCertificate | None) -> bool:
         return seen is not None and seen.thumbprint == self.version.thumbprint

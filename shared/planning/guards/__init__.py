@@ -6,6 +6,7 @@ If several guards would refuse a step, the guard that comes first in the table g
 """
 
 from shared.planning.guards import (
+    frozen,
     incomplete_view,
     not_its_stage,
     not_its_turn,
@@ -45,13 +46,16 @@ GUARDS: tuple[Guard, ...] = (
     setting_not_text.guard,
     # Delete a certificate only if no binding and no app can need the certificate.
     still_needed.guard,
-    # Write to Azure only if CERTROLL_MODE is apply.
-    observe_only.guard,
+    # Begin nothing new during a freeze, unless an old certificate ends soon.
+    frozen.guard,
     # Roll a version out to one webspace first, and stop the rollout if the version fails at a site.
     not_its_stage.guard,
     # Restart apps only inside CERTROLL_RESTART_WINDOW, except to restore the last good settings.
     outside_restart_window.guard,
     # Restart one app first, slots before production, and few apps of an environment at once.
     not_its_turn.guard,
+    # Write to Azure only if CERTROLL_MODE is apply. This guard is the last, so that a plan in observe mode says the
+    # same as a plan in apply mode.
+    observe_only.guard,
 )
 """Every plan passes all guards in this order."""

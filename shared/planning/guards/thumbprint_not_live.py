@@ -4,6 +4,8 @@ A wrong thumbprint takes an app down, and Azure does not always check the thumbp
 list (WEBSITE_LOAD_ROOT_CERTIFICATES), the public certificates of all apps of the App Service plan count.
 """
 
+from dataclasses import replace
+
 from shared.domain.fleet.app_settings import is_root_list
 from shared.domain.intent import Intent
 from shared.domain.names import Thumbprint
@@ -19,12 +21,12 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     skips: list[Skip] = []
     for step in plan.steps:
         if (refused := not_live(step, snapshot)) is not None:
-            skips.append(refused)
+            skips.append(replace(refused, step=step))
             continue
         if step.action.site is None:  # only steps that change no site bring certificates into a webspace
             snapshot = step.action.project(snapshot)
         kept.append(step)
-    return Plan(tuple(kept), (*plan.skips, *skips))
+    return replace(plan, steps=tuple(kept), skips=(*plan.skips, *skips))
 
 
 def not_live(step: Step, snapshot: Snapshot) -> Skip | None:

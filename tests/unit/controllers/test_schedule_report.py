@@ -1,5 +1,6 @@
 """Certroll reports a schedule of the sweep that it cannot read, without relying on the sweep's timer."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -72,3 +73,21 @@ def test_report_that_failed_is_made_a_minute_later() -> None:
     with pytest.raises(OSError, match="away"):
         every_minute(report, findings, 1, clock)
     assert every_minute(report, findings, 1, clock) == 1
+
+
+def test_unknown_settings_are_one_event_at_start_and_one_finding(caplog: pytest.LogCaptureFixture) -> None:
+    """Mistyped settings are one finding with the nearest names, and one event of each process."""
+    caplog.set_level("INFO", "certroll")
+    report = ScheduleReport(None, (("CERTROLL_FREZE", "CERTROLL_FREEZE"), ("CERTROLL_QQQ", None)))
+    findings, clock = Findings(), ManualClock()
+    assert [every_minute(report, findings, minutes, clock) for minutes in (1, 59, 1)] == [1, 1, 2]
+    assert {(found.reason, found.subject) for found in findings.told} == {("UnknownSetting", "unknown settings")}
+    assert "CERTROLL_FREZE (is CERTROLL_FREEZE meant?); CERTROLL_QQQ" in findings.told[0].detail
+    (line,) = caplog.messages
+    assert json.loads(line) == {
+        "event": "settings.unknown",
+        "settings": [
+            {"name": "CERTROLL_FREZE", "nearest": "CERTROLL_FREEZE"},
+            {"name": "CERTROLL_QQQ", "nearest": None},
+        ],
+    }

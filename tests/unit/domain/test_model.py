@@ -8,7 +8,7 @@ from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import CopyRef
-from shared.domain.tags import is_off, is_on
+from shared.domain.tags import is_on, opts_out
 from tests.build import ASE, FOREIGN, NEW, NORTH, NOW, OLD, WEST, binding, copy, farm, named, site, site_ref, snapshot
 
 
@@ -110,13 +110,13 @@ def test_flex_site_has_its_own_unless_it_is_seen_to_share(bindings: tuple[Bindin
     ("value", "off", "on"),
     [
         (None, False, False),
-        ("", False, False),
         ("on", False, True),
         ("On", False, True),
-        ("true", False, False),
+        *((word, False, False) for word in (" on ", "true", "YES", "1")),
         *((word, True, False) for word in ("off", " OFF ", "false", "no", "0")),
+        *((word, True, False) for word in ("", "disabled", "skip", "'off'", "of", '"on"', "onn")),
     ],
 )
 def test_tag_says_yes_or_no(value: str | None, *, off: bool, on: bool) -> None:
-    """An on/off tag is off for several words such as `no` or `false`, and on for the word `on`."""
-    assert (is_off(value), is_on(value)) == (off, on)
+    """The tag `certroll` opts a resource out unless its value is a word for on; other switches need the word `on`."""
+    assert (opts_out(value), is_on(value)) == (off, on)

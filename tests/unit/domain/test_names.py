@@ -23,7 +23,8 @@ from shared.domain.names import (
     readable_host,
 )
 from shared.domain.orders.order import OrderRef
-from shared.domain.tags import PUBLIC_TO, parse_targets
+from shared.domain.tag_targets import parse_targets
+from shared.domain.tags import PUBLIC_TO
 from shared.domain.targets import names_of_site
 from tests.build import ASE, OTHER_ASE, SUBSCRIPTION, VAULT, site_ref
 

@@ -6,16 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.names import HostName, InvalidNameError, VaultCertificateRef
-from shared.domain.orders.order import (
-    Order,
-    OrderRef,
-    OrderStatus,
-    StoredCertificate,
-    StoreStatus,
-    asks_when_verified,
-    outcome_of,
-    problems,
-)
+from shared.domain.orders.order import Order, OrderRef, OrderStatus, StoredCertificate, StoreStatus
+from shared.domain.orders.problems import asks_when_verified, outcome_of, problems
 from shared.domain.outcome import Converged, Stalled
 from shared.domain.reason import Reason
 

@@ -21,13 +21,13 @@ OrderUnreadable OrderNotStored OrderStoreFailed OrderNotRenewable VerificationDu
 VaultAccessLacking
 """
 CALM = """
-ObserveOnly OptedOut NoOverlap LoadsEverything NotYetValid NoAnswer Unreachable Undone RootShared Issuing
-OrderActionRefused VaultAccessUnknown
+ObserveOnly NotTagged OptedOut NoOverlap LoadsEverything NotYetValid NoAnswer Unreachable Undone RootShared Issuing
+OrderActionRefused VaultAccessUnknown FreezeInForce
 """
 UNTOLD = """
 StaleCopy StaleUpload RootMissing PublicCertificateAsked ImportAsked UploadAgainAsked StaleThumbprint RootAsked
 RootNeeded SupersededInUse LoadedAtStart StaleReference ProbeFailed Superseded ManagedAsked AwaitingFirstStage
-OutsideWindow AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs RootKept StillUsed NotSeen NotProven InGrace
+OutsideWindow Frozen AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs RootKept StillUsed NotSeen NotProven InGrace
 EnoughDeleted StoppedAndStarted NothingToStop RootNotThere BehindACertificate NothingStale RolledOut Dispatched
 NotAdmitted
 Busy OutOfTime Served Settling Probing PlanBusy SiteStopped Validated Retired NoProbe ProbeProvesNothing HoldReleased

@@ -5,7 +5,8 @@ import pytest
 from shared.domain.errors import TargetInvalid
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
-from shared.domain.tags import IMPORT_TO, Tags, Target, parse_targets, words
+from shared.domain.tag_targets import Target, parse_targets, words
+from shared.domain.tags import IMPORT_TO, Tags
 from shared.domain.targets import (
     found_targets,
     names_of_environment,

@@ -11,7 +11,7 @@ from shared.domain.certificates.version import CertificateFacts
 from shared.domain.findings import Finding
 from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.fleet.bindings import Binding, SslState
-from shared.domain.intent import Mode
+from shared.domain.intent import Intent, Mode
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import SiteRecord, SiteState
@@ -45,6 +45,7 @@ from tests.build import (
     site,
     site_ref,
     snapshot,
+    two_webspaces,
     version,
 )
 
@@ -88,18 +89,26 @@ def test_plan_is_logged_with_what_a_reader_needs(caplog: pytest.LogCaptureFixtur
     copy_name = "certificate rg-web/shop-copy in rg-westeuropewebspace"
     sync = {"subject": copy_name, "reason": "StaleCopy", "action": "sync certificate", **about}
     bind = {"subject": f"binding {HOST} of shop", "reason": "StaleThumbprint", "action": "update binding", **about}
-    assert counts == {"event": "plan.computed", "certificate": SCOPE, "version": "v2", "steps": 2, "skips": 1}
+    assert counts == {
+        "event": "plan.computed",
+        "certificate": SCOPE,
+        "version": "v2",
+        "steps": 2,
+        "would": 0,
+        "skips": 1,
+    }
     assert steps == {"event": "plan.listed", "certificate": SCOPE, "list": "steps", "rows": [sync, bind]}
     assert skips["rows"] == [{"subject": "x", "reason": "NotLive", "detail": "y"}]
 
 
 def test_refused_step_says_what_it_would_change(caplog: pytest.LogCaptureFixture) -> None:
-    """A refusal of a planned step names the thumbprints and the restart, as the step would."""
+    """A step that Certroll would perform in apply mode names the thumbprints and the restart."""
     seen = snapshot(settings=(named(OLD),))
     made = plan(seen, replace(APPLY, mode=Mode.OBSERVE))
     assert made.steps == ()
-    _, skips = logged(caplog, seen, made)
-    rows = {row["action"]: (row["old"], row["old_ends"], row["new"], row["restarts"]) for row in skips["rows"]}
+    _, would = logged(caplog, seen, made)
+    assert (would["list"], {row["why"] for row in would["rows"]}) == ("would", {"ObserveOnly"})
+    rows = {row["action"]: (row["old"], row["old_ends"], row["new"], row["restarts"]) for row in would["rows"]}
     assert rows["update binding"] == ([OLD], OLD_ENDS, [NEW], False)
     assert rows["roll app settings"] == ([OLD], OLD_ENDS, [NEW], True)
 
@@ -131,6 +140,34 @@ def test_plan_of_a_large_fleet_is_logged_whole(caplog: pytest.LogCaptureFixture,
         for name in ("steps", "skips")
     }
     assert told == {"steps": [step.subject for step in steps], "skips": [skip.subject for skip in skips]}
+
+
+def test_plan_in_observe_mode_tells_apart_what_would_be_done_and_what_is_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In observe mode, Certroll logs what it would do, and until when, apart from what apply mode refuses."""
+    seen = two_webspaces()
+    uncovered = replace(seen.fleet, bindings=(*seen.fleet.bindings, binding("bare.example.com", site="shop")))
+    made = plan(replace(seen, fleet=uncovered), Intent())
+    findings = report(replace(seen, fleet=uncovered), made)
+    counts, would_line, skips_line = logged(caplog, replace(seen, fleet=uncovered), made)
+    would = [(row["subject"], row["why"], (row["waits"] or {}).get("reason")) for row in would_line["rows"]]
+    waits = "AwaitingFirstStage"
+    assert (counts["steps"], counts["would"], counts["skips"]) == (0, 5, 1)
+    assert would == [
+        ("certificate rg-web/shop-copy in rg-westeuropewebspace", "ObserveOnly", None),
+        (f"binding {HOST} of shop", "ObserveOnly", None),
+        ("certificate rg-web/north-copy in rg-northeuropewebspace", "ObserveOnly", waits),
+        (f"binding {HOST} of north-1", "ObserveOnly", waits),
+        (f"binding {HOST} of north-2", "ObserveOnly", waits),
+    ]
+    assert [(row["subject"], row["reason"]) for row in skips_line["rows"]] == [
+        ("binding bare.example.com of shop", "NotCovered")
+    ]
+    assert [reason for _, reason, _ in findings] == [Reason.NOT_COVERED, *[Reason.OBSERVE_ONLY] * 5]
+    assert findings[-1][2].startswith(
+        "Certroll would do this (StaleThumbprint): set CERTROLL_MODE=apply to let it; afterwards the step waits: "
+    )
 
 
 def test_refusals_and_blind_spots_are_findings() -> None:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import pytest
 
+from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import PKCS12, Case
 from shared.domain.certificates.urgency import URGENT
 from shared.domain.certificates.version import (
@@ -21,7 +22,7 @@ from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.fleet.vault_access import app_service
-from shared.domain.intent import Intent, Mode
+from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
@@ -953,20 +954,52 @@ def test_refused_sync_brings_nothing() -> None:
 
 def test_observing_puts_no_root() -> None:
     """Certroll in observe mode reports each change to root certificates that it would make, and writes nothing."""
-    skips = refusals(observe_only.guard, Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), Intent())
-    assert [(skip.reason, skip.detail.partition(": ")[0]) for skip in skips] == [
+    observed = observe_only.guard(Plan((ADD_ROOT, DELETE_ROOT)), snapshot(), Intent())
+    assert [(skip.reason, skip.detail.partition(": ")[0]) for skip in observed.not_done] == [
         (Reason.OBSERVE_ONLY, "Certroll would do this (RootMissing)"),
         (Reason.OBSERVE_ONLY, "Certroll would do this (Superseded)"),
     ]
 
 
 def test_observing_writes_nothing() -> None:
-    """Certroll in observe mode refuses each step of a plan, and says which setting would allow the refused step."""
+    """Certroll in observe mode performs no step of a plan, and says which setting would let it perform the step."""
     detail = "Certroll would do this ({}): set CERTROLL_MODE=apply to let it"
-    assert refusals(observe_only.guard, WHOLE, snapshot(), Intent()) == [
+    observed = observe_only.guard(WHOLE, snapshot(), Intent())
+    assert (observed.steps, observed.skips) == ((), WHOLE.skips)
+    assert [would.skip for would in observed.would] == [
         Skip(COPY, Reason.OBSERVE_ONLY, detail.format("StaleCopy")),
         Skip(BINDING, Reason.OBSERVE_ONLY, detail.format("StaleThumbprint"), site_ref()),
     ]
+
+
+def test_observing_keeps_refusals_and_tells_what_would_wait() -> None:
+    """In observe mode a refusal of apply mode stays a refusal, and a step that would wait says for what."""
+    later = Skip(COPY, Reason.AWAITING_FIRST_STAGE, "west goes first", step=WHOLE.steps[0])
+    never = Skip(BINDING, Reason.VERSION_HELD, "it failed", site_ref(), WHOLE.steps[1])
+    unproposed = Skip("target", Reason.OUTSIDE_WINDOW, "no action proposed a step")
+    observed = observe_only.guard(Plan((), (later, never, unproposed)), snapshot(), Intent())
+    assert observed.skips == (never, unproposed)
+    assert [(would.step, would.waits) for would in observed.would] == [(WHOLE.steps[0], later)]
+    assert "afterwards the step waits: west goes first" in observed.not_done[-1].detail
+
+
+def test_pilot_takes_back_what_it_began_without_the_vault() -> None:
+    """In a pilot, Certroll restores an app's last good settings even while it cannot read the vault object's tags."""
+    pilot = replace(APPLY, scope=Scope.TAGGED)
+    restoring = Plan((Step(RestoreAppSettings(named(OLD), (), WEST), Reason.PROBE_FAILED),))
+    unread = snapshot(lineage=Lineage(REF, (), None))
+    assert observe_only.guard(restoring, unread, pilot) == restoring
+    assert observe_only.guard(restoring, unread, replace(pilot, mode=Mode.OBSERVE)).steps == ()
+    assert observe_only.guard(restoring, snapshot(), pilot).steps == ()
+
+
+def test_pilot_says_what_to_tag() -> None:
+    """In a pilot, each step for an untagged vault object says which tag or setting would let Certroll perform it."""
+    observed = observe_only.guard(WHOLE, snapshot(), replace(APPLY, scope=Scope.TAGGED))
+    assert observed.would[0].skip.detail == (
+        "Certroll would do this (StaleCopy): tag vault certificate kv-shop/shop with certroll: on, or set "
+        "CERTROLL_SCOPE=all, to let it"
+    )
 
 
 def test_applying_refuses_nothing() -> None:

@@ -136,9 +136,20 @@ def test_fleet_that_is_current_needs_nothing() -> None:
 
 def test_observing_shows_the_whole_plan() -> None:
     """Certroll by default writes nothing, and reports every step of every App Service webspace that it would make."""
-    plan = planner.plan(two_webspaces(), Intent())
-    assert plan.steps == ()
-    assert [skip.reason for skip in plan.skips] == [Reason.OBSERVE_ONLY] * 5
+    plan, applied = planner.plan(two_webspaces(), Intent()), planner.plan(two_webspaces(), APPLY)
+    assert (plan.steps, plan.skips) == ((), ())
+    assert [would.step for would in plan.would] == [*applied.steps, *(skip.step for skip in applied.skips)]
+    assert [would.waits for would in plan.would] == [None, None, *applied.skips]
+
+
+def test_plan_is_silent_about_the_end_of_what_is_not_there_yet() -> None:
+    """The plan that uploads an old version for an app says nothing about the later deletion of that upload."""
+    seen = snapshot(settings=(named(OLD, pins={"CLIENT_CERT": OLD}),))
+    for intent in (Intent(), APPLY):
+        plan = planner.plan(seen, intent)
+        steps = (*plan.steps, *(would.step for would in plan.would))
+        assert [step.reason for step in steps][:2] == [Reason.SUPERSEDED_IN_USE, Reason.STALE_COPY]
+        assert [skip.subject for skip in plan.skips] == []
 
 
 def test_stages_hold_back_copies_and_bindings() -> None:
@@ -211,8 +222,8 @@ def test_refused_newest_version_stops_syncs_and_what_needs_them() -> None:
         pytest.param(
             snapshot(rollout=rollout(record(SiteState.FAILED))),
             Intent(),
-            Reason.OBSERVE_ONLY,
-            id="the mode before whose turn it is",
+            Reason.VERSION_HELD,
+            id="a failed version before the mode",
         ),
     ],
 )
@@ -343,7 +354,10 @@ def test_app_is_restarted_once(seen: Snapshot, reasons: list[Reason]) -> None:
             id="a read that shrank before the mode",
         ),
         pytest.param(
-            apps(named(OLD)), Intent(restart_window=CLOSED), Reason.OBSERVE_ONLY, id="the mode before the window"
+            apps(named(OLD), rolls=(roll(RollState.ROLLED_BACK, site="b"),)),
+            Intent(restart_window=CLOSED),
+            Reason.VERSION_HELD,
+            id="a hold before the mode",
         ),
         pytest.param(
             apps(named(OLD), rolls=(roll(RollState.ROLLED_BACK, site="b"),)),
@@ -393,7 +407,8 @@ def test_every_action_is_in_the_table() -> None:
 def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
     """Certroll asks the guards (checks of a plan) in a fixed order.
 
-    The guard of opted-out resources comes first, and the guard of the order of apps comes last.
+    The guard of opted-out resources comes first. The guard of the mode comes last, so that a plan in observe mode
+    refuses the same steps as a plan in apply mode.
     """
     assert [guard.__module__.rpartition(".")[2] for guard in guards.GUARDS] == [
         "opted_out",
@@ -406,10 +421,11 @@ def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
         "settings_shrunken",
         "setting_not_text",
         "still_needed",
-        "observe_only",
+        "frozen",
         "not_its_stage",
         "outside_restart_window",
         "not_its_turn",
+        "observe_only",
     ]
 
 

@@ -170,7 +170,7 @@ def test_every_action_is_in_the_table() -> None:
 def test_every_trait_is_in_the_table() -> None:
     """The table has an answer for every trait that an action can have."""
     declared = {name for name in (*Traits.__annotations__, *vars(Traits)) if not name.startswith("_")}
-    methods = {"without_roots", "without_rebinding", "restarts_site", "phase"}
+    methods = {"preflight", "without_roots", "without_rebinding", "restarts_site", "phase"}
     assert declared == (set(USUAL) - {"cases"}) | methods
 
 

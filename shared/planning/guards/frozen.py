@@ -1,0 +1,91 @@
+"""Refuse to begin anything new during a freeze (CERTROLL_FREEZE), unless an old certificate ends soon."""
+
+from datetime import datetime
+
+from shared.domain.freeze import lasting
+from shared.domain.intent import Intent
+from shared.domain.names import Thumbprint, Webspace
+from shared.domain.reason import Reason
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.site_record import SiteState
+from shared.domain.snapshot.expiry import ends_soon, hurries, settings_are_urgent
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.guards.thumbprint_not_live import absent
+from shared.planning.plan import Action, Phase, Plan, Skip, Step
+
+BEGUN = frozenset({SiteState.PENDING, SiteState.FAILED})
+"""The states of a site to which Certroll has begun to bring the version."""
+
+
+def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
+    """Refuse steps that begin something new during a freeze.
+
+    What Certroll has begun is finished or taken back. Old versions that apps still name are kept, because Azure syncs
+    imported certificates during a freeze, too. Near the end of an old certificate, its replacement goes on. While a
+    version is on hold, the guard `not_its_stage` gives the more telling reason.
+    """
+    until = intent.frozen_until(snapshot.now)
+    if until is None or snapshot.rollout.failed or snapshot.rollout.held_by:
+        return plan
+    hurrying = frozenset(step.action.webspace for step in plan.steps if _hurries(step.action, snapshot))
+
+    def refusal(step: Step) -> Skip | None:
+        goes_on = is_begun(step.action, snapshot) or _is_urgent(step.action, snapshot, hurrying)
+        return None if goes_on else _frozen(step, until)
+
+    left = plan.refuse(refusal)
+    after = snapshot
+    for step in left.steps:
+        after = step.action.project(after) if step.action.site is None else after
+    return left.refuse(lambda step: _frozen(step, until) if step.action.site and absent(step.action, after) else None)
+
+
+def is_begun(action: Action, snapshot: Snapshot) -> bool:
+    """Return True if the action saves what works now, or finishes something that Certroll has begun before."""
+    if action.protects:
+        return True
+    if action.site is None:
+        records = (
+            r for r in snapshot.rollout.records if r.webspace == action.webspace and r.state is SiteState.PENDING
+        )
+        return action.is_staged and not action.deletes_copy and any(True for _ in records)
+    if action.restarts_site:
+        roll = snapshot.rollout.roll_of(action.site)
+        return roll is not None and roll.state is RollState.STALE and bool(roll.edits)
+    record = snapshot.rollout.record_of(action.site)
+    return record is not None and record.state in BEGUN
+
+
+def _frozen(step: Step, until: datetime) -> Skip:
+    return Skip(
+        step.subject, Reason.FROZEN, f"{lasting(until)}; near its end a certificate is replaced", step.action.site
+    )
+
+
+def _is_urgent(action: Action, snapshot: Snapshot, hurrying: frozenset[Webspace | None]) -> bool:
+    """Return True if an old certificate that the action replaces, or helps to replace, ends soon or is disabled."""
+    if action.deletes_copy or action.deletes_root or action.retires:
+        return False
+    if action.phase is Phase.ROOT:
+        return any(_ends_soon(snapshot, root.thumbprint) for root in snapshot.fleet.roots)
+    replaced = action.replaces
+    if replaced is not None and (ends_soon(snapshot, replaced) or snapshot.lineage.is_disabled(replaced.thumbprint)):
+        return True
+    return action.webspace in hurrying if action.site is None else _hurries(action, snapshot)
+
+
+def _hurries(action: Action, snapshot: Snapshot) -> bool:
+    """Return True if the action gives a binding or an app a new certificate in place of one that ends soon."""
+    if action.site is None or action.retires:
+        return False
+    if action.binds is not None:
+        return _ends_soon(snapshot, action.binds.thumbprint)
+    if action.settings_write is None:  # the app loads or fetches a certificate that its settings do not name
+        return hurries(snapshot, snapshot.lineage.before)
+    return settings_are_urgent(snapshot, (action.site,))
+
+
+def _ends_soon(snapshot: Snapshot, thumbprint: Thumbprint | None) -> bool:
+    if snapshot.lineage.is_current(thumbprint):
+        return False
+    return hurries(snapshot, snapshot.lineage.version_of(thumbprint))
