@@ -21,7 +21,7 @@ from local.yardstick import yardstick
 
 BUDGETS: Mapping[str, float] = {
     "unit": 110,
-    "properties": 650,
+    "properties": 930,
     "scenarios": 3000,
     "triggers": 60,
     "local": 160,
