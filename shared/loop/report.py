@@ -40,6 +40,7 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
         *notices.version_warnings(snapshot),
         *notices.next_version(snapshot),
         *notices.went_back(snapshot),
+        *notices.newest_refused(snapshot, plan.not_done),
     )
     report(findings, found)
 

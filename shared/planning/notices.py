@@ -23,7 +23,7 @@ from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings, stale_in, uploaded_to
 from shared.domain.spelling import tag_problems
-from shared.domain.tags import ROOT_ON, Carrier, Tags
+from shared.domain.tags import ROOT_ON, Carrier, Tags, are_wanted
 from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Skip
 
@@ -145,6 +145,29 @@ def _uses(snapshot: Snapshot) -> tuple[Use, ...]:
         Use.OUTBOUND: any(map(snapshot.lineage.version_of, named)),
     }
     return tuple(use for use, is_used in seen.items() if is_used)
+
+
+def newest_refused(snapshot: Snapshot, skips: Iterable[Skip]) -> tuple[Finding, ...]:
+    """Return a finding if Certroll refuses the newest version, and goes on with an older version in its place.
+
+    Without this finding, an upload or a root with a bad renewal looks like one without a renewal, until it ends. The
+    finding is left out if nothing uses the vault object, or if a skip about an import tells the refusal.
+    """
+    lineage, refusal = snapshot.lineage, snapshot.lineage.refusal
+    if refusal is None or lineage.current is None or refusal.reason is Reason.NOT_YET_VALID:
+        return ()
+    told = any(skip.reason is Reason.NEWEST_REFUSED for skip in skips)
+    if told or not refusal.reason.makes_finding or not _is_wanted(snapshot):
+        return ()
+    ref, detail = str(lineage.ref), f"{refusal.detail}; Certroll goes on with version {lineage.current.version}"
+    return (Finding(snapshot.now, ref, ref, refusal.reason, f"its newest version is refused: {detail}"),)
+
+
+def _is_wanted(snapshot: Snapshot) -> bool:
+    """Return True if something in App Service has a version of the vault object, or a tag wants it there."""
+    known = map(snapshot.lineage.version_of, (root.thumbprint for root in snapshot.fleet.roots))
+    listed = any(map(snapshot.lineage.version_of, (t for app in snapshot.fleet.settings for t in app.root_list)))
+    return bool(_uses(snapshot)) or any(known) or listed or are_wanted(snapshot.lineage.tags)
 
 
 def went_back(snapshot: Snapshot) -> tuple[Finding, ...]:

@@ -256,6 +256,11 @@ class Installation:
         """Return the findings (reported problems) of Certroll, as pairs of subject and reason."""
         return {(row["subject"], row["reason"]) for row in self.rows("certrollfindings") if "subject" in row}
 
+    def open_findings(self) -> set[tuple[str, str]]:
+        """Return the findings (reported problems) whose causes last, as pairs of subject and reason."""
+        rows = (row for row in self.rows("certrollfindings") if row.get("state") == "open")
+        return {(row["subject"], row["reason"]) for row in rows}
+
     def details(self) -> str:
         """Return the details of all findings (reported problems), joined to one text."""
         return "\n".join(str(row.get("detail")) for row in self.rows("certrollfindings"))

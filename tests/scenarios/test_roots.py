@@ -333,6 +333,19 @@ def test_what_is_no_root_is_refused(install: Install, make: object, reason: str)
     assert stops_and_starts(hosted.world) == []
 
 
+def test_refused_successor_of_a_root_is_told(install: Install) -> None:
+    """If the newest version of a root's vault object is no certificate, Certroll reports it and keeps the old root."""
+    hosted = Hosted(apps=3)
+    hosted.world.vaults[VAULT].set_secret(ROOT, "no certificate", tags=TAGS)
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    installation.look_at(VAULT, ROOT, kind="secret")
+    installation.deliver_all()
+    told = [detail for detail in installation.details().splitlines() if "its newest version is refused" in detail]
+    assert told
+    assert hosted.roots() == {hosted.old.root_leaf.thumbprint}
+    assert stops_and_starts(hosted.world) == []
+
+
 def test_an_expired_root_is_refused(install: Install) -> None:
     """Certroll does not add an expired root."""
     hosted = Hosted(apps=3, tags={})

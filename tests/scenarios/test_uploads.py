@@ -334,3 +334,32 @@ def test_a_certificate_whose_key_a_secret_never_had_is_not_taken_over(install: I
     assert copies(world) == {uploaded.version.thumbprint: 2}
     settings = next(site for site in world.web.sites.values() if site.name == "orders").settings
     assert settings["CLIENT_CERT"] == settings["WEBSITE_LOAD_CERTIFICATES"] == uploaded.version.thumbprint
+
+
+REFUSED: Mapping[str, Mapping[str, object]] = {
+    "NewlySelfSigned": {"self_signed": True},
+    "VersionDisabled": {"enabled": False},
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_refused_renewal_of_an_upload_is_told(install: Install, reason: str) -> None:
+    """If Certroll refuses a renewal of an upload, an event and each sweep report the reason, and nothing is written.
+
+    A good renewal ends the report.
+    """
+    world = uploads().world
+    installation = install(world)
+    before = shown(world)
+    world.vaults[VAULT].renew("web", **REFUSED[reason])  # type: ignore[arg-type]
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert reason in {found for _, found in installation.findings()}
+    assert (shown(world), writes(world)) == (before, 0)
+    installation.sweep()
+    assert reason in {found for _, found in installation.open_findings()}
+    renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    installation.sweep()
+    assert reason not in {found for _, found in installation.open_findings()}

@@ -13,6 +13,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import LONGEST_PAUSE, pause, until_open, until_thawed
 from shared.loop.lineage import without_current
 from shared.loop.run import Run
+from shared.planning.notices import newest_refused
 
 
 def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
@@ -27,7 +28,10 @@ def certificate_outcome(work: RolloutRun, progress: Progress) -> Outcome:
         return without_current(work.run, work.snapshot.lineage)
     if blocked is not None:
         return Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
-    return _failure(work.snapshot, progress.rollout) or _success(progress)
+    if failure := _failure(work.snapshot, progress.rollout):
+        return failure
+    refused = newest_refused(work.snapshot, progress.skips)
+    return Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}") if refused else _success(progress)
 
 
 def _to_wait_for(work: RolloutRun, progress: Progress) -> Waiting | None:
