@@ -16,6 +16,8 @@ from local.running import NotRunning, announced, read_running
 from local.screen import Screen
 from local.setting_names import UnknownSetting, check_names
 
+HIGHEST_PORT = 65_535
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code.
@@ -27,7 +29,9 @@ def main(arguments: Sequence[str]) -> int:
         with on_signals():
             return int(options.run(options))
     except Ended as ended:
-        print("\nEnded. Nothing of the local Azure runs any more.", file=sys.stderr)
+        print(
+            "\nEnded. Nothing of the local Azure runs any more." if options.starts_all else "\nEnded.", file=sys.stderr
+        )
         return ended.exit_code
     except (azurite.NotInstalled, StartFailed, NotRunning, Refused) as problem:
         print(problem, file=sys.stderr)
@@ -36,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="Azure on one machine, for development.")
+    parser.set_defaults(starts_all=False)
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("setup", help="install Azurite").set_defaults(run=_setup)
     up = commands.add_parser("up", help="keep a local Azure, Azurite and the function app running until Ctrl-C")
@@ -44,17 +49,19 @@ def _parser() -> argparse.ArgumentParser:
         "--setting", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a setting of the app"
     )
     up.add_argument("--seed", type=int, default=0, help="seed of the world's ids")
-    up.add_argument("--port", type=int, default=7071, help="port of the function app; 0 takes a free one")
+    up.add_argument(
+        "--port", type=_port, metavar="PORT", default=7071, help="port of the function app; 0 takes a free one"
+    )
     up.add_argument(
         "--no-app", action="store_true", help="leave the function app to another host, such as `func start`"
     )
-    up.set_defaults(run=_up)
+    up.set_defaults(run=_up, starts_all=True)
     demo = commands.add_parser("demo", help="renew certificates, and show and check that each host name serves them")
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(run=_demo, starts_all=True)
     named = [up, *_parsers_of_person(commands)]
     for command in named:
         told = "the file that notes the running one; a second one needs another file"
-        command.add_argument("--file", type=Path, default=NOTED, help=told)
+        command.add_argument("--file", type=_file, default=NOTED, help=told)
     return parser
 
 
@@ -79,6 +86,19 @@ def _parsers_of_person(
     env = commands.add_parser("env", help="print the environment of the running one as shell export lines")
     env.set_defaults(run=_env)
     return [shell, watch, renew, sweep, plan, env]
+
+
+def _port(text: str) -> int:
+    """Return the port. Raise ArgumentTypeError for a text that is no port."""
+    if text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: name 0 for a free port, or a number up to {HIGHEST_PORT}")
+
+
+def _file(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the file is empty")
+    return Path(text)
 
 
 def _setting(text: str) -> tuple[str, str]:

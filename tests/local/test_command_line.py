@@ -13,8 +13,9 @@ import pytest
 
 from local.app import LocalApp
 from local.command_line import main
+from local.ending import Ended
 from local.environment import of_this_process
-from local.instance import NOTED, command, start
+from local.instance import NOTED, command, logs_of, start
 from local.patience import HANG
 from local.process import Child
 from local.setting_names import check_names
@@ -192,3 +193,94 @@ def test_settings_reach_the_app(tmp_path: Path) -> None:
     up.stop()
     assert "export CERTROLL_MODE=observe" in env.stdout
     assert "export CERTROLL_ASE_MAX_UNAVAILABLE=25%" in env.stdout
+
+
+NAMED = [["up"], ["env"], ["shell"], ["watch"], ["renew", "shop"], ["sweep"], ["plan"]]
+"""The commands that take `--file`."""
+
+
+@pytest.mark.parametrize("command", NAMED)
+@pytest.mark.parametrize(
+    "content", [b"", b"buy milk\n", b"\xff\x00", b"[1]", b'{"pid": 1, "name": "my own"}', b'{"pid": "x"}', b"[" * 9999]
+)
+def test_a_file_of_a_person_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], content: bytes
+) -> None:
+    """No command with `--file` changes a file that is no note of a local Azure, or proposes to start with that file."""
+    file = tmp_path / "notes.txt"
+    file.write_bytes(content)
+    assert main([command[0], "--file", str(file), *command[1:]]) == 1
+    assert capsys.readouterr().err == f"{file} is no note of a local Azure; name another file\n"
+    assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [content]
+
+
+@pytest.mark.parametrize("command", NAMED)
+@pytest.mark.parametrize("place", ["", "pipe", "file/x.json", "/proc/x.json", "/dev/null", "n" * 300])
+def test_an_impossible_file_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], place: str
+) -> None:
+    """Each command with `--file` refuses a directory, a pipe, a device, and a place where no file can be.
+
+    A place without a file is told to the commands that only read the file.
+    """
+    (tmp_path / "file").write_text("a file")
+    os.mkfifo(tmp_path / "pipe")
+    assert main([command[0], "--file", str(tmp_path / place), *command[1:]]) == 1
+    told = capsys.readouterr().err
+    assert str(tmp_path / place) in told
+    missing = place == "/proc/x.json" and command != ["up"]
+    assert ("there is no file" if missing else "name another file") in told
+    assert told.count("\n") == 1
+
+
+def test_a_note_that_was_replaced_stays(tmp_path: Path) -> None:
+    """The end of a local Azure removes its own note, and leaves a file that a person has put in that place."""
+    noted = tmp_path / "local.json"
+    with noted_as_running(noted, {}):
+        noted.unlink()
+        noted.write_text("mine")
+    assert noted.read_text() == "mine"
+
+
+def test_each_note_has_its_own_logs() -> None:
+    """Local Azures whose notes differ in the ending of the name write to different directories."""
+    names = ("local.json", "local.txt", "a.b.json")
+    assert [logs_of(Path(name)).name for name in names] == ["local.logs", "local.txt.logs", "a.b.logs"]
+
+
+@pytest.mark.parametrize("port", ["99999", "65536", "-1", "x", "²", ""])
+def test_an_impossible_port_is_told(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    """`up --port` refuses what is no port before anything starts."""
+    with pytest.raises(SystemExit):
+        main(["up", f"--port={port}"])
+    assert f"{port!r} is no port" in capsys.readouterr().err
+
+
+def test_an_empty_file_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--file ''` is refused before anything starts."""
+    with pytest.raises(SystemExit):
+        main(["up", "--file", ""])
+    assert "the name of the file is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["plan"], "\nEnded.\n"),
+        (["sweep"], "\nEnded.\n"),
+        (["renew", "shop"], "\nEnded.\n"),
+        (["up", "--no-app"], "\nEnded. Nothing of the local Azure runs any more.\n"),
+        (["demo"], "\nEnded. Nothing of the local Azure runs any more.\n"),
+    ],
+)
+def test_only_what_started_all_says_that_nothing_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str], told: str
+) -> None:
+    """Ctrl-C in a command for a running local Azure claims nothing about that local Azure."""
+
+    def end(_: object) -> int:
+        raise Ended(signal.SIGINT)
+
+    monkeypatch.setattr(f"local.command_line._{command[0]}", end)
+    assert main(command) == 130
+    assert capsys.readouterr().err == told
