@@ -15,11 +15,13 @@ from local.app import LocalApp
 from local.command_line import main
 from local.console.client import Refused
 from local.console.log import LOGGED_AT
-from local.console.plans import LOOKS, Plans, add_plans, await_plans, is_fresh, told_of
+from local.console.plans import LOOKS, Plans, add_plans, await_plans, entries, is_fresh, told_of
 from local.console.steering import VaultObject, choose
 from local.environment import of_this_process
 from local.patience import HANG
 from local.running import Running, announced, read_running
+from local.stand import Stand
+from local.worlds.contoso import contoso
 from tests.local.processes import until
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +99,42 @@ def test_a_plan_tells_its_version_and_its_age() -> None:
     assert "5 min ago" in told_of([planned("new")], NEWEST, now + timedelta(minutes=5))
     assert is_fresh(NEWEST, now)
     assert not is_fresh(NEWEST, now + timedelta(minutes=2))
+
+
+def test_a_plan_marks_its_rows() -> None:
+    """`plan` says of each row whether Certroll will make the change, would make the change, or leaves it alone."""
+    row = {"subject": "site shop", "reason": "StaleBinding"}
+    waits = {"reason": "Probing", "detail": "waits for 1 site"}
+    told = [
+        planned("new"),
+        {"event": "plan.listed", "list": "steps", "rows": [row]},
+        {"event": "plan.listed", "list": "would", "rows": [{**row, "why": "ObserveMode", "waits": waits}]},
+        {"event": "plan.listed", "list": "would", "rows": [{**row, "why": "ObserveMode", "waits": None}]},
+        {"event": "plan.listed", "list": "skips", "rows": [{**row, "reason": "OptedOut", "detail": "a tag"}]},
+    ]
+    kept = "ObserveMode keeps Certroll from this step."
+    assert entries(told) == [
+        ("will do: StaleBinding", "site shop", ""),
+        ("would do: StaleBinding", "site shop", f"{kept} The step would still wait: Probing. waits for 1 site"),
+        ("would do: StaleBinding", "site shop", kept),
+        ("left alone: OptedOut", "site shop", "a tag"),
+    ]
+
+
+def test_a_plan_without_steps_tells_the_last_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While an app is rolled, `plan` shows what the last run of the certificate waits for."""
+    ended = {"event": "certificate.reconciled", "certificate": "contoso-web-kv/Bank-Client", "outcome": "Waiting"}
+    told = {"event": "plan.computed", "certificate": "contoso-web-kv/bank-client", "steps": 0, "would": 0, "skips": 0}
+    with Stand(contoso()) as stand, announced(tmp_path / "local.json") as announce:
+        version = stand.world.vaults["contoso-web-kv"].certificates["bank-client"].newest
+        events = ({**told, "version": version.id}, {**ended, "reason": "Probing", "detail": "waits for 1 site"})
+        log = tmp_path / "host.log"
+        log.write_text("".join(f"2026-11-30T11:00:00.000Z INFO certroll: {json.dumps(event)}\n" for event in events))
+        announce(Running({"LOCAL_CONTROL_URL": stand.control.url}, str(log)))
+        stand.world.clock.advance(timedelta(hours=1))
+        assert main(["plan", "--file", str(tmp_path / "local.json"), "bank-client"]) == 0
+    shown = capsys.readouterr().out
+    assert "the last run ended at 11:00:00: Waiting: Probing (waits for 1 site)" in shown
 
 
 @pytest.fixture(scope="module")
