@@ -1,6 +1,7 @@
 """Run the commands of `python -m local`: `--help` lists them."""
 
 import argparse
+import difflib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,15 +9,19 @@ from pathlib import Path
 
 from local import azurite
 from local.console import plans, shell, steering
-from local.console.client import Refused
+from local.console.client import NoAnswer, Refused
 from local.ending import Ended, on_signals
-from local.instance import NOTED
+from local.instance import NOTED, start
 from local.process import StartFailed
-from local.running import NotRunning, announced, read_running
+from local.running import NotRunning, announced, has_ended, read_running
 from local.screen import Screen
 from local.setting_names import UnknownSetting, check_names
 
 HIGHEST_PORT = 65_535
+USAGE = 2
+"""The exit code for a command line that is wrong, as argparse has it."""
+COMMANDS = ("setup", "up", "demo", "shell", "watch", "renew", "sweep", "plan", "env")
+"""The commands, in the order in which `--help` lists them."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,7 +29,14 @@ def main(arguments: Sequence[str]) -> int:
 
     If the command cannot run, print the cause to standard error and return 1.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return USAGE
+    if (guess := _near_command(arguments[0])) is not None:
+        print(guess, file=sys.stderr)
+        return USAGE
+    options = parser.parse_args(arguments)
     try:
         with on_signals():
             return int(options.run(options))
@@ -33,9 +45,22 @@ def main(arguments: Sequence[str]) -> int:
             "\nEnded. Nothing of the local Azure runs any more." if options.starts_all else "\nEnded.", file=sys.stderr
         )
         return ended.exit_code
+    except NoAnswer as silent:
+        is_over = has_ended(options.file)
+        print(f"the local Azure has ended; start: {start(options.file)}" if is_over else silent, file=sys.stderr)
+        return 1
     except (azurite.NotInstalled, StartFailed, NotRunning, Refused) as problem:
         print(problem, file=sys.stderr)
         return 1
+
+
+def _near_command(word: str) -> str | None:
+    """Return what to tell about a misspelt command. Return None for a command and for an option."""
+    if word in COMMANDS or word.startswith("-"):
+        return None
+    near = difflib.get_close_matches(word, COMMANDS, 1)
+    guess = f"Do you mean {near[0]}?" if near else f"There are {', '.join(COMMANDS)}."
+    return f"There is no command {word!r}. {guess}"
 
 
 def _parser() -> argparse.ArgumentParser:

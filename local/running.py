@@ -89,6 +89,14 @@ def read_running(path: Path) -> Running:
     return Running(noted["environment"], noted["log"], path)
 
 
+def has_ended(path: Path) -> bool:
+    """Return True if no local Azure holds the note any more."""
+    try:
+        return holder(path) is None
+    except NotRunning:  # Another file has taken the place of the note.
+        return True
+
+
 def _open_locked(path: Path) -> TextIO:
     if (pid := holder(path)) is not None:
         raise NotRunning(

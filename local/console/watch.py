@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from local.console.client import ControlClient, answers
+from local.console.client import ControlClient, NoAnswer, answers
 from local.console.fleet_view import (
     EnvironmentState,
     FleetView,
@@ -26,7 +26,7 @@ from local.console.last_runs import LastRuns
 from local.console.log import Tail
 from local.console.parts import Entry, Part, fitted, share_out
 from local.layout import GAP, INDENT, Column, detailed, fold, lay_out
-from local.running import NotRunning, Running
+from local.running import Running
 from local.screen import BAD, GOOD, QUIET, STRONG, Screen, width_of_reader
 
 EVERY = 1.0
@@ -85,7 +85,7 @@ class Source:
             with TableServiceClient.from_connection_string(connection, retry_total=0) as service:
                 return [_rows(service, name) for name in names]
         except AzureError as gone:
-            raise NotRunning("the storage of the local Azure does not answer: has the local Azure ended?") from gone
+            raise NoAnswer("the storage of the local Azure does not answer: its terminal may say why") from gone
 
 
 def _rows(service: TableServiceClient, table: str) -> list[Row]:
