@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from local.command_line import main
 from local.console.client import Refused
 from local.console.log import LOGGED_AT
 from local.console.plans import LOOKS, Plans, add_plans, await_plans, entries, is_fresh, told_of
+from local.console.prompt import MARK, Marked, marked
 from local.console.steering import VaultObject, choose
 from local.environment import of_this_process
 from local.patience import HANG
@@ -213,6 +215,35 @@ def test_a_shell_starts_where_no_command_is_given(noted: Path, monkeypatch: pyte
     monkeypatch.setenv("SHELL", str(tmp_path / "none"))
     missing = local(noted, "shell")
     assert (missing.returncode, missing.stderr) == (1, f"SHELL names no program: '{tmp_path / 'none'}'\n")
+
+
+@pytest.mark.parametrize("name", ["bash", "sh", "dash"])
+def test_the_prompt_is_marked(tmp_path: Path, name: str) -> None:
+    """The prompt of an interactive shell says that Azure is local, before the prompt that the person has set."""
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"this machine has no {name}")
+    (tmp_path / "folder").mkdir()
+    for file in (".bashrc", "own"):
+        (tmp_path / file).write_text("PS1='mine> '\n")
+    own = {"HOME": str(tmp_path), "ENV": str(tmp_path / "own"), "PATH": of_this_process()["PATH"], "TERM": "dumb"}
+    shell = marked(program, tmp_path / "folder", own)
+    command = [*shell.command, "-i"]
+    told = subprocess.run(  # noqa: S603 - a shell of this machine
+        command, env=own | dict(shell.variables), input='echo "<$PS1>"\n', capture_output=True, text=True, check=True
+    )
+    assert f"<{MARK}mine> >" in told.stdout
+
+
+def test_a_shell_of_zsh_reads_the_files_of_the_person(tmp_path: Path) -> None:
+    """Zsh gets a directory whose files read the person's files first, and an unknown shell starts as it is."""
+    zsh = marked("/bin/zsh", tmp_path, {"HOME": "/home/a b"})
+    assert zsh.variables == {"ZDOTDIR": str(tmp_path)}
+    first, second, third = (tmp_path / ".zshrc").read_text().splitlines()
+    assert (first, third) == ("ZDOTDIR='/home/a b'", f"PROMPT='{MARK}'$PROMPT")
+    assert second == '[ -r "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"'
+    assert (tmp_path / ".zshenv").read_text().endswith(f"ZDOTDIR={tmp_path}\n")
+    assert marked("/usr/bin/fish", tmp_path, {}) == Marked(("/usr/bin/fish",))
 
 
 @pytest.mark.parametrize("words", [["echo $LOCAL_CONTROL_URL; exit 4"], ["-c", "echo $LOCAL_CONTROL_URL; exit 4"]])
