@@ -180,7 +180,7 @@ def _run(name: str, version: Row, journal: list[Row], last: LastRun | None) -> R
 
 
 def _environment(found: Row, journal: list[Row], last_runs: Mapping[str, LastRun]) -> EnvironmentState:
-    last = last_runs.get(found["id"].lower())
+    last = last_runs.get(_group_and_name(found["id"]).lower())
     ours = [row for row in journal if str(row.get("environment", "")).lower() == found["id"].lower() and "state" in row]
     return EnvironmentState(
         found["id"].rpartition("/")[2],
@@ -188,6 +188,12 @@ def _environment(found: Row, journal: list[Row], last_runs: Mapping[str, LastRun
         last.text if last else NOTHING,
         ", ".join(_counted("app", ours)) or NOTHING,
     )
+
+
+def _group_and_name(resource_id: str) -> str:
+    """Return `group/name` from a resource id, as Certroll names an environment in its log."""
+    parts = resource_id.split("/")
+    return f"{parts[4]}/{parts[-1]}"
 
 
 def _counted(kind: str, rows: list[Row]) -> Iterator[str]:

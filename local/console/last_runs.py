@@ -36,7 +36,7 @@ class LastRun:
 
 
 class LastRuns:
-    """The last run of each vault object, by `vault/name`, and of each environment, by its id, in lower case."""
+    """The last run of each vault object, by `vault/name`, and of each environment, by `group/name`, in lower case."""
 
     def __init__(self) -> None:
         self.by_subject: dict[str, LastRun] = {}

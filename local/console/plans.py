@@ -17,6 +17,8 @@ PLANNED = "plan.computed"
 LISTED = "plan.listed"
 MARKS = {"steps": "will do", "would": "would do", "skips": "left alone"}
 """What becomes of the rows of each list of a plan."""
+DUE_THEN = "was to do"
+"""The mark of a step if a run has ended since the plan: the outcome of that run says what became of the step."""
 LOOK_EVERY = 0.25
 LOOKS = 120
 """How often `plan` looks for the plan of a version that has just come."""
@@ -114,12 +116,14 @@ def told_of_run(last: LastRun | None) -> str:
     return f"the last run ended at {datetime.fromisoformat(last.at):%H:%M:%S}: {last.text}{detail}"
 
 
-def entries(parts: list[Event]) -> list[tuple[str, str, str]]:
+def entries(parts: list[Event], *, is_over: bool = False) -> list[tuple[str, str, str]]:
     """Return the rows of a plan as a mark with the reason, a subject and a detail.
 
-    The mark says whether Certroll will make the change, would make the change, or leaves the subject alone.
+    The mark says whether Certroll will make the change, would make the change, or leaves the subject alone. `is_over`
+    is True if a run has ended since the plan.
     """
-    listed = [(MARKS[part["list"]], row) for part in parts[1:] for row in part["rows"]]
+    marks = {**MARKS, "steps": DUE_THEN} if is_over else MARKS
+    listed = [(marks[part["list"]], row) for part in parts[1:] for row in part["rows"]]
     return [(f"{mark}: {row['reason']}", row["subject"], _detail(row)) for mark, row in listed]
 
 
@@ -136,7 +140,8 @@ def _show(screen: Screen, parts: list[Event], newest: Row, now: datetime, last: 
     screen.note(told_of(parts, newest, now))
     if run := told_of_run(last):
         screen.note(run)
-    screen.entries(entries(parts), none="nothing to do in this plan")
+    is_over = last is not None and not last.is_sweep and last.at >= parts[0][LOGGED_AT]
+    screen.entries(entries(parts, is_over=is_over), none="nothing to do in this plan")
 
 
 def _without_plan(running: Running, wanted: str | None, versions: Mapping[str, Row]) -> str:

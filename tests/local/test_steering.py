@@ -121,6 +121,8 @@ def test_a_plan_marks_its_rows() -> None:
         ("would do: StaleBinding", "site shop", kept),
         ("left alone: OptedOut", "site shop", "a tag"),
     ]
+    over = entries(told, is_over=True)
+    assert (over[0][0], over[1:]) == ("was to do: StaleBinding", entries(told)[1:])
 
 
 def test_a_plan_without_steps_tells_the_last_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -243,7 +243,7 @@ def test_an_environment_shows_its_roots_and_apps() -> None:
     journal = [
         row(environment=environment.id.lower(), app=f"{SITE}{name}", state=state) for name, state in enumerate(states)
     ]
-    ended = {"event": "environment.reconciled", "environment": environment.id.upper(), "outcome": "Waiting"}
+    ended = {"event": "environment.reconciled", "environment": "Network/ase-north", "outcome": "Waiting"}
     runs = last_runs({**ended, "reason": "WaveInProgress"})
     view = fleet_view(fleet(world), [], journal, [], runs.by_subject, "runs")
     (root,) = world.web.roots.values()
