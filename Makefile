@@ -11,7 +11,8 @@ IDENTITY := import sys; print(sys.base_prefix, sys.version)
 
 # If PYTHON is given and differs from the Python of .venv, `setup` makes .venv again. Without PYTHON, `setup` keeps .venv.
 GIVEN := $(filter command environment,$(origin PYTHON))
-identity = $(shell if command -v $(1) > /dev/null; then $(1) -c '$(IDENTITY)' 2>&1; fi)
+# Make prints what a command prints that ends with 127, as a shim of pyenv does.
+identity = $(shell if command -v $(1) > /dev/null; then $(1) -c '$(IDENTITY)' 2>&1 || exit 1; fi)
 ifneq ($(GIVEN),)
 ifneq ($(call identity,$(PYTHON)),$(call identity,$(BIN)/python))
 OTHER := yes
@@ -19,8 +20,9 @@ OTHER := yes
 endif
 endif
 
-# $(call there,EFFECT,TARGET) fails with a sentence if PYTHON is missing.
-there = command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON)$(1). Name another one: make $(2) PYTHON=/path/to/python3.12" >&2; exit 1; }
+# $(call there,EFFECT,TARGET) fails with a sentence if PYTHON is missing, or does not start, as a shim of pyenv for a
+# version that is not installed.
+there = command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON)$(1). Name another one: make $(2) PYTHON=/path/to/python3.12" >&2; exit 1; }; $(PYTHON) -c "" > /dev/null 2>&1 || { echo "$(PYTHON) does not start$(1). If it is a shim of pyenv, install that version, or name another Python: make $(2) PYTHON=/path/to/python3.12" >&2; exit 1; }
 USABLE := $(BIN)/python -m pip --version > /dev/null 2>&1
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Certroll needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make setup PYTHON=/path/to/python3.12")'
 

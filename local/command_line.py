@@ -1,6 +1,7 @@
 """Run the commands of `python -m local`: `--help` lists them."""
 
 import argparse
+import difflib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,13 +9,19 @@ from pathlib import Path
 
 from local import azurite
 from local.console import plans, shell, steering
-from local.console.client import Refused
+from local.console.client import NoAnswer, Refused
 from local.ending import Ended, on_signals
-from local.instance import NOTED
+from local.instance import NOTED, start
 from local.process import StartFailed
-from local.running import NotRunning, announced, read_running
+from local.running import NotRunning, announced, has_ended, read_running
 from local.screen import Screen
 from local.setting_names import UnknownSetting, check_names
+
+HIGHEST_PORT = 65_535
+USAGE = 2
+"""The exit code for a command line that is wrong, as argparse has it."""
+COMMANDS = ("setup", "up", "demo", "shell", "watch", "renew", "sweep", "plan", "env")
+"""The commands, in the order in which `--help` lists them."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,20 +29,43 @@ def main(arguments: Sequence[str]) -> int:
 
     If the command cannot run, print the cause to standard error and return 1.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return USAGE
+    if (guess := _near_command(arguments[0])) is not None:
+        print(guess, file=sys.stderr)
+        return USAGE
+    options = parser.parse_args(arguments)
     try:
         with on_signals():
             return int(options.run(options))
     except Ended as ended:
-        print("\nEnded. Nothing of the local Azure runs any more.", file=sys.stderr)
+        print(
+            "\nEnded. Nothing of the local Azure runs any more." if options.starts_all else "\nEnded.", file=sys.stderr
+        )
         return ended.exit_code
+    except NoAnswer as silent:
+        is_over = has_ended(options.file)
+        print(f"the local Azure has ended; start: {start(options.file)}" if is_over else silent, file=sys.stderr)
+        return 1
     except (azurite.NotInstalled, StartFailed, NotRunning, Refused) as problem:
         print(problem, file=sys.stderr)
         return 1
 
 
+def _near_command(word: str) -> str | None:
+    """Return what to tell about a misspelt command. Return None for a command and for an option."""
+    if word in COMMANDS or word.startswith("-"):
+        return None
+    near = difflib.get_close_matches(word, COMMANDS, 1)
+    guess = f"Do you mean {near[0]}?" if near else f"There are {', '.join(COMMANDS)}."
+    return f"There is no command {word!r}. {guess}"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="Azure on one machine, for development.")
+    parser.set_defaults(starts_all=False)
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("setup", help="install Azurite").set_defaults(run=_setup)
     up = commands.add_parser("up", help="keep a local Azure, Azurite and the function app running until Ctrl-C")
@@ -44,17 +74,19 @@ def _parser() -> argparse.ArgumentParser:
         "--setting", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a setting of the app"
     )
     up.add_argument("--seed", type=int, default=0, help="seed of the world's ids")
-    up.add_argument("--port", type=int, default=7071, help="port of the function app; 0 takes a free one")
+    up.add_argument(
+        "--port", type=_port, metavar="PORT", default=7071, help="port of the function app; 0 takes a free one"
+    )
     up.add_argument(
         "--no-app", action="store_true", help="leave the function app to another host, such as `func start`"
     )
-    up.set_defaults(run=_up)
+    up.set_defaults(run=_up, starts_all=True)
     demo = commands.add_parser("demo", help="renew certificates, and show and check that each host name serves them")
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(run=_demo, starts_all=True)
     named = [up, *_parsers_of_person(commands)]
     for command in named:
         told = "the file that notes the running one; a second one needs another file"
-        command.add_argument("--file", type=Path, default=NOTED, help=told)
+        command.add_argument("--file", type=_file, default=NOTED, help=told)
     return parser
 
 
@@ -79,6 +111,19 @@ def _parsers_of_person(
     env = commands.add_parser("env", help="print the environment of the running one as shell export lines")
     env.set_defaults(run=_env)
     return [shell, watch, renew, sweep, plan, env]
+
+
+def _port(text: str) -> int:
+    """Return the port. Raise ArgumentTypeError for a text that is no port."""
+    if text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: name 0 for a free port, or a number up to {HIGHEST_PORT}")
+
+
+def _file(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the file is empty")
+    return Path(text)
 
 
 def _setting(text: str) -> tuple[str, str]:

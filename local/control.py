@@ -4,25 +4,38 @@ The control port speaks plain HTTP and JSON on its own loopback port. The contro
 Azure, so that no client mistakes the control port for Azure.
 """
 
+import http.client
 import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Any, Literal, Protocol, Self, TypeVar, cast
 
-from local.azure.eventgrid.event import Event, Schema
-from local.azure.scripting.faults import Fault
+from local.azure.dns.zones import Kind
+from local.azure.eventgrid.event import Event, ObjectType, Schema
+from local.azure.eventgrid.event import Kind as KindOfEvent
+from local.azure.scripting.knobs import Knobs
 from local.azure.vault.objects import RenewalDifferences, VaultCertificate
 from local.azure.vault.secrets import Secret, SecretDifferences
 from local.azure.vault.vault import Vault
 from local.azure.wire import Request, Response, RoutedFunction, Router
 from local.azure.world import World
+from local.bodies import Hints, WrongBody, hints_of, read_body, read_fault, read_json, read_record
 from local.fleet import fleet, version_as_json
 from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.sightings import Sighting
 
 Found = TypeVar("Found")
-MOMENTS = frozenset({"not_before", "not_after", "created"})
+CLOCK: Hints = {"advance": float, "set": datetime}
+EVENT: Hints = {
+    "do": Literal["emit", "repeat", "hold", "release", "lose"],
+    "vault": str,
+    "name": str,
+    "kind": KindOfEvent,
+    "version": str | None,
+    "object_type": ObjectType | None,
+}
+"""What `POST /events` takes. Only `emit` needs more than `do`."""
 
 
 class FleetPinned(Exception):
@@ -89,8 +102,9 @@ class Control:
             return self._router.dispatch(request)
         except (Unknown, FleetPinned) as wrong:
             return _json(400 if isinstance(wrong, Unknown) else 409, {"error": str(wrong)})
-        except (KeyError, TypeError, ValueError, PermissionError, OSError) as wrong:
-            return _json(400, {"error": f"{type(wrong).__name__}: {wrong}"})
+        except (KeyError, TypeError, ValueError, OverflowError, OSError) as wrong:
+            # The text of a KeyError is its argument in quotes.
+            return _json(400, {"error": str(wrong.args[0] if isinstance(wrong, KeyError) and wrong.args else wrong)})
 
     def _serve(self, connection: Connection) -> None:
         with connection.socket.makefile("rb") as stream:
@@ -157,10 +171,10 @@ class Control:
 
     def _move_clock(self, request: Request, names: Mapping[str, str]) -> Response:
         """Move the clock: {"advance": seconds} or {"set": "2026-11-21T12:00:00+00:00"}."""
-        wanted = _asked(request)
+        wanted = _asked(request, CLOCK)
         if "set" in wanted:
-            self._world.clock.set(datetime.fromisoformat(wanted["set"]))
-        self._world.clock.advance(timedelta(seconds=float(wanted.get("advance", 0))))
+            self._world.clock.set(wanted["set"])
+        self._world.clock.advance(timedelta(seconds=wanted.get("advance", 0)))
         return self._clock(request, names)
 
     def _knobs(self, _request: Request, _names: Mapping[str, str]) -> Response:
@@ -170,7 +184,7 @@ class Control:
 
     def _turn_knobs(self, request: Request, names: Mapping[str, str]) -> Response:
         """Turn knobs: {"reads_until_visible": 2}."""
-        self._world.knobs.turn(**_asked(request))
+        self._world.knobs.turn(**_asked(request, hints_of(Knobs)))
         return self._knobs(request, names)
 
     def _faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
@@ -180,8 +194,8 @@ class Control:
 
     def _add_faults(self, request: Request, names: Mapping[str, str]) -> Response:
         """Add a fault: {"kind": "throttle", "method": "GET"}, or a list of faults."""
-        wanted = request.json()
-        self._world.faults.add(*(Fault(**fault) for fault in (wanted if isinstance(wanted, list) else [wanted])))
+        wanted = read_json(request)
+        self._world.faults.add(*[read_fault(fault) for fault in (wanted if isinstance(wanted, list) else [wanted])])
         return self._faults(request, names)
 
     def _clear_faults(self, _request: Request, _names: Mapping[str, str]) -> Response:
@@ -195,13 +209,12 @@ class Control:
 
     def _add_record(self, request: Request, names: Mapping[str, str]) -> Response:
         """Add a DNS record: {"name": "a.example.com", "kind": "CNAME", "value": "b.example.com"}."""
-        wanted = _asked(request)
-        self._world.dns.add(wanted["name"], wanted["kind"], wanted["value"])
+        self._world.dns.add(*read_record(read_json(request)))
         return self._dns(request, names)
 
     def _remove_record(self, request: Request, names: Mapping[str, str]) -> Response:
         """Remove a DNS record: {"name": …, "kind": …}."""
-        wanted = _asked(request)
+        wanted = _asked(request, {"name": str, "kind": Kind}, "name", "kind")
         self._world.dns.remove(wanted["name"], wanted["kind"])
         return self._dns(request, names)
 
@@ -212,41 +225,47 @@ class Control:
 
     def _seed(self, request: Request, names: Mapping[str, str]) -> Response:
         """Serve another world: {"name": "fabrikam"}."""
-        wanted = _asked(request)
-        self._steered.seed(wanted["name"], int(wanted.get("seed", 0)))
+        wanted = _asked(request, {"name": str, "seed": int}, "name")
+        self._steered.seed(wanted["name"], wanted.get("seed", 0))
         return self._clock(request, names)
 
     def _add_webhook(self, request: Request, _names: Mapping[str, str]) -> Response:
         """Deliver the vaults' events to one more webhook: {"url": …}."""
-        wanted = _asked(request)
-        self._steered.deliver_to(wanted["url"], wanted.get("schema", "EventGrid"))
+        wanted = _asked(request, {"url": str, "schema": Schema}, "url")
+        url = wanted["url"]
+        if not url.startswith("http://"):
+            raise WrongBody(f"url has to begin with http://, not {url!r}.")
+        try:
+            self._steered.deliver_to(url, wanted.get("schema", "EventGrid"))
+        except (http.client.HTTPException, OSError, ValueError) as silent:
+            raise WrongBody(f"The webhook {url.split('?')[0]} does not take events: {silent}") from silent
         return Response(204)
 
     def _event(self, request: Request, _names: Mapping[str, str]) -> Response:
         """Send, repeat or lose an event of a vault: {"do": "emit", …}."""
         with self._world.lock:
-            events = _acted(self._world, _asked(request))
+            events = self._acted(_asked(request, EVENT))
         return _json(200, [event.payload for event in events])
 
     def _renew(self, request: Request, names: Mapping[str, str]) -> Response:
         """Renew a vault certificate, with the same or with changed properties: {} or {"self_signed": true}."""
         vault = self._vault(names)
         _find(f"certificate in vault {vault.name}", names["name"], vault.certificates)
-        wanted = _differences(_asked(request), RenewalDifferences.__annotations__)
+        wanted = _asked(request, hints_of(RenewalDifferences))
         return _json(200, version_as_json(vault.renew(names["name"], **cast("RenewalDifferences", wanted))))
 
     def _renew_secret(self, request: Request, names: Mapping[str, str]) -> Response:
         """Renew the certificate in a plain secret of a vault. The successor of a root has a new authority."""
         vault = self._vault(names)
         _find(f"plain secret in vault {vault.name}", names["name"], vault.secrets)
-        wanted = _differences(_asked(request), {"host_names", *SecretDifferences.__annotations__})
+        wanted = _asked(request, {"host_names": Collection[str], **hints_of(SecretDifferences)})
         host_names = wanted.pop("host_names", None)
         version = vault.renew_secret(names["name"], host_names, **cast("SecretDifferences", wanted))
         return _json(200, version_as_json(version))
 
     def _move_partner(self, request: Request, names: Mapping[str, str]) -> Response:
         """Let a partner server present a certificate of a renewed root's authority: {"vault": …, "name": …}."""
-        wanted = _asked(request)
+        wanted = _asked(request, {"vault": str, "name": str}, "vault", "name")
         vault = self._vault(wanted)
         objects: dict[str, Secret | VaultCertificate] = {**vault.secrets, **vault.certificates}
         found = _find(f"object in vault {vault.name}", wanted["name"], objects)
@@ -261,6 +280,25 @@ class Control:
         with self._world.lock:
             partner.move_to(authority)
         return _json(200, {"partner": partner.name, "root": root})
+
+    def _acted(self, wanted: dict[str, Any]) -> list[Event]:
+        """Send, repeat, delay or discard events of Key Vault, and return the delivered or discarded events."""
+        events = self._world.events
+        match wanted.pop("do", "emit"):
+            case "repeat":
+                if not events.emitted:
+                    raise WrongBody("There is no event to repeat yet.")
+                return [events.repeat()]
+            case "hold":
+                events.hold()
+                return []
+            case "release":
+                return events.release()
+            case "lose":
+                return events.lose()
+        vault = self._vault(read_body(wanted, EVENT, ["vault", "name"]))
+        _find(f"object in vault {vault.name}", wanted["name"], {**vault.secrets, **vault.certificates})
+        return [events.emit(**wanted)]
 
     def _vault(self, names: Mapping[str, str]) -> Vault:
         return _find("vault", names["vault"], self._world.vaults)
@@ -285,34 +323,5 @@ def _find(kind: str, name: str, known: Mapping[str, Found]) -> Found:
     return found
 
 
-def _asked(request: Request) -> dict[str, Any]:
-    found = request.json()
-    if not isinstance(found, dict):
-        raise TypeError(f"The body has to be a JSON object, not {type(found).__name__}.")
-    return found
-
-
-def _acted(world: World, wanted: Mapping[str, Any]) -> list[Event]:
-    """Send, repeat, delay or discard events of Key Vault, and return the delivered or discarded events."""
-    events = world.events
-    match wanted.get("do", "emit"):
-        case "emit":
-            names = ("vault", "name", "kind", "version", "object_type")
-            return [events.emit(**{name: wanted[name] for name in names if name in wanted})]
-        case "repeat":
-            return [events.repeat()]
-        case "hold":
-            events.hold()
-            return []
-        case "release":
-            return events.release()
-        case "lose":
-            return events.lose()
-        case unknown:
-            raise ValueError(f"Events can be told to emit, repeat, hold, release or lose, not to {unknown}.")
-
-
-def _differences(wanted: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
-    if unknown := sorted(set(wanted) - set(known)):
-        raise KeyError(f"A renewal cannot differ in {', '.join(unknown)}; it can in {', '.join(sorted(known))}.")
-    return {name: datetime.fromisoformat(value) if name in MOMENTS else value for name, value in wanted.items()}
+def _asked(request: Request, hints: Hints, *needed: str) -> dict[str, Any]:
+    return read_body(read_json(request), hints, needed)

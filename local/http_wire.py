@@ -91,15 +91,20 @@ def to_request(head: Head, body: bytes, default_host: str) -> Request:
     return Request(head.method, host, parts.path, read_query(parts.query), head.headers, body)
 
 
-def to_bytes(response: Response, head: Head) -> bytes:
-    """Return the response as bytes for the connection."""
+def to_bytes(response: Response, head: Head, reason: str = "") -> bytes:
+    """Return the response as bytes for the connection, with a reason in its first line."""
     headers = dict(response.headers)
     headers.setdefault("Content-Length", str(len(response.body)))
     if not head.keeps_alive:
         headers["Connection"] = "close"
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    start = f"HTTP/1.1 {response.status} {_phrase(response.status)}\r\n{lines}\r\n"
+    start = f"HTTP/1.1 {response.status} {_in_a_line(reason) or _phrase(response.status)}\r\n{lines}\r\n"
     return start.encode("latin-1") + (b"" if head.method == "HEAD" else response.body)
+
+
+def _in_a_line(reason: str) -> str:
+    """Return the reason without what would end a line or is no ASCII: it may repeat what a client sent."""
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in reason)
 
 
 def _phrase(status: int) -> str:

@@ -31,8 +31,11 @@ def second(noted: Path) -> str:
 
 
 def logs_of(noted: Path) -> Path:
-    """Return the directory for the logs of the local Azure that the file notes, next to the file."""
-    return noted.with_suffix(".logs")
+    """Return the directory for the logs of the local Azure that the file notes, next to the file.
+
+    A file `notes.txt` does not share its directory with `notes.json`.
+    """
+    return noted.with_name(f"{noted.name.removesuffix('.json')}.logs")
 
 
 def short(path: Path) -> Path:

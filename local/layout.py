@@ -9,8 +9,10 @@ INDENT = "  "
 LEAST_WIDTH = 16
 PIECES = re.compile(r"[^-/._=&?,:|]*[-/._=&?,:|]+|[^-/._=&?,:|]+")
 """The pieces of a long word, each with the punctuation after which a line may end."""
-TO_COPY = re.compile(r"(?:(?<=\s)|^)az [a-z].*$|(?<=this record: ).*$|(?<=this one: ).*$", re.DOTALL)
-"""The end of a sentence that a person copies: commands of the az CLI, or a DNS record."""
+TO_COPY = re.compile(
+    r"`(?P<quoted>az [a-z][^`]*)`[.,;:]?|(?:(?<=\s)|^)az [a-z].*$|(?<=this record: ).*$|(?<=this one: ).*$", re.DOTALL
+)
+"""What a person copies: a command of the az CLI in backticks, or commands or a DNS record at the end of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,21 @@ def _pieces(word: str, width: int) -> list[str]:
 
 
 def sentences_and_commands(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the sentences of the text, and then what a person copies. The bool is True for what a person copies."""
-    match = TO_COPY.search(text)
-    if match is None:
-        yield text, False
-        return
-    if before := text[: match.start()].strip():
-        yield before, False
-    yield from ((command.strip(), True) for command in re.split(r"(?<=&&) ", match[0]))
+    """Yield the sentences of the text, and what a person copies. The bool is True for what a person copies."""
+    ended = 0
+    for match in TO_COPY.finditer(text):
+        if before := text[ended : match.start()].strip():
+            yield before, False
+        ended = match.end()
+        yield from ((command.strip(), True) for command in re.split(r"(?<=&&) ", match["quoted"] or match[0]))
+    if rest := text[ended:].strip():
+        yield rest, False
+
+
+def detailed(text: str, width: int) -> Iterator[tuple[str, bool]]:
+    """Yield the lines of a detail. What a person copies has lines of its own, for which the bool is True."""
+    for part, to_copy in sentences_and_commands(text):
+        yield from ((line, to_copy) for line in (continued(part, width) if to_copy else fold(part, width)))
 
 
 def continued(command: str, width: int) -> list[str]:

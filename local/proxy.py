@@ -117,7 +117,7 @@ class Proxy:
         except OSError:
             there = None
         if there is None:
-            connection.socket.sendall(_refusal(head, 502, f"Nobody listens at {host}."))
+            connection.socket.sendall(_refusal(head, 502, f"The local Azure has no host {host}."))
             return
         with there:
             there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -136,7 +136,8 @@ def _trusting(bundle: Path) -> dict[str, str]:
 
 def _refusal(head: Head, status: int, message: str) -> bytes:
     refused = Head(head.method, head.target, {"connection": "close"})
-    return to_bytes(Response(status, {"Content-Type": "text/plain"}, message.encode()), refused)
+    # curl shows the body of a refused CONNECT to nobody; most clients show the first line.
+    return to_bytes(Response(status, {"Content-Type": "text/plain"}, message.encode()), refused, message)
 
 
 def _relay(here: socket.socket, there: socket.socket) -> None:

@@ -12,11 +12,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from local import instance
 from local.instance import NOTED
 from local.process import open_private
+
+FIELDS = ({"pid"}, {"pid", "environment", "log"})
+"""The fields of a note while the local Azure starts, and from then on."""
+MOST = 1_000_000
+"""The number of characters that a note has at most. A note has about 4,000."""
 
 
 class NotRunning(Exception):
@@ -59,20 +64,24 @@ def announced(path: Path) -> Iterator[Callable[[Running], None]]:
 
     with file:
         _write(file, {})
+        own = os.fstat(file.fileno())
         try:
             yield announce
         finally:
-            path.unlink(missing_ok=True)
+            # A person may have put another file in this place meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(path.lstat(), own):
+                    path.unlink()
 
 
 def read_running(path: Path) -> Running:
     """Return the local Azure that runs. Raise NotRunning if no local Azure runs or is ready."""
-    if _runs(path) is None:
+    noted = _held_note(path)
+    if noted is None:
         known = f"{path} notes no local Azure that still runs" if path.exists() else f"there is no file {path}"
         raise NotRunning(
             f"no local Azure is running here: {known}. Start one in another terminal: {instance.start(path)}"
         )
-    noted = json.loads(path.read_text(encoding="utf-8"))
     if "environment" not in noted:
         raise NotRunning(
             f"the local Azure still starts, as process {noted['pid']}: try again when it says that it runs"
@@ -80,15 +89,26 @@ def read_running(path: Path) -> Running:
     return Running(noted["environment"], noted["log"], path)
 
 
+def has_ended(path: Path) -> bool:
+    """Return True if no local Azure holds the note any more."""
+    try:
+        return holder(path) is None
+    except NotRunning:  # Another file has taken the place of the note.
+        return True
+
+
 def _open_locked(path: Path) -> TextIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if (pid := _runs(path)) is not None:
+    if (pid := holder(path)) is not None:
         raise NotRunning(
             f"a local Azure already runs, as process {pid}: press Ctrl-C in its terminal, or run `kill {pid}`. "
             f"To run a second local Azure too, give it its own file: {instance.second(path)}"
         )
-    path.unlink(missing_ok=True)  # A file that is left from a crash may have the mode of another umask.
-    file = open(path, "x+", encoding="utf-8", opener=open_private)  # noqa: SIM115 - the caller closes the file
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # A note that is left from a crash may have the mode of another umask.
+        file = open(path, "x+", encoding="utf-8", opener=open_private)  # noqa: SIM115 - the caller closes the file
+    except OSError as problem:
+        raise _unusable(path, problem) from problem
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return file
 
@@ -97,20 +117,59 @@ def _write(file: TextIO, noted: Mapping[str, object]) -> None:
     file.seek(0)
     file.write(json.dumps({"pid": os.getpid(), **noted}, indent=2))
     file.truncate()
+    file.flush()
 
 
-def _runs(path: Path) -> int | None:
-    """Return the id of the process that holds the file's lock, or None."""
-    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return _pid(file.read())
-    return None
+def holder(path: Path) -> int | None:
+    """Return the id of the process that holds the note's lock. Return None without a note, and for an old note.
+
+    Raise NotRunning for a file that is no note, so that no command replaces a file of a person.
+    """
+    noted = _held_note(path)
+    return None if noted is None else int(noted["pid"])
 
 
-def _pid(noted: str) -> int:
+def _held_note(path: Path) -> Mapping[str, Any] | None:
     try:
-        return int(json.loads(noted)["pid"])
-    except ValueError:  # The process that starts a local Azure has made the file, and has not written its id yet.
-        raise NotRunning("a local Azure starts at this moment: try again") from None
+        if path.exists() and not path.is_file():  # To open a pipe would wait for a writer.
+            raise _no_note(path)
+        with path.open(encoding="utf-8") as file:
+            is_held = _is_locked(file)
+            noted = _note(path, file.read(MOST), is_held=is_held)
+            return noted if is_held else None
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise _unusable(path, problem) from problem
+    except UnicodeDecodeError:
+        raise _no_note(path) from None
+
+
+def _is_locked(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _note(path: Path, text: str, *, is_held: bool) -> Mapping[str, Any]:
+    """Return the fields of a note. Raise NotRunning for any other text."""
+    if is_held and not text:  # The process that starts a local Azure has made the file, and has not written its id yet.
+        raise NotRunning("a local Azure starts at this moment: try again")
+    try:
+        noted = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _no_note(path) from None
+    if not isinstance(noted, dict) or set(noted) not in FIELDS or not isinstance(noted["pid"], int):
+        raise _no_note(path)
+    return noted
+
+
+def _no_note(path: Path) -> NotRunning:
+    return NotRunning(f"{path} is no note of a local Azure; name another file")
+
+
+def _unusable(path: Path, problem: OSError) -> NotRunning:
+    why = os.strerror(problem.errno) if problem.errno else str(problem)
+    return NotRunning(f"{path} cannot note a local Azure ({why}); name another file")

@@ -4,21 +4,27 @@ rich finds out what the terminal can do, and follows NO_COLOR (no-color.org). Th
 green, which are readable on a dark and on a light ground.
 """
 
+import contextlib
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from rich.console import Console
 from rich.text import Text
 
 from local import environment
-from local.layout import INDENT, Column, continued, fold, lay_out, sentences_and_commands
+from local.layout import INDENT, Column, continued, detailed, fold, lay_out
 
 WIDTH_OF_FILES = 120
 """The width of what goes to a file or a pipe, which has no width of its own."""
 GOOD, BAD, QUIET, STRONG = "green", "bold red", "dim", "bold"
 MARKS = re.compile(r"\bFAILED\b")
+TERMINAL = Path("/dev/tty")
+"""The terminal that controls this process."""
 TIMES = 8
 """The first characters of a line of progress, which are the time."""
 
@@ -36,6 +42,11 @@ class Screen:
     def width(self) -> int:
         """The number of characters in a line."""
         return self.console.width
+
+    @property
+    def is_piped(self) -> bool:
+        """True if the output goes to a file or a pipe, whose width nobody has set with COLUMNS."""
+        return not self.console.is_terminal and "COLUMNS" not in environment.of_this_process()
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print a text, folded at the width of the screen."""
@@ -86,11 +97,8 @@ class Screen:
             self._print([f"{INDENT}{none}"], QUIET)
 
     def _detail(self, detail: str) -> None:
-        for text, to_copy in sentences_and_commands(detail) if detail else ():
-            if to_copy:
-                self.command(text)
-            else:
-                self._print([f"{INDENT}{INDENT}{line}" for line in fold(text, self.width - 2 * len(INDENT))])
+        for line, to_copy in detailed(detail, self.width - 2 * len(INDENT)):
+            self._print([f"{INDENT}{INDENT}{line}"], STRONG if to_copy else "")
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str], None]]:
@@ -119,6 +127,26 @@ class Screen:
         for line in lines:
             self.console.print(_marked(line, style), soft_wrap=True)
         self.console.file.flush()
+
+
+def width_of_reader() -> int | None:
+    """Return the width of the terminal in which a person may read a pipe, such as in `less`. None without a terminal.
+
+    Standard error of the command, or the terminal that controls the process, tells the width.
+    """
+    return _width_of(sys.stderr.fileno) or _width_of_terminal()
+
+
+def _width_of_terminal() -> int | None:
+    with contextlib.suppress(OSError), TERMINAL.open("rb") as terminal:
+        return _width_of(terminal.fileno)
+    return None
+
+
+def _width_of(number: Callable[[], int]) -> int | None:
+    with contextlib.suppress(OSError, ValueError):  # A test may replace standard error by what has no file number.
+        return os.get_terminal_size(number()).columns or None
+    return None
 
 
 def _console(file: IO[str] | None, width: int | None) -> Console:

@@ -1,6 +1,7 @@
 """Send requests to the control port and to the Functions host of a local Azure that runs in another process."""
 
 import json
+import sys
 import threading
 import time
 import urllib.error
@@ -12,12 +13,18 @@ from local.running import NotRunning, Running
 
 LOOK_EVERY = 0.1
 ANSWER_WITHIN = 60.0
+SILENT_FOR = 5.0
+"""The seconds without an answer after which a person is told why a command waits."""
 Ended = dict[tuple[str, bool], int]
 """The number of runs that have ended, by function and by success or failure."""
 
 
 class Refused(Exception):
     """The local Azure refuses a request. The message of `Refused` is the answer of the local Azure."""
+
+
+class NoAnswer(NotRunning):
+    """A part of the local Azure does not answer. A local Azure that has ended is one cause."""
 
 
 class ControlClient:
@@ -75,13 +82,26 @@ def _ask(url: str, body: bytes | None = None, headers: dict[str, str] | None = N
     sent = {"Content-Type": "application/json", **(headers or {})}
     request = urllib.request.Request(url, body, sent)  # noqa: S310 - a loopback address of the local Azure
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    silence = threading.Timer(SILENT_FOR, tell_silence)
+    silence.daemon = True
+    silence.start()
     try:
         with opener.open(request, timeout=ANSWER_WITHIN) as answer:
             return bytes(answer.read())
     except urllib.error.HTTPError as refusal:
         raise Refused(_reason(refusal.read(), refusal.code)) from refusal
     except OSError as gone:
-        raise NotRunning(f"the local Azure does not answer at {url}: its terminal says whether it has ended") from gone
+        raise NoAnswer(f"the local Azure does not answer at {url}: its terminal says whether it is suspended") from gone
+    finally:
+        silence.cancel()
+
+
+def tell_silence() -> None:
+    """Tell the person who waits for an answer what the cause may be."""
+    print(
+        f"The local Azure has not answered for {SILENT_FOR:.0f} s. If it is suspended, type `fg` in its terminal.",
+        file=sys.stderr,
+    )
 
 
 def _reason(body: bytes, status: int) -> str:

@@ -52,6 +52,8 @@ class EnvironmentState:
     name: str
     roots: str
     """The first characters of the thumbprints of the environment's roots."""
+    outcome: str
+    """The outcome of the environment's last run with its reason."""
     apps: str
     """How many apps are in which state for the newest root."""
 
@@ -75,7 +77,7 @@ class FleetView:
     app: str
     """The state of the function app: `runs`, `has ended`, or `is elsewhere`."""
     served: tuple[Served, ...]
-    """The host names: first those without an answer, then those whose certificate changed last, then old versions."""
+    """The host names: first those without an answer, then those with an old version, then the last changed ones."""
     runs: tuple[Run, ...]
     """The vault objects: first those whose run stalled, then those with the latest run or version."""
     environments: tuple[EnvironmentState, ...]
@@ -100,7 +102,7 @@ def fleet_view(
         app=app,
         served=_served(sightings, {versions["thumbprint"] for versions in newest.values()}),
         runs=_runs(newest, journal, last_runs),
-        environments=tuple(_environment(found, journal) for found in state["environments"]),
+        environments=tuple(_environment(found, journal, last_runs) for found in state["environments"]),
         down=tuple(sorted(_short(site["id"]) for site in state["sites"] if site["state"] != "Running")),
         reported=tuple(map(_reported, sorted(filter(_is_open, findings), key=_urgency, reverse=True))),
     )
@@ -134,12 +136,12 @@ def _served(sightings: list[Row], newest: set[str]) -> tuple[Served, ...]:
 
 
 def _rank_of_host(host: Served) -> int:
-    """Return 0 for a host name without an answer, then 1 for a change, 2 for an old version, and 3 for the rest."""
+    """Return 0 for a host name without an answer, then 1 for an old version, 2 for a change, and 3 for the rest."""
     if host.thumbprint == NO_ANSWER:
         return 0
-    if host.since != FROM_START:
+    if not host.is_newest:
         return 1
-    return 3 if host.is_newest else 2
+    return 2 if host.since != FROM_START else 3
 
 
 def _runs(newest: Mapping[str, Row], journal: list[Row], last_runs: Mapping[str, LastRun]) -> tuple[Run, ...]:
@@ -177,13 +179,21 @@ def _run(name: str, version: Row, journal: list[Row], last: LastRun | None) -> R
     )
 
 
-def _environment(found: Row, journal: list[Row]) -> EnvironmentState:
+def _environment(found: Row, journal: list[Row], last_runs: Mapping[str, LastRun]) -> EnvironmentState:
+    last = last_runs.get(_group_and_name(found["id"]).lower())
     ours = [row for row in journal if str(row.get("environment", "")).lower() == found["id"].lower() and "state" in row]
     return EnvironmentState(
         found["id"].rpartition("/")[2],
         ", ".join(root["thumbprint"][:SHOWN] for root in found["roots"]) or NOTHING,
+        last.text if last else NOTHING,
         ", ".join(_counted("app", ours)) or NOTHING,
     )
+
+
+def _group_and_name(resource_id: str) -> str:
+    """Return `group/name` from a resource id, as Certroll names an environment in its log."""
+    parts = resource_id.split("/")
+    return f"{parts[4]}/{parts[-1]}"
 
 
 def _counted(kind: str, rows: list[Row]) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""Follow the log of the product: what the last run, or else the last sweep, has found of each vault object."""
+"""Follow the log of the product: the last run of each vault object and environment, or else the last sweep."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from local.console.log import LOGGED_AT, Event
 
@@ -18,6 +18,8 @@ class LastRun:
     """The outcome with its reason, such as `Stalled: VersionHeld`."""
     at: str
     """When the run ended or the sweep planned, as ISO 8601."""
+    detail: str = ""
+    """What the run waits for, or has found."""
     is_sweep: bool = False
 
     @property
@@ -34,43 +36,52 @@ class LastRun:
 
 
 class LastRuns:
-    """The last run of each vault object, by `vault/name` in lower case."""
+    """The last run of each vault object, by `vault/name`, and of each environment, by `group/name`, in lower case."""
 
     def __init__(self) -> None:
-        self.by_certificate: dict[str, LastRun] = {}
-        self._planned: dict[str, LastRun] = {}
+        self.by_subject: dict[str, LastRun] = {}
+        self._planned: dict[str, _Planned] = {}
 
     def follow(self, events: Iterable[Event]) -> None:
         """Read the next events of the log, oldest first."""
         for event in events:
             match event["event"]:
                 case "certificate.reconciled":
-                    self.by_certificate[_name(event)] = LastRun(_outcome(event), event[LOGGED_AT])
+                    self.by_subject[_name(event)] = _ended(event)
+                case "environment.reconciled":
+                    self.by_subject[str(event["environment"]).lower()] = _ended(event)
                 case "sweep.started":
                     self._planned.clear()
-                case "plan.computed" if event.get("part", 1) == 1:
-                    self._planned[_name(event)] = LastRun(_planned(event), event[LOGGED_AT], is_sweep=True)
+                case "plan.computed":
+                    self._planned[_name(event)] = _Planned(event[LOGGED_AT])
+                case "plan.listed" if event["list"] == "skips" and _name(event) in self._planned:
+                    self._planned[_name(event)].reasons.update(str(row["reason"]) for row in event["rows"])
                 case "sweep.completed":
                     self._end_sweep(event)
 
     def _end_sweep(self, completed: Event) -> None:
         """Keep what the sweep planned. A vault object with work gets a run of its own after the sweep."""
         enqueued = {str(name).lower() for name in completed["enqueued"]}
-        self.by_certificate |= {
-            name: plan
-            for name, plan in self._planned.items()
-            if name not in enqueued and plan.replaces(self.by_certificate.get(name))
-        }
+        plans = {name: plan.as_run() for name, plan in self._planned.items() if name not in enqueued}
+        self.by_subject |= {name: plan for name, plan in plans.items() if plan.replaces(self.by_subject.get(name))}
+
+
+@dataclass(slots=True)
+class _Planned:
+    """A plan that a sweep has made."""
+
+    at: str
+    reasons: set[str] = field(default_factory=set)
+    """Why Certroll leaves something alone."""
+
+    def as_run(self) -> LastRun:
+        return LastRun(f"Swept: {', '.join(sorted(self.reasons)) or NOTHING_TO_DO}", self.at, is_sweep=True)
 
 
 def _name(event: Event) -> str:
     return str(event["certificate"]).lower()
 
 
-def _outcome(event: Event) -> str:
-    return f"{event['outcome']}: {event['reason']}" if event.get("reason") else str(event["outcome"])
-
-
-def _planned(event: Event) -> str:
-    reasons = sorted({str(skip["reason"]) for skip in event["skips"]})
-    return f"Swept: {', '.join(reasons) or NOTHING_TO_DO}"
+def _ended(event: Event) -> LastRun:
+    text = f"{event['outcome']}: {event['reason']}" if event.get("reason") else str(event["outcome"])
+    return LastRun(text, event[LOGGED_AT], event.get("detail") or "")

@@ -1,5 +1,6 @@
 """Fit the parts of a picture into a terminal. What does not fit is counted."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ class Entry:
     """The lines that an entry needs at least."""
     detail: tuple[str, ...] = ()
     """Further lines, for which a low terminal may have no room."""
+    mark: str = ""
+    """A word such as `old` under which the entry is counted if the entry is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +86,7 @@ def _fitting(entries: Sequence[Entry], room: int) -> Iterator[Entry]:
 def _left_out(part: Part, shown: int) -> str:
     hidden, details = len(part.entries) - shown, any(entry.detail for entry in part.entries)
     word = part.title.lower() if hidden > 1 else part.title.lower().removesuffix("s")
-    what = [*([f"{hidden} more {word}"] if hidden else []), *(["details"] if details else [])]
+    marks = Counter(entry.mark for entry in part.entries[shown:] if entry.mark)
+    marked = "".join(f", {count} of them {mark}" for mark, count in marks.items())
+    what = [*([f"{hidden} more {word}{marked}"] if hidden else []), *(["details"] if details else [])]
     return f"{INDENT}… and {' and '.join(what)}: {ENLARGE}"

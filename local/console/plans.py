@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from local.azure.scripting.clock import Clock
 from local.console.client import ControlClient, Refused
 from local.console.fleet_view import SHOWN, Row, newest_versions
+from local.console.last_runs import LastRun, LastRuns
 from local.console.log import LOGGED_AT, Event, Tail
 from local.console.steering import choose, vault_objects
 from local.running import Running
@@ -14,6 +15,10 @@ from local.screen import Screen
 
 PLANNED = "plan.computed"
 LISTED = "plan.listed"
+MARKS = {"steps": "will do", "would": "would do", "skips": "left alone"}
+"""What becomes of the rows of each list of a plan."""
+DUE_THEN = "was to do"
+"""The mark of a step if a run has ended since the plan: the outcome of that run says what became of the step."""
 LOOK_EVERY = 0.25
 LOOKS = 120
 """How often `plan` looks for the plan of a version that has just come."""
@@ -28,20 +33,25 @@ def show_plans(running: Running, wanted: str | None, screen: Screen) -> None:
 
     Wait some seconds for the plan of a version that has just come. Raise Refused without a plan.
     """
-    log = Tail(running.log_file)
+    log, last_runs = Tail(running.log_file), LastRuns()
+
+    def read() -> list[Event]:
+        last_runs.follow(new := log.new())
+        return new
+
     state = ControlClient(running).get("/state")
     versions = newest_versions(state)
     if wanted is not None:
         name = str(choose(wanted, vault_objects(state))).lower()
         versions = {name: versions[name]}
     coming = {name for name, version in versions.items() if is_fresh(version, datetime.fromisoformat(state["now"]))}
-    plans = await_plans(log.new, {name: versions[name] for name in coming}, screen.line, threading.Event().wait)
+    plans = await_plans(read, {name: versions[name] for name in coming}, screen.line, threading.Event().wait)
     shown = {name: plans[name] for name in sorted(versions) if name in plans}
     if not shown:
         raise Refused(_without_plan(running, wanted, versions))
     now = Clock.real().now()
     for name, parts in shown.items():
-        _show(screen, parts, versions[name], now)
+        _show(screen, parts, versions[name], now, last_runs.by_subject.get(name))
 
 
 def is_fresh(version: Row, now: datetime) -> bool:
@@ -98,12 +108,40 @@ def _in_words(age: timedelta) -> str:
     return f"{seconds} s" if minutes < 2 else f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004 - two
 
 
-def _show(screen: Screen, parts: list[Event], newest: Row, now: datetime) -> None:
+def told_of_run(last: LastRun | None) -> str:
+    """Return the outcome of the certificate's last run, such as that the run waits for an app. Empty without a run."""
+    if last is None or last.is_sweep:
+        return ""
+    detail = f" ({last.detail})" if last.detail else ""
+    return f"the last run ended at {datetime.fromisoformat(last.at):%H:%M:%S}: {last.text}{detail}"
+
+
+def entries(parts: list[Event], *, is_over: bool = False) -> list[tuple[str, str, str]]:
+    """Return the rows of a plan as a mark with the reason, a subject and a detail.
+
+    The mark says whether Certroll will make the change, would make the change, or leaves the subject alone. `is_over`
+    is True if a run has ended since the plan.
+    """
+    marks = {**MARKS, "steps": DUE_THEN} if is_over else MARKS
+    listed = [(marks[part["list"]], row) for part in parts[1:] for row in part["rows"]]
+    return [(f"{mark}: {row['reason']}", row["subject"], _detail(row)) for mark, row in listed]
+
+
+def _detail(row: Row) -> str:
+    """Return the detail of a row. A change that Certroll would make has what keeps Certroll from it instead."""
+    waits = row.get("waits")
+    kept = f"{row['why']} keeps Certroll from this step." if "why" in row else ""
+    then = f" The step would still wait: {waits['reason']}. {waits['detail']}" if waits else ""
+    return str(row.get("detail") or f"{kept}{then}")
+
+
+def _show(screen: Screen, parts: list[Event], newest: Row, now: datetime, last: LastRun | None) -> None:
     screen.heading(parts[0]["certificate"])
     screen.note(told_of(parts, newest, now))
-    listed = [entry for part in parts for entry in part.get("rows", ())]
-    rows = [(entry["reason"], entry["subject"], entry.get("detail", "")) for entry in listed]
-    screen.entries(rows, none="nothing to do")
+    if run := told_of_run(last):
+        screen.note(run)
+    is_over = last is not None and not last.is_sweep and last.at >= parts[0][LOGGED_AT]
+    screen.entries(entries(parts, is_over=is_over), none="nothing to do in this plan")
 
 
 def _without_plan(running: Running, wanted: str | None, versions: Mapping[str, Row]) -> str:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from local import environment
+from local.console.prompt import marked
 from local.ending import Ended
 from local.process import tied
 from local.running import NotRunning, Running
@@ -30,10 +32,13 @@ def shell(running: Running, command: Sequence[str]) -> int:
     if shutil.which(wanted[0]) is None:
         raise NotRunning(_no_program(running, wanted) if given else f"SHELL names no program: {wanted[0]!r}")
     if not given:
-        print("Azure's host names lead to the local Azure in this shell. `exit` leaves it.", file=sys.stderr)
+        print("In this shell `az` and Azure's host names lead to the local Azure. `exit` leaves it.", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="certroll-shell-") as folder:
         variables = own | dict(running.environment) | {"AZURE_CONFIG_DIR": folder, "AZURE_CORE_COLLECT_TELEMETRY": "no"}
-        return _run(wanted, variables)
+        if given:
+            return _run(wanted, variables)
+        shell = marked(wanted[0], Path(folder), own)
+        return _run(list(shell.command), variables | dict(shell.variables))
 
 
 def line_for_a_shell(running: Running, line: str) -> str:

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
@@ -11,7 +12,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from local.console.client import ControlClient, answers
+from local.console.client import ControlClient, NoAnswer, answers
 from local.console.fleet_view import (
     EnvironmentState,
     FleetView,
@@ -24,9 +25,9 @@ from local.console.fleet_view import (
 from local.console.last_runs import LastRuns
 from local.console.log import Tail
 from local.console.parts import Entry, Part, fitted, share_out
-from local.layout import GAP, INDENT, Column, fold, lay_out
-from local.running import NotRunning, Running
-from local.screen import BAD, GOOD, QUIET, STRONG, Screen
+from local.layout import GAP, INDENT, Column, detailed, fold, lay_out
+from local.running import Running
+from local.screen import BAD, GOOD, QUIET, STRONG, Screen, width_of_reader
 
 EVERY = 1.0
 """Seconds between two pictures."""
@@ -35,15 +36,18 @@ BAD_WORDS = re.compile(
     r"\b(?:Failed|Stalled|NewestRefused|VersionHeld|RolledBack|NoLastGood|Refused|Contested|no answer|has ended"
     r"|critical|high)\b"
 )
+ENDS = " Ctrl-C ends the watch."
+TOO_LOW = "… The terminal is too low for the rest: enlarge the terminal."
 HEAD = 2
 """The lines above each part: an empty line and the title."""
 
 
 def watch(running: Running, screen: Screen) -> None:
-    """Show the fleet until Ctrl-C. If the output is no terminal, print one picture."""
+    """Show the fleet until Ctrl-C. If the output is a pipe, a file or a dumb terminal, print one picture."""
     source = Source(running)
-    if not screen.console.is_terminal:
-        for line in picture(source.view(), screen.width, None):
+    if not screen.console.is_terminal or screen.console.is_dumb_terminal:
+        width = width_of_reader() if screen.is_piped else screen.width
+        for line in picture(source.view(), width or screen.width, None):
             screen.console.print(line, soft_wrap=True)
         return
     with Live(console=screen.console, screen=True, auto_refresh=False) as live:
@@ -67,7 +71,7 @@ class Source:
         self._last_runs.follow(self._tail.new())
         state, sightings = self._client.get("/state"), self._client.get("/served")
         journal, findings = self._tables("certrolljournal", "certrollfindings")
-        return fleet_view(state, sightings, journal, findings, self._last_runs.by_certificate, self._app())
+        return fleet_view(state, sightings, journal, findings, self._last_runs.by_subject, self._app())
 
     def _app(self) -> str:
         url = self._running.environment.get("LOCAL_FUNCTIONS_URL")
@@ -81,7 +85,7 @@ class Source:
             with TableServiceClient.from_connection_string(connection, retry_total=0) as service:
                 return [_rows(service, name) for name in names]
         except AzureError as gone:
-            raise NotRunning("the storage of the local Azure does not answer: has the local Azure ended?") from gone
+            raise NoAnswer("the storage of the local Azure does not answer: its terminal may say why") from gone
 
 
 def _rows(service: TableServiceClient, table: str) -> list[Row]:
@@ -95,16 +99,23 @@ def _rows(service: TableServiceClient, table: str) -> list[Row]:
 def picture(view: FleetView, width: int, height: int | None) -> list[Text]:
     """Return the lines of one picture. In a terminal of `height` lines, the least important entries are left out."""
     top = [
-        *fold(f"{view.now} UTC. The function app {view.app}. Ctrl-C ends the watch.", width),
+        *fold(f"{view.now} UTC. The function app {view.app}.{'' if height is None else ENDS}", width),
         *_down(view.down, width),
     ]
     tables = (_served(view.served, width), _runs(view.runs, width), _environments(view.environments, width))
     parts = [*(table for table in tables if table.entries), _findings(view.reported, width)]
     needs = [part.needs for part in parts]
     shares = needs if height is None else share_out(needs, height - len(top) - len(parts) * HEAD - 1)
-    return [Text(line) for line in top] + [
+    lines = [Text(line) for line in top] + [
         line for part, most in zip(parts, shares, strict=True) for line in _titled(part, fitted(part, most))
     ]
+    if height is None or len(lines) < height:
+        return lines
+    return [*lines[: max(height - 2, 0)], Text(_short(TOO_LOW, width), style=BAD)]
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
 
 
 def _titled(part: Part, lines: Sequence[str]) -> Iterator[Text]:
@@ -127,7 +138,10 @@ def _down(down: Sequence[str], width: int) -> list[str]:
 
 def _served(served: Sequence[Served], width: int) -> Part:
     rows = [(host.host, host.site, host.thumbprint, _age(host), host.since) for host in served]
-    return _table("Host names", ("host name", Column("site", 1), "serves", "version", "since"), rows, width)
+    part = _table("Host names", ("host name", Column("site", 1), "serves", "version", "since"), rows, width)
+    marks = ["" if host.is_newest else "old" for host in served]
+    entries = zip(part.entries, marks, strict=True)
+    return replace(part, entries=tuple(replace(entry, mark=mark) for entry, mark in entries))
 
 
 def _age(host: Served) -> str:
@@ -141,8 +155,8 @@ def _runs(runs: Sequence[Run], width: int) -> Part:
 
 
 def _environments(environments: Sequence[EnvironmentState], width: int) -> Part:
-    rows = [(environment.name, environment.roots, environment.apps) for environment in environments]
-    return _table("Environments", ("environment", "roots", Column("apps", folds=True)), rows, width)
+    rows = [(found.name, found.roots, found.outcome, found.apps) for found in environments]
+    return _table("Environments", ("environment", "roots", "last run", Column("apps", folds=True)), rows, width)
 
 
 def _table(title: str, columns: Sequence[Column | str], rows: Sequence[Sequence[str]], width: int) -> Part:
@@ -160,4 +174,4 @@ def _finding(finding: Reported, width: int) -> Entry:
     first, *others = fold(words, width - len(INDENT))
     deep = INDENT + INDENT
     brief = (f"{INDENT}{first}", *(f"{deep}{line}" for line in others))
-    return Entry(brief, tuple(f"{deep}{line}" for line in fold(finding.detail, width - len(deep))))
+    return Entry(brief, tuple(f"{deep}{line}" for line, _ in detailed(finding.detail, width - len(deep))))

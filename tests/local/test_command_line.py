@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import re
@@ -5,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +14,17 @@ from pathlib import Path
 import pytest
 
 from local.app import LocalApp
-from local.command_line import main
+from local.azure.wire import json_response
+from local.command_line import COMMANDS, main
+from local.console.client import ControlClient, tell_silence
+from local.ending import Ended
 from local.environment import of_this_process
-from local.instance import NOTED, command, start
+from local.http_wire import converse
+from local.instance import NOTED, command, logs_of, start
+from local.listener import Connection, Listener
 from local.patience import HANG
 from local.process import Child
+from local.running import Running
 from local.setting_names import check_names
 from shared.settings import Settings
 
@@ -192,3 +200,178 @@ def test_settings_reach_the_app(tmp_path: Path) -> None:
     up.stop()
     assert "export CERTROLL_MODE=observe" in env.stdout
     assert "export CERTROLL_ASE_MAX_UNAVAILABLE=25%" in env.stdout
+
+
+NAMED = [["up"], ["env"], ["shell"], ["watch"], ["renew", "shop"], ["sweep"], ["plan"]]
+"""The commands that take `--file`."""
+
+
+@pytest.mark.parametrize("command", NAMED)
+@pytest.mark.parametrize(
+    "content", [b"", b"buy milk\n", b"\xff\x00", b"[1]", b'{"pid": 1, "name": "my own"}', b'{"pid": "x"}', b"[" * 9999]
+)
+def test_a_file_of_a_person_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], content: bytes
+) -> None:
+    """No command with `--file` changes a file that is no note of a local Azure, or proposes to start with that file."""
+    file = tmp_path / "notes.txt"
+    file.write_bytes(content)
+    assert main([command[0], "--file", str(file), *command[1:]]) == 1
+    assert capsys.readouterr().err == f"{file} is no note of a local Azure; name another file\n"
+    assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [content]
+
+
+@pytest.mark.parametrize("command", NAMED)
+@pytest.mark.parametrize("place", ["", "pipe", "file/x.json", "/proc/x.json", "/dev/null", "n" * 300])
+def test_an_impossible_file_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], place: str
+) -> None:
+    """Each command with `--file` refuses a directory, a pipe, a device, and a place where no file can be.
+
+    A place without a file is told to the commands that only read the file.
+    """
+    (tmp_path / "file").write_text("a file")
+    os.mkfifo(tmp_path / "pipe")
+    assert main([command[0], "--file", str(tmp_path / place), *command[1:]]) == 1
+    told = capsys.readouterr().err
+    assert str(tmp_path / place) in told
+    missing = place == "/proc/x.json" and command != ["up"]
+    assert ("there is no file" if missing else "name another file") in told
+    assert told.count("\n") == 1
+
+
+def test_a_note_that_was_replaced_stays(tmp_path: Path) -> None:
+    """The end of a local Azure removes its own note, and leaves a file that a person has put in that place."""
+    noted = tmp_path / "local.json"
+    with noted_as_running(noted, {}):
+        noted.unlink()
+        noted.write_text("mine")
+    assert noted.read_text() == "mine"
+
+
+def test_each_note_has_its_own_logs() -> None:
+    """Local Azures whose notes differ in the ending of the name write to different directories."""
+    names = ("local.json", "local.txt", "a.b.json")
+    assert [logs_of(Path(name)).name for name in names] == ["local.logs", "local.txt.logs", "a.b.logs"]
+
+
+@pytest.mark.parametrize("port", ["99999", "65536", "-1", "x", "²", ""])
+def test_an_impossible_port_is_told(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    """`up --port` refuses what is no port before anything starts."""
+    with pytest.raises(SystemExit):
+        main(["up", f"--port={port}"])
+    assert f"{port!r} is no port" in capsys.readouterr().err
+
+
+def test_an_empty_file_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--file ''` is refused before anything starts."""
+    with pytest.raises(SystemExit):
+        main(["up", "--file", ""])
+    assert "the name of the file is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["plan"], "\nEnded.\n"),
+        (["sweep"], "\nEnded.\n"),
+        (["renew", "shop"], "\nEnded.\n"),
+        (["up", "--no-app"], "\nEnded. Nothing of the local Azure runs any more.\n"),
+        (["demo"], "\nEnded. Nothing of the local Azure runs any more.\n"),
+    ],
+)
+def test_only_what_started_all_says_that_nothing_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str], told: str
+) -> None:
+    """Ctrl-C in a command for a running local Azure claims nothing about that local Azure."""
+
+    def end(_: object) -> int:
+        raise Ended(signal.SIGINT)
+
+    monkeypatch.setattr(f"local.command_line._{command[0]}", end)
+    assert main(command) == 130
+    assert capsys.readouterr().err == told
+
+
+def test_no_command_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m local` without a command lists every command, and ends as a wrong command line does."""
+    assert main([]) == 2
+    told = capsys.readouterr().err
+    listed = [line.split()[0] for line in told.splitlines() if re.match(r" {4}[a-z]", line)]
+    assert listed == list(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("wach", "There is no command 'wach'. Do you mean watch?\n"),
+        ("xyz", f"There is no command 'xyz'. There are {', '.join(COMMANDS)}.\n"),
+        ("", f"There is no command ''. There are {', '.join(COMMANDS)}.\n"),
+    ],
+)
+def test_a_misspelt_command_is_guessed(capsys: pytest.CaptureFixture[str], word: str, told: str) -> None:
+    """A misspelt command gets the nearest command, and a word that is like no command gets all of them."""
+    assert main([word]) == 2
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("words", [["renew", "shop"], ["plan"], ["watch"]])
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_a_local_azure_that_ends_meanwhile_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    *,
+    has_ended: bool,
+) -> None:
+    """A command whose local Azure ends meanwhile says so, with the command that starts a local Azure.
+
+    While the local Azure still holds its note, the command says only that there is no answer.
+    """
+    noted = tmp_path / "local.json"
+    running = Running({"LOCAL_CONTROL_URL": "http://127.0.0.1:9"}, str(tmp_path / "log"), noted)
+    monkeypatch.setattr("local.command_line.read_running", lambda _: running)
+    with contextlib.nullcontext() if has_ended else noted_as_running(noted, {}):
+        assert main([words[0], "--file", str(noted), *words[1:]]) == 1
+    told = capsys.readouterr().err
+    ended = f"the local Azure has ended; start: .venv/bin/python -m local up --file {noted}\n"
+    assert (told == ended) is has_ended
+    assert ("does not answer" in told) is not has_ended
+
+
+def test_a_silent_local_azure_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that waits for a suspended local Azure says so while it waits, and says nothing after an answer."""
+    told = threading.Event()
+
+    def tell() -> None:
+        tell_silence()
+        told.set()
+
+    def serve(connection: Connection) -> None:
+        assert told.wait(HANG)
+        with connection.socket.makefile("rb") as stream:
+            converse(stream, connection.socket.sendall, lambda _: json_response(200, {"now": "x"}))
+
+    monkeypatch.setattr("local.console.client.tell_silence", tell)
+    monkeypatch.setattr("local.console.client.SILENT_FOR", 0.01)
+    with Listener(serve, "silent") as listener:
+        url = f"http://127.0.0.1:{listener.listen()}"
+        assert ControlClient(Running({"LOCAL_CONTROL_URL": url}, "")).get("/clock") == {"now": "x"}
+        assert "If it is suspended, type `fg` in its terminal." in capsys.readouterr().err
+        monkeypatch.setattr("local.console.client.SILENT_FOR", HANG)
+        ControlClient(Running({"LOCAL_CONTROL_URL": url}, "")).get("/clock")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_python_that_does_not_start_is_told(tmp_path: Path) -> None:
+    """`make setup` with a Python that does not start, such as a shim of pyenv, says so in one sentence."""
+    shim = tmp_path / "python3.12"
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.12: command not found' >&2\nexit 127\n")
+    shim.chmod(0o700)
+    command = ["make", "-s", "test-hosted", f"PYTHON={shim}"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert ended.returncode != 0
+    (told, *_) = ended.stderr.splitlines()
+    assert told.startswith(f"{shim} does not start, so nothing was tested. If it is a shim of pyenv")
+    assert not (ROOT / "build" / f"hosted-{shim.name}").exists()

@@ -246,6 +246,89 @@ def test_unknown_paths_are_not_found(stand: Stand) -> None:
     assert ask(stand, "POST", "/clock", {"set": "tomorrow"})[0] == 400
 
 
+ALL_BODIES = [
+    ("/faults", {}, "lacks: kind"),
+    ("/faults", {"kind": "x"}, "one of latency, throttle, site_lock"),
+    ("/faults", {"kind": ["latency"]}, "one of latency"),
+    ("/faults", [{"kind": "latency"}, {"kind": "x"}], "one of latency"),
+    ("/faults", [[]], "a JSON object"),
+    ("/faults", {"kind": "dropped", "strikes": 1}, "There is no field strikes"),
+    ("/faults", {"kind": "dropped", "path": "("}, "path has to be a regular expression"),
+    ("/faults", {"kind": "dropped", "times": "x"}, "times has to be a whole number or null"),
+    ("/faults", {"kind": "dropped", "times": True}, "times has to be a whole number or null"),
+    ("/faults", {"kind": "dropped", "skip": -1}, "skip has to be 0 or more"),
+    ("/faults", {"kind": "latency", "seconds": 1e300}, "seconds has to be a number"),
+    ("/faults", {"kind": "answered", "status": 100}, "from 200 to 599"),
+    ("/knobs", {"page_size": 0}, "page_size has to be 1 or more"),
+    ("/knobs", {"page_size": None}, "page_size has to be a whole number"),
+    ("/knobs", {"wrong_echo": "yes"}, "wrong_echo has to be true or false"),
+    ("/knobs", {"missing_site": "empty "}, "one of ResourceNotFound, empty"),
+    ("/knobs", {"wrong_eco": True}, "There is no field wrong_eco"),
+    ("/clock", {"advance": "soon"}, "advance has to be a number, not 'soon'"),
+    ("/clock", {"advance": 1e300}, "advance has to be a number"),
+    ("/clock", {"set": "2026-11-21T12:00:00"}, "a time with its offset"),
+    ("/clock", {"set": "9999-12-31T12:00:00+00:00"}, "a time with its offset"),
+    ("/clock", {"set": 5}, "a time with its offset"),
+    ("/clock", {"sett": 5}, "there are: advance, set"),
+    ("/dns", {}, "lacks: kind, name, value"),
+    ("/dns", {"name": "a.b", "kind": "MX", "value": "x"}, "one of A, AAAA"),
+    ("/dns", {"name": "a.b", "kind": "A", "value": "x"}, "has to be an IPv4 address"),
+    ("/world", {}, "lacks: name"),
+    ("/world", {"name": "empty", "seed": "x"}, "seed has to be a whole number"),
+    ("/world", {"name": "nowhere"}, "No world named nowhere"),
+    ("/webhooks", {}, "lacks: url"),
+    ("/webhooks", {"url": "nothing"}, "url has to begin with http"),
+    ("/webhooks", {"url": "http://127.0.0.1:9/"}, "http://127.0.0.1:9/ does not take events"),
+    ("/webhooks", {"url": "http://[/"}, "does not take events"),
+    ("/webhooks", {"url": "http://127.0.0.1:9/", "schema": "x"}, "one of EventGrid, CloudEvents"),
+    ("/events", {"do": "juggle"}, "one of emit, repeat"),
+    ("/events", {}, "lacks: name, vault"),
+    ("/events", {"vault": "none", "name": "shop"}, "no vault named 'none'"),
+    ("/events", {"vault": "kv", "name": "none"}, "there are: pfx, shop"),
+    ("/events", {"vault": "kv", "name": "shop", "version": "x"}, "no version x"),
+    ("/events", {"vault": "kv", "name": "shop", "kind": "x"}, "one of NewVersionCreated"),
+    ("/vaults/kv/certificates/shop/renew", {"not_after": "tomorrow"}, "a time with its offset"),
+    ("/vaults/kv/certificates/shop/renew", {"key_type": "DSA"}, "one of RSA, EC"),
+    ("/vaults/kv/certificates/shop/renew", {"key_size": 10**9}, "one of 256"),
+    ("/vaults/kv/certificates/shop/renew", {"host_names": "shop"}, "a list of texts"),
+    ("/vaults/kv/certificates/shop/renew", {"tags": {"a": 1}}, "an object of texts"),
+    ("/vaults/kv/secrets/pfx/renew", {"dated": 1}, "dated has to be true or false"),
+    ("/partners/x/move", {}, "lacks: name, vault"),
+    ("/partners/x/move", {"vault": "kv", "name": "shop"}, "no partner server named 'x'"),
+]
+
+
+@pytest.mark.parametrize(("path", "payload", "told"), ALL_BODIES)
+def test_a_wrong_body_is_told_at_once(stand: Stand, path: str, payload: object, told: str) -> None:
+    """The control port answers a wrong body with 400, and names the field and what the field can be.
+
+    No answer has the name of a class of Python, and a refused body changes nothing.
+    """
+    stand.world.vaults["kv"].set_pfx_secret("pfx", ["www.contoso.com"])
+    before = [ask(stand, "GET", part)[1] for part in ("/knobs", "/faults", "/dns")]
+    status, refused = ask(stand, "POST", path, payload)
+    assert (status, list(refused)) == (400, ["error"])
+    assert told in refused["error"]
+    assert "Error" not in refused["error"]
+    assert [ask(stand, "GET", part)[1] for part in ("/knobs", "/faults", "/dns")] == before
+
+
+def test_a_repetition_needs_an_event(stand: Stand) -> None:
+    """The control port refuses to repeat an event before there is one, and a DELETE without the kind of a record."""
+    stand.world.events.emitted.clear()
+    assert ask(stand, "POST", "/events", {"do": "repeat"}) == (400, {"error": "There is no event to repeat yet."})
+    assert "lacks: kind" in ask(stand, "DELETE", "/dns", {"name": "a.b"})[1]["error"]
+
+
+def test_a_body_that_is_no_json_is_told(stand: Stand) -> None:
+    """The control port answers every body that is no JSON object with 400."""
+    paths = sorted({path for path, _, _ in ALL_BODIES} | {"/partners/x/move"})
+    for path in paths:
+        for body in (b"{", b"\xff", b"[" * 99_999, b"null", b"3"):
+            answer = stand.control.answer(Request("POST", "127.0.0.1", path, {}, {}, body))
+            assert (answer.status, "Error" in answer.body.decode()) == (400, False), (path, body[:9])
+
+
 def _until(stand: Stand, condition: object) -> None:
     assert callable(condition)
     for _ in range(500):

@@ -152,6 +152,15 @@ def test_other_hosts_are_out_of_reach(stand: Stand, host: str) -> None:
         assert tunnel.recv(1024).startswith(b"HTTP/1.1 502")
 
 
+def test_the_reason_stands_in_the_status_line(stand: Stand) -> None:
+    """A refused CONNECT has its reason in the first line, which clients show, and no byte of the client breaks it."""
+    for host, shown in (("kv-none.vault.azure.net", "kv-none.vault.azure.net"), ("b\xfc\x07cher.de", "b??cher.de")):
+        with socket.create_connection(stand.proxy.address, timeout=HANG) as connection:
+            connection.sendall(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode("latin-1"))
+            first = connection.makefile("rb").readline()
+        assert first == f"HTTP/1.1 502 The local Azure has no host {shown}.\r\n".encode()
+
+
 def test_plain_requests_are_refused(stand: Stand) -> None:
     """The proxy answers 405 to a request other than CONNECT."""
     with socket.create_connection(stand.proxy.address, timeout=HANG) as tunnel:

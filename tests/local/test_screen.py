@@ -91,3 +91,13 @@ def test_progress_is_one_line_on_a_terminal_and_a_line_per_change_elsewhere() ->
         for text in shown:
             show(text)
     assert plain.getvalue().splitlines() == ["      0.1 s  0 of 2", "      0.3 s  1 of 2"]
+
+
+def test_a_command_within_a_detail_stands_alone() -> None:
+    """A command in backticks has a line of its own, and the text after the command goes on below."""
+    screen, file = terminal()
+    screen.entries(
+        [("NotSeen", "vault web", "Set X to the output of `az ad sp show --id 7 --query id`. Others may help.")]
+    )
+    lines = [line.replace("\x1b[1m", "").replace("\x1b[0m", "").strip() for line in file.getvalue().splitlines()]
+    assert lines[1:] == ["Set X to the output of", "az ad sp show --id 7 --query id", "Others may help."]

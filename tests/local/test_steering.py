@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,11 +16,14 @@ from local.app import LocalApp
 from local.command_line import main
 from local.console.client import Refused
 from local.console.log import LOGGED_AT
-from local.console.plans import LOOKS, Plans, add_plans, await_plans, is_fresh, told_of
+from local.console.plans import LOOKS, Plans, add_plans, await_plans, entries, is_fresh, told_of
+from local.console.prompt import MARK, Marked, marked
 from local.console.steering import VaultObject, choose
 from local.environment import of_this_process
 from local.patience import HANG
 from local.running import Running, announced, read_running
+from local.stand import Stand
+from local.worlds.contoso import contoso
 from tests.local.processes import until
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +103,44 @@ def test_a_plan_tells_its_version_and_its_age() -> None:
     assert not is_fresh(NEWEST, now + timedelta(minutes=2))
 
 
+def test_a_plan_marks_its_rows() -> None:
+    """`plan` says of each row whether Certroll will make the change, would make the change, or leaves it alone."""
+    row = {"subject": "site shop", "reason": "StaleBinding"}
+    waits = {"reason": "Probing", "detail": "waits for 1 site"}
+    told = [
+        planned("new"),
+        {"event": "plan.listed", "list": "steps", "rows": [row]},
+        {"event": "plan.listed", "list": "would", "rows": [{**row, "why": "ObserveMode", "waits": waits}]},
+        {"event": "plan.listed", "list": "would", "rows": [{**row, "why": "ObserveMode", "waits": None}]},
+        {"event": "plan.listed", "list": "skips", "rows": [{**row, "reason": "OptedOut", "detail": "a tag"}]},
+    ]
+    kept = "ObserveMode keeps Certroll from this step."
+    assert entries(told) == [
+        ("will do: StaleBinding", "site shop", ""),
+        ("would do: StaleBinding", "site shop", f"{kept} The step would still wait: Probing. waits for 1 site"),
+        ("would do: StaleBinding", "site shop", kept),
+        ("left alone: OptedOut", "site shop", "a tag"),
+    ]
+    over = entries(told, is_over=True)
+    assert (over[0][0], over[1:]) == ("was to do: StaleBinding", entries(told)[1:])
+
+
+def test_a_plan_without_steps_tells_the_last_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While an app is rolled, `plan` shows what the last run of the certificate waits for."""
+    ended = {"event": "certificate.reconciled", "certificate": "contoso-web-kv/Bank-Client", "outcome": "Waiting"}
+    told = {"event": "plan.computed", "certificate": "contoso-web-kv/bank-client", "steps": 0, "would": 0, "skips": 0}
+    with Stand(contoso()) as stand, announced(tmp_path / "local.json") as announce:
+        version = stand.world.vaults["contoso-web-kv"].certificates["bank-client"].newest
+        events = ({**told, "version": version.id}, {**ended, "reason": "Probing", "detail": "waits for 1 site"})
+        log = tmp_path / "host.log"
+        log.write_text("".join(f"2026-11-30T11:00:00.000Z INFO certroll: {json.dumps(event)}\n" for event in events))
+        announce(Running({"LOCAL_CONTROL_URL": stand.control.url}, str(log)))
+        stand.world.clock.advance(timedelta(hours=1))
+        assert main(["plan", "--file", str(tmp_path / "local.json"), "bank-client"]) == 0
+    shown = capsys.readouterr().out
+    assert "the last run ended at 11:00:00: Waiting: Probing (waits for 1 site)" in shown
+
+
 @pytest.fixture(scope="module")
 def noted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Note a running local Azure with the fleet Contoso and the function app, and yield the note."""
@@ -175,6 +217,35 @@ def test_a_shell_starts_where_no_command_is_given(noted: Path, monkeypatch: pyte
     monkeypatch.setenv("SHELL", str(tmp_path / "none"))
     missing = local(noted, "shell")
     assert (missing.returncode, missing.stderr) == (1, f"SHELL names no program: '{tmp_path / 'none'}'\n")
+
+
+@pytest.mark.parametrize("name", ["bash", "sh", "dash"])
+def test_the_prompt_is_marked(tmp_path: Path, name: str) -> None:
+    """The prompt of an interactive shell says that Azure is local, before the prompt that the person has set."""
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"this machine has no {name}")
+    (tmp_path / "folder").mkdir()
+    for file in (".bashrc", "own"):
+        (tmp_path / file).write_text("PS1='mine> '\n")
+    own = {"HOME": str(tmp_path), "ENV": str(tmp_path / "own"), "PATH": of_this_process()["PATH"], "TERM": "dumb"}
+    shell = marked(program, tmp_path / "folder", own)
+    command = [*shell.command, "-i"]
+    told = subprocess.run(  # noqa: S603 - a shell of this machine
+        command, env=own | dict(shell.variables), input='echo "<$PS1>"\n', capture_output=True, text=True, check=True
+    )
+    assert f"<{MARK}mine> >" in told.stdout
+
+
+def test_a_shell_of_zsh_reads_the_files_of_the_person(tmp_path: Path) -> None:
+    """Zsh gets a directory whose files read the person's files first, and an unknown shell starts as it is."""
+    zsh = marked("/bin/zsh", tmp_path, {"HOME": "/home/a b"})
+    assert zsh.variables == {"ZDOTDIR": str(tmp_path)}
+    first, second, third = (tmp_path / ".zshrc").read_text().splitlines()
+    assert (first, third) == ("ZDOTDIR='/home/a b'", f"PROMPT='{MARK}'$PROMPT")
+    assert second == '[ -r "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"'
+    assert (tmp_path / ".zshenv").read_text().endswith(f"ZDOTDIR={tmp_path}\n")
+    assert marked("/usr/bin/fish", tmp_path, {}) == Marked(("/usr/bin/fish",))
 
 
 @pytest.mark.parametrize("words", [["echo $LOCAL_CONTROL_URL; exit 4"], ["-c", "echo $LOCAL_CONTROL_URL; exit 4"]])

@@ -1,5 +1,6 @@
 """These tests check what `watch` shows of a fleet, in terminals of several sizes."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from local.azure.wire import Response
 from local.command_line import main
@@ -15,11 +17,12 @@ from local.console.fleet_view import FleetView, Reported, Run, Served, fleet_vie
 from local.console.last_runs import LastRuns
 from local.console.log import LOGGED_AT, Event, Tail
 from local.console.parts import share_out
-from local.console.watch import picture
+from local.console.watch import picture, watch
 from local.fleet import fleet
 from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.running import Running, announced
+from local.screen import Screen
 from local.sightings import Sightings
 from local.stand import Stand
 from local.worlds.contoso import contoso
@@ -61,7 +64,7 @@ def view() -> FleetView:
     waiting, stalled = told | {"outcome": "Waiting", "reason": "Soak"}, told | {"reason": "VersionHeld"}
     converged = told | {"certificate": "contoso-web-kv/shop-contoso-com", "outcome": "Converged", "reason": "RolledOut"}
     runs = last_runs(waiting, stalled, converged)
-    return fleet_view(state, sightings, journal, findings, runs.by_certificate, "runs")
+    return fleet_view(state, sightings, journal, findings, runs.by_subject, "runs")
 
 
 def last_runs(*events: Event) -> LastRuns:
@@ -114,7 +117,10 @@ def test_a_picture_fits_the_terminal(view: FleetView, width: int, height: int) -
         assert lines[lines.index(title) + 1].strip()
     for part, word in ((view.served, "host names"), (view.runs, "certificates")):
         rows = sum(any(name in line for line in lines) for name in map(name_of, part))
-        assert rows == len(part) or f"  … and {len(part) - rows} more {word}: enlarge the terminal" in lines
+        hidden = len(part) - rows
+        old = sum(isinstance(entry, Served) and not entry.is_newest for entry in part[rows:])
+        marked = f", {old} of them old" if old else ""
+        assert not hidden or f"  … and {hidden} more {word}{marked}: enlarge the terminal" in lines
 
 
 @pytest.mark.parametrize(
@@ -146,13 +152,13 @@ def test_a_small_terminal_shows_what_matters(view: FleetView) -> None:
 
 
 def test_what_changed_or_is_out_of_order_comes_first() -> None:
-    """`watch` lists first the host names without an answer, then the changed ones, then those with an old version."""
+    """`watch` lists first the host names without an answer, then those with an old version, then the changed ones."""
     new, old = "A" * 40, "B" * 40
     state = {"now": "", "environments": [], "sites": [], "secrets": {}, "vaults": {"kv": {"web": [version_of(new)]}}}
     seen = (("a", new, None), ("b", old, None), ("c", new, "2026-11-30T11:00:00"), ("d", new, "2026-11-30T12:00:00"))
     sightings = [row(host=host, site="", thumbprint=served, since=since) for host, served, since in seen]
     view = fleet_view(state, [*sightings, row(host="e", site="", thumbprint=None, since=None)], [], [], {}, "runs")
-    assert [host.host for host in view.served] == ["e", "d", "c", "b", "a"]
+    assert [host.host for host in view.served] == ["e", "b", "d", "c", "a"]
 
 
 def version_of(thumbprint: str, created: str = "2026-11-01T00:00:00") -> Mapping[str, Any]:
@@ -166,27 +172,31 @@ def test_a_renewed_certificate_comes_first() -> None:
     created = dict(zip(names, ("2026-11-29T11:00:00", "2026-11-30T12:00:00", "2026-11-28T11:00:00"), strict=True))
     vault = {name: [version_of("A" * 40, created[name])] for name in names}
     state = {"now": "", "environments": [], "sites": [], "secrets": {}, "vaults": {"kv": vault}}
-    swept = [{"event": "plan.computed", "certificate": f"kv/{name}", "steps": [], "skips": []} for name in names]
+    swept = [{"event": "plan.computed", "certificate": f"kv/{name}", "steps": 0, "skips": 0} for name in names]
     runs = last_runs({"event": "sweep.started"}, *swept, {"event": "sweep.completed", "enqueued": []})
-    for known in ({}, runs.by_certificate):
+    for known in ({}, runs.by_subject):
         view = fleet_view(state, [], [], [], known, "runs")
         assert view.runs[0].certificate == "kv/b"
 
 
 def test_a_sweep_is_a_last_run() -> None:
     """After a sweep `watch` shows for each vault object without work what the sweep found."""
-    planned = {"event": "plan.computed", "steps": [], "skips": []}
+    planned = {"event": "plan.computed", "steps": 0, "skips": 0}
+    listed = {"event": "plan.listed", "list": "skips"}
     events = (
         {"event": "certificate.reconciled", "certificate": "kv/Run", "outcome": "Stalled", "reason": "NewestRefused"},
         {**planned, "certificate": "kv/planned-by-a-run"},
         {"event": "sweep.started"},
         {**planned, "certificate": "kv/Idle"},
-        {**planned, "certificate": "kv/off", "skips": [{"subject": "x", "reason": "OptedOut"}] * 2},
+        {**planned, "certificate": "kv/off", "skips": 2},
+        {**listed, "certificate": "kv/off", "rows": [{"subject": "x", "reason": "OptedOut"}] * 2},
+        {**listed, "certificate": "kv/idle", "list": "would", "rows": [{"subject": "x", "reason": "StaleBinding"}]},
         {**planned, "certificate": "kv/busy"},
-        {**planned, "certificate": "kv/run", "skips": [{"subject": "x", "reason": "NewestRefused"}]},
+        {**planned, "certificate": "kv/run", "skips": 1},
+        {**listed, "certificate": "kv/run", "rows": [{"subject": "x", "reason": "NewestRefused"}]},
         {"event": "sweep.completed", "enqueued": ["kv/busy"]},
     )
-    found = {name: last.text for name, last in last_runs(*events).by_certificate.items()}
+    found = {name: last.text for name, last in last_runs(*events).by_subject.items()}
     assert found == {
         "kv/run": "Stalled: NewestRefused",
         "kv/idle": "Swept: nothing to do",
@@ -197,7 +207,7 @@ def test_a_sweep_is_a_last_run() -> None:
 def test_a_sweep_ends_a_stalled_run_that_is_over() -> None:
     """A run stays stalled until a sweep has nothing to do, and a run that has converged stays the last run."""
     ended = {"event": "certificate.reconciled", "reason": "R"}
-    planned = {"event": "plan.computed", "steps": [], "skips": []}
+    planned = {"event": "plan.computed", "steps": 0, "skips": 0}
     runs = last_runs(
         {**ended, "certificate": "kv/mended", "outcome": "Stalled"},
         {**ended, "certificate": "kv/done", "outcome": "Converged"},
@@ -206,7 +216,7 @@ def test_a_sweep_ends_a_stalled_run_that_is_over() -> None:
         {**planned, "certificate": "kv/done"},
         {"event": "sweep.completed", "enqueued": []},
     )
-    found = {name: last.text for name, last in runs.by_certificate.items()}
+    found = {name: last.text for name, last in runs.by_subject.items()}
     assert found == {"kv/mended": "Swept: nothing to do", "kv/done": "Converged: R"}
 
 
@@ -226,17 +236,22 @@ def test_the_titles_of_columns_are_quiet(view: FleetView) -> None:
 
 
 def test_an_environment_shows_its_roots_and_apps() -> None:
-    """`watch` shows the roots of an App Service Environment, and how many apps are in which state."""
+    """`watch` shows an environment's roots, its last run, and how many apps are in which state."""
     world = northwind()
     (environment,) = world.web.environments.values()
     states = ("Answered", "Answered", "Pending")
     journal = [
         row(environment=environment.id.lower(), app=f"{SITE}{name}", state=state) for name, state in enumerate(states)
     ]
-    view = fleet_view(fleet(world), [], journal, [], {}, "runs")
+    ended = {"event": "environment.reconciled", "environment": "Network/ase-north", "outcome": "Waiting"}
+    runs = last_runs({**ended, "reason": "WaveInProgress"})
+    view = fleet_view(fleet(world), [], journal, [], runs.by_subject, "runs")
     (root,) = world.web.roots.values()
-    line = next(line for line in shown(view, 80, None) if "ase-north" in line)
-    assert line.split("  ")[1:] == ["ase-north", "", root.thumbprint[:8], "2 apps Answered, 1 app Pending"]
+    line = next(line for line in shown(view, 100, None) if "ase-north" in line)
+    assert (
+        line.split()
+        == f"ase-north {root.thumbprint[:8]} Waiting: WaveInProgress 2 apps Answered, 1 app Pending".split()
+    )
     assert "Host names" not in shown(view, 80, None), "no host name of Northwind is bound"
 
 
@@ -310,3 +325,63 @@ def test_a_host_that_refuses_still_runs() -> None:
         url = f"http://127.0.0.1:{listener.listen()}"
         assert answers(url)
     assert not answers(url)
+
+
+def test_hidden_old_host_names_are_counted() -> None:
+    """Where not all host names fit, those with an old version come first, and the hidden ones are counted."""
+    hosts = tuple(Served(f"{number}", "", "AAAAAAAA", "the start", number > 19) for number in range(40))
+    view = FleetView("", "runs", hosts, (), (), (), ())
+    lines = shown(view, 80, 20)
+    hidden = next(line for line in lines if "more host names" in line)
+    rows = sum("AAAAAAAA  old" in line for line in lines)
+    assert not any("newest" in line for line in lines if "AAAAAAAA" in line)
+    assert hidden == f"  … and {40 - rows} more host names, {20 - rows} of them old: enlarge the terminal"
+
+
+@pytest.mark.parametrize("height", [1, 2, 6, 12, 17, 20])
+def test_a_low_terminal_is_told(view: FleetView, height: int) -> None:
+    """In a terminal that is too low for every part, the last line says so, and the picture fits."""
+    lines = shown(view, 80, height)
+    assert len(lines) < max(height, 2)
+    whole = "Findings" in lines and len(lines) > lines.index("Findings") + 1
+    assert whole or lines[-1].startswith("… The terminal is too low")
+
+
+def test_a_command_in_a_finding_stands_alone(view: FleetView) -> None:
+    """A command of the az CLI in a finding starts a line of its own, and no value of the command is broken."""
+    command = "az role assignment create --role X --scope /subscriptions/a-long-id/resourceGroups/a-group"
+    found = Reported("11:00:02", "high", "VaultAccessLacking", "a", f"Somebody has to run: {command}")
+    lines = shown(replace(view, reported=(found,)), 80, None)
+    first = next(number for number, line in enumerate(lines) if "az role" in line)
+    assert lines[first].strip() == "az role assignment create --role X \\"
+    assert lines[first + 1].strip() == "--scope /subscriptions/a-long-id/resourceGroups/a-group"
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, view: FleetView, width: int | None, *, dumb: bool = False) -> list[str]:
+    """Return what `watch` prints to a pipe whose reader has a terminal of this width, or to a dumb terminal."""
+    for name in ("COLUMNS", "TERM", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("local.console.watch.Source.view", lambda _: view)
+    monkeypatch.setattr("local.console.watch.width_of_reader", lambda: width)
+    file = io.StringIO()
+    environment = {"TERM": "dumb"}
+    terminal = Console(
+        file=file, highlight=False, force_terminal=True, width=90, color_system=None, _environ=environment
+    )
+    watch(Running({"LOCAL_CONTROL_URL": "http://127.0.0.1:9"}, ""), Screen(console=terminal) if dumb else Screen(file))
+    return file.getvalue().splitlines()
+
+
+def test_a_pipe_has_the_width_of_its_reader(monkeypatch: pytest.MonkeyPatch, view: FleetView) -> None:
+    """`watch | less` fits the terminal in which a person reads, and does not speak of an end of the watch."""
+    assert printed(monkeypatch, view, 80) == shown(view, 80, None)
+    assert printed(monkeypatch, view, None) == shown(view, 120, None)
+    assert "Ctrl-C" not in shown(view, 80, None)[0]
+    assert "Ctrl-C ends the watch." in shown(view, 80, 40)[0]
+
+
+def test_a_dumb_terminal_gets_one_picture(monkeypatch: pytest.MonkeyPatch, view: FleetView) -> None:
+    """A terminal that cannot move its cursor gets one picture, as a pipe does."""
+    monkeypatch.setattr("local.console.watch.threading", None)
+    lines = printed(monkeypatch, view, 50, dumb=True)
+    assert [line.rstrip() for line in lines] == shown(view, 80, None)

@@ -55,8 +55,18 @@ def _refusal(
     snapshot: Snapshot, intent: Intent, copy: WebspaceCertificate, moving: set[Webspace | None]
 ) -> Refusal | None:
     if copy.webspace in moving:
-        return Reason.NOT_PROVEN, "a step of this plan still brings something in that webspace to the current version"
+        return Reason.NOT_PROVEN, _why_it_moves(snapshot)
     return next((found for check in CHECKS if (found := check(snapshot, intent, copy)) is not None), None)
+
+
+def _why_it_moves(snapshot: Snapshot) -> str:
+    """Return why a webspace does not use the current version everywhere: the version is on hold, or a step is left.
+
+    The guard `not_its_stage` judges later, and refuses the steps of a version on hold.
+    """
+    if snapshot.rollout.failed or snapshot.rollout.held_by:
+        return "the current version is on hold, so something in that webspace still uses an older version"
+    return "a step of this plan still brings something in that webspace to the current version"
 
 
 def is_ours(copy: WebspaceCertificate, ref: VaultCertificateRef) -> bool:

@@ -485,6 +485,24 @@ def test_nothing_goes_while_something_moves_there() -> None:
     )
 
 
+@pytest.mark.parametrize("holder", ["app", "site"])
+def test_a_hold_is_named_where_nothing_moves(holder: str) -> None:
+    """While a version is on hold, the refusal to delete an upload names the hold instead of a step of the plan.
+
+    The upload stays, as without the hold.
+    """
+    moving = Step(UpdateBinding(binding(), NEW, WEST), Reason.STALE_THUMBPRINT)
+    step = Step(DeleteCertificate(OURS, ()), Reason.SUPERSEDED)
+    rolls = (roll(RollState.ROLLED_BACK, at=LONG_AGO),) if holder == "app" else ()
+    records = (record(SiteState.FAILED, at=LONG_AGO),) if holder == "site" else ()
+    held = over(rollout=replace(PROVEN, records=records, rolls=rolls))
+    (skip,) = still_needed.guard(Plan((moving, step)), held, EVERYTHING).skips
+    assert (skip.reason, skip.detail) == (
+        Reason.NOT_PROVEN,
+        "the current version is on hold, so something in that webspace still uses an older version",
+    )
+
+
 def test_binding_that_is_spared_keeps_what_it_shows() -> None:
     """Certroll keeps an old certificate that a host name of a site with the tag `certroll: off` still shows."""
     excluded = over(sites=(replace(site(), tags=OFF),), bindings=(binding(),))
