@@ -17,6 +17,7 @@ from tests.scenarios.environment_worlds import ROOT, TAGS, Hosted
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.test_kind_faults import KINDS, expected, renewed, world_of
 from tests.scenarios.test_managed import HOST, a_world, azure_writes, served
+from tests.scenarios.test_open_findings import open_findings
 from tests.scenarios.test_orders import LATE, Shop
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
@@ -73,8 +74,8 @@ def test_a_freeze_is_told_once_and_the_plan_shows_what_waits(
     waiting = {
         row["subject"]
         for line in lines
-        if line["event"] == "plan.computed"
-        for row in line["skips"]
+        if line["event"] == "plan.listed" and line["list"] == "skips"
+        for row in line["rows"]
         if row["reason"] == "Frozen" and "CERTROLL_FREEZE lasts until" in row["detail"]
     }
     assert {subject for subject in waiting if subject.startswith("binding")} == {
@@ -83,6 +84,22 @@ def test_a_freeze_is_told_once_and_the_plan_shows_what_waits(
         "binding staging.contoso.com of shop/staging",
         "binding api.contoso.com of api",
     }
+
+
+@pytest.mark.parametrize("how", ["it is over", "an operator takes it back"])
+def test_the_finding_about_a_freeze_closes_with_the_freeze(install: Install, how: str) -> None:
+    """The first sweep after a freeze closes the finding about it, also if an operator removed the setting."""
+    installation = install(small_world())
+    frozen(installation)
+    swept(installation)
+    assert open_findings(installation) == {("CERTROLL_FREEZE", "FreezeInForce")}
+    if how == "it is over":
+        installation.clock.advance(7 * DAY)
+    else:
+        installation.clock.advance(HOUR)
+        installation.intent = replace(installation.intent, freeze=None)
+    swept(installation)
+    assert open_findings(installation) == set()
 
 
 def test_what_was_begun_before_a_freeze_is_finished(install: Install) -> None:
