@@ -81,13 +81,11 @@ def tagged_sites(sites: Iterable[Site]) -> Iterable[Tagged]:
     return ((f"site {site.ref}", site.tags, Carrier.SLOT if site.ref.slot else Carrier.SITE) for site in sites)
 
 
-def tagged_resources(fleet: Fleet, lineages: Iterable[Lineage]) -> Iterable[Tagged]:
-    """Return the sites, slots and environments of the fleet and the vault objects, with their tags."""
+def tagged_resources(fleet: Fleet) -> Iterable[Tagged]:
+    """Return the sites, slots and environments of the fleet, with their tags."""
     yield from tagged_sites(fleet.sites)
     for environment in fleet.environments:
         yield f"environment {environment.ref}", environment.tags, Carrier.ENVIRONMENT
-    for lineage in lineages:
-        yield str(lineage.ref), lineage.tags, Carrier.VAULT_OBJECT
 
 
 # ------------------------------------------------------------------------------------------------------ the version
