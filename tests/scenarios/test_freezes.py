@@ -249,6 +249,27 @@ def test_apps_stop_for_a_root_during_a_freeze_if_the_old_root_ends_soon(install:
     assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
+@pytest.mark.parametrize("leaked", ["the root in use", "an earlier root"])
+def test_only_the_root_in_use_opens_a_freeze_if_it_is_disabled(install: Install, leaked: str) -> None:
+    """During a freeze apps stop for the successor of a disabled root, not because an earlier root is disabled."""
+    hosted = Hosted(apps=3)
+    now = hosted.world.clock.now()
+    for name in ("Corp 2023", "Corp 2025"):
+        known = Authority(name, (now - 300 * DAY, now + 900 * DAY))
+        hosted.build.add_root_object(ROOT, known.root_leaf, tags=dict(TAGS))
+        if name == "Corp 2023":
+            installation = install(hosted.world, ase_max_unavailable=THREE)
+        swept(installation)
+        installation.clock.advance(2 * DAY)
+    versions = hosted.world.vaults[VAULT].secrets[ROOT].versions
+    hosted.put_new()
+    versions[-2 if leaked == "the root in use" else -3].enabled = False
+    frozen(installation, lasts=60 * DAY)
+    swept(installation)
+    assert bool(hosted.trusting(hosted.new)) is (leaked == "the root in use")
+    assert (hosted.new.root_leaf.thumbprint in hosted.roots()) is (leaked == "the root in use")
+
+
 def test_no_managed_certificate_is_asked_for_during_a_freeze(install: Install) -> None:
     """During a freeze Certroll asks for no managed certificate, and binds one that it asked for before the freeze."""
     world = a_world(Knobs(managed_issuance_seconds=600.0), root=False).world

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from shared.domain.certificates.urgency import is_urgent
+from shared.domain.fleet.copies import RootCertificate
 from shared.domain.freeze import lasting
 from shared.domain.intent import Intent
 from shared.domain.names import Thumbprint, Webspace
@@ -67,7 +69,7 @@ def _is_urgent(action: Action, snapshot: Snapshot, hurrying: frozenset[Webspace 
     if action.deletes_copy or action.deletes_root or action.retires:
         return False
     if action.phase is Phase.ROOT:
-        return any(_ends_soon(snapshot, root.thumbprint) for root in snapshot.fleet.roots)
+        return any(_root_hurries(snapshot, root) for root in snapshot.fleet.roots)
     replaced = action.replaces
     if replaced is not None and (ends_soon(snapshot, replaced) or snapshot.lineage.is_disabled(replaced.thumbprint)):
         return True
@@ -81,8 +83,23 @@ def _hurries(action: Action, snapshot: Snapshot) -> bool:
     if action.binds is not None:
         return _ends_soon(snapshot, action.binds.thumbprint)
     if action.settings_write is None:  # the app loads or fetches a certificate that its settings do not name
-        return hurries(snapshot, snapshot.lineage.before)
+        return any(hurries(snapshot, version) for version in snapshot.lineage.replaced)
     return settings_are_urgent(snapshot, (action.site,))
+
+
+def _root_hurries(snapshot: Snapshot, root: RootCertificate) -> bool:
+    """Return True if an older root ends soon, or is disabled and the environment has no later root before the current.
+
+    Operators disable a root that a later root has replaced, without haste.
+    """
+    if not _ends_soon(snapshot, root.thumbprint):
+        return False
+    version, lineage = snapshot.lineage.version_of(root.thumbprint), snapshot.lineage
+    if version is None or is_urgent(version.not_before, version.not_after, snapshot.now):
+        return True
+    there = {other.thumbprint for other in snapshot.fleet.roots if other.ref.environment == root.ref.environment}
+    later = lineage.versions[: lineage.versions.index(version)]
+    return not any(other.thumbprint in there and not lineage.is_current(other.thumbprint) for other in later)
 
 
 def _ends_soon(snapshot: Snapshot, thumbprint: Thumbprint | None) -> bool:

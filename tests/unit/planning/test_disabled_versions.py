@@ -9,11 +9,12 @@ import pytest
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit, VaultReference
+from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.expiry import hurries, settings_are_urgent
 from shared.domain.snapshot.snapshot import Snapshot
@@ -26,10 +27,13 @@ from tests.build import (
     APPLY,
     DAY,
     FOREIGN,
+    HOUR,
     NEW,
+    NEWER,
     NOW,
     OLD,
     OLDER,
+    REF,
     binding,
     copy,
     lineage,
@@ -283,3 +287,58 @@ def test_setting_with_a_good_old_version_goes_back_beside_a_disabled_one() -> No
     )
     (step,) = planner.plan(seen, APPLY).steps
     assert step.action.writes == {OLDER}
+
+
+# -------------------------------------------------------------------------------------- apps that name no thumbprint
+
+FREEZE = Freeze(((NOW - DAY, NOW + 6 * DAY),))
+TAGGED = (("certroll-restart", "on"),)
+LED = VaultReference("CERT", REF, active="v1")
+UNNAMED = [
+    pytest.param({"everything": True}, id="they load every certificate"),
+    pytest.param({"led": (LED,)}, id="they follow the vault"),
+]
+WITH_OLDER = lineage(version(), DISABLED, old_version("v0", OLDER))
+
+
+def unnamed(known: Lineage, how: dict[str, object], *rolls: RollRecord) -> Snapshot:
+    """Return two apps that get every version of the vault certificate without a thumbprint in their settings."""
+    names = ("alpha", "beta")
+    return snapshot(
+        lineage=known,
+        sites=tuple(site(name, tags=TAGGED) for name in names),
+        bindings=(),
+        copies=(copy(thumbprint=NEW),),
+        settings=tuple(named(site=name, **how) for name in names),  # type: ignore[arg-type]
+        rollout=rollout(rolls=rolls),
+    )
+
+
+@pytest.mark.parametrize("how", UNNAMED)
+@pytest.mark.parametrize(("known", "goes_on"), [(LEAKED, True), (WITH_OLDER, True), (GOOD, False)])
+def test_app_that_names_nothing_leaves_a_disabled_version_during_a_freeze(
+    how: dict[str, object], known: Lineage, *, goes_on: bool
+) -> None:
+    """During a freeze, an app that names no thumbprint gets the successor of a disabled version, and of no other."""
+    plan = planner.plan(unnamed(known, how), replace(APPLY, freeze=FREEZE))
+    assert bool(plan.steps) is goes_on
+
+
+@pytest.mark.parametrize("how", UNNAMED)
+@pytest.mark.parametrize(("known", "goes_on"), [(LEAKED, True), (WITH_OLDER, True), (GOOD, False)])
+def test_app_that_names_nothing_does_not_wait_for_another_app_to_leave_a_disabled_version(
+    how: dict[str, object], known: Lineage, *, goes_on: bool
+) -> None:
+    """The second app that names no thumbprint waits for the soak, unless the version in use is disabled."""
+    first = roll(RollState.UNPROVEN, site="alpha", at=NOW - HOUR / 60, replaces=())
+    plan = planner.plan(unnamed(known, how, first), APPLY)
+    assert [step.action.site for step in plan.steps] == ([site_ref("beta")] if goes_on else [])
+
+
+def test_disabled_version_that_a_good_one_replaced_hurries_no_app() -> None:
+    """A version that was disabled after a good version replaced it does not open a freeze for later versions."""
+    known = lineage(version("v3", NEWER), version(created=NOW - DAY), DISABLED)
+    assert known.replaced == (known.versions[1],)
+    assert WITH_OLDER.replaced == WITH_OLDER.versions[1:]
+    assert replace(WITH_OLDER, current=None).replaced == ()
+    assert lineage(version()).replaced == ()
