@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
 from local.azure.vault.authority import Authority
 from local.azure.web.resources import RUNNING, STOPPED
@@ -283,6 +284,26 @@ def test_no_managed_certificate_is_asked_for_during_a_freeze(install: Install) -
     assert served(world, HOST) is None
     frozen(installation)
     installation.clock.advance(HOUR)
+    installation.sweep_everything()
+    assert served(world, HOST)
+
+
+@pytest.mark.parametrize("seconds", [60.0, 600.0], ids=["issued in the first sweep", "issued later"])
+@pytest.mark.parametrize("later", [HOUR, 2 * DAY])
+def test_a_managed_certificate_whose_binding_failed_is_bound_during_a_freeze(
+    install: Install, seconds: float, later: timedelta
+) -> None:
+    """During a freeze Certroll tries again to bind a managed certificate that it asked for before the freeze."""
+    world = a_world(Knobs(managed_issuance_seconds=seconds), root=False).world
+    installation = install(world, meddled=True)
+    world.faults.add(Fault("denied", "PUT", path="/hostNameBindings/", times=None))
+    installation.sweep_everything()
+    frozen(installation)
+    installation.clock.advance(HOUR)
+    installation.sweep_everything()
+    assert served(world, HOST) is None
+    world.faults.clear()
+    installation.clock.advance(later)
     installation.sweep_everything()
     assert served(world, HOST)
 

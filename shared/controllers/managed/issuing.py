@@ -68,10 +68,11 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
         detail = f"Certroll would {what} {binding.host_name}: {barrier.remedy}"
         return host_inspection(binding, barrier.reason, detail)
     asked = known is not None and known.counts(run.now())
-    if not asked and (until := run.intent.frozen_until(run.now())) is not None:
+    begun = asked or (known is not None and there is not None)
+    if not begun and (until := run.intent.frozen_until(run.now())) is not None:
         return host_inspection(binding, Reason.FROZEN, f"{lasting(until)}, and Certroll asks for nothing new before")
     if there is not None:
-        return bind(run, binding, there)
+        return _bound(run, binding, there)
     return _resume(work, binding) if asked else _ask(work, binding)
 
 
@@ -151,8 +152,18 @@ def _resume(work: Work, binding: Binding) -> HostInspection:
         return replace(host_inspection(binding, Reason.ISSUING, detail), also=unseen)
     if not is_for(work, issued, binding):
         return refused_host(binding, (name_taken(binding, issued),))
-    run.ports.requests.forget_issuance(binding.site, binding.host_name)
-    return bind(run, binding, issued)
+    return _bound(run, binding, issued)
+
+
+def _bound(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspection:
+    """Bind the managed certificate, and then forget the request for it.
+
+    Until the host name is bound, the record of the request lets a sweep bind the certificate also during a freeze.
+    """
+    inspection = bind(run, binding, certificate)
+    if not inspection.left_alone:
+        run.ports.requests.forget_issuance(binding.site, binding.host_name)
+    return inspection
 
 
 def _progress(run: Run, issuance: Issuance | None) -> tuple[bool, tuple[Violation, ...]]:
