@@ -8,6 +8,7 @@ from shared.controllers.managed.binding import bind, refused_now
 from shared.controllers.managed.inspection import (
     SCOPE,
     Attempt,
+    barrier_of,
     guarded,
     host_inspection,
     must_not_change,
@@ -18,11 +19,9 @@ from shared.domain.errors import Denied, NotFound, OutcomeUnknown, Rejected
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
 from shared.domain.freeze import lasting
-from shared.domain.intent import Barrier
 from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate, Violation, host_subject
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
-from shared.domain.tags import OPT_OUT
 from shared.domain.writes import AzureWrite
 from shared.loop.run import Run
 from shared.ports.storage import Lease
@@ -63,7 +62,7 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
     known = run.ports.requests.issuance(binding.site, binding.host_name)
     if there is None and not (known and known.counts(run.now())) and (found := violations_of(work, binding)):
         return refused_host(binding, found)
-    if (barrier := _barrier(work, binding)) is not None:
+    if (barrier := barrier_of(run, work.view.fleet, binding)) is not None:
         what = "bind the managed certificate of" if there else "request a managed certificate for"
         detail = f"Certroll would {what} {binding.host_name}: {barrier.remedy}"
         return host_inspection(binding, barrier.reason, detail)
@@ -74,13 +73,6 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
     if there is not None:
         return _bound(run, binding, there)
     return _resume(work, binding) if asked else _ask(work, binding)
-
-
-def _barrier(work: Work, binding: Binding) -> Barrier | None:
-    """Return why Certroll only observes the host name, None if Certroll may request and bind a certificate for it."""
-    value = work.view.fleet.tag(binding.site, OPT_OUT)
-    tags = ((OPT_OUT.name, value),) if value is not None else ()
-    return work.run.intent.barrier(tags, f"site {binding.site}")
 
 
 def _ask(work: Work, binding: Binding) -> HostInspection:

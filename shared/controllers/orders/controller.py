@@ -220,11 +220,12 @@ def _asked(
 ) -> tuple[Order, tuple[OrderRecord, ...]]:
     """Read the order again, record the request to Azure, send the request, and record Azure's answer.
 
-    Certroll sends no request if the request is no longer due when Certroll reads the order again. Raise OutOfTime
-    before the record if the run has less than `REQUEST_NEEDS` left: a record without a request delays a renewal.
+    Certroll sends no request if the request is no longer due or allowed when Certroll reads the order again, for
+    instance because an operator took a tag away. Raise OutOfTime before the record if the run has less than
+    `REQUEST_NEEDS` left: a record without a request delays a renewal.
     """
     seen = _read_again(run, order)
-    if next_action(seen, records, run.now()) is not action:
+    if next_action(seen, records, run.now()) is not action or _refusal(run, seen) is not None:
         return seen, records
     known = record_of(seen, action, records)
     revision = known.revision if known else None

@@ -24,12 +24,14 @@ def is_urgent(snapshot: Snapshot) -> bool:
     An operator disables the version in use because its key leaked, for example. Its successor waits for nothing, also
     not in a webspace that only imported the disabled version.
 
-    A binding that will not get the vault certificate's current version does not count. If bindings that Certroll will
-    not update counted, a forgotten binding would shorten the waits for every later version.
+    A binding that will not get the vault certificate's current version does not count, and neither does an import in a
+    webspace without an App Service plan. If bindings that Certroll will not update counted, a forgotten binding would
+    shorten the waits for every later version.
     """
     reached = frozenset((copy.webspace, copy.site) for copy in snapshot.copies) | uploaded_to(snapshot)
     moving = [b.thumbprint for b in shown_bindings(snapshot) if _will_move(snapshot, b, reached)]
-    disabled = [c.thumbprint for c in snapshot.copies if snapshot.lineage.is_disabled(c.thumbprint)]
+    synced = (copy for copy in snapshot.copies if snapshot.fleet.plan_in(copy.webspace) is not None)
+    disabled = [copy.thumbprint for copy in synced if snapshot.lineage.is_disabled(copy.thumbprint)]
     return any(hurries(snapshot, version) for version in _in_use(snapshot, (*moving, *disabled)))
 
 

@@ -16,7 +16,7 @@ from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
-from shared.domain.snapshot.expiry import hurries, settings_are_urgent
+from shared.domain.snapshot.expiry import hurries, is_urgent, settings_are_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import planner
 from shared.planning.actions.delete_certificate import DeleteCertificate
@@ -26,6 +26,7 @@ from shared.planning.actions.roll_app_settings import RollAppSettings
 from tests.build import (
     APPLY,
     DAY,
+    EAST,
     FOREIGN,
     HOUR,
     NEW,
@@ -36,6 +37,7 @@ from tests.build import (
     REF,
     binding,
     copy,
+    farm,
     lineage,
     named,
     old_version,
@@ -75,6 +77,18 @@ def test_import_of_a_disabled_version_is_synced_without_the_soak() -> None:
     unbound = Snapshot(LEAKED, replace(seen.fleet, bindings=()), seen.rollout)
     assert waiting(unbound, GOOD)
     assert waiting(unbound, LEAKED) == []
+
+
+def test_forgotten_import_of_a_disabled_version_hurries_nobody() -> None:
+    """An import in a webspace without a plan cannot be synced, so it does not end the soak of every later version."""
+    seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
+    known = lineage(version(), old_version(), replace(old_version("v0", OLDER), enabled=False))
+    forgotten = copy("forgotten", OLDER, webspace=EAST)
+    plans = tuple(plan for plan in seen.fleet.plans if plan.webspace != EAST)
+    fleet = replace(seen.fleet, certificates=(*seen.fleet.certificates, forgotten), plans=plans)
+    assert not is_urgent(Snapshot(known, fleet, seen.rollout))
+    assert waiting(Snapshot(known, fleet, seen.rollout), known)
+    assert is_urgent(Snapshot(known, replace(fleet, plans=(*fleet.plans, farm(EAST))), seen.rollout))
 
 
 @pytest.mark.parametrize(
