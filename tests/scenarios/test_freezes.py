@@ -138,6 +138,21 @@ def test_a_crash_before_a_freeze_leaves_nothing_half_done(install: Install, cras
     assert shown(world) == after_renewal(before, new, FIRST)
 
 
+def test_a_binding_that_azure_refused_before_a_freeze_is_written_during_it(install: Install) -> None:
+    """If Azure refused a binding before the freeze, Certroll writes the binding as soon as Azure allows it."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world, watched=True)
+    before, new = shown(world), renew(world)
+    world.faults.add(Fault("denied", "PUT", path="/hostNameBindings/api", times=None))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(minutes=10))
+    assert shown(world) == before
+    frozen(installation)
+    world.faults.clear()
+    swept(installation)
+    assert shown(world) == after_renewal(before, new, FIRST)
+
+
 def test_a_certificate_that_ends_soon_is_replaced_during_a_freeze(install: Install) -> None:
     """When less than 72 hours are left on the old certificate, Certroll replaces it during a freeze."""
     world = small_world(Knobs(sync_moves_bindings=False))

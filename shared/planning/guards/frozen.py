@@ -9,7 +9,7 @@ from shared.domain.intent import Intent
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
-from shared.domain.rollout.site_record import SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.expiry import ends_soon, hurries, settings_are_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.guards.thumbprint_not_live import absent
@@ -55,7 +55,15 @@ def is_begun(action: Action, snapshot: Snapshot) -> bool:
         roll = snapshot.rollout.roll_of(action.site)
         return roll is not None and roll.state is RollState.STALE and bool(roll.edits)
     record = snapshot.rollout.record_of(action.site)
-    return record is not None and record.state in BEGUN
+    return record is not None and has_begun(record)
+
+
+def has_begun(record: SiteRecord) -> bool:
+    """Return True if Certroll has begun to write the bindings of the site, and is not through.
+
+    Certroll is not through if Azure refused a binding, or before each binding that has to be written once more.
+    """
+    return record.state in BEGUN or record.rebind is Rebind.ASKED or bool(record.refused)
 
 
 def _frozen(step: Step, until: datetime) -> Skip:
