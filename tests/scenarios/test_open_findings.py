@@ -114,6 +114,24 @@ def test_unproven_site_stays_open_until_somebody_proves_it(
     assert open_findings(installation) == set()
 
 
+def test_unproven_site_stays_open_if_azure_refuses_a_binding(
+    install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that reaches no host name of a site does not say that the site is proven, also if Azure refuses a write."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world)
+    monkeypatch.setattr(stand.proxy, "resolve", lambda _: None)
+    for denied in (False, True):
+        if denied:
+            world.faults.add(Fault("denied", "PUT", path="/hostNameBindings/www", times=None))
+        renew(world)
+        carried(installation)
+        world.clock.advance(2 * HOUR)
+        carried(installation)
+        assert ("shop", "Unreachable") in open_findings(installation)
+    assert ("binding www.contoso.com of shop", "DeniedByAzure") in open_findings(installation)
+
+
 @pytest.mark.parametrize("listed", [True, False], ids=["the vault is listed", "the vault is not listed"])
 def test_deleted_certificate_has_no_open_finding(install: Install, *, listed: bool) -> None:
     """After an operator deletes a certificate everywhere, its findings close as soon as a sweep lists the vault."""

@@ -72,7 +72,7 @@ def _carry_to_site(
     report_skips(run.ports.findings, lineage.ref, refused, run.now(), SeenBy.SITE)
     handshakes = prove(run, snapshot, record.site, current.thumbprint)
     outcome = _site_outcome(run, lineage, record, (*plan.skips, *refused), handshakes)
-    if outcome.reason is not Reason.UNREACHABLE:
+    if verdict(handshakes) is not SiteState.UNPROVEN:
         is_gone = seen_before(began, SeenBy.SITE)
         run.ports.findings.close(
             str(lineage.ref), run.now(), lambda found: found.site == record.site and is_gone(found)
