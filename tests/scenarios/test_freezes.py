@@ -17,7 +17,7 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, TAGS, Hosted
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.test_kind_faults import KINDS, expected, renewed, world_of
-from tests.scenarios.test_managed import HOST, a_world, azure_writes, served
+from tests.scenarios.test_managed import HOST, Elsewhere, a_world, azure_writes, served
 from tests.scenarios.test_open_findings import open_findings
 from tests.scenarios.test_orders import LATE, Shop
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
@@ -321,6 +321,21 @@ def test_a_managed_certificate_whose_binding_failed_is_bound_during_a_freeze(
     installation.clock.advance(later)
     installation.sweep_everything()
     assert served(world, HOST)
+
+
+def test_a_refused_managed_certificate_stays_told_during_a_freeze(install: Install) -> None:
+    """During a freeze Certroll does not ask again, so it does not say either that Azure refuses no more."""
+    build = a_world(root=False)
+    build.world.dns.remove(HOST, "CNAME")
+    installation = install(build.world, meddled=True)
+    installation.ports = replace(installation.ports, dns=Elsewhere())
+    installation.sweep_everything()
+    refused = (f"host name {HOST} of shop", "RejectedByAzure")
+    assert refused in open_findings(installation)
+    frozen(installation)
+    installation.clock.advance(7 * HOUR)
+    installation.sweep_everything()
+    assert refused in open_findings(installation)
 
 
 def test_no_order_is_renewed_during_a_freeze(install: Install) -> None:
