@@ -270,9 +270,11 @@ def _stale_mentions(snapshot: Snapshot, settings: SiteSettings) -> dict[Thumbpri
     site, current = snapshot.site(settings.site), snapshot.lineage.current
     done = settings.mentions.get(current.thumbprint, frozenset()) if current else frozenset[str]()
     named = {(reference.key, reference.thumbprint) for reference in settings.references}
+    known = {version.thumbprint for version in snapshot.lineage.versions} | {found for _, found in snapshot.held or ()}
+    there = ((thumbprint, settings.mentions.get(thumbprint, frozenset[str]())) for thumbprint in known)
     stale = {
         thumbprint: frozenset(key for key in keys - done if (key, thumbprint) not in named and not is_list(key))
-        for thumbprint, keys in settings.mentions.items()
+        for thumbprint, keys in there
         if stale_in(snapshot, site.webspace if site else None, thumbprint)
     }
     return {thumbprint: keys for thumbprint, keys in stale.items() if keys}
