@@ -9,6 +9,7 @@ from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import VaultCertificateRef
 from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.tags import Carrier
 from shared.planning import notices
 from shared.planning.plan import Plan, Skip
 from shared.planning.plan_rows import skip_rows, step_rows, would_rows
@@ -82,6 +83,15 @@ def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:
 def report_lineage(findings: Findings, lineage: Lineage, now: datetime) -> None:
     """Record a finding if Certroll uses the tags of an older version, because the newest version has none."""
     report(findings, notices.inherited_tags(lineage, now))
+
+
+def report_tags_of(findings: Findings, lineage: Lineage, now: datetime) -> None:
+    """Record as findings the tags of a vault object whose names or values Certroll does not understand.
+
+    The scope of these findings is the vault object, so that they stay open while Certroll cannot read the vault object.
+    """
+    scope = str(lineage.ref)
+    report_tags(findings, scope, [(scope, lineage.tags, Carrier.VAULT_OBJECT)], now)
 
 
 def report_tags(findings: Findings, scope: str, tagged: Iterable[notices.Tagged], now: datetime) -> None:

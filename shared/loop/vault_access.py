@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from shared.domain.errors import AzureError
 from shared.domain.findings import Finding
 from shared.domain.fleet.vault_access import AccessVerdict, Principal, VaultAccess, judge, unreadable
+from shared.domain.letter_case import lower_case
 from shared.domain.reason import Reason
 from shared.loop.report import report
 from shared.loop.run import Run
@@ -24,7 +25,12 @@ def access_to(run: Run, vault_id: str, principal: Principal, name: str | None = 
     try:
         return judge(run.ports.vault_rights.settings(vault_id), principal, name)
     except AzureError as error:
-        return unreadable(vault_id, principal, str(error))
+        return unreadable(lower_case(vault_id.rpartition("/")[2]), principal, str(error))
+
+
+def access_subject(access: VaultAccess) -> str:
+    """Return the subject of findings about the rights of a principal on a vault."""
+    return f"vault {access.vault} for {access.principal.name}"
 
 
 def report_access(run: Run, scope: str, seen: Iterable[VaultAccess]) -> None:
@@ -33,7 +39,7 @@ def report_access(run: Run, scope: str, seen: Iterable[VaultAccess]) -> None:
         Finding(
             run.now(),
             scope,
-            f"vault {access.vault} for {access.principal.name}",
+            access_subject(access),
             REASONS[access.verdict],
             access.detail,
         )

@@ -3,12 +3,12 @@
 A finding stays open if Certroll could not see its cause: after an error, or if something in its webspace is unreadable.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from shared.domain.findings import OpenFinding, SeenBy
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.names import SiteRef
+from shared.domain.names import SiteRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings
@@ -63,12 +63,32 @@ def unseen_in(fleet: Fleet) -> IsGone:
     return lambda found: found.last_seen < fleet.taken_at and _could_see(fleet, found)
 
 
-def unseen_by_sweep(fleet: Fleet, began: datetime) -> IsGone:
+def unseen_by_sweep(fleet: Fleet, began: datetime, unasked: Collection[VaultName] = ()) -> IsGone:
     """Return a function that returns True for what a sweep has not seen again, since it began before the fleet's time.
 
-    A sweep that has read the fleet has asked every vault and every subscription.
+    A sweep that has read the fleet has asked every subscription. `unasked` are the vaults that the sweep could not
+    list, for instance because its time was over.
     """
-    return lambda found: found.last_seen < began and (found.reason in OF_LISTS or _could_see(fleet, found))
+    hidden = {vault_subject(vault) for vault in unasked}
+    return lambda found: (
+        found.last_seen < began
+        and found.subject not in hidden
+        and (found.reason in OF_LISTS or _could_see(fleet, found))
+    )
+
+
+def vault_subject(vault: VaultName) -> str:
+    """Return the subject of findings about the list of a vault."""
+    return f"vault {vault}"
+
+
+def is_of_vault(scope: str, vaults: Collection[VaultName]) -> bool:
+    """Return True if findings with the scope are about an object of one of the vaults.
+
+    A scope such as `orders` is no vault object, even if a vault has the name `orders`.
+    """
+    vault, slash, _ = scope.partition("/")
+    return bool(slash) and vault in vaults
 
 
 def _could_see(fleet: Fleet, found: OpenFinding) -> bool:

@@ -81,13 +81,11 @@ def tagged_sites(sites: Iterable[Site]) -> Iterable[Tagged]:
     return ((f"site {site.ref}", site.tags, Carrier.SLOT if site.ref.slot else Carrier.SITE) for site in sites)
 
 
-def tagged_resources(fleet: Fleet, lineages: Iterable[Lineage]) -> Iterable[Tagged]:
-    """Return the sites, slots and environments of the fleet and the vault objects, with their tags."""
+def tagged_resources(fleet: Fleet) -> Iterable[Tagged]:
+    """Return the sites, slots and environments of the fleet, with their tags."""
     yield from tagged_sites(fleet.sites)
     for environment in fleet.environments:
         yield f"environment {environment.ref}", environment.tags, Carrier.ENVIRONMENT
-    for lineage in lineages:
-        yield str(lineage.ref), lineage.tags, Carrier.VAULT_OBJECT
 
 
 # ------------------------------------------------------------------------------------------------------ the version
@@ -295,9 +293,11 @@ def _stale_mentions(snapshot: Snapshot, settings: SiteSettings) -> dict[Thumbpri
     site, current = snapshot.site(settings.site), snapshot.lineage.current
     done = settings.mentions.get(current.thumbprint, frozenset()) if current else frozenset[str]()
     named = {(reference.key, reference.thumbprint) for reference in settings.references}
+    known = {version.thumbprint for version in snapshot.lineage.versions} | {found for _, found in snapshot.held or ()}
+    there = ((thumbprint, settings.mentions.get(thumbprint, frozenset[str]())) for thumbprint in known)
     stale = {
         thumbprint: frozenset(key for key in keys - done if (key, thumbprint) not in named and not is_list(key))
-        for thumbprint, keys in settings.mentions.items()
+        for thumbprint, keys in there
         if stale_in(snapshot, site.webspace if site else None, thumbprint)
     }
     return {thumbprint: keys for thumbprint, keys in stale.items() if keys}

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
 from local.azure.vault.authority import Authority
 from local.azure.web.resources import RUNNING, STOPPED
@@ -16,7 +17,8 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, TAGS, Hosted
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.test_kind_faults import KINDS, expected, renewed, world_of
-from tests.scenarios.test_managed import HOST, a_world, azure_writes, served
+from tests.scenarios.test_managed import HOST, Elsewhere, a_world, azure_writes, served
+from tests.scenarios.test_open_findings import open_findings
 from tests.scenarios.test_orders import LATE, Shop
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
@@ -73,8 +75,8 @@ def test_a_freeze_is_told_once_and_the_plan_shows_what_waits(
     waiting = {
         row["subject"]
         for line in lines
-        if line["event"] == "plan.computed"
-        for row in line["skips"]
+        if line["event"] == "plan.listed" and line["list"] == "skips"
+        for row in line["rows"]
         if row["reason"] == "Frozen" and "CERTROLL_FREEZE lasts until" in row["detail"]
     }
     assert {subject for subject in waiting if subject.startswith("binding")} == {
@@ -83,6 +85,22 @@ def test_a_freeze_is_told_once_and_the_plan_shows_what_waits(
         "binding staging.contoso.com of shop/staging",
         "binding api.contoso.com of api",
     }
+
+
+@pytest.mark.parametrize("how", ["it is over", "an operator takes it back"])
+def test_the_finding_about_a_freeze_closes_with_the_freeze(install: Install, how: str) -> None:
+    """The first sweep after a freeze closes the finding about it, also if an operator removed the setting."""
+    installation = install(small_world())
+    frozen(installation)
+    swept(installation)
+    assert open_findings(installation) == {("CERTROLL_FREEZE", "FreezeInForce")}
+    if how == "it is over":
+        installation.clock.advance(7 * DAY)
+    else:
+        installation.clock.advance(HOUR)
+        installation.intent = replace(installation.intent, freeze=None)
+    swept(installation)
+    assert open_findings(installation) == set()
 
 
 def test_what_was_begun_before_a_freeze_is_finished(install: Install) -> None:
@@ -116,6 +134,21 @@ def test_a_crash_before_a_freeze_leaves_nothing_half_done(install: Install, cras
     installation.storage.break_leases()
     frozen(installation)
     installation.deliver_all()
+    swept(installation)
+    assert shown(world) == after_renewal(before, new, FIRST)
+
+
+def test_a_binding_that_azure_refused_before_a_freeze_is_written_during_it(install: Install) -> None:
+    """If Azure refused a binding before the freeze, Certroll writes the binding as soon as Azure allows it."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world, watched=True)
+    before, new = shown(world), renew(world)
+    world.faults.add(Fault("denied", "PUT", path="/hostNameBindings/api", times=None))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(minutes=10))
+    assert shown(world) == before
+    frozen(installation)
+    world.faults.clear()
     swept(installation)
     assert shown(world) == after_renewal(before, new, FIRST)
 
@@ -232,6 +265,27 @@ def test_apps_stop_for_a_root_during_a_freeze_if_the_old_root_ends_soon(install:
     assert hosted.trusting(hosted.new) == hosted.stopped_and_started
 
 
+@pytest.mark.parametrize("leaked", ["the root in use", "an earlier root"])
+def test_only_the_root_in_use_opens_a_freeze_if_it_is_disabled(install: Install, leaked: str) -> None:
+    """During a freeze apps stop for the successor of a disabled root, not because an earlier root is disabled."""
+    hosted = Hosted(apps=3)
+    now = hosted.world.clock.now()
+    for name in ("Corp 2023", "Corp 2025"):
+        known = Authority(name, (now - 300 * DAY, now + 900 * DAY))
+        hosted.build.add_root_object(ROOT, known.root_leaf, tags=dict(TAGS))
+        if name == "Corp 2023":
+            installation = install(hosted.world, ase_max_unavailable=THREE)
+        swept(installation)
+        installation.clock.advance(2 * DAY)
+    versions = hosted.world.vaults[VAULT].secrets[ROOT].versions
+    hosted.put_new()
+    versions[-2 if leaked == "the root in use" else -3].enabled = False
+    frozen(installation, lasts=60 * DAY)
+    swept(installation)
+    assert bool(hosted.trusting(hosted.new)) is (leaked == "the root in use")
+    assert (hosted.new.root_leaf.thumbprint in hosted.roots()) is (leaked == "the root in use")
+
+
 def test_no_managed_certificate_is_asked_for_during_a_freeze(install: Install) -> None:
     """During a freeze Certroll asks for no managed certificate, and binds one that it asked for before the freeze."""
     world = a_world(Knobs(managed_issuance_seconds=600.0), root=False).world
@@ -247,6 +301,41 @@ def test_no_managed_certificate_is_asked_for_during_a_freeze(install: Install) -
     installation.clock.advance(HOUR)
     installation.sweep_everything()
     assert served(world, HOST)
+
+
+@pytest.mark.parametrize("seconds", [60.0, 600.0], ids=["issued in the first sweep", "issued later"])
+@pytest.mark.parametrize("later", [HOUR, 2 * DAY])
+def test_a_managed_certificate_whose_binding_failed_is_bound_during_a_freeze(
+    install: Install, seconds: float, later: timedelta
+) -> None:
+    """During a freeze Certroll tries again to bind a managed certificate that it asked for before the freeze."""
+    world = a_world(Knobs(managed_issuance_seconds=seconds), root=False).world
+    installation = install(world, meddled=True)
+    world.faults.add(Fault("denied", "PUT", path="/hostNameBindings/", times=None))
+    installation.sweep_everything()
+    frozen(installation)
+    installation.clock.advance(HOUR)
+    installation.sweep_everything()
+    assert served(world, HOST) is None
+    world.faults.clear()
+    installation.clock.advance(later)
+    installation.sweep_everything()
+    assert served(world, HOST)
+
+
+def test_a_refused_managed_certificate_stays_told_during_a_freeze(install: Install) -> None:
+    """During a freeze Certroll does not ask again, so it does not say either that Azure refuses no more."""
+    build = a_world(root=False)
+    build.world.dns.remove(HOST, "CNAME")
+    installation = install(build.world, meddled=True)
+    installation.ports = replace(installation.ports, dns=Elsewhere())
+    installation.sweep_everything()
+    refused = (f"host name {HOST} of shop", "RejectedByAzure")
+    assert refused in open_findings(installation)
+    frozen(installation)
+    installation.clock.advance(7 * HOUR)
+    installation.sweep_everything()
+    assert refused in open_findings(installation)
 
 
 def test_no_order_is_renewed_during_a_freeze(install: Install) -> None:

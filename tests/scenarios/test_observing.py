@@ -38,9 +38,10 @@ class Told:
             installation.sweep()
             installation.deliver_all()
         lines = [json.loads(line) for line in caplog.messages]
-        plans = [line for line in lines if line["event"] == "plan.computed"]
-        self.would = {row["subject"] for line in plans for row in line["would"]}
-        self.refused = {(row["subject"], row["reason"]) for line in plans for row in line["skips"]}
+        parts = [line for line in lines if line["event"] == "plan.listed"]
+        self.would = {row["subject"] for line in parts if line["list"] == "would" for row in line["rows"]}
+        skips = [row for line in parts if line["list"] == "skips" for row in line["rows"]]
+        self.refused = {(row["subject"], row["reason"]) for row in skips}
         self.reasons = {reason for _, reason in self.refused}
 
 

@@ -1,5 +1,6 @@
 """A finding is open as long as its cause lasts, and closes only after Certroll could see that the cause is gone."""
 
+import base64
 import json
 import logging
 from dataclasses import replace
@@ -9,18 +10,22 @@ import pytest
 
 from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
+from local.azure.vault.authority import authority
 from local.azure.world import World
 from local.stand import Stand
 from shared.controllers.managed.controller import look_after_managed
+from shared.controllers.sweep import reading
 from shared.domain.rollout.budget import MaxUnavailable
 from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, Hosted
 from tests.scenarios.installation import Installation
 from tests.scenarios.test_managed import HOST, a_world
 from tests.scenarios.test_orders import Shop
+from tests.scenarios.test_uploads import crossed_root, uploads
+from tests.scenarios.test_uploads import renew as renew_upload
 from tests.scenarios.worlds import MOVING, VAULT, renew, small_world
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STAGING = ("binding staging.contoso.com of shop/staging", "NotCovered")
 TOO_FEW = ("api.contoso.com", "shop.contoso.com", "www.contoso.com")
 SETTINGS = r"/sites/shop/config/appsettings/list$"
@@ -109,6 +114,24 @@ def test_unproven_site_stays_open_until_somebody_proves_it(
     assert open_findings(installation) == set()
 
 
+def test_unproven_site_stays_open_if_azure_refuses_a_binding(
+    install: Install, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that reaches no host name of a site does not say that the site is proven, also if Azure refuses a write."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world)
+    monkeypatch.setattr(stand.proxy, "resolve", lambda _: None)
+    for denied in (False, True):
+        if denied:
+            world.faults.add(Fault("denied", "PUT", path="/hostNameBindings/www", times=None))
+        renew(world)
+        carried(installation)
+        world.clock.advance(2 * HOUR)
+        carried(installation)
+        assert ("shop", "Unreachable") in open_findings(installation)
+    assert ("binding www.contoso.com of shop", "DeniedByAzure") in open_findings(installation)
+
+
 @pytest.mark.parametrize("listed", [True, False], ids=["the vault is listed", "the vault is not listed"])
 def test_deleted_certificate_has_no_open_finding(install: Install, *, listed: bool) -> None:
     """After an operator deletes a certificate everywhere, its findings close as soon as a sweep lists the vault."""
@@ -189,3 +212,57 @@ def test_missing_prerequisite_closes_when_it_is_there(install: Install) -> None:
     installation.clock.advance(HOUR)
     look_after_managed(installation.start())
     assert open_findings(installation) == set()
+
+
+def test_mistyped_tag_stays_told_while_nobody_can_read_its_vault(install: Install) -> None:
+    """While Certroll may not read a vault, it does not say that a mistyped tag in the vault is gone."""
+    world = small_world()
+    newest = world.vaults[VAULT].certificates["other"].newest
+    newest.tags["certroll-retrie"] = "on"
+    installation = install(world)
+    mistyped = (f"tag certroll-retrie of {VAULT}/other", "UnknownTag")
+    swept(installation)
+    assert open_findings(installation) == {mistyped}
+    world.vaults[VAULT].deny(operations={"*"})
+    swept(installation)
+    assert mistyped in open_findings(installation)
+    world.vaults[VAULT].allow()
+    swept(installation)
+    assert open_findings(installation) == {mistyped}
+    installation.look_at(VAULT, "other")
+    installation.deliver_all()
+    assert open_findings(installation) == {mistyped}
+    del newest.tags["certroll-retrie"]
+    swept(installation)
+    assert open_findings(installation) == set()
+
+
+def test_unlisted_vault_keeps_its_finding(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep whose time ends before it lists a vault does not say that the vault may be read again."""
+    world = small_world()
+    installation = install(world)
+    world.vaults[VAULT].deny(operations={"*"})
+    swept(installation)
+    denied = (f"vault {VAULT}", "VaultDenied")
+    assert denied in open_findings(installation)
+    monkeypatch.setattr(reading, "LIST_TIME", DAY)
+    with pytest.raises(ExceptionGroup):
+        swept(installation)
+    assert denied in open_findings(installation)
+
+
+def test_shorter_chain_stays_told_after_the_upload(install: Install) -> None:
+    """A sweep reads no chain, so what an upload's chain lacks stays an open finding until the next version."""
+    world = uploads(kind="secret").world
+    secret = world.vaults[VAULT].secrets["web"]
+    leaf = secret.newest.leaf
+    longer = base64.b64encode(replace(leaf, chain=(*leaf.chain, crossed_root(), authority().root)).pfx()).decode()
+    secret.versions[-1] = replace(secret.newest, value=longer)
+    installation = install(world)
+    renew_upload(world)
+    installation.look_at(VAULT, "web", kind="secret")
+    installation.deliver_all()
+    told = {found for found in open_findings(installation) if found[1] == "RequirementWarning"}
+    assert any(str(subject).startswith("certificate ") for subject, _ in told)
+    swept(installation)
+    assert open_findings(installation) >= told

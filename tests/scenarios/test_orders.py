@@ -567,6 +567,19 @@ def test_vault_that_lost_the_registrations_rights_is_told_before_the_renewal_fai
     assert order.stored[0].status == "Succeeded"
 
 
+def test_missing_rights_stay_told_while_nobody_can_read_them(install: Install) -> None:
+    """While Certroll may not read the rights on a vault, it does not say that the missing rights are there."""
+    shop = Shop(install, may_store=False)
+    shop.look()
+    assert "VaultAccessLacking" in shop.reasons()
+    shop.world.faults.add(Fault("denied", "GET", path="/vaults/contoso-kv$", times=None))
+    shop.world.clock.advance(timedelta(hours=1))
+    shop.look()
+    rows = shop.installation.rows("certrollfindings")
+    told = {str(row["reason"]) for row in rows if row["state"] == "open"}
+    assert told >= {"VaultAccessLacking", "VaultAccessUnknown"}
+
+
 def test_object_id_that_is_not_set_leaves_the_access_in_question(install: Install) -> None:
     """Without CERTROLL_REGISTRATION_OBJECT_ID Certroll reports that the vault's access rules are uncertain."""
     shop = Shop(install)

@@ -9,7 +9,12 @@ from local.azure.scripting.clock import Clock
 from local.azure.scripting.knobs import Knobs
 from local.azure.world import World
 from local.worlds.builders import Builder
+from shared.controllers.managed import issuing
+from shared.controllers.managed.work import Work
+from shared.domain.fleet.bindings import Binding
 from shared.domain.intent import Mode, Scope
+from shared.domain.names import CopyRef
+from shared.domain.orders.order import OrderRef
 from shared.domain.rollout.budget import MaxUnavailable
 from tests.scenarios.app_worlds import LIST, PIN, SUBJECT, Street, age, owned, street
 from tests.scenarios.conftest import Install
@@ -94,6 +99,47 @@ def test_a_tagged_site_gets_its_managed_certificate(install: Install) -> None:
     installation = install(world, meddled=True, scope=Scope.TAGGED)
     installation.sweep_everything()
     assert served(world, HOST)
+
+
+def test_an_order_that_loses_its_tag_in_the_meantime_costs_nothing(install: Install) -> None:
+    """In a pilot, Certroll reads the tags of an order again before it pays, because the list of orders may be old."""
+    shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE, tags=dict(IN))
+    shop.installation.intent = replace(shop.installation.intent, scope=Scope.TAGGED)
+    orders = shop.installation.ports.orders
+
+    class Untagging:
+        """Certroll's interface to orders, with an operator who takes the tag away before Certroll reads the order."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(orders, name)
+
+        def order(self, ref: OrderRef) -> object:
+            shop.order.tags.clear()
+            return orders.order(ref)
+
+    shop.installation.ports = replace(shop.installation.ports, orders=Untagging())
+    shop.look()
+    assert shop.writes() == 0
+    assert shop.installation.rows("certrolljournal") == []
+
+
+def test_a_site_that_loses_its_tag_in_the_meantime_gets_no_managed_certificate(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a pilot, Certroll reads the tags of a site again before it asks for a managed certificate."""
+    world = a_world(tags={**ON, **IN}).world
+    installation = pilot(install, world)
+    named = issuing.certificate_ref
+
+    def untagging(work: Work, binding: Binding) -> CopyRef:
+        for site in tuple(world.web.sites.values()):
+            world.web.sites.put(site.id, replace(site, tags=dict(ON)))
+        return named(work, binding)
+
+    monkeypatch.setattr(issuing, "certificate_ref", untagging)
+    installation.sweep_everything()
+    assert {"certroll"} & {tag for site in world.web.sites.values() for tag in site.tags} == set()
+    assert writes(world) == 0
 
 
 @pytest.mark.parametrize("tags", [{}, IN, {"certroll": "onn"}], ids=["untagged", "tagged", "mistyped"])

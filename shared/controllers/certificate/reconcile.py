@@ -18,7 +18,7 @@ from shared.loop.lineage import read_lineage, without_current
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.loop.preflight import checking, preflighted
-from shared.loop.report import report_lineage, report_plan
+from shared.loop.report import report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.closing import gone_from
@@ -44,6 +44,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
         return Converged(*lineage.refusal)
     report_lineage(run.ports.findings, lineage, now)
+    report_tags_of(run.ports.findings, lineage, now)
     # Certroll may install no version of this vault certificate, for instance because an operator disabled the newest
     # version.
     if lineage.current is None:

@@ -28,19 +28,35 @@ def barrier(run: Run, record: EnvironmentRecord) -> Barrier | None:
 
 
 def is_urgent(run: Run, record: EnvironmentRecord) -> bool:
-    """Return True if an older root, whose successor makes Certroll stop apps, ends soon or is disabled."""
+    """Return True if an older root, whose successor makes Certroll stop apps, ends soon or is disabled.
+
+    A disabled root that a later root has replaced in the environment does not count, because roots live for years.
+    """
     return any(
-        version != lineage.current and _hurries(run, lineage, version)
+        version != lineage.current and _hurries(run, lineage, version, is_last=version in last)
         for lineage in causes(run, record)
+        for last in [_last(record, lineage)]
         for version in lineage.versions
     )
 
 
-def _hurries(run: Run, lineage: Lineage, version: CertificateVersion) -> bool:
+def _hurries(run: Run, lineage: Lineage, version: CertificateVersion, *, is_last: bool) -> bool:
     now = run.now()
     counts = version.not_after > now - FORGOTTEN_AFTER
     soon = urgency.is_urgent(version.not_before, version.not_after, now)
-    return counts and (soon or lineage.is_disabled(version.thumbprint))
+    return counts and (soon or (is_last and lineage.is_disabled(version.thumbprint)))
+
+
+def _last(record: EnvironmentRecord, lineage: Lineage) -> tuple[CertificateVersion, ...]:
+    """Return the older versions down to the newest one that the environment has had as a root."""
+    older = tuple(version for version in lineage.versions if lineage.is_below(version.thumbprint))
+    had = (place for place, version in enumerate(older) if _was_there(record, version))
+    return older[: next(had, len(older)) + 1]
+
+
+def _was_there(record: EnvironmentRecord, version: CertificateVersion) -> bool:
+    root = record.root(version.thumbprint)
+    return root is not None and root.seen_at is not None
 
 
 def causes(run: Run, record: EnvironmentRecord) -> Iterable[Lineage]:

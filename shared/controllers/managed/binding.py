@@ -3,7 +3,15 @@
 from dataclasses import replace
 from functools import partial
 
-from shared.controllers.managed.inspection import SCOPE, inspection_of, left_alone, must_not_change, served_in_time
+from shared.controllers.managed.inspection import (
+    SCOPE,
+    barrier_of,
+    host_inspection,
+    inspection_of,
+    left_alone,
+    must_not_change,
+    served_in_time,
+)
 from shared.domain.errors import OutOfTime
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding, SslState
@@ -71,4 +79,8 @@ def _is_bound(binding: Binding) -> bool:
 
 def refused_now(run: Run, binding: Binding) -> HostInspection | None:
     """Return the result for a host name whose site Certroll must not change now, None if Certroll may change it."""
-    return must_not_change(observe_site(run.ports.app_service, binding.site, (), run.now()), binding)
+    fleet = observe_site(run.ports.app_service, binding.site, (), run.now())
+    if (refused := must_not_change(fleet, binding)) is not None:
+        return refused
+    barrier = barrier_of(run, fleet, binding)
+    return host_inspection(binding, barrier.reason, barrier.remedy) if barrier else None

@@ -23,8 +23,8 @@ from shared.planning.closing import unseen_by_sweep
 from shared.planning.notices import tagged_sites
 from shared.telemetry import event
 
-UNSEEN = (Reason.BUSY, Reason.OUT_OF_TIME, Reason.UNREACHABLE)
-"""The results of an inspection that has not seen which certificate a host name has."""
+UNSEEN = (Reason.BUSY, Reason.OUT_OF_TIME, Reason.UNREACHABLE, Reason.FROZEN)
+"""The results of an inspection that has not seen which certificate a host name has, or what Azure answers now."""
 
 
 def look_after_managed(run: Run) -> tuple[HostInspection, ...]:

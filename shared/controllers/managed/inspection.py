@@ -8,6 +8,7 @@ from shared.domain.errors import LeaseBusy, OutOfTime
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.handshake import ServedCertificate
+from shared.domain.intent import Barrier
 from shared.domain.managed.issuance import HostInspection, Violation
 from shared.domain.reason import Reason
 from shared.domain.tags import OPT_OUT
@@ -66,6 +67,13 @@ def must_not_change(fleet: Fleet, binding: Binding) -> HostInspection | None:
         cannot_read = f"{binding.site} has silos in other regions, which Certroll cannot read"
         return host_inspection(binding, Reason.SITE_WITH_SILOS, f"{cannot_read}: bind {binding.host_name} by hand")
     return None
+
+
+def barrier_of(run: Run, fleet: Fleet, binding: Binding) -> Barrier | None:
+    """Return why Certroll only observes the host name, None if Certroll may request and bind a certificate for it."""
+    value = fleet.tag(binding.site, OPT_OUT)
+    tags = ((OPT_OUT.name, value),) if value is not None else ()
+    return run.intent.barrier(tags, f"site {binding.site}")
 
 
 def refused_host(binding: Binding, found: tuple[Violation, ...]) -> HostInspection:

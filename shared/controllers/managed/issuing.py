@@ -8,6 +8,7 @@ from shared.controllers.managed.binding import bind, refused_now
 from shared.controllers.managed.inspection import (
     SCOPE,
     Attempt,
+    barrier_of,
     guarded,
     host_inspection,
     must_not_change,
@@ -18,11 +19,9 @@ from shared.domain.errors import Denied, NotFound, OutcomeUnknown, Rejected
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
 from shared.domain.freeze import lasting
-from shared.domain.intent import Barrier
 from shared.domain.managed.issuance import HostInspection, Issuance, Place, SeenCertificate, Violation, host_subject
 from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
-from shared.domain.tags import OPT_OUT
 from shared.domain.writes import AzureWrite
 from shared.loop.run import Run
 from shared.ports.storage import Lease
@@ -63,23 +62,17 @@ def _begin(work: Work, binding: Binding) -> HostInspection:
     known = run.ports.requests.issuance(binding.site, binding.host_name)
     if there is None and not (known and known.counts(run.now())) and (found := violations_of(work, binding)):
         return refused_host(binding, found)
-    if (barrier := _barrier(work, binding)) is not None:
+    if (barrier := barrier_of(run, work.view.fleet, binding)) is not None:
         what = "bind the managed certificate of" if there else "request a managed certificate for"
         detail = f"Certroll would {what} {binding.host_name}: {barrier.remedy}"
         return host_inspection(binding, barrier.reason, detail)
     asked = known is not None and known.counts(run.now())
-    if not asked and (until := run.intent.frozen_until(run.now())) is not None:
+    begun = asked or (known is not None and there is not None)
+    if not begun and (until := run.intent.frozen_until(run.now())) is not None:
         return host_inspection(binding, Reason.FROZEN, f"{lasting(until)}, and Certroll asks for nothing new before")
     if there is not None:
-        return bind(run, binding, there)
+        return _bound(run, binding, there)
     return _resume(work, binding) if asked else _ask(work, binding)
-
-
-def _barrier(work: Work, binding: Binding) -> Barrier | None:
-    """Return why Certroll only observes the host name, None if Certroll may request and bind a certificate for it."""
-    value = work.view.fleet.tag(binding.site, OPT_OUT)
-    tags = ((OPT_OUT.name, value),) if value is not None else ()
-    return work.run.intent.barrier(tags, f"site {binding.site}")
 
 
 def _ask(work: Work, binding: Binding) -> HostInspection:
@@ -151,8 +144,18 @@ def _resume(work: Work, binding: Binding) -> HostInspection:
         return replace(host_inspection(binding, Reason.ISSUING, detail), also=unseen)
     if not is_for(work, issued, binding):
         return refused_host(binding, (name_taken(binding, issued),))
-    run.ports.requests.forget_issuance(binding.site, binding.host_name)
-    return bind(run, binding, issued)
+    return _bound(run, binding, issued)
+
+
+def _bound(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInspection:
+    """Bind the managed certificate, and then forget the request for it.
+
+    Until the host name is bound, the record of the request lets a sweep bind the certificate also during a freeze.
+    """
+    inspection = bind(run, binding, certificate)
+    if not inspection.left_alone:
+        run.ports.requests.forget_issuance(binding.site, binding.host_name)
+    return inspection
 
 
 def _progress(run: Run, issuance: Issuance | None) -> tuple[bool, tuple[Violation, ...]]:

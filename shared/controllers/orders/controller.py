@@ -25,6 +25,7 @@ from shared.domain.errors import (
 )
 from shared.domain.findings import Finding, HistoryEntry
 from shared.domain.fleet.fleet import BlindSpot, Listing
+from shared.domain.fleet.vault_access import AccessVerdict
 from shared.domain.orders.action import (
     REASONS,
     AskedState,
@@ -43,7 +44,7 @@ from shared.domain.tags import Carrier
 from shared.domain.writes import AzureWrite
 from shared.loop.report import report, report_tags
 from shared.loop.run import Run
-from shared.loop.vault_access import access_to, report_access
+from shared.loop.vault_access import access_subject, access_to, report_access
 from shared.ports.orders import Orders
 from shared.telemetry import event
 
@@ -88,7 +89,8 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
             if certificate.secret and certificate.secret.vault in run.intent.vaults
         }
     )
-    report_access(run, SCOPE, run.pool.map(lambda vault: access_to(run, vault, run.intent.registration), vaults))
+    accesses = tuple(run.pool.map(lambda vault: access_to(run, vault, run.intent.registration), vaults))
+    report_access(run, SCOPE, accesses)
     report(
         run.ports.findings,
         tuple(
@@ -99,6 +101,7 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     report_tags(run.ports.findings, SCOPE, tagged, run.now())
     if not any(listing.blind_spots for listing in listings):
         unseen = {inspection.order.subject for inspection in inspections if inspection.error}
+        unseen |= {access_subject(access) for access in accesses if access.verdict is AccessVerdict.UNKNOWN}
         run.ports.findings.close(
             SCOPE, run.now(), lambda known: known.last_seen < began and known.subject not in unseen
         )
@@ -220,11 +223,12 @@ def _asked(
 ) -> tuple[Order, tuple[OrderRecord, ...]]:
     """Read the order again, record the request to Azure, send the request, and record Azure's answer.
 
-    Certroll sends no request if the request is no longer due when Certroll reads the order again. Raise OutOfTime
-    before the record if the run has less than `REQUEST_NEEDS` left: a record without a request delays a renewal.
+    Certroll sends no request if the request is no longer due or allowed when Certroll reads the order again, for
+    instance because an operator took a tag away. Raise OutOfTime before the record if the run has less than
+    `REQUEST_NEEDS` left: a record without a request delays a renewal.
     """
     seen = _read_again(run, order)
-    if next_action(seen, records, run.now()) is not action:
+    if next_action(seen, records, run.now()) is not action or _refusal(run, seen) is not None:
         return seen, records
     known = record_of(seen, action, records)
     revision = known.revision if known else None

@@ -20,7 +20,7 @@ from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.acting.settle import settle
 from shared.planning.closing import seen_before
-from shared.planning.guards.frozen import BEGUN
+from shared.planning.guards.frozen import has_begun
 from shared.planning.plan import Plan, Skip
 from shared.ports.storage import Lease
 
@@ -72,7 +72,7 @@ def _carry_to_site(
     report_skips(run.ports.findings, lineage.ref, refused, run.now(), SeenBy.SITE)
     handshakes = prove(run, snapshot, record.site, current.thumbprint)
     outcome = _site_outcome(run, lineage, record, (*plan.skips, *refused), handshakes)
-    if outcome.reason is not Reason.UNREACHABLE:
+    if verdict(handshakes) is not SiteState.UNPROVEN:
         is_gone = seen_before(began, SeenBy.SITE)
         run.ports.findings.close(
             str(lineage.ref), run.now(), lambda found: found.site == record.site and is_gone(found)
@@ -121,8 +121,7 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
     certificates of the webspace.
     """
     # A freeze does not stop a site that the run of the vault certificate has recorded: Certroll finishes what it began.
-    begun = record.state in BEGUN or record.rebind is Rebind.ASKED
-    intent = replace(run.intent, freeze=None) if begun else run.intent
+    intent = replace(run.intent, freeze=None) if has_begun(record) else run.intent
     plan = planner.plan(snapshot, intent).of(record.site)
     recorded = {(binding.site, binding.host_name) for binding in record.last_good}
     bound = ((step, step.action.binds) for step in plan.steps)

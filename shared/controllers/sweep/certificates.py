@@ -22,7 +22,7 @@ from shared.loop.observe.targets import Targets
 from shared.loop.preflight import checking
 from shared.loop.report import report_blind_spots, report_tags
 from shared.loop.run import Run
-from shared.planning.closing import unseen_by_sweep
+from shared.planning.closing import is_of_vault, unseen_by_sweep
 from shared.planning.notices import tagged_resources
 from shared.telemetry import event
 
@@ -42,10 +42,9 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
     report_blind_spots(run.ports.findings, "sweep", fleet)
     inspections.update(read_in_turn(run, imported(fleet, vaults) - inspections.keys()))
-    lineages = tuple(inspection.lineage for inspection in inspections.values() if inspection.lineage)
-    report_tags(run.ports.findings, "sweep", tagged_resources(fleet, lineages), run.now())
+    report_tags(run.ports.findings, "sweep", tagged_resources(fleet), run.now())
     ordered = in_turn(run, inspections)
-    use = Use.of(fleet, opposed(list(lineages)))
+    use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
     scopes = run.ports.findings.scopes()
     seen = Seen(fleet, environment_records, checking(run.ports), scopes)
     results = run.records_pool.each(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered)
@@ -55,10 +54,9 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     )
     busy = tuple(ref for ref, inspection in zip(ordered, judged, strict=True) if inspection.busy)
     report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])
-    run.ports.findings.close("sweep", run.now(), unseen_by_sweep(fleet, began))
-    environments = {str(record.environment) for record in environment_records}
-    unread = scopes - {str(ref) for ref in inspections} - environments
-    for scope in sorted(scope for scope in unread if scope.partition("/")[0] in listed):
+    run.ports.findings.close("sweep", run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
+    known = {str(ref) for ref in inspections} | {str(record.environment) for record in environment_records}
+    for scope in sorted(scope for scope in scopes - known if is_of_vault(scope, listed)):
         run.ports.findings.close(scope, run.now(), lambda found: found.last_seen < began)
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
     if errors := [*errors, *(inspection.error for inspection in judged if inspection.error)]:

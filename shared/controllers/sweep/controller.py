@@ -12,6 +12,8 @@ from shared.domain.freeze import lasting
 from shared.domain.reason import Reason
 from shared.loop.run import Run
 
+FREEZE = "freeze"
+"""The scope of the finding that a freeze lasts."""
 KINDS: tuple[tuple[Callable[[Run], object], ...], ...] = (
     (sweep_certificates, remind),
     (look_after_managed,),
@@ -47,10 +49,16 @@ def create_queues(run: Run) -> None:
 
 
 def report_freeze(run: Run) -> None:
-    """Record a finding (a reported problem) while a freeze lasts, in which Certroll begins nothing new."""
-    if (until := run.intent.frozen_until(run.now())) is not None:
-        detail = (
-            f"{lasting(until)}: Certroll begins nothing new, except where an old certificate ends soon. Certroll "
-            "finishes or takes back what it has begun. The plans name what waits"
-        )
-        run.ports.findings.report((Finding(run.now(), "freeze", "CERTROLL_FREEZE", Reason.FREEZE_IN_FORCE, detail),))
+    """Record a finding (a reported problem) while a freeze lasts, and close the finding after the freeze.
+
+    During a freeze, Certroll begins nothing new.
+    """
+    now = run.now()
+    if (until := run.intent.frozen_until(now)) is None:
+        run.ports.findings.close(FREEZE, now, lambda found: found.last_seen < now)
+        return
+    detail = (
+        f"{lasting(until)}: Certroll begins nothing new, except where an old certificate ends soon. Certroll "
+        "finishes or takes back what it has begun. The plans name what waits"
+    )
+    run.ports.findings.report((Finding(now, FREEZE, "CERTROLL_FREEZE", Reason.FREEZE_IN_FORCE, detail),))

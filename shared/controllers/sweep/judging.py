@@ -18,7 +18,7 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import LONGEST_PAUSE, until_open
 from shared.loop.preflight import preflighted
-from shared.loop.report import report_lineage, report_plan
+from shared.loop.report import report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.closing import IsGone, gone_from, unused_in
@@ -57,6 +57,8 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
     if inspection.error is not None:
         return inspection
     try:
+        if inspection.lineage is not None:
+            report_tags_of(run.ports.findings, inspection.lineage, seen.fleet.taken_at)
         if ref in use.opposed and inspection.lineage is not None:
             return _left_alone(run, seen, inspection.lineage, use.opposed[ref])
         if inspection.lineage is None:

@@ -15,6 +15,7 @@ from shared.domain.names import ObjectKind, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.loop.lineage import lineage_of, stalled_on_vault
 from shared.loop.run import Run
+from shared.planning.closing import vault_subject
 
 REFUSED = (Denied, NotFound, Rejected)
 """The errors of a vault that answers, and does not give what Certroll asks for."""
@@ -141,5 +142,5 @@ def _listed(
         return late
     except AzureError as error:
         reason = Reason.VAULT_DENIED if isinstance(error, REFUSED) else Reason.VAULT_UNREACHABLE
-        run.ports.findings.report((Finding(run.now(), "sweep", f"vault {vault}", reason, str(error)),))
+        run.ports.findings.report((Finding(run.now(), "sweep", vault_subject(vault), reason, str(error)),))
         return error

@@ -118,6 +118,18 @@ class Lineage:
         older = self.versions[self.versions.index(self.current) + 1 :]
         return next((version for version in older if version.enabled), None)
 
+    @property
+    def replaced(self) -> tuple[CertificateVersion, ...]:
+        """The versions that the current version may replace where nothing names a version, newest first.
+
+        These are the newest enabled older version, and the disabled versions that are newer than that version.
+        """
+        if self.current is None:
+            return ()
+        older = self.versions[self.versions.index(self.current) + 1 :]
+        enabled = next((place for place, version in enumerate(older) if version.enabled), len(older))
+        return older[: enabled + 1]
+
     def version_of(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
         """Return the newest version of the vault certificate with this thumbprint, or None."""
         return next((version for version in self.versions if version.thumbprint == thumbprint), None)

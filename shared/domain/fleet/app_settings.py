@@ -115,12 +115,7 @@ class SiteSettings:
     def without_roots(self) -> "SiteSettings":
         """The app's settings without WEBSITE_LOAD_ROOT_CERTIFICATES, which loads no certificate into the app."""
         loaded = (reference for reference in self.references if reference.kind is not ReferenceKind.ROOT_LIST)
-        mentions = {
-            thumbprint: others
-            for thumbprint, keys in self.mentions.items()
-            if (others := frozenset(key for key in keys if not is_root_list(key)))
-        }
-        return replace(self, references=tuple(loaded), mentions=mentions)
+        return replace(self, references=tuple(loaded))
 
     @property
     def named(self) -> frozenset[Thumbprint]:
@@ -134,6 +129,16 @@ class SiteSettings:
         Certroll does not delete a certificate whose thumbprint is among them.
         """
         return frozenset(self.mentions)
+
+    def mentioned_outside_roots(self, thumbprints: Iterable[Thumbprint]) -> frozenset[Thumbprint]:
+        """Return those of the thumbprints that a setting other than WEBSITE_LOAD_ROOT_CERTIFICATES contains.
+
+        Callers ask for the few thumbprints that they know. One long value may hold tens of thousands of runs of hex
+        digits, and Certroll plans for hundreds of vault certificates.
+        """
+        return frozenset(
+            thumbprint for thumbprint in thumbprints if not all(map(is_root_list, self.mentions.get(thumbprint, ())))
+        )
 
 
 @dataclass(frozen=True, slots=True)

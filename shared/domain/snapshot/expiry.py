@@ -24,12 +24,14 @@ def is_urgent(snapshot: Snapshot) -> bool:
     An operator disables the version in use because its key leaked, for example. Its successor waits for nothing, also
     not in a webspace that only imported the disabled version.
 
-    A binding that will not get the vault certificate's current version does not count. If bindings that Certroll will
-    not update counted, a forgotten binding would shorten the waits for every later version.
+    A binding that will not get the vault certificate's current version does not count, and neither does an import in a
+    webspace without an App Service plan. If bindings that Certroll will not update counted, a forgotten binding would
+    shorten the waits for every later version.
     """
     reached = frozenset((copy.webspace, copy.site) for copy in snapshot.copies) | uploaded_to(snapshot)
     moving = [b.thumbprint for b in shown_bindings(snapshot) if _will_move(snapshot, b, reached)]
-    disabled = [c.thumbprint for c in snapshot.copies if snapshot.lineage.is_disabled(c.thumbprint)]
+    synced = (copy for copy in snapshot.copies if snapshot.fleet.plan_in(copy.webspace) is not None)
+    disabled = [copy.thumbprint for copy in synced if snapshot.lineage.is_disabled(copy.thumbprint)]
     return any(hurries(snapshot, version) for version in _in_use(snapshot, (*moving, *disabled)))
 
 
@@ -38,10 +40,14 @@ def settings_are_urgent(snapshot: Snapshot, sites: Collection[SiteRef]) -> bool:
 
     Return True also if an app uses a disabled version: a setting other than a list names it, or it is the newest old
     version of the lists. A disabled version that only remains in a list next to the last good version does not count.
+
+    An app that loads every certificate, or follows the vault, may use each version that the current version replaces.
     """
     named = [settings for site in sites if (settings := snapshot.settings_of(site)) is not None]
     used = (thumbprint for settings in named for thumbprint in _used(snapshot, settings))
-    return any(hurries(snapshot, version) for version in (*_last_good(snapshot, sites), *_in_use(snapshot, used)))
+    unnamed = snapshot.lineage.replaced if any(_follows(snapshot, settings) for settings in named) else ()
+    counted = (*_last_good(snapshot, sites), *_in_use(snapshot, used), *unnamed)
+    return any(hurries(snapshot, version) for version in counted)
 
 
 def settings_expire_at(snapshot: Snapshot, sites: Collection[SiteRef]) -> datetime | None:
@@ -69,6 +75,12 @@ def hurries(snapshot: Snapshot, version: CertificateVersion | None) -> bool:
         return False
     soon = urgency.is_urgent(version.not_before, version.not_after, snapshot.now)
     return soon or snapshot.lineage.is_disabled(version.thumbprint)
+
+
+def _follows(snapshot: Snapshot, settings: SiteSettings) -> bool:
+    """Return True if the app gets versions of the vault certificate without a setting that names an old thumbprint."""
+    led = any(reference.ref == snapshot.lineage.ref for reference in settings.vault_references)
+    return (settings.loads_everything or led) and not named_stale(snapshot, settings)
 
 
 def _used(snapshot: Snapshot, settings: SiteSettings) -> Iterable[Thumbprint]:

@@ -75,7 +75,7 @@ def left_out_finding(
         "issuer of its certificate, so the upload lacks them: if clients need one, put a version with the right "
         "issuers into the vault"
     )
-    return Finding(now, str(ref), subject, Reason.REQUIREMENT_WARNING, detail)
+    return Finding(now, str(ref), subject, Reason.REQUIREMENT_WARNING, detail, SeenBy.VERSION)
 
 
 def lost_chain(case: Case) -> Verdict | None:
@@ -101,7 +101,7 @@ def requirement_finding(
 ) -> Finding:
     """Return the finding that an upload of a version misses a requirement."""
     detail = f"version {version.version} of {ref}: {warning.requirement}: {warning.detail}"
-    return Finding(now, str(ref), subject, Reason.REQUIREMENT_WARNING, detail)
+    return Finding(now, str(ref), subject, Reason.REQUIREMENT_WARNING, detail, SeenBy.VERSION)
 
 
 def chain_finding(

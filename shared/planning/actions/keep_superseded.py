@@ -120,7 +120,8 @@ def _to_keep(snapshot: Snapshot, webspace: Webspace) -> tuple[CertificateVersion
     before = {lineage.before.thumbprint} if lineage.before else set[Thumbprint]()
     for settings in (settings.without_roots for settings in snapshot.settings_in(webspace)):
         # Azure syncs even a newest version of the vault certificate that Certroll refuses
-        wanted |= (settings.named & (imported | current)) | (settings.mentioned & (imported | current | before))
+        known = {thumbprint for thumbprint in imported | current | before if thumbprint}
+        wanted |= (settings.named & (imported | current)) | settings.mentioned_outside_roots(known)
         listed = settings.loads_everything or (lineage.current and lineage.current.thumbprint in settings.load_list)
         if not listed:
             wanted |= set(named_stale(snapshot, settings)[:1])

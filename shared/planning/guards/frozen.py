@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+from shared.domain.certificates.urgency import is_urgent
+from shared.domain.fleet.copies import RootCertificate
 from shared.domain.freeze import lasting
 from shared.domain.intent import Intent
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
-from shared.domain.rollout.site_record import SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.expiry import ends_soon, hurries, settings_are_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.guards.thumbprint_not_live import absent
@@ -53,7 +55,15 @@ def is_begun(action: Action, snapshot: Snapshot) -> bool:
         roll = snapshot.rollout.roll_of(action.site)
         return roll is not None and roll.state is RollState.STALE and bool(roll.edits)
     record = snapshot.rollout.record_of(action.site)
-    return record is not None and record.state in BEGUN
+    return record is not None and has_begun(record)
+
+
+def has_begun(record: SiteRecord) -> bool:
+    """Return True if Certroll has begun to write the bindings of the site, and is not through.
+
+    Certroll is not through if Azure refused a binding, or before each binding that has to be written once more.
+    """
+    return record.state in BEGUN or record.rebind is Rebind.ASKED or bool(record.refused)
 
 
 def _frozen(step: Step, until: datetime) -> Skip:
@@ -67,7 +77,7 @@ def _is_urgent(action: Action, snapshot: Snapshot, hurrying: frozenset[Webspace 
     if action.deletes_copy or action.deletes_root or action.retires:
         return False
     if action.phase is Phase.ROOT:
-        return any(_ends_soon(snapshot, root.thumbprint) for root in snapshot.fleet.roots)
+        return any(_root_hurries(snapshot, root) for root in snapshot.fleet.roots)
     replaced = action.replaces
     if replaced is not None and (ends_soon(snapshot, replaced) or snapshot.lineage.is_disabled(replaced.thumbprint)):
         return True
@@ -81,8 +91,23 @@ def _hurries(action: Action, snapshot: Snapshot) -> bool:
     if action.binds is not None:
         return _ends_soon(snapshot, action.binds.thumbprint)
     if action.settings_write is None:  # the app loads or fetches a certificate that its settings do not name
-        return hurries(snapshot, snapshot.lineage.before)
+        return any(hurries(snapshot, version) for version in snapshot.lineage.replaced)
     return settings_are_urgent(snapshot, (action.site,))
+
+
+def _root_hurries(snapshot: Snapshot, root: RootCertificate) -> bool:
+    """Return True if an older root ends soon, or is disabled and the environment has no later root before the current.
+
+    Operators disable a root that a later root has replaced, without haste.
+    """
+    if not _ends_soon(snapshot, root.thumbprint):
+        return False
+    version, lineage = snapshot.lineage.version_of(root.thumbprint), snapshot.lineage
+    if version is None or is_urgent(version.not_before, version.not_after, snapshot.now):
+        return True
+    there = {other.thumbprint for other in snapshot.fleet.roots if other.ref.environment == root.ref.environment}
+    later = lineage.versions[: lineage.versions.index(version)]
+    return not any(other.thumbprint in there and not lineage.is_current(other.thumbprint) for other in later)
 
 
 def _ends_soon(snapshot: Snapshot, thumbprint: Thumbprint | None) -> bool:

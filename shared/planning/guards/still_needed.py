@@ -103,7 +103,7 @@ def _bound(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal 
 def _named(snapshot: Snapshot, _: Intent, copy: WebspaceCertificate) -> Refusal | None:
     settings = snapshot.settings_near(copy)
     sharing = snapshot.settings_sharing(copy)
-    named = [str(app.site) for app in (*settings, *sharing) if copy.thumbprint in app.mentioned]
+    named = [str(app.site) for app in (*settings, *sharing) if copy.thumbprint in app.mentions]
     if named:
         return Reason.STILL_USED, f"named by app settings of {', '.join(named)}"
     loading = [str(app.site) for app in settings if app.loads_everything or copy.loaded]

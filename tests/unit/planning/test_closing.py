@@ -7,12 +7,20 @@ import pytest
 
 from shared.domain.findings import OpenFinding, SeenBy
 from shared.domain.fleet.fleet import BlindSpot
-from shared.domain.names import SiteRef, Webspace
+from shared.domain.names import SiteRef, VaultName, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import SiteState
-from shared.planning.closing import gone_from, seen_before, unseen_by_sweep, unseen_in, unused_in
+from shared.planning.closing import (
+    gone_from,
+    is_of_vault,
+    seen_before,
+    unseen_by_sweep,
+    unseen_in,
+    unused_in,
+    vault_subject,
+)
 from shared.planning.plan import Plan, Skip
 from tests.build import (
     FOREIGN,
@@ -148,3 +156,18 @@ def test_run_closes_only_its_own_kind() -> None:
     is_gone = seen_before(NOW, SeenBy.SITE)
     assert [seen_by for seen_by in SeenBy if is_gone(found(seen_by))] == [SeenBy.SITE]
     assert not is_gone(found(SeenBy.SITE, ago=timedelta(0)))
+
+
+def test_vault_that_a_sweep_did_not_ask_keeps_its_finding() -> None:
+    """If a sweep had no time to list a vault, the finding about the vault stays open; other vaults' findings close."""
+    listed, unlisted = VaultName("kv-shop"), VaultName("kv-slow")
+    is_gone = unseen_by_sweep(snapshot().fleet, NOW, unasked={unlisted})
+    known = found(webspace=None, reason=Reason.VAULT_DENIED)
+    assert [is_gone(replace(known, subject=vault_subject(vault))) for vault in (listed, unlisted)] == [True, False]
+
+
+def test_scope_that_is_named_like_a_vault_is_no_vault_object() -> None:
+    """If a vault has the name of another scope, such as `orders`, its list closes no finding of that scope."""
+    vaults = {VaultName("orders"), VaultName("kv-shop")}
+    scopes = ("orders", "orders/web", "kv-shop/web", "kv-other/web", "queue certificates")
+    assert [is_of_vault(scope, vaults) for scope in scopes] == [False, True, True, False, False]

@@ -9,13 +9,14 @@ import pytest
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
+from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit, VaultReference
+from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
-from shared.domain.snapshot.expiry import hurries, settings_are_urgent
+from shared.domain.snapshot.expiry import hurries, is_urgent, settings_are_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import planner
 from shared.planning.actions.delete_certificate import DeleteCertificate
@@ -25,13 +26,18 @@ from shared.planning.actions.roll_app_settings import RollAppSettings
 from tests.build import (
     APPLY,
     DAY,
+    EAST,
     FOREIGN,
+    HOUR,
     NEW,
+    NEWER,
     NOW,
     OLD,
     OLDER,
+    REF,
     binding,
     copy,
+    farm,
     lineage,
     named,
     old_version,
@@ -71,6 +77,18 @@ def test_import_of_a_disabled_version_is_synced_without_the_soak() -> None:
     unbound = Snapshot(LEAKED, replace(seen.fleet, bindings=()), seen.rollout)
     assert waiting(unbound, GOOD)
     assert waiting(unbound, LEAKED) == []
+
+
+def test_forgotten_import_of_a_disabled_version_hurries_nobody() -> None:
+    """An import in a webspace without a plan cannot be synced, so it does not end the soak of every later version."""
+    seen = two_webspaces(rollout(record(SiteState.UNPROVEN)))
+    known = lineage(version(), old_version(), replace(old_version("v0", OLDER), enabled=False))
+    forgotten = copy("forgotten", OLDER, webspace=EAST)
+    plans = tuple(plan for plan in seen.fleet.plans if plan.webspace != EAST)
+    fleet = replace(seen.fleet, certificates=(*seen.fleet.certificates, forgotten), plans=plans)
+    assert not is_urgent(Snapshot(known, fleet, seen.rollout))
+    assert waiting(Snapshot(known, fleet, seen.rollout), known)
+    assert is_urgent(Snapshot(known, replace(fleet, plans=(*fleet.plans, farm(EAST))), seen.rollout))
 
 
 @pytest.mark.parametrize(
@@ -283,3 +301,58 @@ def test_setting_with_a_good_old_version_goes_back_beside_a_disabled_one() -> No
     )
     (step,) = planner.plan(seen, APPLY).steps
     assert step.action.writes == {OLDER}
+
+
+# -------------------------------------------------------------------------------------- apps that name no thumbprint
+
+FREEZE = Freeze(((NOW - DAY, NOW + 6 * DAY),))
+TAGGED = (("certroll-restart", "on"),)
+LED = VaultReference("CERT", REF, active="v1")
+UNNAMED = [
+    pytest.param({"everything": True}, id="they load every certificate"),
+    pytest.param({"led": (LED,)}, id="they follow the vault"),
+]
+WITH_OLDER = lineage(version(), DISABLED, old_version("v0", OLDER))
+
+
+def unnamed(known: Lineage, how: dict[str, object], *rolls: RollRecord) -> Snapshot:
+    """Return two apps that get every version of the vault certificate without a thumbprint in their settings."""
+    names = ("alpha", "beta")
+    return snapshot(
+        lineage=known,
+        sites=tuple(site(name, tags=TAGGED) for name in names),
+        bindings=(),
+        copies=(copy(thumbprint=NEW),),
+        settings=tuple(named(site=name, **how) for name in names),  # type: ignore[arg-type]
+        rollout=rollout(rolls=rolls),
+    )
+
+
+@pytest.mark.parametrize("how", UNNAMED)
+@pytest.mark.parametrize(("known", "goes_on"), [(LEAKED, True), (WITH_OLDER, True), (GOOD, False)])
+def test_app_that_names_nothing_leaves_a_disabled_version_during_a_freeze(
+    how: dict[str, object], known: Lineage, *, goes_on: bool
+) -> None:
+    """During a freeze, an app that names no thumbprint gets the successor of a disabled version, and of no other."""
+    plan = planner.plan(unnamed(known, how), replace(APPLY, freeze=FREEZE))
+    assert bool(plan.steps) is goes_on
+
+
+@pytest.mark.parametrize("how", UNNAMED)
+@pytest.mark.parametrize(("known", "goes_on"), [(LEAKED, True), (WITH_OLDER, True), (GOOD, False)])
+def test_app_that_names_nothing_does_not_wait_for_another_app_to_leave_a_disabled_version(
+    how: dict[str, object], known: Lineage, *, goes_on: bool
+) -> None:
+    """The second app that names no thumbprint waits for the soak, unless the version in use is disabled."""
+    first = roll(RollState.UNPROVEN, site="alpha", at=NOW - HOUR / 60, replaces=())
+    plan = planner.plan(unnamed(known, how, first), APPLY)
+    assert [step.action.site for step in plan.steps] == ([site_ref("beta")] if goes_on else [])
+
+
+def test_disabled_version_that_a_good_one_replaced_hurries_no_app() -> None:
+    """A version that was disabled after a good version replaced it does not open a freeze for later versions."""
+    known = lineage(version("v3", NEWER), version(created=NOW - DAY), DISABLED)
+    assert known.replaced == (known.versions[1],)
+    assert WITH_OLDER.replaced == WITH_OLDER.versions[1:]
+    assert replace(WITH_OLDER, current=None).replaced == ()
+    assert lineage(version()).replaced == ()

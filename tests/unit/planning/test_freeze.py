@@ -10,7 +10,7 @@ from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
-from shared.domain.rollout.site_record import SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import planner
 from shared.planning.actions.add_root_certificate import AddRootCertificate
@@ -21,6 +21,7 @@ from shared.planning.plan import Plan, Step
 from tests.build import (
     APPLY,
     DAY,
+    HOST,
     HOUR,
     NEW,
     NORTH,
@@ -152,6 +153,24 @@ def test_begun_webspace_is_finished_and_no_other_begins() -> None:
     assert len(waiting(begun)) == 3
     done = two_webspaces(rollout(record(SiteState.PROVEN)))
     assert steps(done) == []
+
+
+REFUSED = frozenset({(HOST, Reason.DENIED_BY_AZURE)})
+
+
+@pytest.mark.parametrize(
+    ("known", "goes_on"),
+    [
+        pytest.param(record(SiteState.UNPROVEN), False, id="all bindings were written"),
+        pytest.param(replace(record(SiteState.UNPROVEN), refused=REFUSED), True, id="Azure refused a binding"),
+        pytest.param(replace(record(SiteState.UNPROVEN), rebind=Rebind.ASKED), True, id="a rebind is half done"),
+        pytest.param(replace(record(SiteState.PROVEN), rebind=Rebind.DONE), False, id="a rebind is done"),
+    ],
+)
+def test_site_that_is_half_written_is_finished(known: SiteRecord, *, goes_on: bool) -> None:
+    """During a freeze Certroll writes the bindings that are left of a site, and begins no other site."""
+    seen = snapshot(copies=(copy(thumbprint=NEW), copy("mine", OLD, source=None)), rollout=rollout(known))
+    assert (Reason.STALE_THUMBPRINT in steps(seen)) is goes_on
 
 
 @pytest.mark.parametrize(

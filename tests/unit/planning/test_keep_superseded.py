@@ -1,6 +1,6 @@
 """Test how Certroll uploads an old version that app settings name before a sync replaces the imported certificate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -12,14 +12,16 @@ from shared.domain.certificates.pfx import Pfx
 from shared.domain.errors import Conflict, Denied, NotFound, NotKept, NotYet, OutcomeUnknown, Rejected
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
-from shared.domain.names import CopyRef
+from shared.domain.names import CopyRef, Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning import notices, planner
 from shared.planning.actions import keep_superseded
 from shared.planning.actions.keep_superseded import KeepSuperseded
 from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
+    COPIES,
     DAY,
     EAST,
     FOREIGN,
@@ -43,6 +45,7 @@ from tests.build import (
     facts,
     farm,
     lineage,
+    mentions,
     named,
     old_version,
     ports,
@@ -492,3 +495,21 @@ def test_ordinary_world_is_what_these_cases_think() -> None:
     """In the default snapshot the old version is stale, and the imported certificate has the old version."""
     assert LINEAGE.is_stale(OLD)
     assert copy().thumbprint == OLD
+
+
+class Counted(dict[Thumbprint, frozenset[str]]):
+    """The mentions of an app, which nobody may go through, because a long value may hold tens of thousands of them."""
+
+    def __iter__(self) -> Iterator[Thumbprint]:
+        raise AssertionError("somebody goes through all mentions of an app")
+
+    items = keys = values = __iter__  # type: ignore[assignment]
+
+
+def test_long_value_of_an_app_costs_no_plan_time() -> None:
+    """A plan asks the settings of an app only for thumbprints that it knows, however many runs of digits they have."""
+    settings = replace(named(OLD), mentions=Counted(mentions(OLD)))
+    old = copy("certroll-kv-shop-old", OLDER, source=None)
+    seen = snapshot(settings=(settings,), copies=(*COPIES, old))
+    assert planner.plan(seen, replace(APPLY, delete_superseded=True)).steps
+    assert [skip.reason for skip in notices.mentions(seen)] == [Reason.THUMBPRINT_MENTIONED]
