@@ -1,0 +1,88 @@
+"""Tests that no PFX of a stranger keeps Certroll busy for long, or is read as another program would not read it."""
+
+import base64
+
+import pytest
+
+from shared.clients.vault import pfx, pkcs12_ciphers
+from shared.clients.vault.pfx import read_leaf
+from shared.domain.certificates.requirements import PKCS12
+from shared.domain.errors import Rejected
+from shared.domain.reason import Reason
+from tests import odd
+from tests.odd import oid, seq, tlv
+
+DATA, BAG = "1.2.840.113549.1.7.1", "1.2.840.113549.1.12.10.1.2"
+TRIPLE_DES, RC2 = "1.2.840.113549.1.12.1.3", "1.2.840.113549.1.12.1.6"
+PBES2, PBKDF2, SCRYPT, AES = (
+    "1.2.840.113549.1.5.13",
+    "1.2.840.113549.1.5.12",
+    "1.3.6.1.4.1.11591.4.11",
+    "2.16.840.1.101.3.4.1.42",
+)
+MANY = 50_000_000
+
+
+def number(value: int) -> bytes:
+    """Return an integer in DER."""
+    return tlv(odd.INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
+
+
+def salted(rounds: int) -> bytes:
+    """Return the parameters of a key derivation."""
+    return seq(tlv(odd.OCTETS, b"saltsalt"), number(rounds))
+
+
+def pbes2(derivation: str, parameters: bytes) -> bytes:
+    """Return the cipher AES-256 with this key derivation."""
+    return seq(oid(PBES2), seq(seq(oid(derivation), parameters), seq(oid(AES), tlv(odd.OCTETS, bytes(16)))))
+
+
+def key_bag(cipher: bytes) -> bytes:
+    """Return an encrypted private key, which no password decrypts."""
+    return seq(oid(BAG), tlv(0xA0, seq(cipher, tlv(odd.OCTETS, bytes(16)))))
+
+
+def packed(*bags: bytes, check: bytes = b"") -> str:
+    """Return a PFX with these bags in base64."""
+
+    def data(content: bytes) -> bytes:
+        return seq(oid(DATA), tlv(0xA0, tlv(odd.OCTETS, content)))
+
+    return base64.b64encode(seq(number(3), data(seq(data(seq(*bags)))), check)).decode()
+
+
+def checksum(rounds: int) -> bytes:
+    """Return a checksum by which no password is right."""
+    digest = seq(seq(oid("1.3.14.3.2.26"), tlv(odd.NULL)), tlv(odd.OCTETS, bytes(20)))
+    return seq(digest, tlv(odd.OCTETS, b"saltsalt"), number(rounds))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(packed(check=checksum(MANY)), id="checksum"),
+        pytest.param(packed(check=checksum(0)), id="no rounds"),
+        pytest.param(packed(key_bag(seq(oid(TRIPLE_DES), salted(MANY)))), id="key"),
+        pytest.param(packed(key_bag(seq(oid(RC2), salted(MANY)))), id="a cipher that only the library knows"),
+        pytest.param(packed(key_bag(pbes2(PBKDF2, salted(MANY)))), id="key with a modern cipher"),
+        pytest.param(packed(key_bag(pbes2(SCRYPT, salted(1)))), id="a derivation that Certroll does not know"),
+        pytest.param(packed(key_bag(seq(oid(RC2)))), id="no rounds named"),
+        pytest.param(packed(*[key_bag(seq(oid(TRIPLE_DES), salted(1_000)))] * 9), id="many keys with few rounds each"),
+    ],
+)
+def test_pfx_that_asks_for_too_much_work_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Certroll refuses a PFX whose parts ask in all for more rounds than it computes, and no library computes them."""
+    monkeypatch.setattr(pkcs12_ciphers, "MOST_ROUNDS", 20_000)
+    monkeypatch.setattr(pfx.pkcs12, "load_pkcs12", lambda *_: pytest.fail("the library computes any number of rounds"))
+    with pytest.raises(Rejected, match="rounds of key derivation") as caught:
+        read_leaf(value, PKCS12)
+    assert caught.value.reason is Reason.SECRET_UNREADABLE
+
+
+def test_form_whose_rounds_nobody_counted_reaches_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certroll gives the library no PFX that it cannot read itself, because such a PFX may ask for any work."""
+    monkeypatch.setattr(pfx.pkcs12, "load_pkcs12", lambda *_: pytest.fail("the library computes any number of rounds"))
+    unknown = seq(seq(seq(oid("1.2.3")), tlv(odd.OCTETS, bytes(20))), tlv(odd.OCTETS, b"salt"), number(MANY))
+    with pytest.raises(Rejected, match="not a PFX without a password"):
+        read_leaf(packed(check=unknown), PKCS12)
