@@ -17,6 +17,7 @@ from shared.clients.vault.der import (
     SET,
     Element,
     content_of,
+    definite,
     dotted,
     encode,
     encode_integer,
@@ -71,7 +72,7 @@ def read(packed: bytes) -> Contents:
     TooCostlyError if the key derivations of the PFX take too many rounds in all.
     """
     effort = Effort()
-    _, safe, *check = inside(only(packed, SEQUENCE), SEQUENCE)
+    _, safe, *check = _parts(packed)
     authenticated = content_of(_data(safe), OCTET_STRING)
     password = _password(check[0], authenticated, effort) if check else None
     bags = list(_bags(authenticated, password, effort))
@@ -81,6 +82,24 @@ def read(packed: bytes) -> Contents:
     ordered = sorted(certificates, key=lambda bag: bag.key_id not in own)
     complete = all(bag.content for _, bag in bags)
     return Contents(tuple(bag.content for bag in keys), tuple(bag.content for bag in ordered), complete)
+
+
+def _parts(sequence: bytes) -> tuple[Element, ...]:
+    """Return the elements of a sequence of DER or BER.
+
+    This function reads DER as it is, so that an odd element inside spoils no other element.
+    """
+    try:
+        return inside(only(sequence, SEQUENCE), SEQUENCE)
+    except ValueError:
+        return inside(only(definite(sequence), SEQUENCE), SEQUENCE)
+
+
+def _octets(content: Element) -> bytes:
+    """Return the encrypted content of a ContentInfo, which BER may have in several pieces."""
+    if content.tag != _EXPLICIT:
+        return content_of(content, _IMPLICIT)
+    return b"".join(content_of(piece, OCTET_STRING) for piece in inside(content, _EXPLICIT))
 
 
 def _data(info: Element) -> Element:
@@ -108,17 +127,17 @@ def _password(check: Element, content: bytes, effort: Effort) -> bytes:
 
 
 def _bags(authenticated: bytes, password: bytes | None, effort: Effort) -> Iterator[tuple[str, Bag]]:
-    for info in inside(only(authenticated, SEQUENCE), SEQUENCE):
+    for info in _parts(authenticated):
         kind, wrapped = inside(info, SEQUENCE)
         if dotted(kind) == _ENCRYPTED_DATA:
             _, encrypted = inside(only(content_of(wrapped, _EXPLICIT), SEQUENCE), SEQUENCE)
             _, algorithm, content = inside(encrypted, SEQUENCE)
-            contents = _opened(algorithm, content_of(content, _IMPLICIT), password, effort)
+            contents = _opened(algorithm, _octets(content), password, effort)
         else:
             contents = content_of(_data(info), OCTET_STRING)
         if not contents:
             yield _UNOPENED, Bag(contents, None)
-        for bag in inside(only(contents, SEQUENCE), SEQUENCE) if contents else ():
+        for bag in _parts(contents) if contents else ():
             yield from _bag(bag, password, effort)
 
 
@@ -152,7 +171,7 @@ def _opened(algorithm: Element, encrypted: bytes, password: bytes | None, effort
     for form in (EMPTY, NONE) if password is None else (password,):
         try:
             opened = decrypt(algorithm, encrypted, form, effort)
-            only(opened, SEQUENCE)
+            _parts(opened)
         except ValueError:
             continue
         return opened

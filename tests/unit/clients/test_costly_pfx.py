@@ -3,13 +3,18 @@
 import base64
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from shared.clients.vault import pfx, pkcs12_ciphers
+from shared.clients.vault.der import SEQUENCE, Element, elements, only
 from shared.clients.vault.pfx import read_leaf
+from shared.clients.vault.pkcs12 import write
 from shared.domain.certificates.requirements import PKCS12
+from shared.domain.certificates.version import KeyFound
 from shared.domain.errors import Rejected
 from shared.domain.reason import Reason
 from tests import odd
+from tests.chains import issued
 from tests.odd import oid, seq, tlv
 
 DATA, BAG = "1.2.840.113549.1.7.1", "1.2.840.113549.1.12.10.1.2"
@@ -21,6 +26,10 @@ PBES2, PBKDF2, SCRYPT, AES = (
     "2.16.840.1.101.3.4.1.42",
 )
 MANY = 50_000_000
+CHAIN = issued("EC", 1)
+PIECE = 100
+PIECED = {odd.OCTETS: 0x24, 0x80: 0xA0}
+"""The texts of octets that BER may have in pieces, with the tag of the pieces together."""
 
 
 def number(value: int) -> bytes:
@@ -78,6 +87,49 @@ def test_pfx_that_asks_for_too_much_work_is_refused(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Rejected, match="rounds of key derivation") as caught:
         read_leaf(value, PKCS12)
     assert caught.value.reason is Reason.SECRET_UNREADABLE
+
+
+def streamed(element: Element) -> bytes:
+    """Return an element in BER, as a program writes it that does not know a length beforehand."""
+    if element.tag & 0x20:
+        return bytes([element.tag, 0x80]) + b"".join(map(streamed, elements(element.content))) + bytes(2)
+    if element.tag in PIECED:
+        pieces = [tlv(odd.OCTETS, element.content[at : at + PIECE]) for at in range(0, len(element.content), PIECE)]
+        return bytes([PIECED[element.tag], 0x80]) + b"".join(pieces) + bytes(2)
+    return element.raw
+
+
+@pytest.mark.parametrize("modern", [False, True])
+def test_pfx_with_indefinite_lengths_is_read(monkeypatch: pytest.MonkeyPatch, *, modern: bool) -> None:
+    """Certroll reads a PFX in BER, which some programs write, without a library that computes any number of rounds."""
+    monkeypatch.setattr(pfx.pkcs12, "load_pkcs12", lambda *_: pytest.fail("the library computes any number of rounds"))
+    key = CHAIN.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    ders = [certificate.public_bytes(Encoding.DER) for certificate in (CHAIN.leaf, *CHAIN.intermediates)]
+    made = only(write(key, ders, "", 2, modern=modern), SEQUENCE)
+    version, safe, check = elements(made.content)
+    kind, wrapped = elements(safe.content)
+    inner = only(only(wrapped.content, odd.OCTETS).content, SEQUENCE)
+    unchecked = seq(version.raw, seq(kind.raw, tlv(0xA0, tlv(odd.OCTETS, streamed(inner)))))
+    for value in (streamed(made), streamed(only(unchecked, SEQUENCE))):
+        leaf, bundle = read_leaf(base64.b64encode(value).decode(), PKCS12)
+        assert (leaf.der, bundle.key, len(bundle.issuers)) == (ders[0], KeyFound.MATCHING, len(ders) - 1)
+    assert check.tag == SEQUENCE
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(b"\x30\x80" * 100_000, id="nested without an end"),
+        pytest.param(b"\x30\x80" * 20 + bytes(2) * 19, id="an end is missing"),
+        pytest.param(b"\x30\x80\x02\x01\x03" + bytes(2) + b"\x02\x01\x03", id="something follows"),
+        pytest.param(b"\x30\x80\x02\x80\x03" + bytes(2), id="a number without a length"),
+        pytest.param(b"\x30\x80\x02", id="cut"),
+    ],
+)
+def test_broken_ber_is_refused(value: bytes) -> None:
+    """Certroll refuses a PFX in BER that is cut, has no end, or is nested without a limit."""
+    with pytest.raises(Rejected, match="not a PFX without a password"):
+        read_leaf(base64.b64encode(value).decode(), PKCS12)
 
 
 def test_form_whose_rounds_nobody_counted_reaches_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
