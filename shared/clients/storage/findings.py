@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from shared.clients.reading import ODD
 from shared.clients.storage.rows import CHUNK, Entity, digest, lineage_key, moment
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
@@ -86,7 +87,7 @@ class TableFindings:
             self._report(scope, {_key(finding): finding for finding in findings if finding.scope == scope})
 
     def _report(self, scope: str, findings: Mapping[str, Finding]) -> None:
-        known = {row["RowKey"]: row for row in self._tables.rows(FINDINGS, digest(scope))}
+        known = {row["RowKey"]: row for row in self._tables.rows(FINDINGS, digest(scope)) if _is_known(row)}
         states = {key: _state(known.get(key), finding) for key, finding in findings.items()}
         for key, finding in findings.items():
             if states[key] is not None:
@@ -96,9 +97,12 @@ class TableFindings:
             self._tables.write(JOURNAL, [{"PartitionKey": SCOPES, "RowKey": digest(scope), "scope": scope[:CHUNK]}])
 
     def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
-        """Close the open findings of the scope for which `is_gone` returns True, and log each of them."""
+        """Close the open findings of the scope for which `is_gone` returns True, and log each of them.
+
+        A row of another release stays as it is until a run reports its finding again.
+        """
         rows = [row for row in self._tables.rows(FINDINGS, digest(scope)) if row.get("state") == OPEN]
-        gone = [row for row in rows if is_gone(_open_finding(row))]
+        gone = [row for row in rows if _is_known(row) and is_gone(_open_finding(row))]
         for row in gone:
             event(
                 "finding.closed",
@@ -122,11 +126,21 @@ def _key(finding: Finding) -> str:
     return digest(f"{finding.subject} {finding.reason}")
 
 
+def _is_known(row: Entity) -> bool:
+    """Return True if this release can read the row. Another release of Certroll writes other columns or words."""
+    try:
+        _open_finding(row)
+        moment(row["logged_at"])
+        return all(str(row[name]) for name in ("state", "scope", "severity")) and "person" in row
+    except ODD:
+        return False
+
+
 def _state(row: Entity | None, finding: Finding) -> State | None:
     """Return what to log about a finding, or None if the log has it already."""
     if row is None or row["state"] == CLOSED:
         return State.OPENED
-    if _steady(row["detail"]) != _steady(finding.detail[:CHUNK]):
+    if _steady(str(row.get("detail"))) != _steady(finding.detail[:CHUNK]):
         return State.CHANGED
     return State.LASTS if finding.at - moment(row["logged_at"]) >= LOGGED_AGAIN else None
 

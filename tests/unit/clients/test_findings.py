@@ -170,6 +170,39 @@ def test_closing_knows_what_was_reported(findings: Findings) -> None:
     ]
 
 
+COLUMNS = ("state", "seen_by", "first_seen", "last_seen", "logged_at", "severity", "person", "site", "webspace")
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_row_of_an_earlier_release_ends_no_run(
+    findings: Findings, storage: SmallStorage, told: Told, column: str
+) -> None:
+    """If a row lacks a column, because an earlier release wrote it, Certroll reports the finding as a new one."""
+    findings.report((FOUND,))
+    (row,) = storage.all("certrollfindings")
+    storage.delete("certrollfindings", row["PartitionKey"], row["RowKey"])
+    storage.write("certrollfindings", [{name: value for name, value in row.items() if name != column}])
+    told.lines()
+    findings.close(SCOPE, NOW, everything)
+    findings.report((at(HOUR, FOUND),))
+    assert told.states() == [("finding.reported", "opened")]
+    assert rows(storage)[FOUND.subject].keys() >= set(COLUMNS)
+    findings.close(SCOPE, NOW, everything)
+    assert told.states() == [("finding.closed", None)]
+
+
+def test_row_of_a_later_release_is_not_closed(findings: Findings, storage: SmallStorage, told: Told) -> None:
+    """Certroll closes no finding whose row has a word that this release does not know, and still closes the others."""
+    findings.report((FOUND, OTHER))
+    row = next(row for row in storage.all("certrollfindings") if row["subject"] == FOUND.subject)
+    keys = {name: row[name] for name in ("PartitionKey", "RowKey")}
+    storage.write("certrollfindings", [{**keys, "seen_by": "a word of a later release"}])
+    told.lines()
+    findings.close(SCOPE, NOW, everything)
+    assert told.states() == [("finding.closed", None)]
+    assert (rows(storage)[FOUND.subject]["state"], rows(storage)[OTHER.subject]["state"]) == ("open", "closed")
+
+
 def test_scopes_with_findings_are_known(findings: Findings) -> None:
     """The journal lists each scope that has or had an open finding, so that a sweep inspects no other scope."""
     assert findings.scopes() == frozenset()
