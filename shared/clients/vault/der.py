@@ -18,6 +18,8 @@ _END = bytes(2)
 """The end of an element with an indefinite length."""
 DEEPEST = 32
 """How deeply the elements of BER may be nested."""
+LONGEST_OID = 256
+"""The longest object identifier that Certroll reads, in bytes. Its numbers cost more than its length says."""
 _LENGTH_OCTETS = 4
 """How many octets the length of an element may take: 4 octets express 4 GB."""
 
@@ -118,9 +120,11 @@ def content_of(element: Element, tag: int) -> bytes:
 
 
 def dotted(element: Element) -> str:
-    """Return an object identifier in its dotted form. Raise ValueError for another element."""
+    """Return an object identifier in its dotted form. Raise ValueError for another element, or for a huge number."""
     numbers, number = list[int](), 0
     content = content_of(element, OID)
+    if len(content) > LONGEST_OID:
+        raise ValueError("an object identifier is too long")
     for octet in content:
         number = number << 7 | octet & 0x7F
         if not octet & 0x80:

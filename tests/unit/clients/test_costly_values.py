@@ -1,21 +1,25 @@
-"""Tests that no PFX of a stranger keeps Certroll busy for long, or is read as another program would not read it."""
+"""No value of a stranger keeps Certroll busy without a bound."""
 
 import base64
+import unicodedata
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from shared.clients.vault import pfx, pkcs12_ciphers
-from shared.clients.vault.der import SEQUENCE, Element, elements, only
+from shared.clients.vault import pfx, pkcs12_ciphers, x509_names
+from shared.clients.vault.der import SEQUENCE, Element, dotted, elements, only
 from shared.clients.vault.pfx import read_leaf
 from shared.clients.vault.pkcs12 import write
+from shared.clients.vault.x509_facts import read_facts
 from shared.domain.certificates.requirements import PKCS12
-from shared.domain.certificates.version import KeyFound
+from shared.domain.certificates.version import KeyFound, Part
 from shared.domain.errors import Rejected
 from shared.domain.reason import Reason
 from tests import odd
 from tests.chains import issued
-from tests.odd import oid, seq, tlv
+from tests.odd import PLAIN, name, oid, seq, tlv
 
 DATA, BAG = "1.2.840.113549.1.7.1", "1.2.840.113549.1.12.10.1.2"
 TRIPLE_DES, RC2 = "1.2.840.113549.1.12.1.3", "1.2.840.113549.1.12.1.6"
@@ -138,3 +142,28 @@ def test_form_whose_rounds_nobody_counted_reaches_no_library(monkeypatch: pytest
     unknown = seq(seq(seq(oid("1.2.3")), tlv(odd.OCTETS, bytes(20))), tlv(odd.OCTETS, b"salt"), number(MANY))
     with pytest.raises(Rejected, match="not a PFX without a password"):
         read_leaf(packed(check=unknown), PKCS12)
+
+
+def test_huge_object_identifier_is_not_computed() -> None:
+    """Certroll computes no object identifier whose numbers have thousands of bits, and the extension may be any."""
+    huge = tlv(odd.OID, b"\xff" * 1000 + b"\x01")
+    with pytest.raises(ValueError, match="too long"):
+        dotted(only(huge, odd.OID))
+    certificate = replace(PLAIN, extensions=(*PLAIN.extensions, seq(huge, tlv(odd.OCTETS, seq()))))
+    assert Part.USAGES in read_facts(certificate.der()).unread
+
+
+def test_accents_of_a_huge_name_are_not_composed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certroll compares a huge name byte for byte, because the accents of such a name take seconds to compose."""
+    composed = list[int]()
+
+    def normalize(form: str, text: str) -> str:
+        composed.append(len(text))
+        return unicodedata.normalize(form, text)
+
+    monkeypatch.setattr(x509_names, "unicodedata", SimpleNamespace(normalize=normalize))
+    huge = replace(PLAIN, subject=name("a" + "\u0300\u0316" * 10_000))
+    facts = read_facts(huge.der())
+    assert facts.host_names == read_facts(PLAIN.der()).host_names
+    assert max(composed) <= x509_names.LONGEST_COMPARED
+    assert x509_names.meaning(huge.subject) == x509_names.meaning(huge.subject)
