@@ -143,7 +143,7 @@ def test_entry_without_attributes_keeps_its_name(name: str, attributes: object) 
 
 @pytest.mark.parametrize("webspace", [["x"], {"name": "x"}, 5])
 def test_webspace_that_is_no_text_is_a_blind_spot(webspace: object) -> None:
-    """A certificate whose webspace is no text belongs to no webspace with a made-up name, and Certroll cannot see it."""
+    """A certificate whose webspace is no text is a blind spot, and belongs to no webspace with a made-up name."""
 
     def spoil(entry: dict[str, Any]) -> object:
         return {**entry, "properties": {**entry["properties"], "webSpace": webspace}}
