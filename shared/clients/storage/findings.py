@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.clients.reading import ODD
-from shared.clients.storage.rows import CHUNK, Entity, digest, lineage_key, moment
+from shared.clients.storage.rows import Entity, digest, fitting, lineage_key, moment
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
@@ -61,7 +61,7 @@ class TableHistory:
                 {
                     "PartitionKey": digest(ref) if isinstance(ref, str) else lineage_key(ref),
                     "RowKey": f"{entry.at:%Y%m%dT%H%M%S%f}-{digest(repr(entry))[:16]}",
-                    "certificate": str(ref),
+                    "certificate": fitting(str(ref)),
                     "run": self._run,
                     "at": entry.at,
                     **_plain(event=entry.event, subject=entry.subject, reason=entry.reason, detail=entry.detail),
@@ -94,7 +94,7 @@ class TableFindings:
                 _log(finding, states[key])
         self._tables.write(FINDINGS, [_row(key, known.get(key), found, states[key]) for key, found in findings.items()])
         if State.OPENED in states.values():
-            self._tables.write(JOURNAL, [{"PartitionKey": SCOPES, "RowKey": digest(scope), "scope": scope[:CHUNK]}])
+            self._tables.write(JOURNAL, [{"PartitionKey": SCOPES, "RowKey": digest(scope), "scope": fitting(scope)}])
 
     def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
         """Close the open findings of the scope for which `is_gone` returns True, and log each of them.
@@ -140,7 +140,7 @@ def _state(row: Entity | None, finding: Finding) -> State | None:
     """Return what to log about a finding, or None if the log has it already."""
     if row is None or row["state"] == CLOSED:
         return State.OPENED
-    if _steady(str(row.get("detail"))) != _steady(finding.detail[:CHUNK]):
+    if _steady(str(row.get("detail"))) != _steady(fitting(finding.detail)):
         return State.CHANGED
     return State.LASTS if finding.at - moment(row["logged_at"]) >= LOGGED_AGAIN else None
 
@@ -199,7 +199,7 @@ def _open_finding(row: Entity) -> OpenFinding:
 
 
 def _plain(**fields: str) -> dict[str, str]:
-    return {name: str(value)[:CHUNK] for name, value in fields.items()}
+    return {name: fitting(str(value)) for name, value in fields.items()}
 
 
 def _ids(writes: tuple[AzureWrite, ...]) -> dict[str, Any]:
@@ -208,9 +208,9 @@ def _ids(writes: tuple[AzureWrite, ...]) -> dict[str, Any]:
         f"{name}_{number}": value
         for number, write in enumerate(writes[-MOST_WRITES:])
         for name, value in (
-            ("write", f"{write.method} {write.path}"[:CHUNK]),
+            ("write", fitting(f"{write.method} {write.path}")),
             ("status", write.status),
-            ("correlation", write.correlation[:CHUNK]),
-            ("request", write.request[:CHUNK]),
+            ("correlation", fitting(write.correlation)),
+            ("request", fitting(write.request)),
         )
     }

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.findings import Finding, OpenFinding, SeenBy
+from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.reason import Reason
 from shared.ports.journal import Findings
 from tests.build import DAY, HOUR, NOW, REF, WEST, ManualClock, site_ref
@@ -209,6 +209,20 @@ def test_scopes_with_findings_are_known(findings: Findings) -> None:
     findings.report((FOUND, replace(FOUND, scope="orders")))
     findings.close(SCOPE, NOW, everything)
     assert findings.scopes() == {SCOPE, "orders"}
+
+
+ODD_TEXTS = ["half a character \ud800", "\U0001f512" * 40_000, "\ud83d" * 40_000]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=["half", "counted as two", "many halves"])
+def test_any_text_of_azure_is_stored(findings: Findings, storage: SmallStorage, text: str) -> None:
+    """A finding is stored and closed whatever texts Azure gives: half characters, and characters that count as two."""
+    findings.report((replace(FOUND, subject=text, detail=text),))
+    findings.close(SCOPE, NOW, everything)
+    assert [row["state"] for row in storage.all("certrollfindings")] == ["closed"]
+    history = ports_on(storage, ManualClock()).history
+    history.add(text, (HistoryEntry(NOW, "site.verified", text, Reason.SERVED, text),))
+    assert len(storage.all("certrollhistory")) == 1
 
 
 @pytest.mark.parametrize("scope", ["rg/ase", "a#b?c", "x" * 2_000])
