@@ -118,8 +118,8 @@ class TableFindings:
         self._tables.write(FINDINGS, [{**key, "state": CLOSED, "closed_at": at} for key in keys])
 
     def scopes(self) -> frozenset[str]:
-        """Return the scopes that have, or had, an open finding."""
-        return frozenset(str(row["scope"]) for row in self._tables.rows(JOURNAL, SCOPES))
+        """Return the scopes that have, or had, an open finding. A row without a scope stops no sweep."""
+        return frozenset(str(row["scope"]) for row in self._tables.rows(JOURNAL, SCOPES) if "scope" in row)
 
 
 def _key(finding: Finding) -> str:

@@ -211,6 +211,13 @@ def test_scopes_with_findings_are_known(findings: Findings) -> None:
     assert findings.scopes() == {SCOPE, "orders"}
 
 
+def test_row_without_a_scope_stops_no_sweep(findings: Findings, storage: SmallStorage) -> None:
+    """A row of scopes that lacks its scope hides no other scope."""
+    findings.report((FOUND,))
+    storage.write("certrolljournal", [{"PartitionKey": "finding-scopes", "RowKey": "x"}])
+    assert findings.scopes() == {SCOPE}
+
+
 ODD_TEXTS = ["half a character \ud800", "\U0001f512" * 40_000, "\ud83d" * 40_000]
 
 
