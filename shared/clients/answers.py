@@ -20,6 +20,8 @@ from azure.core.exceptions import HttpResponseError
 
 LONGEST_MESSAGE = 300
 LONGEST_CODE = 100
+LONGEST_WAIT = timedelta(days=1)
+"""The longest wait that Certroll reads from a Retry-After header, because no run and no message lasts longer."""
 _ASSIGNMENT = re.compile(r'"policyAssignment":\{[^{}]*"name":"([^"]+)"[^{}]*"id":"([^"]+)"')
 """The policy assignment in the message of a refusal, as in vscode-apimanagement #348."""
 
@@ -66,10 +68,11 @@ def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
     if not text:
         return None
     if re.fullmatch(r"[0-9]{1,9}", text.strip()):
-        return timedelta(seconds=int(text))
+        return min(timedelta(seconds=int(text)), LONGEST_WAIT)
     try:
         date = parsedate_to_datetime(text)
-        return max((date if date.tzinfo else date.replace(tzinfo=UTC)) - now, timedelta(0))
+        wait = (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
+        return min(max(wait, timedelta(0)), LONGEST_WAIT)
     except (ValueError, TypeError, OverflowError):
         return None
 

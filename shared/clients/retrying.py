@@ -98,9 +98,12 @@ class Retrying:
 
     def pages(self, what: str, items: ItemPaged[Item], remedy: str = "") -> Iterator[Item]:
         """Yield the items of a paged list; after an error, this function requests only the failed page again."""
-        pages = items.by_page()
-        while (page := self.read(what, lambda: _next_page(pages), remedy)) is not None:
+        following: str | None = None
+        while True:
+            page, following = self.read(what, partial(_page, items, following), remedy)
             yield from page
+            if not following:
+                return
 
     def _attempt(
         self, what: str, call: Callable[[], Result], *, writing: bool, remedy: str, secret: bool = False
@@ -145,9 +148,16 @@ def _accepted(call: Callable[[], object]) -> None:
             raise
 
 
-def _next_page(pages: Iterator[Iterator[Item]]) -> list[Item] | None:
-    page = next(pages, None)
-    return None if page is None else list(page)
+def _page(items: ItemPaged[Item], start: str | None) -> tuple[list[Item], str | None]:
+    """Return the items of a page, and where the next page starts, or None after the last page.
+
+    An iterator of azure-core whose first page was unreadable ends as if the list were empty. So each attempt makes an
+    iterator of its own.
+    """
+    pages = items.by_page(start)
+    page = list(next(pages))
+    following: str | None = getattr(pages, "continuation_token", None)
+    return page, following
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)

@@ -26,7 +26,7 @@ _VAULT_NAME = re.compile(r"(?=.{3,24}\Z)[a-z](-?[a-z0-9])+")
 _OBJECT_NAME = re.compile(r"[a-z0-9-]{1,127}")
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
-_COPY_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f]{1,260}")
+_COPY_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f\ufffd\ud800-\udfff]{1,260}")  # no octets that are no text
 _SITE_NAME = re.compile(r"[\w-]{1,60}")
 _VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/([^/]+)")
 _WEB = r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web"

@@ -80,7 +80,7 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
     properties = wire.get("properties") or {}
     ref = CopyRef.parse(str(wire.get("id")))
     expiration = properties.get("expirationDate")
-    named = str(properties.get("webSpace") or ("-" if ref.owner else ""))
+    named = properties.get("webSpace") or ("-" if ref.owner else "")
     return WebspaceCertificate(
         ref=ref,
         webspace=webspace or Webspace.parse(ref.subscription, named),

@@ -8,7 +8,7 @@ from functools import partial
 
 from shared.clients.storage.edge import record_of
 from shared.clients.storage.findings import FINDINGS
-from shared.clients.storage.rows import CHUNK, Entity, chunked, digest, joined
+from shared.clients.storage.rows import Entity, chunked, digest, fitting, joined
 from shared.clients.storage.tables import Tables
 from shared.domain.errors import NotFound
 from shared.domain.findings import DeadLetter
@@ -27,7 +27,7 @@ class TableDeadLetters:
 
     def note_cause(self, body: str, cause: str) -> None:
         """Record why a message failed, because Azure moves a message to its poison queue without the cause."""
-        row = {"PartitionKey": FAILURES, "RowKey": digest(body), "cause": cause[:CHUNK], "at": self._clock.now()}
+        row = {"PartitionKey": FAILURES, "RowKey": digest(body), "cause": fitting(cause), "at": self._clock.now()}
         self._tables.write(FINDINGS, [row])
 
     def add(self, queue: str, body: str, cause: str | None) -> DeadLetter:
@@ -40,7 +40,7 @@ class TableDeadLetters:
             noted = self._tables.row(FINDINGS, FAILURES, key)
             cause = record_of(_cause, noted) if noted else "unknown: the function died before it recorded a cause"
         keys = {"PartitionKey": _poison_key(queue), "RowKey": key}
-        about = {"reason": str(Reason.DEAD_LETTER), "queue": queue, "cause": cause[:CHUNK], "at": self._clock.now()}
+        about = {"reason": str(Reason.DEAD_LETTER), "queue": queue, "cause": fitting(cause), "at": self._clock.now()}
         self._tables.write(FINDINGS, [{**keys, **about, **chunked("body", body)}])
         return DeadLetter(key, queue, body, cause)
 

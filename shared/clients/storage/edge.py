@@ -13,13 +13,12 @@ from azure.core.exceptions import HttpResponseError
 
 from shared.clients.answers import read_answer
 from shared.clients.faults import comes_from_sdk
+from shared.clients.reading import ODD
 from shared.clients.remedies import remedy_for
 from shared.domain.errors import CertrollError, StorageFailed
 
 REMEDY = "grant the identity the roles on the storage account that docs/reference/roles.md lists"
 LONGEST = 300
-_ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""The errors that Python raises when code reads a row of an unexpected shape."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 Record = TypeVar("Record")
@@ -57,7 +56,7 @@ def record_of(read: Callable[[Mapping[str, Any]], Record], row: Mapping[str, Any
     """Return the record that a row of a table holds. Raise StorageFailed, which names the row, if it is unreadable."""
     try:
         return read(row)
-    except _ODD as error:
+    except ODD as error:
         keys = "/".join(str(row.get(key))[:LONGEST] for key in ("PartitionKey", "RowKey"))
         problem = f"{type(error).__name__}: {error}"[:LONGEST]
         raise StorageFailed(

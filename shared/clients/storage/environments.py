@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.clients.storage.edge import record_of
-from shared.clients.storage.rows import MOST_DETAIL, Entity, digest, items_of, listed, moment, revision_of
+from shared.clients.storage.rows import MOST_DETAIL, Entity, digest, fitting, items_of, listed, moment, revision_of
 from shared.clients.storage.tables import JOURNAL, MOST_RACES, Tables
 from shared.domain.environments.apps import WaveApp
 from shared.domain.environments.record import (
@@ -181,7 +181,7 @@ def _app_row(environment: EnvironmentRef, restart: AppRestart) -> Mapping[str, A
         "runs": restart.app.runs,
         "state": str(restart.state),
         "at": restart.at,
-        "detail": restart.detail[:MOST_DETAIL],
+        "detail": fitting(restart.detail, MOST_DETAIL),
         "answered": json.dumps(restart.answered),
     }
 

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from shared.clients.storage.rows import CHUNK, Entity, digest, lineage_key, moment
+from shared.clients.reading import ODD
+from shared.clients.storage.rows import Entity, digest, fitting, lineage_key, moment
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
@@ -60,7 +61,7 @@ class TableHistory:
                 {
                     "PartitionKey": digest(ref) if isinstance(ref, str) else lineage_key(ref),
                     "RowKey": f"{entry.at:%Y%m%dT%H%M%S%f}-{digest(repr(entry))[:16]}",
-                    "certificate": str(ref),
+                    "certificate": fitting(str(ref)),
                     "run": self._run,
                     "at": entry.at,
                     **_plain(event=entry.event, subject=entry.subject, reason=entry.reason, detail=entry.detail),
@@ -86,19 +87,22 @@ class TableFindings:
             self._report(scope, {_key(finding): finding for finding in findings if finding.scope == scope})
 
     def _report(self, scope: str, findings: Mapping[str, Finding]) -> None:
-        known = {row["RowKey"]: row for row in self._tables.rows(FINDINGS, digest(scope))}
+        known = {row["RowKey"]: row for row in self._tables.rows(FINDINGS, digest(scope)) if _is_known(row)}
         states = {key: _state(known.get(key), finding) for key, finding in findings.items()}
         for key, finding in findings.items():
             if states[key] is not None:
                 _log(finding, states[key])
         self._tables.write(FINDINGS, [_row(key, known.get(key), found, states[key]) for key, found in findings.items()])
         if State.OPENED in states.values():
-            self._tables.write(JOURNAL, [{"PartitionKey": SCOPES, "RowKey": digest(scope), "scope": scope[:CHUNK]}])
+            self._tables.write(JOURNAL, [{"PartitionKey": SCOPES, "RowKey": digest(scope), "scope": fitting(scope)}])
 
     def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
-        """Close the open findings of the scope for which `is_gone` returns True, and log each of them."""
+        """Close the open findings of the scope for which `is_gone` returns True, and log each of them.
+
+        A row of another release stays as it is until a run reports its finding again.
+        """
         rows = [row for row in self._tables.rows(FINDINGS, digest(scope)) if row.get("state") == OPEN]
-        gone = [row for row in rows if is_gone(_open_finding(row))]
+        gone = [row for row in rows if _is_known(row) and is_gone(_open_finding(row))]
         for row in gone:
             event(
                 "finding.closed",
@@ -114,19 +118,29 @@ class TableFindings:
         self._tables.write(FINDINGS, [{**key, "state": CLOSED, "closed_at": at} for key in keys])
 
     def scopes(self) -> frozenset[str]:
-        """Return the scopes that have, or had, an open finding."""
-        return frozenset(str(row["scope"]) for row in self._tables.rows(JOURNAL, SCOPES))
+        """Return the scopes that have, or had, an open finding. A row without a scope stops no sweep."""
+        return frozenset(str(row["scope"]) for row in self._tables.rows(JOURNAL, SCOPES) if "scope" in row)
 
 
 def _key(finding: Finding) -> str:
     return digest(f"{finding.subject} {finding.reason}")
 
 
+def _is_known(row: Entity) -> bool:
+    """Return True if this release can read the row. Another release of Certroll writes other columns or words."""
+    try:
+        _open_finding(row)
+        moment(row["logged_at"])
+        return all(str(row[name]) for name in ("state", "scope", "severity")) and "person" in row
+    except ODD:
+        return False
+
+
 def _state(row: Entity | None, finding: Finding) -> State | None:
     """Return what to log about a finding, or None if the log has it already."""
     if row is None or row["state"] == CLOSED:
         return State.OPENED
-    if _steady(row["detail"]) != _steady(finding.detail[:CHUNK]):
+    if _steady(str(row.get("detail"))) != _steady(fitting(finding.detail)):
         return State.CHANGED
     return State.LASTS if finding.at - moment(row["logged_at"]) >= LOGGED_AGAIN else None
 
@@ -185,7 +199,7 @@ def _open_finding(row: Entity) -> OpenFinding:
 
 
 def _plain(**fields: str) -> dict[str, str]:
-    return {name: str(value)[:CHUNK] for name, value in fields.items()}
+    return {name: fitting(str(value)) for name, value in fields.items()}
 
 
 def _ids(writes: tuple[AzureWrite, ...]) -> dict[str, Any]:
@@ -194,9 +208,9 @@ def _ids(writes: tuple[AzureWrite, ...]) -> dict[str, Any]:
         f"{name}_{number}": value
         for number, write in enumerate(writes[-MOST_WRITES:])
         for name, value in (
-            ("write", f"{write.method} {write.path}"[:CHUNK]),
+            ("write", fitting(f"{write.method} {write.path}")),
             ("status", write.status),
-            ("correlation", write.correlation[:CHUNK]),
-            ("request", write.request[:CHUNK]),
+            ("correlation", fitting(write.correlation)),
+            ("request", fitting(write.request)),
         )
     }

@@ -11,12 +11,12 @@ from uuid import uuid4
 
 from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import (
-    CHUNK,
     Entity,
     asked_record,
     asked_row,
     chunked,
     digest,
+    fitting,
     joined,
     moment,
     order_key,
@@ -78,7 +78,7 @@ class TableRequests:
         """Record a request for a managed certificate."""
         keys = {"PartitionKey": MANAGED, "RowKey": _issuance_key(issuance.site, issuance.host_name)}
         about = {"managed_site": issuance.site.resource_id, "host_name": issuance.host_name, "at": issuance.asked_at}
-        said = {**chunked("operation", issuance.operation), "refused": issuance.refused[:CHUNK]}
+        said = {**chunked("operation", issuance.operation), "refused": fitting(issuance.refused)}
         self._tables.write(JOURNAL, [{**keys, **about, **said}])
 
     def forget_issuance(self, site: SiteRef, host_name: HostName) -> None:

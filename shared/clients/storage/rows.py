@@ -36,7 +36,16 @@ Entity = Mapping[str, Any]
 
 def digest(text: str) -> str:
     """Return the table key for a text, which is its SHA-256 in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def fitting(text: str, most: int = CHUNK) -> str:
+    """Return a text that one property takes: valid Unicode of at most `most` characters, as Table storage counts them.
+
+    Azure's JSON may have half a character (a lone surrogate), and Table storage counts some characters as two.
+    """
+    units = text.encode("utf-8", "backslashreplace").decode().encode("utf-16-le")
+    return units[: 2 * most].decode("utf-16-le", "ignore")
 
 
 def lineage_key(ref: VaultCertificateRef) -> str:
@@ -70,7 +79,8 @@ def chunked(name: str, text: str) -> dict[str, str | int]:
 
     A merge keeps the later parts of an earlier, longer text, so `name_parts` says how many parts belong to the text.
     """
-    parts = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
+    size = CHUNK if text.isascii() else CHUNK // 2  # Table storage counts some characters as two
+    parts = [fitting(text[start : start + size]) for start in range(0, len(text), size)] or [""]
     return {f"{name}_parts": len(parts), **{f"{name}_{number}": part for number, part in enumerate(parts)}}
 
 
@@ -102,7 +112,7 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
         "webspace": record.webspace.name,
         "state": str(record.state),
         "at": record.at,
-        "detail": record.detail[:MOST_DETAIL],
+        "detail": fitting(record.detail, MOST_DETAIL),
         "rebind": str(record.rebind),
         **listed("copies", (copy.resource_id for copy in record.copies)),
         **listed("rebound", sorted(record.rebound)),
@@ -204,7 +214,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "retiring": record.retiring,
         "wants_root": record.wants_root,
         "budget": json.dumps(astuple(record.budget) if record.budget else None),
-        "detail": record.detail[:MOST_DETAIL],
+        "detail": fitting(record.detail, MOST_DETAIL),
         **listed("edits", edits),
     }
 
@@ -262,7 +272,7 @@ def asked_row(record: OrderRecord) -> dict[str, Any]:
         "current": record.certificate,
         "state": str(record.state),
         "at": record.at,
-        "detail": record.detail[:MOST_DETAIL],
+        "detail": fitting(record.detail, MOST_DETAIL),
     }
 
 

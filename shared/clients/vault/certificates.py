@@ -224,26 +224,31 @@ class KeyVault:
 
 
 def _readable_entries(what: str) -> Mapping[str, Any]:
-    """Return the option of a list request that takes unreadable entries out of each page, and logs them.
+    """Return the option of a list request that takes entries without a name out of each page, and logs them.
 
-    For such an entry the SDK would raise an error in place of the page.
+    For such an entry the SDK would raise an error in place of the page. An entry without attributes gets empty ones, so
+    that the list keeps its name: what a complete list lacks counts as deleted.
     """
 
     def keep(response: PipelineResponse[Any, Any]) -> None:
         answer = response.http_response
         if answer.status_code == HTTPStatus.OK:
             entries = page_entries(answer.json())
-            entries[:] = [entry for entry in entries if _names_something(what, entry)]
+            entries[:] = [_with_attributes(entry) for entry in entries if _names_something(what, entry)]
 
     return {"raw_response_hook": keep}
 
 
 def _names_something(what: str, entry: object) -> bool:
     named = isinstance(entry, Mapping) and isinstance(entry.get("id"), str) and entry["id"].count("/") >= ID_SLASHES
-    if not named or not isinstance(entry.get("attributes"), Mapping):  # type: ignore[attr-defined]
+    if not named:
         event("vault.entry_unreadable", of=what, detail=f"an entry of the type {type(entry).__name__}")
         return False
     return True
+
+
+def _with_attributes(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    return entry if isinstance(entry.get("attributes"), Mapping) else {**entry, "attributes": {}}
 
 
 def _refs(

@@ -65,12 +65,16 @@ def _is_identified(issuer: Certificate, certificate: Certificate) -> bool | None
 
 
 def _best(certificate: Certificate, issuers: list[Certificate]) -> Certificate:
-    """Return the issuer that clients accept most likely: clients compare names first, and key identifiers second."""
+    """Return the issuer that clients accept most likely: clients compare names first, and key identifiers second.
 
-    def rank(issuer: Certificate) -> tuple[bool, bool, bool, datetime, Thumbprint]:
+    An issuer whose key has signed the certificate comes before an issuer for which Certroll cannot verify that.
+    """
+
+    def rank(issuer: Certificate) -> tuple[bool, bool, bool, bool, datetime, Thumbprint]:
+        verified = is_signed_by(certificate, issuer) is True
         agrees = _is_identified(issuer, certificate) is not False
         replaced = any(_replaces(other, issuer) for other in issuers)
-        return _is_named(issuer, certificate), agrees, not replaced, *lasting(issuer)
+        return verified, _is_named(issuer, certificate), agrees, not replaced, *lasting(issuer)
 
     return max(issuers, key=rank)
 

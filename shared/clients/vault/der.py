@@ -13,6 +13,13 @@ VISIBLE_STRING, UNIVERSAL_STRING, BMP_STRING = 0x1A, 0x1C, 0x1E
 SEQUENCE, SET = 0x30, 0x31
 _LONG_FORM = 0x80
 _HIGH_TAG = 0x1F
+_CONSTRUCTED = 0x20
+_END = bytes(2)
+"""The end of an element with an indefinite length."""
+DEEPEST = 32
+"""How deeply the elements of BER may be nested."""
+LONGEST_OID = 256
+"""The longest object identifier that Certroll reads, in bytes. Its numbers cost more than its length says."""
 _LENGTH_OCTETS = 4
 """How many octets the length of an element may take: 4 octets express 4 GB."""
 
@@ -56,6 +63,36 @@ def _span(data: bytes, start: int) -> tuple[int, int]:
     return content, content + length
 
 
+def definite(data: bytes) -> bytes:
+    """Return the element of BER with definite lengths, and with each OCTET STRING in a single piece.
+
+    Some programs write a PFX with indefinite lengths (X.690, 8.1.3.6). Raise ValueError if an element is cut, or if the
+    elements are nested too deeply.
+    """
+    element, end = _definite(data, 0, DEEPEST)
+    if end != len(data):
+        raise ValueError("an element of BER has no end, or something follows it")
+    return element
+
+
+def _definite(data: bytes, start: int, depth: int) -> tuple[bytes, int]:
+    """Return the element at `start` with a definite length, and where the element ends in `data`."""
+    header = data[start : start + 2]
+    if not depth or len(header) < len(b"TL"):
+        raise ValueError("an element of BER is cut, or nested too deeply")
+    indefinite = header[0] & _CONSTRUCTED and header[1] == _LONG_FORM
+    at, end = (start + 2, len(data)) if indefinite else _span(data, start)
+    if not header[0] & _CONSTRUCTED:
+        return data[start:end], end
+    parts = list[bytes]()
+    while at < end and not (indefinite and data[at : at + 2] == _END):
+        part, at = _definite(data, at, depth - 1)
+        parts.append(part)
+    if header[0] == OCTET_STRING | _CONSTRUCTED:
+        return encode(OCTET_STRING, *(only(part, OCTET_STRING).content for part in parts)), at + 2 * bool(indefinite)
+    return encode(header[0], *parts), at + 2 * bool(indefinite)
+
+
 def first(data: bytes) -> Element:
     """Return the first element of `data`, whatever follows it. Raise ValueError if the first element is cut."""
     content, end = _span(data, 0)
@@ -83,9 +120,11 @@ def content_of(element: Element, tag: int) -> bytes:
 
 
 def dotted(element: Element) -> str:
-    """Return an object identifier in its dotted form. Raise ValueError for another element."""
+    """Return an object identifier in its dotted form. Raise ValueError for another element, or for a huge number."""
     numbers, number = list[int](), 0
     content = content_of(element, OID)
+    if len(content) > LONGEST_OID:
+        raise ValueError("an object identifier is too long")
     for octet in content:
         number = number << 7 | octet & 0x7F
         if not octet & 0x80:

@@ -28,7 +28,8 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
 from shared.clients.vault.chains import has_issued, is_root, issuers_above, lasting
 from shared.clients.vault.client_roots import held_issuers
 from shared.clients.vault.pem import Found, certificates_in, parsed
-from shared.clients.vault.pkcs12 import read, write
+from shared.clients.vault.pkcs12 import Contents, read, write
+from shared.clients.vault.pkcs12_ciphers import MOST_ROUNDS, TooCostlyError
 from shared.clients.vault.x509_fields import Certificate
 from shared.clients.vault.x509_names import shown
 from shared.clients.vault.x509_signatures import UNREADABLE
@@ -53,6 +54,7 @@ _SCHEMES: dict[PfxEncryption, tuple[PBES, hashes.HashAlgorithm]] = {
 _PEM_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
 _CERTIFICATES = "its certificates cannot be read"
 _NO_PFX = "its value is not a PFX without a password"
+_TOO_COSTLY = f"its PFX asks for more than {MOST_ROUNDS:,} rounds of key derivation, or for an unknown derivation"
 _KEY = "its private key cannot be read"
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -199,18 +201,28 @@ def _read_pfx(value: str) -> Value:
     """Return the contents of a PFX without a password, in base64.
 
     If a part of the PFX has a cipher that Certroll does not know, the library `cryptography` reads the PFX as a whole.
+    The library computes any number of rounds, and stops all threads of the process meanwhile. So the library gets no
+    PFX whose rounds Certroll has not counted.
     """
     packed = _parsed(lambda: base64.b64decode("".join(value.split()), validate=True), "its value is not base64")
-    with suppress(*UNREADABLE):
-        contents = read(packed)
-        _check_single_key(len(contents.keys))
-        if contents.complete:
-            keys = [_parsed(lambda: load_der_private_key(contents.keys[0], None), _KEY)] if contents.keys else []
-            return _with_certificates(keys[0] if keys else None, parsed(contents.certificates))
+    contents = _parsed(lambda: _contents(packed), _NO_PFX)
+    if contents is None:
+        raise Rejected(_TOO_COSTLY, Reason.SECRET_UNREADABLE)
+    _check_single_key(len(contents.keys))
+    if contents.complete:
+        keys = [_parsed(lambda: load_der_private_key(contents.keys[0], None), _KEY)] if contents.keys else []
+        return _with_certificates(keys[0] if keys else None, parsed(contents.certificates))
     bundle = _parsed(lambda: pkcs12.load_pkcs12(packed, None), _NO_PFX)
     held = (bundle.cert, *bundle.additional_certs)
     ders = tuple(entry.certificate.public_bytes(Encoding.DER) for entry in held if entry is not None)
     return Value(bundle.key, *parsed(ders))
+
+
+def _contents(packed: bytes) -> Contents | None:
+    """Return the contents of a PFX, or None if its key derivations take too many rounds."""
+    with suppress(TooCostlyError):
+        return read(packed)
+    return None
 
 
 def _read_der(value: str) -> Value:

@@ -17,6 +17,7 @@ from shared.clients.vault.der import (
     SET,
     Element,
     content_of,
+    definite,
     dotted,
     encode,
     encode_integer,
@@ -25,7 +26,7 @@ from shared.clients.vault.der import (
     inside,
     only,
 )
-from shared.clients.vault.pkcs12_ciphers import EMPTY, NONE, as_utf16, decrypt, encrypt, mac
+from shared.clients.vault.pkcs12_ciphers import EMPTY, NONE, Effort, as_utf16, decrypt, encrypt, mac
 
 _DATA, _ENCRYPTED_DATA = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.6"
 _BAGS = "1.2.840.113549.1.12.10.1"
@@ -67,18 +68,38 @@ class Contents(NamedTuple):
 def read(packed: bytes) -> Contents:
     """Return the keys and certificates of a PFX without a password.
 
-    Raise ValueError if the PFX needs a password, or if it has a form that this module does not read.
+    Raise ValueError if the PFX needs a password, or if it has a form that this module does not read. Raise
+    TooCostlyError if the key derivations of the PFX take too many rounds in all.
     """
-    _, safe, *check = inside(only(packed, SEQUENCE), SEQUENCE)
+    effort = Effort()
+    _, safe, *check = _parts(packed)
     authenticated = content_of(_data(safe), OCTET_STRING)
-    password = _password(check[0], authenticated) if check else None
-    bags = list(_bags(authenticated, password))
+    password = _password(check[0], authenticated, effort) if check else None
+    bags = list(_bags(authenticated, password, effort))
     keys = [bag for kind, bag in bags if kind == _KEY_BAG]
     certificates = [bag for kind, bag in bags if kind == _CERTIFICATE_BAG]
     own = {keys[0].key_id} - {None} if keys else set()
     ordered = sorted(certificates, key=lambda bag: bag.key_id not in own)
     complete = all(bag.content for _, bag in bags)
     return Contents(tuple(bag.content for bag in keys), tuple(bag.content for bag in ordered), complete)
+
+
+def _parts(sequence: bytes) -> tuple[Element, ...]:
+    """Return the elements of a sequence of DER or BER.
+
+    This function reads DER as it is, so that an odd element inside spoils no other element.
+    """
+    try:
+        return inside(only(sequence, SEQUENCE), SEQUENCE)
+    except ValueError:
+        return inside(only(definite(sequence), SEQUENCE), SEQUENCE)
+
+
+def _octets(content: Element) -> bytes:
+    """Return the encrypted content of a ContentInfo, which BER may have in several pieces."""
+    if content.tag != _EXPLICIT:
+        return content_of(content, _IMPLICIT)
+    return b"".join(content_of(piece, OCTET_STRING) for piece in inside(content, _EXPLICIT))
 
 
 def _data(info: Element) -> Element:
@@ -89,35 +110,38 @@ def _data(info: Element) -> Element:
     return only(content_of(wrapped, _EXPLICIT), OCTET_STRING)
 
 
-def _password(check: Element, content: bytes) -> bytes:
+def _password(check: Element, content: bytes, effort: Effort) -> bytes:
     """Return the form of the empty password that the checksum of the PFX recognises."""
     expected, salt, *rounds = inside(check, SEQUENCE)
     algorithm, value = inside(expected, SEQUENCE)
-    digest = _DIGESTS.get(dotted(first(content_of(algorithm, SEQUENCE))), "")
+    digest = _DIGESTS.get(dotted(first(content_of(algorithm, SEQUENCE))))
+    if digest is None:
+        raise ValueError("the checksum of a PFX has an unknown hash function")
     number = int.from_bytes(content_of(rounds[0], INTEGER)) if rounds else 1
     for password in (EMPTY, NONE):
+        effort.spend(number)
         computed = mac(content, password, content_of(salt, OCTET_STRING), number, digest)
         if hmac.compare_digest(computed, content_of(value, OCTET_STRING)):
             return password
     raise ValueError("the PFX has a password")
 
 
-def _bags(authenticated: bytes, password: bytes | None) -> Iterator[tuple[str, Bag]]:
-    for info in inside(only(authenticated, SEQUENCE), SEQUENCE):
+def _bags(authenticated: bytes, password: bytes | None, effort: Effort) -> Iterator[tuple[str, Bag]]:
+    for info in _parts(authenticated):
         kind, wrapped = inside(info, SEQUENCE)
         if dotted(kind) == _ENCRYPTED_DATA:
             _, encrypted = inside(only(content_of(wrapped, _EXPLICIT), SEQUENCE), SEQUENCE)
             _, algorithm, content = inside(encrypted, SEQUENCE)
-            contents = _opened(algorithm, content_of(content, _IMPLICIT), password)
+            contents = _opened(algorithm, _octets(content), password, effort)
         else:
             contents = content_of(_data(info), OCTET_STRING)
         if not contents:
             yield _UNOPENED, Bag(contents, None)
-        for bag in inside(only(contents, SEQUENCE), SEQUENCE) if contents else ():
-            yield from _bag(bag, password)
+        for bag in _parts(contents) if contents else ():
+            yield from _bag(bag, password, effort)
 
 
-def _bag(bag: Element, password: bytes | None) -> Iterator[tuple[str, Bag]]:
+def _bag(bag: Element, password: bytes | None, effort: Effort) -> Iterator[tuple[str, Bag]]:
     """Return a key or a certificate, or nothing for another kind of bag.
 
     Raise ValueError for a bag of bags, because this module does not read on without a limit.
@@ -131,7 +155,7 @@ def _bag(bag: Element, password: bytes | None) -> Iterator[tuple[str, Bag]]:
         yield _KEY_BAG, Bag(value.raw, key_id)
     if name == _SHROUDED_KEY_BAG:
         algorithm, encrypted = inside(value, SEQUENCE)
-        yield _KEY_BAG, Bag(_opened(algorithm, content_of(encrypted, OCTET_STRING), password), key_id)
+        yield _KEY_BAG, Bag(_opened(algorithm, content_of(encrypted, OCTET_STRING), password, effort), key_id)
     if name == _CERTIFICATE_BAG:
         form, content = inside(value, SEQUENCE)
         if dotted(form) == _X509:
@@ -139,15 +163,15 @@ def _bag(bag: Element, password: bytes | None) -> Iterator[tuple[str, Bag]]:
             yield _CERTIFICATE_BAG, Bag(certificate.content, key_id)
 
 
-def _opened(algorithm: Element, encrypted: bytes, password: bytes | None) -> bytes:
+def _opened(algorithm: Element, encrypted: bytes, password: bytes | None, effort: Effort) -> bytes:
     """Return the decrypted part of a PFX, empty if it does not open.
 
     Without a checksum of the PFX, either form of the empty password may be right.
     """
     for form in (EMPTY, NONE) if password is None else (password,):
         try:
-            opened = decrypt(algorithm, encrypted, form)
-            only(opened, SEQUENCE)
+            opened = decrypt(algorithm, encrypted, form, effort)
+            _parts(opened)
         except ValueError:
             continue
         return opened

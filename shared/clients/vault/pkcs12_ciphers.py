@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes
@@ -31,8 +32,9 @@ from shared.clients.vault.der import (
     inside,
 )
 
-MOST_ROUNDS = 2_000_000
-"""The most rounds of a key derivation that Certroll computes, which take some two seconds."""
+MOST_ROUNDS = 4_000_000
+"""The most rounds of all key derivations of one PFX, which take some seconds. Java's keytool writes 100,000 rounds into
+each part at most, and OpenSSL 2,048 (their documentation of `keystore.pkcs12` and of `-iter`)."""
 _TRIPLE_DES, _DOUBLE_DES = "1.2.840.113549.1.12.1.3", "1.2.840.113549.1.12.1.4"
 _PBES2, _PBKDF2 = "1.2.840.113549.1.5.13", "1.2.840.113549.1.5.12"
 _DES_CBC = "1.2.840.113549.3.7"
@@ -48,6 +50,9 @@ _HMACS: dict[str, hashes.HashAlgorithm] = {
 _HASH_BLOCKS = {"sha1": 64, "sha256": 64, "sha384": 128, "sha512": 128}
 """The block lengths of the hash functions, in bytes."""
 _DES_BLOCK, _AES_BLOCK, _SALT, _TRIPLE_KEY = 8, 16, 16, 24
+_BLOCKS_OF_PBES1, _BLOCKS_OF_PBKDF2 = 3, 2
+"""How many blocks of a hash function a key derivation computes at most, each with all rounds: two for the key and one
+for the initial vector, or two for the key."""
 _FOR_KEY, _FOR_IV, _FOR_MAC = 1, 2, 3
 """The purposes of derived bytes (RFC 7292, B.3)."""
 
@@ -57,13 +62,37 @@ NONE = b""
 """No password at all. Some programs encrypt a PFX without a password so."""
 
 
+class TooCostlyError(Exception):
+    """A PFX asks for more rounds of a key derivation than Certroll computes, or hides how many rounds it asks for."""
+
+
+class Effort:
+    """The rounds that all key derivations of one PFX may still take.
+
+    Each part of a PFX names its own number of rounds, and a PFX may have any number of parts.
+    """
+
+    def __init__(self) -> None:
+        self._left = MOST_ROUNDS
+
+    def spend(self, rounds: int) -> None:
+        """Count the rounds. Raise TooCostlyError if the PFX asks for too many rounds in all."""
+        if not 0 < rounds <= self._left:
+            raise TooCostlyError("a PFX asks for too many rounds of a key derivation")
+        self._left -= rounds
+
+
 def as_utf16(password: str) -> bytes:
     """Return a password in the form in which the key derivation of a PFX takes it (RFC 7292, B.1)."""
     return password.encode("utf-16-be") + EMPTY
 
 
-def decrypt(algorithm: Element, encrypted: bytes, password: bytes) -> bytes:
-    """Return the decrypted bytes. Raise ValueError for another cipher, or if the password is wrong."""
+def decrypt(algorithm: Element, encrypted: bytes, password: bytes, effort: Effort) -> bytes:
+    """Return the decrypted bytes. Raise ValueError for another cipher, or if the password is wrong.
+
+    Raise TooCostlyError if the decryption takes too long, also for a cipher that only the library `cryptography` knows.
+    """
+    effort.spend(_rounds(algorithm))
     kind, parameters = inside(algorithm, SEQUENCE)
     if dotted(kind) == _PBES2:
         key, initial, cipher = _pbes2(parameters, password)
@@ -72,6 +101,23 @@ def decrypt(algorithm: Element, encrypted: bytes, password: bytes) -> bytes:
     context = _cipher(cipher, key, initial).decryptor()
     unpadder = PKCS7(len(initial) * 8).unpadder()
     return unpadder.update(_whole(context, encrypted)) + unpadder.finalize()
+
+
+def _rounds(algorithm: Element) -> int:
+    """Return how many rounds the key derivation of a cipher takes. Raise TooCostlyError for an unknown derivation."""
+    try:
+        kind, parameters = inside(algorithm, SEQUENCE)
+        if dotted(kind) != _PBES2:
+            _, rounds = inside(parameters, SEQUENCE)
+            return _BLOCKS_OF_PBES1 * int.from_bytes(content_of(rounds, INTEGER))
+        derivation, _ = inside(parameters, SEQUENCE)
+        name, options = inside(derivation, SEQUENCE)
+        _, rounds, *_ = inside(options, SEQUENCE)
+        if dotted(name) == _PBKDF2:
+            return _BLOCKS_OF_PBKDF2 * int.from_bytes(content_of(rounds, INTEGER))
+    except ValueError as error:
+        raise TooCostlyError("a PFX has an unreadable key derivation") from error
+    raise TooCostlyError("a PFX has an unknown key derivation")
 
 
 def encrypt(content: bytes, password: str, rounds: int, *, modern: bool) -> tuple[bytes, bytes]:
@@ -101,15 +147,13 @@ def mac(content: bytes, password: bytes, salt: bytes, rounds: int, digest: str) 
 
 def derive(password: bytes, salt: bytes, rounds: int, purpose: int, size: int, digest: str = "sha1") -> bytes:
     """Return `size` bytes derived from the password for the purpose (RFC 7292, B.2)."""
-    if not 0 < rounds <= MOST_ROUNDS or digest not in _HASH_BLOCKS:
-        raise ValueError("a PFX has an unusual key derivation")
-    block = _HASH_BLOCKS[digest]
+    block, hashed = _HASH_BLOCKS[digest], partial(getattr(hashlib, digest), usedforsecurity=False)
     mixed = bytearray(_filled(salt, block) + _filled(password, block))
     derived = b""
     while len(derived) < size:
         part = bytes([purpose]) * block + bytes(mixed)
         for _ in range(rounds):
-            part = hashlib.new(digest, part, usedforsecurity=False).digest()
+            part = hashed(part).digest()
         derived += part
         addend = int.from_bytes(_filled(part, block)[:block]) + 1
         for start in range(0, len(mixed), block):
@@ -150,7 +194,7 @@ def _pbkdf2(derivation: Element, size: int, password: bytes) -> bytes:
     salt, rounds, *options = inside(parameters, SEQUENCE)
     named = [dotted(first(content_of(option, SEQUENCE))) for option in options if option.tag == SEQUENCE]
     number = int.from_bytes(content_of(rounds, INTEGER))
-    if dotted(kind) != _PBKDF2 or not 0 < number <= MOST_ROUNDS or not set(named) <= set(_HMACS):
+    if dotted(kind) != _PBKDF2 or not set(named) <= set(_HMACS):
         raise ValueError("a PFX has an unusual key derivation")
     digest = _HMACS[named[0]] if named else hashes.SHA1()  # noqa: S303 - the default of RFC 8018, A.2
     text = password.decode("utf-16-be").removesuffix("\0").encode()

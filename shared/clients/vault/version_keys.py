@@ -11,6 +11,7 @@ from azure.core.rest import HttpRequest
 from azure.keyvault.certificates import CertificateClient
 from azure.keyvault.secrets import SecretClient
 
+from shared.clients.reading import ODD
 from shared.clients.retrying import Retrying
 from shared.domain.certificates.requirements import PKCS12
 from shared.domain.certificates.version import CertificateVersion, KeyPolicy
@@ -20,8 +21,6 @@ from shared.domain.names import VaultCertificateRef, VaultName
 Known = dict[tuple[VaultCertificateRef, str], KeyPolicy]
 """What the process has read of versions. Neither the key nor the content type of a version ever changes."""
 UNSEEN = KeyPolicy(None, None)
-ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""The errors of an answer whose JSON has an unexpected shape."""
 
 
 class Clients(Protocol):

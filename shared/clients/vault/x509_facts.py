@@ -116,11 +116,13 @@ def host_names(certificate: Certificate) -> frozenset[HostName]:
     """Return the host names of a certificate.
 
     The common name counts only if the certificate has no extension with alternative names. Raise ValueError if the
-    alternative names are unreadable.
+    alternative names are unreadable. An alternative name with a blank or a final dot is no host name that a client
+    accepts (RFC 5280, 4.2.1.6).
     """
     names = certificate.dns_names
-    texts = common_names(certificate.subject) if names is None else filter(str.isascii, names)
-    return frozenset(name for text in texts for name in _parsed(text))
+    if names is None:
+        return frozenset(name for text in common_names(certificate.subject) for name in _parsed(text))
+    return frozenset(name for text in filter(str.isascii, names) for name in _parsed(text) if name == text.lower())
 
 
 def _has_odd_name(certificate: Certificate) -> bool:

@@ -22,6 +22,9 @@ from shared.clients.vault.der import (
 )
 
 LONGEST_SHOWN = 200
+LONGEST_COMPARED = 2_000
+"""The longest attribute that Certroll compares by its meaning, in bytes. To compose the accents of a long text takes
+seconds. RFC 5280, appendix A.1, allows 64 characters in a common name."""
 COMMON_NAME = "2.5.4.3"
 _ENCODINGS = {
     UTF8_STRING: "utf-8",
@@ -82,6 +85,8 @@ def meaning(name: bytes) -> Meaning:
 
 
 def _folded(value: Element) -> object:
+    if len(value.content) > LONGEST_COMPARED:
+        return value.raw
     try:
         text = value.content.decode(_ENCODINGS[value.tag])
     except (KeyError, ValueError):

@@ -64,7 +64,7 @@ def test_site_is_restarted_under_the_name_that_azure_wrote(resource_id: str, nam
 def test_slots_are_listed_under_the_name_that_azure_wrote() -> None:
     """The list of a site's slots is requested for the group and the site as Azure wrote them."""
     sdk = Sdk()
-    sdk._called = lambda *args, **_: sdk.calls.append(args) or SimpleNamespace(by_page=lambda: iter(()))  # type: ignore[method-assign,assignment,func-returns-value]
+    sdk._called = lambda *args, **_: sdk.calls.append(args) or SimpleNamespace(by_page=lambda _: iter([()]))  # type: ignore[method-assign,assignment,func-returns-value]
     part(Listings, sdk).slots(site(SITE))
     assert sdk.calls == [("RG-Bücher", "Shop-Süd")]
 

@@ -22,6 +22,7 @@ from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 
 from shared.clients.answers import parse_retry_after
 from shared.clients.faults import translate
+from shared.clients.retrying import Retrying
 from shared.domain.errors import (
     AzureError,
     Conflict,
@@ -35,7 +36,7 @@ from shared.domain.errors import (
     Transient,
     Unavailable,
 )
-from tests.build import NOW
+from tests.build import NOW, ManualClock
 
 WHAT = "binding shop.contoso.com of shop"
 LOCK = {
@@ -377,3 +378,14 @@ def test_retry_after_is_carried_along(body: object, status: int) -> None:
 def test_retry_after_is_read(text: str | None, wait: timedelta | None) -> None:
     """Certroll reads `Retry-After` as seconds or as an HTTP date, and ignores any other value of the header."""
     assert parse_retry_after(text, NOW) == wait
+
+
+@pytest.mark.parametrize("text", ["999999999", "Fri, 31 Dec 9999 23:59:59 -1200", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_wait_of_years_is_no_other_error(text: str) -> None:
+    """If `Retry-After` asks for a wait until the end of time, the call fails with its own error, at once."""
+
+    def busy() -> None:
+        raise Throttled("busy", parse_retry_after(text, NOW))
+
+    with pytest.raises(Throttled, match="busy"):
+        Retrying(ManualClock()).retry(busy)

@@ -130,3 +130,24 @@ def test_unreadable_entry_of_a_vault_is_said(caplog: pytest.LogCaptureFixture) -
     found = listed("vault.names", lambda _: None)
     assert found == (VaultCertificateRef.parse("kv-shop", "certificate", "shop"),)
     assert "vault.entry_unreadable" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["vault.names", "vault.secret_names"])
+@pytest.mark.parametrize("attributes", [None, [], "enabled", 5])
+def test_entry_without_attributes_keeps_its_name(name: str, attributes: object) -> None:
+    """A vault object whose attributes make no sense stays in the list, because a list without it says it is gone."""
+    whole = listed(name, lambda entry: entry)
+    assert len(found_in(whole)) == OTHER_LISTS[name]
+    assert listed(name, lambda entry: {**entry, "attributes": attributes}) == whole
+
+
+@pytest.mark.parametrize("webspace", [["x"], {"name": "x"}, 5])
+def test_webspace_that_is_no_text_is_a_blind_spot(webspace: object) -> None:
+    """A certificate whose webspace is no text is a blind spot, and belongs to no webspace with a made-up name."""
+
+    def spoil(entry: dict[str, Any]) -> object:
+        return {**entry, "properties": {**entry["properties"], "webSpace": webspace}}
+
+    result = listed("app_service.certificates", spoil)
+    assert isinstance(result, Listing)
+    assert (len(result.found), len(result.blind_spots)) == (1, 1)

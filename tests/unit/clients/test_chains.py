@@ -116,6 +116,19 @@ def test_issuer_that_a_client_would_take_comes_first() -> None:
     assert issuers_above(leaf, [renamed, leaf, named])[0] == named
 
 
+def test_verified_issuer_comes_before_one_that_nobody_can_verify() -> None:
+    """A certificate with an unreadable key never takes the place of the issuer whose key has signed the certificate."""
+    below = made(LEAF, name("shop"), ISSUING, name("Contoso Issuing CA"), ca=False)
+    issuer = made(ISSUING, name("Contoso Issuing CA"), ROOT, name("Contoso Root"))
+    unreadable = seq(seq(oid("1.2.840.113549.1.1.1"), tlv(odd.NULL)), tlv(odd.BITS, b"\x00\x30"))
+    validity = seq(tlv(odd.UTC, b"270101000000Z"), tlv(odd.UTC, b"450101000000Z"))
+    fake = Odd(ISSUING, ROOT, name("Contoso Issuing CA"), name("Contoso Root"), validity=validity)
+    marked = replace(fake, extensions=identified(ISSUING, ROOT))
+    for stranger in (fake, marked):
+        strange = parse(replace(stranger, public_key=unreadable).der())
+        assert issuers_above(below, [strange, issuer]) == [issuer]
+
+
 def test_unknown_signature_leaves_names_and_identifiers() -> None:
     """If Certroll cannot verify a signature, the name decides, unless the key identifiers contradict each other."""
     unknown = Odd(LEAF, ISSUING, name("shop"), name("Contoso CA"), algorithm=seq(oid("1.2.3.4.5")))

@@ -64,8 +64,8 @@ def model(wire: dict[str, Any]) -> object:
 
 
 def paged(*wires: dict[str, Any]) -> object:
-    """Return a list in the form of an SDK pager, with a single entry on each page."""
-    return SimpleNamespace(by_page=lambda: iter([model(wire)] for wire in wires))
+    """Return a list in the form of an SDK pager, in one page."""
+    return SimpleNamespace(by_page=lambda _: iter([[model(wire) for wire in wires]]))
 
 
 def root_wire(name: str = "corp-root", **properties: object) -> dict[str, Any]:

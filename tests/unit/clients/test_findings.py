@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.findings import Finding, OpenFinding, SeenBy
+from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.reason import Reason
 from shared.ports.journal import Findings
 from tests.build import DAY, HOUR, NOW, REF, WEST, ManualClock, site_ref
@@ -170,12 +170,66 @@ def test_closing_knows_what_was_reported(findings: Findings) -> None:
     ]
 
 
+COLUMNS = ("state", "seen_by", "first_seen", "last_seen", "logged_at", "severity", "person", "site", "webspace")
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_row_of_an_earlier_release_ends_no_run(
+    findings: Findings, storage: SmallStorage, told: Told, column: str
+) -> None:
+    """If a row lacks a column, because an earlier release wrote it, Certroll reports the finding as a new one."""
+    findings.report((FOUND,))
+    (row,) = storage.all("certrollfindings")
+    storage.delete("certrollfindings", row["PartitionKey"], row["RowKey"])
+    storage.write("certrollfindings", [{name: value for name, value in row.items() if name != column}])
+    told.lines()
+    findings.close(SCOPE, NOW, everything)
+    findings.report((at(HOUR, FOUND),))
+    assert told.states() == [("finding.reported", "opened")]
+    assert rows(storage)[FOUND.subject].keys() >= set(COLUMNS)
+    findings.close(SCOPE, NOW, everything)
+    assert told.states() == [("finding.closed", None)]
+
+
+def test_row_of_a_later_release_is_not_closed(findings: Findings, storage: SmallStorage, told: Told) -> None:
+    """Certroll closes no finding whose row has a word that this release does not know, and still closes the others."""
+    findings.report((FOUND, OTHER))
+    row = next(row for row in storage.all("certrollfindings") if row["subject"] == FOUND.subject)
+    keys = {name: row[name] for name in ("PartitionKey", "RowKey")}
+    storage.write("certrollfindings", [{**keys, "seen_by": "a word of a later release"}])
+    told.lines()
+    findings.close(SCOPE, NOW, everything)
+    assert told.states() == [("finding.closed", None)]
+    assert (rows(storage)[FOUND.subject]["state"], rows(storage)[OTHER.subject]["state"]) == ("open", "closed")
+
+
 def test_scopes_with_findings_are_known(findings: Findings) -> None:
     """The journal lists each scope that has or had an open finding, so that a sweep inspects no other scope."""
     assert findings.scopes() == frozenset()
     findings.report((FOUND, replace(FOUND, scope="orders")))
     findings.close(SCOPE, NOW, everything)
     assert findings.scopes() == {SCOPE, "orders"}
+
+
+def test_row_without_a_scope_stops_no_sweep(findings: Findings, storage: SmallStorage) -> None:
+    """A row of scopes that lacks its scope hides no other scope."""
+    findings.report((FOUND,))
+    storage.write("certrolljournal", [{"PartitionKey": "finding-scopes", "RowKey": "x"}])
+    assert findings.scopes() == {SCOPE}
+
+
+ODD_TEXTS = ["half a character \ud800", "\U0001f512" * 40_000, "\ud83d" * 40_000]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=["half", "counted as two", "many halves"])
+def test_any_text_of_azure_is_stored(findings: Findings, storage: SmallStorage, text: str) -> None:
+    """A finding is stored and closed whatever texts Azure gives: half characters, and characters that count as two."""
+    findings.report((replace(FOUND, subject=text, detail=text),))
+    findings.close(SCOPE, NOW, everything)
+    assert [row["state"] for row in storage.all("certrollfindings")] == ["closed"]
+    history = ports_on(storage, ManualClock()).history
+    history.add(text, (HistoryEntry(NOW, "site.verified", text, Reason.SERVED, text),))
+    assert len(storage.all("certrollhistory")) == 1
 
 
 @pytest.mark.parametrize("scope", ["rg/ase", "a#b?c", "x" * 2_000])

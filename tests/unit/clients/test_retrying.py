@@ -200,6 +200,13 @@ def test_bug_of_ours_is_not_hidden() -> None:
     assert calls.made == 1
 
 
+def test_unreadable_first_page_is_no_empty_list() -> None:
+    """Certroll requests an unreadable first page again, and never takes the list for an empty one."""
+    bodies = iter(["<html>", "[1, 2]"])
+    pages: ItemPaged[int] = ItemPaged(lambda _: next(bodies), lambda body: (None, iter(json.loads(body))))
+    assert list(Retrying(ManualClock()).pages("it", pages)) == [1, 2]
+
+
 def test_page_that_fails_is_asked_for_again_alone() -> None:
     """Certroll retries only the failed page of a list, and then the list of all pages is complete."""
     fetch = Calls(0, refusal(503), 1, 2)

@@ -45,7 +45,7 @@ class Vault:
         """Return the versions of the secret, in one page."""
         self.asked.append(name)
 
-        def pages() -> Iterator[Iterator[Any]]:
+        def pages(_: str | None) -> Iterator[Iterator[Any]]:
             if isinstance(self.listed, Exception):
                 raise self.listed
             yield iter([SimpleNamespace(version=found, content_type=kind) for found, kind in self.listed])

@@ -1,5 +1,6 @@
 """Certroll reads the facts of a certificate from DER and refuses malformed certificates."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,8 +13,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from shared.clients.vault.x509_facts import read_facts
 from shared.clients.vault.x509_fields import LARGEST
 from shared.domain.certificates.version import CertificateFacts, KeyType
+from tests import odd
 from tests.build import DAY, NOW
 from tests.chains import Key, key
+from tests.odd import PLAIN
 
 EC, RSA = key("EC", "facts"), key("RSA", "facts")
 SERVER, CLIENT, ANY = (
@@ -209,6 +212,13 @@ def test_authority_is_what_its_constraints_say(extensions: tuple[x509.ExtensionT
 def test_issuer_is_told_for_people(issuer: x509.Name, told: str) -> None:
     """Certroll shows a certificate's issuer by its common name and replaces control characters."""
     assert read_facts(der(issuer=issuer)).issuer == told
+
+
+@pytest.mark.parametrize("text", [" shop.contoso.com", "shop.contoso.com ", "shop.contoso.com.", "shop.contoso.com\n"])
+def test_name_that_no_client_accepts_covers_nothing(text: str) -> None:
+    """An alternative name with a blank or a final dot, which no client accepts, covers no host."""
+    found = read_facts(replace(PLAIN, extensions=(odd.dns(text, "API.contoso.com"),)).der())
+    assert (found.host_names, found.unread) == ({"api.contoso.com"}, frozenset())
 
 
 def test_common_name_counts_only_without_alternative_names() -> None:

@@ -415,6 +415,13 @@ def test_copy_is_read_from_its_id(name: str, expected: str) -> None:
     assert "#" not in ref.resource_id
 
 
+@pytest.mark.parametrize("name", ["%ff", "%fe", "a%c3", "%ef%bf%bd", "\ud800"])
+def test_name_that_is_no_text_is_refused(name: str) -> None:
+    """Two names whose octets are no text never look the same, because Certroll refuses both."""
+    with pytest.raises(InvalidNameError, match="is not a certificate resource name"):
+        CopyRef.parse(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/certificates/{name}")
+
+
 @pytest.mark.parametrize(
     ("resource_id", "ref"),
     [

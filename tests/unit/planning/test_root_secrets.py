@@ -40,7 +40,7 @@ class Secret:
         """Return the versions of the secret without the secret values, on one page."""
         assert name == REF.name
         page = [self._properties(version) for version in self._versions]
-        return SimpleNamespace(by_page=lambda: iter([page]))
+        return SimpleNamespace(by_page=lambda _: iter([page]))
 
     def get_secret(self, name: str, version: str) -> object:
         """Return one version of the fake vault's secret with its value."""
