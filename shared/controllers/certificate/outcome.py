@@ -104,4 +104,4 @@ def await_sites(run: Run, waits: int, rollout: Rollout) -> Waiting:
     sites = {record.site for record in rollout.pending} | {roll.site for roll in (*rollout.rolling, *unfinished)}
     least = timedelta(0) if rollout.pending else run.intent.probe_settle
     until = run.now() + min(max(pause(waits), least), LONGEST_PAUSE)
-    return Waiting(until, Reason.DISPATCHED, f"Certroll waits for {len(sites)} sites")
+    return Waiting(until, Reason.DISPATCHED, f"sites for which Certroll waits: {len(sites)}")

@@ -92,5 +92,5 @@ def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | 
         return None
     send_sites(run, ref, (roll.site for roll in unfinished))
     return Waiting(
-        run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"Certroll waits for {len(unfinished)} sites"
+        run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"sites for which Certroll waits: {len(unfinished)}"
     )
