@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from azure.core.pipeline import PipelineResponse
 
 from shared.domain.errors import Rejected
+from shared.domain.reason import Reason
 
 ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The errors that Python raises when code reads an answer whose JSON has an unexpected shape, or a date in year 1."""
@@ -24,14 +25,14 @@ def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
     try:
         return read(wire)
     except ODD as error:
-        raise Rejected(f"{what} cannot be read: {error}") from error
+        raise Rejected(f"{what} cannot be read: {error}", Reason.ANSWER_UNREADABLE) from error
 
 
 def readable_secret(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
     """Apply `read` to an answer that holds secrets. The error for an unexpected shape quotes nothing of the answer."""
     with suppress(*ODD):
         return read(wire)
-    raise Rejected(f"{what} cannot be read: the answer has an unexpected shape")
+    raise Rejected(f"{what} cannot be read: the answer has an unexpected shape", Reason.ANSWER_UNREADABLE)
 
 
 def object_of(found: object) -> Mapping[str, Any]:

@@ -25,6 +25,7 @@ from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Listing
 from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint, read_host_name
+from shared.domain.reason import Reason
 from shared.domain.tags import Tags
 
 VERIFIED = frozenset({"verified", "managed"})
@@ -117,7 +118,8 @@ class ManagedCertificates:
         After Azure has finished issuing a managed certificate, Certroll reads the certificate.
         """
         if not operation.lower().startswith("/subscriptions/"):
-            raise Rejected(f"{operation[:200]!r} is not an operation of Azure Resource Manager")
+            problem = f"{operation[:200]!r} is not an operation of Azure Resource Manager"
+            raise Rejected(problem, Reason.ANSWER_UNREADABLE)
         send = partial(sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
         try:
             answer = self._retrying.read("the issuing of a managed certificate", send, REMEDY)

@@ -205,7 +205,7 @@ def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret
     except AzureError as error:
         raise error from None
     except ValueError:
-        raise Rejected(f"{what}: the answer cannot be read") from None
+        raise Rejected(f"{what}: the answer cannot be read", Reason.ANSWER_UNREADABLE) from None
 
 
 def _value(secret: KeyVaultSecret) -> str:

@@ -140,6 +140,13 @@ def _listed(
     except OutOfTime as late:
         return late
     except AzureError as error:
-        reason = Reason.VAULT_DENIED if isinstance(error, REFUSED) else Reason.VAULT_UNREACHABLE
+        reason = _list_reason(error)
         run.ports.findings.report((Finding(run.now(), "sweep", f"vault {vault}", reason, str(error)),))
         return error
+
+
+def _list_reason(error: AzureError) -> Reason:
+    """Return the reason for which Certroll reports a list of a vault that failed."""
+    if isinstance(error, Rejected):
+        return error.reason
+    return Reason.VAULT_DENIED if isinstance(error, REFUSED) else Reason.VAULT_UNREACHABLE

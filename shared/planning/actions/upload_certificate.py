@@ -138,7 +138,8 @@ class UploadCertificate(AboutCopy):
         if seen is not None and not self.holds(seen):
             raise Rejected(
                 f"{self.subject}: certificate {seen.thumbprint} in {seen.webspace} has the name; delete that "
-                "certificate"
+                "certificate",
+                Reason.NAME_TAKEN,
             )
         return seen is not None
 

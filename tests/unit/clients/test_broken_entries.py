@@ -10,9 +10,10 @@ import pytest
 import requests
 from azure.core.pipeline.transport import RequestsTransport
 
-from shared.domain.errors import CertrollError
+from shared.domain.errors import CertrollError, Rejected
 from shared.domain.fleet.fleet import Listing
 from shared.domain.names import VaultCertificateRef
+from shared.domain.reason import Reason
 from tests.broken_answers import UNREGISTERED, Answer, answering, good_body
 from tests.client_calls import CLIENTS, calls_of, ports
 
@@ -130,3 +131,21 @@ def test_unreadable_entry_of_a_vault_is_said(caplog: pytest.LogCaptureFixture) -
     found = listed("vault.names", lambda _: None)
     assert found == (VaultCertificateRef.parse("kv-shop", "certificate", "shop"),)
     assert "vault.entry_unreadable" in caplog.text
+
+
+@pytest.mark.parametrize("body", ["[]", "5", '{"properties": 5}', '{"properties": {"webSpace": 5}, "attributes": 5}'])
+@pytest.mark.parametrize("name", sorted({*calls()} - {"app_service.upload_public_certificate"}))
+def test_answer_that_makes_no_sense_is_no_refusal(name: str, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of Azure that Certroll cannot read is never reported as a refusal, because Azure refused nothing.
+
+    The argument that `calls` gives to the upload of a public certificate belongs to no site, so nothing is sent for it.
+    """
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
+    client, _, method = name.partition(".")
+    caught: CertrollError | None = None
+    with answering(lambda _: (200, {"Content-Type": "application/json"}, body.encode())):
+        try:
+            dict(calls_of(getattr(ports(), client)))[method]()
+        except CertrollError as error:
+            caught = error
+    assert not isinstance(caught, Rejected) or caught.reason is not Reason.REJECTED_BY_AZURE, caught

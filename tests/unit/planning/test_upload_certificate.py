@@ -173,8 +173,9 @@ def test_what_is_there_is_not_uploaded_again() -> None:
 def test_name_that_is_taken_is_not_overwritten() -> None:
     """Certroll does not overwrite another certificate that has the upload's name, because it may be in use."""
     azure = RecordingAppService(copies=[replace(COPY, thumbprint=FOREIGN)])
-    with pytest.raises(Rejected, match=f"certificate {FOREIGN} in .* has the name"):
+    with pytest.raises(Rejected, match=f"certificate {FOREIGN} in .* has the name") as refused:
         UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(PFX)))
+    assert refused.value.reason is Reason.NAME_TAKEN
     assert azure.writes == []
 
 
