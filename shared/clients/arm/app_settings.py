@@ -16,7 +16,7 @@ from azure.mgmt.web.models import StringDictionary
 
 from shared.clients.arm.requests import PAGES, Json, sent
 from shared.clients.arm.site_requests import REMEDY, AppServiceClients, AppServicePart, site_or_slot
-from shared.clients.reading import readable_secret
+from shared.clients.reading import readable_secret, text_of
 from shared.clients.retrying import Retrying
 from shared.domain.api_versions import REFERENCES_REFRESH
 from shared.domain.errors import Rejected
@@ -107,7 +107,7 @@ class Settings(AppServicePart):
 
 
 def _active_version(wire: Json) -> tuple[str, str]:
-    return str(wire.get("name")), str((wire.get("properties") or {}).get("activeVersion") or "")
+    return text_of(wire, "name"), str((wire.get("properties") or {}).get("activeVersion") or "")
 
 
 def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object) -> str | None:

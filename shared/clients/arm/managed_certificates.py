@@ -17,7 +17,7 @@ from azure.core.rest import HttpRequest
 from shared.clients.arm.requests import PAGES, Json, one_wire, plain_list, sent, tags_of, wire_of
 from shared.clients.arm.site_requests import REMEDY, SLOT_FILTER, AppServiceClients, site_or_slot
 from shared.clients.arm.wire import plan_names, read_site
-from shared.clients.reading import readable
+from shared.clients.reading import readable, text_of
 from shared.clients.retrying import Retrying
 from shared.domain.api_versions import MANAGED_CERTIFICATES, RESOURCES
 from shared.domain.errors import NotFound, Rejected
@@ -186,7 +186,7 @@ def _place(wire: Json) -> tuple[Place, tuple[Binding, ...]]:
     inbound = dict.fromkeys(text.strip() for text in (str(properties.get("inboundIpAddress") or ""), *possible))
     addresses = tuple(address for address in inbound if address)
     return Place(
-        site, str(wire.get("location")), addresses, bool(properties.get("hostingEnvironmentProfile"))
+        site, text_of(wire, "location"), addresses, bool(properties.get("hostingEnvironmentProfile"))
     ), bindings
 
 
@@ -196,7 +196,7 @@ def _slot_tags(wire: Json) -> tuple[SiteRef, Tags]:
 
 def _host_facts(wire: Json) -> tuple[HostName, HostFacts]:
     properties = wire.get("properties") or {}
-    name = read_host_name(str(wire.get("name")).rpartition("/")[2])
+    name = read_host_name(text_of(wire, "name").rpartition("/")[2])
     verified = str(properties.get("hostNameType") or "").lower() in VERIFIED
     by_traffic_manager = str(properties.get("azureResourceType") or "").lower() == "trafficmanager"
     return name, HostFacts(verified, by_traffic_manager)

@@ -21,7 +21,7 @@ from azure.keyvault.certificates import CertificateClient, CertificatePolicy, Ce
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
 from shared.clients.clouds import Cloud
-from shared.clients.reading import ODD, check_page, page_entries, readable, readable_secret
+from shared.clients.reading import ODD, check_page, page_entries, readable, readable_secret, texts_of
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
 from shared.clients.vault.secrets import LIST_REMEDY, Leaves, SecretLineages, kind_of, may_hold_certificate, read_secret
@@ -276,7 +276,7 @@ def _version(entry: CertificateProperties) -> CertificateVersion:
 
 
 def _tags(entry: CertificateProperties) -> Tags:
-    return tuple(sorted((entry.tags or {}).items()))
+    return texts_of(entry.tags or {})
 
 
 def _is_newer(policy: CertificatePolicy | None, version: CertificateVersion) -> bool:

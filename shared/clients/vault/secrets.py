@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
-from shared.clients.reading import check_page, readable, readable_secret
+from shared.clients.reading import check_page, readable, readable_secret, texts_of
 from shared.clients.retrying import Retrying
 from shared.clients.vault.pfx import read_leaf
 from shared.clients.vault.x509_facts import facts_of
@@ -250,7 +250,7 @@ def _form(entry: SecretProperties, versions: Iterable[SecretProperties]) -> str:
 
 
 def _tags(entry: SecretProperties) -> Tags:
-    return tuple(sorted((entry.tags or {}).items()))
+    return texts_of(entry.tags or {})
 
 
 def kind_of(entry: SecretProperties) -> str:
