@@ -100,3 +100,30 @@ def test_refused_write_names_its_own_remedy(install: Install, status: int, body:
     installation.deliver_all()
     assert remedy in installation.details()
     assert "grant the identity" not in installation.details()
+
+
+@pytest.mark.parametrize(
+    "odd", [None, {"id": "https://contoso-kv.vault.azure.net/certificates/odd"}], ids=["null", "named"]
+)
+def test_unreadable_entry_of_a_vaults_list_is_a_finding(install: Install, odd: object) -> None:
+    """An entry of a vault's list that makes no sense is told as a blind spot, and the other certificates go on.
+
+    The finding ends with the first sweep that can read the whole list.
+    """
+    world = small_world()
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    web = {"id": f"https://{VAULT}.vault.azure.net/certificates/web", "attributes": {"enabled": True}}
+    body = json.dumps({"value": [odd, web]})
+    world.faults.add(Fault("answered", method="GET", path="^/certificates/?$", status=200, body=body, times=1))
+    assert installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    (subject,) = {subject for subject, reason in installation.findings() if reason == "BlindSpot"}
+    assert subject.startswith(f"the certificates of vault {VAULT}: ")
+    assert ("certificates/odd" in subject) is (odd is not None)
+    installation.clock.sleep(3600)
+    installation.sweep()
+    states = {(row["reason"], row.get("state")) for row in installation.rows("certrollfindings") if "subject" in row}
+    assert ("BlindSpot", "closed") in states
+    assert ("BlindSpot", "open") not in states
