@@ -68,6 +68,22 @@ def test_plan_of_no_known_webspace_holds_no_other_webspace(install: Install) -> 
     assert "Azure does not say its webspace" in installation.details()
 
 
+def test_certificate_of_no_known_webspace_holds_no_other_certificate(install: Install) -> None:
+    """A certificate whose webspace Azure does not show is a blind spot of itself, and all other renewals go on."""
+    world = small_world()
+    build = Builder(world)
+    build.add_certificate("lost", ("lost.contoso.com",))
+    copy = build.add_copy("lost", build.add_plan("elsewhere"))
+    world.web.certificates.put(copy.id, replace(copy, shows_webspace=False))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    installation.sweep()
+    assert (copy.id, "BlindSpot") in {(subject, reason) for subject, reason in installation.findings()}
+
+
 @pytest.mark.parametrize("path", ["/hostNameBindings/", "/certificates/"])
 def test_accepted_write_is_no_refusal(install: Install, path: str) -> None:
     """If Azure answers a binding or an import with 202, the renewal goes on, and nothing is reported as refused."""

@@ -809,6 +809,15 @@ def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
     ]
 
 
+@pytest.mark.parametrize("webspace", [WEST, None], ids=["in this webspace", "of no webspace"])
+def test_unreadable_certificate_holds_no_sync_of_another(webspace: Webspace | None) -> None:
+    """A certificate that Certroll cannot read hides no binding: syncs go on, and imports and retirements wait."""
+    seen = snapshot(blind_spots=(replace(blind_spot(webspace, subject="certificate x"), copies_only=True),))
+    refused = refusals(incomplete_view.guard, Plan((SYNC, IMPORT, RETIRE)), seen)
+    assert {skip.subject for skip in refused} == {IMPORT.subject, RETIRE.subject}
+    assert seen.fleet.blind_spots[0].may_use(WEST), "it still blocks deletions"
+
+
 @pytest.mark.parametrize("spot", [blind_spot(WEST), blind_spot(None)], ids=["in this webspace", "any site"])
 def test_nothing_is_imported_beside_a_blind_spot(spot: BlindSpot) -> None:
     """Certroll imports no certificate into a webspace with unreadable resources, which may hold the certificate."""
