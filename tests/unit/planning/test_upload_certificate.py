@@ -39,6 +39,7 @@ from tests.build import (
     RecordingVault,
     binding,
     blind_spot,
+    bundled,
     copy,
     facts,
     farm,
@@ -203,8 +204,8 @@ def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
 
 # --------------------------------------------------------------------------------------------------------------- chains
 
-WITH_ROOT = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
-CUT = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
+WITH_ROOT = bundled(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+CUT = bundled(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
 
 
 class TwoSecrets(RecordingVault):
@@ -251,8 +252,8 @@ def test_upload_that_is_no_worse_goes_up(vault: TwoSecrets) -> None:
     assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
 
 
-CROSSED = Bundle(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True, held=frozenset({"New Root"}))
-SHORTENED = Bundle(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
+CROSSED = bundled(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True, held={"New Root"})
+SHORTENED = bundled(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
 
 
 @pytest.mark.parametrize(
@@ -355,7 +356,7 @@ def test_chain_matters_where_servers_trust_by_it(seen: Snapshot, whole: bool) ->
     assert step.action.whole_chain is whole
 
 
-ROOTLESS = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
+ROOTLESS = bundled(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
 
 
 @pytest.mark.parametrize(
