@@ -76,7 +76,7 @@ def test_certificate_that_azure_calls_stored_is_compared_with_its_secret(install
 
 
 def test_comparison_of_an_order_with_its_secret_costs_one_list(install: Install) -> None:
-    """Each look at an old order lists its secret's versions once, and reads the value of the secret once in all."""
+    """Each inspection of an order lists its secret once, and reads the value of the secret once in all."""
     shop = Shop(install, age=DAYS)
     shop.sweeps(3)
     paths = [entry.path for entry in shop.world.journal.entries() if entry.path.startswith("/secrets")]

@@ -162,8 +162,8 @@ def _with_secrets(run: Run, order: Order) -> Order:
     """Compare the order's certificate with its vault secrets, and return the order.
 
     Azure's own word about a secret may be wrong: it may stay `Initialized` after Azure stored the certificate, or stay
-    `Succeeded` from the certificate before. Azure may take a day to store a certificate, so an earlier look at a
-    secret that Azure calls stored tells nothing. The sweep has read the value of the secret, so the comparison sends
+    `Succeeded` from the certificate before. Azure may take a day to store a certificate, so an earlier read of
+    a secret that Azure calls stored tells nothing. The sweep has read the value of the secret, so the comparison sends
     one more list request for each order.
     """
     return replace(order, stored=tuple(_compared(run, order, stored) for stored in order.stored))

@@ -132,12 +132,15 @@ def test_unreadable_entry_of_a_vault_is_said(caplog: pytest.LogCaptureFixture) -
     assert "vault.entry_unreadable" in caplog.text
 
 
-@pytest.mark.parametrize("body", ["[]", "5", '{"properties": 5}', '{"properties": {"webSpace": 5}, "attributes": 5}'])
-@pytest.mark.parametrize("name", sorted({*calls()} - {"app_service.upload_public_certificate"}))
+@pytest.mark.parametrize("body", ["[]", '{"properties": 5}'])
+@pytest.mark.parametrize(
+    "name", [name for name in calls() if not name.startswith(("tls_probe", "app_service.upload_public"))]
+)
 def test_answer_that_makes_no_sense_is_no_refusal(name: str, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer of Azure that Certroll cannot read is never reported as a refusal, because Azure refused nothing.
 
     The argument that `calls` gives to the upload of a public certificate belongs to no site, so nothing is sent for it.
+    TLS handshakes read no answers of Azure.
     """
     monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)
     client, _, method = name.partition(".")
