@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 
 import pytest
 
@@ -79,6 +80,7 @@ def test_comparison_of_an_order_with_its_secret_costs_one_list(install: Install)
     """Each inspection of an order lists its secret once, and reads the value of the secret once in all."""
     shop = Shop(install, age=DAYS)
     shop.sweeps(3)
-    paths = [entry.path for entry in shop.world.journal.entries() if entry.path.startswith("/secrets")]
+    read = [entry for entry in shop.world.journal.entries() if entry.path.startswith("/secrets")]
+    paths = [entry.path for entry in read if entry.status != HTTPStatus.UNAUTHORIZED]  # Key Vault's first challenge
     assert sum(path.endswith("/versions") for path in paths) == 3
     assert sum(not path.endswith("/versions") for path in paths) == 1
