@@ -5,17 +5,28 @@ the vault certificate kv-shop/shop. In the ordinary fleet the certificate that i
 the old version too. The vault has a good new version of the certificate kv-shop/shop.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from shared.clients.tracing import RunTrace
+from shared.clients.vault.x509_names import issuer_named
 from shared.domain.certificates.lineage import Lineage, Refusal
 from shared.domain.certificates.pfx import Pfx
-from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyType
+from shared.domain.certificates.version import (
+    Bundle,
+    CertificateFacts,
+    CertificateVersion,
+    IssuerName,
+    KeyFound,
+    KeyType,
+)
 from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.findings import Finding, OpenFinding
 from shared.domain.fleet.app_settings import (
@@ -591,3 +602,16 @@ def ports(
         "trace": RunTrace("run"),
     }
     return Ports(**{port.name: given.get(port.name, nobody) for port in fields(Ports)})
+
+
+def issuer_name(title: str) -> IssuerName:
+    """Return the name of an issuer that has nothing but a common name."""
+    return issuer_named(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)]).public_bytes())
+
+
+def bundled(
+    key: KeyFound, issuers: Iterable[str], missing: str | None, *, ordered: bool, held: Iterable[str] = ()
+) -> Bundle:
+    """Return the key and the chain of a certificate, whose issuers have nothing but common names."""
+    end = None if missing is None else issuer_name(missing)
+    return Bundle(key, tuple(map(issuer_name, issuers)), end, ordered, frozenset(map(issuer_name, held)))

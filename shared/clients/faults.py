@@ -32,6 +32,7 @@ from shared.domain.errors import (
     Throttled,
     Unavailable,
 )
+from shared.domain.reason import Reason
 
 SITE_LOCK_CODE = "59206"
 IN_PROGRESS = ("another operation is in progress", "cannot acquire exclusive lock")
@@ -85,7 +86,7 @@ def _senseless(error: Exception, what: str, *, writing: bool, secret: bool) -> A
         return OutcomeUnknown(f"{what}: the answer cannot be read: {said}")
     if isinstance(error, NO_ANSWER):
         return Unavailable(f"{what}: the answer is not JSON: {said}")
-    return Rejected(f"{what} cannot be read: {said}")
+    return Rejected(f"{what} cannot be read: {said}", Reason.ANSWER_UNREADABLE)
 
 
 def _without_answer(error: SdkError, what: str, *, writing: bool) -> AzureError:

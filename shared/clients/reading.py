@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from azure.core.pipeline import PipelineResponse
 
 from shared.domain.errors import Rejected
+from shared.domain.reason import Reason
+from shared.domain.tags import Tags
 
 ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The errors that Python raises when code reads an answer whose JSON has an unexpected shape, or a date in year 1."""
@@ -24,14 +26,28 @@ def readable(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
     try:
         return read(wire)
     except ODD as error:
-        raise Rejected(f"{what} cannot be read: {error}") from error
+        raise Rejected(f"{what} cannot be read: {error}", Reason.ANSWER_UNREADABLE) from error
 
 
 def readable_secret(what: str, read: Callable[[Wire], Found], wire: Wire) -> Found:
     """Apply `read` to an answer that holds secrets. The error for an unexpected shape quotes nothing of the answer."""
     with suppress(*ODD):
         return read(wire)
-    raise Rejected(f"{what} cannot be read: the answer has an unexpected shape")
+    raise Rejected(f"{what} cannot be read: the answer has an unexpected shape", Reason.ANSWER_UNREADABLE)
+
+
+def text_of(wire: Mapping[str, Any], name: str) -> str:
+    """Return a field of an answer as a text, and an empty text for null and for a missing field."""
+    found = wire.get(name)
+    return "" if found is None else str(found)
+
+
+def texts_of(tags: Mapping[str, Any]) -> Tags:
+    """Return the tags of a resource in order. A tag whose value is null has an empty text.
+
+    A tag of Certroll with an empty text counts as not understood, so that null never reads as a missing tag.
+    """
+    return tuple(sorted((str(name), text_of(tags, name)) for name in tags))
 
 
 def object_of(found: object) -> Mapping[str, Any]:

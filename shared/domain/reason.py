@@ -245,7 +245,7 @@ class Reason(StrEnum):
     BEHIND_TRAFFIC_MANAGER = "BehindTrafficManager", PREREQUISITE
     CAA_FORBIDS = "CaaForbids", PREREQUISITE
     DNS_NOT_SEEN = "DnsNotSeen", PREREQUISITE.but(severity=Severity.LOW)
-    NAME_TAKEN = "NameTaken", PREREQUISITE
+    NAME_TAKEN = "NameTaken", BLOCKS
     # ---- refusals of versions
     VERSION_DISABLED = (
         "VersionDisabled",
@@ -278,6 +278,7 @@ class Reason(StrEnum):
     VERSIONS_UNREAD = "VersionsUnread", FINDING.but(severity=Severity.MEDIUM)
     BLIND_SPOT = "BlindSpot", FINDING.but(severity=Severity.MEDIUM)
     REJECTED_BY_AZURE = "RejectedByAzure", BLOCKS
+    ANSWER_UNREADABLE = "AnswerUnreadable", BLOCKS
     NO_ANSWER = "NoAnswer", REFUSED_FOR_INFO
     NOT_SETTLED = "NotSettled", BLOCKS.but(severity=Severity.MEDIUM)
     DENIED_BY_AZURE = "DeniedByAzure", BLOCKS

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.errors import CertrollError
+from shared.domain.fleet.fleet import Listing
 from shared.domain.fleet.vault_access import VaultSettings
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
@@ -95,10 +96,10 @@ class _VaultOnce(Vault):
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         return self._vault.lineage(ref, now)
 
-    def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+    def names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         return self._vault.names(vault)
 
-    def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+    def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         return self._vault.secret_names(vault)
 
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:

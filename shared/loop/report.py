@@ -81,8 +81,8 @@ def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:
 
 
 def report_lineage(findings: Findings, lineage: Lineage, now: datetime) -> None:
-    """Record a finding if Certroll uses the tags of an older version, because the newest version has none."""
-    report(findings, notices.inherited_tags(lineage, now))
+    """Record findings about inherited tags of a vault certificate, and about versions that Certroll could not read."""
+    report(findings, (*notices.inherited_tags(lineage, now), *notices.unreadable_versions(lineage, now)))
 
 
 def report_tags_of(findings: Findings, lineage: Lineage, now: datetime) -> None:

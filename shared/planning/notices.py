@@ -101,6 +101,16 @@ def inherited_tags(lineage: Lineage, now: datetime) -> tuple[Finding, ...]:
     return (Finding(now, str(lineage.ref), str(lineage.ref), Reason.TAGS_INHERITED, detail),)
 
 
+def unreadable_versions(lineage: Lineage, now: datetime) -> tuple[Finding, ...]:
+    """Return a finding for each entry in the list of versions that Certroll could not read.
+
+    The other versions go on. A certificate in use of the unreadable version is not known, so Certroll replaces it by
+    no other version.
+    """
+    ref = str(lineage.ref)
+    return tuple(Finding(now, ref, spot.subject, spot.reason, spot.detail) for spot in lineage.unreadable)
+
+
 def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
     """Return one finding with all warnings about the current version, empty if the version has no warnings."""
     lineage, current = snapshot.lineage, snapshot.lineage.current

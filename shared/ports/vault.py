@@ -5,6 +5,7 @@ from typing import Protocol
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.pfx import Pfx
+from shared.domain.fleet.fleet import Listing
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 
 
@@ -14,10 +15,10 @@ class Vault(Protocol):
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read a vault certificate with all its versions, judged at the time `now`."""
 
-    def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+    def names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """List the certificates of a vault."""
 
-    def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+    def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """List the secrets of a vault that may hold a certificate according to their content type or tags."""
 
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:

@@ -32,7 +32,7 @@ def test_a_lineage_has_all_versions(azure: Recording, rig: Rig, certificate: Vau
     assert all(version.enabled and version.not_after > version.not_before for version in lineage.versions)
     newest, older = lineage.versions
     assert newest.created >= older.created
-    assert certificate in azure.vault.names(rig.vault)
+    assert certificate in azure.vault.names(rig.vault).found
     assert lineage.key.exportable
     assert lineage.key.content_type == "application/x-pkcs12"
 
@@ -59,7 +59,7 @@ def test_a_secret_with_a_certificate_is_told_from_the_secret_behind_one(
     rig.place.vaults.expect("PUT", f"{url}/plain-pfx?api-version={DATA_API}", body)
     rig.place.vaults.expect("PUT", f"{url}/password?api-version={DATA_API}", {"value": "x"})
     plain = VaultCertificateRef.parse(rig.vault, "secret", "plain-pfx")
-    found = rig.place.until("the secret is listed", lambda: azure.vault.secret_names(rig.vault), bool)
+    found = rig.place.until("the secret is listed", lambda: azure.vault.secret_names(rig.vault).found, bool)
     assert found.value == (plain,)
     versions = azure.vault.lineage(certificate, rig.place.clock.now()).versions
     (held,) = azure.vault.lineage(plain, rig.place.clock.now()).versions

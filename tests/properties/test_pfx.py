@@ -21,6 +21,7 @@ from shared.clients.vault.x509_names import shown
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import PEM, PKCS12
 from shared.domain.certificates.version import Bundle, KeyFound
+from tests.build import bundled
 from tests.chains import OPENSSL, Issued, Key, issued, thumbprint
 from tests.properties.promises import times
 
@@ -46,7 +47,7 @@ class Secret:
         """The report that Certroll should give about the secret's chain and about a missing certificate above it."""
         last = (self.issued.leaf, *self.chain)[-1]
         missing = None if last.issuer == last.subject else shown(last.issuer.public_bytes())
-        return Bundle(
+        return bundled(
             KeyFound.MATCHING,
             tuple(shown(certificate.subject.public_bytes()) for certificate in self.chain),
             missing,

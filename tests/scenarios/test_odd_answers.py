@@ -68,6 +68,22 @@ def test_plan_of_no_known_webspace_holds_no_other_webspace(install: Install) -> 
     assert "Azure does not say its webspace" in installation.details()
 
 
+def test_certificate_of_no_known_webspace_holds_no_other_certificate(install: Install) -> None:
+    """A certificate whose webspace Azure does not show is a blind spot of itself, and all other renewals go on."""
+    world = small_world()
+    build = Builder(world)
+    build.add_certificate("lost", ("lost.contoso.com",))
+    copy = build.add_copy("lost", build.add_plan("elsewhere"))
+    world.web.certificates.put(copy.id, replace(copy, shows_webspace=False))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    installation.sweep()
+    assert (copy.id, "BlindSpot") in {(subject, reason) for subject, reason in installation.findings()}
+
+
 @pytest.mark.parametrize("path", ["/hostNameBindings/", "/certificates/"])
 def test_accepted_write_is_no_refusal(install: Install, path: str) -> None:
     """If Azure answers a binding or an import with 202, the renewal goes on, and nothing is reported as refused."""
@@ -100,3 +116,30 @@ def test_refused_write_names_its_own_remedy(install: Install, status: int, body:
     installation.deliver_all()
     assert remedy in installation.details()
     assert "grant the identity" not in installation.details()
+
+
+@pytest.mark.parametrize(
+    "odd", [None, {"id": "https://contoso-kv.vault.azure.net/certificates/odd"}], ids=["null", "named"]
+)
+def test_unreadable_entry_of_a_vaults_list_is_a_finding(install: Install, odd: object) -> None:
+    """An entry of a vault's list that makes no sense is told as a blind spot, and the other certificates go on.
+
+    The finding ends with the first sweep that can read the whole list.
+    """
+    world = small_world()
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    web = {"id": f"https://{VAULT}.vault.azure.net/certificates/web", "attributes": {"enabled": True}}
+    body = json.dumps({"value": [odd, web]})
+    world.faults.add(Fault("answered", method="GET", path="^/certificates/?$", status=200, body=body, times=1))
+    assert installation.sweep()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    (subject,) = {subject for subject, reason in installation.findings() if reason == "BlindSpot"}
+    assert subject.startswith(f"the certificates of vault {VAULT}: ")
+    assert ("certificates/odd" in subject) is (odd is not None)
+    installation.clock.sleep(3600)
+    installation.sweep()
+    states = {(row["reason"], row.get("state")) for row in installation.rows("certrollfindings") if "subject" in row}
+    assert ("BlindSpot", "closed") in states
+    assert ("BlindSpot", "open") not in states

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 
 import pytest
 
@@ -60,3 +61,26 @@ def test_an_app_that_answers_is_proven_whatever_azure_calls_its_state(install: I
     assert installation.rolls() == {"billing": "Validated"}
     assert town.settings("billing")[LIST] == f"{town.old},{new}"
     assert installation.errors == []
+
+
+def test_certificate_that_azure_calls_stored_is_compared_with_its_secret(install: Install) -> None:
+    """If the secret holds another certificate a day later, Certroll reports it, although Azure says `Succeeded`."""
+    shop = Shop(install, age=DAYS)
+    (stored,) = shop.order.stored.values()
+    assert stored.status == "Succeeded"
+    shop.look()
+    assert "OrderStoreFailed" not in shop.reasons()
+    shop.world.clock.advance(timedelta(minutes=1))
+    shop.vault.renew_secret(stored.secret_name)
+    shop.look()
+    assert "OrderStoreFailed" in shop.reasons()
+
+
+def test_comparison_of_an_order_with_its_secret_costs_one_list(install: Install) -> None:
+    """Each inspection of an order lists its secret once, and reads the value of the secret once in all."""
+    shop = Shop(install, age=DAYS)
+    shop.sweeps(3)
+    read = [entry for entry in shop.world.journal.entries() if entry.path.startswith("/secrets")]
+    paths = [entry.path for entry in read if entry.status != HTTPStatus.UNAUTHORIZED]  # Key Vault's first challenge
+    assert sum(path.endswith("/versions") for path in paths) == 3
+    assert sum(not path.endswith("/versions") for path in paths) == 1

@@ -4,17 +4,18 @@ import base64
 import ssl
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.knobs import Knobs
-from local.azure.vault.authority import authority, common_name
+from local.azure.vault.authority import Leaf, authority, common_name
 from local.azure.vault.objects import Version
 from local.azure.vault.secrets import SecretVersion
 from local.azure.web.resources import IP_BASED
@@ -147,6 +148,57 @@ def test_a_shorter_chain_waits_until_time_is_short(install: Install, held: bool)
         assert shown(world) == (before if refused else after_renewal(before, new, HOSTS))
         assert ("ChainLost" in {reason for _, reason in installation.findings()}) is (not held)
     assert "RequirementWarning" in {reason for _, reason in installation.findings()}
+
+
+def cross_signs() -> tuple[x509.Certificate, x509.Certificate]:
+    """Return two certificates of the local root's name and key that an older root signed, the replaced one first.
+
+    Let's Encrypt's Root YR has two such certificates of ISRG Root X1, of which the authority revoked the first
+    (community.letsencrypt.org, topic 247612). The first one here names no server authentication.
+    """
+    root, signer = authority().root, ec.generate_private_key(ec.SECP256R1())
+    begins, ends = root.not_valid_before_utc, root.not_valid_after_utc
+    constraints = x509.BasicConstraints(ca=True, path_length=None)
+
+    def signed(serial: int, span: tuple[datetime, datetime], usage: x509.ObjectIdentifier) -> x509.Certificate:
+        builder = x509.CertificateBuilder(common_name("Older Root"), root.subject, root.public_key(), serial, *span)
+        builder = builder.add_extension(constraints, critical=True)
+        usages = x509.ExtendedKeyUsage([usage])
+        return builder.add_extension(usages, critical=False).sign(signer, hashes.SHA256())
+
+    first = signed(1, (begins, ends + timedelta(days=2)), ExtendedKeyUsageOID.CLIENT_AUTH)
+    return first, signed(2, (begins + timedelta(days=1), ends), ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+@pytest.mark.parametrize("own", [0, 1], ids=["the replaced one", "the one that replaces it"])
+def test_cross_signed_root_of_the_vault_goes_up_with_every_link(install: Install, own: int) -> None:
+    """Certroll uploads the cross-signed root that the vault's value has, with every link, and proves the site.
+
+    Let's Encrypt's chain since June 2026 goes from the leaf over YR1 and the cross-signed Root YR to ISRG Root X1.
+    Whichever cross-signed certificate the version before had, nothing counts as lost.
+    """
+    world = uploads(kind="secret").world
+    vault, crossed = world.vaults[VAULT], cross_signs()
+    secret = vault.secrets["web"]
+
+    def value(leaf: Leaf, cross: x509.Certificate) -> str:
+        return base64.b64encode(replace(leaf, chain=(*leaf.chain, cross)).pfx()).decode()
+
+    secret.versions[-1] = replace(secret.newest, value=value(secret.newest.leaf, crossed[1 - own]))
+    installation = install(world, watched=True)
+    before, new = shown(world), renew(world)
+    leaf = secret.newest.leaf
+    secret.versions[-1] = replace(secret.newest, value=value(leaf, crossed[own]))
+    installation.look_at(VAULT, "web", kind="secret")
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new, HOSTS)
+    held = [copy.content for copy in world.web.certificates.values() if copy.thumbprint == new]
+    chain = [*leaf.chain, crossed[own]]
+    assert [x509.load_pem_x509_certificates(content.chain_pem) for content in held] == [chain, chain]
+    assert set(installation.states().values()) == {"Proven"}
+    reasons = {row["reason"] for row in installation.rows("certrollfindings")}
+    assert not reasons & {"ChainLost", "RejectedByAzure", "SecretUnreadable", "ChainIncomplete"}
+    assert installation.sweep() == ()
 
 
 def test_an_elliptic_certificate_is_uploaded(install: Install) -> None:

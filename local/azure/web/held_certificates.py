@@ -43,6 +43,8 @@ class Certificate:
     hidden: bool = False
     """True if reads show neither the thumbprint nor the dates."""
     created: datetime | None = None
+    shows_webspace: bool = True
+    """False if Azure answers `"webSpace": null` for the certificate, as users report of plans."""
 
     @property
     def id(self) -> str:

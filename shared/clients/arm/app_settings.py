@@ -16,12 +16,13 @@ from azure.mgmt.web.models import StringDictionary
 
 from shared.clients.arm.requests import PAGES, Json, sent
 from shared.clients.arm.site_requests import REMEDY, AppServiceClients, AppServicePart, site_or_slot
-from shared.clients.reading import readable_secret
+from shared.clients.reading import readable_secret, text_of
 from shared.clients.retrying import Retrying
 from shared.domain.api_versions import REFERENCES_REFRESH
 from shared.domain.errors import Rejected
 from shared.domain.fleet.app_settings import AppSettings
 from shared.domain.names import SiteRef
+from shared.domain.reason import Reason
 
 SETTINGS_REMEDY = f"{REMEDY}; reading app settings is an action of its own (Microsoft.Web/sites/config/list/action)"
 WRITE_REMEDY = f"{REMEDY}; writing app settings takes Microsoft.Web/sites/config/write"
@@ -67,7 +68,8 @@ class Settings(AppServicePart):
         """
         site = settings.site
         if settings.not_text:
-            raise Rejected(f"app settings of {site}: {', '.join(sorted(settings.not_text))} is neither a text nor null")
+            names = ", ".join(sorted(settings.not_text))
+            raise Rejected(f"app settings of {site}: {names} is neither a text nor null", Reason.SETTING_NOT_TEXT)
         web_apps = self._clients.client(site.subscription).web_apps
         headers = {"If-Match": settings.etag} if settings.etag else {}
         body = StringDictionary({"properties": dict(settings.values)})
@@ -105,7 +107,7 @@ class Settings(AppServicePart):
 
 
 def _active_version(wire: Json) -> tuple[str, str]:
-    return str(wire.get("name")), str((wire.get("properties") or {}).get("activeVersion") or "")
+    return text_of(wire, "name"), str((wire.get("properties") or {}).get("activeVersion") or "")
 
 
 def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object) -> str | None:

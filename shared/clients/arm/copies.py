@@ -55,7 +55,8 @@ class Copies(AppServicePart):
             "serverFarmId": plan.resource_id,
             "password": "",
         }
-        body = Certificate({"location": copy.location, "tags": dict(copy.tags), "properties": properties})
+        tags = json.loads(copy.written_tags)
+        body = Certificate({"location": copy.location or plan.location, "tags": tags, "properties": properties})
         client = self._clients.client(copy.ref.subscription)
         self._retrying.write(f"certificate {copy.ref}", partial(_put_certificate, client, copy.ref, body), REMEDY)
 

@@ -21,7 +21,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from shared.clients.arm.requests import PAGES, Found, Json, one_wire, plain_list, plain_read, sent, tags_of, wire_of
 from shared.clients.arm.site_requests import REMEDY, AppServiceClients
 from shared.clients.arm.wire import read_site
-from shared.clients.reading import readable
+from shared.clients.reading import readable, text_of
 from shared.clients.retrying import Retrying
 from shared.clients.vault.x509_fields import thumbprint_of
 from shared.domain.api_versions import ENVIRONMENT_ROOTS
@@ -123,13 +123,13 @@ def _environment(wire: Json) -> Environment:
     """Return an App Service Environment from Azure's JSON. Raise ValueError if the environment's id is invalid."""
     balancing = str((wire.get("properties") or {}).get("internalLoadBalancingMode") or "None")
     ref = EnvironmentRef.parse(str(wire.get("id")))
-    return Environment(ref, str(wire.get("location")), balancing.lower() != "none", tags_of(wire))
+    return Environment(ref, text_of(wire, "location"), balancing.lower() != "none", tags_of(wire))
 
 
 def _inbound(wire: Json) -> tuple[str, ...]:
     properties: dict[str, Any] = wire.get("properties") or {}
     kinds = ("internalInboundIpAddresses", "externalInboundIpAddresses")
-    return tuple(str(address) for kind in kinds for address in properties.get(kind) or ())
+    return tuple(str(address) for kind in kinds for address in properties.get(kind) or () if address)
 
 
 def _root(wire: Json) -> RootCertificate:
@@ -138,7 +138,7 @@ def _root(wire: Json) -> RootCertificate:
     Raise ValueError if the root certificate's id, thumbprint or blob is unreadable.
     """
     properties, ref = wire.get("properties") or {}, RootRef.parse(str(wire.get("id")))
-    return RootCertificate(ref, str(wire.get("location")), _thumbprint(ref, properties), bool(properties.get("isRoot")))
+    return RootCertificate(ref, text_of(wire, "location"), _thumbprint(ref, properties), bool(properties.get("isRoot")))
 
 
 def _thumbprint(ref: RootRef, properties: Json) -> Thumbprint | None:

@@ -30,10 +30,15 @@ class Listings(AppServicePart):
         return readable("subscriptions", _subscriptions, found)
 
     def certificates(self, subscription: str) -> Listing[WebspaceCertificate]:
-        """Return the certificates that App Service stores in the webspaces of a subscription."""
+        """Return the certificates that App Service stores in the webspaces of a subscription.
+
+        An unreadable certificate, such as one without a webspace, hides no binding, so it must not hold the syncs of
+        other certificates. It still blocks imports and deletions, which it could double or lose.
+        """
         what = f"certificates of subscription {subscription}"
         items = self._clients.client(subscription).certificates.list(**PAGES)
-        return self._clients.listed(subscription, self._wires(what, items), read_certificate)
+        copies = self._clients.listed(subscription, self._wires(what, items), read_certificate)
+        return Listing(copies.found, tuple(replace(spot, copies_only=True) for spot in copies.blind_spots))
 
     def uploaded_at(self, subscription: str) -> Listing[tuple[CopyRef, datetime]]:
         """Return the creation date of each certificate in App Service, as far as ARM shows the date.

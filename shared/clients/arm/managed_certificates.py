@@ -17,7 +17,7 @@ from azure.core.rest import HttpRequest
 from shared.clients.arm.requests import PAGES, Json, one_wire, plain_list, sent, tags_of, wire_of
 from shared.clients.arm.site_requests import REMEDY, SLOT_FILTER, AppServiceClients, site_or_slot
 from shared.clients.arm.wire import plan_names, read_site
-from shared.clients.reading import readable
+from shared.clients.reading import readable, text_of
 from shared.clients.retrying import Retrying
 from shared.domain.api_versions import MANAGED_CERTIFICATES, RESOURCES
 from shared.domain.errors import NotFound, Rejected
@@ -25,6 +25,7 @@ from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Listing
 from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace, parse_host_name, parse_thumbprint, read_host_name
+from shared.domain.reason import Reason
 from shared.domain.tags import Tags
 
 VERIFIED = frozenset({"verified", "managed"})
@@ -117,7 +118,8 @@ class ManagedCertificates:
         After Azure has finished issuing a managed certificate, Certroll reads the certificate.
         """
         if not operation.lower().startswith("/subscriptions/"):
-            raise Rejected(f"{operation[:200]!r} is not an operation of Azure Resource Manager")
+            problem = f"{operation[:200]!r} is not an operation of Azure Resource Manager"
+            raise Rejected(problem, Reason.ANSWER_UNREADABLE)
         send = partial(sent, self._clients.client(operation.split("/")[2]), HttpRequest("GET", operation))
         try:
             answer = self._retrying.read("the issuing of a managed certificate", send, REMEDY)
@@ -184,7 +186,7 @@ def _place(wire: Json) -> tuple[Place, tuple[Binding, ...]]:
     inbound = dict.fromkeys(text.strip() for text in (str(properties.get("inboundIpAddress") or ""), *possible))
     addresses = tuple(address for address in inbound if address)
     return Place(
-        site, str(wire.get("location")), addresses, bool(properties.get("hostingEnvironmentProfile"))
+        site, text_of(wire, "location"), addresses, bool(properties.get("hostingEnvironmentProfile"))
     ), bindings
 
 
@@ -194,7 +196,7 @@ def _slot_tags(wire: Json) -> tuple[SiteRef, Tags]:
 
 def _host_facts(wire: Json) -> tuple[HostName, HostFacts]:
     properties = wire.get("properties") or {}
-    name = read_host_name(str(wire.get("name")).rpartition("/")[2])
+    name = read_host_name(text_of(wire, "name").rpartition("/")[2])
     verified = str(properties.get("hostNameType") or "").lower() in VERIFIED
     by_traffic_manager = str(properties.get("azureResourceType") or "").lower() == "trafficmanager"
     return name, HostFacts(verified, by_traffic_manager)

@@ -19,7 +19,7 @@ from azure.mgmt.certificateregistration.operations import AppServiceCertificateO
 
 from shared.clients.arm.requests import PAGES, one_wire, refuse_registration
 from shared.clients.clouds import Cloud
-from shared.clients.reading import ODD, readable
+from shared.clients.reading import ODD, readable, texts_of
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.domain.errors import NotRegistered, Rejected
 from shared.domain.fleet.fleet import BlindSpot, Listing
@@ -227,7 +227,7 @@ def read_order(wire: object) -> Order:
         external_key=properties.get("isPrivateKeyExternal") is True,
         stored=tuple(_stored(str(name), certificates) for name in sorted(certificates, key=str)),
         not_renewable=_texts(properties.get("appServiceCertificateNotRenewableReasons")),
-        tags=tuple(sorted((str(key), str(value)) for key, value in _mapping(wire, "tags").items())),
+        tags=texts_of(_mapping(wire, "tags")),
     )
 
 

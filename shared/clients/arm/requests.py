@@ -11,7 +11,7 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.web import WebSiteManagementClient
 
-from shared.clients.reading import ODD, check_page, object_of, page_entries, readable
+from shared.clients.reading import ODD, check_page, object_of, page_entries, readable, texts_of
 from shared.clients.retrying import Retrying
 from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.names import Webspace
@@ -134,5 +134,9 @@ def tags_of(wire: Json) -> Tags:
     In answers of newer API versions Azure repeats a resource's tags inside the resource's properties. A PUT of an Azure
     resource without tags deletes the resource's tags.
     """
-    tags = wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}
-    return tuple(sorted((str(key), str(value)) for key, value in tags.items()))
+    return texts_of(written_tags(wire))
+
+
+def written_tags(wire: Json) -> Json:
+    """Return the tags of an Azure resource as Azure wrote them, which a PUT must return unchanged."""
+    return wire.get("tags") or (wire.get("properties") or {}).get("tags") or {}

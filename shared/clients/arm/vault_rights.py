@@ -15,6 +15,7 @@ from shared.domain.api_versions import RESOURCES, ROLE_ASSIGNMENTS, VAULTS
 from shared.domain.errors import Denied, Rejected
 from shared.domain.fleet.vault_access import AccessPolicy, Rights, RoleAssignment, VaultRight, VaultSettings
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
+from shared.domain.reason import Reason
 
 VAULT_FILTER = quote("resourceType eq 'Microsoft.KeyVault/vaults'")
 VAULT_REMEDY = "grant the identity Microsoft.KeyVault/vaults/read on this vault"
@@ -73,7 +74,7 @@ def _subscription(vault_id: str) -> str:
         parse_vault_name(vault_id)
         return parse_subscription(vault_id.split("/")[2])
     except (IndexError, InvalidNameError) as error:
-        raise Rejected(f"{vault_id[:200]!r} is not the resource id of a vault") from error
+        raise Rejected(f"{vault_id[:200]!r} is not the resource id of a vault", Reason.ANSWER_UNREADABLE) from error
 
 
 def read_vault(vault_id: str, wire: Json) -> VaultSettings:

@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from shared.clients.arm.requests import Json, tags_of, webspace_of
+from shared.clients.arm.requests import Json, tags_of, webspace_of, written_tags
+from shared.clients.reading import text_of
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm, Site
@@ -68,7 +69,7 @@ def read_plan(wire: Json) -> ServerFarm:
     if not properties.get("webSpace"):
         raise ValueError("Azure does not say its webspace")
     webspace = Webspace.parse(subscription, properties["webSpace"])
-    return ServerFarm(resource_id, webspace, str(wire.get("location")), _environment(properties))
+    return ServerFarm(resource_id, webspace, text_of(wire, "location"), _environment(properties))
 
 
 def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCertificate:
@@ -84,14 +85,15 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
     return WebspaceCertificate(
         ref=ref,
         webspace=webspace or Webspace.parse(ref.subscription, named),
-        location=str(wire.get("location")),
+        location=text_of(wire, "location"),
         thumbprint=_thumbprint(properties.get("thumbprint")),
-        host_names=frozenset(read_host_name(str(name)) for name in properties.get("hostNames") or ()),
+        host_names=frozenset(read_host_name(str(name)) for name in properties.get("hostNames") or () if name),
         not_after=datetime.fromisoformat(expiration).astimezone(UTC) if expiration else None,
         source=_source(properties),
         key_vault_id=properties.get("keyVaultId"),
         key_vault_secret=properties.get("keyVaultSecretName"),
         tags=tags_of(wire),
+        written_tags=json.dumps(written_tags(wire)),
         switches=json.dumps({name: properties[name] for name in SWITCHES if properties.get(name) is not None}),
         loaded=_is_loaded(properties.get(LOADING)),
         not_before=_moment(properties.get("issueDate")),

@@ -12,19 +12,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from azure.core.credentials import TokenCredential
-from azure.core.pipeline import PipelineResponse
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy, CertificateProperties
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
 from shared.clients.clouds import Cloud
-from shared.clients.reading import ODD, check_page, page_entries, readable, readable_secret
+from shared.clients.reading import readable, readable_secret, texts_of
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
 from shared.clients.vault.secrets import LIST_REMEDY, Leaves, SecretLineages, kind_of, may_hold_certificate, read_secret
+from shared.clients.vault.unread import Unread
 from shared.clients.vault.version_keys import Known, VersionKeys
 from shared.clients.vault.x509_facts import read_facts
 from shared.clients.vault.x509_fields import thumbprint_of
@@ -33,6 +32,7 @@ from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import PKCS12
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyPolicy
 from shared.domain.errors import Conflict, Denied, NotFound, Rejected
+from shared.domain.fleet.fleet import Listing
 from shared.domain.names import (
     ObjectKind,
     Thumbprint,
@@ -42,12 +42,9 @@ from shared.domain.names import (
 )
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags, lineage_tags
-from shared.telemetry import event
 
 REMEDY = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
 PASSWORD_BYTES = 32
-ID_SLASHES = 4
-"""How many slashes the id of a vault object has at least: https://vault/certificates/name."""
 Entry = TypeVar("Entry")
 
 
@@ -96,26 +93,28 @@ class KeyVault:
         self._secrets.forget()
         self._keys.forget()
 
-    def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+    def names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """Return the names of all certificates of a vault.
 
         Key Vault's list includes disabled certificates and omits deleted certificates.
         """
         what = f"the certificates of vault {vault}"
-        entries = self._vaults.client(vault).list_properties_of_certificates(**_readable_entries(what))
+        unread = Unread(what)
+        entries = self._vaults.client(vault).list_properties_of_certificates(raw_response_hook=unread.take_out)
         found = self._retrying.pages(what, entries, REMEDY)
-        return _refs(what, found, lambda entry: _ref(vault, ObjectKind.CERTIFICATE, entry))
+        return _refs(unread, found, lambda entry: _ref(vault, ObjectKind.CERTIFICATE, entry))
 
-    def secret_names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+    def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """Return the names of a vault's secrets that may hold a certificate.
 
         Certroll lists the names of secrets without reading any secret's value.
         """
         what = f"the secrets of vault {vault}"
-        entries = self._vaults.secrets(vault).list_properties_of_secrets(**_readable_entries(what))
+        unread = Unread(what)
+        entries = self._vaults.secrets(vault).list_properties_of_secrets(raw_response_hook=unread.take_out)
         found = self._retrying.pages(what, entries, LIST_REMEDY)
         return _refs(
-            what, found, lambda entry: _ref(vault, ObjectKind.SECRET, entry) if may_hold_certificate(entry) else None
+            unread, found, lambda entry: _ref(vault, ObjectKind.SECRET, entry) if may_hold_certificate(entry) else None
         )
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
@@ -185,14 +184,20 @@ class KeyVault:
         """
         client = self._vaults.client(ref.vault)
         what = f"vault certificate {ref}"
-        listing = client.list_properties_of_certificate_versions(ref.name, raw_response_hook=check_page)
+        unread = Unread(f"the versions of {what}")
+        listing = client.list_properties_of_certificate_versions(ref.name, raw_response_hook=unread.take_out)
         properties = tuple(self._retrying.pages(what, listing, REMEDY))
         latest = self._retrying.read(what, lambda: client.get_certificate(ref.name), REMEDY)
         listed = {entry.version: entry for entry in properties if entry.version}
-        newest = (latest.properties.version if latest.properties else None) or ""
-        if newest not in listed:
-            raise Conflict(f"{what} got a new version during the read; Certroll reads it again")
-        versions = newest_first(tuple(_version(entry) for entry in listed.values()), newest)
+        read = {name: version for name, entry in listed.items() if (version := unread.readable(entry, _version))}
+        found = latest.properties
+        newest = (found.version if found else None) or ""
+        if newest not in read:
+            if found is None or not newest or not unread.spots:
+                raise Conflict(f"{what} got a new version during the read; Certroll reads it again")
+            # the unreadable entry may be the newest version, of which Key Vault's other answer shows all that counts
+            read[newest], listed[newest] = _version(found), found
+        versions = newest_first(tuple(read.values()), newest)
         tags, inherited = lineage_tags(tuple(_tags(listed[version.version]) for version in versions))
         known = {newest: bytes(latest.cer or b"")}
 
@@ -220,48 +225,16 @@ class KeyVault:
         if current is not None:
             changed = current.version != newest or _is_newer(latest.policy, current)
             key = self._keys.of(ref, current, following, changed=changed)
-        return Lineage(ref, judged, current, refusal, tags, inherited, key, following)
-
-
-def _readable_entries(what: str) -> Mapping[str, Any]:
-    """Return the option of a list request that takes entries without a name out of each page, and logs them.
-
-    For such an entry the SDK would raise an error in place of the page. An entry without attributes gets empty ones, so
-    that the list keeps its name: what a complete list lacks counts as deleted.
-    """
-
-    def keep(response: PipelineResponse[Any, Any]) -> None:
-        answer = response.http_response
-        if answer.status_code == HTTPStatus.OK:
-            entries = page_entries(answer.json())
-            entries[:] = [_with_attributes(entry) for entry in entries if _names_something(what, entry)]
-
-    return {"raw_response_hook": keep}
-
-
-def _names_something(what: str, entry: object) -> bool:
-    named = isinstance(entry, Mapping) and isinstance(entry.get("id"), str) and entry["id"].count("/") >= ID_SLASHES
-    if not named:
-        event("vault.entry_unreadable", of=what, detail=f"an entry of the type {type(entry).__name__}")
-        return False
-    return True
-
-
-def _with_attributes(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    return entry if isinstance(entry.get("attributes"), Mapping) else {**entry, "attributes": {}}
+        seen = Lineage(ref, judged, current, refusal, tags, inherited, key, following)
+        return replace(seen, unreadable=tuple(unread.spots))
 
 
 def _refs(
-    what: str, entries: Iterable[Entry], ref_of: Callable[[Entry], VaultCertificateRef | None]
-) -> tuple[VaultCertificateRef, ...]:
-    """Return the vault object that each readable entry of a list names, and log each unreadable entry."""
-    found = []
-    for entry in entries:
-        try:
-            found.append(ref_of(entry))
-        except ODD as error:
-            event("vault.entry_unreadable", of=what, detail=str(error)[:200])
-    return tuple(ref for ref in found if ref is not None)
+    unread: Unread, entries: Iterable[Entry], ref_of: Callable[[Entry], VaultCertificateRef | None]
+) -> Listing[VaultCertificateRef]:
+    """Return the vault object that each readable entry of a list names, and the unreadable entries as blind spots."""
+    found = tuple(ref for entry in entries if (ref := unread.readable(entry, ref_of)) is not None)
+    return Listing(found, unread.spots)
 
 
 def _ref(vault: VaultName, kind: ObjectKind, entry: CertificateProperties | SecretProperties) -> VaultCertificateRef:
@@ -281,7 +254,7 @@ def _version(entry: CertificateProperties) -> CertificateVersion:
 
 
 def _tags(entry: CertificateProperties) -> Tags:
-    return tuple(sorted((entry.tags or {}).items()))
+    return texts_of(entry.tags or {})
 
 
 def _is_newer(policy: CertificatePolicy | None, version: CertificateVersion) -> bool:

@@ -31,7 +31,7 @@ from shared.clients.vault.pem import Found, certificates_in, parsed
 from shared.clients.vault.pkcs12 import Contents, read, write
 from shared.clients.vault.pkcs12_ciphers import MOST_ROUNDS, TooCostlyError
 from shared.clients.vault.x509_fields import Certificate
-from shared.clients.vault.x509_names import shown
+from shared.clients.vault.x509_names import issuer_named
 from shared.clients.vault.x509_signatures import UNREADABLE
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
@@ -138,10 +138,10 @@ def _bundle(key: KeyFound, leaf: Certificate, chain: list[Certificate], certific
     last = [leaf, *chain][-1]
     return Bundle(
         key,
-        tuple(issuer.title for issuer in chain),
-        None if is_root(last) else shown(last.issuer),
+        tuple(issuer_named(issuer.subject) for issuer in chain),
+        None if is_root(last) else issuer_named(last.issuer),
         ordered=places == sorted(places),
-        held=frozenset(issuer.title for issuer in held_issuers(chain, certificates)),
+        held=frozenset(issuer_named(issuer.subject) for issuer in held_issuers(chain, certificates)),
     )
 
 

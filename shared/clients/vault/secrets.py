@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
-from shared.clients.reading import check_page, readable, readable_secret
+from shared.clients.reading import check_page, readable, readable_secret, texts_of
 from shared.clients.retrying import Retrying
 from shared.clients.vault.pfx import read_leaf
+from shared.clients.vault.unread import Unread
 from shared.clients.vault.x509_facts import facts_of
 from shared.domain.certificates.lineage import Lineage, Refusal, judge, newest_first
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
@@ -72,18 +73,23 @@ class SecretLineages:
         and Conflict if a version was added during the read.
         """
         client, what = self._clients(ref.vault), f"vault secret {ref}"
-        listing = client.list_properties_of_secret_versions(ref.name, raw_response_hook=check_page)
+        unread = Unread(f"the versions of {what}")
+        listing = client.list_properties_of_secret_versions(ref.name, raw_response_hook=unread.take_out)
         entries = {e.version: e for e in self._retrying.pages(what, listing, LIST_REMEDY) if e.version}
         ordered = sorted(entries.values(), key=_age, reverse=True)
-        if not ordered:
+        if not ordered and not unread.spots:
             raise NotFound(f"{what}: there is no secret of that name")
+        if not ordered:
+            raise Rejected(_hidden(what, unread), Reason.ANSWER_UNREADABLE)
         if (foreign := _foreign(ordered[0], ordered)) is not None:
-            return Lineage(ref, (), None, foreign)
-        newest = self._newest(client, what, ref, ordered)
+            return Lineage(ref, (), None, foreign, unreadable=unread.spots)
+        newest = self._newest(client, what, ref, ordered, unread)
+        if newest not in entries and unread.spots:
+            raise Rejected(_hidden(what, unread), Reason.ANSWER_UNREADABLE)
         if newest not in entries:
             raise Conflict(f"{what} got a new version during the read; Certroll reads it again")
         ordered.sort(key=lambda entry: (entry.version == newest, *_age(entry)), reverse=True)
-        return self._judged(ref, ordered, newest, now)
+        return replace(self._judged(ref, ordered, newest, now), unreadable=unread.spots)
 
     def public_part(self, ref: VaultCertificateRef, version: str) -> bytes:
         """Return the certificate of a secret's version in DER.
@@ -103,24 +109,32 @@ class SecretLineages:
         self._leaves.clear()
 
     def _newest(
-        self, client: SecretClient, what: str, ref: VaultCertificateRef, ordered: list[SecretProperties]
+        self,
+        client: SecretClient,
+        what: str,
+        ref: VaultCertificateRef,
+        ordered: list[SecretProperties],
+        unread: Unread,
     ) -> str:
         """Return the version that App Service would import as the newest version of a secret.
 
         Key Vault dates versions to the second, and no source says whether it passes over a disabled version. If several
         versions are the newest by date, or an operator disabled the newest, this function asks the vault. Only if the
-        vault refuses, a disabled version stays the newest.
+        vault refuses, a disabled version stays the newest. An unreadable entry of the list may be the newest version,
+        too. Raise Rejected if Certroll may not ask the vault about an unreadable entry.
         """
         ties = [entry for entry in ordered if entry.created_on == ordered[0].created_on]
         disabled = next((entry for entry in ties if not entry.enabled), None)
         # the vault may answer with any enabled version, and Certroll reads no value that is no certificate
         others = any(entry.enabled and _foreign(entry, ordered) for entry in ordered)
-        if (len(ties) == 1 and disabled is None) or others:
+        if unread.spots and others:
+            raise Rejected(_hidden(what, unread), Reason.ANSWER_UNREADABLE)
+        if (len(ties) == 1 and disabled is None and not unread.spots) or others:
             return str(ordered[0].version)
         try:
             return str(read_secret(self._retrying, what, lambda: client.get_secret(ref.name)).properties.version)
         except Denied:
-            if disabled is None:
+            if disabled is None or unread.spots:
                 raise
             return str(disabled.version)
 
@@ -205,7 +219,7 @@ def read_secret(retrying: Retrying, what: str, read: Callable[[], KeyVaultSecret
     except AzureError as error:
         raise error from None
     except ValueError:
-        raise Rejected(f"{what}: the answer cannot be read") from None
+        raise Rejected(f"{what}: the answer cannot be read", Reason.ANSWER_UNREADABLE) from None
 
 
 def _value(secret: KeyVaultSecret) -> str:
@@ -214,6 +228,12 @@ def _value(secret: KeyVaultSecret) -> str:
     if not isinstance(value, str):
         raise TypeError("its value is not a text")
     return value
+
+
+def _hidden(what: str, unread: Unread) -> str:
+    """Return the problem that an unreadable entry in the list of versions may be the newest version."""
+    spot = unread.spots[0]
+    return f"{what}: its newest version may be an entry that Certroll cannot read ({spot.subject}: {spot.detail})"
 
 
 def holds_certificate(content_type: str | None) -> bool:
@@ -250,7 +270,7 @@ def _form(entry: SecretProperties, versions: Iterable[SecretProperties]) -> str:
 
 
 def _tags(entry: SecretProperties) -> Tags:
-    return tuple(sorted((entry.tags or {}).items()))
+    return texts_of(entry.tags or {})
 
 
 def kind_of(entry: SecretProperties) -> str:

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
 from shared.clients.vault.der import (
@@ -20,6 +21,7 @@ from shared.clients.vault.der import (
     inside,
     only,
 )
+from shared.domain.certificates.version import IssuerName
 
 LONGEST_SHOWN = 200
 LONGEST_COMPARED = 2_000
@@ -105,6 +107,11 @@ def shown(name: bytes) -> str:
         return "an unreadable name"
     common = [_text(attribute.value) for attribute in found if attribute.kind == COMMON_NAME]
     return _printable(common[0] if common else _whole(found))
+
+
+def issuer_named(name: bytes) -> IssuerName:
+    """Return a name in DER with its text for operators and its meaning for comparisons."""
+    return IssuerName(shown(name), sha256(repr(meaning(name)).encode()).hexdigest())
 
 
 def common_names(name: bytes) -> list[str]:

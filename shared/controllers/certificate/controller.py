@@ -8,7 +8,7 @@ from shared.domain.outcome import Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.loop.backoff import planning_again, until_free
 from shared.loop.lineage import refuse_foreign
-from shared.loop.perform import REFUSALS
+from shared.loop.perform import reason_of
 from shared.loop.run import Run
 from shared.telemetry import event
 
@@ -33,7 +33,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     # Azure refused to list the fleet, so Certroll cannot build a plan. A write that Azure refused raises no error in
     # this function.
     except (Denied, Rejected) as error:
-        outcome = Stalled(REFUSALS[type(error)], str(error))
+        outcome = Stalled(reason_of(error), str(error))
         run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
     return _log_certificate(message, outcome)
 

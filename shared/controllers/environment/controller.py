@@ -24,7 +24,7 @@ from shared.domain.names import EnvironmentRef, Thumbprint
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.loop.backoff import planning_again, until_free
-from shared.loop.perform import REFUSALS
+from shared.loop.perform import reason_of
 from shared.loop.run import Run
 from shared.ports.storage import Lease
 from shared.telemetry import event
@@ -46,7 +46,7 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
         until = run.now() if progress else later(run, message.waits)
         outcome = Waiting(until, Reason.OUT_OF_TIME, str(late), progress=progress)
     except (Denied, NotFound, Rejected) as error:
-        outcome = Stalled(REFUSALS[type(error)], str(error))
+        outcome = Stalled(reason_of(error), str(error))
     if isinstance(outcome, Stalled):
         finding = Finding(run.now(), str(environment), f"environment {environment}", outcome.reason, outcome.detail)
         run.ports.findings.report((finding,))

@@ -13,7 +13,7 @@ from shared.domain.managed.issuance import HostInspection, Violation
 from shared.domain.reason import Reason
 from shared.domain.tags import OPT_OUT
 from shared.loop.connect_address import address_of
-from shared.loop.perform import REFUSALS
+from shared.loop.perform import REFUSALS, reason_of
 from shared.loop.run import Run
 
 SCOPE = "managed"
@@ -33,7 +33,7 @@ def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> A
     try:
         return Attempt(inspect(binding))
     except tuple(REFUSALS) as error:
-        return Attempt(host_inspection(binding, REFUSALS[type(error)], str(error)))
+        return Attempt(host_inspection(binding, reason_of(error), str(error)))
     except LeaseBusy as busy:
         return Attempt(host_inspection(binding, Reason.BUSY, str(busy)))
     except OutOfTime as late:

@@ -161,7 +161,7 @@ def _bound(run: Run, binding: Binding, certificate: SeenCertificate) -> HostInsp
 def _progress(run: Run, issuance: Issuance | None) -> tuple[bool, tuple[Violation, ...]]:
     """Return whether Azure may have issued the managed certificate, and what keeps Certroll from knowing more.
 
-    If Azure refuses the request for the managed certificate, record and raise the refusal. If Certroll may not read
+    If Azure refuses the request for the managed certificate, record and raise the refusal. If Certroll cannot read
     Azure's operation, only the certificate itself can show that Azure issued it.
     """
     if issuance is None or not issuance.operation:
@@ -172,6 +172,8 @@ def _progress(run: Run, issuance: Issuance | None) -> tuple[bool, tuple[Violatio
         detail = f"Certroll cannot read whether Azure refuses the managed certificate, and why: {denied}"
         return True, (Violation(Reason.DENIED_BY_AZURE, detail),)
     except Rejected as refusal:
+        if refusal.reason is Reason.ANSWER_UNREADABLE:
+            return True, (Violation(refusal.reason, str(refusal)),)
         run.ports.requests.put_issuance(replace(issuance, refused=str(refusal)))
         raise
 

@@ -68,7 +68,8 @@ def certificate_ref(work: Work, binding: Binding) -> CopyRef:
     plan = work.place(binding).site.plan
     names = plan.split("/")
     if len(names) < PLAN_ID_PARTS:
-        raise Rejected(f"host name {binding.host_name}: Azure shows no App Service plan of site {binding.site}")
+        detail = f"host name {binding.host_name}: Azure shows no App Service plan of site {binding.site}"
+        raise Rejected(detail, Reason.INCOMPLETE_VIEW)
     return CopyRef(binding.site.subscription, names[4], str(binding.host_name))
 
 

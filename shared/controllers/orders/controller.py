@@ -37,7 +37,7 @@ from shared.domain.orders.action import (
     open_questions,
     record_of,
 )
-from shared.domain.orders.order import Order, StoredCertificate, StoreStatus
+from shared.domain.orders.order import STORE_DELAY, Order, StoredCertificate, StoreStatus
 from shared.domain.orders.problems import OrderProblem, asks_when_verified, outcome_of, problems
 from shared.domain.reason import Reason
 from shared.domain.tags import Carrier
@@ -162,9 +162,12 @@ def _with_history(run: Run, order: Order) -> Order:
 
 
 def _with_secrets(run: Run, order: Order) -> Order:
-    """Compare the order's certificate with the vault secrets that Azure calls not stored, and return the order.
+    """Compare the order's certificate with its vault secrets, and return the order.
 
-    Azure's own word about a secret may be wrong: it may stay `Initialized` after Azure stored the certificate.
+    Azure's own word about a secret may be wrong: it may stay `Initialized` after Azure stored the certificate, or stay
+    `Succeeded` from the certificate before. Azure may take a day to store a certificate, so an earlier read of
+    a secret that Azure calls stored tells nothing. The sweep has read the value of the secret, so the comparison sends
+    one more list request for each order.
     """
     return replace(order, stored=tuple(_compared(run, order, stored) for stored in order.stored))
 
@@ -172,14 +175,17 @@ def _with_secrets(run: Run, order: Order) -> Order:
 def _compared(run: Run, order: Order, stored: StoredCertificate) -> StoredCertificate:
     """Return the stored certificate, with whether the vault secret in scope holds the order's current certificate."""
     known = order.thumbprint is not None and stored.secret is not None and stored.secret.vault in run.intent.vaults
-    if not known or stored.secret is None or stored.status is StoreStatus.SUCCEEDED:
+    settled = order.issued is not None and run.now() - order.issued > STORE_DELAY
+    if not known or stored.secret is None or (stored.status is StoreStatus.SUCCEEDED and not settled):
         return stored
     try:
         lineage = run.ports.vault.lineage(stored.secret, run.now())
     except AzureError as error:
         event("order.secret_unread", order=str(order.ref), detail=str(error))
         return stored
-    return replace(stored, is_current=lineage.refusal is None and lineage.is_current(order.thumbprint))
+    seen = lineage.current if lineage.refusal is None else None
+    is_current = seen is not None and seen.thumbprint == order.thumbprint
+    return replace(stored, is_current=is_current, is_other=seen is not None and not is_current)
 
 
 # ----------------------------------------------------------------------------------------------------------- actions

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import AzureError, Denied, NotFound, Rejected
+from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.fleet.handshake import Handshake, verdict
 from shared.domain.outcome import Converged, Outcome, Stalled
@@ -13,7 +13,7 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.observe.site import observe_site
-from shared.loop.perform import perform_all
+from shared.loop.perform import perform_all, reason_of
 from shared.loop.prove import prove
 from shared.loop.report import report_moved, report_plan, report_skips
 from shared.loop.run import Run
@@ -23,12 +23,6 @@ from shared.planning.closing import seen_before
 from shared.planning.guards.frozen import has_begun
 from shared.planning.plan import Plan, Skip
 from shared.ports.storage import Lease
-
-SITE_REASONS: dict[type[AzureError], Reason] = {
-    NotFound: Reason.NO_SUCH_SITE,
-    Denied: Reason.DENIED_BY_AZURE,
-    Rejected: Reason.REJECTED_BY_AZURE,
-}
 
 
 def bindings_of_site(
@@ -41,7 +35,7 @@ def bindings_of_site(
     try:
         return _carry_to_site(run, lease, lineage, current, record)
     except (NotFound, Denied, Rejected) as error:
-        reason = SITE_REASONS[type(error)]
+        reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else reason_of(error)
         refused = frozenset((binding.host_name, reason) for binding in record.last_good)
         return _conclude(
             run, lineage, replace(record, refused=refused), SiteState.UNPROVEN, Stalled(reason, str(error))

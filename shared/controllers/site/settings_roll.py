@@ -16,7 +16,7 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.loop.backoff import pause, until_open, until_thawed
-from shared.loop.perform import REFUSALS, perform_all
+from shared.loop.perform import perform_all, reason_of
 from shared.loop.report import report_skips
 from shared.loop.restart_claims import claimed
 from shared.loop.run import Run
@@ -146,7 +146,7 @@ def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -
     Certroll no longer waits for an app that Azure no longer has. If Azure does not show an app whose settings Certroll
     has written, the next hourly sweep looks for the app again.
     """
-    reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else REFUSALS[type(error)]
+    reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else reason_of(error)
     outcome = Stalled(reason, str(error))
     if record.state is RollState.STALE or isinstance(error, NotFound):
         changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)

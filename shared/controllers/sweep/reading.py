@@ -10,10 +10,11 @@ from shared.domain.certificates.lineage import Lineage
 from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.errors import AzureError, Denied, NotFound, OutOfTime, Rejected
 from shared.domain.findings import Finding
-from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.fleet import Fleet, Listing
 from shared.domain.names import ObjectKind, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.loop.lineage import lineage_of, stalled_on_vault
+from shared.loop.report import report
 from shared.loop.run import Run
 from shared.planning.closing import vault_subject
 
@@ -103,12 +104,13 @@ def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception], froz
     """
     lists = [(vault, names) for vault in in_turn(run, run.intent.vaults) for names in _listings(run)]
     answers = run.pool.map(lambda listing: _listed(run, *listing), lists)
-    found = {ref for answer in answers if not isinstance(answer, Exception) for ref in answer}
+    found = {ref for answer in answers if isinstance(answer, Listing) for ref in answer.found}
     failed = [
         (vault, answer) for (vault, _), answer in zip(lists, answers, strict=True) if isinstance(answer, Exception)
     ]
     errors: list[Exception] = [error for _, error in failed if not isinstance(error, REFUSED)]
-    return found, errors, run.intent.vaults - {vault for vault, _ in failed}
+    hidden = {vault for (vault, _), answer in zip(lists, answers, strict=True) if _is_partial(answer)}
+    return found, errors, run.intent.vaults - {vault for vault, _ in failed} - hidden
 
 
 def known_roots(run: Run, environment_records: tuple[EnvironmentRecord, ...]) -> set[VaultCertificateRef]:
@@ -124,23 +126,40 @@ def known_roots(run: Run, environment_records: tuple[EnvironmentRecord, ...]) ->
     }
 
 
-def _listings(run: Run) -> tuple[Callable[[VaultName], tuple[VaultCertificateRef, ...]], ...]:
+def _listings(run: Run) -> tuple[Callable[[VaultName], Listing[VaultCertificateRef]], ...]:
     return run.ports.vault.names, run.ports.vault.secret_names
 
 
 def _listed(
-    run: Run, vault: VaultName, names: Callable[[VaultName], tuple[VaultCertificateRef, ...]]
-) -> tuple[VaultCertificateRef, ...] | AzureError | OutOfTime:
+    run: Run, vault: VaultName, names: Callable[[VaultName], Listing[VaultCertificateRef]]
+) -> Listing[VaultCertificateRef] | AzureError | OutOfTime:
     """List the vault objects of a vault, or report and return the error if the vault refuses or does not answer.
+
+    Each unreadable entry of the list becomes a finding (a reported problem).
 
     If less time than `LIST_TIME` is left, the next sweep lists the vault.
     """
     try:
         run.check_time(LIST_TIME)
-        return names(vault)
+        listing = names(vault)
     except OutOfTime as late:
         return late
     except AzureError as error:
-        reason = Reason.VAULT_DENIED if isinstance(error, REFUSED) else Reason.VAULT_UNREACHABLE
+        reason = _list_reason(error)
         run.ports.findings.report((Finding(run.now(), "sweep", vault_subject(vault), reason, str(error)),))
         return error
+    hidden = (Finding(run.now(), "sweep", spot.subject, spot.reason, spot.detail) for spot in listing.blind_spots)
+    report(run.ports.findings, tuple(hidden))
+    return listing
+
+
+def _is_partial(answer: object) -> bool:
+    """Return True for a list with unreadable entries, in which a vault certificate may be hidden."""
+    return isinstance(answer, Listing) and bool(answer.blind_spots)
+
+
+def _list_reason(error: AzureError) -> Reason:
+    """Return the reason for which Certroll reports a list of a vault that failed."""
+    if isinstance(error, Rejected):
+        return error.reason
+    return Reason.VAULT_DENIED if isinstance(error, REFUSED) else Reason.VAULT_UNREACHABLE

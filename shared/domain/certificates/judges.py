@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from unicodedata import normalize
 
 from shared.domain.certificates.requirements import (
     CURVES,
@@ -22,6 +21,7 @@ from shared.domain.certificates.version import (
     Bundle,
     CertificateFacts,
     CertificateVersion,
+    IssuerName,
     KeyFound,
     KeyPolicy,
     KeyType,
@@ -246,12 +246,12 @@ def chain(case: Case, bundle: Bundle) -> Opinion:
         return Level.REFUSE, f"{detail}; {lost}"
     if lost is not None:
         return Level.WARN, f"{detail}; {lost}, and ends too soon for Certroll to wait for a better version"
-    if before is not None and _is_among(bundle.missing, before.held):
+    if before is not None and bundle.missing in before.held:
         return Level.WARN, f"{detail}: clients hold the self-signed root of that issuer's key"
     return Level.WARN, f"{detail}: if that issuer is an intermediate, put its certificate into the vault object"
 
 
-def _lost(case: Case, missing: str, bundle: Bundle, before: Bundle) -> str | None:
+def _lost(case: Case, missing: IssuerName, bundle: Bundle, before: Bundle) -> str | None:
     """Return what the chain in use has and the new chain lacks, or None if the new chain is as good."""
     if _lacks_intermediate(missing, bundle, before):
         return "the version in use has its intermediates"
@@ -260,7 +260,7 @@ def _lost(case: Case, missing: str, bundle: Bundle, before: Bundle) -> str | Non
     return None
 
 
-def _lacks_intermediate(missing: str, bundle: Bundle, before: Bundle) -> bool:
+def _lacks_intermediate(missing: IssuerName, bundle: Bundle, before: Bundle) -> bool:
     """Return True if the chain lacks an intermediate certificate that the chain in use has.
 
     A TLS server need not send the root certificate. A server also need not send a cross-signed certificate of a root
@@ -269,20 +269,11 @@ def _lacks_intermediate(missing: str, bundle: Bundle, before: Bundle) -> bool:
     lacks an intermediate.
     """
     issuers = before.issuers[:-1] if before.missing is None else before.issuers
-    intermediates = [issuer for issuer in issuers if not _is_among(issuer, before.held)]
+    intermediates = [issuer for issuer in issuers if issuer not in before.held]
     top = before.issuers[-1] if before.missing is None and before.issuers else before.missing
     roots = before.held if top is None else {top, *before.held}
-    bare = not bundle.issuers and bool(intermediates) and not _is_among(missing, roots)
-    return _is_among(missing, intermediates) or bare
-
-
-def _is_among(name: str, names: Iterable[str]) -> bool:
-    """Return True if one of the names has the same meaning, whatever its letter case and blanks (RFC 5280, 7.1)."""
-    return _folded(name) in map(_folded, names)
-
-
-def _folded(name: str) -> str:
-    return " ".join(normalize("NFKC", name).casefold().split())
+    bare = not bundle.issuers and bool(intermediates) and missing not in roots
+    return missing in intermediates or bare
 
 
 def chain_order(case: Case, bundle: Bundle) -> Opinion:

@@ -9,6 +9,7 @@ from shared.domain.certificates.judges import compares
 from shared.domain.certificates.requirements import PKCS12, Case
 from shared.domain.certificates.rules import refusals
 from shared.domain.certificates.version import CertificateFacts, CertificateVersion, KeyFound, KeyPolicy
+from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.names import Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.tags import Tags
@@ -50,6 +51,8 @@ class Lineage:
     """True if an operator asked for the current version by the tag `certroll-reissue` on the order."""
     unread_disabled: int = 0
     """How many versions of a secret are disabled and have a thumbprint that Certroll does not know."""
+    unreadable: tuple[BlindSpot, ...] = ()
+    """The entries in the list of versions that Certroll could not read."""
 
     def is_stale(self, thumbprint: Thumbprint | None) -> bool:
         """Return True if only versions older than the vault certificate's current version have the thumbprint.

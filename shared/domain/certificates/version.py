@@ -1,6 +1,6 @@
 """One version of a vault object: the facts in its certificate, the private key, and the format of the secret."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, auto
 
@@ -66,17 +66,30 @@ class KeyFound(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class IssuerName:
+    """The name of an issuer. Two names with the same meaning are equal, however they are written (RFC 5280, 7.1)."""
+
+    title: str = field(compare=False)
+    """The name for operators, which several issuers may share."""
+    meaning: str
+    """A text that is equal for names with the same meaning, and different for all others."""
+
+    def __str__(self) -> str:
+        return self.title
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """The facts about private key and chain that come with a certificate in a PFX or PEM."""
 
     key: KeyFound
-    issuers: tuple[str, ...]
+    issuers: tuple[IssuerName, ...]
     """The names of the certificates in the chain, from the nearest issuer up."""
-    missing: str | None
+    missing: IssuerName | None
     """The name of the issuer at which the chain ends, None if the chain reaches a root."""
     ordered: bool
     """True if the PFX or PEM contains each certificate directly before its issuer."""
-    held: frozenset[str] = frozenset()
+    held: frozenset[IssuerName] = frozenset()
     """The names of cross-signed issuers in the chain whose key is that of a self-signed root that clients hold."""
 
 

@@ -33,6 +33,8 @@ class BlindSpot:
     """True if the blind spot hides what a site has in other regions, where it may use certificates of any webspace."""
     of_itself: bool = False
     """True if the blind spot hides one plan that names no webspace. It holds no update, and still blocks deletions."""
+    copies_only: bool = False
+    """True if the blind spot hides one certificate, and no binding. It holds no sync, and still blocks all else."""
     reason: Reason = Reason.BLIND_SPOT
     """The reason under which Certroll reports the blind spot."""
 

@@ -123,6 +123,8 @@ class StoredCertificate:
     """What Azure says of the secret. The secret itself overrules the word, which may stay `Initialized` for ever."""
     is_current: bool = False
     """True if Certroll saw the order's current certificate in the vault secret."""
+    is_other: bool = False
+    """True if Certroll saw another certificate in the vault secret, whatever Azure says of the secret."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,9 +123,10 @@ def _of_store(order: Order, now: datetime) -> Iterator[OrderProblem]:
 
 def _stored_badly(order: Order, stored: StoredCertificate, now: datetime) -> OrderProblem | None:
     where = stored.vault_id or "a vault"
-    if stored.is_current or (stored.status is StoreStatus.SUCCEEDED and stored.secret is not None):
+    succeeded = stored.status is StoreStatus.SUCCEEDED
+    if stored.is_current or (succeeded and stored.secret is not None and not stored.is_other):
         return None
-    if stored.status in UNDER_WAY:
+    if stored.status in UNDER_WAY or (succeeded and stored.is_other):
         if order.issued is None or now - order.issued <= STORE_DELAY or order.status is not OrderStatus.ISSUED:
             return None
         detail = f"the certificate of {order.issued:%Y-%m-%d} is still not in {where}: {_see_vault()}"

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import NotFound, Rejected
+from shared.domain.errors import Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.fleet.vault_access import Principal
@@ -91,7 +91,8 @@ class ImportCertificate(AboutCopy):
         if seen is not None and not self._is_there(seen):
             raise Rejected(
                 f"{self.subject}: another certificate has the name; delete it, or set {IMPORT_NAME} on the "
-                "vault certificate"
+                "vault certificate",
+                Reason.NAME_TAKEN,
             )
         return seen is not None
 
@@ -111,13 +112,14 @@ class ImportCertificate(AboutCopy):
     def _find(self, ports: Ports) -> str:
         """Return the vault's resource id.
 
-        Raises NotFound if Certroll's identity sees no subscription with the vault.
+        Raises Rejected if Certroll's identity sees no subscription with the vault.
         """
         here = self.copy.ref.subscription
         for subscription in sorted(ports.app_service.subscriptions(), key=lambda name: (name != here, name)):
             if (found := ports.vault_rights.vaults(subscription).get(self.lineage.ref.vault)) is not None:
                 return found
-        raise NotFound(f"{self.subject}: ARM shows no vault {self.lineage.ref.vault}; grant Reader on the vault")
+        detail = f"{self.subject}: ARM shows no vault {self.lineage.ref.vault}; grant Reader on the vault"
+        raise Rejected(detail, Reason.INCOMPLETE_VIEW)
 
 
 def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:

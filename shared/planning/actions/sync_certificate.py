@@ -107,7 +107,8 @@ class SyncCertificate(AboutCopy):
         )
         if _identity(after) != _identity(self.copy):
             raise Rejected(
-                f"{self.subject} came back with another webspace or source: {after.webspace}, {after.source}"
+                f"{self.subject} came back with another webspace or source: {after.webspace}, {after.source}",
+                Reason.NOT_SETTLED,
             )
         if after.thumbprint != self.version.thumbprint:
             raise Conflict(

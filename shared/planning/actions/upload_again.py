@@ -55,7 +55,9 @@ class UploadAgain(UploadCertificate):
         try:
             UploadCertificate.send(self, ports, pfx)  # super() fails here: `slots=True` replaces the class
         except (Rejected, NotSettled) as error:
-            raise Rejected(f"{self.subject}: Azure refuses a second upload ({error}): {NEW_VERSION}") from error
+            reason = error.reason if isinstance(error, Rejected) else Reason.REJECTED_BY_AZURE
+            detail = f"{self.subject}: Azure refuses a second upload ({error}): {NEW_VERSION}"
+            raise Rejected(detail, reason) from error
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:

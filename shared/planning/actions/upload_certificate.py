@@ -126,7 +126,7 @@ class UploadCertificate(AboutCopy):
             ports.findings.report((finding,))
         if not self.whole_chain or missing is None:
             return
-        finding = chain_finding(ports.clock.now(), self.ref, self.version, self.subject, missing)
+        finding = chain_finding(ports.clock.now(), self.ref, self.version, self.subject, str(missing))
         ports.findings.report((finding,))
 
     def _is_there(self, ports: Ports) -> bool:
@@ -138,7 +138,8 @@ class UploadCertificate(AboutCopy):
         if seen is not None and not self.holds(seen):
             raise Rejected(
                 f"{self.subject}: certificate {seen.thumbprint} in {seen.webspace} has the name; delete that "
-                "certificate"
+                "certificate",
+                Reason.NAME_TAKEN,
             )
         return seen is not None
 

@@ -74,7 +74,8 @@ class UploadPublicCertificate(AboutCopy):
         if seen is None:
             return ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
         if not self._is(seen):
-            raise Rejected(f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate")
+            detail = f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate"
+            raise Rejected(detail, Reason.NAME_TAKEN)
         return None
 
     def _is(self, seen: WebspaceCertificate | None) -> bool:

@@ -42,4 +42,13 @@ def _spot(snapshot: Snapshot, action: Action) -> BlindSpot | None:
     if view is View.NONE or webspace is None or (copy is not None and ends_soon(snapshot, copy)):
         return None
     spots = sorted((spot for spot in snapshot.fleet.blind_spots if spot.hides(webspace)), key=str)
-    return next((spot for spot in spots if view is View.SETTINGS or not spot.settings_only), None)
+    return next((spot for spot in spots if not _is_beside(spot, view)), None)
+
+
+def _is_beside(spot: BlindSpot, view: View) -> bool:
+    """Return True if the blind spot hides nothing that matters for an action with the given view.
+
+    A sync writes one import in place. A certificate that Certroll could not read has no part in the sync, while an
+    import could put the same certificate there twice.
+    """
+    return (spot.settings_only and view is not View.SETTINGS) or (spot.copies_only and view is View.BINDINGS)

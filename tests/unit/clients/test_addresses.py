@@ -7,12 +7,15 @@ import pytest
 
 from shared.clients.arm.copies import Copies
 from shared.clients.arm.listings import Listings
+from shared.clients.arm.orders import read_order
 from shared.clients.arm.power import Power
 from shared.clients.arm.wire import read_certificate, read_site
+from shared.clients.reading import texts_of
 from shared.clients.retrying import Retrying
 from shared.domain.fleet.fleet import Listing
 from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef
 from shared.domain.orders.order import OrderRef
+from shared.domain.tags import OPT_OUT, opts_out
 from tests.build import NEW, SUBSCRIPTION, ManualClock, farm
 
 GROUP = f"/subscriptions/{SUBSCRIPTION.upper()}/resourceGroups/RG-Bücher/providers/Microsoft.Web"
@@ -97,3 +100,40 @@ def test_environment_and_order_keep_the_letters_of_azure() -> None:
     assert RootRef.parse(f"{environment}/publicCertificates/Root").environment.address == ("RG-Bücher", "Ase-Süd")
     assert OrderRef.parse(order).address == ("RG-Bücher", "Web-Order")
     assert OrderRef.parse(order) == OrderRef.parse(order.lower())
+
+
+TAGS = {"Team": "Web", "owner": None, "cost": "None", "certroll": None}
+
+
+def test_certificate_is_written_with_the_tags_that_azure_wrote() -> None:
+    """The sync of a certificate sends its tags as Azure wrote them, null as null, because a PUT replaces all tags."""
+    sdk = Sdk()
+    seen = read_certificate(
+        {"id": f"{GROUP}/certificates/x", "tags": TAGS, "properties": {"thumbprint": NEW, "webSpace": "w"}}
+    )
+    part(Copies, sdk).import_certificate(seen, farm())
+    (*_, body) = sdk.calls[0]
+    assert cast("Any", body).as_dict()["tags"] == TAGS
+    assert opts_out(OPT_OUT.value_in(seen.tags))
+
+
+def test_certificate_whose_location_is_hidden_is_written_to_the_place_of_its_plan() -> None:
+    """If Azure shows no location of a certificate, the sync sends the location of the plan, and not the text None."""
+    sdk = Sdk()
+    seen = read_certificate(
+        {"id": f"{GROUP}/certificates/x", "location": None, "properties": {"thumbprint": NEW, "webSpace": "w"}}
+    )
+    part(Copies, sdk).import_certificate(seen, farm())
+    (*_, body) = sdk.calls[0]
+    assert cast("Any", body).as_dict()["location"] == farm().location
+
+
+def test_null_is_never_the_word_none() -> None:
+    """A null in an answer of Azure is no text: not a tag, not a location, and not a host name."""
+    tagged = {"id": SITE, "location": None, "tags": {"certroll": None}, "properties": {}}
+    certificate = {"id": f"{GROUP}/certificates/x", "properties": {"webSpace": "w", "hostNames": [None, "a.example"]}}
+    order = f"{GROUP.rpartition('/')[0]}/Microsoft.CertificateRegistration/certificateOrders/Web-Order"
+    assert read_site(tagged)[0].tags == (("certroll", ""),)
+    assert read_certificate(certificate).host_names == {"a.example"}
+    assert read_order({"id": order, "tags": {"certroll": None}}).tags == (("certroll", ""),)
+    assert texts_of({"certroll": None, "cost": 5}) == (("certroll", ""), ("cost", "5"))

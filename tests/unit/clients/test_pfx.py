@@ -36,7 +36,7 @@ from shared.domain.errors import AzureError, Denied, Rejected, Unavailable
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.runtime import Runtime
-from tests.build import FOREIGN, NOW, REF, ManualClock
+from tests.build import FOREIGN, NOW, REF, ManualClock, bundled
 from tests.chains import OPENSSL, Issued, Key, certificate, issued, key, thumbprint
 
 PLAIN = NoEncryption()
@@ -289,7 +289,7 @@ def test_unusable_secret_is_refused_without_showing_it(bad: Bad) -> None:
 )
 def test_key_beside_a_certificate_is_judged(parts: tuple[Any, ...], key_found: KeyFound) -> None:
     """Certroll reports whether the private key in a vault secret belongs to the certificate in that secret."""
-    assert read_bundle(pem(*parts), PEM, LEAF) == Bundle(key_found, (), "authority 0", ordered=True)
+    assert read_bundle(pem(*parts), PEM, LEAF) == bundled(key_found, (), "authority 0", ordered=True)
 
 
 LONG_CHAIN = issued("EC", 2)
@@ -300,23 +300,23 @@ NAMES = ("authority 0", "authority 1", "authority 2")
 @pytest.mark.parametrize(
     ("parts", "bundle"),
     [
-        pytest.param(PATH, Bundle(KeyFound.MATCHING, NAMES, None, ordered=True), id="up to the root, in order"),
-        pytest.param(PATH[::-1], Bundle(KeyFound.MATCHING, NAMES, None, ordered=False), id="backwards"),
+        pytest.param(PATH, bundled(KeyFound.MATCHING, NAMES, None, ordered=True), id="up to the root, in order"),
+        pytest.param(PATH[::-1], bundled(KeyFound.MATCHING, NAMES, None, ordered=False), id="backwards"),
         pytest.param(
             (*PATH[:1], *PATH[2:1:-1], PATH[1], PATH[3]),
-            Bundle(KeyFound.MATCHING, NAMES, None, ordered=False),
+            bundled(KeyFound.MATCHING, NAMES, None, ordered=False),
             id="two intermediates changed about",
         ),
         pytest.param(
             (PATH[0], LONG_CHAIN.strangers[0], *PATH[1:], PATH[1]),
-            Bundle(KeyFound.MATCHING, NAMES, None, ordered=True),
+            bundled(KeyFound.MATCHING, NAMES, None, ordered=True),
             id="a stranger and a double between",
         ),
         pytest.param(
-            PATH[:-1], Bundle(KeyFound.MATCHING, NAMES[:-1], "authority 2", ordered=True), id="without the root"
+            PATH[:-1], bundled(KeyFound.MATCHING, NAMES[:-1], "authority 2", ordered=True), id="without the root"
         ),
         pytest.param(
-            (PATH[0], *PATH[2:]), Bundle(KeyFound.MATCHING, (), "authority 0", ordered=True), id="without the nearest"
+            (PATH[0], *PATH[2:]), bundled(KeyFound.MATCHING, (), "authority 0", ordered=True), id="without the nearest"
         ),
     ],
 )
@@ -398,7 +398,7 @@ def der(cert: x509.Certificate) -> str:
 
 
 ROOT = CHAIN.root
-TOP = Bundle(KeyFound.NONE, (), None, ordered=True)
+TOP = bundled(KeyFound.NONE, (), None, ordered=True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from shared.controllers.site.bindings import _written
 from shared.controllers.site.controller import reconcile_site
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.errors import Denied, NotFound
+from shared.domain.errors import Denied, NotFound, NotRegistered, Rejected
 from shared.domain.fleet.app_settings import LOAD_LIST, AppSettings
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import WebspaceCertificate
@@ -286,6 +286,32 @@ def test_refused_write_is_told_and_proves_nothing(desk: Desk) -> None:
     assert outcome.reason is Reason.DENIED_BY_AZURE
     assert desk.state() is SiteState.UNPROVEN
     assert ("binding shop.contoso.com of shop", "DeniedByAzure") in desk.findings()
+
+
+UNSEEN = [
+    pytest.param(Rejected("odd", Reason.ANSWER_UNREADABLE), Reason.ANSWER_UNREADABLE, id="an odd answer"),
+    pytest.param(NotRegistered("no"), Reason.REJECTED_BY_AZURE, id="a service that the subscription does not use"),
+    pytest.param(NotFound("gone"), Reason.NO_SUCH_SITE, id="a site that is gone"),
+]
+
+
+@pytest.mark.parametrize(("error", "reason"), UNSEEN)
+def test_site_that_cannot_be_read_is_told_with_the_true_reason(desk: Desk, error: Exception, reason: Reason) -> None:
+    """If Certroll cannot read a site, it reports the reason of the error, and not a refusal by Azure."""
+    desk.begin(begun())
+    desk.town.fails["site"] = error
+    assert desk.carry().reason is reason
+    assert ("site shop", str(reason)) in desk.findings() or ("shop", str(reason)) in desk.findings()
+    assert desk.state() is SiteState.UNPROVEN
+
+
+@pytest.mark.parametrize(("error", "reason"), UNSEEN)
+def test_app_that_cannot_be_read_is_told_with_the_true_reason(desk: Desk, error: Exception, reason: Reason) -> None:
+    """If Certroll cannot read an app's settings, it reports the reason of the error, and not a refusal by Azure."""
+    listing(desk)
+    desk.ports.settings_rolls.put_roll(REF, told())
+    desk.town.fails["site"] = error
+    assert desk.carry().reason is reason
 
 
 def test_site_that_is_proven_counts_from_its_dispatch(desk: Desk) -> None:

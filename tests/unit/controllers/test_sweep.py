@@ -10,6 +10,7 @@ from shared.controllers.sweep import controller
 from shared.controllers.sweep.reading import FLEET_TIME, HOURS_OF_DAY, in_vaults, turn
 from shared.domain.deadline import TIME_BUDGET
 from shared.domain.errors import OutOfTime, Unavailable
+from shared.domain.fleet.fleet import Listing
 from shared.domain.names import VaultCertificateRef, VaultName
 from shared.loop.pool import Pool
 from shared.loop.run import Run
@@ -58,12 +59,12 @@ class Vaults:
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
 
-    def names(self, vault: VaultName) -> tuple[VaultCertificateRef, ...]:
+    def names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """Return a certificate, or raise Unavailable after a minute and a half."""
         if vault in DEAD:
             self.clock.sleep(90)
             raise Unavailable(f"{vault} does not answer")
-        return (REF,)
+        return Listing((REF,))
 
     secret_names = names
 

@@ -16,8 +16,8 @@ NotSelfSigned NewestRefused NotLive AmbiguousLineage NoPlanInWebspace WebspaceFu
 ExpiresBeforeWindow SettingsShrunken SettingNotText StopStartByHand WaveFailed LastOfGroup InEnvironment WildcardName
 NameNotAllowed
 TierTooLow OnFlexConsumption HostNotVerified CnameNotDirect NotTheAppsAddress BehindTrafficManager CaaForbids
-DnsNotSeen NameTaken RejectedByAzure NotSettled DeniedByAzure NotRenewed OrderPending OrderDenied OrderEnded
-OrderUnreadable OrderNotStored OrderStoreFailed OrderNotRenewable VerificationDue OrderActionUnknown
+DnsNotSeen NameTaken RejectedByAzure AnswerUnreadable NotSettled DeniedByAzure NotRenewed OrderPending OrderDenied
+OrderEnded OrderUnreadable OrderNotStored OrderStoreFailed OrderNotRenewable VerificationDue OrderActionUnknown
 VaultAccessLacking
 """
 CALM = """

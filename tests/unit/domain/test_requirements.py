@@ -12,6 +12,7 @@ from shared.domain.certificates.version import (
     Bundle,
     CertificateFacts,
     CertificateVersion,
+    IssuerName,
     KeyFound,
     KeyPolicy,
     KeyType,
@@ -19,10 +20,10 @@ from shared.domain.certificates.version import (
 )
 from shared.domain.names import HostName
 from shared.domain.reason import Reason
-from tests.build import DAY, HOST, HOUR, NOW, facts, old_version, version
+from tests.build import DAY, HOST, HOUR, NOW, bundled, facts, issuer_name, old_version, version
 
 KEY = KeyPolicy(exportable=True, content_type=PKCS12)
-COMPLETE = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+COMPLETE = bundled(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
 GOOD = Case(version(), Use.UPLOAD, NOW, replace(old_version(), facts=facts(), bundle=COMPLETE), KEY, (HOST,))
 SELF_SIGNED = facts(self_signed=True)
 ROOT = facts(self_signed=True, is_ca=True)
@@ -562,13 +563,13 @@ def test_root_needs_no_key_and_no_usage(new: CertificateFacts) -> None:
 
 # --------------------------------------------------------------------------------------------------------- the chain
 
-CUT = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
-BARE = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
+CUT = bundled(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
+BARE = bundled(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
 CUT_SHORT = "its chain ends with Issuing CA, without the issuer Root CA"
 HAS = "the version in use has its intermediates"
 LOST = f"its chain ends with the certificate itself, without the issuer Issuing CA; {HAS}"
-LONG = Bundle(KeyFound.MATCHING, ("Issuing CA", "Policy CA", "Root CA"), None, ordered=True)
-SHORT = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Policy CA", ordered=True)
+LONG = bundled(KeyFound.MATCHING, ("Issuing CA", "Policy CA", "Root CA"), None, ordered=True)
+SHORT = bundled(KeyFound.MATCHING, ("Issuing CA",), "Policy CA", ordered=True)
 SHORT_OF = "its chain ends with Issuing CA, without the issuer Policy CA"
 HINT = "if that issuer is an intermediate, put its certificate into the vault object"
 
@@ -602,37 +603,37 @@ HINT = "if that issuer is an intermediate, put its certificate into the vault ob
         pytest.param(BARE, CUT, (REFUSE, LOST), id="without any, where the version in use had all but the root"),
         pytest.param(SHORT, LONG, (REFUSE, f"{SHORT_OF}; {HAS}"), id="without the second of two intermediates"),
         pytest.param(
-            replace(BARE, missing="Root CA"),
+            replace(BARE, missing=issuer_name("Root CA")),
             replace(COMPLETE, issuers=("Root CA",)),
             (WARN, f"its chain ends with the certificate itself, without the issuer Root CA: {HINT}"),
             id="issued by the root itself, as before",
         ),
         pytest.param(
-            replace(BARE, missing="Root CA"),
+            replace(BARE, missing=issuer_name("Root CA")),
             COMPLETE,
             (WARN, f"its chain ends with the certificate itself, without the issuer Root CA: {HINT}"),
             id="issued by the root itself, where an intermediate was between",
         ),
         pytest.param(
-            replace(BARE, missing="Root CA"),
+            replace(BARE, missing=issuer_name("Root CA")),
             replace(COMPLETE, issuers=()),
             (WARN, f"its chain ends with the certificate itself, without the issuer Root CA: {HINT}"),
             id="issued by a root, where it was its own root",
         ),
         pytest.param(
-            replace(BARE, missing="Root CA"),
+            replace(BARE, missing=issuer_name("Root CA")),
             CUT,
             (WARN, f"its chain ends with the certificate itself, without the issuer Root CA: {HINT}"),
             id="issued by the root itself, where an intermediate was between, and the root was not there",
         ),
         pytest.param(
-            replace(BARE, missing="Other CA"),
+            replace(BARE, missing=issuer_name("Other CA")),
             COMPLETE,
             (REFUSE, LOST.replace("Issuing CA", "Other CA")),
             id="of another authority, with nothing above it where the version in use has all",
         ),
         pytest.param(
-            replace(CUT, issuers=("Other CA",), missing="Other Root"),
+            replace(CUT, issuers=("Other CA",), missing=issuer_name("Other Root")),
             COMPLETE,
             (WARN, f"its chain ends with Other CA, without the issuer Other Root: {HINT}"),
             id="of another authority, of which nothing can be compared",
@@ -644,9 +645,9 @@ def test_chain_must_not_get_shorter(bundle: Bundle, before: Bundle | None, verdi
     assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before)) == verdict
 
 
-CROSSED = Bundle(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True, held=frozenset({"New Root"}))
+CROSSED = bundled(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True, held={"New Root"})
 UNHELD = replace(CROSSED, held=frozenset())
-SHORTENED = Bundle(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
+SHORTENED = bundled(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
 HELD = "clients hold the self-signed root of that issuer's key"
 SHORTENED_OF = "its chain ends with Issuing CA, without the issuer New Root"
 
@@ -661,7 +662,7 @@ SHORTENED_OF = "its chain ends with Issuing CA, without the issuer New Root"
             id="without the cross-signed root that clients hold",
         ),
         pytest.param(
-            replace(SHORTENED, missing="new  ROOT"),
+            replace(SHORTENED, missing=issuer_name("new  ROOT")),
             CROSSED,
             (
                 WARN,
@@ -671,14 +672,14 @@ SHORTENED_OF = "its chain ends with Issuing CA, without the issuer New Root"
         ),
         pytest.param(SHORTENED, UNHELD, (REFUSE, f"{SHORTENED_OF}; {HAS}"), id="of which clients hold no root"),
         pytest.param(
-            replace(SHORTENED, missing="NEW ROOT"),
+            replace(SHORTENED, missing=issuer_name("NEW ROOT")),
             UNHELD,
             (REFUSE, f"{SHORTENED_OF.replace('New Root', 'NEW ROOT')}; {HAS}"),
             id="which another letter case does not hide",
         ),
         pytest.param(BARE, CROSSED, (REFUSE, LOST), id="without the intermediate below the root that clients hold"),
         pytest.param(
-            replace(BARE, missing="New Root"),
+            replace(BARE, missing=issuer_name("New Root")),
             CROSSED,
             (
                 WARN,
@@ -687,7 +688,7 @@ SHORTENED_OF = "its chain ends with Issuing CA, without the issuer New Root"
             id="issued by the root itself",
         ),
         pytest.param(
-            replace(BARE, missing="Other CA"),
+            replace(BARE, missing=issuer_name("Other CA")),
             CROSSED,
             (REFUSE, LOST.replace("Issuing CA", "Other CA")),
             id="of another authority, with nothing above it",
@@ -699,6 +700,20 @@ def test_cross_signed_root_that_clients_hold_is_no_loss(
 ) -> None:
     """Certroll warns of a chain without a cross-signed root that clients hold, and refuses any other lost issuer."""
     assert of(Requirement.CHAIN, case(bundle=bundle, bundle_before=before)) == verdict
+
+
+def test_issuer_of_another_organization_is_another_issuer() -> None:
+    """Two issuers with one common name and different organizations are two issuers, because the whole name counts."""
+    mine, other = IssuerName("New Root", "New Root of Contoso"), IssuerName("New Root", "New Root of Fabrikam")
+    end = issuer_name("Old Root")
+    before = Bundle(KeyFound.MATCHING, (mine,), end, ordered=True)
+    lost = Bundle(KeyFound.MATCHING, (issuer_name("Other CA"),), mine, ordered=True)
+    assert of(Requirement.CHAIN, case(bundle=lost, bundle_before=before))[0] is REFUSE
+    assert of(Requirement.CHAIN, case(bundle=replace(lost, missing=other), bundle_before=before))[0] is WARN
+    held = replace(before, held=frozenset({mine}))
+    bare = Bundle(KeyFound.MATCHING, (), other, ordered=True)
+    assert "clients hold" in of(Requirement.CHAIN, case(bundle=replace(lost), bundle_before=held))[1]
+    assert "clients hold" not in of(Requirement.CHAIN, case(bundle=bare, bundle_before=held))[1]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.certificates.urgency import URGENT
-from shared.domain.certificates.version import Bundle, KeyFound
+from shared.domain.certificates.version import KeyFound
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
@@ -29,6 +29,7 @@ from tests.build import (
     OTHER_REF,
     WEST,
     binding,
+    bundled,
     copy,
     lineage,
     named,
@@ -120,14 +121,14 @@ def test_unknown_thumbprints_are_in_a_stable_order() -> None:
 
 def test_what_copies_held_before_is_remembered() -> None:
     """A thumbprint that an imported certificate had earlier is stale, even if the vault has no version with it."""
-    remembered = replace(rollout(), held=frozenset({(WEST, FOREIGN)}))
+    remembered = replace(rollout(), held={(WEST, FOREIGN)})
     assert named_stale(snapshot(rollout=remembered), named(FOREIGN)) == (FOREIGN,)
     assert named_stale(snapshot(rollout=remembered), named(FOREIGN, site="gone")) == ()
 
 
 def test_what_only_copies_tell_of_is_known() -> None:
     """A snapshot lists thumbprints that only imported certificates have, so that the journal can remember them."""
-    remembered = replace(rollout(), held=frozenset({(NORTH, NEWER)}))
+    remembered = replace(rollout(), held={(NORTH, NEWER)})
     copies = copy(thumbprint=FOREIGN), copy("b", OLD), copy("c", None), copy("up", OLDER, source=None)
     assert snapshot(copies=copies, rollout=remembered).held_unknown == frozenset({(WEST, FOREIGN), (NORTH, NEWER)})
     assert snapshot().held_unknown == frozenset()
@@ -302,7 +303,7 @@ def test_certificate_with_a_key_is_no_secrets_that_never_had_it(
 
     Anybody can store somebody else's certificate, without its key, in a vault secret.
     """
-    older = replace(old_version(), bundle=Bundle(key, (), None, ordered=True))
+    older = replace(old_version(), bundle=bundled(key, (), None, ordered=True))
     assert stale_in(snapshot(lineage=lineage(version(), older), copies=copies), WEST, OLD) is stale
 
 

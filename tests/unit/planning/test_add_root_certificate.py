@@ -221,6 +221,7 @@ def test_name_that_is_taken_is_not_overwritten(taken: RootCertificate, by: Thumb
     with pytest.raises(Rejected) as refused:
         ADD.perform(outside(clock=ManualClock(), vault=vault, environments=azure))
     assert str(refused.value) == f"{SUBJECT}: certificate {by} has the name; delete that certificate"
+    assert refused.value.reason is Reason.NAME_TAKEN
     assert (azure.writes, vault.asked) == ([], [])
 
 

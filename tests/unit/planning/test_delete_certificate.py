@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.domain.certificates.version import Bundle, KeyFound
+from shared.domain.certificates.version import KeyFound
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet.bindings import SslState
 from shared.domain.fleet.copies import WebspaceCertificate
@@ -41,6 +41,7 @@ from tests.build import (
     app_settings,
     binding,
     blind_spot,
+    bundled,
     copy,
     lineage,
     mentions,
@@ -322,7 +323,7 @@ def test_certificate_whose_key_a_secret_never_had_is_not_its_to_delete() -> None
 
     Anybody can put another owner's public certificate into a vault secret, and later an own certificate.
     """
-    claimed = replace(old_version(), bundle=Bundle(KeyFound.NONE, (), None, ordered=True))
+    claimed = replace(old_version(), bundle=bundled(KeyFound.NONE, (), None, ordered=True))
     seen = over(OURS, THEIRS, lineage=lineage(version(created=LONG_AGO), claimed))
     assert reasons(seen) == []
     assert not uploaded_to(seen)

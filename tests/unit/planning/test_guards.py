@@ -10,7 +10,6 @@ from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import PKCS12, Case
 from shared.domain.certificates.urgency import URGENT
 from shared.domain.certificates.version import (
-    Bundle,
     CertificateFacts,
     CertificateVersion,
     KeyFound,
@@ -79,6 +78,7 @@ from tests.build import (
     WEST,
     binding,
     blind_spot,
+    bundled,
     copy,
     facts,
     farm,
@@ -499,8 +499,8 @@ def test_only_a_refused_upload_keeps_host_names_from_being_bound_again() -> None
 @pytest.mark.parametrize(("whole", "refused"), [(True, [Reason.CHAIN_LOST]), (False, [])])
 def test_upload_without_its_root_is_refused_where_servers_trust_by_it(whole: bool, refused: list[Reason]) -> None:  # noqa: FBT001
     """Certroll refuses the upload of a chain that lost its root if the webspace's servers need the whole chain."""
-    cut = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
-    with_root = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+    cut = bundled(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
+    with_root = bundled(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
     seen = snapshot(lineage=lineage(replace(version(), bundle=cut), replace(old_version(), bundle=with_root)))
     upload = UploadCertificate(REF, version(), copy("new", NEW, source=None), farm(), whole_chain=whole)
     assert [
@@ -807,6 +807,15 @@ def test_nothing_is_retired_beside_a_blind_spot(spot: BlindSpot) -> None:
             site_ref("web"),
         )
     ]
+
+
+@pytest.mark.parametrize("webspace", [WEST, None], ids=["in this webspace", "of no webspace"])
+def test_unreadable_certificate_holds_no_sync_of_another(webspace: Webspace | None) -> None:
+    """A certificate that Certroll cannot read hides no binding: syncs go on, and imports and retirements wait."""
+    seen = snapshot(blind_spots=(replace(blind_spot(webspace, subject="certificate x"), copies_only=True),))
+    refused = refusals(incomplete_view.guard, Plan((SYNC, IMPORT, RETIRE)), seen)
+    assert {skip.subject for skip in refused} == {IMPORT.subject, RETIRE.subject}
+    assert seen.fleet.blind_spots[0].may_use(WEST), "it still blocks deletions"
 
 
 @pytest.mark.parametrize("spot", [blind_spot(WEST), blind_spot(None)], ids=["in this webspace", "any site"])

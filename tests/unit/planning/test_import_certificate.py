@@ -88,8 +88,9 @@ def test_name_that_is_taken_is_not_overwritten(seen: WebspaceCertificate) -> Non
     The refusal of an import names the tag with which the operator can choose another name.
     """
     service = RecordingAppService(copies=[seen])
-    with pytest.raises(Rejected, match="certroll-import-name"):
+    with pytest.raises(Rejected, match="certroll-import-name") as refused:
         performed(service)
+    assert refused.value.reason is Reason.NAME_TAKEN
     assert service.writes == []
 
 
@@ -323,8 +324,9 @@ def test_vault_is_looked_for_at_home_first() -> None:
 def test_vault_that_nobody_shows_is_said_to_be_missing() -> None:
     """If Azure shows the vault in no subscription, Certroll imports nothing from it and names the missing role."""
     service = Subscribed(copies=[GONE])
-    with pytest.raises(NotFound, match=r"ARM shows no vault kv-shop; grant Reader on the vault$"):
+    with pytest.raises(Rejected, match=r"ARM shows no vault kv-shop; grant Reader on the vault$") as refused:
         looking(Rights({}), service)
+    assert refused.value.reason is Reason.INCOMPLETE_VIEW
     assert service.writes == []
 
 

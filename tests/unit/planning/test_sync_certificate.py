@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from shared.domain.certificates.lineage import Refusal
-from shared.domain.certificates.version import Bundle, KeyFound
+from shared.domain.certificates.version import KeyFound
 from shared.domain.errors import Conflict, NotFound, NotSettled, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import Thumbprint
@@ -31,9 +31,11 @@ from tests.build import (
     ManualClock,
     RecordingAppService,
     binding,
+    bundled,
     copy,
     facts,
     farm,
+    issuer_name,
     lineage,
     old_version,
     ports,
@@ -258,8 +260,8 @@ def test_ordinary_world_is_what_these_cases_think() -> None:
 
 # ------------------------------------------------------------------------------------------------------ time is short
 
-CROSSED = Bundle(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True)
-SHORTENED = Bundle(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
+CROSSED = bundled(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True)
+SHORTENED = bundled(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +278,7 @@ def test_shorter_chain_of_a_secret_is_synced_near_the_end(
     left: timedelta, held: tuple[str, ...], reasons: list[Reason]
 ) -> None:
     """Certroll syncs a secret with a lost issuer if the copy ends soon, or if clients hold the issuer's root."""
-    old = replace(old_version(not_after=NOW + left), bundle=replace(CROSSED, held=frozenset(held)))
+    old = replace(old_version(not_after=NOW + left), bundle=replace(CROSSED, held=frozenset(map(issuer_name, held))))
     seen = snapshot(lineage=lineage(replace(version(), bundle=SHORTENED), old), copies=(STALE,), bindings=(binding(),))
     plan = Plan(tuple(step for step in sync_certificate.propose(seen, APPLY) if isinstance(step, Step)), ())
     assert [skip.reason for skip in version_unfit.guard(plan, seen, APPLY).skips] == reasons

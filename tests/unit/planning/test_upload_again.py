@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.certificates.requirements import PKCS12
-from shared.domain.certificates.version import Bundle, CertificateVersion, KeyFound, KeyPolicy
+from shared.domain.certificates.version import CertificateVersion, KeyFound, KeyPolicy
 from shared.domain.errors import Conflict, Denied, NotFound, NotSettled, Rejected
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.bindings import Binding, SslState
@@ -46,6 +46,7 @@ from tests.build import (
     RecordingJournal,
     RecordingVault,
     binding,
+    bundled,
     copy,
     facts,
     farm,
@@ -81,8 +82,8 @@ COPY = WebspaceCertificate(
 )
 UPLOAD = UploadAgain(REF, version(), COPY, farm(), whole_chain=True)
 BIND = UpdateBinding(SHOWN, NEW, WEST, rebind=True)
-WHOLE = Bundle(KeyFound.MATCHING, ("Corp Issuing CA", "Corp Root"), None, ordered=True)
-CUT = Bundle(KeyFound.MATCHING, ("Corp Issuing CA",), "Corp Root", ordered=True)
+WHOLE = bundled(KeyFound.MATCHING, ("Corp Issuing CA", "Corp Root"), None, ordered=True)
+CUT = bundled(KeyFound.MATCHING, ("Corp Issuing CA",), "Corp Root", ordered=True)
 GONE = NotFound("there is no such certificate")
 SUBJECT = "certificate rg-web/{} in rg-westeuropewebspace"
 

@@ -39,6 +39,7 @@ from tests.build import (
     RecordingVault,
     binding,
     blind_spot,
+    bundled,
     copy,
     facts,
     farm,
@@ -173,8 +174,9 @@ def test_what_is_there_is_not_uploaded_again() -> None:
 def test_name_that_is_taken_is_not_overwritten() -> None:
     """Certroll does not overwrite another certificate that has the upload's name, because it may be in use."""
     azure = RecordingAppService(copies=[replace(COPY, thumbprint=FOREIGN)])
-    with pytest.raises(Rejected, match=f"certificate {FOREIGN} in .* has the name"):
+    with pytest.raises(Rejected, match=f"certificate {FOREIGN} in .* has the name") as refused:
         UPLOAD.perform(ports(azure, ManualClock(), vault=RecordingVault(PFX)))
+    assert refused.value.reason is Reason.NAME_TAKEN
     assert azure.writes == []
 
 
@@ -202,8 +204,8 @@ def test_end_of_an_uploaded_certificate_makes_its_renewal_urgent() -> None:
 
 # --------------------------------------------------------------------------------------------------------------- chains
 
-WITH_ROOT = Bundle(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
-CUT = Bundle(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
+WITH_ROOT = bundled(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
+CUT = bundled(KeyFound.MATCHING, (), "Issuing CA", ordered=True)
 
 
 class TwoSecrets(RecordingVault):
@@ -250,8 +252,8 @@ def test_upload_that_is_no_worse_goes_up(vault: TwoSecrets) -> None:
     assert UPLOAD.perform(ports(azure, ManualClock(), vault=vault))
 
 
-CROSSED = Bundle(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True, held=frozenset({"New Root"}))
-SHORTENED = Bundle(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
+CROSSED = bundled(KeyFound.MATCHING, ("Issuing CA", "New Root"), "Old Root", ordered=True, held={"New Root"})
+SHORTENED = bundled(KeyFound.MATCHING, ("Issuing CA",), "New Root", ordered=True)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +356,7 @@ def test_chain_matters_where_servers_trust_by_it(seen: Snapshot, whole: bool) ->
     assert step.action.whole_chain is whole
 
 
-ROOTLESS = Bundle(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
+ROOTLESS = bundled(KeyFound.MATCHING, ("Issuing CA",), "Root CA", ordered=True)
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ def test_public_certificate_is_put_once_and_read_back() -> None:
 def test_name_that_is_taken_is_not_overwritten() -> None:
     """Certroll does not overwrite another certificate with the name of its public certificate."""
     azure = Public(copies=[replace(COPY, thumbprint=FOREIGN)])
-    with pytest.raises(Rejected, match=f"certificate {FOREIGN} has the name; delete that certificate$"):
+    with pytest.raises(Rejected, match=f"certificate {FOREIGN} has the name; delete that certificate$") as refused:
         STEP.action.perform(ports(azure, ManualClock(), vault=RecordingVault(DER)))
+    assert refused.value.reason is Reason.NAME_TAKEN
     assert azure.writes == []

@@ -44,7 +44,7 @@ def certificate_json(certificate: Certificate, *, with_status: bool) -> dict[str
         "issueDate": content.not_before.isoformat(),
         "expirationDate": content.not_after.isoformat(),
         "thumbprint": content.thumbprint,
-        "webSpace": certificate.webspace.name,
+        "webSpace": certificate.webspace.name if certificate.shows_webspace else None,
         "hostingEnvironmentProfile": profile_json(certificate.webspace.environment_id),
         **_source_json(certificate, with_status=with_status),
         **_managed_json(certificate),
