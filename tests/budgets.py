@@ -22,7 +22,7 @@ from local.yardstick import yardstick
 BUDGETS: Mapping[str, float] = {
     "unit": 110,
     "properties": 930,
-    "scenarios": 3000,
+    "scenarios": 3500,
     "triggers": 60,
     "local": 160,
     "mutation": 10,

@@ -461,16 +461,13 @@ def test_where_it_does_nothing_it_is_not_written(install: Install, where: str, a
     [
         (authority().issue(Request(("server.corp",), *SPAN, self_signed=True)), "NotAnAuthority"),
         (Leaf(Authority("Corp 2").issuer, None), "NotSelfSigned"),
-        (Authority("Corp 2", (SPAN[0], SPAN[0] + timedelta(days=1))).root_leaf, None),
+        (Authority("Corp 2", (SPAN[0], SPAN[0] + timedelta(days=1))).root_leaf, "Expired"),
     ],
     ids=["a server's own certificate", "an intermediate", "an expired root"],
 )
 @pytest.mark.parametrize("asked", [True, False], ids=["asked by the tag", "in the list"])
-def test_what_is_no_root_is_not_trusted(install: Install, leaf: Leaf, reason: str | None, asked: bool) -> None:  # noqa: FBT001
-    """Certroll neither uploads nor lists a certificate that is no root, and reports the reason.
-
-    An expired root never becomes the current version, so Certroll reports nothing about the root.
-    """
+def test_what_is_no_root_is_not_trusted(install: Install, leaf: Leaf, reason: str, asked: bool) -> None:  # noqa: FBT001
+    """Certroll neither uploads nor lists a certificate that is no root or an expired root, and reports the reason."""
     tags = ASKED if asked else {}
     town = hosted(**tags)
     town.app("billing")
@@ -483,7 +480,7 @@ def test_what_is_no_root_is_not_trusted(install: Install, leaf: Leaf, reason: st
     look(town, installation)
     assert town.settings("billing") == owned({ROOTS: town.old})
     assert writes(town.world) == 0
-    assert {found for _, found in installation.findings()} == ({reason} if reason else set())
+    assert {found for _, found in installation.findings()} == {reason}
 
 
 # ------------------------------------------------------------------------------------------------------- siblings
