@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ from tests.local.processes import await_end, await_none, marked, until
 
 ROOT = Path(__file__).parents[2]
 UP = [sys.executable, "-m", "local", "up", "--world", "empty", "--port", "0", "--file"]
+
+
+@pytest.fixture(autouse=True)
+def hang_up() -> Iterator[None]:
+    """Let a hang-up end programs also where `nohup` runs the tests, because a program inherits what it ignores."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def start(folder: Path, command: list[str] | None = None) -> tuple[subprocess.Popen[str], str]:
