@@ -8,6 +8,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.gates import LOST_AFTER, stage
 from shared.domain.rollout.gates import opens_at as rolls_open_at
 from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollState
 from shared.domain.snapshot.expiry import is_urgent
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import LONGEST_PAUSE, pause, until_open, until_thawed
@@ -57,7 +58,9 @@ def _failure(snapshot: Snapshot, rollout: Rollout) -> Stalled | None:
     if rollout.failed:
         return Stalled(Reason.SERVED_ANOTHER, "; ".join(f"{record.site}: {record.detail}" for record in rollout.failed))
     if rollout.held_by:
-        return Stalled(Reason.ROLLED_BACK, "; ".join(f"{roll.site}: {roll.detail}" for roll in rollout.held_by))
+        lost = any(roll.state is RollState.NO_LAST_GOOD for roll in rollout.held_by)
+        reason = Reason.NO_LAST_GOOD if lost else Reason.ROLLED_BACK
+        return Stalled(reason, "; ".join(f"{roll.site}: {roll.detail}" for roll in rollout.held_by))
     if rollout.refused:
         return Stalled(Reason.APP_REFUSED, "; ".join(f"{roll.site}: {roll.detail}" for roll in rollout.refused))
     hidden = next((spot for spot in snapshot.fleet.blind_spots if spot.webspace is None), None)
@@ -70,7 +73,9 @@ def _success(progress: Progress) -> Converged:
     """Return the outcome of a run for a vault certificate that has no open work."""
     if progress.would:
         first = progress.would[0]
-        return Converged(first.why, f"Certroll carries {len(progress.would)} steps of the plan not out: {first.remedy}")
+        return Converged(
+            first.why, f"steps of the plan that Certroll does not perform: {len(progress.would)}; {first.remedy}"
+        )
     rollout = progress.rollout
     done = bool(rollout.records or rollout.rolls)
     return Converged(Reason.ROLLED_OUT if done else Reason.NOTHING_STALE, f"version {rollout.version}")

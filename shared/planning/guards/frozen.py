@@ -68,7 +68,7 @@ def has_begun(record: SiteRecord) -> bool:
 
 def _frozen(step: Step, until: datetime) -> Skip:
     return Skip(
-        step.subject, Reason.FROZEN, f"{lasting(until)}; near its end a certificate is replaced", step.action.site
+        step.subject, Reason.FROZEN, f"{lasting(until)}; an urgent certificate is still replaced", step.action.site
     )
 
 

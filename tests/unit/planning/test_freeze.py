@@ -69,7 +69,7 @@ def test_nothing_new_begins_during_a_freeze() -> None:
     assert plan.steps == ()
     assert {skip.reason for skip in plan.skips} == {Reason.FROZEN, Reason.NOT_PROVEN}
     details = {skip.detail for skip in plan.skips if skip.reason is Reason.FROZEN}
-    assert details == {"CERTROLL_FREEZE lasts until 2026-11-27 12:00 UTC; near its end a certificate is replaced"}
+    assert details == {"CERTROLL_FREEZE lasts until 2026-11-27 12:00 UTC; an urgent certificate is still replaced"}
 
 
 @pytest.mark.parametrize("freeze", [None, Freeze(((NOW - 2 * DAY, NOW),)), Freeze(((NOW + HOUR, NOW + DAY),))])
