@@ -252,4 +252,4 @@ def test_records_can_be_steered_from_outside() -> None:
         assert ask(stand, "POST", "/dns", record) == (200, [record])
         assert isinstance(stand.dns, DnsServer)
         assert stand.world.dns.values(HOST, "CNAME") == ("shop.azurewebsites.net",)
-        assert ask(stand, "DELETE", "/dns", record) == (200, [])
+        assert ask(stand, "DELETE", "/dns", {"name": HOST, "kind": "CNAME"}) == (200, [])

@@ -36,7 +36,6 @@ MEANT = {
     "VaultSettings.trusted_services": True,
     "WaveApp.runs": True,
     "WebspaceCertificate.switches": "{}",
-    "WebspaceCertificate.written_tags": "{}",
 }
 """The defaults that are not empty, as documented in settings.md or by Azure."""
 

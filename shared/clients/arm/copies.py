@@ -55,7 +55,7 @@ class Copies(AppServicePart):
             "serverFarmId": plan.resource_id,
             "password": "",
         }
-        tags = json.loads(copy.written_tags)
+        tags = json.loads(copy.written_tags) if copy.written_tags else dict(copy.tags)
         body = Certificate({"location": copy.location or plan.location, "tags": tags, "properties": properties})
         client = self._clients.client(copy.ref.subscription)
         self._retrying.write(f"certificate {copy.ref}", partial(_put_certificate, client, copy.ref, body), REMEDY)

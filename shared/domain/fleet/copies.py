@@ -28,8 +28,8 @@ class WebspaceCertificate:
     key_vault_secret: str | None = None
     """The secret of the source as Azure wrote it. A PUT must return it unchanged."""
     tags: Tags = ()
-    written_tags: str = field(default="{}", compare=False, repr=False)
-    """The tags as JSON, as Azure wrote them. A PUT must return them unchanged, null as null."""
+    written_tags: str = field(default="", compare=False, repr=False)
+    """The tags as JSON, as Azure wrote them. A PUT must return them unchanged, null as null. Empty for a new import."""
     switches: str = "{}"
     """Further properties as JSON, which a PUT must return unchanged."""
     loaded: bool = False
