@@ -20,9 +20,9 @@ import pytest
 from local.yardstick import yardstick
 
 BUDGETS: Mapping[str, float] = {
-    "unit": 110,
-    "properties": 930,
-    "scenarios": 3500,
+    "unit": 180,
+    "properties": 1100,
+    "scenarios": 3700,
     "triggers": 60,
     "local": 160,
     "mutation": 10,
