@@ -186,19 +186,12 @@ class KeyVault:
         what = f"vault certificate {ref}"
         unread = Unread(f"the versions of {what}")
         listing = client.list_properties_of_certificate_versions(ref.name, raw_response_hook=unread.take_out)
-        properties = tuple(self._retrying.pages(what, listing, REMEDY))
+        entries = tuple(self._retrying.pages(what, listing, REMEDY))
         latest = self._retrying.read(what, lambda: client.get_certificate(ref.name), REMEDY)
-        listed = {entry.version: entry for entry in properties if entry.version}
-        read = {name: version for name, entry in listed.items() if (version := unread.readable(entry, _version))}
-        found = latest.properties
-        newest = (found.version if found else None) or ""
-        if newest not in read:
-            if found is None or not newest or not unread.spots:
-                raise Conflict(f"{what} got a new version during the read; Certroll reads it again")
-            # the unreadable entry may be the newest version, of which Key Vault's other answer shows all that counts
-            read[newest], listed[newest] = _version(found), found
-        versions = newest_first(tuple(read.values()), newest)
-        tags, inherited = lineage_tags(tuple(_tags(listed[version.version]) for version in versions))
+        newest = (latest.properties.version if latest.properties else None) or ""
+        listed = _listed_versions(what, entries, latest.properties, unread)
+        versions = newest_first(tuple(version for version, _ in listed.values()), newest)
+        tags, inherited = lineage_tags(tuple(_tags(listed[version.version][1]) for version in versions))
         known = {newest: bytes(latest.cer or b"")}
 
         def facts(version: CertificateVersion) -> CertificateFacts:
@@ -227,6 +220,23 @@ class KeyVault:
             key = self._keys.of(ref, current, following, changed=changed)
         seen = Lineage(ref, judged, current, refusal, tags, inherited, key, following)
         return replace(seen, unreadable=tuple(unread.spots))
+
+
+def _listed_versions(
+    what: str, entries: Iterable[CertificateProperties], latest: CertificateProperties | None, unread: Unread
+) -> dict[str, tuple[CertificateVersion, CertificateProperties]]:
+    """Return each readable version with its entry in Key Vault's list, by name, and always the newest version.
+
+    If the list has an unreadable entry, that entry may be the newest version. Key Vault's answer about the newest
+    version then takes the place of the entry. Raise Conflict if the vault got a new version after the list.
+    """
+    named = {entry.version: entry for entry in entries if entry.version}
+    read = {name: (version, entry) for name, entry in named.items() if (version := unread.readable(entry, _version))}
+    if latest is not None and latest.version in read:
+        return read
+    if latest is None or not latest.version or not unread.spots:
+        raise Conflict(f"{what} got a new version during the read; Certroll reads it again")
+    return {**read, latest.version: (_version(latest), latest)}
 
 
 def _refs(
