@@ -119,7 +119,7 @@ def told_of_run(last: LastRun | None) -> str:
 def entries(parts: list[Event], *, is_over: bool = False) -> list[tuple[str, str, str]]:
     """Return the rows of a plan as a mark with the reason, a subject and a detail.
 
-    The mark says whether Certroll will make the change, would make the change, or leaves the subject alone. `is_over`
+    The mark before a change says that Certroll will make, would make, or does not make the change. `is_over`
     is True if a run has ended since the plan.
     """
     marks = {**MARKS, "steps": DUE_THEN} if is_over else MARKS

@@ -1,4 +1,4 @@
-"""Hold the input of the phases of a rollout, and the state that each phase hands to the next phase."""
+"""Define what each phase of a rollout reads, and the progress that one phase passes to the next phase."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -49,7 +49,7 @@ def ask_failed(wave_run: WaveRun) -> WaveRun:
 
 
 def _in_time(results: Iterable[AppRestart | OutOfTime]) -> tuple[tuple[AppRestart, ...], OutOfTime | None]:
-    """Return the records of the apps that answered in time, and the error of an app that did not, if any."""
+    """Return the records of the apps that answered their probes in time, and the error of the first late app."""
     results = tuple(results)
     late = (result for result in results if isinstance(result, OutOfTime))
     return tuple(result for result in results if not isinstance(result, OutOfTime)), next(late, None)
