@@ -30,6 +30,15 @@ class Origin:
     """How many newer versions the vault certificate has."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A thumbprint that an app setting contains inside of a longer value."""
+
+    key: str
+    thumbprint: Thumbprint
+    kind: str = "mention"
+
+
 def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Lineage]) -> None:
     """Log the certificates that each app's settings name, and record unusable entries as findings."""
     origins, places = _origins(lineages), _places(fleet)
@@ -41,11 +50,16 @@ def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Linea
         shown = (reference for reference in settings.references if _shown(reference, origins, copies))
         named = [_row(reference, origins, copies, fleet.taken_at) for reference in shown]
         led = [_led(reference) for reference in settings.vault_references]
-        if named or led or settings.loads_everything:
-            everything = settings.loads_everything
-            probe = _probe(fleet, settings.site)
-            found = [*named, *led]
-            event("references.found", site=str(settings.site), everything=everything, probe=probe, references=found)
+        mentioned = [_row(reference, origins, copies, fleet.taken_at) for reference in _mentions(settings, origins, copies)]
+        if named or led or mentioned or settings.loads_everything:
+            event(
+                "references.found",
+                site=str(settings.site),
+                everything=settings.loads_everything,
+                probe=_probe(fleet, settings.site),
+                references=[*named, *led],
+                mentions=mentioned,
+            )
         if site is not None and site.webspace is not None:
             unknown = _unknown(settings, origins, copies)
             in_vain = _in_vain(unknown, places, site.webspace)
@@ -83,8 +97,18 @@ def _shown(
     return reference.kind is not ReferenceKind.PIN or reference.thumbprint in origins or reference.thumbprint in copies
 
 
+def _mentions(
+    settings: SiteSettings, origins: Mapping[Thumbprint, Origin], copies: Mapping[Thumbprint | None, str]
+) -> Iterable[Mention]:
+    """Yield the known thumbprints that a setting contains inside of a longer value, where no reference names them."""
+    named = {(reference.key, reference.thumbprint) for reference in settings.references}
+    known = (thumbprint for thumbprint in settings.mentions if thumbprint in origins or thumbprint in copies)
+    pairs = ((key, thumbprint) for thumbprint in known for key in settings.mentions[thumbprint])
+    return (Mention(key, thumbprint) for key, thumbprint in sorted(pairs) if (key, thumbprint) not in named)
+
+
 def _row(
-    reference: SettingReference,
+    reference: SettingReference | Mention,
     origins: Mapping[Thumbprint, Origin],
     copies: Mapping[Thumbprint | None, str],
     now: datetime,

@@ -141,6 +141,7 @@ def test_app_is_told_with_all_that_it_names(told: Told) -> None:
                     "pinned": True,
                 },
             ],
+            "mentions": [],
         }
     ]
     assert told.findings == []
@@ -167,8 +168,42 @@ def test_pin_that_is_no_certificate_is_never_told(told: Told) -> None:
 def test_what_loads_everything_is_told_though_it_names_nothing(told: Told) -> None:
     """Certroll logs an app that loads all certificates, and omits an app that names no certificate."""
     assert told.report(named(everything=True), named(site="b")) == [
-        {"event": "references.found", "site": "shop", "everything": True, "probe": "none", "references": []}
+        {
+            "event": "references.found",
+            "site": "shop",
+            "everything": True,
+            "probe": "none",
+            "references": [],
+            "mentions": [],
+        }
     ]
+
+
+def test_thumbprint_inside_of_a_longer_value_is_told_apart(told: Told) -> None:
+    """Certroll logs an app that only mentions a certificate, apart from the settings that name one.
+
+    Certroll logs no other run of 40 hex digits, and mentions no entry of a list and no pin a second time.
+    """
+    up = copy("up", NEWER, source=None)
+    held = {OLD: frozenset({"FIND", "PIN"}), NEWER: frozenset({"FIND"}), FOREIGN: frozenset({"TOKEN"})}
+    (line,) = told.report(replace(named(pins={"PIN": OLD}), mentions=held), copies=(SYNCED, up))
+    assert [(row["setting"], row["kind"]) for row in line["references"]] == [("PIN", "pin")]
+    assert line["mentions"] == [
+        {
+            "setting": "FIND",
+            "kind": "mention",
+            "thumbprint": OLD,
+            "live": False,
+            "certificate": "kv-shop/shop",
+            "version": "v1",
+            "days": 60,
+            "behind": 1,
+        },
+        {"setting": "FIND", "kind": "mention", "thumbprint": NEWER, "live": True, "copy": "rg-web/up"},
+    ]
+    assert FOREIGN not in told.log.text
+    (alone,) = told.report(replace(named(), mentions={OLD: frozenset({"FIND"})}))
+    assert (alone["references"], len(alone["mentions"])) == ([], 1)
 
 
 def test_app_that_names_certificates_by_reference_alone_is_told(told: Told) -> None:
