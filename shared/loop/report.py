@@ -7,10 +7,12 @@ from shared.domain.certificates.lineage import Lineage
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import VaultCertificateRef
+from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Carrier
 from shared.planning import notices
+from shared.planning.held import held
 from shared.planning.plan import Plan, Skip
 from shared.planning.plan_rows import skip_rows, step_rows, would_rows
 from shared.ports.journal import Findings
@@ -33,7 +35,8 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
     """
     ref = snapshot.lineage.ref
     log_plan(plan, snapshot)
-    skips = [*plan.not_done, *notices.duplicates(snapshot), *notices.sharing(snapshot), *notices.mentions(snapshot)]
+    refused = (skip for skip in plan.not_done if not _is_told_elsewhere(skip))
+    skips = [*refused, *notices.duplicates(snapshot), *notices.sharing(snapshot), *notices.mentions(snapshot)]
     found = (
         *notices.refusals(ref, skips, snapshot.now),
         *notices.blind_spots(str(ref), snapshot.fleet),
@@ -44,6 +47,22 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
         *notices.newest_refused(snapshot, plan.not_done),
     )
     report(findings, found)
+
+
+def _is_told_elsewhere(skip: Skip) -> bool:
+    """Return True if another finding has the cause of a refusal, so that one cause makes one finding.
+
+    The function `report_held` reports a hold once for the version. The run of a failed app reports why Certroll does
+    not restore the app's settings.
+    """
+    action = skip.step.action if skip.step else None
+    restores = action is not None and action.protects and action.restarts_site
+    return restores or skip.reason is Reason.VERSION_HELD
+
+
+def report_held(findings: Findings, snapshot: Snapshot) -> None:
+    """Record as a finding that the current version of the vault object is on hold, with where and how it failed."""
+    report(findings, held(snapshot))
 
 
 def log_plan(plan: Plan, snapshot: Snapshot) -> None:

@@ -16,6 +16,8 @@ from shared.planning.plan import Plan
 
 OF_LISTS = (Reason.VAULT_DENIED, Reason.VAULT_UNREACHABLE, Reason.DENIED_BY_AZURE)
 """The findings about a list of a vault or of all subscriptions, which nothing in the fleet can hide."""
+OF_JOURNAL = (Reason.VERSION_HELD,)
+"""The findings about the journal's records of a version, which nothing in the fleet can hide."""
 IsGone = Callable[[OpenFinding], bool]
 
 
@@ -33,6 +35,8 @@ def gone_from(snapshot: Snapshot, plan: Plan) -> IsGone:
     def is_gone(found: OpenFinding) -> bool:
         if found.seen_by is SeenBy.VERSION:
             return found.subject not in waiting and any(created > found.last_seen for created in made)
+        if found.reason in OF_JOURNAL:
+            return found.last_seen < snapshot.now
         return unseen_in(snapshot.fleet)(found) and {
             SeenBy.INSPECTION: True,
             SeenBy.WRITE: found.subject not in waiting,

@@ -1,5 +1,7 @@
 """Check the way out of a leaked key: an operator issues a new version, and disables the version in use."""
 
+import json
+import logging
 from datetime import timedelta
 
 import pytest
@@ -93,6 +95,28 @@ def test_no_failure_brings_a_disabled_version_back(install: Install) -> None:
     assert town.settings("billing")[PATH] == f"/var/ssl/private/{new}.p12"
     assert ("app billing", "NoLastGood") in installation.findings()
     assert "the old version is disabled in the vault" in installation.details()
+
+
+def test_one_cause_is_one_finding_for_a_failed_app(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    """Only `NoLastGood` and the hold of the version open if Certroll cannot restore an app."""
+    caplog.set_level(logging.INFO, logger="certroll")
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    town.partner.accept_only(town.old)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(timedelta(seconds=30))
+    disable_in_use(town.world, CLIENT)
+    for _ in range(3):
+        installation.sweep()
+        installation.deliver_all(HOURS)
+    lines = [json.loads(line) for line in caplog.messages]
+    told = {(line["subject"], line["reason"]) for line in lines if line["event"] == "finding.reported"}
+    about = {pair for pair in told if "billing" in pair[0] or pair[1] == "VersionHeld"}
+    assert about == {("app billing", "NoLastGood"), (f"{VAULT}/{CLIENT}", "VersionHeld")}
+    assert about <= installation.open_findings()
+    assert [line for line in lines if line["event"] == "finding.closed" and line["reason"] != "NoOverlap"] == []
 
 
 def test_a_disabled_version_of_a_plain_secret_is_replaced_by_its_successor(install: Install) -> None:

@@ -62,4 +62,4 @@ def test_app_that_was_told_to_go_is_not_written_once_the_version_failed(install:
     excluded = next(name for name, state in told.items() if state == "Refused")
     assert town.restarts(excluded) == 0
     assert town.settings(excluded) == before[excluded]
-    assert (f"app {excluded}", "VersionHeld") in installation.findings()
+    assert (f"{VAULT}/{CLIENT}", "VersionHeld") in installation.open_findings()

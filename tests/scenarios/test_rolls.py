@@ -213,7 +213,8 @@ def test_a_partner_that_wants_the_old_certificate_gets_it_back(install: Install)
     installation.sweep()
     installation.deliver_all(HOURS)
     assert town.settings("shipping") == before
-    assert ("app settings of shipping", "VersionHeld") in installation.findings()
+    assert (f"{VAULT}/{CLIENT}", "VersionHeld") in installation.open_findings()
+    assert "billing (RolledBack: " in installation.details()
     assert new not in "".join(town.settings("billing").values())
 
 

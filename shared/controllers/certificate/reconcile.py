@@ -18,7 +18,7 @@ from shared.loop.lineage import read_lineage, without_current
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.loop.preflight import checking, preflighted
-from shared.loop.report import report_lineage, report_plan, report_tags_of
+from shared.loop.report import report_held, report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.closing import gone_from
@@ -58,6 +58,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     snapshot = _observed(run, lineage, rollout, now)
     plan = preflighted(run, checking(run.ports), planner.plan(snapshot, run.intent), snapshot)
     report_plan(run.ports.findings, plan, snapshot)
+    report_held(run.ports.findings, snapshot)
     report_waves(snapshot, plan, run.intent)
     outcome = roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
     # a refusal of Azure in this run is newer than the snapshot, and every other step of the plan is done

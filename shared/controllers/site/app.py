@@ -140,7 +140,8 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
     ref, now, site = app.lineage.ref, app.run.now(), str(app.record.site)
     ports = app.run.ports
     ports.history.add(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
-    if outcome.reason.makes_finding:
+    # The run of the vault object reports a hold, once for the version.
+    if outcome.reason.makes_finding and outcome.reason is not Reason.VERSION_HELD:
         detail, seen_by = outcome.detail[:1000], SeenBy.APP
         found = Finding(now, str(ref), f"app {site}", outcome.reason, detail, seen_by, app.record.site)
         ports.findings.report((found,))

@@ -18,7 +18,7 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import LONGEST_PAUSE, until_open
 from shared.loop.preflight import preflighted
-from shared.loop.report import report_lineage, report_plan, report_tags_of
+from shared.loop.report import report_held, report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.closing import IsGone, gone_from, unused_in
@@ -108,6 +108,7 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
     snapshot = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
     plan = preflighted(run, seen.checks, planner.plan(snapshot, run.intent), snapshot)
     report_plan(run.ports.findings, plan, snapshot)
+    report_held(run.ports.findings, snapshot)
     report_waves(snapshot, plan, run.intent)
     _close(run, seen, lineage.ref, gone_from(snapshot, plan))
     return Planned(snapshot, plan)

@@ -48,9 +48,12 @@ def report_references(findings: Findings, fleet: Fleet, lineages: Iterable[Linea
         usable = (*fleet.roots_of(settings.site), *fleet.certificates_of(settings.site))
         copies = {copy.thumbprint: str(copy.ref) for copy in usable}
         shown = (reference for reference in settings.references if _shown(reference, origins, copies))
-        named = [_row(reference, origins, copies, fleet.taken_at) for reference in shown]
+        now = fleet.taken_at
+        named = [_row(reference, origins, copies, now) for reference in shown]
         led = [_led(reference) for reference in settings.vault_references]
-        mentioned = [_row(reference, origins, copies, fleet.taken_at) for reference in _mentions(settings, origins, copies)]
+        mentioned = [
+            _row(reference, origins, copies, fleet.taken_at) for reference in _mentions(settings, origins, copies)
+        ]
         if named or led or mentioned or settings.loads_everything:
             event(
                 "references.found",

@@ -46,7 +46,7 @@ def stage(rollout: Rollout, now: datetime, soak: timedelta, *, urgent: bool) -> 
     `urgent` is True if an old certificate in use must be replaced soon, so that nothing waits for the whole soak.
     """
     if rollout.failed:
-        return Stage(None, rollout.failed)
+        return Stage(None)
     first = tuple(record for record in rollout.records if record.webspace == rollout.first)
     if not first and (proof := _opened_by_rolls(rollout, soak, urgent=urgent)):
         return Stage(proof)

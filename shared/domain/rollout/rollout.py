@@ -97,7 +97,6 @@ class Stage:
 
     opens_at: datetime | None
     """The time at which the gate opens, None while a failure holds the version."""
-    failed: tuple[SiteRecord, ...] = ()
 
     def is_open(self, now: datetime) -> bool:
         """Return True if the webspaces after the first webspace may get the version now."""

@@ -5,6 +5,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.gates import stage
 from shared.domain.snapshot.expiry import is_urgent
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.held import failures, held_at
 from shared.planning.placing import first_webspace
 from shared.planning.plan import Plan, Skip, Step
 
@@ -17,17 +18,13 @@ def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
     first = first_webspace(plan, snapshot, intent)
     gate = stage(snapshot.rollout, snapshot.now, intent.stage_soak, urgent=is_urgent(snapshot))
     started = snapshot.rollout.first is not None
-    failures = sorted(f"{record.site} ({record.detail})" for record in gate.failed)
-    failures += sorted(f"{roll.site} ({roll.detail})" for roll in snapshot.rollout.held_by)
+    failed = failures(snapshot.rollout)
 
     def refusal(step: Step) -> Skip | None:
         if step.action.protects:
             return None
-        if failures:
-            where = ", ".join(failures)
-            remedy = "mend the app or site and release the hold, or put a newer version into the vault"
-            detail = f"this version failed at {where}: {remedy}"
-            return Skip(step.subject, Reason.VERSION_HELD, detail, step.action.site)
+        if failed:
+            return Skip(step.subject, Reason.VERSION_HELD, held_at(failed), step.action.site)
         if step.action.restarts_site or not step.action.is_staged:
             return None  # the guard `not_its_turn` decides the order in which apps restart
         if step.action.webspace == first or (started and gate.is_open(snapshot.now)):

@@ -25,7 +25,7 @@ from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.settings_record import HOLDING, RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
@@ -1099,7 +1099,7 @@ def test_failure_holds_the_version() -> None:
     failed = (record(SiteState.FAILED, site=site, detail="it serves another") for site in ("bad", "worse"))
     skips = refusals(not_its_stage.guard, WEST_FIRST, two_webspaces(rollout(record(SiteState.PROVEN), *failed)))
     detail = (
-        "this version failed at bad (it serves another), worse (it serves another): "
+        "this version failed at bad (ServedAnother: it serves another), worse (ServedAnother: it serves another): "
         "mend the app or site and release the hold, or put a newer version into the vault"
     )
     assert {(skip.reason, skip.detail) for skip in skips} == {(Reason.VERSION_HELD, detail)}
@@ -1111,15 +1111,15 @@ def failed_roll(state: RollState = RollState.ROLLED_BACK, *, retiring: bool = Fa
     return roll(state, site="bad", retiring=retiring, detail="its probe fails")
 
 
-@pytest.mark.parametrize("state", [RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK])
+@pytest.mark.parametrize("state", sorted(HOLDING))
 def test_failure_of_an_app_holds_the_version(state: RollState) -> None:
     """A failed app stops the rollout of the version to bindings, certificates and settings.
 
-    The refusal names the app.
+    The refusal names the app, and the state in which its settings are.
     """
     seen = two_webspaces(rollout(record(SiteState.PROVEN), rolls=(failed_roll(state),)))
     remedy = "mend the app or site and release the hold, or put a newer version into the vault"
-    detail = f"this version failed at bad (its probe fails): {remedy}"
+    detail = f"this version failed at bad ({state}: its probe fails): {remedy}"
     assert [skip.detail for skip in refusals(not_its_stage.guard, Plan((SYNC, UPDATE, ROLL, RETIRE)), seen)] == [
         detail
     ] * 4
@@ -1130,7 +1130,7 @@ def test_failures_of_sites_and_apps_are_all_named() -> None:
     sites = tuple(record(SiteState.FAILED, site=name, detail="seen") for name in ("z", "x", "y"))
     apps = tuple(roll(RollState.ROLLED_BACK, site=name, detail="asked") for name in ("c", "a", "b"))
     (skip,) = refusals(not_its_stage.guard, Plan((UPDATE,)), two_webspaces(rollout(*sites, rolls=apps)))
-    where = "x (seen), y (seen), z (seen), a (asked), b (asked), c (asked)"
+    where = ", ".join((*(f"{n} (ServedAnother: seen)" for n in "xyz"), *(f"{n} (RolledBack: asked)" for n in "abc")))
     assert skip.detail.startswith(f"this version failed at {where}: mend the app")
 
 
