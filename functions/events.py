@@ -19,4 +19,9 @@ async def vault_event(event: str) -> None:
 
     The event arrives as text, because the SDK's own event type fails on a date that it cannot read (ADR 6).
     """
-    await THREADS.run(lambda: on_vault_event(runtime().run(), event))
+    await THREADS.run(lambda: _accept(event))
+
+
+def _accept(event: str) -> None:
+    with runtime().run() as run:
+        on_vault_event(run, event)

@@ -16,13 +16,15 @@ blueprint = func.Blueprint()
 @blueprint.queue_trigger(arg_name="message", queue_name=CERTIFICATES, connection=STORAGE)
 def certificates_queue(message: func.QueueMessage) -> None:
     """Reconcile one vault certificate."""
-    on_certificate(runtime().run(), _text(message), message.dequeue_count or 1)
+    with runtime().run() as run:
+        on_certificate(run, _text(message), message.dequeue_count or 1)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=SITES, connection=STORAGE)
 def sites_queue(message: func.QueueMessage) -> None:
     """Reconcile one site or slot, and check which certificate the site serves."""
-    on_site(runtime().run(), _text(message))
+    with runtime().run() as run:
+        on_site(run, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=ENVIRONMENTS, connection=STORAGE)
@@ -32,25 +34,29 @@ def environments_queue(message: func.QueueMessage) -> None:
     One call of this function stops and starts one small group of apps after another until the function's time limit is
     near.
     """
-    on_environment(runtime().run(), _text(message))
+    with runtime().run() as run:
+        on_environment(run, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=CERTIFICATES + POISON_SUFFIX, connection=STORAGE)
 def certificates_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `certificates` that the Functions host gave up, usually after five failures."""
-    on_poison(runtime().run(), CERTIFICATES, _text(message))
+    with runtime().run() as run:
+        on_poison(run, CERTIFICATES, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=SITES + POISON_SUFFIX, connection=STORAGE)
 def sites_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `sites` that the Functions host gave up, usually after five failures."""
-    on_poison(runtime().run(), SITES, _text(message))
+    with runtime().run() as run:
+        on_poison(run, SITES, _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=ENVIRONMENTS + POISON_SUFFIX, connection=STORAGE)
 def environments_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `environments` that the Functions host gave up, usually after five failures."""
-    on_poison(runtime().run(), ENVIRONMENTS, _text(message))
+    with runtime().run() as run:
+        on_poison(run, ENVIRONMENTS, _text(message))
 
 
 def _text(message: func.QueueMessage) -> str:

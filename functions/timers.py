@@ -27,10 +27,11 @@ blueprint = func.Blueprint()
 @blueprint.timer_trigger(arg_name="timer", schedule=SCHEDULE, use_monitor=True)
 def sweep_timer(timer: func.TimerRequest) -> None:
     """Inspect vault certificates, environments, managed certificates and orders, and queue the work that they need."""
-    if PROBLEM is not None:
-        event("setting.ignored", detail=PROBLEM)
-    event("sweep.started", past_due=timer.past_due)
-    sweep(runtime().run())
+    with runtime().run() as run:
+        if PROBLEM is not None:
+            event("setting.ignored", detail=PROBLEM)
+        event("sweep.started", past_due=timer.past_due)
+        sweep(run)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule=EVERY_MINUTE, use_monitor=False)
@@ -43,8 +44,8 @@ async def starts_timer(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the 
 
 
 def _complete_starts() -> None:
-    run = runtime().bare_run()
-    try:
-        complete_pending_starts(run)
-    finally:
-        SCHEDULE_REPORT.report(run)
+    with runtime().bare_run() as run:
+        try:
+            complete_pending_starts(run)
+        finally:
+            SCHEDULE_REPORT.report(run)

@@ -4,6 +4,8 @@ A bad setting of Certroll does not stop Azure from indexing the functions. If a 
 SettingsInvalid, which names all problems.
 """
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -15,6 +17,7 @@ from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.ports import Ports
 from shared.settings import Connection, Settings, load_connection, load_settings
+from shared.telemetry import working_for
 
 READERS = 8
 """How many reads run at once. Eight readers stay well below ARM's refill of 25 reads a second."""
@@ -63,11 +66,11 @@ class Runtime:
         """The threads that make TLS handshakes and send probes to apps."""
         return Pool(PROBES, "probe")
 
-    def run(self) -> Run:
-        """Return a run that starts now, with the settings, ports and threads of the process. Raises SettingsInvalid."""
+    def run(self) -> AbstractContextManager[Run]:
+        """Return a context with a run that starts now, whose events have the id of the run. Raises SettingsInvalid."""
         return self._start(self.connections, self.settings.intent)
 
-    def bare_run(self) -> Run:
+    def bare_run(self) -> AbstractContextManager[Run]:
         """Return a run without the operators' settings, which can complete pending starts even if a setting is bad.
 
         Azure restarts the Function App after each change of its settings. A bad setting must not keep stopped apps down
@@ -79,9 +82,12 @@ class Runtime:
             connections = self.bare_connections
         return self._start(connections, Intent())
 
-    def _start(self, connections: Connections, intent: Intent) -> Run:
+    @contextmanager
+    def _start(self, connections: Connections, intent: Intent) -> Iterator[Run]:
         deadline = Deadline.of_run(CLOCK.now())
-        return Run.start(connections.ports(deadline), intent, self.pool, deadline, self.probes)
+        ports = connections.ports(deadline)
+        with working_for(ports.trace.run):
+            yield Run.start(ports, intent, self.pool, deadline, self.probes)
 
 
 def _connect(connection: Connection, *more: Any) -> Connections:  # noqa: ANN401 - `Connections` checks the types

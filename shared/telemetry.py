@@ -30,6 +30,8 @@ class _Thread(threading.local):
 
     collected: list[str] | None = None
     """The list into which the thread collects its lines, or None if the thread logs its lines itself."""
+    run: str = ""
+    """The id of the run for which the thread works, empty outside of a run."""
 
 
 _THREAD = _Thread()
@@ -39,8 +41,10 @@ def event(name: str, **fields: object) -> None:
     """Log one event, or collect it in a thread of a pool. docs/reference/events.md explains each event name.
 
     An event that is too long for one line becomes several lines, each with a part of the items of the event's lists.
+    Each line of a run has the id of the run.
     """
-    for line in _lines_of(name, fields):
+    of_run = {"run": _THREAD.run} if _THREAD.run else {}
+    for line in _lines_of(name, {**of_run, **fields}):
         log(line)
 
 
@@ -50,6 +54,21 @@ def log(line: str) -> None:
         _LOGGER.info(line)
     else:
         _THREAD.collected.append(line)
+
+
+def present_run() -> str:
+    """Return the id of the run for which the present thread works, empty outside of a run."""
+    return _THREAD.run
+
+
+@contextmanager
+def working_for(run: str) -> Iterator[None]:
+    """Mark the events of the present thread with the id of a run until the context ends."""
+    before, _THREAD.run = _THREAD.run, run
+    try:
+        yield
+    finally:
+        _THREAD.run = before
 
 
 @contextmanager

@@ -101,7 +101,6 @@ def _note(request: PipelineRequest[Any], answer: PipelineResponse[Any, Any] | No
         _of_thread.writes.append(write)
     event(
         "azure.written",
-        run=_of_thread.run,
         method=write.method,
         path=write.path,
         status=write.status,

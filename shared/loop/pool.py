@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from shared.domain.errors import OutOfTime
-from shared.telemetry import collecting, log
+from shared.telemetry import collecting, log, present_run, working_for
 
 Subject = TypeVar("Subject")
 Result = TypeVar("Result")
@@ -130,9 +130,10 @@ class Pool:
 
     def _begin(self, work: Callable[[Subject], Result], subject: Subject) -> _Task[Result]:
         lines: list[str] = []
+        run = present_run()
 
         def collected() -> Result:
-            with collecting(lines):
+            with working_for(run), collecting(lines):
                 return work(subject)
 
         return _Task(self._threads.submit(collected), lines)

@@ -54,8 +54,10 @@ class Listening:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the events of a name that arrived."""
-        lines = (json.loads(line.partition(MARK)[2]) for line in self.text.splitlines() if MARK in line)
-        return [line for line in lines if line["event"] == name]
+        return [line for line in self._all_events() if line["event"] == name]
+
+    def _all_events(self) -> list[dict[str, Any]]:
+        return [json.loads(line.partition(MARK)[2]) for line in self.text.splitlines() if MARK in line]
 
     def dropped(self) -> Mapping[tuple[str, str], int]:
         """Return how many lines the host has dropped, for each logger and thread."""
@@ -76,8 +78,9 @@ class Listening:
         return bool(status["running"] == 0)
 
     def check(self) -> None:
-        """Fail if a line got lost, or if an SDK logged a request."""
+        """Fail if a line got lost, if an event has no run, or if an SDK logged a request."""
         assert self.dropped() == self._dropped
+        assert [event for event in self._all_events() if "run" not in event] == []
         assert [line for line in self.text.splitlines() if SDK_LINE.search(line)] == []
 
 

@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from shared.clients.storage.findings import MOST_WRITES
 from shared.domain.certificates.requirements import Requirement
 from shared.domain.outcome import Outcome
 from shared.domain.reason import Reason
@@ -25,6 +26,10 @@ ORDER_ACTIONS = {
 }
 """The rights that Certroll needs only with `CERTROLL_ORDER_ACTIONS`, which the custom role lacks."""
 MOST_WORDS = 45
+IN_ALL_EVENTS = {"event", "part", "parts", "run"}
+"""The fields that each event of a run may have."""
+CHOICE, FIELD = re.compile(r"coalesce\(((?:[^()]|\([^()]*\))*)\)"), re.compile(r"\bline\.(\w+)")
+EVENT_NAME = re.compile(r'"([a-z_]+\.[a-z_]+)"')
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -268,11 +273,72 @@ def test_queries_read_only_fields_of_events() -> None:
     """
     fields, wrong = _logged(), []
     for page, query in _queries():
-        names = [name for name in re.findall(r'"([a-z_]+\.[a-z_]+)"', query) if name in fields]
-        known = set().union(*(fields[name] for name in names)) | {"event", "part", "parts"}
+        names = [name for name in EVENT_NAME.findall(query) if name in fields]
+        known = set().union(*(fields[name] for name in names)) | IN_ALL_EVENTS
         read = set(re.findall(r"\bline\.(\w+)", query)) if "let " not in query else set()
         wrong += [f"{page}: line.{field} is no field of {', '.join(names)}" for field in sorted(read - known) if names]
     nothing_is_wrong(wrong)
+
+
+def test_queries_show_no_column_that_an_event_lacks() -> None:
+    """Each column that a query shows has a value for each event that the query finds.
+
+    The query uses `coalesce` where only some of the events have a field.
+    """
+    fields, wrong = _logged(), []
+    for page, query in ((page, part) for page, whole in _queries() for part in whole.split(";")):
+        found: set[str] = set()
+        for stage in re.split(r"\n\s*\| ", query):
+            named = {name for name in EVENT_NAME.findall(stage) if name in fields}
+            if stage.startswith("where") and named:
+                found = named
+            elif not stage.startswith("where"):
+                wrong += [f"{page}: {name} has no {text}" for name in found for text in _empty(stage, fields[name])]
+    nothing_is_wrong(wrong)
+
+
+def _empty(stage: str, has: set[str]) -> list[str]:
+    """Return the columns of a stage of a query that are empty for an event with the fields `has`.
+
+    A `coalesce` with a text of its own is never empty.
+    """
+    chosen = [text for text in CHOICE.findall(stage) if ', "' not in text]
+    read = [FIELD.findall(text) for text in chosen] + [[field] for field in FIELD.findall(CHOICE.sub("", stage))]
+    return [" or ".join(names) for names in read if names and not {*names} & (has | IN_ALL_EVENTS)]
+
+
+def test_queries_show_either_key_of_an_item() -> None:
+    """A query of `references.found` reads documented keys, and `coalesce`s the keys of which an item has only one."""
+    _, _, below = text_of(EVENTS).partition("### Fields of `references.found`")
+    rows = [row[0] for row in rows_of(below.partition("## ")[0])]
+    keys = {key for row in rows for key in code_in(row)}
+    either = [code_in(row) for row in rows if ", or " in row]
+    assert either == [["certificate", "copy"]]
+    for page, query in _queries():
+        if "references.found" in query:
+            assert set(re.findall(r"\breference\.(\w+)", query)) <= keys, page
+            assert all(_chosen(names) in query for names in either), page
+            assert "line.mentions" in query, page
+
+
+def _chosen(names: list[str]) -> str:
+    return f"coalesce({', '.join(f'tostring(reference.{name})' for name in names)})"
+
+
+def test_queries_compare_text_with_lists() -> None:
+    """A query compares a list with text, because a field of a parsed line is of the type dynamic."""
+    nothing_is_wrong(
+        f"{page}: write tostring({field})"
+        for page, query in _queries()
+        for field in re.findall(r"(?<!tostring\()\b(line\.\w+|operation_Id) in ?~?\(", query)
+    )
+
+
+def test_query_of_the_history_asks_for_every_write() -> None:
+    """The command that finds a write in the history asks for the correlation of each write that an entry can have."""
+    page = text_of("docs/how-to/find-who-changed-a-resource.md")
+    (asked,) = re.findall(r"or correlation_%d eq '\$ID'\" ([\d ]+)\)", page)
+    assert [int(number) for number in asked.split()] == list(range(MOST_WRITES))
 
 
 def _documented(heading: str) -> list[list[str]]:

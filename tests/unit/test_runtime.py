@@ -1,5 +1,7 @@
 """Test which clients and settings an Azure function of Certroll gets if settings are wrong."""
 
+import json
+import logging
 from typing import cast
 
 import pytest
@@ -8,6 +10,7 @@ from shared.clients.arm.app_service import AppService
 from shared.domain.errors import SettingsInvalid
 from shared.domain.intent import Mode
 from shared.runtime import Runtime
+from shared.telemetry import event
 
 STORAGE = "DefaultEndpointsProtocol=https;AccountName=certroll;AccountKey=a2V5;EndpointSuffix=core.windows.net"
 
@@ -25,7 +28,8 @@ def test_what_is_owed_is_paid_in_spite_of_a_mistake(mistaken: Runtime) -> None:
     """A mistake in a setting stops all work of Certroll except starting the apps that Certroll stopped."""
     with pytest.raises(SettingsInvalid, match="CERTROLL_ASE_MAX_UNAVAILABLE"):
         mistaken.run()
-    assert mistaken.bare_run().intent.mode is Mode.OBSERVE
+    with mistaken.bare_run() as run:
+        assert run.intent.mode is Mode.OBSERVE
 
 
 def test_nothing_goes_without_storage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,5 +47,23 @@ def test_good_settings_share_their_connections(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AzureWebJobsStorage", STORAGE)
     monkeypatch.setenv("CERTROLL_VAULTS", "kv-shop")
     runtime = Runtime()
-    clients = [cast("AppService", run.ports.app_service)._clients for run in (runtime.run(), runtime.bare_run())]
+    with runtime.run() as one, runtime.bare_run() as other:
+        clients = [cast("AppService", run.ports.app_service)._clients for run in (one, other)]
     assert clients[0] is clients[1]
+
+
+def test_each_event_of_a_run_has_its_id(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Each event of a run has the run's id, also from a thread of a pool, and an event outside of a run has none."""
+    caplog.set_level(logging.INFO, logger="certroll")
+    monkeypatch.setenv("AzureWebJobsStorage", STORAGE)
+    monkeypatch.setenv("CERTROLL_VAULTS", "kv-shop")
+    runtime = Runtime()
+    with runtime.run() as run:
+        event("sweep.started", past_due=False)
+        run.pool.map(lambda hosts: event("managed.inspected", hosts=hosts), [1, 2])
+        run.probes.map(lambda hosts: event("managed.inspected", hosts=hosts), [3])
+    with runtime.run() as next_run:
+        event("sweep.started", past_due=True)
+    event("settings.unknown", settings=[])
+    ids = [json.loads(line).get("run") for line in caplog.messages]
+    assert ids == [run.ports.trace.run] * 4 + [next_run.ports.trace.run, None]
