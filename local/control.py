@@ -166,11 +166,11 @@ class Control:
         return Response(204)
 
     def _clock(self, _request: Request, _names: Mapping[str, str]) -> Response:
-        """Return the world's time."""
+        """Return Azure's time, which is not the time of the Function App."""
         return _json(200, {"now": self._world.clock.now().isoformat()})
 
     def _move_clock(self, request: Request, names: Mapping[str, str]) -> Response:
-        """Move the clock: {"advance": seconds} or {"set": "2026-11-21T12:00:00+00:00"}."""
+        """Move Azure's clock, not the app's: {"advance": seconds} or {"set": "2026-11-21T12:00:00+00:00"}."""
         wanted = _asked(request, CLOCK)
         if "set" in wanted:
             self._world.clock.set(wanted["set"])

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Self
 
 EXAMPLE = f"{date(2027, 11, 25)}/{date(2027, 12, 1)}, {date(2027, 12, 20)}T18:00/{date(2028, 1, 3)}T06:00"
+FORM = "YYYY-MM-DD or YYYY-MM-DDTHH:MM"
+"""The only forms of a date. A final Z is allowed after a time of day, and another time zone is not."""
 DAY = timedelta(days=1)
 """A date without a time of day stands for its whole day."""
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2})Z?)?", re.IGNORECASE)
@@ -61,12 +63,12 @@ def _moment(text: str, *, whole_day: bool = False) -> datetime:
     """Return the moment in UTC. With `whole_day`, a date without a time of day stands for the end of the day."""
     match = _TIME.fullmatch(text)
     if match is None:
-        raise _wrong(f"{text[:40]!r} is no date")
+        raise _wrong(f"{text[:40]!r} is no date of the form {FORM}")
     try:
         moment = datetime.fromisoformat(f"{match[1]}T{match[2] or '00:00'}").replace(tzinfo=UTC)
         return moment + DAY if whole_day and match[2] is None else moment
     except (ValueError, OverflowError):
-        raise _wrong(f"{text[:40]!r} is no date") from None
+        raise _wrong(f"{text[:40]!r} is no date, because the calendar has no such day or time") from None
 
 
 def _wrong(what: str) -> ValueError:

@@ -50,7 +50,9 @@ def test_the_way_around_is_told(stand: Stand) -> None:
     answer = stand.control.answer(Request.to("GET", f"{stand.control.url}/"))
     routes = answer.body.decode().splitlines()
     assert answer.status == 200
-    assert any(route.startswith('POST /clock: Move the clock: {"advance": seconds}') for route in routes)
+    assert any(
+        route.startswith("POST /clock: Move Azure's clock, not the app's: {\"advance\": seconds}") for route in routes
+    )
     assert all(route.partition(": ")[2] for route in routes)
 
 

@@ -114,3 +114,15 @@ def test_pages_that_the_code_names_exist() -> None:
         for page in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text(encoding="utf-8"))
         if not (ROOT / page).exists()
     )
+
+
+def test_new_versions_by_hand_keep_their_tags() -> None:
+    """Each command of a how-to that makes a version from an existing policy gives the version tags.
+
+    Key Vault keeps tags per version, and a version without `certroll` tags may lose an operator's wish.
+    """
+    pages = [page.read_text(encoding="utf-8") for page in (DOCS / "how-to").glob("*.md")]
+    blocks = [block for page in pages for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)]
+    made = [block for block in blocks if "keyvault certificate create" in block and "policy.json" in block]
+    assert made
+    assert [block for block in made if "--tags" not in block] == []

@@ -47,8 +47,8 @@ def test_good_settings_share_their_connections(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AzureWebJobsStorage", STORAGE)
     monkeypatch.setenv("CERTROLL_VAULTS", "kv-shop")
     runtime = Runtime()
-    with runtime.run() as one, runtime.bare_run() as other:
-        clients = [cast("AppService", run.ports.app_service)._clients for run in (one, other)]
+    with runtime.run() as run, runtime.bare_run() as bare_run:
+        clients = [cast("AppService", run.ports.app_service)._clients for run in (run, bare_run)]
     assert clients[0] is clients[1]
 
 

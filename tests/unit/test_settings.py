@@ -226,8 +226,8 @@ def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(
             "CERTROLL_FREEZE",
             "25.11.2027/01.12.2027",
-            "CERTROLL_FREEZE: '25.11.2027' is no date; write intervals in UTC: "
-            "2027-11-25/2027-12-01, 2027-12-20T18:00/2028-01-03T06:00",
+            "CERTROLL_FREEZE: '25.11.2027' is no date of the form YYYY-MM-DD or YYYY-MM-DDTHH:MM; write intervals in "
+            "UTC: 2027-11-25/2027-12-01, 2027-12-20T18:00/2028-01-03T06:00",
             id="a freeze that cannot be read",
         ),
         pytest.param(

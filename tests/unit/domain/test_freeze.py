@@ -68,19 +68,46 @@ def test_freeze_that_is_over_does_nothing() -> None:
     [
         pytest.param(",", "there is no interval", id="nothing"),
         pytest.param("2027-11-25", "'2027-11-25' is no interval", id="one date"),
-        pytest.param("2027-11-25/", "'' is no date", id="no end"),
-        pytest.param("25.11.2027/01.12.2027", "'25.11.2027' is no date", id="German dates"),
-        pytest.param("2027-11-31/2027-12-01", "'2027-11-31' is no date", id="31 November"),
+        pytest.param("2027-11-25/", "'' is no date of the form YYYY-MM-DD or YYYY-MM-DDTHH:MM", id="no end"),
+        pytest.param(
+            "25.11.2027/01.12.2027",
+            "'25.11.2027' is no date of the form YYYY-MM-DD or YYYY-MM-DDTHH:MM",
+            id="German dates",
+        ),
+        pytest.param(
+            "2027-11-31/2027-12-01",
+            "'2027-11-31' is no date, because the calendar has no such day or time",
+            id="31 November",
+        ),
         pytest.param(
             "2027-11-25/2027-11-24", "'2027-11-25/2027-11-24' ends before it begins", id="the wrong way round"
         ),
         pytest.param("2027-11-25T10:00/2027-11-25T10:00", "ends before it begins", id="no time at all"),
-        pytest.param("2027-11-25T10:00+01:00/2027-12-01", "'2027-11-25T10:00+01:00' is no date", id="another zone"),
-        pytest.param("2027-11-25T24:00/2027-12-01", "'2027-11-25T24:00' is no date", id="no such time"),
-        pytest.param("2027-11-25/9999-12-31", "'9999-12-31' is no date", id="the end of all days"),
+        pytest.param(
+            "2027-11-25T10:00+01:00/2027-12-01",
+            "'2027-11-25T10:00+01:00' is no date of the form YYYY-MM-DD or YYYY-MM-DDTHH:MM",
+            id="another zone",
+        ),
+        pytest.param("20271125/20271201", "'20271125' is no date of the form YYYY-MM-DD", id="no hyphens"),
+        pytest.param("2027-11-25T10:00:30/2027-12-01", "is no date of the form YYYY-MM-DD", id="seconds"),
+        pytest.param("2027-11-25 10:00/2027-12-01", "is no date of the form YYYY-MM-DD", id="a blank for the T"),
+        pytest.param(
+            "2027-11-25T24:00/2027-12-01",
+            "'2027-11-25T24:00' is no date, because the calendar has no such day or time",
+            id="no such time",
+        ),
+        pytest.param(
+            "2027-11-25/9999-12-31",
+            "'9999-12-31' is no date, because the calendar has no such day or time",
+            id="the end of all days",
+        ),
         pytest.param("2027-11-25 - 2027-12-01", "is no interval", id="a hyphen"),
-        pytest.param("2027-11-25/2027-12-01/2028-01-01", "'2027-12-01/2028-01-01' is no date", id="three dates"),
-        pytest.param("٢٠٢٧-11-25/2027-12-01", "is no date", id="other digits"),
+        pytest.param(
+            "2027-11-25/2027-12-01/2028-01-01",
+            "'2027-12-01/2028-01-01' is no date of the form YYYY-MM-DD or YYYY-MM-DDTHH:MM",
+            id="three dates",
+        ),
+        pytest.param("٢٠٢٧-11-25/2027-12-01", "is no date of the form YYYY", id="other digits"),
     ],
 )
 def test_what_is_no_freeze_is_refused_with_an_example(text: str, problem: str) -> None:
