@@ -3,7 +3,7 @@
 import hmac
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -45,7 +45,7 @@ class Settings(AppServicePart):
         what = f"app settings of {site}"
         wire = self._retrying.read(what, read, SETTINGS_REMEDY, secret=True)
         # The attribute `properties` of the SDK's model turns a number or an object into a text.
-        properties = readable_secret(what, lambda found: dict(found.as_dict().get("properties") or {}), wire)
+        properties = readable_secret(what, _all_settings, wire)
         values = {key: value for key, value in properties.items() if value is None or isinstance(value, str)}
         digests = {key: self._digest(key, value) for key, value in properties.items()}
         return AppSettings(site, values, digests, not_text=frozenset(digests) - frozenset(values))
@@ -117,3 +117,14 @@ def _etag(response: PipelineResponse[Any, Any], _model: object, _headers: object
 
 def _post(client: WebSiteManagementClient, url: str) -> None:
     sent(client, HttpRequest("POST", url))
+
+
+def _all_settings(wire: Any) -> dict[str, object]:  # noqa: ANN401 - a model of the SDK
+    """Return all settings with their values. Raise TypeError if the answer has no object of settings.
+
+    An incomplete answer must not look like an app whose settings are gone.
+    """
+    properties = wire.as_dict().get("properties")
+    if not isinstance(properties, Mapping):
+        raise TypeError("Azure does not show the settings")
+    return dict(properties)

@@ -5,7 +5,7 @@ from functools import partial
 
 from azure.mgmt.web.models import HostNameBinding
 
-from shared.clients.arm.requests import one_wire
+from shared.clients.arm.requests import Json, one_wire
 from shared.clients.arm.site_requests import REMEDY, AppServicePart, site_or_slot
 from shared.clients.arm.wire import read_binding
 from shared.clients.reading import readable
@@ -26,7 +26,7 @@ class Bindings(AppServicePart):
         read = partial(get, host_name=host_name)
         what = f"binding {host_name} of {site}"
         wire = one_wire(self._retrying, what, read, REMEDY)
-        return readable(what, lambda found: read_binding(site, host_name, found.get("properties") or {}), wire), wire
+        return readable(what, lambda found: read_binding(site, host_name, _properties(found)), wire), wire
 
     def put_binding(self, binding: Binding, body: object) -> None:
         """Write a binding's body back with the given thumbprint and `ssl_state`, and without the read-only `virtualIP`.
@@ -46,3 +46,11 @@ class Bindings(AppServicePart):
         )
         write = partial(put, host_name=binding.address, host_name_binding=HostNameBinding({"properties": changed}))
         self._retrying.write(f"binding {binding.host_name} of {site}", write, REMEDY)
+
+
+def _properties(wire: Json) -> Json:
+    """Return the properties of a binding. Raise TypeError if Azure shows none, which is no host name without TLS."""
+    properties = wire.get("properties")
+    if not isinstance(properties, Mapping):
+        raise TypeError("Azure does not show its properties")
+    return properties

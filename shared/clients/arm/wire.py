@@ -116,7 +116,8 @@ def _is_loaded(switch: object) -> bool:
 def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
     """Return a site or slot with its bindings from Azure's JSON.
 
-    Raise ValueError if an id or a thumbprint of the site or slot is invalid.
+    Raise ValueError if an id or a thumbprint of the site or slot is invalid, or if the list of host names is missing.
+    Each site has at least its default host name, so a missing list does not mean that the site has no bindings.
     """
     properties = wire.get("properties") or {}
     ref = read_site_ref(wire)
@@ -132,7 +133,9 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         windows_code=_is_windows_code(wire, properties),
         silos=bool(properties.get("silos")),
     )
-    states = properties.get("hostNameSslStates") or ()
+    states = properties.get("hostNameSslStates")
+    if states is None:
+        raise ValueError("Azure does not list its host names")
     ours = (state for state in states if state.get("hostType") != "Repository")
     return site, tuple(read_binding(ref, str(state.get("name") or ""), state) for state in ours)
 

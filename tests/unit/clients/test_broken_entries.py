@@ -46,6 +46,38 @@ def lists() -> tuple[str, ...]:
     return (*found, *OTHER_LISTS)
 
 
+@pytest.mark.parametrize("name", lists())
+def test_a_list_that_is_null_is_never_an_empty_list(name: str) -> None:
+    """A list that Azure answers with null is an error, because Azure writes an empty list as `[]`."""
+    client, _, method = name.partition(".")
+
+    def answer(request: requests.PreparedRequest) -> Answer:
+        return 200, {"Content-Type": "application/json"}, json.dumps({**good_body(request), "value": None}).encode()
+
+    with answering(answer), pytest.raises(CertrollError):
+        dict(calls_of(getattr(ports(), client)))[method]()
+
+
+PARTS = {
+    "app_service.binding": "properties",
+    "app_service.settings": "properties",
+    "app_service.site": "properties",
+}
+"""The methods that read one resource, with the part without which the resource is unreadable."""
+
+
+@pytest.mark.parametrize(("name", "part"), PARTS.items())
+def test_a_part_that_is_null_is_never_an_empty_part(name: str, part: str) -> None:
+    """A binding or an app's settings without `properties` are an error, not a bare host name or an app without them."""
+    client, _, method = name.partition(".")
+
+    def answer(request: requests.PreparedRequest) -> Answer:
+        return 200, {"Content-Type": "application/json"}, json.dumps({**good_body(request), part: None}).encode()
+
+    with answering(answer), pytest.raises(Rejected):
+        dict(calls_of(getattr(ports(), client)))[method]()
+
+
 def listed(name: str, spoil: Callable[[dict[str, Any]], object]) -> object:
     """Return the result of a list whose first entry is spoiled."""
     client, _, method = name.partition(".")

@@ -2,7 +2,9 @@
 
 import pytest
 
+from shared.clients.arm.requests import listing
 from shared.clients.arm.wire import read_site
+from shared.domain.names import Webspace
 from tests.build import SUBSCRIPTION
 from tests.pages import ROOT
 
@@ -25,7 +27,12 @@ def test_a_site_reads_alike_whatever_its_site_config_says() -> None:
     """A site is read alike from Azure's list, from a read of the site, and without `siteConfig`."""
     configs = ({"minTlsVersion": None, "http20Enabled": False, "alwaysOn": False}, {"http20Enabled": None}, None)
     read = [
-        read_site({"id": PATH, "properties": {"webSpace": "rg-WestEuropewebspace", "siteConfig": config}})
+        read_site(
+            {
+                "id": PATH,
+                "properties": {"webSpace": "rg-WestEuropewebspace", "hostNameSslStates": [], "siteConfig": config},
+            }
+        )
         for config in configs
     ]
     assert read[0] == read[1] == read[2]
@@ -44,5 +51,18 @@ def test_a_site_reads_alike_whatever_its_site_config_says() -> None:
 )
 def test_whatever_azure_shows_as_silos_counts(shown: dict[str, object], silos: bool) -> None:  # noqa: FBT001 - a case
     """A site has silos if Azure shows any value for them, because no document shows the form of that value."""
-    site, _ = read_site({"id": PATH, "properties": {"webSpace": "rg-WestEuropewebspace", **shown}})
+    site, _ = read_site(
+        {"id": PATH, "properties": {"webSpace": "rg-WestEuropewebspace", "hostNameSslStates": [], **shown}}
+    )
     assert site.silos is silos
+
+
+@pytest.mark.parametrize("shown", [{}, {"hostNameSslStates": None}], ids=["missing", "null"])
+def test_a_site_without_a_list_of_host_names_is_unreadable(shown: dict[str, object]) -> None:
+    """A site whose answer has no list of host names is a blind spot of that site, and never a site without bindings."""
+    wire = {"id": PATH, "properties": {"webSpace": "rg-WestEuropewebspace", **shown}}
+    found = listing(SUBSCRIPTION, [wire], read_site)
+    assert found.found == ()
+    (spot,) = found.blind_spots
+    assert (spot.subject, spot.detail) == (PATH, "it cannot be read: Azure does not list its host names")
+    assert spot.webspace == Webspace.parse(SUBSCRIPTION, "rg-WestEuropewebspace")
