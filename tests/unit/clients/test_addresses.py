@@ -44,7 +44,7 @@ def part(kind: type, sdk: Sdk) -> Any:  # noqa: ANN401 - each part has methods o
 
 def site(resource_id: str) -> SiteRef:
     """Return the site or slot that Azure shows with this id."""
-    return read_site({"id": resource_id, "properties": {}})[0].ref
+    return read_site({"id": resource_id, "properties": {"hostNameSslStates": []}})[0].ref
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_certificate_whose_location_is_hidden_is_written_to_the_place_of_its_pla
 
 def test_null_is_never_the_word_none() -> None:
     """A null in an answer of Azure is no text: not a tag, not a location, and not a host name."""
-    tagged = {"id": SITE, "location": None, "tags": {"certroll": None}, "properties": {}}
+    tagged = {"id": SITE, "location": None, "tags": {"certroll": None}, "properties": {"hostNameSslStates": []}}
     certificate = {"id": f"{GROUP}/certificates/x", "properties": {"webSpace": "w", "hostNames": [None, "a.example"]}}
     order = f"{GROUP.rpartition('/')[0]}/Microsoft.CertificateRegistration/certificateOrders/Web-Order"
     assert read_site(tagged)[0].tags == (("certroll", ""),)

@@ -983,7 +983,7 @@ def test_older_rows_of_two_versions_may_stand_in_a_list() -> None:
 )
 def test_windows_code_is_known(kind: str | None, properties: dict[str, object], *, is_code: bool) -> None:
     """Certroll treats an app as code on Windows if neither kind nor properties name Linux or a container."""
-    properties = {"defaultHostName": "shop.azurewebsites.net", **properties}
+    properties = {"hostNameSslStates": [], "defaultHostName": "shop.azurewebsites.net", **properties}
     seen, _ = read_site({"id": site_ref().resource_id, "kind": kind, "properties": properties})
     assert seen.windows_code is is_code
     assert not seen.supports_root_list
