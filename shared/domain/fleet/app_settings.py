@@ -67,6 +67,10 @@ class VaultReference:
     active: str | None = None
     """The version that the app has now, None if Certroll does not know it."""
 
+    def follows(self, version: str) -> bool:
+        """Return True if the setting names no version, and the app has the given version now, in any letter case."""
+        return self.pinned is None and self.active == version.lower()
+
 
 @dataclass(frozen=True, slots=True)
 class SiteSettings:
