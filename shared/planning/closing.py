@@ -24,17 +24,18 @@ IsGone = Callable[[OpenFinding], bool]
 def gone_from(snapshot: Snapshot, plan: Plan) -> IsGone:
     """Return a function that returns True if the cause of a vault object's finding is gone.
 
-    What was reported about a version counts as gone if the vault has a newer version, and nothing waits for the
-    subject. A refused write counts as gone if the plan neither does nor refuses anything about its subject. What a run
-    of a site or app saw counts as gone if the site or app no longer uses the vault object.
+    What was reported about a version counts as gone if a newer version is the current one, and nothing waits for the
+    subject. A newer version that is disabled, or that Certroll refuses, ends nothing. A refused write counts as gone if
+    the plan neither does nor refuses anything about its subject. What a run of a site or app saw counts as gone if the
+    site or app no longer uses the vault object.
     """
     waiting = {step.subject for step in plan.steps} | {skip.subject for skip in plan.not_done}
     users = _users(snapshot)
-    made = [version.created for version in snapshot.lineage.versions]
+    current = snapshot.lineage.current
 
     def is_gone(found: OpenFinding) -> bool:
         if found.seen_by is SeenBy.VERSION:
-            return found.subject not in waiting and any(created > found.last_seen for created in made)
+            return found.subject not in waiting and current is not None and current.created > found.last_seen
         if found.reason in OF_JOURNAL:
             return found.last_seen < snapshot.now
         return unseen_in(snapshot.fleet)(found) and {

@@ -179,24 +179,28 @@ def _is_wanted(snapshot: Snapshot) -> bool:
 
 
 def went_back(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Return a finding for each import that holds an earlier certificate than the vault could give.
+    """Return a finding for each import and each app with a Key Vault reference that went back to an earlier version.
 
-    App Service imports what the vault calls its newest version. After a restore of the vault's backup, the newest
-    version may be the certificate that begins and ends first, and Azure syncs imports by itself.
+    App Service fetches what the vault calls its newest version. After a restore of the vault's backup, the newest
+    version may be the certificate that begins and ends first, and Azure syncs imports and references by itself.
     """
     lineage, current = snapshot.lineage, snapshot.lineage.current
     later = next((found for version in lineage.versions if (found := lineage.later(version.thumbprint))), None)
     if later is None or current is None:
         return ()
     detail = (
-        f"the import holds version {current.version}, but version {later.version} begins and ends later (a restore "
+        f"App Service fetched version {current.version}, but version {later.version} begins and ends later (a restore "
         "reverses the order of versions): import the later certificate into the vault again, or issue a new version; "
         f"if the earlier one is meant, disable version {later.version}"
     )
+    copies = (f"certificate {copy.ref}" for copy in snapshot.copies if copy.thumbprint == current.thumbprint)
+    apps = (
+        f"Key Vault references of {settings.site}"
+        for settings in snapshot.fleet.settings
+        if any(led.ref == lineage.ref and led.follows(current.version) for led in settings.vault_references)
+    )
     return tuple(
-        Finding(snapshot.now, str(lineage.ref), f"certificate {copy.ref}", Reason.WENT_BACK, detail)
-        for copy in snapshot.copies
-        if copy.thumbprint == current.thumbprint
+        Finding(snapshot.now, str(lineage.ref), subject, Reason.WENT_BACK, detail) for subject in (*copies, *apps)
     )
 
 

@@ -214,6 +214,52 @@ def test_missing_prerequisite_closes_when_it_is_there(install: Install) -> None:
     assert open_findings(installation) == set()
 
 
+@pytest.mark.parametrize("trouble", ["the vault is closed", "the newest version is disabled"])
+def test_order_stays_told_while_nobody_can_compare_it_with_its_secret(install: Install, trouble: str) -> None:
+    """A finding that the secret holds another certificate stays open while Certroll may not read the secret.
+
+    Certroll closes the finding once the secret holds the certificate of the order.
+    """
+    shop = Shop(install, age=timedelta(days=60))
+    (stored,) = shop.order.stored.values()
+    bought, secret = stored.secret_name.lower(), shop.vault.secrets[stored.secret_name.lower()]
+    shop.world.clock.advance(timedelta(minutes=1))
+    shop.vault.renew_secret(bought)
+    shop.look()
+    told = {("order contoso/shop", "OrderStoreFailed")}
+    assert told <= open_findings(shop.installation)
+    shop.world.clock.advance(HOUR)
+    if trouble == "the vault is closed":
+        shop.vault.deny(operations={"secrets/get", "secrets/list"})
+    else:
+        secret.newest.enabled = False
+    shop.look()
+    assert told <= open_findings(shop.installation)
+    shop.vault.allow()
+    secret.versions.pop()
+    shop.world.clock.advance(HOUR)
+    shop.look()
+    assert not told & open_findings(shop.installation)
+
+
+@pytest.mark.parametrize("hidden", [r"/sites/shop/hostNameBindings$", r"/serverfarms/[^/]+$", "DNS"])
+def test_missing_prerequisite_stays_told_while_nobody_can_look(install: Install, hidden: str) -> None:
+    """A finding about a host name stays open while Azure or DNS hides what a managed certificate depends on."""
+    build = a_world(root=False)
+    build.world.dns.remove(HOST, "CNAME")
+    installation = install(build.world, watched=True, meddled=True)
+    look_after_managed(installation.start())
+    opened = open_findings(installation)
+    assert len(opened) == 1
+    installation.clock.advance(HOUR)
+    if hidden == "DNS":
+        build.world.dns.trouble(HOST, "servfail")
+    else:
+        build.world.faults.add(Fault("denied", "GET", path=hidden, times=None))
+    look_after_managed(installation.start())
+    assert opened < open_findings(installation)
+
+
 def test_mistyped_tag_stays_told_while_nobody_can_read_its_vault(install: Install) -> None:
     """While Certroll may not read a vault, it does not say that a mistyped tag in the vault is gone."""
     world = small_world()

@@ -153,6 +153,17 @@ def test_null_stays_null(install: Install) -> None:
     assert "BlindSpot" not in {reason for _, reason in installation.findings()}
 
 
+@pytest.mark.parametrize("spread", [False, True])
+def test_version_that_a_value_beyond_text_mentions_is_kept_and_reported(install: Install, *, spread: bool) -> None:
+    """A sync does not take away a version whose thumbprint stands inside a setting that is an object."""
+    town = street()
+    town.app("ledger", {LIST: "*"}, setting=PIN, plan=town.windows)
+    give(town, BACKEND={"client": [{"thumbprint": pairs(town.old, ":") if spread else town.old.lower()}]})
+    installation, _ = renewed(install, town)
+    assert [copy.thumbprint for copy in town.kept()] == [town.old]
+    assert ("app settings BACKEND of ledger", "ThumbprintMentioned") in installation.findings()
+
+
 @pytest.mark.parametrize("value", [5, True, 1.5, {"a": "b"}, ["a"]], ids=repr)
 def test_value_that_is_no_text_refuses_the_write_alone(install: Install, value: object) -> None:
     """If a setting is neither text nor null, Certroll writes no setting of this app, reads the rest, and goes on.

@@ -47,8 +47,9 @@ class Settings(AppServicePart):
         # The attribute `properties` of the SDK's model turns a number or an object into a text.
         properties = readable_secret(what, _all_settings, wire)
         values = {key: value for key, value in properties.items() if value is None or isinstance(value, str)}
+        odd = {key: json.dumps(value, ensure_ascii=False) for key, value in properties.items() if key not in values}
         digests = {key: self._digest(key, value) for key, value in properties.items()}
-        return AppSettings(site, values, digests, not_text=frozenset(digests) - frozenset(values))
+        return AppSettings(site, values, digests, odd=odd)
 
     def settings_to_edit(self, site: SiteRef) -> AppSettings:
         """Read the ETag of the site, and then the app settings.

@@ -6,6 +6,7 @@ Certroll therefore compares names by their meaning (RFC 5280, 7.1), and the issu
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from shared.clients.vault.x509_fields import Certificate
 from shared.clients.vault.x509_signatures import is_signed_by
@@ -29,6 +30,33 @@ def issuers_above(leaf: Certificate, certificates: Iterable[Certificate]) -> lis
         chain.append(_best(chain[-1], issuers))
         left.remove(chain[-1])
     return chain[1:]
+
+
+def chain_to_send(
+    leaf: Certificate, chain: list[Certificate], certificates: Iterable[Certificate]
+) -> list[Certificate]:
+    """Return the issuers of the chain with the cross-signed twins of its authorities, and a self-signed root last.
+
+    Clients that do not hold a new root yet find an older root only by a cross-signed certificate. A cross-signed
+    certificate that ends before the leaf is omitted, because old clients refuse a chain with an expired certificate
+    (the end of AddTrust External CA Root in May 2020, and of DST Root CA X3 in September 2021).
+    """
+    held, around = tuple(certificates), list[Certificate]()
+    for below, link in pairwise([leaf, *chain]):
+        twins = [twin for twin in held if _is_another_way(twin, below, link) and lasting(twin)[0] >= lasting(leaf)[0]]
+        while twins:
+            best = _best(below, twins)
+            around += [best, *issuers_above(best, held)]
+            twins = [twin for twin in twins if twin.issuer_meaning != best.issuer_meaning]
+    top = [link for link in chain[-1:] if is_root(link)]
+    return list(dict.fromkeys(link for link in (*chain, *around) if link not in {leaf, *top})) + top
+
+
+def _is_another_way(twin: Certificate, below: Certificate, link: Certificate) -> bool:
+    """Return True if the certificate has the key of a chain's link, and leads from below the link to another root."""
+    if twin.public_key != link.public_key or twin.issuer_meaning == link.issuer_meaning:
+        return False
+    return has_issued(twin, below) and not is_root(twin)
 
 
 def has_issued(issuer: Certificate, certificate: Certificate) -> bool:

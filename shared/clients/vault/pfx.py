@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
 
-from shared.clients.vault.chains import has_issued, is_root, issuers_above, lasting
+from shared.clients.vault.chains import chain_to_send, has_issued, is_root, issuers_above, lasting
 from shared.clients.vault.client_roots import held_issuers
 from shared.clients.vault.pem import Found, certificates_in, parsed
 from shared.clients.vault.pkcs12 import Contents, read, write
@@ -78,18 +78,17 @@ def build_pfx(value: str, content_type: str, expected: Thumbprint, encryption: P
 
     The content type says whether the value is PEM or a PFX without password in base64 (Azure docs, "About Azure Key
     Vault certificates"). The PFX for an upload contains the certificate of the private key, and the issuers in the
-    secret's value, each certificate once. The PFX omits the other certificates of the secret's value, and the returned
-    object names these. Raise Rejected with a reason, for example if the value is unreadable or lacks the expected
-    certificate.
+    secret's value with their cross-signed certificates, each certificate once. The PFX omits the other certificates of
+    the secret's value, and the returned object names these. Raise Rejected with a reason, for example if the value is
+    unreadable or lacks the expected certificate.
     """
     found = _read(value, content_type.strip().lower())
     key = _usable(found.key)
     leaf = _leaf(key, found.certificates, expected)
     chain = issuers_above(leaf, found.certificates)
-    blob = _parsed(lambda: _packed(key, [leaf, *chain], encryption, password), _CERTIFICATES)
-    return Pfx(
-        blob, password, _bundle(KeyFound.MATCHING, leaf, chain, found.certificates), _left_out(found, leaf, chain)
-    )
+    sent = [leaf, *chain_to_send(leaf, chain, found.certificates)]
+    blob = _parsed(lambda: _packed(key, sent, encryption, password), _CERTIFICATES)
+    return Pfx(blob, password, _bundle(KeyFound.MATCHING, leaf, chain, found.certificates), _left_out(found, sent))
 
 
 def _packed(key: PrivateKey, certificates: list[Certificate], encryption: PfxEncryption, password: str) -> bytes:
@@ -106,9 +105,9 @@ def _packed(key: PrivateKey, certificates: list[Certificate], encryption: PfxEnc
     return write(plain, ders, password, ROUNDS, modern=encryption is PfxEncryption.AES256)
 
 
-def _left_out(found: Value, leaf: Certificate, chain: list[Certificate]) -> tuple[str, ...]:
+def _left_out(found: Value, sent: list[Certificate]) -> tuple[str, ...]:
     """Return the certificates of a secret's value that the PFX omits, for operators."""
-    others = dict.fromkeys(certificate for certificate in found.certificates if certificate not in {leaf, *chain})
+    others = dict.fromkeys(certificate for certificate in found.certificates if certificate not in sent)
     unreadable = [f"{found.unreadable} that cannot be read"] if found.unreadable else []
     return (*(f"{other.title} ({other.thumbprint})" for other in others), *unreadable)
 

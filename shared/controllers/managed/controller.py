@@ -9,7 +9,7 @@ inspect ──▶ prerequisites ──▶ PUT (recorded before and after) ──
 ```
 """
 
-from shared.controllers.managed.inspection import SCOPE
+from shared.controllers.managed.inspection import SCOPE, Attempt
 from shared.controllers.managed.issuing import provide
 from shared.controllers.managed.view import observe_managed
 from shared.controllers.managed.watching import watch
@@ -23,8 +23,18 @@ from shared.planning.closing import unseen_by_sweep
 from shared.planning.notices import tagged_sites
 from shared.telemetry import event
 
-UNSEEN = (Reason.BUSY, Reason.OUT_OF_TIME, Reason.UNREACHABLE, Reason.FROZEN)
-"""The results of an inspection that has not seen which certificate a host name has, or what Azure answers now."""
+UNSEEN = frozenset(
+    {
+        Reason.BUSY,
+        Reason.OUT_OF_TIME,
+        Reason.UNREACHABLE,
+        Reason.FROZEN,
+        Reason.DNS_NOT_SEEN,
+        Reason.INCOMPLETE_VIEW,
+    }
+)
+"""The results of an inspection that has not seen all that matters: the certificate of a host name, what Azure answers
+now, or what DNS says."""
 
 
 def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
@@ -43,12 +53,19 @@ def look_after_managed(run: Run) -> tuple[HostInspection, ...]:
     tried = (*watch(work), *provide(work))
     inspections = tuple(attempt.inspection for attempt in tried)
     _report(run, inspections)
-    unseen = {inspection.subject for inspection in inspections if inspection.reason in UNSEEN}
+    unseen = {attempt.inspection.subject for attempt in tried if _is_blind(attempt)}
     is_gone = unseen_by_sweep(view.fleet, began)
     run.ports.findings.close(SCOPE, run.now(), lambda found: found.subject not in unseen and is_gone(found))
     if errors := [attempt.error for attempt in tried if attempt.error]:
         raise ExceptionGroup("Certroll could not inspect every managed certificate", errors)
     return inspections
+
+
+def _is_blind(attempt: Attempt) -> bool:
+    """Return True if the inspection of a host name has not seen all that matters, so that it closes no finding."""
+    inspection = attempt.inspection
+    found = (inspection.reason, *(violation.reason for violation in inspection.also))
+    return attempt.is_refused or not UNSEEN.isdisjoint(found)
 
 
 def _report(run: Run, inspections: tuple[HostInspection, ...]) -> None:

@@ -26,6 +26,8 @@ class Attempt:
     inspection: HostInspection
     error: Exception | None = None
     """The unexpected error of this host name. Certroll raises the error after the last host name."""
+    is_refused: bool = False
+    """True if a refusal by Azure ended the inspection, so that Certroll has not seen all that matters."""
 
 
 def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> Attempt:
@@ -33,7 +35,7 @@ def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> A
     try:
         return Attempt(inspect(binding))
     except tuple(REFUSALS) as error:
-        return Attempt(host_inspection(binding, reason_of(error), str(error)))
+        return Attempt(host_inspection(binding, reason_of(error), str(error)), is_refused=True)
     except LeaseBusy as busy:
         return Attempt(host_inspection(binding, Reason.BUSY, str(busy)))
     except OutOfTime as late:

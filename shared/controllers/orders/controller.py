@@ -23,9 +23,9 @@ from shared.domain.errors import (
     Throttled,
     Unavailable,
 )
-from shared.domain.findings import Finding, HistoryEntry
+from shared.domain.findings import Finding, HistoryEntry, OpenFinding
 from shared.domain.fleet.fleet import BlindSpot, Listing
-from shared.domain.fleet.vault_access import AccessVerdict
+from shared.domain.fleet.vault_access import AccessVerdict, VaultAccess
 from shared.domain.orders.action import (
     REASONS,
     AskedState,
@@ -100,15 +100,28 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     tagged = ((order.subject, order.tags, Carrier.ORDER) for order in found)
     report_tags(run.ports.findings, SCOPE, tagged, run.now())
     if not any(listing.blind_spots for listing in listings):
-        unseen = {inspection.order.subject for inspection in inspections if inspection.error}
-        unseen |= {access_subject(access) for access in accesses if access.verdict is AccessVerdict.UNKNOWN}
-        run.ports.findings.close(
-            SCOPE, run.now(), lambda known: known.last_seen < began and known.subject not in unseen
-        )
+        _close(run, began, inspections, accesses)
     event("orders.found", orders=[_row(inspection) for inspection in inspections])
     if failed := [inspection.error for inspection in inspections if inspection.error]:
         raise ExceptionGroup("Certroll could not inspect every order", failed)
     return tuple(inspection.order for inspection in inspections)
+
+
+def _close(run: Run, began: datetime, inspections: list[Inspection], accesses: tuple[VaultAccess, ...]) -> None:
+    """Close the findings whose causes this inspection of all orders could see, and has not seen since it began.
+
+    A finding about a stored certificate stays open while Certroll cannot compare the order with its secret.
+    """
+    unseen = {seen.order.subject for seen in inspections if seen.error}
+    unseen |= {access_subject(access) for access in accesses if access.verdict is AccessVerdict.UNKNOWN}
+    orders = (seen.order for seen in inspections)
+    uncompared = {order.subject for order in orders if any(stored.is_unread for stored in order.stored)}
+
+    def is_gone(known: OpenFinding) -> bool:
+        hidden = known.reason == Reason.ORDER_STORE_FAILED and known.subject in uncompared
+        return known.last_seen < began and known.subject not in unseen and not hidden
+
+    run.ports.findings.close(SCOPE, run.now(), is_gone)
 
 
 def _subscriptions(run: Run) -> tuple[str, ...]:
@@ -182,10 +195,10 @@ def _compared(run: Run, order: Order, stored: StoredCertificate) -> StoredCertif
         lineage = run.ports.vault.lineage(stored.secret, run.now())
     except AzureError as error:
         event("order.secret_unread", order=str(order.ref), detail=str(error))
-        return stored
+        return replace(stored, is_unread=True)
     seen = lineage.current if lineage.refusal is None else None
     is_current = seen is not None and seen.thumbprint == order.thumbprint
-    return replace(stored, is_current=is_current, is_other=seen is not None and not is_current)
+    return replace(stored, is_current=is_current, is_other=seen is not None and not is_current, is_unread=seen is None)
 
 
 # ----------------------------------------------------------------------------------------------------------- actions

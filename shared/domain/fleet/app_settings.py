@@ -67,6 +67,10 @@ class VaultReference:
     active: str | None = None
     """The version that the app has now, None if Certroll does not know it."""
 
+    def follows(self, version: str) -> bool:
+        """Return True if the setting names no version, and the app has the given version now, in any letter case."""
+        return self.pinned is None and self.active == version.lower()
+
 
 @dataclass(frozen=True, slots=True)
 class SiteSettings:
@@ -151,8 +155,13 @@ class AppSettings:
     digests: Mapping[str, str] = field(repr=False)
     etag: str | None = None
     """The etag of the site, read before the values. None if Azure returned no etag or Certroll did not read it."""
-    not_text: frozenset[str] = frozenset()
-    """The names of the settings whose value is neither a text nor null, and which `values` omits."""
+    odd: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The settings whose value is neither a text nor null, and which `values` omits, with the value as JSON."""
+
+    @property
+    def not_text(self) -> frozenset[str]:
+        """The names of the settings whose value is neither a text nor null."""
+        return frozenset(self.odd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def read_settings(settings: AppSettings) -> SiteSettings:
         odd_entries=_odd(lists, ReferenceKind.LOAD_LIST),
         odd_roots=_odd(lists, ReferenceKind.ROOT_LIST),
         digests=settings.digests,
-        mentions=_mentions(values),
+        mentions=_mentions({**values, **settings.odd}),
         not_text=settings.not_text,
     )
 

@@ -125,6 +125,8 @@ class StoredCertificate:
     """True if Certroll saw the order's current certificate in the vault secret."""
     is_other: bool = False
     """True if Certroll saw another certificate in the vault secret, whatever Azure says of the secret."""
+    is_unread: bool = False
+    """True if Certroll could not read the certificate in the vault secret, to compare it with the order."""
 
 
 @dataclass(frozen=True, slots=True)

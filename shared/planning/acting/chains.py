@@ -71,9 +71,9 @@ def left_out_finding(
     named = ", ".join(left_out[:MOST_NAMED])
     more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
     detail = (
-        f"version {version.version} of {ref} also holds {named}{more}, which issued neither its certificate nor an "
-        "issuer of its certificate, so the upload lacks them: if clients need one, put a version with the right "
-        "issuers into the vault"
+        f"version {version.version} of {ref} also holds {named}{more}, which the chain of its certificate does not "
+        "need or which another certificate replaces, so the upload lacks them: if clients need one, put a version "
+        "with the right issuers into the vault"
     )
     return Finding(now, str(ref), subject, Reason.REQUIREMENT_WARNING, detail, SeenBy.VERSION)
 

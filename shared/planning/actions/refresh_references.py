@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from shared.domain.certificates.requirements import Case, Use
@@ -14,6 +14,7 @@ from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import WRITTEN
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.acting.later_in_use import later_led, later_versions
 from shared.planning.acting.subjects import settings_subject
 from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
@@ -70,17 +71,19 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose a refresh for each app with a Key Vault reference that still leads to an older version.
 
     Certroll does not change the app setting that holds the Key Vault reference. If a Key Vault reference names another
-    version than the current one, Certroll only reports the reference.
+    version than the current one, Certroll only reports the reference. Certroll refreshes no references of an app that
+    may have a certificate which begins and ends later than the current version.
     """
     current, ref = snapshot.lineage.current, snapshot.lineage.ref
     # A refresh of the references brings the newest version of the vault, even if Certroll refuses that version.
     if current is None or snapshot.lineage.refusal is not None:
         return
     older = {version.version.lower() for version in snapshot.lineage.versions} - {current.version.lower()}
+    good = {version.version.lower() for version in (current, *later_versions(snapshot.lineage))}
     for settings in sorted(snapshot.fleet.settings, key=lambda settings: settings.site):
         site, record = snapshot.site(settings.site), snapshot.rollout.roll_of(settings.site)
         ours = tuple(reference for reference in settings.vault_references if reference.ref == ref)
-        pinned = sorted(reference.key for reference in ours if reference.pinned not in {None, current.version.lower()})
+        pinned = sorted(reference.key for reference in ours if reference.pinned not in {None, *good})
         if pinned:
             detail = (
                 f"{', '.join(pinned)} names another version of {ref}: let the reference name the new version, or no "
@@ -91,5 +94,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             reference.pinned is None and (reference.active is None or reference.active in older) for reference in ours
         )
         asked = record is not None and record.state in WRITTEN
-        if behind and not asked and site is not None and site.webspace is not None:
+        if later := later_led(snapshot, settings_subject(settings.site), settings):
+            yield replace(later, detail=f"{later.detail}. App Service itself fetches the earlier one within 24 h")
+        elif behind and not asked and site is not None and site.webspace is not None:
             yield Step(RefreshReferences(settings, current.version, site.webspace), Reason.STALE_REFERENCE)

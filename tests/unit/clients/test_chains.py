@@ -6,7 +6,7 @@ import certifi
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs12
 
 from shared.clients.vault.chains import has_issued, issuers_above
 from shared.clients.vault.client_roots import held_issuers
@@ -15,7 +15,7 @@ from shared.clients.vault.pfx import build_pfx, read_leaf
 from shared.clients.vault.x509_fields import Certificate, parse
 from shared.clients.vault.x509_names import meaning
 from shared.clients.vault.x509_signatures import is_signed_by
-from shared.domain.certificates.pfx import PfxEncryption
+from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import PEM
 from tests import odd
 from tests.build import issuer_name
@@ -47,6 +47,13 @@ def made(
 def value(*certificates: Certificate) -> str:
     """Return the leaf's key and the certificates as the value of a secret."""
     return pem_key(LEAF) + pem(*(certificate.der for certificate in certificates))
+
+
+def opened(built: Pfx) -> list[Certificate]:
+    """Return the certificates of a PFX, in their order."""
+    bundle = pkcs12.load_pkcs12(built.blob, built.password.encode())
+    held = (bundle.cert, *bundle.additional_certs)
+    return [parse(entry.certificate.public_bytes(Encoding.DER)) for entry in held if entry is not None]
 
 
 # ------------------------------------------------------------------------------------------------------------- names
@@ -219,6 +226,25 @@ def test_replaced_cross_signed_certificate_is_left_out_and_named() -> None:
         built = build_pfx(value(SITE, INTERMEDIATE, *held), PEM, SITE.thumbprint, PfxEncryption.AES256, PASSWORD)
         assert issuers_above(SITE, [INTERMEDIATE, *held]) == [INTERMEDIATE, CROSSED]
         assert built.left_out == (f"Root YR ({REVOKED.thumbprint})",)
+
+
+def test_cross_signed_certificate_goes_up_next_to_the_self_signed_root() -> None:
+    """The upload keeps the link to an older root, although the vault's value also has the newer root itself.
+
+    Clients that do not hold the newer root yet find the older root only by the cross-signed certificate. The root
+    itself comes last, so that a client that reads the chain in order meets the cross-signed certificate first.
+    """
+    site = made(LEAF, name("shop"), ISSUING, YR1, ca=False, dates="26 30")
+    own = made(YR, name("Root YR"), YR, name("Root YR"), dates="25 45")
+    above = made(X1, name("ISRG Root X1"), X1, name("ISRG Root X1"), dates="15 44")
+    short = made(YR, name("Root YR"), key("RSA", "old"), name("Old root"), dates="25 29")
+    for held in ((INTERMEDIATE, own, REVOKED, CROSSED), (own, CROSSED, INTERMEDIATE, above, REVOKED), (CROSSED, own)):
+        built = build_pfx(value(site, *held, short), PEM, site.thumbprint, PfxEncryption.AES256, PASSWORD)
+        crossed = [link for link in (CROSSED, above) if link in held]
+        went_up = [found.thumbprint for found in opened(built)]
+        expected = [site, INTERMEDIATE, *crossed, own] if INTERMEDIATE in held else [site]
+        assert went_up == [link.thumbprint for link in expected]
+        assert set(built.left_out) == {f"{c.title} ({c.thumbprint})" for c in (*held, short) if c not in expected}
 
 
 # ------------------------------------------------------------------------------------------- roots that clients hold

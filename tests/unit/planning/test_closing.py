@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.certificates.lineage import Refusal
 from shared.domain.findings import OpenFinding, SeenBy
 from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.names import SiteRef, VaultName, Webspace
@@ -125,6 +126,18 @@ def test_event_is_over_when_a_new_version_comes(made_ago: timedelta, *, gone: bo
     known = found(SeenBy.VERSION, reason=Reason.NEAR_EXPIRY)
     assert gone_from(snapshot(lineage=lineages, blind_spots=(EVERYWHERE,)), Plan())(known) is gone
     assert unused_in(snapshot().fleet)(known) is False
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_event_is_not_over_while_certroll_refuses_the_new_version(*, enabled: bool) -> None:
+    """A newer version that is disabled, or that Certroll refuses, does not end what Key Vault reported before it."""
+    refused = replace(version(FOREIGN), created=NOW - HOUR / 2, enabled=enabled)
+    older = tuple(replace(old, created=NOW - 9 * HOUR) for old in LINEAGE.versions)
+    refusal = Refusal(Reason.NEWLY_SELF_SIGNED, "it is self-signed")
+    for current in (older[0], None):
+        lineages = replace(LINEAGE, current=current, versions=(refused, *older), refusal=refusal)
+        known = found(SeenBy.VERSION, reason=Reason.NEAR_EXPIRY)
+        assert not gone_from(snapshot(lineage=lineages), Plan())(known)
 
 
 def test_chain_of_an_upload_is_open_until_the_next_upload() -> None:

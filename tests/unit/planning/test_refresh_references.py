@@ -1,5 +1,7 @@
 """Test when Certroll asks App Service to fetch the newest version for an app's Key Vault references."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.domain.certificates.lineage import Refusal
@@ -10,11 +12,14 @@ from shared.domain.rollout.settings_record import WRITTEN, RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.actions import refresh_references
 from shared.planning.actions.refresh_references import RefreshReferences
+from shared.planning.notices import went_back
 from shared.planning.plan import Skip, Step
 from tests.build import (
     APPLY,
+    DAY,
     NEWER,
     NOW,
+    OLD,
     OTHER_REF,
     REF,
     WEST,
@@ -97,6 +102,40 @@ def test_nothing_is_refreshed_while_the_newest_version_is_refused(active: str | 
     )
     seen = snapshot(lineage=refused, settings=(named(led=(VaultReference("K", REF, None, active),)),))
     assert list(refresh_references.propose(seen, APPLY)) == []
+
+
+RESTORED = (version("old", OLD, not_before=NOW - 60 * DAY, not_after=NOW + 30 * DAY), version("Later", NEWER))
+
+
+@pytest.mark.parametrize("active", ["later", None])
+def test_reference_keeps_a_later_certificate_after_a_restore(active: str | None) -> None:
+    """After a restore reversed the vault's order, Certroll has no app fetch an earlier certificate than it has.
+
+    If Certroll cannot read which version the app has, the app may have the later one.
+    """
+    settings = named(led=(VaultReference("K", REF, None, active),))
+    restored = snapshot(lineage=lineage(*RESTORED), settings=(settings,))
+    (skip,) = refresh_references.propose(restored, APPLY)
+    assert isinstance(skip, Skip)
+    assert (skip.subject, skip.reason, skip.site) == ("app settings of shop", Reason.LATER_IN_USE, site_ref())
+    assert "begins and ends later than version old" in skip.detail
+    disabled = replace(RESTORED[1], enabled=False)
+    meant = snapshot(lineage=lineage(RESTORED[0], disabled), settings=(settings,))
+    assert [found.reason for found in refresh_references.propose(meant, APPLY)] == [Reason.STALE_REFERENCE]
+
+
+def test_reference_that_azure_takes_back_by_itself_is_told() -> None:
+    """If App Service fetched the earlier certificate after a restore by itself, Certroll reports the app."""
+    settings = named(led=(VaultReference("K", REF, None, "old"), VaultReference("O", OTHER_REF, None, "old")))
+    (found,) = went_back(snapshot(lineage=lineage(*RESTORED), copies=(), settings=(settings, named(site="api"))))
+    assert (found.subject, found.reason) == ("Key Vault references of shop", Reason.WENT_BACK)
+    assert "version Later begins and ends later" in found.detail
+
+
+def test_reference_that_names_a_later_certificate_is_right() -> None:
+    """Certroll tells nobody to let a reference name an earlier certificate than the reference names."""
+    settings = named(led=(VaultReference("P", REF, "later", "later"),))
+    assert list(refresh_references.propose(snapshot(lineage=lineage(*RESTORED), settings=(settings,)), APPLY)) == []
 
 
 def test_version_of_a_reference_has_no_case() -> None:
