@@ -3,12 +3,14 @@
 import errno
 import os
 import socket
+import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from local import environment
 from local.app import LocalApp
 from local.console.steering import vault_objects
 from local.ending import Ended
@@ -19,6 +21,7 @@ from local.running import NotRunning, Running
 from local.screen import Screen
 from local.worlds.named import WORLDS
 
+ROOT = Path(__file__).resolve().parents[1]
 LOOK_EVERY = 1.0
 GREETING = "local Functions host"
 """The words with which the local Functions host answers at its root."""
@@ -31,6 +34,15 @@ NEXT = (
 
 USUAL: Mapping[str, str] = {"CERTROLL_PROBE_SETTLE": "2s"}
 """A simulated app restarts at once, so a person need not wait the default 120 s for its first answer."""
+READ_SETTINGS = """
+from shared.domain.errors import SettingsInvalid
+from shared.settings import load_settings
+try:
+    load_settings()
+except SettingsInvalid as problem:
+    raise SystemExit(str(problem))
+"""
+"""The program with which the function app's own code reads the settings, in a process of its own."""
 OF_WORLD: Mapping[str, Mapping[str, str]] = {"northwind": {"CERTROLL_ASE_MAX_UNAVAILABLE": "2"}}
 """The settings without which Certroll leaves a world's job to a person."""
 
@@ -46,7 +58,8 @@ def up(
     """Run a local Azure with this world until a signal arrives. Without a port, another host runs the app.
 
     `noted` is the file that notes the local Azure, and its logs are next to the file. Raise NotRunning if the world is
-    unknown, or if another program has the port. Raise StartFailed if the function app ends.
+    unknown, if another program has the port, or if the function app refuses a setting. Raise StartFailed if the
+    function app ends.
     """
     if world not in WORLDS:
         raise NotRunning(f"there is no world {world!r}; there are {', '.join(sorted(WORLDS))}")
@@ -56,6 +69,7 @@ def up(
     chosen = {**USUAL, **OF_WORLD.get(world, {}), **settings}
     logs, hosted = logs_of(noted), port is not None
     with LocalApp(world, chosen, seed=seed, port=port or 0, logs=logs, noted=noted, host_app=hosted) as local:
+        check_settings(local.app_settings())
         try:
             running = Running(local.environment(), str(local.host.log.resolve()) if local.host else "", noted)
             announce(running)
@@ -63,6 +77,22 @@ def up(
             _watch_host(local)
         except Ended:
             print("Stopping. A second Ctrl-C ends it at once.", file=sys.stderr)
+
+
+def check_settings(settings: Mapping[str, str]) -> None:
+    """Raise NotRunning with the function app's own words if it refuses one of these app settings.
+
+    Without this check, each run of the function app would fail, and name the setting only in the log.
+    """
+    reader = subprocess.run(  # noqa: S603 - our own program, no shell
+        [sys.executable, "-c", READ_SETTINGS],
+        env=environment.for_child({**settings, "PYTHONPATH": str(ROOT)}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if reader.returncode:
+        raise NotRunning(f"the function app refuses its settings: {reader.stderr.strip()}")
 
 
 def _check_port(port: int, on_free_port: str) -> None:

@@ -24,8 +24,9 @@ from local.instance import NOTED, command, logs_of, start
 from local.listener import Connection, Listener
 from local.patience import HANG
 from local.process import Child
-from local.running import Running
+from local.running import NotRunning, Running
 from local.setting_names import check_names
+from local.up import check_settings
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -377,3 +378,19 @@ def test_a_python_that_does_not_start_is_told(tmp_path: Path) -> None:
     (told, *_) = ended.stderr.splitlines()
     assert told.startswith(f"{shim} does not start, so nothing was tested. If it is a shim of pyenv")
     assert not (ROOT / "build" / f"hosted-{shim.name}").exists()
+
+
+def test_up_refuses_what_the_function_app_refuses() -> None:
+    """`up` ends with the function app's own words about bad settings, so that no sweep fails without a reason."""
+    good = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "CERTROLL_VAULTS": "contoso-web-kv"}
+    bad = {
+        "CERTROLL_FREEZE": "next week",
+        "CERTROLL_SCOPE": "some",
+        "CERTROLL_MODE": "dry",
+        "CERTROLL_DELETE_GRACE": "soon",
+        "CERTROLL_VAULTS": "a vault",
+    }
+    check_settings(good)
+    with pytest.raises(NotRunning, match="^the function app refuses its settings: ") as refused:
+        check_settings(good | bad)
+    assert [name for name in bad if f"{name}: " not in str(refused.value)] == []
