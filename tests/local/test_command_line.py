@@ -391,6 +391,6 @@ def test_up_refuses_what_the_function_app_refuses() -> None:
         "CERTROLL_VAULTS": "a vault",
     }
     check_settings(good)
-    with pytest.raises(NotRunning, match="^the function app refuses its settings: ") as refused:
+    with pytest.raises(NotRunning, match=r"^the function app refuses its settings: ") as refused:
         check_settings(good | bad)
     assert [name for name in bad if f"{name}: " not in str(refused.value)] == []
