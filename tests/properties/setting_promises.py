@@ -238,7 +238,8 @@ def a_roll_that_is_taken_back_leaves_no_trace(case: Case) -> None:
 def taken_back(case: Case, roll: RollAppSettings) -> SiteSettings:
     """Return the app's settings after the new version failed and Certroll restored the old settings."""
     after = case.carried_out
-    record = RollRecord(roll.settings.site, "v0", roll.webspace, RollState.FAILED, NOW, edits=roll.edits)
+    version = case.world.rollout.version
+    record = RollRecord(roll.settings.site, version, roll.webspace, RollState.FAILED, NOW, edits=roll.edits)
     failed = replace(after, rollout=replace(after.rollout, rolls=(record,)))
     back = replace(case, world=failed).after.settings_of(roll.settings.site)
     assert back is not None
