@@ -34,6 +34,12 @@ class Turns(Generic[Thing]):
         self.had[thing] = Turn(self._run.now(), failed=failed)
 
 
+def next_in_turn(run: Run, kind: str, things: Iterable[Thing], name: Callable[[Thing], str] = str) -> tuple[Thing, ...]:
+    """Return the things in the order in which `taking_turns` would yield them, for a run that takes only some."""
+    things = tuple(things)
+    return in_turn(things, _known(run, kind, things, name))
+
+
 @contextmanager
 def taking_turns(
     run: Run, kind: str, things: Iterable[Thing], name: Callable[[Thing], str] = str

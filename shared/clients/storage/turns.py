@@ -33,7 +33,7 @@ class TableTurns:
         return {thing: known[key] for thing in things if (key := _key(thing)) in known}
 
     def put(self, kind: str, turns: Mapping[str, Turn]) -> None:
-        """Replace the turns of a kind. Of more than `MOST` things, the turns that were the longest ago are forgotten."""
+        """Replace the turns of a kind. Of more than `MOST` things, the oldest turns that did not fail are forgotten."""
         if not turns:
             self._tables.delete(JOURNAL, TURNS, digest(kind))
             return
@@ -49,9 +49,7 @@ def _read(row: Entity) -> dict[str, Turn]:
         text = joined("turns", row)
     except (LookupError, TypeError, ValueError):
         return {}
-    return {
-        key: Turn(datetime.fromtimestamp(int(at, 16), UTC), sign == "-") for key, sign, at in _ENTRY.findall(text)
-    }
+    return {key: Turn(datetime.fromtimestamp(int(at, 16), UTC), sign == "-") for key, sign, at in _ENTRY.findall(text)}
 
 
 def _key(thing: str) -> str:

@@ -28,19 +28,25 @@ class Waves:
 
 def next_wave(
     apps: Collection[WaveApp],
-    waiting: Collection[SiteRef],
+    waiting: Iterable[SiteRef],
     limit: MaxUnavailable,
     down: Collection[SiteRef] = frozenset(),
 ) -> tuple[SiteRef, ...]:
     """Return the apps that Certroll may stop now, in addition to the apps that are already down.
 
-    If the limit does not allow all apps, slots come before sites. The chosen apps stay within the limit, in all and on
-    each plan, and the last running app of a group (tag `certroll-group`) goes on running. `apps` holds all apps of the
-    environment, because percentages and groups of apps refer to all apps.
+    If the limit does not allow all apps, the first ones in `waiting` come first. The chosen apps stay within the limit,
+    in all and on each plan, and the last running app of a group (tag `certroll-group`) goes on running. `apps` holds
+    all apps of the environment, because percentages and groups of apps refer to all apps.
     """
     budget = _Budget(apps, limit, down)
-    wanted = [app for app in sorted(apps, key=lambda app: (app.site.slot is None, app.site)) if app.site in waiting]
+    known = {app.site: app for app in apps}
+    wanted = [known[site] for site in waiting if site in known]
     return tuple(app.site for app in wanted if app.runs and app.site not in down and budget.takes(app))
+
+
+def slots_first(sites: Iterable[SiteRef]) -> list[SiteRef]:
+    """Return the sites and slots in the order of the stops: slots come before sites."""
+    return sorted(sites, key=lambda site: (site.slot is None, site))
 
 
 def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], limit: MaxUnavailable) -> Waves:
@@ -63,7 +69,7 @@ def last_of_group(apps: Collection[WaveApp], site: SiteRef) -> str | None:
 def _until_done(
     apps: Collection[WaveApp], waiting: frozenset[SiteRef], limit: MaxUnavailable
 ) -> Iterator[tuple[SiteRef, ...]]:
-    while wave := next_wave(apps, waiting, limit):
+    while wave := next_wave(apps, slots_first(waiting), limit):
         yield wave
         waiting -= frozenset(wave)
 
