@@ -21,7 +21,7 @@ from shared.domain.reason import Reason
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.loop.preflight import checking
-from shared.loop.report import report_blind_spots, report_tags
+from shared.loop.report import SWEEP, report_blind_spots, report_tags
 from shared.loop.run import Run
 from shared.loop.turns import taking_turns
 from shared.planning.closing import is_of_vault, unseen_by_sweep
@@ -43,9 +43,9 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     inspections = dict(read_in_turn(run, "vault certificates", refs, for_fleet))
     lineages = tuple(inspection.lineage for inspection in inspections.values() if inspection.lineage)
     fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
-    report_blind_spots(run.ports.findings, "sweep", fleet)
+    report_blind_spots(run.ports.findings, SWEEP, fleet)
     inspections.update(read_in_turn(run, "imported certificates", imported(fleet, vaults) - inspections.keys()))
-    report_tags(run.ports.findings, "sweep", tagged_resources(fleet), run.now())
+    report_tags(run.ports.findings, SWEEP, tagged_resources(fleet), run.now())
     use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
     scopes = run.ports.findings.scopes()
     seen = Seen(fleet, environment_records, checking(run.ports), scopes)
@@ -53,7 +53,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     busy = tuple(ref for ref, inspection in judged.items() if inspection.busy)
     lineages = tuple(inspection.lineage for inspection in judged.values() if inspection.lineage)
     report_references(run.ports.findings, fleet, lineages)
-    run.ports.findings.close("sweep", run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
+    run.ports.findings.close(SWEEP, run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
     known = {str(ref) for ref in inspections} | {str(record.environment) for record in environment_records}
     for scope in sorted(scope for scope in scopes - known if is_of_vault(scope, listed)):
         run.ports.findings.close(scope, run.now(), lambda found: found.last_seen < began)
@@ -95,5 +95,5 @@ def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet
             targets,
         )
     except Denied as error:
-        run.ports.findings.report((Finding(run.now(), "sweep", "subscriptions", Reason.DENIED_BY_AZURE, str(error)),))
+        run.ports.findings.report((Finding(run.now(), SWEEP, "subscriptions", Reason.DENIED_BY_AZURE, str(error)),))
         raise
