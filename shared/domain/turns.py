@@ -1,11 +1,12 @@
 """Decide in which order a run takes things that may use up its time, so that none of them starves the others.
 
 ```text
-the one that failed, if it waits longest of all ──▶ what did not fail ──▶ what failed
-                                      each group: whose last turn was the longest ago first
+what did not fail ──▶ what failed              in each group, whose last turn was the longest ago comes first
+
+the last run did not reach what failed: the one of it that waits longest comes first, before all others
 ```
 
-A thing without a turn comes before all things of its group, and equal things keep the order of the caller.
+A thing without a turn comes first, and equal things keep the order of the caller.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,9 +32,10 @@ class Turn:
 def in_turn(things: Iterable[Thing], turns: Mapping[Thing, Turn]) -> tuple[Thing, ...]:
     """Return the things in the order in which the next run takes them, which may not reach all of them.
 
-    What failed goes last. Only one thing that failed comes first: the one that waits longer than all others. So the
-    first thing of each run is the one that waits longest. If each run gives a turn to at least one thing, each of N
-    things has its turn within N runs.
+    What failed goes last. If it waits longer than all others, and the last turn of all was a good one, one thing that
+    failed comes first. So of any two runs in a row, one begins with what did not fail and waits longest, and the other
+    one gives a turn to what failed and waits longest. If each run gives at least one turn, each of N things has its
+    turn within 2 N runs.
     """
 
     def last(thing: Thing) -> datetime:
@@ -42,7 +44,9 @@ def in_turn(things: Iterable[Thing], turns: Mapping[Thing, Turn]) -> tuple[Thing
     waiting = sorted(things, key=last)
     sick = [thing for thing in waiting if thing in turns and turns[thing].failed]
     well = [thing for thing in waiting if thing not in turns or not turns[thing].failed]
-    overdue = 1 if sick and well and last(sick[0]) < last(well[0]) else 0
+    latest = max((turn.at for turn in turns.values()), default=_NEVER)
+    unreached = all(not turn.failed for turn in turns.values() if turn.at == latest)
+    overdue = 1 if sick and well and unreached and last(sick[0]) < last(well[0]) else 0
     return (*sick[:overdue], *well, *sick[overdue:])
 
 
