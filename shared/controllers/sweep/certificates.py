@@ -70,9 +70,13 @@ def _judged(
     with taking_turns(run, "judged certificates", sorted(inspections)) as turns:
 
         def judged(ref: VaultCertificateRef) -> Inspection:
-            turns.begin(ref)
+            # after the end of the run a plan without requests still succeeds, and any other plan has had no turn
+            in_time = run.now() < run.ends_at
+            if in_time:
+                turns.begin(ref)
             inspection = judge(run, seen, use, ref, inspections[ref])
-            turns.end(ref, failed=inspection.error is not None)
+            if in_time or inspection.error is None:
+                turns.end(ref, failed=inspection.error is not None)
             return inspection
 
         results = run.records_pool.each(judged, turns.order)
