@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 from shared.domain.deadline import Deadline
 from shared.domain.errors import OutOfTime
 from shared.domain.intent import Intent
 from shared.loop.pool import Pool
 from shared.ports import Ports
+
+HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ class Run:
         """Return this run with less time: it begins no new work when only the time `later` is left."""
         return replace(self, ends_at=self.ends_at - later)
 
-    def part(self, share: float) -> timedelta:
+    def part(self, share: Fraction) -> timedelta:
         """Return a share of the time that is left for new work, or no time if none is left."""
-        return max(self.ends_at - self.now(), timedelta(0)) * share
+        return max(self.ends_at - self.now(), timedelta(0)) * share.numerator / share.denominator
 
     def now(self) -> datetime:
         """Return the current time."""

@@ -21,7 +21,7 @@ from shared.domain.managed.issuance import Place, SeenCertificate
 from shared.domain.managed.prerequisites import is_custom
 from shared.domain.names import HostName, SiteRef, Webspace
 from shared.domain.tags import MANAGED, Tags, is_on
-from shared.loop.run import Run
+from shared.loop.run import HALF, Run
 from shared.loop.turns import Turns, taking_turns
 
 
@@ -157,7 +157,7 @@ def _slots(run: Run, sites: Iterable[SiteRef]) -> Iterator[View]:
 
     Slots that Azure does not show in time become a blind spot (something that Certroll could not read).
     """
-    leaving = run.part(1 / 2)
+    leaving = run.part(HALF)
     with taking_turns(run, "sites with slots", sites, lambda ref: ref.resource_id) as turns:
         answers = run.pool.each(partial(_slots_of, run, turns, leaving), turns.order)
         for site, answer in zip(turns.order, answers, strict=True):

@@ -20,6 +20,7 @@ from shared.domain.fleet.handshake import ServedCertificate
 from shared.domain.managed.issuance import HostInspection
 from shared.domain.reason import Reason
 from shared.loop.connect_address import address_of
+from shared.loop.run import HALF
 from shared.loop.turns import Turns, taking_turns
 
 INSPECTION_PATIENCE = timedelta(seconds=10)
@@ -35,7 +36,7 @@ managed certificate").
 def watch(work: Work) -> Iterable[Attempt]:
     """Read the served certificate of each host name with a managed certificate, and check why a renewal is late."""
     bound = [binding for binding, _ in work.view.bound()]
-    leaving = work.run.part(1 / 2)  # the host names without a certificate need time, too
+    leaving = work.run.part(HALF)  # the host names without a certificate need time, too
     with taking_turns(work.run, "host names with a certificate", bound, full_name) as turns:
         handshakes = work.run.probes.each(partial(_served, work, turns, leaving), turns.order)
         for binding, handshake in zip(turns.order, handshakes, strict=True):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from fractions import Fraction
 from functools import partial
 
 from shared.domain.certificates.lineage import Lineage
@@ -20,9 +21,9 @@ from shared.planning.closing import vault_subject
 
 REFUSED = (Denied, NotFound, Rejected)
 """The errors of a vault that answers, and does not give what Certroll asks for."""
-FLEET_SHARE = 3 / 8
+FLEET_SHARE = Fraction(3, 8)
 """The share of its time that a sweep keeps for the fleet while vaults are slow, so that it queues what it has read."""
-LIST_SHARE = 6 / 8
+LIST_SHARE = Fraction(6, 8)
 """The share of its time that a sweep keeps after it has listed the vaults, so that silent vaults stop no others."""
 
 

@@ -86,7 +86,7 @@ def test_vaults_that_do_not_answer_leave_time_for_the_fleet() -> None:
     for hour in range(4):
         clock = ManualClock(NOW + hour * HOUR)
         assert listed(clock, storage) <= {REF}
-        assert clock.now() - (NOW + hour * HOUR) < TIME_BUDGET * (1 - FLEET_SHARE)
+        assert clock.now() - (NOW + hour * HOUR) < TIME_BUDGET * float(1 - FLEET_SHARE)
 
 
 def test_vault_that_answers_is_listed_in_turn() -> None:

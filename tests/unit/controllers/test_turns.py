@@ -6,7 +6,6 @@ Each test has more sick things than the time of a run suffices for. Each of them
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,15 +23,15 @@ from shared.controllers.sweep.reading import Inspection, read_in_turn
 from shared.controllers.sweep.use import Use
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.environments.record import PendingStart
-from shared.domain.errors import OutOfTime, Throttled, Unavailable
+from shared.domain.errors import OutOfTime, Unavailable
 from shared.domain.fleet.bindings import Binding, SslState
-from shared.domain.fleet.fleet import Fleet, Listing
-from shared.domain.managed.dns import DnsAnswer, RecordKind, Seen as DnsSeen
+from shared.domain.fleet.fleet import Listing
+from shared.domain.managed.dns import DnsAnswer, RecordKind
+from shared.domain.managed.dns import Seen as DnsSeen
 from shared.domain.managed.issuance import HostFacts, HostInspection, Place
-from shared.domain.names import HostName, SiteRef, Thumbprint, VaultCertificateRef, Webspace
+from shared.domain.names import HostName, SiteRef, VaultCertificateRef, Webspace
 from shared.domain.orders.order import Order, OrderRef, OrderStatus
 from shared.domain.reason import Reason
-from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.turns import Turn
 from shared.loop.pool import Pool
 from shared.loop.run import Run
@@ -48,7 +47,6 @@ from tests.build import (
     NOW,
     SUBSCRIPTION,
     VAULT,
-    WEST,
     ManualClock,
     binding,
     copy,
@@ -82,7 +80,9 @@ class Slow:
 
     def run(self, pool: Pool, **given: object) -> Run:
         """Return a run on the same journal."""
-        return Run.start(ports_on(self.storage, self.clock, **given), replace(APPLY, subscriptions=(SUBSCRIPTION,)), pool)
+        return Run.start(
+            ports_on(self.storage, self.clock, **given), replace(APPLY, subscriptions=(SUBSCRIPTION,)), pool
+        )
 
     def carried_after(self, run: Callable[[], object], most: int = 12) -> int:
         """Repeat the run each hour until the healthy subject is asked, and return how many runs it took."""
@@ -321,7 +321,9 @@ def test_pending_starts(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_turns_of_the_largest_fleet_fit_into_the_journal() -> None:
     """The journal keeps the turns of ten thousand things in one row that Table storage takes, and reads them back."""
     turns = journal_ports(SmallStorage(), ManualClock())["turns"]
-    known = {f"site-{number}": Turn(NOW + timedelta(seconds=number), failed=number % 3 == 0) for number in range(10_000)}
+    known = {
+        f"site-{number}": Turn(NOW + timedelta(seconds=number), failed=number % 3 == 0) for number in range(10_000)
+    }
     turns.put("sites", known)
     assert turns.of("sites", known) == known
     assert turns.of("orders", known) == {}
