@@ -34,12 +34,6 @@ class Turns(Generic[Thing]):
         self.had[thing] = Turn(self._run.now(), failed=failed)
 
 
-def next_in_turn(run: Run, kind: str, things: Iterable[Thing], name: Callable[[Thing], str] = str) -> tuple[Thing, ...]:
-    """Return the things in the order in which `taking_turns` would yield them, for a run that takes only some."""
-    things = tuple(things)
-    return in_turn(things, _known(run, kind, things, name))
-
-
 @contextmanager
 def taking_turns(
     run: Run, kind: str, things: Iterable[Thing], name: Callable[[Thing], str] = str
@@ -50,7 +44,7 @@ def taking_turns(
     A storage account that fails costs the run only the order, so that a pending start waits for no turn.
     """
     things, began = tuple(things), run.now()
-    known = _known(run, kind, things, name)
+    known = last_turns(run, kind, things, name)
     turns = Turns(run, in_turn(things, known))
     try:
         yield turns
@@ -59,7 +53,9 @@ def taking_turns(
         _remember(run, kind, known, kept, name)
 
 
-def _known(run: Run, kind: str, things: tuple[Thing, ...], name: Callable[[Thing], str]) -> dict[Thing, Turn]:
+def last_turns(run: Run, kind: str, things: Iterable[Thing], name: Callable[[Thing], str] = str) -> dict[Thing, Turn]:
+    """Return the last turns of the things, none for a single thing, which needs no order."""
+    things = tuple(things)
     if len(things) <= 1:
         return {}
     try:

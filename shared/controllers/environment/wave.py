@@ -21,7 +21,7 @@ from shared.domain.rollout.budget import MaxUnavailable, restart_budget
 from shared.loop.pool import Pool
 from shared.loop.restart_claims import claimed, limits_of
 from shared.loop.run import Run
-from shared.loop.turns import Turns, next_in_turn, taking_turns
+from shared.loop.turns import Turns, last_turns, taking_turns
 from shared.planning.environment_plan import why_excluded
 from shared.telemetry import event
 
@@ -69,7 +69,8 @@ def next_apps(wave_run: WaveRun) -> tuple[AppRestart, ...]:
     plans = sorted({app.plan for app in apps})
     busy = frozenset(site for plan in plans for site in restart_claims.restarting(plan, wave_run.environment))
     waiting = slots_first(app.site for app in pending)
-    wave = next_wave(apps, next_in_turn(wave_run.run, _kind(wave_run), waiting, _full_name), most, busy)
+    turns = last_turns(wave_run.run, _kind(wave_run), waiting, _full_name)
+    wave = next_wave(apps, waiting, most, busy, turns)
     return tuple(app for app in pending if app.site in wave and _may_restart(wave_run, app, most))
 
 

@@ -4,13 +4,17 @@ For the same apps, limit and stopped apps, Certroll always chooses the same apps
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from shared.domain.environments.apps import WaveApp
 from shared.domain.names import SiteRef
 from shared.domain.rollout.budget import MaxUnavailable, limits
+from shared.domain.turns import Turn, in_turn
+
+NO_TURNS: Mapping[SiteRef, Turn] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +32,21 @@ class Waves:
 
 def next_wave(
     apps: Collection[WaveApp],
-    waiting: Iterable[SiteRef],
+    waiting: Collection[SiteRef],
     limit: MaxUnavailable,
     down: Collection[SiteRef] = frozenset(),
+    turns: Mapping[SiteRef, Turn] = NO_TURNS,
 ) -> tuple[SiteRef, ...]:
     """Return the apps that Certroll may stop now, in addition to the apps that are already down.
 
-    If the limit does not allow all apps, the first ones in `waiting` come first. The chosen apps stay within the limit,
-    in all and on each plan, and the last running app of a group (tag `certroll-group`) goes on running. `apps` holds
-    all apps of the environment, because percentages and groups of apps refer to all apps.
+    If the limit does not allow all apps, slots come before sites, and apps whose last stop failed come last (`turns`).
+    The chosen apps stay within the limit, in all and on each plan, and the last running app of a group (tag
+    `certroll-group`) goes on running. `apps` holds all apps of the environment, because percentages and groups of apps
+    refer to all apps.
     """
     budget = _Budget(apps, limit, down)
     known = {app.site: app for app in apps}
-    wanted = [known[site] for site in waiting if site in known]
+    wanted = [known[site] for site in in_turn(slots_first(waiting), turns) if site in known]
     return tuple(app.site for app in wanted if app.runs and app.site not in down and budget.takes(app))
 
 
@@ -69,7 +75,7 @@ def last_of_group(apps: Collection[WaveApp], site: SiteRef) -> str | None:
 def _until_done(
     apps: Collection[WaveApp], waiting: frozenset[SiteRef], limit: MaxUnavailable
 ) -> Iterator[tuple[SiteRef, ...]]:
-    while wave := next_wave(apps, slots_first(waiting), limit):
+    while wave := next_wave(apps, waiting, limit):
         yield wave
         waiting -= frozenset(wave)
 
