@@ -6,7 +6,7 @@ function of Certroll) checks the vault certificate again after hours.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from azure.core.paging import ItemPaged
 
 from shared.clients.faults import comes_from_sdk, translate
 from shared.clients.network.bounded import limited
+from shared.clients.patience import Patience, PatiencePolicy
 from shared.clients.tracing import AGENT, RunTrace, TracingPolicy
 from shared.domain.deadline import NEVER, Deadline
 from shared.domain.errors import CertrollError, OutcomeUnknown, OutOfTime, Transient
@@ -48,7 +49,7 @@ SDK_OPTIONS: dict[str, Any] = {
     "connection_timeout": CONNECT_SECONDS,
     "read_timeout": READ_SECONDS,
     "user_agent": AGENT,
-    "per_call_policies": [TracingPolicy()],
+    "per_call_policies": [TracingPolicy(), PatiencePolicy()],
 }
 
 
@@ -56,7 +57,8 @@ class Retrying:
     """This class repeats a failed call to Azure if the error may pass.
 
     Certroll waits by exponential backoff with jitter, and at least as long as Retry-After says. Certroll repeats a
-    call for as long as `patience` lasts. At the deadline of the run, Certroll repeats no call, and raises OutOfTime.
+    call for as long as `patience` lasts, once in a run for each request (shared/clients/patience.py). At the deadline
+    of the run, Certroll repeats no call, and raises OutOfTime.
     """
 
     def __init__(
@@ -66,6 +68,11 @@ class Retrying:
         self._patience = patience
         self._deadline = deadline
         self._trace = trace or RunTrace("")
+        self._known = Patience(clock)
+
+    def forget(self) -> None:
+        """Forget which requests have used up their patience, so that tests can use these clients for another run."""
+        self._known = Patience(self._clock)
 
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Make a call to Azure that only reads, again after each error that may pass, and return its result.
@@ -109,25 +116,28 @@ class Retrying:
         self, what: str, call: Callable[[], Result], *, writing: bool, remedy: str, secret: bool = False
     ) -> Result:
         left = self._deadline.request_seconds(self._clock.now())
-        try:
-            with limited(left), self._trace.calling(writing=writing):
-                return call()
-        except CertrollError:
-            raise
-        except Exception as error:
-            if not comes_from_sdk(error):
+        with self._known.calling(writing=writing) as sent:
+            try:
+                with limited(left), self._trace.calling(writing=writing):
+                    return call()
+            except CertrollError:
                 raise
-            known = translate(error, what, writing=writing, now=self._clock.now(), remedy=remedy, secret=secret)
-            if secret:
-                raise known from None
-            raise known from error
+            except Exception as error:
+                if not comes_from_sdk(error):
+                    raise
+                known = translate(error, what, writing=writing, now=self._clock.now(), remedy=remedy, secret=secret)
+                self._known.failed(known, sent)
+                if secret:
+                    raise known from None
+                raise known from error
 
     def _retry(self, work: Callable[[], Result], worth_it: tuple[type[Exception], ...]) -> Result:
-        give_up = min(self._clock.now() + self._patience, self._deadline.work)
+        began = self._clock.now()
+        give_up = min(began + self._patience, self._deadline.work)
         retryer = tenacity.Retrying(
             sleep=self._clock.sleep,
             wait=_wait,
-            stop=lambda state: self._clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up,
+            stop=lambda state: self._is_over(state, give_up),
             retry=tenacity.retry_if_exception_type(worth_it),
             before_sleep=_log_retry,
             reraise=True,
@@ -135,9 +145,14 @@ class Retrying:
         try:
             return retryer(work)
         except Transient as error:
-            if give_up == self._deadline.work:
+            if give_up == self._deadline.work and not self._known.is_spent(error):
                 raise OutOfTime(f"no time is left to repeat a call: {error}") from error
+            self._known.give_up(error, began)
             raise
+
+    def _is_over(self, state: tenacity.RetryCallState, give_up: datetime) -> bool:
+        later = self._clock.now() + timedelta(seconds=state.upcoming_sleep)
+        return later > give_up or self._known.is_spent(_error(state))
 
 
 def _accepted(call: Callable[[], object]) -> None:

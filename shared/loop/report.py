@@ -18,6 +18,8 @@ from shared.planning.plan_rows import skip_rows, step_rows, would_rows
 from shared.ports.journal import Findings
 from shared.telemetry import event
 
+SWEEP = "sweep"
+"""The scope of findings about the fleet as a whole, which each sweep sees again."""
 MOST_ROWS = 50
 """How many steps or refusals one line of the log lists."""
 
@@ -31,7 +33,8 @@ def report(to: Findings, findings: tuple[Finding, ...]) -> None:
 def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
     """Log the plan: its steps, the steps that Certroll would perform with other settings, and its refusals.
 
-    Record as findings what Certroll does not do, what Certroll could not read, and warnings about the version.
+    Record as findings what Certroll does not do, and warnings about the version. What Certroll could not read concerns
+    many vault certificates, so `report_blind_spots` records it once for all of them.
     """
     ref = snapshot.lineage.ref
     log_plan(plan, snapshot)
@@ -39,7 +42,6 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
     skips = [*refused, *notices.duplicates(snapshot), *notices.sharing(snapshot), *notices.mentions(snapshot)]
     found = (
         *notices.refusals(ref, skips, snapshot.now),
-        *notices.blind_spots(str(ref), snapshot.fleet),
         *notices.unread_versions(snapshot),
         *notices.version_warnings(snapshot),
         *notices.next_version(snapshot),
@@ -95,7 +97,11 @@ def report_skips(
 
 
 def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:
-    """Record as findings (reported problems) the resources that Certroll could not read."""
+    """Record as findings (reported problems) the resources that Certroll could not read.
+
+    The scope is `SWEEP`, or that of a part of Certroll with a view of its own. So a resource has one finding, however
+    many vault certificates it may hide.
+    """
     report(findings, notices.blind_spots(scope, fleet))
 
 

@@ -1,13 +1,16 @@
 """Define a run: the ports and settings that a run works with, and the deadline of the run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 from shared.domain.deadline import Deadline
 from shared.domain.errors import OutOfTime
 from shared.domain.intent import Intent
 from shared.loop.pool import Pool
 from shared.ports import Ports
+
+HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,14 @@ class Run:
         records_pool = pool.within(lambda: until.record_seconds(now()))
         in_time, probing = pool.within(request_seconds), (probes or pool).within(request_seconds)
         return cls(ports, intent, in_time, records_pool, probing, until.work)
+
+    def leaving(self, later: timedelta) -> "Run":
+        """Return this run with less time: it begins no new work when only the time `later` is left."""
+        return replace(self, ends_at=self.ends_at - later)
+
+    def part(self, share: Fraction) -> timedelta:
+        """Return a share of the time that is left for new work, or no time if none is left."""
+        return max(self.ends_at - self.now(), timedelta(0)) * share.numerator / share.denominator
 
     def now(self) -> datetime:
         """Return the current time."""

@@ -19,6 +19,7 @@ from shared.ports.journal import (
     RestartClaims,
     Rollouts,
     SettingsRolls,
+    Turns,
 )
 from shared.ports.managed import ManagedCertificates
 from shared.ports.orders import Orders
@@ -52,6 +53,7 @@ class Ports:
     environment_records: EnvironmentRecords
     app_restarts: AppRestarts
     pending_starts: PendingStarts
+    turns: Turns
     leases: Leases
     queue: Queue
     clock: Clock

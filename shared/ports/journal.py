@@ -4,7 +4,7 @@ Each protocol of the journal holds one kind of record. A function may ask for si
 records.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from shared.domain.orders.order import OrderRef
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord
+from shared.domain.turns import Turn
 
 
 class Rollouts(Protocol):
@@ -195,3 +196,13 @@ class PendingStarts(Protocol):
 
     def complete(self, site: SiteRef) -> None:
         """Delete the record of an app's pending start."""
+
+
+class Turns(Protocol):
+    """The port for the last turns of things that may use up the time of a run, such as orders or webspaces."""
+
+    def of(self, kind: str, things: Iterable[str]) -> dict[str, Turn]:
+        """Return the last turn of each thing of a kind that had one."""
+
+    def put(self, kind: str, turns: Mapping[str, Turn]) -> None:
+        """Replace the turns of all things of a kind."""

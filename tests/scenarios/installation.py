@@ -19,6 +19,7 @@ import requests
 from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from shared.clients.network.app_probe import THREAD as PROBING
+from shared.clients.retrying import Retrying
 from shared.clients.storage.leases import THREAD as RENEWING
 from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.intake.dead_letters import on_poison
@@ -162,7 +163,9 @@ class Installation:
         return other
 
     def start(self) -> Run:
-        """Return a Certroll run, built as a trigger would build it."""
+        """Return a Certroll run, built as a trigger would build it: no run knows what an earlier run waited for."""
+        if isinstance(self.ports.retrying, Retrying):
+            self.ports.retrying.forget()
         return Run.start(self.ports, self.intent, self.pool)
 
     # ------------------------------------------------------------------------------------------------ triggers

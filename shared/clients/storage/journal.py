@@ -14,6 +14,7 @@ from shared.clients.storage.restart_claims import TableRestartClaims
 from shared.clients.storage.rollouts import TableRollouts
 from shared.clients.storage.settings_rolls import TableSettingsRolls
 from shared.clients.storage.tables import Tables
+from shared.clients.storage.turns import TableTurns
 from shared.ports.clock import Clock
 
 
@@ -30,6 +31,7 @@ class JournalPorts(TypedDict):
     environment_records: TableEnvironmentRecords
     app_restarts: TableAppRestarts
     pending_starts: TablePendingStarts
+    turns: TableTurns
 
 
 def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
@@ -48,4 +50,5 @@ def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
         environment_records=TableEnvironmentRecords(tables),
         app_restarts=TableAppRestarts(tables),
         pending_starts=TablePendingStarts(tables),
+        turns=TableTurns(tables),
     )

@@ -18,7 +18,7 @@ from shared.loop.lineage import read_lineage, without_current
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.loop.preflight import checking, preflighted
-from shared.loop.report import report_held, report_lineage, report_plan, report_tags_of
+from shared.loop.report import SWEEP, report_blind_spots, report_held, report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.closing import gone_from
@@ -57,6 +57,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
         return await_sites(run, message.waits, rollout)
     snapshot = _observed(run, lineage, rollout, now)
     plan = preflighted(run, checking(run.ports), planner.plan(snapshot, run.intent), snapshot)
+    report_blind_spots(run.ports.findings, SWEEP, snapshot.fleet)
     report_plan(run.ports.findings, plan, snapshot)
     report_held(run.ports.findings, snapshot)
     report_waves(snapshot, plan, run.intent)

@@ -26,6 +26,7 @@ from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.perform import Performed
 from shared.loop.prove import SECOND_INSPECTION
+from shared.loop.turns import taking_turns
 from shared.planning.placing import first_webspace
 from shared.planning.plan import Phase, Plan, Skip, Step
 
@@ -76,10 +77,13 @@ def _roll_webspaces(work: RolloutRun, plan: Plan, progress: Progress) -> Progres
         first = first_webspace(plan, work.snapshot, work.run.intent)
         rollout = replace(progress.rollout, first=first, held=work.snapshot.held_unknown)
         progress = replace(progress, rollout=rollout)
-    shown = shown_bindings(work.snapshot)
-    for webspace, steps in _by_webspace(plan.steps):
-        work.run.check_time()
-        progress = _roll_webspace(work, webspace, steps, shown, progress)
+    shown, steps = shown_bindings(work.snapshot), dict(_by_webspace(plan.steps))
+    with taking_turns(work.run, f"webspaces of {work.ref}", steps, _full_name) as turns:
+        for webspace in turns.order:
+            work.run.check_time()
+            turns.begin(webspace)
+            before, progress = progress, _roll_webspace(work, webspace, steps[webspace], shown, progress)
+            turns.end(webspace, failed=progress.skips != before.skips or progress.unanswered != before.unanswered)
     return progress
 
 
@@ -153,9 +157,15 @@ def _delete_superseded(work: RolloutRun, deletions: tuple[Step, ...], progress: 
     A refused deletion becomes a finding (a reported problem), because the rollout of the new version is complete
     without the deletion.
     """
-    performed = work.perform(deletions)
-    work.report(performed.refused)
-    return progress.after(replace(performed, refused=()))
+    with taking_turns(work.run, f"deletions of {work.ref}", deletions, _deleted) as turns:
+        for step in turns.order:
+            work.run.check_time()
+            turns.begin(step)
+            performed = work.perform((step,))
+            work.report(performed.refused)
+            progress = progress.after(replace(performed, refused=()))
+            turns.end(step, failed=bool(performed.refused))
+    return progress
 
 
 def _send_again(work: RolloutRun, rollout: Rollout) -> tuple[SiteRecord, ...]:
@@ -165,6 +175,17 @@ def _send_again(work: RolloutRun, rollout: Rollout) -> tuple[SiteRecord, ...]:
     rolls = (*before.rolling, *before.unfinished(work.snapshot.now))
     work.send(sorted({record.site for record in records} | {roll.site for roll in rolls}))
     return records
+
+
+def _full_name(webspace: Webspace) -> str:
+    """Return a name that tells webspaces of different subscriptions apart."""
+    return f"{webspace.subscription}/{webspace.name}"
+
+
+def _deleted(step: Step) -> str:
+    """Return a name that tells deletions in different subscriptions apart."""
+    copy = step.action.deletes_copy
+    return copy.ref.resource_id if copy else step.subject
 
 
 def _by_webspace(steps: tuple[Step, ...]) -> Iterable[tuple[Webspace, tuple[Step, ...]]]:

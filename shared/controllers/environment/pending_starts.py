@@ -26,6 +26,7 @@ from shared.domain.writes import AzureWrite
 from shared.loop.perform import reason_of
 from shared.loop.pool import Pool
 from shared.loop.run import Run
+from shared.loop.turns import Turns, taking_turns
 from shared.planning.acting.settle import settle
 from shared.ports.storage import Lease
 from shared.telemetry import event
@@ -36,8 +37,8 @@ GONE_AFTER = timedelta(hours=1)
 """How long Azure has to answer 404 for a site before Certroll forgets its pending start, because a 404 may be wrong."""
 STATE_PATIENCE = timedelta(seconds=60)
 """How long Azure may take to show that a site has stopped or runs."""
-MINUTE, MOST_THREADS = 60, 8
-"""The seconds between two calls of the timer, and how many apps the timer starts at the same time."""
+MOST_THREADS = 8
+"""How many apps the timer starts at the same time."""
 
 
 def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: EnvironmentRef, app: AppRestart) -> AppRestart:
@@ -152,23 +153,27 @@ class _Stop:
 def complete_pending_starts(run: Run) -> None:
     """Start each app that Certroll left stopped and no other run has locked, and report apps that do not start.
 
-    If Certroll cannot start an app, Certroll still starts the other apps. Each minute, the timer function begins with
-    another one of the apps that it has to start. This function raises the errors of all apps together at the end.
+    If Certroll cannot start an app, Certroll still starts the other apps, and begins with the others at the next call.
+    This function raises the errors of all apps together at the end.
     """
     starts = run.ports.pending_starts.all()
-    first = int(run.now().timestamp() // MINUTE) % len(starts) if starts else 0
-    with Pool(MOST_THREADS, "starts") as pool:  # the run's own thread pool is for reads only
-        results = pool.map(partial(_guarded, run), (*starts[first:], *starts[:first]))
+    with (
+        taking_turns(run, "pending starts", starts, lambda start: start.site.resource_id) as turns,
+        Pool(MOST_THREADS, "starts") as pool,  # the run's own thread pool is for reads only
+    ):
+        results = pool.map(partial(_guarded, run, turns), turns.order)
     if errors := [error for error in results if error is not None]:
         raise ExceptionGroup("Certroll could not start every app with a pending start", errors)
 
 
-def _guarded(run: Run, pending_start: PendingStart) -> Exception | None:
+def _guarded(run: Run, turns: Turns[PendingStart], pending_start: PendingStart) -> Exception | None:
     """Start one app that Certroll stopped earlier, and return the error if the start failed."""
     try:
         run.check_time()
+        turns.begin(pending_start)
         with run.ports.leases.hold(f"site {pending_start.site.resource_id}"):
             _complete(run, pending_start)
+        turns.end(pending_start)
     except (LeaseBusy, OutOfTime):
         # the run that stopped the app is alive and starts the app, or a later call of the timer starts the app
         return None

@@ -12,15 +12,16 @@ from shared.controllers.environment.pending_starts import stop_and_start
 from shared.controllers.environment.wave_run import WaveRun, count_no_longer, inspect_site, report_excluded
 from shared.domain.environments.apps import wave_app
 from shared.domain.environments.record import AppRestart, AppRestartState
-from shared.domain.environments.waves import next_wave
+from shared.domain.environments.waves import next_wave, slots_first
 from shared.domain.errors import Denied, LeaseBusy, StopRefused
 from shared.domain.findings import HistoryEntry
-from shared.domain.names import EnvironmentRef
+from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable, restart_budget
 from shared.loop.pool import Pool
 from shared.loop.restart_claims import claimed, limits_of
 from shared.loop.run import Run
+from shared.loop.turns import Turns, last_turns, taking_turns
 from shared.planning.environment_plan import why_excluded
 from shared.telemetry import event
 
@@ -67,7 +68,9 @@ def next_apps(wave_run: WaveRun) -> tuple[AppRestart, ...]:
     pending = tuple(app for app in wave_run.in_state(AppRestartState.PENDING) if app.site not in out)
     plans = sorted({app.plan for app in apps})
     busy = frozenset(site for plan in plans for site in restart_claims.restarting(plan, wave_run.environment))
-    wave = next_wave(apps, frozenset(app.site for app in pending), most, busy)
+    waiting = slots_first(app.site for app in pending)
+    turns = last_turns(wave_run.run, _kind(wave_run), waiting, _full_name)
+    wave = next_wave(apps, waiting, most, busy, turns)
     return tuple(app for app in pending if app.site in wave and _may_restart(wave_run, app, most))
 
 
@@ -91,9 +94,13 @@ def carry_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> WaveRun:
     """Stop and start one group of apps, send their probes, and return the run with the new states of the apps."""
     began = wave_run.run.now()
     event("wave.started", environment=str(wave_run.environment), sites=[str(app.site) for app in wave])
-    # Certroll stops apps in separate threads, because the run's own thread pool is for read requests only
-    with Pool(min(len(wave), MOST_THREADS), "wave") as pool:
-        results = pool.map(partial(_guarded, wave_run), wave)
+    pending = slots_first(app.site for app in wave_run.in_state(AppRestartState.PENDING))
+    with (
+        taking_turns(wave_run.run, _kind(wave_run), pending, _full_name) as turns,
+        # Certroll stops apps in separate threads, because the run's own thread pool is for read requests only
+        Pool(min(len(wave), MOST_THREADS), "wave") as pool,
+    ):
+        results = pool.map(partial(_guarded, wave_run, turns), wave)
     wave_run = _after(wave_run, results)
     _give_back_unused(wave_run, wave)
     wave_run = ask_started(wave_run)
@@ -138,15 +145,26 @@ def _report_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...], began: datetim
     run.ports.history.add(str(wave_run.environment), (entry,))
 
 
-def _guarded(wave_run: WaveRun, app: AppRestart) -> Stopped:
+def _kind(wave_run: WaveRun) -> str:
+    return f"apps of {wave_run.environment.resource_id}"
+
+
+def _full_name(site: SiteRef) -> str:
+    return site.resource_id
+
+
+def _guarded(wave_run: WaveRun, turns: Turns[SiteRef], app: AppRestart) -> Stopped:
     """Stop and start one app, and return its new record or the error, so that Certroll still handles the other apps."""
+    turns.begin(app.site)
     try:
-        return Stopped(_stopped_and_started(wave_run, app))
+        stopped = Stopped(_stopped_and_started(wave_run, app))
     except Exception as error:  # noqa: BLE001 - carry_wave raises it after every app of the wave
         event(
             "app.not_stopped_and_started", site=str(app.site), environment=str(wave_run.environment), detail=str(error)
         )
         return Stopped.not_done(app, error)
+    turns.end(app.site)
+    return stopped
 
 
 def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:

@@ -15,6 +15,7 @@ from shared.domain.tags import OPT_OUT
 from shared.loop.connect_address import address_of
 from shared.loop.perform import REFUSALS, reason_of
 from shared.loop.run import Run
+from shared.loop.turns import Turns
 
 SCOPE = "managed"
 
@@ -28,6 +29,19 @@ class Attempt:
     """The unexpected error of this host name. Certroll raises the error after the last host name."""
     is_refused: bool = False
     """True if a refusal by Azure ended the inspection, so that Certroll has not seen all that matters."""
+
+
+def full_name(binding: Binding) -> str:
+    """Return a name that tells equal host names of different sites apart."""
+    return f"{binding.host_name} {binding.site.resource_id}"
+
+
+def in_turn(work_turns: Turns[Binding], inspect: Callable[[Binding], HostInspection], binding: Binding) -> Attempt:
+    """Inspect a host name in its turn. Only a host name that Certroll saw as it should be has had a good turn."""
+    attempt = guarded(inspect, binding)
+    if binding in work_turns.had:
+        work_turns.end(binding, failed=attempt.error is not None or attempt.inspection.reason.makes_finding)
+    return attempt
 
 
 def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> Attempt:

@@ -9,8 +9,10 @@ from shared.controllers.managed.inspection import (
     SCOPE,
     Attempt,
     barrier_of,
+    full_name,
     guarded,
     host_inspection,
+    in_turn,
     must_not_change,
     refused_host,
 )
@@ -24,6 +26,7 @@ from shared.domain.names import CopyRef
 from shared.domain.reason import Reason
 from shared.domain.writes import AzureWrite
 from shared.loop.run import Run
+from shared.loop.turns import Turns, taking_turns
 from shared.ports.storage import Lease
 from shared.telemetry import event
 
@@ -40,7 +43,8 @@ def provide(work: Work) -> tuple[Attempt, ...]:
     If Azure takes longer than two minutes, the next sweep finds the managed certificate.
     """
     run = work.run
-    tried = {binding: guarded(partial(_begin, work), binding) for binding in work.view.wanted()}
+    with taking_turns(run, "host names without a certificate", work.view.wanted(), full_name) as turns:
+        tried = {binding: in_turn(turns, partial(_begin, work, turns), binding) for binding in turns.order}
     give_up = min(run.now() + ISSUE_PATIENCE, run.ends_at)
     while issuing := [binding for binding, attempt in tried.items() if attempt.inspection.reason is Reason.ISSUING]:
         if run.now() + timedelta(seconds=POLL_SECONDS) > give_up:
@@ -50,10 +54,11 @@ def provide(work: Work) -> tuple[Attempt, ...]:
     return tuple(tried.values())
 
 
-def _begin(work: Work, binding: Binding) -> HostInspection:
+def _begin(work: Work, turns: Turns[Binding], binding: Binding) -> HostInspection:
     """Request or bind one host name's managed certificate as far as possible without waiting, and return the result."""
     run, place = work.run, work.place(binding)
     run.check_time()
+    turns.begin(binding)
     if (refused := must_not_change(work.view.fleet, binding)) is not None:
         return refused
     if place.site.webspace is None or not place.site.plan:

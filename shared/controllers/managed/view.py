@@ -8,20 +8,21 @@ per site           slots, if a slot may need or have a managed certificate    (o
 If no tag asks for a managed certificate and no webspace holds one, Certroll reads no slots of single sites.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from itertools import chain
 
-from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
+from shared.domain.errors import Denied, NotFound, OutOfTime, Rejected, Unavailable
 from shared.domain.fleet.bindings import Binding, SslState
-from shared.domain.fleet.fleet import BlindSpot, Fleet, Listing
+from shared.domain.fleet.fleet import BlindSpot, Fleet
 from shared.domain.managed.issuance import Place, SeenCertificate
 from shared.domain.managed.prerequisites import is_custom
 from shared.domain.names import HostName, SiteRef, Webspace
 from shared.domain.tags import MANAGED, Tags, is_on
-from shared.loop.run import Run
-from shared.ports.managed import ManagedCertificates
+from shared.loop.run import HALF, Run
+from shared.loop.turns import Turns, taking_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class View:
     places: Mapping[SiteRef, Place]
     """Each site and slot, with the properties on which its managed certificates depend."""
     certificates: tuple[SeenCertificate, ...]
+    slots: tuple[tuple[SiteRef, Tags], ...] = ()
+    """All slots with their tags, also those that Certroll has not read."""
 
     def managed_for(self, webspace: Webspace | None, host_name: HostName) -> SeenCertificate | None:
         """Return the managed certificate that the webspace of a host name holds for the host name, or None."""
@@ -88,6 +91,7 @@ def observe_managed(run: Run) -> View:
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that docs/reference/roles.md lists")
     views = run.pool.map(partial(_subscription, run), subscriptions)
+    views += tuple(_slots(run, chain.from_iterable(map(_concerned, views))))
     fleets = [view.fleet for view in views]
     fleet = Fleet(
         run.now(),
@@ -100,7 +104,7 @@ def observe_managed(run: Run) -> View:
 
 
 def _subscription(run: Run, subscription: str) -> View:
-    """Read one subscription: its sites, bindings and certificates.
+    """Read one subscription: its sites, bindings, certificates and the tags of its slots.
 
     A subscription that Azure does not show becomes a blind spot (something that Certroll could not read).
     """
@@ -111,62 +115,66 @@ def _subscription(run: Run, subscription: str) -> View:
     except (Denied, NotFound, Rejected, Unavailable) as error:
         spot = BlindSpot(f"subscription {subscription}", str(error), subscription)
         return View(Fleet(run.now(), blind_spots=(spot,)), {}, ())
-    concerned = _concerned(sites.found, tagged.found, certificates.found)
-    slots = _slots(managed, concerned)
-    seen = (*sites.found, *slots.found)
-    fleet = Fleet(
-        run.now(),
-        tuple(place.site for place, _ in seen),
-        tuple(chain.from_iterable(bindings for _, bindings in seen)),
-        blind_spots=(*certificates.blind_spots, *sites.blind_spots, *tagged.blind_spots, *slots.blind_spots),
-    )
-    return View(fleet, {place.site.ref: place for place, _ in seen}, certificates.found)
+    spots = (*certificates.blind_spots, *sites.blind_spots, *tagged.blind_spots)
+    return replace(_of_sites(run, sites.found, spots), certificates=certificates.found, slots=tagged.found)
 
 
-def _concerned(
-    sites: Iterable[tuple[Place, tuple[Binding, ...]]],
-    slots: Iterable[tuple[SiteRef, Tags]],
-    certificates: Iterable[SeenCertificate],
-) -> tuple[SiteRef, ...]:
-    """Return the sites whose deployment slots Certroll has to read for managed certificates.
+def _of_sites(run: Run, found: Iterable[tuple[Place, tuple[Binding, ...]]], spots: tuple[BlindSpot, ...]) -> View:
+    """Return a view of some sites or slots with their bindings, without certificates."""
+    found = tuple(found)
+    bindings = tuple(chain.from_iterable(bindings for _, bindings in found))
+    fleet = Fleet(run.now(), tuple(place.site for place, _ in found), bindings, blind_spots=spots)
+    return View(fleet, {place.site.ref: place for place, _ in found}, ())
+
+
+def _concerned(view: View) -> tuple[SiteRef, ...]:
+    """Return the sites of a subscription whose deployment slots Certroll has to read for managed certificates.
 
     Certroll reads the slots of a site if a tag of the site or of a slot asks for a managed certificate. Certroll also
     reads the slots if the webspace (App Service's place for certificates) holds a managed certificate whose host name
     no site shows.
     """
-    asking = {ref.production for ref, tags in slots if is_on(MANAGED.value_in(tags))}
-    with_slots = {ref.production for ref, _ in slots}
-    shown = {binding.host_name for _, bindings in sites for binding in bindings}
+    asking = {ref.production for ref, tags in view.slots if is_on(MANAGED.value_in(tags))}
+    with_slots = {ref.production for ref, _ in view.slots}
+    shown = {binding.host_name for binding in view.fleet.bindings}
     left = {
         certificate.webspace
-        for certificate in certificates
+        for certificate in view.certificates
         if certificate.managed_for is not None and certificate.managed_for not in shown
     }
     return tuple(
         sorted(
-            place.site.ref
-            for place, _ in sites
-            if place.site.ref in with_slots
-            and (place.site.ref in asking or is_on(MANAGED.value_in(place.site.tags)) or place.site.webspace in left)
+            site.ref
+            for site in view.fleet.sites
+            if site.ref in with_slots
+            and (site.ref in asking or is_on(MANAGED.value_in(site.tags)) or site.webspace in left)
         )
     )
 
 
-def _slots(managed: ManagedCertificates, sites: tuple[SiteRef, ...]) -> Listing[tuple[Place, tuple[Binding, ...]]]:
-    """Read the deployment slots of the given sites.
+def _slots(run: Run, sites: Iterable[SiteRef]) -> Iterator[View]:
+    """Read the deployment slots of the given sites in turn, while more than half of the run's time is left.
 
-    Slots that Azure does not show become a blind spot (something that Certroll could not read).
+    Slots that Azure does not show in time become a blind spot (something that Certroll could not read).
     """
-    listings = [_slots_of(managed, site) for site in sites]
-    return Listing(
-        tuple(chain.from_iterable(listing.found for listing in listings)),
-        tuple(chain.from_iterable(listing.blind_spots for listing in listings)),
-    )
+    leaving = run.part(HALF)
+    with taking_turns(run, "sites with slots", sites, lambda ref: ref.resource_id) as turns:
+        answers = run.pool.each(partial(_slots_of, run, turns, leaving), turns.order)
+        for site, answer in zip(turns.order, answers, strict=True):
+            yield _slots_hidden(run, site, answer) if isinstance(answer, OutOfTime) else answer
 
 
-def _slots_of(managed: ManagedCertificates, site: SiteRef) -> Listing[tuple[Place, tuple[Binding, ...]]]:
+def _slots_of(run: Run, turns: Turns[SiteRef], leaving: timedelta, site: SiteRef) -> View:
     """Read the slots of one site, or return a blind spot (slots that Certroll could not read)."""
+    run.check_time(leaving)
+    turns.begin(site)
     try:
-        return managed.slots(site)
+        listing = run.ports.managed.slots(site)
     except (Denied, NotFound, Rejected, Unavailable) as error:
-        return Listing((), (BlindSpot(f"the slots of {site}", str(error), site.subscription),))
+        return _slots_hidden(run, site, error)
+    turns.end(site)
+    return _of_sites(run, listing.found, listing.blind_spots)
+
+
+def _slots_hidden(run: Run, site: SiteRef, error: Exception) -> View:
+    return _of_sites(run, (), (BlindSpot(f"the slots of {site}", str(error), site.subscription),))

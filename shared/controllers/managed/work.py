@@ -1,13 +1,13 @@
 """Hold the data that a run for managed certificates has read, and check the prerequisites of a host name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 from shared.controllers.managed.view import View
 from shared.domain.errors import NotFound, Rejected
 from shared.domain.fleet.bindings import Binding
-from shared.domain.managed.dns import Ask
+from shared.domain.managed.dns import Ask, DnsAnswer, RecordKind, Seen
 from shared.domain.managed.issuance import HostFacts, Place, SeenCertificate, Violation, host_subject
 from shared.domain.managed.prerequisites import violations
 from shared.domain.names import CopyRef, HostName, SiteRef
@@ -35,11 +35,32 @@ class Work:
     def of(cls, run: Run, view: View) -> "Work":
         """Return the data of a run for managed certificates, with a cache for the answers of Azure and of DNS."""
         once = lru_cache(maxsize=None)
-        return cls(run, view, once(run.ports.dns.ask), once(run.ports.managed.tier), once(run.ports.managed.host_facts))
+        return cls(
+            run, view, _patient(run.ports.dns.ask), once(run.ports.managed.tier), once(run.ports.managed.host_facts)
+        )
 
     def place(self, binding: Binding) -> Place:
         """Return the site or slot to which the host name belongs."""
         return self.view.places[binding.site]
+
+
+def _patient(ask: Ask) -> Ask:
+    """Return a function that asks DNS each question once, and nothing more about a name without an answer.
+
+    Each question without an answer takes seconds, and the name servers of a name answer all questions or none.
+    """
+    silent: dict[str, DnsAnswer] = {}
+
+    @cache
+    def asked(name: str, kind: RecordKind) -> DnsAnswer:
+        if name in silent:
+            return replace(silent[name], kind=kind)
+        answer = ask(name, kind)
+        if answer.seen is Seen.NOTHING:
+            silent[name] = answer
+        return answer
+
+    return asked
 
 
 def violations_of(work: Work, binding: Binding) -> tuple[Violation, ...]:

@@ -44,6 +44,7 @@ from shared.domain.tags import Carrier
 from shared.domain.writes import AzureWrite
 from shared.loop.report import report, report_tags
 from shared.loop.run import Run
+from shared.loop.turns import Turns, taking_turns
 from shared.loop.vault_access import access_subject, access_to, report_access
 from shared.ports.orders import Orders
 from shared.telemetry import event
@@ -80,7 +81,8 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     began = run.now()
     listings = run.pool.map(partial(_listed, run), _subscriptions(run))
     found = [order for listing in listings for order in listing.found]
-    inspections = [_inspected(run, order) for order in found]
+    with taking_turns(run, "orders", found, lambda order: order.ref.resource_id) as turns:
+        inspections = [_inspected(run, turns, order) for order in turns.order]
     stored = (certificate for inspection in inspections for certificate in inspection.order.stored)
     vaults = sorted(
         {
@@ -89,7 +91,8 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
             if certificate.secret and certificate.secret.vault in run.intent.vaults
         }
     )
-    accesses = tuple(run.pool.map(lambda vault: access_to(run, vault, run.intent.registration), vaults))
+    answers = run.pool.each(lambda vault: access_to(run, vault, run.intent.registration), vaults)
+    accesses = tuple(answer for answer in answers if isinstance(answer, VaultAccess))
     report_access(run, SCOPE, accesses)
     report(
         run.ports.findings,
@@ -99,7 +102,7 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     )
     tagged = ((order.subject, order.tags, Carrier.ORDER) for order in found)
     report_tags(run.ports.findings, SCOPE, tagged, run.now())
-    if not any(listing.blind_spots for listing in listings):
+    if len(accesses) == len(answers) and not any(listing.blind_spots for listing in listings):
         _close(run, began, inspections, accesses)
     event("orders.found", orders=[_row(inspection) for inspection in inspections])
     if failed := [inspection.error for inspection in inspections if inspection.error]:
@@ -146,24 +149,28 @@ def _listed(run: Run, subscription: str) -> Listing[Order]:
     return listing
 
 
-def _inspected(run: Run, order: Order) -> Inspection:
+def _inspected(run: Run, turns: Turns[Order], order: Order) -> Inspection:
     """Send the request that is due now for an order, and return the order with its problems."""
     try:
         run.check_time()
-        order = _with_history(run, order)
-        order, records = _acted_on(run, order, run.ports.requests.asked(order.ref))
-        order = _with_secrets(run, order)
+        turns.begin(order)
+        unread: list[AzureError] = []
+        seen = _with_history(run, order, unread)
+        seen, records = _acted_on(run, seen, run.ports.requests.asked(order.ref))
+        seen = _with_secrets(run, seen, unread)
         now = run.now()
-        return Inspection(order, (*problems(order, now), *open_questions(order, records, now)))
+        inspection = Inspection(seen, (*problems(seen, now), *open_questions(seen, records, now)))
     except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
         return Inspection(order, error=error)
+    turns.end(order, failed=bool(unread))
+    return inspection
 
 
-def _with_history(run: Run, order: Order) -> Order:
+def _with_history(run: Run, order: Order, unread: list[AzureError]) -> Order:
     """Read when the order's domain was last verified, and return the order with that time.
 
     Certroll reads the time of the domain verification only if Azure may soon need a new verification. If Azure does not
-    answer, the time of the domain verification stays unknown.
+    answer, the time of the domain verification stays unknown, and `unread` gets the error.
     """
     if not asks_when_verified(order, run.now()):
         return order
@@ -171,21 +178,22 @@ def _with_history(run: Run, order: Order) -> Order:
         return replace(order, last_verified=run.ports.orders.last_verified(order.ref))
     except AzureError as error:
         event("order.history_unread", order=str(order.ref), detail=str(error))
+        unread.append(error)
         return order
 
 
-def _with_secrets(run: Run, order: Order) -> Order:
-    """Compare the order's certificate with its vault secrets, and return the order.
+def _with_secrets(run: Run, order: Order, unread: list[AzureError]) -> Order:
+    """Compare the order's certificate with its vault secrets, and return the order. `unread` gets errors of vaults.
 
     Azure's own word about a secret may be wrong: it may stay `Initialized` after Azure stored the certificate, or stay
     `Succeeded` from the certificate before. Azure may take a day to store a certificate, so an earlier read of
     a secret that Azure calls stored tells nothing. The sweep has read the value of the secret, so the comparison sends
     one more list request for each order.
     """
-    return replace(order, stored=tuple(_compared(run, order, stored) for stored in order.stored))
+    return replace(order, stored=tuple(_compared(run, order, stored, unread) for stored in order.stored))
 
 
-def _compared(run: Run, order: Order, stored: StoredCertificate) -> StoredCertificate:
+def _compared(run: Run, order: Order, stored: StoredCertificate, unread: list[AzureError]) -> StoredCertificate:
     """Return the stored certificate, with whether the vault secret in scope holds the order's current certificate."""
     known = order.thumbprint is not None and stored.secret is not None and stored.secret.vault in run.intent.vaults
     settled = order.issued is not None and run.now() - order.issued > STORE_DELAY
@@ -195,6 +203,7 @@ def _compared(run: Run, order: Order, stored: StoredCertificate) -> StoredCertif
         lineage = run.ports.vault.lineage(stored.secret, run.now())
     except AzureError as error:
         event("order.secret_unread", order=str(order.ref), detail=str(error))
+        unread.append(error)
         return replace(stored, is_unread=True)
     seen = lineage.current if lineage.refusal is None else None
     is_current = seen is not None and seen.thumbprint == order.thumbprint

@@ -17,6 +17,7 @@ from shared.loop.perform import perform_all, reason_of
 from shared.loop.prove import prove
 from shared.loop.report import report_moved, report_plan, report_skips
 from shared.loop.run import Run
+from shared.loop.turns import taking_turns
 from shared.planning import planner
 from shared.planning.acting.settle import settle
 from shared.planning.closing import seen_before
@@ -85,15 +86,19 @@ def _written(
     """
     refused: tuple[Skip, ...] = ()
     record = replace(record, refused=frozenset())
-    for step in plan.steps:
-        refusal = perform_all(run, lease, lineage.ref, (step,))
-        refused += refusal
-        binding = step.action.binds
-        if binding and refusal:
-            record = replace(record, refused=record.refused | {(binding.host_name, refusal[0].reason)})
-        elif step.action.rebinds and binding:
-            record = replace(record, rebound=record.rebound | {binding.host_name})
-            record = run.ports.rollouts.record_site(lineage.ref, record)
+    kind = f"bindings of {record.site.resource_id} for {lineage.ref}"
+    with taking_turns(run, kind, plan.steps, lambda step: step.subject) as turns:
+        for step in turns.order:
+            turns.begin(step)
+            refusal = perform_all(run, lease, lineage.ref, (step,))
+            refused += refusal
+            binding = step.action.binds
+            if binding and refusal:
+                record = replace(record, refused=record.refused | {(binding.host_name, refusal[0].reason)})
+            elif step.action.rebinds and binding:
+                record = replace(record, rebound=record.rebound | {binding.host_name})
+                record = run.ports.rollouts.record_site(lineage.ref, record)
+            turns.end(step, failed=bool(refusal))
     if record.rebound and not refused and not plan.skips:
         record = replace(record, rebind=Rebind.DONE, rebound=frozenset())
         record = run.ports.rollouts.record_site(lineage.ref, record)

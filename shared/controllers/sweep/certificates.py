@@ -1,11 +1,12 @@
 """Observe the fleet once, and put each vault certificate that has work on the queue `certificates`."""
 
+from collections.abc import Mapping
+
 from shared.controllers.sweep.judging import Seen, judge
 from shared.controllers.sweep.reading import (
-    FLEET_TIME,
+    FLEET_SHARE,
     Inspection,
     imported,
-    in_turn,
     in_vaults,
     known_roots,
     read_in_turn,
@@ -20,8 +21,9 @@ from shared.domain.reason import Reason
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.loop.preflight import checking
-from shared.loop.report import report_blind_spots, report_tags
+from shared.loop.report import SWEEP, report_blind_spots, report_tags
 from shared.loop.run import Run
+from shared.loop.turns import taking_turns
 from shared.planning.closing import is_of_vault, unseen_by_sweep
 from shared.planning.notices import tagged_resources
 from shared.telemetry import event
@@ -35,33 +37,53 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     all vault certificates together at the end.
     """
     vaults, environment_records, began = run.intent.vaults, run.ports.environment_records.all(), run.now()
+    for_fleet = run.part(FLEET_SHARE)
     refs, errors, listed = in_vaults(run)
     refs |= known_roots(run, environment_records)
-    inspections = dict(read_in_turn(run, refs, FLEET_TIME))
+    inspections = dict(read_in_turn(run, "vault certificates", refs, for_fleet))
     lineages = tuple(inspection.lineage for inspection in inspections.values() if inspection.lineage)
     fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
-    report_blind_spots(run.ports.findings, "sweep", fleet)
-    inspections.update(read_in_turn(run, imported(fleet, vaults) - inspections.keys()))
-    report_tags(run.ports.findings, "sweep", tagged_resources(fleet), run.now())
-    ordered = in_turn(run, inspections)
+    report_blind_spots(run.ports.findings, SWEEP, fleet)
+    inspections.update(read_in_turn(run, "imported certificates", imported(fleet, vaults) - inspections.keys()))
+    report_tags(run.ports.findings, SWEEP, tagged_resources(fleet), run.now())
     use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
     scopes = run.ports.findings.scopes()
     seen = Seen(fleet, environment_records, checking(run.ports), scopes)
-    results = run.records_pool.each(lambda ref: judge(run, seen, use, ref, inspections[ref]), ordered)
-    judged = tuple(
-        Inspection(inspections[ref].lineage, error=result) if isinstance(result, OutOfTime) else result
-        for ref, result in zip(ordered, results, strict=True)
-    )
-    busy = tuple(ref for ref, inspection in zip(ordered, judged, strict=True) if inspection.busy)
-    report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])
-    run.ports.findings.close("sweep", run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
+    judged = _judged(run, seen, use, inspections)
+    busy = tuple(ref for ref, inspection in judged.items() if inspection.busy)
+    lineages = tuple(inspection.lineage for inspection in judged.values() if inspection.lineage)
+    report_references(run.ports.findings, fleet, lineages)
+    run.ports.findings.close(SWEEP, run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
     known = {str(ref) for ref in inspections} | {str(record.environment) for record in environment_records}
     for scope in sorted(scope for scope in scopes - known if is_of_vault(scope, listed)):
         run.ports.findings.close(scope, run.now(), lambda found: found.last_seen < began)
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
-    if errors := [*errors, *(inspection.error for inspection in judged if inspection.error)]:
+    if errors := [*errors, *(inspection.error for inspection in judged.values() if inspection.error)]:
         raise ExceptionGroup("Certroll could not inspect every vault certificate", errors)
     return busy
+
+
+def _judged(
+    run: Run, seen: Seen, use: Use, inspections: Mapping[VaultCertificateRef, Inspection]
+) -> dict[VaultCertificateRef, Inspection]:
+    """Judge each vault certificate in turn, and return the decisions. What is not judged in time has the error."""
+    with taking_turns(run, "judged certificates", sorted(inspections)) as turns:
+
+        def judged(ref: VaultCertificateRef) -> Inspection:
+            # after the end of the run a plan without requests still succeeds, and any other plan has had no turn
+            in_time = run.now() < run.ends_at
+            if in_time:
+                turns.begin(ref)
+            inspection = judge(run, seen, use, ref, inspections[ref])
+            if in_time or inspection.error is None:
+                turns.end(ref, failed=inspection.error is not None)
+            return inspection
+
+        results = run.records_pool.each(judged, turns.order)
+    return {
+        ref: Inspection(inspections[ref].lineage, error=result) if isinstance(result, OutOfTime) else result
+        for ref, result in zip(turns.order, results, strict=True)
+    }
 
 
 def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:
@@ -77,5 +99,5 @@ def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet
             targets,
         )
     except Denied as error:
-        run.ports.findings.report((Finding(run.now(), "sweep", "subscriptions", Reason.DENIED_BY_AZURE, str(error)),))
+        run.ports.findings.report((Finding(run.now(), SWEEP, "subscriptions", Reason.DENIED_BY_AZURE, str(error)),))
         raise

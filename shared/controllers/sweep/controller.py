@@ -1,46 +1,66 @@
 """Inspect all vault certificates, environments, managed certificates and orders once an hour."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from shared.controllers.environment.controller import remind
 from shared.controllers.managed.controller import look_after_managed
 from shared.controllers.orders.controller import look_after_orders
 from shared.controllers.sweep.certificates import sweep_certificates
-from shared.controllers.sweep.reading import turn
 from shared.domain.findings import Finding
 from shared.domain.freeze import lasting
 from shared.domain.reason import Reason
 from shared.loop.run import Run
+from shared.loop.turns import Turns, taking_turns
 
 FREEZE = "freeze"
 """The scope of the finding that a freeze lasts."""
-KINDS: tuple[tuple[Callable[[Run], object], ...], ...] = (
-    (sweep_certificates, remind),
-    (look_after_managed,),
-    (look_after_orders,),
-)
-"""The inspections of a sweep by kind. A reminder about environments follows the certificates that may need one."""
+Inspect = Callable[[Run], object]
+JOBS: dict[str, tuple[timedelta, tuple[Inspect, ...]]] = {
+    "orders": (timedelta(seconds=150), (look_after_orders,)),
+    "managed": (timedelta(seconds=150), (look_after_managed,)),
+    "certificates": (timedelta(seconds=150), (sweep_certificates, remind)),
+}
+"""The jobs of a sweep, each with the time that the jobs before it leave to it, and with its inspections.
+
+The first two usually take seconds, so the vault certificates get nearly all the time of a sweep. A request about an
+order needs 90 s. A reminder about environments follows the certificates that may need one.
+"""
 
 
 def sweep(run: Run) -> None:
     """Inspect vault certificates, environments, free managed certificates and orders of purchased certificates.
 
     The sweep also creates missing queues, because the Functions host looks for a missing queue every two seconds.
-    If the sweep fails with one kind of certificate, the sweep still inspects the other kinds. This function raises the
-    errors of all kinds of certificates together at the end.
+    If the sweep fails with one job, the sweep still does the other jobs. This function raises the errors of all jobs
+    together at the end.
 
-    Each sweep begins with another kind. If one kind takes all the time of a sweep, the next sweep begins with another.
+    Each job leaves the time of the jobs behind it, and a job that failed in the last sweep comes last in this sweep.
     """
-    errors = []
-    first = turn(run.now(), len(KINDS))
-    kinds = (*KINDS[first:], *KINDS[:first])
-    for look_after in (create_queues, report_freeze, *(inspect for kind in kinds for inspect in kind)):
-        try:
-            look_after(run)
-        except Exception as error:  # noqa: BLE001 - an error with one kind must not stop the other kinds; raised below
-            errors.append(error)
+    errors = [error for inspect in (create_queues, report_freeze) if (error := _tried(inspect, run))]
+    with taking_turns(run, "jobs of a sweep", JOBS) as turns:
+        for number, name in enumerate(turns.order, 1):
+            later = sum((JOBS[other][0] for other in turns.order[number:]), timedelta(0))
+            errors += _done(run.leaving(later), name, turns)
     if errors:
         raise ExceptionGroup("the sweep could not inspect everything; all other work goes on", errors)
+
+
+def _done(run: Run, name: str, turns: Turns[str]) -> list[Exception]:
+    """Do one job of the sweep in its turn, and return its errors."""
+    turns.begin(name)
+    errors = [error for inspect in JOBS[name][1] if (error := _tried(inspect, run))]
+    turns.end(name, failed=bool(errors))
+    return errors
+
+
+def _tried(inspect: Inspect, run: Run) -> Exception | None:
+    """Return the error of an inspection, so that it stops no other inspection, or None."""
+    try:
+        inspect(run)
+    except Exception as error:  # noqa: BLE001 - an error of one job must not stop the other jobs; the sweep raises it
+        return error
+    return None
 
 
 def create_queues(run: Run) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from fractions import Fraction
 from functools import partial
-from typing import TypeVar
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.environments.record import EnvironmentRecord
@@ -16,22 +16,15 @@ from shared.domain.reason import Reason
 from shared.loop.lineage import lineage_of, stalled_on_vault
 from shared.loop.report import report
 from shared.loop.run import Run
+from shared.loop.turns import Turns, taking_turns
 from shared.planning.closing import vault_subject
 
 REFUSED = (Denied, NotFound, Rejected)
 """The errors of a vault that answers, and does not give what Certroll asks for."""
-HOUR_SECONDS = 3600
-"""After how many seconds the sweep begins with another vault certificate. By default the sweep runs once an hour."""
-HOURS_OF_DAY = 24
-TURNS = 7
-"""After about how many hourly sweeps the sweep begins with the same vault certificate again."""
-
-FLEET_TIME = timedelta(minutes=3)
-"""How much time a sweep keeps for the fleet while vaults are slow, so that each sweep queues what it has read."""
-LIST_TIME = FLEET_TIME + timedelta(minutes=3)
-"""How much time a sweep keeps after it has listed the vaults, so that vaults that do not answer stop no other vault."""
-
-Ordered = TypeVar("Ordered", VaultCertificateRef, VaultName)
+FLEET_SHARE = Fraction(3, 8)
+"""The share of its time that a sweep keeps for the fleet while vaults are slow, so that it queues what it has read."""
+LIST_SHARE = Fraction(6, 8)
+"""The share of its time that a sweep keeps after it has listed the vaults, so that silent vaults stop no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,47 +39,34 @@ class Inspection:
     """The error that stopped the inspection."""
 
 
-def turn(now: datetime, kinds: int) -> int:
-    """Return with which of several kinds of work a sweep begins.
-
-    The number changes from sweep to sweep, whether the sweep runs each hour, a few times a day, or once a day.
-    """
-    hours = int(now.timestamp() // HOUR_SECONDS)
-    return (hours + hours // HOURS_OF_DAY) % kinds
-
-
-def in_turn(run: Run, subjects: Iterable[Ordered]) -> list[Ordered]:
-    """Return the subjects in order, but beginning with another subject in each hour.
-
-    If sweeps run out of time, each sweep leaves other subjects undone than the sweep before.
-    """
-    ordered = sorted(subjects)
-    hours = int(run.now().timestamp() // HOUR_SECONDS)
-    first = hours * max(len(ordered) // TURNS, 1) % len(ordered) if ordered else 0
-    return ordered[first:] + ordered[:first]
-
-
 def read_in_turn(
-    run: Run, refs: Iterable[VaultCertificateRef], leaving: timedelta = timedelta(0)
+    run: Run, kind: str, refs: Iterable[VaultCertificateRef], leaving: timedelta = timedelta(0)
 ) -> Iterable[tuple[VaultCertificateRef, Inspection]]:
-    """Read each vault certificate from its vault, in turn, while more time than `leaving` is left."""
-    turned = in_turn(run, refs)
-    return zip(turned, run.pool.map(partial(_inspected, run, leaving), turned), strict=True)
+    """Read each vault certificate from its vault, in turn, while more time than `leaving` is left.
+
+    `kind` names the sweep's turns for these vault certificates.
+    """
+    with taking_turns(run, kind, sorted(refs)) as turns:
+        inspections = run.pool.map(partial(_inspected, run, turns, leaving), turns.order)
+    return zip(turns.order, inspections, strict=True)
 
 
-def _inspected(run: Run, leaving: timedelta, ref: VaultCertificateRef) -> Inspection:
+def _inspected(run: Run, turns: Turns[VaultCertificateRef], leaving: timedelta, ref: VaultCertificateRef) -> Inspection:
     """Read a vault certificate with its versions, and return the result or the error.
 
     If Key Vault refuses the read, this function reports a finding (a reported problem).
     """
     try:
         run.check_time(leaving)
-        return Inspection(lineage_of(run, ref))
+        turns.begin(ref)
+        inspection = Inspection(lineage_of(run, ref))
     except REFUSED as error:
         stalled_on_vault(run, ref, error)
-        return Inspection()
+        inspection = Inspection()
     except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
         return Inspection(error=error)
+    turns.end(ref)
+    return inspection
 
 
 def imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificateRef]:
@@ -102,8 +82,13 @@ def in_vaults(run: Run) -> tuple[set[VaultCertificateRef], list[Exception], froz
     Certroll reads all versions that the vault returns, because an operator may have uploaded any version to App
     Service. If Certroll fails with one vault, Certroll still reads the other vaults.
     """
-    lists = [(vault, names) for vault in in_turn(run, run.intent.vaults) for names in _listings(run)]
-    answers = run.pool.map(lambda listing: _listed(run, *listing), lists)
+    leaving = run.part(LIST_SHARE)
+    with taking_turns(run, "vaults", sorted(run.intent.vaults)) as turns:
+        lists = [(vault, names) for vault in turns.order for names in _listings(run)]
+        answers = run.pool.map(lambda listing: _listed(run, turns, leaving, *listing), lists)
+        sick = {vault for (vault, _), answer in zip(lists, answers, strict=True) if isinstance(answer, AzureError)}
+        for vault in tuple(turns.had):
+            turns.end(vault, failed=vault in sick)
     found = {ref for answer in answers if isinstance(answer, Listing) for ref in answer.found}
     failed = [
         (vault, answer) for (vault, _), answer in zip(lists, answers, strict=True) if isinstance(answer, Exception)
@@ -131,16 +116,21 @@ def _listings(run: Run) -> tuple[Callable[[VaultName], Listing[VaultCertificateR
 
 
 def _listed(
-    run: Run, vault: VaultName, names: Callable[[VaultName], Listing[VaultCertificateRef]]
+    run: Run,
+    turns: Turns[VaultName],
+    leaving: timedelta,
+    vault: VaultName,
+    names: Callable[[VaultName], Listing[VaultCertificateRef]],
 ) -> Listing[VaultCertificateRef] | AzureError | OutOfTime:
     """List the vault objects of a vault, or report and return the error if the vault refuses or does not answer.
 
     Each unreadable entry of the list becomes a finding (a reported problem).
 
-    If less time than `LIST_TIME` is left, the next sweep lists the vault.
+    If less time than `leaving` is left, the next sweep lists the vault.
     """
     try:
-        run.check_time(LIST_TIME)
+        run.check_time(leaving)
+        turns.begin(vault)
         listing = names(vault)
     except OutOfTime as late:
         return late

@@ -4,13 +4,17 @@ For the same apps, limit and stopped apps, Certroll always chooses the same apps
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from shared.domain.environments.apps import WaveApp
 from shared.domain.names import SiteRef
 from shared.domain.rollout.budget import MaxUnavailable, limits
+from shared.domain.turns import Turn, in_turn
+
+NO_TURNS: Mapping[SiteRef, Turn] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +35,24 @@ def next_wave(
     waiting: Collection[SiteRef],
     limit: MaxUnavailable,
     down: Collection[SiteRef] = frozenset(),
+    turns: Mapping[SiteRef, Turn] = NO_TURNS,
 ) -> tuple[SiteRef, ...]:
     """Return the apps that Certroll may stop now, in addition to the apps that are already down.
 
-    If the limit does not allow all apps, slots come before sites. The chosen apps stay within the limit, in all and on
-    each plan, and the last running app of a group (tag `certroll-group`) goes on running. `apps` holds all apps of the
-    environment, because percentages and groups of apps refer to all apps.
+    If the limit does not allow all apps, slots come before sites, and apps whose last stop failed come last (`turns`).
+    The chosen apps stay within the limit, in all and on each plan, and the last running app of a group (tag
+    `certroll-group`) goes on running. `apps` holds all apps of the environment, because percentages and groups of apps
+    refer to all apps.
     """
     budget = _Budget(apps, limit, down)
-    wanted = [app for app in sorted(apps, key=lambda app: (app.site.slot is None, app.site)) if app.site in waiting]
+    known = {app.site: app for app in apps}
+    wanted = [known[site] for site in in_turn(slots_first(waiting), turns) if site in known]
     return tuple(app.site for app in wanted if app.runs and app.site not in down and budget.takes(app))
+
+
+def slots_first(sites: Iterable[SiteRef]) -> list[SiteRef]:
+    """Return the sites and slots in the order of the stops: slots come before sites."""
+    return sorted(sites, key=lambda site: (site.slot is None, site))
 
 
 def all_waves(apps: Collection[WaveApp], waiting: Collection[SiteRef], limit: MaxUnavailable) -> Waves:

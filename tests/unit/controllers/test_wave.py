@@ -21,7 +21,7 @@ from shared.controllers.environment.wave_run import WaveRun
 from shared.domain.deadline import TIME_BUDGET
 from shared.domain.environments.apps import wave_app
 from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord, PendingStart
-from shared.domain.errors import Denied, NotFound, OutcomeUnknown, OutOfTime, StopRefused
+from shared.domain.errors import Denied, NotFound, OutcomeUnknown, OutOfTime, StopRefused, Throttled
 from shared.domain.fleet.copies import RootCertificate
 from shared.domain.fleet.fleet import Listing
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
@@ -630,3 +630,19 @@ def test_run_that_changed_an_app_goes_on_at_once(pool: Pool) -> None:
     street.estate.stop = stop  # type: ignore[method-assign]
     outcome = reconcile_environment(street.run(MaxUnavailable(9)), EnvironmentMessage(ASE, waits=7))
     assert outcome == Waiting(street.clock.now(), Reason.OUT_OF_TIME, outcome.detail, progress=True)
+
+
+# ------------------------------------------------------------------------------------------------------------- turns
+
+
+def test_apps_that_cannot_be_stopped_starve_no_app_behind_them(pool: Pool) -> None:
+    """If Azure throttles the stops of the first apps for good, each next run begins with another app."""
+    street = desk(pool, hosted("a"), hosted("b"), hosted("c"))
+    street.estate.fails = {("stop", A): Throttled("429"), ("stop", B): Throttled("429")}
+    wave_run = street.wave_run(most=1)
+    for sick in (A, B):
+        assert going(wave_run) == [sick]
+        with pytest.raises(Throttled):
+            carry_wave(wave_run, next_apps(wave_run))
+    carry_wave(wave_run, next_apps(wave_run))
+    assert street.states()[C] is not AppRestartState.PENDING

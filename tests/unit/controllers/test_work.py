@@ -187,7 +187,7 @@ def test_every_vault_object_is_read_within_a_day(pool: Pool) -> None:
     refs = {VaultCertificateRef.parse(VAULT, "certificate", f"shop-{number}") for number in range(20)}
     for hours in range(24):
         box.clock.time = NOW + hours * HOUR
-        looks = dict(read_in_turn(box.run(pool), refs))
+        looks = dict(read_in_turn(box.run(pool), "vault certificates", refs))
         assert looks.keys() == refs, "what was not read is known to be left"
         assert sum(look.lineage is not None for look in looks.values()) == 3
     assert set(box.read) == refs
