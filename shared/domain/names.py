@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NewType, Self
 from urllib.parse import quote, unquote
 
+from shared.domain import path_names as rules
 from shared.domain.errors import CertrollError
 from shared.domain.international_names import to_ascii, to_unicode
 from shared.domain.letter_case import lower_case
@@ -22,12 +23,6 @@ VaultName = NewType("VaultName", str)
 _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 _LABEL, _LAST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?(?:{_LABEL}\.)+{_LAST_LABEL}")
-_VAULT_NAME = re.compile(r"(?=.{3,24}\Z)[a-z](-?[a-z0-9])+")
-_OBJECT_NAME = re.compile(r"[a-z0-9-]{1,127}")
-_SUBSCRIPTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
-_COPY_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f\ufffd\ud800-\udfff]{1,260}")  # no octets that are no text
-_SITE_NAME = re.compile(r"[\w-]{1,60}")
 _VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/([^/]+)")
 _WEB = r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web"
 _SITE = r"/sites/([^/]+)(?:/slots/([^/]+))?"
@@ -47,6 +42,10 @@ def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
     if not pattern.fullmatch(text):
         raise InvalidNameError(f"{text[:120]!r} is not {what}")
     return text
+
+
+def _named(rule: rules.NameRule, text: str) -> str:
+    return _matching(rule.pattern, text, rule.what)
 
 
 def _web(subscription: str, resource_group: str) -> str:
@@ -98,12 +97,12 @@ def parse_vault_name(text: str) -> VaultName:
     """Return the lower-case vault name from a vault's name or resource id. Raises InvalidNameError."""
     lowered = lower_case(text.strip())
     as_id = _VAULT_ID.fullmatch(lowered)
-    return VaultName(_matching(_VAULT_NAME, as_id.group(1) if as_id else lowered, "a Key Vault name or resource id"))
+    return VaultName(_named(rules.VAULT, as_id.group(1) if as_id else lowered))
 
 
 def parse_subscription(text: str) -> str:
     """Return the subscription id in lower case. Raises InvalidNameError."""
-    return _matching(_SUBSCRIPTION, lower_case(text.strip()), "a subscription id")
+    return _named(rules.SUBSCRIPTION, lower_case(text.strip()))
 
 
 class ObjectKind(StrEnum):
@@ -139,7 +138,7 @@ class VaultCertificateRef:
             known = ", ".join(ObjectKind)
             raise InvalidNameError(f"{kind[:40]!r} is not a kind of vault object; known: {known}") from None
         lowered = lower_case(name.strip())
-        return cls(parse_vault_name(vault), parsed, _matching(_OBJECT_NAME, lowered, "a Key Vault object name"))
+        return cls(parse_vault_name(vault), parsed, _named(rules.VAULT_OBJECT, lowered))
 
     def __str__(self) -> str:
         return f"{self.vault}/{self.name}"
@@ -187,10 +186,10 @@ class SiteRef(Written):
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a site or slot")
         subscription, group, name, slot = match.groups()
         return cls(
-            _matching(_SUBSCRIPTION, subscription, "a subscription id"),
-            _matching(_RESOURCE_GROUP, group, "a resource group name"),
-            _matching(_SITE_NAME, name, "a site name"),
-            None if slot is None else _matching(_SITE_NAME, slot, "a slot name"),
+            _named(rules.SUBSCRIPTION, subscription),
+            _named(rules.RESOURCE_GROUP, group),
+            _named(rules.SITE, name),
+            None if slot is None else _named(rules.SLOT, slot),
             resource_id.strip(),
         )
 
@@ -234,9 +233,9 @@ class EnvironmentRef(Written):
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of an App Service Environment")
         subscription, group, name = match.groups()
         return cls(
-            _matching(_SUBSCRIPTION, subscription, "a subscription id"),
-            _matching(_RESOURCE_GROUP, group, "a resource group name"),
-            _matching(_SITE_NAME, name, "the name of an App Service Environment"),
+            _named(rules.SUBSCRIPTION, subscription),
+            _named(rules.RESOURCE_GROUP, group),
+            _named(rules.ENVIRONMENT, name),
             resource_id.strip(),
         )
 
@@ -265,7 +264,7 @@ class RootRef:
         environment, marker, name = lower_case(resource_id.strip()).partition("/publiccertificates/")
         if not marker:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
-        known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
+        known = _named(rules.CERTIFICATE, lower_case(unquote(name)))
         return cls(EnvironmentRef.parse(resource_id.strip()[: len(environment)]), known)
 
     @property
@@ -318,11 +317,11 @@ class CopyRef(Written):
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
         subscription, group, site, slot, kind, name = match.groups()
-        _matching(_SUBSCRIPTION, subscription, "a subscription id")
-        _matching(_RESOURCE_GROUP, group, "a resource group name")
-        for part in (part for part in (site, slot) if part is not None):
-            _matching(_SITE_NAME, part, "the name of a site or slot")
-        known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
+        _named(rules.SUBSCRIPTION, subscription)
+        _named(rules.RESOURCE_GROUP, group)
+        for rule, part in ((rules.SITE, site), (rules.SLOT, slot)):
+            _named(rule, part or "x")
+        known = _named(rules.CERTIFICATE, lower_case(unquote(name)))
         if (public := kind == "publiccertificates") and site is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
         return cls(subscription, group, known, site or "", slot or "", public, resource_id.strip())

@@ -316,6 +316,7 @@ class Reason(StrEnum):
     REQUIREMENT_WARNING = "RequirementWarning", FINDING.but(severity=Severity.LOW)
     CHAIN_INCOMPLETE = "ChainIncomplete", FINDING.but(severity=Severity.MEDIUM)
     TARGET_INVALID = "TargetInvalid", REFUSED
+    NAME_INVALID = "NameInvalid", REFUSED
     NO_SUCH_TARGET = "NoSuchTarget", REFUSED
     AMBIGUOUS_TARGET = "AmbiguousTarget", REFUSED
     NEAR_EXPIRY = "NearExpiry", FINDING.but(severity=Severity.HIGH)

@@ -18,6 +18,7 @@ from shared.domain.fleet.vault_access import Principal
 from shared.domain.intent import Intent
 from shared.domain.letter_case import lower_case
 from shared.domain.names import CopyRef, SiteRef, Webspace
+from shared.domain.path_names import NEW_CERTIFICATE
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tag_targets import Target
@@ -143,6 +144,9 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
         if (refusal := _refusal(snapshot, place)) is not None:
             yield Skip(subject, *refusal)
             continue
+        if problem := NEW_CERTIFICATE.problem(IMPORT_NAME.value_in(lineage.tags) or "x"):
+            yield Skip(f"tag {IMPORT_NAME} of {lineage.ref}", Reason.NAME_INVALID, f"{problem}; correct the tag")
+            return
         action = _import(snapshot, current, place, intent, _name(lineage, place, taken))
         taken[action.copy.ref] = place.webspace
         yield Step(action, Reason.IMPORT_ASKED)

@@ -202,6 +202,21 @@ def test_place_that_gets_no_copy_holds_up_no_other(given: dict[str, object]) -> 
     assert [certificate.webspace for certificate in copies_of(seen)] == [NORTH]
 
 
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a?b", "a#b", "a%2fb", "a\nb", "a.", "a" * 400])
+def test_import_with_a_hostile_name_is_a_finding(name: str) -> None:
+    """Certroll imports nowhere under a name that breaks Azure's rule, and the finding names the tag and the rule."""
+    (skip,) = proposed(asked("shop, north", sites=(site(), NORTH_SITE), tags=(("certroll-import-name", name),)))
+    assert isinstance(skip, Skip)
+    assert (skip.subject, skip.reason) == ("tag certroll-import-name of kv-shop/shop", Reason.NAME_INVALID)
+    assert "is not a name for a new certificate: 1 to 260 characters" in skip.detail
+    assert skip.reason.makes_finding
+
+
+def test_hostile_name_says_nothing_where_nothing_is_imported() -> None:
+    """If each named place has the vault certificate, the name of a new import does not matter."""
+    assert proposed(asked("shop", copy(), tags=(("certroll-import-name", ".."),))) == []
+
+
 def test_copy_is_put_by_the_plan_of_its_site() -> None:
     """Certroll imports through the plan of the site that the tag names, and ignores case in the plan's id.
 
