@@ -20,9 +20,7 @@ Thumbprint = NewType("Thumbprint", str)
 HostName = NewType("HostName", str)
 VaultName = NewType("VaultName", str)
 
-_THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
-_LABEL, _LAST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?(?:{_LABEL}\.)+{_LAST_LABEL}")
+LONGEST_ID = 2_000
 _VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/([^/]+)")
 _WEB = r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web"
 _SITE = r"/sites/([^/]+)(?:/slots/([^/]+))?"
@@ -38,14 +36,17 @@ class InvalidNameError(CertrollError, ValueError):
     """
 
 
-def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
-    if not pattern.fullmatch(text):
-        raise InvalidNameError(f"{text[:120]!r} is not {what}")
-    return text
+def _folded(text: str) -> str:
+    """Return the text in lower case. Raise InvalidNameError for a text that is too long for any id of Azure."""
+    if len(text) > LONGEST_ID:
+        raise InvalidNameError(f"{text[:60]!r} is not an id of Azure: it has {len(text):,} characters")
+    return lower_case(text.strip())
 
 
 def _named(rule: rules.NameRule, text: str) -> str:
-    return _matching(rule.pattern, text, rule.what)
+    if not rule.pattern.fullmatch(text):
+        raise InvalidNameError(f"{text[:120]!r} is not {rule.what}")
+    return text
 
 
 def _web(subscription: str, resource_group: str) -> str:
@@ -55,7 +56,7 @@ def _web(subscription: str, resource_group: str) -> str:
 
 def parse_thumbprint(text: str) -> Thumbprint:
     """Return the SHA-1 thumbprint in upper-case hex. Raises InvalidNameError."""
-    return Thumbprint(_matching(_THUMBPRINT, text.strip(), "a SHA-1 thumbprint of 40 hex digits").upper())
+    return Thumbprint(_named(rules.THUMBPRINT, text.strip()).upper())
 
 
 def parse_host_name(text: str) -> HostName:
@@ -67,7 +68,7 @@ def parse_host_name(text: str) -> HostName:
         ascii_name = to_ascii(text.strip()).rstrip(".")
     except ValueError as error:
         raise InvalidNameError(f"{text[:120]!r} is not a host name: {error}") from error
-    return HostName(_matching(_HOST_NAME, ascii_name, "a host name"))
+    return HostName(_named(rules.HOST_NAME, ascii_name))
 
 
 def read_host_name(text: str) -> HostName:
@@ -80,7 +81,7 @@ def read_host_name(text: str) -> HostName:
 
 def is_host_name(name: HostName) -> bool:
     """Return True if a client can ask for the host name by DNS and TLS."""
-    return _HOST_NAME.fullmatch(name) is not None
+    return rules.HOST_NAME.pattern.fullmatch(name) is not None
 
 
 def readable_host(name: HostName) -> str:
@@ -95,14 +96,14 @@ def readable_host(name: HostName) -> str:
 
 def parse_vault_name(text: str) -> VaultName:
     """Return the lower-case vault name from a vault's name or resource id. Raises InvalidNameError."""
-    lowered = lower_case(text.strip())
+    lowered = _folded(text)
     as_id = _VAULT_ID.fullmatch(lowered)
     return VaultName(_named(rules.VAULT, as_id.group(1) if as_id else lowered))
 
 
 def parse_subscription(text: str) -> str:
     """Return the subscription id in lower case. Raises InvalidNameError."""
-    return _named(rules.SUBSCRIPTION, lower_case(text.strip()))
+    return _named(rules.SUBSCRIPTION, _folded(text))
 
 
 class ObjectKind(StrEnum):
@@ -137,7 +138,7 @@ class VaultCertificateRef:
         except ValueError:
             known = ", ".join(ObjectKind)
             raise InvalidNameError(f"{kind[:40]!r} is not a kind of vault object; known: {known}") from None
-        lowered = lower_case(name.strip())
+        lowered = _folded(name)
         return cls(parse_vault_name(vault), parsed, _named(rules.VAULT_OBJECT, lowered))
 
     def __str__(self) -> str:
@@ -181,7 +182,7 @@ class SiteRef(Written):
     @classmethod
     def parse(cls, resource_id: str) -> Self:
         """Return the reference to the site or slot that a resource id names. Raises InvalidNameError."""
-        match = _SITE_ID.fullmatch(lower_case(resource_id.strip()))
+        match = _SITE_ID.fullmatch(_folded(resource_id))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a site or slot")
         subscription, group, name, slot = match.groups()
@@ -228,7 +229,7 @@ class EnvironmentRef(Written):
     @classmethod
     def parse(cls, resource_id: str) -> Self:
         """Return the reference to the App Service Environment that a resource id names. Raises InvalidNameError."""
-        match = _ENVIRONMENT_ID.fullmatch(lower_case(resource_id.strip()))
+        match = _ENVIRONMENT_ID.fullmatch(_folded(resource_id))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of an App Service Environment")
         subscription, group, name = match.groups()
@@ -261,7 +262,7 @@ class RootRef:
 
         Raises InvalidNameError.
         """
-        environment, marker, name = lower_case(resource_id.strip()).partition("/publiccertificates/")
+        environment, marker, name = _folded(resource_id).partition("/publiccertificates/")
         if not marker:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
         known = _named(rules.CERTIFICATE, lower_case(unquote(name)))
@@ -313,7 +314,7 @@ class CopyRef(Written):
         Some clients upload certificates with `#` in the name, and resource ids contain this `#` plain or
         percent-encoded.
         """
-        match = _COPY_ID.fullmatch(lower_case(resource_id.strip()))
+        match = _COPY_ID.fullmatch(_folded(resource_id))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
         subscription, group, site, slot, kind, name = match.groups()

@@ -34,6 +34,7 @@ class NameRule:
 _NO_DOTS, _UNSAFE = r"(?!\.{1,2}\Z)", r"/\\?%\x00-\x1f\x7f\x85\u2028\u2029\ufffd\ud800-\udfff"
 _TEXT = re.compile(rf"{_NO_DOTS}[^{_UNSAFE}]{{1,260}}")
 _WORD = r"[\w-]{1,60}"
+_LABEL, _LAST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 SUBSCRIPTION: Final = NameRule(
     "a subscription id",
@@ -74,6 +75,13 @@ VAULT: Final = NameRule(
 VAULT_OBJECT: Final = NameRule(
     "a Key Vault object name", re.compile(r"[A-Za-z0-9-]{1,127}"), "1 to 127 letters, digits and `-`"
 )
+THUMBPRINT: Final = NameRule("a SHA-1 thumbprint of 40 hex digits", re.compile(r"[0-9A-Fa-f]{40}"), "40 hex digits")
+HOST_NAME: Final = NameRule(
+    "a host name",
+    re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?(?:{_LABEL}\.)+{_LAST_LABEL}"),
+    "labels of 1 to 63 letters, digits, `-` and `_`, with periods in between",
+)
+"""The rule for a host name in lower case and with A-labels."""
 OTHER: Final = NameRule("a name for the path of a request", _TEXT, CERTIFICATE.form)
 
 _ARM: Mapping[str, NameRule] = {

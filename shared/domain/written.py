@@ -4,6 +4,7 @@ from typing import Self
 from urllib.parse import quote, unquote
 
 from shared.domain.errors import Rejected
+from shared.domain.path_names import path_problem
 from shared.domain.reason import Reason
 
 
@@ -34,6 +35,8 @@ class Written:
         Raise Rejected if a name breaks Azure's rule, or if the id is that of another resource, as with `a/b`.
         """
         resource_id = self.written or self.resource_id
+        if problem := path_problem(resource_id, of_vault=False):
+            raise Rejected(f"{problem}; Certroll sends no request with it", Reason.NAME_INVALID)
         try:
             named = self.parse(resource_id)
         except ValueError as error:
