@@ -199,6 +199,7 @@ class Reason(StrEnum):
     AMBIGUOUS_LINEAGE = "AmbiguousLineage", BLOCKS.but(allows_roll=True)
     NO_PLAN_IN_WEBSPACE = "NoPlanInWebspace", BLOCKS
     WEBSPACE_FULL = "WebspaceFull", BLOCKS
+    SITE_FULL = "SiteFull", BLOCKS
     UPLOADED_BEFORE_CHAINS = "UploadedBeforeChains", REFUSED.but(severity=Severity.HIGH)
     UPLOAD_DATE_UNKNOWN = "UploadDateUnknown", REFUSED.but(severity=Severity.LOW)
     AWAITING_FIRST_STAGE = "AwaitingFirstStage", AWAITS_TURN
@@ -237,7 +238,7 @@ class Reason(StrEnum):
     IN_ENVIRONMENT = "InEnvironment", PREREQUISITE
     WILDCARD_NAME = "WildcardName", PREREQUISITE
     NAME_NOT_ALLOWED = "NameNotAllowed", PREREQUISITE
-    TIER_TOO_LOW = "TierTooLow", PREREQUISITE
+    TIER_TOO_LOW = "TierTooLow", PREREQUISITE.but(shows=(Shows.REFUSAL, Shows.FINDING))
     ON_FLEX_CONSUMPTION = "OnFlexConsumption", PREREQUISITE
     HOST_NOT_VERIFIED = "HostNotVerified", PREREQUISITE
     CNAME_NOT_DIRECT = "CnameNotDirect", PREREQUISITE

@@ -72,7 +72,8 @@ def read_plan(wire: Json) -> ServerFarm:
     if not properties.get("webSpace"):
         raise ValueError("Azure does not say its webspace")
     webspace = Webspace.parse(subscription, properties["webSpace"])
-    return ServerFarm(resource_id, webspace, text_of(wire, "location"), _environment(properties))
+    tier = text_of(wire.get("sku") or {}, "tier")
+    return ServerFarm(resource_id, webspace, text_of(wire, "location"), _environment(properties), tier)
 
 
 def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCertificate:

@@ -29,7 +29,7 @@ from shared.planning.acting.named_targets import named_targets, target_subject
 from shared.planning.acting.own_names import unique_name
 from shared.planning.acting.settle import settle
 from shared.planning.acting.vault_rights import lacking_right
-from shared.planning.acting.webspace_limits import why_full
+from shared.planning.acting.webspace_limits import why_full, why_low, why_site_full
 from shared.planning.plan import Skip, Step, View
 from shared.ports import Ports
 
@@ -141,7 +141,7 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
             yield Skip(subject, Reason.OPTED_OUT, f"{off} carries the tag certroll: {snapshot.tag(off, OPT_OUT)}")
             continue
         there.add((place.webspace, place.site))
-        if (refusal := _refusal(snapshot, place)) is not None:
+        if (refusal := _refusal(snapshot, place, target)) is not None:
             yield Skip(subject, *refusal)
             continue
         if problem := NEW_CERTIFICATE.problem(IMPORT_NAME.value_in(lineage.tags) or "x"):
@@ -152,7 +152,7 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
         yield Step(action, Reason.IMPORT_ASKED)
 
 
-def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
+def _refusal(snapshot: Snapshot, place: Place, target: Target) -> tuple[Reason, str] | None:
     """Return why Certroll cannot import into the webspace or site now, None if Certroll can."""
     refusal = snapshot.lineage.refusal
     if refusal is not None:
@@ -160,8 +160,22 @@ def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
             Reason.NEWEST_REFUSED,
             f"Certroll refuses the newest version, which App Service would import: {refusal.detail}",
         )
-    full = why_full(snapshot, place.webspace) if place.site is None else ""
+    for plan in (*_named_plans(snapshot, target), place.plan):
+        if low := why_low(plan):
+            return Reason.TIER_TOO_LOW, low
+    if place.site is not None:
+        full = why_site_full(snapshot, place.site, public=False)
+        return (Reason.SITE_FULL, full) if full else None
+    full = why_full(snapshot, place.webspace)
     return (Reason.WEBSPACE_FULL, full) if full else None
+
+
+def _named_plans(snapshot: Snapshot, target: Target) -> Iterable[ServerFarm]:
+    """Return the plan that the tag names, or the plan of the site that the tag names; none for a webspace."""
+    of_sites = {site.plan for site in snapshot.fleet.sites if str(target) in names_of_site(site.ref)}
+    for plan in snapshot.fleet.plans:
+        if lower_case(plan.resource_id) in of_sites or str(target) in names_of_plan(plan.resource_id):
+            yield plan
 
 
 def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
@@ -177,7 +191,7 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
         found[key] = (known[0], known[1] | names) if known else (place, names)
 
     plans = {lower_case(plan.resource_id): plan for plan in snapshot.fleet.plans}
-    for plan in plans.values():
+    for plan in sorted(plans.values(), key=lambda plan: plan.is_free):
         names = names_of_plan(plan.resource_id) | names_of_webspace(plan.webspace)
         add(Place(plan.webspace, None, plan), names)
     for site in snapshot.fleet.sites:
