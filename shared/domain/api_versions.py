@@ -47,6 +47,12 @@ RESOURCES = ApiVersion(
     None,
     "azure-rest-api-specs, Microsoft.Resources",
 )
+RESOURCE_TAGS = ApiVersion(
+    "Microsoft.Resources/tags, to mark a certificate order",
+    "2021-04-01",
+    None,
+    "azure-rest-api-specs, Microsoft.Resources, Tags_UpdateAtScope",
+)
 SUBSCRIPTIONS = ApiVersion(
     "Microsoft.Resources/subscriptions, to list subscriptions",
     "2022-12-01",

@@ -344,6 +344,7 @@ class Reason(StrEnum):
     REISSUE_ASKED = "ReissueAsked", HISTORY
     ORDER_ACTIONS_OFF = "OrderActionsOff", Traits((Shows.EVENT,))
     ORDER_ACTION_REFUSED = "OrderActionRefused", FINDING
+    ANOTHER_INSTALLATION = "AnotherInstallation", ORDER
     ORDER_ACTION_UNKNOWN = "OrderActionUnknown", ORDER.but(severity=Severity.MEDIUM)
     VAULT_ACCESS_LACKING = "VaultAccessLacking", ORDER
     VAULT_ACCESS_UNKNOWN = "VaultAccessUnknown", FINDING

@@ -46,6 +46,7 @@ NAMES = [
     "AZURE_CLIENT_ID",
     "WEBSITE_SITE_NAME",
     "WEBSITE_OWNER_NAME",
+    "WEBSITE_HOSTNAME",
     "AzureWebJobsStorage",
     "AzureWebJobsStorage__accountName",
     "AzureWebJobsStorage__blobServiceUri",

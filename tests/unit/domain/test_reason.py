@@ -18,7 +18,7 @@ NameNotAllowed
 TierTooLow OnFlexConsumption HostNotVerified CnameNotDirect NotTheAppsAddress BehindTrafficManager CaaForbids
 DnsNotSeen NameTaken RejectedByAzure AnswerUnreadable NotSettled DeniedByAzure NotRenewed OrderPending OrderDenied
 OrderEnded OrderUnreadable OrderNotStored OrderStoreFailed OrderNotRenewable VerificationDue OrderActionUnknown
-VaultAccessLacking
+AnotherInstallation VaultAccessLacking
 """
 CALM = """
 ObserveOnly NotTagged OptedOut NoOverlap LoadsEverything NotYetValid NoAnswer Unreachable Undone RootShared Issuing
