@@ -131,6 +131,7 @@ class Settings(Connection):
     registration_object_id: str | None = Field(None, alias="CERTROLL_REGISTRATION_OBJECT_ID")
     site_name: str | None = Field(None, alias="WEBSITE_SITE_NAME")
     owner_name: str | None = Field(None, alias="WEBSITE_OWNER_NAME")
+    own_host: str | None = Field(None, alias="WEBSITE_HOSTNAME")
 
     @field_validator("vaults", "subscriptions", mode="before")
     @classmethod
@@ -195,7 +196,8 @@ class Settings(Connection):
     def intent(self) -> Intent:
         """The settings of operators in the form that the planner takes.
 
-        WEBSITE_OWNER_NAME starts with the subscription of Certroll's own site, up to a plus sign.
+        WEBSITE_OWNER_NAME starts with the subscription of Certroll's own site, up to a plus sign. WEBSITE_HOSTNAME is
+        the default host name, which no other app and no other slot has.
         """
         owner = lower_case((self.owner_name or "").partition("+")[0])
         return Intent(
@@ -205,6 +207,7 @@ class Settings(Connection):
             scope=self.scope,
             stage_soak=self.stage_soak,
             own_site=lower_case(self.site_name or "") or None,
+            installation=lower_case(self.own_host or self.site_name or ""),
             own_subscription=owner or None,
             probe_settle=self.probe_settle,
             slots_first=self.slots_first,

@@ -20,6 +20,8 @@ from azure.core.exceptions import HttpResponseError
 
 LONGEST_MESSAGE = 300
 LONGEST_CODE = 100
+LONGEST_SEARCHED = 5_000
+"""How much of a message Certroll searches, because the time of the search grows with the square of the length."""
 LONGEST_WAIT = timedelta(days=1)
 """The longest wait that Certroll reads from a Retry-After header, because no run and no message lasts longer."""
 _ASSIGNMENT = re.compile(r'"policyAssignment":\{[^{}]*"name":"([^"]+)"[^{}]*"id":"([^"]+)"')
@@ -118,7 +120,7 @@ def _policy(fields: Mapping[str, Any], message: str) -> str:
         )
         if any(names):
             return " ".join(name for name in names if name)
-    said = _ASSIGNMENT.search(message)
+    said = _ASSIGNMENT.search(message[:LONGEST_SEARCHED])
     return f"{said[1]} {said[2]}" if said else ""
 
 

@@ -15,6 +15,7 @@ import tenacity
 from azure.core.exceptions import HttpResponseError
 from azure.core.paging import ItemPaged
 
+from shared.clients.checked_names import NamesPolicy
 from shared.clients.faults import comes_from_sdk, translate
 from shared.clients.network.bounded import limited
 from shared.clients.patience import Patience, PatiencePolicy
@@ -49,7 +50,7 @@ SDK_OPTIONS: dict[str, Any] = {
     "connection_timeout": CONNECT_SECONDS,
     "read_timeout": READ_SECONDS,
     "user_agent": AGENT,
-    "per_call_policies": [TracingPolicy(), PatiencePolicy()],
+    "per_call_policies": [NamesPolicy(), TracingPolicy(), PatiencePolicy()],
 }
 
 

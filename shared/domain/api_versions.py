@@ -47,6 +47,12 @@ RESOURCES = ApiVersion(
     None,
     "azure-rest-api-specs, Microsoft.Resources",
 )
+RESOURCE_TAGS = ApiVersion(
+    "Microsoft.Resources/tags, to mark a certificate order",
+    "2021-04-01",
+    None,
+    "azure-rest-api-specs, Microsoft.Resources, Tags_UpdateAtScope",
+)
 SUBSCRIPTIONS = ApiVersion(
     "Microsoft.Resources/subscriptions, to list subscriptions",
     "2022-12-01",
@@ -82,6 +88,7 @@ OWN = (
     VAULTS,
     ROLE_ASSIGNMENTS,
     RESOURCES,
+    RESOURCE_TAGS,
     SUBSCRIPTIONS,
     MANAGED_CERTIFICATES,
     ENVIRONMENT_ROOTS,

@@ -53,6 +53,8 @@ class Intent:
     """How long a new version without proof runs in its first webspace before Certroll goes on to the next webspace."""
     own_site: str | None = None
     """The name of the site that Certroll runs on."""
+    installation: str = ""
+    """The name of this installation of Certroll, by which other installations know it."""
     own_subscription: str | None = None
     """The subscription of the site that Certroll runs on."""
     probe_settle: timedelta = timedelta(seconds=120)

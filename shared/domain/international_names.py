@@ -28,8 +28,8 @@ def to_ascii(name: str) -> str:
 
 
 def to_unicode(name: str) -> str:
-    """Return the host name with A-labels in Unicode, as App Service shows international names."""
-    return ".".join(map(_unicode_label, name.split(".")))
+    """Return the host name with A-labels in Unicode, as App Service shows international names; a huge name as it is."""
+    return name if len(name) > LONGEST else ".".join(map(_unicode_label, name.split(".")))
 
 
 def is_international(name: str) -> bool:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NewType, Self
 from urllib.parse import quote, unquote
 
+from shared.domain import path_names as rules
 from shared.domain.errors import CertrollError
 from shared.domain.international_names import to_ascii, to_unicode
 from shared.domain.letter_case import lower_case
@@ -19,15 +20,7 @@ Thumbprint = NewType("Thumbprint", str)
 HostName = NewType("HostName", str)
 VaultName = NewType("VaultName", str)
 
-_THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
-_LABEL, _LAST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?(?:{_LABEL}\.)+{_LAST_LABEL}")
-_VAULT_NAME = re.compile(r"(?=.{3,24}\Z)[a-z](-?[a-z0-9])+")
-_OBJECT_NAME = re.compile(r"[a-z0-9-]{1,127}")
-_SUBSCRIPTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_RESOURCE_GROUP = re.compile(r"[\w.()-]{0,89}[\w()-]")
-_COPY_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f\ufffd\ud800-\udfff]{1,260}")  # no octets that are no text
-_SITE_NAME = re.compile(r"[\w-]{1,60}")
+LONGEST_ID = 2_000
 _VAULT_ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/([^/]+)")
 _WEB = r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.web"
 _SITE = r"/sites/([^/]+)(?:/slots/([^/]+))?"
@@ -43,9 +36,16 @@ class InvalidNameError(CertrollError, ValueError):
     """
 
 
-def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
-    if not pattern.fullmatch(text):
-        raise InvalidNameError(f"{text[:120]!r} is not {what}")
+def _folded(text: str) -> str:
+    """Return the text in lower case. Raise InvalidNameError for a text that is too long for any id of Azure."""
+    if len(text) > LONGEST_ID:
+        raise InvalidNameError(f"{text[:60]!r} is not an id of Azure: it has {len(text):,} characters")
+    return lower_case(text.strip())
+
+
+def _named(rule: rules.NameRule, text: str) -> str:
+    if not rule.pattern.fullmatch(text):
+        raise InvalidNameError(f"{text[:120]!r} is not {rule.what}")
     return text
 
 
@@ -56,7 +56,7 @@ def _web(subscription: str, resource_group: str) -> str:
 
 def parse_thumbprint(text: str) -> Thumbprint:
     """Return the SHA-1 thumbprint in upper-case hex. Raises InvalidNameError."""
-    return Thumbprint(_matching(_THUMBPRINT, text.strip(), "a SHA-1 thumbprint of 40 hex digits").upper())
+    return Thumbprint(_named(rules.THUMBPRINT, text.strip()).upper())
 
 
 def parse_host_name(text: str) -> HostName:
@@ -68,7 +68,7 @@ def parse_host_name(text: str) -> HostName:
         ascii_name = to_ascii(text.strip()).rstrip(".")
     except ValueError as error:
         raise InvalidNameError(f"{text[:120]!r} is not a host name: {error}") from error
-    return HostName(_matching(_HOST_NAME, ascii_name, "a host name"))
+    return HostName(_named(rules.HOST_NAME, ascii_name))
 
 
 def read_host_name(text: str) -> HostName:
@@ -81,7 +81,7 @@ def read_host_name(text: str) -> HostName:
 
 def is_host_name(name: HostName) -> bool:
     """Return True if a client can ask for the host name by DNS and TLS."""
-    return _HOST_NAME.fullmatch(name) is not None
+    return rules.HOST_NAME.pattern.fullmatch(name) is not None
 
 
 def readable_host(name: HostName) -> str:
@@ -96,14 +96,14 @@ def readable_host(name: HostName) -> str:
 
 def parse_vault_name(text: str) -> VaultName:
     """Return the lower-case vault name from a vault's name or resource id. Raises InvalidNameError."""
-    lowered = lower_case(text.strip())
+    lowered = _folded(text)
     as_id = _VAULT_ID.fullmatch(lowered)
-    return VaultName(_matching(_VAULT_NAME, as_id.group(1) if as_id else lowered, "a Key Vault name or resource id"))
+    return VaultName(_named(rules.VAULT, as_id.group(1) if as_id else lowered))
 
 
 def parse_subscription(text: str) -> str:
     """Return the subscription id in lower case. Raises InvalidNameError."""
-    return _matching(_SUBSCRIPTION, lower_case(text.strip()), "a subscription id")
+    return _named(rules.SUBSCRIPTION, _folded(text))
 
 
 class ObjectKind(StrEnum):
@@ -138,8 +138,8 @@ class VaultCertificateRef:
         except ValueError:
             known = ", ".join(ObjectKind)
             raise InvalidNameError(f"{kind[:40]!r} is not a kind of vault object; known: {known}") from None
-        lowered = lower_case(name.strip())
-        return cls(parse_vault_name(vault), parsed, _matching(_OBJECT_NAME, lowered, "a Key Vault object name"))
+        lowered = _folded(name)
+        return cls(parse_vault_name(vault), parsed, _named(rules.VAULT_OBJECT, lowered))
 
     def __str__(self) -> str:
         return f"{self.vault}/{self.name}"
@@ -182,15 +182,15 @@ class SiteRef(Written):
     @classmethod
     def parse(cls, resource_id: str) -> Self:
         """Return the reference to the site or slot that a resource id names. Raises InvalidNameError."""
-        match = _SITE_ID.fullmatch(lower_case(resource_id.strip()))
+        match = _SITE_ID.fullmatch(_folded(resource_id))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a site or slot")
         subscription, group, name, slot = match.groups()
         return cls(
-            _matching(_SUBSCRIPTION, subscription, "a subscription id"),
-            _matching(_RESOURCE_GROUP, group, "a resource group name"),
-            _matching(_SITE_NAME, name, "a site name"),
-            None if slot is None else _matching(_SITE_NAME, slot, "a slot name"),
+            _named(rules.SUBSCRIPTION, subscription),
+            _named(rules.RESOURCE_GROUP, group),
+            _named(rules.SITE, name),
+            None if slot is None else _named(rules.SLOT, slot),
             resource_id.strip(),
         )
 
@@ -229,14 +229,14 @@ class EnvironmentRef(Written):
     @classmethod
     def parse(cls, resource_id: str) -> Self:
         """Return the reference to the App Service Environment that a resource id names. Raises InvalidNameError."""
-        match = _ENVIRONMENT_ID.fullmatch(lower_case(resource_id.strip()))
+        match = _ENVIRONMENT_ID.fullmatch(_folded(resource_id))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of an App Service Environment")
         subscription, group, name = match.groups()
         return cls(
-            _matching(_SUBSCRIPTION, subscription, "a subscription id"),
-            _matching(_RESOURCE_GROUP, group, "a resource group name"),
-            _matching(_SITE_NAME, name, "the name of an App Service Environment"),
+            _named(rules.SUBSCRIPTION, subscription),
+            _named(rules.RESOURCE_GROUP, group),
+            _named(rules.ENVIRONMENT, name),
             resource_id.strip(),
         )
 
@@ -262,10 +262,10 @@ class RootRef:
 
         Raises InvalidNameError.
         """
-        environment, marker, name = lower_case(resource_id.strip()).partition("/publiccertificates/")
+        environment, marker, name = _folded(resource_id).partition("/publiccertificates/")
         if not marker:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a root certificate")
-        known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
+        known = _named(rules.CERTIFICATE, lower_case(unquote(name)))
         return cls(EnvironmentRef.parse(resource_id.strip()[: len(environment)]), known)
 
     @property
@@ -314,15 +314,15 @@ class CopyRef(Written):
         Some clients upload certificates with `#` in the name, and resource ids contain this `#` plain or
         percent-encoded.
         """
-        match = _COPY_ID.fullmatch(lower_case(resource_id.strip()))
+        match = _COPY_ID.fullmatch(_folded(resource_id))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
         subscription, group, site, slot, kind, name = match.groups()
-        _matching(_SUBSCRIPTION, subscription, "a subscription id")
-        _matching(_RESOURCE_GROUP, group, "a resource group name")
-        for part in (part for part in (site, slot) if part is not None):
-            _matching(_SITE_NAME, part, "the name of a site or slot")
-        known = _matching(_COPY_NAME, lower_case(unquote(name)), "a certificate resource name")
+        _named(rules.SUBSCRIPTION, subscription)
+        _named(rules.RESOURCE_GROUP, group)
+        for rule, part in ((rules.SITE, site), (rules.SLOT, slot)):
+            _named(rule, part or "x")
+        known = _named(rules.CERTIFICATE, lower_case(unquote(name)))
         if (public := kind == "publiccertificates") and site is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate")
         return cls(subscription, group, known, site or "", slot or "", public, resource_id.strip())

@@ -199,6 +199,7 @@ class Reason(StrEnum):
     AMBIGUOUS_LINEAGE = "AmbiguousLineage", BLOCKS.but(allows_roll=True)
     NO_PLAN_IN_WEBSPACE = "NoPlanInWebspace", BLOCKS
     WEBSPACE_FULL = "WebspaceFull", BLOCKS
+    SITE_FULL = "SiteFull", BLOCKS
     UPLOADED_BEFORE_CHAINS = "UploadedBeforeChains", REFUSED.but(severity=Severity.HIGH)
     UPLOAD_DATE_UNKNOWN = "UploadDateUnknown", REFUSED.but(severity=Severity.LOW)
     AWAITING_FIRST_STAGE = "AwaitingFirstStage", AWAITS_TURN
@@ -237,7 +238,7 @@ class Reason(StrEnum):
     IN_ENVIRONMENT = "InEnvironment", PREREQUISITE
     WILDCARD_NAME = "WildcardName", PREREQUISITE
     NAME_NOT_ALLOWED = "NameNotAllowed", PREREQUISITE
-    TIER_TOO_LOW = "TierTooLow", PREREQUISITE
+    TIER_TOO_LOW = "TierTooLow", PREREQUISITE.but(shows=(Shows.REFUSAL, Shows.FINDING))
     ON_FLEX_CONSUMPTION = "OnFlexConsumption", PREREQUISITE
     HOST_NOT_VERIFIED = "HostNotVerified", PREREQUISITE
     CNAME_NOT_DIRECT = "CnameNotDirect", PREREQUISITE
@@ -316,6 +317,7 @@ class Reason(StrEnum):
     REQUIREMENT_WARNING = "RequirementWarning", FINDING.but(severity=Severity.LOW)
     CHAIN_INCOMPLETE = "ChainIncomplete", FINDING.but(severity=Severity.MEDIUM)
     TARGET_INVALID = "TargetInvalid", REFUSED
+    NAME_INVALID = "NameInvalid", REFUSED
     NO_SUCH_TARGET = "NoSuchTarget", REFUSED
     AMBIGUOUS_TARGET = "AmbiguousTarget", REFUSED
     NEAR_EXPIRY = "NearExpiry", FINDING.but(severity=Severity.HIGH)
@@ -342,6 +344,7 @@ class Reason(StrEnum):
     REISSUE_ASKED = "ReissueAsked", HISTORY
     ORDER_ACTIONS_OFF = "OrderActionsOff", Traits((Shows.EVENT,))
     ORDER_ACTION_REFUSED = "OrderActionRefused", FINDING
+    ANOTHER_INSTALLATION = "AnotherInstallation", ORDER
     ORDER_ACTION_UNKNOWN = "OrderActionUnknown", ORDER.but(severity=Severity.MEDIUM)
     VAULT_ACCESS_LACKING = "VaultAccessLacking", ORDER
     VAULT_ACCESS_UNKNOWN = "VaultAccessUnknown", FINDING

@@ -147,6 +147,14 @@ REISSUE = Tag(
     "Certroll has the certificate with this serial number issued again with a new key, once. "
     "`CERTROLL_ORDER_ACTIONS` must be `on`.",
 )
+ASKED_BY = Tag(
+    "certroll-asked-by",
+    frozenset({Carrier.ORDER}),
+    Kind.TEXT,
+    "installation wants renew serial time",
+    "Certroll writes this tag before it renews or reissues the order, so that no other installation of Certroll asks "
+    "for the same. Leave the tag as it is.",
+)
 PUBLIC_TO = Tag(
     "certroll-public-to",
     _VAULT,
@@ -215,6 +223,7 @@ TAGS = (
     IMPORT_NAME,
     UPLOAD_AGAIN,
     REISSUE,
+    ASKED_BY,
     LINEAGE,
 )
 _WANTED = tuple(tag.name for tag in TAGS if tag.makes_wanted)

@@ -12,7 +12,7 @@ class Orders(Protocol):
 
     If a call to Azure fails, each method of the port raises a subclass of AzureError.
 
-    Certroll does not retry the three methods that write to an order.
+    Certroll does not retry the four methods that write to an order.
     """
 
     def orders(self, subscription: str) -> Listing[Order]:
@@ -26,6 +26,9 @@ class Orders(Protocol):
 
     def last_verified(self, ref: OrderRef) -> datetime | None:
         """Return when the domain of an order was last verified, None if the order's history does not tell."""
+
+    def mark(self, ref: OrderRef, tag: str, text: str) -> None:
+        """Set one tag of an order, and leave the order itself and all other tags unchanged."""
 
     def turn_on_auto_renew(self, ref: OrderRef) -> None:
         """Turn automatic renewal of an order on, and keep all other properties of the order."""

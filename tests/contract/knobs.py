@@ -35,6 +35,7 @@ APP = "it needs an app that answers which certificate it uses; docs/how-to/probe
 MONEY = "money: it takes the purchase of a certificate, and the suite only reads an order"
 UNSETTLED: dict[str, str] = {
     "certificate_events_have_secret_twins": "it needs an Event Grid subscription and a storage queue of one's own",
+    "certificates_per_flex_site": FLEX,
     "certificates_per_webspace": "a limit: it takes 1,001 uploads",
     "flex_uses_webspace_certificates": FLEX,
     "internal_environments": "no behaviour of Azure: it says from where the client looks",

@@ -42,6 +42,7 @@ MONEY = "money: it would change or renew an order that a person has paid for"
 UNTESTED: dict[str, str] = {
     "app_service.site_certificates": FLEX,
     "orders.turn_on_auto_renew": MONEY,
+    "orders.mark": MONEY,
     "orders.renew": MONEY,
     "orders.reissue": MONEY,
     "vault.forget": "no request: it clears a cache",

@@ -445,6 +445,7 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
     """If two instances of Certroll sweep at the same moment, only one instance buys the renewal."""
     shop = Shop(install, Knobs(orders_renew_themselves=False, orders_show_late=86400.0), age=LATE)
     other = shop.installation.another_instance(two_ports[1])
+    shop.sweeps(1)
     ports = shop.installation.ports
     real, raced = type(ports.requests).put_asked, []
 
@@ -469,6 +470,7 @@ def test_two_instances_ask_once(install: Install, two_ports: tuple[Ports, Ports]
 def test_history_that_cannot_be_written_stops_no_renewal(install: Install) -> None:
     """If storage refuses the history of a renewal, Certroll has sent the recorded renewal all the same, once."""
     shop = Shop(install, Knobs(orders_renew_themselves=False), age=LATE)
+    shop.sweeps(1)
     real = shop.installation.ports
 
     class Deaf:
@@ -526,7 +528,7 @@ def test_a_crash_after_any_write_buys_nothing_twice(
 def _look_dying(shop: Shop, crasher: Crasher, write: int) -> bool:
     with crasher.crashing_after(write):
         try:
-            shop.look()
+            shop.sweeps(2)  # the first one marks the order, and the second one sends the request
         except Crash:
             return True
     return False

@@ -23,7 +23,7 @@ EVENTS = f"{REFERENCE}/events.md"
 ORDER_ACTIONS = {
     f"Microsoft.CertificateRegistration/certificateOrders/{action}"
     for action in ("write", "renew/action", "reissue/action")
-}
+} | {"Microsoft.Resources/tags/write"}
 """The rights that Certroll needs only with `CERTROLL_ORDER_ACTIONS`, which the custom role lacks."""
 MOST_WORDS = 45
 IN_ALL_EVENTS = {"event", "part", "parts", "run"}

@@ -46,6 +46,7 @@ NAMES = [
     "AZURE_CLIENT_ID",
     "WEBSITE_SITE_NAME",
     "WEBSITE_OWNER_NAME",
+    "WEBSITE_HOSTNAME",
     "AzureWebJobsStorage",
     "AzureWebJobsStorage__accountName",
     "AzureWebJobsStorage__blobServiceUri",
@@ -191,6 +192,22 @@ def test_bad_limit_of_an_environment_is_named_with_its_cure(monkeypatch: pytest.
     remedy = "write how many apps may be down at once as a number from 1, or as a percentage: 1% to 100%"
     found = problems(monkeypatch, CERTROLL_ASE_MAX_UNAVAILABLE=text)
     assert found == (f"CERTROLL_ASE_MAX_UNAVAILABLE: {remedy}",)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"WEBSITE_HOSTNAME": "Certroll-Staging.azurewebsites.net", "WEBSITE_SITE_NAME": "Certroll"}, None),
+        ({"WEBSITE_SITE_NAME": "Certroll"}, "certroll"),
+        ({}, ""),
+    ],
+)
+def test_installation_has_a_name_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], name: str | None
+) -> None:
+    """Another installation knows this one by the default host name, which not even a slot of the same app has."""
+    expected = "certroll-staging.azurewebsites.net" if name is None else name
+    assert settings(monkeypatch, **given).intent.installation == expected
 
 
 def test_own_site_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

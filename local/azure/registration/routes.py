@@ -1,6 +1,6 @@
 """The routes of ARM for orders of purchased certificates."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, Call, Route
@@ -12,6 +12,8 @@ from local.azure.wire import Refused, Response, arm_error, json_response
 ORDERS = f"/providers/{ORDER_TYPE}"
 ORDER = f"{GROUP}{ORDERS}/{{order}}"
 STORED = f"{ORDER}/certificates"
+TAGS = "/providers/Microsoft.Resources/tags/default"
+LONGEST_TAG = 256
 
 
 def list_orders(call: Call) -> Response:
@@ -64,6 +66,23 @@ def patch_order(call: Call) -> Response:
         order.stored = {}
     _change(call, order, properties)
     return json_response(200, order_json(order, call.world.clock.now()))
+
+
+def patch_tags(call: Call) -> Response:
+    """Merge, replace or delete tags of the order, and leave the order itself as it is (Tags API, update at scope)."""
+    order, payload = _found(call), call.payload()
+    tags = (_properties(call).get("tags")) or {}
+    changes: dict[str, Callable[[], dict[str, str]]] = {
+        "merge": lambda: {**order.tags, **tags},
+        "replace": lambda: dict(tags),
+        "delete": lambda: {name: value for name, value in order.tags.items() if tags.get(name) != value},
+    }
+    change = changes.get(str(payload.get("operation")).lower())
+    if change is None or not all(isinstance(value, str) and len(value) <= LONGEST_TAG for value in tags.values()):
+        raise Refused(arm_error(400, "InvalidRequestContent", "An operation and tags of 256 characters are required."))
+    order.tags = change()
+    tagged = {"id": f"{order.id}{TAGS}", "name": "default", "type": "Microsoft.Resources/tags"}
+    return json_response(200, {**tagged, "properties": {"tags": order.tags}})
 
 
 def delete_order(call: Call) -> Response:
@@ -190,6 +209,7 @@ ROUTES: tuple[Route, ...] = (
     ("PUT", ORDER, put_order),
     ("PATCH", ORDER, patch_order),
     ("DELETE", ORDER, delete_order),
+    ("PATCH", f"{ORDER}{TAGS}", patch_tags),
     ("POST", f"{ORDER}/renew", renew),
     ("POST", f"{ORDER}/reissue", reissue),
     ("POST", f"{ORDER}/verifyDomainOwnership", verify),

@@ -88,6 +88,8 @@ class Knobs:
     """
     certificates_per_webspace: int = 1000
     """The maximum number of private certificates in a webspace (Azure docs, configure-ssl-certificate)."""
+    certificates_per_flex_site: int = 3
+    """The maximum number of private, and of public, certificates of a Flex Consumption site (azure-docs #128469)."""
     public_certificates_per_plan: int = 1000
     """The maximum number of public certificates of all sites of a plan together (docs, configure-ssl-certificate)."""
     aes_pfx_refused: bool = False

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest
@@ -97,8 +96,7 @@ class Settings(AppServicePart):
         The Azure docs "Use Key Vault references", section on rotation, describe the request that refreshes Key Vault
         references.
         """
-        app = quote(site.written or site.resource_id)
-        url = f"{app}/config/configreferences/appsettings/refresh?api-version={REFERENCES_REFRESH}"
+        url = f"{site.path}/config/configreferences/appsettings/refresh?api-version={REFERENCES_REFRESH}"
         client = self._clients.client(site.subscription)
         self._retrying.write(f"Key Vault references of {site}", partial(_post, client, url), REMEDY)
 

@@ -74,7 +74,7 @@ class Environments:
 
     def roots(self, ref: EnvironmentRef) -> Listing[RootCertificate]:
         """Return the public certificates of an App Service Environment, which include the root certificates."""
-        url = f"{quote(ref.written or ref.resource_id)}/publicCertificates?api-version={ENVIRONMENT_ROOTS}"
+        url = f"{ref.path}/publicCertificates?api-version={ENVIRONMENT_ROOTS}"
         what = f"root certificates of environment {ref}"
         found = plain_list(self._retrying, self._clients.client(ref.subscription), url, what, REMEDY)
         return _without_webspace(self._clients.listed(ref.subscription, found, _root))
@@ -106,8 +106,7 @@ class Environments:
 
 
 def _url(ref: RootRef) -> str:
-    environment = quote(ref.environment.written or ref.environment.resource_id)
-    return f"{environment}/publicCertificates/{quote(ref.name, safe='')}?api-version={ENVIRONMENT_ROOTS}"
+    return f"{ref.environment.path}/publicCertificates/{quote(ref.name, safe='')}?api-version={ENVIRONMENT_ROOTS}"
 
 
 def _without_webspace(listed: Listing[Found]) -> Listing[Found]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from azure.core.paging import ItemPaged
 from azure.core.rest import HttpRequest
@@ -101,7 +101,7 @@ class ManagedCertificates:
         Return the path and query of Azure's operation, or an empty text if Azure's answer names no operation.
         """
         properties = {"canonicalName": host_name, "serverFarmId": place.site.plan, "password": ""}
-        url = f"{quote(ref.resource_id, safe='/%')}?api-version={MANAGED_CERTIFICATES}"
+        url = f"{ref.path}?api-version={MANAGED_CERTIFICATES}"
         request = HttpRequest("PUT", url, json={"location": place.location, "properties": properties})
         send = partial(sent, self._clients.client(ref.subscription), request)
         answer = self._retrying.ask(f"managed certificate {ref}", send, REMEDY)

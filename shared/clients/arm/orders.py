@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
+from azure.core.rest import HttpRequest
 from azure.mgmt.certificateregistration import CertificateRegistrationMgmtClient
 from azure.mgmt.certificateregistration.models import (
     AppServiceCertificateOrderPatchResource,
@@ -17,10 +18,11 @@ from azure.mgmt.certificateregistration.models import (
 )
 from azure.mgmt.certificateregistration.operations import AppServiceCertificateOrdersOperations as Operations
 
-from shared.clients.arm.requests import PAGES, one_wire, refuse_registration
+from shared.clients.arm.requests import PAGES, one_wire, refuse_registration, sent
 from shared.clients.clouds import Cloud
 from shared.clients.reading import ODD, readable, texts_of
 from shared.clients.retrying import SDK_OPTIONS, Retrying
+from shared.domain.api_versions import RESOURCE_TAGS
 from shared.domain.errors import NotRegistered, Rejected
 from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.names import (
@@ -37,6 +39,7 @@ ACTIONS_REMEDY = (
     "grant the identity Microsoft.CertificateRegistration/certificateOrders/retrieveCertificateActions/action"
 )
 WRITE_REMEDY = "grant the identity the actions on certificateOrders that docs/reference/roles.md lists"
+TAGS_REMEDY = "grant the identity Microsoft.Resources/tags/write on the order"
 REVOKE_AFTER_HOURS = 72
 """How long the old certificate stays valid after a reissue. In these days App Service gets the new certificate."""
 VERIFIED = "domainvalidationcomplete"
@@ -64,6 +67,10 @@ class OrderClients:
                 **options,
             )
         )
+
+    def client(self, subscription: str) -> CertificateRegistrationMgmtClient:
+        """Return the SDK client for a subscription."""
+        return self._make(subscription)
 
     def operations(self, subscription: str) -> Operations:
         """Return the SDK's operations on the orders of a subscription."""
@@ -110,6 +117,19 @@ class Orders:
         what = f"history of order {ref}"
         read = partial(operations.retrieve_certificate_actions, *_names(ref))
         return readable(what, _newest_proof, self._retrying.read(what, read, ACTIONS_REMEDY))
+
+    def mark(self, ref: OrderRef, tag: str, text: str) -> None:
+        """Set one tag of an order by the Tags API, and leave the order itself and all other tags unchanged.
+
+        Certroll sends no PATCH of the order, because Azure does not document that a PATCH keeps where the certificate
+        is stored (Azure docs, "Tags - Update At Scope", operation Merge).
+        """
+        if self._clients is None:
+            raise Rejected(f"order {ref}: this cloud sells no certificates")
+        url = f"{ref.path}/providers/Microsoft.Resources/tags/default?api-version={RESOURCE_TAGS}"
+        body = {"operation": "Merge", "properties": {"tags": {tag: text}}}
+        send = partial(sent, self._clients.client(ref.subscription), HttpRequest("PATCH", url, json=body))
+        self._retrying.write(f"tags of order {ref}", send, TAGS_REMEDY)
 
     def turn_on_auto_renew(self, ref: OrderRef) -> None:
         """Turn on automatic renewal, and leave all other fields of the order unchanged.

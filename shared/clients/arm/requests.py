@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
+from azure.mgmt.certificateregistration import CertificateRegistrationMgmtClient
 from azure.mgmt.web import WebSiteManagementClient
 
 from shared.clients.reading import ODD, check_page, object_of, page_entries, readable, texts_of
@@ -54,7 +55,7 @@ def one_wire(retrying: Retrying, what: str, read: Callable[[], Any], remedy: str
     return readable(what, lambda model: object_of(model.as_dict()), retrying.read(what, read, remedy))
 
 
-def sent(client: WebSiteManagementClient, request: HttpRequest) -> HttpResponse:
+def sent(client: WebSiteManagementClient | CertificateRegistrationMgmtClient, request: HttpRequest) -> HttpResponse:
     """Send a request that the SDK lacks, and return ARM's answer.
 
     Raise HttpResponseError of the SDK if ARM's answer has an error status.

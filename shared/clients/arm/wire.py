@@ -23,6 +23,7 @@ from shared.domain.names import (
     parse_thumbprint,
     read_host_name,
 )
+from shared.domain.path_names import path_problem
 
 LOADING = "loadCertificateToWebsitesSettings"
 SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
@@ -56,6 +57,8 @@ def plan_names(resource_id: str) -> tuple[str, str, str]:
     found = _PLAN_ID.fullmatch(resource_id)
     if found is None:
         raise ValueError(f"{resource_id[:200]!r} is not the id of an App Service plan")
+    if problem := path_problem(resource_id, of_vault=False):
+        raise ValueError(problem)
     return found[1], found[2], found[3]
 
 
@@ -69,7 +72,8 @@ def read_plan(wire: Json) -> ServerFarm:
     if not properties.get("webSpace"):
         raise ValueError("Azure does not say its webspace")
     webspace = Webspace.parse(subscription, properties["webSpace"])
-    return ServerFarm(resource_id, webspace, text_of(wire, "location"), _environment(properties))
+    tier = text_of(wire.get("sku") or {}, "tier")
+    return ServerFarm(resource_id, webspace, text_of(wire, "location"), _environment(properties), tier)
 
 
 def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCertificate:

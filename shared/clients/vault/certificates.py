@@ -18,6 +18,7 @@ from azure.core.credentials import TokenCredential
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy, CertificateProperties
 from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
+from shared.clients.checked_names import checked_vault
 from shared.clients.clouds import Cloud
 from shared.clients.reading import readable, readable_secret, texts_of
 from shared.clients.retrying import SDK_OPTIONS, Retrying
@@ -53,10 +54,12 @@ class KeyVaults:
 
     def __init__(self, credential: TokenCredential, cloud: Cloud, options: Mapping[str, Any] = SDK_OPTIONS) -> None:
         self._make: Callable[[VaultName], CertificateClient] = lru_cache(maxsize=None)(
-            lambda vault: CertificateClient(f"https://{vault}.{cloud.vault_suffix}", credential, **options)
+            lambda vault: CertificateClient(
+                f"https://{checked_vault(vault)}.{cloud.vault_suffix}", credential, **options
+            )
         )
         self._make_secrets: Callable[[VaultName], SecretClient] = lru_cache(maxsize=None)(
-            lambda vault: SecretClient(f"https://{vault}.{cloud.vault_suffix}", credential, **options)
+            lambda vault: SecretClient(f"https://{checked_vault(vault)}.{cloud.vault_suffix}", credential, **options)
         )
 
     def client(self, vault: VaultName) -> CertificateClient:

@@ -1,13 +1,35 @@
 """Read certificates from PEM, block by block, so that an odd block spoils no other block."""
 
 import base64
-import binascii
-import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared.clients.vault.x509_fields import Certificate, parse
 
-_BLOCK = re.compile(r"-----BEGIN (X509 |)CERTIFICATE-----(.+?)-----END \1CERTIFICATE-----", re.DOTALL)
+_BEGIN, _DASHES = "-----BEGIN ", "-----"
+_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
+
+
+class Block(NamedTuple):
+    """A block of PEM."""
+
+    label: str
+    body: str
+    """The text between the first and the last line."""
+
+
+def blocks_in(text: str) -> Iterator[Block]:
+    """Yield the complete PEM blocks of a text, in one pass over the text, however many blocks begin in it."""
+    for piece in text.split(_BEGIN)[1:]:
+        label, _, rest = piece.partition(_DASHES)
+        body, ends, _ = rest.partition(f"-----END {label}{_DASHES}")
+        if ends:
+            yield Block(label, body)
+
+
+def der_of(block: Block) -> bytes:
+    """Return the bytes of a PEM block. Raise ValueError if the block is not base64."""
+    return base64.b64decode("".join(block.body.split()), validate=True)
 
 
 class Found(NamedTuple):
@@ -21,7 +43,7 @@ class Found(NamedTuple):
 
 def certificates_in(text: str) -> Found:
     """Return the certificates in the PEM blocks of a text."""
-    blocks = [_certificate(match[2]) for match in _BLOCK.finditer(text)]
+    blocks = [_certificate(block) for block in blocks_in(text) if block.label in _LABELS]
     readable = tuple(block for block in blocks if block is not None)
     return Found(readable, len(blocks) - len(readable))
 
@@ -33,10 +55,10 @@ def parsed(ders: tuple[bytes, ...]) -> Found:
     return Found(readable, len(found) - len(readable))
 
 
-def _certificate(block: str) -> Certificate | None:
+def _certificate(block: Block) -> Certificate | None:
     try:
-        return _parsed(base64.b64decode("".join(block.split()), validate=True))
-    except (binascii.Error, ValueError):
+        return _parsed(der_of(block))
+    except ValueError:
         return None
 
 

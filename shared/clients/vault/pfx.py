@@ -5,7 +5,6 @@ parser's error may quote the secret's value.
 """
 
 import base64
-import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
@@ -18,21 +17,19 @@ from cryptography.hazmat.primitives.serialization import (
     KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
-    load_der_private_key,
-    load_der_public_key,
-    load_pem_private_key,
     pkcs12,
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import PBES
 
 from shared.clients.vault.chains import chain_to_send, has_issued, is_root, issuers_above, lasting
 from shared.clients.vault.client_roots import held_issuers
-from shared.clients.vault.pem import Found, certificates_in, parsed
+from shared.clients.vault.pem import Found, blocks_in, certificates_in, der_of, parsed
 from shared.clients.vault.pkcs12 import Contents, read, write
 from shared.clients.vault.pkcs12_ciphers import MOST_ROUNDS, TooCostlyError
+from shared.clients.vault.private_keys import MOST_BITS, TooLargeError, load
 from shared.clients.vault.x509_fields import Certificate
 from shared.clients.vault.x509_names import issuer_named
-from shared.clients.vault.x509_signatures import UNREADABLE
+from shared.clients.vault.x509_signatures import UNREADABLE, loaded_key
 from shared.domain.certificates.pfx import Pfx, PfxEncryption
 from shared.domain.certificates.requirements import BARE, PEM, PKCS12
 from shared.domain.certificates.version import Bundle, KeyFound
@@ -41,6 +38,10 @@ from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 
 MOST_NAMED = 10
+LONGEST_VALUE = 64_000
+"""The longest value of a secret that Certroll reads. Key Vault stores 25,000 bytes (Azure docs, "About secrets")."""
+MOST_CERTIFICATES = 30
+"""How many certificates a value may hold. A chain has few, and 25,000 bytes take about 20 certificates with RSA."""
 ROUNDS = 2048
 """How many rounds the key derivation takes, which is OpenSSL's default.
 
@@ -51,7 +52,6 @@ _SCHEMES: dict[PfxEncryption, tuple[PBES, hashes.HashAlgorithm]] = {
     PfxEncryption.TRIPLE_DES: (PBES.PBESv1SHA1And3KeyTripleDESCBC, hashes.SHA1()),  # noqa: S303 - what App Service takes
     PfxEncryption.AES256: (PBES.PBESv2SHA256AndAES256CBC, hashes.SHA256()),
 }
-_PEM_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
 _CERTIFICATES = "its certificates cannot be read"
 _NO_PFX = "its value is not a PFX without a password"
 _TOO_COSTLY = f"its PFX asks for more than {MOST_ROUNDS:,} rounds of key derivation, or for an unknown derivation"
@@ -186,6 +186,9 @@ def _read(value: str, content_type: str) -> Value:
 
     An odd certificate of the value does not spoil the other certificates.
     """
+    if len(value) > LONGEST_VALUE:
+        problem = f"its value has {len(value):,} characters; Certroll reads {LONGEST_VALUE:,} at most"
+        raise Rejected(problem, Reason.SECRET_UNREADABLE)
     if content_type == PKCS12:
         return _read_pfx(value)
     if content_type == PEM or (content_type == BARE and "-----BEGIN" in value):
@@ -199,22 +202,17 @@ def _read(value: str, content_type: str) -> Value:
 def _read_pfx(value: str) -> Value:
     """Return the contents of a PFX without a password, in base64.
 
-    If a part of the PFX has a cipher that Certroll does not know, the library `cryptography` reads the PFX as a whole.
-    The library computes any number of rounds, and stops all threads of the process meanwhile. So the library gets no
-    PFX whose rounds Certroll has not counted.
+    No library opens the PFX, because libraries compute any number of rounds, and stop all threads of the process
+    meanwhile.
     """
     packed = _parsed(lambda: base64.b64decode("".join(value.split()), validate=True), "its value is not base64")
     contents = _parsed(lambda: _contents(packed), _NO_PFX)
     if contents is None:
         raise Rejected(_TOO_COSTLY, Reason.SECRET_UNREADABLE)
     _check_single_key(len(contents.keys))
-    if contents.complete:
-        keys = [_parsed(lambda: load_der_private_key(contents.keys[0], None), _KEY)] if contents.keys else []
-        return _with_certificates(keys[0] if keys else None, parsed(contents.certificates))
-    bundle = _parsed(lambda: pkcs12.load_pkcs12(packed, None), _NO_PFX)
-    held = (bundle.cert, *bundle.additional_certs)
-    ders = tuple(entry.certificate.public_bytes(Encoding.DER) for entry in held if entry is not None)
-    return Value(bundle.key, *parsed(ders))
+    if not contents.complete:
+        raise Rejected(_NO_PFX, Reason.SECRET_UNREADABLE)
+    return _with_certificates(_key(*contents.keys), parsed(contents.certificates))
 
 
 def _contents(packed: bytes) -> Contents | None:
@@ -234,14 +232,30 @@ def _read_der(value: str) -> Value:
 
 
 def _read_pem(value: str) -> Value:
-    keys = [match.group() for match in _PEM_KEY.finditer(value)]
+    keys = [block for block in blocks_in(value) if block.label.endswith("PRIVATE KEY")]
     _check_single_key(len(keys))
-    key = _parsed(lambda: load_pem_private_key(keys[0].encode(), None), _KEY) if keys else None
-    return _with_certificates(key, certificates_in(value))
+    ders = [_parsed(lambda: der_of(keys[0]), _KEY)] if keys else []
+    return _with_certificates(_key(*ders, label=keys[0].label if keys else ""), certificates_in(value))
+
+
+def _key(der: bytes | None = None, *, label: str = "") -> object:
+    """Return the private key of a secret's value, or None for a value without one. Raise Rejected for a bad key."""
+    if der is None:
+        return None
+    with suppress(TooLargeError):
+        return _parsed(lambda: load(der, label), _KEY)
+    raise Rejected(f"{_KEY}: it has more than {MOST_BITS:,} bits", Reason.SECRET_UNREADABLE)
 
 
 def _with_certificates(key: object, found: Found) -> Value:
-    """Return the contents of a secret's value. Raise Rejected if Certroll can read none of its certificates."""
+    """Return the contents of a secret's value.
+
+    Raise Rejected if Certroll can read none of its certificates, or if the value has too many. The search for issuers
+    compares each certificate with each other one, and checks signatures.
+    """
+    if (held := len(found.readable) + found.unreadable) > MOST_CERTIFICATES:
+        problem = f"its value holds {held:,} certificates; Certroll reads {MOST_CERTIFICATES} at most"
+        raise Rejected(problem, Reason.SECRET_UNREADABLE)
     if not found.readable:
         raise Rejected(_CERTIFICATES, Reason.SECRET_UNREADABLE)
     return Value(key, *found)
@@ -293,5 +307,5 @@ def _another(found: Iterable[Thumbprint], expected: Thumbprint) -> Rejected:
 def _fits(certificate: Certificate, key: PrivateKey) -> bool:
     """Return True if the certificate's public key belongs to the private key."""
     with suppress(*UNREADABLE):
-        return load_der_public_key(certificate.public_key) == key.public_key()
+        return loaded_key(certificate) == key.public_key()
     return False

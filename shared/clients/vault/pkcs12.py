@@ -62,7 +62,7 @@ class Contents(NamedTuple):
     certificates: tuple[bytes, ...]
     """The certificates, in the order of the PFX, but the certificate of the first key comes first."""
     complete: bool
-    """True if each part of the PFX opened. A part may have a cipher that this module does not know, such as RC2."""
+    """True if each part of the PFX opened. A part may have a cipher that this module does not know, such as RC4."""
 
 
 def read(packed: bytes) -> Contents:

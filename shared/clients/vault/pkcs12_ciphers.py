@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from shared.clients.vault import rc2
 from shared.clients.vault.der import (
     INTEGER,
     NULL,
@@ -49,6 +50,9 @@ _HMACS: dict[str, hashes.HashAlgorithm] = {
 }
 _HASH_BLOCKS = {"sha1": 64, "sha256": 64, "sha384": 128, "sha512": 128}
 """The block lengths of the hash functions, in bytes."""
+_RC2 = {"1.2.840.113549.1.12.1.5": 16, "1.2.840.113549.1.12.1.6": 5}
+_SIZES = {_TRIPLE_DES: 24, _DOUBLE_DES: 16, **_RC2}
+"""The key lengths of the ciphers of RFC 7292, appendix C, in bytes, without RC4."""
 _DES_BLOCK, _AES_BLOCK, _SALT, _TRIPLE_KEY = 8, 16, 16, 24
 _BLOCKS_OF_PBES1, _BLOCKS_OF_PBKDF2 = 3, 2
 """How many blocks of a hash function a key derivation computes at most, each with all rounds: two for the key and one
@@ -56,6 +60,8 @@ for the initial vector, or two for the key."""
 _FOR_KEY, _FOR_IV, _FOR_MAC = 1, 2, 3
 """The purposes of derived bytes (RFC 7292, B.3)."""
 
+Opening = tuple[Callable[[bytes], bytes], int]
+"""A function that decrypts, and the length of a block in bytes."""
 EMPTY = b"\x00\x00"
 """The empty password in the form in which a PFX takes passwords: UTF-16 with a final zero (RFC 7292, B.1)."""
 NONE = b""
@@ -90,17 +96,15 @@ def as_utf16(password: str) -> bytes:
 def decrypt(algorithm: Element, encrypted: bytes, password: bytes, effort: Effort) -> bytes:
     """Return the decrypted bytes. Raise ValueError for another cipher, or if the password is wrong.
 
-    Raise TooCostlyError if the decryption takes too long, also for a cipher that only the library `cryptography` knows.
+    Raise TooCostlyError if the decryption takes too long, also for a cipher that Certroll does not know.
     """
     effort.spend(_rounds(algorithm))
     kind, parameters = inside(algorithm, SEQUENCE)
-    if dotted(kind) == _PBES2:
-        key, initial, cipher = _pbes2(parameters, password)
-    else:
-        key, initial, cipher = _pbes1(dotted(kind), parameters, password)
-    context = _cipher(cipher, key, initial).decryptor()
-    unpadder = PKCS7(len(initial) * 8).unpadder()
-    return unpadder.update(_whole(context, encrypted)) + unpadder.finalize()
+    open_, block = (
+        _pbes2(parameters, password) if dotted(kind) == _PBES2 else _pbes1(dotted(kind), parameters, password)
+    )
+    unpadder = PKCS7(block * 8).unpadder()
+    return unpadder.update(open_(encrypted)) + unpadder.finalize()
 
 
 def _rounds(algorithm: Element) -> int:
@@ -168,25 +172,30 @@ def _filled(text: bytes, block: int) -> bytes:
     return (text * (size // len(text) + 1))[:size] if text else b""
 
 
-def _pbes1(kind: str, parameters: Element, password: bytes) -> tuple[bytes, bytes, type[AES | TripleDES]]:
+def _pbes1(kind: str, parameters: Element, password: bytes) -> Opening:
     salt, rounds = inside(parameters, SEQUENCE)
-    sizes = {_TRIPLE_DES: _TRIPLE_KEY, _DOUBLE_DES: 16}
-    if kind not in sizes:
+    if kind not in _SIZES:
         raise ValueError("a PFX has an unknown cipher")
     given = content_of(salt, OCTET_STRING), int.from_bytes(content_of(rounds, INTEGER))
-    key = derive(password, *given, _FOR_KEY, sizes[kind])
-    key += key[: _TRIPLE_KEY - len(key)]
-    return key, derive(password, *given, _FOR_IV, _DES_BLOCK), TripleDES
+    key = derive(password, *given, _FOR_KEY, _SIZES[kind])
+    initial = derive(password, *given, _FOR_IV, _DES_BLOCK)
+    if kind in _RC2:
+        return partial(rc2.decrypt, key, initial), rc2.BLOCK
+    return _opening(TripleDES, key + key[: _TRIPLE_KEY - len(key)], initial)
 
 
-def _pbes2(parameters: Element, password: bytes) -> tuple[bytes, bytes, type[AES | TripleDES]]:
+def _pbes2(parameters: Element, password: bytes) -> Opening:
     derivation, scheme = inside(parameters, SEQUENCE)
     name, initial = inside(scheme, SEQUENCE)
     cipher = dotted(name)
     if cipher != _DES_CBC and cipher not in _AES_CBC:
         raise ValueError("a PFX has an unknown cipher")
     derived = _pbkdf2(derivation, _AES_CBC.get(cipher, _TRIPLE_KEY), password)
-    return derived, content_of(initial, OCTET_STRING), TripleDES if cipher == _DES_CBC else AES
+    return _opening(TripleDES if cipher == _DES_CBC else AES, derived, content_of(initial, OCTET_STRING))
+
+
+def _opening(kind: type[AES | TripleDES], key: bytes, initial: bytes) -> Opening:
+    return lambda encrypted: _whole(_cipher(kind, key, initial).decryptor(), encrypted), len(initial)
 
 
 def _pbkdf2(derivation: Element, size: int, password: bytes) -> bytes:

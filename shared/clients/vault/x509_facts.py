@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from shared.clients.vault.der import dotted
 from shared.clients.vault.x509_fields import Certificate, parse
 from shared.clients.vault.x509_names import common_names, shown
-from shared.clients.vault.x509_signatures import UNREADABLE, signature_hash
+from shared.clients.vault.x509_signatures import UNREADABLE, loaded_key, signature_hash
 from shared.domain.certificates.version import CertificateFacts, KeyType, Part
 from shared.domain.names import HostName, InvalidNameError, parse_host_name
 
@@ -89,7 +88,7 @@ def _key(certificate: Certificate) -> Key:
     if kind not in {*_RSA_KEYS, _EC_KEY}:
         return Key(KeyType.OTHER, 0, None)
     try:
-        key = load_der_public_key(certificate.public_key)
+        key = loaded_key(certificate)
     except UNREADABLE:
         if kind == _EC_KEY and parameters is not None:
             return Key(KeyType.EC, 0, dotted(parameters))

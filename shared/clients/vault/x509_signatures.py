@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -14,6 +15,12 @@ from shared.clients.vault.x509_fields import Certificate
 
 UNREADABLE = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm)
 """The errors that the library `cryptography` raises for malformed or unknown input."""
+LONGEST_KEY = 1_200
+"""The longest public key that Certroll loads, in bytes. An RSA key of 8,192 bits has 1,046."""
+MOST_EXPONENT_BITS = 64
+"""The largest exponent of a public RSA key; OpenSSL has the same limit for keys of more than 3,072 bits."""
+REMEMBERED = 256
+"""How many checks of a signature the process remembers, because each run repeats the same checks."""
 PSS = "1.2.840.113549.1.1.10"
 _MASK_ALGORITHM, _HASH_ALGORITHM = 0xA1, 0xA0
 _OLD_HASHES = {"1.2.840.113549.1.1.2": "md2", "1.2.840.113549.1.1.3": "md4"}
@@ -73,13 +80,14 @@ def signature_hash(certificate: Certificate) -> str:
     return scheme.digest.name if scheme else _OLD_HASHES.get(kind, kind)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool | None:
     """Return True if the issuer's key has signed the certificate, or None if Certroll cannot verify the signature.
 
     Certroll cannot verify a signature with an unknown algorithm, or by an unreadable key.
     """
     with suppress(*UNREADABLE):
-        verify = _verifier(certificate, load_der_public_key(issuer.public_key))
+        verify = _verifier(certificate, loaded_key(issuer))
         if verify is None:
             return None
         try:
@@ -88,6 +96,19 @@ def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool | None:
             return False
         return True
     return None
+
+
+def loaded_key(certificate: Certificate) -> object:
+    """Return the public key of a certificate.
+
+    Raise an error of UNREADABLE for an unreadable key, and for a key that makes the check of a signature slow.
+    """
+    if len(certificate.public_key) > LONGEST_KEY:
+        raise ValueError(f"a public key of {len(certificate.public_key)} bytes, more than {LONGEST_KEY}")
+    key = load_der_public_key(certificate.public_key)
+    if isinstance(key, _RSA) and key.public_numbers().e.bit_length() > MOST_EXPONENT_BITS:
+        raise ValueError("an RSA key has a huge exponent")
+    return key
 
 
 def _verifier(certificate: Certificate, key: object) -> Callable[[], None] | None:

@@ -8,10 +8,10 @@ Certroll from buying a certificate twice.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Final
 
+from shared.controllers.orders.marking import REQUEST_NEEDS, SCOPE, claimed, mark, not_asked
 from shared.domain.certificates.urgency import is_urgent
 from shared.domain.errors import (
     AzureError,
@@ -37,6 +37,7 @@ from shared.domain.orders.action import (
     open_questions,
     record_of,
 )
+from shared.domain.orders.mark import PAID, SETTLED, Claim, MarkState, mark_problems
 from shared.domain.orders.order import STORE_DELAY, Order, StoredCertificate, StoreStatus
 from shared.domain.orders.problems import OrderProblem, asks_when_verified, outcome_of, problems
 from shared.domain.reason import Reason
@@ -49,11 +50,8 @@ from shared.loop.vault_access import access_subject, access_to, report_access
 from shared.ports.orders import Orders
 from shared.telemetry import event
 
-SCOPE: Final = "orders"
 MOST_TEXT = 4_000
 """The most characters of a finding's detail."""
-REQUEST_NEEDS = timedelta(seconds=90)
-"""How long a request for an order may take, from its record to Azure's answer. A run with less time sends none."""
 SEND: dict[OrderAction, Callable[[Orders, Order], None]] = {
     OrderAction.AUTO_RENEW: lambda orders, order: orders.turn_on_auto_renew(order.ref),
     OrderAction.RENEW: lambda orders, order: orders.renew(order),
@@ -159,7 +157,8 @@ def _inspected(run: Run, turns: Turns[Order], order: Order) -> Inspection:
         seen, records = _acted_on(run, seen, run.ports.requests.asked(order.ref))
         seen = _with_secrets(run, seen, unread)
         now = run.now()
-        inspection = Inspection(seen, (*problems(seen, now), *open_questions(seen, records, now)))
+        marked = mark_problems(seen, records, run.intent.installation, now)
+        inspection = Inspection(seen, (*problems(seen, now), *open_questions(seen, records, now), *marked))
     except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
         return Inspection(order, error=error)
     turns.end(order, failed=bool(unread))
@@ -219,7 +218,7 @@ def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple
     if action is None:
         return order, records
     if (refusal := _refusal(run, order)) is not None:
-        _not_asked(order, action, refusal)
+        not_asked(order, action, refusal)
         return order, records
     return _asked(run, order, records, action)
 
@@ -247,7 +246,7 @@ def _in_scope(run: Run, order: Order) -> bool:
 
 
 def _asked(
-    run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction
+    run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction, *, waited: bool = False
 ) -> tuple[Order, tuple[OrderRecord, ...]]:
     """Read the order again, record the request to Azure, send the request, and record Azure's answer.
 
@@ -258,6 +257,11 @@ def _asked(
     seen = _read_again(run, order)
     if next_action(seen, records, run.now()) is not action or _refusal(run, seen) is not None:
         return seen, records
+    if action in PAID and (claim := claimed(run, seen, action, records)) is not Claim.OWN:
+        if claim is not Claim.STALE or waited:
+            return seen, records
+        run.ports.clock.sleep(SETTLED.total_seconds())
+        return _asked(run, order, records, action, waited=True)
     known = record_of(seen, action, records)
     revision = known.revision if known else None
     wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
@@ -265,7 +269,7 @@ def _asked(
     try:
         asked = run.ports.requests.put_asked(wanted)
     except Conflict:  # another run is sending a request for this order to Azure right now
-        _not_asked(seen, action, Reason.BUSY)
+        not_asked(seen, action, Reason.BUSY)
         return seen, run.ports.requests.asked(seen.ref)
     # From the record to the request, nothing may fail. Certroll repeats no recorded renewal without a request.
     _tell(asked, "order.asked")
@@ -284,6 +288,11 @@ def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]
     Only a clear refusal by Azure counts as a refused request. After a lost answer, Azure may have accepted the request
     for the order and charged for it.
     """
+    try:
+        if action in PAID:
+            mark(run, order, action, MarkState.ASKED)
+    except (AzureError, OutOfTime) as unmarked:  # without the mark, Certroll has sent no request
+        return AskedState.PUT_OFF, str(unmarked)
     try:
         SEND[action](run.ports.orders, order)
     except (Throttled, SiteLocked, OutOfTime) as busy:  # `Retrying` raises OutOfTime only before it sends a write
@@ -318,10 +327,6 @@ def _entry(record: OrderRecord, name: str, writes: tuple[AzureWrite, ...] = ()) 
     """Return the entry of the history about a request for an order."""
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
     return HistoryEntry(record.at, name, f"order {record.order}", REASONS[record.action], detail[:1000], writes)
-
-
-def _not_asked(order: Order, action: OrderAction, reason: Reason) -> None:
-    event("order.not_asked", order=str(order.ref), action=action, reason=reason)
 
 
 # ----------------------------------------------------------------------------------------------------------- reports

@@ -129,10 +129,11 @@ class Fleet:
     def plan_in(self, webspace: Webspace) -> ServerFarm | None:
         """Return the App Service plan that Certroll names in a write into the webspace, None if Certroll sees no plan.
 
-        From the same resources of App Service, Certroll always chooses the same App Service plan.
+        From the same resources of App Service, Certroll always chooses the same App Service plan. A plan of the tier
+        Free or Shared comes last.
         """
         plans = (plan for plan in self.plans if plan.webspace == webspace)
-        return min(plans, key=lambda plan: plan.resource_id, default=None)
+        return min(plans, key=lambda plan: (plan.is_free, plan.resource_id), default=None)
 
     def is_in_environment(self, webspace: Webspace) -> bool:
         """Return True if a site, a plan or a certificate shows that an App Service Environment has the webspace.

@@ -6,6 +6,9 @@ from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, Webspace
 from shared.domain.tags import Tags
 
+FREE_TIERS = frozenset({"free", "shared"})
+"""The tiers of App Service plans whose apps get no certificates (Azure docs, "Add and manage TLS/SSL certificates",
+prerequisites: Basic or higher)."""
 PUBLIC_DOMAIN = ".azurewebsites."
 """A part of the default host name of every site in public DNS, in every cloud."""
 
@@ -19,6 +22,13 @@ class ServerFarm:
     location: str = ""
     environment: EnvironmentRef | None = None
     """The App Service Environment of the plan, None outside of environments."""
+    tier: str = ""
+    """The tier of the plan in Azure's words, empty if Azure does not show it."""
+
+    @property
+    def is_free(self) -> bool:
+        """True if the apps of the plan get no certificates, because its tier is Free or Shared."""
+        return self.tier.lower() in FREE_TIERS
 
     @property
     def resource_group(self) -> str:

@@ -7,6 +7,7 @@ The sources are the Azure docs "Add and manage TLS/SSL certificates" (create a f
 import re
 from collections.abc import Iterator
 
+from shared.domain.fleet.sites import FREE_TIERS
 from shared.domain.international_names import is_international
 from shared.domain.managed.caa import caa_violations
 from shared.domain.managed.dns import Ask
@@ -19,9 +20,6 @@ LONGEST_NAME = 64
 
 
 ENVIRONMENTS = (".appserviceenvironment.net", ".appserviceenvironment.us")
-
-
-FREE_TIERS = frozenset({"free", "shared"})
 
 
 FLEX_TIER = "flexconsumption"

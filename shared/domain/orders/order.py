@@ -12,6 +12,7 @@ from typing import Self
 
 from shared.domain.letter_case import lower_case
 from shared.domain.names import HostName, InvalidNameError, Thumbprint, VaultCertificateRef, parse_subscription
+from shared.domain.path_names import ORDER, RESOURCE_GROUP
 from shared.domain.tags import Tag, Tags
 from shared.domain.written import Written
 
@@ -32,8 +33,8 @@ STORE_DELAY = timedelta(days=1)
 """How long Azure may take to store a new certificate in the vault before Certroll reports a problem."""
 
 _ORDER_ID = re.compile(
-    r"/subscriptions/([^/]+)/resourcegroups/([\w.()-]{1,90})"
-    r"/providers/microsoft\.certificateregistration/certificateorders/([\w .()-]{1,260})"
+    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)"
+    r"/providers/microsoft\.certificateregistration/certificateorders/([^/]+)"
 )
 
 
@@ -53,6 +54,9 @@ class OrderRef(Written):
         match = _ORDER_ID.fullmatch(lower_case(resource_id.strip()))
         if match is None:
             raise InvalidNameError(f"{resource_id[:200]!r} is not the resource id of a certificate order")
+        for rule, name in ((RESOURCE_GROUP, match[2]), (ORDER, match[3])):
+            if problem := rule.problem(name):
+                raise InvalidNameError(problem)
         return cls(parse_subscription(match[1]), match[2], match[3], resource_id.strip())
 
     @property

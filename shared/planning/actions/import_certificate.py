@@ -18,6 +18,7 @@ from shared.domain.fleet.vault_access import Principal
 from shared.domain.intent import Intent
 from shared.domain.letter_case import lower_case
 from shared.domain.names import CopyRef, SiteRef, Webspace
+from shared.domain.path_names import NEW_CERTIFICATE
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tag_targets import Target
@@ -28,7 +29,7 @@ from shared.planning.acting.named_targets import named_targets, target_subject
 from shared.planning.acting.own_names import unique_name
 from shared.planning.acting.settle import settle
 from shared.planning.acting.vault_rights import lacking_right
-from shared.planning.acting.webspace_limits import why_full
+from shared.planning.acting.webspace_limits import why_full, why_low, why_site_full
 from shared.planning.plan import Skip, Step, View
 from shared.ports import Ports
 
@@ -140,15 +141,18 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
             yield Skip(subject, Reason.OPTED_OUT, f"{off} carries the tag certroll: {snapshot.tag(off, OPT_OUT)}")
             continue
         there.add((place.webspace, place.site))
-        if (refusal := _refusal(snapshot, place)) is not None:
+        if (refusal := _refusal(snapshot, place, target)) is not None:
             yield Skip(subject, *refusal)
             continue
+        if problem := NEW_CERTIFICATE.problem(IMPORT_NAME.value_in(lineage.tags) or "x"):
+            yield Skip(f"tag {IMPORT_NAME} of {lineage.ref}", Reason.NAME_INVALID, f"{problem}; correct the tag")
+            return
         action = _import(snapshot, current, place, intent, _name(lineage, place, taken))
         taken[action.copy.ref] = place.webspace
         yield Step(action, Reason.IMPORT_ASKED)
 
 
-def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
+def _refusal(snapshot: Snapshot, place: Place, target: Target) -> tuple[Reason, str] | None:
     """Return why Certroll cannot import into the webspace or site now, None if Certroll can."""
     refusal = snapshot.lineage.refusal
     if refusal is not None:
@@ -156,8 +160,22 @@ def _refusal(snapshot: Snapshot, place: Place) -> tuple[Reason, str] | None:
             Reason.NEWEST_REFUSED,
             f"Certroll refuses the newest version, which App Service would import: {refusal.detail}",
         )
-    full = why_full(snapshot, place.webspace) if place.site is None else ""
+    for plan in (*_named_plans(snapshot, target), place.plan):
+        if low := why_low(plan):
+            return Reason.TIER_TOO_LOW, low
+    if place.site is not None:
+        full = why_site_full(snapshot, place.site, public=False)
+        return (Reason.SITE_FULL, full) if full else None
+    full = why_full(snapshot, place.webspace)
     return (Reason.WEBSPACE_FULL, full) if full else None
+
+
+def _named_plans(snapshot: Snapshot, target: Target) -> Iterable[ServerFarm]:
+    """Return the plan that the tag names, or the plan of the site that the tag names; none for a webspace."""
+    of_sites = {site.plan for site in snapshot.fleet.sites if str(target) in names_of_site(site.ref)}
+    for plan in snapshot.fleet.plans:
+        if lower_case(plan.resource_id) in of_sites or str(target) in names_of_plan(plan.resource_id):
+            yield plan
 
 
 def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
@@ -173,7 +191,7 @@ def _places(snapshot: Snapshot) -> Mapping[str, tuple[Place, frozenset[str]]]:
         found[key] = (known[0], known[1] | names) if known else (place, names)
 
     plans = {lower_case(plan.resource_id): plan for plan in snapshot.fleet.plans}
-    for plan in plans.values():
+    for plan in sorted(plans.values(), key=lambda plan: plan.is_free):
         names = names_of_plan(plan.resource_id) | names_of_webspace(plan.webspace)
         add(Place(plan.webspace, None, plan), names)
     for site in snapshot.fleet.sites:

@@ -24,7 +24,7 @@ from shared.domain.snapshot.staleness import named_stale, stale_in
 from shared.planning.acting.about_copy import read_copy
 from shared.planning.acting.own_names import own_copy
 from shared.planning.acting.subjects import copy_subject
-from shared.planning.acting.webspace_limits import PLANLESS, why_full
+from shared.planning.acting.webspace_limits import PLANLESS, why_full, why_low
 from shared.planning.actions.upload_certificate import UploadCertificate
 from shared.planning.plan import Skip, Step
 from shared.ports import Ports
@@ -143,4 +143,4 @@ def _refusal(snapshot: Snapshot, version: CertificateVersion, plan: ServerFarm |
         return "the old version is disabled in the vault, so Certroll keeps no copy of it"
     if plan is None:
         return PLANLESS
-    return why_full(snapshot, plan.webspace)
+    return why_low(plan) or why_full(snapshot, plan.webspace)

@@ -20,6 +20,7 @@ from shared.planning.acting.later_in_use import later_in_use
 from shared.planning.acting.settle import settle
 from shared.planning.acting.subjects import copy_subject
 from shared.planning.acting.vault_rights import lacking_right
+from shared.planning.acting.webspace_limits import why_low
 from shared.planning.plan import Skip, Step, View
 from shared.ports import Ports
 
@@ -152,5 +153,8 @@ def propose(snapshot: Snapshot, intent: Intent) -> Iterable[Step | Skip]:
                 "Certroll sees no App Service plan of this webspace, and a sync must name a plan: grant Reader on the "
                 "plans, or delete the copy if the webspace has none",
             )
+            continue
+        if low := why_low(plan):
+            yield Skip(subject, Reason.TIER_TOO_LOW, low)
             continue
         yield Step(SyncCertificate(copy, plan, lineage.current, intent.app_service), Reason.STALE_COPY)

@@ -26,6 +26,7 @@ from shared.planning.acting.about_copy import AboutCopy, read_copy
 from shared.planning.acting.named_targets import named_sites
 from shared.planning.acting.own_names import own_name
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
+from shared.planning.acting.webspace_limits import why_site_full
 from shared.planning.plan import Skip, Step
 from shared.ports import Ports
 
@@ -94,7 +95,11 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
         own = (copy for copy in snapshot.fleet.certificates_of(ref) if copy.ref.public)
         if site is None or site.webspace is None or any(copy.thumbprint == current.thumbprint for copy in own):
             continue
-        yield Step(_upload(snapshot, current, ref, site.webspace), Reason.PUBLIC_CERTIFICATE_ASKED)
+        upload = _upload(snapshot, current, ref, site.webspace)
+        if site.flex and (full := why_site_full(snapshot, ref, public=True)):
+            yield Skip(upload.subject, Reason.SITE_FULL, full)
+            continue
+        yield Step(upload, Reason.PUBLIC_CERTIFICATE_ASKED)
     yield from _for_roots(snapshot, current, named)
 
 

@@ -123,7 +123,7 @@ def test_pfx_with_indefinite_lengths_is_read(monkeypatch: pytest.MonkeyPatch, *,
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param(b"\x30\x80" * 100_000, id="nested without an end"),
+        pytest.param(b"\x30\x80" * 20_000, id="nested without an end"),
         pytest.param(b"\x30\x80" * 20 + bytes(2) * 19, id="an end is missing"),
         pytest.param(b"\x30\x80\x02\x01\x03" + bytes(2) + b"\x02\x01\x03", id="something follows"),
         pytest.param(b"\x30\x80\x02\x80\x03" + bytes(2), id="a number without a length"),

@@ -85,7 +85,7 @@ def test_texts_can_be_written_anywhere() -> None:
     """Certroll escapes lone surrogates and shortens long texts, so that logs and tables accept the texts."""
     order = read_order(wire(serialNumber="\ud8000A", domainVerificationToken="x" * 50_000))
     assert (order.serial, len(order.token)) == (r"\ud8000A", 200)
-    with pytest.raises(ValueError, match="is not the resource id"):
+    with pytest.raises(ValueError, match="is not the name of a certificate order"):
         read_order({"id": ORDER_ID + "\ud800"})
 
 

@@ -1,9 +1,11 @@
 """Certroll reads the names and resource ids of Azure in every spelling, and refuses forged ones."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from shared.domain import names
 from shared.domain.names import (
     CopyRef,
     EnvironmentRef,
@@ -560,7 +562,7 @@ def test_root_certificates_have_one_order() -> None:
             f"{SITES}/shop/publicCertificates/a", "is not the resource id of an App Service Environment", id="a site's"
         ),
         pytest.param(f"{ROOTS}/a".replace("ase", "a.se"), "is not the name of an App Service", id="a bad environment"),
-        pytest.param("x" * 1_000_000, "is not the resource id of a root certificate", id="a megabyte"),
+        pytest.param("x" * 1_000_000, "is not an id of Azure: it has 1,000,000 characters", id="a megabyte"),
     ],
 )
 def test_tampered_root_certificate_is_refused(resource_id: str, complaint: str) -> None:
@@ -609,3 +611,21 @@ def test_certificate_covers_as_browsers_judge(names: list[str], host: str, *, co
 def test_references_have_an_order(refs: list[Any]) -> None:
     """References to Azure resources have a fixed order, so that two runs report in the same order."""
     assert sorted(refs) == refs[::-1]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        parse_vault_name,
+        SiteRef.parse,
+        CopyRef.parse,
+        EnvironmentRef.parse,
+        RootRef.parse,
+        lambda text: VaultCertificateRef.parse("kv-shop", "certificate", text),
+    ],
+)
+def test_huge_name_is_never_folded(monkeypatch: pytest.MonkeyPatch, read: Callable[[str], object]) -> None:
+    """Certroll refuses a name of 100,000 letters by its length, because to fold the letters takes half a second."""
+    monkeypatch.setattr(names, "lower_case", lambda _: pytest.fail("the name was folded"))
+    with pytest.raises(InvalidNameError, match="is not an id of Azure: it has 100,000 characters"):
+        read("\u0130" * 100_000)

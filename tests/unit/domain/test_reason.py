@@ -12,13 +12,13 @@ VersionDisabled LaterInUse
 IncompleteView NotCovered HostNameInvalid NotFoundByAzure KeyNotImportable KeyTooSmall UnknownCurve
 NoPrivateKey KeyMismatch ChainLost
 SecretUnreadable AnotherCertificate ServerAuthLost ClientAuthLost KeyNotExportable NotPkcs12 NotAnAuthority
-NotSelfSigned NewestRefused NotLive AmbiguousLineage NoPlanInWebspace WebspaceFull VersionHeld Contested
+NotSelfSigned NewestRefused NotLive AmbiguousLineage NoPlanInWebspace SiteFull WebspaceFull VersionHeld Contested
 ExpiresBeforeWindow SettingsShrunken SettingNotText StopStartByHand WaveFailed LastOfGroup InEnvironment WildcardName
 NameNotAllowed
 TierTooLow OnFlexConsumption HostNotVerified CnameNotDirect NotTheAppsAddress BehindTrafficManager CaaForbids
 DnsNotSeen NameTaken RejectedByAzure AnswerUnreadable NotSettled DeniedByAzure NotRenewed OrderPending OrderDenied
 OrderEnded OrderUnreadable OrderNotStored OrderStoreFailed OrderNotRenewable VerificationDue OrderActionUnknown
-VaultAccessLacking
+AnotherInstallation VaultAccessLacking
 """
 CALM = """
 ObserveOnly NotTagged OptedOut NoOverlap LoadsEverything NotYetValid NoAnswer Unreachable Undone RootShared Issuing

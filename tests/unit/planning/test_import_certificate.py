@@ -7,6 +7,7 @@ import pytest
 from shared.domain.certificates.lineage import Refusal
 from shared.domain.errors import NotFound, NotSettled, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.sites import ServerFarm
 from shared.domain.fleet.vault_access import VaultSettings, app_service
 from shared.domain.names import CopyRef, VaultName
 from shared.domain.reason import Reason
@@ -200,6 +201,59 @@ def test_place_that_gets_no_copy_holds_up_no_other(given: dict[str, object]) -> 
     """If Certroll cannot import into the first target of a tag, it still imports into the second target."""
     seen = asked("shop, north", **{"sites": (site(), NORTH_SITE), **given})
     assert [certificate.webspace for certificate in copies_of(seen)] == [NORTH]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a?b", "a#b", "a%2fb", "a\nb", "a.", "a" * 400])
+def test_import_with_a_hostile_name_is_a_finding(name: str) -> None:
+    """Certroll imports nowhere under a name that breaks Azure's rule, and the finding names the tag and the rule."""
+    (skip,) = proposed(asked("shop, north", sites=(site(), NORTH_SITE), tags=(("certroll-import-name", name),)))
+    assert isinstance(skip, Skip)
+    assert (skip.subject, skip.reason) == ("tag certroll-import-name of kv-shop/shop", Reason.NAME_INVALID)
+    assert "is not a name for a new certificate: 1 to 260 characters" in skip.detail
+    assert skip.reason.makes_finding
+
+
+def test_hostile_name_says_nothing_where_nothing_is_imported() -> None:
+    """If each named place has the vault certificate, the name of a new import does not matter."""
+    assert proposed(asked("shop", copy(), tags=(("certroll-import-name", ".."),))) == []
+
+
+FREE = replace(PLAN, resource_id=f"{PLAN.resource_id}-free", tier="Free")
+PAID = replace(PLAN, tier="Basic")
+
+
+@pytest.mark.parametrize(
+    ("to", "plans", "imported"),
+    [
+        pytest.param("shop", (FREE,), False, id="a site of a webspace with a free plan alone"),
+        pytest.param(str(WEST), (FREE,), False, id="a webspace with a free plan alone"),
+        pytest.param(str(WEST), (FREE, PAID), True, id="a webspace that has a paid plan, too"),
+        pytest.param("shop", (FREE, PAID), False, id="a site on the free plan"),
+        pytest.param(f"{WEST}-free", (FREE, PAID), False, id="the free plan itself"),
+    ],
+)
+def test_nothing_is_imported_for_a_free_plan(to: str, plans: tuple[ServerFarm, ...], *, imported: bool) -> None:
+    """Certroll imports nothing for a plan of the tier Free or Shared, and names the tier, and never puts by it."""
+    on_free = replace(site(), plan=FREE.resource_id.lower())
+    (item,) = proposed(asked(to, sites=(on_free,), plans=plans))
+    assert isinstance(item, Step) is imported
+    if isinstance(item, Skip):
+        assert (item.reason, "has the tier Free" in item.detail) == (Reason.TIER_TOO_LOW, True)
+    elif isinstance(item.action, ImportCertificate):
+        assert item.action.plan == PAID
+
+
+@pytest.mark.parametrize(("held", "full"), [(2, False), (3, True)])
+def test_full_app_gets_no_import(*, held: int, full: bool) -> None:
+    """A Flex Consumption app that holds three private certificates gets no import, before any write."""
+    own = tuple(
+        replace(copy(f"o{number}", FOREIGN, source=None), ref=CopyRef.of_site(site_ref(), f"o{number}", public=False))
+        for number in range(held)
+    )
+    flex = replace(site(), flex=True, plan=PLAN.resource_id.lower())
+    (item,) = proposed(asked("shop", *own, sites=(flex,), plans=(PLAN,)))
+    assert isinstance(item, Skip) is full
+    assert not isinstance(item, Skip) or item.reason is Reason.SITE_FULL
 
 
 def test_copy_is_put_by_the_plan_of_its_site() -> None:

@@ -145,6 +145,20 @@ def test_sync_needs_a_plan_of_the_webspace() -> None:
     )
 
 
+@pytest.mark.parametrize("tier", ["Free", "Shared"])
+def test_no_sync_names_a_free_plan(tier: str) -> None:
+    """Certroll syncs nothing where all plans have the tier Free or Shared, and names another plan where it can."""
+    low = replace(farm(), tier=tier)
+    (skip,) = sync_certificate.propose(snapshot(plans=(low,)), APPLY)
+    assert isinstance(skip, Skip)
+    assert (skip.reason, f"has the tier {tier}" in skip.detail) == (Reason.TIER_TOO_LOW, True)
+    paid = replace(low, resource_id=f"{low.resource_id}-z", tier="Basic")
+    (step,) = sync_certificate.propose(snapshot(plans=(low, paid)), APPLY)
+    assert isinstance(step, Step)
+    assert isinstance(step.action, SyncCertificate)
+    assert step.action.plan == paid
+
+
 def test_projection_puts_the_version_into_this_copy_alone() -> None:
     """The snapshot predicted for a sync gives the new version, with its names and dates, only to this certificate."""
     other, bound = copy("other"), binding()

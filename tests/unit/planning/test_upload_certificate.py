@@ -404,6 +404,49 @@ def test_full_webspace_takes_no_more() -> None:
     assert isinstance(step, Step)
 
 
+def of_site(name: str, thumbprint: Thumbprint | None = FOREIGN) -> WebspaceCertificate:
+    """Return a private certificate of the Flex Consumption app."""
+    return replace(UPLOADED, ref=CopyRef.of_site(site_ref(), name, public=False), thumbprint=thumbprint)
+
+
+@pytest.mark.parametrize(("others", "full"), [(1, False), (2, True), (5, True)])
+def test_full_app_takes_no_more_and_is_told_what_may_go(*, others: int, full: bool) -> None:
+    """A Flex Consumption app with three private certificates gets no upload, and the finding names what may go."""
+    held = (of_site("by-hand", OLD), *(of_site(f"other-{number}") for number in range(others)))
+    seen = snapshot(sites=(replace(site(), flex=True),), copies=held, bindings=(binding(OLD),))
+    (item,) = upload_certificate.propose(seen, APPLY)
+    assert isinstance(item, Skip) is full
+    if isinstance(item, Skip):
+        assert (item.reason, item.reason.makes_finding) == (Reason.SITE_FULL, True)
+        assert f"holds {others + 1} private certificates, and takes 3 at most" in item.detail
+        assert "no binding uses other-0, other-1" in item.detail
+        assert "by-hand" not in item.detail
+
+
+def test_full_app_whose_certificates_are_all_bound_is_told_so() -> None:
+    """If a binding uses each certificate of a full Flex Consumption app, the finding names none that may go."""
+    held = tuple(of_site(f"copy-{number}", OLD) for number in range(3))
+    seen = snapshot(sites=(replace(site(), flex=True),), copies=held, bindings=(binding(OLD),))
+    (item,) = upload_certificate.propose(seen, APPLY)
+    assert isinstance(item, Skip)
+    assert item.detail.endswith("bindings use all of them")
+
+
+@pytest.mark.parametrize("tier", ["Free", "Shared", "FREE"])
+def test_nothing_is_uploaded_by_a_free_plan(tier: str) -> None:
+    """If each plan of the webspace has the tier Free or Shared, Certroll uploads nothing, and names tier and remedy."""
+    low = replace(farm(), tier=tier)
+    (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=(low,)), APPLY)
+    assert isinstance(skip, Skip)
+    assert skip.reason is Reason.TIER_TOO_LOW
+    assert f"has the tier {tier}; scale it up to Basic or higher" in skip.detail
+    paid = replace(low, resource_id=f"{low.resource_id}-z", tier="Dynamic")
+    (step,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=(low, paid)), APPLY)
+    assert isinstance(step, Step)
+    assert isinstance(step.action, UploadCertificate)
+    assert step.action.plan == paid
+
+
 def test_site_of_a_full_webspace_gets_its_own() -> None:
     """Even if a webspace is full, Certroll uploads a certificate for one Flex Consumption site."""
     many = tuple(copy(f"other-{number}", FOREIGN, source=None) for number in range(1000))

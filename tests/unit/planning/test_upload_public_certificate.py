@@ -25,6 +25,7 @@ from tests.build import (
     ManualClock,
     RecordingAppService,
     RecordingVault,
+    copy,
     lineage,
     old_version,
     ports,
@@ -105,6 +106,19 @@ def test_site_with_the_certificate_holds_up_no_other() -> None:
     assert isinstance(step, Step)
     assert isinstance(step.action, UploadPublicCertificate)
     assert step.action.copy.site == site_ref("zoo")
+
+
+@pytest.mark.parametrize(("held", "full"), [(2, False), (3, True)])
+def test_full_app_gets_no_public_certificate(*, held: int, full: bool) -> None:
+    """A Flex Consumption app that holds three public certificates gets no other, before any write."""
+    own = tuple(
+        replace(copy(f"o{number}", FOREIGN, source=None), ref=CopyRef.of_site(site_ref(), f"o{number}", public=True))
+        for number in range(held)
+    )
+    (item,) = proposed(asked(*own, sites=(replace(site(), flex=True),)))
+    assert isinstance(item, Skip) is full
+    if isinstance(item, Skip):
+        assert (item.reason, "holds 3 public certificates" in item.detail) == (Reason.SITE_FULL, True)
 
 
 def test_public_certificate_is_projected() -> None:

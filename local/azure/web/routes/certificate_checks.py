@@ -45,15 +45,26 @@ def resolved(world: World, certificate: Certificate, before: Certificate | None)
 
 
 def _check_room(world: World, certificate: Certificate) -> None:
-    """Refuse a new certificate if its webspace (App Service's group of plans) is full.
-
-    The maximum number of certificates of a Flex Consumption site is not documented.
-    """
+    """Refuse a new certificate if its webspace or its Flex Consumption site is full."""
+    if certificate.site_id is not None:
+        owned = (other.site_id for other in world.web.site_certificates.values())
+        check_room_of_site(world, certificate.site_id, sum(owner == certificate.site_id for owner in owned))
     limit = world.knobs.certificates_per_webspace
     if certificate.site_id is None and sum(1 for _ in world.web.certificates_in(certificate.webspace)) >= limit:
         raise refusals.conflict(
             "The webspace {0} holds {1} private certificates, which is the limit. Delete one that is not used.",
             certificate.webspace.name,
+            str(limit),
+        )
+
+
+def check_room_of_site(world: World, site_id: str, held: int) -> None:
+    """Refuse a new certificate of a Flex Consumption site that holds as many of the kind as it takes."""
+    limit = world.knobs.certificates_per_flex_site
+    if held >= limit:
+        raise refusals.conflict(
+            "The site {0} holds {1} certificates of this kind, which is the limit. Delete one that is not used.",
+            site_id.rpartition("/")[2],
             str(limit),
         )
 

@@ -7,6 +7,7 @@ from local.azure.front_door.call import Call, Route, on_sites
 from local.azure.web import refusals, uploads
 from local.azure.web.held_certificates import PublicCertificate
 from local.azure.web.resources import CURRENT_USER, STORE_LOCATIONS, Site, StoreLocation
+from local.azure.web.routes.certificate_checks import check_room_of_site
 from local.azure.web.wire.public_certificates import public_certificate_json
 from local.azure.wire import Refused, Response, arm_error, json_response
 from local.azure.world import World
@@ -42,6 +43,9 @@ def put_public_certificate(call: Call) -> Response:
     stored = PublicCertificate(site.id, before.name if before else call["name"], der, _location(properties))
     if before is None:
         _check_room(call.world, site)
+        if site.flex:
+            owners = (held.owner_id for held in call.world.web.public_certificates.values())
+            check_room_of_site(call.world, site.id, sum(owner == site.id for owner in owners))
     call.world.web.public_certificates.put(stored.id, stored)
     call.world.web.flapping.begin(stored.id)
     old = before.thumbprint[:8] if before else "none"
