@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from shared.domain.errors import Conflict, LeaseBusy
+from shared.domain.errors import AzureError, Conflict, LeaseBusy, OutcomeUnknown, Transient
 from shared.domain.outcome import Waiting
 from shared.domain.reason import Reason
 from shared.loop.run import Run
@@ -32,6 +32,11 @@ WINDOW_AHEAD = timedelta(hours=4)
 messages, Certroll meets every window even if an operator lets the sweep run only every four hours."""
 ROUNDS = 3
 """How often a run observes and plans before Certroll gives up on a fleet that changes under each plan."""
+
+
+UNANSWERED: tuple[type[AzureError], ...] = (Transient, OutcomeUnknown, Conflict)
+"""The errors after which the same run may succeed later. A thing that is sick for good ends no message as a dead letter:
+the message comes back `MOST_WAITS` times, and then the hourly sweep continues the work."""
 
 
 Result = TypeVar("Result")
@@ -67,6 +72,11 @@ def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
     Another run usually releases its lease within seconds.
     """
     return Waiting(run.now() + min(pause(waits), BUSY_PAUSE), Reason.BUSY, str(busy))
+
+
+def until_answered(run: Run, error: AzureError, waits: int) -> Waiting:
+    """Return a wait for Azure to answer a request, which grows with the number of earlier waits."""
+    return Waiting(run.now() + max(pause(waits), BUSY_PAUSE), Reason.UNANSWERED, str(error))
 
 
 def planning_again(attempt: Callable[[], Result]) -> Result:

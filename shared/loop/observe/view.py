@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from shared.domain.environments.roots import roots_subject
-from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
+from shared.domain.errors import AzureError, Transient
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
@@ -59,17 +59,17 @@ class View:
 
         A subject that Azure refuses to show becomes a blind spot (something that Certroll could not read).
 
-        Raises Unavailable if Azure leaves more than a tolerated number of the requests without an answer. With
-        `one_answers`, raises Unavailable also if Azure answers for none of the subjects.
+        Raises Transient if Azure puts off or does not answer more than a tolerated number of the requests. With
+        `one_answers`, raises Transient also if Azure answers for none of the subjects.
         """
         subjects = tuple(subjects)
         found: list[Found] = []
         silent, most = 0, _most_silent(len(subjects), one_answers=one_answers)
         with self._pool.results(lambda subject: _or_error(read, subject), subjects) as answers:
             for subject, answer in zip(subjects, answers, strict=True):
-                silent += isinstance(answer, Unavailable)
+                silent += isinstance(answer, Transient)
                 # with more unanswered requests than the tolerated number, Certroll assumes that Azure is down
-                if silent > most and isinstance(answer, Unavailable):
+                if silent > most and isinstance(answer, Transient):
                     raise answer
                 if isinstance(answer, AzureError):
                     self.blind_spots.append(hidden(subject, str(answer)))
@@ -83,7 +83,7 @@ class View:
     ) -> tuple[Found, ...]:
         """Read the resources of each subscription and return all resources.
 
-        Raises Unavailable if Azure answers for none of the subscriptions.
+        Raises Transient if Azure answers for none of the subscriptions.
         """
         return self.each(read, subscriptions, _subscription_hidden, one_answers=True)
 
@@ -271,7 +271,7 @@ def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspac
 def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | AzureError:
     try:
         return read(subject)
-    except (Denied, NotFound, Rejected, Unavailable) as error:
+    except AzureError as error:
         return error  # Certroll reads all other resources even if Azure does not show one of the resources
 
 
