@@ -19,7 +19,8 @@ from shared.clients.faults import comes_from_sdk, translate
 from shared.clients.network.bounded import limited
 from shared.clients.tracing import AGENT, RunTrace, TracingPolicy
 from shared.domain.deadline import NEVER, Deadline
-from shared.domain.errors import CertrollError, OutcomeUnknown, OutOfTime, Transient
+from shared.domain.errors import CertrollError, OutcomeUnknown, OutOfTime, Rejected, Transient
+from shared.domain.reason import Reason
 from shared.ports.clock import Clock
 from shared.telemetry import event
 
@@ -66,14 +67,28 @@ class Retrying:
         self._patience = patience
         self._deadline = deadline
         self._trace = trace or RunTrace("")
+        self._sick: set[str] = set()
+        """What did not answer for the whole of `patience` in this run."""
 
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Make a call to Azure that only reads, again after each error that may pass, and return its result.
 
         This function raises a transient error only if the next wait would end after `patience`, and any other error at
-        once. If a request to Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
+        once. After that, `what` is sick for the rest of the run: this function asks for it once more and waits no more,
+        so that one sick thing costs a run its patience once.
+
+        If a request to Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
         """
-        return self._retry(lambda: self._attempt(what, call, writing=False, remedy=remedy, secret=secret), (Transient,))
+        attempt = partial(self._attempt, what, call, writing=False, remedy=remedy, secret=secret)
+        if what in self._sick:
+            return _given_up(attempt)
+        try:
+            return self._retry(attempt, (Transient,))
+        except Transient as error:
+            error.given_up = True
+            if self._deadline is not NEVER:
+                self._sick.add(what)
+            raise
 
     def write(self, what: str, call: Callable[[], object], remedy: str = "", *, secret: bool = False) -> None:
         """Make a call to Azure that writes, once. Only work that reads and compares before each write may use `retry`.
@@ -99,11 +114,13 @@ class Retrying:
     def pages(self, what: str, items: ItemPaged[Item], remedy: str = "") -> Iterator[Item]:
         """Yield the items of a paged list; after an error, this function requests only the failed page again."""
         following: str | None = None
+        road = Road(what)
         while True:
             page, following = self.read(what, partial(_page, items, following), remedy)
             yield from page
             if not following:
                 return
+            road.follow(following)
 
     def _attempt(
         self, what: str, call: Callable[[], Result], *, writing: bool, remedy: str, secret: bool = False
@@ -128,16 +145,43 @@ class Retrying:
             sleep=self._clock.sleep,
             wait=_wait,
             stop=lambda state: self._clock.now() + timedelta(seconds=state.upcoming_sleep) > give_up,
-            retry=tenacity.retry_if_exception_type(worth_it),
+            retry=tenacity.retry_if_exception(lambda error: _is_worth_it(error, worth_it)),
             before_sleep=_log_retry,
             reraise=True,
         )
         try:
             return retryer(work)
         except Transient as error:
-            if give_up == self._deadline.work:
+            if give_up == self._deadline.work and not error.given_up:
                 raise OutOfTime(f"no time is left to repeat a call: {error}") from error
             raise
+
+
+class Road:
+    """The links of a list from page to page."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._seen: set[str] = set()
+
+    def follow(self, link: str) -> None:
+        """Note the link to the next page. Raise Rejected if the list has led there before, so that it would not end."""
+        if link in self._seen:
+            raise Rejected(f"{self._what}: its pages lead in a circle", Reason.ANSWER_UNREADABLE)
+        self._seen.add(link)
+
+
+def _given_up(attempt: Callable[[], Result]) -> Result:
+    """Make one attempt at something that is sick, and mark its error as one after which no other attempt helps."""
+    try:
+        return attempt()
+    except Transient as error:
+        error.given_up = True
+        raise
+
+
+def _is_worth_it(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:
+    return isinstance(error, kinds) and not (isinstance(error, Transient) and error.given_up)
 
 
 def _accepted(call: Callable[[], object]) -> None:

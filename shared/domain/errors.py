@@ -50,6 +50,8 @@ class Transient(AzureError):
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.given_up = False
+        """True if Certroll has repeated the call for as long as it may in this run."""
 
 
 class Throttled(Transient):

@@ -35,8 +35,8 @@ ROUNDS = 3
 
 
 UNANSWERED: tuple[type[AzureError], ...] = (Transient, OutcomeUnknown, Conflict)
-"""The errors after which the same run may succeed later. A thing that is sick for good ends no message as a dead letter:
-the message comes back `MOST_WAITS` times, and then the hourly sweep continues the work."""
+"""The errors after which the same run may succeed later. The message of a thing that is sick for good becomes no dead
+letter: it comes back `MOST_WAITS` times, and then the hourly sweep continues the work."""
 
 
 Result = TypeVar("Result")

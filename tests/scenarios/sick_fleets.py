@@ -188,7 +188,9 @@ def _asked(town: _Town, fleet: Fleet, *sites: Site) -> None:
     build, contoso, apart = town.build, town.vaults[0], town.apart
     names = ", ".join(site.name for site in sites)
     build.add_certificate("wanted", ("*.wanted.com",), apart, tags={"certroll-import-to": names})
-    public = build.add_certificate("public", ("public.com",), contoso, key_type="EC", tags={"certroll-public-to": names})
+    public = build.add_certificate(
+        "public", ("public.com",), contoso, key_type="EC", tags={"certroll-public-to": names}
+    )
     for site in sites:
         held = build.add_public_certificate(site, public.leaf.der, name="by-hand")
         fleet.promise(
@@ -215,7 +217,7 @@ def apps() -> Fleet:
     """Return apps whose settings name a client certificate, or load it at their start, in two subscriptions."""
     town = _Town()
     build, (contoso, fabrikam) = town.build, town.vaults
-    fleet = Fleet(town.world, lambda: None, sweeps=6, intent={"max_restarts": 9})
+    fleet = Fleet(town.world, lambda: None, sweeps=2, intent={"max_restarts": 9})
     partner = build.add_partner()
     old = {vault: build.add_certificate("client", (f"client.{vault.name}.com",), vault) for vault in town.vaults}
     for vault, group in ((contoso, town.near), (fabrikam, town.far)):

@@ -17,7 +17,7 @@ from tests.client_requests import Asked, Template
 from tests.scenarios.installation import Installation
 from tests.scenarios.sick_fleets import HOUR, Fleet, Promise, webspace_of
 
-_MADE = re.compile(r"[0-9a-fA-F-]{32,}")
+_MADE = re.compile(r"[0-9a-f]{32,}|(?<=operationresults/)[^/]+")
 """Parts of names that differ from run to run: thumbprints, versions and ids of operations."""
 ASKED_IN_HEADER = {"Retry-After": "20"}
 CODES = {
@@ -87,11 +87,11 @@ class Thing(NamedTuple):
 class Sick(Faults):
     """All requests of a fleet, and the wrong answer to the requests about one thing."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, thing: Thing | None, answer: Callable[[Request], Response]) -> None:
         super().__init__(world.clock, world.journal)
         self.seen: dict[Thing, int] = {}
-        self.thing: Thing | None = None
-        self.answer: Callable[[Request], Response] = _none
+        """How often Certroll has asked about each thing."""
+        self.thing, self.answer = thing, answer
 
     def around(self, request: Request, call: Call) -> Response:
         """Answer as Azure does, except about the sick thing."""

@@ -12,7 +12,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.web import WebSiteManagementClient
 
 from shared.clients.reading import ODD, check_page, object_of, page_entries, readable, texts_of
-from shared.clients.retrying import Retrying
+from shared.clients.retrying import Retrying, Road
 from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.names import Webspace
 from shared.domain.tags import Tags
@@ -69,11 +69,13 @@ def plain_list(
 ) -> tuple[Json, ...]:
     """Request all pages of a list that the SDK lacks, and return the items.
 
-    Raise Rejected if the `value` of a page is not a list.
+    Raise Rejected if the `value` of a page is not a list, and if the pages lead in a circle.
     """
     found: list[Json] = []
     following: str | None = url
+    road = Road(what)
     while following:
+        road.follow(following)
         page = plain_read(retrying, client, following, what, remedy)
         found.extend(readable(what, page_entries, page))
         following = readable(what, _next_link, page)

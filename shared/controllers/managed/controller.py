@@ -23,7 +23,7 @@ from shared.planning.closing import unseen_by_sweep
 from shared.planning.notices import tagged_sites
 from shared.telemetry import event
 
-UNSEEN = (Reason.BUSY, Reason.OUT_OF_TIME, Reason.UNREACHABLE, Reason.FROZEN)
+UNSEEN = (Reason.BUSY, Reason.OUT_OF_TIME, Reason.UNREACHABLE, Reason.FROZEN, Reason.UNANSWERED)
 """The results of an inspection that has not seen which certificate a host name has, or what Azure answers now."""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from shared.domain.errors import Denied, NotFound, Rejected, Unavailable
+from shared.domain.errors import AzureError, Denied
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import BlindSpot, Fleet, Listing
 from shared.domain.managed.issuance import Place, SeenCertificate
@@ -108,7 +108,7 @@ def _subscription(run: Run, subscription: str) -> View:
     try:
         certificates, sites = managed.certificates(subscription), managed.places(subscription)
         tagged = managed.slot_tags(subscription)
-    except (Denied, NotFound, Rejected, Unavailable) as error:
+    except AzureError as error:
         spot = BlindSpot(f"subscription {subscription}", str(error), subscription)
         return View(Fleet(run.now(), blind_spots=(spot,)), {}, ())
     concerned = _concerned(sites.found, tagged.found, certificates.found)
@@ -168,5 +168,5 @@ def _slots_of(managed: ManagedCertificates, site: SiteRef) -> Listing[tuple[Plac
     """Read the slots of one site, or return a blind spot (slots that Certroll could not read)."""
     try:
         return managed.slots(site)
-    except (Denied, NotFound, Rejected, Unavailable) as error:
+    except AzureError as error:
         return Listing((), (BlindSpot(f"the slots of {site}", str(error), site.subscription),))

@@ -19,6 +19,7 @@ from shared.domain.errors import (
     Denied,
     OutcomeUnknown,
     OutOfTime,
+    Rejected,
     SiteLocked,
     Throttled,
     Unavailable,
@@ -142,6 +143,9 @@ def _inspected(run: Run, order: Order) -> Inspection:
         order = _with_secrets(run, order)
         now = run.now()
         return Inspection(order, (*problems(order, now), *open_questions(order, records, now)))
+    except AzureError as error:
+        _unread(run, order, "order.unread", error)
+        return Inspection(order, error=error)
     except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
         return Inspection(order, error=error)
 
@@ -157,7 +161,7 @@ def _with_history(run: Run, order: Order) -> Order:
     try:
         return replace(order, last_verified=run.ports.orders.last_verified(order.ref))
     except AzureError as error:
-        event("order.history_unread", order=str(order.ref), detail=str(error))
+        _unread(run, order, "order.history_unread", error)
         return order
 
 
@@ -181,7 +185,7 @@ def _compared(run: Run, order: Order, stored: StoredCertificate) -> StoredCertif
     try:
         lineage = run.ports.vault.lineage(stored.secret, run.now())
     except AzureError as error:
-        event("order.secret_unread", order=str(order.ref), detail=str(error))
+        _unread(run, order, "order.secret_unread", error)
         return stored
     seen = lineage.current if lineage.refusal is None else None
     is_current = seen is not None and seen.thumbprint == order.thumbprint
@@ -296,6 +300,13 @@ def _entry(record: OrderRecord, name: str, writes: tuple[AzureWrite, ...] = ()) 
     """Return the entry of the history about a request for an order."""
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
     return HistoryEntry(record.at, name, f"order {record.order}", REASONS[record.action], detail[:1000], writes)
+
+
+def _unread(run: Run, order: Order, name: str, error: AzureError) -> None:
+    """Log and report what Certroll could not read of an order."""
+    event(name, order=str(order.ref), detail=str(error))
+    reason = error.reason if isinstance(error, Rejected) else Reason.UNANSWERED
+    report(run.ports.findings, (Finding(run.now(), SCOPE, order.subject, reason, str(error)),))
 
 
 def _not_asked(order: Order, action: OrderAction, reason: Reason) -> None:

@@ -78,9 +78,7 @@ def _carry_to_site(
     return outcome
 
 
-def _written(
-    run: Run, lease: Lease, lineage: Lineage, record: SiteRecord, plan: Plan
-) -> tuple[SiteRecord, Performed]:
+def _written(run: Run, lease: Lease, lineage: Lineage, record: SiteRecord, plan: Plan) -> tuple[SiteRecord, Performed]:
     """Write the bindings, and return the site's record and the steps that Azure refused or did not answer.
 
     After each binding that Certroll had to write once more, Certroll stores the record. The time of a run may end

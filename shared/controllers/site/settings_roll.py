@@ -3,7 +3,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.controllers.site.app import App, conclude, give_back_restart, inspect_app, report_app, restart_limits, settling_after
+from shared.controllers.site.app import (
+    App,
+    conclude,
+    give_back_restart,
+    inspect_app,
+    report_app,
+    restart_limits,
+    settling_after,
+)
 from shared.controllers.site.asking import ask_before
 from shared.controllers.site.rollback import check_restored, restore
 from shared.controllers.site.validation import validate
@@ -24,10 +32,9 @@ from shared.loop.run import Run
 from shared.planning.plan import Skip
 from shared.ports.storage import Lease
 
-
 DOUBT = "Azure has not said whether it took the settings"
 WRITE_MAY_COME = timedelta(minutes=5)
-"""How long an app keeps its claim on a restart after a write without an answer, because Azure may still do the write."""
+"""How long an app keeps its claim on a restart after a write without an answer, which Azure may still carry out."""
 
 
 def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> Outcome:
