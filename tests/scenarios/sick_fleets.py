@@ -366,10 +366,11 @@ def asked_for(world: World, resource_id: str) -> bool:
 
 
 FLEETS: dict[str, Callable[[], Fleet]] = {
-    "webspaces": webspaces,
-    "holdings": holdings,
-    "apps": apps,
-    "environments": environments,
-    "managed": managed,
     "orders": orders,
+    "managed": managed,
+    "environments": environments,
+    "holdings": holdings,
+    "webspaces": webspaces,
+    "apps": apps,
 }
+"""The fleets, the cheap ones first."""
