@@ -19,8 +19,22 @@ AZURE = ("app_service", "environments", "managed", "vault", "orders", "vault_rig
 """The clients of APIs of Azure. A client that is neither here nor in `ELSEWHERE` fails a test."""
 VAULT_HOST = ".vault."
 ACTIONS = frozenset(
-    "config configurations appsettings list configreferences refresh networking restart start stop versions pending"
-    " renew reissue retrievecertificateactions operations".split()
+    {
+        "appsettings",
+        "config",
+        "configreferences",
+        "configurations",
+        "list",
+        "networking",
+        "refresh",
+        "reissue",
+        "renew",
+        "restart",
+        "retrievecertificateactions",
+        "start",
+        "stop",
+        "versions",
+    }
 )
 """Words of paths that are no names of resources, in lower case."""
 _TYPE = re.compile(r"resourceType eq '([^']+)'", re.IGNORECASE)
@@ -60,10 +74,8 @@ class Asked:
     @property
     def template(self) -> Template:
         """The kind of the request."""
-        if VAULT_HOST in self.host:
-            kinds = ("vault", *_vault_kinds(self.segments))
-        else:
-            kinds = _arm_kinds(self.segments)
+        in_vault = VAULT_HOST in self.host
+        kinds = ("vault", *_vault_kinds(self.segments)) if in_vault else _arm_kinds(self.segments)
         return Template(self.method, "/".join(kinds) + (f"?{self.filter}" if self.filter else ""))
 
     @property
@@ -93,7 +105,7 @@ def _arm_kinds(segments: tuple[str, ...]) -> tuple[str, ...]:
         before = segments[number - 1] if number else ""
         if word in ACTIONS and not (name_is_next and before == "hostnamebindings"):
             kinds.append(word)
-            name_is_next = word == "operations"
+            name_is_next = False
         elif name_is_next:
             kinds.append("*")
             name_is_next = False

@@ -27,6 +27,10 @@ LONGEST_PAUSE = timedelta(minutes=15)
 the hourly sweep takes over."""
 
 
+FIRST_PAUSE_UNANSWERED = timedelta(minutes=2)
+"""How soon a message comes back whose run Azure did not answer. The run may read the whole fleet again."""
+
+
 WINDOW_AHEAD = timedelta(hours=4)
 """How long before CERTROLL_RESTART_WINDOW opens a message begins to come back every `LONGEST_PAUSE`. Because of these
 messages, Certroll meets every window even if an operator lets the sweep run only every four hours."""
@@ -75,8 +79,9 @@ def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
 
 
 def until_answered(run: Run, error: AzureError, waits: int) -> Waiting:
-    """Return a wait for Azure to answer a request, which grows with the number of earlier waits."""
-    return Waiting(run.now() + max(pause(waits), BUSY_PAUSE), Reason.UNANSWERED, str(error))
+    """Return a wait for Azure to answer a request, which doubles with each earlier wait up to `LONGEST_PAUSE`."""
+    again = min(FIRST_PAUSE_UNANSWERED * (1 << min(waits, 16)), LONGEST_PAUSE)
+    return Waiting(run.now() + again, Reason.UNANSWERED, str(error))
 
 
 def planning_again(attempt: Callable[[], Result]) -> Result:

@@ -181,7 +181,7 @@ def excused_by(thing: Thing, world: World) -> frozenset[str]:
     path = thing.template.path
     if not thing.resource:
         return frozenset(f"/subscriptions/{identifier}" for identifier in world.subscriptions)
-    if path.endswith("sites/*/slots") or path.endswith("sites/*/certificates"):
+    if path.endswith(("sites/*/slots", "sites/*/certificates")):
         site = next(site for site in world.web.sites.values() if site.id.lower() == thing.resource)
         return frozenset({webspace_of(site).lower()})
     if path.endswith("serverfarms/*/sites"):

@@ -40,7 +40,7 @@ def storage_edge(what: str) -> Iterator[None]:
 
 
 def all_pages(what: str, items: ItemPaged[Item]) -> tuple[Item, ...]:
-    """Return the items of all pages of a list. Raise StorageFailed, which names `what`, if the pages lead in a circle."""
+    """Return the items of all pages. Raise StorageFailed, which names `what`, if the pages lead in a circle."""
     pages = items.by_page()
     found: list[Item] = []
     seen: set[str] = set()

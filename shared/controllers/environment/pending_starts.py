@@ -23,6 +23,7 @@ from shared.domain.errors import (
     Denied,
     LeaseBusy,
     NotFound,
+    NotSettled,
     OutOfTime,
     Rejected,
     SiteLocked,
@@ -70,7 +71,7 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
     return restarted
 
 
-def why_not_stopped(error: AzureError) -> Reason:
+def why_not_stopped(error: AzureError | NotSettled) -> Reason:
     """Return the reason for which Certroll reports an app that it could not read or stop."""
     return Reason.UNANSWERED if isinstance(error, UNANSWERED) else reason_of(error)
 

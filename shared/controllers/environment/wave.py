@@ -13,7 +13,7 @@ from shared.controllers.environment.wave_run import WaveRun, count_no_longer, in
 from shared.domain.environments.apps import wave_app
 from shared.domain.environments.record import AppRestart, AppRestartState
 from shared.domain.environments.waves import next_wave
-from shared.domain.errors import AzureError, LeaseBusy, StopRefused
+from shared.domain.errors import AzureError, LeaseBusy, NotSettled, StopRefused
 from shared.domain.findings import HistoryEntry
 from shared.domain.names import EnvironmentRef
 from shared.domain.reason import Reason
@@ -50,7 +50,7 @@ class Stopped:
                 return cls(app, is_busy=True)
             case StopRefused():
                 return cls(app, refusal=error)
-            case AzureError():
+            case AzureError() | NotSettled():
                 return cls(app, refusal=StopRefused(str(error), why_not_stopped(error)))
             case _:
                 return cls(app, error=error)
