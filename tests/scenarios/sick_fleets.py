@@ -106,10 +106,11 @@ class _Town:
     def bound(self, fleet: Fleet, vault: Vault, name: str, site: Site, host: str, copy_id: str) -> None:
         """Promise that a host name shows the new version of a vault object."""
         host_id = f"{site.id}/hostNameBindings/{host}"
+        ours = f"{copy_id.rpartition('/')[0]}/certroll-{name}-~"
         fleet.promise(
             f"{host} shows the new version of {name}",
             lambda: self.fresh(site).hosts[host].thumbprint == self.new[name],
-            (*place_of(site), host_id, copy_id, *object_of(vault, name)),
+            (*place_of(site), host_id, copy_id, ours, *object_of(vault, name)),
         )
 
 
@@ -168,7 +169,14 @@ def _gone(town: _Town, fleet: Fleet, copy_id: str, plan: Plan, sites: tuple[Site
     fleet.promise(
         f"{copy_id} is deleted",
         lambda: not any(copy.id == copy_id for copy in town.world.web.all_certificates()),
-        (*near, *hosts, copy_id, plan.id, *object_of(town.vaults[1], "uploaded")),
+        (
+            *near,
+            *hosts,
+            copy_id,
+            f"{copy_id.rpartition('/')[0]}/certroll-uploaded-~",
+            plan.id,
+            *object_of(town.vaults[1], "uploaded"),
+        ),
     )
 
 

@@ -74,14 +74,15 @@ class Thing(NamedTuple):
     @classmethod
     def of(cls, asked: Asked) -> "Thing":
         """Return the thing that a request is about."""
-        return cls(asked.template, _MADE.sub("~", f"{asked.host}{asked.path}".lower()), asked.resource)
+        path = _MADE.sub("~", f"{asked.host}{asked.path}".lower())
+        return cls(asked.template, path, _MADE.sub("~", asked.resource))
 
     @property
     def name(self) -> str:
         """The name by which a finding must name the thing."""
         words = self.resource.removesuffix("/config").removesuffix("/publiccertificates")
         words = words.removesuffix("/hostnamebindings")
-        return words.rpartition("/")[2].removesuffix(".vault.azure.net")
+        return words.rpartition("/")[2].removesuffix(".vault.azure.net").removesuffix("~")
 
 
 class Sick(Faults):

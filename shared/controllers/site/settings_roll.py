@@ -79,7 +79,7 @@ def _write(app: App) -> Outcome:
         detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
     if app.record.detail == DOUBT:
-        detail = f"{app.record.site}: Azure did not say whether it took the settings, and shows the old settings"
+        detail = f"{app.record.site}: {DOUBT}, and shows the old settings"
         return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     asked, result = ask_before(app)
     # The app fails its probe before any write, and would also fail the probe with the new version. Certroll updates
