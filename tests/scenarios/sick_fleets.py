@@ -285,7 +285,15 @@ def environments() -> Fleet:
         fleet.promise(
             f"the old root of {ase.name} is deleted",
             lambda root=root: root.id not in {known.id for known in town.world.web.roots.values()},
-            (subscription_of(ase.id), ase.id, plan.id, root.id, *object_of(vault, "root"), *(s.id for s in sites)),
+            (
+                subscription_of(ase.id),
+                ase.id,
+                plan.id,
+                webspace_of(plan),
+                root.id,
+                *object_of(vault, "root"),
+                *(s.id for s in sites),
+            ),
         )
     fleet.renew = lambda: [  # type: ignore[func-returns-value]
         build.add_root_object("root", new.root_leaf, vault, tags={"certroll-root-of": f"ase-{group.name}"})

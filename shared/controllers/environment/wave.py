@@ -112,7 +112,10 @@ def _after(wave_run: WaveRun, results: tuple[Stopped, ...]) -> WaveRun:
     report_excluded(
         wave_run.run,
         wave_run.environment,
-        ((site, refusal.reason, f"Certroll could not stop it: {refusal}") for site, refusal in refused.items()),
+        (
+            (site, refusal.reason, f"Certroll could not stop and start it: {refusal}")
+            for site, refusal in refused.items()
+        ),
     )
     known = replace(wave_run, busy=wave_run.busy | busy, refused={**wave_run.refused, **refused})
     return known.recorded(result.app for result in results)
