@@ -165,7 +165,7 @@ def holdings() -> Fleet:
 def _gone(town: _Town, fleet: Fleet, copy_id: str, plan: Plan, sites: tuple[Site, ...]) -> None:
     """Promise that a superseded upload is deleted at last. Whatever hides a part of its webspace may keep it."""
     near = (part for site in sites for part in (*place_of(site), f"{site.id}/config", f"{site.id}/publicCertificates"))
-    hosts = (f"{site.id}/hostNameBindings/{host}" for site in sites for host in site.hosts)
+    hosts = (f"{site.id}/hostNameBindings/{host}" for site in sites for host in town.fresh(site).hosts)
     fleet.promise(
         f"{copy_id} is deleted",
         lambda: not any(copy.id == copy_id for copy in town.world.web.all_certificates()),

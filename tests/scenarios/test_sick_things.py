@@ -102,7 +102,7 @@ def chosen(things: Iterable[Thing], answer: str) -> Iterator[Thing]:
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("name", FLEETS)
 def test_one_sick_thing_holds_up_nothing_else(begin: Begin, rows: Rows, name: str, answer: str) -> None:
-    """Whatever one thing answers for good, all others are carried, no message becomes a dead letter, and a finding says it."""
+    """Whatever one thing answers for good, all others are carried, and a finding instead of a dead letter says it."""
     troubles = {}
     for thing in chosen(owned_rows(begin, rows, name), answer):
         trial = begin(name, thing, answer)
