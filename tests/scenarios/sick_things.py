@@ -191,6 +191,9 @@ def excused_by(thing: Thing, world: World) -> frozenset[str]:
     if path.endswith(("sites/*/slots", "sites/*/certificates")):
         site = next(site for site in world.web.sites.values() if site.id.lower() == thing.resource)
         return frozenset({webspace_of(site).lower()})
+    if path.endswith("/start"):  # while an app that Certroll stopped does not start, it stops no other of the environment
+        site = next(site for site in world.web.sites.values() if site.id.lower() == thing.resource)
+        return frozenset({site.environment.id.lower()} if site.environment else {thing.resource})
     if path.endswith("serverfarms/*/sites"):
         plan = next(plan for plan in world.web.plans.values() if plan.id.lower() == thing.resource)
         return frozenset({webspace_of(plan).lower()})
