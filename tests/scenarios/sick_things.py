@@ -191,7 +191,8 @@ def excused_by(thing: Thing, world: World) -> frozenset[str]:
     if path.endswith(("sites/*/slots", "sites/*/certificates")):
         site = next(site for site in world.web.sites.values() if site.id.lower() == thing.resource)
         return frozenset({webspace_of(site).lower()})
-    if path.endswith("/start"):  # while an app that Certroll stopped does not start, it stops no other of the environment
+    # while an app that Certroll has stopped does not start, Certroll stops no other app of the environment
+    if path.endswith("/start"):
         site = next(site for site in world.web.sites.values() if site.id.lower() == thing.resource)
         return frozenset({site.environment.id.lower()} if site.environment else {thing.resource})
     if path.endswith("serverfarms/*/sites"):
