@@ -38,6 +38,8 @@ REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS + 20
 """How long one request to ARM or Key Vault may take, from the resolution of the name to the last byte; also one page
 of a list. A server that sends a byte now and then passes `READ_SECONDS`. The 20 s more are for a long page."""
 
+OF_SUBSCRIPTION = " of subscription "
+"""The words before the id of the subscription in the names of its lists."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -68,26 +70,28 @@ class Retrying:
         self._deadline = deadline
         self._trace = trace or RunTrace("")
         self._sick: set[str] = set()
-        """What did not answer for the whole of `patience` in this run."""
+        """The subscriptions and other things that did not answer for the whole of `patience` in this run."""
 
     def read(self, what: str, call: Callable[[], Result], remedy: str = "", *, secret: bool = False) -> Result:
         """Make a call to Azure that only reads, again after each error that may pass, and return its result.
 
         This function raises a transient error only if the next wait would end after `patience`, and any other error at
         once. After that, `what` is sick for the rest of the run: this function asks for it once more and waits no more,
-        so that one sick thing costs a run its patience once.
+        so that one sick thing costs a run its patience once. All lists of a subscription are one thing, because Azure
+        throttles by subscription.
 
         If a request to Azure or the answer contains secrets (`secret`), Certroll's errors omit Azure's message.
         """
         attempt = partial(self._attempt, what, call, writing=False, remedy=remedy, secret=secret)
-        if what in self._sick:
+        place = what.rpartition(OF_SUBSCRIPTION)[2]
+        if place in self._sick:
             return _given_up(attempt)
         try:
             return self._retry(attempt, (Transient,))
         except Transient as error:
             error.given_up = True
             if self._deadline is not NEVER:
-                self._sick.add(what)
+                self._sick.add(place)
             raise
 
     def write(self, what: str, call: Callable[[], object], remedy: str = "", *, secret: bool = False) -> None:

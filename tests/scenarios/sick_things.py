@@ -18,6 +18,7 @@ from tests.client_requests import Asked, Template
 from tests.scenarios.installation import Installation
 from tests.scenarios.sick_fleets import HOUR, Fleet, Promise, webspace_of
 
+ANY = Template("*", "*")
 UPLOAD_DATES = "resources?microsoft.web/certificates"
 """The list whose only use is to find uploads from before a date. Certroll reports each upload of unknown date."""
 _MADE = re.compile(r"[0-9a-f]{32,}|(?<=operationresults/)[^/]+")
@@ -80,6 +81,12 @@ class Thing(NamedTuple):
         path = _MADE.sub("~", f"{asked.host}{asked.path}".lower())
         return cls(asked.template, path, _MADE.sub("~", asked.resource))
 
+    def covers(self, other: "Thing") -> bool:
+        """Return True if the other request is about this thing. A thing of any kind covers all paths below its own."""
+        if self.template == ANY:
+            return other.path.startswith(self.path)
+        return (self.template, self.path) == (other.template, other.path)
+
     @property
     def name(self) -> str:
         """The name by which a finding must name the thing, or what a finding must tell of it."""
@@ -106,8 +113,7 @@ class Sick(Faults):
             return call()
         thing = Thing.of(Asked.of(request.method, request.host, request.path, query))
         self.seen[thing] = self.seen.get(thing, 0) + 1
-        sick = self.thing is not None and (thing.template, thing.path) == (self.thing.template, self.thing.path)
-        return self.answer(request) if sick else call()
+        return self.answer(request) if self.thing is not None and self.thing.covers(thing) else call()
 
 
 class Bounded(Installation):

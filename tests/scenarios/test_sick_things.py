@@ -17,8 +17,8 @@ from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from tests.client_requests import Template, sent_by_clients
 from tests.in_process import in_process
 from tests.scenarios.conftest import NO_STORAGE, Install, WorldClock
-from tests.scenarios.sick_fleets import AGE, FLEETS
-from tests.scenarios.sick_things import ANSWERS, Bounded, Sick, Thing, Trial, excused_by
+from tests.scenarios.sick_fleets import AGE, FIRST, FLEETS
+from tests.scenarios.sick_things import ANSWERS, ANY, Bounded, Sick, Thing, Trial, excused_by
 from tests.soaking import SOAKING
 
 ANSWERS_OF_A_ROW = 2
@@ -110,6 +110,24 @@ def test_one_sick_thing_holds_up_nothing_else(begin: Begin, rows: Rows, name: st
         if found := list(trial.troubles(excused_by(thing, trial.fleet.world))):
             troubles[f"{thing.template.method} {thing.path} answers {answer}"] = found
     assert troubles == {}
+
+
+SICK_AT_ONCE = {
+    "a subscription": Thing(ANY, f"management.azure.com/subscriptions/{FIRST}", f"/subscriptions/{FIRST}"),
+    "a vault": Thing(ANY, "contoso-kv.vault.azure.net", "contoso-kv.vault.azure.net"),
+    "all of Azure": Thing(ANY, "", ""),
+}
+"""What may be sick with everything in it."""
+
+
+@pytest.mark.parametrize("answer", ANSWERS if SOAKING else ["429", "no answer"])
+@pytest.mark.parametrize("name", FLEETS if SOAKING else ["webspaces"])
+@pytest.mark.parametrize("what", SICK_AT_ONCE)
+def test_everything_in_one_place_is_sick(begin: Begin, what: str, name: str, answer: str) -> None:
+    """If a subscription or a vault answers nothing well, all others are carried, and each run ends within its time."""
+    trial = begin(name, SICK_AT_ONCE[what], answer)
+    trial.carry()
+    assert list(trial.troubles(excused_by(SICK_AT_ONCE[what], trial.fleet.world))) == []
 
 
 def test_every_request_of_the_clients_is_in_the_table(begin: Begin, rows: Rows) -> None:

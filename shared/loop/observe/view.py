@@ -16,6 +16,7 @@ from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
+from shared.loop.observe.silence import Silence
 from shared.loop.observe.site import observe_settings
 from shared.loop.pool import Pool
 from shared.ports.app_service import AppService
@@ -23,12 +24,6 @@ from shared.ports.environments import Environments
 
 Subject = TypeVar("Subject")
 Found = TypeVar("Found")
-
-FEW_SILENT, MOST_SILENT = 5, 20
-"""The least and the most reads of a list that may fail without an answer before Certroll gives the list up.
-
-Between the two limits, a tenth of the list may fail. Each failing read occupies a thread for 90 s.
-"""
 
 SILOS = (
     "the site has silos in other regions, which Certroll cannot read: bind and set up this site by hand, and delete "
@@ -59,17 +54,22 @@ class View:
 
         A subject that Azure refuses to show becomes a blind spot (something that Certroll could not read).
 
-        Raises Transient if Azure puts off or does not answer more than a tolerated number of the requests. With
-        `one_answers`, raises Transient also if Azure answers for none of the subjects.
+        Certroll gives a subscription up if Azure puts off or does not answer more than a tolerated number of its
+        requests: all its other subjects become blind spots without a request. Raises Transient if Certroll gives up
+        every subscription. With `one_answers`, the subjects are subscriptions, and this function raises Transient if
+        Azure answers for none of them, or leaves more than a tolerated number of requests without an answer.
         """
         subjects = tuple(subjects)
         found: list[Found] = []
-        silent, most = 0, _most_silent(len(subjects), one_answers=one_answers)
-        with self._pool.results(lambda subject: _or_error(read, subject), subjects) as answers:
+        places = ["" if one_answers else hidden(subject, "").subscription for subject in subjects]
+        silence = Silence(places, one_answers=one_answers)
+        pairs = tuple(zip(places, subjects, strict=True))
+        with self._pool.results(
+            lambda pair: silence.heard(pair[0], partial(_or_error, read, pair[1])), pairs
+        ) as answers:
             for subject, answer in zip(subjects, answers, strict=True):
-                silent += isinstance(answer, Transient)
-                # with more unanswered requests than the tolerated number, Certroll assumes that Azure is down
-                if silent > most and isinstance(answer, Transient):
+                # if Certroll has given every subscription up, it assumes that Azure is down
+                if isinstance(answer, Transient) and silence.is_everywhere:
                     raise answer
                 if isinstance(answer, AzureError):
                     self.blind_spots.append(hidden(subject, str(answer)))
@@ -240,12 +240,6 @@ class View:
             for webspace, ref in named
             if ref not in seen
         )
-
-
-def _most_silent(subjects: int, *, one_answers: bool) -> int:
-    """Return how many requests of a list may stay without an answer before Certroll gives the list up."""
-    most = min(max(FEW_SILENT, subjects // 10), MOST_SILENT)
-    return min(most, subjects - 1) if one_answers else most
 
 
 def _lacking(

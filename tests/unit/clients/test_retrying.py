@@ -286,6 +286,17 @@ def test_sick_thing_costs_a_run_its_patience_once() -> None:
     assert run.read("settings of site api", Calls(refusal(429, "20"), 7)) == 7
 
 
+def test_throttled_subscription_costs_a_run_its_patience_once() -> None:
+    """All lists of a subscription that Azure throttles cost the run the patience of one list."""
+    clock = ManualClock()
+    run = Retrying(clock, deadline=Deadline.of_run(NOW))
+    for what in ("sites", "certificates", "plans"):
+        with pytest.raises(Throttled):
+            run.read(f"{what} of subscription a", Calls(refusal(429)))
+    assert clock.now() - NOW <= PATIENCE
+    assert run.read("sites of subscription b", Calls(refusal(429), 7)) == 7
+
+
 def test_work_on_a_sick_thing_is_not_done_again() -> None:
     """A step that reads a thing which the run knows as sick fails at once, and the run goes on with other steps."""
     clock = ManualClock()
