@@ -167,8 +167,9 @@ def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
             fleet, site = inspect_site(run, app.site)
         except AzureError as refusal:
             raise StopRefused(str(refusal), why_not_stopped(refusal)) from refusal
-        if site is None:
-            return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), "it is gone"))
+        if site is None:  # a 404 may be wrong; the app counts as gone once Azure no longer lists it for an hour
+            detail = "Azure lists the app in the environment and answers 404 for it, and Certroll tries again later"
+            raise StopRefused(detail, Reason.NO_SUCH_SITE)
         if excluded := why_excluded(fleet, site, run.intent):
             report_excluded(run, environment, ((site.ref, *excluded),))
             return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), excluded[1]))
