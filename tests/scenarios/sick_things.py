@@ -66,13 +66,14 @@ ANSWERS: dict[str, Callable[[Request], Response]] = {
 }
 
 
-GONE = (
-    Template(
-        "GET", "subscriptions/*/resourcegroups/*/providers/microsoft.web/hostingenvironments/*/publiccertificates/*"
-    ),
-    ANSWERS["404"],
-)
-"""The read before a deletion, with the answer that somebody else has deleted the thing, which needs no finding."""
+WEB = "subscriptions/*/resourcegroups/*/providers/microsoft.web"
+HARMLESS = {
+    # somebody else has deleted what Certroll was to delete
+    (f"{WEB}/hostingenvironments/*/publiccertificates/*", ANSWERS["404"]),
+    # the managed certificate itself shows that Azure has issued it
+    *((f"{WEB}/certificates/*/operationresults/*", answer) for answer in ANSWERS.values()),
+}
+"""The reads whose answer keeps nothing from anything, and needs no finding."""
 
 
 class Thing(NamedTuple):
@@ -180,7 +181,7 @@ class Trial:
             if not isinstance(error, CertrollError):
                 yield f"unknown error: {error!r}"
         name = self.sick.thing.name if self.sick.thing else ""
-        if self.sick.thing and (self.sick.thing.template, self.sick.answer) == GONE:
+        if self.sick.thing and (self.sick.thing.template.path, self.sick.answer) in HARMLESS:
             return
         told = ("subject", "detail", "site", "reason")
         rows = self.certroll.rows("certrollfindings")
