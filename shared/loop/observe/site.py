@@ -74,10 +74,9 @@ def observe_settings(
         return settings
     try:
         active = {lower_case(key): version for key, version in app_service.vault_references(settings.site).items()}
-    except AzureError:
-        # the versions of the references stay unknown; Azure also refuses the later refresh of the references, with its
-        # reason
-        return settings
+    except AzureError as error:
+        # the versions of the references stay unknown, so Certroll asks App Service to fetch the references again
+        return replace(settings, references_unread=str(error))
     known = settings.vault_references
     led = (replace(each, active=active.get(lower_case(each.key), "").lower() or None) for each in known)
     return replace(settings, vault_references=tuple(led))

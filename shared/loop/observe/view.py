@@ -220,11 +220,23 @@ class View:
     ) -> tuple[SiteSettings, ...]:
         """Return the certificates that the app settings of each site and slot name, without the settings' values."""
         where = {site.ref: site.webspace for site in sites}
-        return self.each(
+        found = self.each(
             lambda ref: Listing((observe_settings(self._app_service, ref, followed),)),
             sorted(where),
             lambda ref, why: BlindSpot(f"app settings of {ref}", why, ref.subscription, where[ref], settings_only=True),
         )
+        self.blind_spots.extend(
+            BlindSpot(
+                f"Key Vault references of {settings.site}",
+                settings.references_unread,
+                settings.site.subscription,
+                where[settings.site],
+                versions_only=True,
+            )
+            for settings in found
+            if settings.references_unread
+        )
+        return found
 
     def compare_with_plans(self, plans: Iterable[ServerFarm], seen: frozenset[SiteRef]) -> None:
         """Note as blind spots (resources that Certroll could not read) the sites that only the list of a plan names."""
