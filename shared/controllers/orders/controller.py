@@ -43,6 +43,7 @@ from shared.domain.orders.problems import OrderProblem, asks_when_verified, outc
 from shared.domain.reason import Reason
 from shared.domain.tags import Carrier
 from shared.domain.writes import AzureWrite
+from shared.loop.backoff import UNANSWERED
 from shared.loop.report import report, report_tags
 from shared.loop.run import Run
 from shared.loop.vault_access import access_subject, access_to, report_access
@@ -144,7 +145,7 @@ def _inspected(run: Run, order: Order) -> Inspection:
         now = run.now()
         return Inspection(order, (*problems(order, now), *open_questions(order, records, now)))
     except AzureError as error:
-        _unread(run, order, "order.unread", error)
+        _report_unread(run, order, error)
         return Inspection(order, error=error)
     except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
         return Inspection(order, error=error)
@@ -161,7 +162,7 @@ def _with_history(run: Run, order: Order) -> Order:
     try:
         return replace(order, last_verified=run.ports.orders.last_verified(order.ref))
     except AzureError as error:
-        _unread(run, order, "order.history_unread", error)
+        event("order.history_unread", order=str(order.ref), detail=str(error))
         return order
 
 
@@ -185,7 +186,9 @@ def _compared(run: Run, order: Order, stored: StoredCertificate) -> StoredCertif
     try:
         lineage = run.ports.vault.lineage(stored.secret, run.now())
     except AzureError as error:
-        _unread(run, order, "order.secret_unread", error)
+        event("order.secret_unread", order=str(order.ref), detail=str(error))
+        if isinstance(error, UNANSWERED):  # the sweep reports a vault that refuses or lacks the secret
+            _report_unread(run, order, error)
         return stored
     seen = lineage.current if lineage.refusal is None else None
     is_current = seen is not None and seen.thumbprint == order.thumbprint
@@ -302,9 +305,8 @@ def _entry(record: OrderRecord, name: str, writes: tuple[AzureWrite, ...] = ()) 
     return HistoryEntry(record.at, name, f"order {record.order}", REASONS[record.action], detail[:1000], writes)
 
 
-def _unread(run: Run, order: Order, name: str, error: AzureError) -> None:
-    """Log and report what Certroll could not read of an order."""
-    event(name, order=str(order.ref), detail=str(error))
+def _report_unread(run: Run, order: Order, error: AzureError) -> None:
+    """Record as a finding (a reported problem) what Certroll could not read of an order."""
     reason = error.reason if isinstance(error, Rejected) else Reason.UNANSWERED
     report(run.ports.findings, (Finding(run.now(), SCOPE, order.subject, reason, str(error)),))
 

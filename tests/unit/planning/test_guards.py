@@ -851,7 +851,7 @@ def test_what_needs_no_whole_view_goes_on(step: Step, spot: BlindSpot) -> None:
 @pytest.mark.parametrize("what", ["roots_only", "versions_only"])
 @pytest.mark.parametrize("webspace", [None, WEST])
 def test_hidden_roots_and_references_disturb_nobody_else(webspace: Webspace | None, what: str) -> None:
-    """Certroll still syncs, imports and retires if it cannot read the roots of an environment or an app's references."""
+    """Certroll still syncs, imports and retires if the roots of an environment or an app's references are unread."""
     seen = BlindSpot("root certificates of environment rg-network/ase", "403", SUBSCRIPTION, webspace)
     hidden = replace(seen, **{what: True})  # type: ignore[arg-type]  # the name of a flag
     assert refusals(incomplete_view.guard, Plan((SYNC, IMPORT, RETIRE)), snapshot(blind_spots=(hidden,))) == []
