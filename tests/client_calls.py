@@ -60,7 +60,7 @@ ORDER = OrderRef.parse(
 WORDS: Mapping[str, str] = {
     "subscription": SUBSCRIPTION,
     "plan": PLAN,
-    "operation": f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Web/operations/x?api-version=1",
+    "operation": f"{PLAN.partition('/serverfarms/')[0]}/certificates/shop/operationResults/1?api-version=1",
     "vault_id": VAULT_ID,
     "version": "0123456789abcdef0123456789abcdef",
     "queue": "certificates",

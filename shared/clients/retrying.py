@@ -21,7 +21,8 @@ from shared.clients.network.bounded import limited
 from shared.clients.patience import Patience, PatiencePolicy
 from shared.clients.tracing import AGENT, RunTrace, TracingPolicy
 from shared.domain.deadline import NEVER, Deadline
-from shared.domain.errors import CertrollError, OutcomeUnknown, OutOfTime, Transient
+from shared.domain.errors import CertrollError, OutcomeUnknown, OutOfTime, Rejected, Transient
+from shared.domain.reason import Reason
 from shared.ports.clock import Clock
 from shared.telemetry import event
 
@@ -39,6 +40,8 @@ REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS + 20
 """How long one request to ARM or Key Vault may take, from the resolution of the name to the last byte; also one page
 of a list. A server that sends a byte now and then passes `READ_SECONDS`. The 20 s more are for a long page."""
 
+OF_SUBSCRIPTION = " of subscription "
+"""The words before the id of the subscription in the names of its lists."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -107,11 +110,13 @@ class Retrying:
     def pages(self, what: str, items: ItemPaged[Item], remedy: str = "") -> Iterator[Item]:
         """Yield the items of a paged list; after an error, this function requests only the failed page again."""
         following: str | None = None
+        road = Road(what)
         while True:
             page, following = self.read(what, partial(_page, items, following), remedy)
             yield from page
             if not following:
                 return
+            road.follow(following)
 
     def _attempt(
         self, what: str, call: Callable[[], Result], *, writing: bool, remedy: str, secret: bool = False
@@ -154,6 +159,20 @@ class Retrying:
     def _is_over(self, state: tenacity.RetryCallState, give_up: datetime) -> bool:
         later = self._clock.now() + timedelta(seconds=state.upcoming_sleep)
         return later > give_up or self._known.is_spent(_error(state))
+
+
+class Road:
+    """The links of a list from page to page."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._seen: set[str] = set()
+
+    def follow(self, link: str) -> None:
+        """Note the link to the next page. Raise Rejected if the list has led there before, so that it would not end."""
+        if link in self._seen:
+            raise Rejected(f"{self._what}: its pages lead in a circle", Reason.ANSWER_UNREADABLE)
+        self._seen.add(link)
 
 
 def _accepted(call: Callable[[], object]) -> None:

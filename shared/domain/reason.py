@@ -281,6 +281,8 @@ class Reason(StrEnum):
     REJECTED_BY_AZURE = "RejectedByAzure", BLOCKS
     ANSWER_UNREADABLE = "AnswerUnreadable", BLOCKS
     NO_ANSWER = "NoAnswer", REFUSED_FOR_INFO
+    STALE_VIEW = "StaleView", NOT_DELETED
+    UNANSWERED = "Unanswered", Traits((Shows.WAITING, Shows.STALLED, Shows.FINDING), Severity.MEDIUM)
     NOT_SETTLED = "NotSettled", BLOCKS.but(severity=Severity.MEDIUM)
     DENIED_BY_AZURE = "DeniedByAzure", BLOCKS
     SERVED_ANOTHER = "ServedAnother", STALLED

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from shared.domain.errors import Conflict, LeaseBusy
+from shared.domain.errors import AzureError, Conflict, LeaseBusy, OutcomeUnknown, Transient
 from shared.domain.outcome import Waiting
 from shared.domain.reason import Reason
 from shared.loop.run import Run
@@ -27,11 +27,20 @@ LONGEST_PAUSE = timedelta(minutes=15)
 the hourly sweep takes over."""
 
 
+FIRST_PAUSE_UNANSWERED = timedelta(minutes=2)
+"""How soon a message comes back whose run Azure did not answer. The run may read the whole fleet again."""
+
+
 WINDOW_AHEAD = timedelta(hours=4)
 """How long before CERTROLL_RESTART_WINDOW opens a message begins to come back every `LONGEST_PAUSE`. Because of these
 messages, Certroll meets every window even if an operator lets the sweep run only every four hours."""
 ROUNDS = 3
 """How often a run observes and plans before Certroll gives up on a fleet that changes under each plan."""
+
+
+UNANSWERED: tuple[type[AzureError], ...] = (Transient, OutcomeUnknown, Conflict)
+"""The errors after which the same run may succeed later. The message of a thing that is sick for good becomes no dead
+letter: it comes back `MOST_WAITS` times, and then the hourly sweep continues the work."""
 
 
 Result = TypeVar("Result")
@@ -67,6 +76,12 @@ def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
     Another run usually releases its lease within seconds.
     """
     return Waiting(run.now() + min(pause(waits), BUSY_PAUSE), Reason.BUSY, str(busy))
+
+
+def until_answered(run: Run, error: AzureError, waits: int) -> Waiting:
+    """Return a wait for Azure to answer a request, which doubles with each earlier wait up to `LONGEST_PAUSE`."""
+    again = min(FIRST_PAUSE_UNANSWERED * (1 << min(waits, 16)), LONGEST_PAUSE)
+    return Waiting(run.now() + again, Reason.UNANSWERED, str(error))
 
 
 def planning_again(attempt: Callable[[], Result]) -> Result:

@@ -8,6 +8,7 @@ from functools import partial
 from shared.domain.errors import (
     AzureError,
     CertrollError,
+    Conflict,
     Denied,
     NotFound,
     NotKept,
@@ -39,8 +40,8 @@ REFUSALS: dict[type[CertrollError], Reason] = {
 If a write answers 404, Azure has lost the certificate or the App Service plan that the write names.
 """
 Errors = tuple[type[AzureError], ...]
-NO_ANSWER: Errors = (Transient, OutcomeUnknown)
-"""The errors after which Certroll does not know whether Azure did a step."""
+NO_ANSWER: Errors = (Transient, OutcomeUnknown, Conflict)
+"""The errors after which a later run does a step again: Azure did not answer, or shows something else than before."""
 
 
 def reason_of(refusal: CertrollError) -> Reason:
@@ -58,7 +59,7 @@ class Performed:
     refused: tuple[Skip, ...] = ()
     """The steps that Azure refused, and the steps that Azure did not answer."""
     unanswered: tuple[AzureError, ...] = ()
-    """The errors of the steps that Azure did not answer."""
+    """The errors of the steps that Azure did not answer, or for which Azure no longer shows what Certroll observed."""
 
     def __add__(self, other: "Performed") -> "Performed":
         return Performed((*self.refused, *other.refused), (*self.unanswered, *other.unanswered))
@@ -77,8 +78,9 @@ def perform_all(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterabl
 def perform_each(run: Run, lease: Lease, ref: VaultCertificateRef, steps: Iterable[Step]) -> Performed:
     """Perform the steps of the plan in order, and return the steps that Azure refused or did not answer.
 
-    If Azure refuses a step, this function still performs the next steps. If Azure does not answer the upload of a
-    version that apps still name, this function begins no further step, because a later sync could remove that
+    If Azure refuses a step, or shows something else than Certroll observed before, this function still performs the
+    next steps. If Azure does not answer the upload of a version that apps still name, this function begins no further
+    step, because a later sync could remove that
     version. Raises LeaseLost or OutOfTime between two steps if the run has lost its lease or has no time left.
     """
     return _in_order(run, lease, ref, steps, noted=NO_ANSWER)
@@ -121,7 +123,8 @@ def _perform(run: Run, ref: VaultCertificateRef, step: Step, noted: Errors) -> P
         try:
             written = run.ports.retrying.retry(partial(step.action.perform, run.ports))
         except noted as error:
-            return Performed((_refused(run, ref, step, Reason.NO_ANSWER, error, writes),), (error,))
+            reason = Reason.STALE_VIEW if isinstance(error, Conflict) else Reason.NO_ANSWER
+            return Performed((_refused(run, ref, step, reason, error, writes),), (error,))
         except tuple(REFUSALS) as error:
             return Performed((_refused(run, ref, step, reason_of(error), error, writes),))
         except OutOfTime as late:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from local.azure.scripting.clock import Clock
+from local.azure.scripting.faults import Fault, Kind
 from local.azure.web.resources import IP_BASED
 from local.azure.world import World
 from local.worlds.builders import Builder
@@ -116,6 +117,22 @@ def test_what_cannot_be_seen_keeps_it(install: Install, hidden: str) -> None:
     later(installation)
     assert names(world) == {"by-hand", "ours"}
     world.roles.restore(quiet.id)
+    later(installation, days=1)
+    assert names(world) == {"ours"}
+
+
+@pytest.mark.parametrize("answer", ["throttle", "site_lock"])
+def test_app_that_azure_throttles_for_good_keeps_it(install: Install, answer: Kind) -> None:
+    """A superseded certificate stays while Azure puts off each read of one app's settings, and goes afterwards."""
+    world = uploaded_world()
+    old = world.vaults[VAULT].certificates["web"].newest.thumbprint
+    installation = renewed(install, world)
+    unlist(world, old)
+    world.faults.add(Fault(answer, path="/sites/quiet/config/appsettings/list", times=None))
+    later(installation)
+    assert names(world) == {"by-hand", "ours"}
+    assert ("app settings of quiet", "BlindSpot") in installation.findings()
+    world.faults.clear()
     later(installation, days=1)
     assert names(world) == {"ours"}
 

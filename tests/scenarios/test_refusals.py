@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Never
 
 import pytest
 
@@ -11,9 +12,9 @@ from local.azure.scripting.knobs import Knobs
 from local.azure.web.held_certificates import Source
 from local.azure.world import World
 from local.worlds.builders import Builder
+from shared.controllers.certificate import controller as certificate
 from shared.controllers.intake.dead_letters import replay
-from shared.controllers.intake.queues import on_certificate
-from shared.domain.errors import AzureError
+from shared.domain.errors import StorageFailed
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
@@ -366,33 +367,46 @@ def test_a_tampered_site_id_is_kept_and_touches_nothing(install: Install) -> Non
 
 
 @pytest.mark.real_storage
-def test_a_message_that_fails_five_times_is_kept_with_its_cause(install: Install) -> None:
+def test_a_message_that_fails_five_times_is_kept_with_its_cause(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A message that fails five times becomes a dead letter with its cause, and a replay finishes the renewal."""
     world = small_world()
     installation = install(world)
     before, new = shown(world), renew(world)
-    world.faults.add(Fault("server_error", "GET", path=r"/certificates$", status=500, times=None))
-    installation.look_at(VAULT, "web")
-    installation.deliver_all(timedelta(hours=2))
+    with monkeypatch.context() as patch:
+        patch.setattr(certificate, "reconcile_lineage", without_storage)
+        installation.look_at(VAULT, "web")
+        installation.deliver_all(timedelta(hours=2))
     (kept,) = installation.kept()
-    assert "Unavailable" in str(kept["cause"])
+    assert "StorageFailed" in str(kept["cause"])
     assert len(installation.queue.dead_letter) == 1
-    world.faults.clear()
     replay(installation.start(), "certificates", str(kept["RowKey"]))
     installation.deliver_all()
     assert shown(world) == after_renewal(before, new)
     assert installation.kept() == []
 
 
-def test_a_failing_run_raises_what_happened(install: Install) -> None:
-    """A failing run raises an error with Azure's own words, so that the host delivers the message again."""
+def test_a_run_that_azure_does_not_answer_is_said_and_goes_on_later(install: Install) -> None:
+    """While Azure does not answer, the message comes back, a finding has Azure's own words, and nothing is lost."""
     world = small_world()
     installation = install(world)
-    renew(world)
+    before, new = shown(world), renew(world)
     world.faults.add(Fault("server_error", "GET", path=r"/certificates$", status=500, times=None))
-    body = '{"v":1,"vault":"contoso-kv","kind":"certificate","name":"web","cause":"event","waits":0}'
-    with pytest.raises(AzureError, match=r"certificates of subscription .* 500"):
-        on_certificate(installation.start(), body, 1)
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(minutes=30))
+    assert ("App Service", "Unanswered") in installation.open_findings()
+    assert f"certificates of subscription {next(iter(world.subscriptions))}: 500" in installation.details()
+    world.faults.clear()
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    assert ("App Service", "Unanswered") not in installation.open_findings()
+    assert installation.kept() == []
+
+
+def without_storage(*_: object, **__: object) -> Never:
+    """Fail as a run whose storage account does not answer."""
+    raise StorageFailed("table certrolljournal: 503 ServerBusy")
 
 
 def test_a_deleted_vault_certificate_is_reported(install: Install) -> None:

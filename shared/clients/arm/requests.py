@@ -13,7 +13,7 @@ from azure.mgmt.certificateregistration import CertificateRegistrationMgmtClient
 from azure.mgmt.web import WebSiteManagementClient
 
 from shared.clients.reading import ODD, check_page, object_of, page_entries, readable, texts_of
-from shared.clients.retrying import Retrying
+from shared.clients.retrying import Retrying, Road
 from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.names import Webspace
 from shared.domain.tags import Tags
@@ -70,11 +70,14 @@ def plain_list(
 ) -> tuple[Json, ...]:
     """Request all pages of a list that the SDK lacks, and return the items.
 
-    Raise Rejected if the `value` of a page is not a list. ARM writes an empty list as `[]`, so null is not empty.
+    Raise Rejected if the `value` of a page is not a list, and if the pages lead in a circle. ARM writes an empty list as
+    `[]`, so null is not empty.
     """
     found: list[Json] = []
     following: str | None = url
+    road = Road(what)
     while following:
+        road.follow(following)
         page = plain_read(retrying, client, following, what, remedy)
         found.extend(readable(what, _entries, page))
         following = readable(what, _next_link, page)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import HttpResponseError
+from azure.core.paging import ItemPaged
 
 from shared.clients.answers import read_answer
 from shared.clients.faults import comes_from_sdk
@@ -21,6 +22,7 @@ REMEDY = "grant the identity the roles on the storage account that docs/referenc
 LONGEST = 300
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
+Item = TypeVar("Item")
 Record = TypeVar("Record")
 
 
@@ -35,6 +37,20 @@ def storage_edge(what: str) -> Iterator[None]:
         if not comes_from_sdk(error):
             raise
         raise StorageFailed(f"{what}: {_said(error)}") from error
+
+
+def all_pages(what: str, items: ItemPaged[Item]) -> tuple[Item, ...]:
+    """Return the items of all pages. Raise StorageFailed, which names `what`, if the pages lead in a circle."""
+    pages = items.by_page()
+    found: list[Item] = []
+    seen: set[str] = set()
+    for page in pages:
+        found.extend(page)
+        link = getattr(pages, "continuation_token", None)
+        if link and str(link) in seen:
+            raise StorageFailed(f"{what}: its pages lead in a circle")
+        seen.add(str(link))
+    return tuple(found)
 
 
 def code_of(error: HttpResponseError) -> str:

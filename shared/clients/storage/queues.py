@@ -10,7 +10,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
 from shared.clients.network.bounded import limited
-from shared.clients.storage.edge import storage_edge
+from shared.clients.storage.edge import all_pages, storage_edge
 from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
@@ -60,7 +60,7 @@ class StorageQueue:
         The Functions host never creates a queue, and asks for a missing one every two seconds.
         """
         with storage_edge("the list of queues"), limited(self._seconds_left()):
-            existing = {queue.name for queue in self._service.list_queues()}
+            existing = {queue.name for queue in all_pages("the list of queues", self._service.list_queues())}
             for name in ALL_QUEUES:
                 if name not in existing:
                     self._create(name)

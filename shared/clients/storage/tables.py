@@ -18,7 +18,7 @@ from azure.core.exceptions import (
 from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, TableTransactionError, UpdateMode
 
 from shared.clients.network.bounded import limited
-from shared.clients.storage.edge import code_of, storage_edge
+from shared.clients.storage.edge import all_pages, code_of, storage_edge
 from shared.clients.storage.rows import Entity
 from shared.domain.errors import Conflict
 
@@ -105,7 +105,8 @@ class StorageTables:
         query = "PartitionKey eq @partition"
         with self._asking(table):
             try:
-                return tuple(self._table(table).query_entities(query, parameters={"partition": partition}))
+                rows = self._table(table).query_entities(query, parameters={"partition": partition})
+                return all_pages(f"table {table}", rows)
             except ResourceNotFoundError:
                 return ()
 

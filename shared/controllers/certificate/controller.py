@@ -6,7 +6,7 @@ from shared.domain.findings import Finding
 from shared.domain.messages import Cause, CertificateMessage
 from shared.domain.outcome import Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.loop.backoff import planning_again, until_free
+from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
 from shared.loop.lineage import refuse_foreign
 from shared.loop.perform import reason_of
 from shared.loop.run import Run
@@ -30,12 +30,22 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
+    # Azure did not answer a read without which no plan is possible, or a step of this run.
+    except UNANSWERED as error:
+        outcome = until_answered(run, error, message.waits)
+        _report(run, message, outcome)
     # Azure refused to list the fleet, so Certroll cannot build a plan. A write that Azure refused raises no error in
     # this function.
     except (Denied, Rejected) as error:
         outcome = Stalled(reason_of(error), str(error))
-        run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
+        _report(run, message, outcome)
     return _log_certificate(message, outcome)
+
+
+def _report(run: Run, message: CertificateMessage, outcome: Stalled | Waiting) -> None:
+    """Record a finding (a reported problem) about a run that could not judge the fleet, or not finish a step."""
+    finding = Finding(run.now(), str(message.ref), "App Service", outcome.reason, outcome.detail)
+    run.ports.findings.report((finding,))
 
 
 def _log_certificate(message: CertificateMessage, outcome: Outcome) -> Outcome:

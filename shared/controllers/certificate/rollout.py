@@ -17,6 +17,7 @@ from shared.controllers.certificate.records import (
     to_send_again,
 )
 from shared.controllers.certificate.roots import carry_roots
+from shared.domain.errors import Conflict
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import SiteRef, Webspace
 from shared.domain.outcome import Outcome, Waiting
@@ -49,11 +50,11 @@ def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
     progress = _roll_apps(work, staged, progress)
     progress = _delete_superseded(work, deletions, progress)
     sent_again = _send_again(work, progress.rollout) if work.is_fresh else ()
-    # Azure did not answer one of the plan's write requests. Certroll raises the error of an unanswered write request
-    # only after it has tried all other steps of the plan. At the next delivery of the message, Certroll observes the
-    # fleet and sees whether Azure carried out the unanswered step.
+    # Azure did not answer one of the plan's steps, or no longer shows what Certroll observed. Certroll raises the error
+    # only after it has tried all other steps of the plan. The next run observes the fleet again, and sees whether Azure
+    # carried out the unanswered step. After a change Certroll plans again at once.
     if progress.unanswered:
-        raise progress.unanswered[0]
+        raise next((error for error in progress.unanswered if isinstance(error, Conflict)), progress.unanswered[0])
     # The site served another certificate than the new version before, and an operator may have repaired the site.
     # Certroll needs minutes to see with handshakes which certificate the site serves now.
     if any(record.state is SiteState.FAILED for record in sent_again):

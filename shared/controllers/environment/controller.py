@@ -23,7 +23,7 @@ from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, Thumbprint
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.loop.backoff import planning_again, until_free
+from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
 from shared.loop.perform import reason_of
 from shared.loop.run import Run
 from shared.ports.storage import Lease
@@ -47,7 +47,9 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
         outcome = Waiting(until, Reason.OUT_OF_TIME, str(late), progress=progress)
     except (Denied, NotFound, Rejected) as error:
         outcome = Stalled(reason_of(error), str(error))
-    if isinstance(outcome, Stalled):
+    except UNANSWERED as error:
+        outcome = until_answered(run, error, message.waits)
+    if isinstance(outcome, Stalled) or outcome.reason is Reason.UNANSWERED:
         finding = Finding(run.now(), str(environment), f"environment {environment}", outcome.reason, outcome.detail)
         run.ports.findings.report((finding,))
     if isinstance(outcome, Converged):

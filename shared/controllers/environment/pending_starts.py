@@ -17,12 +17,25 @@ from datetime import timedelta
 from functools import partial
 
 from shared.domain.environments.record import AppRestart, AppRestartState, PendingStart
-from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected, SiteLocked, StopRefused, Throttled
+from shared.domain.errors import (
+    AzureError,
+    Conflict,
+    Denied,
+    LeaseBusy,
+    NotFound,
+    NotSettled,
+    OutOfTime,
+    Rejected,
+    SiteLocked,
+    StopRefused,
+    Throttled,
+)
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
 from shared.domain.writes import AzureWrite
+from shared.loop.backoff import UNANSWERED
 from shared.loop.perform import reason_of
 from shared.loop.pool import Pool
 from shared.loop.run import Run
@@ -59,6 +72,11 @@ def stop_and_start(run: Run, leases: tuple[Lease, ...], environment: Environment
     return restarted
 
 
+def why_not_stopped(error: AzureError | NotSettled) -> Reason:
+    """Return the reason for which Certroll reports an app that it could not read or stop."""
+    return Reason.UNANSWERED if isinstance(error, UNANSWERED) else reason_of(error)
+
+
 def _note(
     run: Run, environment: EnvironmentRef, app: AppRestart, name: str, writes: list[AzureWrite], detail: str = ""
 ) -> None:
@@ -87,9 +105,9 @@ def _stopped_and_started(
     try:
         _check(leases)
         run.ports.retrying.retry(stop)
-    except (Denied, Rejected) as refusal:
+    except AzureError as refusal:
         if stop.was_refused:
-            raise StopRefused(str(refusal), reason_of(refusal)) from refusal
+            raise StopRefused(str(refusal), why_not_stopped(refusal)) from refusal
         raise
     finally:
         _start_again(run, environment, app, stop)
@@ -141,7 +159,7 @@ class _Stop:
         self.was_asked = True
         try:
             run.ports.app_service.stop(site)
-        except (Denied, Rejected, NotFound, Throttled, SiteLocked):
+        except (Denied, Rejected, NotFound, Throttled, SiteLocked, Conflict):
             raise  # Azure refused this stop request, so Azure did not stop the site
         except BaseException as doubt:
             self.doubts.append(doubt)

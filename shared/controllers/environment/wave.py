@@ -8,12 +8,12 @@ from datetime import datetime
 from functools import partial
 
 from shared.controllers.environment.answers import ask_started, passes_before
-from shared.controllers.environment.pending_starts import stop_and_start
+from shared.controllers.environment.pending_starts import stop_and_start, why_not_stopped
 from shared.controllers.environment.wave_run import WaveRun, count_no_longer, inspect_site, report_excluded
 from shared.domain.environments.apps import wave_app
 from shared.domain.environments.record import AppRestart, AppRestartState
 from shared.domain.environments.waves import next_wave, slots_first
-from shared.domain.errors import Denied, LeaseBusy, StopRefused
+from shared.domain.errors import AzureError, LeaseBusy, NotSettled, StopRefused
 from shared.domain.findings import HistoryEntry
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
@@ -39,7 +39,7 @@ class Stopped:
     is_busy: bool = False
     """True if another run holds the lease of the site."""
     refusal: StopRefused | None = None
-    """Why Azure does not let Certroll stop the app."""
+    """Why Azure does not let Certroll stop the app, or what Azure did not answer."""
     error: Exception | None = None
     """The unexpected error that stopped the work on the app."""
 
@@ -51,6 +51,8 @@ class Stopped:
                 return cls(app, is_busy=True)
             case StopRefused():
                 return cls(app, refusal=error)
+            case AzureError() | NotSettled():
+                return cls(app, refusal=StopRefused(str(error), why_not_stopped(error)))
             case _:
                 return cls(app, error=error)
 
@@ -114,6 +116,14 @@ def _after(wave_run: WaveRun, results: tuple[Stopped, ...]) -> WaveRun:
     """Return the run with new journal records of the stopped apps, and with the apps that Certroll could not stop."""
     busy = frozenset(result.app.site for result in results if result.is_busy)
     refused = {result.app.site: result.refusal for result in results if result.refusal}
+    report_excluded(
+        wave_run.run,
+        wave_run.environment,
+        (
+            (site, refusal.reason, f"Certroll could not stop and start it: {refusal}")
+            for site, refusal in refused.items()
+        ),
+    )
     known = replace(wave_run, busy=wave_run.busy | busy, refused={**wave_run.refused, **refused})
     return known.recorded(result.app for result in results)
 
@@ -173,10 +183,11 @@ def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
     with run.ports.leases.hold(f"site {app.site.resource_id}") as lease:
         try:
             fleet, site = inspect_site(run, app.site)
-        except Denied as refusal:
-            raise StopRefused(str(refusal), Reason.DENIED_BY_AZURE) from refusal
-        if site is None:
-            return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), "it is gone"))
+        except AzureError as refusal:
+            raise StopRefused(str(refusal), why_not_stopped(refusal)) from refusal
+        if site is None:  # a 404 may be wrong; the app counts as gone once Azure no longer lists it for an hour
+            detail = "Azure lists the app in the environment and answers 404 for it, and Certroll tries again later"
+            raise StopRefused(detail, Reason.NO_SUCH_SITE)
         if excluded := why_excluded(fleet, site, run.intent):
             report_excluded(run, environment, ((site.ref, *excluded),))
             return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), excluded[1]))

@@ -31,6 +31,7 @@ UNSEEN = frozenset(
         Reason.FROZEN,
         Reason.DNS_NOT_SEEN,
         Reason.INCOMPLETE_VIEW,
+        Reason.UNANSWERED,
     }
 )
 """The results of an inspection that has not seen all that matters: the certificate of a host name, what Azure answers

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.domain.errors import LeaseBusy, OutOfTime
+from shared.domain.errors import AzureError, LeaseBusy, OutOfTime
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.handshake import ServedCertificate
@@ -50,6 +50,8 @@ def guarded(inspect: Callable[[Binding], HostInspection], binding: Binding) -> A
         return Attempt(inspect(binding))
     except tuple(REFUSALS) as error:
         return Attempt(host_inspection(binding, reason_of(error), str(error)), is_refused=True)
+    except AzureError as error:
+        return Attempt(host_inspection(binding, Reason.UNANSWERED, str(error)))
     except LeaseBusy as busy:
         return Attempt(host_inspection(binding, Reason.BUSY, str(busy)))
     except OutOfTime as late:

@@ -17,7 +17,7 @@ from shared.controllers.managed.inspection import (
     refused_host,
 )
 from shared.controllers.managed.work import Work, certificate_ref, is_for, name_taken, violations_of
-from shared.domain.errors import Denied, NotFound, OutcomeUnknown, Rejected
+from shared.domain.errors import Denied, NotFound, OutcomeUnknown, Rejected, Transient
 from shared.domain.findings import HistoryEntry
 from shared.domain.fleet.bindings import Binding
 from shared.domain.freeze import lasting
@@ -173,9 +173,10 @@ def _progress(run: Run, issuance: Issuance | None) -> tuple[bool, tuple[Violatio
         return True, ()
     try:
         return run.ports.managed.is_done(issuance.operation), ()
-    except Denied as denied:
-        detail = f"Certroll cannot read whether Azure refuses the managed certificate, and why: {denied}"
-        return True, (Violation(Reason.DENIED_BY_AZURE, detail),)
+    except (Denied, NotFound, Transient) as hidden:
+        detail = f"Certroll cannot read whether Azure refuses the managed certificate, and why: {hidden}"
+        reason = Reason.DENIED_BY_AZURE if isinstance(hidden, Denied) else Reason.UNANSWERED
+        return True, (Violation(reason, detail),)
     except Rejected as refusal:
         if refusal.reason is Reason.ANSWER_UNREADABLE:
             return True, (Violation(refusal.reason, str(refusal)),)

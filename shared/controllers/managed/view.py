@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import chain
 
-from shared.domain.errors import Denied, NotFound, OutOfTime, Rejected, Unavailable
+from shared.domain.errors import AzureError, Denied, OutOfTime
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import BlindSpot, Fleet
 from shared.domain.managed.issuance import Place, SeenCertificate
@@ -112,7 +112,7 @@ def _subscription(run: Run, subscription: str) -> View:
     try:
         certificates, sites = managed.certificates(subscription), managed.places(subscription)
         tagged = managed.slot_tags(subscription)
-    except (Denied, NotFound, Rejected, Unavailable) as error:
+    except AzureError as error:
         spot = BlindSpot(f"subscription {subscription}", str(error), subscription)
         return View(Fleet(run.now(), blind_spots=(spot,)), {}, ())
     spots = (*certificates.blind_spots, *sites.blind_spots, *tagged.blind_spots)
@@ -170,7 +170,7 @@ def _slots_of(run: Run, turns: Turns[SiteRef], leaving: timedelta, site: SiteRef
     turns.begin(site)
     try:
         listing = run.ports.managed.slots(site)
-    except (Denied, NotFound, Rejected, Unavailable) as error:
+    except AzureError as error:
         return _slots_hidden(run, site, error)
     turns.end(site)
     return _of_sites(run, listing.found, listing.blind_spots)

@@ -19,6 +19,7 @@ from shared.domain.errors import (
     Denied,
     OutcomeUnknown,
     OutOfTime,
+    Rejected,
     SiteLocked,
     Throttled,
     Unavailable,
@@ -43,6 +44,7 @@ from shared.domain.orders.problems import OrderProblem, asks_when_verified, outc
 from shared.domain.reason import Reason
 from shared.domain.tags import Carrier
 from shared.domain.writes import AzureWrite
+from shared.loop.backoff import UNANSWERED
 from shared.loop.report import report, report_tags
 from shared.loop.run import Run
 from shared.loop.turns import Turns, taking_turns
@@ -159,6 +161,9 @@ def _inspected(run: Run, turns: Turns[Order], order: Order) -> Inspection:
         now = run.now()
         marked = mark_problems(seen, records, run.intent.installation, now)
         inspection = Inspection(seen, (*problems(seen, now), *open_questions(seen, records, now), *marked))
+    except AzureError as error:
+        _report_unread(run, order, error)
+        return Inspection(order, error=error)
     except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
         return Inspection(order, error=error)
     turns.end(order, failed=bool(unread))
@@ -203,6 +208,8 @@ def _compared(run: Run, order: Order, stored: StoredCertificate, unread: list[Az
     except AzureError as error:
         event("order.secret_unread", order=str(order.ref), detail=str(error))
         unread.append(error)
+        if isinstance(error, UNANSWERED):  # the sweep reports a vault that refuses or lacks the secret
+            _report_unread(run, order, error)
         return replace(stored, is_unread=True)
     seen = lineage.current if lineage.refusal is None else None
     is_current = seen is not None and seen.thumbprint == order.thumbprint
@@ -327,6 +334,12 @@ def _entry(record: OrderRecord, name: str, writes: tuple[AzureWrite, ...] = ()) 
     """Return the entry of the history about a request for an order."""
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
     return HistoryEntry(record.at, name, f"order {record.order}", REASONS[record.action], detail[:1000], writes)
+
+
+def _report_unread(run: Run, order: Order, error: AzureError) -> None:
+    """Record as a finding (a reported problem) what Certroll could not read of an order."""
+    reason = error.reason if isinstance(error, Rejected) else Reason.UNANSWERED
+    report(run.ports.findings, (Finding(run.now(), SCOPE, order.subject, reason, str(error)),))
 
 
 # ----------------------------------------------------------------------------------------------------------- reports

@@ -13,7 +13,7 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.observe.site import observe_site
-from shared.loop.perform import perform_all, reason_of
+from shared.loop.perform import Performed, perform_each, reason_of
 from shared.loop.prove import prove
 from shared.loop.report import report_moved, report_plan, report_skips
 from shared.loop.run import Run
@@ -55,7 +55,7 @@ def _carry_to_site(
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.findings, plan, snapshot)
     record, refused = _written(run, lease, lineage, record, plan)
-    lost = {skip.subject for skip in refused}
+    lost = {skip.subject for skip in refused.refused}
     if any(step.subject not in lost for step in plan.steps):
         snapshot = settle(
             run.ports.clock,
@@ -64,9 +64,13 @@ def _carry_to_site(
             f"site {record.site}",
         )
     report_moved(run.ports.findings, lineage.ref, record, snapshot)
-    report_skips(run.ports.findings, lineage.ref, refused, run.now(), SeenBy.SITE)
+    report_skips(run.ports.findings, lineage.ref, refused.refused, run.now(), SeenBy.SITE)
     handshakes = prove(run, snapshot, record.site, current.thumbprint)
-    outcome = _site_outcome(run, lineage, record, (*plan.skips, *refused), handshakes)
+    # Azure did not answer the writes of some host names. The site's message comes back for them, unless another host
+    # name already shows that the version fails.
+    if refused.unanswered and verdict(handshakes) is not SiteState.FAILED:
+        raise refused.unanswered[0]
+    outcome = _site_outcome(run, lineage, record, (*plan.skips, *refused.refused), handshakes)
     if verdict(handshakes) is not SiteState.UNPROVEN:
         is_gone = seen_before(began, SeenBy.SITE)
         run.ports.findings.close(
@@ -75,34 +79,32 @@ def _carry_to_site(
     return outcome
 
 
-def _written(
-    run: Run, lease: Lease, lineage: Lineage, record: SiteRecord, plan: Plan
-) -> tuple[SiteRecord, tuple[Skip, ...]]:
-    """Write the bindings, and return the site's record and the steps that Azure refused.
+def _written(run: Run, lease: Lease, lineage: Lineage, record: SiteRecord, plan: Plan) -> tuple[SiteRecord, Performed]:
+    """Write the bindings, and return the site's record and the steps that Azure refused or did not answer.
 
     After each binding that Certroll had to write once more, Certroll stores the record. The time of a run may end
     between two writes or before the TLS handshakes, and the next run must not write the same bindings again. The
     rebind of the site is done once Azure refused no binding and the plan skipped none.
     """
-    refused: tuple[Skip, ...] = ()
+    done = Performed()
     record = replace(record, refused=frozenset())
     kind = f"bindings of {record.site.resource_id} for {lineage.ref}"
     with taking_turns(run, kind, plan.steps, lambda step: step.subject) as turns:
         for step in turns.order:
             turns.begin(step)
-            refusal = perform_all(run, lease, lineage.ref, (step,))
-            refused += refusal
+            performed = perform_each(run, lease, lineage.ref, (step,))
+            done += performed
             binding = step.action.binds
-            if binding and refusal:
-                record = replace(record, refused=record.refused | {(binding.host_name, refusal[0].reason)})
-            elif step.action.rebinds and binding:
+            if binding and performed.refused and not performed.unanswered:
+                record = replace(record, refused=record.refused | {(binding.host_name, performed.refused[0].reason)})
+            elif not performed.refused and step.action.rebinds and binding:
                 record = replace(record, rebound=record.rebound | {binding.host_name})
                 record = run.ports.rollouts.record_site(lineage.ref, record)
-            turns.end(step, failed=bool(refusal))
-    if record.rebound and not refused and not plan.skips:
+            turns.end(step, failed=bool(performed.refused))
+    if record.rebound and not done.refused and not plan.skips:
         record = replace(record, rebind=Rebind.DONE, rebound=frozenset())
         record = run.ports.rollouts.record_site(lineage.ref, record)
-    return record, refused
+    return record, done
 
 
 def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:

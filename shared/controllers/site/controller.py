@@ -7,12 +7,13 @@ from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import LeaseBusy, OutOfTime
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
 from shared.domain.rollout.site_record import SiteState
-from shared.loop.backoff import planning_again, until_free
+from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
 from shared.loop.lineage import read_lineage, refuse_foreign, without_current
 from shared.loop.run import Run
 from shared.ports.storage import Lease
@@ -33,6 +34,13 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
+    except UNANSWERED as error:
+        outcome = until_answered(run, error, message.waits)
+        subject = str(message.site)
+        finding = Finding(
+            run.now(), str(message.ref), subject, outcome.reason, outcome.detail, SeenBy.SITE, message.site
+        )
+        run.ports.findings.report((finding,))
     # Only the run of a vault certificate decides on which sites Certroll works next. If a queue message names a site
     # that is not in Certroll's journal, Certroll starts a run of the vault certificate. For a recorded site, a message
     # of the vault certificate already waits in the queue. For a site in the journal, Certroll queues a message of the

@@ -1,13 +1,22 @@
 """Update the settings of one app: decide from its record which step is next, and write the settings."""
 
 from dataclasses import replace
+from datetime import timedelta
 
-from shared.controllers.site.app import App, conclude, give_back_restart, inspect_app, restart_limits, settling_after
+from shared.controllers.site.app import (
+    App,
+    conclude,
+    give_back_restart,
+    inspect_app,
+    report_app,
+    restart_limits,
+    settling_after,
+)
 from shared.controllers.site.asking import ask_before
 from shared.controllers.site.rollback import check_restored, restore
 from shared.controllers.site.validation import validate
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.errors import AzureError, Denied, NotFound, Rejected
+from shared.domain.errors import AzureError, Conflict, NotFound, OutcomeUnknown
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.fleet.probe import ProbeResult
@@ -15,13 +24,17 @@ from shared.domain.fleet.settings_editing import with_text
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
-from shared.loop.backoff import pause, until_open, until_thawed
-from shared.loop.perform import perform_all, reason_of
+from shared.loop.backoff import UNANSWERED, pause, until_open, until_thawed
+from shared.loop.perform import perform_each, reason_of
 from shared.loop.report import report_skips
 from shared.loop.restart_claims import claimed
 from shared.loop.run import Run
 from shared.planning.plan import Skip
 from shared.ports.storage import Lease
+
+DOUBT = "Azure has not said whether it took the settings"
+WRITE_MAY_COME = timedelta(minutes=5)
+"""How long an app keeps its claim on a restart after a write without an answer, which Azure may still carry out."""
 
 
 def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> Outcome:
@@ -35,7 +48,9 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
         return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
     try:
         app = inspect_app(run, lease, lineage, record, waits)
-    except (NotFound, Denied, Rejected) as error:
+    except AzureError as error:
+        if record.state is not RollState.STALE and isinstance(error, UNANSWERED):
+            raise
         return _unseen(run, lineage, record, error)
     match record.state:
         case RollState.STALE:
@@ -63,6 +78,9 @@ def _write(app: App) -> Outcome:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
+    if app.record.detail == DOUBT:
+        detail = f"{app.record.site}: {DOUBT}, and shows the old settings"
+        return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     asked, result = ask_before(app)
     # The app fails its probe before any write, and would also fail the probe with the new version. Certroll updates
     # other apps before a broken app, because a failure of the broken app would stop the rollout.
@@ -70,12 +88,31 @@ def _write(app: App) -> Outcome:
         return _defer(app, result)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
     app = replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, recorded))
-    refused = perform_all(app.run, app.lease, app.lineage.ref, app.plan.steps)
+    performed = perform_each(app.run, app.lease, app.lineage.ref, app.plan.steps)
+    if performed.unanswered:
+        return _unanswered(app, performed.unanswered[0])
+    refused = performed.refused
     report_skips(app.run.ports.findings, app.lineage.ref, refused, app.run.now(), SeenBy.APP)
     if refused and refused[0].reason is not Reason.NOT_SETTLED:  # NOT_SETTLED is no refusal
         outcome = Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
         return conclude(app, RollState.REFUSED, outcome)
     return settling_after(app, RollState.OVERLAPPING)
+
+
+def _unanswered(app: App, error: AzureError) -> Outcome:
+    """Return the outcome for an app whose write Azure did not answer, or whose settings changed since the plan.
+
+    After a lost answer Azure may still write the settings and restart the app. So the app keeps its claim on a restart
+    for some minutes, and then the next run reads whether Azure wrote the settings. Raise Conflict if the app's state in
+    Azure changed after Certroll built the plan.
+    """
+    if isinstance(error, Conflict):
+        raise error
+    detail = str(error)[:1000]
+    if not isinstance(error, OutcomeUnknown):
+        return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
+    app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(app.record, detail=DOUBT))
+    return report_app(app, Waiting(app.run.now() + WRITE_MAY_COME, Reason.UNANSWERED, detail))
 
 
 def _intention(app: App) -> tuple[SettingEdit, ...]:
@@ -146,8 +183,8 @@ def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -
     Certroll no longer waits for an app that Azure no longer has. If Azure does not show an app whose settings Certroll
     has written, the next hourly sweep looks for the app again.
     """
-    reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else reason_of(error)
-    outcome = Stalled(reason, str(error))
+    reason = Reason.UNANSWERED if isinstance(error, UNANSWERED) else reason_of(error)
+    outcome = Stalled(Reason.NO_SUCH_SITE if isinstance(error, NotFound) else reason, str(error))
     if record.state is RollState.STALE or isinstance(error, NotFound):
         changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
         run.ports.settings_rolls.put_roll(lineage.ref, changed)

@@ -13,7 +13,7 @@ from shared.controllers.sweep.reading import (
 )
 from shared.controllers.sweep.references import report_references
 from shared.controllers.sweep.use import Use, opposed
-from shared.domain.errors import Denied, OutOfTime
+from shared.domain.errors import AzureError, Denied, OutOfTime
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import VaultCertificateRef, VaultName
@@ -98,6 +98,7 @@ def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet
             run.now(),
             targets,
         )
-    except Denied as error:
-        run.ports.findings.report((Finding(run.now(), SWEEP, "subscriptions", Reason.DENIED_BY_AZURE, str(error)),))
+    except AzureError as error:
+        reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.UNANSWERED
+        run.ports.findings.report((Finding(run.now(), SWEEP, "subscriptions", reason, str(error)),))
         raise

@@ -54,7 +54,7 @@ def read_in_turn(
 def _inspected(run: Run, turns: Turns[VaultCertificateRef], leaving: timedelta, ref: VaultCertificateRef) -> Inspection:
     """Read a vault certificate with its versions, and return the result or the error.
 
-    If Key Vault refuses the read, this function reports a finding (a reported problem).
+    If Key Vault refuses or does not answer the read, this function reports a finding (a reported problem).
     """
     try:
         run.check_time(leaving)
@@ -63,6 +63,9 @@ def _inspected(run: Run, turns: Turns[VaultCertificateRef], leaving: timedelta, 
     except REFUSED as error:
         stalled_on_vault(run, ref, error)
         inspection = Inspection()
+    except AzureError as error:
+        report(run.ports.findings, (Finding(run.now(), str(ref), str(ref), Reason.VAULT_UNREACHABLE, str(error)),))
+        return Inspection(error=error)
     except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
         return Inspection(error=error)
     turns.end(ref)

@@ -96,6 +96,8 @@ class SiteSettings:
     """True if a plan already writes these settings, because one write is enough."""
     odd_roots: int = 0
     """How many entries of the root list are not thumbprints."""
+    references_unread: str = field(default="", compare=False)
+    """Why Azure did not show which versions the Key Vault references have, empty if Certroll needs or knows them."""
 
     @property
     def load_list(self) -> tuple[Thumbprint, ...]:

@@ -35,12 +35,14 @@ class BlindSpot:
     """True if the blind spot hides one plan that names no webspace. It holds no update, and still blocks deletions."""
     copies_only: bool = False
     """True if the blind spot hides one certificate, and no binding. It holds no sync, and still blocks all else."""
+    versions_only: bool = False
+    """True if the blind spot hides only which versions the Key Vault references of an app have. It holds nothing."""
     reason: Reason = Reason.BLIND_SPOT
     """The reason under which Certroll reports the blind spot."""
 
     def hides(self, webspace: Webspace) -> bool:
         """Return True if the blind spot (something that Certroll could not read) may hide resources of the webspace."""
-        if self.roots_only or self.of_itself:
+        if self.roots_only or self.of_itself or self.versions_only:
             return False
         return webspace == self.webspace or (self.webspace is None and webspace.subscription == self.subscription)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 
-from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.errors import AzureError, NotFound
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet
@@ -38,7 +38,7 @@ def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
     """
     try:
         return (app_service.site(owner)[0],)
-    except (Denied, NotFound, Rejected):
+    except AzureError:
         return ()
 
 
@@ -74,10 +74,9 @@ def observe_settings(
         return settings
     try:
         active = {lower_case(key): version for key, version in app_service.vault_references(settings.site).items()}
-    except (Denied, NotFound, Rejected):
-        # the versions of the references stay unknown; Azure also refuses the later refresh of the references, with its
-        # reason
-        return settings
+    except AzureError as error:
+        # the versions of the references stay unknown, so Certroll asks App Service to fetch the references again
+        return replace(settings, references_unread=str(error))
     known = settings.vault_references
     led = (replace(each, active=active.get(lower_case(each.key), "").lower() or None) for each in known)
     return replace(settings, vault_references=tuple(led))

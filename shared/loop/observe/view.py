@@ -9,13 +9,14 @@ from functools import partial
 from typing import TypeVar
 
 from shared.domain.environments.roots import roots_subject
-from shared.domain.errors import AzureError, Denied, NotFound, Rejected, Unavailable
+from shared.domain.errors import AzureError, Transient
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
+from shared.loop.observe.silence import Silence
 from shared.loop.observe.site import observe_settings
 from shared.loop.pool import Pool
 from shared.ports.app_service import AppService
@@ -23,12 +24,6 @@ from shared.ports.environments import Environments
 
 Subject = TypeVar("Subject")
 Found = TypeVar("Found")
-
-FEW_SILENT, MOST_SILENT = 5, 20
-"""The least and the most reads of a list that may fail without an answer before Certroll gives the list up.
-
-Between the two limits, a tenth of the list may fail. Each failing read occupies a thread for 90 s.
-"""
 
 SILOS = (
     "the site has silos in other regions, which Certroll cannot read: bind and set up this site by hand, and delete "
@@ -59,17 +54,22 @@ class View:
 
         A subject that Azure refuses to show becomes a blind spot (something that Certroll could not read).
 
-        Raises Unavailable if Azure leaves more than a tolerated number of the requests without an answer. With
-        `one_answers`, raises Unavailable also if Azure answers for none of the subjects.
+        Certroll gives a subscription up if Azure puts off or does not answer more than a tolerated number of its
+        requests: all its other subjects become blind spots without a request. Raises Transient if Certroll gives up
+        every subscription. With `one_answers`, the subjects are subscriptions, and this function raises Transient if
+        Azure answers for none of them, or leaves more than a tolerated number of requests without an answer.
         """
         subjects = tuple(subjects)
         found: list[Found] = []
-        silent, most = 0, _most_silent(len(subjects), one_answers=one_answers)
-        with self._pool.results(lambda subject: _or_error(read, subject), subjects) as answers:
+        places = ["" if one_answers else hidden(subject, "").subscription for subject in subjects]
+        silence = Silence(places, one_answers=one_answers)
+        pairs = tuple(zip(places, subjects, strict=True))
+        with self._pool.results(
+            lambda pair: silence.heard(pair[0], partial(_or_error, read, pair[1])), pairs
+        ) as answers:
             for subject, answer in zip(subjects, answers, strict=True):
-                silent += isinstance(answer, Unavailable)
-                # with more unanswered requests than the tolerated number, Certroll assumes that Azure is down
-                if silent > most and isinstance(answer, Unavailable):
+                # if Certroll has given every subscription up, it assumes that Azure is down
+                if isinstance(answer, Transient) and silence.is_everywhere:
                     raise answer
                 if isinstance(answer, AzureError):
                     self.blind_spots.append(hidden(subject, str(answer)))
@@ -83,7 +83,7 @@ class View:
     ) -> tuple[Found, ...]:
         """Read the resources of each subscription and return all resources.
 
-        Raises Unavailable if Azure answers for none of the subscriptions.
+        Raises Transient if Azure answers for none of the subscriptions.
         """
         return self.each(read, subscriptions, _subscription_hidden, one_answers=True)
 
@@ -220,11 +220,23 @@ class View:
     ) -> tuple[SiteSettings, ...]:
         """Return the certificates that the app settings of each site and slot name, without the settings' values."""
         where = {site.ref: site.webspace for site in sites}
-        return self.each(
+        found = self.each(
             lambda ref: Listing((observe_settings(self._app_service, ref, followed),)),
             sorted(where),
             lambda ref, why: BlindSpot(f"app settings of {ref}", why, ref.subscription, where[ref], settings_only=True),
         )
+        self.blind_spots.extend(
+            BlindSpot(
+                f"Key Vault references of {settings.site}",
+                settings.references_unread,
+                settings.site.subscription,
+                where[settings.site],
+                versions_only=True,
+            )
+            for settings in found
+            if settings.references_unread
+        )
+        return found
 
     def compare_with_plans(self, plans: Iterable[ServerFarm], seen: frozenset[SiteRef]) -> None:
         """Note as blind spots (resources that Certroll could not read) the sites that only the list of a plan names."""
@@ -240,12 +252,6 @@ class View:
             for webspace, ref in named
             if ref not in seen
         )
-
-
-def _most_silent(subjects: int, *, one_answers: bool) -> int:
-    """Return how many requests of a list may stay without an answer before Certroll gives the list up."""
-    most = min(max(FEW_SILENT, subjects // 10), MOST_SILENT)
-    return min(most, subjects - 1) if one_answers else most
 
 
 def _lacking(
@@ -271,7 +277,7 @@ def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspac
 def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | AzureError:
     try:
         return read(subject)
-    except (Denied, NotFound, Rejected, Unavailable) as error:
+    except AzureError as error:
         return error  # Certroll reads all other resources even if Azure does not show one of the resources
 
 

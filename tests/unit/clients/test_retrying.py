@@ -4,6 +4,8 @@ import json
 import logging
 from datetime import timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import requests
@@ -11,7 +13,9 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from azure.core.paging import ItemPaged
 from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 
+from shared.clients.arm.requests import plain_list
 from shared.clients.retrying import LONGEST_WAIT_SECONDS, SDK_OPTIONS, Retrying
+from shared.clients.storage.edge import all_pages
 from shared.domain.errors import (
     Conflict,
     Denied,
@@ -19,6 +23,7 @@ from shared.domain.errors import (
     OutcomeUnknown,
     Rejected,
     SiteLocked,
+    StorageFailed,
     Throttled,
     Transient,
     Unavailable,
@@ -211,7 +216,7 @@ def test_page_that_fails_is_asked_for_again_alone() -> None:
     """Certroll retries only the failed page of a list, and then the list of all pages is complete."""
     fetch = Calls(0, refusal(503), 1, 2)
     pages: ItemPaged[int] = ItemPaged(
-        lambda _: fetch(), lambda number: (None if number == 2 else "more", iter([number, number]))
+        lambda _: fetch(), lambda number: (None if number == 2 else f"after {number}", iter([number, number]))
     )
     assert list(Retrying(ManualClock()).pages("it", pages)) == [0, 0, 1, 1, 2, 2]
     assert fetch.made == 4
@@ -262,3 +267,34 @@ def test_cure_reaches_the_message() -> None:
 def test_sdk_does_not_retry_by_itself() -> None:
     """The retries of the Azure SDK are off, so that the SDK's and Certroll's retries do not multiply."""
     assert {SDK_OPTIONS[name] for name in ("retry_total", "retry_connect", "retry_read", "retry_status")} == {0}
+
+
+def test_pages_that_lead_in_a_circle_end() -> None:
+    """A list whose last page leads back to an earlier page ends with an error instead of running for ever."""
+    pages = {None: ("b", [1]), "b": ("c", [2]), "c": ("b", [3])}
+    items = ItemPaged(lambda link: pages[link], lambda page: page)
+    seen = []
+    with pytest.raises(Rejected, match="lead in a circle"):
+        seen.extend(Retrying(ManualClock()).pages("sites of subscription x", items))
+
+
+@pytest.mark.parametrize("link", ["itself", "the first page"])
+def test_plain_list_that_leads_in_a_circle_ends(link: str) -> None:
+    """A list that Certroll requests without an SDK ends with an error if a page leads back to itself or the first."""
+    first, second = "https://management.azure.com/a", "https://management.azure.com/b"
+    pages = {first: second, second: second if link == "itself" else first}
+
+    class Client:
+        def send_request(self, request: HttpRequest) -> object:
+            page = {"value": [{"id": request.url}], "nextLink": pages[request.url]}
+            return SimpleNamespace(raise_for_status=lambda: None, json=lambda: page)
+
+    with pytest.raises(Rejected, match="lead in a circle"):
+        plain_list(Retrying(ManualClock()), cast("Any", Client()), first, "slots", "")
+
+
+def test_table_whose_pages_lead_in_a_circle_ends() -> None:
+    """A table whose pages lead in a circle ends with an error, so that no run reads its rows for ever."""
+    items = ItemPaged(lambda _: ({"PartitionKey": "a"}, [1]), lambda page: page)
+    with pytest.raises(StorageFailed, match="lead in a circle"):
+        all_pages("table x", items)

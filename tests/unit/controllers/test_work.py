@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.paging import ItemPaged
 
 from shared.clients.storage.queues import StorageQueue
 from shared.controllers.intake.dead_letters import remove, replay
@@ -220,10 +221,11 @@ class Queues:
         """Return the client of a queue."""
         return Client(self, name)
 
-    def list_queues(self) -> list["Client"]:
+    def list_queues(self) -> "ItemPaged[Client]":
         """Return the queues that exist, and count the request."""
         self.lists += 1
-        return [Client(self, name) for name in sorted(self.made)]
+        found = [Client(self, name) for name in sorted(self.made)]
+        return ItemPaged(lambda _: found, lambda page: (None, iter(page)))
 
 
 @dataclass

@@ -29,7 +29,7 @@ StaleCopy StaleUpload RootMissing PublicCertificateAsked ImportAsked UploadAgain
 RootNeeded SupersededInUse LoadedAtStart StaleReference ProbeFailed Superseded ManagedAsked AwaitingFirstStage
 OutsideWindow Frozen AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs RootKept StillUsed NotSeen NotProven InGrace
 EnoughDeleted StoppedAndStarted NothingToStop RootNotThere BehindACertificate NothingStale RolledOut Dispatched
-NotAdmitted
+NotAdmitted StaleView
 Busy OutOfTime Served Settling Probing PlanBusy SiteStopped Validated Retired NoProbe ProbeProvesNothing HoldReleased
 DeadLetter RenewalDue ReissueAsked OrderActionsOff
 """

@@ -848,14 +848,13 @@ def test_what_needs_no_whole_view_goes_on(step: Step, spot: BlindSpot) -> None:
     assert refusals(incomplete_view.guard, Plan((step,)), snapshot(blind_spots=(spot,))) == []
 
 
+@pytest.mark.parametrize("what", ["roots_only", "versions_only"])
 @pytest.mark.parametrize("webspace", [None, WEST])
-def test_hidden_roots_disturb_nobody_else(webspace: Webspace | None) -> None:
-    """Certroll still syncs, imports and retires if it cannot read the roots of an App Service Environment."""
-    hidden = BlindSpot(
-        "root certificates of environment rg-network/ase", "403", SUBSCRIPTION, webspace, roots_only=True
-    )
+def test_hidden_roots_and_references_disturb_nobody_else(webspace: Webspace | None, what: str) -> None:
+    """Certroll still syncs, imports and retires if the roots of an environment or an app's references are unread."""
+    seen = BlindSpot("root certificates of environment rg-network/ase", "403", SUBSCRIPTION, webspace)
+    hidden = replace(seen, **{what: True})  # type: ignore[arg-type]  # the name of a flag
     assert refusals(incomplete_view.guard, Plan((SYNC, IMPORT, RETIRE)), snapshot(blind_spots=(hidden,))) == []
-    seen = replace(hidden, roots_only=False)
     assert len(refusals(incomplete_view.guard, Plan((SYNC, IMPORT, RETIRE)), snapshot(blind_spots=(seen,)))) == 3
 
 
