@@ -40,8 +40,6 @@ REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS + 20
 """How long one request to ARM or Key Vault may take, from the resolution of the name to the last byte; also one page
 of a list. A server that sends a byte now and then passes `READ_SECONDS`. The 20 s more are for a long page."""
 
-OF_SUBSCRIPTION = " of subscription "
-"""The words before the id of the subscription in the names of its lists."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

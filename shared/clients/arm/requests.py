@@ -70,7 +70,7 @@ def plain_list(
 ) -> tuple[Json, ...]:
     """Request all pages of a list that the SDK lacks, and return the items.
 
-    Raise Rejected if the `value` of a page is not a list, and if the pages lead in a circle. ARM writes an empty list as
+    Raise Rejected if the `value` of a page is not a list, or if the pages lead in a circle. ARM writes an empty list as
     `[]`, so null is not empty.
     """
     found: list[Json] = []
