@@ -303,6 +303,7 @@ class Reason(StrEnum):
     PROBE_REDIRECTS = "ProbeRedirects", Traits((Shows.DEFERRED, Shows.FINDING), Severity.LOW)
     SHOWS_OLD = "ShowsOld", Traits((Shows.CONVERGED, Shows.FINDING), Severity.MEDIUM)
     ROLLED_BACK = "RolledBack", STALLED
+    CHANGE_UNFINISHED = "ChangeUnfinished", FINDING.but(severity=Severity.CRITICAL)
     NO_LAST_GOOD = "NoLastGood", STALLED.but(severity=Severity.CRITICAL)
     HOLD_RELEASED = "HoldReleased", HISTORY
     ROOT_SHARED = "RootShared", FINDING

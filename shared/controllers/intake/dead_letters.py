@@ -14,7 +14,7 @@ from shared.telemetry import event
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
-def on_poison(run: Run, queue: str, body: str) -> None:
+def keep(run: Run, queue: str, body: str) -> None:
     """Store a message that failed five times as a dead letter, with the cause of its last failure."""
     record = run.ports.dead_letters.add(queue, body, None)
     event("message.dead_lettered", queue=queue, key=record.key, cause=record.cause)

@@ -144,9 +144,14 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
         detail, seen_by = outcome.detail[:1000], SeenBy.APP
         found = Finding(now, str(ref), f"app {site}", outcome.reason, detail, seen_by, app.record.site)
         ports.findings.report((found,))
-    if outcome.reason not in UNASKED:
-        is_gone = seen_before(now, SeenBy.APP)
-        ports.findings.close(str(ref), now, lambda found: found.site == app.record.site and is_gone(found))
+    is_gone, asked = seen_before(now, SeenBy.APP), outcome.reason not in UNASKED
+    ports.findings.close(
+        str(ref),
+        now,
+        lambda found: (
+            found.site == app.record.site and (asked or found.reason == Reason.CHANGE_UNFINISHED) and is_gone(found)
+        ),
+    )
     return outcome
 
 

@@ -6,7 +6,7 @@ from shared.controllers.site.bindings import bindings_of_site
 from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import LeaseBusy, OutOfTime
+from shared.domain.errors import LeaseBusy, OutOfTime, Transient
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
@@ -64,11 +64,12 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
 
     Certroll finishes the settings update of an older version if the update began before the current version came.
     """
-    lineage = read_lineage(run, message.ref)
+    recorded = run.ports.settings_rolls.roll(message.ref, message.site)
+    lineage = _lineage(run, message, recorded)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
     record = run.ports.rollouts.site(message.ref, current.version, message.site) if current else None
-    roll = _to_go_on_from(run.ports.settings_rolls.roll(message.ref, message.site), known)
+    roll = _to_go_on_from(recorded, known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
         outcomes.append(bindings_of_site(run, lease, known, current, record))
@@ -82,6 +83,16 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
         return without_current(run, lineage)
     detail = f"{message.site} is not recorded for version {current.version} of {message.ref}"
     return Deferred(Reason.NOT_ADMITTED, detail)
+
+
+def _lineage(run: Run, message: SiteMessage, roll: RollRecord | None) -> Lineage | Stalled:
+    """Read the vault certificate. If the vault does not answer, a run that takes back an app goes on without it."""
+    try:
+        return read_lineage(run, message.ref)
+    except Transient as silent:
+        if roll is None or roll.state not in TAKING_BACK:
+            raise
+        return Stalled(Reason.VAULT_UNREACHABLE, str(silent))
 
 
 def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | None:
