@@ -13,22 +13,33 @@ from azure.core.exceptions import HttpResponseError
 
 from shared.clients.answers import read_answer
 from shared.clients.faults import comes_from_sdk
+from shared.clients.network.bounded import limited
 from shared.clients.reading import ODD
 from shared.clients.remedies import remedy_for
 from shared.domain.errors import CertrollError, StorageFailed
 
 REMEDY = "grant the identity the roles on the storage account that docs/reference/roles.md lists"
 LONGEST = 300
+CALL_SECONDS = 30.0
+"""How long a call to the storage account may take with all its requests: repeats, and the creation of a table or queue.
+
+A lease that cannot be renewed lets a write begin for 50 seconds (leases.py), and a run keeps half a minute for its last
+record (shared/domain/deadline.py). A call that outlasts both would go on beside a lease that somebody else has.
+"""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 Record = TypeVar("Record")
 
 
 @contextmanager
-def storage_edge(what: str) -> Iterator[None]:
-    """Raise StorageFailed, which names `what`, in place of every error of the storage SDKs."""
+def storage_edge(what: str, seconds: float) -> Iterator[None]:
+    """Raise StorageFailed, which names `what`, in place of every error of the storage SDKs.
+
+    All requests within the context together take at most the given seconds, and at most `CALL_SECONDS`.
+    """
     try:
-        yield
+        with limited(min(seconds, CALL_SECONDS)):
+            yield
     except CertrollError:
         raise
     except Exception as error:

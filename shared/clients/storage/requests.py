@@ -7,9 +7,11 @@
 """
 
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
-from shared.clients.storage.edge import record_of
+from shared.clients.network.bounded import limited
+from shared.clients.storage.edge import CALL_SECONDS, record_of
 from shared.clients.storage.rows import (
     Entity,
     asked_record,
@@ -54,6 +56,11 @@ class TableRequests:
         """
         row = {**asked_row(record), WRITE: uuid4().hex}
         what = f"the record of a request about order {record.order}"
+        with limited(CALL_SECONDS):
+            return self._put_once(record, row, what)
+
+    def _put_once(self, record: OrderRecord, row: dict[str, Any], what: str) -> OrderRecord:
+        """Write the row, and return the record. After a failed write, find out whether the row was written."""
         try:
             revision = self._tables.put(row, record.revision, what)
         except (Conflict, StorageFailed):
