@@ -24,7 +24,7 @@ CALL_SECONDS = 30.0
 """How long a call to the storage account may take with all its requests: repeats, and the creation of a table or queue.
 
 A lease that cannot be renewed lets a write begin for 50 seconds (leases.py), and a run keeps half a minute for its last
-record (shared/domain/deadline.py). A call that outlasts both would go on beside a lease that somebody else has.
+record (shared/domain/deadline.py). A call that outlasts both would go on while somebody else has the lease.
 """
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
