@@ -171,6 +171,7 @@ class Reason(StrEnum):
     NOT_TAGGED = "NotTagged", Traits((Shows.WOULD, Shows.CONVERGED, Shows.FINDING))
     OPTED_OUT = "OptedOut", REFUSED_FOR_INFO
     OWN_SITE = "OwnSite", REFUSED
+    RECORD_UNREADABLE = "RecordUnreadable", BLOCKS
     SITE_WITH_SILOS = "SiteWithSilos", REFUSED
     INCOMPLETE_VIEW = "IncompleteView", BLOCKS
     NOT_COVERED = "NotCovered", BLOCKS

@@ -125,6 +125,9 @@ class Findings(Protocol):
     def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
         """Close the open findings of the scope whose cause is gone, as `is_gone` decides."""
 
+    def close_mended(self, at: datetime) -> None:
+        """Close the findings about unreadable rows of the journal that are gone, or that have become readable."""
+
     def scopes(self) -> frozenset[str]:
         """Return the scopes that have, or had, an open finding."""
 
@@ -176,6 +179,9 @@ class AppRestarts(Protocol):
 
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
         """Return the records of the apps of an App Service Environment."""
+
+    def unreadable(self, environment: EnvironmentRef) -> frozenset[str]:
+        """Return the keys (`record_key`) of apps whose record or pending start is unreadable."""
 
     def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
         """Record the progress of apps of an App Service Environment."""

@@ -16,7 +16,7 @@ from shared.clients.faults import comes_from_sdk
 from shared.clients.network.bounded import limited
 from shared.clients.reading import ODD
 from shared.clients.remedies import remedy_for
-from shared.domain.errors import CertrollError, StorageFailed
+from shared.domain.errors import CertrollError, RecordUnreadable, StorageFailed
 
 REMEDY = "grant the identity the roles on the storage account that docs/reference/roles.md lists"
 LONGEST = 300
@@ -26,6 +26,10 @@ CALL_SECONDS = 30.0
 A lease that cannot be renewed lets a write begin for 50 seconds (leases.py), and a run keeps half a minute for its last
 record (shared/domain/deadline.py). A call that outlasts both would go on while somebody else has the lease.
 """
+VERSION = 1
+"""The version of all rows. A release raises it for a field, state or word that earlier releases must not overlook."""
+OF_ANY_VERSION = "starts"
+"""The partition whose rows count whatever their version: an app that any release stopped has to start."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 Record = TypeVar("Record")
@@ -64,12 +68,18 @@ def _said(error: Exception) -> str:
 
 
 def record_of(read: Callable[[Mapping[str, Any]], Record], row: Mapping[str, Any]) -> Record:
-    """Return the record that a row of a table holds. Raise StorageFailed, which names the row, if it is unreadable."""
+    """Return the record that a row of a table holds. Raise RecordUnreadable, which names the row, if it is unreadable.
+
+    A row without a version was made by hand, and counts as of the present version.
+    """
     try:
+        if row.get("v", VERSION) != VERSION and row.get("PartitionKey") != OF_ANY_VERSION:
+            raise ValueError(f"the row has the version {row['v']!r}, and this release reads the version {VERSION}")
         return read(row)
     except ODD as error:
         keys = "/".join(str(row.get(key))[:LONGEST] for key in ("PartitionKey", "RowKey"))
         problem = f"{type(error).__name__}: {error}"[:LONGEST]
-        raise StorageFailed(
-            f"the row {keys} of Certroll's tables cannot be read: {problem}; repair or delete it"
+        raise RecordUnreadable(
+            f"the row {keys} of Certroll's tables cannot be read: {problem}; install the release that wrote it, "
+            "or repair or delete it"
         ) from error

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from shared.clients.reading import ODD
+from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import Entity, digest, fitting, lineage_key, moment
 from shared.clients.storage.tables import JOURNAL, Tables
+from shared.domain.errors import RecordUnreadable
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.writes import AzureWrite
@@ -26,6 +27,8 @@ from shared.telemetry import event
 HISTORY = "certrollhistory"
 FINDINGS = "certrollfindings"
 SCOPES = "finding-scopes"
+ROWS_SCOPE = "journal"
+"""The scope of findings about unreadable rows."""
 OPEN, CLOSED, NOTED = "open", "closed", "noted"
 """The states of a row: its cause lasts, its cause is gone, or it is about one event that nobody can inspect again."""
 LOGGED_AGAIN = timedelta(hours=23)
@@ -75,8 +78,14 @@ class TableHistory:
 class TableFindings:
     """The findings (reported problems) for operators, as rows of the table `certrollfindings`."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, is_unreadable: Callable[[str], bool] = lambda _: True) -> None:
+        """Store findings in the tables. `is_unreadable` reads the row that the subject of a finding names."""
         self._tables = tables
+        self._is_unreadable = is_unreadable
+
+    def close_mended(self, at: datetime) -> None:
+        """Close the findings about unreadable rows that are gone, or that this release can read."""
+        self.close(ROWS_SCOPE, at, lambda found: not self._is_unreadable(found.subject))
 
     def report(self, findings: tuple[Finding, ...]) -> None:
         """Record findings (reported problems), and log each finding that opens, changes, or was not logged for a day.
@@ -119,7 +128,7 @@ class TableFindings:
 
     def scopes(self) -> frozenset[str]:
         """Return the scopes that have, or had, an open finding. A row without a scope stops no sweep."""
-        return frozenset(str(row["scope"]) for row in self._tables.rows(JOURNAL, SCOPES) if "scope" in row)
+        return frozenset(scope_of(row) for row in self._tables.rows(JOURNAL, SCOPES) if "scope" in row)
 
 
 def _key(finding: Finding) -> str:
@@ -129,11 +138,23 @@ def _key(finding: Finding) -> str:
 def _is_known(row: Entity) -> bool:
     """Return True if this release can read the row. Another release of Certroll writes other columns or words."""
     try:
-        _open_finding(row)
-        moment(row["logged_at"])
-        return all(str(row[name]) for name in ("state", "scope", "severity")) and "person" in row
-    except ODD:
+        record_of(known_finding, row)
+    except RecordUnreadable:
         return False
+    return True
+
+
+def known_finding(row: Entity) -> OpenFinding:
+    """Return the finding of a row with all columns of this release. Raise an error for any other row."""
+    moment(row["logged_at"])
+    if row["state"] not in {OPEN, CLOSED, NOTED} or not all(str(row[name]) for name in ("scope", "severity", "person")):
+        raise ValueError("the finding has no state, scope or severity of this release")
+    return _open_finding(row)
+
+
+def scope_of(row: Entity) -> str:
+    """Return the scope of findings that a row names."""
+    return str(row["scope"])
 
 
 def _state(row: Entity | None, finding: Finding) -> State | None:

@@ -17,7 +17,17 @@ from datetime import timedelta
 from functools import partial
 
 from shared.domain.environments.record import AppRestart, AppRestartState, PendingStart
-from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected, SiteLocked, StopRefused, Throttled
+from shared.domain.errors import (
+    Denied,
+    LeaseBusy,
+    NotFound,
+    OutOfTime,
+    RecordUnreadable,
+    Rejected,
+    SiteLocked,
+    StopRefused,
+    Throttled,
+)
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
@@ -231,7 +241,8 @@ def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
     site, environment = str(pending_start.site), str(pending_start.environment)
     with run.ports.trace.writes() as writes:
         _start(run, pending_start.site)
-    _mark_started(run, pending_start)
+    with suppress(RecordUnreadable):  # the app runs again, and the finding about the row says the rest
+        _mark_started(run, pending_start)
     detail = "the run that stopped it died, so the timer started it"
     entry = HistoryEntry(run.now(), "start.completed", f"site {site}", Reason.START_PENDING, detail, tuple(writes))
     run.ports.history.add(environment, (entry,))

@@ -19,6 +19,7 @@ from shared.domain.errors import (
     Denied,
     OutcomeUnknown,
     OutOfTime,
+    RecordUnreadable,
     SiteLocked,
     Throttled,
     Unavailable,
@@ -106,7 +107,8 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
             SCOPE, run.now(), lambda known: known.last_seen < began and known.subject not in unseen
         )
     event("orders.found", orders=[_row(inspection) for inspection in inspections])
-    if failed := [inspection.error for inspection in inspections if inspection.error]:
+    errors = (inspection.error for inspection in inspections if inspection.error)
+    if failed := [error for error in errors if not isinstance(error, RecordUnreadable)]:
         raise ExceptionGroup("Certroll could not inspect every order", failed)
     return tuple(inspection.order for inspection in inspections)
 

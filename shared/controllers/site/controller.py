@@ -6,12 +6,12 @@ from shared.controllers.site.bindings import bindings_of_site
 from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import LeaseBusy, OutOfTime, Transient
+from shared.domain.errors import LeaseBusy, OutOfTime, RecordUnreadable, Transient
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
-from shared.domain.rollout.site_record import SiteState
+from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.backoff import planning_again, until_free
 from shared.loop.lineage import read_lineage, refuse_foreign, without_current
 from shared.loop.run import Run
@@ -33,6 +33,8 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
+    except RecordUnreadable as unreadable:
+        outcome = Stalled(Reason.RECORD_UNREADABLE, str(unreadable))
     # Only the run of a vault certificate decides on which sites Certroll works next. If a queue message names a site
     # that is not in Certroll's journal, Certroll starts a run of the vault certificate. For a recorded site, a message
     # of the vault certificate already waits in the queue. For a site in the journal, Certroll queues a message of the
@@ -68,7 +70,7 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     lineage = _lineage(run, message, recorded)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
-    record = run.ports.rollouts.site(message.ref, current.version, message.site) if current else None
+    record = _site_record(run, message, current, recorded)
     roll = _to_go_on_from(recorded, known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
@@ -83,6 +85,23 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
         return without_current(run, lineage)
     detail = f"{message.site} is not recorded for version {current.version} of {message.ref}"
     return Deferred(Reason.NOT_ADMITTED, detail)
+
+
+def _site_record(
+    run: Run, message: SiteMessage, current: CertificateVersion | None, roll: RollRecord | None
+) -> SiteRecord | None:
+    """Return the record of the site's bindings, or None without a record.
+
+    Raise RecordUnreadable if the record is unreadable, unless Certroll is taking back the settings of the app.
+    """
+    if current is None:
+        return None
+    try:
+        return run.ports.rollouts.site(message.ref, current.version, message.site)
+    except RecordUnreadable:
+        if roll is None or roll.state not in TAKING_BACK:
+            raise
+        return None
 
 
 def _lineage(run: Run, message: SiteMessage, roll: RollRecord | None) -> Lineage | Stalled:

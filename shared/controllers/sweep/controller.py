@@ -34,7 +34,7 @@ def sweep(run: Run) -> None:
     errors = []
     first = turn(run.now(), len(KINDS))
     kinds = (*KINDS[first:], *KINDS[:first])
-    for look_after in (create_queues, report_freeze, *(inspect for kind in kinds for inspect in kind)):
+    for look_after in (create_queues, report_freeze, close_mended, *(inspect for kind in kinds for inspect in kind)):
         try:
             look_after(run)
         except Exception as error:  # noqa: BLE001 - an error with one kind must not stop the other kinds; raised below
@@ -46,6 +46,11 @@ def sweep(run: Run) -> None:
 def create_queues(run: Run) -> None:
     """Create each work queue and poison queue that does not exist."""
     run.ports.queue.create_missing()
+
+
+def close_mended(run: Run) -> None:
+    """Close the findings about rows of the journal that people have repaired or deleted."""
+    run.ports.findings.close_mended(run.now())
 
 
 def report_freeze(run: Run) -> None:
