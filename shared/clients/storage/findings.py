@@ -11,16 +11,18 @@ Certroll only adds rows to the table `certrollhistory`.
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from shared.clients.storage.edge import record_of
-from shared.clients.storage.rows import Entity, digest, fitting, lineage_key, moment
+from shared.clients.storage.rows import Entity, digest, fitting, lineage_key, moment, row_subject
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.errors import RecordUnreadable
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.reason import Reason
 from shared.domain.writes import AzureWrite
 from shared.telemetry import event
 
@@ -96,22 +98,39 @@ class TableFindings:
             self._report(scope, {_key(finding): finding for finding in findings if finding.scope == scope})
 
     def _report(self, scope: str, findings: Mapping[str, Finding]) -> None:
-        known = {row["RowKey"]: row for row in self._tables.rows(FINDINGS, digest(scope)) if _is_known(row)}
+        known = {row["RowKey"]: row for row in self._known(scope, max(finding.at for finding in findings.values()))}
         states = {key: _state(known.get(key), finding) for key, finding in findings.items()}
         for key, finding in findings.items():
             if states[key] is not None:
                 _log(finding, states[key])
         self._tables.write(FINDINGS, [_row(key, known.get(key), found, states[key]) for key, found in findings.items()])
         if State.OPENED in states.values():
-            self._tables.write(JOURNAL, [{"PartitionKey": SCOPES, "RowKey": digest(scope), "scope": fitting(scope)}])
+            with suppress(RecordUnreadable):  # the row is there, and says all that its keys say
+                self._tables.write(
+                    JOURNAL, [{"PartitionKey": SCOPES, "RowKey": digest(scope), "scope": fitting(scope)}]
+                )
+
+    def _known(self, scope: str, at: datetime) -> list[Entity]:
+        """Return the rows of a scope that this release can read, and report each of the others once."""
+        known, unreadable = list[Entity](), list[Finding]()
+        for row in self._tables.rows(FINDINGS, digest(scope)):
+            try:
+                record_of(known_finding, row)
+                known.append(row)
+            except RecordUnreadable as error:
+                subject = row_subject(FINDINGS, row)
+                unreadable.append(Finding(at, ROWS_SCOPE, subject, Reason.RECORD_UNREADABLE, str(error)[:1000]))
+        if unreadable and scope != ROWS_SCOPE:
+            self.report(tuple(unreadable))
+        return known
 
     def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
         """Close the open findings of the scope for which `is_gone` returns True, and log each of them.
 
         A row of another release stays as it is until a run reports its finding again.
         """
-        rows = [row for row in self._tables.rows(FINDINGS, digest(scope)) if row.get("state") == OPEN]
-        gone = [row for row in rows if _is_known(row) and is_gone(_open_finding(row))]
+        rows = [row for row in self._known(scope, at) if row["state"] == OPEN]
+        gone = [row for row in rows if is_gone(_open_finding(row))]
         for row in gone:
             event(
                 "finding.closed",
@@ -133,15 +152,6 @@ class TableFindings:
 
 def _key(finding: Finding) -> str:
     return digest(f"{finding.subject} {finding.reason}")
-
-
-def _is_known(row: Entity) -> bool:
-    """Return True if this release can read the row. Another release of Certroll writes other columns or words."""
-    try:
-        record_of(known_finding, row)
-    except RecordUnreadable:
-        return False
-    return True
 
 
 def known_finding(row: Entity) -> OpenFinding:

@@ -16,10 +16,10 @@ from shared.clients.storage.kinds import reader_of
 from shared.clients.storage.requests import TableRequests
 from shared.clients.storage.restart_claims import TableRestartClaims
 from shared.clients.storage.rollouts import TableRollouts
-from shared.clients.storage.rows import Entity
+from shared.clients.storage.rows import Entity, keys_of, row_subject
 from shared.clients.storage.settings_rolls import TableSettingsRolls
 from shared.clients.storage.tables import Tables
-from shared.clients.storage.unreadable import Rows, keys_of, row_subject
+from shared.clients.storage.unreadable import Rows
 from shared.domain.errors import RecordUnreadable
 from shared.ports.clock import Clock
 from shared.telemetry import event

@@ -75,6 +75,17 @@ def revision_of(row: Entity) -> str | None:
     return metadata.get("etag")
 
 
+def keys_of(subject: str) -> tuple[str, str, str]:
+    """Return the table, the PartitionKey and the RowKey from the subject of the finding about a row."""
+    table, partition, key = subject.removeprefix("row ").split("/")
+    return table, partition, key
+
+
+def row_subject(table: str, row: Entity) -> str:
+    """Return the subject of the finding about a row."""
+    return f"row {table}/{row['PartitionKey']}/{row['RowKey']}"
+
+
 def stored_at(row: Entity) -> datetime | None:
     """Return when Azure stored a row, or None for a row that Azure has not stored."""
     metadata: Mapping[str, datetime | None] = getattr(row, "metadata", {})

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from shared.clients.storage.edge import record_of
 from shared.clients.storage.findings import ROWS_SCOPE
-from shared.clients.storage.rows import Entity
+from shared.clients.storage.rows import Entity, row_subject
 from shared.domain.errors import RecordUnreadable
 from shared.domain.findings import Finding
 from shared.domain.reason import Reason
@@ -55,14 +55,3 @@ class Rows:
         self._reported.add(subject)
         finding = Finding(self._clock.now(), ROWS_SCOPE, subject, Reason.RECORD_UNREADABLE, str(unreadable)[:1000])
         self._findings.report((finding,))
-
-
-def keys_of(subject: str) -> tuple[str, str, str]:
-    """Return the table, the PartitionKey and the RowKey from the subject of the finding about a row."""
-    table, partition, key = subject.removeprefix("row ").split("/")
-    return table, partition, key
-
-
-def row_subject(table: str, row: Entity) -> str:
-    """Return the subject of the finding about a row."""
-    return f"row {table}/{row['PartitionKey']}/{row['RowKey']}"

@@ -8,7 +8,7 @@ import pytest
 from shared.domain.reason import Reason, Severity, Shows
 
 STALLING = """
-VersionDisabled LaterInUse
+VersionDisabled LaterInUse RecordUnreadable
 IncompleteView NotCovered HostNameInvalid NotFoundByAzure KeyNotImportable KeyTooSmall UnknownCurve
 NoPrivateKey KeyMismatch ChainLost
 SecretUnreadable AnotherCertificate ServerAuthLost ClientAuthLost KeyNotExportable NotPkcs12 NotAnAuthority
