@@ -64,6 +64,13 @@ def _waits(fields: dict[str, object]) -> int:
     return waits
 
 
+def _after(fields: dict[str, object]) -> int | None:
+    after = fields.get("after", 0)
+    if not isinstance(after, int) or isinstance(after, bool) or after < 0:
+        raise MessageInvalid("after is not the number of a look")
+    return after if "after" in fields else None
+
+
 def _moment(fields: dict[str, object], name: str) -> datetime | None:
     if name not in fields:
         return None
@@ -101,6 +108,8 @@ class CertificateMessage:
     cause: Cause
     waits: int = 0
     """How often the message has waited in a row."""
+    after: int | None = None
+    """The number of the last look that had begun when Certroll sent the message. Without it the run always looks."""
 
     @classmethod
     def parse(cls, body: str) -> Self:
@@ -108,10 +117,10 @@ class CertificateMessage:
 
         Raise MessageInvalid with the problem if the body of the queue message is malformed.
         """
-        fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}))
-        ref, text, waits = _ref(fields), _text(fields, "cause"), _waits(fields)
+        fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}), frozenset({"after"}))
+        ref, text, waits, after = _ref(fields), _text(fields, "cause"), _waits(fields), _after(fields)
         with _refusing(f"cause is not one of {', '.join(Cause)}"):
-            return cls(ref, Cause(text), waits)
+            return cls(ref, Cause(text), waits, after)
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
@@ -119,13 +128,14 @@ class CertificateMessage:
         If no queue message for the certificate follows, the hourly sweep (a timer function) starts the next run.
         """
         waits = 0 if progress else self.waits + 1
-        return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits)
+        return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits, after=None)
 
     def body(self) -> str:
         """Return the JSON body."""
         ref = self.ref
         fields = {"v": VERSION, "vault": ref.vault, "kind": ref.kind, "name": ref.name}
-        return json.dumps({**fields, "cause": self.cause, "waits": self.waits})
+        after = {} if self.after is None else {"after": self.after}
+        return json.dumps({**fields, "cause": self.cause, "waits": self.waits, **after})
 
 
 @dataclass(frozen=True, slots=True)

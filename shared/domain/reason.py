@@ -268,6 +268,7 @@ class Reason(StrEnum):
     # ---- outcomes, findings and records
     NOTHING_STALE = "NothingStale", CONVERGED
     ROLLED_OUT = "RolledOut", CONVERGED
+    ANSWERED = "Answered", CONVERGED
     DISPATCHED = "Dispatched", WAITING
     NOT_ADMITTED = "NotAdmitted", Traits((Shows.DEFERRED,))
     BUSY = "Busy", WAITING

@@ -14,6 +14,7 @@ from shared.ports.journal import (
     EnvironmentRecords,
     Findings,
     History,
+    Looks,
     PendingStarts,
     Requests,
     RestartClaims,
@@ -52,6 +53,7 @@ class Ports:
     environment_records: EnvironmentRecords
     app_restarts: AppRestarts
     pending_starts: PendingStarts
+    looks: Looks
     leases: Leases
     queue: Queue
     clock: Clock

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from shared.domain.environments.record import AppRestart, EnvironmentRecord, PendingStart
 from shared.domain.findings import DeadLetter, Finding, HistoryEntry, OpenFinding
+from shared.domain.looks import Look
 from shared.domain.managed.issuance import Issuance
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, VaultCertificateRef
 from shared.domain.orders.action import OrderRecord
@@ -201,3 +202,16 @@ class PendingStarts(Protocol):
 
     def complete(self, site: SiteRef) -> None:
         """Delete the record of an app's pending start."""
+
+
+class Looks(Protocol):
+    """The port for the numbers of looks at the fleet, for each vault certificate."""
+
+    def last(self, ref: VaultCertificateRef) -> Look:
+        """Return the last look that began, or the look 0."""
+
+    def begin(self, ref: VaultCertificateRef, last: Look) -> Look:
+        """Number the next look, and return it. Raises Conflict if another run has begun a look since `last`."""
+
+    def end(self, ref: VaultCertificateRef, ended: Look) -> None:
+        """Record that a look ended well, unless another run has begun a look since."""

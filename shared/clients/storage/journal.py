@@ -13,6 +13,7 @@ from shared.clients.storage.environments import TableAppRestarts, TableEnvironme
 from shared.clients.storage.findings import TableFindings, TableHistory
 from shared.clients.storage.guarded import GuardedTables
 from shared.clients.storage.kinds import reader_of
+from shared.clients.storage.looks import TableLooks
 from shared.clients.storage.requests import TableRequests
 from shared.clients.storage.restart_claims import TableRestartClaims
 from shared.clients.storage.rollouts import TableRollouts
@@ -38,6 +39,7 @@ class JournalPorts(TypedDict):
     environment_records: TableEnvironmentRecords
     app_restarts: TableAppRestarts
     pending_starts: TablePendingStarts
+    looks: TableLooks
 
 
 def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
@@ -59,6 +61,7 @@ def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
         environment_records=TableEnvironmentRecords(guarded, rows),
         app_restarts=TableAppRestarts(guarded, rows),
         pending_starts=TablePendingStarts(guarded, rows),
+        looks=TableLooks(guarded, rows),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from shared.clients.storage.dead_letters import FAILURES, POISON, cause_of, letter_of
 from shared.clients.storage.environments import APPS, ENVIRONMENTS, STARTS, app_of, environment_of, start_of
 from shared.clients.storage.findings import FINDINGS, HISTORY, SCOPES, known_finding, scope_of
+from shared.clients.storage.looks import LOOKS, look_of
 from shared.clients.storage.requests import MANAGED, issuance_of
 from shared.clients.storage.restart_claims import CLAIMS, claim_of
 from shared.clients.storage.rollouts import ROLLOUT_ROW, begun_of
@@ -18,6 +19,7 @@ PARTITIONS: dict[str, Reader] = {
     MANAGED: issuance_of,
     SCOPES: scope_of,
     FAILURES: cause_of,
+    LOOKS: look_of,
 }
 PREFIXES: dict[str, Reader] = {APPS: app_of, ORDER: asked_record, CLAIMS: claim_of, POISON: letter_of}
 ROWS: dict[str, Reader] = {ROLL: roll_record, HELD: held_in}

@@ -1,15 +1,16 @@
 """Handle the queue `certificates`: continue the rollout of the current version of one vault certificate."""
 
 from shared.controllers.certificate.reconcile import reconcile_lineage
-from shared.domain.errors import Denied, LeaseBusy, OutOfTime, Rejected
+from shared.domain.errors import Denied, LeaseBusy, OutOfTime, RecordUnreadable, Rejected
 from shared.domain.findings import Finding
-from shared.domain.messages import Cause, CertificateMessage
-from shared.domain.outcome import Outcome, Stalled, Waiting
+from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
+from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.loop.backoff import planning_again, until_free
 from shared.loop.lineage import refuse_foreign
 from shared.loop.perform import reason_of
 from shared.loop.run import Run
+from shared.ports.storage import Lease
 from shared.telemetry import event
 
 
@@ -25,7 +26,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         return _log_certificate(message, foreign)
     try:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:
-            outcome = planning_again(lambda: reconcile_lineage(run, lease, message, fresh=fresh))
+            outcome = _look(run, lease, message, fresh=fresh, redelivered=redelivered)
     except LeaseBusy as busy:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
@@ -36,6 +37,26 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         outcome = Stalled(reason_of(error), str(error))
         run.ports.findings.report((Finding(run.now(), str(message.ref), "App Service", outcome.reason, str(error)),))
     return _log_certificate(message, outcome)
+
+
+def _look(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool, redelivered: bool) -> Outcome:
+    """Continue the rollout, unless a look that began after the message was sent has answered the message.
+
+    A message whose earlier delivery failed or died always looks, because that delivery may have died after the end of
+    its look. A look whose message may wait no longer answers for nobody else, because nothing would continue it.
+    """
+    ref, looks = message.ref, run.ports.looks
+    try:
+        last = looks.last(ref)
+    except RecordUnreadable:  # without numbers each message looks for itself
+        return planning_again(lambda: reconcile_lineage(run, lease, message, fresh=fresh))
+    if not redelivered and last.answers(message.after, whole=fresh):
+        return Converged(Reason.ANSWERED, f"look {max(last.whole, last.partial)} began after the message was sent")
+    look = looks.begin(ref, last)
+    outcome = planning_again(lambda: reconcile_lineage(run, lease, message, fresh=fresh))
+    if message.waits < MOST_WAITS:
+        looks.end(ref, look.ended(whole=fresh))
+    return outcome
 
 
 def _log_certificate(message: CertificateMessage, outcome: Outcome) -> Outcome:

@@ -30,6 +30,9 @@ from shared.loop.backoff import LONGEST_PAUSE
 from shared.loop.run import Run
 from shared.telemetry import event
 
+MOST_BUSY = MOST_WAITS // 2
+"""How many waits for a busy lease count. The run that follows has waits of its own left."""
+
 Message = TypeVar("Message", CertificateMessage, SiteMessage, EnvironmentMessage)
 
 
@@ -139,7 +142,8 @@ def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Mes
         return
     if outcome.reason is Reason.BUSY:
         # The run of the message has not begun, and the lease of every other run ends: the message stays what it is.
-        send(replace(message, waits=min(message.waits + 1, MOST_WAITS)), max(outcome.until - run.now(), timedelta(0)))
+        waits = max(message.waits, min(message.waits + 1, MOST_BUSY))
+        send(replace(message, waits=waits), max(outcome.until - run.now(), timedelta(0)))
         return
     again = message.next_wait(progress=outcome.progress)
     delay = max(outcome.until - run.now(), timedelta(0))

@@ -7,11 +7,12 @@ from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import LeaseBusy, OutOfTime, RecordUnreadable, Transient
-from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
+from shared.domain.messages import MOST_WAITS, Cause, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
+from shared.loop.asks import ask_for_look
 from shared.loop.backoff import planning_again, until_free
 from shared.loop.lineage import read_lineage, refuse_foreign, without_current
 from shared.loop.run import Run
@@ -42,7 +43,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     # resources only once.
     if isinstance(outcome, Deferred):
         waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
-        run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
+        ask_for_look(run, message.ref, Cause.WAIT, waits)
     return _log_site(message, outcome)
 
 
