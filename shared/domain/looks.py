@@ -1,4 +1,4 @@
-"""Decide by numbers whether a look at the fleet answers a question, without comparing clocks.
+"""Decide by numbers whether an inspection at the fleet answers a question, without comparing clocks.
 
 ```text
 question: last begun is 7 ──▶ look 8 begins ──▶ look 8 ends well ──▶ the question is answered
@@ -12,19 +12,19 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A look at the fleet for one vault certificate."""
+    """An inspection at the fleet for one vault certificate."""
 
     number: int = 0
     """The number of the look. Looks of one vault certificate have rising numbers."""
     whole: int = 0
-    """The number of the last look that ended well and sent every message again."""
+    """The number of the last inspection that ended well and sent every message again."""
     partial: int = 0
-    """The number of the last other look that ended well."""
+    """The number of the last other inspection that ended well."""
     revision: str | None = None
     """The revision of the entry in the journal."""
 
     def answers(self, after: int | None, *, whole: bool) -> bool:
-        """Return True if a look that began after the look `after` has ended well.
+        """Return True if an inspection that began after the inspection `after` has ended well.
 
         A question for a `whole` look is answered only by a whole look. A question without a number is never answered.
         """
@@ -32,13 +32,13 @@ class Look:
         return after is not None and ended > after
 
     def next(self) -> Self:
-        """Return the next look, which has not ended."""
+        """Return the next inspection, which has not ended."""
         return replace(self, number=self.number + 1)
 
     def ended(self, *, whole: bool) -> Self:
-        """Return the look after it ended well."""
+        """Return the inspection after it ended well."""
         return replace(self, whole=self.number) if whole else replace(self, partial=self.number)
 
     def stored(self, revision: str) -> Self:
-        """Return the look with the revision of its entry in the journal."""
+        """Return the inspection with the revision of its entry in the journal."""
         return replace(self, revision=revision)

@@ -67,7 +67,7 @@ def _waits(fields: dict[str, object]) -> int:
 def _after(fields: dict[str, object]) -> int | None:
     after = fields.get("after", 0)
     if not isinstance(after, int) or isinstance(after, bool) or after < 0:
-        raise MessageInvalid("after is not the number of a look")
+        raise MessageInvalid("after is not the number of an inspection")
     return after if "after" in fields else None
 
 
@@ -109,7 +109,7 @@ class CertificateMessage:
     waits: int = 0
     """How often the message has waited in a row."""
     after: int | None = None
-    """The number of the last look that had begun when Certroll sent the message. Without it the run always looks."""
+    """The number of the last inspection that had begun before the message. Without a number the run always inspects."""
 
     @classmethod
     def parse(cls, body: str) -> Self:

@@ -1,4 +1,4 @@
-"""Ask for a look at the fleet by a queue message, so that one look answers all that asked before it began (ADR 50)."""
+"""Ask for an inspection at the fleet by a queue message, so that one inspection answers all that asked before it began (ADR 50)."""
 
 from shared.domain.errors import StorageFailed
 from shared.domain.messages import Cause, CertificateMessage
@@ -7,7 +7,7 @@ from shared.loop.run import Run
 
 
 def ask_for_look(run: Run, ref: VaultCertificateRef, cause: Cause, waits: int = 0) -> None:
-    """Queue a message for a vault certificate, with the number of the last look that has begun.
+    """Queue a message for a vault certificate, with the number of the last inspection that has begun.
 
     If the journal does not answer, the message has no number, and its run always looks.
     """

@@ -208,10 +208,10 @@ class Looks(Protocol):
     """The port for the numbers of looks at the fleet, for each vault certificate."""
 
     def last(self, ref: VaultCertificateRef) -> Look:
-        """Return the last look that began, or the look 0."""
+        """Return the last inspection that began, or the inspection 0."""
 
     def begin(self, ref: VaultCertificateRef, last: Look) -> Look:
-        """Number the next look, and return it. Raises Conflict if another run has begun a look since `last`."""
+        """Number the next inspection, and return it. Raises Conflict if another run has begun an inspection since `last`."""
 
     def end(self, ref: VaultCertificateRef, ended: Look) -> None:
-        """Record that a look ended well, unless another run has begun a look since."""
+        """Record that an inspection ended well, unless another run has begun an inspection since."""

@@ -1,7 +1,7 @@
 """Number the looks at the fleet for each vault certificate, in the partition `looks` of the table `certrolljournal`.
 
 The RowKey is the key of the vault certificate. A message says which look was the last to begin when Certroll asked for
-another. Every look with a higher number began after the question, so it answers the question as well.
+another. Every inspection with a higher number began after the question, so it answers the question as well.
 """
 
 from contextlib import suppress
@@ -24,16 +24,16 @@ class TableLooks:
         self._rows = rows
 
     def last(self, ref: VaultCertificateRef) -> Look:
-        """Return the last look that began, or the look 0. Raise RecordUnreadable if the row is unreadable."""
+        """Return the last inspection that began, or number 0. Raise RecordUnreadable if the row is unreadable."""
         row = self._tables.row(JOURNAL, LOOKS, lineage_key(ref))
         return Look() if row is None else self._rows.one(JOURNAL, look_of, row)
 
     def begin(self, ref: VaultCertificateRef, last: Look) -> Look:
-        """Number the next look, and return it. Raise Conflict if another run has begun a look since `last`."""
+        """Number the next inspection, and return it. Raise Conflict if another run has begun one since `last`."""
         return self._put(ref, last.next())
 
     def end(self, ref: VaultCertificateRef, ended: Look) -> None:
-        """Record that a look ended well, unless another run has begun a look since, or the row is lost."""
+        """Record that an inspection ended well, unless another run has begun one since, or the row is lost."""
         with suppress(Conflict):
             self._put(ref, ended)
 
@@ -44,8 +44,8 @@ class TableLooks:
 
 
 def look_of(row: Entity) -> Look:
-    """Return the look that a row records. Raise an error for a row without numbers."""
-    numbers = tuple(row[name] for name in ("begun", "whole", "partial"))
-    if not all(isinstance(number, int) for number in numbers):
-        raise TypeError("a number of looks is no number")
-    return Look(*numbers, revision_of(row))
+    """Return the inspection that a row records. Raise an error for a row without numbers."""
+    begun, whole, partial = (row[name] for name in ("begun", "whole", "partial"))
+    if not all(isinstance(number, int) for number in (begun, whole, partial)):
+        raise TypeError("the row has no numbers")
+    return Look(begun, whole, partial, revision_of(row))

@@ -40,10 +40,10 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
 
 
 def _look(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool, redelivered: bool) -> Outcome:
-    """Continue the rollout, unless a look that began after the message was sent has answered the message.
+    """Continue the rollout, unless an inspection that began after the message was sent has answered the message.
 
     A message whose earlier delivery failed or died always looks, because that delivery may have died after the end of
-    its look. A look whose message may wait no longer answers for nobody else, because nothing would continue it.
+    its look. An inspection whose message may wait no longer answers for nobody else, because nothing would continue it.
     """
     ref, looks = message.ref, run.ports.looks
     try:

@@ -25,6 +25,7 @@ ObserveOnly NotTagged OptedOut NoOverlap LoadsEverything NotYetValid NoAnswer Un
 OrderActionRefused VaultAccessUnknown FreezeInForce
 """
 UNTOLD = """
+Answered
 StaleCopy StaleUpload RootMissing PublicCertificateAsked ImportAsked UploadAgainAsked StaleThumbprint RootAsked
 RootNeeded SupersededInUse LoadedAtStart StaleReference ProbeFailed Superseded ManagedAsked AwaitingFirstStage
 OutsideWindow Frozen AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs RootKept StillUsed NotSeen NotProven InGrace
