@@ -8,7 +8,7 @@ import azure.functions as func
 from functions import runtime
 from shared.controllers.intake.dead_letters import remove, replay
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import Conflict, NotFound, RecordUnreadable
 from shared.loop.run import Run
 
 blueprint = func.Blueprint()
@@ -63,9 +63,9 @@ def environment_was_cycled(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _answer(call: Callable[[Run], str]) -> func.HttpResponse:
-    """Return 202 with the text of the call, 404 for an unknown name, or 409 for a conflict.
+    """Return 202 with the text of the call, 404 for an unknown name, or 409 for a conflict or an unreadable row.
 
-    Any error other than NotFound and Conflict fails the function. If the call of an operator fails for another reason,
+    Any other error fails the function. If the call of an operator fails for another reason,
     the Functions host answers 500, and the log has the cause.
     """
     try:
@@ -73,6 +73,6 @@ def _answer(call: Callable[[Run], str]) -> func.HttpResponse:
             text, status = call(run), HTTPStatus.ACCEPTED
     except NotFound as error:
         text, status = str(error), HTTPStatus.NOT_FOUND
-    except Conflict as error:
+    except (Conflict, RecordUnreadable) as error:
         text, status = str(error), HTTPStatus.CONFLICT
     return func.HttpResponse(f"{text}\n", status_code=status)

@@ -3,8 +3,7 @@
 import azure.functions as func
 
 from functions import runtime
-from shared.controllers.intake.dead_letters import on_poison
-from shared.controllers.intake.queues import on_certificate, on_environment, on_site
+from shared.controllers.intake.queues import on_certificate, on_environment, on_poison, on_site
 from shared.domain.message_text import decoded
 from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, POISON_SUFFIX, SITES
 

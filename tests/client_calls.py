@@ -27,6 +27,7 @@ from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.probe import Probe
 from shared.domain.fleet.sites import ServerFarm
+from shared.domain.looks import Look
 from shared.domain.managed.dns import RecordKind
 from shared.domain.managed.issuance import Issuance, Place
 from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
@@ -82,6 +83,7 @@ VALUES: Mapping[Any, Callable[[], object]] = {
     Order: lambda: Order(ORDER, HostName(HOST), OrderStatus.ISSUED, auto_renew=False),
     OrderRecord: lambda: OrderRecord(ORDER, OrderAction.RENEW, "0A1B", AskedState.ASKED, NOW),
     OrderRef: lambda: ORDER,
+    Look: Look,
     PendingStart: lambda: PendingStart(SITE.ref, ASE, NOW),
     Pfx: lambda: Pfx(b"pfx", "password"),
     Place: lambda: Place(SITE, "West Europe", ("10.0.0.4",)),

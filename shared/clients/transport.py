@@ -5,6 +5,7 @@ SDKs also wait by the transport before they retry by themselves. A server choose
 `Retry-After`, so the transport bounds these waits, too.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -103,8 +104,8 @@ class BoundedTransport(RequestsTransport):  # type: ignore[misc] # azure-core lo
     ) -> None:
         """Store the seconds for a connection, for a pause in an answer, for a request, and for a wait before a retry.
 
-        With `repeat_after` the transport itself sends a request once more that got no answer or that met a busy server.
-        A request that the server may have done is repeated only if `_is_repeatable` allows it.
+        With `repeat_after` the transport itself repeats a request: once if it got no answer, and several times if the
+        server was busy. A request that the server may have done is repeated only if `_is_repeatable` allows it.
         """
         session = requests.Session()
         adapter = _Adapter()
@@ -128,12 +129,22 @@ class BoundedTransport(RequestsTransport):  # type: ignore[misc] # azure-core lo
                 raise
             self.sleep(self._repeat_after)
             return send()
-        wait = _wait_for(answer, self._repeat_after)
-        undone = answer.status_code in REFUSED
-        if not (undone or _is_repeatable(request)) or not self._may_wait(wait):
-            return answer
-        self.sleep(wait)
-        return send()
+        return self._repeated(request, send, answer)
+
+    def _repeated(self, request: HttpRequest, send: Callable[[], HttpResponse], answer: HttpResponse) -> HttpResponse:
+        """Return the answer of a server that is no longer busy, or the last answer.
+
+        Each wait is twice as long as the wait before, until a wait is longer than the longest.
+        """
+        usual = self._repeat_after
+        while usual is not None:
+            wait = _wait_for(answer, usual)
+            undone = answer.status_code in REFUSED
+            if not (undone or _is_repeatable(request)) or not self._may_wait(wait):
+                break
+            self.sleep(wait)
+            answer, usual = send(), 2 * usual
+        return answer
 
     def sleep(self, duration: float | None) -> None:
         """Wait before a retry. Raise ServiceResponseError if an SDK is to wait too long."""

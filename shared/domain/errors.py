@@ -14,6 +14,7 @@ CertrollError
 │   │   └── NotRegistered   the subscription does not use the service, so it has none of the service's resources
 │   └── NotKept           Certroll could not keep a superseded version next to the new one
 ├── StorageFailed         the storage account of the Function App failed: the queue delivers the message again
+│   └── RecordUnreadable    one row of the tables is of a later release, or was edited: leave its subject alone
 ├── StopRefused           Azure refuses to stop a site, so the site goes on running
 ├── NotYet                this step is possible only after the later steps of the plan
 ├── OutOfTime             the time of the run is over: the next run does the rest
@@ -107,6 +108,10 @@ class StorageFailed(CertrollError):
 
     A StorageFailed is no AzureError: without its records a run must end, and no step of a plan may continue.
     """
+
+
+class RecordUnreadable(StorageFailed):
+    """A row of Certroll's tables is unreadable to this release. What the row is about is left alone."""
 
 
 class StopRefused(CertrollError):

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
@@ -33,7 +34,7 @@ class Cause(StrEnum):
     """The time of the run before was over. That run may have recorded sites without sending them messages."""
 
 
-def _fields(body: str, expected: frozenset[str]) -> dict[str, object]:
+def _fields(body: str, expected: frozenset[str], optional: frozenset[str] = frozenset()) -> dict[str, object]:
     if len(body) > _LONGEST_BODY:
         raise MessageInvalid(f"the message has {len(body)} characters; at most {_LONGEST_BODY} are expected")
     try:
@@ -44,8 +45,8 @@ def _fields(body: str, expected: frozenset[str]) -> dict[str, object]:
         raise MessageInvalid(f"the message is not an object with v={VERSION}")
     if missing := expected - set(fields):
         raise MessageInvalid(f"the message lacks {', '.join(sorted(missing))}")
-    if set(fields) - expected:
-        raise MessageInvalid(f"the message has a field besides {', '.join(sorted(expected))}")
+    if set(fields) - expected - optional:
+        raise MessageInvalid(f"the message has a field besides {', '.join(sorted(expected | optional))}")
     return fields
 
 
@@ -61,6 +62,23 @@ def _waits(fields: dict[str, object]) -> int:
     if not isinstance(waits, int) or isinstance(waits, bool) or not 0 <= waits <= MOST_WAITS:
         raise MessageInvalid(f"waits is not a number from 0 to {MOST_WAITS}")
     return waits
+
+
+def _after(fields: dict[str, object]) -> int | None:
+    after = fields.get("after", 0)
+    if not isinstance(after, int) or isinstance(after, bool) or after < 0:
+        raise MessageInvalid("after is not the number of an inspection")
+    return after if "after" in fields else None
+
+
+def _moment(fields: dict[str, object], name: str) -> datetime | None:
+    if name not in fields:
+        return None
+    with _refusing(f"{name} is not a time with a time zone"):
+        moment = datetime.fromisoformat(_text(fields, name))
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment
 
 
 def _ref(fields: dict[str, object]) -> VaultCertificateRef:
@@ -90,6 +108,8 @@ class CertificateMessage:
     cause: Cause
     waits: int = 0
     """How often the message has waited in a row."""
+    after: int | None = None
+    """The number of the last inspection that had begun before the message. Without a number the run always inspects."""
 
     @classmethod
     def parse(cls, body: str) -> Self:
@@ -97,10 +117,10 @@ class CertificateMessage:
 
         Raise MessageInvalid with the problem if the body of the queue message is malformed.
         """
-        fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}))
-        ref, text, waits = _ref(fields), _text(fields, "cause"), _waits(fields)
+        fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}), frozenset({"after"}))
+        ref, text, waits, after = _ref(fields), _text(fields, "cause"), _waits(fields), _after(fields)
         with _refusing(f"cause is not one of {', '.join(Cause)}"):
-            return cls(ref, Cause(text), waits)
+            return cls(ref, Cause(text), waits, after)
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
@@ -108,13 +128,14 @@ class CertificateMessage:
         If no queue message for the certificate follows, the hourly sweep (a timer function) starts the next run.
         """
         waits = 0 if progress else self.waits + 1
-        return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits)
+        return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits, after=None)
 
     def body(self) -> str:
         """Return the JSON body."""
         ref = self.ref
         fields = {"v": VERSION, "vault": ref.vault, "kind": ref.kind, "name": ref.name}
-        return json.dumps({**fields, "cause": self.cause, "waits": self.waits})
+        after = {} if self.after is None else {"after": self.after}
+        return json.dumps({**fields, "cause": self.cause, "waits": self.waits, **after})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +146,8 @@ class SiteMessage:
     ref: VaultCertificateRef
     waits: int = 0
     """How often the message has waited in a row."""
+    retry: datetime | None = None
+    """The time for which a failed run planned this message, by which the journal's record of the app names it."""
 
     @classmethod
     def parse(cls, body: str) -> Self:
@@ -132,10 +155,10 @@ class SiteMessage:
 
         Raise MessageInvalid with the problem if the body of the queue message is malformed.
         """
-        fields = _fields(body, frozenset({"v", "site", "vault", "kind", "name", "waits"}))
-        text, ref, waits = _text(fields, "site"), _ref(fields), _waits(fields)
+        fields = _fields(body, frozenset({"v", "site", "vault", "kind", "name", "waits"}), frozenset({"retry"}))
+        text, ref, waits, retry = _text(fields, "site"), _ref(fields), _waits(fields), _moment(fields, "retry")
         with _refusing("site is not the resource id of a site or slot"):
-            return cls(SiteRef.parse(text), ref, waits)
+            return cls(SiteRef.parse(text), ref, waits, retry)
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
@@ -149,7 +172,8 @@ class SiteMessage:
         """Return the JSON body."""
         ref = self.ref
         names = {"vault": ref.vault, "kind": ref.kind, "name": ref.name}
-        return json.dumps({"v": VERSION, "site": self.site.resource_id, **names, "waits": self.waits})
+        retry = {"retry": self.retry.isoformat()} if self.retry else {}
+        return json.dumps({"v": VERSION, "site": self.site.resource_id, **names, "waits": self.waits, **retry})
 
 
 @dataclass(frozen=True, slots=True)

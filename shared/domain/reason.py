@@ -171,6 +171,7 @@ class Reason(StrEnum):
     NOT_TAGGED = "NotTagged", Traits((Shows.WOULD, Shows.CONVERGED, Shows.FINDING))
     OPTED_OUT = "OptedOut", REFUSED_FOR_INFO
     OWN_SITE = "OwnSite", REFUSED
+    RECORD_UNREADABLE = "RecordUnreadable", BLOCKS
     SITE_WITH_SILOS = "SiteWithSilos", REFUSED
     INCOMPLETE_VIEW = "IncompleteView", BLOCKS
     NOT_COVERED = "NotCovered", BLOCKS
@@ -268,6 +269,7 @@ class Reason(StrEnum):
     # ---- outcomes, findings and records
     NOTHING_STALE = "NothingStale", CONVERGED
     ROLLED_OUT = "RolledOut", CONVERGED
+    ANSWERED = "Answered", CONVERGED
     DISPATCHED = "Dispatched", WAITING
     NOT_ADMITTED = "NotAdmitted", Traits((Shows.DEFERRED,))
     BUSY = "Busy", WAITING
@@ -306,6 +308,7 @@ class Reason(StrEnum):
     PROBE_REDIRECTS = "ProbeRedirects", Traits((Shows.DEFERRED, Shows.FINDING), Severity.LOW)
     SHOWS_OLD = "ShowsOld", Traits((Shows.CONVERGED, Shows.FINDING), Severity.MEDIUM)
     ROLLED_BACK = "RolledBack", STALLED
+    CHANGE_UNFINISHED = "ChangeUnfinished", FINDING.but(severity=Severity.CRITICAL)
     NO_LAST_GOOD = "NoLastGood", STALLED.but(severity=Severity.CRITICAL)
     HOLD_RELEASED = "HoldReleased", HISTORY
     ROOT_SHARED = "RootShared", FINDING

@@ -16,6 +16,7 @@ from shared.domain.errors import (
     NotYet,
     OutcomeUnknown,
     OutOfTime,
+    RecordUnreadable,
     Rejected,
     Transient,
 )
@@ -34,6 +35,7 @@ REFUSALS: dict[type[CertrollError], Reason] = {
     NotFound: Reason.REJECTED_BY_AZURE,
     NotSettled: Reason.NOT_SETTLED,
     NotKept: Reason.NO_OVERLAP,
+    RecordUnreadable: Reason.RECORD_UNREADABLE,
 }
 """The errors that stop one step but no other step, each with the reason that Certroll reports.
 

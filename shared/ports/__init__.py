@@ -14,6 +14,7 @@ from shared.ports.journal import (
     EnvironmentRecords,
     Findings,
     History,
+    Looks,
     PendingStarts,
     Requests,
     RestartClaims,
@@ -54,6 +55,7 @@ class Ports:
     app_restarts: AppRestarts
     pending_starts: PendingStarts
     turns: Turns
+    looks: Looks
     leases: Leases
     queue: Queue
     clock: Clock

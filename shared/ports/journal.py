@@ -10,6 +10,7 @@ from typing import Protocol
 
 from shared.domain.environments.record import AppRestart, EnvironmentRecord, PendingStart
 from shared.domain.findings import DeadLetter, Finding, HistoryEntry, OpenFinding
+from shared.domain.looks import Look
 from shared.domain.managed.issuance import Issuance
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, VaultCertificateRef
 from shared.domain.orders.action import OrderRecord
@@ -126,6 +127,9 @@ class Findings(Protocol):
     def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
         """Close the open findings of the scope whose cause is gone, as `is_gone` decides."""
 
+    def close_mended(self, at: datetime) -> None:
+        """Close the findings about unreadable rows of the journal that are gone, or that have become readable."""
+
     def scopes(self) -> frozenset[str]:
         """Return the scopes that have, or had, an open finding."""
 
@@ -178,6 +182,9 @@ class AppRestarts(Protocol):
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
         """Return the records of the apps of an App Service Environment."""
 
+    def unreadable(self, environment: EnvironmentRef) -> frozenset[str]:
+        """Return the keys (`record_key`) of apps whose record or pending start is unreadable."""
+
     def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
         """Record the progress of apps of an App Service Environment."""
 
@@ -206,3 +213,16 @@ class Turns(Protocol):
 
     def put(self, kind: str, turns: Mapping[str, Turn]) -> None:
         """Replace the turns of all things of a kind."""
+
+
+class Looks(Protocol):
+    """The port for the numbers of looks at the fleet, for each vault certificate."""
+
+    def last(self, ref: VaultCertificateRef) -> Look:
+        """Return the last inspection that began, or the inspection 0."""
+
+    def begin(self, ref: VaultCertificateRef, last: Look) -> Look:
+        """Number the next inspection, and return it. Raises Conflict if another run has begun an inspection since `last`."""
+
+    def end(self, ref: VaultCertificateRef, ended: Look) -> None:
+        """Record that an inspection ended well, unless another run has begun an inspection since."""

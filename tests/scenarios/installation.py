@@ -22,10 +22,9 @@ from shared.clients.network.app_probe import THREAD as PROBING
 from shared.clients.retrying import Retrying
 from shared.clients.storage.leases import THREAD as RENEWING
 from shared.controllers.environment.pending_starts import complete_pending_starts
-from shared.controllers.intake.dead_letters import on_poison
 from shared.controllers.intake.events import on_vault_event
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
-from shared.controllers.intake.queues import on_certificate, on_environment, on_site
+from shared.controllers.intake.queues import on_certificate, on_environment, on_poison, on_site
 from shared.controllers.sweep.certificates import sweep_certificates
 from shared.controllers.sweep.controller import sweep
 from shared.domain.intent import Intent, Mode
@@ -136,6 +135,10 @@ class WorldQueue:
         with self._lock:
             message.visible_at = self._clock.now() + ABANDONED
             heapq.heappush(self._heap, message)
+
+    def waiting(self) -> tuple[Message, ...]:
+        """Return the messages on all queues, whether visible or not."""
+        return tuple(self._heap)
 
     def __len__(self) -> int:
         return len(self._heap)

@@ -21,12 +21,12 @@ READ_SECONDS = 10
 REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS
 """How long one request to the storage account may take, from the resolution of the name to the last byte."""
 REPEAT_AFTER_SECONDS = 1.0
-"""How long Certroll waits before it sends a request to the storage account once more. Certroll repeats a request that
-got no answer or that met a busy server, unless the first request may have inserted a row or replaced a revision. If
-the second request fails too, the queue delivers the message again."""
+"""How long Certroll waits before it repeats a request to the storage account. Certroll repeats a request once that got
+no answer, unless the first request may have inserted a row or replaced a revision. If a server is busy, Certroll
+repeats the request after 1, 2 and 4 seconds. If the last request fails too, the queue delivers the message again."""
 LONGEST_WAIT_SECONDS = 4.0
-"""The longest wait that the storage account may ask for. If the storage account asks for more, the call fails at once,
-because the SDK of tables would otherwise wait for hours."""
+"""The longest wait before a repeat, also if the storage account asks for a longer one. If the storage account asks for
+more, the call fails at once, because the SDK of tables would otherwise wait for hours."""
 RETRIES = {"retry_total": 0}
 AGENT = {"user_agent": tracing.AGENT}
 

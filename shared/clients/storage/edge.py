@@ -14,12 +14,23 @@ from azure.core.paging import ItemPaged
 
 from shared.clients.answers import read_answer
 from shared.clients.faults import comes_from_sdk
+from shared.clients.network.bounded import limited
 from shared.clients.reading import ODD
 from shared.clients.remedies import remedy_for
-from shared.domain.errors import CertrollError, StorageFailed
+from shared.domain.errors import CertrollError, RecordUnreadable, StorageFailed
 
 REMEDY = "grant the identity the roles on the storage account that docs/reference/roles.md lists"
 LONGEST = 300
+CALL_SECONDS = 30.0
+"""How long a call to the storage account may take with all its requests: repeats, and the creation of a table or queue.
+
+A lease that cannot be renewed lets a write begin for 50 seconds (leases.py), and a run keeps half a minute for its last
+record (shared/domain/deadline.py). A call that outlasts both would go on while somebody else has the lease.
+"""
+VERSION = 1
+"""The version of all rows. A release raises it for a field, state or word that earlier releases must not overlook."""
+OF_ANY_VERSION = "starts"
+"""The partition whose rows count whatever their version: an app that any release stopped has to start."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 Item = TypeVar("Item")
@@ -27,10 +38,14 @@ Record = TypeVar("Record")
 
 
 @contextmanager
-def storage_edge(what: str) -> Iterator[None]:
-    """Raise StorageFailed, which names `what`, in place of every error of the storage SDKs."""
+def storage_edge(what: str, seconds: float) -> Iterator[None]:
+    """Raise StorageFailed, which names `what`, in place of every error of the storage SDKs.
+
+    All requests within the context together take at most the given seconds, and at most `CALL_SECONDS`.
+    """
     try:
-        yield
+        with limited(min(seconds, CALL_SECONDS)):
+            yield
     except CertrollError:
         raise
     except Exception as error:
@@ -69,12 +84,18 @@ def _said(error: Exception) -> str:
 
 
 def record_of(read: Callable[[Mapping[str, Any]], Record], row: Mapping[str, Any]) -> Record:
-    """Return the record that a row of a table holds. Raise StorageFailed, which names the row, if it is unreadable."""
+    """Return the record that a row of a table holds. Raise RecordUnreadable, which names the row, if it is unreadable.
+
+    A row without a version was made by hand, and counts as of the present version.
+    """
     try:
+        if row.get("v", VERSION) != VERSION and row.get("PartitionKey") != OF_ANY_VERSION:
+            raise ValueError(f"the row has the version {row['v']!r}, and this release reads the version {VERSION}")
         return read(row)
     except ODD as error:
         keys = "/".join(str(row.get(key))[:LONGEST] for key in ("PartitionKey", "RowKey"))
         problem = f"{type(error).__name__}: {error}"[:LONGEST]
-        raise StorageFailed(
-            f"the row {keys} of Certroll's tables cannot be read: {problem}; repair or delete it"
+        raise RecordUnreadable(
+            f"the row {keys} of Certroll's tables cannot be read: {problem}; install the release that wrote it, "
+            "or repair or delete it"
         ) from error

@@ -13,9 +13,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from shared.clients.storage.edge import record_of
-from shared.clients.storage.rows import MOST_DETAIL, Entity, digest, fitting, items_of, listed, moment, revision_of
+from shared.clients.storage.rows import (
+    MOST_DETAIL,
+    Entity,
+    digest,
+    fitting,
+    items_of,
+    listed,
+    moment,
+    revision_of,
+    stored_at,
+)
 from shared.clients.storage.tables import JOURNAL, MOST_RACES, Tables
+from shared.clients.storage.unreadable import Rows
 from shared.domain.environments.apps import WaveApp
 from shared.domain.environments.record import (
     AppRestart,
@@ -25,29 +35,33 @@ from shared.domain.environments.record import (
     PendingStart,
     Want,
 )
-from shared.domain.errors import Conflict, StorageFailed
+from shared.domain.errors import Conflict
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
-from shared.telemetry import event
 
 ENVIRONMENTS = "environments"
 STARTS = "starts"
+APPS = "environment-"
 
 
 class TableEnvironmentRecords:
     """The record of each App Service Environment, as rows of the journal."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, rows: Rows) -> None:
         self._tables = tables
+        self._rows = rows
 
     def all(self) -> tuple[EnvironmentRecord, ...]:
-        """Return the journal's records of all App Service Environments."""
-        found = (record_of(_environment_record, row) for row in self._tables.rows(JOURNAL, ENVIRONMENTS))
+        """Return the journal's readable records of all App Service Environments."""
+        found, _ = self._rows.all(JOURNAL, environment_of, self._tables.rows(JOURNAL, ENVIRONMENTS))
         return tuple(sorted(found, key=lambda record: record.environment))
 
     def of(self, environment: EnvironmentRef) -> EnvironmentRecord:
-        """Return the journal's record of an App Service Environment, or an empty record if the journal has no row."""
+        """Return the journal's record of an App Service Environment, or an empty record if the journal has no row.
+
+        Raise RecordUnreadable if the row is unreadable.
+        """
         row = self._tables.row(JOURNAL, ENVIRONMENTS, digest(environment.resource_id))
-        return EnvironmentRecord(environment) if row is None else record_of(_environment_record, row)
+        return EnvironmentRecord(environment) if row is None else self._rows.one(JOURNAL, environment_of, row)
 
     def put(self, record: EnvironmentRecord) -> EnvironmentRecord:
         """Write the record if no other run has written it since the read, and return the record with its new revision.
@@ -80,13 +94,20 @@ class TableEnvironmentRecords:
 class TableAppRestarts:
     """The record of each app that Certroll stops and starts in an App Service Environment, as rows of the journal."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, rows: Rows) -> None:
         self._tables = tables
+        self._rows = rows
 
     def of(self, environment: EnvironmentRef) -> tuple[AppRestart, ...]:
         """Return each app's record of its stop and start in an App Service Environment, sorted by site."""
-        found = (record_of(_app, row) for row in self._tables.rows(JOURNAL, _key(environment)))
+        found, _ = self._rows.all(JOURNAL, app_of, self._tables.rows(JOURNAL, _key(environment)))
         return tuple(sorted(found, key=lambda app: app.site))
+
+    def unreadable(self, environment: EnvironmentRef) -> frozenset[str]:
+        """Return the keys of the apps of an environment whose records are unreadable, for `record_key`."""
+        _, stops = self._rows.all(JOURNAL, app_of, self._tables.rows(JOURNAL, _key(environment)))
+        _, starts = self._rows.all(JOURNAL, start_of, self._tables.rows(JOURNAL, STARTS))
+        return stops | starts
 
     def put(self, environment: EnvironmentRef, apps: Iterable[AppRestart]) -> None:
         """Write the records of apps of an App Service Environment."""
@@ -100,8 +121,9 @@ class TableAppRestarts:
 class TablePendingStarts:
     """The apps that Certroll has stopped or is about to stop, and that Certroll must start again."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, rows: Rows) -> None:
         self._tables = tables
+        self._rows = rows
 
     def record(self, start: PendingStart) -> None:
         """Record that Certroll must start an app."""
@@ -110,16 +132,11 @@ class TablePendingStarts:
         self._tables.write(JOURNAL, [{**keys, **about}])
 
     def all(self) -> tuple[PendingStart, ...]:
-        """Return all pending starts, the oldest first, and log each row that cannot be read.
+        """Return all readable pending starts, the oldest first.
 
         An unreadable row must not keep the apps of the other rows down.
         """
-        found = []
-        for row in self._tables.rows(JOURNAL, STARTS):
-            try:
-                found.append(record_of(_start, row))
-            except StorageFailed as unreadable:
-                event("start.unreadable", detail=str(unreadable))
+        found, _ = self._rows.all(JOURNAL, start_of, self._tables.rows(JOURNAL, STARTS))
         return tuple(sorted(found, key=lambda start: (start.at, start.site)))
 
     def complete(self, site: SiteRef) -> None:
@@ -127,12 +144,16 @@ class TablePendingStarts:
         self._tables.delete(JOURNAL, STARTS, digest(site.resource_id))
 
 
-def _start(row: Entity) -> PendingStart:
-    return PendingStart(SiteRef.parse(row["site"]), EnvironmentRef.parse(row["environment"]), moment(row["at"]))
+def start_of(row: Entity) -> PendingStart:
+    """Return the pending start of a row. A row without a time counts from the time at which Azure stored it."""
+    at = moment(row["at"]) if isinstance(row.get("at"), datetime) else stored_at(row)
+    if at is None:
+        raise ValueError("the pending start has no time")
+    return PendingStart(SiteRef.parse(row["site"]), EnvironmentRef.parse(row["environment"]), at)
 
 
 def _key(environment: EnvironmentRef) -> str:
-    return f"environment-{digest(environment.resource_id)}"
+    return f"{APPS}{digest(environment.resource_id)}"
 
 
 def _record_row(record: EnvironmentRecord) -> dict[str, Any]:
@@ -150,7 +171,8 @@ def _record_row(record: EnvironmentRecord) -> dict[str, Any]:
     }
 
 
-def _environment_record(row: Entity) -> EnvironmentRecord:
+def environment_of(row: Entity) -> EnvironmentRecord:
+    """Return the record of an App Service Environment that a row holds."""
     roots = (
         NotedRoot(Thumbprint(thumbprint), datetime.fromisoformat(noted), _moment(seen))
         for thumbprint, noted, seen in items_of("roots", row)
@@ -186,7 +208,8 @@ def _app_row(environment: EnvironmentRef, restart: AppRestart) -> Mapping[str, A
     }
 
 
-def _app(row: Entity) -> AppRestart:
+def app_of(row: Entity) -> AppRestart:
+    """Return the record of an app's stop and start that a row holds."""
     app = WaveApp(SiteRef.parse(row["app"]), row["plan"], frozenset(items_of("groups", row)), bool(row["runs"]))
     return AppRestart(app, AppRestartState(row["state"]), moment(row["at"]), row["detail"], json.loads(row["answered"]))
 

@@ -11,21 +11,26 @@ Certroll only adds rows to the table `certrollhistory`.
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from shared.clients.reading import ODD
-from shared.clients.storage.rows import Entity, digest, fitting, lineage_key, moment
+from shared.clients.storage.edge import record_of
+from shared.clients.storage.rows import Entity, digest, fitting, lineage_key, moment, row_subject
 from shared.clients.storage.tables import JOURNAL, Tables
+from shared.domain.errors import RecordUnreadable
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.reason import Reason
 from shared.domain.writes import AzureWrite
 from shared.telemetry import event
 
 HISTORY = "certrollhistory"
 FINDINGS = "certrollfindings"
 SCOPES = "finding-scopes"
+ROWS_SCOPE = "journal"
+"""The scope of findings about unreadable rows."""
 OPEN, CLOSED, NOTED = "open", "closed", "noted"
 """The states of a row: its cause lasts, its cause is gone, or it is about one event that nobody can inspect again."""
 LOGGED_AGAIN = timedelta(hours=23)
@@ -75,8 +80,14 @@ class TableHistory:
 class TableFindings:
     """The findings (reported problems) for operators, as rows of the table `certrollfindings`."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, is_unreadable: Callable[[str], bool] = lambda _: True) -> None:
+        """Store findings in the tables. `is_unreadable` reads the row that the subject of a finding names."""
         self._tables = tables
+        self._is_unreadable = is_unreadable
+
+    def close_mended(self, at: datetime) -> None:
+        """Close the findings about unreadable rows that are gone, or that this release can read."""
+        self.close(ROWS_SCOPE, at, lambda found: not self._is_unreadable(found.subject))
 
     def report(self, findings: tuple[Finding, ...]) -> None:
         """Record findings (reported problems), and log each finding that opens, changes, or was not logged for a day.
@@ -87,22 +98,39 @@ class TableFindings:
             self._report(scope, {_key(finding): finding for finding in findings if finding.scope == scope})
 
     def _report(self, scope: str, findings: Mapping[str, Finding]) -> None:
-        known = {row["RowKey"]: row for row in self._tables.rows(FINDINGS, digest(scope)) if _is_known(row)}
+        known = {row["RowKey"]: row for row in self._known(scope, max(finding.at for finding in findings.values()))}
         states = {key: _state(known.get(key), finding) for key, finding in findings.items()}
         for key, finding in findings.items():
             if states[key] is not None:
                 _log(finding, states[key])
         self._tables.write(FINDINGS, [_row(key, known.get(key), found, states[key]) for key, found in findings.items()])
         if State.OPENED in states.values():
-            self._tables.write(JOURNAL, [{"PartitionKey": SCOPES, "RowKey": digest(scope), "scope": fitting(scope)}])
+            with suppress(RecordUnreadable):  # the row is there, and says all that its keys say
+                self._tables.write(
+                    JOURNAL, [{"PartitionKey": SCOPES, "RowKey": digest(scope), "scope": fitting(scope)}]
+                )
+
+    def _known(self, scope: str, at: datetime) -> list[Entity]:
+        """Return the rows of a scope that this release can read, and report each of the others once."""
+        known, unreadable = list[Entity](), list[Finding]()
+        for row in self._tables.rows(FINDINGS, digest(scope)):
+            try:
+                record_of(known_finding, row)
+                known.append(row)
+            except RecordUnreadable as error:
+                subject = row_subject(FINDINGS, row)
+                unreadable.append(Finding(at, ROWS_SCOPE, subject, Reason.RECORD_UNREADABLE, str(error)[:1000]))
+        if unreadable and scope != ROWS_SCOPE:
+            self.report(tuple(unreadable))
+        return known
 
     def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
         """Close the open findings of the scope for which `is_gone` returns True, and log each of them.
 
         A row of another release stays as it is until a run reports its finding again.
         """
-        rows = [row for row in self._tables.rows(FINDINGS, digest(scope)) if row.get("state") == OPEN]
-        gone = [row for row in rows if _is_known(row) and is_gone(_open_finding(row))]
+        rows = [row for row in self._known(scope, at) if row["state"] == OPEN]
+        gone = [row for row in rows if is_gone(_open_finding(row))]
         for row in gone:
             event(
                 "finding.closed",
@@ -119,21 +147,24 @@ class TableFindings:
 
     def scopes(self) -> frozenset[str]:
         """Return the scopes that have, or had, an open finding. A row without a scope stops no sweep."""
-        return frozenset(str(row["scope"]) for row in self._tables.rows(JOURNAL, SCOPES) if "scope" in row)
+        return frozenset(scope_of(row) for row in self._tables.rows(JOURNAL, SCOPES) if "scope" in row)
 
 
 def _key(finding: Finding) -> str:
     return digest(f"{finding.subject} {finding.reason}")
 
 
-def _is_known(row: Entity) -> bool:
-    """Return True if this release can read the row. Another release of Certroll writes other columns or words."""
-    try:
-        _open_finding(row)
-        moment(row["logged_at"])
-        return all(str(row[name]) for name in ("state", "scope", "severity")) and "person" in row
-    except ODD:
-        return False
+def known_finding(row: Entity) -> OpenFinding:
+    """Return the finding of a row with all columns of this release. Raise an error for any other row."""
+    moment(row["logged_at"])
+    if row["state"] not in {OPEN, CLOSED, NOTED} or not all(str(row[name]) for name in ("scope", "severity", "person")):
+        raise ValueError("the finding has no state, scope or severity of this release")
+    return _open_finding(row)
+
+
+def scope_of(row: Entity) -> str:
+    """Return the scope of findings that a row names."""
+    return str(row["scope"])
 
 
 def _state(row: Entity | None, finding: Finding) -> State | None:

@@ -4,18 +4,27 @@ Table storage forbids slashes, backslashes, `#` and `?` in a key, so Certroll us
 contains names, thumbprints and reasons, and never a private key or a password.
 """
 
+from functools import partial
 from typing import TypedDict
 
 from shared.clients.storage.dead_letters import TableDeadLetters
+from shared.clients.storage.edge import record_of
 from shared.clients.storage.environments import TableAppRestarts, TableEnvironmentRecords, TablePendingStarts
 from shared.clients.storage.findings import TableFindings, TableHistory
+from shared.clients.storage.guarded import GuardedTables
+from shared.clients.storage.kinds import reader_of
+from shared.clients.storage.looks import TableLooks
 from shared.clients.storage.requests import TableRequests
 from shared.clients.storage.restart_claims import TableRestartClaims
 from shared.clients.storage.rollouts import TableRollouts
+from shared.clients.storage.rows import Entity, keys_of, row_subject
 from shared.clients.storage.settings_rolls import TableSettingsRolls
 from shared.clients.storage.tables import Tables
 from shared.clients.storage.turns import TableTurns
+from shared.clients.storage.unreadable import Rows
+from shared.domain.errors import RecordUnreadable
 from shared.ports.clock import Clock
+from shared.telemetry import event
 
 
 class JournalPorts(TypedDict):
@@ -32,6 +41,7 @@ class JournalPorts(TypedDict):
     app_restarts: TableAppRestarts
     pending_starts: TablePendingStarts
     turns: TableTurns
+    looks: TableLooks
 
 
 def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
@@ -39,16 +49,38 @@ def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
 
     `run` is the id of the run, which each entry of the history names.
     """
+    findings = TableFindings(GuardedTables(tables, reader_of, _unreported), partial(_is_unreadable, tables))
+    rows = Rows(findings, clock)
+    guarded = GuardedTables(tables, reader_of, rows.report)
     return JournalPorts(
-        rollouts=TableRollouts(tables, clock),
-        settings_rolls=TableSettingsRolls(tables),
-        restart_claims=TableRestartClaims(tables, clock),
-        requests=TableRequests(tables),
-        history=TableHistory(tables, run),
-        findings=TableFindings(tables),
-        dead_letters=TableDeadLetters(tables, clock),
-        environment_records=TableEnvironmentRecords(tables),
-        app_restarts=TableAppRestarts(tables),
-        pending_starts=TablePendingStarts(tables),
+        rollouts=TableRollouts(guarded, clock, rows),
+        settings_rolls=TableSettingsRolls(guarded, rows),
+        restart_claims=TableRestartClaims(guarded, clock, rows),
+        requests=TableRequests(guarded, rows),
+        history=TableHistory(guarded, run),
+        findings=findings,
+        dead_letters=TableDeadLetters(guarded, clock, rows),
+        environment_records=TableEnvironmentRecords(guarded, rows),
+        app_restarts=TableAppRestarts(guarded, rows),
+        pending_starts=TablePendingStarts(guarded, rows),
+        looks=TableLooks(guarded, rows),
         turns=TableTurns(tables),
     )
+
+
+def _is_unreadable(tables: Tables, subject: str) -> bool:
+    """Return True if the row that the subject of a finding names is stored and unreadable."""
+    table, partition, key = keys_of(subject)
+    row = tables.row(table, partition, key)
+    if row is None:
+        return False
+    try:
+        record_of(reader_of(table, row), row)
+    except RecordUnreadable:
+        return True
+    return False
+
+
+def _unreported(table: str, row: Entity, unreadable: RecordUnreadable) -> None:
+    """Log an unreadable row that findings themselves would overwrite, because its finding would overwrite it, too."""
+    event("row.unreadable", row=row_subject(table, row), detail=str(unreadable))

@@ -12,7 +12,6 @@ from math import inf
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
 
-from shared.clients.network.bounded import limited
 from shared.clients.storage.edge import storage_edge
 from shared.domain.errors import LeaseBusy, LeaseLost, OutOfTime, StorageFailed
 from shared.telemetry import event
@@ -55,7 +54,7 @@ class BlobLeases:
     def hold(self, name: str) -> Iterator["HeldLease"]:
         """Hold the lease of a name until the context ends. Raise LeaseBusy if another instance holds the lease."""
         started = time.monotonic()
-        with storage_edge(f"lease on {name}"), limited(self._seconds_left()):
+        with storage_edge(f"lease on {name}", self._seconds_left()):
             acquired = _acquire(self._service, name)
         held = HeldLease(name, acquired, started, self._seconds_left)
         try:
@@ -98,7 +97,7 @@ class HeldLease:
         try:
             left = self._seconds_left()
             self._renewal.join(min(left, RENEWAL_SECONDS))
-            with storage_edge("release"), limited(left):
+            with storage_edge("release", left):
                 self._lease.release()
         except (StorageFailed, OutOfTime) as error:
             event("lease.not_released", lease=self._name, detail=str(error).splitlines()[0])
@@ -111,7 +110,7 @@ class HeldLease:
         """
         started = time.monotonic()
         try:
-            with storage_edge("renewal"), limited(RENEWAL_TRY_SECONDS):
+            with storage_edge("renewal", RENEWAL_TRY_SECONDS):
                 self._lease.renew()
         except StorageFailed as error:
             self._trouble = str(error)

@@ -9,7 +9,6 @@ from datetime import timedelta
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
-from shared.clients.network.bounded import limited
 from shared.clients.storage.edge import all_pages, storage_edge
 from shared.domain.messages import (
     CERTIFICATES,
@@ -59,7 +58,7 @@ class StorageQueue:
 
         The Functions host never creates a queue, and asks for a missing one every two seconds.
         """
-        with storage_edge("the list of queues"), limited(self._seconds_left()):
+        with storage_edge("the list of queues", self._seconds_left()):
             existing = {queue.name for queue in all_pages("the list of queues", self._service.list_queues())}
             for name in ALL_QUEUES:
                 if name not in existing:
@@ -70,7 +69,7 @@ class StorageQueue:
         seconds = math.ceil(
             delay.total_seconds()
         )  # Queue storage takes whole seconds, and a delay must not be cut short
-        with storage_edge(f"queue {queue}"), limited(self._seconds_left()):
+        with storage_edge(f"queue {queue}", self._seconds_left()):
             try:
                 client.send_message(body, visibility_timeout=seconds)
             except ResourceNotFoundError:

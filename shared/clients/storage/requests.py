@@ -7,9 +7,11 @@
 """
 
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
-from shared.clients.storage.edge import record_of
+from shared.clients.network.bounded import limited
+from shared.clients.storage.edge import CALL_SECONDS
 from shared.clients.storage.rows import (
     Entity,
     asked_record,
@@ -23,6 +25,7 @@ from shared.clients.storage.rows import (
     revision_of,
 )
 from shared.clients.storage.tables import JOURNAL, Tables
+from shared.clients.storage.unreadable import Rows
 from shared.domain.errors import Conflict, StorageFailed
 from shared.domain.managed.issuance import Issuance
 from shared.domain.names import HostName, SiteRef
@@ -37,12 +40,16 @@ WRITE = "write"
 class TableRequests:
     """The records of Certroll's requests for actions on orders and for managed certificates."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, rows: Rows) -> None:
         self._tables = tables
+        self._rows = rows
 
     def asked(self, order: OrderRef) -> tuple[OrderRecord, ...]:
-        """Return all requests about an order and about every certificate of the order, the oldest first."""
-        found = (record_of(asked_record, row) for row in self._tables.rows(JOURNAL, order_key(order)))
+        """Return all requests about an order and about every certificate of the order, the oldest first.
+
+        Raise RecordUnreadable if one of the rows is unreadable, because an unknown request may cost money twice.
+        """
+        found = [self._rows.one(JOURNAL, asked_record, row) for row in self._tables.rows(JOURNAL, order_key(order))]
         return tuple(sorted(found, key=lambda record: (record.at, record.action)))
 
     def put_asked(self, record: OrderRecord) -> OrderRecord:
@@ -54,6 +61,11 @@ class TableRequests:
         """
         row = {**asked_row(record), WRITE: uuid4().hex}
         what = f"the record of a request about order {record.order}"
+        with limited(CALL_SECONDS):
+            return self._put_once(record, row, what)
+
+    def _put_once(self, record: OrderRecord, row: dict[str, Any], what: str) -> OrderRecord:
+        """Write the row, and return the record. After a failed write, find out whether the row was written."""
         try:
             revision = self._tables.put(row, record.revision, what)
         except (Conflict, StorageFailed):
@@ -64,15 +76,13 @@ class TableRequests:
         return replace(record, revision=revision)
 
     def issuance(self, site: SiteRef, host_name: HostName) -> Issuance | None:
-        """Return the request for the managed certificate of a host name, or None if Certroll made no request."""
+        """Return the request for the managed certificate of a host name, or None if Certroll made no request.
+
+        Raise RecordUnreadable if the row is unreadable.
+        """
         row = self._tables.row(JOURNAL, MANAGED, _issuance_key(site, host_name))
-        if row is None:
-            return None
-
-        def read(row: Entity) -> Issuance:
-            return Issuance(site, host_name, moment(row["at"]), joined("operation", row), str(row["refused"]))
-
-        return record_of(read, row)
+        known = None if row is None else self._rows.one(JOURNAL, issuance_of, row)
+        return None if known is None else replace(known, site=site, host_name=host_name)
 
     def put_issuance(self, issuance: Issuance) -> None:
         """Record a request for a managed certificate."""
@@ -84,6 +94,12 @@ class TableRequests:
     def forget_issuance(self, site: SiteRef, host_name: HostName) -> None:
         """Delete the record of the request for a host name's managed certificate."""
         self._tables.delete(JOURNAL, MANAGED, _issuance_key(site, host_name))
+
+
+def issuance_of(row: Entity) -> Issuance:
+    """Return the request for a managed certificate that a row holds."""
+    site, host_name = SiteRef.parse(row["managed_site"]), HostName(row["host_name"])
+    return Issuance(site, host_name, moment(row["at"]), joined("operation", row), str(row["refused"]))
 
 
 def _issuance_key(site: SiteRef, host_name: HostName) -> str:

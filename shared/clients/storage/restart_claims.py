@@ -5,26 +5,25 @@ claim is `plan-` and the hash of the plan or environment. The RowKey of a claim 
 certificate or environment for which the site restarts.
 """
 
-from datetime import datetime
-from functools import partial
-
-from shared.clients.storage.edge import record_of
-from shared.clients.storage.rows import Entity, digest, moment
+from shared.clients.storage.rows import Entity, digest, moment, stored_at
 from shared.clients.storage.tables import JOURNAL, Tables
+from shared.clients.storage.unreadable import Rows
 from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
 from shared.domain.rollout.budget import CLAIM
 from shared.ports.clock import Clock
 
+CLAIMS = "plan-"
 Purpose = VaultCertificateRef | EnvironmentRef
 
 
 class TableRestartClaims:
     """The claims of restarting sites on the budgets of App Service plans and environments, as rows of the journal."""
 
-    def __init__(self, tables: Tables, clock: Clock) -> None:
+    def __init__(self, tables: Tables, clock: Clock, rows: Rows) -> None:
         self._tables = tables
         self._clock = clock
+        self._rows = rows
 
     def claim(self, budget: str, site: SiteRef, ref: Purpose, limit: int) -> bool:
         """Claim a restart of the site and return True, or return False if the site may not restart now.
@@ -34,9 +33,12 @@ class TableRestartClaims:
         no claim on the restart budget, because an answer of the app after one restart must not count for both
         certificates.
         """
-        claims = self._claims(budget)
+        claims, unknown = self._claims(budget)
+        if _claim_key(site, ref) in unknown:
+            return False
         others = [row for row in claims if row["RowKey"] != _claim_key(site, ref)]
-        if any(row["site"] == site.resource_id for row in others) or len({row["site"] for row in others}) >= limit:
+        restarting = {row["site"] for row in others}
+        if site.resource_id in restarting or len(restarting) + len(unknown) >= limit:
             return False
         keys = {"PartitionKey": _budget_key(budget), "RowKey": _claim_key(site, ref)}
         about = {"certificate": str(ref), "site": site.resource_id, "plan": budget, "at": self._clock.now()}
@@ -45,30 +47,38 @@ class TableRestartClaims:
 
     def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
         """Return the sites with a claim on the restart budget, except claims for stops in the environment itself."""
-        counted = (row for row in self._claims(budget) if row["certificate"] != str(environment))
+        claims, _ = self._claims(budget)
+        counted = (row for row in claims if row["certificate"] != str(environment))
         return tuple(sorted({SiteRef.parse(row["site"]) for row in counted}))
 
     def give_back(self, budget: str, site: SiteRef, ref: Purpose) -> None:
         """Delete the site's claim on the restart budget."""
         self._tables.delete(JOURNAL, _budget_key(budget), _claim_key(site, ref))
 
-    def _claims(self, budget: str) -> tuple[Entity, ...]:
-        """Return the valid claims on the restart budget of a plan or environment.
+    def _claims(self, budget: str) -> tuple[list[Entity], frozenset[str]]:
+        """Return the valid claims on the restart budget of a plan or environment, and the keys of unreadable claims.
 
-        A claim on the restart budget expires after the time `CLAIM`.
+        A claim on the restart budget expires after the time `CLAIM`. An unreadable claim counts for as long after Azure
+        stored it, so that it cannot stop the restarts of a plan for good.
         """
         now, rows = self._clock.now(), self._tables.rows(JOURNAL, _budget_key(budget))
-        return tuple(row for row in rows if record_of(partial(_is_valid, now), row))
+        claims, unreadable = self._rows.all(JOURNAL, claim_of, rows)
+        stored = {str(row["RowKey"]): stored_at(row) or now for row in rows}
+        unknown = (key for key in unreadable if now - stored[key] < CLAIM)
+        return [row for row in claims if now - moment(row["at"]) < CLAIM], frozenset(unknown)
 
 
-def _is_valid(now: datetime, row: Entity) -> bool:
-    """Return True for a claim that has not expired. Raise an error for a row that is no claim."""
+def claim_of(row: Entity) -> Entity:
+    """Return the row of a claim. Raise an error for a row that is no claim."""
     SiteRef.parse(row["site"])
-    return all(row[name] for name in ("RowKey", "certificate")) and now - moment(row["at"]) < CLAIM
+    moment(row["at"])
+    if not all(row[name] for name in ("RowKey", "certificate")):
+        raise ValueError("the claim names no certificate")
+    return row
 
 
 def _budget_key(budget: str) -> str:
-    return f"plan-{digest(lower_case(budget))}"
+    return f"{CLAIMS}{digest(lower_case(budget))}"
 
 
 def _claim_key(site: SiteRef, ref: Purpose) -> str:

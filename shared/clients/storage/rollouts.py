@@ -5,14 +5,16 @@ the row about the rollout as a whole, or `held-` and a number for lists of earli
 updates (settings_rolls.py) are in the same partition as the rows of the rollout.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import (
+    ROLL,
     Entity,
     digest,
+    held_in,
     held_of,
     held_rows,
     is_held,
@@ -24,6 +26,7 @@ from shared.clients.storage.rows import (
     site_row,
 )
 from shared.clients.storage.tables import JOURNAL, Tables
+from shared.clients.storage.unreadable import Rows
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.site_record import SiteRecord
@@ -35,33 +38,46 @@ ROLLOUT_ROW = "rollout"
 class TableRollouts:
     """The rollouts of all versions of vault certificates, site by site, as rows of the journal."""
 
-    def __init__(self, tables: Tables, clock: Clock) -> None:
+    def __init__(self, tables: Tables, clock: Clock, rows: Rows) -> None:
         self._tables = tables
         self._clock = clock
+        self._rows = rows
 
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
-        """Return the rollout of one version of a vault certificate, or an empty rollout if the journal has no row."""
+        """Return the rollout of one version of a vault certificate, or an empty rollout if the journal has no row.
+
+        The rollout names the rows of the vault certificate that are unreadable, of whatever version they are.
+        """
         rows = self._tables.rows(JOURNAL, lineage_key(ref))
-        rolls = sorted((record_of(roll_record, row) for row in rows if is_roll(row)), key=lambda roll: roll.site)
-        all_ours = [row for row in rows if row.get("version") == version and not is_roll(row)]
-        ours = [row for row in all_ours if not is_held(row)]
-        records = (record_of(site_record, row) for row in ours if row.get("RowKey") != ROLLOUT_ROW)
-        held = [row for row in all_ours if is_held(row)]
-        begun = next(
-            (record_of(partial(_begun, held), row) for row in ours if row.get("RowKey") == ROLLOUT_ROW),
-            Rollout(version),
-        )
+        of_rolls = [row for row in rows if is_roll(row)]
+        of_lists = [row for row in rows if is_held(row)]
+        whole = [row for row in rows if row["RowKey"] == ROLLOUT_ROW]
+        of_sites = [row for row in rows if not is_roll(row) and not is_held(row) and row["RowKey"] != ROLLOUT_ROW]
+        rolls, no_rolls = self._rows.all(JOURNAL, roll_record, of_rolls)
+        records, no_records = self._rows.all(JOURNAL, site_record, of_sites)
+        _, no_lists = self._rows.all(JOURNAL, held_in, of_lists)
+        held = [row for row in of_lists if row.get("version") == version and row["RowKey"] not in no_lists]
+        begun, no_whole = self._rows.all(JOURNAL, partial(begun_of, held=held), whole)
+        rolls.sort(key=lambda roll: roll.site)
         return replace(
-            begun,
-            records=tuple(sorted(records, key=lambda record: record.site)),
+            next((known for known in begun if known.version == version), Rollout(version)),
+            records=tuple(
+                sorted((known for known in records if known.version == version), key=lambda known: known.site)
+            ),
             rolls=tuple(roll for roll in rolls if roll.version == version),
             past_rolls=tuple(roll for roll in rolls if roll.version != version),
+            unreadable=frozenset(key.removeprefix(ROLL) for key in no_rolls | no_records),
+            is_unreadable=bool(no_lists or no_whole),
         )
 
     def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
-        """Return the progress of a vault certificate's version in a site's bindings, or None without a record."""
+        """Return the progress of a vault certificate's version in a site's bindings, or None without a record.
+
+        Raise RecordUnreadable if the row of the site is unreadable.
+        """
         row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
-        return record_of(site_record, row) if row is not None and row.get("version") == version else None
+        known = None if row is None else self._rows.one(JOURNAL, site_record, row)
+        return known if known is not None and known.version == version else None
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> tuple[SiteRecord, ...]:
         """Record the sites of a rollout, then the rollout's first webspace, and return the sites' stored records.
@@ -107,7 +123,7 @@ class TableRollouts:
         self._tables.write(JOURNAL, [*held, {**keys, **fields, **about}])
 
 
-def _begun(held: list[Entity], row: Entity) -> Rollout:
+def begun_of(row: Entity, held: Iterable[Entity] = ()) -> Rollout:
     """Return the rollout without its sites, from the row about the rollout as a whole and the rows `held`."""
     placed = bool(row["webspace"])
     return Rollout(

@@ -22,6 +22,7 @@ from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 
 ROLL = "roll-"
+ORDER = "order-"
 CHUNK = 30_000
 """The longest text of one property. Table storage takes 32 K characters (Azure docs, "Understanding the Table service
 data model")."""
@@ -72,6 +73,24 @@ def revision_of(row: Entity) -> str | None:
     """Return the revision of a row that Certroll read, or None for a row without a revision."""
     metadata: Mapping[str, str] = getattr(row, "metadata", {})
     return metadata.get("etag")
+
+
+def keys_of(subject: str) -> tuple[str, str, str]:
+    """Return the table, the PartitionKey and the RowKey from the subject of the finding about a row."""
+    table, partition, key = subject.removeprefix("row ").split("/")
+    return table, partition, key
+
+
+def row_subject(table: str, row: Entity) -> str:
+    """Return the subject of the finding about a row."""
+    return f"row {table}/{row['PartitionKey']}/{row['RowKey']}"
+
+
+def stored_at(row: Entity) -> datetime | None:
+    """Return when Azure stored a row, or None for a row that Azure has not stored."""
+    metadata: Mapping[str, datetime | None] = getattr(row, "metadata", {})
+    stored = metadata.get("timestamp")
+    return None if stored is None else moment(stored)
 
 
 def chunked(name: str, text: str) -> dict[str, str | int]:
@@ -180,10 +199,14 @@ def is_held(row: Entity) -> bool:
 def held_of(rows: Iterable[Entity], most: int) -> frozenset[tuple[Webspace, Thumbprint]]:
     """Return the webspaces and thumbprints of earlier imported certificates that the first `most` rows list."""
     first = (row for row in rows if int(row["RowKey"].removeprefix(HELD)) < most)
+    return frozenset(held for row in first for held in held_in(row))
+
+
+def held_in(row: Entity) -> frozenset[tuple[Webspace, Thumbprint]]:
+    """Return the webspaces and thumbprints of earlier imported certificates that one row lists."""
+    int(row["RowKey"].removeprefix(HELD))
     return frozenset(
-        (Webspace(subscription, name), Thumbprint(text))
-        for row in first
-        for subscription, name, text in json.loads(row["held"])
+        (Webspace(subscription, name), Thumbprint(text)) for subscription, name, text in json.loads(row["held"])
     )
 
 
@@ -215,6 +238,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "wants_root": record.wants_root,
         "budget": json.dumps(astuple(record.budget) if record.budget else None),
         "detail": fitting(record.detail, MOST_DETAIL),
+        "retry": record.retry.isoformat() if record.retry else "",
         **listed("edits", edits),
     }
 
@@ -242,6 +266,7 @@ def roll_record(row: Entity) -> RollRecord:
         wants_root=row["wants_root"],
         budget=_budget(row),
         detail=row["detail"],
+        retry=datetime.fromisoformat(row["retry"]) if row["retry"] else None,
         revision=revision_of(row),
     )
 
@@ -259,7 +284,7 @@ def _budget(row: Entity) -> RestartBudget | None:
 
 def order_key(order: OrderRef) -> str:
     """Return the partition key of all requests about an order."""
-    return f"order-{digest(order.resource_id)}"
+    return f"{ORDER}{digest(order.resource_id)}"
 
 
 def asked_row(record: OrderRecord) -> dict[str, Any]:

@@ -7,9 +7,9 @@ of the record about an app's settings update is `roll-` and the hash of the site
 
 from dataclasses import replace
 
-from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import lineage_key, roll_key, roll_record, roll_row
 from shared.clients.storage.tables import JOURNAL, Tables
+from shared.clients.storage.unreadable import Rows
 from shared.domain.errors import Conflict
 from shared.domain.names import SiteRef, VaultCertificateRef
 from shared.domain.rollout.settings_record import RollRecord
@@ -18,13 +18,17 @@ from shared.domain.rollout.settings_record import RollRecord
 class TableSettingsRolls:
     """The records of Certroll's updates of app settings, as rows of the journal."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, rows: Rows) -> None:
         self._tables = tables
+        self._rows = rows
 
     def roll(self, ref: VaultCertificateRef, site: SiteRef) -> RollRecord | None:
-        """Return the update of an app's settings for a vault certificate, or None if the journal has no update."""
+        """Return the update of an app's settings for a vault certificate, or None if the journal has no update.
+
+        Raise RecordUnreadable if the row is unreadable.
+        """
         row = self._tables.row(JOURNAL, lineage_key(ref), roll_key(site))
-        return None if row is None else record_of(roll_record, row)
+        return None if row is None else self._rows.one(JOURNAL, roll_record, row)
 
     def put_roll(self, ref: VaultCertificateRef, record: RollRecord) -> RollRecord:
         """Write the record if no other run has written it since the read, and return the record with its new revision.

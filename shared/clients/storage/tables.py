@@ -17,7 +17,6 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, TableTransactionError, UpdateMode
 
-from shared.clients.network.bounded import limited
 from shared.clients.storage.edge import all_pages, code_of, storage_edge
 from shared.clients.storage.rows import Entity
 from shared.domain.errors import Conflict
@@ -97,7 +96,7 @@ class StorageTables:
     @contextmanager
     def _asking(self, table: str) -> Iterator[None]:
         """Limit the time of a call to a table, and raise StorageFailed in place of the SDK's errors."""
-        with storage_edge(f"table {table}"), limited(self._seconds_left()):
+        with storage_edge(f"table {table}", self._seconds_left()):
             yield
 
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:

@@ -1,15 +1,16 @@
 """Handle the queue `certificates`: continue the rollout of the current version of one vault certificate."""
 
 from shared.controllers.certificate.reconcile import reconcile_lineage
-from shared.domain.errors import Denied, LeaseBusy, OutOfTime, Rejected
+from shared.domain.errors import Denied, LeaseBusy, OutOfTime, RecordUnreadable, Rejected
 from shared.domain.findings import Finding
-from shared.domain.messages import Cause, CertificateMessage
-from shared.domain.outcome import Outcome, Stalled, Waiting
+from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
+from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
 from shared.loop.lineage import refuse_foreign
 from shared.loop.perform import reason_of
 from shared.loop.run import Run
+from shared.ports.storage import Lease
 from shared.telemetry import event
 
 
@@ -25,7 +26,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
         return _log_certificate(message, foreign)
     try:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:
-            outcome = planning_again(lambda: reconcile_lineage(run, lease, message, fresh=fresh))
+            outcome = _look(run, lease, message, fresh=fresh, redelivered=redelivered)
     except LeaseBusy as busy:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
@@ -46,6 +47,26 @@ def _report(run: Run, message: CertificateMessage, outcome: Stalled | Waiting) -
     """Record a finding (a reported problem) about a run that could not judge the fleet, or not finish a step."""
     finding = Finding(run.now(), str(message.ref), "App Service", outcome.reason, outcome.detail)
     run.ports.findings.report((finding,))
+
+
+def _look(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool, redelivered: bool) -> Outcome:
+    """Continue the rollout, unless an inspection that began after the message was sent has answered the message.
+
+    A message whose earlier delivery failed or died always looks, because that delivery may have died after the end of
+    its look. An inspection whose message may wait no longer answers for nobody else, because nothing would continue it.
+    """
+    ref, looks = message.ref, run.ports.looks
+    try:
+        last = looks.last(ref)
+    except RecordUnreadable:  # without numbers each message looks for itself
+        return planning_again(lambda: reconcile_lineage(run, lease, message, fresh=fresh))
+    if not redelivered and last.answers(message.after, whole=fresh):
+        return Converged(Reason.ANSWERED, f"look {max(last.whole, last.partial)} began after the message was sent")
+    look = looks.begin(ref, last)
+    outcome = planning_again(lambda: reconcile_lineage(run, lease, message, fresh=fresh))
+    if message.waits < MOST_WAITS:
+        looks.end(ref, look.ended(whole=fresh))
+    return outcome
 
 
 def _log_certificate(message: CertificateMessage, outcome: Outcome) -> Outcome:

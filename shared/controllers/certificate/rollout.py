@@ -144,7 +144,7 @@ def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout
     An admitted app is an app whose settings Certroll may update now.
     """
     ports = work.run.ports
-    if apps or rollout.rolls:
+    if (apps or rollout.rolls) and not rollout.is_unreadable:
         ports.rollouts.observed(work.ref, rollout, work.snapshot.now)
     recorded = tuple(ports.settings_rolls.put_roll(work.ref, app) for app in apps)
     work.send(roll.site for roll in recorded if roll.under_way)

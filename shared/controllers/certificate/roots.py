@@ -3,9 +3,11 @@
 A run of the environment stops and starts the apps for a new root (shared/controllers/environment/controller.py).
 """
 
+from contextlib import suppress
 from functools import partial
 
 from shared.domain.environments.record import AppRestartState, EnvironmentRecord
+from shared.domain.errors import RecordUnreadable
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.intent import Intent, Mode
 from shared.domain.messages import EnvironmentMessage
@@ -37,7 +39,8 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
         note_wants(run, snapshot)
     if run.intent.barrier(snapshot.lineage.tags, str(snapshot.lineage.ref)) is None:
         for known in _environment_records(snapshot):
-            _send_environment(run, snapshot, known.environment)
+            with suppress(RecordUnreadable):
+                _send_environment(run, snapshot, known.environment)
     return performed
 
 
@@ -54,7 +57,9 @@ def note_wants(run: Run, snapshot: Snapshot) -> None:
     )
     for known in _environment_records(snapshot):
         if wanting(known) != known:
-            run.ports.environment_records.change(known.environment, wanting)
+            # an unreadable record of one environment, which is a finding, holds up no other environment
+            with suppress(RecordUnreadable):
+                run.ports.environment_records.change(known.environment, wanting)
 
 
 def has_unknown(snapshot: Snapshot) -> bool:

@@ -17,7 +17,7 @@ from shared.controllers.environment.answers import ask_failed, ask_started
 from shared.controllers.environment.listing import list_apps
 from shared.controllers.environment.wave_run import count_no_longer
 from shared.domain.environments.record import AppRestartState, EnvironmentRecord
-from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected
+from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, RecordUnreadable, Rejected
 from shared.domain.findings import Finding, OpenFinding, SeenBy
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, Thumbprint
@@ -45,7 +45,7 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
         progress = _has_progress(run, environment, began)
         until = run.now() if progress else later(run, message.waits)
         outcome = Waiting(until, Reason.OUT_OF_TIME, str(late), progress=progress)
-    except (Denied, NotFound, Rejected) as error:
+    except (Denied, NotFound, Rejected, RecordUnreadable) as error:
         outcome = Stalled(reason_of(error), str(error))
     except UNANSWERED as error:
         outcome = until_answered(run, error, message.waits)

@@ -8,6 +8,7 @@ from shared.controllers.environment.wave_run import WaveRun, inspect_site, repor
 from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
+from shared.domain.rollout.site_record import record_key
 from shared.domain.tags import opted_out
 from shared.loop.connect_address import inbound_of
 from shared.loop.observe.fleet import observe_environment
@@ -32,7 +33,9 @@ def list_apps(
     fleet = observe_environment(run.ports, run.pool, ref, now)
     report_blind_spots(run.ports.findings, str(ref), fleet)
     before = {app.site: app for app in run.ports.app_restarts.of(ref)}
-    apps = _as_seen(run, environment_record, fleet, before, new_round=new_round)
+    unreadable = run.ports.app_restarts.unreadable(ref)
+    listed = _as_seen(run, environment_record, fleet, before, new_round=new_round)
+    apps = tuple(app for app in listed if record_key(app.site) not in unreadable)
     excluded = (app for app in apps if app.state is AppRestartState.EXCLUDED)
     _report_excluded(run, fleet, ref, {app.site for app in excluded if new_round or _is_new(app, before)})
     run.ports.app_restarts.put(ref, (app for app in apps if app != before.get(app.site)))

@@ -25,6 +25,7 @@ from shared.domain.errors import (
     NotFound,
     NotSettled,
     OutOfTime,
+    RecordUnreadable,
     Rejected,
     SiteLocked,
     StopRefused,
@@ -254,7 +255,8 @@ def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
     site, environment = str(pending_start.site), str(pending_start.environment)
     with run.ports.trace.writes() as writes:
         _start(run, pending_start.site)
-    _mark_started(run, pending_start)
+    with suppress(RecordUnreadable):  # the app runs again, and the finding about the row says the rest
+        _mark_started(run, pending_start)
     detail = "the run that stopped it died, so the timer started it"
     entry = HistoryEntry(run.now(), "start.completed", f"site {site}", Reason.START_PENDING, detail, tuple(writes))
     run.ports.history.add(environment, (entry,))

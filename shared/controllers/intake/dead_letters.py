@@ -4,17 +4,18 @@ On an operator's request, put a dead letter back on its queue, or remove the dea
 """
 
 import re
+from dataclasses import replace
 
-from shared.domain.errors import NotFound
+from shared.domain.errors import MessageInvalid, NotFound
 from shared.domain.findings import DeadLetter
-from shared.domain.messages import WORK_QUEUES
+from shared.domain.messages import CERTIFICATES, WORK_QUEUES, CertificateMessage
 from shared.loop.run import Run
 from shared.telemetry import event
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
-def on_poison(run: Run, queue: str, body: str) -> None:
+def keep(run: Run, queue: str, body: str) -> None:
     """Store a message that failed five times as a dead letter, with the cause of its last failure."""
     record = run.ports.dead_letters.add(queue, body, None)
     event("message.dead_lettered", queue=queue, key=record.key, cause=record.cause)
@@ -23,9 +24,20 @@ def on_poison(run: Run, queue: str, body: str) -> None:
 def replay(run: Run, queue: str, key: str) -> None:
     """Put a dead letter back on its queue. Raises NotFound if the journal has no dead letter with this key."""
     record = _found(run, queue, key)
-    run.ports.queue.put_back(queue, record.body)
+    run.ports.queue.put_back(queue, _without_number(queue, record.body))
     _forget(run, record)
     event("message.replayed", queue=queue, key=key)
+
+
+def _without_number(queue: str, body: str) -> str:
+    """Return the body of a message that always looks at the fleet, because an operator asks for it now."""
+    if queue != CERTIFICATES:
+        return body
+    try:
+        message = CertificateMessage.parse(body)
+    except MessageInvalid:
+        return body
+    return body if message.after is None else replace(message, after=None).body()
 
 
 def remove(run: Run, queue: str, key: str) -> None:

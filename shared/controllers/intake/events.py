@@ -2,7 +2,8 @@
 
 from shared.domain.errors import EventRejected
 from shared.domain.findings import Finding, SeenBy
-from shared.domain.messages import Cause, CertificateMessage
+from shared.domain.messages import Cause
+from shared.loop.asks import ask_for_look
 from shared.loop.run import Run
 from shared.telemetry import event
 
@@ -24,5 +25,5 @@ def on_vault_event(run: Run, text: str) -> None:
         detail = "Key Vault reported this; Certroll inspects the certificate, and rolls out the newest version"
         found = Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail, SeenBy.VERSION)
         run.ports.findings.report((found,))
-    run.ports.queue.send_certificate(CertificateMessage(seen.ref, Cause.EVENT))
+    ask_for_look(run, seen.ref, Cause.EVENT)
     event("event.accepted", certificate=str(seen.ref), finding=seen.finding)

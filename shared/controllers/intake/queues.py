@@ -1,20 +1,23 @@
 """Handle the messages of Certroll's queues, and decide after which pause Certroll continues unfinished work."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
 from shared.controllers.certificate.controller import reconcile_certificate
 from shared.controllers.environment.controller import reconcile_environment
-from shared.controllers.intake.dead_letters import message_subject, queue_scope
+from shared.controllers.intake.dead_letters import keep, message_subject, queue_scope
 from shared.controllers.site.controller import reconcile_site
-from shared.domain.errors import MessageInvalid
+from shared.controllers.site.way_back import go_on_later
+from shared.domain.errors import MessageInvalid, OutOfTime, StorageFailed
 from shared.domain.findings import Finding
 from shared.domain.message_text import described
 from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
+    MOST_WAITS,
     SITES,
     Cause,
     CertificateMessage,
@@ -26,6 +29,9 @@ from shared.domain.reason import Reason
 from shared.loop.backoff import LONGEST_PAUSE
 from shared.loop.run import Run
 from shared.telemetry import event
+
+MOST_BUSY = MOST_WAITS // 2
+"""How many waits for a busy lease count. The run that follows has waits of its own left."""
 
 Message = TypeVar("Message", CertificateMessage, SiteMessage, EnvironmentMessage)
 
@@ -51,13 +57,41 @@ def on_certificate(run: Run, body: str, tries: int) -> None:
 
 
 def on_site(run: Run, body: str) -> None:
-    """Reconcile the site or slot that a message of the queue `sites` names."""
+    """Reconcile the site or slot that a message of the queue `sites` names.
+
+    If the run fails while a change of the app's settings is unfinished, Certroll sends the message again instead of
+    letting the queue count the failure.
+    """
 
     def work() -> None:
         message = SiteMessage.parse(body)
-        _come_back(run, reconcile_site(run, message), message, run.ports.queue.send_site)
+        try:
+            outcome = reconcile_site(run, message)
+        except Exception as error:
+            if not _goes_on(run, message, f"{type(error).__name__}: {error}"):
+                raise
+        else:
+            _come_back(run, outcome, message, run.ports.queue.send_site)
 
     _remembering(run, SITES, body, work)
+
+
+def on_poison(run: Run, queue: str, body: str) -> None:
+    """Store a message that failed five times as a dead letter, or go on with the app that it is about."""
+    if queue == SITES:
+        with suppress(MessageInvalid):
+            if go_on_later(run, SiteMessage.parse(body), "its message failed five times"):
+                return
+    keep(run, queue, body)
+
+
+def _goes_on(run: Run, message: SiteMessage, error: str) -> bool:
+    """Return True if Certroll goes on with the app of a failed run, False if not, or if the journal does not say."""
+    try:
+        return go_on_later(run, message, error)
+    except (StorageFailed, OutOfTime) as unknown:
+        event("site.retry_unknown", site=str(message.site), detail=str(unknown))
+        return False
 
 
 def on_environment(run: Run, body: str) -> None:
@@ -105,6 +139,11 @@ def _come_back(run: Run, outcome: Outcome, message: Message, send: Callable[[Mes
     continues the work.
     """
     if not isinstance(outcome, Waiting):
+        return
+    if outcome.reason is Reason.BUSY:
+        # The run of the message has not begun, and the lease of every other run ends: the message stays what it is.
+        waits = max(message.waits, min(message.waits + 1, MOST_BUSY))
+        send(replace(message, waits=waits), max(outcome.until - run.now(), timedelta(0)))
         return
     again = message.next_wait(progress=outcome.progress)
     delay = max(outcome.until - run.now(), timedelta(0))

@@ -19,6 +19,7 @@ from shared.domain.errors import (
     Denied,
     OutcomeUnknown,
     OutOfTime,
+    RecordUnreadable,
     Rejected,
     SiteLocked,
     Throttled,
@@ -105,7 +106,8 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     if len(accesses) == len(answers) and not any(listing.blind_spots for listing in listings):
         _close(run, began, inspections, accesses)
     event("orders.found", orders=[_row(inspection) for inspection in inspections])
-    if failed := [inspection.error for inspection in inspections if inspection.error]:
+    errors = (inspection.error for inspection in inspections if inspection.error)
+    if failed := [error for error in errors if not isinstance(error, RecordUnreadable)]:
         raise ExceptionGroup("Certroll could not inspect every order", failed)
     return tuple(inspection.order for inspection in inspections)
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
-from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
+from shared.domain.messages import MOST_WAITS, Cause
 from shared.domain.names import Thumbprint
 from shared.domain.outcome import Deferred, Outcome, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.asks import ask_for_look
 from shared.loop.connect_address import Inbound, inbound_of
 from shared.loop.observe.site import observe_app
 from shared.loop.report import report_plan
@@ -132,7 +133,7 @@ def _wake(app: App, state: RollState, outcome: Outcome) -> None:
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED
     if not silent and not app.run.ports.rollouts.rollout(ref, app.record.version).rolling:
-        app.run.ports.queue.send_certificate(CertificateMessage(ref, Cause.WAIT, MOST_WAITS))
+        ask_for_look(app.run, ref, Cause.WAIT, MOST_WAITS)
 
 
 def report_app(app: App, outcome: Outcome) -> Outcome:
@@ -145,9 +146,14 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
         detail, seen_by = outcome.detail[:1000], SeenBy.APP
         found = Finding(now, str(ref), f"app {site}", outcome.reason, detail, seen_by, app.record.site)
         ports.findings.report((found,))
-    if outcome.reason not in UNASKED:
-        is_gone = seen_before(now, SeenBy.APP)
-        ports.findings.close(str(ref), now, lambda found: found.site == app.record.site and is_gone(found))
+    is_gone, asked = seen_before(now, SeenBy.APP), outcome.reason not in UNASKED
+    ports.findings.close(
+        str(ref),
+        now,
+        lambda found: (
+            found.site == app.record.site and (asked or found.reason == Reason.CHANGE_UNFINISHED) and is_gone(found)
+        ),
+    )
     return outcome
 
 

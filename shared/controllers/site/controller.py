@@ -6,13 +6,14 @@ from shared.controllers.site.bindings import bindings_of_site
 from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import LeaseBusy, OutOfTime
+from shared.domain.errors import LeaseBusy, OutOfTime, RecordUnreadable, Transient
 from shared.domain.findings import Finding, SeenBy
-from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
+from shared.domain.messages import MOST_WAITS, Cause, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
-from shared.domain.rollout.site_record import SiteState
+from shared.domain.rollout.site_record import SiteRecord, SiteState
+from shared.loop.asks import ask_for_look
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
 from shared.loop.lineage import read_lineage, refuse_foreign, without_current
 from shared.loop.run import Run
@@ -34,6 +35,8 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
+    except RecordUnreadable as unreadable:
+        outcome = Stalled(Reason.RECORD_UNREADABLE, str(unreadable))
     except UNANSWERED as error:
         outcome = until_answered(run, error, message.waits)
         subject = str(message.site)
@@ -48,7 +51,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     # resources only once.
     if isinstance(outcome, Deferred):
         waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
-        run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
+        ask_for_look(run, message.ref, Cause.WAIT, waits)
     return _log_site(message, outcome)
 
 
@@ -72,11 +75,12 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
 
     Certroll finishes the settings update of an older version if the update began before the current version came.
     """
-    lineage = read_lineage(run, message.ref)
+    recorded = run.ports.settings_rolls.roll(message.ref, message.site)
+    lineage = _lineage(run, message, recorded)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
-    record = run.ports.rollouts.site(message.ref, current.version, message.site) if current else None
-    roll = _to_go_on_from(run.ports.settings_rolls.roll(message.ref, message.site), known)
+    record = _site_record(run, message, current, recorded)
+    roll = _to_go_on_from(recorded, known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
         outcomes.append(bindings_of_site(run, lease, known, current, record))
@@ -90,6 +94,33 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
         return without_current(run, lineage)
     detail = f"{message.site} is not recorded for version {current.version} of {message.ref}"
     return Deferred(Reason.NOT_ADMITTED, detail)
+
+
+def _site_record(
+    run: Run, message: SiteMessage, current: CertificateVersion | None, roll: RollRecord | None
+) -> SiteRecord | None:
+    """Return the record of the site's bindings, or None without a record.
+
+    Raise RecordUnreadable if the record is unreadable, unless Certroll is taking back the settings of the app.
+    """
+    if current is None:
+        return None
+    try:
+        return run.ports.rollouts.site(message.ref, current.version, message.site)
+    except RecordUnreadable:
+        if roll is None or roll.state not in TAKING_BACK:
+            raise
+        return None
+
+
+def _lineage(run: Run, message: SiteMessage, roll: RollRecord | None) -> Lineage | Stalled:
+    """Read the vault certificate. If the vault does not answer, a run that takes back an app goes on without it."""
+    try:
+        return read_lineage(run, message.ref)
+    except Transient as silent:
+        if roll is None or roll.state not in TAKING_BACK:
+            raise
+        return Stalled(Reason.VAULT_UNREACHABLE, str(silent))
 
 
 def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | None:

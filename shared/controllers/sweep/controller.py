@@ -37,7 +37,7 @@ def sweep(run: Run) -> None:
 
     Each job leaves the time of the jobs behind it, and a job that failed in the last sweep comes last in this sweep.
     """
-    errors = [error for inspect in (create_queues, report_freeze) if (error := _tried(inspect, run))]
+    errors = [error for inspect in (create_queues, report_freeze, close_mended) if (error := _tried(inspect, run))]
     with taking_turns(run, "jobs of a sweep", JOBS) as turns:
         for number, name in enumerate(turns.order, 1):
             later = sum((JOBS[other][0] for other in turns.order[number:]), timedelta(0))
@@ -66,6 +66,11 @@ def _tried(inspect: Inspect, run: Run) -> Exception | None:
 def create_queues(run: Run) -> None:
     """Create each work queue and poison queue that does not exist."""
     run.ports.queue.create_missing()
+
+
+def close_mended(run: Run) -> None:
+    """Close the findings about rows of the journal that people have repaired or deleted."""
+    run.ports.findings.close_mended(run.now())
 
 
 def report_freeze(run: Run) -> None:

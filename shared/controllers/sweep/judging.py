@@ -11,11 +11,12 @@ from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.intent import Mode
-from shared.domain.messages import Cause, CertificateMessage
+from shared.domain.messages import Cause
 from shared.domain.names import VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.asks import ask_for_look
 from shared.loop.backoff import LONGEST_PAUSE, until_open
 from shared.loop.preflight import preflighted
 from shared.loop.report import report_held, report_lineage, report_plan, report_tags_of
@@ -69,7 +70,7 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
             busy = False
             _close(run, seen, ref, unused_in(seen.fleet))
         if busy:
-            run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
+            ask_for_look(run, ref, Cause.SWEEP)
     except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
         return Inspection(inspection.lineage, error=error)
     return Inspection(inspection.lineage, busy)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.rollout.settings_record import RECYCLED_AFTER, TAKING_BACK, UNFINISHED, RollRecord, RollState
-from shared.domain.rollout.site_record import SiteRecord, SiteState
+from shared.domain.rollout.site_record import SiteRecord, SiteState, record_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,10 @@ class Rollout:
     """The time at which Certroll last observed the fleet for the version."""
     held: frozenset[tuple[Webspace, Thumbprint]] = frozenset()
     """The thumbprints that imported certificates had before this version and that the vault no longer knows."""
+    unreadable: frozenset[str] = frozenset()
+    """The keys (`record_key`) of the sites with a record that this release of Certroll cannot read."""
+    is_unreadable: bool = False
+    """True if this release cannot read what the journal says about the rollout as a whole."""
     _roll_by_site: Mapping[SiteRef, RollRecord] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -42,6 +46,10 @@ class Rollout:
     def record_of(self, site: SiteRef) -> SiteRecord | None:
         """Return the progress of the rollout's version in a site's bindings, None if the rollout has no such site."""
         return next((record for record in self.records if record.site == site), None)
+
+    def hides(self, site: SiteRef | None) -> bool:
+        """Return True if the journal may know something about the site that this release of Certroll cannot read."""
+        return self.is_unreadable or (site is not None and record_key(site) in self.unreadable)
 
     @property
     def pending(self) -> tuple[SiteRecord, ...]:

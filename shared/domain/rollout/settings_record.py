@@ -103,6 +103,8 @@ class RollRecord:
     budget: RestartBudget | None = None
     """The restart budget of the environment, None if CERTROLL_ASE_MAX_UNAVAILABLE does not apply to the app."""
     detail: str = ""
+    retry: datetime | None = None
+    """The time of the message by which Certroll goes on after a failed run, None if no run of the app has failed."""
     revision: str | None = None
     """The revision of the entry in the journal."""
 
@@ -110,6 +112,14 @@ class RollRecord:
     def under_way(self) -> bool:
         """True if a queue message must continue the settings update."""
         return self.state in UNDER_WAY
+
+    @property
+    def is_owed(self) -> bool:
+        """True if Certroll may have written settings that it must still judge or take back.
+
+        A run that dies during the write leaves an app whose settings have recorded edits and the state `STALE`.
+        """
+        return self.state in UNFINISHED or (self.state is RollState.STALE and bool(self.edits))
 
     @property
     def holds(self) -> bool:

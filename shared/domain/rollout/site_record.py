@@ -3,10 +3,16 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import CopyRef, HostName, SiteRef, Webspace
 from shared.domain.reason import Reason
+
+
+def record_key(site: SiteRef) -> str:
+    """Return the key of the journal's records about a site: the SHA-256 of the site's resource id, in hex."""
+    return sha256(site.resource_id.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 class SiteState(StrEnum):

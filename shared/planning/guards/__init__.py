@@ -14,6 +14,7 @@ from shared.planning.guards import (
     opted_out,
     outside_restart_window,
     own_site,
+    record_unreadable,
     setting_not_text,
     settings_shrunken,
     site_with_silos,
@@ -29,6 +30,8 @@ GUARDS: tuple[Guard, ...] = (
     opted_out.guard,
     # Do not change a site that also runs in regions that Certroll cannot read.
     site_with_silos.guard,
+    # Do not change a site of which the journal may know what this release cannot read.
+    record_unreadable.guard,
     # Write no version that an operator disabled in the vault, also not to bring last good settings back.
     version_disabled.guard,
     # Install a version only where it covers the host names and has the key and usages that the app needs.

@@ -26,7 +26,7 @@ from shared.domain.names import CopyRef, SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import HOLDING, RollRecord, RollState
-from shared.domain.rollout.site_record import SiteState
+from shared.domain.rollout.site_record import SiteState, record_key
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from shared.planning import placing
@@ -51,6 +51,7 @@ from shared.planning.guards import (
     observe_only,
     opted_out,
     own_site,
+    record_unreadable,
     site_with_silos,
     thumbprint_not_live,
     version_unfit,
@@ -635,6 +636,26 @@ def test_site_with_silos_is_refused_every_write(seen: Snapshot, refused: list[st
     skips = refusals(site_with_silos.guard, BOTH, seen)
     assert [str(skip.site) for skip in skips] == refused
     assert {skip.reason for skip in skips} <= {Reason.SITE_WITH_SILOS}
+
+
+@pytest.mark.parametrize(
+    ("unreadable", "refused"),
+    [
+        pytest.param(Rollout("v2"), [], id="every row is readable"),
+        pytest.param(
+            Rollout("v2", unreadable=frozenset({record_key(site_ref())})), ["shop"], id="the record of the site"
+        ),
+        pytest.param(
+            Rollout("v2", unreadable=frozenset({record_key(site_ref("api"))})), [], id="the record of another site"
+        ),
+        pytest.param(Rollout("v2", is_unreadable=True), ["shop", "shop/staging"], id="the record of the rollout"),
+    ],
+)
+def test_site_with_an_unreadable_record_is_left_alone(unreadable: Rollout, refused: list[str]) -> None:
+    """Certroll writes nothing to a site of which the journal may know something that this release cannot read."""
+    skips = refusals(record_unreadable.guard, BOTH, snapshot(rollout=unreadable))
+    assert [str(skip.site) for skip in skips] == refused
+    assert {skip.reason for skip in skips} <= {Reason.RECORD_UNREADABLE}
 
 
 def test_site_with_silos_is_refused_settings_restarts_and_certificates_of_its_own() -> None:

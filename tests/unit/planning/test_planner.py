@@ -413,6 +413,7 @@ def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
     assert [guard.__module__.rpartition(".")[2] for guard in guards.GUARDS] == [
         "opted_out",
         "site_with_silos",
+        "record_unreadable",
         "version_disabled",
         "version_unfit",
         "own_site",

@@ -1,0 +1,18 @@
+"""Ask for an inspection at the fleet by a queue message, so that one inspection answers all that asked before it began (ADR 50)."""
+
+from shared.domain.errors import StorageFailed
+from shared.domain.messages import Cause, CertificateMessage
+from shared.domain.names import VaultCertificateRef
+from shared.loop.run import Run
+
+
+def ask_for_look(run: Run, ref: VaultCertificateRef, cause: Cause, waits: int = 0) -> None:
+    """Queue a message for a vault certificate, with the number of the last inspection that has begun.
+
+    If the journal does not answer, the message has no number, and its run always looks.
+    """
+    try:
+        after: int | None = run.ports.looks.last(ref).number
+    except StorageFailed:
+        after = None
+    run.ports.queue.send_certificate(CertificateMessage(ref, cause, waits, after))
