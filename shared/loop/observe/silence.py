@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from threading import Lock
 from typing import TypeVar
 
 from shared.domain.errors import AzureError, Transient
@@ -25,9 +24,9 @@ class Silence:
         """
         reads = Counter(places)
         self._most = {place: _most_silent(reads[place], one_answers=one_answers) for place in reads}
-        self._silent = Counter[str]()
+        self._silent: dict[str, list[Transient]] = {place: [] for place in reads}
+        """The errors by subscription. A list, because threads append to a list one after another."""
         self._lost: dict[str, Transient] = {}
-        self._lock = Lock()
 
     @property
     def is_everywhere(self) -> bool:
@@ -40,10 +39,9 @@ class Silence:
             return lost
         answer = read()
         if isinstance(answer, Transient):
-            with self._lock:
-                self._silent[place] += 1
-                if self._silent[place] > self._most[place]:
-                    self._lost[place] = answer
+            self._silent[place].append(answer)
+            if len(self._silent[place]) > self._most[place]:
+                self._lost[place] = answer
         return answer
 
 
