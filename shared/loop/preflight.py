@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.pfx import Pfx
+from shared.domain.certificates.version import CertificateFacts
 from shared.domain.errors import CertrollError
 from shared.domain.fleet.fleet import Listing
 from shared.domain.fleet.vault_access import VaultSettings
@@ -104,6 +105,9 @@ class _VaultOnce(Vault):
 
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
         return self._public.ask((ref, version), partial(self._vault.public_part, ref, version, thumbprint))
+
+    def facts(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> CertificateFacts:
+        return self._vault.facts(ref, version, thumbprint)
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         return self._pfx.ask((ref, version), partial(self._vault.pfx, ref, version, thumbprint))

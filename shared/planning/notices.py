@@ -24,6 +24,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings, stale_in, uploaded_to
 from shared.domain.spelling import tag_problems
 from shared.domain.tags import ROOT_ON, Carrier, Tags, are_wanted
+from shared.planning.acting.in_use import in_use
 from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Skip
 
@@ -116,7 +117,9 @@ def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return ()
-    cases = (Case(current, use, snapshot.now, lineage.before, lineage.key) for use in _uses(snapshot))
+    shown = {binding.thumbprint for binding in shown_bindings(snapshot)}
+    used = in_use(snapshot, shown | {copy.thumbprint for copy in snapshot.copies})
+    cases = (Case(current, use, snapshot.now, used, lineage.key) for use in _uses(snapshot))
     found = dict.fromkeys(f"{warning.requirement}: {warning.detail}" for case in cases for warning in warnings(case))
     if not found:
         return ()

@@ -46,6 +46,8 @@ from shared.domain.tags import Tags, lineage_tags
 REMEDY = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
 PASSWORD_BYTES = 32
 Entry = TypeVar("Entry")
+Facts = dict[tuple[VaultCertificateRef, str, Thumbprint], CertificateFacts]
+"""The contents of older versions that the process has read, by vault certificate, version and thumbprint."""
 
 
 class KeyVaults:
@@ -81,17 +83,21 @@ class KeyVault:
         encryption: PfxEncryption,
         leaves: Leaves | None = None,
         keys: Known | None = None,
+        facts: Facts | None = None,
     ) -> None:
+        """Store the clients. `leaves`, `keys` and `facts` remember what other runs of the process have read."""
         self._vaults = vaults
         self._retrying = retrying
         self._encryption = encryption
         self._secrets = SecretLineages(vaults.secrets, retrying, leaves)
         self._keys = VersionKeys(vaults, retrying, keys)
+        self._facts: Facts = {} if facts is None else facts
 
     def forget(self) -> None:
         """Clear the caches, so that tests can use these clients for another simulated Azure."""
         self._secrets.forget()
         self._keys.forget()
+        self._facts.clear()
 
     def names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """Return the names of all certificates of a vault.
@@ -150,6 +156,23 @@ class KeyVault:
         if thumbprint_of(der) != thumbprint:
             raise Rejected(f"{what}: it holds another certificate than {thumbprint}", Reason.ANOTHER_CERTIFICATE)
         return der
+
+    def facts(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> CertificateFacts:
+        """Return the contents of the certificate of a vault certificate's version, which the process reads once.
+
+        Azure docs say that Key Vault refuses to read a disabled secret, and do not say so of a disabled certificate.
+        Raise Rejected if the certificate is unreadable.
+        """
+        key = ref, version, thumbprint
+        if key not in self._facts:
+            der = self.public_part(ref, version, thumbprint)
+            try:
+                self._facts[key] = read_facts(der)
+            except ValueError as error:
+                raise Rejected(
+                    f"vault certificate {ref}, version {version}: {error}", Reason.CERTIFICATE_UNREADABLE
+                ) from error
+        return self._facts[key]
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one vault certificate with its versions, judged at the time `now`.

@@ -14,6 +14,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.gates import holds_up, stage
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.compare import with_compared
 from shared.loop.lineage import read_lineage, without_current
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
@@ -80,9 +81,8 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
         now,
         Targets.of((lineage,), limited=run.intent.ase_max_unavailable is not None),
     )
-    return Snapshot(
-        lineage, fleet, rollout, environment_records=run.ports.environment_records.all() if fleet.environments else ()
-    )
+    records = run.ports.environment_records.all() if fleet.environments else ()
+    return with_compared(run.ports, Snapshot(lineage, fleet, rollout, environment_records=records))
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:

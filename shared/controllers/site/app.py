@@ -11,6 +11,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.compare import with_compared
 from shared.loop.connect_address import Inbound, inbound_of
 from shared.loop.observe.site import observe_app
 from shared.loop.report import report_plan
@@ -72,7 +73,8 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
     wanting_root = frozenset({record.site} if record.wants_root else ())
-    snapshot = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held, wanting_root)
+    observed = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held, wanting_root)
+    snapshot = with_compared(run.ports, observed)
     whole = planner.plan(snapshot, run.intent).of(record.site)
     plan = Plan(
         tuple(step for step in whole.steps if step.action.restarts_site),

@@ -12,6 +12,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.compare import with_compared
 from shared.loop.observe.site import observe_site
 from shared.loop.perform import perform_all, reason_of
 from shared.loop.prove import prove
@@ -105,7 +106,8 @@ def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
     known = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
-    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, known), held)
+    observed = Snapshot(lineage, fleet, Rollout(record.version, record.webspace, known), held)
+    return with_compared(run.ports, observed)
 
 
 def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:

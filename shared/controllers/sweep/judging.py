@@ -17,6 +17,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import LONGEST_PAUSE, until_open
+from shared.loop.compare import with_compared
 from shared.loop.preflight import preflighted
 from shared.loop.report import report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
@@ -105,7 +106,8 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
         run.ports.findings.report((finding,))
     version = lineage.current.version if lineage.current else ""
     rollout = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
-    snapshot = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
+    observed = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
+    snapshot = with_compared(run.ports, observed)
     plan = preflighted(run, seen.checks, planner.plan(snapshot, run.intent), snapshot)
     report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)

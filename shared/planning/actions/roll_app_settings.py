@@ -22,6 +22,7 @@ from shared.domain.snapshot.roots import lacks_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import contested_in, named_stale, rollable
 from shared.domain.tags import ROOT_OF, ROOT_ON
+from shared.planning.acting.in_use import in_use
 from shared.planning.acting.later_in_use import is_imported, later_in_use
 from shared.planning.acting.named_targets import named_sites
 from shared.planning.acting.roll_edits import roll_edits
@@ -51,8 +52,9 @@ class RollAppSettings(SettingsChange):
         """
         lineage = snapshot.lineage
         if all(is_root_list(edit.key) for edit in self.edits):
-            return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
-        return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
+            return (Case(current, Use.ROOT, snapshot.now, (), lineage.key),)
+        used = in_use(snapshot, named_stale(snapshot, self.settings))
+        return (Case(current, Use.OUTBOUND, snapshot.now, used, lineage.key),)
 
     def without_roots(self) -> Self:
         """Return the action without edits of root lists, or return the action unchanged if it has no other edits."""
