@@ -92,6 +92,8 @@ class SiteSettings:
     """True if a plan already writes these settings, because one write is enough."""
     odd_roots: int = 0
     """How many entries of the root list are not thumbprints."""
+    no_lists: frozenset[str] = frozenset()
+    """The names of list settings whose value is no list of thumbprints, such as a reference, or `*` as a root list."""
 
     @property
     def load_list(self) -> tuple[Thumbprint, ...]:
