@@ -10,7 +10,7 @@ from shared.domain.names import VaultCertificateRef
 from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Carrier
-from shared.planning import notices
+from shared.planning import fleet_notices, notices
 from shared.planning.plan import Plan, Skip
 from shared.planning.plan_rows import skip_rows, step_rows, would_rows
 from shared.ports.journal import Findings
@@ -36,7 +36,7 @@ def report_plan(findings: Findings, plan: Plan, snapshot: Snapshot) -> None:
     skips = [*plan.not_done, *notices.duplicates(snapshot), *notices.sharing(snapshot), *notices.mentions(snapshot)]
     found = (
         *notices.refusals(ref, skips, snapshot.now),
-        *notices.blind_spots(str(ref), snapshot.fleet),
+        *fleet_notices.blind_spots(str(ref), snapshot.fleet),
         *notices.unread_versions(snapshot),
         *notices.version_warnings(snapshot),
         *notices.next_version(snapshot),
@@ -77,7 +77,7 @@ def report_skips(
 
 def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:
     """Record as findings (reported problems) the resources that Certroll could not read."""
-    report(findings, notices.blind_spots(scope, fleet))
+    report(findings, fleet_notices.blind_spots(scope, fleet))
 
 
 def report_lineage(findings: Findings, lineage: Lineage, now: datetime) -> None:
@@ -94,9 +94,9 @@ def report_tags_of(findings: Findings, lineage: Lineage, now: datetime) -> None:
     report_tags(findings, scope, [(scope, lineage.tags, Carrier.VAULT_OBJECT)], now)
 
 
-def report_tags(findings: Findings, scope: str, tagged: Iterable[notices.Tagged], now: datetime) -> None:
+def report_tags(findings: Findings, scope: str, tagged: Iterable[fleet_notices.Tagged], now: datetime) -> None:
     """Record as findings (reported problems) the tags whose names or values Certroll does not understand."""
-    report(findings, notices.misspelled_tags(scope, tagged, now))
+    report(findings, fleet_notices.misspelled_tags(scope, tagged, now))
 
 
 def report_moved(findings: Findings, ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> None:

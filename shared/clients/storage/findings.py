@@ -2,7 +2,7 @@
 
 | table | PartitionKey | RowKey |
 |---|---|---|
-| `certrollfindings` | hash of the finding's scope | hash of the finding's subject and reason |
+| `certrollfindings` | hash of the finding's scope | hash of the finding's subject with its full id, and reason |
 | `certrollhistory` | hash of the lineage or another scope | time and hash of the entry |
 | `certrolljournal` | `finding-scopes` | hash of a scope that has, or had, an open finding |
 
@@ -20,6 +20,7 @@ from shared.clients.storage.rows import Entity, digest, fitting, lineage_key, mo
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
+from shared.domain.subject import identity
 from shared.domain.writes import AzureWrite
 from shared.telemetry import event
 
@@ -123,7 +124,7 @@ class TableFindings:
 
 
 def _key(finding: Finding) -> str:
-    return digest(f"{finding.subject} {finding.reason}")
+    return digest(f"{identity(finding.subject)} {finding.reason}")
 
 
 def _is_known(row: Entity) -> bool:
@@ -173,6 +174,7 @@ def _row(key: str, known: Entity | None, finding: Finding, state: State | None) 
         "PartitionKey": digest(finding.scope),
         "RowKey": key,
         **_plain(scope=finding.scope, subject=finding.subject, reason=finding.reason, detail=finding.detail),
+        "resource": fitting(getattr(finding.subject, "full_id", "")),
         "severity": str(finding.reason.severity),
         "person": finding.reason.needs_person,
         "state": NOTED if finding.reason.once else OPEN,

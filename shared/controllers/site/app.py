@@ -11,6 +11,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.subject import site_subject
 from shared.loop.compare import with_compared
 from shared.loop.connect_address import Inbound, inbound_of
 from shared.loop.observe.site import observe_app
@@ -144,7 +145,9 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
     ports.history.add(ref, (HistoryEntry(now, "app.rolled", site, outcome.reason, outcome.detail[:1000]),))
     if outcome.reason.makes_finding:
         detail, seen_by = outcome.detail[:1000], SeenBy.APP
-        found = Finding(now, str(ref), f"app {site}", outcome.reason, detail, seen_by, app.record.site)
+        found = Finding(
+            now, str(ref), site_subject(app.record.site, "app "), outcome.reason, detail, seen_by, app.record.site
+        )
         ports.findings.report((found,))
     if outcome.reason not in UNASKED:
         is_gone = seen_before(now, SeenBy.APP)

@@ -12,6 +12,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.subject import site_subject
 from shared.loop.compare import with_compared
 from shared.loop.observe.site import observe_site
 from shared.loop.perform import perform_all, reason_of
@@ -161,6 +162,6 @@ def _conclude(
     run.ports.rollouts.record_site(ref, replace(record, state=state, detail=detail))
     run.ports.history.add(ref, (HistoryEntry(now, "site.verified", str(record.site), outcome.reason, detail),))
     if (isinstance(outcome, Stalled) and not told) or outcome.reason is Reason.UNREACHABLE:
-        found = Finding(now, str(ref), str(record.site), outcome.reason, detail, SeenBy.SITE, record.site)
+        found = Finding(now, str(ref), site_subject(record.site, ""), outcome.reason, detail, SeenBy.SITE, record.site)
         run.ports.findings.report((found,))
     return outcome
