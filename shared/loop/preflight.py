@@ -103,6 +103,9 @@ class _VaultOnce(Vault):
     def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         return self._vault.secret_names(vault)
 
+    def holding(self, vault: VaultName, thumbprints: frozenset[Thumbprint]) -> Listing[VaultCertificateRef]:
+        return self._vault.holding(vault, thumbprints)
+
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
         return self._public.ask((ref, version), partial(self._vault.public_part, ref, version, thumbprint))
 

@@ -22,6 +22,9 @@ class Vault(Protocol):
     def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """List the secrets of a vault that may hold a certificate according to their content type or tags."""
 
+    def holding(self, vault: VaultName, thumbprints: frozenset[Thumbprint]) -> Listing[VaultCertificateRef]:
+        """List the certificates of a vault whose newest version has one of the thumbprints."""
+
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
         """Return the certificate of one version in DER, without its key."""
 

@@ -104,11 +104,25 @@ class KeyVault:
 
         Key Vault's list includes disabled certificates and omits deleted certificates.
         """
+        return self._named(vault, lambda _: True)
+
+    def holding(self, vault: VaultName, thumbprints: frozenset[Thumbprint]) -> Listing[VaultCertificateRef]:
+        """Return the certificates of a vault whose newest version has one of the thumbprints.
+
+        Key Vault's list of certificates shows the thumbprint of each newest version (Azure docs, "Get Certificates").
+        """
+        return self._named(vault, lambda entry: bytes(entry.x509_thumbprint or b"").hex().upper() in thumbprints)
+
+    def _named(
+        self, vault: VaultName, is_wanted: Callable[[CertificateProperties], bool]
+    ) -> Listing[VaultCertificateRef]:
         what = f"the certificates of vault {vault}"
         unread = Unread(what)
         entries = self._vaults.client(vault).list_properties_of_certificates(raw_response_hook=unread.take_out)
         found = self._retrying.pages(what, entries, REMEDY)
-        return _refs(unread, found, lambda entry: _ref(vault, ObjectKind.CERTIFICATE, entry))
+        return _refs(
+            unread, found, lambda entry: _ref(vault, ObjectKind.CERTIFICATE, entry) if is_wanted(entry) else None
+        )
 
     def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """Return the names of a vault's secrets that may hold a certificate.

@@ -9,7 +9,7 @@ from shared.controllers.certificate.roots import report_waves
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.messages import CertificateMessage
 from shared.domain.names import ObjectKind, VaultCertificateRef
-from shared.domain.outcome import Converged, Outcome, Waiting
+from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import holds_up, stage
 from shared.domain.rollout.rollout import Rollout
@@ -18,6 +18,7 @@ from shared.loop.compare import with_compared
 from shared.loop.lineage import read_lineage, without_current
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
+from shared.loop.opposed import opposed_finding, rival_of
 from shared.loop.preflight import checking, preflighted
 from shared.loop.report import report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
@@ -60,6 +61,10 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     plan = preflighted(run, checking(run.ports), planner.plan(snapshot, run.intent), snapshot)
     report_plan(run.ports.findings, plan, snapshot)
     report_waves(snapshot, plan, run.intent)
+    if (plan.steps or plan.would) and (rival := rival_of(run, lineage)) is not None:
+        finding = opposed_finding(run, lineage.ref, rival)
+        run.ports.findings.report((finding,))
+        return _finishing(run, ref, fresh=fresh) or Stalled(finding.reason, finding.detail)
     outcome = roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
     # a refusal of Azure in this run is newer than the snapshot, and every other step of the plan is done
     run.ports.findings.close(str(ref), run.now(), gone_from(snapshot, Plan(skips=plan.not_done)))

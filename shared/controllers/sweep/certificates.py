@@ -11,7 +11,7 @@ from shared.controllers.sweep.reading import (
     read_in_turn,
 )
 from shared.controllers.sweep.references import report_references
-from shared.controllers.sweep.use import Use, opposed
+from shared.controllers.sweep.use import Use
 from shared.domain.errors import Denied, OutOfTime
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
@@ -19,11 +19,12 @@ from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
+from shared.loop.opposed import opposed
 from shared.loop.preflight import checking
 from shared.loop.report import report_blind_spots, report_tags
 from shared.loop.run import Run
 from shared.planning.closing import is_of_vault, unseen_by_sweep
-from shared.planning.notices import tagged_resources
+from shared.planning.fleet_notices import tagged_resources
 from shared.telemetry import event
 
 
@@ -55,7 +56,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     busy = tuple(ref for ref, inspection in zip(ordered, judged, strict=True) if inspection.busy)
     report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])
     run.ports.findings.close("sweep", run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
-    known = {str(ref) for ref in inspections} | {str(record.environment) for record in environment_records}
+    known = {str(ref) for ref in inspections} | {record.environment.resource_id for record in environment_records}
     for scope in sorted(scope for scope in scopes - known if is_of_vault(scope, listed)):
         run.ports.findings.close(scope, run.now(), lambda found: found.last_seen < began)
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))

@@ -18,6 +18,7 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.backoff import LONGEST_PAUSE, until_open
 from shared.loop.compare import with_compared
+from shared.loop.opposed import opposed_finding
 from shared.loop.preflight import preflighted
 from shared.loop.report import report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
@@ -81,12 +82,7 @@ def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateR
 
     If two vault certificates share versions in opposite order, Certroll reports both plans and carries neither out.
     """
-    ref = lineage.ref
-    detail = (
-        f"{ref} and {other} hold the same certificates in opposite order, so the newest of each is stale for the "
-        "other; Certroll moves neither: delete one of them, or add a new version to one of them"
-    )
-    run.ports.findings.report((Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail),))
+    run.ports.findings.report((opposed_finding(run, lineage.ref, other),))
     _has_work(run, _planned(run, seen, lineage))
     return Inspection(lineage)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.controllers.sweep.use import opposed
+from shared.loop.opposed import opposed
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.names import Thumbprint
 from shared.domain.orders.action import was_reissued
