@@ -39,13 +39,13 @@ class TableRestartClaims:
         if any(row["site"] == site.resource_id for row in others) or len({row["site"] for row in others}) >= limit:
             return False
         keys = {"PartitionKey": _budget_key(budget), "RowKey": _claim_key(site, ref)}
-        about = {"certificate": str(ref), "site": site.resource_id, "plan": budget, "at": self._clock.now()}
+        about = {"certificate": _purpose(ref), "site": site.resource_id, "plan": budget, "at": self._clock.now()}
         self._tables.write(JOURNAL, [{**keys, **about}])
         return True
 
     def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
         """Return the sites with a claim on the restart budget, except claims for stops in the environment itself."""
-        counted = (row for row in self._claims(budget) if row["certificate"] != str(environment))
+        counted = (row for row in self._claims(budget) if row["certificate"] != _purpose(environment))
         return tuple(sorted({SiteRef.parse(row["site"]) for row in counted}))
 
     def give_back(self, budget: str, site: SiteRef, ref: Purpose) -> None:
@@ -72,4 +72,9 @@ def _budget_key(budget: str) -> str:
 
 
 def _claim_key(site: SiteRef, ref: Purpose) -> str:
-    return digest(f"{site.resource_id} {ref}")
+    return digest(f"{site.resource_id} {_purpose(ref)}")
+
+
+def _purpose(ref: Purpose) -> str:
+    """Return a name of the purpose. A vault certificate may have the short name of an environment."""
+    return ref.resource_id if isinstance(ref, EnvironmentRef) else str(ref)
