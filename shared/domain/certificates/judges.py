@@ -251,13 +251,13 @@ def chain(case: Case, bundle: Bundle) -> Opinion:
         return Level.PASS, f"its chain is complete: {len(bundle.issuers)} above it, up to the root"
     last = bundle.issuers[-1] if bundle.issuers else "the certificate itself"
     detail = f"its chain ends with {last}, without the issuer {bundle.missing}"
-    befores = [in_use.bundle for in_use in case.in_use if in_use.bundle is not None]
-    lost = next(filter(None, (_lost(case, bundle.missing, bundle, before) for before in befores)), None)
+    chains = [in_use.bundle for in_use in case.in_use if in_use.bundle is not None]
+    lost = next(filter(None, (_lost(case, bundle.missing, bundle, before) for before in chains)), None)
     if lost is not None and not case.urgent:
         return Level.REFUSE, f"{detail}; {lost}"
     if lost is not None:
         return Level.WARN, f"{detail}; {lost}, and ends too soon for Certroll to wait for a better version"
-    if any(bundle.missing in before.held for before in befores):
+    if any(bundle.missing in before.held for before in chains):
         return Level.WARN, f"{detail}: clients hold the self-signed root of that issuer's key"
     return Level.WARN, f"{detail}: if that issuer is an intermediate, put its certificate into the vault object"
 
