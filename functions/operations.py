@@ -51,15 +51,15 @@ def remove_poisoned(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route("environments/{group}/{name}/stop-start", methods=["POST"])
 def cycle_environment(req: func.HttpRequest) -> func.HttpResponse:
     """Ask Certroll to stop and start the apps of an App Service Environment once, a few apps at a time."""
-    path = req.route_params
-    return _answer(lambda run: f"asked for {request_stop_start(run, path['group'], path['name'])}")
+    path, full_id = req.route_params, req.params.get("id", "")
+    return _answer(lambda run: f"asked for {request_stop_start(run, path['group'], path['name'], full_id)}")
 
 
 @blueprint.route("environments/{group}/{name}/stop-start-done", methods=["POST"])
 def environment_was_cycled(req: func.HttpRequest) -> func.HttpResponse:
     """Record that an operator has stopped and started every app of an App Service Environment."""
-    path = req.route_params
-    return _answer(lambda run: f"noted for {confirm_stop_start(run, path['group'], path['name'])}")
+    path, full_id = req.route_params, req.params.get("id", "")
+    return _answer(lambda run: f"noted for {confirm_stop_start(run, path['group'], path['name'], full_id)}")
 
 
 def _answer(call: Callable[[Run], str]) -> func.HttpResponse:

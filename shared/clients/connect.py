@@ -27,7 +27,7 @@ from shared.clients.storage.queues import StorageQueue
 from shared.clients.storage.tables import StorageTables
 from shared.clients.tracing import RunTrace
 from shared.clients.transport import BoundedTransport
-from shared.clients.vault.certificates import KeyVault, KeyVaults
+from shared.clients.vault.certificates import Facts, KeyVault, KeyVaults
 from shared.clients.vault.events import read_vault_event
 from shared.clients.vault.secrets import Leaves
 from shared.clients.vault.version_keys import Known
@@ -70,6 +70,7 @@ class Connections:
         self._vaults = KeyVaults(credential, names, options)
         self._leaves: Leaves = {}
         self._version_keys: Known = {}
+        self._facts: Facts = {}
         self._orders = OrderClients(credential, names, options) if sold_here else None
         self._tables = StorageTables(table_service(storage, credential))
         self._leases = BlobLeases(blob_service(storage, credential))
@@ -89,7 +90,7 @@ class Connections:
             environments=Environments(self._arm, retrying),
             managed=ManagedCertificates(self._arm, retrying),
             dns=self._dns.until(request_left),
-            vault=KeyVault(self._vaults, retrying, self._encryption, self._leaves, self._version_keys),
+            vault=KeyVault(self._vaults, retrying, self._encryption, self._leaves, self._version_keys, self._facts),
             orders=Orders(self._orders, retrying),
             vault_rights=VaultRights(self._arm, retrying),
             tls_probe=TlsProbe(clock, request_left),

@@ -209,6 +209,7 @@ class Reason(StrEnum):
     LOADS_EVERYTHING = "LoadsEverything", REFUSED_FOR_INFO.but(allows_roll=True)
     PINNED_REFERENCE = "PinnedReference", REFUSED.but(allows_roll=True)
     ROOT_LIST_UNSUPPORTED = "RootListUnsupported", REFUSED.but(allows_roll=True)
+    NOT_A_LIST = "NotAList", REFUSED.but(allows_roll=True)
     CONTESTED = "Contested", BLOCKS
     OUTSIDE_WINDOW = "OutsideWindow", AWAITS_TURN.but(awaits_turn=False)
     FROZEN = "Frozen", AWAITS_TURN.but(awaits_turn=False)

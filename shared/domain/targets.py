@@ -30,7 +30,7 @@ def resolve(target: Target, candidates: Mapping[str, frozenset[str]]) -> str:
     raise TargetInvalid(
         Reason.AMBIGUOUS_TARGET,
         f"{str(target)!r} may be {', '.join(named[:MOST_NAMED])}{more}: write what tells them apart before it, "
-        "as in `group/name`",
+        "as in `group/name` or `subscription/group/name`",
     )
 
 
@@ -57,14 +57,14 @@ def found_targets(
 
 
 def names_of_site(site: SiteRef) -> frozenset[str]:
-    """Return the names of a site, `site` and `group/site`, or of a slot, `site/slot` and `group/site/slot`."""
-    return _names(str(site), site.resource_group)
+    """Return the names of a site, such as `site` and `group/site`, or of a slot, `site/slot` and `group/site/slot`."""
+    return _names(str(site), site.resource_group, site.subscription)
 
 
 def names_of_plan(resource_id: str) -> frozenset[str]:
     """Return `plan` and `group/plan`, the names of an App Service plan."""
     parts = lower_case(resource_id).strip("/").split("/")
-    return _names(parts[-1], parts[3])
+    return _names(parts[-1], parts[3], parts[1])
 
 
 def names_of_webspace(webspace: Webspace) -> frozenset[str]:
@@ -73,9 +73,10 @@ def names_of_webspace(webspace: Webspace) -> frozenset[str]:
 
 
 def names_of_environment(environment: EnvironmentRef) -> frozenset[str]:
-    """Return `environment` and `group/environment`, the names of an App Service Environment."""
-    return _names(environment.name, environment.resource_group)
+    """Return the names of an App Service Environment, such as `environment` and `group/environment`."""
+    return _names(environment.name, environment.resource_group, environment.subscription)
 
 
-def _names(name: str, group: str) -> frozenset[str]:
-    return frozenset({lower_case(name), lower_case(f"{group}/{name}")})
+def _names(name: str, group: str, subscription: str) -> frozenset[str]:
+    """Return the names of a resource. Two subscriptions may have a group and a resource of the same names."""
+    return frozenset(map(lower_case, (name, f"{group}/{name}", f"{subscription}/{group}/{name}")))

@@ -18,15 +18,17 @@ BETWEEN_WAVE_PASSES_SECONDS = BETWEEN_PASSES_SECONDS / 2
 
 
 def ask_in_a_row(clock: Clock, ask: Callable[[], ProbeResult], pause: float) -> ProbeResult:
-    """Return the first probe result that is not a pass, or the last of three passes.
+    """Return the first probe result by which the app does not work, or else the result of three that proves least.
 
-    One pass is too few, because the instances of an app may restart one after another. `pause` is the number of seconds
-    between two probes of the app.
+    An app that shows another certificate works, and proves nothing about the new certificate. One pass is too few,
+    because the instances of an app may restart one after another. `pause` is the number of seconds between two probes
+    of the app.
     """
+    results: list[ProbeResult] = []
     for number in range(PASSES):
         if number:
             clock.sleep(pause)
-        result = ask()
-        if result.verdict is not Verdict.PASSED:
-            break
-    return result
+        results.append(ask())
+        if results[-1].verdict not in {Verdict.PASSED, Verdict.OTHER}:
+            return results[-1]
+    return next((result for result in results if result.verdict is Verdict.OTHER), results[-1])

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.pfx import Pfx
+from shared.domain.certificates.version import CertificateFacts
 from shared.domain.errors import CertrollError
 from shared.domain.fleet.fleet import Listing
 from shared.domain.fleet.vault_access import VaultSettings
@@ -102,8 +103,14 @@ class _VaultOnce(Vault):
     def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         return self._vault.secret_names(vault)
 
+    def holding(self, vault: VaultName, thumbprints: frozenset[Thumbprint]) -> Listing[VaultCertificateRef]:
+        return self._vault.holding(vault, thumbprints)
+
     def public_part(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> bytes:
         return self._public.ask((ref, version), partial(self._vault.public_part, ref, version, thumbprint))
+
+    def facts(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> CertificateFacts:
+        return self._vault.facts(ref, version, thumbprint)
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         return self._pfx.ask((ref, version), partial(self._vault.pfx, ref, version, thumbprint))

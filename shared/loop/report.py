@@ -11,7 +11,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Carrier
-from shared.planning import notices
+from shared.planning import fleet_notices, notices
 from shared.planning.held import held
 from shared.planning.plan import Plan, Skip
 from shared.planning.plan_rows import skip_rows, step_rows, would_rows
@@ -102,7 +102,7 @@ def report_blind_spots(findings: Findings, scope: str, fleet: Fleet) -> None:
     The scope is `SWEEP`, or that of a part of Certroll with a view of its own. So a resource has one finding, however
     many vault certificates it may hide.
     """
-    report(findings, notices.blind_spots(scope, fleet))
+    report(findings, fleet_notices.blind_spots(scope, fleet))
 
 
 def report_lineage(findings: Findings, lineage: Lineage, now: datetime) -> None:
@@ -119,9 +119,9 @@ def report_tags_of(findings: Findings, lineage: Lineage, now: datetime) -> None:
     report_tags(findings, scope, [(scope, lineage.tags, Carrier.VAULT_OBJECT)], now)
 
 
-def report_tags(findings: Findings, scope: str, tagged: Iterable[notices.Tagged], now: datetime) -> None:
+def report_tags(findings: Findings, scope: str, tagged: Iterable[fleet_notices.Tagged], now: datetime) -> None:
     """Record as findings (reported problems) the tags whose names or values Certroll does not understand."""
-    report(findings, notices.misspelled_tags(scope, tagged, now))
+    report(findings, fleet_notices.misspelled_tags(scope, tagged, now))
 
 
 def report_moved(findings: Findings, ref: VaultCertificateRef, record: SiteRecord, snapshot: Snapshot) -> None:

@@ -14,16 +14,15 @@ from shared.domain.certificates.rules import warnings
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.app_settings import ROOT_LIST, SiteSettings, is_list
 from shared.domain.fleet.bindings import Binding
-from shared.domain.fleet.fleet import Fleet
-from shared.domain.fleet.sites import Site
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.site_record import SiteRecord
 from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings, stale_in, uploaded_to
-from shared.domain.spelling import tag_problems
-from shared.domain.tags import ROOT_ON, Carrier, Tags, are_wanted
+from shared.domain.subject import Subject, site_subject
+from shared.domain.tags import ROOT_ON, are_wanted
+from shared.planning.acting.in_use import in_use
 from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Skip
 
@@ -55,39 +54,6 @@ def refusals(
     )
 
 
-def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
-    """Return a finding for each blind spot, because a resource that Certroll could not read may be wrong."""
-    spots = fleet.blind_spots
-    return tuple(
-        Finding(fleet.taken_at, scope, spot.subject, spot.reason, spot.detail, webspace=spot.webspace) for spot in spots
-    )
-
-
-Tagged = tuple[str, Tags, Carrier]
-"""The name of a resource in messages, its tags, and what kind of resource it is."""
-
-
-def misspelled_tags(scope: str, tagged: Iterable[Tagged], now: datetime) -> tuple[Finding, ...]:
-    """Return a finding for each tag of the resources that Certroll does not know, or whose value it does not know."""
-    return tuple(
-        Finding(now, scope, f"tag {problem.key} of {subject}", problem.reason, problem.detail)
-        for subject, tags, carrier in tagged
-        for problem in tag_problems(tags, carrier)
-    )
-
-
-def tagged_sites(sites: Iterable[Site]) -> Iterable[Tagged]:
-    """Return the sites and slots with their tags."""
-    return ((f"site {site.ref}", site.tags, Carrier.SLOT if site.ref.slot else Carrier.SITE) for site in sites)
-
-
-def tagged_resources(fleet: Fleet) -> Iterable[Tagged]:
-    """Return the sites, slots and environments of the fleet, with their tags."""
-    yield from tagged_sites(fleet.sites)
-    for environment in fleet.environments:
-        yield f"environment {environment.ref}", environment.tags, Carrier.ENVIRONMENT
-
-
 # ------------------------------------------------------------------------------------------------------ the version
 
 
@@ -116,7 +82,9 @@ def version_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
     lineage, current = snapshot.lineage, snapshot.lineage.current
     if current is None:
         return ()
-    cases = (Case(current, use, snapshot.now, lineage.before, lineage.key) for use in _uses(snapshot))
+    shown = {binding.thumbprint for binding in shown_bindings(snapshot)}
+    used = in_use(snapshot, shown | {copy.thumbprint for copy in snapshot.copies})
+    cases = (Case(current, use, snapshot.now, used, lineage.key) for use in _uses(snapshot))
     found = dict.fromkeys(f"{warning.requirement}: {warning.detail}" for case in cases for warning in warnings(case))
     if not found:
         return ()
@@ -193,9 +161,13 @@ def went_back(snapshot: Snapshot) -> tuple[Finding, ...]:
         "reverses the order of versions): import the later certificate into the vault again, or issue a new version; "
         f"if the earlier one is meant, disable version {later.version}"
     )
-    copies = (f"certificate {copy.ref}" for copy in snapshot.copies if copy.thumbprint == current.thumbprint)
+    copies = (
+        Subject(f"certificate {copy.ref}", copy.ref.resource_id)
+        for copy in snapshot.copies
+        if copy.thumbprint == current.thumbprint
+    )
     apps = (
-        f"Key Vault references of {settings.site}"
+        site_subject(settings.site, "Key Vault references of ")
         for settings in snapshot.fleet.settings
         if any(led.ref == lineage.ref and led.follows(current.version) for led in settings.vault_references)
     )
@@ -223,7 +195,13 @@ def unread_versions(snapshot: Snapshot) -> tuple[Finding, ...]:
         copy for copy in snapshot.fleet.certificates if copy.uploaded and lineage.version_of(copy.thumbprint) is None
     )
     return tuple(
-        Finding(snapshot.now, str(lineage.ref), f"certificate {copy.ref}", Reason.VERSIONS_UNREAD, detail)
+        Finding(
+            snapshot.now,
+            str(lineage.ref),
+            Subject(f"certificate {copy.ref}", copy.ref.resource_id),
+            Reason.VERSIONS_UNREAD,
+            detail,
+        )
         for copy in unknown
         if copy.host_names and copy.host_names <= facts.host_names
     )
@@ -273,7 +251,10 @@ def sharing(snapshot: Snapshot) -> list[Skip]:
         site = fleet.site(ref)
         if site is not None and not fleet.is_left_alone(ref) and naming & set(fleet.plan_mates(ref)):
             by_plan.setdefault(site.plan, []).append(ref)
-    return [Skip(f"apps of plan {plan.rpartition('/')[2]}", *_shared(apps)) for plan, apps in sorted(by_plan.items())]
+    return [
+        Skip(Subject(f"apps of plan {plan.rpartition('/')[2]}", plan), *_shared(apps))
+        for plan, apps in sorted(by_plan.items())
+    ]
 
 
 def _supports(snapshot: Snapshot, ref: SiteRef) -> bool:
@@ -297,7 +278,9 @@ def mentions(snapshot: Snapshot) -> list[Skip]:
     Certroll does not change such a setting. A setting that contains the current thumbprint too counts as changed.
     """
     return [
-        Skip(f"app settings {', '.join(keys)} of {settings.site}", *_mentioned(thumbprints), settings.site)
+        Skip(
+            site_subject(settings.site, f"app settings {', '.join(keys)} of "), *_mentioned(thumbprints), settings.site
+        )
         for settings in sorted(snapshot.fleet.settings, key=lambda settings: settings.site)
         for keys, thumbprints in _by_keys(_stale_mentions(snapshot, settings)).items()
     ]
@@ -341,7 +324,7 @@ def duplicates(snapshot: Snapshot) -> list[Skip]:
     groups = [(webspace, [str(copy.ref) for copy in copies]) for webspace, copies in by_webspace]
     return [
         Skip(
-            f"webspace {webspace}",
+            Subject(f"webspace {webspace}", webspace.subscription),
             Reason.DUPLICATE_IMPORT,
             f"the same vault certificate is imported as {', '.join(names)}: delete all but one",
         )

@@ -23,7 +23,7 @@ def certificate(rig: Rig) -> VaultCertificateRef:
     return rig.certificate("two-versions")
 
 
-@pytest.mark.operations("vault.lineage", "vault.names")
+@pytest.mark.operations("vault.lineage", "vault.names", "vault.holding")
 def test_a_lineage_has_all_versions(azure: Recording, rig: Rig, certificate: VaultCertificateRef) -> None:
     """The list of versions has thumbprint, dates and state of each version, and a read without a version the newest."""
     lineage = azure.vault.lineage(certificate, rig.place.clock.now())
@@ -33,15 +33,19 @@ def test_a_lineage_has_all_versions(azure: Recording, rig: Rig, certificate: Vau
     newest, older = lineage.versions
     assert newest.created >= older.created
     assert certificate in azure.vault.names(rig.vault).found
+    held = azure.vault.holding(rig.vault, frozenset({newest.thumbprint}))
+    assert held.found == (certificate,)
     assert lineage.key.exportable
     assert lineage.key.content_type == "application/x-pkcs12"
 
 
-@pytest.mark.operations("vault.pfx", "vault.public_part")
+@pytest.mark.operations("vault.pfx", "vault.public_part", "vault.facts")
 def test_a_secret_has_the_key_of_its_version(azure: Recording, rig: Rig, certificate: VaultCertificateRef) -> None:
     """The secret of a version holds the private key and the certificate that the version's thumbprint names."""
     for version in azure.vault.lineage(certificate, rig.place.clock.now()).versions:
         der = azure.vault.public_part(certificate, version.version, version.thumbprint)
+        facts = azure.vault.facts(certificate, version.version, version.thumbprint)
+        assert facts.host_names
         assert thumbprint_of(der) == version.thumbprint
         pfx = azure.vault.pfx(certificate, version.version, version.thumbprint)
         assert pfx.blob

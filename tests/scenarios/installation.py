@@ -236,13 +236,13 @@ class Installation:
             self.clock.set(self.clock.now() + MINUTE)
             self.pay()
 
-    def request_stop_start(self, group: str, name: str) -> str:
+    def request_stop_start(self, group: str, name: str, full_id: str = "") -> str:
         """Request that Certroll stops and starts the apps of an environment, as the operator's route does."""
-        return request_stop_start(self.start(), group, name)
+        return request_stop_start(self.start(), group, name, full_id)
 
-    def confirm_stop_start(self, group: str, name: str) -> str:
+    def confirm_stop_start(self, group: str, name: str, full_id: str = "") -> str:
         """Report that an operator stopped and started the apps of an environment, as the operator's route does."""
-        return confirm_stop_start(self.start(), group, name)
+        return confirm_stop_start(self.start(), group, name, full_id)
 
     def release(self, vault: str, name: str) -> str:
         """Allow a failed certificate version again, as an operator does by Certroll's HTTP route."""

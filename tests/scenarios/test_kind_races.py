@@ -25,6 +25,7 @@ from tests.scenarios.test_uploads import one_upload
 from tests.scenarios.worlds import AGE, VAULT, after_renewal, shown, writes
 
 HOST = "shop.contoso.com"
+HOURS = timedelta(hours=6)
 SETTINGS = "/config/appsettings/list"
 REDELIVERY = timedelta(minutes=3)
 """The time for which these tests deliver messages: longer than any follow-up message, and shorter than a redelivery."""
@@ -490,10 +491,8 @@ def test_a_switch_of_another_shape_is_read_as_off() -> None:
 # --------------------------------------------------------------------------------------------- whose certificate it is
 
 
-@pytest.mark.parametrize("bystander", [False, True], ids=["two", "next to a third with the same newest version"])
-@pytest.mark.real_storage
-def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install, bystander: bool) -> None:  # noqa: FBT001
-    """If two vaults have the same versions in opposite order, Certroll moves no binding and reports both vaults."""
+def opposed_secrets(*, bystander: bool = False) -> World:
+    """Return a bound upload, and two vaults whose secrets have its version and another one in opposite order."""
     world = World(Clock())
     build = Builder(world)
     one_kv, two = build.add_vault("one-kv"), build.add_vault("two-kv")
@@ -508,6 +507,59 @@ def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install
         vault.set_secret("web", version.value, content_type=version.content_type)
     build.add_host(build.add_site("shop"), HOST, build.add_upload(first, name="by-hand"), IP_BASED)
     world.clock.advance(AGE)
+    return world
+
+
+def opposed_certificates() -> World:
+    """Return a bound upload, and two vault certificates that have its version and another one in opposite order."""
+    world = World(Clock())
+    build = Builder(world)
+    one_kv, two = build.add_vault("one-kv"), build.add_vault("two-kv")
+    first = one_kv.add("web", ("*.contoso.com",))
+    world.clock.advance(timedelta(hours=1))
+    second = one_kv.renew("web")
+    two.add("web", ("*.contoso.com",))
+    now = world.clock.now()
+    two.certificates["web"].versions[:] = [replace(second, created=now), replace(first, created=now + HOURS)]
+    build.add_host(build.add_site("shop"), HOST, build.add_upload(first, name="by-hand"), IP_BASED)
+    world.clock.advance(AGE)
+    return world
+
+
+@pytest.mark.parametrize("kind", ["certificate", "secret"])
+def test_event_moves_nothing_of_lineages_in_opposite_order(install: Install, kind: str) -> None:
+    """An event about one of two opposed vault certificates moves no binding, before and after a sweep."""
+    world = opposed_secrets() if kind == "secret" else opposed_certificates()
+    installation = install(world)
+    before = shown(world)
+    for _ in range(2):
+        for vault in ("one-kv", "two-kv"):
+            installation.look_at(vault, "web", kind=kind)
+            installation.deliver_all(HOURS)
+            assert (shown(world), writes(world)) == (before, 0)
+        swept(installation)
+    assert {("one-kv/web", "AmbiguousLineage"), ("two-kv/web", "AmbiguousLineage")} <= installation.open_findings()
+    assert installation.errors == []
+
+
+def test_event_after_the_rivals_end_moves_the_binding(install: Install) -> None:
+    """A new version in one of two opposed vault certificates reaches the binding by its own event."""
+    world = opposed_certificates()
+    installation = install(world)
+    installation.look_at("one-kv", "web")
+    installation.deliver_all(HOURS)
+    before, new = shown(world), world.vaults["one-kv"].renew("web").thumbprint
+    installation.look_at("one-kv", "web")
+    installation.deliver_all(HOURS)
+    assert shown(world) == after_renewal(before, new, (HOST,))
+    assert "AmbiguousLineage" not in {reason for _, reason in installation.open_findings()}
+
+
+@pytest.mark.parametrize("bystander", [False, True], ids=["two", "next to a third with the same newest version"])
+@pytest.mark.real_storage
+def test_lineages_in_opposite_order_do_not_fight_over_an_upload(install: Install, bystander: bool) -> None:  # noqa: FBT001
+    """If two vaults have the same versions in opposite order, Certroll moves no binding and reports both vaults."""
+    world = opposed_secrets(bystander=bystander)
     installation = install(world)
     for _ in range(2):
         swept(installation)

@@ -10,6 +10,7 @@ from local.azure.watching.app_watch import AppWatch
 from tests.scenarios.app_worlds import CLIENT, LIST, PIN, Street, age, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation
+from tests.scenarios.root_worlds import ROOT, ROOTS, hosted
 from tests.scenarios.worlds import VAULT
 
 HOURS = timedelta(hours=6)
@@ -183,3 +184,48 @@ def test_value_that_is_no_text_refuses_the_write_alone(install: Install, value: 
     assert "BlindSpot" not in {reason for _, reason in installation.findings()}
     assert [copy.thumbprint for copy in town.kept()] == [town.old]
     assert town.world.apps.troubles() == ()
+
+
+# ------------------------------------------------------------------------------------------------ what is no list
+
+NO_LISTS = {
+    "a Key Vault reference": "@Microsoft.KeyVault(VaultName=contoso-kv;SecretName=roots)",
+    "an App Configuration reference": "@Microsoft.AppConfiguration(Endpoint=https://a.azconfig.io; Key=roots)",
+    "a star": "*",
+    "a wrong entry": "nonsense",
+}
+
+
+@pytest.mark.parametrize("form", NO_LISTS)
+def test_root_list_that_is_none_stays_as_it_is(install: Install, form: str) -> None:
+    """Certroll never writes a thumbprint over a root list that leads elsewhere, and says what to do."""
+    town = hosted(**{"certroll-root-on": "billing, orders"})
+    for name, value in (("billing", NO_LISTS[form]), ("orders", town.old)):
+        town.app(name, {ROOTS: value})
+        town.upload(name)
+    town.restart_all()
+    installation, before = install(town.world), town.settings("billing")
+    for _ in range(2):
+        new = town.renew(**{"certroll-root-on": "billing, orders"})
+        installation.look_at(VAULT, ROOT, kind="secret")
+        installation.deliver_all(HOURS)
+        installation.sweep()
+        installation.deliver_all(HOURS)
+        assert town.settings("billing") == before
+        assert new in town.settings("orders")[ROOTS]
+        assert ("root list of billing", "NotAList") in installation.open_findings()
+        assert f"put {new} into the list" in installation.details()
+    assert town.restarts()["billing"] == 0
+    assert installation.errors == []
+
+
+@pytest.mark.parametrize("form", [form for form in NO_LISTS if form != "a star"])
+def test_load_list_that_is_none_stays_as_it_is(install: Install, form: str) -> None:
+    """Certroll writes neither a load list that leads elsewhere, nor a setting that depends on the list."""
+    town = street()
+    town.app("ledger", {LIST: NO_LISTS[form], PIN: town.old}, setting=PIN, plan=town.windows)
+    before = town.settings("ledger")
+    installation, _ = renewed(install, town)
+    assert (town.settings("ledger"), town.restarts("ledger")) == (before, 0)
+    assert ("app settings of ledger", "NotAList") in installation.open_findings()
+    assert installation.errors == []

@@ -102,7 +102,20 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
         loaded=_is_loaded(properties.get(LOADING)),
         not_before=_moment(properties.get("issueDate")),
         in_environment=bool(properties.get("hostingEnvironmentProfile")),
+        self_signed=_is_self_signed(properties),
     )
+
+
+def _is_self_signed(properties: Json) -> bool:
+    """Return True if Azure names the certificate as its own issuer.
+
+    Azure shows the common name of the issuer, and as subject the host names in one text (recorded azure-cli
+    test_webapp_ssl_import).
+    """
+    subject, names = properties.get("subjectName"), properties.get("hostNames") or ()
+    own = {name.strip().lower() for name in (subject, *str(subject).split(","), *names) if isinstance(name, str)}
+    issuer = properties.get("issuer")
+    return isinstance(issuer, str) and bool(issuer.strip()) and issuer.strip().lower() in own
 
 
 def _moment(found: object) -> datetime | None:

@@ -2,7 +2,7 @@
 
 | table | PartitionKey | RowKey |
 |---|---|---|
-| `certrollfindings` | hash of the finding's scope | hash of the finding's subject and reason |
+| `certrollfindings` | hash of the finding's scope | hash of the finding's subject with its full id, and reason |
 | `certrollhistory` | hash of the lineage or another scope | time and hash of the entry |
 | `certrolljournal` | `finding-scopes` | hash of a scope that has, or had, an open finding |
 
@@ -23,6 +23,7 @@ from shared.domain.errors import RecordUnreadable
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
+from shared.domain.subject import identity
 from shared.domain.writes import AzureWrite
 from shared.telemetry import event
 
@@ -151,7 +152,7 @@ class TableFindings:
 
 
 def _key(finding: Finding) -> str:
-    return digest(f"{finding.subject} {finding.reason}")
+    return digest(f"{identity(finding.subject)} {finding.reason}")
 
 
 def known_finding(row: Entity) -> OpenFinding:
@@ -204,6 +205,7 @@ def _row(key: str, known: Entity | None, finding: Finding, state: State | None) 
         "PartitionKey": digest(finding.scope),
         "RowKey": key,
         **_plain(scope=finding.scope, subject=finding.subject, reason=finding.reason, detail=finding.detail),
+        "resource": fitting(getattr(finding.subject, "full_id", "")),
         "severity": str(finding.reason.severity),
         "person": finding.reason.needs_person,
         "state": NOTED if finding.reason.once else OPEN,

@@ -41,14 +41,14 @@ class TableRestartClaims:
         if site.resource_id in restarting or len(restarting) + len(unknown) >= limit:
             return False
         keys = {"PartitionKey": _budget_key(budget), "RowKey": _claim_key(site, ref)}
-        about = {"certificate": str(ref), "site": site.resource_id, "plan": budget, "at": self._clock.now()}
+        about = {"certificate": _purpose(ref), "site": site.resource_id, "plan": budget, "at": self._clock.now()}
         self._tables.write(JOURNAL, [{**keys, **about}])
         return True
 
     def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
         """Return the sites with a claim on the restart budget, except claims for stops in the environment itself."""
         claims, _ = self._claims(budget)
-        counted = (row for row in claims if row["certificate"] != str(environment))
+        counted = (row for row in claims if row["certificate"] != _purpose(environment))
         return tuple(sorted({SiteRef.parse(row["site"]) for row in counted}))
 
     def give_back(self, budget: str, site: SiteRef, ref: Purpose) -> None:
@@ -82,4 +82,9 @@ def _budget_key(budget: str) -> str:
 
 
 def _claim_key(site: SiteRef, ref: Purpose) -> str:
-    return digest(f"{site.resource_id} {ref}")
+    return digest(f"{site.resource_id} {_purpose(ref)}")
+
+
+def _purpose(ref: Purpose) -> str:
+    """Return a name of the purpose. A vault certificate may have the short name of an environment."""
+    return ref.resource_id if isinstance(ref, EnvironmentRef) else str(ref)

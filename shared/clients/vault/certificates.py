@@ -47,6 +47,8 @@ from shared.domain.tags import Tags, lineage_tags
 REMEDY = "grant the identity Key Vault Reader on the vault, and let it through the vault's firewall"
 PASSWORD_BYTES = 32
 Entry = TypeVar("Entry")
+Facts = dict[tuple[VaultCertificateRef, str, Thumbprint], CertificateFacts]
+"""The contents of older versions that the process has read, by vault certificate, version and thumbprint."""
 
 
 class KeyVaults:
@@ -84,28 +86,46 @@ class KeyVault:
         encryption: PfxEncryption,
         leaves: Leaves | None = None,
         keys: Known | None = None,
+        facts: Facts | None = None,
     ) -> None:
+        """Store the clients. `leaves`, `keys` and `facts` remember what other runs of the process have read."""
         self._vaults = vaults
         self._retrying = retrying
         self._encryption = encryption
         self._secrets = SecretLineages(vaults.secrets, retrying, leaves)
         self._keys = VersionKeys(vaults, retrying, keys)
+        self._facts: Facts = {} if facts is None else facts
 
     def forget(self) -> None:
         """Clear the caches, so that tests can use these clients for another simulated Azure."""
         self._secrets.forget()
         self._keys.forget()
+        self._facts.clear()
 
     def names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """Return the names of all certificates of a vault.
 
         Key Vault's list includes disabled certificates and omits deleted certificates.
         """
+        return self._named(vault, lambda _: True)
+
+    def holding(self, vault: VaultName, thumbprints: frozenset[Thumbprint]) -> Listing[VaultCertificateRef]:
+        """Return the certificates of a vault whose newest version has one of the thumbprints.
+
+        Key Vault's list of certificates shows the thumbprint of each newest version (Azure docs, "Get Certificates").
+        """
+        return self._named(vault, lambda entry: bytes(entry.x509_thumbprint or b"").hex().upper() in thumbprints)
+
+    def _named(
+        self, vault: VaultName, is_wanted: Callable[[CertificateProperties], bool]
+    ) -> Listing[VaultCertificateRef]:
         what = f"the certificates of vault {vault}"
         unread = Unread(what)
         entries = self._vaults.client(vault).list_properties_of_certificates(raw_response_hook=unread.take_out)
         found = self._retrying.pages(what, entries, REMEDY)
-        return _refs(unread, found, lambda entry: _ref(vault, ObjectKind.CERTIFICATE, entry))
+        return _refs(
+            unread, found, lambda entry: _ref(vault, ObjectKind.CERTIFICATE, entry) if is_wanted(entry) else None
+        )
 
     def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """Return the names of a vault's secrets that may hold a certificate.
@@ -153,6 +173,23 @@ class KeyVault:
         if thumbprint_of(der) != thumbprint:
             raise Rejected(f"{what}: it holds another certificate than {thumbprint}", Reason.ANOTHER_CERTIFICATE)
         return der
+
+    def facts(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> CertificateFacts:
+        """Return the contents of the certificate of a vault certificate's version, which the process reads once.
+
+        Azure docs say that Key Vault refuses to read a disabled secret, and do not say so of a disabled certificate.
+        Raise Rejected if the certificate is unreadable.
+        """
+        key = ref, version, thumbprint
+        if key not in self._facts:
+            der = self.public_part(ref, version, thumbprint)
+            try:
+                self._facts[key] = read_facts(der)
+            except ValueError as error:
+                raise Rejected(
+                    f"vault certificate {ref}, version {version}: {error}", Reason.CERTIFICATE_UNREADABLE
+                ) from error
+        return self._facts[key]
 
     def lineage(self, ref: VaultCertificateRef, now: datetime) -> Lineage:
         """Read one vault certificate with its versions, judged at the time `now`.

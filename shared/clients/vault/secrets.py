@@ -282,4 +282,4 @@ def _version(entry: SecretProperties, leaf: Leaf) -> CertificateVersion:
     created = entry.created_on or leaf.not_before
     dates = leaf.not_before, leaf.not_after
     enabled = bool(entry.enabled)
-    return CertificateVersion(str(entry.version), leaf.thumbprint, *dates, enabled, created, bundle=leaf.bundle)
+    return CertificateVersion(str(entry.version), leaf.thumbprint, *dates, enabled, created, leaf.facts, leaf.bundle)

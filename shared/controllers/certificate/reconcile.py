@@ -9,14 +9,16 @@ from shared.controllers.certificate.roots import report_waves
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.messages import CertificateMessage
 from shared.domain.names import ObjectKind, VaultCertificateRef
-from shared.domain.outcome import Converged, Outcome, Waiting
+from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import holds_up, stage
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.compare import with_compared
 from shared.loop.lineage import read_lineage, without_current
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
+from shared.loop.opposed import opposed_finding, rival_of
 from shared.loop.preflight import checking, preflighted
 from shared.loop.report import SWEEP, report_blind_spots, report_held, report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
@@ -61,6 +63,10 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     report_plan(run.ports.findings, plan, snapshot)
     report_held(run.ports.findings, snapshot)
     report_waves(snapshot, plan, run.intent)
+    if (plan.steps or plan.would) and (rival := rival_of(run, lineage)) is not None:
+        finding = opposed_finding(run, lineage.ref, rival)
+        run.ports.findings.report((finding,))
+        return _finishing(run, ref, fresh=fresh) or Stalled(finding.reason, finding.detail)
     outcome = roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
     # a refusal of Azure in this run is newer than the snapshot, and every other step of the plan is done
     run.ports.findings.close(str(ref), run.now(), gone_from(snapshot, Plan(skips=plan.not_done)))
@@ -82,9 +88,8 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
         now,
         Targets.of((lineage,), limited=run.intent.ase_max_unavailable is not None),
     )
-    return Snapshot(
-        lineage, fleet, rollout, environment_records=run.ports.environment_records.all() if fleet.environments else ()
-    )
+    records = run.ports.environment_records.all() if fleet.environments else ()
+    return with_compared(run.ports, Snapshot(lineage, fleet, rollout, environment_records=records))
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:

@@ -14,6 +14,7 @@ from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, RootRef, Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.subject import environment_subject
 from shared.loop.perform import Performed, perform_each
 from shared.loop.report import report_skips
 from shared.loop.run import Run
@@ -138,14 +139,13 @@ def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef)
         run.ports.queue.send_environment(EnvironmentMessage(environment))
     if (found := _unknown(snapshot, record)) is None:
         return
-    route = f"POST /api/environments/{environment}/stop-start"
+    route = f"POST /api/environments/{environment}/stop-start?id={environment.resource_id}"
     detail = (
         f"{found} was there already, and Certroll does not know which apps were stopped and started since. All other "
         f"apps do not trust it; {route} has all apps stopped and started"
     )
-    finding = Finding(
-        run.now(), str(environment), f"environment {environment}", Reason.ROOT_WAS_THERE, detail, SeenBy.ROOT
-    )
+    subject, scope = environment_subject(environment), environment.resource_id
+    finding = Finding(run.now(), scope, subject, Reason.ROOT_WAS_THERE, detail, SeenBy.ROOT)
     # Certroll reports the root before it writes the root into the journal, so a crash between them causes a second
     # report
     run.ports.findings.report((finding,))

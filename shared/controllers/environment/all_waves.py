@@ -52,7 +52,7 @@ def not_allowed(wave_run: WaveRun) -> Outcome | None:
         detail = (
             f"these apps trust the new root only after a stop and a start: {named}. Set CERTROLL_ASE_MAX_UNAVAILABLE "
             "so that Certroll does this in waves, or do it by hand and "
-            f"POST /api/environments/{wave_run.environment}/stop-start-done"
+            f"POST /api/environments/{wave_run.environment}/stop-start-done?id={wave_run.environment.resource_id}"
         )
         return Stalled(Reason.STOP_START_BY_HAND, detail)
     if pending and (found := barrier(wave_run.run, wave_run.environment_record)):

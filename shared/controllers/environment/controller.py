@@ -23,6 +23,7 @@ from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, Thumbprint
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
+from shared.domain.subject import environment_subject
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
 from shared.loop.perform import reason_of
 from shared.loop.run import Run
@@ -50,7 +51,9 @@ def reconcile_environment(run: Run, message: EnvironmentMessage) -> Outcome:
     except UNANSWERED as error:
         outcome = until_answered(run, error, message.waits)
     if isinstance(outcome, Stalled) or outcome.reason is Reason.UNANSWERED:
-        finding = Finding(run.now(), str(environment), f"environment {environment}", outcome.reason, outcome.detail)
+        finding = Finding(
+            run.now(), environment.resource_id, environment_subject(environment), outcome.reason, outcome.detail
+        )
         run.ports.findings.report((finding,))
     if isinstance(outcome, Converged):
         _close(run, environment, began, outcome)
@@ -81,7 +84,7 @@ def _close(run: Run, environment: EnvironmentRef, began: datetime, outcome: Conv
         )
         return found.seen_by is SeenBy.INSPECTION and found.last_seen < (began if whole else since)
 
-    run.ports.findings.close(str(environment), run.now(), is_gone)
+    run.ports.findings.close(environment.resource_id, run.now(), is_gone)
 
 
 def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
@@ -102,7 +105,7 @@ def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
             environment, lambda environment_record: environment_record.done_by_hand(now)
         )
     by_hand = (SeenBy.INSPECTION, SeenBy.ROOT)
-    run.ports.findings.close(str(environment), now, lambda found: found.seen_by in by_hand)
+    run.ports.findings.close(environment.resource_id, now, lambda found: found.seen_by in by_hand)
     event("environment.stopped_and_started_by_hand", environment=str(environment))
 
 

@@ -31,7 +31,7 @@ def list_apps(
     """
     now, ref, new_round = run.now(), environment_record.environment, environment_record.has_news(there)
     fleet = observe_environment(run.ports, run.pool, ref, now)
-    report_blind_spots(run.ports.findings, str(ref), fleet)
+    report_blind_spots(run.ports.findings, ref.resource_id, fleet)
     before = {app.site: app for app in run.ports.app_restarts.of(ref)}
     unreadable = run.ports.app_restarts.unreadable(ref)
     listed = _as_seen(run, environment_record, fleet, before, new_round=new_round)

@@ -35,6 +35,7 @@ from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.messages import EnvironmentMessage
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
+from shared.domain.subject import site_subject
 from shared.domain.writes import AzureWrite
 from shared.loop.backoff import UNANSWERED
 from shared.loop.perform import reason_of
@@ -85,7 +86,7 @@ def _note(
     if writes:
         subject, reason = f"site {app.site}", Reason.STOPPED_AND_STARTED
         entry = HistoryEntry(run.now(), name, subject, reason, detail[:1000], tuple(writes))
-        run.ports.history.add(str(environment), (entry,))
+        run.ports.history.add(environment.resource_id, (entry,))
 
 
 def _stopped_and_started(
@@ -259,7 +260,7 @@ def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:
         _mark_started(run, pending_start)
     detail = "the run that stopped it died, so the timer started it"
     entry = HistoryEntry(run.now(), "start.completed", f"site {site}", Reason.START_PENDING, detail, tuple(writes))
-    run.ports.history.add(environment, (entry,))
+    run.ports.history.add(pending_start.environment.resource_id, (entry,))
     event("start.completed", site=site, environment=environment)
 
 
@@ -280,8 +281,8 @@ def _still_pending(run: Run, pending_start: PendingStart, error: Exception) -> N
     """Record a finding (a reported problem) for an app that Certroll could not start."""
     stopped_at = f"{pending_start.at:%Y-%m-%d %H:%M} UTC"
     detail = f"Certroll stopped it at {stopped_at} and could not start it: {error}; start it by hand"
-    scope, site = str(pending_start.environment), pending_start.site
-    finding = Finding(run.now(), scope, f"site {site}", Reason.START_PENDING, detail, SeenBy.START, site)
+    scope, site = pending_start.environment.resource_id, pending_start.site
+    finding = Finding(run.now(), scope, site_subject(site), Reason.START_PENDING, detail, SeenBy.START, site)
     run.ports.findings.report((finding,))
 
 

@@ -152,7 +152,7 @@ def _report_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...], began: datetim
     entry = HistoryEntry(
         run.now(), "wave.completed", f"environment {wave_run.environment}", Reason.STOPPED_AND_STARTED, detail
     )
-    run.ports.history.add(str(wave_run.environment), (entry,))
+    run.ports.history.add(wave_run.environment.resource_id, (entry,))
 
 
 def _kind(wave_run: WaveRun) -> str:

@@ -10,6 +10,7 @@ from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.sites import Site
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
+from shared.domain.subject import site_subject
 from shared.loop.connect_address import Inbound
 from shared.loop.observe.site import observe_site
 from shared.loop.restart_claims import give_back
@@ -83,6 +84,7 @@ def report_excluded(run: Run, environment: EnvironmentRef, excluded: Iterable[tu
     A stopped app needs no operator, because the app trusts the new root when the app starts.
     """
     findings = (
-        Finding(run.now(), str(environment), f"site {site}", reason, detail) for site, reason, detail in excluded
+        Finding(run.now(), environment.resource_id, site_subject(site), reason, detail)
+        for site, reason, detail in excluded
     )
     run.ports.findings.report(tuple(finding for finding in findings if finding.reason.makes_finding))

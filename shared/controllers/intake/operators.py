@@ -36,40 +36,45 @@ def let_go(
     return sites
 
 
-def request_stop_start(run: Run, group: str, name: str) -> str:
+def request_stop_start(run: Run, group: str, name: str, full_id: str = "") -> str:
     """Request a stop and start of the apps of an App Service Environment, and return the environment's resource id.
 
-    Raises NotFound if the journal has no environment of that name.
+    Raises NotFound if the journal has no environment of that name, and Conflict if it has several.
     """
-    found = _known_environments(run, group, name)
-    for environment in found:
-        run.ports.environment_records.change(environment, lambda known: known.requested(run.now()))
-        event("stop_start.requested", environment=str(environment))
-        run.ports.queue.send_environment(EnvironmentMessage(environment))
-    return ", ".join(environment.resource_id for environment in found)
+    environment = _known_environment(run, group, name, full_id)
+    run.ports.environment_records.change(environment, lambda known: known.requested(run.now()))
+    event("stop_start.requested", environment=str(environment))
+    run.ports.queue.send_environment(EnvironmentMessage(environment))
+    return environment.resource_id
 
 
-def confirm_stop_start(run: Run, group: str, name: str) -> str:
+def confirm_stop_start(run: Run, group: str, name: str, full_id: str = "") -> str:
     """Record that operators stopped and started the apps of an environment, and return the environment's resource id.
 
-    Raises NotFound if the journal has no environment of that name, and Conflict while Certroll stops apps of it.
+    Raises NotFound if the journal has no environment of that name. Raises Conflict if it has several, and while
+    Certroll stops apps of the environment.
     """
-    found = _known_environments(run, group, name)
-    for environment in found:
-        try:
-            record_stop_start_by_hand(run, environment)
-        except LeaseBusy as busy:
-            raise Conflict(f"{busy}; try again after the wave of the environment") from busy
-    return ", ".join(environment.resource_id for environment in found)
+    environment = _known_environment(run, group, name, full_id)
+    try:
+        record_stop_start_by_hand(run, environment)
+    except LeaseBusy as busy:
+        raise Conflict(f"{busy}; try again after the wave of the environment") from busy
+    return environment.resource_id
 
 
-def _known_environments(run: Run, group: str, name: str) -> tuple[EnvironmentRef, ...]:
-    wanted = (lower_case(group.strip()), lower_case(name.strip()))
-    known = (record.environment for record in run.ports.environment_records.all())
-    found = tuple(environment for environment in known if (environment.resource_group, environment.name) == wanted)
+def _known_environment(run: Run, group: str, name: str, full_id: str) -> EnvironmentRef:
+    """Return the only environment of the name, or of the full resource id where two subscriptions have the name."""
+    wanted, own = (lower_case(group.strip()), lower_case(name.strip())), lower_case(full_id.strip().rstrip("/"))
+    known = [record.environment for record in run.ports.environment_records.all()]
+    named = [environment for environment in known if (environment.resource_group, environment.name) == wanted]
+    found = [environment for environment in named if own in {"", lower_case(environment.resource_id)}]
     if not found:
-        raise NotFound(f"no App Service Environment {group[:90]}/{name[:60]} is known: no vault object is a root of it")
-    return found
+        which = f"{group[:90]}/{name[:60]}" + (f" with the id {full_id[:200]}" if own else "")
+        raise NotFound(f"no App Service Environment {which} is known: no vault object is a root of it")
+    if len(found) > 1:
+        ids = " and ".join(sorted(environment.resource_id for environment in found))
+        raise Conflict(f"the name is not unique: {ids}; repeat the request with ?id= and one of these resource ids")
+    return found[0]
 
 
 def release(run: Run, vault: str, name: str) -> str:

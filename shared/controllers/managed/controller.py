@@ -20,7 +20,7 @@ from shared.domain.reason import Reason
 from shared.loop.report import report_blind_spots, report_tags
 from shared.loop.run import Run
 from shared.planning.closing import unseen_by_sweep
-from shared.planning.notices import tagged_sites
+from shared.planning.fleet_notices import tagged_sites
 from shared.telemetry import event
 
 UNSEEN = frozenset(

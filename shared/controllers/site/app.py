@@ -11,7 +11,9 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.subject import site_subject
 from shared.loop.asks import ask_for_look
+from shared.loop.compare import with_compared
 from shared.loop.connect_address import Inbound, inbound_of
 from shared.loop.observe.site import observe_app
 from shared.loop.report import report_plan
@@ -73,7 +75,8 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())
     held = frozenset((record.webspace, thumbprint) for thumbprint in record.replaces)
     wanting_root = frozenset({record.site} if record.wants_root else ())
-    snapshot = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held, wanting_root)
+    observed = Snapshot(lineage, fleet, Rollout(record.version, rolls=(record,)), held, wanting_root)
+    snapshot = with_compared(run.ports, observed)
     whole = planner.plan(snapshot, run.intent).of(record.site)
     plan = Plan(
         tuple(step for step in whole.steps if step.action.restarts_site),
@@ -144,7 +147,9 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
     # The run of the vault object reports a hold, once for the version.
     if outcome.reason.makes_finding and outcome.reason is not Reason.VERSION_HELD:
         detail, seen_by = outcome.detail[:1000], SeenBy.APP
-        found = Finding(now, str(ref), f"app {site}", outcome.reason, detail, seen_by, app.record.site)
+        found = Finding(
+            now, str(ref), site_subject(app.record.site, "app "), outcome.reason, detail, seen_by, app.record.site
+        )
         ports.findings.report((found,))
     is_gone, asked = seen_before(now, SeenBy.APP), outcome.reason not in UNASKED
     ports.findings.close(

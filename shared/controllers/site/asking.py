@@ -68,7 +68,7 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
     The result is None if the app has no valid probe, has passed the same probe before, or neither answers its probe nor
     runs by Azure's word.
     """
-    record = replace(app.record, asked="")
+    record = replace(app.record, asked="", shows_another=False)
     try:
         probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid:
@@ -78,11 +78,12 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
         return app.record, None
     if probe is None:
         return record, None
-    result = _ask(app, without_roots(app, probe))
-    failed = result.verdict is Verdict.FAILED
+    result = _sent(app, without_roots(app, probe))
+    failed, another = result.verdict is Verdict.FAILED, result.verdict is Verdict.OTHER
     if failed and not app.running:
         return record, None
-    return replace(record, broken_before=failed, asked="" if failed else digest_of(probe)), result
+    asked = "" if failed else digest_of(probe)
+    return replace(record, broken_before=failed, asked=asked, shows_another=another), result
 
 
 def without_roots(app: App, probe: Probe) -> Probe:
@@ -99,6 +100,13 @@ def ask_app_in_a_row(app: App, probe: Probe) -> ProbeResult:
 
 
 def _ask(app: App, probe: Probe) -> ProbeResult:
+    """Send the probe once. Another certificate in the answer is a failure, unless the app showed another one before."""
+    result = _sent(app, probe)
+    is_failure = result.verdict is Verdict.OTHER and not app.record.shows_another
+    return replace(result, verdict=Verdict.FAILED) if is_failure else result
+
+
+def _sent(app: App, probe: Probe) -> ProbeResult:
     """Send the probe once to the default host name of the site, or to the address of its internal environment."""
     site = app.snapshot.site(app.record.site)
     if site is None:

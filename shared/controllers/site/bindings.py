@@ -12,6 +12,8 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.subject import site_subject
+from shared.loop.compare import with_compared
 from shared.loop.observe.site import observe_site
 from shared.loop.perform import Performed, perform_each, reason_of
 from shared.loop.prove import prove
@@ -112,7 +114,8 @@ def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
     known = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
-    return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, known), held)
+    observed = Snapshot(lineage, fleet, Rollout(record.version, record.webspace, known), held)
+    return with_compared(run.ports, observed)
 
 
 def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
@@ -166,6 +169,6 @@ def _conclude(
     run.ports.rollouts.record_site(ref, replace(record, state=state, detail=detail))
     run.ports.history.add(ref, (HistoryEntry(now, "site.verified", str(record.site), outcome.reason, detail),))
     if (isinstance(outcome, Stalled) and not told) or outcome.reason is Reason.UNREACHABLE:
-        found = Finding(now, str(ref), str(record.site), outcome.reason, detail, SeenBy.SITE, record.site)
+        found = Finding(now, str(ref), site_subject(record.site, ""), outcome.reason, detail, SeenBy.SITE, record.site)
         run.ports.findings.report((found,))
     return outcome

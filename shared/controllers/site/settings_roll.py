@@ -24,6 +24,7 @@ from shared.domain.fleet.settings_editing import with_text
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.subject import site_subject
 from shared.loop.backoff import UNANSWERED, pause, until_open, until_thawed
 from shared.loop.perform import perform_each, reason_of
 from shared.loop.report import report_skips
@@ -189,7 +190,7 @@ def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -
         changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
         run.ports.settings_rolls.put_roll(lineage.ref, changed)
         give_back_restart(run, lineage, record)
-    detail, subject = outcome.detail[:1000], f"app {record.site}"
+    detail, subject = outcome.detail[:1000], site_subject(record.site, "app ")
     finding = Finding(run.now(), str(lineage.ref), subject, outcome.reason, detail, SeenBy.APP, record.site)
     run.ports.findings.report((finding,))
     return outcome

@@ -58,6 +58,9 @@ def _judge(app: App, probe: Probe, result: ProbeResult) -> Outcome:
             return _passed(app, probe)
         case Verdict.OLD:
             return _still_old(app, result)
+        case Verdict.OTHER:
+            detail = f"{app.record.site} works as before, and its probe shows another certificate than {app.new}"
+            return conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
         case _:
             return _failing(app, probe, result)
 

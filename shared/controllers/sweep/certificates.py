@@ -12,7 +12,7 @@ from shared.controllers.sweep.reading import (
     read_in_turn,
 )
 from shared.controllers.sweep.references import report_references
-from shared.controllers.sweep.use import Use, opposed
+from shared.controllers.sweep.use import Use
 from shared.domain.errors import AzureError, Denied, OutOfTime
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
@@ -20,12 +20,13 @@ from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
+from shared.loop.opposed import opposed
 from shared.loop.preflight import checking
 from shared.loop.report import SWEEP, report_blind_spots, report_tags
 from shared.loop.run import Run
 from shared.loop.turns import taking_turns
 from shared.planning.closing import is_of_vault, unseen_by_sweep
-from shared.planning.notices import tagged_resources
+from shared.planning.fleet_notices import tagged_resources
 from shared.telemetry import event
 
 
@@ -54,7 +55,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     lineages = tuple(inspection.lineage for inspection in judged.values() if inspection.lineage)
     report_references(run.ports.findings, fleet, lineages)
     run.ports.findings.close(SWEEP, run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
-    known = {str(ref) for ref in inspections} | {str(record.environment) for record in environment_records}
+    known = {str(ref) for ref in inspections} | {record.environment.resource_id for record in environment_records}
     for scope in sorted(scope for scope in scopes - known if is_of_vault(scope, listed)):
         run.ports.findings.close(scope, run.now(), lambda found: found.last_seen < began)
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))

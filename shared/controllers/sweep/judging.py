@@ -18,6 +18,8 @@ from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.asks import ask_for_look
 from shared.loop.backoff import LONGEST_PAUSE, until_open
+from shared.loop.compare import with_compared
+from shared.loop.opposed import opposed_finding
 from shared.loop.preflight import preflighted
 from shared.loop.report import report_held, report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
@@ -81,12 +83,7 @@ def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateR
 
     If two vault certificates share versions in opposite order, Certroll reports both plans and carries neither out.
     """
-    ref = lineage.ref
-    detail = (
-        f"{ref} and {other} hold the same certificates in opposite order, so the newest of each is stale for the "
-        "other; Certroll moves neither: delete one of them, or add a new version to one of them"
-    )
-    run.ports.findings.report((Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail),))
+    run.ports.findings.report((opposed_finding(run, lineage.ref, other),))
     _has_work(run, _planned(run, seen, lineage))
     return Inspection(lineage)
 
@@ -106,7 +103,8 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
         run.ports.findings.report((finding,))
     version = lineage.current.version if lineage.current else ""
     rollout = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
-    snapshot = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
+    observed = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
+    snapshot = with_compared(run.ports, observed)
     plan = preflighted(run, seen.checks, planner.plan(snapshot, run.intent), snapshot)
     report_plan(run.ports.findings, plan, snapshot)
     report_held(run.ports.findings, snapshot)

@@ -15,6 +15,7 @@ from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.probe import ProbeInvalid, probe_of
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
+from shared.domain.subject import site_subject
 from shared.ports.journal import Findings
 from shared.telemetry import event
 
@@ -163,13 +164,20 @@ def _in_vain(unknown: list[Thumbprint], places: Mapping[Thumbprint, Webspace], h
 def _unusable(settings: SiteSettings, in_vain: str, here: Webspace, now: datetime) -> Iterable[Finding]:
     """Yield a finding for thumbprints to which no certificate belongs, and for list entries that are no thumbprints."""
     if in_vain:
-        subject = f"app settings of {settings.site}"
+        subject = site_subject(settings.site, "app settings of ")
         yield Finding(now, "sweep", subject, Reason.UNKNOWN_THUMBPRINT, in_vain, webspace=here)
     odd = {ReferenceKind.LOAD_LIST: settings.odd_entries, ReferenceKind.ROOT_LIST: settings.odd_roots}
     for kind, count in odd.items():
         if count:
             detail = f"{count} entries of the {kind} are no thumbprints; Certroll does not change them"
-            yield Finding(now, "sweep", f"{kind} of {settings.site}", Reason.UNKNOWN_THUMBPRINT, detail, webspace=here)
+            yield Finding(
+                now,
+                "sweep",
+                site_subject(settings.site, f"{kind} of "),
+                Reason.UNKNOWN_THUMBPRINT,
+                detail,
+                webspace=here,
+            )
 
 
 def _unknown(

@@ -43,23 +43,3 @@ class Use:
         # any upload in App Service may be the version that Certroll could not read in the vault
         unread = lineage.unread > 0
         return are_wanted(lineage.tags) or there or unread
-
-
-def opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertificateRef]:
-    """Return each pair of vault certificates that hold each other's current version as an older version.
-
-    Certroll must install neither certificate of such a pair, because each installation would undo the other.
-    """
-    current: dict[Thumbprint, list[Lineage]] = {}
-    for lineage in lineages:
-        if lineage.current:
-            current.setdefault(lineage.current.thumbprint, []).append(lineage)
-    return {
-        lineage.ref: rival.ref
-        for lineage in lineages
-        if lineage.current
-        for version in lineage.versions
-        if lineage.is_below(version.thumbprint)
-        for rival in current.get(version.thumbprint, ())
-        if rival.is_below(lineage.current.thumbprint)
-    }

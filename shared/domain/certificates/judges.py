@@ -29,6 +29,8 @@ from shared.domain.certificates.version import (
 )
 from shared.domain.names import HostName, covers
 
+UNKNOWN = "and Certroll does not know what the version in use allows"
+
 
 def compares(facts: CertificateFacts) -> bool:
     """Return True if Certroll may judge the certificate by comparing it with the certificate in use."""
@@ -63,14 +65,16 @@ def started(case: Case) -> Opinion:
 
 
 def issuer_kept(case: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a self-signed version of a vault certificate if an authority issued the previous version.
+    """Refuse a self-signed version of a vault certificate, unless each certificate in use is self-signed.
 
     A vault that suddenly makes self-signed versions has probably lost the certificate's issuer.
     """
     if not facts.self_signed:
         return Level.PASS, f"it was issued by {facts.issuer}"
-    if case.before is not None and not case.before.self_signed:
+    if not all(known.self_signed for known in case.known):
         return Level.REFUSE, "it is self-signed and the version before it was not"
+    if not all(in_use.self_signed for in_use in case.in_use):
+        return Level.REFUSE, "it is self-signed, and nothing shows Certroll that the certificate in use is, too"
     return Level.PASS, "it is self-signed, like the version before it, if there is such a version"
 
 
@@ -83,7 +87,7 @@ def serial_number(case: Case, facts: CertificateFacts) -> Opinion:
     octets = facts.serial_octets
     if octets > LONGEST_SERIAL:
         return Level.REFUSE, f"its serial number has {octets} octets; at most {LONGEST_SERIAL} are allowed"
-    new = case.before is None or case.before.serial_octets <= LONG_SERIAL
+    new = all(known.serial_octets <= LONG_SERIAL for known in case.known)
     if octets > LONG_SERIAL and case.use is Use.UPLOAD and new:
         return Level.WARN, f"its serial number has {octets} octets; App Service documents {LONG_SERIAL} for uploads"
     return Level.PASS, f"its serial number has {octets} octets"
@@ -97,8 +101,11 @@ def signature(case: Case, facts: CertificateFacts) -> Opinion:
     if facts.self_signed or facts.signature_hash not in WEAK_HASHES:
         return Level.PASS, f"it is signed with {facts.signature_hash}"
     detail = f"it is signed with {facts.signature_hash}, which clients no longer trust"
-    if case.before is not None and not case.before.self_signed and case.before.signature_hash not in WEAK_HASHES:
-        return Level.REFUSE, f"{detail}; the version before it was signed with {case.before.signature_hash}"
+    better = (known for known in case.known if not known.self_signed and known.signature_hash not in WEAK_HASHES)
+    if (before := next(better, None)) is not None:
+        return Level.REFUSE, f"{detail}; the version before it was signed with {before.signature_hash}"
+    if case.has_unknown:
+        return Level.REFUSE, f"{detail}; Certroll does not know how the version in use was signed"
     return Level.WARN, detail
 
 
@@ -171,7 +178,8 @@ def known_curve(case: Case, facts: CertificateFacts) -> Opinion | None:
     if is_common(facts):
         return Level.PASS, f"its key is on the curve {curve}"
     detail = f"its key is {curve}; TLS servers know {', '.join(sorted(CURVES))}"
-    in_use = case.before is not None and (case.before.key_type, case.before.curve) == (facts.key_type, facts.curve)
+    kinds = {(known.key_type, known.curve) for known in case.known}
+    in_use = kinds == {(facts.key_type, facts.curve)} and not case.has_unknown
     return (Level.WARN if in_use else Level.REFUSE), detail
 
 
@@ -198,24 +206,27 @@ def server_auth(case: Case, facts: CertificateFacts) -> Opinion:
     if facts.server_auth:
         return Level.PASS, "it allows server authentication"
     detail = "its extended key usage does not allow server authentication"
-    if case.before is None:
-        return Level.REFUSE, f"{detail}, and Certroll does not know what the version in use allows"
-    if case.before.server_auth:
+    if any(known.server_auth for known in case.known):
         return Level.REFUSE, f"{detail}, but the version in use does: browsers would refuse the new version"
+    if case.has_unknown or not case.in_use:
+        return Level.REFUSE, f"{detail}, {UNKNOWN}"
     return Level.WARN, f"{detail}, and the version in use does not either"
 
 
 def client_auth(case: Case, facts: CertificateFacts) -> Opinion:
-    """Refuse a certificate that lacks client authentication if the certificate in use has it, and otherwise warn.
+    """Refuse a certificate that lacks client authentication if the certificate in use has or may have it, else warn.
 
-    App Service itself does not require the key usage client authentication.
+    App Service itself does not require the key usage client authentication. A disabled certificate that Certroll cannot
+    read does not count, because its key may have leaked.
     """
     if facts.client_auth:
         return Level.PASS, "it allows client authentication"
     detail = "its extended key usage does not allow client authentication"
-    if case.before is not None and case.before.client_auth:
+    if any(known.client_auth for known in case.known):
         return Level.REFUSE, f"{detail}, but the version in use does: partners would refuse the app's calls"
-    return Level.WARN, detail if case.before is None else f"{detail}, and the version in use does not either"
+    if any(in_use.facts is None and not in_use.disabled for in_use in case.in_use):
+        return Level.REFUSE, f"{detail}, {UNKNOWN}: let the app use the new version by hand if its partners take it"
+    return Level.WARN, f"{detail}, and the version in use does not either" if case.known else detail
 
 
 def host_names(case: Case, facts: CertificateFacts) -> Opinion | None:
@@ -240,13 +251,13 @@ def chain(case: Case, bundle: Bundle) -> Opinion:
         return Level.PASS, f"its chain is complete: {len(bundle.issuers)} above it, up to the root"
     last = bundle.issuers[-1] if bundle.issuers else "the certificate itself"
     detail = f"its chain ends with {last}, without the issuer {bundle.missing}"
-    before = case.in_use.bundle if case.in_use else None
-    lost = None if before is None else _lost(case, bundle.missing, bundle, before)
+    chains = [in_use.bundle for in_use in case.in_use if in_use.bundle is not None]
+    lost = next(filter(None, (_lost(case, bundle.missing, bundle, before) for before in chains)), None)
     if lost is not None and not case.urgent:
         return Level.REFUSE, f"{detail}; {lost}"
     if lost is not None:
         return Level.WARN, f"{detail}; {lost}, and ends too soon for Certroll to wait for a better version"
-    if before is not None and bundle.missing in before.held:
+    if any(bundle.missing in before.held for before in chains):
         return Level.WARN, f"{detail}: clients hold the self-signed root of that issuer's key"
     return Level.WARN, f"{detail}: if that issuer is an intermediate, put its certificate into the vault object"
 

@@ -161,9 +161,11 @@ def refuse_version(version: CertificateVersion, before: CertificateVersion | Non
 
     The function `refuse_version` applies the rules that are independent of a certificate's purpose. `before` is the
     next older enabled version of the vault certificate, and some rules compare both versions. A company may use
-    self-signed certificates, but a vault that suddenly makes self-signed versions has probably lost the issuer.
+    self-signed certificates, but a vault that suddenly makes self-signed versions has probably lost the issuer. What
+    is in use may be another certificate than `before`, with which the plan compares the version.
     """
-    refused = refusals(Case(version, None, now, before))
+    known = (before.in_use,) if before is not None and before.facts is not None else ()
+    refused = refusals(Case(version, None, now, known))
     return Refusal(refused[0].reason, refused[0].detail) if refused else None
 
 

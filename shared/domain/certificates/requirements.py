@@ -13,6 +13,7 @@ from shared.domain.certificates.version import (
     Bundle,
     CertificateFacts,
     CertificateVersion,
+    InUse,
     KeyPolicy,
 )
 from shared.domain.names import HostName
@@ -111,8 +112,8 @@ class Case:
     use: Use | None
     """The purpose of the version. None selects only the requirements that apply to every purpose."""
     now: datetime
-    in_use: CertificateVersion | None = None
-    """The version that the judged version replaces."""
+    in_use: tuple[InUse, ...] = ()
+    """The certificates that the judged version replaces, empty if it replaces none."""
     key: KeyPolicy | None = None
     """The key and the format of the version, None if Certroll did not read them."""
     hosts: tuple[HostName, ...] = ()
@@ -123,9 +124,14 @@ class Case:
     """True if the certificate in use ends so soon that a worse chain is better than an expired certificate."""
 
     @property
-    def before(self) -> CertificateFacts | None:
-        """The facts of the certificate in use, or None if Certroll did not read the facts."""
-        return self.in_use.facts if self.in_use else None
+    def known(self) -> tuple[CertificateFacts, ...]:
+        """The facts of the certificates in use, as far as Certroll knows them."""
+        return tuple(in_use.facts for in_use in self.in_use if in_use.facts is not None)
+
+    @property
+    def has_unknown(self) -> bool:
+        """True if Certroll does not know the contents of a certificate in use."""
+        return len(self.known) < len(self.in_use)
 
 
 Opinion = tuple[Level, str]

@@ -104,6 +104,25 @@ class KeyPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class InUse:
+    """A certificate that a new version replaces, as far as Certroll knows it."""
+
+    facts: CertificateFacts | None = None
+    """The contents of the certificate, None if Certroll does not know them."""
+    bundle: Bundle | None = None
+    """The chain of the certificate, None if Certroll does not know it."""
+    shown_self_signed: bool = False
+    """True if App Service shows the certificate's own name as its issuer."""
+    disabled: bool = False
+    """True if an operator disabled the certificate in the vault, or if Certroll cannot rule it out."""
+
+    @property
+    def self_signed(self) -> bool:
+        """True if Certroll knows that no authority issued the certificate."""
+        return self.facts.self_signed if self.facts else self.shown_self_signed
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateVersion:
     """One version of a vault certificate."""
 
@@ -117,3 +136,8 @@ class CertificateVersion:
     """The contents of the certificate, None if Certroll did not need to read them."""
     bundle: Bundle | None = None
     """The key and the chain of the certificate, None if Certroll read only the certificate."""
+
+    @property
+    def in_use(self) -> InUse:
+        """The version as a certificate that a later version replaces."""
+        return InUse(self.facts, self.bundle, disabled=not self.enabled)

@@ -98,6 +98,8 @@ class SiteSettings:
     """How many entries of the root list are not thumbprints."""
     references_unread: str = field(default="", compare=False)
     """Why Azure did not show which versions the Key Vault references have, empty if Certroll needs or knows them."""
+    no_lists: frozenset[str] = frozenset()
+    """The names of list settings whose value is no list of thumbprints, such as a reference, or `*` as a root list."""
 
     @property
     def load_list(self) -> tuple[Thumbprint, ...]:

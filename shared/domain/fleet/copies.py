@@ -40,6 +40,8 @@ class WebspaceCertificate:
     """The first moment of the certificate's validity, None if Azure does not show it."""
     in_environment: bool = False
     """True if Azure names an App Service Environment as the place of the certificate."""
+    self_signed: bool = False
+    """True if App Service shows the certificate's own name as its issuer."""
     projected: bool = field(default=False, compare=False)
     """True if Azure does not have the certificate yet, because it is the result of a planned step."""
 

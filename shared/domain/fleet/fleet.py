@@ -187,6 +187,8 @@ class FleetIndex:
     bound: Mapping[SiteRef, tuple[Thumbprint | None, ...]]
     plans: Mapping[str, tuple[SiteRef, ...]]
     hosted: frozenset[Webspace]
+    self_signed: frozenset[Thumbprint]
+    """The certificates whose own name App Service shows as their issuer."""
 
     @classmethod
     def of(cls, fleet: Fleet) -> "FleetIndex":
@@ -217,4 +219,5 @@ class FleetIndex:
             )
         )
         on_plans = {plan: tuple(refs) for plan, refs in plans.items()}
-        return cls(sites, settings, certificates, own, bound, on_plans, hosted)
+        self_signed = frozenset(copy.thumbprint for copy in fleet.certificates if copy.self_signed and copy.thumbprint)
+        return cls(sites, settings, certificates, own, bound, on_plans, hosted, self_signed)

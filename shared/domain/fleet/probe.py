@@ -22,6 +22,7 @@ READ_AT_MOST = 65_536
 """How many bytes of an answer Certroll reads."""
 
 _PLACEHOLDER = re.compile(r"\{thumbprint\}", re.IGNORECASE)
+_THUMBPRINT = r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])"
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 
 
@@ -76,6 +77,11 @@ class Probe:
         """Return the text that the app's answer must contain if the app uses the certificate."""
         return _PLACEHOLDER.sub(thumbprint, self.text)
 
+    def shows_any(self, body: str) -> bool:
+        """Return True if the probe asks for a thumbprint, and the answer has the text with any thumbprint."""
+        parts = _PLACEHOLDER.split(self.text)
+        return self.proves and re.search(_THUMBPRINT.join(map(re.escape, parts)), body, re.IGNORECASE) is not None
+
     @property
     def shown_path(self) -> str:
         """The path of the probe without the query, because a query may contain a secret."""
@@ -113,6 +119,8 @@ class Verdict(StrEnum):
 
     A process from before the change still answers, or the app does not use the new certificate.
     """
+    OTHER = "Other"
+    """The app is alive and shows a certificate that the change is not about, because it names several certificates."""
     FAILED = "Failed"
 
 
@@ -140,6 +148,8 @@ def judge(probe: Probe, status: int, body: str, new: Thumbprint, old: frozenset[
     for earlier in sorted(old):
         if probe.text_with(earlier).casefold() in seen:
             return ProbeResult(Verdict.OLD, f"{answered}, but shows {earlier}, not {new}")
+    if probe.shows_any(body):
+        return ProbeResult(Verdict.OTHER, f"{answered}, but shows another certificate than {new}")
     missing = f"without the text {probe.text_with(new)!r} in its first {READ_AT_MOST // 1024} KB"
     return ProbeResult(Verdict.FAILED, f"{answered}, but {missing}")
 

@@ -6,7 +6,7 @@ from itertools import chain, islice
 
 from shared.domain.fleet.app_settings import LISTS, SettingEdit, SettingReference, SiteSettings, is_list
 from shared.domain.fleet.settings_reading import references_in
-from shared.domain.fleet.thumbprint_text import in_form_of, listed, pinned
+from shared.domain.fleet.thumbprint_text import in_form_of, is_list_text, listed, pinned
 from shared.domain.names import Thumbprint
 
 Entry = tuple[str, Thumbprint | None]
@@ -112,11 +112,11 @@ def _edited_list(value: str, edit: SettingEdit) -> str:
     """Return the list of thumbprints in a setting after the edit.
 
     The list's other entries keep their order and every character. App Service accepts no blanks around an entry, so a
-    new entry has none.
+    new entry has none. A value that is no list of thumbprints stays as it is.
     """
     entries = _entries(value)
     present = {thumbprint for _, thumbprint in entries if thumbprint}
-    if not _applies(edit, present):
+    if not is_list_text(value) or not _applies(edit, present):
         return value
     restored = _restored(entries, edit) if edit.restores else []
     if edit.add in {thumbprint for _, thumbprint in restored}:

@@ -15,7 +15,7 @@ from shared.domain.fleet.app_settings import (
     is_load_list,
     is_root_list,
 )
-from shared.domain.fleet.thumbprint_text import listed, mentioned, pinned
+from shared.domain.fleet.thumbprint_text import is_list_text, is_reference, listed, mentioned, pinned
 from shared.domain.names import InvalidNameError, Thumbprint, VaultCertificateRef
 
 _VAULT_REFERENCE = re.compile(r"@Microsoft\.KeyVault\((?P<inside>.*)\)", re.IGNORECASE | re.DOTALL)
@@ -33,18 +33,28 @@ def read_settings(settings: AppSettings) -> SiteSettings:
         site=settings.site,
         references=tuple(found for part in (lists, pins) for key in part for found in references_in(key, part[key])),
         vault_references=_vault_references(values),
-        loads_everything=any(EVERYTHING in entries(value) for key, value in lists.items() if is_load_list(key)),
+        loads_everything=any(_loads_everything(key, value) for key, value in lists.items()),
         odd_entries=_odd(lists, ReferenceKind.LOAD_LIST),
         odd_roots=_odd(lists, ReferenceKind.ROOT_LIST),
         digests=settings.digests,
         mentions=_mentions({**values, **settings.odd}),
         not_text=settings.not_text,
+        no_lists=frozenset(key for key, value in lists.items() if not _is_understood(key, value)),
     )
 
 
 def entries(value: str) -> tuple[str, ...]:
     """Return the entries of a comma-separated setting, without blanks around an entry and without empty entries."""
     return tuple(entry.strip() for entry in value.split(",") if entry.strip())
+
+
+def _is_understood(key: str, value: str) -> bool:
+    """Return True if the value of a list setting is a list of thumbprints, or `*` as a load list."""
+    return is_list_text(value) or _loads_everything(key, value)
+
+
+def _loads_everything(key: str, value: str) -> bool:
+    return is_load_list(key) and EVERYTHING in entries(value) and not is_reference(value)
 
 
 def _odd(lists: Mapping[str, str], kind: ReferenceKind) -> int:
@@ -71,6 +81,8 @@ def _mentions(values: Mapping[str, str]) -> Mapping[Thumbprint, frozenset[str]]:
 
 def references_in(key: str, value: str) -> tuple[SettingReference, ...]:
     """Return the thumbprints that a setting names in a list, as the whole value, or in the path of a certificate."""
+    if is_list(key) and not is_list_text(value):
+        return ()
     if is_list(key):
         kind = LISTS[key.upper()]
         named = ((place, entry, listed(entry.strip())) for place, entry in enumerate(value.split(",")))

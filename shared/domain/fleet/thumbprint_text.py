@@ -23,6 +23,9 @@ _BARE = re.compile(_THUMBPRINT)
 _ANYWHERE = re.compile(f"(?={_THUMBPRINT})")
 _QUOTES_AND_SEPARATORS = frozenset("\"'`:-\u2018\u2019\u201c\u201d")
 _IGNORED_CATEGORIES = frozenset({"Cf", "Zs", "Zl", "Zp"})
+_REFERENCE = re.compile(r"\s*@Microsoft\.", re.IGNORECASE)
+"""How a value begins that App Service takes from a vault or an App Configuration store (Azure docs, "Use Key Vault
+references" and "Use App Configuration references")."""
 _OCTET_PREFIX = re.compile("0x", re.IGNORECASE)
 
 
@@ -44,6 +47,20 @@ def listed(entry: str) -> Thumbprint | None:
     App Service takes only plain thumbprints in WEBSITE_LOAD_CERTIFICATES and WEBSITE_LOAD_ROOT_CERTIFICATES.
     """
     return Thumbprint(entry.upper()) if _BARE.fullmatch(entry) else None
+
+
+def is_list_text(text: str) -> bool:
+    """Return True if the value of a list setting is a list of thumbprints, or empty, so that an edit may extend it.
+
+    App Service takes the value of a reference from elsewhere, and a wrong entry alone says nothing about the list.
+    """
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    return not entries or (not is_reference(text) and any(map(listed, entries)))
+
+
+def is_reference(text: str) -> bool:
+    """Return True if App Service takes the value of the setting from elsewhere."""
+    return _REFERENCE.match(text) is not None
 
 
 def pinned(text: str) -> Written | None:

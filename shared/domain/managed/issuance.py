@@ -7,6 +7,7 @@ from shared.domain.fleet.sites import Site
 from shared.domain.managed.dns import DnsAnswer
 from shared.domain.names import CopyRef, HostName, SiteRef, Thumbprint, Webspace, readable_host
 from shared.domain.reason import Reason
+from shared.domain.subject import site_subject
 from shared.domain.tags import MANAGED
 
 REFUSED_FOR = timedelta(hours=6)
@@ -105,7 +106,7 @@ class HostInspection:
 
 def host_subject(host_name: HostName, site: SiteRef) -> str:
     """Return a host name and its site, as text for operators."""
-    return f"host name {readable_host(host_name)} of {site}"
+    return site_subject(site, f"host name {readable_host(host_name)} of ")
 
 
 def not_seen(answer: DnsAnswer) -> Violation:

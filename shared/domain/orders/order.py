@@ -13,6 +13,7 @@ from typing import Self
 from shared.domain.letter_case import lower_case
 from shared.domain.names import HostName, InvalidNameError, Thumbprint, VaultCertificateRef, parse_subscription
 from shared.domain.path_names import ORDER, RESOURCE_GROUP
+from shared.domain.subject import Subject
 from shared.domain.tags import Tag, Tags
 from shared.domain.written import Written
 
@@ -174,7 +175,7 @@ class Order:
     @property
     def subject(self) -> str:
         """The name of the certificate order in messages for operators."""
-        return f"order {self.ref}"
+        return Subject(f"order {self.ref}", self.ref.resource_id)
 
     @property
     def secret(self) -> VaultCertificateRef | None:

@@ -86,6 +86,8 @@ class RollRecord:
     """True if the app failed its probe before the write, None if Certroll did not probe the app then."""
     asked: str = ""
     """A digest of the probe that the app passed before the write."""
+    shows_another: bool = False
+    """True if the app showed another certificate than those of the record when it passed the probe before the write."""
     failing_since: datetime | None = None
     """The time of the first failed probe after the write, or of the first read with too few settings."""
     undone: tuple[datetime, ...] = ()

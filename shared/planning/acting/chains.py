@@ -8,7 +8,7 @@ from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.requirements import Case, Requirement
 from shared.domain.certificates.rules import Verdict, refusals, warnings
 from shared.domain.certificates.urgency import is_urgent
-from shared.domain.certificates.version import CertificateVersion
+from shared.domain.certificates.version import CertificateVersion, InUse
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import VaultCertificateRef, Webspace
@@ -88,12 +88,17 @@ def tolerated_loss(case: Case) -> Verdict | None:
 
     Certroll tolerates a shorter chain if clients hold the root of the missing issuer's key, or if time is short.
     """
-    if case.in_use is None or case.in_use.bundle is None or lost_chain(case) is not None:
+    if lost_chain(case) is not None:
         return None
-    in_use = replace(case.in_use, bundle=replace(case.in_use.bundle, held=frozenset()))
+    in_use = tuple(_without_held(in_use) for in_use in case.in_use)
     if lost_chain(replace(case, in_use=in_use, urgent=False)) is None:
         return None
     return next((verdict for verdict in warnings(case) if verdict.requirement is Requirement.CHAIN), None)
+
+
+def _without_held(in_use: InUse) -> InUse:
+    """Return the certificate in use as if clients held no root of its chain."""
+    return replace(in_use, bundle=replace(in_use.bundle, held=frozenset())) if in_use.bundle else in_use
 
 
 def requirement_finding(

@@ -22,16 +22,24 @@ def roll_edits(
         return ()
     new = current.thumbprint
     lists = [edit for key in lists_of(site, settings) for edit in _list_edit(snapshot, site, settings, key, stale, new)]
-    if lacks_root(snapshot, settings) and not any(is_root_list(edit.key) for edit in lists):
+    if lacks_root(snapshot, settings) and not any(map(is_root_list, (*settings.no_lists, *(e.key for e in lists)))):
         lists.append(_first_root(settings, new))
     loaded = live_at(snapshot, site.ref) & (settings.named if settings.loads_everything else set(settings.load_list))
     loaded |= roots_at(snapshot, site.ref) & set(settings.root_list)
     pins = [
         SettingEdit(pin.key, new, (pin.thumbprint,), _good(snapshot, pin.thumbprint, stale[0], loaded))
         for pin in settings.pins
-        if pin.thumbprint in stale
+        if pin.thumbprint in stale and not hides_loaded(settings)
     ]
     return (*lists, *pins)
+
+
+def hides_loaded(settings: SiteSettings) -> bool:
+    """Return True if Certroll cannot see which certificates the app loads, because its load list is no list.
+
+    An app that follows a new thumbprint in another setting finds the certificate only if it loads the certificate.
+    """
+    return any(map(is_load_list, settings.no_lists))
 
 
 def _good(snapshot: Snapshot, own: Thumbprint, last_good: Thumbprint, loaded: frozenset[Thumbprint]) -> Thumbprint:

@@ -37,7 +37,7 @@ class AddRootCertificate(AboutRoot):
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that a version must meet as a root certificate of an environment."""
-        return (Case(current, Use.ROOT, snapshot.now, None, snapshot.lineage.key),)
+        return (Case(current, Use.ROOT, snapshot.now, (), snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot of the environment with the root certificate."""

@@ -61,7 +61,7 @@ class ImportCertificate(AboutCopy):
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the version must meet for an import that replaces no version."""
-        return (Case(current, Use.IMPORT, snapshot.now, None, snapshot.lineage.key),)
+        return (Case(current, Use.IMPORT, snapshot.now, (), snapshot.lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the imported certificate."""

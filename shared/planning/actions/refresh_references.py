@@ -14,6 +14,7 @@ from shared.domain.names import SiteRef, Thumbprint, Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import WRITTEN
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning.acting.in_use import in_use
 from shared.planning.acting.later_in_use import later_led, later_versions
 from shared.planning.acting.subjects import settings_subject
 from shared.planning.plan import Phase, Skip, Step, Traits
@@ -50,7 +51,10 @@ class RefreshReferences(Traits):
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the current version must meet for an app that used the previous version."""
         lineage = snapshot.lineage
-        return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
+        active = {reference.active for reference in self.settings.vault_references if reference.ref == lineage.ref}
+        known = [version.thumbprint for version in lineage.versions if version.version.lower() in active]
+        used = in_use(snapshot, known or (version.thumbprint for version in lineage.replaced))
+        return (Case(current, Use.OUTBOUND, snapshot.now, used, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the current version in the Key Vault references of the app."""

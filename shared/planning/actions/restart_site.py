@@ -16,6 +16,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import RESTART, is_on
+from shared.planning.acting.in_use import in_use, loaded_in
 from shared.planning.acting.subjects import settings_subject
 from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
@@ -48,7 +49,8 @@ class RestartSite(Traits):
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the current version must meet for an app that loaded the previous version."""
         lineage = snapshot.lineage
-        return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
+        used = in_use(snapshot, loaded_in(snapshot, self.webspace))
+        return (Case(current, Use.OUTBOUND, snapshot.now, used, lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot after the app's restart with the current version."""

@@ -32,7 +32,7 @@ class RetireThumbprint(SettingsChange):
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the current version must meet for an app that uses this version alone."""
-        return (Case(current, Use.OUTBOUND, snapshot.now, None, snapshot.lineage.key),)
+        return (Case(current, Use.OUTBOUND, snapshot.now, (), snapshot.lineage.key),)
 
 
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:

@@ -22,9 +22,10 @@ from shared.domain.snapshot.roots import lacks_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import contested_in, named_stale, rollable
 from shared.domain.tags import ROOT_OF, ROOT_ON
+from shared.planning.acting.in_use import in_use
 from shared.planning.acting.later_in_use import is_imported, later_in_use
 from shared.planning.acting.named_targets import named_sites
-from shared.planning.acting.roll_edits import roll_edits
+from shared.planning.acting.roll_edits import hides_loaded, roll_edits
 from shared.planning.acting.settings_change import SettingsChange
 from shared.planning.acting.subjects import root_list_subject, settings_subject
 from shared.planning.plan import Skip, Step
@@ -51,8 +52,9 @@ class RollAppSettings(SettingsChange):
         """
         lineage = snapshot.lineage
         if all(is_root_list(edit.key) for edit in self.edits):
-            return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
-        return (Case(current, Use.OUTBOUND, snapshot.now, lineage.before, lineage.key),)
+            return (Case(current, Use.ROOT, snapshot.now, (), lineage.key),)
+        used = in_use(snapshot, named_stale(snapshot, self.settings))
+        return (Case(current, Use.OUTBOUND, snapshot.now, used, lineage.key),)
 
     def without_roots(self) -> Self:
         """Return the action without edits of root lists, or return the action unchanged if it has no other edits."""
@@ -74,6 +76,7 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             continue
         yield from _unsupported(snapshot, site, settings)
         yield from _later(snapshot, site, settings)
+        yield from _no_list(snapshot, site, settings)
         stale = named_stale(snapshot, settings)
         if not stale and not lacks_root(snapshot, settings):
             continue
@@ -149,6 +152,28 @@ def _unsupported(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iter
     )
     detail = f"{site.ref} is {kind}, so {ROOT_LIST} does nothing for it; {remedy}"
     yield Skip(root_list_subject(site.ref), Reason.ROOT_LIST_UNSUPPORTED, detail, site.ref)
+
+
+def _no_list(snapshot: Snapshot, site: Site, settings: SiteSettings) -> Iterable[Skip]:
+    """Yield a skip for each list setting that should name the version, and whose value is no list of thumbprints.
+
+    A reference takes the value from a vault or an App Configuration store, and a write would destroy the reference.
+    """
+    current = snapshot.lineage.current
+    if current is None or not settings.no_lists:
+        return
+    named = {pin.thumbprint for pin in settings.pins}
+    pins = named.intersection(named_stale(snapshot, settings)) and hides_loaded(settings)
+    for key in sorted(settings.no_lists):
+        if not (lacks_root(snapshot, settings) if is_root_list(key) else pins):
+            continue
+        subject = root_list_subject(site.ref) if is_root_list(key) else settings_subject(site.ref)
+        detail = (
+            f"the value of {key} is no list of thumbprints, so Certroll does not write it: if it is a reference, put "
+            f"{current.thumbprint} into the list to which the reference leads; otherwise write a list of thumbprints"
+        )
+        rest = "" if is_root_list(key) else "; then change the settings that name the old thumbprint by hand"
+        yield Skip(subject, Reason.NOT_A_LIST, f"{detail}{rest}", site.ref)
 
 
 def is_contested(record: RollRecord, snapshot: Snapshot) -> bool:

@@ -16,6 +16,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.acting.about_copy import AboutCopy
 from shared.planning.acting.absence import absence, lists_copy
 from shared.planning.acting.chains import hurries
+from shared.planning.acting.in_use import in_use
 from shared.planning.acting.later_in_use import later_in_use
 from shared.planning.acting.settle import settle
 from shared.planning.acting.subjects import copy_subject
@@ -56,8 +57,8 @@ class SyncCertificate(AboutCopy):
         """
         lineage = snapshot.lineage
         uses = (Use.IMPORT, Use.BINDING) if snapshot.served_by(self.copy) else (Use.IMPORT,)
-        urgent = hurries(snapshot, [self.copy])
-        return tuple(Case(current, use, snapshot.now, lineage.before, lineage.key, urgent=urgent) for use in uses)
+        urgent, used = hurries(snapshot, [self.copy]), in_use(snapshot, [self.copy.thumbprint])
+        return tuple(Case(current, use, snapshot.now, used, lineage.key, urgent=urgent) for use in uses)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new version in the imported certificate."""

@@ -23,6 +23,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import is_ambiguous, looks_stale, shown_bindings
 from shared.planning.acting.absence import absence, lists_binding
 from shared.planning.acting.chains import is_asked, is_uploaded_again
+from shared.planning.acting.in_use import in_use
 from shared.planning.acting.later_in_use import is_imported, later_in_use
 from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Phase, Skip, Step, Traits
@@ -84,8 +85,8 @@ class UpdateBinding(Traits):
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the version must meet for a binding of the host name."""
         lineage, hosts = snapshot.lineage, (self.binding.host_name,)
-        in_use = lineage.before if self.moves else current
-        return (Case(current, Use.BINDING, snapshot.now, in_use, lineage.key, hosts),)
+        used = in_use(snapshot, [self.binding.thumbprint]) if self.moves else (current.in_use,)
+        return (Case(current, Use.BINDING, snapshot.now, used, lineage.key, hosts),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the new thumbprint on the host name."""

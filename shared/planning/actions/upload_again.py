@@ -45,7 +45,7 @@ class UploadAgain(UploadCertificate):
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that a version in use must meet for a second upload."""
-        return (Case(current, Use.UPLOAD, snapshot.now, current, snapshot.lineage.key),)
+        return (Case(current, Use.UPLOAD, snapshot.now, (current.in_use,), snapshot.lineage.key),)
 
     def send(self, ports: Ports, pfx: Pfx) -> None:
         """Upload the certificate a second time, and return once Azure shows the second upload.

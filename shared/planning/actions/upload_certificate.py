@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from shared.domain.certificates.pfx import Pfx
 from shared.domain.certificates.requirements import Case, Use
-from shared.domain.certificates.version import CertificateVersion
+from shared.domain.certificates.version import CertificateVersion, InUse
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.intent import Intent
-from shared.domain.names import CopyRef, SiteRef, VaultCertificateRef
+from shared.domain.names import CopyRef, SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
 from shared.domain.snapshot.liveness import live_in, private_at
 from shared.domain.snapshot.roots import trusts_by_chain
@@ -30,6 +30,7 @@ from shared.planning.acting.chains import (
     requirement_finding,
     tolerated_loss,
 )
+from shared.planning.acting.in_use import in_use
 from shared.planning.acting.own_names import own_copy
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.acting.webspace_limits import plan_for_upload
@@ -45,8 +46,8 @@ class UploadCertificate(AboutCopy):
     version: CertificateVersion
     copy: WebspaceCertificate
     plan: ServerFarm
-    before: CertificateVersion | None = None
-    """The version in use, whose chain Certroll compares with the new chain. None skips the comparison."""
+    before: tuple[CertificateVersion, ...] = ()
+    """The versions in use, with whose chains Certroll compares the new chain. Empty skips the comparison."""
     whole_chain: bool = False
     """True if servers of the webspace trust the certificate by the chain that is uploaded with it."""
     urgent: bool = False
@@ -54,8 +55,8 @@ class UploadCertificate(AboutCopy):
 
     def cases(self, current: CertificateVersion, snapshot: Snapshot) -> tuple[Case, ...]:
         """Return the requirements that the new version must meet for an upload that replaces an older version."""
-        lineage = snapshot.lineage
-        known = Case(current, Use.UPLOAD, snapshot.now, lineage.before, lineage.key)
+        used = in_use(snapshot, _replaced(snapshot, self.webspace, self.owner))
+        known = Case(current, Use.UPLOAD, snapshot.now, used, snapshot.lineage.key)
         return (replace(known, whole_chain=self.whole_chain, urgent=self.urgent),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
@@ -100,19 +101,22 @@ class UploadCertificate(AboutCopy):
         Clients of the site would not trust a version without its intermediate certificates. Certroll reads the older
         secret in the vault only if the new chain is incomplete.
         """
-        if pfx.bundle is None or pfx.bundle.missing is None or self.before is None:
+        if pfx.bundle is None or pfx.bundle.missing is None:
             return
-        try:
-            bundle = ports.vault.pfx(self.ref, self.before.version, self.before.thumbprint).bundle
-        except (Denied, NotFound, Rejected):
-            return  # without the older secret in the vault, Certroll cannot compare the chains
-        in_use = replace(self.before, bundle=bundle)
+        used = tuple(self._with_chain(ports, before) for before in self.before)
         version, now = replace(self.version, bundle=pfx.bundle), ports.clock.now()
-        case = Case(version, Use.UPLOAD, now, in_use, whole_chain=self.whole_chain, urgent=self.urgent)
+        case = Case(version, Use.UPLOAD, now, used, whole_chain=self.whole_chain, urgent=self.urgent)
         if (lost := lost_chain(case)) is not None:
             raise Rejected(f"{self.subject}: {lost.detail}", lost.reason)
         if (tolerated := tolerated_loss(case)) is not None:
             ports.findings.report((requirement_finding(now, self.ref, self.version, self.subject, tolerated),))
+
+    def _with_chain(self, ports: Ports, before: CertificateVersion) -> InUse:
+        """Return the version in use with its chain, or without it if Certroll cannot read the older secret."""
+        try:
+            return replace(before.in_use, bundle=ports.vault.pfx(self.ref, before.version, before.thumbprint).bundle)
+        except (Denied, NotFound, Rejected):
+            return before.in_use
 
     def _report_chain(self, ports: Ports, pfx: Pfx) -> None:
         """Record what the uploaded chain lacks.
@@ -171,11 +175,26 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             continue
         taken[copy.ref] = webspace
         whole = trusts_by_chain(snapshot, webspace)
-        before = snapshot.lineage.before
+        before = _with_chains(snapshot, _replaced(snapshot, webspace, site))
         held = snapshot.fleet.certificates_of(site) if site else snapshot.fleet.certificates
         urgent = hurries(snapshot, (old for old in held if old.webspace == webspace))
         action = UploadCertificate(snapshot.lineage.ref, current, copy, found, before, whole, urgent)
         yield Step(action, Reason.STALE_UPLOAD)
+
+
+def _replaced(snapshot: Snapshot, webspace: Webspace, site: SiteRef | None) -> tuple[Thumbprint, ...]:
+    """Return the older versions among the uploads of the place: those in use, or all if nothing uses one of them."""
+    here = (copy for copy in snapshot.fleet.certificates if (copy.webspace, copy.site) == (webspace, site))
+    old = [copy for copy in here if copy.is_upload and snapshot.lineage.is_stale(copy.thumbprint)]
+    named = {thumbprint for settings in snapshot.settings_in(webspace) for thumbprint in settings.named}
+    used = [copy for copy in old if copy.thumbprint in named or snapshot.served_by(copy)]
+    return tuple(copy.thumbprint for copy in used or old if copy.thumbprint is not None)
+
+
+def _with_chains(snapshot: Snapshot, replaced: tuple[Thumbprint, ...]) -> tuple[CertificateVersion, ...]:
+    """Return the newest enabled version among the replaced ones, and the vault's version before, without repetition."""
+    used = (version for version in snapshot.lineage.versions if version.enabled and version.thumbprint in replaced)
+    return tuple(dict.fromkeys(filter(None, (next(used, None), snapshot.lineage.before))))
 
 
 def _switches(snapshot: Snapshot, site: SiteRef) -> str:

@@ -23,6 +23,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import stale_in
 from shared.domain.tags import LINEAGE, PUBLIC_TO
 from shared.planning.acting.about_copy import AboutCopy, read_copy
+from shared.planning.acting.in_use import in_use
 from shared.planning.acting.named_targets import named_sites
 from shared.planning.acting.own_names import own_name
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
@@ -46,8 +47,10 @@ class UploadPublicCertificate(AboutCopy):
         """Return the requirements that the version must meet as a root, or as a public certificate of an app."""
         lineage = snapshot.lineage
         if self.as_root:
-            return (Case(current, Use.ROOT, snapshot.now, None, lineage.key),)
-        return (Case(current, Use.PUBLIC, snapshot.now, lineage.before, lineage.key),)
+            return (Case(current, Use.ROOT, snapshot.now, (), lineage.key),)
+        own = (copy for copy in snapshot.fleet.certificates if copy.ref.public and copy.site == self.owner)
+        stale = (copy.thumbprint for copy in own if stale_in(snapshot, self.webspace, copy.thumbprint))
+        return (Case(current, Use.PUBLIC, snapshot.now, in_use(snapshot, stale), lineage.key),)
 
     def project(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the public certificate."""

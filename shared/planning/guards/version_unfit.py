@@ -25,7 +25,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
     if current is None or current.facts is None:
         return plan
     facts = current.facts
-    plan = _without_roots(plan, Case(current, Use.ROOT, snapshot.now, None, snapshot.lineage.key))
+    plan = _without_roots(plan, Case(current, Use.ROOT, snapshot.now, (), snapshot.lineage.key))
 
     def refusal(step: Step) -> Skip | None:
         refused = [verdict for case in step.action.cases(current, snapshot) for verdict in refusals(case)]

@@ -8,12 +8,15 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
+from shared.domain.names import SiteRef
 from shared.domain.reason import Reason
+from shared.domain.subject import site_subject
 from shared.ports.journal import Findings
-from tests.build import DAY, HOUR, NOW, REF, WEST, ManualClock, site_ref
+from tests.build import DAY, HOUR, NOW, REF, SUBSCRIPTION, WEST, ManualClock, site_ref
 from tests.small_storage import SmallStorage, ports_on
 
 SCOPE = str(REF)
+ELSEWHERE = "00000000-0000-0000-0000-00000000000b"
 FOUND = Finding(NOW, SCOPE, "binding a.contoso.com of shop", Reason.NOT_COVERED, "issue a certificate for it")
 OTHER = replace(FOUND, subject="binding b.contoso.com of shop")
 
@@ -230,6 +233,22 @@ def test_any_text_of_azure_is_stored(findings: Findings, storage: SmallStorage, 
     history = ports_on(storage, ManualClock()).history
     history.add(text, (HistoryEntry(NOW, "site.verified", text, Reason.SERVED, text),))
     assert len(storage.all("certrollhistory")) == 1
+
+
+def test_two_resources_of_one_name_have_two_findings(findings: Findings, storage: SmallStorage) -> None:
+    """Findings about two resources of one name stay two, each with the full id of its resource."""
+    here, there = (SiteRef(subscription, "rg", "shop") for subscription in (SUBSCRIPTION, ELSEWHERE))
+    both = [replace(FOUND, subject=site_subject(ref), site=ref) for ref in (here, there)]
+    findings.report(tuple(both))
+    findings.report((both[0],))
+    kept = storage.all("certrollfindings")
+    assert sorted((row["subject"], row["resource"]) for row in kept) == [
+        ("site shop", here.resource_id),
+        ("site shop", there.resource_id),
+    ]
+    findings.close(SCOPE, NOW + HOUR, lambda found: found.site == here)
+    states = {row["site"]: row["state"] for row in storage.all("certrollfindings")}
+    assert states == {here.resource_id: "closed", there.resource_id: "open"}
 
 
 @pytest.mark.parametrize("scope", ["rg/ase", "a#b?c", "x" * 2_000])

@@ -42,6 +42,7 @@ from tests.build import (
 )
 from tests.small_storage import SmallLeases, SmallStorage, ports_on
 
+ABROAD = EnvironmentRef("00000000-0000-0000-0000-00000000000b", ASE.resource_group, ASE.name)
 TWIN = EnvironmentRef(SUBSCRIPTION, "rg-other", ASE.name)
 FOREIGN = VaultCertificateRef.parse("evil", "certificate", "shop")
 KEY = "0" * 64
@@ -147,6 +148,33 @@ def test_only_the_environment_that_was_named_counts_as_cycled(pool: Pool) -> Non
     assert [known.environment for known in box.run(pool).ports.environment_records.all() if known.is_requested] == [
         TWIN
     ]
+
+
+@pytest.mark.parametrize("ask", [request_stop_start, confirm_stop_start])
+def test_name_of_two_environments_is_refused(pool: Pool, ask: Callable[..., str]) -> None:
+    """A request that names two environments of two subscriptions changes neither, and the full id names one."""
+    box = Box()
+    known = {ref: EnvironmentRecord(ref, since=NOW - HOUR) for ref in (ASE, ABROAD)}
+    for environment_record in known.values():
+        box.run(pool).ports.environment_records.put(environment_record)
+    with pytest.raises(Conflict) as refused:
+        ask(box.run(pool), ASE.resource_group, ASE.name)
+    assert all(ref.resource_id in str(refused.value) for ref in known)
+    assert {found.environment: found.done_at for found in box.run(pool).ports.environment_records.all()} == {
+        ASE: None,
+        ABROAD: None,
+    }
+    assert box.sent == []
+    full_id = f" {ABROAD.resource_id.upper()}/ "
+    assert ask(box.run(pool), ASE.resource_group, ASE.name, full_id) == ABROAD.resource_id
+    changed = {
+        found.environment
+        for found in box.run(pool).ports.environment_records.all()
+        if found.is_requested or found.done_at is not None
+    }
+    assert changed == {ABROAD}
+    with pytest.raises(NotFound):
+        ask(box.run(pool), "another", ASE.name, ABROAD.resource_id)
 
 
 def test_nobody_says_that_it_is_done_in_the_middle_of_a_wave(pool: Pool) -> None:

@@ -657,3 +657,48 @@ def test_no_value_shows_in_a_representation() -> None:
         assert hidden not in printed
     assert "shop" in repr(whole)
     assert "PIN" in repr(seen)
+
+
+KEY_VAULT = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/roots)"
+CONFIGURATION = f"@Microsoft.AppConfiguration(Endpoint=https://a.azconfig.io; Key=k; Label=x,{OLD},*,y)"
+NO_LISTS = {
+    "a Key Vault reference": KEY_VAULT,
+    "an App Configuration reference": CONFIGURATION,
+    "a reference in other letters": f"  @microsoft.keyvault(VaultName=kv;SecretName=roots),{OLD}",
+    "a wrong entry": "nonsense",
+    "semicolons": f"{OLD};{FOREIGN}",
+}
+
+
+@pytest.mark.parametrize("key", [LOAD_LIST, ROOT_LIST])
+@pytest.mark.parametrize("form", NO_LISTS)
+def test_what_is_no_list_is_never_edited(key: str, form: str) -> None:
+    """No edit changes a list setting whose value is a reference or has no thumbprint."""
+    value = NO_LISTS[form]
+    seen = read_settings(app_settings({key: value}))
+    assert (seen.no_lists, seen.references, seen.loads_everything) == ({key}, (), False)
+    for edit in (
+        SettingEdit(key, NEW, (), None),
+        SettingEdit(key, NEW, (), None, whole=True),
+        SettingEdit(key, NEW, (OLD,), OLD),
+        SettingEdit(key, None, (OLD,), NEW),
+        SettingEdit(key, OLD, (NEW,), NEW, restores=f"{OLD},?"),
+    ):
+        assert edited(key, value, edit) == value
+        assert edited_values({key: value}, [edit]) == {key: value}
+    assert edited("PIN", value, SettingEdit("PIN", NEW, (OLD,), OLD)) == value
+
+
+def test_a_star_is_a_load_list_and_no_root_list() -> None:
+    """The value `*` alone is a load list, and no root list to which Certroll adds a thumbprint."""
+    assert read_settings(app_settings({LOAD_LIST: "*"})).no_lists == frozenset()
+    assert read_settings(app_settings({ROOT_LIST: "*"})).no_lists == {ROOT_LIST}
+    for key in (LOAD_LIST, ROOT_LIST):
+        assert edited(key, "*", SettingEdit(key, NEW, (), None)) == "*"
+
+
+@pytest.mark.parametrize("value", ["", " , ", OLD, f"{OLD},nonsense"])
+def test_a_list_takes_a_thumbprint(value: str) -> None:
+    """A list with a thumbprint, or without any entry, is a list that Certroll extends."""
+    assert read_settings(app_settings({ROOT_LIST: value})).no_lists == frozenset()
+    assert NEW in edited(ROOT_LIST, value, SettingEdit(ROOT_LIST, NEW, (), None))

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from shared.controllers.sweep.use import opposed
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.names import Thumbprint
 from shared.domain.orders.action import was_reissued
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.loop.opposed import opposed
 from shared.planning import notices, planner
 from shared.planning.actions.upload_certificate import UploadCertificate
 from tests.build import (

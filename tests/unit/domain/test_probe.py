@@ -134,7 +134,9 @@ PLAIN = Probe("/partner", 200, "healthy")
         pytest.param(PROVING, 200, f"shown: {OLD}, Shown: {NEW}", Verdict.PASSED, id="new next to old passes"),
         pytest.param(PROVING, 200, f"shown: {OLD.lower()}", Verdict.OLD, id="an old thumbprint is an old process"),
         pytest.param(PROVING, 200, f"Shown: {OLDER}", Verdict.OLD, id="so is an older one"),
-        pytest.param(PROVING, 200, f"Shown: {FOREIGN}", Verdict.FAILED, id="an unknown thumbprint fails"),
+        pytest.param(
+            PROVING, 200, f"Shown: {FOREIGN}", Verdict.OTHER, id="an unknown thumbprint is another certificate"
+        ),
         pytest.param(PROVING, 200, f"Hidden: {NEW}", Verdict.FAILED, id="the words around it count"),
         pytest.param(PROVING, 200, f"Hidden: {OLD}", Verdict.FAILED, id="around an old one as well"),
         pytest.param(PROVING, 200, "Shown: {thumbprint}", Verdict.FAILED, id="the placeholder itself is no answer"),
@@ -156,8 +158,8 @@ def test_answer_is_judged(probe: Probe, status: int, body: str, verdict: Verdict
 
 
 def test_without_an_old_certificate_nothing_is_old() -> None:
-    """If no old thumbprint is known, an app's answer with another thumbprint fails the probe."""
-    assert judge(PROVING, 200, f"Shown: {OLD}", NEW, NOBODY).verdict is Verdict.FAILED
+    """If no old thumbprint is known, an answer with another thumbprint shows another certificate."""
+    assert judge(PROVING, 200, f"Shown: {OLD}", NEW, NOBODY).verdict is Verdict.OTHER
 
 
 def test_text_without_thumbprint_is_never_old() -> None:

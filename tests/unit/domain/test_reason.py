@@ -88,6 +88,7 @@ def test_turns_remarks_and_passwords() -> None:
         Reason.LATER_IN_USE,
         Reason.LOADS_EVERYTHING,
         Reason.ROOT_LIST_UNSUPPORTED,
+        Reason.NOT_A_LIST,
     }
     no_lineage = {reason for reason in Reason if reason.is_no_lineage}
     assert no_lineage == {Reason.NOT_A_CERTIFICATE, Reason.BEHIND_A_CERTIFICATE}

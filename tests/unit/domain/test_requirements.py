@@ -12,6 +12,7 @@ from shared.domain.certificates.version import (
     Bundle,
     CertificateFacts,
     CertificateVersion,
+    InUse,
     IssuerName,
     KeyFound,
     KeyPolicy,
@@ -20,11 +21,11 @@ from shared.domain.certificates.version import (
 )
 from shared.domain.names import HostName
 from shared.domain.reason import Reason
-from tests.build import DAY, HOST, HOUR, NOW, bundled, facts, issuer_name, old_version, version
+from tests.build import DAY, HOST, HOUR, NOW, bundled, facts, issuer_name, version
 
 KEY = KeyPolicy(exportable=True, content_type=PKCS12)
 COMPLETE = bundled(KeyFound.MATCHING, ("Issuing CA", "Root CA"), None, ordered=True)
-GOOD = Case(version(), Use.UPLOAD, NOW, replace(old_version(), facts=facts(), bundle=COMPLETE), KEY, (HOST,))
+GOOD = Case(version(), Use.UPLOAD, NOW, (InUse(facts(), COMPLETE),), KEY, (HOST,))
 SELF_SIGNED = facts(self_signed=True)
 ROOT = facts(self_signed=True, is_ca=True)
 PASS, WARN, REFUSE, UNSEEN = Level
@@ -40,10 +41,11 @@ def case(
     """Return a case that meets all requirements except for these facts, this use and the given fields.
 
     The argument `bundle` belongs to the new version. The arguments `before` and `bundle_before` belong to the version
-    in use.
+    in use. Nothing is in use if `before` is None.
     """
     judged = version or replace(GOOD.version, facts=new or facts(), bundle=given.pop("bundle", COMPLETE))
-    old = replace(old_version(), facts=given.pop("before", facts()), bundle=given.pop("bundle_before", COMPLETE))
+    before, chain = given.pop("before", facts()), given.pop("bundle_before", COMPLETE)
+    old = () if before is None else (InUse(before, chain),)  # type: ignore[arg-type]
     # Each given value has the type of its field in the test case.
     return replace(GOOD, version=judged, use=use, in_use=old, **given)  # type: ignore[arg-type]
 
@@ -449,7 +451,7 @@ CLIENT = "its extended key usage does not allow client authentication"
             NO_SERVER,
             None,
             (REFUSE, f"{SERVER}, and Certroll does not know what the version in use allows"),
-            id="not known",
+            id="the first",
         ),
     ],
 )
@@ -473,7 +475,7 @@ def test_binding_needs_server_authentication(
         pytest.param(
             NO_CLIENT, NO_CLIENT, (WARN, f"{CLIENT}, and the version in use does not either"), id="never there"
         ),
-        pytest.param(NO_CLIENT, None, (WARN, CLIENT), id="not known"),
+        pytest.param(NO_CLIENT, None, (WARN, CLIENT), id="the first"),
     ],
 )
 def test_calls_need_client_authentication(
@@ -481,6 +483,97 @@ def test_calls_need_client_authentication(
 ) -> None:
     """Certroll refuses to give an app a new version that lost the key usage for client authentication."""
     assert of(Requirement.CLIENT_AUTH, case(new, Use.OUTBOUND, before=before)) == verdict
+
+
+# ------------------------------------------------------------------------------------------ several, or an unknown one
+
+UNKNOWN, LIKELY = InUse(), InUse(shown_self_signed=True)
+HAND = "let the app use the new version by hand if its partners take it"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "new", "use", "detail"),
+    [
+        pytest.param(
+            Requirement.ISSUER_KEPT,
+            SELF_SIGNED,
+            None,
+            "it is self-signed, and nothing shows Certroll that the certificate in use is, too",
+            id="self-signed",
+        ),
+        pytest.param(
+            Requirement.SIGNATURE,
+            facts(signature_hash="sha1"),
+            None,
+            "it is signed with sha1, which clients no longer trust; Certroll does not know how the version in use was "
+            "signed",
+            id="weakly signed",
+        ),
+        pytest.param(
+            Requirement.SERVER_AUTH,
+            NO_SERVER,
+            Use.BINDING,
+            f"{SERVER}, and Certroll does not know what the version in use allows",
+            id="without server authentication",
+        ),
+        pytest.param(
+            Requirement.CLIENT_AUTH,
+            NO_CLIENT,
+            Use.OUTBOUND,
+            f"{CLIENT}, and Certroll does not know what the version in use allows: {HAND}",
+            id="without client authentication",
+        ),
+    ],
+)
+def test_what_is_in_use_and_unknown_may_be_better(
+    requirement: Requirement, new: CertificateFacts, use: Use | None, detail: str
+) -> None:
+    """Certroll refuses a poor version in the place of a certificate that Certroll could not read."""
+    same = InUse(new)
+    for known in ((UNKNOWN,), (same, UNKNOWN), (UNKNOWN, same)):
+        assert of(requirement, replace(case(new, use), in_use=known)) == (REFUSE, detail)
+    assert of(requirement, replace(case(new, use), in_use=(same,)))[0] is not REFUSE  # type: ignore[index]
+
+
+def test_a_leaked_certificate_gives_way_to_one_without_client_authentication() -> None:
+    """A disabled certificate that Certroll cannot read keeps no app from a version without client authentication."""
+    judged = replace(case(NO_CLIENT, Use.OUTBOUND), in_use=(InUse(disabled=True),))
+    assert of(Requirement.CLIENT_AUTH, judged) == (WARN, CLIENT)
+    judged = replace(case(NO_CLIENT, Use.OUTBOUND), in_use=(InUse(facts(), disabled=True),))
+    assert of(Requirement.CLIENT_AUTH, judged)[0] is REFUSE  # type: ignore[index]
+
+
+def test_a_curve_in_use_is_the_curve_of_all() -> None:
+    """Certroll uploads an uncommon curve only where each certificate in use has the same curve."""
+    odd = facts(key_type=KeyType.EC, curve="secp256k1")
+    levels = [
+        of(Requirement.KNOWN_CURVE, replace(case(odd, Use.UPLOAD), in_use=known))[0]  # type: ignore[index]
+        for known in ((InUse(odd),), (InUse(odd), InUse(facts())), (InUse(odd), UNKNOWN), (UNKNOWN,), ())
+    ]
+    assert levels == [WARN, REFUSE, REFUSE, REFUSE, REFUSE]
+
+
+@pytest.mark.parametrize("worse_than", [0, 1])
+def test_the_best_certificate_in_use_decides(worse_than: int) -> None:
+    """If a version replaces several certificates, Certroll refuses a version that is worse than one of them."""
+    for requirement, new, use in (
+        (Requirement.ISSUER_KEPT, SELF_SIGNED, None),
+        (Requirement.SIGNATURE, facts(signature_hash="sha1"), None),
+        (Requirement.SERVER_AUTH, NO_SERVER, Use.BINDING),
+        (Requirement.CLIENT_AUTH, NO_CLIENT, Use.OUTBOUND),
+    ):
+        known = [InUse(new), InUse(new)]
+        known[worse_than] = InUse(facts())
+        assert of(requirement, replace(case(new, use), in_use=tuple(known)))[0] is REFUSE  # type: ignore[index]
+    lost, whole = bundled(KeyFound.MATCHING, (), "Issuing CA", ordered=True), InUse(facts(), COMPLETE)
+    chains = [InUse(facts(), lost), InUse(facts(), lost)]
+    chains[worse_than] = whole
+    assert of(Requirement.CHAIN, replace(case(bundle=lost), in_use=tuple(chains)))[0] is REFUSE  # type: ignore[index]
+
+
+def test_the_word_of_app_service_is_enough_for_a_self_signed_certificate() -> None:
+    """A self-signed version may replace a certificate whose own name App Service shows as its issuer."""
+    assert of(Requirement.ISSUER_KEPT, replace(case(SELF_SIGNED, None), in_use=(LIKELY,)))[0] is PASS  # type: ignore[index]
 
 
 ISSUE = "issue one that does, or bind another certificate"

@@ -139,7 +139,8 @@ def test_ambiguous_target_is_refused_with_all_it_may_be(text: str, others: tuple
         resolve(target(text), {ref.resource_id: names_of_site(ref) for ref in others})
     assert caught.value.reason is Reason.AMBIGUOUS_TARGET
     assert str(caught.value) == (
-        f"'{text}' may be {', '.join(ids)}: write what tells them apart before it, as in `group/name`"
+        f"'{text}' may be {', '.join(ids)}: write what tells them apart before it, as in `group/name` "
+        "or `subscription/group/name`"
     )
 
 
@@ -165,8 +166,8 @@ def test_one_target_that_is_wrong_does_not_hold_up_the_others() -> None:
 
 
 def test_environment_answers_to_nothing_else() -> None:
-    """An App Service Environment is found by its name, or by its resource group and name, in lower case."""
-    assert names_of_environment(EnvironmentRef("s", "RG", "Ase")) == {"ase", "rg/ase"}
+    """An App Service Environment is found by its name, its group and name, or its subscription, group and name."""
+    assert names_of_environment(EnvironmentRef("s", "RG", "Ase")) == {"ase", "rg/ase", "s/rg/ase"}
 
 
 @pytest.mark.parametrize(

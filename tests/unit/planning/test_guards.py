@@ -414,7 +414,6 @@ def test_app_keeps_a_version_that_partners_take() -> None:
     ("before", "plan"),
     [
         pytest.param(NO_CLIENT, Plan((ROLL, REFRESH, RESTART)), id="the version in use lacks it as well"),
-        pytest.param(None, Plan((ROLL, REFRESH, RESTART)), id="the version in use is not known"),
         pytest.param(facts(), Plan((RETIRE,)), id="the app uses the new version already"),
         pytest.param(facts(), Plan((KEEP, RESTORE)), id="it is about the old version"),
     ],
@@ -422,6 +421,13 @@ def test_app_keeps_a_version_that_partners_take() -> None:
 def test_client_authentication_is_only_compared(before: CertificateFacts | None, plan: Plan) -> None:
     """If no client authentication gets lost, Certroll updates an app, because it cannot know the app's use of TLS."""
     assert refusals(version_unfit.guard, plan, after(NO_CLIENT, before)) == []
+
+
+def test_app_keeps_a_version_that_nobody_can_read() -> None:
+    """Certroll brings no app to a version without client authentication if the version in use may have it."""
+    unknown = "and Certroll does not know what the version in use allows"
+    found = refusals(version_unfit.guard, Plan((ROLL, REFRESH, RESTART)), after(NO_CLIENT, None))
+    assert [(skip.reason, unknown in skip.detail) for skip in found] == [(Reason.CLIENT_AUTH_LOST, True)] * 3
 
 
 def test_host_name_keeps_a_version_that_browsers_take() -> None:

@@ -105,7 +105,7 @@ def public(thumbprint: Thumbprint, site: str = "shop", slot: str | None = None, 
 
 def roots(*, tags: Tags = (), said: object = ROOT) -> Lineage:
     """Return a vault certificate with two versions, both root certificates."""
-    return lineage(version(facts=said), old_version(), tags=tags)  # type: ignore[arg-type]
+    return lineage(version(facts=said), replace(old_version(), facts=said), tags=tags)  # type: ignore[arg-type]
 
 
 BOTH = public(OLD, name="by-hand"), public(NEW)

@@ -48,6 +48,7 @@ from tests.build import (
 )
 
 CURRENT, BEFORE = version(), old_version()
+REPLACED = (BEFORE.in_use,)
 SHOP = named(OLD)
 LOADING, TRUSTING = SettingEdit(LOAD_LIST, NEW, (), OLD), SettingEdit(ROOT_LIST, NEW, (), OLD)
 ON_SITE = replace(copy(), ref=CopyRef.of_site(site_ref(), "public", public=True))
@@ -68,19 +69,19 @@ TABLE: list[tuple[Action, dict[str, Any]]] = [
         KeepSuperseded(REF, BEFORE, MINE, farm()),
         {"phase": Phase.SHARED, "is_staged": False, "protects": True},
     ),
-    (UploadCertificate(REF, CURRENT, MINE, farm()), {"phase": Phase.SHARED, "cases": [(Use.UPLOAD, BEFORE)]}),
-    (UploadAgain(REF, CURRENT, MINE, farm()), {"phase": Phase.UPLOAD, "cases": [(Use.UPLOAD, CURRENT)]}),
+    (UploadCertificate(REF, CURRENT, MINE, farm()), {"phase": Phase.SHARED, "cases": [(Use.UPLOAD, REPLACED)]}),
+    (UploadAgain(REF, CURRENT, MINE, farm()), {"phase": Phase.UPLOAD, "cases": [(Use.UPLOAD, (CURRENT.in_use,))]}),
     (
         PUBLIC,
-        {"phase": Phase.SHARED, "is_staged": False, "owner": site_ref(), "cases": [(Use.PUBLIC, BEFORE)]},
+        {"phase": Phase.SHARED, "is_staged": False, "owner": site_ref(), "cases": [(Use.PUBLIC, REPLACED)]},
     ),
     (
         ImportCertificate(copy("in", NEW), farm(), CURRENT, LINEAGE, None, app_service()),
-        {"phase": Phase.SHARED, "is_staged": False, "needs_view": View.COPIES, "cases": [(Use.IMPORT, None)]},
+        {"phase": Phase.SHARED, "is_staged": False, "needs_view": View.COPIES, "cases": [(Use.IMPORT, ())]},
     ),
     (
         AddRootCertificate(REF, CURRENT, root("new", NEW)),
-        {"phase": Phase.ROOT, "is_staged": False, "cases": [(Use.ROOT, None)]},
+        {"phase": Phase.ROOT, "is_staged": False, "cases": [(Use.ROOT, ())]},
     ),
     (
         SYNC,
@@ -88,10 +89,10 @@ TABLE: list[tuple[Action, dict[str, Any]]] = [
             "phase": Phase.SHARED,
             "needs_view": View.BINDINGS,
             "replaces": copy(),
-            "cases": [(Use.IMPORT, BEFORE), (Use.BINDING, BEFORE)],
+            "cases": [(Use.IMPORT, REPLACED), (Use.BINDING, REPLACED)],
         },
     ),
-    (UPDATE, {"phase": Phase.BINDING, "binds": binding(), "cases": [(Use.BINDING, BEFORE)]}),
+    (UPDATE, {"phase": Phase.BINDING, "binds": binding(), "cases": [(Use.BINDING, REPLACED)]}),
     (RESTORE, {"phase": Phase.APP, "protects": True, "settings_write": SettingsWrite(SHOP, RESTORE.edits)}),
     (
         ROLL,
@@ -99,7 +100,7 @@ TABLE: list[tuple[Action, dict[str, Any]]] = [
             "phase": Phase.APP,
             "settings_write": SettingsWrite(SHOP, ROLL.edits),
             "without_roots": replace(ROLL, edits=(LOADING,)),
-            "cases": [(Use.OUTBOUND, BEFORE)],
+            "cases": [(Use.OUTBOUND, REPLACED)],
         },
     ),
     (
@@ -109,11 +110,11 @@ TABLE: list[tuple[Action, dict[str, Any]]] = [
             "retires": True,
             "needs_view": View.SETTINGS,
             "settings_write": SettingsWrite(SHOP, RETIRE.edits),
-            "cases": [(Use.OUTBOUND, None)],
+            "cases": [(Use.OUTBOUND, ())],
         },
     ),
-    (RestartSite(site_ref(), WEST, CURRENT), {"phase": Phase.APP, "cases": [(Use.OUTBOUND, BEFORE)]}),
-    (RefreshReferences(SHOP, "v2", WEST), {"phase": Phase.APP, "cases": [(Use.OUTBOUND, BEFORE)]}),
+    (RestartSite(site_ref(), WEST, CURRENT), {"phase": Phase.APP, "cases": [(Use.OUTBOUND, REPLACED)]}),
+    (RefreshReferences(SHOP, "v2", WEST), {"phase": Phase.APP, "cases": [(Use.OUTBOUND, REPLACED)]}),
     (DELETE, {"phase": Phase.DELETE, "is_staged": False, "deletes_copy": MINE}),
     (DELETE_ROOT, {"phase": Phase.ROOT, "is_staged": False, "deletes_root": root()}),
 ]
@@ -190,7 +191,7 @@ def test_traits_are_no_fields(action: Action, _: dict[str, Any]) -> None:
 
 def test_public_certificate_for_root_lists_has_to_be_a_root() -> None:
     """Certroll checks a public certificate only as a root if only WEBSITE_LOAD_ROOT_CERTIFICATES needs it."""
-    assert answers(replace(PUBLIC, as_root=True))["cases"] == [(Use.ROOT, None)]
+    assert answers(replace(PUBLIC, as_root=True))["cases"] == [(Use.ROOT, ())]
 
 
 def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
@@ -199,20 +200,20 @@ def test_roll_of_root_lists_alone_has_to_be_a_root() -> None:
     `without_roots` leaves a step that updates only WEBSITE_LOAD_ROOT_CERTIFICATES unchanged.
     """
     roll = replace(ROLL, edits=(TRUSTING,))
-    assert answers(roll)["cases"] == [(Use.ROOT, None)]
+    assert answers(roll)["cases"] == [(Use.ROOT, ())]
     assert roll.without_roots() == roll
 
 
 def test_copy_that_serves_nothing_has_to_be_importable_only() -> None:
     """Certroll checks a synced version for use in bindings only if a binding shows the imported certificate."""
     cases = SYNC.cases(CURRENT, snapshot(bindings=()))
-    assert [(case.use, case.in_use) for case in cases] == [(Use.IMPORT, BEFORE)]
+    assert [(case.use, case.in_use) for case in cases] == [(Use.IMPORT, REPLACED)]
 
 
 def test_binding_that_is_written_again_is_no_better_than_it_is() -> None:
     """If a host name that already shows the version is bound again, this version also counts as the version in use."""
     (case,) = replace(REBIND, binding=binding(thumbprint=NEW)).cases(CURRENT, snapshot())
-    assert (case.in_use, case.hosts) == (CURRENT, (binding().host_name,))
+    assert (case.in_use, case.hosts) == ((CURRENT.in_use,), (binding().host_name,))
 
 
 def test_step_without_rebinding() -> None:

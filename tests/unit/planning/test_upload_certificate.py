@@ -67,7 +67,7 @@ COPY = WebspaceCertificate(
     tags=(("certroll-lineage", "kv-shop/shop"),),
 )
 SUBJECT = f"certificate rg/{NAME} in rg-westeuropewebspace"
-UPLOAD = UploadCertificate(REF, version(), COPY, PLAN, old_version())
+UPLOAD = UploadCertificate(REF, version(), COPY, PLAN, (old_version(),))
 UPLOADED = copy("by-hand", OLD, source=None)
 OURS = copy(f"certroll-shop-{OLD.lower()}", OLD, source=None)
 PFX = Pfx(b"blob", "password")
