@@ -305,6 +305,7 @@ class Reason(StrEnum):
     ROLLED_BACK = "RolledBack", STALLED
     NO_LAST_GOOD = "NoLastGood", STALLED.but(severity=Severity.CRITICAL)
     HOLD_RELEASED = "HoldReleased", HISTORY
+    HOLD_ENDED = "HoldEnded", Traits((Shows.DEFERRED, Shows.HISTORY))
     ROOT_SHARED = "RootShared", FINDING
     UNKNOWN_THUMBPRINT = "UnknownThumbprint", FINDING.but(severity=Severity.MEDIUM)
     DUPLICATE_IMPORT = "DuplicateImport", FINDING.but(severity=Severity.MEDIUM)

@@ -117,6 +117,8 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
         **listed("copies", (copy.resource_id for copy in record.copies)),
         **listed("rebound", sorted(record.rebound)),
         **listed("refused", sorted(record.refused)),
+        **listed("failing", sorted(record.failing)),
+        "missing_since": _text_of(record.missing_since),
         **listed("last_good", last_good),
     }
 
@@ -149,6 +151,8 @@ def site_record(row: Entity) -> SiteRecord:
         rebind=Rebind(row["rebind"]),
         rebound=frozenset(HostName(host) for host in items_of("rebound", row)),
         refused=frozenset((HostName(host), _reason(text)) for host, text in _refused(row)),
+        failing=frozenset(HostName(host) for host in items_of("failing", row)),
+        missing_since=_moment_in(row["missing_since"]),
         revision=revision_of(row),
     )
 
@@ -206,7 +210,8 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         **listed("replaces", record.replaces),
         "broken_before": json.dumps(record.broken_before),
         "asked": record.asked,
-        "failing_since": record.failing_since.isoformat() if record.failing_since else "",
+        "failing_since": _text_of(record.failing_since),
+        "missing_since": _text_of(record.missing_since),
         **listed("undone", (undone_at.isoformat() for undone_at in record.undone)),
         **listed("proven", record.proven),
         "settings": record.settings,
@@ -233,7 +238,8 @@ def roll_record(row: Entity) -> RollRecord:
         edits=tuple(_edit(*parts) for parts in items_of("edits", row)),
         broken_before=json.loads(row["broken_before"]),
         asked=row["asked"],
-        failing_since=datetime.fromisoformat(row["failing_since"]) if row["failing_since"] else None,
+        failing_since=_moment_in(row["failing_since"]),
+        missing_since=_moment_in(row["missing_since"]),
         undone=tuple(datetime.fromisoformat(text) for text in items_of("undone", row)),
         proven=_thumbprints(items_of("proven", row)),
         settings=row["settings"],
@@ -244,6 +250,16 @@ def roll_record(row: Entity) -> RollRecord:
         detail=row["detail"],
         revision=revision_of(row),
     )
+
+
+def _text_of(moment: datetime | None) -> str:
+    """Return a time as the text of a row property, empty for None, because a merge keeps a property without a value."""
+    return moment.isoformat() if moment else ""
+
+
+def _moment_in(text: str) -> datetime | None:
+    """Return the time that the function `_text_of` stored, or None."""
+    return datetime.fromisoformat(text) if text else None
 
 
 def _edit(key: str, add: str | None, remove: list[str], next_to: str | None, whole: bool, was: str = "") -> SettingEdit:  # noqa: FBT001 - the order of the stored list

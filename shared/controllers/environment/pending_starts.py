@@ -20,6 +20,7 @@ from shared.domain.environments.record import AppRestart, AppRestartState, Pendi
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, Rejected, SiteLocked, StopRefused, Throttled
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.messages import EnvironmentMessage
+from shared.domain.missing import is_gone
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
 from shared.domain.writes import AzureWrite
@@ -32,8 +33,6 @@ from shared.telemetry import event
 
 STOP_MAY_COME = timedelta(minutes=5)
 """How long a start stays pending although the app runs, because a stop that Azure received late may still happen."""
-GONE_AFTER = timedelta(hours=1)
-"""How long Azure has to answer 404 for a site before Certroll forgets its pending start, because a 404 may be wrong."""
 STATE_PATIENCE = timedelta(seconds=60)
 """How long Azure may take to show that a site has stopped or runs."""
 MINUTE, MOST_THREADS = 60, 8
@@ -219,7 +218,7 @@ def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> Non
 
     Azure sometimes answers 404 for a site that exists.
     """
-    if run.now() < pending_start.at + GONE_AFTER:
+    if not is_gone(pending_start.at, run.now()):
         _still_pending(run, pending_start, gone)
         return
     event("start.not_needed", site=str(pending_start.site), detail="the site is gone")

@@ -7,10 +7,12 @@ from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.fleet.handshake import Handshake, verdict
-from shared.domain.outcome import Converged, Outcome, Stalled
+from shared.domain.missing import is_gone
+from shared.domain.outcome import Converged, Deferred, Outcome, Stalled
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
+from shared.domain.snapshot.holds import failing_hosts, freed_hosts
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.observe.site import observe_site
 from shared.loop.perform import perform_all, reason_of
@@ -30,16 +32,43 @@ def bindings_of_site(
 ) -> Outcome:
     """Bring the current version of the vault certificate to the bindings of the site.
 
-    If Azure refuses a request about the site, record the site as unproven.
+    If Azure refuses a request about the site, record the site as unproven. A failed site stays failed, because Certroll
+    has not seen it mended.
     """
     try:
-        return _carry_to_site(run, lease, lineage, current, record)
-    except (NotFound, Denied, Rejected) as error:
-        reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else reason_of(error)
+        return _carry_to_site(run, lease, lineage, current, replace(record, missing_since=None))
+    except NotFound as error:
+        return _missing(run, lineage, record, error)
+    except (Denied, Rejected) as error:
+        reason = reason_of(error)
         refused = frozenset((binding.host_name, reason) for binding in record.last_good)
-        return _conclude(
-            run, lineage, replace(record, refused=refused), SiteState.UNPROVEN, Stalled(reason, str(error))
-        )
+        state = SiteState.FAILED if record.state is SiteState.FAILED else SiteState.UNPROVEN
+        return _conclude(run, lineage, replace(record, refused=refused), state, Stalled(reason, str(error)))
+
+
+def _missing(run: Run, lineage: Lineage, record: SiteRecord, error: NotFound) -> Outcome:
+    """Record that Azure answers 404 for the site, and return the outcome.
+
+    A failed site holds the version until Azure has answered 404 for an hour.
+    """
+    gone = Stalled(Reason.NO_SUCH_SITE, str(error))
+    if record.state is not SiteState.FAILED:
+        refused = frozenset((binding.host_name, gone.reason) for binding in record.last_good)
+        return _conclude(run, lineage, replace(record, refused=refused), SiteState.UNPROVEN, gone)
+    record = replace(record, missing_since=record.missing_since or run.now())
+    if not is_gone(record.missing_since, run.now()):
+        return _conclude(run, lineage, record, SiteState.FAILED, gone)
+    return _end_hold(run, lineage, record, SiteState.UNPROVEN, f"{record.site} is gone")
+
+
+def _end_hold(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, why: str) -> Outcome:
+    """Record that the site no longer holds the version, close the findings about the site, and return the outcome."""
+    ended = Deferred(Reason.HOLD_ENDED, f"{why}, so {record.site} no longer holds version {record.version}")
+    outcome = _conclude(run, lineage, replace(record, failing=frozenset()), state, ended)
+    now = run.now()
+    is_old = seen_before(now, SeenBy.SITE)
+    run.ports.findings.close(str(lineage.ref), now, lambda found: found.site == record.site and is_old(found))
+    return outcome
 
 
 def _carry_to_site(
@@ -65,7 +94,7 @@ def _carry_to_site(
     report_moved(run.ports.findings, lineage.ref, record, snapshot)
     report_skips(run.ports.findings, lineage.ref, refused, run.now(), SeenBy.SITE)
     handshakes = prove(run, snapshot, record.site, current.thumbprint)
-    outcome = _site_outcome(run, lineage, record, (*plan.skips, *refused), handshakes)
+    outcome = _site_outcome(run, snapshot, record, (*plan.skips, *refused), handshakes)
     if verdict(handshakes) is not SiteState.UNPROVEN:
         is_gone = seen_before(began, SeenBy.SITE)
         run.ports.findings.close(
@@ -124,15 +153,17 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
 
 
 def _site_outcome(
-    run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], handshakes: tuple[Handshake, ...]
+    run: Run, snapshot: Snapshot, record: SiteRecord, skips: tuple[Skip, ...], handshakes: tuple[Handshake, ...]
 ) -> Outcome:
     """Record the site's state from its TLS handshakes and the writes that Azure refused, and return the outcome."""
+    lineage = snapshot.lineage
     blocked = next((skip for skip in skips if skip.reason.stalls), None)
-    state = verdict(handshakes)
-    if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
-        # a failed site stops the rollout of the version until a handshake shows the new certificate, or an operator
-        # releases the version
-        state = SiteState.FAILED
+    failing = failing_hosts(record, snapshot, handshakes)
+    state = SiteState.FAILED if failing else verdict(handshakes)
+    if freed := freed_hosts(record, failing, handshakes):
+        why = f"{', '.join(sorted(freed))}: the owners removed the host name or bound another certificate"
+        return _end_hold(run, lineage, record, state, why)
+    record = replace(record, failing=failing)
     telling = "; ".join(str(handshake) for handshake in handshakes if handshake.state is state)
     outcome: Outcome
     if state is SiteState.FAILED:

@@ -34,12 +34,13 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
     # Only the run of a vault certificate decides on which sites Certroll works next. If a queue message names a site
-    # that is not in Certroll's journal, Certroll starts a run of the vault certificate. For a recorded site, a message
+    # that is not in Certroll's journal, or that no longer holds the version, Certroll starts a run of the vault
+    # certificate. For any other recorded site, a message
     # of the vault certificate already waits in the queue. For a site in the journal, Certroll queues a message of the
     # vault certificate whose run must finish without a pause. A run that must finish without a pause reads Azure's
     # resources only once.
     if isinstance(outcome, Deferred):
-        waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
+        waits = 0 if outcome.reason in {Reason.NOT_ADMITTED, Reason.HOLD_ENDED} else MOST_WAITS
         run.ports.queue.send_certificate(CertificateMessage(message.ref, Cause.WAIT, waits))
     return _log_site(message, outcome)
 

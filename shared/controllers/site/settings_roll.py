@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from shared.controllers.site.app import App, conclude, give_back_restart, inspect_app, restart_limits, settling_after
 from shared.controllers.site.asking import ask_before
+from shared.controllers.site.holding import check_hold, unseen
 from shared.controllers.site.rollback import check_restored, restore
 from shared.controllers.site.validation import validate
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.errors import AzureError, Denied, NotFound, Rejected
-from shared.domain.findings import Finding, SeenBy
+from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.findings import SeenBy
 from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.fleet.probe import ProbeResult
 from shared.domain.fleet.settings_editing import with_text
@@ -16,7 +17,7 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.loop.backoff import pause, until_open, until_thawed
-from shared.loop.perform import perform_all, reason_of
+from shared.loop.perform import perform_all
 from shared.loop.report import report_skips
 from shared.loop.restart_claims import claimed
 from shared.loop.run import Run
@@ -34,9 +35,9 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
         detail = "enough other sites of its App Service plan or environment are restarting"
         return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
     try:
-        app = inspect_app(run, lease, lineage, record, waits)
+        app = _seen(inspect_app(run, lease, lineage, record, waits))
     except (NotFound, Denied, Rejected) as error:
-        return _unseen(run, lineage, record, error)
+        return unseen(run, lineage, record, error)
     match record.state:
         case RollState.STALE:
             return _write(app)
@@ -46,6 +47,8 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
             return restore(app)
         case RollState.RESTORED:
             return check_restored(app)
+        case RollState.ROLLED_BACK | RollState.NO_LAST_GOOD:
+            return check_hold(app)
         case state:
             return Converged(Reason.NOTHING_STALE, f"{record.site} is {state}")
 
@@ -140,19 +143,9 @@ def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
     return claimed(run, restart_limits(run, record), record.site, lineage.ref)
 
 
-def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
-    """Record and report an app whose settings Certroll could not read.
-
-    Certroll no longer waits for an app that Azure no longer has. If Azure does not show an app whose settings Certroll
-    has written, the next hourly sweep looks for the app again.
-    """
-    reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else reason_of(error)
-    outcome = Stalled(reason, str(error))
-    if record.state is RollState.STALE or isinstance(error, NotFound):
-        changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
-        run.ports.settings_rolls.put_roll(lineage.ref, changed)
-        give_back_restart(run, lineage, record)
-    detail, subject = outcome.detail[:1000], f"app {record.site}"
-    finding = Finding(run.now(), str(lineage.ref), subject, outcome.reason, detail, SeenBy.APP, record.site)
-    run.ports.findings.report((finding,))
-    return outcome
+def _seen(app: App) -> App:
+    """Store that Azure shows the app again, if Azure answered 404 for the app at an earlier inspection."""
+    if app.record.missing_since is None:
+        return app
+    record = replace(app.record, missing_since=None)
+    return replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, record))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shared.controllers.certificate.admission import has_unrecorded
+from shared.controllers.certificate.progress import send_sites
 from shared.controllers.certificate.roots import has_unknown, note_wants, report_waves
 from shared.controllers.sweep.reading import Inspection
 from shared.controllers.sweep.use import Use
@@ -64,7 +65,11 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
         if inspection.lineage is None:
             busy = bool(run.ports.rollouts.rollout(ref, "").unfinished(seen.fleet.taken_at))
         elif use.has(inspection.lineage):
-            busy = _has_work(run, _planned(run, seen, inspection.lineage))
+            planned = _planned(run, seen, inspection.lineage)
+            busy = _has_work(run, planned)
+            if not busy:
+                # the app's run sees whether the app still uses the version, with few requests
+                send_sites(run, ref, (roll.site for roll in planned.snapshot.rollout.held_by))
         else:
             busy = False
             _close(run, seen, ref, unused_in(seen.fleet))

@@ -103,6 +103,8 @@ class RollRecord:
     budget: RestartBudget | None = None
     """The restart budget of the environment, None if CERTROLL_ASE_MAX_UNAVAILABLE does not apply to the app."""
     detail: str = ""
+    missing_since: datetime | None = None
+    """Since when Azure answers 404 for the app, None if Azure showed the app at the last inspection."""
     revision: str | None = None
     """The revision of the entry in the journal."""
 
@@ -110,6 +112,11 @@ class RollRecord:
     def under_way(self) -> bool:
         """True if a queue message must continue the settings update."""
         return self.state in UNDER_WAY
+
+    @property
+    def begun(self) -> bool:
+        """True if Certroll may have written settings of the app for the version."""
+        return self.state is not RollState.STALE or bool(self.edits)
 
     @property
     def holds(self) -> bool:

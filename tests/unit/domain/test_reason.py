@@ -31,7 +31,7 @@ OutsideWindow Frozen AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs RootKe
 EnoughDeleted StoppedAndStarted NothingToStop RootNotThere BehindACertificate NothingStale RolledOut Dispatched
 NotAdmitted
 Busy OutOfTime Served Settling Probing PlanBusy SiteStopped Validated Retired NoProbe ProbeProvesNothing HoldReleased
-DeadLetter RenewalDue ReissueAsked OrderActionsOff
+HoldEnded DeadLetter RenewalDue ReissueAsked OrderActionsOff
 """
 
 
