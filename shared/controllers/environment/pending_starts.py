@@ -216,13 +216,27 @@ def _forget(run: Run, pending_start: PendingStart) -> None:
 def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> None:
     """Forget the pending start of a site for which Azure has answered 404 for an hour. Report the site until then.
 
-    Azure sometimes answers 404 for a site that exists.
+    Azure sometimes answers 404 for a site that exists. If Azure lists a site of the same name in the environment, an
+    operator has moved the site to another resource group, and the timer starts the site there.
     """
+    if (site := _moved_to(run, pending_start)) is not None:
+        event("start.moved", site=str(pending_start.site), to=site.resource_id)
+        run.ports.pending_starts.record(replace(pending_start, site=site))
+        _forget(run, pending_start)
+        return
     if not is_gone(pending_start.at, run.now()):
         _still_pending(run, pending_start, gone)
         return
     event("start.not_needed", site=str(pending_start.site), detail="the site is gone")
     _forget(run, pending_start)
+
+
+def _moved_to(run: Run, pending_start: PendingStart) -> SiteRef | None:
+    """Return the new id of a site or slot that moved to another resource group, None if Azure lists no such site."""
+    before = pending_start.site
+    listed = run.ports.environments.sites(pending_start.environment).found
+    named = (site.ref for site in listed if site.ref.name == before.name and site.ref != before.production)
+    return next((replace(ref, slot=before.slot) for ref in named), None)
 
 
 def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:

@@ -13,7 +13,7 @@ from shared.controllers.environment.wave_run import WaveRun, count_no_longer, in
 from shared.domain.environments.apps import wave_app
 from shared.domain.environments.record import AppRestart, AppRestartState
 from shared.domain.environments.waves import next_wave
-from shared.domain.errors import Denied, LeaseBusy, StopRefused
+from shared.domain.errors import Denied, LeaseBusy, NotFound, StopRefused
 from shared.domain.findings import HistoryEntry
 from shared.domain.names import EnvironmentRef
 from shared.domain.reason import Reason
@@ -50,6 +50,8 @@ class Stopped:
                 return cls(app, is_busy=True)
             case StopRefused():
                 return cls(app, refusal=error)
+            case NotFound():
+                return cls(app, refusal=StopRefused(str(error), Reason.NO_SUCH_SITE))
             case _:
                 return cls(app, error=error)
 
@@ -157,8 +159,9 @@ def _stopped_and_started(wave_run: WaveRun, app: AppRestart) -> AppRestart:
             fleet, site = inspect_site(run, app.site)
         except Denied as refusal:
             raise StopRefused(str(refusal), Reason.DENIED_BY_AZURE) from refusal
-        if site is None:
-            return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), "it is gone"))
+        if site is None:  # a 404 may be wrong; the app counts as gone once Azure no longer lists it for an hour
+            detail = "Azure lists the app in the environment and answers 404 for it, and Certroll tries again later"
+            raise StopRefused(detail, Reason.NO_SUCH_SITE)
         if excluded := why_excluded(fleet, site, run.intent):
             report_excluded(run, environment, ((site.ref, *excluded),))
             return _put(run, environment, app.now(AppRestartState.EXCLUDED, run.now(), excluded[1]))
