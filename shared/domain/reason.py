@@ -214,6 +214,7 @@ class Reason(StrEnum):
     AWAITING_FIRST_SITE = "AwaitingFirstSite", AWAITS_TURN
     AWAITING_SLOTS = "AwaitingSlots", AWAITS_TURN
     AWAITING_WAVE = "AwaitingWave", AWAITS_TURN
+    AWAITING_ROOT = "AwaitingRoot", AWAITS_TURN
     SETTINGS_SHRUNKEN = "SettingsShrunken", BLOCKS
     SETTING_NOT_TEXT = "SettingNotText", BLOCKS
     THUMBPRINT_MENTIONED = "ThumbprintMentioned", REFUSED
@@ -303,6 +304,7 @@ class Reason(StrEnum):
     PROBE_REDIRECTS = "ProbeRedirects", Traits((Shows.DEFERRED, Shows.FINDING), Severity.LOW)
     SHOWS_OLD = "ShowsOld", Traits((Shows.CONVERGED, Shows.FINDING), Severity.MEDIUM)
     ROLLED_BACK = "RolledBack", STALLED
+    UNFINISHED = "Unfinished", STALLED.but(severity=Severity.CRITICAL)
     NO_LAST_GOOD = "NoLastGood", STALLED.but(severity=Severity.CRITICAL)
     HOLD_RELEASED = "HoldReleased", HISTORY
     HOLD_ENDED = "HoldEnded", Traits((Shows.DEFERRED, Shows.HISTORY))
