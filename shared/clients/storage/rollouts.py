@@ -11,13 +11,16 @@ from functools import partial
 
 from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import (
+    BEGUN_STATES,
     Entity,
+    begun_site,
     digest,
     held_of,
     held_rows,
     is_held,
     is_roll,
     lineage_key,
+    lineage_ref,
     moment,
     roll_record,
     site_record,
@@ -58,10 +61,27 @@ class TableRollouts:
             past_rolls=tuple(roll for roll in rolls if roll.version != version),
         )
 
-    def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
-        """Return the progress of a vault certificate's version in a site's bindings, or None without a record."""
+    def site(self, ref: VaultCertificateRef, version: str | None, site: SiteRef) -> SiteRecord | None:
+        """Return the progress of a vault certificate's version in a site's bindings, or None without a record.
+
+        Without a version, return the record of whichever version the journal has.
+        """
         row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
-        return record_of(site_record, row) if row is not None and row.get("version") == version else None
+        wanted = row is not None and version in {None, row.get("version")}
+        return record_of(site_record, row) if row is not None and wanted else None
+
+    def begun_in(self, ref: VaultCertificateRef) -> tuple[SiteRef, ...]:
+        """Return the sites and apps in which Certroll has begun to bring any version of the vault certificate."""
+        rows = self._tables.rows(JOURNAL, lineage_key(ref))
+        return tuple(sorted({site for row in rows if (site := begun_site(row)) is not None}))
+
+    def begun(self) -> frozenset[VaultCertificateRef]:
+        """Return the vault certificates for which Certroll has begun a change of any site or app.
+
+        Table storage filters the rows, so that a sweep gets only the few rows of changes under way.
+        """
+        rows = self._tables.having(JOURNAL, "state", sorted(BEGUN_STATES))
+        return frozenset(lineage_ref(row) for row in rows if begun_site(row) is not None)
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> tuple[SiteRecord, ...]:
         """Record the sites of a rollout, then the rollout's first webspace, and return the sites' stored records.

@@ -18,7 +18,7 @@ from shared.domain.orders.order import OrderRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import RestartBudget
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.settings_record import LEFT_OPEN, RollRecord, RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 
 ROLL = "roll-"
@@ -27,6 +27,8 @@ CHUNK = 30_000
 data model")."""
 MOST_DETAIL = 1000
 """The longest text about one site, app or order. Azure decides the length of an error's message."""
+BEGUN_STATES = frozenset({str(SiteState.PENDING), *map(str, LEFT_OPEN)})
+"""The states of rows that may record a change which Certroll has begun and not finished."""
 HELD = "held-"
 HELD_IN_ROW = 100
 """How many earlier thumbprints one row lists. Such an entry takes at most about 250 characters."""
@@ -155,6 +157,22 @@ def site_record(row: Entity) -> SiteRecord:
         missing_since=_moment_in(row["missing_since"]),
         revision=revision_of(row),
     )
+
+
+def begun_site(row: Entity) -> SiteRef | None:
+    """Return the site or app of a row that records a change under way, None for any other row."""
+    if row.get("state") not in BEGUN_STATES:
+        return None
+    if is_roll(row):
+        record = roll_record(row)
+        return record.site if record.is_left_open else None
+    return SiteRef.parse(row["site"]) if "site" in row and row["state"] == SiteState.PENDING else None
+
+
+def lineage_ref(row: Entity) -> VaultCertificateRef:
+    """Return the vault certificate to which a row of the journal belongs."""
+    vault, _, name = str(row["certificate"]).partition("/")
+    return VaultCertificateRef.parse(vault, ObjectKind.CERTIFICATE, name)
 
 
 def held_rows(ref: VaultCertificateRef, rollout: Rollout) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from shared.loop.prove import prove
 from shared.loop.report import report_moved, report_plan, report_skips
 from shared.loop.run import Run
 from shared.planning import planner
+from shared.planning.acting.by_hand import HANDS_OFF, bindings_by_hand
 from shared.planning.acting.settle import settle
 from shared.planning.closing import seen_before
 from shared.planning.guards.frozen import has_begun
@@ -43,7 +44,7 @@ def bindings_of_site(
         reason = reason_of(error)
         refused = frozenset((binding.host_name, reason) for binding in record.last_good)
         state = SiteState.FAILED if record.state is SiteState.FAILED else SiteState.UNPROVEN
-        return _conclude(run, lineage, replace(record, refused=refused), state, Stalled(reason, str(error)))
+        return conclude(run, lineage, replace(record, refused=refused), state, Stalled(reason, str(error)))
 
 
 def _missing(run: Run, lineage: Lineage, record: SiteRecord, error: NotFound) -> Outcome:
@@ -54,17 +55,17 @@ def _missing(run: Run, lineage: Lineage, record: SiteRecord, error: NotFound) ->
     gone = Stalled(Reason.NO_SUCH_SITE, str(error))
     if record.state is not SiteState.FAILED:
         refused = frozenset((binding.host_name, gone.reason) for binding in record.last_good)
-        return _conclude(run, lineage, replace(record, refused=refused), SiteState.UNPROVEN, gone)
+        return conclude(run, lineage, replace(record, refused=refused), SiteState.UNPROVEN, gone)
     record = replace(record, missing_since=record.missing_since or run.now())
     if not is_gone(record.missing_since, run.now()):
-        return _conclude(run, lineage, record, SiteState.FAILED, gone)
+        return conclude(run, lineage, record, SiteState.FAILED, gone)
     return _end_hold(run, lineage, record, SiteState.UNPROVEN, f"{record.site} is gone")
 
 
 def _end_hold(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, why: str) -> Outcome:
     """Record that the site no longer holds the version, close the findings about the site, and return the outcome."""
     ended = Deferred(Reason.HOLD_ENDED, f"{why}, so {record.site} no longer holds version {record.version}")
-    outcome = _conclude(run, lineage, replace(record, failing=frozenset()), state, ended)
+    outcome = conclude(run, lineage, replace(record, failing=frozenset()), state, ended)
     now = run.now()
     is_old = seen_before(now, SeenBy.SITE)
     run.ports.findings.close(str(lineage.ref), now, lambda found: found.site == record.site and is_old(found))
@@ -94,8 +95,8 @@ def _carry_to_site(
     report_moved(run.ports.findings, lineage.ref, record, snapshot)
     report_skips(run.ports.findings, lineage.ref, refused, run.now(), SeenBy.SITE)
     handshakes = prove(run, snapshot, record.site, current.thumbprint)
-    outcome = _site_outcome(run, snapshot, record, (*plan.skips, *refused), handshakes)
-    if verdict(handshakes) is not SiteState.UNPROVEN:
+    outcome = _site_outcome(run, snapshot, record, (*plan.not_done, *refused), handshakes)
+    if verdict(handshakes) is not SiteState.UNPROVEN and outcome.reason is not Reason.UNFINISHED:
         is_gone = seen_before(began, SeenBy.SITE)
         run.ports.findings.close(
             str(lineage.ref), run.now(), lambda found: found.site == record.site and is_gone(found)
@@ -133,7 +134,7 @@ def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
     """Read the site as Azure shows it now, with the certificates and the old thumbprints of its record."""
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
-    known = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
+    known = (record,) if has_begun(record) or record.rebind is not Rebind.NO else ()
     return Snapshot(lineage, fleet, Rollout(record.version, record.webspace, known), held)
 
 
@@ -160,24 +161,27 @@ def _site_outcome(
     blocked = next((skip for skip in skips if skip.reason.stalls), None)
     failing = failing_hosts(record, snapshot, handshakes)
     state = SiteState.FAILED if failing else verdict(handshakes)
-    if freed := freed_hosts(record, failing, handshakes):
+    if freed := freed_hosts(record, snapshot, handshakes):
         why = f"{', '.join(sorted(freed))}: the owners removed the host name or bound another certificate"
         return _end_hold(run, lineage, record, state, why)
     record = replace(record, failing=failing)
     telling = "; ".join(str(handshake) for handshake in handshakes if handshake.state is state)
     outcome: Outcome
+    left = [skip for skip in skips if skip.reason in HANDS_OFF and skip.step] if has_begun(record) else []
     if state is SiteState.FAILED:
         outcome = Stalled(Reason.SERVED_ANOTHER, telling or record.detail)
+    elif left:  # the site stays under way, so that each sweep looks whether Certroll may write again
+        return conclude(run, lineage, record, record.state, Stalled(Reason.UNFINISHED, bindings_by_hand(record, left)))
     elif blocked is not None:
         outcome = Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
     elif state is SiteState.PROVEN:
         outcome = Converged(Reason.SERVED, telling)
     else:
         outcome = Converged(Reason.UNREACHABLE, telling or "none of its host names is bound to the current version")
-    return _conclude(run, lineage, record, state, outcome, told=blocked is not None and state is not SiteState.FAILED)
+    return conclude(run, lineage, record, state, outcome, told=blocked is not None and state is not SiteState.FAILED)
 
 
-def _conclude(
+def conclude(
     run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome, *, told: bool = False
 ) -> Outcome:
     """Record the state of the site in the journal, and return the outcome.

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from shared.controllers.site.bindings import bindings_of_site
+from shared.controllers.site.finishing import finish_bindings
 from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
@@ -10,10 +11,10 @@ from shared.domain.errors import LeaseBusy, OutOfTime
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
+from shared.domain.rollout.settings_record import UNFINISHED, RollRecord
 from shared.domain.rollout.site_record import SiteState
 from shared.loop.backoff import planning_again, until_free
-from shared.loop.lineage import read_lineage, refuse_foreign, without_current
+from shared.loop.lineage import read_lineage, refuse_unknown, without_current
 from shared.loop.run import Run
 from shared.ports.storage import Lease
 from shared.telemetry import event
@@ -24,7 +25,7 @@ URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
 
 def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     """Bring the current version of one vault certificate to the bindings and app settings of one site or slot."""
-    if foreign := refuse_foreign(run, message.ref):
+    if foreign := refuse_unknown(run, message.ref):
         return _log_site(message, foreign)
     try:
         with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
@@ -69,10 +70,13 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
     record = run.ports.rollouts.site(message.ref, current.version, message.site) if current else None
+    left = None if isinstance(lineage, Lineage) else run.ports.rollouts.site(message.ref, None, message.site)
     roll = _to_go_on_from(run.ports.settings_rolls.roll(message.ref, message.site), known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
         outcomes.append(bindings_of_site(run, lease, known, current, record))
+    if left is not None and left.state is SiteState.PENDING:
+        outcomes.append(finish_bindings(run, lease, message.ref, left))
     if roll is not None:
         outcomes.append(roll_app(run, lease, _as_of(known, roll), roll, message.waits))
     if outcomes:
@@ -89,13 +93,12 @@ def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | No
     """Return the record of the settings update to carry on with, or None.
 
     Certroll carries on with a settings update for the current version. Certroll finishes the settings update for
-    another version if Certroll can still judge the update, or is restoring the old settings. Certroll can restore old
-    app settings without Key Vault.
+    another version, because Certroll can judge and restore an app's settings without Key Vault. If Certroll cannot read
+    the vault object, it also finds out whether a write of which it knows no outcome changed the settings.
     """
     if roll is None or _is_of(roll, lineage.current):
         return roll
-    judged = roll.state in UNFINISHED and any(_is_of(roll, version) for version in lineage.versions)
-    return roll if judged or roll.state in TAKING_BACK else None
+    return roll if roll.state in UNFINISHED or (roll.is_left_open and not lineage.versions) else None
 
 
 def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
@@ -104,6 +107,6 @@ def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
 
 
 def _as_of(lineage: Lineage, roll: RollRecord) -> Lineage:
-    """Return the vault certificate with the version of the app's record as its current version."""
-    version = next((known for known in lineage.versions if known.version == roll.version), lineage.current)
+    """Return the vault certificate with the version of the app's record as its current version, None if it is gone."""
+    version = next((known for known in lineage.versions if known.version == roll.version), None)
     return replace(lineage, current=version, refusal=None)

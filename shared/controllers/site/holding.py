@@ -10,7 +10,7 @@ from shared.domain.missing import is_gone
 from shared.domain.names import VaultCertificateRef
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.settings_record import HOLDING, RollRecord, RollState
 from shared.domain.snapshot.holds import still_uses
 from shared.loop.perform import reason_of
 from shared.loop.run import Run
@@ -28,17 +28,19 @@ def check_hold(app: App) -> Outcome:
 def unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
     """Record and report an app that Azure does not show, and return the outcome.
 
-    An app whose settings Certroll has written counts as gone only after Azure has answered 404 for an hour. Until then,
-    each sweep looks for the app again.
+    An app that failed counts as gone only after Azure has answered 404 for an hour. Until then, each sweep looks for
+    the app again. Any other app must not keep other apps waiting, and the next sweep finds it if it is still there. If
+    Certroll cannot read the vault object, no sweep would find the app, so it has the hour, too.
     """
     reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else reason_of(error)
-    if isinstance(error, NotFound) and record.begun:
+    patient = record.state in HOLDING or (record.begun and not lineage.versions)
+    if isinstance(error, NotFound) and patient:
         record = _note_missing(run, lineage, record)
-    over = is_gone(record.missing_since, run.now()) if record.begun else isinstance(error, NotFound)
+    over = is_gone(record.missing_since, run.now()) if patient else isinstance(error, NotFound)
     if over and record.holds:
         return _end_hold(run, lineage, record, f"{record.site} is gone")
     outcome = Stalled(reason, str(error))
-    if over or (record.state is RollState.STALE and not record.begun):
+    if over or (record.state is RollState.STALE and not patient):
         changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
         run.ports.settings_rolls.put_roll(lineage.ref, changed)
         give_back_restart(run, lineage, record)

@@ -1,6 +1,6 @@
 """Observe the fleet once, and put each vault certificate that has work on the queue `certificates`."""
 
-from shared.controllers.sweep.judging import Seen, judge
+from shared.controllers.sweep.judging import Seen, judge, queue_begun
 from shared.controllers.sweep.reading import (
     FLEET_TIME,
     Inspection,
@@ -53,6 +53,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
         for ref, result in zip(ordered, results, strict=True)
     )
     busy = tuple(ref for ref, inspection in zip(ordered, judged, strict=True) if inspection.busy)
+    busy += queue_begun(run, frozenset(map(str, inspections)))
     report_references(run.ports.findings, fleet, [inspection.lineage for inspection in judged if inspection.lineage])
     run.ports.findings.close("sweep", run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
     known = {str(ref) for ref in inspections} | {str(record.environment) for record in environment_records}

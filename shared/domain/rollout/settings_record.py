@@ -60,6 +60,10 @@ HOLDING = frozenset({RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK
 TAKING_BACK = frozenset({RollState.FAILED, RollState.RESTORED})
 
 
+LEFT_OPEN = TAKING_BACK | {RollState.OVERLAPPING, RollState.STALE}
+"""The states in which Certroll may have written settings that it has not judged yet."""
+
+
 UNFINISHED = TAKING_BACK | {RollState.OVERLAPPING}
 """The states in which Certroll finishes the settings update before it writes a newer version into the app."""
 
@@ -117,6 +121,11 @@ class RollRecord:
     def begun(self) -> bool:
         """True if Certroll may have written settings of the app for the version."""
         return self.state is not RollState.STALE or bool(self.edits)
+
+    @property
+    def is_left_open(self) -> bool:
+        """True if Certroll must still judge or restore settings of the app that it has written."""
+        return self.begun and self.state in LEFT_OPEN
 
     @property
     def holds(self) -> bool:

@@ -20,33 +20,40 @@ def failing_hosts(record: SiteRecord, snapshot: Snapshot, handshakes: Collection
     A host name that failed earlier stays in the result until a handshake shows the version, or until the site's answer
     shows that the host name is gone or bound to a certificate that the vault certificate never had.
     """
-    states = {handshake.host_name: handshake.state for handshake in handshakes}
-    earlier = frozenset(name for name in _failed_before(record) if states.get(name) is not SiteState.PROVEN)
+    earlier = _failed_before(record, snapshot) - _in_state(handshakes, SiteState.PROVEN)
     if any(binding.site == record.site for binding in snapshot.fleet.bindings):
         earlier &= _bound_to_lineage(record, snapshot)  # Azure always shows the default host name of a site
-    return earlier | {name for name, state in states.items() if state is SiteState.FAILED}
+    return earlier | _in_state(handshakes, SiteState.FAILED)
 
 
-def freed_hosts(
-    record: SiteRecord, failing: Collection[HostName], handshakes: Collection[Handshake]
-) -> frozenset[HostName]:
+def freed_hosts(record: SiteRecord, snapshot: Snapshot, handshakes: Collection[Handshake]) -> frozenset[HostName]:
     """Return the host names whose end of use ends the hold, empty if a host name still fails or all are proven."""
-    proven = {handshake.host_name for handshake in handshakes if handshake.state is SiteState.PROVEN}
-    return frozenset() if failing else _failed_before(record) - proven
+    if failing_hosts(record, snapshot, handshakes):
+        return frozenset()
+    return _failed_before(record, snapshot) - _in_state(handshakes, SiteState.PROVEN)
 
 
-def _failed_before(record: SiteRecord) -> frozenset[HostName]:
-    return record.failing if record.state is SiteState.FAILED else frozenset()
+def _in_state(handshakes: Collection[Handshake], state: SiteState) -> frozenset[HostName]:
+    return frozenset(handshake.host_name for handshake in handshakes if handshake.state is state)
+
+
+def _failed_before(record: SiteRecord, snapshot: Snapshot) -> frozenset[HostName]:
+    """Return the host names that failed earlier. If the record names none, each host name of the site may be one."""
+    if record.state is not SiteState.FAILED:
+        return frozenset()
+    return record.failing or _bound_to_lineage(record, snapshot)
 
 
 def _bound_to_lineage(record: SiteRecord, snapshot: Snapshot) -> frozenset[HostName]:
-    """Return the site's host names that show a version of the vault certificate.
+    """Return the site's host names that show, or may show, a version of the vault certificate.
 
-    A binding without a thumbprint shows a free managed certificate of App Service.
+    Azure sometimes omits the thumbprint of a binding (shibayan/appservice-acmebot issue 479), which then counts.
     """
+    ours = {binding for binding in shown_bindings(snapshot) if binding.site == record.site}
+    unknown = {binding for binding in snapshot.fleet.bindings if binding.thumbprint is None}
     return frozenset(
         binding.host_name
-        for binding in shown_bindings(snapshot)
+        for binding in ours | unknown
         if binding.site == record.site and binding.ssl_state is not SslState.DISABLED
     )
 
