@@ -52,6 +52,11 @@ class MemoryTables:
         """
         return tuple(row for row in self.all(table) if row["PartitionKey"] == partition)
 
+    def having(self, table: str, name: str, texts: Iterable[str]) -> tuple[Entity, ...]:
+        """Return the rows of all partitions whose property has one of the texts."""
+        wanted = set(texts)
+        return tuple(row for row in self.all(table) if row.get(name) in wanted)
+
     def all(self, table: str) -> tuple[Entity, ...]:
         """Return the rows of a table in the order of their keys.
 

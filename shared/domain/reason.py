@@ -217,6 +217,7 @@ class Reason(StrEnum):
     AWAITING_FIRST_SITE = "AwaitingFirstSite", AWAITS_TURN
     AWAITING_SLOTS = "AwaitingSlots", AWAITS_TURN
     AWAITING_WAVE = "AwaitingWave", AWAITS_TURN
+    AWAITING_ROOT = "AwaitingRoot", AWAITS_TURN
     SETTINGS_SHRUNKEN = "SettingsShrunken", BLOCKS
     SETTING_NOT_TEXT = "SettingNotText", BLOCKS
     THUMBPRINT_MENTIONED = "ThumbprintMentioned", REFUSED
@@ -310,8 +311,10 @@ class Reason(StrEnum):
     SHOWS_OLD = "ShowsOld", Traits((Shows.CONVERGED, Shows.FINDING), Severity.MEDIUM)
     ROLLED_BACK = "RolledBack", STALLED
     CHANGE_UNFINISHED = "ChangeUnfinished", FINDING.but(severity=Severity.CRITICAL)
+    UNFINISHED = "Unfinished", STALLED.but(severity=Severity.CRITICAL)
     NO_LAST_GOOD = "NoLastGood", STALLED.but(severity=Severity.CRITICAL)
     HOLD_RELEASED = "HoldReleased", HISTORY
+    HOLD_ENDED = "HoldEnded", Traits((Shows.DEFERRED, Shows.HISTORY))
     ROOT_SHARED = "RootShared", FINDING
     UNKNOWN_THUMBPRINT = "UnknownThumbprint", FINDING.but(severity=Severity.MEDIUM)
     DUPLICATE_IMPORT = "DuplicateImport", FINDING.but(severity=Severity.MEDIUM)

@@ -27,6 +27,16 @@ def refuse_foreign(run: Run, ref: VaultCertificateRef) -> Stalled | None:
     return Stalled(Reason.UNKNOWN_VAULT, detail)
 
 
+def refuse_unknown(run: Run, ref: VaultCertificateRef) -> Stalled | None:
+    """Return the outcome for a vault outside of CERTROLL_VAULTS, None if Certroll has to work on the vault certificate.
+
+    Certroll finishes or takes back what it has begun before an operator took the vault out of the setting.
+    """
+    if ref.vault in run.intent.vaults or run.ports.rollouts.begun_in(ref):
+        return None
+    return refuse_foreign(run, ref)
+
+
 def without_current(run: Run, lineage: Lineage) -> Outcome:
     """Report a vault certificate of which Certroll may install no version, and return the outcome."""
     if lineage.refusal is None:
@@ -40,7 +50,12 @@ def without_current(run: Run, lineage: Lineage) -> Outcome:
 
 
 def read_lineage(run: Run, ref: VaultCertificateRef) -> Lineage | Stalled:
-    """Read the vault certificate with its versions. If the vault refuses the read, report and return the refusal."""
+    """Read the vault certificate with its versions. If the vault refuses the read, report and return the refusal.
+
+    Certroll never asks a vault outside of CERTROLL_VAULTS, because each request carries a token of Certroll.
+    """
+    if foreign := refuse_foreign(run, ref):
+        return foreign
     try:
         return lineage_of(run, ref)
     except (Denied, NotFound, Rejected) as error:

@@ -27,8 +27,20 @@ class Rollouts(Protocol):
     def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
         """Return the progress of one version, an empty Rollout if the journal does not know the version."""
 
-    def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
-        """Return the progress of a vault certificate's version in a site's bindings, None without a record."""
+    def site(self, ref: VaultCertificateRef, version: str | None, site: SiteRef) -> SiteRecord | None:
+        """Return the progress of a vault certificate's version in a site's bindings, None without a record.
+
+        Without a version, return the record of whichever version the journal has.
+        """
+
+    def begun_in(self, ref: VaultCertificateRef) -> tuple[SiteRef, ...]:
+        """Return the sites and apps in which Certroll has begun to bring any version of the vault certificate."""
+
+    def begun(self) -> frozenset[VaultCertificateRef]:
+        """Return the vault certificates for which Certroll has begun a change of any site or app.
+
+        A secret has the reference of a vault certificate of its name.
+        """
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> tuple[SiteRecord, ...]:
         """Record the sites of a rollout, then the rollout's first webspace, and return the sites' stored records.

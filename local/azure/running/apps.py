@@ -235,6 +235,11 @@ class Apps:
         """Return the app of the site or slot, or None."""
         return self._apps.get(site.id.lower()) if site else None
 
+    def move(self, before: str, after: str) -> None:
+        """Let the app of a site go on running under the new resource id that a move gave the site."""
+        app = self._apps[after.lower()] = self._apps.pop(before.lower())
+        app.site_id = after
+
     def follow(self, site: Site, *, starts: bool, from_stop: bool) -> None:
         """End the app's processes if its site stopped, or start a process if its site started.
 

@@ -101,6 +101,7 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
         switches=json.dumps({name: properties[name] for name in SWITCHES if properties.get(name) is not None}),
         loaded=_is_loaded(properties.get(LOADING)),
         not_before=_moment(properties.get("issueDate")),
+        issuer=text_of(properties, "issuer"),
         in_environment=bool(properties.get("hostingEnvironmentProfile")),
         self_signed=_is_self_signed(properties),
     )

@@ -157,7 +157,7 @@ def _key(environment: EnvironmentRef) -> str:
 
 
 def _record_row(record: EnvironmentRecord) -> dict[str, Any]:
-    roots = [[root.thumbprint, _text(root.noted_at), _text(root.seen_at)] for root in record.roots]
+    roots = [[root.thumbprint, _text(root.noted_at), _text(root.seen_at), root.name] for root in record.roots]
     return {
         "PartitionKey": ENVIRONMENTS,
         "RowKey": digest(record.environment.resource_id),
@@ -174,8 +174,8 @@ def _record_row(record: EnvironmentRecord) -> dict[str, Any]:
 def environment_of(row: Entity) -> EnvironmentRecord:
     """Return the record of an App Service Environment that a row holds."""
     roots = (
-        NotedRoot(Thumbprint(thumbprint), datetime.fromisoformat(noted), _moment(seen))
-        for thumbprint, noted, seen in items_of("roots", row)
+        NotedRoot(Thumbprint(thumbprint), datetime.fromisoformat(noted), _moment(seen), name)
+        for thumbprint, noted, seen, name in items_of("roots", row)
     )
     return EnvironmentRecord(
         EnvironmentRef.parse(row["environment"]),
@@ -205,13 +205,15 @@ def _app_row(environment: EnvironmentRef, restart: AppRestart) -> Mapping[str, A
         "at": restart.at,
         "detail": fitting(restart.detail, MOST_DETAIL),
         "answered": json.dumps(restart.answered),
+        "missing_since": _text(restart.missing_since),
     }
 
 
 def app_of(row: Entity) -> AppRestart:
     """Return the record of an app's stop and start that a row holds."""
     app = WaveApp(SiteRef.parse(row["app"]), row["plan"], frozenset(items_of("groups", row)), bool(row["runs"]))
-    return AppRestart(app, AppRestartState(row["state"]), moment(row["at"]), row["detail"], json.loads(row["answered"]))
+    state, missing_since = AppRestartState(row["state"]), _moment(row["missing_since"])
+    return AppRestart(app, state, moment(row["at"]), row["detail"], json.loads(row["answered"]), missing_since)
 
 
 def _text(at: datetime | None) -> str:

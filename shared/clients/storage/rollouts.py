@@ -11,8 +11,11 @@ from datetime import datetime
 from functools import partial
 
 from shared.clients.storage.rows import (
+    BEGUN_STATES,
     ROLL,
     Entity,
+    begun_lineage,
+    begun_site,
     digest,
     held_in,
     held_of,
@@ -70,14 +73,29 @@ class TableRollouts:
             is_unreadable=bool(no_lists or no_whole),
         )
 
-    def site(self, ref: VaultCertificateRef, version: str, site: SiteRef) -> SiteRecord | None:
+    def site(self, ref: VaultCertificateRef, version: str | None, site: SiteRef) -> SiteRecord | None:
         """Return the progress of a vault certificate's version in a site's bindings, or None without a record.
 
-        Raise RecordUnreadable if the row of the site is unreadable.
+        Without a version, return the record of whichever version the journal has. Raise RecordUnreadable if the row of
+        the site is unreadable.
         """
         row = self._tables.row(JOURNAL, lineage_key(ref), digest(site.resource_id))
         known = None if row is None else self._rows.one(JOURNAL, site_record, row)
-        return known if known is not None and known.version == version else None
+        return known if known is not None and version in {None, known.version} else None
+
+    def begun_in(self, ref: VaultCertificateRef) -> tuple[SiteRef, ...]:
+        """Return the sites and apps in which Certroll has begun to bring any version of the vault certificate."""
+        begun, _ = self._rows.all(JOURNAL, begun_site, self._tables.rows(JOURNAL, lineage_key(ref)))
+        return tuple(sorted({site for site in begun if site is not None}))
+
+    def begun(self) -> frozenset[VaultCertificateRef]:
+        """Return the vault certificates for which Certroll has begun a change of any site or app.
+
+        Table storage filters the rows, so that a sweep gets only the few rows of changes under way.
+        """
+        rows = self._tables.having(JOURNAL, "state", sorted(BEGUN_STATES))
+        begun, _ = self._rows.all(JOURNAL, begun_lineage, rows)
+        return frozenset(ref for ref in begun if ref is not None)
 
     def begin(self, ref: VaultCertificateRef, rollout: Rollout) -> tuple[SiteRecord, ...]:
         """Record the sites of a rollout, then the rollout's first webspace, and return the sites' stored records.

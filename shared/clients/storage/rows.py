@@ -18,7 +18,7 @@ from shared.domain.orders.order import OrderRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import RestartBudget
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.settings_record import LEFT_OPEN, RollRecord, RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 
 ROLL = "roll-"
@@ -28,6 +28,8 @@ CHUNK = 30_000
 data model")."""
 MOST_DETAIL = 1000
 """The longest text about one site, app or order. Azure decides the length of an error's message."""
+BEGUN_STATES = frozenset({str(SiteState.PENDING), *map(str, LEFT_OPEN)})
+"""The states of rows that may record a change which Certroll has begun and not finished."""
 HELD = "held-"
 HELD_IN_ROW = 100
 """How many earlier thumbprints one row lists. Such an entry takes at most about 250 characters."""
@@ -136,6 +138,8 @@ def site_row(ref: VaultCertificateRef, record: SiteRecord) -> dict[str, Any]:
         **listed("copies", (copy.resource_id for copy in record.copies)),
         **listed("rebound", sorted(record.rebound)),
         **listed("refused", sorted(record.refused)),
+        **listed("failing", sorted(record.failing)),
+        "missing_since": _text_of(record.missing_since),
         **listed("last_good", last_good),
     }
 
@@ -168,8 +172,28 @@ def site_record(row: Entity) -> SiteRecord:
         rebind=Rebind(row["rebind"]),
         rebound=frozenset(HostName(host) for host in items_of("rebound", row)),
         refused=frozenset((HostName(host), _reason(text)) for host, text in _refused(row)),
+        failing=frozenset(HostName(host) for host in items_of("failing", row)),
+        missing_since=_moment_in(row["missing_since"]),
         revision=revision_of(row),
     )
+
+
+def begun_site(row: Entity) -> SiteRef | None:
+    """Return the site or app of a row that records a change under way, None for any other row."""
+    if row.get("state") not in BEGUN_STATES:
+        return None
+    if is_roll(row):
+        record = roll_record(row)
+        return record.site if record.is_left_open else None
+    return SiteRef.parse(row["site"]) if "site" in row and row["state"] == SiteState.PENDING else None
+
+
+def begun_lineage(row: Entity) -> VaultCertificateRef | None:
+    """Return the vault certificate of a row that records a change under way, None for any other row."""
+    if begun_site(row) is None:
+        return None
+    vault, _, name = str(row["certificate"]).partition("/")
+    return VaultCertificateRef.parse(vault, ObjectKind.CERTIFICATE, name)
 
 
 def held_rows(ref: VaultCertificateRef, rollout: Rollout) -> list[dict[str, Any]]:
@@ -230,7 +254,8 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "broken_before": json.dumps(record.broken_before),
         "asked": record.asked,
         "shows_another": record.shows_another,
-        "failing_since": record.failing_since.isoformat() if record.failing_since else "",
+        "failing_since": _text_of(record.failing_since),
+        "missing_since": _text_of(record.missing_since),
         **listed("undone", (undone_at.isoformat() for undone_at in record.undone)),
         **listed("proven", record.proven),
         "settings": record.settings,
@@ -259,7 +284,8 @@ def roll_record(row: Entity) -> RollRecord:
         broken_before=json.loads(row["broken_before"]),
         asked=row["asked"],
         shows_another=row["shows_another"],
-        failing_since=datetime.fromisoformat(row["failing_since"]) if row["failing_since"] else None,
+        failing_since=_moment_in(row["failing_since"]),
+        missing_since=_moment_in(row["missing_since"]),
         undone=tuple(datetime.fromisoformat(text) for text in items_of("undone", row)),
         proven=_thumbprints(items_of("proven", row)),
         settings=row["settings"],
@@ -271,6 +297,16 @@ def roll_record(row: Entity) -> RollRecord:
         retry=datetime.fromisoformat(row["retry"]) if row["retry"] else None,
         revision=revision_of(row),
     )
+
+
+def _text_of(moment: datetime | None) -> str:
+    """Return a time as the text of a row property, empty for None, because a merge keeps a property without a value."""
+    return moment.isoformat() if moment else ""
+
+
+def _moment_in(text: str) -> datetime | None:
+    """Return the time that the function `_text_of` stored, or None."""
+    return datetime.fromisoformat(text) if text else None
 
 
 def _edit(key: str, add: str | None, remove: list[str], next_to: str | None, whole: bool, was: str = "") -> SettingEdit:  # noqa: FBT001 - the order of the stored list

@@ -44,6 +44,12 @@ class Tables(Protocol):
     def rows(self, table: str, partition: str) -> tuple[Entity, ...]:
         """Return the rows of a partition in the order of their keys, and no rows if the table does not exist."""
 
+    def having(self, table: str, name: str, texts: Iterable[str]) -> tuple[Entity, ...]:
+        """Return the rows of all partitions whose property has one of the texts.
+
+        The result has no rows if the table does not exist.
+        """
+
     def row(self, table: str, partition: str, row: str) -> Entity | None:
         """Return one row of a table, or None if the row does not exist."""
 
@@ -106,6 +112,16 @@ class StorageTables:
             try:
                 rows = self._table(table).query_entities(query, parameters={"partition": partition})
                 return all_pages(f"table {table}", rows)
+            except ResourceNotFoundError:
+                return ()
+
+    def having(self, table: str, name: str, texts: Iterable[str]) -> tuple[Entity, ...]:
+        """Return the rows of all partitions whose property has one of the texts, and no rows without the table."""
+        parameters = {f"text{number}": text for number, text in enumerate(texts)}
+        query = " or ".join(f"{name} eq @{parameter}" for parameter in parameters)
+        with self._asking(table):
+            try:
+                return tuple(self._table(table).query_entities(query, parameters=parameters))
             except ResourceNotFoundError:
                 return ()
 

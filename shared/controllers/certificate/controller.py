@@ -7,7 +7,7 @@ from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
-from shared.loop.lineage import refuse_foreign
+from shared.loop.lineage import refuse_unknown
 from shared.loop.perform import reason_of
 from shared.loop.run import Run
 from shared.ports.storage import Lease
@@ -22,7 +22,7 @@ def reconcile_certificate(run: Run, message: CertificateMessage, *, redelivered:
     more.
     """
     fresh = redelivered or message.cause is not Cause.WAIT
-    if foreign := refuse_foreign(run, message.ref):
+    if foreign := refuse_unknown(run, message.ref):
         return _log_certificate(message, foreign)
     try:
         with run.ports.leases.hold(f"lineage {message.ref}") as lease:

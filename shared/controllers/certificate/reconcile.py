@@ -1,5 +1,6 @@
 """Read a vault certificate, decide whether Certroll may install its version, read Azure's resources, and plan."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from shared.controllers.certificate.outcome import await_sites
@@ -8,7 +9,7 @@ from shared.controllers.certificate.rollout import roll_out
 from shared.controllers.certificate.roots import report_waves
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.messages import CertificateMessage
-from shared.domain.names import ObjectKind, VaultCertificateRef
+from shared.domain.names import ObjectKind, SiteRef, VaultCertificateRef
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import holds_up, stage
@@ -36,11 +37,12 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     """
     ref, now = message.ref, run.now()
     lineage = read_lineage(run, ref)
-    # Here an operator deleted the vault certificate, or Key Vault refuses to show it to Certroll. Even without the
-    # vault certificate, Certroll finishes the apps whose settings it has begun to change. Without Key Vault, Certroll
-    # can still send apps with new settings their probes and restore an app's last good settings.
+    # Here an operator deleted the vault certificate or took its vault out of CERTROLL_VAULTS, or Key Vault refuses to
+    # show it to Certroll. Even without the vault certificate, Certroll finishes the sites and apps that it has begun to
+    # change. Without Key Vault, Certroll can still bind host names to a copy that App Service already has, send apps
+    # with new settings their probes, and restore an app's last good settings.
     if not isinstance(lineage, Lineage):
-        return _finishing(run, ref, fresh=fresh) or lineage
+        return _finishing(run, ref, run.ports.rollouts.begun_in(ref), fresh=fresh) or lineage
     # Most secrets are passwords. The sweep reports each password in Key Vault that App Service imported as if the
     # password were a certificate.
     if lineage.ref.kind is ObjectKind.SECRET and lineage.refusal and lineage.refusal.reason.is_no_lineage:
@@ -50,7 +52,8 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     # Certroll may install no version of this vault certificate, for instance because an operator disabled the newest
     # version.
     if lineage.current is None:
-        return _finishing(run, ref, fresh=fresh) or without_current(run, lineage)
+        unfinished = run.ports.rollouts.rollout(ref, "").unfinished(now)
+        return _finishing(run, ref, [roll.site for roll in unfinished], fresh=fresh) or without_current(run, lineage)
     rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
     # If the queue message only continues a wait, and sites of the vault certificate are unfinished, Certroll goes on
     # waiting. While Certroll waits for sites, reading all resources in Azure again would cost many requests and show
@@ -88,16 +91,16 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
         now,
         Targets.of((lineage,), limited=run.intent.ase_max_unavailable is not None),
     )
-    records = run.ports.environment_records.all() if fleet.environments else ()
+    hosting = fleet.environments or any(site.environment for site in fleet.sites)
+    records = run.ports.environment_records.all() if hosting else ()
     return with_compared(run.ports, Snapshot(lineage, fleet, rollout, environment_records=records))
 
 
-def _finishing(run: Run, ref: VaultCertificateRef, *, fresh: bool) -> Waiting | None:
-    """In a fresh run, queue a message for each app with an unfinished settings update, and return a wait for them."""
-    unfinished = run.ports.rollouts.rollout(ref, "").unfinished(run.now())
-    if not unfinished or not fresh:
+def _finishing(run: Run, ref: VaultCertificateRef, begun: Collection[SiteRef], *, fresh: bool) -> Waiting | None:
+    """In a fresh run, queue a message for each site or app with an unfinished change, and return a wait for them."""
+    if not begun or not fresh:
         return None
-    send_sites(run, ref, (roll.site for roll in unfinished))
+    send_sites(run, ref, begun)
     return Waiting(
-        run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"sites for which Certroll waits: {len(unfinished)}"
+        run.now() + run.intent.probe_settle, Reason.DISPATCHED, f"sites for which Certroll waits: {len(begun)}"
     )

@@ -170,10 +170,10 @@ def _delete_superseded(work: RolloutRun, deletions: tuple[Step, ...], progress: 
 
 
 def _send_again(work: RolloutRun, rollout: Rollout) -> tuple[SiteRecord, ...]:
-    """Send another message to each failed site and each unfinished site or app, and return the sites' records."""
+    """Send another message to each failed or unfinished site or app, and return the sites' records."""
     before = work.snapshot.rollout
     records = to_send_again(before, rollout)
-    rolls = (*before.rolling, *before.unfinished(work.snapshot.now))
+    rolls = (*before.rolling, *before.unfinished(work.snapshot.now), *before.held_by)
     work.send(sorted({record.site for record in records} | {roll.site for roll in rolls}))
     return records
 

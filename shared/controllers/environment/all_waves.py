@@ -46,7 +46,7 @@ def not_allowed(wave_run: WaveRun) -> Outcome | None:
     """Return the outcome if settings or tags forbid Certroll to stop the apps of the environment, otherwise None."""
     intent, pending = wave_run.run.intent, wave_run.in_state(AppRestartState.PENDING)
     if pending and wave_run.is_off:
-        return Converged(Reason.OPTED_OUT, f"environment {wave_run.environment} carries the tag certroll: off")
+        return _opted_out(wave_run)
     named = ", ".join(str(app.site) for app in pending)
     if pending and intent.ase_max_unavailable is None:
         detail = (
@@ -56,8 +56,27 @@ def not_allowed(wave_run: WaveRun) -> Outcome | None:
         )
         return Stalled(Reason.STOP_START_BY_HAND, detail)
     if pending and (found := barrier(wave_run.run, wave_run.environment_record)):
-        return Converged(found.reason, _would(wave_run, pending, found))
+        if not wave_run.has_begun:
+            return Converged(found.reason, _would(wave_run, pending, found))
+        if found.reason is Reason.OBSERVE_ONLY:
+            return _unfinished(wave_run, _would(wave_run, pending, found))
     return None
+
+
+def _opted_out(wave_run: WaveRun) -> Outcome:
+    """Return the outcome for an environment that carries the tag `certroll: off`."""
+    detail = f"environment {wave_run.environment} carries the tag certroll: off"
+    return _unfinished(wave_run, detail) if wave_run.has_begun else Converged(Reason.OPTED_OUT, detail)
+
+
+def _unfinished(wave_run: WaveRun, why: str) -> Stalled:
+    """Return the outcome if Certroll has stopped and started some apps, and may not stop the others."""
+    left = ", ".join(str(app.site) for app in wave_run.in_state(AppRestartState.PENDING))
+    detail = (
+        f"{why}. Some apps trust the new root, and these do not: {left}. Stop and start them by hand and "
+        f"POST /api/environments/{wave_run.environment}/stop-start-done"
+    )
+    return Stalled(Reason.UNFINISHED, detail)
 
 
 def _would(wave_run: WaveRun, pending: tuple[AppRestart, ...], found: Barrier) -> str:
@@ -75,7 +94,7 @@ def carry_waves(wave_run: WaveRun, waits: int) -> Outcome:
     while not (blocked := _blocked(wave_run)):
         pending = wave_run.in_state(AppRestartState.PENDING)
         if pending and opted_out(run.ports.environments.environment(wave_run.environment).tags):
-            return Converged(Reason.OPTED_OUT, f"environment {wave_run.environment} carries the tag certroll: off")
+            return _opted_out(wave_run)
         run.check_time(WAVE_TIME)
         wave = next_apps(wave_run)
         if not wave:
@@ -120,6 +139,9 @@ def _finished(wave_run: WaveRun, waits: int) -> Outcome:
     if pending and len(last) == len(pending):
         detail = "; ".join(f"{site} is the last app of group {group} that runs" for site, group in last)
         return Stalled(Reason.LAST_OF_GROUP, f"{detail}: start another app of the group, or remove the tag {GROUP}")
+    if pending and (missing := [str(app.site) for app in pending if app.missing_since is not None]):
+        detail = f"{', '.join(missing)}: Azure no longer lists the app, which counts as gone after an hour"
+        return Stalled(Reason.NO_SUCH_SITE, detail)
     if pending and all(app.site in wave_run.refused for app in pending):
         refusal = wave_run.refused[pending[0].site]
         return Stalled(refusal.reason, "; ".join(f"{app.site}: {wave_run.refused[app.site]}" for app in pending))

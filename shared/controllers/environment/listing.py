@@ -1,12 +1,14 @@
 """Read an environment, and update the journal's record of each of its apps."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from shared.controllers.environment.wave_run import WaveRun, inspect_site, report_excluded
 from shared.domain.environments.record import AppRestart, AppRestartState, EnvironmentRecord
 from shared.domain.fleet.fleet import Fleet
+from shared.domain.missing import is_gone
 from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint
 from shared.domain.rollout.site_record import record_key
 from shared.domain.tags import opted_out
@@ -39,6 +41,9 @@ def list_apps(
     excluded = (app for app in apps if app.state is AppRestartState.EXCLUDED)
     _report_excluded(run, fleet, ref, {app.site for app in excluded if new_round or _is_new(app, before)})
     run.ports.app_restarts.put(ref, (app for app in apps if app != before.get(app.site)))
+    # after a crash before this, the next run finds both records of a moved app, and takes the one that Azure lists
+    for site in sorted(before.keys() - {app.site for app in apps}):
+        run.ports.app_restarts.forget(ref, site)
     hidden = bool(fleet.blind_spots)
     if new_round:
         environment_record = run.ports.environment_records.put(environment_record.listed(there, now, hidden=hidden))
@@ -57,25 +62,50 @@ def _as_seen(
     *,
     new_round: bool,
 ) -> tuple[AppRestart, ...]:
-    """Return every listed app of the environment with its state for the current root.
+    """Return every app of the environment with its state for the current root.
 
-    Certroll forgets an app that Azure no longer lists in the environment, unless something that Certroll could not read
-    may hide the app.
+    Certroll forgets an app that Azure has not listed in the environment for an hour. A list with unreadable entries may
+    hide an app, and does not count.
     """
     # An app that Azure did not list last time may have run since before the root came.
     known = _renewed if new_round else partial(_known, as_new=environment_record.hidden)
     found = apps_of(fleet, environment_record.environment, run.intent, fleet.taken_at)
-    apps = tuple(known(before.get(app.site), app) for app in found)
-    unseen = tuple(before[site] for site in sorted(before.keys() - {app.site for app in apps}))
-    hidden = tuple(app for app in unseen if fleet.blind_spots and not _is_gone(run, app))
-    for app in unseen:
-        if app not in hidden:
-            run.ports.app_restarts.forget(environment_record.environment, app.site)
+    old = moved(before, {app.site for app in found})
+    apps = tuple(known(before.get(app.site) or old.get(app.site), app) for app in found)
+    unseen = tuple(before[site] for site in sorted(before.keys() - {app.site for app in (*apps, *old.values())}))
+    seen = (_as_hidden(run, app) if fleet.blind_spots else _as_missing(app, fleet.taken_at) for app in unseen)
     # an app that Azure does not list may run, and Certroll reads each app once more right before its stop
+    left = tuple(app for app in seen if app is not None)
     if new_round:
-        fresh = (AppRestart(app.app, AppRestartState.PENDING, fleet.taken_at) for app in hidden)
-        hidden = tuple(map(_renewed, hidden, fresh))
-    return (*apps, *hidden)
+        fresh = (replace(app.now(AppRestartState.PENDING, fleet.taken_at), answered=None) for app in left)
+        left = tuple(map(_renewed, left, fresh))
+    return (*apps, *left)
+
+
+def moved(before: Mapping[SiteRef, AppRestart], found: Collection[SiteRef]) -> dict[SiteRef, AppRestart]:
+    """Return the earlier record of each app that Azure now lists in another resource group, by the app's new id.
+
+    A move changes the id of a site, and not its name, which is unique in an environment: clients reach an app at its
+    name in the environment's domain (Azure docs, "App Service Environment networking", DNS).
+    """
+    gone = {(app.site.name, app.site.slot): app for site, app in before.items() if site not in found}
+    new = ((site, gone.get((site.name, site.slot))) for site in found if site not in before)
+    return {site: app for site, app in new if app is not None}
+
+
+def _as_hidden(run: Run, app: AppRestart) -> AppRestart | None:
+    """Return the record of an app that something unreadable may hide, None if the app is gone."""
+    return None if _is_gone(run, app) else app
+
+
+def _as_missing(app: AppRestart, now: datetime) -> AppRestart | None:
+    """Return the record of an app that Azure no longer lists, None if Azure has not listed the app for an hour.
+
+    A missing app does not count as running, so that no other app may stop because of it.
+    """
+    if is_gone(app.missing_since, now):
+        return None
+    return replace(app, app=replace(app.app, runs=False), missing_since=app.missing_since or now)
 
 
 def _is_gone(run: Run, app: AppRestart) -> bool:
@@ -119,4 +149,4 @@ def _known(before: AppRestart | None, now: AppRestart, *, as_new: bool = False) 
         return now.now(AppRestartState.EXCLUDED, now.at, now.detail or "it came after the root")
     if now.state is AppRestartState.EXCLUDED and before.state is AppRestartState.PENDING:
         return now
-    return replace(before, app=now.app)
+    return replace(before, app=now.app, missing_since=None)

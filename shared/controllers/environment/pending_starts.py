@@ -33,6 +33,7 @@ from shared.domain.errors import (
 )
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.messages import EnvironmentMessage
+from shared.domain.missing import is_gone
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.reason import Reason
 from shared.domain.subject import site_subject
@@ -48,8 +49,6 @@ from shared.telemetry import event
 
 STOP_MAY_COME = timedelta(minutes=5)
 """How long a start stays pending although the app runs, because a stop that Azure received late may still happen."""
-GONE_AFTER = timedelta(hours=1)
-"""How long Azure has to answer 404 for a site before Certroll forgets its pending start, because a 404 may be wrong."""
 STATE_PATIENCE = timedelta(seconds=60)
 """How long Azure may take to show that a site has stopped or runs."""
 MOST_THREADS = 8
@@ -242,13 +241,27 @@ def _forget(run: Run, pending_start: PendingStart) -> None:
 def _complete_gone(run: Run, pending_start: PendingStart, gone: NotFound) -> None:
     """Forget the pending start of a site for which Azure has answered 404 for an hour. Report the site until then.
 
-    Azure sometimes answers 404 for a site that exists.
+    Azure sometimes answers 404 for a site that exists. If Azure lists a site of the same name in the environment, an
+    operator has moved the site to another resource group, and the timer starts the site there.
     """
-    if run.now() < pending_start.at + GONE_AFTER:
+    if (site := _moved_to(run, pending_start)) is not None:
+        event("start.moved", site=str(pending_start.site), to=site.resource_id)
+        run.ports.pending_starts.record(replace(pending_start, site=site))
+        _forget(run, pending_start)
+        return
+    if not is_gone(pending_start.at, run.now()):
         _still_pending(run, pending_start, gone)
         return
     event("start.not_needed", site=str(pending_start.site), detail="the site is gone")
     _forget(run, pending_start)
+
+
+def _moved_to(run: Run, pending_start: PendingStart) -> SiteRef | None:
+    """Return the new id of a site or slot that moved to another resource group, None if Azure lists no such site."""
+    before = pending_start.site
+    listed = run.ports.environments.sites(pending_start.environment).found
+    named = (site.ref for site in listed if site.ref.name == before.name and site.ref != before.production)
+    return next((replace(ref, slot=before.slot) for ref in named), None)
 
 
 def _start_for_the_dead(run: Run, pending_start: PendingStart) -> None:

@@ -21,6 +21,12 @@ SiteInspection = tuple[Fleet, Site | None]
 """A fleet with the tags of a site, and the site, or None if the site is gone."""
 
 
+STOPPED = frozenset(
+    {AppRestartState.STARTED, AppRestartState.ANSWERED, AppRestartState.UNPROVEN, AppRestartState.FAILED}
+)
+"""The states of an app that Certroll has stopped and started."""
+
+
 @dataclass(frozen=True, slots=True)
 class WaveRun:
     """A run that works on one App Service Environment, with the environment's records from the journal."""
@@ -44,6 +50,16 @@ class WaveRun:
     def environment(self) -> EnvironmentRef:
         """The App Service Environment on which the run works."""
         return self.environment_record.environment
+
+    @property
+    def has_begun(self) -> bool:
+        """True if Certroll has stopped an app, or was about to, since it listed the apps for the latest root.
+
+        Right before the stop of an app, Certroll records whether the app passed its probe.
+        """
+        since = self.environment_record.since
+        stopped = any(app.state in STOPPED and since is not None and app.at > since for app in self.apps)
+        return stopped or any(app.answered is not None for app in self.in_state(AppRestartState.PENDING))
 
     def in_state(self, *states: AppRestartState) -> tuple[AppRestart, ...]:
         """Return the apps of the environment that are in one of the given states."""

@@ -7,10 +7,12 @@ from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Denied, NotFound, Rejected
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.fleet.handshake import Handshake, verdict
-from shared.domain.outcome import Converged, Outcome, Stalled
+from shared.domain.missing import is_gone
+from shared.domain.outcome import Converged, Deferred, Outcome, Stalled
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
+from shared.domain.snapshot.holds import failing_hosts, freed_hosts
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.subject import site_subject
 from shared.loop.compare import with_compared
@@ -21,6 +23,7 @@ from shared.loop.report import report_moved, report_plan, report_skips
 from shared.loop.run import Run
 from shared.loop.turns import taking_turns
 from shared.planning import planner
+from shared.planning.acting.by_hand import HANDS_OFF, bindings_by_hand
 from shared.planning.acting.settle import settle
 from shared.planning.closing import seen_before
 from shared.planning.guards.frozen import has_begun
@@ -33,16 +36,43 @@ def bindings_of_site(
 ) -> Outcome:
     """Bring the current version of the vault certificate to the bindings of the site.
 
-    If Azure refuses a request about the site, record the site as unproven.
+    If Azure refuses a request about the site, record the site as unproven. A failed site stays failed, because Certroll
+    has not seen it mended.
     """
     try:
-        return _carry_to_site(run, lease, lineage, current, record)
-    except (NotFound, Denied, Rejected) as error:
-        reason = Reason.NO_SUCH_SITE if isinstance(error, NotFound) else reason_of(error)
+        return _carry_to_site(run, lease, lineage, current, replace(record, missing_since=None))
+    except NotFound as error:
+        return _missing(run, lineage, record, error)
+    except (Denied, Rejected) as error:
+        reason = reason_of(error)
         refused = frozenset((binding.host_name, reason) for binding in record.last_good)
-        return _conclude(
-            run, lineage, replace(record, refused=refused), SiteState.UNPROVEN, Stalled(reason, str(error))
-        )
+        state = SiteState.FAILED if record.state is SiteState.FAILED else SiteState.UNPROVEN
+        return conclude(run, lineage, replace(record, refused=refused), state, Stalled(reason, str(error)))
+
+
+def _missing(run: Run, lineage: Lineage, record: SiteRecord, error: NotFound) -> Outcome:
+    """Record that Azure answers 404 for the site, and return the outcome.
+
+    A failed site holds the version until Azure has answered 404 for an hour.
+    """
+    gone = Stalled(Reason.NO_SUCH_SITE, str(error))
+    if record.state is not SiteState.FAILED:
+        refused = frozenset((binding.host_name, gone.reason) for binding in record.last_good)
+        return conclude(run, lineage, replace(record, refused=refused), SiteState.UNPROVEN, gone)
+    record = replace(record, missing_since=record.missing_since or run.now())
+    if not is_gone(record.missing_since, run.now()):
+        return conclude(run, lineage, record, SiteState.FAILED, gone)
+    return _end_hold(run, lineage, record, SiteState.UNPROVEN, f"{record.site} is gone")
+
+
+def _end_hold(run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, why: str) -> Outcome:
+    """Record that the site no longer holds the version, close the findings about the site, and return the outcome."""
+    ended = Deferred(Reason.HOLD_ENDED, f"{why}, so {record.site} no longer holds version {record.version}")
+    outcome = conclude(run, lineage, replace(record, failing=frozenset()), state, ended)
+    now = run.now()
+    is_old = seen_before(now, SeenBy.SITE)
+    run.ports.findings.close(str(lineage.ref), now, lambda found: found.site == record.site and is_old(found))
+    return outcome
 
 
 def _carry_to_site(
@@ -72,8 +102,8 @@ def _carry_to_site(
     # name already shows that the version fails.
     if refused.unanswered and verdict(handshakes) is not SiteState.FAILED:
         raise refused.unanswered[0]
-    outcome = _site_outcome(run, lineage, record, (*plan.skips, *refused.refused), handshakes)
-    if verdict(handshakes) is not SiteState.UNPROVEN:
+    outcome = _site_outcome(run, snapshot, record, (*plan.not_done, *refused.refused), handshakes)
+    if verdict(handshakes) is not SiteState.UNPROVEN and outcome.reason is not Reason.UNFINISHED:
         is_gone = seen_before(began, SeenBy.SITE)
         run.ports.findings.close(
             str(lineage.ref), run.now(), lambda found: found.site == record.site and is_gone(found)
@@ -113,7 +143,7 @@ def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
     """Read the site as Azure shows it now, with the certificates and the old thumbprints of its record."""
     fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
-    known = (record,) if record.state is SiteState.FAILED or record.rebind is not Rebind.NO else ()
+    known = (record,) if has_begun(record) or record.rebind is not Rebind.NO else ()
     observed = Snapshot(lineage, fleet, Rollout(record.version, record.webspace, known), held)
     return with_compared(run.ports, observed)
 
@@ -134,29 +164,34 @@ def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:
 
 
 def _site_outcome(
-    run: Run, lineage: Lineage, record: SiteRecord, skips: tuple[Skip, ...], handshakes: tuple[Handshake, ...]
+    run: Run, snapshot: Snapshot, record: SiteRecord, skips: tuple[Skip, ...], handshakes: tuple[Handshake, ...]
 ) -> Outcome:
     """Record the site's state from its TLS handshakes and the writes that Azure refused, and return the outcome."""
+    lineage = snapshot.lineage
     blocked = next((skip for skip in skips if skip.reason.stalls), None)
-    state = verdict(handshakes)
-    if record.state is SiteState.FAILED and state is not SiteState.PROVEN:
-        # a failed site stops the rollout of the version until a handshake shows the new certificate, or an operator
-        # releases the version
-        state = SiteState.FAILED
+    failing = failing_hosts(record, snapshot, handshakes)
+    state = SiteState.FAILED if failing else verdict(handshakes)
+    if freed := freed_hosts(record, snapshot, handshakes):
+        why = f"{', '.join(sorted(freed))}: the owners removed the host name or bound another certificate"
+        return _end_hold(run, lineage, record, state, why)
+    record = replace(record, failing=failing)
     telling = "; ".join(str(handshake) for handshake in handshakes if handshake.state is state)
     outcome: Outcome
+    left = [skip for skip in skips if skip.reason in HANDS_OFF and skip.step] if has_begun(record) else []
     if state is SiteState.FAILED:
         outcome = Stalled(Reason.SERVED_ANOTHER, telling or record.detail)
+    elif left:  # the site stays under way, so that each sweep looks whether Certroll may write again
+        return conclude(run, lineage, record, record.state, Stalled(Reason.UNFINISHED, bindings_by_hand(record, left)))
     elif blocked is not None:
         outcome = Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
     elif state is SiteState.PROVEN:
         outcome = Converged(Reason.SERVED, telling)
     else:
         outcome = Converged(Reason.UNREACHABLE, telling or "none of its host names is bound to the current version")
-    return _conclude(run, lineage, record, state, outcome, told=blocked is not None and state is not SiteState.FAILED)
+    return conclude(run, lineage, record, state, outcome, told=blocked is not None and state is not SiteState.FAILED)
 
 
-def _conclude(
+def conclude(
     run: Run, lineage: Lineage, record: SiteRecord, state: SiteState, outcome: Outcome, *, told: bool = False
 ) -> Outcome:
     """Record the state of the site in the journal, and return the outcome.

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from shared.controllers.site.bindings import bindings_of_site
+from shared.controllers.site.finishing import finish_bindings
 from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
@@ -11,11 +12,11 @@ from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
+from shared.domain.rollout.settings_record import UNFINISHED, RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.asks import ask_for_look
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
-from shared.loop.lineage import read_lineage, refuse_foreign, without_current
+from shared.loop.lineage import read_lineage, refuse_unknown, without_current
 from shared.loop.run import Run
 from shared.ports.storage import Lease
 from shared.telemetry import event
@@ -26,7 +27,7 @@ URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
 
 def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
     """Bring the current version of one vault certificate to the bindings and app settings of one site or slot."""
-    if foreign := refuse_foreign(run, message.ref):
+    if foreign := refuse_unknown(run, message.ref):
         return _log_site(message, foreign)
     try:
         with run.ports.leases.hold(f"site {message.site.resource_id}") as lease:
@@ -45,12 +46,13 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         )
         run.ports.findings.report((finding,))
     # Only the run of a vault certificate decides on which sites Certroll works next. If a queue message names a site
-    # that is not in Certroll's journal, Certroll starts a run of the vault certificate. For a recorded site, a message
+    # that is not in Certroll's journal, or that no longer holds the version, Certroll starts a run of the vault
+    # certificate. For any other recorded site, a message
     # of the vault certificate already waits in the queue. For a site in the journal, Certroll queues a message of the
     # vault certificate whose run must finish without a pause. A run that must finish without a pause reads Azure's
     # resources only once.
     if isinstance(outcome, Deferred):
-        waits = 0 if outcome.reason is Reason.NOT_ADMITTED else MOST_WAITS
+        waits = 0 if outcome.reason in {Reason.NOT_ADMITTED, Reason.HOLD_ENDED} else MOST_WAITS
         ask_for_look(run, message.ref, Cause.WAIT, waits)
     return _log_site(message, outcome)
 
@@ -80,10 +82,13 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
     record = _site_record(run, message, current, recorded)
+    left = None if isinstance(lineage, Lineage) else run.ports.rollouts.site(message.ref, None, message.site)
     roll = _to_go_on_from(recorded, known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
         outcomes.append(bindings_of_site(run, lease, known, current, record))
+    if left is not None and left.state is SiteState.PENDING:
+        outcomes.append(finish_bindings(run, lease, message.ref, left))
     if roll is not None:
         outcomes.append(roll_app(run, lease, _as_of(known, roll), roll, message.waits))
     if outcomes:
@@ -127,13 +132,12 @@ def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | No
     """Return the record of the settings update to carry on with, or None.
 
     Certroll carries on with a settings update for the current version. Certroll finishes the settings update for
-    another version if Certroll can still judge the update, or is restoring the old settings. Certroll can restore old
-    app settings without Key Vault.
+    another version, because Certroll can judge and restore an app's settings without Key Vault. If Certroll cannot read
+    the vault object, it also finds out whether a write of which it knows no outcome changed the settings.
     """
     if roll is None or _is_of(roll, lineage.current):
         return roll
-    judged = roll.state in UNFINISHED and any(_is_of(roll, version) for version in lineage.versions)
-    return roll if judged or roll.state in TAKING_BACK else None
+    return roll if roll.state in UNFINISHED or (roll.is_left_open and not lineage.versions) else None
 
 
 def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
@@ -142,6 +146,6 @@ def _is_of(roll: RollRecord, version: CertificateVersion | None) -> bool:
 
 
 def _as_of(lineage: Lineage, roll: RollRecord) -> Lineage:
-    """Return the vault certificate with the version of the app's record as its current version."""
-    version = next((known for known in lineage.versions if known.version == roll.version), lineage.current)
+    """Return the vault certificate with the version of the app's record as its current version, None if it is gone."""
+    version = next((known for known in lineage.versions if known.version == roll.version), None)
     return replace(lineage, current=version, refusal=None)

@@ -13,6 +13,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.loop.perform import perform_all
 from shared.loop.report import report_skips
+from shared.planning.acting.by_hand import HANDS_OFF, settings_by_hand
 from shared.planning.acting.subjects import settings_subject
 from shared.planning.plan import Skip
 
@@ -84,6 +85,10 @@ def _not_restored(app: App, skip: Skip) -> Outcome:
 
     The journal's record of the app does not change, so a later run tries to restore the settings again.
     """
+    if skip.reason in HANDS_OFF:
+        restore_by_hand = settings_by_hand(app.record, app.snapshot.settings_of(app.record.site))
+        detail = f"{app.record.site} fails with the new version, and Certroll may not write ({skip.reason}): "
+        return report_app(app, Stalled(Reason.UNFINISHED, detail + restore_by_hand))
     detail = f"{app.record.site}: {app.record.detail}; Certroll did not restore the last good values: {skip.detail}"
     return report_app(app, Stalled(skip.reason, detail))
 

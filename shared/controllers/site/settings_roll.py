@@ -13,20 +13,20 @@ from shared.controllers.site.app import (
     settling_after,
 )
 from shared.controllers.site.asking import ask_before
+from shared.controllers.site.holding import check_hold, unseen
 from shared.controllers.site.rollback import check_restored, restore
 from shared.controllers.site.validation import validate
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.errors import AzureError, Conflict, NotFound, OutcomeUnknown
-from shared.domain.findings import Finding, SeenBy
+from shared.domain.errors import Conflict, OutcomeUnknown
+from shared.domain.findings import SeenBy
 from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.fleet.probe import ProbeResult
 from shared.domain.fleet.settings_editing import with_text
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
-from shared.domain.subject import site_subject
 from shared.loop.backoff import UNANSWERED, pause, until_open, until_thawed
-from shared.loop.perform import perform_each, reason_of
+from shared.loop.perform import perform_each
 from shared.loop.report import report_skips
 from shared.loop.restart_claims import claimed
 from shared.loop.run import Run
@@ -48,11 +48,11 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
         detail = "enough other sites of its App Service plan or environment are restarting"
         return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
     try:
-        app = inspect_app(run, lease, lineage, record, waits)
+        app = _seen(inspect_app(run, lease, lineage, record, waits))
     except AzureError as error:
         if record.state is not RollState.STALE and isinstance(error, UNANSWERED):
             raise
-        return _unseen(run, lineage, record, error)
+        return unseen(run, lineage, record, error)
     match record.state:
         case RollState.STALE:
             return _write(app)
@@ -62,6 +62,8 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
             return restore(app)
         case RollState.RESTORED:
             return check_restored(app)
+        case RollState.ROLLED_BACK | RollState.NO_LAST_GOOD:
+            return check_hold(app)
         case state:
             return Converged(Reason.NOTHING_STALE, f"{record.site} is {state}")
 
@@ -178,19 +180,9 @@ def _claimed(run: Run, lineage: Lineage, record: RollRecord) -> bool:
     return claimed(run, restart_limits(run, record), record.site, lineage.ref)
 
 
-def _unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) -> Outcome:
-    """Record and report an app whose settings Certroll could not read.
-
-    Certroll no longer waits for an app that Azure no longer has. If Azure does not show an app whose settings Certroll
-    has written, the next hourly sweep looks for the app again.
-    """
-    reason = Reason.UNANSWERED if isinstance(error, UNANSWERED) else reason_of(error)
-    outcome = Stalled(Reason.NO_SUCH_SITE if isinstance(error, NotFound) else reason, str(error))
-    if record.state is RollState.STALE or isinstance(error, NotFound):
-        changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
-        run.ports.settings_rolls.put_roll(lineage.ref, changed)
-        give_back_restart(run, lineage, record)
-    detail, subject = outcome.detail[:1000], site_subject(record.site, "app ")
-    finding = Finding(run.now(), str(lineage.ref), subject, outcome.reason, detail, SeenBy.APP, record.site)
-    run.ports.findings.report((finding,))
-    return outcome
+def _seen(app: App) -> App:
+    """Store that Azure shows the app again, if Azure answered 404 for the app at an earlier inspection."""
+    if app.record.missing_since is None:
+        return app
+    record = replace(app.record, missing_since=None)
+    return replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, record))

@@ -36,7 +36,7 @@ def go_on_later(run: Run, message: SiteMessage, error: str) -> bool:
     Send the message of the app again, unless the journal names another message that goes on.
     """
     roll = run.ports.settings_rolls.roll(message.ref, message.site)
-    if roll is None or not roll.is_owed:
+    if roll is None or not roll.is_left_open:
         return False
     now = run.now()
     if now - roll.at >= REPORTED_AFTER:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shared.controllers.sweep.judging import Seen, judge
+from shared.controllers.sweep.judging import Seen, judge, queue_begun
 from shared.controllers.sweep.reading import (
     FLEET_SHARE,
     Inspection,
@@ -53,6 +53,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     judged = _judged(run, seen, use, inspections)
     busy = tuple(ref for ref, inspection in judged.items() if inspection.busy)
     lineages = tuple(inspection.lineage for inspection in judged.values() if inspection.lineage)
+    busy += queue_begun(run, frozenset(map(str, inspections)))
     report_references(run.ports.findings, fleet, lineages)
     run.ports.findings.close(SWEEP, run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
     known = {str(ref) for ref in inspections} | {record.environment.resource_id for record in environment_records}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shared.controllers.certificate.admission import has_unrecorded
+from shared.controllers.certificate.progress import send_sites
 from shared.controllers.certificate.roots import has_unknown, note_wants, report_waves
 from shared.controllers.sweep.reading import Inspection
 from shared.controllers.sweep.use import Use
@@ -54,7 +55,7 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
 
     Return the given inspection with the decision (`busy`), or with the error that prevented a plan.
 
-    A vault certificate that Certroll could not read still needs a run if the settings update of an app is unfinished.
+    A vault certificate that Certroll could not read still needs a run if the change of a site or app is unfinished.
     Certroll can restore the last good settings of an app without Key Vault.
     """
     if inspection.error is not None:
@@ -65,9 +66,13 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
         if ref in use.opposed and inspection.lineage is not None:
             return _left_alone(run, seen, inspection.lineage, use.opposed[ref])
         if inspection.lineage is None:
-            busy = bool(run.ports.rollouts.rollout(ref, "").unfinished(seen.fleet.taken_at))
+            busy = bool(run.ports.rollouts.begun_in(ref))
         elif use.has(inspection.lineage):
-            busy = _has_work(run, _planned(run, seen, inspection.lineage))
+            planned = _planned(run, seen, inspection.lineage)
+            busy = _has_work(run, planned)
+            if not busy:
+                # the app's run sees whether the app still uses the version, with few requests
+                send_sites(run, ref, (roll.site for roll in planned.snapshot.rollout.held_by))
         else:
             busy = False
             _close(run, seen, ref, unused_in(seen.fleet))
@@ -76,6 +81,17 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
     except Exception as error:  # noqa: BLE001 - the other certificates must continue; the sweep raises it
         return Inspection(inspection.lineage, error=error)
     return Inspection(inspection.lineage, busy)
+
+
+def queue_begun(run: Run, known: frozenset[str]) -> tuple[VaultCertificateRef, ...]:
+    """Queue a message for each vault certificate with an unfinished change that the sweep does not know.
+
+    An operator may have deleted the vault certificate, or taken its vault out of CERTROLL_VAULTS.
+    """
+    begun = sorted(ref for ref in run.ports.rollouts.begun() if str(ref) not in known)
+    for ref in begun:
+        run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
+    return tuple(begun)
 
 
 def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateRef) -> Inspection:

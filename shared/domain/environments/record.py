@@ -49,6 +49,8 @@ class AppRestart:
     detail: str = ""
     answered: bool | None = None
     """True if the app passed its probe before the stop, None if the app has no probe."""
+    missing_since: datetime | None = None
+    """Since when Azure no longer lists the app in the environment, None if Azure lists the app."""
 
     @property
     def site(self) -> SiteRef:
@@ -68,6 +70,8 @@ class NotedRoot:
     noted_at: datetime
     seen_at: datetime | None = None
     """The time at which Certroll first saw the root in the environment, None until then."""
+    name: str = ""
+    """The name of the authority, as certificates that it issued name it. Empty if Certroll does not know the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +133,19 @@ class EnvironmentRecord:
         listed = seen_at is not None and self.since is not None and seen_at <= self.since
         return self.done_at if listed and not self.is_open else None
 
-    def noting(self, thumbprint: Thumbprint, at: datetime) -> "EnvironmentRecord":
+    def noting(self, thumbprint: Thumbprint, at: datetime, name: str = "") -> "EnvironmentRecord":
         """Return the environment's record with a root that Certroll will add, in place of an old entry for the root."""
-        return self._with(NotedRoot(thumbprint, at))
+        return self._with(NotedRoot(thumbprint, at, name=name))
+
+    @property
+    def arriving(self) -> tuple[NotedRoot, ...]:
+        """The roots that some running apps do not trust yet, because Certroll still stops and starts the apps."""
+        since = self.since
+        return tuple(
+            root
+            for root in self.roots
+            if root.seen_at is None or (self.is_under_way and since is not None and root.seen_at >= since)
+        )
 
     def without_lost(self, there: frozenset[Thumbprint | None], now: datetime) -> "EnvironmentRecord":
         """Return the environment's record without root certificates that did not arrive within a day.

@@ -38,6 +38,8 @@ class WebspaceCertificate:
     """The time of the upload, None if Azure does not tell it or Certroll did not read it."""
     not_before: datetime | None = None
     """The first moment of the certificate's validity, None if Azure does not show it."""
+    issuer: str = ""
+    """The common name of the certificate's issuer (recorded traffic), empty if Azure does not show it."""
     in_environment: bool = False
     """True if Azure names an App Service Environment as the place of the certificate."""
     self_signed: bool = False

@@ -60,6 +60,10 @@ HOLDING = frozenset({RollState.FAILED, RollState.RESTORED, RollState.ROLLED_BACK
 TAKING_BACK = frozenset({RollState.FAILED, RollState.RESTORED})
 
 
+LEFT_OPEN = TAKING_BACK | {RollState.OVERLAPPING, RollState.STALE}
+"""The states in which Certroll may have written settings that it has not judged yet."""
+
+
 UNFINISHED = TAKING_BACK | {RollState.OVERLAPPING}
 """The states in which Certroll finishes the settings update before it writes a newer version into the app."""
 
@@ -107,6 +111,8 @@ class RollRecord:
     detail: str = ""
     retry: datetime | None = None
     """The time of the message by which Certroll goes on after a failed run, None if no run of the app has failed."""
+    missing_since: datetime | None = None
+    """Since when Azure answers 404 for the app, None if Azure showed the app at the last inspection."""
     revision: str | None = None
     """The revision of the entry in the journal."""
 
@@ -116,12 +122,14 @@ class RollRecord:
         return self.state in UNDER_WAY
 
     @property
-    def is_owed(self) -> bool:
-        """True if Certroll may have written settings that it must still judge or take back.
+    def begun(self) -> bool:
+        """True if Certroll may have written settings of the app for the version."""
+        return self.state is not RollState.STALE or bool(self.edits)
 
-        A run that dies during the write leaves an app whose settings have recorded edits and the state `STALE`.
-        """
-        return self.state in UNFINISHED or (self.state is RollState.STALE and bool(self.edits))
+    @property
+    def is_left_open(self) -> bool:
+        """True if Certroll must still judge or restore settings of the app that it has written."""
+        return self.begun and self.state in LEFT_OPEN
 
     @property
     def holds(self) -> bool:

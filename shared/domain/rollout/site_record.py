@@ -61,6 +61,11 @@ class SiteRecord:
     Certroll writes such a binding again only in a run that follows an event or a sweep.
     """
 
+    failing: frozenset[HostName] = frozenset()
+    """The host names for which App Service served another certificate, while `state` is `FAILED`."""
+    missing_since: datetime | None = None
+    """Since when Azure answers 404 for the site, None if Azure showed the site at the last inspection."""
+
     def refusal_of(self, host_name: HostName) -> Reason | None:
         """Return why Azure refused the binding of the host name, None if Azure did not refuse it."""
         return dict(self.refused).get(host_name)

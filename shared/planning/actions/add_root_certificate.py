@@ -57,9 +57,10 @@ class AddRootCertificate(AboutRoot):
         der = self._checked(ports)
         if der is None:
             return False
-        now = ports.clock.now()
+        now, facts = ports.clock.now(), self.version.facts
+        name = facts.issuer if facts and facts.self_signed else ""  # a root names itself as its issuer
         ports.environment_records.change(
-            self.root.ref.environment, lambda record: record.noting(self.version.thumbprint, now)
+            self.root.ref.environment, lambda record: record.noting(self.version.thumbprint, now, name)
         )
         ports.environments.put_root(self.root, der)
         settle(ports.clock, lambda: read_root(ports, self.root.ref), self._is, self.subject, UPLOAD_PATIENCE)

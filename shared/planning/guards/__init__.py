@@ -6,6 +6,7 @@ If several guards would refuse a step, the guard that comes first in the table g
 """
 
 from shared.planning.guards import (
+    awaiting_root,
     frozen,
     incomplete_view,
     not_its_stage,
@@ -51,6 +52,8 @@ GUARDS: tuple[Guard, ...] = (
     still_needed.guard,
     # Begin nothing new during a freeze, unless an old certificate ends soon.
     frozen.guard,
+    # Serve a private certificate in an environment only after all apps of the environment trust its root.
+    awaiting_root.guard,
     # Roll a version out to one webspace first, and stop the rollout if the version fails at a site.
     not_its_stage.guard,
     # Restart apps only inside CERTROLL_RESTART_WINDOW, except to restore the last good settings.

@@ -58,6 +58,23 @@ def is_begun(action: Action, snapshot: Snapshot) -> bool:
     return record is not None and has_begun(record)
 
 
+def finishes(action: Action, snapshot: Snapshot) -> bool:
+    """Return True if the action finishes or takes back what Certroll has begun at a site, and begins nothing elsewhere.
+
+    An old version is kept for apps in a webspace in which Certroll has begun to change a site or an app.
+    """
+    if action.site is not None and action.binds is not None:
+        record = snapshot.rollout.record_of(action.site)
+        return record is not None and (record.state is SiteState.PENDING or record.rebind is Rebind.ASKED)
+    if action.site is not None:
+        return is_begun(action, snapshot)
+    rollout, place = snapshot.rollout, action.webspace
+    open_there = any(record.webspace == place for record in rollout.pending) or any(
+        roll.webspace == place and roll.is_left_open for roll in rollout.rolls
+    )
+    return action.protects and open_there
+
+
 def has_begun(record: SiteRecord) -> bool:
     """Return True if Certroll has begun to write the bindings of the site, and is not through.
 

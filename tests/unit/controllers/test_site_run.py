@@ -247,7 +247,6 @@ def test_site_whose_turn_has_not_come_is_given_back(desk: Desk, where: str) -> N
 def test_message_for_a_vault_that_is_not_ours_writes_nothing(desk: Desk) -> None:
     """Certroll refuses a queue message for a vault outside `CERTROLL_VAULTS`, and reports the vault certificate."""
     foreign = VaultCertificateRef.parse("evil", "certificate", "shop")
-    desk.begin(begun(), ref=foreign)
     outcome = desk.carry(of=foreign)
     assert isinstance(outcome, Stalled)
     assert outcome.reason is Reason.UNKNOWN_VAULT

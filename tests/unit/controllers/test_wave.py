@@ -15,7 +15,7 @@ from shared.controllers.environment.controller import (
     record_stop_start_by_hand,
     remind,
 )
-from shared.controllers.environment.pending_starts import GONE_AFTER, STOP_MAY_COME, complete_pending_starts
+from shared.controllers.environment.pending_starts import STOP_MAY_COME, complete_pending_starts
 from shared.controllers.environment.wave import carry_wave, next_apps
 from shared.controllers.environment.wave_run import WaveRun
 from shared.domain.deadline import TIME_BUDGET
@@ -26,6 +26,7 @@ from shared.domain.fleet.copies import RootCertificate
 from shared.domain.fleet.fleet import Listing
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.messages import MOST_WAITS, EnvironmentMessage
+from shared.domain.missing import GONE_AFTER
 from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.outcome import Stalled, Waiting
 from shared.domain.reason import Reason

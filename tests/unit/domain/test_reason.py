@@ -28,11 +28,12 @@ UNTOLD = """
 Answered
 StaleCopy StaleUpload RootMissing PublicCertificateAsked ImportAsked UploadAgainAsked StaleThumbprint RootAsked
 RootNeeded SupersededInUse LoadedAtStart StaleReference ProbeFailed Superseded ManagedAsked AwaitingFirstStage
-OutsideWindow Frozen AwaitingFirstSite AwaitingSlots AwaitingWave NotOurs RootKept StillUsed NotSeen NotProven InGrace
+OutsideWindow Frozen AwaitingFirstSite AwaitingSlots AwaitingWave AwaitingRoot NotOurs RootKept StillUsed NotSeen
+NotProven InGrace
 EnoughDeleted StoppedAndStarted NothingToStop RootNotThere BehindACertificate NothingStale RolledOut Dispatched
 NotAdmitted StaleView
 Busy OutOfTime Served Settling Probing PlanBusy SiteStopped Validated Retired NoProbe ProbeProvesNothing HoldReleased
-DeadLetter RenewalDue ReissueAsked OrderActionsOff
+HoldEnded DeadLetter RenewalDue ReissueAsked OrderActionsOff
 """
 
 
@@ -74,13 +75,14 @@ def test_these_findings_need_nobody() -> None:
 def test_what_takes_an_app_down_is_critical() -> None:
     """Exactly four reasons have the severity "critical", among them an expired certificate."""
     critical = {reason for reason in Reason if reason.severity is Severity.CRITICAL}
-    down = {Reason.START_PENDING, Reason.NO_LAST_GOOD, Reason.CHANGE_UNFINISHED}
+    down = {Reason.START_PENDING, Reason.NO_LAST_GOOD, Reason.CHANGE_UNFINISHED, Reason.UNFINISHED}
     assert critical == down | {Reason.EXPIRED, Reason.EXPIRES_BEFORE_WINDOW}
 
 
 def test_turns_remarks_and_passwords() -> None:
     """Only listed reasons make an app wait, let its update go on, or make a secret no certificate of its own."""
     turns = {Reason.AWAITING_FIRST_STAGE, Reason.AWAITING_FIRST_SITE, Reason.AWAITING_SLOTS, Reason.AWAITING_WAVE}
+    turns |= {Reason.AWAITING_ROOT}
     assert {reason for reason in Reason if reason.awaits_turn} == turns
     assert {reason for reason in Reason if reason.allows_roll} == {
         Reason.PINNED_REFERENCE,

@@ -423,6 +423,7 @@ def test_reasons_go_from_what_people_took_out_to_whose_turn_it_is() -> None:
         "setting_not_text",
         "still_needed",
         "frozen",
+        "awaiting_root",
         "not_its_stage",
         "outside_restart_window",
         "not_its_turn",
