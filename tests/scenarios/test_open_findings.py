@@ -5,6 +5,7 @@ import json
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
 
 import pytest
 
@@ -291,7 +292,7 @@ def test_unlisted_vault_keeps_its_finding(install: Install, monkeypatch: pytest.
     swept(installation)
     denied = (f"vault {VAULT}", "VaultDenied")
     assert denied in open_findings(installation)
-    monkeypatch.setattr(reading, "LIST_TIME", DAY)
+    monkeypatch.setattr(reading, "LIST_SHARE", Fraction(2))
     with pytest.raises(ExceptionGroup):
         swept(installation)
     assert denied in open_findings(installation)
