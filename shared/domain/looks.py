@@ -15,7 +15,7 @@ class Look:
     """An inspection at the fleet for one vault certificate."""
 
     number: int = 0
-    """The number of the look. Looks of one vault certificate have rising numbers."""
+    """The number of the inspection. Looks of one vault certificate have rising numbers."""
     whole: int = 0
     """The number of the last inspection that ended well and sent every message again."""
     partial: int = 0

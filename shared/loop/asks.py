@@ -1,4 +1,4 @@
-"""Ask for an inspection at the fleet by a queue message, so that one inspection answers all that asked before it began (ADR 50)."""
+"""Ask for an inspection of the fleet by a message; one inspection answers all that asked before it began (ADR 50)."""
 
 from shared.domain.errors import StorageFailed
 from shared.domain.messages import Cause, CertificateMessage

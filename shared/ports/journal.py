@@ -234,7 +234,7 @@ class Looks(Protocol):
         """Return the last inspection that began, or the inspection 0."""
 
     def begin(self, ref: VaultCertificateRef, last: Look) -> Look:
-        """Number the next inspection, and return it. Raises Conflict if another run has begun an inspection since `last`."""
+        """Number the next inspection, and return it. Raises Conflict if another run has begun one since `last`."""
 
     def end(self, ref: VaultCertificateRef, ended: Look) -> None:
         """Record that an inspection ended well, unless another run has begun an inspection since."""

@@ -52,7 +52,7 @@ def event() -> str:
 
 @pytest.mark.real_storage
 def test_forty_events_cost_two_looks_at_most(install: Install) -> None:
-    """Forty events about one certificate cost one inspection, or two if some come while the first inspection goes on."""
+    """Forty events about one certificate cost one inspection, or two if some come while the first goes on."""
     town, installation = quiet(install)
     for _ in range(EVENTS):
         installation.event(event())
@@ -110,7 +110,7 @@ def during_a_look(installation: Installation, act: Callable[[], None]) -> None:
 
 
 def test_event_during_a_look_is_answered_by_a_look_that_began_later(install: Install) -> None:
-    """A version that comes after an inspection has read the vault is carried by the next inspection, which its event asks for."""
+    """A version that comes after an inspection has read the vault is carried by the next inspection."""
     town, installation = quiet(install)
     installation.event(event())
     came = list[str]()
@@ -128,7 +128,7 @@ def test_event_during_a_look_is_answered_by_a_look_that_began_later(install: Ins
 
 @pytest.mark.parametrize("lost", [True, False], ids=["before the end of the inspection", "before the inspection"])
 def test_lost_journal_loses_no_question(install: Install, lost: bool) -> None:  # noqa: FBT001
-    """If the journal is lost during an inspection, an event that comes meanwhile is still answered by an inspection of its own."""
+    """If the journal is lost during an inspection, an event that comes meanwhile is answered by the next one."""
     town, installation = quiet(install)
     town.world.clock.advance(timedelta(days=40))
     installation.event(event())
@@ -170,7 +170,7 @@ def test_message_by_hand_always_looks(install: Install) -> None:
 
 
 def test_second_instance_answers_for_the_first(install: Install) -> None:
-    """A message that waits for the lease of an inspection that began before it still gets an inspection of its own, and only one."""
+    """Messages that wait for the lease of an earlier inspection get one inspection together, which begins later."""
     town, installation = quiet(install)
     installation.event(event())
 
