@@ -27,6 +27,10 @@ class GuardedTables:
         """Return the rows of a partition in the order of their keys, and no rows if the table does not exist."""
         return self._tables.rows(table, partition)
 
+    def having(self, table: str, name: str, texts: Iterable[str]) -> tuple[Entity, ...]:
+        """Return the rows of all partitions whose property has one of the texts."""
+        return self._tables.having(table, name, texts)
+
     def row(self, table: str, partition: str, row: str) -> Entity | None:
         """Return one row of a table, or None if the row does not exist."""
         return self._tables.row(table, partition, row)

@@ -69,7 +69,8 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     if (plan.steps or plan.would) and (rival := rival_of(run, lineage)) is not None:
         finding = opposed_finding(run, lineage.ref, rival)
         run.ports.findings.report((finding,))
-        return _finishing(run, ref, fresh=fresh) or Stalled(finding.reason, finding.detail)
+        begun = [roll.site for roll in rollout.unfinished(now)]
+        return _finishing(run, ref, begun, fresh=fresh) or Stalled(finding.reason, finding.detail)
     outcome = roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
     # a refusal of Azure in this run is newer than the snapshot, and every other step of the plan is done
     run.ports.findings.close(str(ref), run.now(), gone_from(snapshot, Plan(skips=plan.not_done)))

@@ -12,7 +12,7 @@ from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import UNFINISHED, RollRecord
+from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.asks import ask_for_look
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free

@@ -17,7 +17,7 @@ from shared.controllers.site.holding import check_hold, unseen
 from shared.controllers.site.rollback import check_restored, restore
 from shared.controllers.site.validation import validate
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.errors import Conflict, OutcomeUnknown
+from shared.domain.errors import AzureError, Conflict, OutcomeUnknown
 from shared.domain.findings import SeenBy
 from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.fleet.probe import ProbeResult

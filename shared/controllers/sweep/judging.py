@@ -90,7 +90,7 @@ def queue_begun(run: Run, known: frozenset[str]) -> tuple[VaultCertificateRef, .
     """
     begun = sorted(ref for ref in run.ports.rollouts.begun() if str(ref) not in known)
     for ref in begun:
-        run.ports.queue.send_certificate(CertificateMessage(ref, Cause.SWEEP))
+        ask_for_look(run, ref, Cause.SWEEP)
     return tuple(begun)
 
 
