@@ -4,7 +4,7 @@ The clients are the fields of `Ports`, and the methods are found by themselves. 
 every test that calls them all.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -48,6 +48,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteRecord, SiteState
+from shared.domain.turns import Turn
 from shared.ports import Ports
 from shared.ports.clock import Clock
 from tests import build
@@ -79,6 +80,7 @@ VALUES: Mapping[Any, Callable[[], object]] = {
     EnvironmentRecord: lambda: EnvironmentRecord(ASE),
     EnvironmentRef: lambda: ASE,
     HostName: lambda: HostName(HOST),
+    Mapping[str, Turn]: lambda: {"text": Turn(NOW, failed=True)},
     Issuance: lambda: Issuance(SITE.ref, HostName(HOST), NOW),
     Order: lambda: Order(ORDER, HostName(HOST), OrderStatus.ISSUED, auto_renew=False),
     OrderRecord: lambda: OrderRecord(ORDER, OrderAction.RENEW, "0A1B", AskedState.ASKED, NOW),
@@ -108,7 +110,7 @@ VALUES: Mapping[Any, Callable[[], object]] = {
     timedelta: lambda: timedelta(0),
     tuple[HistoryEntry, ...]: lambda: (HistoryEntry(NOW, "x", "x", Reason.SERVED),) * 2,
     tuple[Finding, ...]: lambda: (Finding(NOW, "x", "x", Reason.SERVED, "x"),) * 2,
-    frozenset[Thumbprint]: lambda: frozenset({OLD}),
+    frozenset[Thumbprint]: lambda: frozenset({OLD, Thumbprint("BC" + "BB" * 19)}),
     frozenset[VaultName]: lambda: frozenset({VAULT}),
     object: dict,
 }
@@ -173,6 +175,8 @@ def _value(name: str, hint: Any) -> Callable[[], object]:  # noqa: ANN401 - a ty
         return _value(name, get_args(hint)[0])
     if get_origin(hint) is not None and "Callable" in str(hint):
         return lambda: lambda record: record
+    if hint == Iterable[str]:
+        return lambda: ("text",)
     if "Iterable" in str(hint):
         app = WaveApp(SITE.ref, PLAN, frozenset(), runs=True)
         return lambda: (AppRestart(app, AppRestartState.PENDING, NOW),)

@@ -1,4 +1,4 @@
-"""Ask for an inspection of the fleet by a message; one inspection answers all that asked before it began (ADR 50)."""
+"""Ask for an inspection of the fleet by a message; one inspection answers all that asked before it began (ADR 48)."""
 
 from shared.domain.errors import StorageFailed
 from shared.domain.messages import Cause, CertificateMessage

@@ -2,7 +2,7 @@
 
 Each installation has a journal of its own, so only Azure itself can show one installation what another one does. Before
 a request that costs money, Certroll writes the tag `certroll-asked-by` on the order. The request follows only if a
-later read still shows the own mark (ADR 52).
+later read still shows the own mark (ADR 50).
 """
 
 from collections.abc import Iterable

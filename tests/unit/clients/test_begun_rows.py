@@ -2,8 +2,7 @@
 
 import pytest
 
-from shared.clients.storage.rollouts import TableRollouts
-from shared.clients.storage.settings_rolls import TableSettingsRolls
+from shared.clients.storage.journal import journal_ports
 from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.names import SiteRef
 from shared.domain.rollout.settings_record import RollRecord, RollState
@@ -29,9 +28,9 @@ WROTE = (SettingEdit(LOAD_LIST, NEW, (), OLD),)
 )
 def test_an_app_is_begun_from_its_write_to_its_result(app: RollRecord, *, found: bool) -> None:
     """An app counts as begun if Certroll may have written its settings, and has not judged or restored them."""
-    tables = MemoryTables()
-    rollouts = TableRollouts(tables, ManualClock())
-    TableSettingsRolls(tables).put_roll(REF, app)
+    journal = journal_ports(MemoryTables(), ManualClock())
+    rollouts = journal["rollouts"]
+    journal["settings_rolls"].put_roll(REF, app)
     there: tuple[SiteRef, ...] = (app.site,) if found else ()
     assert rollouts.begun_in(REF) == there
     assert rollouts.begun() == ({REF} if found else set())
@@ -41,7 +40,7 @@ def test_an_app_is_begun_from_its_write_to_its_result(app: RollRecord, *, found:
 @pytest.mark.parametrize("state", SiteState)
 def test_a_site_is_begun_while_it_is_pending(state: SiteState) -> None:
     """A site counts as begun while Certroll has not found its bindings updated or failed."""
-    rollouts = TableRollouts(MemoryTables(), ManualClock())
+    rollouts = journal_ports(MemoryTables(), ManualClock())["rollouts"]
     rollouts.begin(REF, rollout(record(state)))
     pending = state is SiteState.PENDING
     assert rollouts.begun() == ({REF} if pending else set())
