@@ -6,7 +6,7 @@ from shared.controllers.site.bindings import bindings_of_site
 from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import LeaseBusy, OutOfTime
+from shared.domain.errors import LeaseBusy, NotSettled, OutOfTime
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
@@ -34,7 +34,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    except UNANSWERED as error:
+    except (*UNANSWERED, NotSettled) as error:
         outcome = until_answered(run, error, message.waits)
         subject = str(message.site)
         finding = Finding(
