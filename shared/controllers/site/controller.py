@@ -6,7 +6,7 @@ from shared.controllers.site.bindings import bindings_of_site
 from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import LeaseBusy, NotSettled, OutOfTime
+from shared.domain.errors import CertrollError, LeaseBusy, NotSettled, OutOfTime
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
@@ -19,6 +19,8 @@ from shared.loop.run import Run
 from shared.ports.storage import Lease
 from shared.telemetry import event
 
+LATER: tuple[type[CertrollError], ...] = (*UNANSWERED, NotSettled)
+"""The errors after which the message comes back. After NotSettled, Azure took a write and still shows the old state."""
 URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
 """The types of outcomes in order: if a site has two outcomes, the message gets the outcome whose type comes first."""
 
@@ -34,7 +36,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = until_free(run, busy, message.waits)
     except OutOfTime as late:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
-    except (*UNANSWERED, NotSettled) as error:
+    except LATER as error:
         outcome = until_answered(run, error, message.waits)
         subject = str(message.site)
         finding = Finding(
