@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from shared.domain.errors import AzureError, Conflict, LeaseBusy, OutcomeUnknown, Transient
+from shared.domain.errors import AzureError, CertrollError, Conflict, LeaseBusy, OutcomeUnknown, Transient
 from shared.domain.outcome import Waiting
 from shared.domain.reason import Reason
 from shared.loop.run import Run
@@ -78,7 +78,7 @@ def until_free(run: Run, busy: LeaseBusy, waits: int) -> Waiting:
     return Waiting(run.now() + min(pause(waits), BUSY_PAUSE), Reason.BUSY, str(busy))
 
 
-def until_answered(run: Run, error: AzureError, waits: int) -> Waiting:
+def until_answered(run: Run, error: CertrollError, waits: int) -> Waiting:
     """Return a wait for Azure to answer a request, which doubles with each earlier wait up to `LONGEST_PAUSE`."""
     again = min(FIRST_PAUSE_UNANSWERED * (1 << min(waits, 16)), LONGEST_PAUSE)
     return Waiting(run.now() + again, Reason.UNANSWERED, str(error))

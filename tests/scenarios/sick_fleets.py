@@ -268,7 +268,7 @@ def environments() -> Fleet:
     build = town.build
     limit = MaxUnavailable.parse("1")
     intent = {"ase_max_unavailable": limit, "delete_superseded": True, "delete_grace": HOUR}
-    fleet = Fleet(town.world, lambda: None, sweeps=4, intent=intent)
+    fleet = Fleet(town.world, lambda: None, sweeps=3, intent=intent)
     old, new = Authority("Corp 2020"), Authority("Corp 2026")
     partner = build.add_partner("erp", own_root=old, open_to_all=True)
     for group, vault in ((town.near, town.vaults[0]), (town.far, town.vaults[1])):

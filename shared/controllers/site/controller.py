@@ -7,7 +7,7 @@ from shared.controllers.site.finishing import finish_bindings
 from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import LeaseBusy, OutOfTime, RecordUnreadable, Transient
+from shared.domain.errors import CertrollError, LeaseBusy, NotSettled, OutOfTime, RecordUnreadable, Transient
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
@@ -21,6 +21,8 @@ from shared.loop.run import Run
 from shared.ports.storage import Lease
 from shared.telemetry import event
 
+LATER: tuple[type[CertrollError], ...] = (*UNANSWERED, NotSettled)
+"""The errors after which the message comes back. After NotSettled, Azure took a write and still shows the old state."""
 URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
 """The types of outcomes in order: if a site has two outcomes, the message gets the outcome whose type comes first."""
 
@@ -38,7 +40,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = Waiting(run.now(), Reason.OUT_OF_TIME, str(late))
     except RecordUnreadable as unreadable:
         outcome = Stalled(Reason.RECORD_UNREADABLE, str(unreadable))
-    except UNANSWERED as error:
+    except LATER as error:
         outcome = until_answered(run, error, message.waits)
         subject = str(message.site)
         finding = Finding(
