@@ -198,6 +198,7 @@ def test_answer_that_makes_no_sense_is_no_refusal(name: str, body: str, monkeypa
 
 
 KEYED = {"PartitionKey": "x", "RowKey": "y"}
+MOST_PAGES = 10
 
 
 @pytest.mark.parametrize(
@@ -235,3 +236,22 @@ def test_list_with_a_row_without_keys_is_a_broken_answer(name: str, row: object)
         call = dict(calls_of(getattr(ports(), client)))[method]
         with pytest.raises(StorageFailed):
             call()
+
+
+@pytest.mark.parametrize("name", ["rollouts.begun", "app_restarts.of", "pending_starts.all"])
+def test_rows_whose_pages_lead_in_a_circle_end(name: str) -> None:
+    """Each query of rows ends with a failure of storage if its second page leads back to the second page."""
+    client, _, method = name.partition(".")
+    asked = []
+
+    def answer(request: requests.PreparedRequest) -> Answer:
+        asked.append(request.url)
+        again = {"x-ms-continuation-NextPartitionKey": "x", "x-ms-continuation-NextRowKey": "y"}
+        further = again if len(asked) <= MOST_PAGES else {}
+        return 200, {"Content-Type": "application/json", **further}, b'{"value": []}'
+
+    with answering(answer):
+        call = dict(calls_of(getattr(ports(), client)))[method]
+        with pytest.raises(StorageFailed, match="lead in a circle"):
+            call()
+    assert len(asked) <= 3
