@@ -11,7 +11,8 @@ from shared import domain
 from shared.domain.certificates.version import KeyPolicy
 from shared.domain.findings import SeenBy
 from shared.domain.intent import Mode, Scope
-from shared.domain.reason import Reason, Severity
+from shared.domain.reason import Reason
+from shared.domain.traits import Severity
 from shared.planning import actions, guards
 
 MEANT = {

@@ -13,17 +13,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from shared.clients.storage.rows import (
-    MOST_DETAIL,
-    Entity,
-    digest,
-    fitting,
-    items_of,
-    listed,
-    moment,
-    revision_of,
-    stored_at,
-)
+from shared.clients.storage.records import MOST_DETAIL
+from shared.clients.storage.rows import Entity, digest, fitting, items_of, listed, moment, revision_of, stored_at
 from shared.clients.storage.tables import JOURNAL, MOST_RACES, Tables
 from shared.clients.storage.unreadable import Rows
 from shared.domain.environments.apps import WaveApp

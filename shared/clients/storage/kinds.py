@@ -6,10 +6,11 @@ from shared.clients.storage.dead_letters import FAILURES, POISON, cause_of, lett
 from shared.clients.storage.environments import APPS, ENVIRONMENTS, STARTS, app_of, environment_of, start_of
 from shared.clients.storage.findings import FINDINGS, HISTORY, SCOPES, known_finding, scope_of
 from shared.clients.storage.looks import LOOKS, look_of
+from shared.clients.storage.records import HELD, ORDER, asked_record, held_in, roll_record, site_record
 from shared.clients.storage.requests import MANAGED, issuance_of
 from shared.clients.storage.restart_claims import CLAIMS, claim_of
 from shared.clients.storage.rollouts import ROLLOUT_ROW, begun_of
-from shared.clients.storage.rows import HELD, ORDER, ROLL, Entity, asked_record, held_in, roll_record, site_record
+from shared.clients.storage.rows import ROLL, Entity
 
 Reader = Callable[[Entity], object]
 

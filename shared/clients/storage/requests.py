@@ -12,18 +12,8 @@ from uuid import uuid4
 
 from shared.clients.network.bounded import limited
 from shared.clients.storage.edge import CALL_SECONDS
-from shared.clients.storage.rows import (
-    Entity,
-    asked_record,
-    asked_row,
-    chunked,
-    digest,
-    fitting,
-    joined,
-    moment,
-    order_key,
-    revision_of,
-)
+from shared.clients.storage.records import asked_record, asked_row, order_key
+from shared.clients.storage.rows import Entity, chunked, digest, fitting, joined, moment, revision_of
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.clients.storage.unreadable import Rows
 from shared.domain.errors import Conflict, StorageFailed

@@ -10,24 +10,19 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from shared.clients.storage.rows import (
+from shared.clients.storage.records import (
     BEGUN_STATES,
-    ROLL,
-    Entity,
     begun_lineage,
     begun_site,
-    digest,
     held_in,
     held_of,
     held_rows,
     is_held,
-    is_roll,
-    lineage_key,
-    moment,
     roll_record,
     site_record,
     site_row,
 )
+from shared.clients.storage.rows import ROLL, Entity, digest, is_roll, lineage_key, moment
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.clients.storage.unreadable import Rows
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace

@@ -7,7 +7,8 @@ of the record about an app's settings update is `roll-` and the hash of the site
 
 from dataclasses import replace
 
-from shared.clients.storage.rows import lineage_key, roll_key, roll_record, roll_row
+from shared.clients.storage.records import roll_record, roll_row
+from shared.clients.storage.rows import lineage_key, roll_key
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.clients.storage.unreadable import Rows
 from shared.domain.errors import Conflict

@@ -19,7 +19,7 @@ from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, T
 
 from shared.clients.storage.edge import all_pages, code_of, storage_edge
 from shared.clients.storage.rows import Entity
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, StorageFailed
 
 JOURNAL = "certrolljournal"
 MOST_RACES = 5
@@ -111,7 +111,7 @@ class StorageTables:
         with self._asking(table):
             try:
                 rows = self._table(table).query_entities(query, parameters={"partition": partition})
-                return all_pages(f"table {table}", rows)
+                return tuple(_keyed(table, row) for row in all_pages(f"table {table}", rows))
             except ResourceNotFoundError:
                 return ()
 
@@ -121,7 +121,8 @@ class StorageTables:
         query = " or ".join(f"{name} eq @{parameter}" for parameter in parameters)
         with self._asking(table):
             try:
-                return tuple(self._table(table).query_entities(query, parameters=parameters))
+                rows = self._table(table).query_entities(query, parameters=parameters)
+                return tuple(_keyed(table, row) for row in all_pages(f"table {table}", rows))
             except ResourceNotFoundError:
                 return ()
 
@@ -129,7 +130,7 @@ class StorageTables:
         """Return one row of a table, or None if the row does not exist."""
         with self._asking(table):
             try:
-                return self._table(table).get_entity(partition, row)
+                return _keyed(table, self._table(table).get_entity(partition, row))
             except ResourceNotFoundError:
                 return None
 
@@ -200,6 +201,13 @@ class StorageTables:
             with suppress(ResourceExistsError):
                 client.create_table()
             return write(client)
+
+
+def _keyed(table: str, row: Entity) -> Entity:
+    """Return a row that storage answered. Raise StorageFailed if the answer has no keys, because no row is without."""
+    if not all(isinstance(row.get(key), str) for key in ("PartitionKey", "RowKey")):
+        raise StorageFailed(f"table {table}: the answer cannot be read: a row has no PartitionKey or no RowKey")
+    return row
 
 
 def batches(rows: Iterable[Entity]) -> Iterator[list[Entity]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from shared.controllers.orders.comparison import report_unread, with_secrets
 from shared.controllers.orders.marking import REQUEST_NEEDS, SCOPE, claimed, mark, not_asked
 from shared.domain.certificates.urgency import is_urgent
 from shared.domain.errors import (
@@ -20,7 +21,6 @@ from shared.domain.errors import (
     OutcomeUnknown,
     OutOfTime,
     RecordUnreadable,
-    Rejected,
     SiteLocked,
     Throttled,
     Unavailable,
@@ -40,12 +40,11 @@ from shared.domain.orders.action import (
     record_of,
 )
 from shared.domain.orders.mark import PAID, SETTLED, Claim, MarkState, mark_problems
-from shared.domain.orders.order import STORE_DELAY, Order, StoredCertificate, StoreStatus
+from shared.domain.orders.order import Order
 from shared.domain.orders.problems import OrderProblem, asks_when_verified, outcome_of, problems
 from shared.domain.reason import Reason
 from shared.domain.tags import Carrier
 from shared.domain.writes import AzureWrite
-from shared.loop.backoff import UNANSWERED
 from shared.loop.report import report, report_tags
 from shared.loop.run import Run
 from shared.loop.turns import Turns, taking_turns
@@ -159,12 +158,12 @@ def _inspected(run: Run, turns: Turns[Order], order: Order) -> Inspection:
         unread: list[AzureError] = []
         seen = _with_history(run, order, unread)
         seen, records = _acted_on(run, seen, run.ports.requests.asked(order.ref))
-        seen = _with_secrets(run, seen, unread)
+        seen = with_secrets(run, seen, unread)
         now = run.now()
         marked = mark_problems(seen, records, run.intent.installation, now)
         inspection = Inspection(seen, (*problems(seen, now), *open_questions(seen, records, now), *marked))
     except AzureError as error:
-        _report_unread(run, order, error)
+        report_unread(run, order, error)
         return Inspection(order, error=error)
     except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
         return Inspection(order, error=error)
@@ -186,36 +185,6 @@ def _with_history(run: Run, order: Order, unread: list[AzureError]) -> Order:
         event("order.history_unread", order=str(order.ref), detail=str(error))
         unread.append(error)
         return order
-
-
-def _with_secrets(run: Run, order: Order, unread: list[AzureError]) -> Order:
-    """Compare the order's certificate with its vault secrets, and return the order. `unread` gets errors of vaults.
-
-    Azure's own word about a secret may be wrong: it may stay `Initialized` after Azure stored the certificate, or stay
-    `Succeeded` from the certificate before. Azure may take a day to store a certificate, so an earlier read of
-    a secret that Azure calls stored tells nothing. The sweep has read the value of the secret, so the comparison sends
-    one more list request for each order.
-    """
-    return replace(order, stored=tuple(_compared(run, order, stored, unread) for stored in order.stored))
-
-
-def _compared(run: Run, order: Order, stored: StoredCertificate, unread: list[AzureError]) -> StoredCertificate:
-    """Return the stored certificate, with whether the vault secret in scope holds the order's current certificate."""
-    known = order.thumbprint is not None and stored.secret is not None and stored.secret.vault in run.intent.vaults
-    settled = order.issued is not None and run.now() - order.issued > STORE_DELAY
-    if not known or stored.secret is None or (stored.status is StoreStatus.SUCCEEDED and not settled):
-        return stored
-    try:
-        lineage = run.ports.vault.lineage(stored.secret, run.now())
-    except AzureError as error:
-        event("order.secret_unread", order=str(order.ref), detail=str(error))
-        unread.append(error)
-        if isinstance(error, UNANSWERED):  # the sweep reports a vault that refuses or lacks the secret
-            _report_unread(run, order, error)
-        return replace(stored, is_unread=True)
-    seen = lineage.current if lineage.refusal is None else None
-    is_current = seen is not None and seen.thumbprint == order.thumbprint
-    return replace(stored, is_current=is_current, is_other=seen is not None and not is_current, is_unread=seen is None)
 
 
 # ----------------------------------------------------------------------------------------------------------- actions
@@ -336,12 +305,6 @@ def _entry(record: OrderRecord, name: str, writes: tuple[AzureWrite, ...] = ()) 
     """Return the entry of the history about a request for an order."""
     detail = " ".join(part for part in (record.action, record.state, record.certificate, record.detail) if part)
     return HistoryEntry(record.at, name, f"order {record.order}", REASONS[record.action], detail[:1000], writes)
-
-
-def _report_unread(run: Run, order: Order, error: AzureError) -> None:
-    """Record as a finding (a reported problem) what Certroll could not read of an order."""
-    reason = error.reason if isinstance(error, Rejected) else Reason.UNANSWERED
-    report(run.ports.findings, (Finding(run.now(), SCOPE, order.subject, reason, str(error)),))
 
 
 # ----------------------------------------------------------------------------------------------------------- reports

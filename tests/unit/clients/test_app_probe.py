@@ -171,7 +171,8 @@ def ask(
     [
         (f"shown: {NEW}", Verdict.PASSED, "answered 200 as expected"),
         (f"shown: {OLD}", Verdict.OLD, f"answered 200 as expected, but shows {OLD}, not {NEW}"),
-        (f"shown: {FOREIGN}", Verdict.FAILED, "answered 200 as expected, but without the text"),
+        (f"shown: {FOREIGN}", Verdict.OTHER, f"answered 200 as expected, but shows another certificate than {NEW}"),
+        ("shown: nothing", Verdict.FAILED, "answered 200 as expected, but without the text"),
     ],
 )
 def test_answer_is_judged(app: App, body: str, verdict: Verdict, detail: str) -> None:

@@ -557,8 +557,9 @@ def test_every_client_of_azure_gets_the_bounded_transport(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(RequestsTransport, "__init__", note)
     connections = Connections(CloudName.PUBLIC, None, storage(1), ManualClock())
-    for call in (connections._arm.client, connections._vaults.client, connections._vaults.secrets):
-        call(SUBSCRIPTION)  # type: ignore[operator]
+    connections._arm.client(SUBSCRIPTION)  # type: ignore[operator]
+    for call in (connections._vaults.client, connections._vaults.secrets):
+        call("kv-shop")
     assert connections._orders is not None
     connections._orders.operations(SUBSCRIPTION)
     assert set(made) == {"BoundedTransport"}

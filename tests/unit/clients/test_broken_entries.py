@@ -10,7 +10,7 @@ import pytest
 import requests
 from azure.core.pipeline.transport import RequestsTransport
 
-from shared.domain.errors import CertrollError, Rejected
+from shared.domain.errors import CertrollError, RecordUnreadable, Rejected, StorageFailed
 from shared.domain.fleet.fleet import Listing
 from shared.domain.names import VaultCertificateRef
 from shared.domain.reason import Reason
@@ -195,3 +195,63 @@ def test_answer_that_makes_no_sense_is_no_refusal(name: str, body: str, monkeypa
         except CertrollError as error:
             caught = error
     assert not isinstance(caught, Rejected) or caught.reason is not Reason.REJECTED_BY_AZURE, caught
+
+
+KEYED = {"PartitionKey": "x", "RowKey": "y"}
+MOST_PAGES = 10
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        pytest.param({"state": "Odd"}, StorageFailed, id="no keys"),
+        pytest.param({**KEYED, "PartitionKey": None, "state": "Odd"}, StorageFailed, id="a PartitionKey of null"),
+        pytest.param({**KEYED, "RowKey": 5, "state": "Odd"}, StorageFailed, id="a number for a RowKey"),
+        pytest.param({**KEYED, "state": "Odd"}, RecordUnreadable, id="keys, and an odd state"),
+    ],
+)
+@pytest.mark.parametrize("name", ["rollouts.site", "settings_rolls.roll", "environment_records.of"])
+def test_row_without_keys_is_a_broken_answer(name: str, row: dict[str, object], error: type[CertrollError]) -> None:
+    """A row without its two keys is a failure of storage, and an odd row with keys is one that a person can repair."""
+    client, _, method = name.partition(".")
+
+    def answer(request: requests.PreparedRequest) -> Answer:
+        if request.method != "GET":  # the finding about the row
+            return 204, {}, b""
+        body = row if "certrolljournal" in str(request.url) else {"value": []}
+        return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
+
+    with answering(answer):
+        call = dict(calls_of(getattr(ports(), client)))[method]
+        with pytest.raises(error):
+            call()
+
+
+@pytest.mark.parametrize("row", [{}, {"PartitionKey": "x"}, {"RowKey": "y"}, None])
+@pytest.mark.parametrize("name", ["rollouts.begun", "rollouts.observed", "app_restarts.of", "pending_starts.all"])
+def test_list_with_a_row_without_keys_is_a_broken_answer(name: str, row: object) -> None:
+    """A list of rows of which one has no keys is a failure of storage, and never a list without this row."""
+    client, _, method = name.partition(".")
+    with answering(lambda _: (200, {"Content-Type": "application/json"}, json.dumps({"value": [row]}).encode())):
+        call = dict(calls_of(getattr(ports(), client)))[method]
+        with pytest.raises(StorageFailed):
+            call()
+
+
+@pytest.mark.parametrize("name", ["rollouts.begun", "app_restarts.of", "pending_starts.all"])
+def test_rows_whose_pages_lead_in_a_circle_end(name: str) -> None:
+    """Each query of rows ends with a failure of storage if its second page leads back to the second page."""
+    client, _, method = name.partition(".")
+    asked = []
+
+    def answer(request: requests.PreparedRequest) -> Answer:
+        asked.append(request.url)
+        again = {"x-ms-continuation-NextPartitionKey": "x", "x-ms-continuation-NextRowKey": "y"}
+        further = again if len(asked) <= MOST_PAGES else {}
+        return 200, {"Content-Type": "application/json", **further}, b'{"value": []}'
+
+    with answering(answer):
+        call = dict(calls_of(getattr(ports(), client)))[method]
+        with pytest.raises(StorageFailed, match="lead in a circle"):
+            call()
+    assert len(asked) <= 3

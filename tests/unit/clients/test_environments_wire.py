@@ -163,6 +163,7 @@ def test_odd_root_is_named_and_hides_no_other(wire: dict[str, Any], problem: str
     [
         pytest.param(["a root"], "the answer is not an object", id="a list"),
         pytest.param({"value": {"a": "root"}}, "its value is not a list", id="an object of objects"),
+        pytest.param({"value": None}, "its list is null", id="null"),
     ],
 )
 def test_what_is_no_list_is_refused(answer: Any, problem: str) -> None:  # noqa: ANN401 - JSON of any shape
@@ -174,7 +175,7 @@ def test_what_is_no_list_is_refused(answer: Any, problem: str) -> None:  # noqa:
 def test_roots_of_all_pages_are_listed() -> None:
     """Certroll follows each `nextLink` of Azure until the list of root certificates is complete."""
     first = {"value": [root_wire("a", isRoot=True, thumbprint=OLD)], "nextLink": "https://arm/next"}
-    adapter, azure = over(first, {"value": None, "nextLink": "https://arm/last"}, {"value": [root_wire("b")]})
+    adapter, azure = over(first, {"value": [], "nextLink": "https://arm/last"}, {"value": [root_wire("b")]})
     assert [root.ref.name for root in adapter.roots(ASE).found] == ["a", "b"]
     assert azure.asked == [
         ("GET", f"{ROOTS}?{API}", None),
@@ -282,19 +283,25 @@ def test_odd_addresses_are_named() -> None:
 
 
 def test_sites_of_an_environment_are_listed() -> None:
-    """Certroll lists the sites of an App Service Environment, and each listed site names its environment."""
+    """Certroll lists the sites of an App Service Environment, and each listed site names its environment.
+
+    A site whose host names Azure does not list is a blind spot, not a site without host names.
+    """
     site_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Web/sites/shop"
     properties = {
         "webSpace": "rg-westeuropewebspace",
         "defaultHostName": "shop.ase.appserviceenvironment.net",
         "state": "Stopped",
         "hostingEnvironmentProfile": {"id": ASE.resource_id},
+        "hostNameSslStates": [],
     }
-    listings = {("rg-network", "ase"): paged({"id": site_id, "properties": properties}, {"id": "odd"})}
+    nameless = {"id": f"{site_id}-2", "properties": {**properties, "hostNameSslStates": None}}
+    wires = ({"id": site_id, "properties": properties}, {"id": "odd"}, nameless)
+    listings = {("rg-network", "ase"): paged(*wires)}
     adapter, _ = over(environments=SimpleNamespace(list_web_apps=lambda *names, **_: listings[names]))
     listed = adapter.sites(ASE)
     assert [(str(site.ref), site.environment, site.running) for site in listed.found] == [("shop", ASE, False)]
-    assert [spot.subject for spot in listed.blind_spots] == ["odd"]
+    assert [spot.subject for spot in listed.blind_spots] == ["odd", nameless["id"]]
 
 
 # --------------------------------------------------------------------------------------------- plans and certificates

@@ -8,17 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.clients.storage.rows import (
-    CHUNK,
-    chunked,
-    joined,
-    lineage_key,
-    roll_key,
-    roll_record,
-    roll_row,
-    site_record,
-    site_row,
-)
+from shared.clients.storage.records import roll_record, roll_row, site_record, site_row
+from shared.clients.storage.rows import CHUNK, chunked, joined, lineage_key, roll_key
 from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, SettingEdit
 from shared.domain.fleet.bindings import SslState
 from shared.domain.names import HostName, Thumbprint

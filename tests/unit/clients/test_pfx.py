@@ -525,4 +525,5 @@ def test_operators_choose_the_encryption(monkeypatch: pytest.MonkeyPatch) -> Non
         ("AzureWebJobsStorage__accountName", "certroll"),
     ):
         monkeypatch.setenv(name, value)
-    assert cast("KeyVault", Runtime().run().ports.vault)._encryption is PfxEncryption.AES256
+    with Runtime().run() as run:
+        assert cast("KeyVault", run.ports.vault)._encryption is PfxEncryption.AES256

@@ -153,7 +153,9 @@ def test_group_keeps_its_own_letters(group: str, address: str) -> None:
     assert SiteRef.parse(found.resource_id) == found
     assert CopyRef.parse(f"{resource_id}/certificates/{group}").name == address
     assert EnvironmentRef.parse(f"{resource_id}/hostingEnvironments/{group}").name == address
-    assert names_of_site(SiteRef.parse(f"{resource_id}/sites/{group}")) == {address, f"{address}/{address}"}
+    in_group = f"{address}/{address}"
+    names = {address, in_group, f"{SUBSCRIPTION}/{in_group}"}
+    assert names_of_site(SiteRef.parse(f"{resource_id}/sites/{group}")) == names
     (target,) = parse_targets((("certroll-public-to", group),), PUBLIC_TO)
     assert str(target) == address
 

@@ -5,7 +5,8 @@ import pickle
 
 import pytest
 
-from shared.domain.reason import Reason, Severity, Shows
+from shared.domain.reason import Reason
+from shared.domain.traits import Severity, Shows
 
 STALLING = """
 VersionDisabled LaterInUse RecordUnreadable
