@@ -19,7 +19,7 @@ from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, T
 
 from shared.clients.storage.edge import all_pages, code_of, storage_edge
 from shared.clients.storage.rows import Entity
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, StorageFailed
 
 JOURNAL = "certrolljournal"
 MOST_RACES = 5
@@ -111,7 +111,7 @@ class StorageTables:
         with self._asking(table):
             try:
                 rows = self._table(table).query_entities(query, parameters={"partition": partition})
-                return all_pages(f"table {table}", rows)
+                return tuple(_with_keys(table, row) for row in all_pages(f"table {table}", rows))
             except ResourceNotFoundError:
                 return ()
 
@@ -121,7 +121,8 @@ class StorageTables:
         query = " or ".join(f"{name} eq @{parameter}" for parameter in parameters)
         with self._asking(table):
             try:
-                return tuple(self._table(table).query_entities(query, parameters=parameters))
+                rows = self._table(table).query_entities(query, parameters=parameters)
+                return tuple(_with_keys(table, row) for row in all_pages(f"table {table}", rows))
             except ResourceNotFoundError:
                 return ()
 
@@ -129,7 +130,7 @@ class StorageTables:
         """Return one row of a table, or None if the row does not exist."""
         with self._asking(table):
             try:
-                return self._table(table).get_entity(partition, row)
+                return _with_keys(table, self._table(table).get_entity(partition, row))
             except ResourceNotFoundError:
                 return None
 
@@ -223,6 +224,16 @@ def batches_of_pairs(pairs: Iterable[tuple[Entity, str | None]]) -> Iterator[lis
     for batch in batches([row for row, _ in rows]):
         yield rows[: len(batch)]
         del rows[: len(batch)]
+
+
+def _with_keys(table: str, row: Entity) -> Entity:
+    """Return the row. Raise StorageFailed if the row lacks a key, because Azure sends both keys with each row.
+
+    Certroll reports an unreadable row by its keys (unreadable.py). A row without keys is no row but a broken answer.
+    """
+    if not all(isinstance(row.get(key), str) for key in ("PartitionKey", "RowKey")):
+        raise StorageFailed(f"table {table}: the answer cannot be read: it has a row without its keys")
+    return row
 
 
 def _is_table_missing(error: HttpResponseError) -> bool:
