@@ -15,7 +15,7 @@ from datetime import datetime
 from shared.controllers.environment.all_waves import await_starts, carry_waves, later, not_allowed
 from shared.controllers.environment.answers import ask_failed, ask_started
 from shared.controllers.environment.listing import list_apps
-from shared.controllers.environment.wave_run import count_no_longer
+from shared.controllers.environment.wave_run import STOPPED, count_no_longer
 from shared.domain.environments.record import AppRestartState, EnvironmentRecord
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, RecordUnreadable, Rejected
 from shared.domain.findings import Finding, OpenFinding, SeenBy
@@ -71,9 +71,11 @@ def _close(run: Run, environment: EnvironmentRef, began: datetime, outcome: Conv
     """Close the findings about an environment after a run with nothing left to do.
 
     The findings about its excluded apps stay open until the next round, because people have to stop and start them.
+    The finding about an app that Certroll could not stop or start closes once Certroll has done so.
     """
     record = run.ports.environment_records.of(environment)
     since = record.since or began
+    done = {app.site: app.at for app in run.ports.app_restarts.of(environment) if app.state in STOPPED}
     is_done = outcome.reason is Reason.STOPPED_AND_STARTED
 
     def is_gone(found: OpenFinding) -> bool:
@@ -82,7 +84,8 @@ def _close(run: Run, environment: EnvironmentRef, began: datetime, outcome: Conv
         whole = found.subject == f"environment {environment}" or (
             found.reason == Reason.BLIND_SPOT and is_done and not record.hidden
         )
-        return found.seen_by is SeenBy.INSPECTION and found.last_seen < (began if whole else since)
+        until = done.get(found.site, since) if found.site else since
+        return found.seen_by is SeenBy.INSPECTION and found.last_seen < (began if whole else max(until, since))
 
     run.ports.findings.close(environment.resource_id, run.now(), is_gone)
 

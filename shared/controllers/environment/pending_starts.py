@@ -232,7 +232,7 @@ def _forget(run: Run, pending_start: PendingStart) -> None:
     site = pending_start.site
     run.ports.pending_starts.complete(site)
     run.ports.findings.close(
-        str(pending_start.environment),
+        pending_start.environment.resource_id,
         run.now(),
         lambda found: found.seen_by is SeenBy.START and found.site == site,
     )

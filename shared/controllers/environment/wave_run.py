@@ -100,7 +100,7 @@ def report_excluded(run: Run, environment: EnvironmentRef, excluded: Iterable[tu
     A stopped app needs no operator, because the app trusts the new root when the app starts.
     """
     findings = (
-        Finding(run.now(), environment.resource_id, site_subject(site), reason, detail)
+        Finding(run.now(), environment.resource_id, site_subject(site), reason, detail, site=site)
         for site, reason, detail in excluded
     )
     run.ports.findings.report(tuple(finding for finding in findings if finding.reason.makes_finding))
