@@ -16,6 +16,7 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import VAULT
 
+ARM = "management.azure.com"
 SOON, LATER = timedelta(minutes=10), timedelta(minutes=75)
 """`SOON` is enough time to update an app's settings and to restore the old settings.
 
@@ -77,8 +78,8 @@ def refuse_writes(town: Street, name: str, **how: object) -> None:
 
 
 def looks(town: Street) -> int:
-    """Return how often Certroll listed the certificates, which is once per inspection of the fleet."""
-    return sum(entry.path.endswith("/certificates") and entry.method == "GET" for entry in town.world.journal.entries())
+    """Return how often Certroll listed the fleet's certificates, which is once per inspection of the fleet."""
+    return sum(entry.path.endswith("/certificates") for entry in town.world.journal.reads(ARM))
 
 
 # ------------------------------------------------------------------------------------------- what Azure refuses
