@@ -30,6 +30,8 @@ ELSEWHERE: dict[str, str] = {
             "environment_records",
             "app_restarts",
             "pending_starts",
+            "turns",
+            "looks",
             "leases",
             "queue",
         ],
