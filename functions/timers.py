@@ -27,9 +27,9 @@ blueprint = func.Blueprint()
 @blueprint.timer_trigger(arg_name="timer", schedule=SCHEDULE, use_monitor=True)
 def sweep_timer(timer: func.TimerRequest) -> None:
     """Inspect vault certificates, environments, managed certificates and orders, and queue the work that they need."""
+    if PROBLEM is not None:  # also if other settings are bad, and no run can start
+        event("setting.ignored", detail=PROBLEM)
     with runtime().run() as run:
-        if PROBLEM is not None:
-            event("setting.ignored", detail=PROBLEM)
         event("sweep.started", past_due=timer.past_due)
         sweep(run)
 

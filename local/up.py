@@ -43,6 +43,8 @@ except SettingsInvalid as problem:
     raise SystemExit(str(problem))
 """
 """The program with which the function app's own code reads the settings, in a process of its own."""
+VAULT_LATER = "made-later"
+"""The name of a vault that stands for the vaults which a person will make in a world without vaults."""
 OF_WORLD: Mapping[str, Mapping[str, str]] = {"northwind": {"CERTROLL_ASE_MAX_UNAVAILABLE": "2"}}
 """The settings without which Certroll leaves a world's job to a person."""
 
@@ -69,7 +71,7 @@ def up(
     chosen = {**USUAL, **OF_WORLD.get(world, {}), **settings}
     logs, hosted = logs_of(noted), port is not None
     with LocalApp(world, chosen, seed=seed, port=port or 0, logs=logs, noted=noted, host_app=hosted) as local:
-        check_settings(local.app_settings())
+        check_settings(_judged(local))
         try:
             running = Running(local.environment(), str(local.host.log.resolve()) if local.host else "", noted)
             announce(running)
@@ -77,6 +79,13 @@ def up(
             _watch_host(local)
         except Ended:
             print("Stopping. A second Ctrl-C ends it at once.", file=sys.stderr)
+
+
+def _judged(local: LocalApp) -> Mapping[str, str]:
+    """Return the app settings to check. A world without a vault gets its vaults later, and names none at the start."""
+    settings = local.app_settings()
+    named = settings["CERTROLL_VAULTS"] or local.stand.world.vaults
+    return settings if named else {**settings, "CERTROLL_VAULTS": VAULT_LATER}
 
 
 def check_settings(settings: Mapping[str, str]) -> None:

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -25,8 +27,6 @@ from tests.triggers.app import ALL_QUEUES, ROOT, Storage, eventually
 QUEUES = "AzureFunctionsJobHost__extensions__queues__"
 AT_ONCE = {f"{QUEUES}visibilityTimeout": "00:00:00", f"{QUEUES}maxPollingInterval": "00:00:00.1"}
 ONE_BY_ONE = {f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}
-ASK_LATER = 600.0
-"""The Retry-After of the failing answers, in seconds, which exceeds a run's patience and fails the run at once."""
 
 
 class System:
@@ -180,22 +180,36 @@ def test_two_instances_end_where_one_does(start: Start) -> None:
     assert writes(system.world) == COPIES + len(MOVING)
 
 
-def test_poisoned_message_is_kept_and_put_back(start: Start) -> None:
-    """Certroll keeps a message that fails five times as a dead letter; a caller with the function key can replay it."""
-    system = start()
-    failures = system.ran("certificates_queue", succeeded=False)
-    system.world.faults.add(Fault("server_error", path="/serverfarms", times=None, status=503, retry_after=ASK_LATER))
-    system.subscribe()
-    new = renew(system.world)
-    kept = eventually(system.storage.kept, told=system.host.log.read_text)
-    assert system.ran("certificates_queue", succeeded=False) - failures == 5
-    assert [(row["PartitionKey"], row["queue"]) for row in kept] == [("poison-certificates", "certificates")]
-    assert str(kept[0]["cause"]).startswith("Unavailable: plans of subscription")
-    assert "InternalServerError" in str(kept[0]["cause"])
-    eventually(lambda: system.storage.count("certificates-poison") == 0)
+def test_poisoned_message_is_kept_and_put_back(tmp_path: Path) -> None:
+    """Certroll keeps a message that fails five times as a dead letter; a caller with the function key can replay it.
 
-    system.world.faults.clear()
-    key = str(kept[0]["RowKey"])
+    The message fails because the storage account refuses the lease. A fault of Azure makes no dead letter (ADR 44).
+    """
+    with LocalApp(small_world(), AT_ONCE, logs=tmp_path, host_app=False) as local:
+        world, settings = local.stand.world, local.app_settings()
+        with FunctionHost(ROOT, without_blobs(settings), log=tmp_path / "refused.log") as refused:
+            system = System(local, refused, world)
+            system.subscribe()
+            new = renew(world)
+            kept = eventually(system.storage.kept, told=refused.log.read_text)
+            assert system.ran("certificates_queue", succeeded=False) == 5
+            assert [(row["PartitionKey"], row["queue"]) for row in kept] == [("poison-certificates", "certificates")]
+            assert str(kept[0]["cause"]).startswith(f"StorageFailed: lease on lineage {worlds.VAULT}/web: ")
+            eventually(lambda: system.storage.count("certificates-poison") == 0)
+        with FunctionHost(ROOT, settings, log=tmp_path / "mended.log") as mended:
+            check_replay(System(local, mended, world), str(kept[0]["RowKey"]), new)
+
+
+def without_blobs(settings: dict[str, str]) -> dict[str, str]:
+    """Return the app's settings with an address at which the storage account refuses each request for a blob."""
+    address = settings["AzureWebJobsStorage"]
+    refusing = re.sub("(BlobEndpoint=[^;]+);", r"\1refused;", address)
+    assert refusing != address
+    return {**settings, "AzureWebJobsStorage": refusing}
+
+
+def check_replay(system: System, key: str, new: str) -> None:
+    """Fail if a caller without the function key replays a dead letter, or if its replay does not end the renewal."""
     assert system.replay(key).status_code == 401
     assert system.replay(key, **{"x-functions-key": "wrong"}).status_code == 401
     assert system.served() != {new}
