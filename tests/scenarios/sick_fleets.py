@@ -352,11 +352,16 @@ def _issued(town: _Town, fleet: Fleet, site: Site, host: str) -> None:
 # ----------------------------------------------------------------------------------------------------------- orders
 
 
+ASKED = {"late": "/renew", "manual": "", "again": "/reissue"}
+"""What each kind of order must be asked for, as the end of a path: a mark in the tags alone is no request."""
+
+
 def orders() -> Fleet:
     """Return orders of purchased certificates that Azure should have renewed, in two subscriptions."""
     town = _Town(Knobs(orders_renew_themselves=False))
     build = town.build
     known = registration(town.world.object_id(REGISTRATION))
+    # one sweep for the mark on the order, and one for the request
     fleet = Fleet(town.world, lambda: None, sweeps=2, intent={"order_actions": True, "registration": known})
     for group, vault in ((town.near, town.vaults[0]), (town.far, town.vaults[1])):
         for kind, auto in (("late", True), ("manual", False), ("again", True)):
@@ -365,18 +370,19 @@ def orders() -> Fleet:
             order = build.add_order(name, f"{name}.com", vault, age=age, auto_renew=auto)
             order.tags = {"certroll-reissue": order.serial} if kind == "again" else {}
             (stored,) = order.stored.values()
+            request = f"{order.id}{ASKED[kind]}"
             fleet.promise(
                 f"{name} is asked",
-                lambda order=order: asked_for(town.world, order.id),
+                lambda request=request: asked_for(town.world, request),
                 (subscription_of(order.id), order.id, *object_of(vault, stored.secret_name), vault.resource_id),
             )
     return fleet
 
 
 def asked_for(world: World, resource_id: str) -> bool:
-    """Return True if Azure accepted a write to a resource or below it."""
+    """Return True if Azure accepted a write to exactly this path."""
     return any(
-        entry.path.lower().startswith(resource_id.lower()) and entry.method != "GET" and 0 < entry.status < 300
+        entry.path.lower() == resource_id.lower() and entry.method != "GET" and 0 < entry.status < 300
         for entry in world.journal.entries()
     )
 
