@@ -37,6 +37,8 @@ ACTIONS = frozenset(
     }
 )
 """Words of paths that are no names of resources, in lower case."""
+TAGS = ("providers", "microsoft.resources", "tags", "default")
+"""The end of the path under which the Tags API keeps the tags of a resource."""
 _TYPE = re.compile(r"resourceType eq '([^']+)'", re.IGNORECASE)
 
 
@@ -80,16 +82,21 @@ class Asked:
 
     @property
     def resource(self) -> str:
-        """The id of the deepest resource that the path names, in lower case. A list belongs to its owner."""
+        """The id of the deepest resource that the path names, in lower case. A list and tags belong to their owner."""
         kinds = self.template.path.partition("?")[0].split("/")
         if VAULT_HOST in self.host:
             return "/".join((self.host.lower(), *self.segments[1:2]))
         named = max((number for number, kind in enumerate(kinds, 1) if kind == "*"), default=0)
-        words = self.segments[:named]
+        words = _owner(self.segments[:named])
         after = self.segments[named : named + 1]
         tail = after if after and after[0] in {"config", "publiccertificates"} and "sites" in words else ()
         tail = after if after == ("hostnamebindings",) else tail
         return "/" + "/".join((*words, *tail)) if words else ""
+
+
+def _owner(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the path of the resource whose tags the path names, else the path itself."""
+    return words[: -len(TAGS)] if words[-len(TAGS) :] == TAGS else words
 
 
 def _vault_kinds(segments: tuple[str, ...]) -> Iterator[str]:

@@ -123,7 +123,7 @@ def webspaces() -> Fleet:
     build, (contoso, fabrikam) = town.build, town.vaults
     windows, linux = build.add_plan("windows", town.near), build.add_plan("linux", town.near, linux=True)
     away = build.add_plan("away", town.far)
-    fleet = Fleet(town.world, town.renew_all, sweeps=2)
+    fleet = Fleet(town.world, town.renew_all, sweeps=1)
     shop, second = build.add_site("shop", windows), build.add_site("second", windows)
     api, branch = build.add_site("api", linux), build.add_site("branch", away)
     staging = build.add_slot(shop, "staging")
@@ -149,7 +149,7 @@ def holdings() -> Fleet:
     town = _Town(Knobs(sync_moves_bindings=False))
     build, (_, fabrikam) = town.build, town.vaults
     near, away = build.add_plan("near", town.near), build.add_plan("away", town.far)
-    fleet = Fleet(town.world, town.renew_all, sweeps=2, later=timedelta(days=31), intent={"delete_superseded": True})
+    fleet = Fleet(town.world, town.renew_all, sweeps=1, later=timedelta(days=31), intent={"delete_superseded": True})
     uploaded = build.add_certificate("uploaded", ("*.uploads.com",), fabrikam, key_type="EC")
     sites = build.add_site("api", near), build.add_site("branch", away)
     for site, plan in zip(sites, (near, away), strict=True):
@@ -225,7 +225,7 @@ def apps() -> Fleet:
     """Return apps whose settings name a client certificate, or load it at their start, in two subscriptions."""
     town = _Town()
     build, (contoso, fabrikam) = town.build, town.vaults
-    fleet = Fleet(town.world, lambda: None, sweeps=2, intent={"max_restarts": 9})
+    fleet = Fleet(town.world, lambda: None, sweeps=1, intent={"max_restarts": 9})
     partner = build.add_partner()
     old = {vault: build.add_certificate("client", (f"client.{vault.name}.com",), vault) for vault in town.vaults}
     for vault, group in ((contoso, town.near), (fabrikam, town.far)):
@@ -233,7 +233,7 @@ def apps() -> Fleet:
         copy = build.add_copy("client", plan, vault, name=f"client-{group.name}")
         settings = {LIST: old[vault].thumbprint, PIN: old[vault].thumbprint}
         led = {"CERT": f"@Microsoft.KeyVault(SecretUri=https://{vault.name}{SUFFIX}/secrets/client)"}
-        for kind in ("names", "also"):
+        for kind in ("names", "also") if group is town.near else ("names",):
             site = build.add_site(f"{kind}-{group.name}", plan, tags=NAMED, settings=settings)
             build.add_app(site, partner, setting=PIN)
             fleet.promise(
@@ -277,7 +277,8 @@ def environments() -> Fleet:
         build.add_root_object("root", old.root_leaf, vault, tags={"certroll-root-of": ase.name})
         root = build.add_root_certificate(ase, old.root_leaf.der, name="by-hand")
         build.add_upload(_private(town, vault, old), plan, name=f"leaf-{group.name}", created=EARLY)
-        sites = [build.add_site(f"{name}-{group.name}", plan, tags=WELL) for name in ("api", "jobs")]
+        names = ("api", "jobs") if group is town.near else ("api",)
+        sites = [build.add_site(f"{name}-{group.name}", plan, tags=WELL) for name in names]
         sites.append(build.add_slot(sites[0], "staging", tags=WELL))
         for site in sites:
             build.add_app(site, partner, anonymous=True)
@@ -324,10 +325,10 @@ def managed() -> Fleet:
     """Return host names without a binding, for which tags ask for managed certificates, in two subscriptions."""
     town = _Town()
     build = town.build
-    fleet = Fleet(town.world, lambda: None, sweeps=3)
+    fleet = Fleet(town.world, lambda: None, sweeps=1)
     for group in (town.near, town.far):
         plan = build.add_plan(f"plan-{group.name}", group)
-        for name in ("shop", "blog"):
+        for name in ("shop", "blog") if group is town.near else ("shop",):
             site = build.add_site(f"{name}-{group.name}", plan, tags={"certroll-managed": "on"})
             for owner in (site, build.add_slot(site, "staging", tags={"certroll-managed": "on"})):
                 prefix = "s." if owner.slot else ""
@@ -352,11 +353,16 @@ def _issued(town: _Town, fleet: Fleet, site: Site, host: str) -> None:
 # ----------------------------------------------------------------------------------------------------------- orders
 
 
+ASKED = {"late": "/renew", "manual": "", "again": "/reissue"}
+"""What each kind of order must be asked for, as the end of a path: a mark in the tags alone is no request."""
+
+
 def orders() -> Fleet:
     """Return orders of purchased certificates that Azure should have renewed, in two subscriptions."""
     town = _Town(Knobs(orders_renew_themselves=False))
     build = town.build
     known = registration(town.world.object_id(REGISTRATION))
+    # one sweep for the mark on the order, and one for the request
     fleet = Fleet(town.world, lambda: None, sweeps=2, intent={"order_actions": True, "registration": known})
     for group, vault in ((town.near, town.vaults[0]), (town.far, town.vaults[1])):
         for kind, auto in (("late", True), ("manual", False), ("again", True)):
@@ -365,18 +371,19 @@ def orders() -> Fleet:
             order = build.add_order(name, f"{name}.com", vault, age=age, auto_renew=auto)
             order.tags = {"certroll-reissue": order.serial} if kind == "again" else {}
             (stored,) = order.stored.values()
+            request = f"{order.id}{ASKED[kind]}"
             fleet.promise(
                 f"{name} is asked",
-                lambda order=order: asked_for(town.world, order.id),
+                lambda request=request: asked_for(town.world, request),
                 (subscription_of(order.id), order.id, *object_of(vault, stored.secret_name), vault.resource_id),
             )
     return fleet
 
 
 def asked_for(world: World, resource_id: str) -> bool:
-    """Return True if Azure accepted a write to a resource or below it."""
+    """Return True if Azure accepted a write to exactly this path."""
     return any(
-        entry.path.lower().startswith(resource_id.lower()) and entry.method != "GET" and 0 < entry.status < 300
+        entry.path.lower() == resource_id.lower() and entry.method != "GET" and 0 < entry.status < 300
         for entry in world.journal.entries()
     )
 
@@ -384,9 +391,9 @@ def asked_for(world: World, resource_id: str) -> bool:
 FLEETS: dict[str, Callable[[], Fleet]] = {
     "orders": orders,
     "managed": managed,
+    "webspaces": webspaces,
     "environments": environments,
     "holdings": holdings,
-    "webspaces": webspaces,
     "apps": apps,
 }
 """The fleets, the cheap ones first."""

@@ -4,8 +4,12 @@ The table has each request of Certroll about one thing of a fleet in the rows, a
 rows are the requests that Certroll sends in a fleet where all is well, so a new request is in the table by itself.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from itertools import cycle, groupby, islice, product
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -23,8 +27,13 @@ from tests.soaking import SOAKING
 
 ANSWERS_OF_A_ROW = 2
 """How many answers each request gets in the covering part of the table."""
+SEED = 16
+PARTS = [(answer,) for answer in ANSWERS] if SOAKING else [tuple(ANSWERS)[::2], tuple(ANSWERS)[1::2]]
+"""The answers that one test tries."""
 Begin = Callable[..., Trial]
 Rows = dict[str, tuple[Thing, ...]]
+Cell = tuple[str, Thing, str]
+"""A fleet, what is sick in it, and what that answers."""
 
 
 @pytest.fixture(scope="module")
@@ -54,62 +63,81 @@ def begin(install: Install, clients: Connections) -> Begin:
     return on
 
 
-@pytest.fixture(scope="module")
-def rows() -> Rows:
-    """Return a place for the requests of each fleet, which the first test of the fleet fills in."""
-    return {}
+@pytest.fixture
+def rows(begin: Begin, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Rows:
+    """Return one thing for each kind of request of each fleet, which one process finds out for all processes."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if hasattr(request.config, "workerinput") else folder
+    return {name: _rows_of(begin, name, shared / f"sick-things-{name}.json") for name in FLEETS}
 
 
-def rows_of(begin: Begin, rows: Rows, name: str) -> tuple[Thing, ...]:
+def _rows_of(begin: Begin, name: str, known: Path) -> tuple[Thing, ...]:
     """Return one thing for each kind of request that Certroll sends in a fleet where all is well."""
-    if name not in rows:
+    if not known.exists():
         trial = begin(name)
         trial.carry()
         assert [promise.what for promise in trial.broken()] == [], "a promise that no fleet keeps shows nothing"
         things = sorted(trial.sick.seen, key=lambda thing: (str(thing.template), thing.path))
         kinds = groupby(things, key=lambda thing: thing.template)
-        rows[name] = tuple(next(iter(group)) for _, group in kinds)
-    return rows[name]
+        whole = known.with_suffix(f".{os.getpid()}")  # another process never reads half a file
+        whole.write_text(json.dumps([next(iter(group)) for _, group in kinds]), encoding="utf-8")
+        whole.replace(known)
+    read = json.loads(known.read_text(encoding="utf-8"))
+    return tuple(Thing(Template(*template), path, resource) for template, path, resource in read)
 
 
-def owned_rows(begin: Begin, rows: Rows, name: str) -> tuple[Thing, ...]:
-    """Return the rows of a fleet: all in a soak, else only the kinds of requests that no cheaper fleet has more of."""
-    mine = rows_of(begin, rows, name)
-    if SOAKING:
-        return mine
-    earlier = list(FLEETS)[: list(FLEETS).index(name)]
-    known = {thing.template for other in earlier for thing in rows_of(begin, rows, other)}
-    return tuple(thing for thing in mine if thing.template not in known)
+def whole_table(rows: Rows) -> Iterator[Cell]:
+    """Yield each request of each fleet with each answer."""
+    return ((name, thing, answer) for name in rows for thing in rows[name] for answer in ANSWERS)
 
 
-def kind_of(template: Template) -> tuple[str, bool, bool]:
-    """Return the method of a request, and whether it is about one thing or a list, in ARM or in a vault."""
-    return template.method, template.path.endswith("*"), template.path.startswith("vault")
+def covering_part(rows: Rows) -> Iterator[Cell]:
+    """Yield each kind of request with two answers, in the cheapest fleet that sends it.
 
-
-def chosen(things: Iterable[Thing], answer: str) -> Iterator[Thing]:
-    """Yield the things that a test of one answer makes sick: all in a soak, else a covering part of the table.
-
-    In the covering part each request gets two answers, and the requests of a kind get different answers.
+    The answers are dealt in turn to the requests of one sort, so that each answer meets each sort.
     """
-    column, columns = list(ANSWERS).index(answer), len(ANSWERS)
-    ordered = sorted(things, key=lambda thing: (kind_of(thing.template), thing.template))
-    for row, thing in enumerate(ordered):
-        if SOAKING or (column - 2 * row) % columns < ANSWERS_OF_A_ROW:
-            yield thing
+    cheapest: dict[Template, tuple[str, Thing]] = {}
+    for name, things in rows.items():
+        for thing in things:
+            cheapest.setdefault(thing.template, (name, thing))
+    seeded = random.Random(SEED)  # noqa: S311 - no secret
+    for sort in sorted({sort_of(template) for template in cheapest}):
+        dealt = cycle(seeded.sample(list(ANSWERS), len(ANSWERS)))
+        for template in sorted(cheapest):
+            if sort_of(template) == sort:
+                yield from ((*cheapest[template], answer) for answer in islice(dealt, ANSWERS_OF_A_ROW))
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
+def sort_of(template: Template) -> tuple[bool, bool]:
+    """Return whether a request reads, and whether it is about one thing instead of a list."""
+    path = template.path
+    reads = template.method == "GET" or path.endswith(("/list", "/retrievecertificateactions"))
+    return reads, path.endswith("*") or not reads
+
+
+@pytest.mark.parametrize("answers", PARTS)
 @pytest.mark.parametrize("name", FLEETS)
-def test_one_sick_thing_holds_up_nothing_else(begin: Begin, rows: Rows, name: str, answer: str) -> None:
+def test_one_sick_thing_holds_up_nothing_else(begin: Begin, rows: Rows, name: str, answers: tuple[str, ...]) -> None:
     """Whatever one thing answers for good, all others are carried, and a finding instead of a dead letter says it."""
     troubles = {}
-    for thing in chosen(owned_rows(begin, rows, name), answer):
-        trial = begin(name, thing, answer)
-        trial.carry()
-        if found := list(trial.troubles(excused_by(thing, trial.fleet.world))):
-            troubles[f"{thing.template.method} {thing.path} answers {answer}"] = found
+    for fleet, thing, answer in whole_table(rows) if SOAKING else covering_part(rows):
+        if fleet == name and answer in answers:
+            trial = begin(name, thing, answer)
+            trial.carry()
+            if found := list(trial.troubles(excused_by(thing, trial.fleet.world))):
+                troubles[f"{thing.template.method} {thing.path} answers {answer}"] = found
     assert troubles == {}
+
+
+def test_covering_part_has_each_request_twice_and_each_answer_for_each_sort(rows: Rows) -> None:
+    """Each kind of request is tried with two answers, and each answer with reads of lists, of things, and writes."""
+    cells = list(covering_part(rows))
+    asked = {thing.template for things in rows.values() for thing in things}
+    assert {template: len({a for _, thing, a in cells if thing.template == template}) for template in asked} == (
+        dict.fromkeys(asked, ANSWERS_OF_A_ROW)
+    )
+    met = {(sort_of(thing.template), answer) for _, thing, answer in cells}
+    assert met == set(product({sort_of(template) for template in asked}, ANSWERS))
 
 
 SICK_AT_ONCE = {
@@ -120,9 +148,18 @@ SICK_AT_ONCE = {
 """What may be sick with everything in it."""
 
 
-@pytest.mark.parametrize("answer", ANSWERS if SOAKING else ["429", "no answer"])
-@pytest.mark.parametrize("name", FLEETS if SOAKING else ["webspaces"])
-@pytest.mark.parametrize("what", SICK_AT_ONCE)
+PLACES = (
+    tuple(product(SICK_AT_ONCE, FLEETS, ANSWERS))
+    if SOAKING
+    else (
+        ("a subscription", "webspaces", "429"),
+        ("a vault", "webspaces", "no answer"),
+        ("all of Azure", "orders", "503"),
+    )
+)
+
+
+@pytest.mark.parametrize(("what", "name", "answer"), PLACES)
 def test_everything_in_one_place_is_sick(begin: Begin, what: str, name: str, answer: str) -> None:
     """If a subscription or a vault answers nothing well, all others are carried, and each run ends within its time."""
     trial = begin(name, SICK_AT_ONCE[what], answer)
@@ -130,7 +167,7 @@ def test_everything_in_one_place_is_sick(begin: Begin, what: str, name: str, ans
     assert list(trial.troubles(excused_by(SICK_AT_ONCE[what], trial.fleet.world))) == []
 
 
-def test_every_request_of_the_clients_is_in_the_table(begin: Begin, rows: Rows) -> None:
+def test_every_request_of_the_clients_is_in_the_table(rows: Rows) -> None:
     """Each request that a client of Certroll can send is sent in one of the fleets, so that it is in the table."""
-    sent = {thing.template for name in FLEETS for thing in rows_of(begin, rows, name)}
+    sent = {thing.template for things in rows.values() for thing in things}
     assert sent_by_clients() - sent == set()

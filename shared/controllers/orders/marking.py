@@ -27,7 +27,8 @@ def claimed(run: Run, order: Order, action: OrderAction, records: tuple[OrderRec
     """
     claim = claim_on(order, action, records, run.intent.installation, run.now())
     if claim in {Claim.FREE, Claim.STALE}:
-        run.check_time(REQUEST_NEEDS + SETTLED)
+        # with a stale mark the caller waits in this run; a first mark leaves the request to a later run
+        run.check_time(REQUEST_NEEDS + (SETTLED if claim is Claim.STALE else timedelta(0)))
         try:
             mark(run, order, action, MarkState.WANTS)
         except Denied as denied:
