@@ -271,13 +271,13 @@ def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]
             mark(run, order, action, MarkState.ASKED)
     except (AzureError, OutOfTime) as unmarked:  # without the mark, Certroll has sent no request
         if isinstance(unmarked, AzureError):
-            _report_unread(run, order, unmarked)
+            report_unread(run, order, unmarked)
         return AskedState.PUT_OFF, str(unmarked)
     try:
         SEND[action](run.ports.orders, order)
     except (Throttled, SiteLocked, OutOfTime) as busy:  # `Retrying` raises OutOfTime only before it sends a write
         if isinstance(busy, AzureError):
-            _report_unread(run, order, busy)
+            report_unread(run, order, busy)
         return AskedState.PUT_OFF, str(busy)
     except (OutcomeUnknown, Unavailable) as lost:
         heard = moved(order, _seen_after(run, order), action)

@@ -42,7 +42,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         outcome = Stalled(Reason.RECORD_UNREADABLE, str(unreadable))
     except LATER as error:
         roll = run.ports.settings_rolls.roll(message.ref, message.site)
-        if roll is not None and roll.is_left_open:
+        if roll is not None and roll.state in UNFINISHED:
             raise  # the queue goes on with the app until its change is finished or taken back
         outcome = until_answered(run, error, message.waits)
         subject = str(message.site)
