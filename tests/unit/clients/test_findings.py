@@ -1,4 +1,4 @@
-"""A finding opens, changes, is logged once a day, and closes when its cause is gone."""
+"""Certroll logs a finding as it opens, changes and closes, and once a day while its cause lasts."""
 
 import json
 import logging
