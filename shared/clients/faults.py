@@ -120,7 +120,15 @@ def _from_answer(
         return Unavailable(text, answer.retry_after)
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return Throttled(text, answer.retry_after)
+    if answer.status == HTTPStatus.PRECONDITION_FAILED and not _has_precondition(error):
+        return Rejected(text)
     return KINDS.get(answer.status, Rejected)(text)
+
+
+def _has_precondition(error: HttpResponseError) -> bool:
+    """Return True if the request named a revision. Otherwise a 412 does not say that something has changed."""
+    request = getattr(error.response, "request", None)
+    return "If-Match" in getattr(request, "headers", {})
 
 
 def _odd_success(error: HttpResponseError, text: str, *, writing: bool) -> AzureError:

@@ -60,8 +60,8 @@ class Performed:
 
     refused: tuple[Skip, ...] = ()
     """The steps that Azure refused, and the steps that Azure did not answer."""
-    unanswered: tuple[AzureError, ...] = ()
-    """The errors of the steps that Azure did not answer, or for which Azure no longer shows what Certroll observed."""
+    unanswered: tuple[CertrollError, ...] = ()
+    """The errors of the steps that Azure did not answer, or for which Azure shows something else than expected."""
 
     def __add__(self, other: "Performed") -> "Performed":
         return Performed((*self.refused, *other.refused), (*self.unanswered, *other.unanswered))

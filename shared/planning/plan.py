@@ -86,6 +86,11 @@ class Traits(Protocol):
         return self.phase is Phase.APP
 
     @property
+    def is_visible(self) -> bool:
+        """True if a later read of Azure shows whether Azure carried out the action. No read shows a restart."""
+        return True
+
+    @property
     def owner(self) -> SiteRef | None:
         """The only site that has the certificate, None if the webspace shares it or the action is on a site."""
         return None

@@ -149,7 +149,8 @@ def holdings() -> Fleet:
     town = _Town(Knobs(sync_moves_bindings=False))
     build, (_, fabrikam) = town.build, town.vaults
     near, away = build.add_plan("near", town.near), build.add_plan("away", town.far)
-    fleet = Fleet(town.world, town.renew_all, sweeps=1, later=timedelta(days=31), intent={"delete_superseded": True})
+    # the second subscription waits for the soak if the first one does not answer
+    fleet = Fleet(town.world, town.renew_all, sweeps=2, later=timedelta(days=31), intent={"delete_superseded": True})
     uploaded = build.add_certificate("uploaded", ("*.uploads.com",), fabrikam, key_type="EC")
     sites = build.add_site("api", near), build.add_site("branch", away)
     for site, plan in zip(sites, (near, away), strict=True):
@@ -231,6 +232,8 @@ def apps() -> Fleet:
     for vault, group in ((contoso, town.near), (fabrikam, town.far)):
         plan = build.add_plan(f"{group.name}-plan", group, linux=True)
         copy = build.add_copy("client", plan, vault, name=f"client-{group.name}")
+        # the sync of the copy waits for the upload that keeps the version which apps still name
+        held = copy.id, f"{copy.id.rpartition('/')[0]}/certroll-client-~"
         settings = {LIST: old[vault].thumbprint, PIN: old[vault].thumbprint}
         led = {"CERT": f"@Microsoft.KeyVault(SecretUri=https://{vault.name}{SUFFIX}/secrets/client)"}
         for kind in ("names", "also") if group is town.near else ("names",):
@@ -239,7 +242,7 @@ def apps() -> Fleet:
             fleet.promise(
                 f"{site.name} names the new version",
                 lambda site=site, vault=vault: town.fresh(site).settings[PIN] == town.new[vault.name],
-                (*place_of(site), f"{site.id}/config", copy.id, *object_of(vault, "client")),
+                (*place_of(site), f"{site.id}/config", *held, *object_of(vault, "client")),
             )
         led_site = build.add_site(f"refers-{group.name}", plan, settings=led)
         restarted = build.add_site(
@@ -248,12 +251,12 @@ def apps() -> Fleet:
         fleet.promise(
             f"{restarted.name} is restarted",
             lambda site=restarted: town.fresh(site).restarts > 0,
-            (*place_of(restarted), f"{restarted.id}/config", copy.id, *object_of(vault, "client")),
+            (*place_of(restarted), f"{restarted.id}/config", *held, *object_of(vault, "client")),
         )
         fleet.promise(
             f"the references of {led_site.name} are refreshed",
             lambda site=led_site: asked_for(town.world, f"{site.id}/config/configreferences/appsettings/refresh"),
-            (*place_of(led_site), f"{led_site.id}/config", copy.id, *object_of(vault, "client")),
+            (*place_of(led_site), f"{led_site.id}/config", *held, *object_of(vault, "client")),
         )
     fleet.renew = lambda: town.new.update({vault.name: vault.renew("client").thumbprint for vault in town.vaults})
     return fleet

@@ -73,7 +73,9 @@ HARMLESS = {
     # the managed certificate itself shows that Azure has issued it
     *((f"{WEB}/certificates/*/operationresults/*", answer) for answer in ANSWERS.values()),
 }
-"""The reads whose answer keeps nothing from anything, and needs no finding."""
+"""The requests whose answer needs no finding, as long as it keeps nothing from anything."""
+UNSEEN = {(f"{WEB}/sites/*/restart", ANSWERS["odd JSON"]), (f"{WEB}/sites/*/slots/*/restart", ANSWERS["odd JSON"])}
+"""The requests that Azure claims to have carried out, although no later read shows it."""
 
 
 class Thing(NamedTuple):
@@ -102,8 +104,9 @@ class Thing(NamedTuple):
         """The name by which a finding must name the thing, or what a finding must tell of it."""
         if self.template.path.endswith(UPLOAD_DATES):
             return Reason.UPLOAD_DATE_UNKNOWN.lower()
-        words = self.resource.removesuffix("/config").removesuffix("/publiccertificates")
-        words = words.removesuffix("/hostnamebindings")
+        words = self.resource.partition("/operationresults/")[0]
+        for part in ("/config", "/publiccertificates", "/hostnamebindings"):
+            words = words.removesuffix(part)
         return words.rpartition("/")[2].removesuffix(".vault.azure.net").removesuffix("~")
 
 
@@ -172,7 +175,8 @@ class Trial:
 
     def troubles(self, excused: frozenset[str]) -> Iterable[str]:
         """Yield what went wrong, apart from the promises that need one of the excused resources."""
-        for promise in self.broken():
+        broken = self.broken()
+        for promise in broken:
             if promise.needs.isdisjoint(excused):
                 yield f"not moved: {promise.what}"
         for message in self.certroll.queue.dead_letter:
@@ -181,7 +185,8 @@ class Trial:
             if not isinstance(error, CertrollError):
                 yield f"unknown error: {error!r}"
         name = self.sick.thing.name if self.sick.thing else ""
-        if self.sick.thing and (self.sick.thing.template.path, self.sick.answer) in HARMLESS:
+        asked = (self.sick.thing.template.path, self.sick.answer) if self.sick.thing else None
+        if asked in UNSEEN or (asked in HARMLESS and not broken):
             return
         told = ("subject", "detail", "site", "reason")
         rows = self.certroll.rows("certrollfindings")
@@ -209,6 +214,9 @@ def excused_by(thing: Thing, world: World) -> frozenset[str]:
     if path.endswith(("sites/*/slots", "sites/*/certificates")):
         site = next(site for site in world.web.sites.values() if site.id.lower() == thing.resource)
         return frozenset({webspace_of(site).lower()})
+    if "/operationresults/" in thing.resource:
+        certificate = thing.resource.partition("/operationresults/")[0]
+        return frozenset({thing.resource, f"operation of {certificate.rpartition('/')[2]}"})
     # while an app that Certroll has stopped does not start, Certroll stops no other app of the environment
     if path.endswith("/start"):
         site = next(site for site in world.web.sites.values() if site.id.lower() == thing.resource)

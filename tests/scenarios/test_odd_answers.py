@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from local.azure.scripting.faults import Fault
+from local.azure.scripting.knobs import Knobs
 from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install
-from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world
+from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world
 
 UNREGISTERED = json.dumps(
     {
@@ -143,3 +145,15 @@ def test_unreadable_entry_of_a_vaults_list_is_a_finding(install: Install, odd: o
     states = {(row["reason"], row.get("state")) for row in installation.rows("certrollfindings") if "subject" in row}
     assert ("BlindSpot", "closed") in states
     assert ("BlindSpot", "open") not in states
+
+
+def test_binding_that_azure_accepts_and_does_not_show_is_named(install: Install) -> None:
+    """If Azure accepts the write of one binding and goes on to show the old one, a finding names the host name."""
+    world = small_world(Knobs(sync_moves_bindings=False))
+    installation = install(world)
+    before, new = shown(world), renew(world)
+    world.faults.add(Fault("answered", "PUT", path=r"/hostNameBindings/shop\.", status=200, body="[null]", times=None))
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(timedelta(minutes=30))
+    assert shown(world) == after_renewal(before, new, tuple(name for name in MOVING if name != "shop.contoso.com"))
+    assert ("binding shop.contoso.com of shop", "NotSettled") in installation.open_findings()

@@ -339,3 +339,55 @@ def test_observing_writes_nothing_and_tells_who_uses_what(install: Install, capl
     assert town.settings("billing") == before
     assert town.kept() == []
     assert not [entry for entry in town.world.journal.writes("management.azure.com") if entry.changes]
+
+
+# ---------------------------------------------------------------------------------------- answers that say nothing
+
+REFRESH = "/config/configreferences/appsettings/refresh"
+FOLLOWS = "@Microsoft.KeyVault(SecretUri=https://contoso-kv.vault.azure.net/secrets/client)"
+
+
+@pytest.mark.parametrize(
+    ("settings", "tags", "path"),
+    [
+        pytest.param({LIST: "*"}, {"certroll-restart": "on"}, "/restart", id="a restart"),
+        pytest.param({"CERT": FOLLOWS}, {}, REFRESH, id="a refresh of references"),
+    ],
+)
+def test_a_lost_answer_is_a_finding_unless_azure_shows_the_change(
+    install: Install, settings: dict[str, str], tags: dict[str, str], path: str
+) -> None:
+    """If Azure never says whether it restarted an app or fetched its references, an operator hears of the app."""
+    town = street()
+    town.build.add_site("billing", town.linux, tags=tags, settings=owned(settings))
+    installation = install(age(town).world)
+    town.world.faults.add(Fault("server_error", "POST", path=path, status=504, times=None))
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOURS)
+    assert ("app billing", "Unanswered") in installation.open_findings()
+    restarts = [entry for entry in town.world.journal.entries() if entry.path.endswith("/restart")]
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert [entry for entry in town.world.journal.entries() if entry.path.endswith("/restart")] == restarts
+    assert installation.errors == []
+
+
+def test_an_app_that_changes_at_each_write_keeps_no_other_app_waiting(install: Install) -> None:
+    """If Azure answers 412 to each write of one app's settings, the other apps follow after the soak."""
+    town = street(Knobs(if_match_honoured=True))
+    town.linux_app("billing")
+    town.linux_app("shipping")
+    installation = install(age(town).world)
+    town.world.faults.add(
+        Fault("server_error", "PUT", path="/sites/billing/config/appsettings", status=412, times=None)
+    )
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    for _ in range(2):
+        installation.deliver_all(timedelta(hours=1))
+        installation.sweep()
+    installation.deliver_all(timedelta(minutes=30))
+    assert new in town.settings("shipping")[LIST]
+    assert town.settings("billing")[LIST] == town.old
+    assert ("billing", "Unanswered") in installation.open_findings()

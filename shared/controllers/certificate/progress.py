@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import AzureError
+from shared.domain.errors import CertrollError
 from shared.domain.messages import SiteMessage
 from shared.domain.names import SiteRef, VaultCertificateRef
 from shared.domain.rollout.rollout import Rollout
@@ -64,7 +64,7 @@ class Progress:
     """The steps that this run did not do, with reasons: the refusals of the plan, then the refusals of Azure."""
     would: tuple[Would, ...] = ()
     """The steps that Certroll would perform with other settings or tags."""
-    unanswered: tuple[AzureError, ...] = ()
+    unanswered: tuple[CertrollError, ...] = ()
     """The errors of the steps that Azure did not answer."""
     stopped: frozenset[str] = frozenset()
     """The certificates that Azure did not write. Certroll updates no app's settings to such a certificate."""

@@ -26,6 +26,8 @@ from shared.planning.guards.thumbprint_not_live import not_live
 from shared.planning.plan import Plan
 from shared.ports.storage import Lease
 
+DOUBT = "Azure has not said whether it made the change"
+"""The detail of a record while Certroll does not know whether Azure carried out a change of the app."""
 UNASKED = (Reason.NO_PROBE, Reason.PROBE_INVALID, Reason.PROBE_PROVES_NOTHING, Reason.NOT_ASKED_BEFORE)
 """The results that show nothing of an app, so that an earlier finding about the app may still hold."""
 
@@ -64,6 +66,11 @@ class App:
         return frozenset(self.record.replaces)
 
     @property
+    def in_doubt(self) -> bool:
+        """True if Certroll does not know whether Azure carried out the change of the app."""
+        return self.record.detail == DOUBT
+
+    @property
     def running(self) -> bool:
         """True if Azure shows the app as running."""
         site = self.snapshot.site(self.record.site)
@@ -88,10 +95,14 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
     return App(run, lease, lineage, record, snapshot, plan, waits, inbound_of(run.ports, snapshot.site(record.site)))
 
 
-def settling_after(app: App, state: RollState) -> Outcome:
-    """Record the app in its new state, and return a `Waiting` outcome while App Service restarts the app."""
+def settling_after(app: App, state: RollState, *, doubtful: bool = False) -> Outcome:
+    """Record the app in its new state, and return a `Waiting` outcome while App Service restarts the app.
+
+    With `doubtful`, the record says that Azure may not have carried out the change.
+    """
     now = app.run.now()
-    record = replace(app.record, state=state, at=now, failing_since=None)
+    detail = DOUBT if doubtful else app.record.detail
+    record = replace(app.record, state=state, at=now, failing_since=None, detail=detail)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
     until = now + app.run.intent.probe_settle
     return Waiting(

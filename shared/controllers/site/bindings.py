@@ -1,10 +1,11 @@
 """Bind the host names of one site to the current version, and record which certificate the site serves afterwards."""
 
 from dataclasses import replace
+from functools import partial
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import Denied, NotFound, Rejected
+from shared.domain.errors import Denied, NotFound, NotSettled, Rejected
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.fleet.handshake import Handshake, verdict
 from shared.domain.missing import is_gone
@@ -27,7 +28,7 @@ from shared.planning.acting.by_hand import HANDS_OFF, bindings_by_hand
 from shared.planning.acting.settle import settle
 from shared.planning.closing import seen_before
 from shared.planning.guards.frozen import has_begun
-from shared.planning.plan import Plan, Skip
+from shared.planning.plan import Plan, Skip, Step
 from shared.ports.storage import Lease
 
 
@@ -87,19 +88,13 @@ def _carry_to_site(
     plan = _plan_of_site(run, snapshot, record)
     report_plan(run.ports.findings, plan, snapshot)
     record, refused = _written(run, lease, lineage, record, plan)
-    lost = {skip.subject for skip in refused.refused}
-    if any(step.subject not in lost for step in plan.steps):
-        snapshot = settle(
-            run.ports.clock,
-            lambda: _observed(run, lineage, record),
-            lambda seen: all(step.subject in lost for step in _plan_of_site(run, seen, record).steps),
-            f"site {record.site}",
-        )
+    snapshot, unsettled = _settled(run, lineage, record, plan, refused) or (snapshot, Performed())
+    refused += unsettled
     report_moved(run.ports.findings, lineage.ref, record, snapshot)
     report_skips(run.ports.findings, lineage.ref, refused.refused, run.now(), SeenBy.SITE)
     handshakes = prove(run, snapshot, record.site, current.thumbprint)
-    # Azure did not answer the writes of some host names. The site's message comes back for them, unless another host
-    # name already shows that the version fails.
+    # Azure did not answer the writes of some host names, or does not show them yet. The site's message comes back for
+    # them, unless another host name already shows that the version fails.
     if refused.unanswered and verdict(handshakes) is not SiteState.FAILED:
         raise refused.unanswered[0]
     outcome = _site_outcome(run, snapshot, record, (*plan.not_done, *refused.refused), handshakes)
@@ -109,6 +104,29 @@ def _carry_to_site(
             str(lineage.ref), run.now(), lambda found: found.site == record.site and is_gone(found)
         )
     return outcome
+
+
+def _settled(
+    run: Run, lineage: Lineage, record: SiteRecord, plan: Plan, done: Performed
+) -> tuple[Snapshot, Performed] | None:
+    """Wait until Azure shows the written bindings, and return what it shows, with the bindings that it does not show.
+
+    Return None if Certroll wrote no binding.
+    """
+    lost = {skip.subject for skip in done.refused}
+    if all(step.subject in lost for step in plan.steps):
+        return None
+
+    def stale(seen: Snapshot) -> tuple[Step, ...]:
+        return tuple(step for step in _plan_of_site(run, seen, record).steps if step.subject not in lost)
+
+    observed, what = partial(_observed, run, lineage, record), f"site {record.site}"
+    try:
+        return settle(run.ports.clock, observed, lambda seen: not stale(seen), what), Performed()
+    except NotSettled as late:
+        snapshot = observed()
+        skips = (Skip(step.subject, Reason.NOT_SETTLED, str(late), record.site, step) for step in stale(snapshot))
+        return snapshot, Performed(tuple(skips), (late,))
 
 
 def _written(run: Run, lease: Lease, lineage: Lineage, record: SiteRecord, plan: Plan) -> tuple[SiteRecord, Performed]:

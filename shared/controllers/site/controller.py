@@ -2,17 +2,18 @@
 
 from dataclasses import replace
 
+from shared.controllers.site.app import give_back_restart
 from shared.controllers.site.bindings import bindings_of_site
 from shared.controllers.site.finishing import finish_bindings
 from shared.controllers.site.settings_roll import roll_app
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import CertrollError, LeaseBusy, NotSettled, OutOfTime, RecordUnreadable, Transient
+from shared.domain.errors import CertrollError, Conflict, LeaseBusy, NotSettled, OutOfTime, RecordUnreadable, Transient
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
+from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord, RollState
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.asks import ask_for_look
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
@@ -44,12 +45,7 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         roll = run.ports.settings_rolls.roll(message.ref, message.site)
         if roll is not None and roll.state in UNFINISHED:
             raise  # the queue goes on with the app until its change is finished or taken back
-        outcome = until_answered(run, error, message.waits)
-        subject = str(message.site)
-        finding = Finding(
-            run.now(), str(message.ref), subject, outcome.reason, outcome.detail, SeenBy.SITE, message.site
-        )
-        run.ports.findings.report((finding,))
+        outcome = _put_off(run, message, roll, error)
     # Only the run of a vault certificate decides on which sites Certroll works next. If a queue message names a site
     # that is not in Certroll's journal, or that no longer holds the version, Certroll starts a run of the vault
     # certificate. For any other recorded site, a message
@@ -60,6 +56,22 @@ def reconcile_site(run: Run, message: SiteMessage) -> Outcome:
         waits = 0 if outcome.reason in {Reason.NOT_ADMITTED, Reason.HOLD_ENDED} else MOST_WAITS
         ask_for_look(run, message.ref, Cause.WAIT, waits)
     return _log_site(message, outcome)
+
+
+def _put_off(run: Run, message: SiteMessage, roll: RollRecord | None, error: CertrollError) -> Outcome:
+    """Report a site for which Azure gave no useful answer, and return the outcome.
+
+    An app that Azure shows changed at each write waits for the next sweep, so that it keeps no other app waiting.
+    """
+    outcome: Stalled | Waiting = until_answered(run, error, message.waits)
+    if isinstance(error, Conflict) and roll is not None and roll.state is RollState.STALE:
+        outcome = Stalled(outcome.reason, outcome.detail)
+        run.ports.settings_rolls.put_roll(message.ref, replace(roll, state=RollState.REFUSED, detail=outcome.detail))
+        give_back_restart(run, Lineage(message.ref, (), None), roll)
+    subject, detail = str(message.site), outcome.detail
+    finding = Finding(run.now(), str(message.ref), subject, outcome.reason, detail, SeenBy.SITE, message.site)
+    run.ports.findings.report((finding,))
+    return outcome
 
 
 def _log_site(message: SiteMessage, outcome: Outcome) -> Outcome:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.controllers.site.app import (
+    DOUBT,
     App,
     conclude,
     give_back_restart,
@@ -17,7 +18,7 @@ from shared.controllers.site.holding import check_hold, unseen
 from shared.controllers.site.rollback import check_restored, restore
 from shared.controllers.site.validation import validate
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.errors import AzureError, Conflict, OutcomeUnknown
+from shared.domain.errors import AzureError, CertrollError, Conflict, OutcomeUnknown
 from shared.domain.findings import SeenBy
 from shared.domain.fleet.app_settings import SettingEdit
 from shared.domain.fleet.probe import ProbeResult
@@ -26,14 +27,15 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.loop.backoff import UNANSWERED, pause, until_open, until_thawed
-from shared.loop.perform import perform_each
+from shared.loop.perform import Performed, perform_each
 from shared.loop.report import report_skips
 from shared.loop.restart_claims import claimed
 from shared.loop.run import Run
 from shared.planning.plan import Skip
 from shared.ports.storage import Lease
 
-DOUBT = "Azure has not said whether it took the settings"
+UNSAID = frozenset({Reason.NO_ANSWER, Reason.STALE_VIEW, Reason.NOT_SETTLED})
+"""The reasons of steps that Azure did not refuse: no answer came, or Azure shows something else than expected."""
 WRITE_MAY_COME = timedelta(minutes=5)
 """How long an app keeps its claim on a restart after a write without an answer, which Azure may still carry out."""
 
@@ -81,7 +83,7 @@ def _write(app: App) -> Outcome:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
-    if app.record.detail == DOUBT:
+    if app.in_doubt:
         detail = f"{app.record.site}: {DOUBT}, and shows the old settings"
         return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     asked, result = ask_before(app)
@@ -91,31 +93,49 @@ def _write(app: App) -> Outcome:
         return _defer(app, result)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
     app = replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, recorded))
-    performed = perform_each(app.run, app.lease, app.lineage.ref, app.plan.steps)
-    if performed.unanswered:
-        return _unanswered(app, performed.unanswered[0])
+    return _written(app, perform_each(app.run, app.lease, app.lineage.ref, app.plan.steps))
+
+
+def _written(app: App, performed: Performed) -> Outcome:
+    """Return the outcome after the steps of the app's plan.
+
+    If Azure carried out one step, the app may have restarted, and its probe decides.
+    """
     refused = performed.refused
-    report_skips(app.run.ports.findings, app.lineage.ref, refused, app.run.now(), SeenBy.APP)
-    if refused and refused[0].reason is not Reason.NOT_SETTLED:  # NOT_SETTLED is no refusal
-        outcome = Stalled(refused[0].reason, f"{refused[0].subject}: {refused[0].detail}")
-        return conclude(app, RollState.REFUSED, outcome)
-    return settling_after(app, RollState.OVERLAPPING)
+    skips = tuple(skip for skip in refused if skip.reason not in UNSAID)
+    report_skips(app.run.ports.findings, app.lineage.ref, skips, app.run.now(), SeenBy.APP)
+    if len(refused) < len(app.plan.steps):
+        return settling_after(app, RollState.OVERLAPPING, doubtful=bool(refused))
+    first = refused[0]
+    if first.reason is Reason.NOT_SETTLED:
+        return _in_doubt(app, app.run.intent.probe_settle, first.detail)
+    if first.reason in UNSAID:
+        return _unanswered(app, performed.unanswered[0])
+    return conclude(app, RollState.REFUSED, Stalled(first.reason, f"{first.subject}: {first.detail}"))
 
 
-def _unanswered(app: App, error: AzureError) -> Outcome:
-    """Return the outcome for an app whose write Azure did not answer, or whose settings changed since the plan.
+def _unanswered(app: App, error: CertrollError) -> Outcome:
+    """Return the outcome for an app whose change Azure did not answer, or whose settings changed since the plan.
 
-    After a lost answer Azure may still write the settings and restart the app. So the app keeps its claim on a restart
-    for some minutes, and then the next run reads whether Azure wrote the settings. Raise Conflict if the app's state in
-    Azure changed after Certroll built the plan.
+    No read shows whether Azure has restarted an app, so Certroll judges such an app by its probe. Raise Conflict if the
+    app's state in Azure changed after Certroll built the plan.
     """
     if isinstance(error, Conflict):
         raise error
-    detail = str(error)[:1000]
     if not isinstance(error, OutcomeUnknown):
-        return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
+        return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, str(error)[:1000]))
+    if not all(step.action.is_visible for step in app.plan.steps):
+        return settling_after(app, RollState.OVERLAPPING, doubtful=True)
+    return _in_doubt(app, WRITE_MAY_COME, str(error))
+
+
+def _in_doubt(app: App, pause: timedelta, detail: str) -> Outcome:
+    """Record that Azure may still make the change and restart the app, and return a wait of `pause`.
+
+    The app keeps its claim on a restart. The next run reads whether Azure made the change.
+    """
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(app.record, detail=DOUBT))
-    return report_app(app, Waiting(app.run.now() + WRITE_MAY_COME, Reason.UNANSWERED, detail))
+    return report_app(app, Waiting(app.run.now() + pause, Reason.UNANSWERED, detail[:1000]))
 
 
 def _intention(app: App) -> tuple[SettingEdit, ...]:

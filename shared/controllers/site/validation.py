@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.controllers.site.app import App, conclude
+from shared.controllers.site.app import DOUBT, App, conclude
 from shared.controllers.site.asking import PROBE_AGAIN, ask_app_in_a_row, digest_of, has_failed_for_good, not_yet
 from shared.controllers.site.rollback import take_back
 from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeResult, Verdict, probe_of
-from shared.domain.outcome import Converged, Deferred, Outcome, Waiting
+from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RECYCLED_AFTER, RollState
 from shared.domain.snapshot.staleness import rollable
@@ -27,6 +27,9 @@ After this time, App Service has deferred the restart, and a few more minutes ma
 def validate(app: App) -> Outcome:
     """Send the app its probe, and record whether the app works with the new version of the certificate."""
     record = app.record
+    if _is_not_fetched(app):
+        detail = f"App Service has not fetched the new version for the Key Vault references of {record.site}"
+        return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     if _is_undone(app):
         undone = Deferred(Reason.UNDONE, f"somebody else changed the settings of {record.site} back")
         return conclude(app, RollState.UNPROVEN, undone)
@@ -35,11 +38,33 @@ def validate(app: App) -> Outcome:
     try:
         probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid as invalid:
-        return conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_INVALID, f"{record.site}: {invalid}"))
+        return _unproven(app, Reason.PROBE_INVALID, f"{record.site}: {invalid}")
     if probe is None:
         detail = f"{record.site} has no {PROBE} tag, so Certroll cannot prove that it works with the new version"
-        return conclude(app, RollState.UNPROVEN, Converged(Reason.NO_PROBE, detail))
+        return _unproven(app, Reason.NO_PROBE, detail)
     return _judge(app, probe, ask_app_in_a_row(app, probe))
+
+
+def _unproven(app: App, reason: Reason, detail: str) -> Outcome:
+    """Record that nothing shows whether the app uses the new version, and return the outcome.
+
+    If Azure did not even say whether it made the change, an operator gets a finding.
+    """
+    outcome = Stalled(Reason.UNANSWERED, f"{DOUBT}; {detail}") if app.in_doubt else Converged(reason, detail)
+    return conclude(app, RollState.UNPROVEN, outcome)
+
+
+def _is_not_fetched(app: App) -> bool:
+    """Return True if the refresh of references, which alone was planned, has changed no reference.
+
+    The next sweep repeats the refresh, which harms no app.
+    """
+    settings = app.snapshot.settings_of(app.record.site)
+    older = {version.version.lower() for version in app.lineage.older}
+    if settings is None or app.record.edits or settings.loads_everything:
+        return False
+    ours = (found for found in settings.vault_references if found.ref == app.lineage.ref and found.pinned is None)
+    return any(found.active in older for found in ours)
 
 
 def _is_undone(app: App) -> bool:
@@ -60,7 +85,7 @@ def _judge(app: App, probe: Probe, result: ProbeResult) -> Outcome:
             return _still_old(app, result)
         case Verdict.OTHER:
             detail = f"{app.record.site} works as before, and its probe shows another certificate than {app.new}"
-            return conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
+            return _unproven(app, Reason.PROBE_PROVES_NOTHING, detail)
         case _:
             return _failing(app, probe, result)
 
@@ -75,7 +100,7 @@ def _passed(app: App, probe: Probe) -> Outcome:
         return conclude(app, RollState.RETIRED, Converged(Reason.RETIRED, f"{site} works without the old version"))
     if not probe.proves:
         detail = f"{site} passes its probe, but the probe does not show which certificate the app uses"
-        return conclude(app, RollState.UNPROVEN, Converged(Reason.PROBE_PROVES_NOTHING, detail))
+        return _unproven(app, Reason.PROBE_PROVES_NOTHING, detail)
     proven = tuple(dict.fromkeys((app.new, *app.record.proven)))
     validated = Converged(Reason.VALIDATED, f"{site} uses {app.new}")
     return conclude(app, RollState.VALIDATED, validated, replace(app.record, proven=proven))
@@ -89,7 +114,7 @@ def _still_old(app: App, result: ProbeResult) -> Outcome:
     site, waited = app.record.site, app.run.now() - app.record.at
     if waited >= RECYCLED_AFTER:
         detail = f"{site} still answers with the old certificate: {result.detail}"
-        return conclude(app, RollState.UNPROVEN, Converged(Reason.SHOWS_OLD, detail))
+        return _unproven(app, Reason.SHOWS_OLD, detail)
     if app.record.failing_since is not None:
         app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(app.record, failing_since=None))
     again = PROBE_AGAIN if waited < 2 * app.run.intent.probe_settle else OLD_AGAIN
@@ -110,11 +135,11 @@ def _failing(app: App, probe: Probe, result: ProbeResult) -> Outcome:
         detail = (
             f"Certroll sent the probe to the host name of {record.site} alone: {result.detail}; {app.inbound.unknown}"
         )
-        return conclude(app, RollState.UNPROVEN, Converged(Reason.UNREACHABLE, detail))
+        return _unproven(app, Reason.UNREACHABLE, detail)
     if record.broken_before:
         detail = f"{record.site} failed its own probe before this roll, and still fails: {result.detail}"
-        return conclude(app, RollState.UNPROVEN, Converged(Reason.BROKEN_BEFORE, detail))
+        return _unproven(app, Reason.BROKEN_BEFORE, detail)
     if record.asked != digest_of(probe):
         detail = f"{record.site} fails a probe that it did not pass before this roll: {result.detail}"
-        return conclude(app, RollState.UNPROVEN, Converged(Reason.NOT_ASKED_BEFORE, detail))
+        return _unproven(app, Reason.NOT_ASKED_BEFORE, detail)
     return take_back(app, result)

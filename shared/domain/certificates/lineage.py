@@ -122,16 +122,18 @@ class Lineage:
         return next((version for version in older if version.enabled), None)
 
     @property
+    def older(self) -> tuple[CertificateVersion, ...]:
+        """The versions that the vault lists after the current version, newest first."""
+        return self.versions[self.versions.index(self.current) + 1 :] if self.current else ()
+
+    @property
     def replaced(self) -> tuple[CertificateVersion, ...]:
         """The versions that the current version may replace where nothing names a version, newest first.
 
         These are the newest enabled older version, and the disabled versions that are newer than that version.
         """
-        if self.current is None:
-            return ()
-        older = self.versions[self.versions.index(self.current) + 1 :]
-        enabled = next((place for place, version in enumerate(older) if version.enabled), len(older))
-        return older[: enabled + 1]
+        enabled = next((place for place, version in enumerate(self.older) if version.enabled), len(self.older))
+        return self.older[: enabled + 1]
 
     def version_of(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
         """Return the newest version of the vault certificate with this thumbprint, or None."""

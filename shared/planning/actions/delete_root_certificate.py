@@ -16,6 +16,7 @@ from shared.domain.intent import Intent
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.acting.about_root import AboutRoot, environments_asked, read_root
+from shared.planning.acting.settle import settle
 from shared.planning.plan import Skip, Step
 from shared.ports import Ports
 
@@ -42,7 +43,8 @@ class DeleteRootCertificate(AboutRoot):
     def perform(self, ports: Ports) -> bool:
         """Delete the root certificate unless Azure has no root of that name.
 
-        Raises Conflict if another certificate in the environment has the name of the root now.
+        Raises Conflict if another certificate in the environment has the name of the root now, and NotSettled if Azure
+        still shows the root a minute after the deletion.
         """
         seen = read_root(ports, self.root.ref)
         if seen is None:
@@ -50,6 +52,7 @@ class DeleteRootCertificate(AboutRoot):
         if seen.thumbprint != self.root.thumbprint:
             raise Conflict(f"{self.subject} holds {seen.thumbprint} by now, not {self.root.thumbprint}")
         ports.environments.delete_root(self.root.ref)
+        settle(ports.clock, lambda: read_root(ports, self.root.ref), lambda now: now is None, self.subject)
         return True
 
 

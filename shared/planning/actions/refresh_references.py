@@ -1,13 +1,11 @@
 """Ask App Service to fetch the values of an app's Key Vault references now, because Azure does so only once a day."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import OutcomeUnknown
 from shared.domain.fleet.app_settings import SiteSettings, fetched
 from shared.domain.intent import Intent
 from shared.domain.names import SiteRef, Thumbprint, Webspace
@@ -61,13 +59,8 @@ class RefreshReferences(Traits):
         return snapshot.with_settings(fetched(self.settings, snapshot.lineage.ref, self.version))
 
     def perform(self, ports: Ports) -> bool:
-        """Ask for one refresh.
-
-        If Azure's answer to the refresh is lost, Certroll does not ask again, because the next run reads the
-        references.
-        """
-        with suppress(OutcomeUnknown):
-            ports.app_service.refresh_references(self.settings.site)
+        """Ask for one refresh. Raises OutcomeUnknown if Azure's answer is lost: the next run reads the references."""
+        ports.app_service.refresh_references(self.settings.site)
         return True
 
 

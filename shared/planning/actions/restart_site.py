@@ -1,14 +1,12 @@
 """Restart an app that loads every certificate, because App Service provides certificates only at the app's start."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
 from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import OutcomeUnknown
 from shared.domain.fleet.sites import Site
 from shared.domain.intent import Intent
 from shared.domain.names import SiteRef, Thumbprint, Webspace
@@ -42,6 +40,11 @@ class RestartSite(Traits):
         return f"site {self.site}"
 
     @property
+    def is_visible(self) -> bool:
+        """False, because Azure does not show when an app started."""
+        return False
+
+    @property
     def writes(self) -> frozenset[Thumbprint]:
         """The thumbprint that the app will load, of a certificate that the webspace must hold."""
         return frozenset({self.version.thumbprint})
@@ -57,13 +60,8 @@ class RestartSite(Traits):
         return snapshot.with_start_of(self.site, self.webspace, self.version)
 
     def perform(self, ports: Ports) -> bool:
-        """Ask for one restart.
-
-        If Azure's answer to the restart is lost, Certroll does not ask again, because the app's probe shows whether the
-        app restarted.
-        """
-        with suppress(OutcomeUnknown):
-            ports.app_service.restart(self.site)
+        """Ask for one restart. Raises OutcomeUnknown if Azure's answer is lost: the app's probe may show the rest."""
+        ports.app_service.restart(self.site)
         return True
 
 

@@ -203,13 +203,15 @@ def _in_grace(snapshot: Snapshot, intent: Intent, thumbprint: Thumbprint | None,
 def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
     """Return when the old certificate went out of use, from which the deletion grace period counts.
 
-    The certificate went out of use when the next version came, or when its last user moved to another certificate,
-    whichever is later.
+    The certificate went out of use when the next version came, or when its last user in the webspace moved to another
+    certificate, whichever is later.
     """
-    versions = snapshot.lineage.versions
+    versions, rollout = snapshot.lineage.versions, snapshot.rollout
     oldest = min(index for index, version in enumerate(versions) if version.thumbprint == copy.thumbprint)
-    left = [r.at for r in snapshot.rollout.records if any(b.thumbprint == copy.thumbprint for b in r.last_good)]
-    left += [roll.at for roll in snapshot.rollout.rolls if copy.thumbprint in {*roll.replaces, *roll.proven}]
+    records = [record for record in rollout.records if record.webspace == copy.webspace]
+    rolls = [roll for roll in rollout.rolls if roll.webspace == copy.webspace]
+    left = [record.at for record in records if any(b.thumbprint == copy.thumbprint for b in record.last_good)]
+    left += [roll.at for roll in rolls if copy.thumbprint in {*roll.replaces, *roll.proven}]
     return max((versions[oldest - 1].created, *left))
 
 

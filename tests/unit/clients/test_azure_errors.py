@@ -62,14 +62,19 @@ def web(code: str, message: str, extended: str = "") -> dict[str, object]:
     return {"Code": code, "Message": message, "Details": [{"Message": message}, entity]}
 
 
-def answer(status: int, body: object = None, headers: dict[str, str] | None = None) -> HttpResponseError:
-    """Return the Azure SDK's error for an HTTP answer; a body of type `str` is sent unchanged."""
+def answer(
+    status: int, body: object = None, headers: dict[str, str] | None = None, asked: dict[str, str] | None = None
+) -> HttpResponseError:
+    """Return the Azure SDK's error for an HTTP answer to a request with the headers `asked`.
+
+    A body of type `str` is sent unchanged.
+    """
     wire = requests.Response()
     wire.status_code = status
     wire.headers.update(headers or {})
     text = body if isinstance(body, str) else "" if body is None else json.dumps(body)
     wire._content = text.encode()
-    return HttpResponseError(response=RequestsTransportResponse(HttpRequest("GET", "https://x"), wire))
+    return HttpResponseError(response=RequestsTransportResponse(HttpRequest("GET", "https://x", headers=asked), wire))
 
 
 def translated(error: SdkError, *, writing: bool = False, remedy: str = "") -> AzureError:
@@ -106,7 +111,15 @@ def translated(error: SdkError, *, writing: bool = False, remedy: str = "") -> A
             "400 BadRequest 04038 Parameter thumbprint is invalid.",
             id="a bad request",
         ),
-        pytest.param(answer(412, arm("PreconditionFailed", "Etag.")), Conflict, "412", id="a failed precondition"),
+        pytest.param(
+            answer(412, arm("PreconditionFailed", "Etag."), asked={"If-Match": "1"}),
+            Conflict,
+            "412",
+            id="a failed precondition",
+        ),
+        pytest.param(
+            answer(412, arm("PreconditionFailed", "No.")), Rejected, "412", id="a precondition that nobody named"
+        ),
         pytest.param(answer(429, arm("TooManyRequests", "Slow down.")), Throttled, "429", id="too many requests"),
         pytest.param(answer(429), Throttled, "429", id="too many requests without a body"),
         pytest.param(answer(429, LOCK), SiteLocked, "429 429 59206 Cannot acquire", id="a site lock, as recorded"),

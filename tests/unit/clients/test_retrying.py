@@ -173,7 +173,7 @@ def test_wait_up_to_the_deadline_is_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(400, Rejected), (403, Denied), (404, NotFound), (412, Conflict), (409, Rejected)]
+    ("status", "kind"), [(400, Rejected), (403, Denied), (404, NotFound), (412, Rejected), (409, Rejected)]
 )
 def test_lasting_trouble_is_raised_at_once(status: int, kind: type[Exception]) -> None:
     """If Azure would refuse a request again for the same reason, Certroll does not retry the request."""

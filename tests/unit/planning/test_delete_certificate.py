@@ -422,6 +422,16 @@ def test_grace_counts_from_the_last_version_with_the_certificate() -> None:
     assert reasons(seen) == [Reason.SUPERSEDED]
 
 
+def test_grace_counts_from_the_last_user_in_the_same_webspace() -> None:
+    """A site or app that has only just moved in another webspace keeps no upload in this webspace."""
+    elsewhere = replace(record(SiteState.PROVEN, at=NOW - HOUR), webspace=NORTH, last_good=(binding(),))
+    late = replace(roll(RollState.VALIDATED, at=NOW - HOUR), webspace=NORTH, site=site_ref("far"))
+    seen = over(
+        rollout=replace(PROVEN, records=(*PROVEN.records, replace(elsewhere, site=site_ref("far"))), rolls=(late,))
+    )
+    assert reasons(seen) == [Reason.SUPERSEDED]
+
+
 def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:
     """The waiting time before a deletion starts when Certroll first sees that an app no longer uses the certificate.
 

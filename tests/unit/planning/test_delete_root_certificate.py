@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.environments.record import EnvironmentRecord, NotedRoot
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import Conflict, NotFound, NotSettled
 from shared.domain.fleet.copies import RootCertificate
 from shared.domain.intent import Intent
 from shared.domain.reason import Reason
@@ -28,6 +28,7 @@ from tests.build import (
     OLD,
     OLDER,
     OTHER_ASE,
+    ManualClock,
     RecordingEnvironments,
     environment,
     lineage,
@@ -286,8 +287,16 @@ def test_deletion_is_of_no_webspace_and_no_site() -> None:
 
 def test_what_is_meant_is_deleted() -> None:
     """Certroll reads the planned root once more, and deletes the root by its own name."""
+    azure = RecordingEnvironments([OLD_ROOT, OLD_ROOT, NotFound("gone")])
+    assert DeleteRootCertificate(OLD_ROOT).perform(ports(clock=ManualClock(), environments=azure))
+    assert azure.writes == [("delete", OLD_ROOT.ref)]
+
+
+def test_root_that_azure_still_shows_is_not_deleted() -> None:
+    """If Azure goes on to show a root after it accepted the deletion, Certroll does not count the root as deleted."""
     azure = RecordingEnvironments([OLD_ROOT])
-    assert DeleteRootCertificate(OLD_ROOT).perform(ports(environments=azure))
+    with pytest.raises(NotSettled, match=f"^{SUBJECT} still shows the old state after 60 s$"):
+        DeleteRootCertificate(OLD_ROOT).perform(ports(clock=ManualClock(), environments=azure))
     assert azure.writes == [("delete", OLD_ROOT.ref)]
 
 

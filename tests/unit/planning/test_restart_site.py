@@ -200,12 +200,14 @@ def test_restart_is_asked_for_once() -> None:
 
 
 def test_restart_of_unknown_outcome_is_not_repeated() -> None:
-    """If Azure gives no answer to a restart, Certroll does not repeat the restart.
+    """If Azure gives no answer to a restart, Certroll says so, and does not repeat the restart.
 
-    Later, the app's probe shows whether the restart happened.
+    Later, only the app's probe shows whether the restart happened.
     """
     azure = RecordingAppService(failures=[OutcomeUnknown("504")])
-    assert RESTART.perform(ports(azure, ManualClock()))
+    with pytest.raises(OutcomeUnknown):
+        RESTART.perform(ports(azure, ManualClock()))
+    assert not RESTART.is_visible
     assert azure.writes == [("restart", site_ref())]
 
 
