@@ -26,7 +26,7 @@ from shared.planning.guards.thumbprint_not_live import not_live
 from shared.planning.plan import Plan
 from shared.ports.storage import Lease
 
-DOUBT = "Azure has not said whether it made the change"
+DOUBT = "Azure has not confirmed the change"
 """The detail of a record while Certroll does not know whether Azure carried out a change of the app."""
 UNASKED = (Reason.NO_PROBE, Reason.PROBE_INVALID, Reason.PROBE_PROVES_NOTHING, Reason.NOT_ASKED_BEFORE)
 """The results that show nothing of an app, so that an earlier finding about the app may still hold."""

@@ -48,7 +48,7 @@ def validate(app: App) -> Outcome:
 def _unproven(app: App, reason: Reason, detail: str) -> Outcome:
     """Record that nothing shows whether the app uses the new version, and return the outcome.
 
-    If Azure did not even say whether it made the change, an operator gets a finding.
+    If Azure has not confirmed the change either, an operator gets a finding.
     """
     outcome = Stalled(Reason.UNANSWERED, f"{DOUBT}; {detail}") if app.in_doubt else Converged(reason, detail)
     return conclude(app, RollState.UNPROVEN, outcome)
