@@ -76,7 +76,7 @@ def _unfinished(wave_run: WaveRun, why: str) -> Stalled:
         f"{why}. Some apps trust the new root, and these do not: {left}. Stop and start them by hand and "
         f"POST /api/environments/{wave_run.environment}/stop-start-done"
     )
-    return Stalled(Reason.UNFINISHED, detail)
+    return Stalled(Reason.WRITES_STOPPED, detail)
 
 
 def _would(wave_run: WaveRun, pending: tuple[AppRestart, ...], found: Barrier) -> str:
