@@ -19,7 +19,7 @@ from shared.loop.compare import with_compared
 from shared.loop.lineage import read_lineage, without_current
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
-from shared.loop.opposed import opposed_finding, rival_of
+from shared.loop.opposed import Rivals, opposed_finding
 from shared.loop.preflight import checking, preflighted
 from shared.loop.report import SWEEP, report_blind_spots, report_held, report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
@@ -29,8 +29,10 @@ from shared.planning.plan import Plan
 from shared.ports.storage import Lease
 
 
-def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
+def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, rivals: Rivals, *, fresh: bool) -> Outcome:
     """Continue the rollout of one vault certificate, under the lease of the vault certificate.
+
+    Certroll moves nothing if one of the `rivals` has the same versions in opposite order.
 
     `fresh` is False if the run's queue message is one that Certroll sent itself to continue after a pause. Only a
     `fresh` run (after an event or a sweep) sends another message to sites and apps that already got a message.
@@ -66,7 +68,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     report_plan(run.ports.findings, plan, snapshot)
     report_held(run.ports.findings, snapshot)
     report_waves(snapshot, plan, run.intent)
-    if (plan.steps or plan.would) and (rival := rival_of(run, lineage)) is not None:
+    if (plan.steps or plan.would) and (rival := rivals.of(lineage)) is not None:
         finding = opposed_finding(run, lineage.ref, rival)
         run.ports.findings.report((finding,))
         begun = [roll.site for roll in rollout.unfinished(now)]

@@ -181,7 +181,9 @@ def _site_outcome(
     if state is SiteState.FAILED:
         outcome = Stalled(Reason.SERVED_ANOTHER, telling or record.detail)
     elif left:  # the site stays under way, so that each sweep looks whether Certroll may write again
-        return conclude(run, lineage, record, record.state, Stalled(Reason.WRITES_STOPPED, bindings_by_hand(record, left)))
+        return conclude(
+            run, lineage, record, record.state, Stalled(Reason.WRITES_STOPPED, bindings_by_hand(record, left))
+        )
     elif blocked is not None:
         outcome = Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
     elif state is SiteState.PROVEN:
