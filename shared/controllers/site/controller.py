@@ -12,7 +12,7 @@ from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord
+from shared.domain.rollout.settings_record import UNFINISHED, RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.asks import ask_for_look
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
@@ -87,7 +87,9 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
     record = _site_record(run, message, current, recorded)
-    left = None if isinstance(lineage, Lineage) else run.ports.rollouts.site(message.ref, None, message.site)
+    # bindings wait for a vault that is only silent, because the vault may have refused or disabled the version
+    waiting = isinstance(lineage, Lineage) or lineage.reason is Reason.VAULT_UNREACHABLE
+    left = None if waiting else run.ports.rollouts.site(message.ref, None, message.site)
     roll = _to_go_on_from(recorded, known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
@@ -111,24 +113,28 @@ def _site_record(
 ) -> SiteRecord | None:
     """Return the record of the site's bindings, or None without a record.
 
-    Raise RecordUnreadable if the record is unreadable, unless Certroll is taking back the settings of the app.
+    Raise RecordUnreadable if the record is unreadable, unless Certroll must judge or take back settings of the app.
     """
     if current is None:
         return None
     try:
         return run.ports.rollouts.site(message.ref, current.version, message.site)
     except RecordUnreadable:
-        if roll is None or roll.state not in TAKING_BACK:
+        if roll is None or roll.state not in UNFINISHED:
             raise
         return None
 
 
 def _lineage(run: Run, message: SiteMessage, roll: RollRecord | None) -> Lineage | Stalled:
-    """Read the vault certificate. If the vault does not answer, a run that takes back an app goes on without it."""
+    """Read the vault certificate. If the vault does not answer, a run that judges or takes back an app goes on.
+
+    The edits in the journal and the app's answers suffice to judge and restore settings that Certroll has written. Only
+    the vault tells which settings to write, and whether an app whose write is in doubt still names the certificate.
+    """
     try:
         return read_lineage(run, message.ref)
     except Transient as silent:
-        if roll is None or roll.state not in TAKING_BACK:
+        if roll is None or roll.state not in UNFINISHED:
             raise
         return Stalled(Reason.VAULT_UNREACHABLE, str(silent))
 
