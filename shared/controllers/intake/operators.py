@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from shared.controllers.environment.controller import record_stop_start_by_hand
+from shared.domain.despite_storage import despite_storage
 from shared.domain.errors import Conflict, LeaseBusy, NotFound
 from shared.domain.findings import HistoryEntry
 from shared.domain.letter_case import lower_case
@@ -11,6 +12,7 @@ from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
 from shared.domain.names import EnvironmentRef, InvalidNameError, SiteRef, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.release import released
+from shared.domain.rollout.site_record import SiteRecord
 from shared.loop.run import Run
 from shared.ports.journal import Rollouts, SettingsRolls
 from shared.telemetry import event
@@ -30,9 +32,12 @@ def let_go(
     release = released(rollouts.rollout(ref, version), now)
     forgotten = tuple(roll for roll in release.rolls if rolls.forget(ref, roll))
     sites = release.sites(forgotten)
-    for record in release.records:
+
+    def forget(record: SiteRecord) -> None:
         with suppress(Conflict):
             rollouts.record_site(ref, record)
+
+    despite_storage(release.records, forget)
     return sites
 
 
