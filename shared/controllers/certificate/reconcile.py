@@ -14,6 +14,7 @@ from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import holds_up, stage
 from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.same_certificate import with_holds
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.compare import with_compared
 from shared.loop.lineage import read_lineage, without_current
@@ -56,7 +57,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, rival
     if lineage.current is None:
         unfinished = run.ports.rollouts.rollout(ref, "").unfinished(now)
         return _finishing(run, ref, [roll.site for roll in unfinished], fresh=fresh) or without_current(run, lineage)
-    rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
+    rollout = with_holds(run.ports.rollouts.rollout(ref, lineage.current.version), lineage)
     # If the queue message only continues a wait, and sites of the vault certificate are unfinished, Certroll goes on
     # waiting. While Certroll waits for sites, reading all resources in Azure again would cost many requests and show
     # nothing new.

@@ -18,6 +18,7 @@ from shared.domain.messages import Cause
 from shared.domain.names import VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.same_certificate import with_holds
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.asks import ask_for_look
 from shared.loop.backoff import LONGEST_PAUSE, until_open
@@ -119,7 +120,8 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
         finding = Finding(fleet.taken_at, str(lineage.ref), str(lineage.ref), *lineage.refusal)
         run.ports.findings.report((finding,))
     version = lineage.current.version if lineage.current else ""
-    rollout = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
+    known = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
+    rollout = with_holds(known, lineage)
     observed = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
     snapshot = with_compared(run.ports, observed)
     plan = preflighted(run, seen.checks, planner.plan(snapshot, run.intent), snapshot)

@@ -29,6 +29,8 @@ class Rollout:
     """The records of apps about this version."""
     past_rolls: tuple[RollRecord, ...] = ()
     """The records of apps about earlier versions. An app has either such a record or a record in `rolls`."""
+    past_failed: tuple[SiteRecord, ...] = ()
+    """The records of sites that failed with earlier versions, which no site of this version has replaced."""
     looked_at: datetime | None = None
     """The time at which Certroll last observed the fleet for the version."""
     held: frozenset[tuple[Webspace, Thumbprint]] = frozenset()
