@@ -221,7 +221,7 @@ PROPERTIES: Final[Mapping[str, Any]] = {
     "scope": VAULT_ID,
     "principalType": "Group",
 }
-ATTRIBUTES: Final[Mapping[str, Any]] = {"enabled": True, "nbf": 1700000000, "exp": 1800000000, "created": 1700000000}
+ATTRIBUTES: Final[Mapping[str, Any]] = {"enabled": True, "nbf": 1700000000, "exp": 1800000000, "created": 1799999999}
 
 
 def good_body(request: requests.PreparedRequest) -> Any:  # noqa: ANN401 - a JSON value

@@ -571,7 +571,7 @@ class RecordingJournal:
         """Record the findings (problems) that the tested code reported."""
         self.findings.extend(findings)
 
-    def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
+    def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool], why: str = "") -> None:
         """Close no finding, because the simulated journal reads none back."""
 
     def scopes(self) -> frozenset[str]:

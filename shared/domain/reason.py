@@ -255,7 +255,7 @@ class Reason(StrEnum):
     SHOWS_OLD = "ShowsOld", Traits((Shows.CONVERGED, Shows.FINDING), Severity.MEDIUM)
     ROLLED_BACK = "RolledBack", STALLED
     CHANGE_UNFINISHED = "ChangeUnfinished", FINDING.but(severity=Severity.CRITICAL)
-    UNFINISHED = "Unfinished", STALLED.but(severity=Severity.CRITICAL)
+    WRITES_STOPPED = "WritesStopped", STALLED.but(severity=Severity.CRITICAL)
     NO_LAST_GOOD = "NoLastGood", STALLED.but(severity=Severity.CRITICAL)
     HOLD_RELEASED = "HoldReleased", HISTORY
     HOLD_ENDED = "HoldEnded", Traits((Shows.DEFERRED, Shows.HISTORY))

@@ -6,6 +6,7 @@ asks the vaults for the few that may be its rival.
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.errors import AzureError
@@ -37,20 +38,32 @@ def opposed(lineages: list[Lineage]) -> dict[VaultCertificateRef, VaultCertifica
     }
 
 
-def rival_of(run: Run, lineage: Lineage) -> VaultCertificateRef | None:
-    """Return the vault certificate in scope that is opposed to this one, None if there is none.
+class Rivals:
+    """The vault certificates in scope that may be opposed to the one of a run, which asks each vault for them once."""
 
-    The list of a vault's certificates shows the thumbprint of each newest version, so only a certificate whose newest
-    version is an older one of this vault certificate costs further requests. A list of secrets shows no thumbprints. A
-    vault that does not answer hides a rival, as it does from a sweep.
-    """
-    older = frozenset(v.thumbprint for v in lineage.versions if lineage.is_below(v.thumbprint))
-    if not older:
-        return None
-    vaults = sorted(run.intent.vaults)
-    found = {ref for refs in run.pool.map(lambda vault: _rivals(run, vault, older), vaults) for ref in refs}
-    rivals = run.pool.map(lambda ref: _read(run, ref), sorted(found - {lineage.ref}))
-    return opposed([lineage, *(rival for rival in rivals if rival is not None)]).get(lineage.ref)
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._found: dict[tuple[datetime, frozenset[Thumbprint]], frozenset[VaultCertificateRef]] = {}
+
+    def of(self, lineage: Lineage) -> VaultCertificateRef | None:
+        """Return the vault certificate in scope that is opposed to this one, None if there is none.
+
+        The list of a vault's certificates shows the thumbprint of each newest version, so only a certificate whose
+        newest version is an older one of this vault certificate costs further requests. A list of secrets shows no
+        thumbprints, but when each newest version was added. A rival got its newest version after the current one of
+        this vault certificate was issued, so only such a secret costs further requests. A sweep also finds a rival of a
+        certificate that begins after its issue. A vault that does not answer hides a rival, as it does from a sweep.
+        """
+        run, current = self._run, lineage.current
+        older = frozenset(v.thumbprint for v in lineage.versions if lineage.is_below(v.thumbprint))
+        if current is None or not older:
+            return None
+        key = (min(current.not_before, current.created), older)
+        if key not in self._found:
+            lists = run.pool.map(lambda vault: _listed(run, vault, *key), sorted(run.intent.vaults))
+            self._found[key] = frozenset(ref for refs in lists for ref in refs)
+        rivals = run.pool.map(lambda ref: _read(run, ref), sorted(self._found[key] - {lineage.ref}))
+        return opposed([lineage, *(rival for rival in rivals if rival is not None)]).get(lineage.ref)
 
 
 def opposed_finding(run: Run, ref: VaultCertificateRef, rival: VaultCertificateRef) -> Finding:
@@ -62,12 +75,14 @@ def opposed_finding(run: Run, ref: VaultCertificateRef, rival: VaultCertificateR
     return Finding(run.now(), str(ref), str(ref), Reason.AMBIGUOUS_LINEAGE, detail)
 
 
-def _rivals(run: Run, vault: VaultName, thumbprints: frozenset[Thumbprint]) -> tuple[VaultCertificateRef, ...]:
-    """Return the certificates of a vault whose newest version has one of the thumbprints, and its plain secrets."""
+def _listed(
+    run: Run, vault: VaultName, since: datetime, thumbprints: frozenset[Thumbprint]
+) -> tuple[VaultCertificateRef, ...]:
+    """Return the certificates of a vault whose newest version has one of the thumbprints, and its changed secrets."""
     port = run.ports.vault
     reads: tuple[Callable[[], Listing[VaultCertificateRef]], ...] = (
         lambda: port.holding(vault, thumbprints),
-        lambda: port.secret_names(vault),
+        lambda: port.secret_names(vault, since),
     )
     found: list[VaultCertificateRef] = []
     for read in reads:

@@ -100,8 +100,8 @@ class _VaultOnce(Vault):
     def names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         return self._vault.names(vault)
 
-    def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
-        return self._vault.secret_names(vault)
+    def secret_names(self, vault: VaultName, since: datetime | None = None) -> Listing[VaultCertificateRef]:
+        return self._vault.secret_names(vault, since)
 
     def holding(self, vault: VaultName, thumbprints: frozenset[Thumbprint]) -> Listing[VaultCertificateRef]:
         return self._vault.holding(vault, thumbprints)

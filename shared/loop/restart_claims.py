@@ -6,6 +6,7 @@ Apps that Certroll stops and starts, and apps that restart because of new settin
 
 from collections.abc import Iterable
 
+from shared.domain.despite_storage import despite_storage
 from shared.domain.errors import LeaseBusy
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
 from shared.domain.rollout.budget import RestartBudget
@@ -43,5 +44,4 @@ def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | 
 
 def give_back(run: Run, resource_ids: Iterable[str], site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
     """Stop counting a site against the restart limits of its App Service plan and environment."""
-    for resource_id in resource_ids:
-        run.ports.restart_claims.give_back(resource_id, site, ref)
+    despite_storage(resource_ids, lambda resource_id: run.ports.restart_claims.give_back(resource_id, site, ref))

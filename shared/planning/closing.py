@@ -8,6 +8,7 @@ from datetime import datetime
 
 from shared.domain.findings import OpenFinding, SeenBy
 from shared.domain.fleet.fleet import Fleet
+from shared.domain.intent import Intent
 from shared.domain.names import SiteRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
@@ -94,6 +95,21 @@ def is_of_vault(scope: str, vaults: Collection[VaultName]) -> bool:
     """
     vault, slash, _ = scope.partition("/")
     return bool(slash) and vault in vaults
+
+
+def left_scope(scope: str, intent: Intent) -> str | None:
+    """Return why Certroll no longer looks at what findings with the scope are about, or None if Certroll does.
+
+    The scope of a vault object is `vault/name`, and the scope of an environment is its resource id.
+    """
+    vault, slash, rest = scope.partition("/")
+    if slash and vault:
+        return None if vault in intent.vaults else f"vault {vault} is not among CERTROLL_VAULTS"
+    kind, _, named = rest.partition("/")
+    subscription, _, _ = named.partition("/")
+    if kind != "subscriptions" or not intent.subscriptions or subscription in intent.subscriptions:
+        return None
+    return f"subscription {subscription} is not among CERTROLL_SUBSCRIPTIONS"
 
 
 def _could_see(fleet: Fleet, found: OpenFinding) -> bool:

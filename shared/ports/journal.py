@@ -136,8 +136,11 @@ class Findings(Protocol):
     def report(self, findings: tuple[Finding, ...]) -> None:
         """Record findings. If the journal already has the same finding, that finding gets the new date and detail."""
 
-    def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
-        """Close the open findings of the scope whose cause is gone, as `is_gone` decides."""
+    def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool], why: str = "") -> None:
+        """Close the open findings of the scope whose cause is gone, as `is_gone` decides.
+
+        `why` says why Certroll no longer looks for the cause, and is empty if an inspection saw that the cause is gone.
+        """
 
     def close_mended(self, at: datetime) -> None:
         """Close the findings about unreadable rows of the journal that are gone, or that have become readable."""

@@ -19,8 +19,11 @@ class Vault(Protocol):
     def names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
         """List the certificates of a vault."""
 
-    def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
-        """List the secrets of a vault that may hold a certificate according to their content type or tags."""
+    def secret_names(self, vault: VaultName, since: datetime | None = None) -> Listing[VaultCertificateRef]:
+        """List the secrets of a vault that may hold a certificate according to their content type or tags.
+
+        With `since`, omit the secrets whose newest version was added before that time.
+        """
 
     def holding(self, vault: VaultName, thumbprints: frozenset[Thumbprint]) -> Listing[VaultCertificateRef]:
         """List the certificates of a vault whose newest version has one of the thumbprints."""

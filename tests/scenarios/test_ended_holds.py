@@ -190,3 +190,47 @@ def test_an_app_that_is_missing_for_a_moment_is_still_taken_back(install: Instal
     swept(installation)
     assert town.settings("alpha")[PIN] == town.old
     assert installation.rolls() == {"alpha": "RolledBack"}
+
+
+# -------------------------------------------------------------------------------------- the same certificate once more
+
+
+def imported_again(world: World, name: str) -> None:
+    """Import the newest certificate once more, as a new version, an hour later."""
+    world.clock.advance(HOUR)
+    versions, now = world.vaults[VAULT].certificates[name].versions, world.clock.now()
+    versions.append(replace(versions[-1], id=f"{len(versions):032x}", created=now, updated=now))
+
+
+def test_same_certificate_as_a_new_version_stays_held(install: Install) -> None:
+    """If an operator imports the certificate that failed once more, no other app gets it, until a release."""
+    town, installation, new = an_app_failed(install)
+    imported_again(town.world, CLIENT)
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOUR)
+    swept(installation)
+    assert {town.settings(name)[PIN] for name in ("alpha", "beta")} == {town.old}
+    assert ("contoso-kv/client", "VersionHeld") in installation.open_findings()
+    assert installation.release(VAULT, CLIENT) == "alpha"
+    swept(installation)
+    assert {town.settings(name)[PIN] for name in ("alpha", "beta")} == {new}
+
+
+def test_app_that_failed_with_the_same_certificate_ends_its_hold(install: Install) -> None:
+    """The hold of a certificate that was imported once more ends, too, if the app no longer names the certificate."""
+    town, installation, new = an_app_failed(install)
+    imported_again(town.world, CLIENT)
+    renamed(town, settings={"FEATURE": "on"})
+    swept(installation)
+    assert town.settings("beta")[PIN] == new
+
+
+@pytest.mark.parametrize("mended", [False, True], ids=["the site still fails", "the site serves it now"])
+def test_same_certificate_stays_held_by_a_binding_that_failed(install: Install, *, mended: bool) -> None:
+    """A site that served another certificate holds the same certificate as a new version, until the site serves it."""
+    world, installation, new = held(install, mended=mended)
+    imported_again(world, "web")
+    installation.look_at(VAULT, "web")
+    installation.deliver_all(HOUR)
+    swept(installation)
+    assert (shown(world)[SHOP].thumbprint == new) is mended

@@ -122,7 +122,7 @@ def test_an_app_that_may_not_be_written_is_told_with_its_last_good_values(instal
     swept(installation)
     assert writes(town.world) == before
     assert town.settings("orders")[PIN] == new
-    assert ("app orders", "Unfinished") in installation.open_findings()
+    assert ("app orders", "WritesStopped") in installation.open_findings()
     assert f"in {PIN} put {town.old} in place of {new}" in installation.details()
     assert f"az webapp config appsettings set --subscription {town.site('orders').id.split('/')[2]}" in (
         installation.details()
@@ -140,7 +140,7 @@ def test_what_observe_mode_left_is_taken_back_in_apply_mode(install: Install) ->
     installation.intent = replace(installation.intent, mode=Mode.APPLY)
     swept(installation)
     assert town.settings("orders")[PIN] == town.old
-    assert ("app orders", "Unfinished") not in installation.open_findings()
+    assert ("app orders", "WritesStopped") not in installation.open_findings()
 
 
 @pytest.mark.parametrize("how", ["the vault leaves CERTROLL_VAULTS", "the certificate is deleted"])
@@ -200,7 +200,7 @@ def test_a_rebind_that_may_not_be_finished_is_told(install: Install, crasher: Cr
     old = shown(world)["www.contoso.com"].thumbprint
     swept(installation)
     assert shown(world)["www.contoso.com"].thumbprint == old
-    assert ("shop", "Unfinished") in installation.open_findings()
+    assert ("shop", "WritesStopped") in installation.open_findings()
     assert f"www.contoso.com shows {old} and not {new}" in installation.details()
     assert "az webapp config ssl bind" in installation.details()
 
@@ -273,5 +273,5 @@ def test_waves_that_may_not_end_are_told(install: Install, crasher: Crasher, how
         hosted.close()
     swept(installation)
     assert hosted.trusting(hosted.new) == {"shop/staging"}
-    assert ("environment network/ase", "Unfinished") in installation.open_findings()
+    assert ("environment network/ase", "WritesStopped") in installation.open_findings()
     assert set(hosted.states().values()) == {"Running"}

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -16,7 +17,10 @@ from local.azure.world import World
 from local.stand import Stand
 from shared.controllers.managed.controller import look_after_managed
 from shared.controllers.sweep import reading
+from shared.domain.names import ObjectKind, VaultCertificateRef, VaultName
 from shared.domain.rollout.budget import MaxUnavailable
+from shared.domain.rollout.settings_record import RollState
+from tests.build import roll
 from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT, Hosted
 from tests.scenarios.installation import Installation
@@ -26,6 +30,7 @@ from tests.scenarios.test_uploads import crossed_root, uploads
 from tests.scenarios.test_uploads import renew as renew_upload
 from tests.scenarios.worlds import MOVING, VAULT, renew, small_world
 
+REF = VaultCertificateRef.parse(VAULT, ObjectKind.CERTIFICATE, "web")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STAGING = ("binding staging.contoso.com of shop/staging", "NotCovered")
 TOO_FEW = ("api.contoso.com", "shop.contoso.com", "www.contoso.com")
@@ -142,6 +147,22 @@ def test_deleted_certificate_has_no_open_finding(install: Install, *, listed: bo
         world.vaults[VAULT].deny(operations={"certificates/list"})
     swept(installation)
     assert (STAGING in open_findings(installation)) is not listed
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["nothing is begun", "an app is begun"])
+def test_vault_that_left_the_settings_has_no_open_finding(install: Install, *, begun: bool) -> None:
+    """If CERTROLL_VAULTS no longer names a vault, its findings close with that reason, but for an unfinished change."""
+    _, installation = uncovered(install)
+    if begun:
+        installation.ports.settings_rolls.put_roll(REF, roll(RollState.OVERLAPPING))
+    installation.intent = replace(installation.intent, vaults=frozenset({VaultName("another-kv")}))
+    installation.clock.advance(HOUR)
+    with suppress(ExceptionGroup):  # nobody has made the other vault
+        installation.sweep()
+    assert (STAGING in open_findings(installation)) is begun
+    rows = installation.rows("certrollfindings")
+    closed = {row["subject"]: row.get("why") for row in rows if row["state"] == "closed"}
+    assert closed.get(STAGING[0]) == (None if begun else f"vault {VAULT} is not among CERTROLL_VAULTS")
 
 
 def vanish(world: World) -> None:

@@ -242,6 +242,33 @@ def test_a_sweep_reads_each_vault_object_and_no_secret_twice(install: Install) -
     }
 
 
+def test_run_that_moves_something_lists_each_vault_once(install: Install) -> None:
+    """A run that moves something lists each vault once, and reads no other secret that is older than the renewal."""
+    world = World(Clock())
+    build = Builder(world)
+    build.add_certificate("web", ("*.contoso.com",))
+    build.add_copy("web")
+    other = build.add_vault("other-kv")
+    for number in range(5):
+        other.set_pfx_secret(f"older-{number}", ("shop.contoso.com",))
+    world.clock.advance(AGE)
+    installation = install(world)
+    installation.deliver_all()
+    world.vaults[VAULT].renew("web")
+    other.set_pfx_secret("younger", ("shop.contoso.com",))
+    installation.look_at(VAULT, "web")
+    message = installation.queue.take(world.clock.now())
+    assert message is not None
+    world.journal.clear()
+    installation.deliver(message)
+    assert len(world.journal.writes(ARM)) == 1
+    answered = (e for e in world.journal.entries() if e.host.endswith(".vault.azure.net") and e.status == OK)
+    read = Counter((e.host.partition(".")[0], e.path) for e in answered)
+    lists = {place: number for place, number in read.items() if place[1] in {"/certificates", "/secrets"}}
+    assert lists == {(vault, kind): 1 for vault in (VAULT, "other-kv") for kind in ("/certificates", "/secrets")}
+    assert {path.split("/")[2] for vault, path in read.keys() - lists.keys() if vault == "other-kv"} == {"younger"}
+
+
 def test_sites_of_flex_plans_cost_a_read_each(install: Install) -> None:
     """Certroll reads the certificates of each Flex Consumption site once, because no list of a webspace has them."""
     world = World(Clock())

@@ -8,10 +8,13 @@ import requests
 
 from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
+from shared.controllers.orders.controller import look_after_orders
+from shared.controllers.orders.marking import REQUEST_NEEDS
+from shared.domain.deadline import TIME_BUDGET
 from shared.domain.freeze import Freeze
 from shared.domain.intent import Mode, Scope
 from shared.domain.orders.action import OrderAction, plain_serial
-from shared.domain.orders.mark import FORSAKEN, Mark, MarkState
+from shared.domain.orders.mark import FORSAKEN, SETTLED, Mark, MarkState
 from shared.domain.tags import ASKED_BY
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
@@ -19,6 +22,7 @@ from tests.scenarios.storage import MemoryStorage
 from tests.scenarios.test_orders import HOUR, LATE, Shop
 
 MONTH = 86400.0 * 30
+SECOND = timedelta(seconds=1)
 
 
 def late_shop(install: Install, **differences: object) -> Shop:
@@ -175,6 +179,32 @@ def test_rare_sweeps_renew_as_well(install: Install) -> None:
     shop.sweeps(1, timedelta(days=7))
     shop.look()
     assert (shop.asked("renew"), shop.order.purchases) == (1, 2)
+
+
+def test_daily_sweep_renews_although_its_orders_come_first(install: Install) -> None:
+    """If sweeps are daily, the second whole sweep renews two orders after a single wait, and ends in time."""
+    shop = late_shop(install)
+    other = shop.build.add_order("second", "second.contoso.com", shop.vault, age=LATE)
+    other.verified_at = None
+    shop.installation.sweep_everything()
+    shop.world.clock.advance(timedelta(days=1))
+    began = shop.world.clock.now()
+    shop.installation.sweep_everything()
+    assert (shop.asked("renew"), shop.order.purchases, other.purchases) == (2, 2, 2)
+    assert timedelta(minutes=2) <= shop.world.clock.now() - began < timedelta(minutes=3)
+
+
+def test_old_mark_that_has_no_time_to_last_is_written_for_the_next_sweep(install: Install) -> None:
+    """If a sweep has no time for the wait, Certroll writes the mark again at once, and the next sweep asks."""
+    shop = late_shop(install)
+    shop.sweeps(1, timedelta(days=1))
+    with pytest.raises(ExceptionGroup, match="every order"):
+        look_after_orders(shop.installation.start().leaving(TIME_BUDGET - SETTLED - REQUEST_NEEDS + SECOND))
+    assert shop.asked("renew") == 0
+    shop.world.clock.advance(HOUR)
+    began = shop.world.clock.now()
+    shop.look()
+    assert (shop.asked("renew"), shop.world.clock.now() - began) == (1, timedelta(0))
 
 
 @pytest.mark.parametrize("kind", ["denied", "throttle", "applied_but_lost"])

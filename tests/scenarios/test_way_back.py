@@ -86,13 +86,12 @@ class Lasting(Fault):
 FAULTS: dict[str, Callable[[], Fault]] = {
     "ARM throttles": lambda: Fault("throttle", host="management", times=None, retry_after=30),
     "ARM is down": lambda: Fault("server_error", host="management", status=503, times=None),
-    "the vault is silent": lambda: Fault("dropped", host="vault", times=None),
 }
 
 
 @pytest.mark.parametrize(
     ("kind", "minutes"),
-    [("ARM throttles", 30), ("ARM throttles", 130), ("ARM is down", 65), ("the vault is silent", 65)],
+    [("ARM throttles", 30), ("ARM throttles", 130), ("ARM is down", 65)],
 )
 def test_broken_app_is_taken_back_soon_after_a_fault(install: Install, kind: str, minutes: int) -> None:
     """If Azure fails for long right after a settings write that breaks an app, the way back ends soon afterwards."""
@@ -108,6 +107,19 @@ def test_broken_app_is_taken_back_soon_after_a_fault(install: Install, kind: str
     reported = ("app billing", "ChangeUnfinished")
     assert reported in installation.findings()
     assert reported not in installation.open_findings()
+
+
+def test_broken_app_is_taken_back_while_the_vault_is_silent(install: Install) -> None:
+    """If the vault is silent from the settings write on, Certroll judges and takes back the app without the vault."""
+    town, installation = broken_by_a_roll(install)
+    began = installation.clock.now()
+    town.world.faults.add(Fault("dropped", host="vault", times=None))
+    back = go_on(town, installation, 3 * HOUR)
+    assert back is not None
+    assert back - began <= SOON
+    installation.deliver_all(HOUR)
+    assert installation.rolls() == {"billing": GOOD}
+    assert [message for message in installation.queue.dead_letter if message.queue == SITES] == []
 
 
 def test_sweeps_during_a_fault_begin_no_second_series_of_tries(install: Install) -> None:

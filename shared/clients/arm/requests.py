@@ -70,8 +70,7 @@ def plain_list(
 ) -> tuple[Json, ...]:
     """Request all pages of a list that the SDK lacks, and return the items.
 
-    Raise Rejected if the `value` of a page is not a list, or if the pages lead in a circle. ARM writes an empty list as
-    `[]`, so null is not empty.
+    Raise Rejected if the `value` of a page is not a list, or if the pages lead in a circle.
     """
     found: list[Json] = []
     following: str | None = url
@@ -79,15 +78,9 @@ def plain_list(
     while following:
         road.follow(following)
         page = plain_read(retrying, client, following, what, remedy)
-        found.extend(readable(what, _entries, page))
+        found.extend(readable(what, page_entries, page))
         following = readable(what, _next_link, page)
     return tuple(found)
-
-
-def _entries(page: Json) -> list[Json]:
-    if page.get("value") is None:
-        raise TypeError("its list is null")
-    return page_entries(page)
 
 
 def _next_link(page: Json) -> str | None:

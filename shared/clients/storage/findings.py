@@ -19,6 +19,7 @@ from typing import Any
 from shared.clients.storage.edge import record_of
 from shared.clients.storage.rows import Entity, digest, fitting, lineage_key, moment, row_subject
 from shared.clients.storage.tables import JOURNAL, Tables
+from shared.domain.despite_storage import despite_storage
 from shared.domain.errors import RecordUnreadable
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
@@ -95,8 +96,10 @@ class TableFindings:
 
         A repeated finding overwrites the date and detail of its row.
         """
-        for scope in sorted({finding.scope for finding in findings}):
-            self._report(scope, {_key(finding): finding for finding in findings if finding.scope == scope})
+        despite_storage(
+            sorted({finding.scope for finding in findings}),
+            lambda scope: self._report(scope, {_key(known): known for known in findings if known.scope == scope}),
+        )
 
     def _report(self, scope: str, findings: Mapping[str, Finding]) -> None:
         known = {row["RowKey"]: row for row in self._known(scope, max(finding.at for finding in findings.values()))}
@@ -125,7 +128,7 @@ class TableFindings:
             self.report(tuple(unreadable))
         return known
 
-    def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool]) -> None:
+    def close(self, scope: str, at: datetime, is_gone: Callable[[OpenFinding], bool], why: str = "") -> None:
         """Close the open findings of the scope for which `is_gone` returns True, and log each of them.
 
         A row of another release stays as it is until a run reports its finding again.
@@ -142,9 +145,10 @@ class TableFindings:
                 person=row["person"],
                 first_seen=moment(row["first_seen"]),
                 last_seen=moment(row["last_seen"]),
+                why=why,
             )
         keys = ({name: row[name] for name in ("PartitionKey", "RowKey")} for row in gone)
-        self._tables.write(FINDINGS, [{**key, "state": CLOSED, "closed_at": at} for key in keys])
+        self._tables.write(FINDINGS, [{**key, "state": CLOSED, "closed_at": at, "why": why} for key in keys])
 
     def scopes(self) -> frozenset[str]:
         """Return the scopes that have, or had, an open finding. A row without a scope stops no sweep."""

@@ -27,7 +27,7 @@ from shared.clients.storage.tables import JOURNAL, Tables
 from shared.clients.storage.unreadable import Rows
 from shared.domain.names import SiteRef, VaultCertificateRef, Webspace
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.site_record import SiteRecord
+from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.ports.clock import Clock
 
 ROLLOUT_ROW = "rollout"
@@ -57,10 +57,12 @@ class TableRollouts:
         held = [row for row in of_lists if row.get("version") == version and row["RowKey"] not in no_lists]
         begun, no_whole = self._rows.all(JOURNAL, partial(begun_of, held=held), whole)
         rolls.sort(key=lambda roll: roll.site)
+        records.sort(key=lambda record: record.site)
         return replace(
             next((known for known in begun if known.version == version), Rollout(version)),
-            records=tuple(
-                sorted((known for known in records if known.version == version), key=lambda known: known.site)
+            records=tuple(known for known in records if known.version == version),
+            past_failed=tuple(
+                known for known in records if known.version != version and known.state is SiteState.FAILED
             ),
             rolls=tuple(roll for roll in rolls if roll.version == version),
             past_rolls=tuple(roll for roll in rolls if roll.version != version),

@@ -127,18 +127,22 @@ class KeyVault:
             unread, found, lambda entry: _ref(vault, ObjectKind.CERTIFICATE, entry) if is_wanted(entry) else None
         )
 
-    def secret_names(self, vault: VaultName) -> Listing[VaultCertificateRef]:
-        """Return the names of a vault's secrets that may hold a certificate.
+    def secret_names(self, vault: VaultName, since: datetime | None = None) -> Listing[VaultCertificateRef]:
+        """Return the names of a vault's secrets that may hold a certificate, and whose newest version is not older.
 
-        Certroll lists the names of secrets without reading any secret's value.
+        Certroll lists the names of secrets without reading any secret's value. Key Vault's list shows when the newest
+        version of each secret was added (Azure docs, "Get Secrets").
         """
         what = f"the secrets of vault {vault}"
         unread = Unread(what)
         entries = self._vaults.secrets(vault).list_properties_of_secrets(raw_response_hook=unread.take_out)
         found = self._retrying.pages(what, entries, LIST_REMEDY)
-        return _refs(
-            unread, found, lambda entry: _ref(vault, ObjectKind.SECRET, entry) if may_hold_certificate(entry) else None
-        )
+
+        def read(entry: SecretProperties) -> VaultCertificateRef | None:
+            old = since is not None and entry.created_on is not None and entry.created_on < since
+            return _ref(vault, ObjectKind.SECRET, entry) if may_hold_certificate(entry) and not old else None
+
+        return _refs(unread, found, read)
 
     def pfx(self, ref: VaultCertificateRef, version: str, thumbprint: Thumbprint) -> Pfx:
         """Return private key, certificate and chain of a vault certificate's version as a PFX with a random password.

@@ -8,6 +8,7 @@ from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
 from shared.loop.lineage import refuse_unknown
+from shared.loop.opposed import Rivals
 from shared.loop.perform import reason_of
 from shared.loop.run import Run
 from shared.ports.storage import Lease
@@ -55,15 +56,15 @@ def _look(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool, r
     A message whose earlier delivery failed or died always looks, because that delivery may have died after the end of
     its look. An inspection whose message may wait no longer answers for nobody else, because nothing would continue it.
     """
-    ref, looks = message.ref, run.ports.looks
+    ref, looks, rivals = message.ref, run.ports.looks, Rivals(run)
     try:
         last = looks.last(ref)
     except RecordUnreadable:  # without numbers each message looks for itself
-        return planning_again(lambda: reconcile_lineage(run, lease, message, fresh=fresh))
+        return planning_again(lambda: reconcile_lineage(run, lease, message, rivals, fresh=fresh))
     if not redelivered and last.answers(message.after, whole=fresh):
         return Converged(Reason.ANSWERED, f"look {max(last.whole, last.partial)} began after the message was sent")
     look = looks.begin(ref, last)
-    outcome = planning_again(lambda: reconcile_lineage(run, lease, message, fresh=fresh))
+    outcome = planning_again(lambda: reconcile_lineage(run, lease, message, rivals, fresh=fresh))
     if message.waits < MOST_WAITS:
         looks.end(ref, look.ended(whole=fresh))
     return outcome

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.domain.certificates.version import CertificateVersion
+from shared.domain.despite_storage import despite_storage
 from shared.domain.errors import CertrollError
 from shared.domain.messages import SiteMessage
 from shared.domain.names import SiteRef, VaultCertificateRef
@@ -89,5 +90,4 @@ def _merged(rollout: Rollout, records: tuple[SiteRecord, ...]) -> Rollout:
 
 def send_sites(run: Run, ref: VaultCertificateRef, sites: Iterable[SiteRef]) -> None:
     """Put a message for each site on the queue `sites`."""
-    for site in sites:
-        run.ports.queue.send_site(SiteMessage(site, ref))
+    despite_storage(sites, lambda site: run.ports.queue.send_site(SiteMessage(site, ref)))

@@ -14,12 +14,13 @@ from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.gates import holds_up, stage
 from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.same_certificate import with_holds
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.compare import with_compared
 from shared.loop.lineage import read_lineage, without_current
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
-from shared.loop.opposed import opposed_finding, rival_of
+from shared.loop.opposed import Rivals, opposed_finding
 from shared.loop.preflight import checking, preflighted
 from shared.loop.report import SWEEP, report_blind_spots, report_held, report_lineage, report_plan, report_tags_of
 from shared.loop.run import Run
@@ -29,8 +30,10 @@ from shared.planning.plan import Plan
 from shared.ports.storage import Lease
 
 
-def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool) -> Outcome:
+def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, rivals: Rivals, *, fresh: bool) -> Outcome:
     """Continue the rollout of one vault certificate, under the lease of the vault certificate.
+
+    Certroll moves nothing if one of the `rivals` has the same versions in opposite order.
 
     `fresh` is False if the run's queue message is one that Certroll sent itself to continue after a pause. Only a
     `fresh` run (after an event or a sweep) sends another message to sites and apps that already got a message.
@@ -54,7 +57,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     if lineage.current is None:
         unfinished = run.ports.rollouts.rollout(ref, "").unfinished(now)
         return _finishing(run, ref, [roll.site for roll in unfinished], fresh=fresh) or without_current(run, lineage)
-    rollout = run.ports.rollouts.rollout(ref, lineage.current.version)
+    rollout = with_holds(run.ports.rollouts.rollout(ref, lineage.current.version), lineage)
     # If the queue message only continues a wait, and sites of the vault certificate are unfinished, Certroll goes on
     # waiting. While Certroll waits for sites, reading all resources in Azure again would cost many requests and show
     # nothing new.
@@ -66,7 +69,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, *, fr
     report_plan(run.ports.findings, plan, snapshot)
     report_held(run.ports.findings, snapshot)
     report_waves(snapshot, plan, run.intent)
-    if (plan.steps or plan.would) and (rival := rival_of(run, lineage)) is not None:
+    if (plan.steps or plan.would) and (rival := rivals.of(lineage)) is not None:
         finding = opposed_finding(run, lineage.ref, rival)
         run.ports.findings.report((finding,))
         begun = [roll.site for roll in rollout.unfinished(now)]

@@ -6,6 +6,7 @@ A run of the environment stops and starts the apps for a new root (shared/contro
 from contextlib import suppress
 from functools import partial
 
+from shared.domain.despite_storage import despite_storage
 from shared.domain.environments.record import AppRestartState, EnvironmentRecord
 from shared.domain.errors import RecordUnreadable
 from shared.domain.findings import Finding, SeenBy
@@ -39,9 +40,7 @@ def carry_roots(run: Run, lease: Lease, snapshot: Snapshot, plan: Plan) -> Perfo
     if run.intent.mode is Mode.APPLY:
         note_wants(run, snapshot)
     if run.intent.barrier(snapshot.lineage.tags, str(snapshot.lineage.ref)) is None:
-        for known in _environment_records(snapshot):
-            with suppress(RecordUnreadable):
-                _send_environment(run, snapshot, known.environment)
+        despite_storage(_environment_records(snapshot), partial(_send_environment, run, snapshot))
     return performed
 
 
@@ -56,11 +55,12 @@ def note_wants(run: Run, snapshot: Snapshot) -> None:
     wanting = partial(
         EnvironmentRecord.wanting, ref=str(snapshot.lineage.ref), thumbprint=current.thumbprint, at=run.now()
     )
-    for known in _environment_records(snapshot):
-        if wanting(known) != known:
-            # an unreadable record of one environment, which is a finding, holds up no other environment
-            with suppress(RecordUnreadable):
-                run.ports.environment_records.change(known.environment, wanting)
+
+    def note(known: EnvironmentRecord) -> None:
+        with suppress(RecordUnreadable):  # which is a finding
+            run.ports.environment_records.change(known.environment, wanting)
+
+    despite_storage((known for known in _environment_records(snapshot) if wanting(known) != known), note)
 
 
 def has_unknown(snapshot: Snapshot) -> bool:
@@ -128,13 +128,18 @@ def _to_get_root(snapshot: Snapshot, plan: Plan) -> tuple[EnvironmentRef, ...]:
     )
 
 
-def _send_environment(run: Run, snapshot: Snapshot, environment: EnvironmentRef) -> None:
+def _send_environment(run: Run, snapshot: Snapshot, known: EnvironmentRecord) -> None:
     """Send a message to an environment with apps that wait for a stop and a start.
 
     If an App Service Environment holds a root certificate that Certroll did not add, this function reports the root
-    once.
+    once. An unreadable record of an environment is a finding, and the environment is left alone.
     """
-    record = run.ports.environment_records.of(environment)
+    environment = known.environment
+    with suppress(RecordUnreadable):
+        _send_open(run, snapshot, environment, run.ports.environment_records.of(environment))
+
+
+def _send_open(run: Run, snapshot: Snapshot, environment: EnvironmentRef, record: EnvironmentRecord) -> None:
     if record.is_open:
         run.ports.queue.send_environment(EnvironmentMessage(environment))
     if (found := _unknown(snapshot, record)) is None:

@@ -8,15 +8,23 @@ from shared.controllers.environment.wave import carry_wave, next_apps
 from shared.controllers.environment.wave_run import WaveRun
 from shared.domain.environments.record import AppRestart, AppRestartState
 from shared.domain.environments.waves import last_of_group
+from shared.domain.errors import StopRefused
 from shared.domain.freeze import lasting
 from shared.domain.intent import Barrier
-from shared.domain.names import EnvironmentRef
+from shared.domain.names import EnvironmentRef, SiteRef
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.tags import GROUP, opted_out
+from shared.domain.traits import Severity
 from shared.loop.backoff import BUSY_PAUSE, pause, until_open
 from shared.loop.run import Run
 
+MOST_QUOTED = 20
+"""For how many refused apps an outcome quotes Azure. The finding of each app says the same."""
+MOST_TEXT = 300
+"""How much of an answer of Azure the outcome quotes."""
+SEVERITIES = tuple(Severity)
+"""The severities of reasons, from the least to the most severe."""
 WAVE_TIME = 4 * STATE_PATIENCE
 """How much time a run must have left before Certroll begins a wave.
 
@@ -76,7 +84,7 @@ def _unfinished(wave_run: WaveRun, why: str) -> Stalled:
         f"{why}. Some apps trust the new root, and these do not: {left}. Stop and start them by hand and "
         f"POST /api/environments/{wave_run.environment}/stop-start-done"
     )
-    return Stalled(Reason.UNFINISHED, detail)
+    return Stalled(Reason.WRITES_STOPPED, detail)
 
 
 def _would(wave_run: WaveRun, pending: tuple[AppRestart, ...], found: Barrier) -> str:
@@ -143,8 +151,7 @@ def _finished(wave_run: WaveRun, waits: int) -> Outcome:
         detail = f"{', '.join(missing)}: Azure no longer lists the app, which counts as gone after an hour"
         return Stalled(Reason.NO_SUCH_SITE, detail)
     if pending and all(app.site in wave_run.refused for app in pending):
-        refusal = wave_run.refused[pending[0].site]
-        return Stalled(refusal.reason, "; ".join(f"{app.site}: {wave_run.refused[app.site]}" for app in pending))
+        return _all_refused([(app.site, wave_run.refused[app.site]) for app in pending])
     if pending:
         names = ", ".join(str(app.site) for app in pending)
         return Waiting(
@@ -155,6 +162,24 @@ def _finished(wave_run: WaveRun, waits: int) -> Outcome:
         return Stalled(Reason.INCOMPLETE_VIEW, detail)
     run.ports.environment_records.put(wave_run.environment_record.done(run.now()))
     return Converged(Reason.STOPPED_AND_STARTED, _summary(wave_run))
+
+
+def _all_refused(refusals: list[tuple[SiteRef, StopRefused]]) -> Stalled:
+    """Return the outcome if no pending app could be stopped, with the most severe reason, and all reasons in the text.
+
+    The text quotes Azure for at most `MOST_QUOTED` apps, because an environment may have hundreds.
+    """
+    by_reason: dict[Reason, list[tuple[SiteRef, StopRefused]]] = {}
+    for site, refusal in refusals:
+        by_reason.setdefault(refusal.reason, []).append((site, refusal))
+    reasons = sorted(by_reason, key=lambda reason: SEVERITIES.index(reason.severity), reverse=True)
+    parts = [f"{len(by_reason[reason])} with {reason}" for reason in reasons] if len(reasons) > 1 else []
+    most = -(-MOST_QUOTED // len(reasons))  # so that each reason has its share
+    for reason in reasons:
+        parts += [f"{site}: {str(refusal)[:MOST_TEXT]}" for site, refusal in by_reason[reason][:most]]
+        if (left := len(by_reason[reason]) - most) > 0:
+            parts.append(f"{left} more apps with {reason}")
+    return Stalled(reasons[0], "; ".join(parts))
 
 
 def _summary(wave_run: WaveRun) -> str:

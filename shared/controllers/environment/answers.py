@@ -12,6 +12,7 @@ from shared.controllers.environment.wave_run import (
     inspect_site,
     report_excluded,
 )
+from shared.domain.despite_storage import despite_storage
 from shared.domain.environments.record import AppRestart, AppRestartState
 from shared.domain.errors import OutOfTime
 from shared.domain.fleet.fleet import Fleet
@@ -76,8 +77,7 @@ def ask_started(wave_run: WaveRun) -> WaveRun:
         judged, late = _in_time(run.probes.each(partial(_judged, wave_run, inspections), started))
         decided = tuple(app for app in judged if app.state is not AppRestartState.STARTED)
         wave_run = wave_run.record(decided)
-        for app in decided:
-            count_no_longer(wave_run.run, wave_run.environment, app)
+        despite_storage(decided, partial(count_no_longer, run, wave_run.environment))
         if late:
             raise late
         if len(decided) < len(started):

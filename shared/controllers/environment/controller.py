@@ -16,6 +16,7 @@ from shared.controllers.environment.all_waves import await_starts, carry_waves, 
 from shared.controllers.environment.answers import ask_failed, ask_started
 from shared.controllers.environment.listing import list_apps
 from shared.controllers.environment.wave_run import STOPPED, count_no_longer
+from shared.domain.despite_storage import despite_storage
 from shared.domain.environments.record import AppRestartState, EnvironmentRecord
 from shared.domain.errors import Denied, LeaseBusy, NotFound, OutOfTime, RecordUnreadable, Rejected
 from shared.domain.findings import Finding, OpenFinding, SeenBy
@@ -98,9 +99,8 @@ def record_stop_start_by_hand(run: Run, environment: EnvironmentRef) -> None:
     with run.ports.leases.hold(f"environment {environment.resource_id}"):
         waiting = (AppRestartState.PENDING, AppRestartState.STARTED, AppRestartState.FAILED)
         left, now = [app for app in run.ports.app_restarts.of(environment) if app.state in waiting], run.now()
-        for app in left:
-            if app.state is AppRestartState.STARTED:
-                count_no_longer(run, environment, app)
+        started = [app for app in left if app.state is AppRestartState.STARTED]
+        despite_storage(started, lambda app: count_no_longer(run, environment, app))
         run.ports.app_restarts.put(
             environment, [app.now(AppRestartState.EXCLUDED, now, "stopped and started by hand") for app in left]
         )
@@ -119,9 +119,8 @@ def remind(run: Run) -> tuple[EnvironmentRef, ...]:
         for environment_record in run.ports.environment_records.all()
         if environment_record.is_open
     )
-    for environment in left:
-        run.ports.queue.send_environment(EnvironmentMessage(environment))
     event("environments.reminded", environments=[str(environment) for environment in left])
+    despite_storage(left, lambda environment: run.ports.queue.send_environment(EnvironmentMessage(environment)))
     return left
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from shared.controllers.environment.answers import ask_started, passes_before
 from shared.controllers.environment.pending_starts import stop_and_start, why_not_stopped
 from shared.controllers.environment.wave_run import WaveRun, count_no_longer, inspect_site, report_excluded
+from shared.domain.despite_storage import despite_storage
 from shared.domain.environments.apps import wave_app
 from shared.domain.environments.record import AppRestart, AppRestartState
 from shared.domain.environments.waves import next_wave, slots_first
@@ -137,9 +138,10 @@ def _give_back_unused(wave_run: WaveRun, wave: tuple[AppRestart, ...]) -> None:
     in_use = {app.site for app in wave_run.in_state(AppRestartState.STARTED)} | wave_run.busy
     unused = [app for app in wave if app.site not in in_use]
     pending_sites = {start.site for start in wave_run.run.ports.pending_starts.all()} if unused else set()
-    for app in unused:
-        if app.site not in pending_sites:
-            count_no_longer(wave_run.run, wave_run.environment, app)
+    despite_storage(
+        (app for app in unused if app.site not in pending_sites),
+        lambda app: count_no_longer(wave_run.run, wave_run.environment, app),
+    )
 
 
 def _report_wave(wave_run: WaveRun, wave: tuple[AppRestart, ...], began: datetime) -> None:

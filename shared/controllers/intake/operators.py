@@ -4,6 +4,8 @@ from contextlib import suppress
 from datetime import datetime
 
 from shared.controllers.environment.controller import record_stop_start_by_hand
+from shared.domain.certificates.lineage import Lineage
+from shared.domain.despite_storage import despite_storage
 from shared.domain.errors import Conflict, LeaseBusy, NotFound
 from shared.domain.findings import HistoryEntry
 from shared.domain.letter_case import lower_case
@@ -11,15 +13,17 @@ from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage
 from shared.domain.names import EnvironmentRef, InvalidNameError, SiteRef, VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.release import released
+from shared.domain.rollout.same_certificate import with_holds
+from shared.domain.rollout.site_record import SiteRecord
 from shared.loop.run import Run
 from shared.ports.journal import Rollouts, SettingsRolls
 from shared.telemetry import event
 
 
 def let_go(
-    rollouts: Rollouts, rolls: SettingsRolls, ref: VaultCertificateRef, version: str, now: datetime
+    rollouts: Rollouts, rolls: SettingsRolls, lineage: Lineage, version: str, now: datetime
 ) -> tuple[SiteRef, ...]:
-    """Forget the failures that stop the rollout of a version, and return the failed sites.
+    """Forget the failures that stop the rollout of the current version, and return the failed sites.
 
     After an operator has released the version, Certroll tries the failed sites again.
 
@@ -27,12 +31,16 @@ def let_go(
     Raises Conflict while Certroll restores the last good settings of an app, and if other runs have just recorded every
     app whose failure this function would forget.
     """
-    release = released(rollouts.rollout(ref, version), now)
+    ref = lineage.ref
+    release = released(with_holds(rollouts.rollout(ref, version), lineage), now)
     forgotten = tuple(roll for roll in release.rolls if rolls.forget(ref, roll))
     sites = release.sites(forgotten)
-    for record in release.records:
+
+    def forget(record: SiteRecord) -> None:
         with suppress(Conflict):
             rollouts.record_site(ref, record)
+
+    despite_storage(release.records, forget)
     return sites
 
 
@@ -89,8 +97,9 @@ def release(run: Run, vault: str, name: str) -> str:
         raise NotFound(str(error)) from error
     if ref.vault not in run.intent.vaults:
         raise NotFound(f"vault {ref.vault!r} is not among CERTROLL_VAULTS")
-    current = run.ports.vault.lineage(ref, run.now()).current
-    sites = let_go(run.ports.rollouts, run.ports.settings_rolls, ref, current.version, run.now()) if current else ()
+    lineage = run.ports.vault.lineage(ref, run.now())
+    rollouts, rolls, current = run.ports.rollouts, run.ports.settings_rolls, lineage.current
+    sites = let_go(rollouts, rolls, lineage, current.version, run.now()) if current else ()
     if current is None or not sites:
         raise NotFound(f"no version of {ref} is on hold")
     where = ", ".join(sorted(map(str, sites)))

@@ -12,12 +12,12 @@ from datetime import datetime
 from functools import partial
 
 from shared.controllers.orders.comparison import report_unread, with_secrets
+from shared.controllers.orders.listing import listed
 from shared.controllers.orders.marking import REQUEST_NEEDS, SCOPE, claimed, mark, not_asked
 from shared.domain.certificates.urgency import is_urgent
 from shared.domain.errors import (
     AzureError,
     Conflict,
-    Denied,
     OutcomeUnknown,
     OutOfTime,
     RecordUnreadable,
@@ -26,7 +26,6 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding
-from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.fleet.vault_access import AccessVerdict, VaultAccess
 from shared.domain.orders.action import (
     REASONS,
@@ -70,6 +69,18 @@ class Inspection:
     problems: tuple[OrderProblem, ...] = ()
     error: Exception | None = None
     """The error that stopped the inspection."""
+    marked_again: bool = False
+    """True if Certroll wrote a mark again that was too old, so the request needs another read two minutes later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """An order and its requests after Certroll sent the request that was due, if any."""
+
+    order: Order
+    records: tuple[OrderRecord, ...]
+    marked_again: bool = False
+    """True if Certroll wrote a mark again that was too old, and sent nothing yet."""
 
 
 def look_after_orders(run: Run) -> tuple[Order, ...]:
@@ -79,10 +90,10 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     still inspects the other orders. This function raises the errors of all orders together at the end.
     """
     began = run.now()
-    listings = run.pool.map(partial(_listed, run), _subscriptions(run))
+    listings = run.pool.map(partial(listed, run), run.intent.subscriptions or run.ports.app_service.subscriptions())
     found = [order for listing in listings for order in listing.found]
     with taking_turns(run, "orders", found, lambda order: order.ref.resource_id) as turns:
-        inspections = [_inspected(run, turns, order) for order in turns.order]
+        inspections = _settled(run, turns, [_inspected(run, turns, order) for order in turns.order])
     stored = (certificate for inspection in inspections for certificate in inspection.order.stored)
     vaults = sorted(
         {
@@ -128,28 +139,6 @@ def _close(run: Run, began: datetime, inspections: list[Inspection], accesses: t
     run.ports.findings.close(SCOPE, run.now(), is_gone)
 
 
-def _subscriptions(run: Run) -> tuple[str, ...]:
-    return run.intent.subscriptions or run.ports.app_service.subscriptions()
-
-
-def _listed(run: Run, subscription: str) -> Listing[Order]:
-    """List the orders of purchased certificates in a subscription.
-
-    Each order that Certroll could not read becomes a finding (a reported problem).
-    """
-    subject = f"orders of subscription {subscription}"
-    try:
-        listing = run.ports.orders.orders(subscription)
-    except AzureError as error:
-        reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.BLIND_SPOT
-        report(run.ports.findings, (Finding(run.now(), SCOPE, subject, reason, str(error)),))
-        return Listing((), blind_spots=(BlindSpot(subject, str(error), subscription),))
-    unread = ((f"order {spot.subject}", spot.detail) for spot in listing.blind_spots)
-    found = (Finding(run.now(), SCOPE, subject, Reason.ORDER_UNREADABLE, detail) for subject, detail in unread)
-    report(run.ports.findings, tuple(found))
-    return listing
-
-
 def _inspected(run: Run, turns: Turns[Order], order: Order) -> Inspection:
     """Send the request that is due now for an order, and return the order with its problems."""
     try:
@@ -157,11 +146,11 @@ def _inspected(run: Run, turns: Turns[Order], order: Order) -> Inspection:
         turns.begin(order)
         unread: list[AzureError] = []
         seen = _with_history(run, order, unread)
-        seen, records = _acted_on(run, seen, run.ports.requests.asked(order.ref))
-        seen = with_secrets(run, seen, unread)
-        now = run.now()
+        acted = _acted_on(run, seen, run.ports.requests.asked(order.ref))
+        seen, records, now = with_secrets(run, acted.order, unread), acted.records, run.now()
         marked = mark_problems(seen, records, run.intent.installation, now)
-        inspection = Inspection(seen, (*problems(seen, now), *open_questions(seen, records, now), *marked))
+        found = (*problems(seen, now), *open_questions(seen, records, now), *marked)
+        inspection = Inspection(seen, found, marked_again=acted.marked_again)
     except AzureError as error:
         report_unread(run, order, error)
         return Inspection(order, error=error)
@@ -169,6 +158,22 @@ def _inspected(run: Run, turns: Turns[Order], order: Order) -> Inspection:
         return Inspection(order, error=error)
     turns.end(order, failed=bool(unread))
     return inspection
+
+
+def _settled(run: Run, turns: Turns[Order], inspections: list[Inspection]) -> list[Inspection]:
+    """Wait once for all marks that this run has written again, inspect their orders again, and return all inspections.
+
+    If the run has too little time for the wait and a request, the orders get the error OutOfTime. Their job then comes
+    last in the next sweep, with all the time that the other jobs leave.
+    """
+    if not any(inspection.marked_again for inspection in inspections):
+        return inspections
+    try:
+        run.check_time(SETTLED + REQUEST_NEEDS)
+    except OutOfTime as late:
+        return [replace(seen, error=late) if seen.marked_again else seen for seen in inspections]
+    run.ports.clock.sleep(SETTLED.total_seconds())
+    return [_inspected(run, turns, seen.order) if seen.marked_again else seen for seen in inspections]
 
 
 def _with_history(run: Run, order: Order, unread: list[AzureError]) -> Order:
@@ -190,14 +195,14 @@ def _with_history(run: Run, order: Order, unread: list[AzureError]) -> Order:
 # ----------------------------------------------------------------------------------------------------------- actions
 
 
-def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> tuple[Order, tuple[OrderRecord, ...]]:
+def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> Acted:
     """Send the request for the order that is due, if allowed, and return the order with its requests."""
     action = next_action(order, records, run.now())
     if action is None:
-        return order, records
+        return Acted(order, records)
     if (refusal := _refusal(run, order)) is not None:
         not_asked(order, action, refusal)
-        return order, records
+        return Acted(order, records)
     return _asked(run, order, records, action)
 
 
@@ -223,9 +228,7 @@ def _in_scope(run: Run, order: Order) -> bool:
     return order.secret is not None and order.secret.vault in run.intent.vaults
 
 
-def _asked(
-    run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction, *, waited: bool = False
-) -> tuple[Order, tuple[OrderRecord, ...]]:
+def _asked(run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction) -> Acted:
     """Read the order again, record the request to Azure, send the request, and record Azure's answer.
 
     Certroll sends no request if the request is no longer due or allowed when Certroll reads the order again, for
@@ -234,12 +237,9 @@ def _asked(
     """
     seen = _read_again(run, order)
     if next_action(seen, records, run.now()) is not action or _refusal(run, seen) is not None:
-        return seen, records
+        return Acted(seen, records)
     if action in PAID and (claim := claimed(run, seen, action, records)) is not Claim.OWN:
-        if claim is not Claim.STALE or waited:
-            return seen, records
-        run.ports.clock.sleep(SETTLED.total_seconds())
-        return _asked(run, order, records, action, waited=True)
+        return Acted(seen, records, marked_again=claim is Claim.STALE)
     known = record_of(seen, action, records)
     revision = known.revision if known else None
     wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
@@ -248,7 +248,7 @@ def _asked(
         asked = run.ports.requests.put_asked(wanted)
     except Conflict:  # another run is sending a request for this order to Azure right now
         not_asked(seen, action, Reason.BUSY)
-        return seen, run.ports.requests.asked(seen.ref)
+        return Acted(seen, run.ports.requests.asked(seen.ref))
     # From the record to the request, nothing may fail. Certroll repeats no recorded renewal without a request.
     _tell(asked, "order.asked")
     with run.ports.trace.writes() as writes:
@@ -257,7 +257,7 @@ def _asked(
     _tell(answered, "order.answered")
     entries = (_entry(asked, "order.asked"), _entry(answered, "order.answered", tuple(writes)))
     run.ports.history.add(SCOPE, entries)
-    return _seen_after(run, seen), (*(record for record in records if record is not known), answered)
+    return Acted(_seen_after(run, seen), (*(record for record in records if record is not known), answered))
 
 
 def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]:

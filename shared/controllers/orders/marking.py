@@ -6,7 +6,7 @@ from typing import Final
 from shared.domain.errors import Denied
 from shared.domain.findings import Finding
 from shared.domain.orders.action import OrderAction, OrderRecord
-from shared.domain.orders.mark import SETTLED, Claim, MarkState, claim_on, mark_of
+from shared.domain.orders.mark import Claim, MarkState, claim_on, mark_of
 from shared.domain.orders.order import Order
 from shared.domain.reason import Reason
 from shared.domain.tags import ASKED_BY
@@ -27,8 +27,7 @@ def claimed(run: Run, order: Order, action: OrderAction, records: tuple[OrderRec
     """
     claim = claim_on(order, action, records, run.intent.installation, run.now())
     if claim in {Claim.FREE, Claim.STALE}:
-        # with a stale mark the caller waits in this run; a first mark leaves the request to a later run
-        run.check_time(REQUEST_NEEDS + (SETTLED if claim is Claim.STALE else timedelta(0)))
+        run.check_time(REQUEST_NEEDS)
         try:
             mark(run, order, action, MarkState.WANTS)
         except Denied as denied:

@@ -98,7 +98,7 @@ def _carry_to_site(
     if refused.unanswered and verdict(handshakes) is not SiteState.FAILED:
         raise refused.unanswered[0]
     outcome = _site_outcome(run, snapshot, record, (*plan.not_done, *refused.refused), handshakes)
-    if verdict(handshakes) is not SiteState.UNPROVEN and outcome.reason is not Reason.UNFINISHED:
+    if verdict(handshakes) is not SiteState.UNPROVEN and outcome.reason is not Reason.WRITES_STOPPED:
         is_gone = seen_before(began, SeenBy.SITE)
         run.ports.findings.close(
             str(lineage.ref), run.now(), lambda found: found.site == record.site and is_gone(found)
@@ -199,7 +199,9 @@ def _site_outcome(
     if state is SiteState.FAILED:
         outcome = Stalled(Reason.SERVED_ANOTHER, telling or record.detail)
     elif left:  # the site stays under way, so that each sweep looks whether Certroll may write again
-        return conclude(run, lineage, record, record.state, Stalled(Reason.UNFINISHED, bindings_by_hand(record, left)))
+        return conclude(
+            run, lineage, record, record.state, Stalled(Reason.WRITES_STOPPED, bindings_by_hand(record, left))
+        )
     elif blocked is not None:
         outcome = Stalled(blocked.reason, f"{blocked.subject}: {blocked.detail}")
     elif state is SiteState.PROVEN:

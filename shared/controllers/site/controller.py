@@ -13,7 +13,8 @@ from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause, SiteMessage
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import TAKING_BACK, UNFINISHED, RollRecord, RollState
+from shared.domain.rollout.same_certificate import has_failed, still_holds
+from shared.domain.rollout.settings_record import UNFINISHED, RollRecord, RollState
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.asks import ask_for_look
 from shared.loop.backoff import UNANSWERED, planning_again, until_answered, until_free
@@ -98,8 +99,10 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     lineage = _lineage(run, message, recorded)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
-    record = _site_record(run, message, current, recorded)
-    left = None if isinstance(lineage, Lineage) else run.ports.rollouts.site(message.ref, None, message.site)
+    record = _site_record(run, message, known, recorded)
+    # bindings wait for a vault that is only silent, because the vault may have refused or disabled the version
+    waiting = isinstance(lineage, Lineage) or lineage.reason is Reason.VAULT_UNREACHABLE
+    left = None if waiting else run.ports.rollouts.site(message.ref, None, message.site)
     roll = _to_go_on_from(recorded, known)
     outcomes: list[Outcome] = []
     if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
@@ -118,29 +121,33 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     return Deferred(Reason.NOT_ADMITTED, detail)
 
 
-def _site_record(
-    run: Run, message: SiteMessage, current: CertificateVersion | None, roll: RollRecord | None
-) -> SiteRecord | None:
-    """Return the record of the site's bindings, or None without a record.
+def _site_record(run: Run, message: SiteMessage, lineage: Lineage, roll: RollRecord | None) -> SiteRecord | None:
+    """Return the record of the site's bindings, or None without a record of the current certificate.
 
-    Raise RecordUnreadable if the record is unreadable, unless Certroll is taking back the settings of the app.
+    Raise RecordUnreadable if the record is unreadable, unless Certroll must judge or take back settings of the app.
     """
-    if current is None:
+    if lineage.current is None:
         return None
     try:
-        return run.ports.rollouts.site(message.ref, current.version, message.site)
+        record = run.ports.rollouts.site(message.ref, None, message.site)
     except RecordUnreadable:
-        if roll is None or roll.state not in TAKING_BACK:
+        if roll is None or roll.state not in UNFINISHED:
             raise
         return None
+    is_of = record is not None and (record.version == lineage.current.version or has_failed(record, lineage))
+    return record if is_of else None
 
 
 def _lineage(run: Run, message: SiteMessage, roll: RollRecord | None) -> Lineage | Stalled:
-    """Read the vault certificate. If the vault does not answer, a run that takes back an app goes on without it."""
+    """Read the vault certificate. If the vault does not answer, a run that judges or takes back an app goes on.
+
+    The edits in the journal and the app's answers suffice to judge and restore settings that Certroll has written. Only
+    the vault tells which settings to write, and whether an app whose write is in doubt still names the certificate.
+    """
     try:
         return read_lineage(run, message.ref)
     except Transient as silent:
-        if roll is None or roll.state not in TAKING_BACK:
+        if roll is None or roll.state not in UNFINISHED:
             raise
         return Stalled(Reason.VAULT_UNREACHABLE, str(silent))
 
@@ -152,7 +159,7 @@ def _to_go_on_from(roll: RollRecord | None, lineage: Lineage) -> RollRecord | No
     another version, because Certroll can judge and restore an app's settings without Key Vault. If Certroll cannot read
     the vault object, it also finds out whether a write of which it knows no outcome changed the settings.
     """
-    if roll is None or _is_of(roll, lineage.current):
+    if roll is None or _is_of(roll, lineage.current) or still_holds(roll, lineage):
         return roll
     return roll if roll.state in UNFINISHED or (roll.is_left_open and not lineage.versions) else None
 

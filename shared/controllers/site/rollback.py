@@ -88,7 +88,7 @@ def _not_restored(app: App, skip: Skip) -> Outcome:
     if skip.reason in HANDS_OFF:
         restore_by_hand = settings_by_hand(app.record, app.snapshot.settings_of(app.record.site))
         detail = f"{app.record.site} fails with the new version, and Certroll may not write ({skip.reason}): "
-        return report_app(app, Stalled(Reason.UNFINISHED, detail + restore_by_hand))
+        return report_app(app, Stalled(Reason.WRITES_STOPPED, detail + restore_by_hand))
     detail = f"{app.record.site}: {app.record.detail}; Certroll did not restore the last good values: {skip.detail}"
     return report_app(app, Stalled(skip.reason, detail))
 

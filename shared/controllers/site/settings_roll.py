@@ -25,6 +25,7 @@ from shared.domain.fleet.probe import ProbeResult
 from shared.domain.fleet.settings_editing import with_text
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
+from shared.domain.rollout.same_certificate import with_holds
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.loop.backoff import UNANSWERED, pause, until_open, until_thawed
 from shared.loop.perform import Performed, perform_each
@@ -79,7 +80,8 @@ def _write(app: App) -> Outcome:
     if not app.plan.steps:
         return _nothing_to_write(app)
     # The certificate version failed in another app after Certroll decided to update this app.
-    if held := app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version).held_by:
+    known = app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version)
+    if held := with_holds(known, app.lineage).held_by:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))

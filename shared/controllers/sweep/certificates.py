@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from shared.controllers.sweep.closing import close_gone, close_left
 from shared.controllers.sweep.judging import Seen, judge, queue_begun
 from shared.controllers.sweep.reading import (
     FLEET_SHARE,
@@ -25,7 +26,7 @@ from shared.loop.preflight import checking
 from shared.loop.report import SWEEP, report_blind_spots, report_tags
 from shared.loop.run import Run
 from shared.loop.turns import taking_turns
-from shared.planning.closing import is_of_vault, unseen_by_sweep
+from shared.planning.closing import unseen_by_sweep
 from shared.planning.fleet_notices import tagged_resources
 from shared.telemetry import event
 
@@ -53,12 +54,12 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     judged = _judged(run, seen, use, inspections)
     busy = tuple(ref for ref, inspection in judged.items() if inspection.busy)
     lineages = tuple(inspection.lineage for inspection in judged.values() if inspection.lineage)
-    busy += queue_begun(run, frozenset(map(str, inspections)))
+    begun, unsent = queue_begun(run, frozenset(map(str, inspections)))
     report_references(run.ports.findings, fleet, lineages)
     run.ports.findings.close(SWEEP, run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
-    known = {str(ref) for ref in inspections} | {record.environment.resource_id for record in environment_records}
-    for scope in sorted(scope for scope in scopes - known if is_of_vault(scope, listed)):
-        run.ports.findings.close(scope, run.now(), lambda found: found.last_seen < began)
+    idle = scopes - set(map(str, (*inspections, *begun)))
+    unclosed = close_gone(run, idle, listed, began) + close_left(run, idle, environment_records, began)
+    errors, busy = [*errors, *unsent, *unclosed], busy + begun
     event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
     if errors := [*errors, *(inspection.error for inspection in judged.values() if inspection.error)]:
         raise ExceptionGroup("Certroll could not inspect every vault certificate", errors)

@@ -8,7 +8,9 @@ from shared.controllers.certificate.roots import has_unknown, note_wants, report
 from shared.controllers.sweep.reading import Inspection
 from shared.controllers.sweep.use import Use
 from shared.domain.certificates.lineage import Lineage
+from shared.domain.despite_storage import storage_failures
 from shared.domain.environments.record import EnvironmentRecord
+from shared.domain.errors import StorageFailed
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.intent import Mode
@@ -16,6 +18,7 @@ from shared.domain.messages import Cause
 from shared.domain.names import VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.same_certificate import with_holds
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.asks import ask_for_look
 from shared.loop.backoff import LONGEST_PAUSE, until_open
@@ -83,15 +86,14 @@ def judge(run: Run, seen: Seen, use: Use, ref: VaultCertificateRef, inspection: 
     return Inspection(inspection.lineage, busy)
 
 
-def queue_begun(run: Run, known: frozenset[str]) -> tuple[VaultCertificateRef, ...]:
+def queue_begun(run: Run, known: frozenset[str]) -> tuple[tuple[VaultCertificateRef, ...], tuple[StorageFailed, ...]]:
     """Queue a message for each vault certificate with an unfinished change that the sweep does not know.
 
-    An operator may have deleted the vault certificate, or taken its vault out of CERTROLL_VAULTS.
+    Return these vault certificates, and the errors of messages that could not be sent. An operator may have deleted the
+    vault certificate, or taken its vault out of CERTROLL_VAULTS.
     """
-    begun = sorted(ref for ref in run.ports.rollouts.begun() if str(ref) not in known)
-    for ref in begun:
-        ask_for_look(run, ref, Cause.SWEEP)
-    return tuple(begun)
+    begun = tuple(sorted(ref for ref in run.ports.rollouts.begun() if str(ref) not in known))
+    return begun, storage_failures(begun, lambda ref: ask_for_look(run, ref, Cause.SWEEP))
 
 
 def _left_alone(run: Run, seen: Seen, lineage: Lineage, other: VaultCertificateRef) -> Inspection:
@@ -118,7 +120,8 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
         finding = Finding(fleet.taken_at, str(lineage.ref), str(lineage.ref), *lineage.refusal)
         run.ports.findings.report((finding,))
     version = lineage.current.version if lineage.current else ""
-    rollout = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
+    known = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
+    rollout = with_holds(known, lineage)
     observed = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
     snapshot = with_compared(run.ports, observed)
     plan = preflighted(run, seen.checks, planner.plan(snapshot, run.intent), snapshot)

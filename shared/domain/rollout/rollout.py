@@ -37,6 +37,8 @@ class Rollout:
     """The keys (`record_key`) of the sites with a record that this release of Certroll cannot read."""
     is_unreadable: bool = False
     """True if this release cannot read what the journal says about the rollout as a whole."""
+    past_failed: tuple[SiteRecord, ...] = ()
+    """The records of sites that failed with earlier versions, which no site of this version has replaced."""
     _roll_by_site: Mapping[SiteRef, RollRecord] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

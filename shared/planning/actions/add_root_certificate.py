@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.environments.roots import roots_subject
-from shared.domain.errors import Rejected
 from shared.domain.fleet.copies import RootCertificate
 from shared.domain.fleet.fleet import BlindSpot
 from shared.domain.fleet.sites import Environment
@@ -21,6 +20,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import OPT_OUT, opted_out
 from shared.planning.acting.about_root import AboutRoot, environments_asked, has_root, read_root
 from shared.planning.acting.own_names import own_name
+from shared.planning.acting.public_part import public_part_to_put
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.acting.subjects import root_subject
 from shared.planning.plan import Skip, Step
@@ -69,12 +69,7 @@ class AddRootCertificate(AboutRoot):
     def _checked(self, ports: Ports) -> bytes | None:
         """Return the root to put, None if the environment has it. Raises Rejected if another root has the name."""
         seen = read_root(ports, self.root.ref)
-        if seen is None:
-            return ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
-        if not self._is(seen):
-            detail = f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate"
-            raise Rejected(detail, Reason.NAME_TAKEN)
-        return None
+        return public_part_to_put(ports, self.subject, self.ref, self.version, seen, is_there=self._is(seen))
 
     def _is(self, seen: RootCertificate | None) -> bool:
         return seen is not None and seen.is_root and seen.thumbprint == self.version.thumbprint

@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from shared.domain.certificates.requirements import Case, Use
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.errors import Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import Site
 from shared.domain.intent import Intent
@@ -26,6 +25,7 @@ from shared.planning.acting.about_copy import AboutCopy, read_copy
 from shared.planning.acting.in_use import in_use
 from shared.planning.acting.named_targets import named_sites
 from shared.planning.acting.own_names import own_name
+from shared.planning.acting.public_part import public_part_to_put
 from shared.planning.acting.settle import UPLOAD_PATIENCE, settle
 from shared.planning.acting.webspace_limits import why_site_full
 from shared.planning.plan import Skip, Step
@@ -75,12 +75,7 @@ class UploadPublicCertificate(AboutCopy):
     def _checked(self, ports: Ports) -> bytes | None:
         """Return the certificate to upload, None if the site has it. Raises Rejected if the name is taken."""
         seen = read_copy(ports, self.copy.ref)
-        if seen is None:
-            return ports.vault.public_part(self.ref, self.version.version, self.version.thumbprint)
-        if not self._is(seen):
-            detail = f"{self.subject}: certificate {seen.thumbprint} has the name; delete that certificate"
-            raise Rejected(detail, Reason.NAME_TAKEN)
-        return None
+        return public_part_to_put(ports, self.subject, self.ref, self.version, seen, is_there=self._is(seen))
 
     def _is(self, seen: WebspaceCertificate | None) -> bool:
         return seen is not None and seen.thumbprint == self.version.thumbprint

@@ -54,7 +54,7 @@ def test_a_list_that_is_null_is_never_an_empty_list(name: str) -> None:
     def answer(request: requests.PreparedRequest) -> Answer:
         return 200, {"Content-Type": "application/json"}, json.dumps({**good_body(request), "value": None}).encode()
 
-    with answering(answer), pytest.raises(CertrollError):
+    with answering(answer), pytest.raises(Rejected, match="its list is null"):
         dict(calls_of(getattr(ports(), client)))[method]()
 
 

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from shared.clients.storage.rows import Entity
+from shared.domain.errors import StorageFailed
 from shared.domain.findings import Finding, HistoryEntry, OpenFinding, SeenBy
 from shared.domain.names import SiteRef
 from shared.domain.reason import Reason
@@ -141,6 +143,23 @@ def test_closed_finding_is_logged_once(findings: Findings, storage: SmallStorage
     row = rows(storage)[FOUND.subject]
     assert (row["state"], row["closed_at"], row["first_seen"]) == ("closed", NOW + HOUR, NOW)
     assert rows(storage)[OTHER.subject]["state"] == "open"
+
+
+def test_failure_of_storage_for_one_scope_hides_no_other_finding(
+    findings: Findings, storage: SmallStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If storage fails with the findings of one scope, those of the other scopes are recorded."""
+    write = storage.write_batch
+
+    def failing(table: str, batch: list[Entity]) -> None:
+        if any(row.get("scope") == "a" for row in batch):
+            raise StorageFailed("the storage account does not answer")
+        write(table, batch)
+
+    monkeypatch.setattr(storage, "write_batch", failing)
+    with pytest.raises(StorageFailed):
+        findings.report((replace(FOUND, scope="a"), replace(OTHER, scope="b")))
+    assert set(rows(storage)) == {OTHER.subject}
 
 
 def test_cause_that_returns_opens_the_finding_again(findings: Findings, storage: SmallStorage, told: Told) -> None:

@@ -34,6 +34,7 @@ from tests.build import (
     WEST,
     ManualClock,
     binding,
+    lineage,
     record,
     roll,
     rollout,
@@ -358,7 +359,7 @@ def test_release_lets_only_what_failed_go() -> None:
     there.rollouts.begin(REF, rollout(*sites))
     kept = there.settings_rolls.put_roll(REF, roll(RollState.VALIDATED, site="d"))
     there.settings_rolls.put_roll(REF, roll(RollState.ROLLED_BACK, site="e"))
-    assert sorted(let_go(there.rollouts, there.settings_rolls, REF, "v2", NOW)) == [A, site_ref("e")]
+    assert sorted(let_go(there.rollouts, there.settings_rolls, lineage(), "v2", NOW)) == [A, site_ref("e")]
     seen = there.rollouts.rollout(REF, "v2")
     assert [record.state for record in seen.records] == [SiteState.UNPROVEN, SiteState.PROVEN, SiteState.PENDING]
     assert seen.rolls == (kept,)
@@ -382,7 +383,7 @@ def test_release_takes_back_no_proof() -> None:
             return getattr(there.rollouts, name)
 
     racing: Any = Racing()
-    let_go(racing, there.settings_rolls, REF, "v2", NOW)
+    let_go(racing, there.settings_rolls, lineage(), "v2", NOW)
     assert [known.state for known in there.rollouts.rollout(REF, "v2").records] == [SiteState.PROVEN]
 
 
@@ -391,7 +392,7 @@ def test_release_of_one_certificate_leaves_the_holds_of_others() -> None:
     there = journal()
     there.rollouts.begin(OTHER_REF, rollout(record(SiteState.FAILED)))
     past = there.settings_rolls.put_roll(REF, replace(roll(RollState.ROLLED_BACK), version="v1"))
-    assert let_go(there.rollouts, there.settings_rolls, REF, "v2", NOW) == ()
+    assert let_go(there.rollouts, there.settings_rolls, lineage(), "v2", NOW) == ()
     assert there.rollouts.rollout(OTHER_REF, "v2").failed != ()
     assert there.rollouts.rollout(REF, "v2").past_rolls == (past,)
 

@@ -32,6 +32,7 @@ from shared.domain.outcome import Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.tags import Tags
+from shared.domain.traits import Severity
 from shared.loop.backoff import BUSY_PAUSE, LONGEST_PAUSE
 from shared.loop.connect_address import Inbound
 from shared.loop.pool import Pool
@@ -283,6 +284,29 @@ def test_app_that_cannot_go_is_no_reason_to_leave_the_others(pool: Pool, why: st
     alone = parted.recorded([parted.apps[1].now(AppRestartState.ANSWERED, NOW)])
     expected = Reason.LAST_OF_GROUP if last else Reason.DENIED_BY_AZURE
     assert _finished(alone, 0).reason is expected
+
+
+def test_outcome_names_each_reason_for_which_apps_were_not_stopped(pool: Pool) -> None:
+    """If Azure lets Certroll stop no app, the outcome has the most severe reason, and names all reasons and apps."""
+    street = desk(pool, hosted("a"), hosted("b"), hosted("c"))
+    severe = max(
+        (Reason.DENIED_BY_AZURE, Reason.NO_SUCH_SITE), key=lambda reason: list(Severity).index(reason.severity)
+    )
+    mild = Reason.NO_SUCH_SITE if severe is Reason.DENIED_BY_AZURE else Reason.DENIED_BY_AZURE
+    refused = {A: StopRefused("not there", mild), B: StopRefused("no right", severe), C: StopRefused("gone", mild)}
+    outcome = _finished(street.wave_run(refused=refused), 0)
+    assert outcome.reason is severe
+    assert outcome.detail == f"1 with {severe}; 2 with {mild}; b: no right; a: not there; c: gone"
+
+
+def test_outcome_of_a_large_wave_stays_short(pool: Pool) -> None:
+    """The outcome quotes Azure for a few apps of each reason, and counts the others."""
+    street = desk(pool, *(hosted(f"app-{number}") for number in range(200)))
+    reasons = (Reason.DENIED_BY_AZURE, Reason.NO_SUCH_SITE, Reason.UNANSWERED)
+    refused = {ref: StopRefused("x" * 9000, reasons[number % 3]) for number, ref in enumerate(street.estate.sites)}
+    detail = _finished(street.wave_run(refused=refused), 0).detail
+    assert len(detail) < 8_000
+    assert [detail.count(f"more apps with {reason}") for reason in reasons] == [1, 1, 1]
 
 
 # ------------------------------------------------------------------------------------------ restart claims given up

@@ -76,7 +76,7 @@ def test_these_findings_need_nobody() -> None:
 def test_what_takes_an_app_down_is_critical() -> None:
     """Exactly four reasons have the severity "critical", among them an expired certificate."""
     critical = {reason for reason in Reason if reason.severity is Severity.CRITICAL}
-    down = {Reason.START_PENDING, Reason.NO_LAST_GOOD, Reason.CHANGE_UNFINISHED, Reason.UNFINISHED}
+    down = {Reason.START_PENDING, Reason.NO_LAST_GOOD, Reason.CHANGE_UNFINISHED, Reason.WRITES_STOPPED}
     assert critical == down | {Reason.EXPIRED, Reason.EXPIRES_BEFORE_WINDOW}
 
 
