@@ -59,8 +59,8 @@ class Broken(Generic[Sample]):
 def times(factor: float, *, soak: float | None = None) -> settings:
     """Return Hypothesis settings that multiply the number of examples of the profile in use by `factor`.
 
-    The long version of a test multiplies by `soak` instead, if given. The profile of `make test` draws the same examples
-    every day, so more of them cost time each day and find new faults only once.
+    The long version of a test multiplies by `soak` instead, if given. The profile of `make test` draws the same
+    examples every day, so more of them cost time each day and find new faults only once.
     """
     chosen = soak if SOAKING and soak is not None else factor
     return settings(max_examples=int(settings.default.max_examples * chosen))  # type: ignore[attr-defined]
