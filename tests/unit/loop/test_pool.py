@@ -121,7 +121,7 @@ def test_work_that_has_not_begun_ends_with_the_first_error(heard: Heard, monkeyp
     monkeypatch.setattr(pool_module, "wait", waits)
     with Pool(1, "test") as pool, pytest.raises(ValueError, match=r"^$"), pool.results(work, range(100)) as results:
         next(results)
-    assert done in ([], [1])
+    assert len(done) <= 1
     assert heard.said == done
 
 
