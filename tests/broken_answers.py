@@ -141,9 +141,11 @@ def broken_answer(request: requests.PreparedRequest, dice: Dice) -> Answer:
 
 def broken_json(found: Any, dice: Dice) -> Any:  # noqa: ANN401 - a JSON value
     """Return the JSON value with up to three broken places."""
-    whole = {"": deepcopy(found)}
+    whole = json.loads(_text({"": found}))
     for _ in range(dice.choice((0, 1, 1, 1, 2, 3))):
-        holder, key = dice.choice(list(_places(whole)))
+        places: list[tuple[Any, Any]] = []
+        _add_places(whole, places)
+        holder, key = dice.choice(places)
         if isinstance(holder, dict) and dice.random() < 0.2:
             holder.pop(key)
         else:
@@ -151,11 +153,11 @@ def broken_json(found: Any, dice: Dice) -> Any:  # noqa: ANN401 - a JSON value
     return whole.get("")
 
 
-def _places(found: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - a JSON value
-    keys = list(found) if isinstance(found, dict) else range(len(found)) if isinstance(found, list) else ()
-    for key in keys:
-        yield found, key
-        yield from _places(found[key])
+def _add_places(found: Any, places: list[tuple[Any, Any]]) -> None:  # noqa: ANN401 - a JSON value
+    for key, value in found.items() if isinstance(found, dict) else enumerate(found):
+        places.append((found, key))
+        if isinstance(value, dict | list):
+            _add_places(value, places)
 
 
 def _broken_xml(dice: Dice) -> bytes:
@@ -343,7 +345,11 @@ def _row() -> dict[str, Any]:
 
 @contextmanager
 def answering(answer: Callable[[requests.PreparedRequest], Answer]) -> Iterator[list[str]]:
-    """Answer all HTTP requests of the process by the given function, and yield the list of what was requested."""
+    """Answer all HTTP requests of the process by the given function, and yield the list of what was requested.
+
+    No request goes to a proxy. The package requests reads the whole environment for each request to find one, which
+    takes as long as the answer.
+    """
     asked: list[str] = []
 
     def send(adapter: HTTPAdapter, request: requests.PreparedRequest, **_: object) -> requests.Response:
@@ -356,4 +362,5 @@ def answering(answer: Callable[[requests.PreparedRequest], Answer]) -> Iterator[
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HTTPAdapter, "send", send)
+        patch.setattr(requests.sessions, "get_environ_proxies", lambda *_, **__: {})
         yield asked

@@ -9,7 +9,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import cache, partial
 from inspect import signature
-from types import UnionType
+from types import MethodType, UnionType
 from typing import Any, Protocol, Union, cast, get_args, get_origin, get_type_hints
 
 import pytest
@@ -162,10 +162,15 @@ def calls_of(client: object) -> Iterator[tuple[str, Call]]:
             yield name, _filled(getattr(client, name))
 
 
-def _filled(method: Callable[..., object]) -> Call:
-    hints = get_type_hints(method)
-    values = [_value(parameter, hints[parameter]) for parameter in signature(method).parameters]
-    return cast("Call", partial(method, *(value() for value in values)))
+def _filled(method: MethodType) -> Call:
+    return cast("Call", partial(method, *(value() for value in _values(method.__func__))))
+
+
+@cache
+def _values(function: Callable[..., object]) -> list[Callable[[], object]]:
+    """Return a function for each parameter of a method, which returns the argument."""
+    hints = get_type_hints(function)
+    return [_value(parameter, hints[parameter]) for parameter in [*signature(function).parameters][1:]]
 
 
 def _value(name: str, hint: Any) -> Callable[[], object]:  # noqa: ANN401 - a type

@@ -1,8 +1,8 @@
 """Set how many examples the property tests try, by the Hypothesis profile `default` or `soak`.
 
-A test with more or fewer examples gives a factor to `times` in tests/properties/promises.py. The Hypothesis profile
-`soak`, which `make soak` uses, multiplies the examples of all property tests by one factor. The Hypothesis profiles
-have no deadline, so that the speed of the machine decides no test.
+A test with more or fewer examples gives a factor to `times` in tests/properties/promises.py, and may give a larger
+factor for the Hypothesis profile `soak`, which `make soak` uses. The Hypothesis profiles have no deadline, so that the
+speed of the machine decides no test.
 """
 
 from collections.abc import Iterator

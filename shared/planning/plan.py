@@ -254,7 +254,9 @@ class Plan:
     def refuse(self, refusal: "Callable[[Step], Skip | None]") -> "Plan":
         """Return the plan with each refused step replaced by the skip that `refusal` returns for that step."""
         judged = [(step, refusal(step)) for step in self.steps]
-        refused = (replace(skip, step=step) for step, skip in judged if skip is not None)
+        refused = [replace(skip, step=step) for step, skip in judged if skip is not None]
+        if not refused:
+            return self
         kept = tuple(step for step, skip in judged if skip is None)
         return replace(self, steps=kept, skips=(*self.skips, *refused))
 

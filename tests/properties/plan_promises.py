@@ -195,7 +195,10 @@ def pilot_writes_only_what_is_tagged(case: Case) -> None:
     assert only_finishes(pilot, case.world)
     told = [would.step for would in pilot.would]
     assert [step for step in pilot.steps if step in told] == []
-    assert sorted(map(repr, (*pilot.steps, *told))) == sorted(repr(would.step) for would in observed.would)
+    left = [would.step for would in observed.would]
+    for step in (*pilot.steps, *told):
+        left.remove(step)
+    assert left == []
     assert pilot.skips == observed.skips
     tags = (*(tag for tag in case.world.lineage.tags if tag[0] != "certroll"), ("certroll", "on"))
     tagged = replace(case.world, lineage=replace(case.world.lineage, tags=tags))

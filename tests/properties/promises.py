@@ -21,6 +21,7 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import planner
 from shared.planning.plan import Plan
 from tests.build import APPLY, NOW
+from tests.soaking import SOAKING
 
 Sample = TypeVar("Sample")
 Promise = Callable[[Sample], None]
@@ -55,9 +56,14 @@ class Broken(Generic[Sample]):
         return self.promise.__name__
 
 
-def times(factor: float) -> settings:
-    """Return Hypothesis settings that multiply the number of examples of the profile in use by `factor`."""
-    return settings(max_examples=int(settings.default.max_examples * factor))  # type: ignore[attr-defined]
+def times(factor: float, *, soak: float | None = None) -> settings:
+    """Return Hypothesis settings that multiply the number of examples of the profile in use by `factor`.
+
+    The long version of a test multiplies by `soak` instead, if given. The profile of `make test` draws the same
+    examples every day, so more of them cost time each day and find new faults only once.
+    """
+    chosen = soak if SOAKING and soak is not None else factor
+    return settings(max_examples=int(settings.default.max_examples * chosen))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.fleet.thumbprint_text import is_list_text
 from shared.domain.names import Thumbprint
 from tests.build import FOREIGN, NEW, OLD, OLDER, app_settings
+from tests.properties.promises import times
 
 KNOWN = (OLD, OLDER, FOREIGN)
 lists = st.sampled_from([LOAD_LIST, ROOT_LIST])
@@ -66,6 +67,7 @@ def plain(value: str) -> list[str]:
     return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
+@times(0.5, soak=1)
 @given(lists, load_lists, list_edits)
 def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) -> None:
     """An edit of a thumbprint list keeps the other entries' order and case, and adds no duplicate."""
@@ -89,6 +91,7 @@ def test_only_what_is_edited_changes(key: str, value: str, edit: SettingEdit) ->
         assert len({tuple(text for text in texts if text.strip()) for texts in kept}) == 1
 
 
+@times(0.5, soak=1)
 @given(lists, load_lists.filter(lambda value: OLD in value.upper()), st.booleans())
 def test_roll_of_a_list_is_taken_back(key: str, value: str, overlap: bool) -> None:  # noqa: FBT001 - drawn, not chosen
     """An update of WEBSITE_LOAD_CERTIFICATES and its inverse restore the value byte for byte."""
@@ -97,12 +100,14 @@ def test_roll_of_a_list_is_taken_back(key: str, value: str, overlap: bool) -> No
     assert taken_back(key, value, roll) == value
 
 
+@times(0.5, soak=1)
 @given(lists, complete_lists.map(",".join), st.permutations([OLD, OLDER]))
 def test_shortened_list_is_taken_back(key: str, value: str, removed: list[Thumbprint]) -> None:
     """A removal of old thumbprints from a list and its inverse restore the value byte for byte."""
     assert taken_back(key, value, SettingEdit(key, None, tuple(removed), NEW)) == value
 
 
+@times(0.5, soak=1)
 @given(st.dictionaries(st.sampled_from(["A", LOAD_LIST, ROOT_LIST]), load_lists))
 def test_what_was_begun_leaves_no_trace(values: dict[str, str]) -> None:
     """If Certroll adds a root and then removes the root, every setting is as before, and no setting is new."""
@@ -115,6 +120,7 @@ def test_what_was_begun_leaves_no_trace(values: dict[str, str]) -> None:
     assert back == values
 
 
+@times(0.5, soak=1)
 @given(pins)
 def test_roll_of_a_pin_is_taken_back(value: str) -> None:
     """An update of a thumbprint setting and its inverse restore the value byte for byte, in any notation."""
@@ -131,6 +137,7 @@ def taken_back(key: str, value: str, roll: SettingEdit) -> str:
     return reduce(lambda text, edit: edited(key, text, edit), inverse(recorded), edited(key, value, roll))
 
 
+@times(0.5, soak=1)
 @given(
     st.dictionaries(st.sampled_from(["A", "B", LOAD_LIST, ROOT_LIST]), st.one_of(load_lists, pins)),
     list_edits,
@@ -153,6 +160,7 @@ def test_projection_reads_like_the_write(values: dict[str, str], edit: SettingEd
     assert (projected.load_list, projected.root_list) == (read.load_list, read.root_list)
 
 
+@times(0.5, soak=1)
 @given(st.text(max_size=60), st.sampled_from(["PIN", LOAD_LIST, ROOT_LIST]))
 def test_any_text_can_be_read_and_is_kept(value: str, key: str) -> None:
     """Certroll can read any text in a setting, and an edit of other thumbprints leaves the text unchanged."""

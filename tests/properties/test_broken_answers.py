@@ -17,7 +17,7 @@ import dns.rrset
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from shared.clients.clouds import CLOUDS
@@ -146,5 +146,7 @@ def test_every_client_has_calls() -> None:
 def test_the_fuzz_notices_a_foreign_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that lets an error of an SDK out fails the fuzz."""
     monkeypatch.setattr("shared.clients.retrying.translate", lambda error, *_, **__: error)
+    unshrunk = settings(times(1), phases=[Phase.generate])
+    monkeypatch.setitem(globals(), "times", lambda _: unshrunk)
     with pytest.raises(BaseException, match=r"(?s).+"):
         test_broken_answers_end_in_a_known_error("app_service")

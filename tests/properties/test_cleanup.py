@@ -194,7 +194,7 @@ PROMISES: tuple[Promise[Case], ...] = (
 )
 
 
-@times(1.5)
+@times(0.5, soak=1.5)
 @given(tidy_worlds())
 def test_promises_about_deletions_are_kept(case: Case) -> None:
     """Certroll's plans keep every promise about deletions, whatever certificates exist some time after a renewal."""

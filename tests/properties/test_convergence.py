@@ -255,7 +255,7 @@ PROMISES: tuple[Promise[Model], ...] = (
 )
 
 
-@times(1.2)
+@times(0.3, soak=1.2)
 @given(beginnings, ways, dice, others)
 def test_every_roll_comes_to_an_end(world: Snapshot, intent: Intent, dice: Random, meddlers: int) -> None:
     """Every simulation ends, and keeps every promise about its end."""

@@ -85,7 +85,7 @@ seeds = st.integers(0, 99)
 taking_back = worlds(opened, rolls=rolls_in(*HOLDING), settings=overlapping_settings)
 
 
-@times(1.5)
+@times(0.4, soak=1.5)
 @given(st.builds(Case, odd_worlds(worlds() | worlds(opened) | taking_back), intents, seeds))
 def test_promises_are_kept_with_odd_versions(case: Case) -> None:
     """Certroll's plans write no disabled version and go back to no earlier certificate, whatever the fleet is like."""

@@ -21,6 +21,7 @@ from shared.domain.orders.action import (
 from shared.domain.orders.order import Order, OrderStatus
 from shared.domain.orders.problems import problems
 from shared.domain.reason import Reason
+from tests.properties.promises import times
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers"
@@ -97,6 +98,7 @@ LIVES = st.lists(
 )
 
 
+@times(0.5, soak=1)
 @given(LIVES)
 def test_money_is_asked_for_once_for_each_certificate(life: list[tuple[Any, ...]]) -> None:
     """Certroll does not repeat a renewal or reissue of a certificate if Azure may have received the first request."""

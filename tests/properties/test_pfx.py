@@ -97,6 +97,7 @@ def _same(key: object, other: Key) -> bool:
     return isinstance(key, type(other)) and key.private_numbers() == other.private_numbers()
 
 
+@times(0.3, soak=1)
 @given(secrets(), st.sampled_from(PfxEncryption))
 def test_key_leaf_and_chain_come_back(secret: Secret, encryption: PfxEncryption) -> None:
     """The PFX has the key, its leaf and the chain above the leaf, whatever else the secret has in whatever order."""

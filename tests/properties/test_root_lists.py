@@ -235,14 +235,14 @@ PROMISES: tuple[Promise[Case], ...] = (
 seeds = st.integers(0, 99)
 
 
-@times(1.1)
+@times(0.4, soak=1.1)
 @given(st.builds(Case, any_worlds, st.sampled_from((APPLY, WIDE)), seeds))
 def test_promises_about_root_lists_are_kept(case: Case) -> None:
     """Certroll's plans keep every promise about WEBSITE_LOAD_ROOT_CERTIFICATES, whatever the settings contain."""
     keep(case, PROMISES)
 
 
-@times(1.1)
+@times(0.4, soak=1.1)
 @given(st.builds(Case, quiet_worlds(), st.just(WIDE), seeds))
 def test_promises_about_root_lists_are_kept_where_the_old_root_may_go(case: Case) -> None:
     """Certroll's plans keep every promise about root certificates while Certroll may delete the old root."""

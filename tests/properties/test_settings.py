@@ -10,6 +10,7 @@ from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, AppSettings
 from shared.domain.fleet.settings_reading import read_settings
 from shared.settings import HOURLY, Settings, load_settings, sweep_schedule
 from tests.build import site_ref
+from tests.properties.promises import times
 
 NAMES = sorted(str(field.alias) for field in Settings.model_fields.values())
 GOOD = (
@@ -22,6 +23,7 @@ texts = st.one_of(st.sampled_from(GOOD), broken, odd)
 environments = st.dictionaries(st.sampled_from([*NAMES, "CERTROLL_SWEEP_SCHEDULE"]), texts, max_size=8)
 
 
+@times(0.5, soak=1)
 @given(environments)
 def test_settings_are_read_or_every_problem_is_named(environment: dict[str, str]) -> None:
     """Certroll reads the value of each setting or names the setting as a problem, and shows no secret."""
@@ -59,6 +61,7 @@ values = st.one_of(st.text(max_size=200), st.sampled_from(SEEDS), bent)
 keys = st.one_of(st.sampled_from([LOAD_LIST, LOAD_LIST.lower(), ROOT_LIST, "CLIENT_CERT"]), st.text(max_size=20))
 
 
+@times(0.5, soak=1)
 @given(st.dictionaries(keys, values, max_size=6))
 def test_app_settings_of_any_kind_are_read(given_values: dict[str, str]) -> None:
     """Certroll finds the certificates that any app settings name, and lists each thumbprint also as mentioned."""

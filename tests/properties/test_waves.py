@@ -185,7 +185,7 @@ PROMISES: tuple[Promise[Case], ...] = (
 )
 
 
-@times(1.5)
+@times(0.6, soak=1.5)
 @given(cases())
 def test_promises_about_waves_are_kept(case: Case) -> None:
     """Certroll's waves (apps to stop together) keep every promise, whatever the apps, plans, groups and limits are."""

@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -37,10 +38,17 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 # ------------------------------------------------------------------------------------------------- what the code says
 
 
-def _modules() -> Iterator[tuple[Path, ast.Module]]:
-    for folder in ("shared", "functions"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def _modules() -> list[tuple[Path, ast.Module]]:
+    paths = (path for folder in ("shared", "functions") for path in sorted((ROOT / folder).rglob("*.py")))
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _parsed() -> Iterator[None]:
+    """Forget the parsed modules after the tests of this file."""
+    yield
+    _modules.cache_clear()
 
 
 def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:

@@ -65,9 +65,8 @@ class Lineage:
         """Return True if the vault lists the thumbprint only below the current version, whatever its dates are."""
         if self.current is None or thumbprint is None:
             return False
-        position = self.versions.index(self.current)
-        newer = {version.thumbprint for version in self.versions[: position + 1]}
-        return thumbprint not in newer and self.version_of(thumbprint) is not None
+        newest = self.version_of(thumbprint)
+        return newest is not None and self.versions.index(newest) > self.versions.index(self.current)
 
     def later(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
         """Return the version of a certificate that begins and ends later than the current version, or None.

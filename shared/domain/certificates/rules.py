@@ -73,8 +73,9 @@ def _of_facts(judge: FactsJudge, *parts: Part) -> Judge:
         facts = case.version.facts
         if facts is None:
             return Level.UNSEEN, "Certroll did not read the certificate"
-        unread = sorted(facts.unread.intersection(parts))
-        return (Level.UNSEEN, judges.unread_detail(unread)) if unread else judge(case, facts)
+        if facts.unread.isdisjoint(parts):
+            return judge(case, facts)
+        return Level.UNSEEN, judges.unread_detail(facts.unread.intersection(parts))
 
     return opinion
 

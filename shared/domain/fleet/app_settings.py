@@ -122,8 +122,8 @@ class SiteSettings:
     @property
     def without_roots(self) -> "SiteSettings":
         """The app's settings without WEBSITE_LOAD_ROOT_CERTIFICATES, which loads no certificate into the app."""
-        loaded = (reference for reference in self.references if reference.kind is not ReferenceKind.ROOT_LIST)
-        return replace(self, references=tuple(loaded))
+        loaded = tuple(reference for reference in self.references if reference.kind is not ReferenceKind.ROOT_LIST)
+        return self if loaded == self.references else replace(self, references=loaded)
 
     @property
     def named(self) -> frozenset[Thumbprint]:

@@ -39,15 +39,22 @@ class Rollout:
     """True if this release cannot read what the journal says about the rollout as a whole."""
     past_failed: tuple[SiteRecord, ...] = ()
     """The records of sites that failed with earlier versions, which no site of this version has replaced."""
+    _record_by_site: Mapping[SiteRef, SiteRecord] = field(init=False, repr=False, compare=False)
     _roll_by_site: Mapping[SiteRef, RollRecord] = field(init=False, repr=False, compare=False)
+    _proven_by_site: Mapping[SiteRef, frozenset[Thumbprint]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Build an index of the settings updates, because a plan looks up the update of every app."""
+        """Build the indexes by site, because a plan looks up the records of every site and app several times."""
+        object.__setattr__(self, "_record_by_site", {record.site: record for record in reversed(self.records)})
         object.__setattr__(self, "_roll_by_site", {roll.site: roll for roll in self.rolls})
+        proven: dict[SiteRef, frozenset[Thumbprint]] = {}
+        for roll in (*self.rolls, *self.past_rolls):
+            proven[roll.site] = proven.get(roll.site, frozenset()) | frozenset(roll.proven)
+        object.__setattr__(self, "_proven_by_site", proven)
 
     def record_of(self, site: SiteRef) -> SiteRecord | None:
         """Return the progress of the rollout's version in a site's bindings, None if the rollout has no such site."""
-        return next((record for record in self.records if record.site == site), None)
+        return self._record_by_site.get(site)
 
     def hides(self, site: SiteRef | None) -> bool:
         """Return True if the journal may know something about the site that this release of Certroll cannot read."""
@@ -64,9 +71,7 @@ class Rollout:
 
     def proven_at(self, site: SiteRef) -> frozenset[Thumbprint]:
         """Return the thumbprints of the certificates that the app's own answers to probes have shown."""
-        return frozenset(
-            thumbprint for roll in (*self.rolls, *self.past_rolls) if roll.site == site for thumbprint in roll.proven
-        )
+        return self._proven_by_site.get(site, frozenset())
 
     @property
     def rolling(self) -> tuple[RollRecord, ...]:

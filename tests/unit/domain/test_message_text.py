@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.message_text import MOST_SHOWN, VOCABULARY, decoded, described
@@ -49,6 +49,7 @@ XML_TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]))
 """The texts that Queue storage can hold without base64, because its requests are XML."""
 
 
+@settings(max_examples=200)
 @given(st.one_of(XML_TEXT, st.binary().map(in_base64)))
 def test_dead_letter_arrives_as_it_was(content: str) -> None:
     """A message that goes back to its queue in base64 is the same message when it arrives again."""
@@ -78,6 +79,7 @@ def test_unreadable_message_is_described(text: str, description: str) -> None:
     assert described(text) == description
 
 
+@settings(max_examples=200)
 @given(st.text())
 def test_description_shows_nothing_that_a_person_typed(text: str) -> None:
     """A description holds only `x`, punctuation, blanks and words of Certroll's messages, and is short."""
