@@ -155,6 +155,7 @@ PLACES = (
     else (
         ("a subscription", "webspaces", "429"),
         ("a vault", "webspaces", "no answer"),
+        ("a vault", "orders", "500"),
         ("all of Azure", "orders", "503"),
     )
 )

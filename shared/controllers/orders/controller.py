@@ -66,21 +66,15 @@ class Inspection:
 
     order: Order
     """The order after Certroll's requests."""
+    records: tuple[OrderRecord, ...] = ()
+    """The requests for the order that the journal has recorded."""
     problems: tuple[OrderProblem, ...] = ()
     error: Exception | None = None
     """The error that stopped the inspection."""
+    unread: tuple[AzureError, ...] = ()
+    """The errors of what Certroll could not read, and can do without."""
     marked_again: bool = False
     """True if Certroll wrote a mark again that was too old, so the request needs another read two minutes later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Acted:
-    """An order and its requests after Certroll sent the request that was due, if any."""
-
-    order: Order
-    records: tuple[OrderRecord, ...]
-    marked_again: bool = False
-    """True if Certroll wrote a mark again that was too old, and sent nothing yet."""
 
 
 def look_after_orders(run: Run) -> tuple[Order, ...]:
@@ -93,7 +87,8 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     listings = run.pool.map(partial(listed, run), run.intent.subscriptions or run.ports.app_service.subscriptions())
     found = [order for listing in listings for order in listing.found]
     with taking_turns(run, "orders", found, lambda order: order.ref.resource_id) as turns:
-        inspections = _settled(run, turns, [_inspected(run, turns, order) for order in turns.order])
+        acted = _settled(run, turns, [_acted(run, turns, order) for order in turns.order])
+        inspections = [_judged(run, turns, seen) for seen in acted]
     stored = (certificate for inspection in inspections for certificate in inspection.order.stored)
     vaults = sorted(
         {
@@ -107,9 +102,7 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     report_access(run, SCOPE, accesses)
     report(
         run.ports.findings,
-        tuple(
-            _finding(run, inspection.order, problem) for inspection in inspections for problem in inspection.problems
-        ),
+        tuple(_finding(run, seen.order, problem) for seen in inspections for problem in seen.problems),
     )
     tagged = ((order.subject, order.tags, Carrier.ORDER) for order in found)
     report_tags(run.ports.findings, SCOPE, tagged, run.now())
@@ -139,29 +132,51 @@ def _close(run: Run, began: datetime, inspections: list[Inspection], accesses: t
     run.ports.findings.close(SCOPE, run.now(), is_gone)
 
 
-def _inspected(run: Run, turns: Turns[Order], order: Order) -> Inspection:
-    """Send the request that is due now for an order, and return the order with its problems."""
-    try:
+def _acted(run: Run, turns: Turns[Order], order: Order) -> Inspection:
+    """Send the request that is due now for an order, and return the order with its requests."""
+    unread: list[AzureError] = []
+
+    def act() -> Inspection:
         run.check_time()
         turns.begin(order)
-        unread: list[AzureError] = []
-        seen = _with_history(run, order, unread)
-        acted = _acted_on(run, seen, run.ports.requests.asked(order.ref))
-        seen, records, now = with_secrets(run, acted.order, unread), acted.records, run.now()
-        marked = mark_problems(seen, records, run.intent.installation, now)
-        found = (*problems(seen, now), *open_questions(seen, records, now), *marked)
-        inspection = Inspection(seen, found, marked_again=acted.marked_again)
+        acted = _acted_on(run, _with_history(run, order, unread), run.ports.requests.asked(order.ref))
+        return replace(acted, unread=tuple(unread))
+
+    return _tried(run, order, act)
+
+
+def _judged(run: Run, turns: Turns[Order], acted: Inspection) -> Inspection:
+    """Compare the order with its secrets, and return the order with its problems.
+
+    Certroll compares after it has acted on all orders, so that a vault that is silent delays no request.
+    """
+    if acted.error is not None:
+        return acted
+    unread = list(acted.unread)
+
+    def judge() -> Inspection:
+        seen, now = with_secrets(run, acted.order, unread), run.now()
+        marked = mark_problems(seen, acted.records, run.intent.installation, now)
+        found = (*problems(seen, now), *open_questions(seen, acted.records, now), *marked)
+        turns.end(acted.order, failed=bool(unread))
+        return replace(acted, order=seen, problems=found)
+
+    return _tried(run, acted.order, judge)
+
+
+def _tried(run: Run, order: Order, inspect: Callable[[], Inspection]) -> Inspection:
+    """Return the result of a part of an inspection, or the error that stopped it."""
+    try:
+        return inspect()
     except AzureError as error:
         report_unread(run, order, error)
         return Inspection(order, error=error)
     except Exception as error:  # noqa: BLE001 - an error for one order must not stop the others; the caller raises it
         return Inspection(order, error=error)
-    turns.end(order, failed=bool(unread))
-    return inspection
 
 
 def _settled(run: Run, turns: Turns[Order], inspections: list[Inspection]) -> list[Inspection]:
-    """Wait once for all marks that this run has written again, inspect their orders again, and return all inspections.
+    """Wait once for all marks that this run has written again, act on their orders again, and return all inspections.
 
     If the run has too little time for the wait and a request, the orders get the error OutOfTime. Their job then comes
     last in the next sweep, with all the time that the other jobs leave.
@@ -173,7 +188,7 @@ def _settled(run: Run, turns: Turns[Order], inspections: list[Inspection]) -> li
     except OutOfTime as late:
         return [replace(seen, error=late) if seen.marked_again else seen for seen in inspections]
     run.ports.clock.sleep(SETTLED.total_seconds())
-    return [_inspected(run, turns, seen.order) if seen.marked_again else seen for seen in inspections]
+    return [_acted(run, turns, seen.order) if seen.marked_again else seen for seen in inspections]
 
 
 def _with_history(run: Run, order: Order, unread: list[AzureError]) -> Order:
@@ -195,14 +210,14 @@ def _with_history(run: Run, order: Order, unread: list[AzureError]) -> Order:
 # ----------------------------------------------------------------------------------------------------------- actions
 
 
-def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> Acted:
+def _acted_on(run: Run, order: Order, records: tuple[OrderRecord, ...]) -> Inspection:
     """Send the request for the order that is due, if allowed, and return the order with its requests."""
     action = next_action(order, records, run.now())
     if action is None:
-        return Acted(order, records)
+        return Inspection(order, records)
     if (refusal := _refusal(run, order)) is not None:
         not_asked(order, action, refusal)
-        return Acted(order, records)
+        return Inspection(order, records)
     return _asked(run, order, records, action)
 
 
@@ -228,7 +243,7 @@ def _in_scope(run: Run, order: Order) -> bool:
     return order.secret is not None and order.secret.vault in run.intent.vaults
 
 
-def _asked(run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction) -> Acted:
+def _asked(run: Run, order: Order, records: tuple[OrderRecord, ...], action: OrderAction) -> Inspection:
     """Read the order again, record the request to Azure, send the request, and record Azure's answer.
 
     Certroll sends no request if the request is no longer due or allowed when Certroll reads the order again, for
@@ -237,9 +252,9 @@ def _asked(run: Run, order: Order, records: tuple[OrderRecord, ...], action: Ord
     """
     seen = _read_again(run, order)
     if next_action(seen, records, run.now()) is not action or _refusal(run, seen) is not None:
-        return Acted(seen, records)
+        return Inspection(seen, records)
     if action in PAID and (claim := claimed(run, seen, action, records)) is not Claim.OWN:
-        return Acted(seen, records, marked_again=claim is Claim.STALE)
+        return Inspection(seen, records, marked_again=claim is Claim.STALE)
     known = record_of(seen, action, records)
     revision = known.revision if known else None
     wanted = OrderRecord(seen.ref, action, certificate_of(seen), AskedState.ASKED, run.now(), revision=revision)
@@ -248,7 +263,7 @@ def _asked(run: Run, order: Order, records: tuple[OrderRecord, ...], action: Ord
         asked = run.ports.requests.put_asked(wanted)
     except Conflict:  # another run is sending a request for this order to Azure right now
         not_asked(seen, action, Reason.BUSY)
-        return Acted(seen, run.ports.requests.asked(seen.ref))
+        return Inspection(seen, run.ports.requests.asked(seen.ref))
     # From the record to the request, nothing may fail. Certroll repeats no recorded renewal without a request.
     _tell(asked, "order.asked")
     with run.ports.trace.writes() as writes:
@@ -257,7 +272,7 @@ def _asked(run: Run, order: Order, records: tuple[OrderRecord, ...], action: Ord
     _tell(answered, "order.answered")
     entries = (_entry(asked, "order.asked"), _entry(answered, "order.answered", tuple(writes)))
     run.ports.history.add(SCOPE, entries)
-    return Acted(_seen_after(run, seen), (*(record for record in records if record is not known), answered))
+    return Inspection(_seen_after(run, seen), (*(record for record in records if record is not known), answered))
 
 
 def _sent(run: Run, order: Order, action: OrderAction) -> tuple[AskedState, str]:
