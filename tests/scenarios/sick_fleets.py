@@ -270,7 +270,7 @@ def environments() -> Fleet:
     town = _Town()
     build = town.build
     limit = MaxUnavailable.parse("1")
-    intent = {"ase_max_unavailable": limit, "delete_superseded": True, "delete_grace": HOUR}
+    intent = {"ase_max_unavailable": limit, "delete_superseded": True, "delete_grace": HOUR / 2}
     fleet = Fleet(town.world, lambda: None, sweeps=3, intent=intent)
     old, new = Authority("Corp 2020"), Authority("Corp 2026")
     partner = build.add_partner("erp", own_root=old, open_to_all=True)
