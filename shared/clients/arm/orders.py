@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
-from azure.core.rest import HttpRequest
 from azure.mgmt.certificateregistration import CertificateRegistrationMgmtClient
 from azure.mgmt.certificateregistration.models import (
     AppServiceCertificateOrderPatchResource,
@@ -18,11 +17,11 @@ from azure.mgmt.certificateregistration.models import (
 )
 from azure.mgmt.certificateregistration.operations import AppServiceCertificateOrdersOperations as Operations
 
-from shared.clients.arm.requests import PAGES, one_wire, refuse_registration, sent
+from shared.clients.arm.requests import PAGES, one_wire, refuse_registration
+from shared.clients.arm.tags import merge_tag
 from shared.clients.clouds import Cloud
 from shared.clients.reading import ODD, readable, texts_of
 from shared.clients.retrying import SDK_OPTIONS, Retrying
-from shared.domain.api_versions import RESOURCE_TAGS
 from shared.domain.errors import NotRegistered, Rejected
 from shared.domain.fleet.fleet import BlindSpot, Listing
 from shared.domain.names import (
@@ -122,13 +121,11 @@ class Orders:
         """Set one tag of an order by the Tags API, and leave the order itself and all other tags unchanged.
 
         Certroll sends no PATCH of the order, because Azure does not document that a PATCH keeps where the certificate
-        is stored (Azure docs, "Tags - Update At Scope", operation Merge).
+        is stored. Raises OutcomeUnknown if Azure's answer does not show the tag.
         """
         if self._clients is None:
             raise Rejected(f"order {ref}: this cloud sells no certificates")
-        url = f"{ref.path}/providers/Microsoft.Resources/tags/default?api-version={RESOURCE_TAGS}"
-        body = {"operation": "Merge", "properties": {"tags": {tag: text}}}
-        send = partial(sent, self._clients.client(ref.subscription), HttpRequest("PATCH", url, json=body))
+        send = partial(merge_tag, self._clients.client(ref.subscription), ref.path, tag, text)
         self._retrying.write(f"tags of order {ref}", send, TAGS_REMEDY)
 
     def turn_on_auto_renew(self, ref: OrderRef) -> None:
