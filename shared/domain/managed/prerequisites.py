@@ -66,7 +66,8 @@ def _impossible(host: HostName, place: Place) -> Iterator[Violation]:
 
 def _of_app(host: HostName, place: Place, tier: str, facts: HostFacts) -> Iterator[Violation]:
     if not tier:
-        detail = f"Azure does not show the tier of the plan of {place.site.ref}; let the identity read the plan"
+        plan = place.site.plan.rpartition("/")[2]
+        detail = f"Azure does not show the tier of plan {plan} of {place.site.ref}; let the identity read the plan"
         yield Violation(Reason.INCOMPLETE_VIEW, detail)
     elif tier.lower() in FREE_TIERS:
         detail = f"{place.site.ref} is on a plan of tier {tier}; scale it up to Basic or higher"
