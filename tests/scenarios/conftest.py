@@ -125,9 +125,8 @@ def connections(stand: Stand) -> Connections:
 
 @pytest.fixture
 def real_storage(request: pytest.FixtureRequest) -> Azurite | None:
-    """Return Azurite if the test has the mark `real_storage` or kills processes; Azurite starts at first use."""
-    asked = request.node.get_closest_marker("real_storage") or "crasher" in request.fixturenames
-    return request.getfixturevalue("azurite") if asked else None
+    """Return Azurite if the test has the mark `real_storage`; Azurite starts at first use."""
+    return request.getfixturevalue("azurite") if request.node.get_closest_marker("real_storage") else None
 
 
 @pytest.fixture
