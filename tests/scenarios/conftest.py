@@ -15,9 +15,11 @@ from typing import cast
 
 import pytest
 
+from local.azure.web.resources import covers
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.azurite import Azurite
+from local.fleet import bound_host_names
 from local.frontend.visitor import Canary
 from local.stand import Stand
 from shared.clients.connect import Connections as Clients
@@ -33,7 +35,8 @@ from tests.scenarios.worlds import bindings_and_addresses
 
 Install = Callable[..., Installation]
 Connections = Callable[..., tuple[Ports, Ports]]
-CANARY_PAUSE = 0.05
+CANARY_PAUSE = 0.25
+"""The real seconds between two handshakes of the canary. Each handshake costs as much as a request to Azure."""
 NO_STORAGE = "DefaultEndpointsProtocol=http;AccountName=nobody;AccountKey=bm9uZQ==;EndpointSuffix=nowhere.invalid"
 """The connection string of SDK clients whose journal and leases the test replaces by storage in memory."""
 
@@ -147,8 +150,8 @@ def install(
 
     The test fails if Certroll writes a binding without `sslState`. The test fails if a binding changes its kind or its
     address, even for the length of one request. `meddled=True` turns only the check of kinds and addresses off, for
-    tests that change bindings themselves. With `watched=True` a canary visits every
-    bound host name all the time, and one bad handshake fails the test.
+    tests that change bindings themselves. With `watched=True` each bound host name must be served a certificate that
+    covers it after each change. A canary visits the host names meanwhile, and one bad handshake fails the test.
     """
     with ExitStack() as closing, ExitStack() as landing:
 
@@ -163,6 +166,7 @@ def install(
             if not meddled:
                 closing.callback(_check_unharmed, _watch_bindings(world))
             if watched:
+                closing.callback(_check_served, _watch_served(world))
                 flying = stand.canary()
                 flying.pause = CANARY_PAUSE
                 closing.callback(_check_handshakes, flying)
@@ -179,6 +183,24 @@ def _check_states_are_named(world: World) -> None:
 
 def _check_handshakes(canary: Canary) -> None:
     assert canary.failures == []
+
+
+def _watch_served(world: World) -> list[str]:
+    """Return a list that collects each bound host name to which a change gives no certificate that covers it."""
+    unserved = list[str]()
+
+    def look() -> None:
+        for name in bound_host_names(world):
+            served = world.web.served(name, world.web.address_of(name) or "")
+            if served is None or not any(covers(pattern, name) for pattern in served.host_names):
+                unserved.append(name)
+
+    world.changes.listen(look)
+    return unserved
+
+
+def _check_served(unserved: list[str]) -> None:
+    assert unserved == []
 
 
 def _watch_bindings(world: World) -> list[str]:
