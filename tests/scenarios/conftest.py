@@ -14,7 +14,9 @@ from functools import cache
 from typing import cast
 
 import pytest
+from cryptography import x509
 
+from local.azure.vault.extensions import dns_names
 from local.azure.web.resources import covers
 from local.azure.wire import Request, Response
 from local.azure.world import World
@@ -192,11 +194,16 @@ def _watch_served(world: World) -> list[str]:
     def look() -> None:
         for name in bound_host_names(world):
             served = world.web.served(name, world.web.address_of(name) or "")
-            if served is None or not any(covers(pattern, name) for pattern in served.host_names):
+            if served is None or not any(covers(pattern, name) for pattern in _names_in(served.public_der)):
                 unserved.append(name)
 
     world.changes.listen(look)
     return unserved
+
+
+@cache
+def _names_in(der: bytes) -> tuple[str, ...]:
+    return dns_names(x509.load_der_x509_certificate(der))
 
 
 def _check_served(unserved: list[str]) -> None:

@@ -45,8 +45,6 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation, Message
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
-pytestmark = pytest.mark.real_storage
-
 SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 SOON = timedelta(hours=1)
 
@@ -170,6 +168,7 @@ class _InterruptedProbe:
         return handshake
 
 
+@pytest.mark.real_storage
 def test_a_late_result_of_an_older_version_opens_nothing_for_a_newer_one(install: Install) -> None:
     """A late handshake with an older version does not let an untested newer version reach the other webspaces."""
     world = small_world()

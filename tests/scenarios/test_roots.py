@@ -1097,6 +1097,7 @@ def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install
     assert hosted.trusting(newest) == hosted.stopped_and_started
 
 
+@pytest.mark.real_storage
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
     """If an app fails its probe after a crash and a start by the timer, Certroll restarts no further apps."""
     hosted = Hosted(apps=3)

@@ -53,7 +53,6 @@ def test_a_disabled_version_of_the_same_second_is_not_taken_for_the_newest(insta
     assert shown(world)[HOST].thumbprint == later.thumbprint
 
 
-@pytest.mark.real_storage
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("together", [True, False], ids=["within one second", "a minute apart"])
 def test_a_disabled_newest_version_is_passed_over_where_the_vault_does(
