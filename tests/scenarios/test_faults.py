@@ -1,7 +1,7 @@
 """Run renewals under faults of Azure and the network, alone and in seeded combinations."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -59,12 +59,15 @@ KNOBS: dict[str, Knobs] = {
 }
 
 
-def some_on_azurite(names: Iterable[str]) -> list[ParameterSet]:
-    """Return the names as parameters: every sixth test has its storage on Azurite, and in `make soak` every test."""
-    return [
-        pytest.param(name, marks=[] if number % 6 and not SOAKING else [pytest.mark.real_storage])
-        for number, name in enumerate(names)
-    ]
+def some_on_azurite(names: Iterable[str]) -> Iterator[ParameterSet]:
+    """Yield the names as parameters: every sixth test is on Azurite and the proxy, and in `make soak` every test.
+
+    A test that drops connections is always on the proxy.
+    """
+    for number, name in enumerate(names):
+        real = SOAKING or number % 6 == 0
+        storage = [pytest.mark.real_storage] if real else []
+        yield pytest.param(name, marks=[*storage, pytest.mark.real_transport] if real or "dropped" in name else [])
 
 
 def _roll_out(
@@ -78,8 +81,7 @@ def _roll_out(
     return installation, world, new, before
 
 
-@pytest.mark.parametrize("name", some_on_azurite(FAULTS))
-@pytest.mark.real_transport
+@pytest.mark.parametrize("name", list(some_on_azurite(FAULTS)))
 def test_every_fault_ends_in_the_same_state(install: Install, name: str) -> None:
     """A fault of Azure or the network only delays the renewal, and no message becomes a dead letter."""
     fault = FAULTS[name]()

@@ -88,7 +88,7 @@ def test_a_disabled_newest_version_that_the_vault_refuses_holds_only_imports(ins
     assert shown(other)[HOST].thumbprint == earlier.thumbprint
 
 
-@pytest.mark.parametrize("skips", [True, False])
+@pytest.mark.parametrize("skips", [pytest.param(True, marks=pytest.mark.real_storage), False])
 def test_no_password_is_read_to_find_the_newest_version(install: Install, *, skips: bool) -> None:
     """If an earlier version of the secret is no certificate, Certroll does not ask the vault for the newest version."""
     world = secret_world()
