@@ -11,11 +11,15 @@ from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation
 from tests.scenarios.worlds import VAULT, shown
+from tests.soaking import SOAKING
 
 NAME, HOST = "web", "shop.contoso.com"
 REFUSALS = {"NewestRefused", "VersionDisabled"}
-SEEDS = range(6)
-"""The seed decides the ids of versions, and with them the order in which Key Vault lists versions of one second."""
+SEEDS = (0, 1, 4, 5, 6, 7) if SOAKING else (0, 6)
+"""The seed decides the ids of versions, and with them the order in which Key Vault lists versions of one second.
+
+The six seeds give all orders of three versions, and the seeds 0 and 6 give two opposite orders.
+"""
 
 
 def secret_world(seed: int = 0, *, upload: bool = False) -> World:
