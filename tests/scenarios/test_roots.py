@@ -1438,7 +1438,7 @@ def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: 
     [
         pytest.param(3, 1, 2, id="three apps, odd writes"),
         pytest.param(3, 2, 2, id="three apps, even writes"),
-        pytest.param(12, 1, 1 if SOAKING else 31, id="twelve apps"),
+        pytest.param(12, 1, 1 if SOAKING else 61, id="twelve apps"),
     ],
 )
 @pytest.mark.timeout(3600 if SOAKING else 600)
