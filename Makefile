@@ -86,9 +86,10 @@ test-hosted: ## the tests of the hosted app and of the local host, with another 
 contract: setup ## the contract against a real subscription; docs/how-to/check-azure-by-contract.md says how, and what it costs
 	$(BIN)/python -m pytest tests/contract -p no:randomly --no-budgets
 
-# These scenarios have a long version: a crash at every write while apps restart, every fault with every kind, and each
-# wrong answer to each request.
-LONG := $(addprefix tests/scenarios/test_,roots.py faults.py kind_faults.py sick_things.py)
+# These scenarios have a long version: a crash at every write on Azurite and while apps restart, every fault with every
+# kind, and each wrong answer to each request.
+LONG := $(addprefix tests/scenarios/test_,crashes.py roll_crashes.py roots.py private_chains.py renewal.py faults.py \
+	kind_faults.py secret_order.py sick_things.py)
 
 soak: setup ## the long versions of the property tests, and of scenarios about crashes and faults
 	$(BIN)/python -m pytest tests/properties $(LONG) --hypothesis-profile=soak --timeout=3600 -n auto --dist worksteal

@@ -22,7 +22,7 @@ from local.yardstick import yardstick
 BUDGETS: Mapping[str, float] = {
     "unit": 185,
     "properties": 550,
-    "scenarios": 4600,
+    "scenarios": 3300,
     "triggers": 60,
     "local": 160,
     "mutation": 10,

@@ -1,5 +1,6 @@
 """List the requests to ARM and Key Vault that Certroll's clients can send, each as a method and a path of kinds."""
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -104,6 +105,7 @@ def _vault_kinds(segments: tuple[str, ...]) -> Iterator[str]:
         yield word if number == 0 or word in ACTIONS else "*"
 
 
+@functools.cache
 def _arm_kinds(segments: tuple[str, ...]) -> tuple[str, ...]:
     """Return the path with `*` for names: after a namespace, types and names take turns (Azure docs, resource ids)."""
     kinds: list[str] = []

@@ -227,7 +227,7 @@ class MemoryLeases:
         try:
             yield lease
         finally:
-            self._release(lease)
+            self.release(lease)
 
     def is_holder(self, lease: "MemoryLease") -> bool:
         """Return True if no other holder has taken the given lease."""
@@ -238,7 +238,8 @@ class MemoryLeases:
         with self._lock:
             self._holders.clear()
 
-    def _release(self, lease: "MemoryLease") -> None:
+    def release(self, lease: "MemoryLease") -> None:
+        """Let others take the lease, if the given holder still has it."""
         with self._lock:
             if self.is_holder(lease):
                 del self._holders[lease.name]

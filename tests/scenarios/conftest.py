@@ -14,10 +14,14 @@ from functools import cache
 from typing import cast
 
 import pytest
+from cryptography import x509
 
+from local.azure.vault.extensions import dns_names
+from local.azure.web.resources import covers
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.azurite import Azurite
+from local.fleet import bound_host_names
 from local.frontend.visitor import Canary
 from local.stand import Stand
 from shared.clients.connect import Connections as Clients
@@ -33,7 +37,8 @@ from tests.scenarios.worlds import bindings_and_addresses
 
 Install = Callable[..., Installation]
 Connections = Callable[..., tuple[Ports, Ports]]
-CANARY_PAUSE = 0.05
+CANARY_PAUSE = 0.25
+"""The real seconds between two handshakes of the canary. Each handshake costs as much as a request to Azure."""
 NO_STORAGE = "DefaultEndpointsProtocol=http;AccountName=nobody;AccountKey=bm9uZQ==;EndpointSuffix=nowhere.invalid"
 """The connection string of SDK clients whose journal and leases the test replaces by storage in memory."""
 
@@ -125,9 +130,8 @@ def connections(stand: Stand) -> Connections:
 
 @pytest.fixture
 def real_storage(request: pytest.FixtureRequest) -> Azurite | None:
-    """Return Azurite if the test has the mark `real_storage` or kills processes; Azurite starts at first use."""
-    asked = request.node.get_closest_marker("real_storage") or "crasher" in request.fixturenames
-    return request.getfixturevalue("azurite") if asked else None
+    """Return Azurite if the test has the mark `real_storage`; Azurite starts at first use."""
+    return request.getfixturevalue("azurite") if request.node.get_closest_marker("real_storage") else None
 
 
 @pytest.fixture
@@ -148,8 +152,8 @@ def install(
 
     The test fails if Certroll writes a binding without `sslState`. The test fails if a binding changes its kind or its
     address, even for the length of one request. `meddled=True` turns only the check of kinds and addresses off, for
-    tests that change bindings themselves. With `watched=True` a canary visits every
-    bound host name all the time, and one bad handshake fails the test.
+    tests that change bindings themselves. With `watched=True` each bound host name must be served a certificate that
+    covers it after each change. A canary visits the host names meanwhile, and one bad handshake fails the test.
     """
     with ExitStack() as closing, ExitStack() as landing:
 
@@ -164,6 +168,7 @@ def install(
             if not meddled:
                 closing.callback(_check_unharmed, _watch_bindings(world))
             if watched:
+                closing.callback(_check_served, _watch_served(world))
                 flying = stand.canary()
                 flying.pause = CANARY_PAUSE
                 closing.callback(_check_handshakes, flying)
@@ -180,6 +185,29 @@ def _check_states_are_named(world: World) -> None:
 
 def _check_handshakes(canary: Canary) -> None:
     assert canary.failures == []
+
+
+def _watch_served(world: World) -> list[str]:
+    """Return a list that collects each bound host name to which a change gives no certificate that covers it."""
+    unserved = list[str]()
+
+    def look() -> None:
+        for name in bound_host_names(world):
+            served = world.web.served(name, world.web.address_of(name) or "")
+            if served is None or not any(covers(pattern, name) for pattern in _names_in(served.public_der)):
+                unserved.append(name)
+
+    world.changes.listen(look)
+    return unserved
+
+
+@cache
+def _names_in(der: bytes) -> tuple[str, ...]:
+    return dns_names(x509.load_der_x509_certificate(der))
+
+
+def _check_served(unserved: list[str]) -> None:
+    assert unserved == []
 
 
 def _watch_bindings(world: World) -> list[str]:

@@ -7,7 +7,7 @@ Functions host does.
 
 import heapq
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -15,12 +15,14 @@ from datetime import datetime, timedelta
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from shared.clients.network.app_probe import THREAD as PROBING
 from shared.clients.retrying import Retrying
 from shared.clients.storage.leases import THREAD as RENEWING
+from shared.clients.storage.tables import JOURNAL
 from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.intake.events import on_vault_event
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
@@ -42,6 +44,7 @@ from shared.domain.outcome import Outcome
 from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.ports import Ports
+from tests.memory_storage import MemoryLease, MemoryLeases, MemoryTables
 from tests.scenarios.storage import Storage
 
 MOST_DEQUEUES = 5
@@ -55,6 +58,18 @@ WRITING = frozenset({"PUT", "POST", "PATCH", "DELETE", "MERGE"})
 NO_WRITES = ("comp=lease", "/msi/", "/config/appsettings/list")
 UNDECIDING = ("certroll-leases", "/Tables", "/certrollhistory(", "/certrollfindings(")
 """Parts of the URLs of leases, table creation, history and findings, by which no later run decides."""
+
+
+IN_MEMORY: Mapping[str, Callable[..., bool]] = {
+    "all": lambda *_: False,
+    "row": lambda *_: False,
+    "put": lambda *_: True,
+    "put_batch": lambda *_: True,
+    "write_batch": lambda table, _: table == JOURNAL,
+    "delete": lambda table, *_: table == JOURNAL,
+    "delete_revision": lambda *_: True,
+}
+"""The methods of the simulated tables that stand for one request each, and whether a later run decides by it."""
 
 
 class Crash(BaseException):
@@ -303,35 +318,64 @@ def decides(request: requests.PreparedRequest) -> bool:
 
 
 class Crasher:
-    """The simulated killer of the process: after the chosen write no request leaves until the process restarts."""
+    """The simulated killer of the process: after the chosen write no request leaves until the process restarts.
+
+    A write of the journal counts on Azurite as a request, and in memory as a call of the simulated tables.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._send = requests.adapters.HTTPAdapter.send
         self.writes = 0
         self.after: int | None = None
         self.at: str | None = None
         self._dead = False
-        monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", self._sending())
+        monkeypatch.setattr(HTTPAdapter, "send", self._sending(HTTPAdapter.send))
+        for name, decides_by in IN_MEMORY.items():
+            monkeypatch.setattr(MemoryTables, name, self._calling(getattr(MemoryTables, name), decides_by))
+        monkeypatch.setattr(MemoryLeases, "release", self._releasing(MemoryLeases.release))
 
-    def _sending(self) -> Callable[..., requests.Response]:
-        real, crasher = self._send, self
-
+    def _sending(self, real: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
         def send(adapter: object, request: requests.PreparedRequest, **options: object) -> requests.Response:
-            if crasher._dead and threading.current_thread().name in {PROBING, RENEWING}:
+            if self._dead and threading.current_thread().name in {PROBING, RENEWING}:
                 raise requests.ConnectionError  # the threads of probes and leases belong to the dead process, too
-            if crasher._dead:
-                raise Crash
-            answer = real(adapter, request, **options)  # type: ignore[arg-type]
+            self._check_alive()
+            answer = real(adapter, request, **options)
             if decides(request):
-                crasher.writes += 1
-                named = crasher.at is not None and (request.url or "").partition("?")[0].endswith(crasher.at)
-                if crasher.writes == crasher.after or named:
-                    crasher._dead = True
+                try:
+                    self._count((request.url or "").partition("?")[0])
+                except Crash:
                     answer.close()
-                    raise Crash
+                    raise
             return answer
 
         return send
+
+    def _calling(self, real: Callable[..., object], decides_by: Callable[..., bool]) -> Callable[..., object]:
+        def call(tables: MemoryTables, *asked: object) -> object:
+            self._check_alive()
+            answer = real(tables, *asked)
+            if decides_by(*asked):
+                self._count("")
+            return answer
+
+        return call
+
+    def _releasing(self, real: Callable[..., None]) -> Callable[..., None]:
+        def release(leases: MemoryLeases, lease: MemoryLease) -> None:
+            if not self._dead:  # a dead process releases no lease
+                real(leases, lease)
+
+        return release
+
+    def _check_alive(self) -> None:
+        if self._dead:
+            raise Crash
+
+    def _count(self, path: str) -> None:
+        """Count a write, and die after the chosen write."""
+        self.writes += 1
+        if self.writes == self.after or (self.at is not None and path.endswith(self.at)):
+            self._dead = True
+            raise Crash
 
     @contextmanager
     def crashing_after(self, write: int) -> Iterator[None]:

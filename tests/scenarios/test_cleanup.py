@@ -68,6 +68,7 @@ def unlist(world: World, thumbprint: str) -> None:
     world.meddle(site, edit=edit)
 
 
+@pytest.mark.real_storage
 def test_an_upload_goes_when_its_grace_is_over(install: Install) -> None:
     """Certroll deletes a superseded upload once, when no app loads the upload and the grace period is over."""
     world = uploaded_world()

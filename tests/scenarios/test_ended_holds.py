@@ -124,7 +124,6 @@ def renamed(town: Street, **changes: object) -> None:
     town.world.web.put_site(replace(town.site("alpha"), **changes))
 
 
-@pytest.mark.real_storage
 def test_an_app_that_no_longer_names_the_certificate_holds_nobody(install: Install) -> None:
     """If owners take the certificate out of the settings of the app that failed, the other apps get the version."""
     town, installation, new = an_app_failed(install)

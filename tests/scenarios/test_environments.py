@@ -235,13 +235,12 @@ def with_app(standing: str, webspaces: Webspaces = "per plan group") -> World:
     ("standing", "denied", "state"),
     [
         ("resolved", False, "Validated"),
-        ("by address", False, "Validated"),
+        pytest.param("by address", False, "Validated", marks=pytest.mark.real_storage),
         ("unreachable", False, "Unproven"),
         ("resolved", True, "Validated"),
         ("by address", True, "Unproven"),
     ],
 )
-@pytest.mark.real_storage
 def test_an_app_inside_is_asked_at_the_address_of_its_environment(
     install: Install,
     standing: str,

@@ -123,6 +123,7 @@ def test_what_was_begun_before_a_freeze_is_finished(install: Install) -> None:
     assert shown(world) == after_renewal(before, new, MOVING)
 
 
+@pytest.mark.real_storage
 def test_a_crash_before_a_freeze_leaves_nothing_half_done(install: Install, crasher: Crasher) -> None:
     """If Certroll died within its first webspace before the freeze, it finishes this webspace during the freeze."""
     world = small_world(Knobs(sync_moves_bindings=False))

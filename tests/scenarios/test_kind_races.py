@@ -308,7 +308,6 @@ def test_a_slow_vault_does_not_starve_the_same_ones_for_ever(install: Install) -
     ],
 )
 @pytest.mark.parametrize("cause", ["event", "sweep"])
-@pytest.mark.real_storage
 def test_what_does_not_answer_hides_itself_alone(install: Install, cause: str, path: str) -> None:
     """Certroll reports a resource that fails for hours, and moves the bindings that do not depend on the resource."""
     world = served()

@@ -180,7 +180,8 @@ def test_open_finding_is_in_the_log_once_a_day(install: Install, caplog: pytest.
     """A finding whose cause lasts three days is in the log four times, although every sweep sees the cause."""
     caplog.set_level(logging.INFO, logger="certroll")
     _, installation = uncovered(install)
-    for _ in range(72):
+    for _ in range(24):
+        installation.clock.advance(timedelta(hours=2))
         swept(installation)
     lines = [json.loads(line) for line in caplog.messages]
     about = [line for line in lines if (line.get("subject"), line.get("reason")) == STAGING]

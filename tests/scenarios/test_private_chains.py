@@ -305,6 +305,7 @@ def test_a_host_name_that_comes_later_is_the_only_one_written(install: Install) 
     assert installation.sweep() == ()
 
 
+@pytest.mark.real_storage
 def test_a_lost_journal_has_it_bound_once_more(install: Install) -> None:
     """After the journal is lost, Certroll rewrites the bindings once more, because Azure does not record rewrites."""
     corp = Corp(tags=ON)

@@ -45,8 +45,6 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation, Message
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
 
-pytestmark = pytest.mark.real_storage
-
 SECOND = ("shop.contoso.com", "staging.contoso.com", "www.contoso.com")
 SOON = timedelta(hours=1)
 
@@ -170,6 +168,7 @@ class _InterruptedProbe:
         return handshake
 
 
+@pytest.mark.real_storage
 def test_a_late_result_of_an_older_version_opens_nothing_for_a_newer_one(install: Install) -> None:
     """A late handshake with an older version does not let an untested newer version reach the other webspaces."""
     world = small_world()
@@ -513,9 +512,9 @@ def test_planning_takes_as_much_longer_as_a_fleet_is_larger() -> None:
     The test's plan uploads the old version once, syncs one imported certificate, overwrites every binding and updates
     the settings of one app.
     """
-    of_125, _ = _calls_of_planning(125)
-    of_500, plan = _calls_of_planning(500)
-    assert of_500 < 5 * of_125
-    assert len(plan.steps) == 1 + 1 + 1500 + 1
-    assert Counter(skip.reason for skip in plan.skips) == {Reason.AWAITING_FIRST_SITE: 499}
-    assert sum(len(skip.detail) for skip in plan.skips) < 499 * 200
+    of_50, _ = _calls_of_planning(50)
+    of_200, plan = _calls_of_planning(200)
+    assert of_200 < 5 * of_50
+    assert len(plan.steps) == 1 + 1 + 600 + 1
+    assert Counter(skip.reason for skip in plan.skips) == {Reason.AWAITING_FIRST_SITE: 199}
+    assert sum(len(skip.detail) for skip in plan.skips) < 199 * 200

@@ -263,7 +263,6 @@ def test_two_imports_of_one_vault_certificate_are_reported(install: Install, sec
     assert shown(world) == after_renewal(before, new)
 
 
-@pytest.mark.real_storage
 def test_somebody_else_moves_a_binding_meanwhile(install: Install) -> None:
     """Certroll does not undo a change that an operator made to a binding between plan and write."""
     world = small_world(Knobs(sync_moves_bindings=False))

@@ -13,6 +13,7 @@ from shared.domain.intent import Mode
 from shared.ports import Ports
 from tests.scenarios.conftest import INSTANCE, Install
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
+from tests.soaking import SOAKING
 
 
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
@@ -127,7 +128,6 @@ def test_a_lost_message_is_made_up_for(install: Install, lost: int) -> None:
     assert set(installation.states().values()) == {"Proven"}
 
 
-@pytest.mark.real_storage
 def test_an_emptied_journal_is_rebuilt(install: Install) -> None:
     """If the journal is lost during a rollout, the sweep starts the rollout again and finishes the rollout."""
     world = small_world(Knobs(sync_moves_bindings=False))
@@ -145,7 +145,7 @@ def test_an_emptied_journal_is_rebuilt(install: Install) -> None:
     assert shown(world) == after_renewal(before, new)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(3 if SOAKING else 1))
 @pytest.mark.real_storage
 @pytest.mark.real_transport
 def test_two_instances_at_once_end_where_one_does(install: Install, two_ports: tuple[Ports, Ports], seed: int) -> None:

@@ -14,8 +14,6 @@ from tests.scenarios.app_worlds import CLIENT, Street, age, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.worlds import AGE, MOVING, VAULT, renew, small_world, writes
 
-pytestmark = pytest.mark.real_storage
-
 ARM = "management.azure.com"
 OK = 200
 SETTINGS = "/config/appsettings/list"
@@ -37,6 +35,7 @@ def _settings_read(world: World) -> Counter[str]:
 
 
 @pytest.mark.parametrize("moves", [True, False], ids=["Azure moves the bindings", "Certroll moves the bindings"])
+@pytest.mark.real_storage
 def test_a_renewal_costs_no_more_than_it_must(install: Install, moves: bool) -> None:  # noqa: FBT001
     """A renewal sends the expected number of requests, and no more.
 

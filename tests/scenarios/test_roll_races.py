@@ -188,7 +188,6 @@ def test_a_slot_that_is_deleted_while_it_is_judged_holds_up_no_production_site(i
 # ------------------------------------------------------------------------------------------------ other people
 
 
-@pytest.mark.real_storage
 def test_a_colleague_who_restarts_the_app_does_not_switch_the_way_back_off(install: Install) -> None:
     """Certroll still restores a failing app's old settings if a colleague edited and restarted the app meanwhile."""
     town = street()
@@ -265,7 +264,6 @@ def test_the_way_back_leaves_what_somebody_else_pinned(install: Install) -> None
     assert set(settings[LIST].split(",")) == {town.old, new}
 
 
-@pytest.mark.real_storage
 def test_nothing_is_released_while_an_app_is_being_taken_back(install: Install) -> None:
     """While Certroll restores an app's old settings, it refuses an operator's wish to retry the failed version."""
     town = street()
@@ -335,7 +333,6 @@ def test_what_is_recorded_anew_meanwhile_keeps_no_other_app_from_its_release(
     assert installation.rolls() == {"another": "RolledBack"}
 
 
-@pytest.mark.real_storage
 def test_a_swap_while_the_slot_is_judged_leaves_both_on_the_new_version(install: Install) -> None:
     """If a slot is swapped during its settings update, the slot and the production site end on the new version."""
     town = street()
@@ -551,7 +548,6 @@ def test_a_crash_after_the_write_and_stale_reads_hide_no_failure(install: Instal
     assert installation.rolls() == {"billing": "RolledBack"}
 
 
-@pytest.mark.real_storage
 def test_an_app_that_is_deleted_while_it_is_judged_is_forgotten(install: Install) -> None:
     """Certroll forgets an app that is deleted during its settings update, and updates the settings of other apps."""
     town = street()

@@ -1097,6 +1097,7 @@ def test_an_app_that_is_hidden_when_the_next_root_comes_is_cycled_for_it(install
     assert hosted.trusting(newest) == hosted.stopped_and_started
 
 
+@pytest.mark.real_storage
 def test_a_crash_does_not_forget_what_an_app_answered(install: Install, crasher: Crasher) -> None:
     """If an app fails its probe after a crash and a start by the timer, Certroll restarts no further apps."""
     hosted = Hosted(apps=3)
@@ -1437,7 +1438,7 @@ def test_a_sweep_costs_a_request_a_subscription_and_one_an_environment(install: 
     [
         pytest.param(3, 1, 2, id="three apps, odd writes"),
         pytest.param(3, 2, 2, id="three apps, even writes"),
-        pytest.param(12, 1, 1 if SOAKING else 31, id="twelve apps"),
+        pytest.param(12, 1, 1 if SOAKING else 61, id="twelve apps"),
     ],
 )
 @pytest.mark.timeout(3600 if SOAKING else 600)

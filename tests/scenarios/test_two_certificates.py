@@ -35,8 +35,13 @@ def deliver(installation: Installation, town: Street, breaks: Callable[[dict[str
 
 
 @pytest.mark.parametrize("first", [CLIENT, SECOND])
-@pytest.mark.parametrize("both", [True, False], ids=["both at once", "the second alone"])
-@pytest.mark.real_storage
+@pytest.mark.parametrize(
+    "both",
+    [
+        pytest.param(True, id="both at once"),
+        pytest.param(False, id="the second alone", marks=pytest.mark.real_storage),
+    ],
+)
 def test_the_certificate_that_the_probe_does_not_show_is_taken_back(
     install: Install, first: str, *, both: bool
 ) -> None:

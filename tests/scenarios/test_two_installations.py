@@ -138,6 +138,7 @@ def test_request_of_another_installation_is_not_repeated(install: Install) -> No
     assert "AnotherInstallation" in shop.reasons()
 
 
+@pytest.mark.real_storage
 def test_lost_journal_does_not_pay_again(install: Install) -> None:
     """If the journal is lost after a renewal, the own mark on the order keeps Certroll from paying for it again."""
     shop = late_shop(install)

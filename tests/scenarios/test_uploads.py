@@ -230,6 +230,7 @@ def test_the_renewal_after_the_next_is_uploaded_too(install: Install) -> None:
     assert copies(world) == {first: 2, second: 2}
 
 
+@pytest.mark.real_storage
 def test_a_host_name_that_comes_later_moves_too(install: Install) -> None:
     """After the renewal Certroll moves a host name that an operator binds to the old uploaded certificate."""
     world = one_upload()

@@ -5,6 +5,7 @@ simulated Entra has a valid signature, and the local Azure checks no signature.
 """
 
 import base64
+import functools
 import json
 import secrets
 from collections.abc import Mapping
@@ -92,7 +93,13 @@ def _encoded(value: Mapping[str, Any]) -> str:
 
 def claims_of(request: Request) -> Mapping[str, Any] | None:
     """Return the claims of the request's bearer token, or None if the request has no readable token."""
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return _claims_in(request.headers.get("authorization", ""))
+
+
+@functools.lru_cache(maxsize=64)
+def _claims_in(header: str) -> Mapping[str, Any] | None:
+    """Return the claims of the token in the header Authorization. A client sends one token with many requests."""
+    scheme, _, text = header.partition(" ")
     parts = text.split(".")
     if scheme.lower() != "bearer" or len(parts) != 3:  # noqa: PLR2004 - a JWT has three parts
         return None
