@@ -11,6 +11,7 @@ from shared.controllers.sweep.reading import (
     in_vaults,
     known_roots,
     read_in_turn,
+    report_hidden,
 )
 from shared.controllers.sweep.references import report_references
 from shared.controllers.sweep.use import Use
@@ -43,6 +44,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     refs, errors, listed = in_vaults(run)
     refs |= known_roots(run, environment_records)
     inspections = dict(read_in_turn(run, "vault certificates", refs, for_fleet))
+    report_hidden(run, inspections)
     lineages = tuple(inspection.lineage for inspection in inspections.values() if inspection.lineage)
     fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
     report_blind_spots(run.ports.findings, SWEEP, fleet)

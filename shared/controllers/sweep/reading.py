@@ -1,6 +1,6 @@
 """Find the vault certificates that a sweep inspects, and read each of them from its vault."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
@@ -70,6 +70,23 @@ def _inspected(run: Run, turns: Turns[VaultCertificateRef], leaving: timedelta, 
         return Inspection(error=error)
     turns.end(ref)
     return inspection
+
+
+def report_hidden(run: Run, listed: Mapping[VaultCertificateRef, Inspection]) -> None:
+    """Report each vault certificate that its vault lists, and then answers 404 for.
+
+    Certroll has read the secret of the same name instead, whose tags need not be those of the certificate.
+    """
+    hidden = sorted(
+        ref
+        for ref, inspection in listed.items()
+        if ref.kind is ObjectKind.CERTIFICATE
+        and inspection.lineage is not None
+        and inspection.lineage.ref.kind is ObjectKind.SECRET
+    )
+    detail = "the vault lists the certificate, and answers 404 for it; Certroll has read the secret of the same name"
+    reason = Reason.NO_SUCH_CERTIFICATE
+    report(run.ports.findings, tuple(Finding(run.now(), str(ref), str(ref), reason, detail) for ref in hidden))
 
 
 def imported(fleet: Fleet, vaults: frozenset[VaultName]) -> set[VaultCertificateRef]:
