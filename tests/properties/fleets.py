@@ -155,6 +155,7 @@ LEADS = (None, None, None, None, ("", "v0"), ("", "v1"), ("", None), ("v1", None
 """The version that a Key Vault reference names, and the version that App Service would read now."""
 
 
+@cache
 def app_settings(
     listed: str | None, pin: str | None, file: str | None, lead: tuple[str, str | None] | None
 ) -> SiteSettings:
