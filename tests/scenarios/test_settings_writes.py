@@ -373,6 +373,24 @@ def test_a_lost_answer_is_a_finding_unless_azure_shows_the_change(
     assert installation.errors == []
 
 
+def test_a_late_write_is_no_finding_once_azure_shows_it(install: Install) -> None:
+    """If Azure answers no write of the settings and makes the write a minute later, an app without a probe is done."""
+    town = street()
+    town.linux_app("billing", tags={})
+    installation = install(age(town).world)
+    town.world.faults.add(Fault("dropped", "PUT", path=SETTINGS, times=None))
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(timedelta(minutes=3))
+    assert ("app billing", "Unanswered") in installation.open_findings()
+    town.world.faults.clear()
+    late = {LIST: f"{town.old},{new}", PATH: f"/var/ssl/private/{new}.p12"}
+    town.world.meddle(town.site("billing"), edit=lambda settings: {**settings, **late})
+    installation.deliver_all(HOURS)
+    assert installation.rolls() == {"billing": "Unproven"}
+    assert ("app billing", "Unanswered") not in installation.open_findings()
+
+
 def test_an_app_that_changes_at_each_write_keeps_no_other_app_waiting(install: Install) -> None:
     """If Azure answers 412 to each write of one app's settings, the other apps follow after the soak."""
     town = street(Knobs(if_match_honoured=True))

@@ -31,6 +31,9 @@ DOUBT = "Azure has not confirmed the change"
 UNASKED = (Reason.NO_PROBE, Reason.PROBE_INVALID, Reason.PROBE_PROVES_NOTHING, Reason.NOT_ASKED_BEFORE)
 """The results that show nothing of an app, so that an earlier finding about the app may still hold."""
 
+ENDED = (Reason.CHANGE_UNFINISHED, Reason.UNANSWERED)
+"""The findings that end with any result of the app, because Azure has shown the app, and the change is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -98,10 +101,11 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
 def settling_after(app: App, state: RollState, *, doubtful: bool = False) -> Outcome:
     """Record the app in its new state, and return a `Waiting` outcome while App Service restarts the app.
 
-    With `doubtful`, the record says that Azure may not have carried out the change.
+    With `doubtful`, the record says that Azure may not have carried out the change, and otherwise no longer says so.
     """
     now = app.run.now()
-    detail = DOUBT if doubtful else app.record.detail
+    known = "" if app.in_doubt else app.record.detail
+    detail = DOUBT if doubtful else known
     record = replace(app.record, state=state, at=now, failing_since=None, detail=detail)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
     until = now + app.run.intent.probe_settle
@@ -166,9 +170,7 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
     ports.findings.close(
         str(ref),
         now,
-        lambda found: (
-            found.site == app.record.site and (asked or found.reason == Reason.CHANGE_UNFINISHED) and is_gone(found)
-        ),
+        lambda found: found.site == app.record.site and (asked or found.reason in ENDED) and is_gone(found),
     )
     return outcome
 
