@@ -98,8 +98,9 @@ def _passed(app: App, probe: Probe) -> Outcome:
     site = app.record.site
     if app.record.retiring:
         return conclude(app, RollState.RETIRED, Converged(Reason.RETIRED, f"{site} works without the old version"))
-    if not probe.proves:
-        detail = f"{site} passes its probe, but the probe does not show which certificate the app uses"
+    if not probe.proves or not app.new:
+        why = "the probe does not show" if app.new else f"without {app.lineage.ref} Certroll does not know"
+        detail = f"{site} passes its probe, but {why} which certificate the app uses"
         return _unproven(app, Reason.PROBE_PROVES_NOTHING, detail)
     proven = tuple(dict.fromkeys((app.new, *app.record.proven)))
     validated = Converged(Reason.VALIDATED, f"{site} uses {app.new}")
