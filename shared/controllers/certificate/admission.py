@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.environments.apps import wave_apps
+from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.intent import Intent
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.reason import Reason
@@ -135,11 +136,24 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
         overlaps = bool(current and current.thumbprint in settings.named and named_stale(snapshot, settings))
         excluded = intent.owns(settings.site) or snapshot.fleet.is_left_alone(settings.site)
         record = snapshot.rollout.roll_of(settings.site)
-        written = _is_refused(snapshot, settings.site) and bool(record and record.edits)
-        overlaps |= bool(written and current and current.thumbprint in settings.named)
-        known = (record is not None and not written) or settings.site in refused
-        if overlaps and not excluded and not known:
+        came = _is_refused(snapshot, settings.site) and record is not None and _has_come(snapshot, settings, record)
+        known = (record is not None and not came) or settings.site in refused
+        if (overlaps or came) and not excluded and not known:
             yield settings.site
+
+
+def _has_come(snapshot: Snapshot, settings: SiteSettings, record: RollRecord) -> bool:
+    """Return True if Azure shows the change of an app, although Certroll took the change for refused.
+
+    Azure carries out a change late, or fetches the values of Key Vault references by itself within a day.
+    """
+    current = snapshot.lineage.current
+    if current is None:
+        return False
+    if record.edits:
+        return current.thumbprint in settings.named
+    ours = (found for found in settings.vault_references if found.ref == snapshot.lineage.ref)
+    return any(found.follows(current.version) for found in ours)
 
 
 def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:

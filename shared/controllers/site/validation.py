@@ -27,14 +27,14 @@ After this time, App Service has deferred the restart, and a few more minutes ma
 def validate(app: App) -> Outcome:
     """Send the app its probe, and record whether the app works with the new version of the certificate."""
     record = app.record
-    if _is_not_fetched(app):
-        detail = f"App Service has not fetched the new version for the Key Vault references of {record.site}"
-        return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     if _is_undone(app):
         undone = Deferred(Reason.UNDONE, f"somebody else changed the settings of {record.site} back")
         return conclude(app, RollState.UNPROVEN, undone)
     if wait := not_yet(app):
         return wait
+    if _is_not_fetched(app):
+        detail = f"App Service has not fetched the new version for the Key Vault references of {record.site}"
+        return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     try:
         probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid as invalid:
