@@ -397,7 +397,7 @@ def test_a_reference_that_follows_by_itself_is_no_finding_any_more(install: Inst
 
 
 def test_a_refresh_has_the_time_of_a_restart(install: Install) -> None:
-    """If a look follows a refresh within seconds, the app still has its time to fetch the new version."""
+    """If an inspection follows a refresh within seconds, the app still has its time to fetch the new version."""
     _, installation = following(install, Fault("answered", "POST", path=REFRESH, status=200, body="[]", times=1))
     while installation.rolls().get("billing") != "Overlapping":
         installation.deliver_all(timedelta(seconds=20))

@@ -123,6 +123,31 @@ def test_broken_app_is_taken_back_while_the_vault_is_silent(install: Install) ->
     assert [message for message in installation.queue.dead_letter if message.queue == SITES] == []
 
 
+def test_broken_app_is_taken_back_after_a_write_that_came_late(install: Install) -> None:
+    """If Azure makes a write after Certroll has given it up and begun again, an app that breaks is taken back."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    town.partner.accept_only(town.old)
+    town.world.faults.add(Fault("dropped", "PUT", path=r"/config/appsettings$", times=None))
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOUR / 2)
+    assert installation.rolls() == {"billing": "Refused"}
+    town.world.faults.clear()
+    installation.clock.advance(HOUR)
+    installation.sweep()
+    while installation.rolls().get("billing") != "Stale":
+        message = installation.queue.take(installation.clock.now() + HOUR)
+        assert message is not None
+        installation.deliver(message)
+    late = {LIST: f"{town.old},{new}", PATH: f"/var/ssl/private/{new}.p12"}
+    town.world.meddle(town.site("billing"), edit=lambda settings: {**settings, **late})
+    installation.deliver_all(HOUR)
+    assert is_back(town)
+    assert installation.rolls() == {"billing": GOOD}
+
+
 def refreshed(install: Install) -> tuple[Street, Installation]:
     """Return a fleet in which Certroll has just refreshed the references of an app, and has not probed it yet."""
     town = street()

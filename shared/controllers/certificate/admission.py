@@ -99,10 +99,14 @@ def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord 
     if before.state in WRITTEN and not retiring and again:
         undone = (*undone, snapshot.now)
     broken_before = before.broken_before if before.state is RollState.DEFERRED else None
-    since = (
-        before.at if before.state is RollState.REFUSED else fresh.at
-    )  # a second try of a refused app must not block other apps for longer than the first try
-    return replace(fresh, at=since, broken_before=broken_before, undone=undone, retiring=retiring)
+    # a second try of a refused app must not block other apps for longer than the first try
+    since = before.at if before.state is RollState.REFUSED else fresh.at
+    fresh = replace(fresh, at=since, broken_before=broken_before, undone=undone, retiring=retiring)
+    if before.state is not RollState.REFUSED or not before.in_doubt:
+        return fresh
+    # Azure may still carry out the first try. Then only its edits lead back, and only the probe before it tells whether
+    # it broke the app.
+    return replace(fresh, edits=before.edits, asked=before.asked, shows_another=before.shows_another)
 
 
 def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> int:
@@ -165,7 +169,7 @@ def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord |
     fresh, before = _fresh(snapshot, after, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
     if fresh is None or before is None:
         return fresh
-    return replace(before, state=RollState.OVERLAPPING, at=snapshot.now, failing_since=None)
+    return replace(before, state=RollState.OVERLAPPING, at=snapshot.now, failing_since=None, detail="")
 
 
 def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState) -> RollRecord | None:

@@ -9,7 +9,7 @@ from shared.domain.names import Thumbprint
 from shared.domain.outcome import Deferred, Outcome, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.settings_record import DOUBT, RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.subject import site_subject
 from shared.loop.asks import ask_for_look
@@ -26,8 +26,6 @@ from shared.planning.guards.thumbprint_not_live import not_live
 from shared.planning.plan import Plan
 from shared.ports.storage import Lease
 
-DOUBT = "Azure has not confirmed the change"
-"""The detail of a record while Certroll does not know whether Azure carried out a change of the app."""
 UNASKED = (Reason.NO_PROBE, Reason.PROBE_INVALID, Reason.PROBE_PROVES_NOTHING, Reason.NOT_ASKED_BEFORE)
 """The results that show nothing of an app, so that an earlier finding about the app may still hold."""
 
@@ -71,7 +69,7 @@ class App:
     @property
     def in_doubt(self) -> bool:
         """True if Certroll does not know whether Azure carried out the change of the app."""
-        return self.record.detail == DOUBT
+        return self.record.in_doubt
 
     @property
     def running(self) -> bool:

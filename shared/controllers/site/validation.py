@@ -3,13 +3,13 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.controllers.site.app import DOUBT, App, conclude
+from shared.controllers.site.app import App, conclude
 from shared.controllers.site.asking import PROBE_AGAIN, ask_app_in_a_row, digest_of, has_failed_for_good, not_yet
 from shared.controllers.site.rollback import take_back
 from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import RECYCLED_AFTER, RollState
+from shared.domain.rollout.settings_record import DOUBT, RECYCLED_AFTER, RollState
 from shared.domain.snapshot.staleness import rollable
 from shared.domain.tags import PROBE
 from shared.planning.acting.roll_edits import roll_edits
