@@ -373,6 +373,58 @@ def test_a_lost_answer_is_a_finding_unless_azure_shows_the_change(
     assert installation.errors == []
 
 
+def following(install: Install, fault: Fault) -> tuple[Street, Installation]:
+    """Return an app that follows the vault by a reference, after a renewal and a refresh that meets the fault."""
+    town = street()
+    town.build.add_site("billing", town.linux, settings=owned({"CERT": FOLLOWS}))
+    installation = install(age(town).world)
+    town.world.faults.add(fault)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    return town, installation
+
+
+def test_a_reference_that_follows_by_itself_is_no_finding_any_more(install: Install) -> None:
+    """If Azure answers no refresh of a reference, and fetches the new version later, the next sweep sees it."""
+    town, installation = following(install, Fault("server_error", "POST", path=REFRESH, status=504, times=None))
+    installation.deliver_all(HOURS)
+    assert ("app billing", "Unanswered") in installation.open_findings()
+    town.world.settings.refresh_references(town.site("billing"))
+    installation.sweep()
+    installation.deliver_all(HOURS)
+    assert installation.rolls() == {"billing": "Unproven"}
+    assert ("app billing", "Unanswered") not in installation.open_findings()
+
+
+def test_a_refresh_has_the_time_of_a_restart(install: Install) -> None:
+    """If an inspection follows a refresh within seconds, the app still has its time to fetch the new version."""
+    _, installation = following(install, Fault("answered", "POST", path=REFRESH, status=200, body="[]", times=1))
+    while installation.rolls().get("billing") != "Overlapping":
+        installation.deliver_all(timedelta(seconds=20))
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(timedelta(seconds=20))
+    assert installation.rolls() == {"billing": "Overlapping"}
+    assert ("app billing", "Unanswered") not in installation.findings()
+
+
+def test_a_late_write_is_no_finding_once_azure_shows_it(install: Install) -> None:
+    """If Azure answers no write of the settings and makes the write a minute later, an app without a probe is done."""
+    town = street()
+    town.linux_app("billing", tags={})
+    installation = install(age(town).world)
+    town.world.faults.add(Fault("dropped", "PUT", path=SETTINGS, times=None))
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(timedelta(minutes=3))
+    assert ("app billing", "Unanswered") in installation.open_findings()
+    town.world.faults.clear()
+    late = {LIST: f"{town.old},{new}", PATH: f"/var/ssl/private/{new}.p12"}
+    town.world.meddle(town.site("billing"), edit=lambda settings: {**settings, **late})
+    installation.deliver_all(HOURS)
+    assert installation.rolls() == {"billing": "Unproven"}
+    assert ("app billing", "Unanswered") not in installation.open_findings()
+
+
 def test_an_app_that_changes_at_each_write_keeps_no_other_app_waiting(install: Install) -> None:
     """If Azure answers 412 to each write of one app's settings, the other apps follow after the soak."""
     town = street(Knobs(if_match_honoured=True))

@@ -208,6 +208,15 @@ def test_old_mark_that_has_no_time_to_last_is_written_for_the_next_sweep(install
     assert (shop.asked("renew"), shop.world.clock.now() - began) == (1, timedelta(0))
 
 
+def test_mark_whose_name_has_capitals_stops_no_renewal(install: Install) -> None:
+    """If the tag of the mark is on the order with capitals, Azure keeps them, and Certroll renews all the same."""
+    shop = late_shop(install)
+    shop.order.tags["Certroll-Asked-By"] = "nobody"
+    shop.sweeps(2, HOUR)
+    assert (shop.asked("renew"), shop.order.purchases) == (1, 2)
+    assert [name for name in shop.order.tags if name.lower() == ASKED_BY.name] == ["Certroll-Asked-By"]
+
+
 @pytest.mark.parametrize("kind", ["denied", "throttle", "applied_but_lost"])
 def test_second_mark_that_fails_sends_nothing_yet(install: Install, kind: str) -> None:
     """If the mark right before the request fails, Certroll sends no request, and tries again in the next sweep."""

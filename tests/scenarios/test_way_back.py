@@ -12,7 +12,7 @@ from local.azure.wire import Request
 from shared.controllers.intake.queues import on_poison
 from shared.domain.messages import SITES, SiteMessage
 from shared.domain.names import SiteRef, VaultCertificateRef
-from tests.scenarios.app_worlds import CLIENT, LIST, PATH, Street, age, owned, street
+from tests.scenarios.app_worlds import CLIENT, LIST, PATH, PROBE, Street, age, owned, street
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Installation
 from tests.scenarios.worlds import VAULT
@@ -21,6 +21,7 @@ HOUR = timedelta(hours=1)
 SOON = timedelta(minutes=12)
 """How soon after a fault the app works again: a pause of the message, two probes that fail, and one restart."""
 GOOD = "RolledBack"
+FOLLOWS = "@Microsoft.KeyVault(SecretUri=https://contoso-kv.vault.azure.net/secrets/client)"
 
 
 def broken_by_a_roll(install: Install) -> tuple[Street, Installation]:
@@ -120,6 +121,76 @@ def test_broken_app_is_taken_back_while_the_vault_is_silent(install: Install) ->
     installation.deliver_all(HOUR)
     assert installation.rolls() == {"billing": GOOD}
     assert [message for message in installation.queue.dead_letter if message.queue == SITES] == []
+
+
+def test_broken_app_is_taken_back_after_a_write_that_came_late(install: Install) -> None:
+    """If Azure makes a write after Certroll has given it up and begun again, an app that breaks is taken back."""
+    town = street()
+    town.linux_app("billing")
+    installation = install(age(town).world)
+    town.partner.accept_only(town.old)
+    town.world.faults.add(Fault("dropped", "PUT", path=r"/config/appsettings$", times=None))
+    new = town.renew()
+    installation.look_at(VAULT, CLIENT)
+    installation.deliver_all(HOUR / 2)
+    assert installation.rolls() == {"billing": "Refused"}
+    town.world.faults.clear()
+    installation.clock.advance(HOUR)
+    installation.sweep()
+    while installation.rolls().get("billing") != "Stale":
+        message = installation.queue.take(installation.clock.now() + HOUR)
+        assert message is not None
+        installation.deliver(message)
+    late = {LIST: f"{town.old},{new}", PATH: f"/var/ssl/private/{new}.p12"}
+    town.world.meddle(town.site("billing"), edit=lambda settings: {**settings, **late})
+    installation.deliver_all(HOUR)
+    assert is_back(town)
+    assert installation.rolls() == {"billing": GOOD}
+
+
+def refreshed(install: Install) -> tuple[Street, Installation]:
+    """Return a fleet in which Certroll has just refreshed the references of an app, and has not probed it yet."""
+    town = street()
+    site = town.build.add_site("billing", town.linux, tags=PROBE, settings=owned({"CERT": FOLLOWS}))
+    town.build.add_app(site, town.partner, setting="CERT")
+    installation = install(age(town).world)
+    town.renew()
+    installation.look_at(VAULT, CLIENT)
+    while installation.rolls().get("billing") != "Overlapping":
+        installation.deliver_all(timedelta(seconds=20))
+    return town, installation
+
+
+def answer(town: Street, body: str) -> None:
+    """Let the app answer all its probes with the given text."""
+    app = town.world.apps.of(town.site("billing"))
+    assert app is not None
+    app.script = [(200, {}, body)] * 40
+
+
+def test_answer_without_any_certificate_proves_nothing_while_the_vault_is_silent(install: Install) -> None:
+    """If the vault is silent after a refresh of references, no answer of the app proves a certificate."""
+    town, installation = refreshed(install)
+    town.world.faults.add(Fault("dropped", host="vault", times=None))
+    answer(town, "well")
+    installation.deliver_all(HOUR)
+    assert installation.rolls() == {"billing": "Overlapping"}
+    town.world.faults.clear()
+    answer(town, town.world.vaults[VAULT].certificates[CLIENT].newest.thumbprint)
+    sweep(installation)
+    installation.deliver_all(HOUR)
+    assert installation.rolls() == {"billing": "Validated"}
+
+
+def test_answer_without_any_certificate_proves_nothing_after_a_deletion(install: Install) -> None:
+    """If the vault certificate is deleted after a refresh of references, no answer of the app proves a certificate."""
+    town, installation = refreshed(install)
+    town.world.vaults[VAULT].certificates.pop(CLIENT)
+    answer(town, "well")
+    installation.deliver_all(HOUR)
+    sweep(installation)
+    installation.deliver_all(HOUR)
+    assert installation.rolls() == {"billing": "Unproven"}
 
 
 def test_sweeps_during_a_fault_begin_no_second_series_of_tries(install: Install) -> None:

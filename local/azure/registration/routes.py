@@ -73,7 +73,7 @@ def patch_tags(call: Call) -> Response:
     order, payload = _found(call), call.payload()
     tags = (_properties(call).get("tags")) or {}
     changes: dict[str, Callable[[], dict[str, str]]] = {
-        "merge": lambda: {**order.tags, **tags},
+        "merge": lambda: _merged(order.tags, tags),
         "replace": lambda: dict(tags),
         "delete": lambda: {name: value for name, value in order.tags.items() if tags.get(name) != value},
     }
@@ -83,6 +83,12 @@ def patch_tags(call: Call) -> Response:
     order.tags = change()
     tagged = {"id": f"{order.id}{TAGS}", "name": "default", "type": "Microsoft.Resources/tags"}
     return json_response(200, {**tagged, "properties": {"tags": order.tags}})
+
+
+def _merged(known: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
+    """Return all tags. The names of tags ignore upper and lower case, and a name keeps the case that it has."""
+    names = {name.lower(): name for name in known}
+    return {**known, **{names.get(name.lower(), name): value for name, value in tags.items()}}
 
 
 def delete_order(call: Call) -> Response:

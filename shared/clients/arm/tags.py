@@ -9,6 +9,7 @@ from shared.clients.arm.requests import sent
 from shared.clients.reading import ODD
 from shared.domain.api_versions import RESOURCE_TAGS
 from shared.domain.errors import OutcomeUnknown
+from shared.domain.letter_case import lower_case
 
 
 def merge_tag(client: CertificateRegistrationMgmtClient, resource_id: str, tag: str, text: str) -> None:
@@ -25,7 +26,9 @@ def merge_tag(client: CertificateRegistrationMgmtClient, resource_id: str, tag: 
 
 
 def _shows(answer: HttpResponse, tag: str, text: str) -> bool:
+    """Return True if the tags in the answer have the text. Azure keeps the case of a name that the resource has."""
     try:
-        return bool(answer.json()["properties"]["tags"][tag] == text)
+        tags = answer.json()["properties"]["tags"]
+        return any(lower_case(name) == tag and value == text for name, value in tags.items())
     except ODD:
         return False

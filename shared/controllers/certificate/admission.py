@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.environments.apps import wave_apps
+from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.intent import Intent
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.reason import Reason
@@ -98,10 +99,14 @@ def _admitted(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord 
     if before.state in WRITTEN and not retiring and again:
         undone = (*undone, snapshot.now)
     broken_before = before.broken_before if before.state is RollState.DEFERRED else None
-    since = (
-        before.at if before.state is RollState.REFUSED else fresh.at
-    )  # a second try of a refused app must not block other apps for longer than the first try
-    return replace(fresh, at=since, broken_before=broken_before, undone=undone, retiring=retiring)
+    # a second try of a refused app must not block other apps for longer than the first try
+    since = before.at if before.state is RollState.REFUSED else fresh.at
+    fresh = replace(fresh, at=since, broken_before=broken_before, undone=undone, retiring=retiring)
+    if before.state is not RollState.REFUSED or not before.in_doubt:
+        return fresh
+    # Azure may still carry out the first try. Then only its edits lead back, and only the probe before it tells whether
+    # it broke the app.
+    return replace(fresh, edits=before.edits, asked=before.asked, shows_another=before.shows_another)
 
 
 def _settings_expected(before: RollRecord | None, seen: int, now: datetime) -> int:
@@ -135,11 +140,24 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
         overlaps = bool(current and current.thumbprint in settings.named and named_stale(snapshot, settings))
         excluded = intent.owns(settings.site) or snapshot.fleet.is_left_alone(settings.site)
         record = snapshot.rollout.roll_of(settings.site)
-        written = _is_refused(snapshot, settings.site) and bool(record and record.edits)
-        overlaps |= bool(written and current and current.thumbprint in settings.named)
-        known = (record is not None and not written) or settings.site in refused
-        if overlaps and not excluded and not known:
+        came = _is_refused(snapshot, settings.site) and record is not None and _has_come(snapshot, settings, record)
+        known = (record is not None and not came) or settings.site in refused
+        if (overlaps or came) and not excluded and not known:
             yield settings.site
+
+
+def _has_come(snapshot: Snapshot, settings: SiteSettings, record: RollRecord) -> bool:
+    """Return True if Azure shows the change of an app, although Certroll took the change for refused.
+
+    Azure carries out a change late, or fetches the values of Key Vault references by itself within a day.
+    """
+    current = snapshot.lineage.current
+    if current is None:
+        return False
+    if record.edits:
+        return current.thumbprint in settings.named
+    ours = (found for found in settings.vault_references if found.ref == snapshot.lineage.ref)
+    return any(found.follows(current.version) for found in ours)
 
 
 def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord | None:
@@ -151,7 +169,7 @@ def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord |
     fresh, before = _fresh(snapshot, after, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
     if fresh is None or before is None:
         return fresh
-    return replace(before, state=RollState.OVERLAPPING, at=snapshot.now, failing_since=None)
+    return replace(before, state=RollState.OVERLAPPING, at=snapshot.now, failing_since=None, detail="")
 
 
 def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState) -> RollRecord | None:

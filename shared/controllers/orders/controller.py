@@ -109,8 +109,7 @@ def look_after_orders(run: Run) -> tuple[Order, ...]:
     if len(accesses) == len(answers) and not any(listing.blind_spots for listing in listings):
         _close(run, began, inspections, accesses)
     event("orders.found", orders=[_row(inspection) for inspection in inspections])
-    errors = (inspection.error for inspection in inspections if inspection.error)
-    if failed := [error for error in errors if not isinstance(error, RecordUnreadable)]:
+    if failed := [seen.error for seen in inspections if seen.error and not isinstance(seen.error, RecordUnreadable)]:
         raise ExceptionGroup("Certroll could not inspect every order", failed)
     return tuple(inspection.order for inspection in inspections)
 
@@ -155,6 +154,8 @@ def _judged(run: Run, turns: Turns[Order], acted: Inspection) -> Inspection:
     unread = list(acted.unread)
 
     def judge() -> Inspection:
+        run.check_time()
+        turns.begin(acted.order)  # an order that uses up the time of the run goes behind those that the run misses
         seen, now = with_secrets(run, acted.order, unread), run.now()
         marked = mark_problems(seen, acted.records, run.intent.installation, now)
         found = (*problems(seen, now), *open_questions(seen, acted.records, now), *marked)

@@ -9,7 +9,7 @@ from shared.domain.names import Thumbprint
 from shared.domain.outcome import Deferred, Outcome, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.settings_record import DOUBT, RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.subject import site_subject
 from shared.loop.asks import ask_for_look
@@ -26,10 +26,11 @@ from shared.planning.guards.thumbprint_not_live import not_live
 from shared.planning.plan import Plan
 from shared.ports.storage import Lease
 
-DOUBT = "Azure has not confirmed the change"
-"""The detail of a record while Certroll does not know whether Azure carried out a change of the app."""
 UNASKED = (Reason.NO_PROBE, Reason.PROBE_INVALID, Reason.PROBE_PROVES_NOTHING, Reason.NOT_ASKED_BEFORE)
 """The results that show nothing of an app, so that an earlier finding about the app may still hold."""
+
+ENDED = (Reason.CHANGE_UNFINISHED, Reason.UNANSWERED)
+"""The findings that end with any result of the app, because Azure has shown the app, and the change is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class App:
     @property
     def in_doubt(self) -> bool:
         """True if Certroll does not know whether Azure carried out the change of the app."""
-        return self.record.detail == DOUBT
+        return self.record.in_doubt
 
     @property
     def running(self) -> bool:
@@ -98,10 +99,11 @@ def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, wa
 def settling_after(app: App, state: RollState, *, doubtful: bool = False) -> Outcome:
     """Record the app in its new state, and return a `Waiting` outcome while App Service restarts the app.
 
-    With `doubtful`, the record says that Azure may not have carried out the change.
+    With `doubtful`, the record says that Azure may not have carried out the change, and otherwise no longer says so.
     """
     now = app.run.now()
-    detail = DOUBT if doubtful else app.record.detail
+    known = "" if app.in_doubt else app.record.detail
+    detail = DOUBT if doubtful else known
     record = replace(app.record, state=state, at=now, failing_since=None, detail=detail)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
     until = now + app.run.intent.probe_settle
@@ -166,9 +168,7 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
     ports.findings.close(
         str(ref),
         now,
-        lambda found: (
-            found.site == app.record.site and (asked or found.reason == Reason.CHANGE_UNFINISHED) and is_gone(found)
-        ),
+        lambda found: found.site == app.record.site and (asked or found.reason in ENDED) and is_gone(found),
     )
     return outcome
 

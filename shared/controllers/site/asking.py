@@ -10,7 +10,7 @@ from shared.domain.errors import NotFound
 from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.outcome import Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import RollRecord
+from shared.domain.rollout.settings_record import RECYCLED_AFTER, RollRecord
 from shared.loop.ask_app import BETWEEN_PASSES_SECONDS, ask_in_a_row
 from shared.loop.backoff import LONGEST_PAUSE
 
@@ -65,7 +65,7 @@ def has_failed_for_good(app: App) -> bool:
 def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
     """Send the app its probe before Certroll writes the settings, and return the app's changed record and the result.
 
-    The result is None if the app has no valid probe, has passed the same probe before, or neither answers its probe nor
+    The result is None if the app has no valid probe, has passed the same probe lately, or neither answers its probe nor
     runs by Azure's word.
     """
     record = replace(app.record, asked="", shows_another=False)
@@ -73,7 +73,8 @@ def ask_before(app: App) -> tuple[RollRecord, ProbeResult | None]:
         probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid:
         return record, None
-    if probe is not None and app.record.asked == digest_of(probe):
+    is_recent = app.run.now() - app.record.at < RECYCLED_AFTER
+    if probe is not None and app.record.asked == digest_of(probe) and is_recent:
         # the app already passed its probe; once an operator writes settings, the app may be restarting and fail
         return app.record, None
     if probe is None:

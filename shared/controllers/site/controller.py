@@ -142,12 +142,13 @@ def _lineage(run: Run, message: SiteMessage, roll: RollRecord | None) -> Lineage
     """Read the vault certificate. If the vault does not answer, a run that judges or takes back an app goes on.
 
     The edits in the journal and the app's answers suffice to judge and restore settings that Certroll has written. Only
-    the vault tells which settings to write, and whether an app whose write is in doubt still names the certificate.
+    the vault tells which settings to write, whether an app whose write is in doubt still names the certificate, and
+    which certificate an app without edits has to show.
     """
     try:
         return read_lineage(run, message.ref)
     except Transient as silent:
-        if roll is None or roll.state not in UNFINISHED:
+        if roll is None or roll.state not in UNFINISHED or not roll.edits:
             raise
         return Stalled(Reason.VAULT_UNREACHABLE, str(silent))
 

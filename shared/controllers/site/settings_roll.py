@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.controllers.site.app import (
-    DOUBT,
     App,
     conclude,
     give_back_restart,
@@ -26,7 +25,7 @@ from shared.domain.fleet.settings_editing import with_text
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.same_certificate import with_holds
-from shared.domain.rollout.settings_record import RollRecord, RollState
+from shared.domain.rollout.settings_record import DOUBT, RollRecord, RollState
 from shared.loop.backoff import UNANSWERED, pause, until_open, until_thawed
 from shared.loop.perform import Performed, perform_each
 from shared.loop.report import report_skips
@@ -86,7 +85,7 @@ def _write(app: App) -> Outcome:
         detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
     if app.in_doubt:
-        detail = f"{app.record.site}: {DOUBT}, and shows the old settings"
+        detail = f"{DOUBT} of {app.record.site}, and shows the old settings"
         return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     asked, result = ask_before(app)
     # The app fails its probe before any write, and would also fail the probe with the new version. Certroll updates

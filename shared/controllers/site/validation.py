@@ -3,13 +3,13 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.controllers.site.app import DOUBT, App, conclude
+from shared.controllers.site.app import App, conclude
 from shared.controllers.site.asking import PROBE_AGAIN, ask_app_in_a_row, digest_of, has_failed_for_good, not_yet
 from shared.controllers.site.rollback import take_back
 from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import RECYCLED_AFTER, RollState
+from shared.domain.rollout.settings_record import DOUBT, RECYCLED_AFTER, RollState
 from shared.domain.snapshot.staleness import rollable
 from shared.domain.tags import PROBE
 from shared.planning.acting.roll_edits import roll_edits
@@ -27,14 +27,14 @@ After this time, App Service has deferred the restart, and a few more minutes ma
 def validate(app: App) -> Outcome:
     """Send the app its probe, and record whether the app works with the new version of the certificate."""
     record = app.record
-    if _is_not_fetched(app):
-        detail = f"App Service has not fetched the new version for the Key Vault references of {record.site}"
-        return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     if _is_undone(app):
         undone = Deferred(Reason.UNDONE, f"somebody else changed the settings of {record.site} back")
         return conclude(app, RollState.UNPROVEN, undone)
     if wait := not_yet(app):
         return wait
+    if _is_not_fetched(app):
+        detail = f"App Service has not fetched the new version for the Key Vault references of {record.site}"
+        return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     try:
         probe = probe_of(app.snapshot.fleet, record.site)
     except ProbeInvalid as invalid:
@@ -98,8 +98,9 @@ def _passed(app: App, probe: Probe) -> Outcome:
     site = app.record.site
     if app.record.retiring:
         return conclude(app, RollState.RETIRED, Converged(Reason.RETIRED, f"{site} works without the old version"))
-    if not probe.proves:
-        detail = f"{site} passes its probe, but the probe does not show which certificate the app uses"
+    if not probe.proves or not app.new:
+        why = "the probe does not show" if app.new else f"without {app.lineage.ref} Certroll does not know"
+        detail = f"{site} passes its probe, but {why} which certificate the app uses"
         return _unproven(app, Reason.PROBE_PROVES_NOTHING, detail)
     proven = tuple(dict.fromkeys((app.new, *app.record.proven)))
     validated = Converged(Reason.VALIDATED, f"{site} uses {app.new}")

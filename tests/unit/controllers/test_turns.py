@@ -4,6 +4,7 @@ Each test has more sick things than the time of a run suffices for. Each of them
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -30,7 +31,7 @@ from shared.domain.managed.dns import DnsAnswer, RecordKind
 from shared.domain.managed.dns import Seen as DnsSeen
 from shared.domain.managed.issuance import HostFacts, HostInspection, Place
 from shared.domain.names import HostName, SiteRef, VaultCertificateRef, Webspace
-from shared.domain.orders.order import Order, OrderRef, OrderStatus
+from shared.domain.orders.order import Order, OrderRef, OrderStatus, StoredCertificate, StoreStatus
 from shared.domain.reason import Reason
 from shared.domain.turns import Turn
 from shared.loop.pool import Pool
@@ -189,6 +190,51 @@ def test_orders(pool: Pool) -> None:
     assert slow.carried_after(lambda: look_after_orders(slow.run(pool, orders=shop))) <= 2
     slow.clock.time += HOUR
     assert slow.carried_after(lambda: look_after_orders(slow.run(pool, orders=shop))) == 1
+
+
+@dataclass
+class Secrets:
+    """Secrets of orders. Each but the last uses up the time of a run, and none holds the order's certificate."""
+
+    slow: Slow
+    number: int
+    run: Run = field(init=False)
+
+    def look(self, pool: Pool) -> tuple[Order, ...]:
+        """Inspect all orders in a run."""
+        self.run = self.slow.run(pool, orders=self, vault=self)
+        return look_after_orders(self.run)
+
+    def orders(self, _: str) -> Listing[Order]:
+        """Return orders whose certificates Azure should have stored in secrets."""
+        about: dict[str, Any] = {"issued": NOW - 9 * DAY, "thumbprint": version("new").thumbprint}
+        about |= {"next_auto_renewal": NOW + DAY, "expires": NOW + 30 * DAY}
+        return Listing(tuple(self._order(f"order-{index:02}", about) for index in range(self.number)))
+
+    def last_verified(self, _: OrderRef) -> None:
+        """Return no proof after a second."""
+        self.slow.clock.sleep(1)
+
+    def lineage(self, ref: VaultCertificateRef, _: datetime) -> Lineage:
+        """Return no versions, or raise OutOfTime at the end of the run."""
+        self.run.check_time()
+        with suppress(Unavailable):
+            self.slow.ask(ref.name)
+            return Lineage(ref, (), None)
+        raise OutOfTime("the time of this run is over")
+
+    def _order(self, name: str, about: dict[str, Any]) -> Order:
+        secret = VaultCertificateRef.parse(VAULT, "secret", name)
+        stored = StoredCertificate(name, "", secret, StoreStatus.INITIALIZED)
+        ref = OrderRef(SUBSCRIPTION, "rg", name)
+        return Order(ref, HostName("a.contoso.com"), OrderStatus.ISSUED, auto_renew=True, stored=(stored,), **about)
+
+
+def test_secrets_of_orders(pool: Pool) -> None:
+    """Two secrets that use up the whole time of a run starve no order behind them."""
+    slow = Slow("order-02", seconds=600)
+    shop = Secrets(slow, 3)
+    assert slow.carried_after(lambda: shop.look(pool)) <= 3
 
 
 # ------------------------------------------------------------------------------------- managed certificates
