@@ -17,7 +17,9 @@ from local.azure.world import World
 from local.stand import Stand
 from shared.controllers.managed.controller import look_after_managed
 from shared.controllers.sweep import reading
+from shared.domain.findings import Finding, SeenBy
 from shared.domain.names import ObjectKind, VaultCertificateRef, VaultName
+from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.rollout.settings_record import RollState
 from tests.build import roll
@@ -153,6 +155,8 @@ def test_deleted_certificate_has_no_open_finding(install: Install, *, listed: bo
 def test_vault_that_left_the_settings_has_no_open_finding(install: Install, *, begun: bool) -> None:
     """If CERTROLL_VAULTS no longer names a vault, its findings close with that reason, but for an unfinished change."""
     _, installation = uncovered(install)
+    down = Finding(installation.clock.now(), str(REF), "app shop", Reason.NO_LAST_GOOD, "mend it by hand", SeenBy.APP)
+    installation.ports.findings.report((down,))
     if begun:
         installation.ports.settings_rolls.put_roll(REF, roll(RollState.OVERLAPPING))
     installation.intent = replace(installation.intent, vaults=frozenset({VaultName("another-kv")}))
@@ -162,6 +166,7 @@ def test_vault_that_left_the_settings_has_no_open_finding(install: Install, *, b
     assert (STAGING in open_findings(installation)) is begun
     rows = installation.rows("certrollfindings")
     closed = {row["subject"]: row.get("why") for row in rows if row["state"] == "closed"}
+    assert ("app shop", "NoLastGood") in open_findings(installation), "an app that is down needs a person as before"
     assert closed.get(STAGING[0]) == (None if begun else f"vault {VAULT} is not among CERTROLL_VAULTS")
 
 

@@ -9,8 +9,12 @@ from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.errors import StorageFailed
 from shared.domain.findings import OpenFinding
 from shared.domain.names import VaultName
+from shared.domain.reason import Reason
 from shared.loop.run import Run
 from shared.planning.closing import is_of_vault, left_scope
+
+STAYS = frozenset({Reason.NO_LAST_GOOD})
+"""The reasons of apps that Certroll left down, which somebody must mend whatever the settings name."""
 
 
 def close_gone(
@@ -42,6 +46,6 @@ def close_left(
 
 def _close(run: Run, began: datetime, why: str, scope: str) -> None:
     def is_gone(found: OpenFinding) -> bool:
-        return found.last_seen < began
+        return found.last_seen < began and found.reason not in STAYS
 
     run.ports.findings.close(scope, run.now(), is_gone, why)
