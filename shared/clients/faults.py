@@ -126,7 +126,7 @@ def _from_answer(
 
 
 def _has_precondition(error: HttpResponseError) -> bool:
-    """Return True if the request named a revision. Otherwise a 412 does not say that something has changed."""
+    """Return True if the request had the header If-Match. Only then does a 412 say that the resource changed."""
     request = getattr(error.response, "request", None)
     return "If-Match" in getattr(request, "headers", {})
 

@@ -128,8 +128,9 @@ class KeyVault:
         )
 
     def secret_names(self, vault: VaultName, since: datetime | None = None) -> Listing[VaultCertificateRef]:
-        """Return the names of a vault's secrets that may hold a certificate, and whose newest version is not older.
+        """Return the names of a vault's secrets that may hold a certificate.
 
+        With `since`, leave out secrets whose newest version was added before `since`.
         Certroll lists the names of secrets without reading any secret's value. Key Vault's list shows when the newest
         version of each secret was added (Azure docs, "Get Secrets").
         """

@@ -55,7 +55,7 @@ def _unproven(app: App, reason: Reason, detail: str) -> Outcome:
 
 
 def _is_not_fetched(app: App) -> bool:
-    """Return True if the refresh of references, which alone was planned, has changed no reference.
+    """Return True if Certroll planned only a refresh of references, and Azure still shows the old version.
 
     The next sweep repeats the refresh, which harms no app.
     """

@@ -17,8 +17,9 @@ FREEZE = "freeze"
 """The scope of the finding that a freeze lasts."""
 Inspect = Callable[[Run], object]
 LEFT_TO_JOB = timedelta(seconds=130)
-"""The time that the jobs of a sweep leave to each job behind them: for a request that fails slowly (90 s), and for
-an issued certificate (2 min). The first job has 220 s: the orders write an old mark again, wait, and ask (ADR 50)."""
+"""The time that the jobs of a sweep leave to each job behind them: enough for one request that fails slowly (90 s), or
+for one wait for an issued certificate (120 s). The job that comes first has 220 s of 480 s, which orders need (ADR 50).
+"""
 JOBS: dict[str, tuple[Inspect, ...]] = {
     "orders": (look_after_orders,),
     "managed": (look_after_managed,),
