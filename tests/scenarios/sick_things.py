@@ -68,14 +68,18 @@ ANSWERS: dict[str, Callable[[Request], Response]] = {
 
 WEB = "subscriptions/*/resourcegroups/*/providers/microsoft.web"
 HARMLESS = {
-    # somebody else has deleted what Certroll was to delete
-    (f"{WEB}/hostingenvironments/*/publiccertificates/*", ANSWERS["404"]),
     # the managed certificate itself shows that Azure has issued it
     *((f"{WEB}/certificates/*/operationresults/*", answer) for answer in ANSWERS.values()),
 }
-"""The requests whose answer needs no finding, as long as it keeps nothing from anything."""
-UNSEEN = {(f"{WEB}/sites/*/restart", ANSWERS["odd JSON"]), (f"{WEB}/sites/*/slots/*/restart", ANSWERS["odd JSON"])}
-"""The requests that Azure claims to have carried out, although no later read shows it."""
+"""The requests whose answer needs no finding, as long as it prevents no work."""
+UNSEEN = {
+    # Azure says that it restarts the app, and no read shows more
+    (f"{WEB}/sites/*/restart", ANSWERS["odd JSON"]),
+    (f"{WEB}/sites/*/slots/*/restart", ANSWERS["odd JSON"]),
+    # Azure says that the root is gone, which is what Certroll wants
+    (f"{WEB}/hostingenvironments/*/publiccertificates/*", ANSWERS["404"]),
+}
+"""The requests whose answer says that all is well. Certroll believes the answer."""
 
 
 class Thing(NamedTuple):
