@@ -13,6 +13,7 @@ from local.azure.world import World
 from local.worlds.builders import Builder
 from shared.clients.arm.wire import read_certificate
 from shared.clients.retrying import PATIENCE
+from shared.domain.errors import OutOfTime
 from shared.domain.intent import Mode
 from shared.runtime import READERS
 from tests.scenarios.conftest import Install
@@ -291,8 +292,10 @@ def test_a_slow_vault_does_not_starve_the_same_ones_for_ever(install: Install) -
     renewed(world)
     world.faults.add(Fault("latency", "GET", "vault", seconds=25.0, times=None))
     sweeps = 0
+    # the simulated clock adds up the latencies of requests in parallel, so a sweep may have no time left for the fleet
+    late = "could not inspect every|the time of this run is over"
     while not len(installation.queue):
-        with pytest.raises(ExceptionGroup, match="could not inspect every"):
+        with pytest.raises((ExceptionGroup, OutOfTime), match=late):
             installation.sweep()
         sweeps += 1
         assert sweeps <= 13
