@@ -175,7 +175,7 @@ def test_mark_that_azure_denies_is_a_finding(install: Install) -> None:
 
 
 def test_rare_sweeps_renew_as_well(install: Install) -> None:
-    """If a week lies between two sweeps, the second one writes the mark again, waits two minutes, and asks."""
+    """If a week lies between two sweeps, the second sweep writes the mark again, waits two minutes, and asks."""
     shop = late_shop(install)
     shop.sweeps(1, timedelta(days=7))
     shop.look()

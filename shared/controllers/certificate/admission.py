@@ -149,7 +149,7 @@ def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[Site
 def _has_come(snapshot: Snapshot, settings: SiteSettings, record: RollRecord) -> bool:
     """Return True if Azure shows the change of an app, although Certroll took the change for refused.
 
-    Azure carries out a change late, or fetches the values of Key Vault references by itself within a day.
+    Azure may carry out a change late, and App Service fetches Key Vault references by itself within a day.
     """
     current = snapshot.lineage.current
     if current is None:

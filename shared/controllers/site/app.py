@@ -67,11 +67,6 @@ class App:
         return frozenset(self.record.replaces)
 
     @property
-    def in_doubt(self) -> bool:
-        """True if Certroll does not know whether Azure carried out the change of the app."""
-        return self.record.in_doubt
-
-    @property
     def running(self) -> bool:
         """True if Azure shows the app as running."""
         site = self.snapshot.site(self.record.site)
@@ -102,7 +97,7 @@ def settling_after(app: App, state: RollState, *, doubtful: bool = False) -> Out
     With `doubtful`, the record says that Azure may not have carried out the change, and otherwise no longer says so.
     """
     now = app.run.now()
-    known = "" if app.in_doubt else app.record.detail
+    known = "" if app.record.in_doubt else app.record.detail
     detail = DOUBT if doubtful else known
     record = replace(app.record, state=state, at=now, failing_since=None, detail=detail)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)

@@ -84,7 +84,7 @@ def _write(app: App) -> Outcome:
         where = ", ".join(f"{roll.site} ({roll.detail})" for roll in held)
         detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
-    if app.in_doubt:
+    if app.record.in_doubt:
         detail = f"{DOUBT} of {app.record.site}, and shows the old settings"
         return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     asked, result = ask_before(app)

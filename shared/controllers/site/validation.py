@@ -50,7 +50,7 @@ def _unproven(app: App, reason: Reason, detail: str) -> Outcome:
 
     If Azure has not confirmed the change either, an operator gets a finding.
     """
-    outcome = Stalled(Reason.UNANSWERED, f"{DOUBT}; {detail}") if app.in_doubt else Converged(reason, detail)
+    outcome = Stalled(Reason.UNANSWERED, f"{DOUBT}; {detail}") if app.record.in_doubt else Converged(reason, detail)
     return conclude(app, RollState.UNPROVEN, outcome)
 
 
