@@ -29,6 +29,9 @@ NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11)
 # $(call step,TEXT,COMMAND) prints TEXT, runs COMMAND, and prints how long COMMAND took.
 step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(date +%s) - began)) s"
 
+# The tests start some hundred processes. Each process would compile every module again if Python kept no byte code.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup check docs test test-fast test-hosted contract soak mutants mutants-all bench-memory cover lock demo local clean
 
@@ -86,10 +89,10 @@ test-hosted: ## the tests of the hosted app and of the local host, with another 
 contract: setup ## the contract against a real subscription; docs/how-to/check-azure-by-contract.md says how, and what it costs
 	$(BIN)/python -m pytest tests/contract -p no:randomly --no-budgets
 
-# These scenarios have a long version: a crash at every write on Azurite and while apps restart, every fault with every
-# kind, and each wrong answer to each request.
-LONG := $(addprefix tests/scenarios/test_,crashes.py roll_crashes.py roots.py private_chains.py renewal.py faults.py \
-	kind_faults.py secret_order.py sick_things.py)
+# These scenarios have a long version: a crash at every write, in memory and on Azurite, every fault with every kind, and
+# each wrong answer to each request.
+LONG := $(addprefix tests/scenarios/test_,crashes.py roll_crashes.py roots.py root_lists.py uploads.py private_chains.py \
+	renewal.py faults.py kind_faults.py secret_order.py sick_things.py)
 
 soak: setup ## the long versions of the property tests, and of scenarios about crashes and faults
 	$(BIN)/python -m pytest tests/properties $(LONG) --hypothesis-profile=soak --timeout=3600 -n auto --dist worksteal

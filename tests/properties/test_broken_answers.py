@@ -98,7 +98,7 @@ def test_broken_answers_end_in_a_known_error(client: str) -> None:
     No client registers a resource provider, whatever Azure answers.
     """
 
-    @times(1)
+    @times(0.3, soak=1)
     @given(st.integers(0, 2**32))
     def check(seed: int) -> None:
         dice = Random(seed)  # noqa: S311 - it breaks answers
@@ -114,7 +114,7 @@ def test_broken_answers_end_in_a_known_error(client: str) -> None:
     check()
 
 
-@times(1)
+@times(0.3, soak=1)
 @given(st.integers(0, 2**32))
 def test_broken_token_endpoint_ends_in_a_missing_token(seed: int) -> None:
     """Whatever the endpoint of the managed identity answers, a call fails for a missing token, or gets one.
@@ -147,6 +147,6 @@ def test_the_fuzz_notices_a_foreign_error(monkeypatch: pytest.MonkeyPatch) -> No
     """A client that lets an error of an SDK out fails the fuzz."""
     monkeypatch.setattr("shared.clients.retrying.translate", lambda error, *_, **__: error)
     unshrunk = settings(times(1), phases=[Phase.generate])
-    monkeypatch.setitem(globals(), "times", lambda _: unshrunk)
+    monkeypatch.setitem(globals(), "times", lambda *_, **__: unshrunk)
     with pytest.raises(BaseException, match=r"(?s).+"):
         test_broken_answers_end_in_a_known_error("app_service")

@@ -1,6 +1,6 @@
 """Kill the simulated process after any single write to Azure, to the journal or to a queue.
 
-With storage in memory a process dies at every write. On Azurite only `make soak` tries every write.
+The process dies at each third write, on Azurite at each seventh, and at every write in `make soak`.
 After each kill ten minutes pass until the message comes back, as after a stop of the Functions host (see `ABANDONED`).
 """
 
@@ -12,7 +12,7 @@ from local.azure.scripting.knobs import Knobs
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, deliver_dying
 from tests.scenarios.worlds import VAULT, after_renewal, renew, shown, small_world, writes
-from tests.soaking import SOAKING
+from tests.soaking import crashes
 
 MOST_WRITES = 80
 
@@ -20,9 +20,9 @@ MOST_WRITES = 80
 @pytest.mark.parametrize(
     ("moves", "step"),
     [
-        pytest.param(True, 1, id="Azure moves the bindings"),
-        pytest.param(False, 1, id="Certroll moves the bindings"),
-        pytest.param(False, 1 if SOAKING else 7, id="on Azurite", marks=pytest.mark.real_storage),
+        pytest.param(True, 3, id="Azure moves the bindings"),
+        pytest.param(False, 3, id="Certroll moves the bindings"),
+        pytest.param(False, 7, id="on Azurite", marks=pytest.mark.real_storage),
     ],
 )
 def test_a_crash_after_any_write_leads_to_the_same_end(
@@ -32,7 +32,7 @@ def test_a_crash_after_any_write_leads_to_the_same_end(
     step: int,
 ) -> None:
     """After a crash at any write the redelivered message completes the renewal, and repeats no write to Azure."""
-    for write in range(1, MOST_WRITES + 1, step):
+    for write in crashes(MOST_WRITES, step=step):
         world = small_world(Knobs(sync_moves_bindings=moves))
         installation = install(world, watched=True)
         before, new = shown(world), renew(world)

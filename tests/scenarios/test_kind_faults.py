@@ -16,7 +16,7 @@ from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crasher, Installation, deliver_dying
 from tests.scenarios.worlds import AGE, VAULT
-from tests.soaking import SOAKING
+from tests.soaking import SOAKING, crashes
 
 MOST_WRITES = 40
 
@@ -184,7 +184,7 @@ def test_renewals_go_on_after_the_end_of_old_api_versions(install: Install, kind
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "uploaded"])
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, kind: str) -> None:
     """After a crash at any write the redelivered message brings the renewal to the same end."""
-    for write in range(1, MOST_WRITES):
+    for write in crashes(MOST_WRITES):
         world = world_of(kind)
         installation = install(world, watched=True)
         new = renewed(installation)

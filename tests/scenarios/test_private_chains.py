@@ -27,7 +27,7 @@ from shared.domain.reason import Reason
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crasher, Installation, deliver_dying
 from tests.scenarios.worlds import AGE, VAULT, shown, writes
-from tests.soaking import SOAKING
+from tests.soaking import crashes
 
 EARLY = datetime(2023, 9, 30, 23, 59, 59, tzinfo=UTC)
 LATER = EARLY + timedelta(seconds=1)
@@ -554,10 +554,10 @@ def test_faults_only_delay_it(install: Install, stand: Stand, fault: Callable[[]
 
 
 @pytest.mark.parametrize(
-    ("build", "hosts", "copies", "step"),
+    ("build", "hosts", "copies"),
     [
-        pytest.param(lambda: Corp(tags=ON), HOSTS, 2, 1, id="one webspace"),
-        pytest.param(lambda: spread(tags=ON), (*HOSTS, FAR), 4, 1 if SOAKING else 3, id="two webspaces"),
+        pytest.param(lambda: Corp(tags=ON), HOSTS, 2, id="one webspace"),
+        pytest.param(lambda: spread(tags=ON), (*HOSTS, FAR), 4, id="two webspaces"),
     ],
 )
 def test_a_crash_after_any_write_leads_to_the_same_end(
@@ -567,13 +567,9 @@ def test_a_crash_after_any_write_leads_to_the_same_end(
     build: Callable[[], Corp],
     hosts: tuple[str, ...],
     copies: int,
-    step: int,
 ) -> None:
-    """After a crash at any write Certroll still uploads once per webspace, and then rewrites every binding.
-
-    With two webspaces of one environment, only the command `make soak` tries every write.
-    """
-    for write in range(1, MOST_WRITES, step):
+    """After a crash at any write Certroll still uploads once per webspace, and then rewrites every binding."""
+    for write in crashes(MOST_WRITES):
         corp = build()
         installation = install(corp.world)
         before = shown(corp.world)

@@ -9,16 +9,15 @@ from tests.scenarios.app_worlds import CLIENT, LIST, PATH, Street, age, owned, s
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation
 from tests.scenarios.worlds import VAULT
-from tests.soaking import SOAKING
+from tests.soaking import crashes
 
 HOURS = timedelta(hours=6)
 MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK = 120, 12, 8
 WRITES = [
-    pytest.param(1, 2, id="odd writes"),
-    pytest.param(2, 2, id="even writes"),
-    pytest.param(*((1, 1) if SOAKING else (3, 10)), id="on Azurite", marks=pytest.mark.real_storage),
+    pytest.param(crashes(MOST_WRITES), id="in memory"),
+    pytest.param(crashes(MOST_WRITES, first=3, step=10), id="on Azurite", marks=pytest.mark.real_storage),
 ]
-"""The writes at which a process dies: every write with storage in memory, and some writes on Azurite."""
+"""The writes at which a process dies."""
 
 
 def deliver_dying(installation: Installation, crasher: Crasher, write: int) -> bool:
@@ -60,12 +59,10 @@ def roll_dying(
     return town, installation, new, died
 
 
-@pytest.mark.parametrize(("first", "step"), WRITES)
-def test_a_crash_after_any_write_leads_to_the_same_end(
-    install: Install, crasher: Crasher, first: int, step: int
-) -> None:
+@pytest.mark.parametrize("deaths", WRITES)
+def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, deaths: range) -> None:
     """After a crash at any write the app uses the new version, with at most one extra restart and no failed call."""
-    for write in range(first, MOST_WRITES, step):
+    for write in deaths:
         town, installation, new, died = roll_dying(install, crasher, write, refused=False)
         assert town.settings("billing")[LIST] == f"{town.old},{new}", f"after a crash at write {write}"
         assert town.settings("billing")[PATH].endswith(f"{new}.p12"), f"after a crash at write {write}"
@@ -77,12 +74,12 @@ def test_a_crash_after_any_write_leads_to_the_same_end(
     pytest.fail(f"{MOST_WRITES} writes and no end: the loop did not see them all")
 
 
-@pytest.mark.parametrize(("first", "step"), WRITES)
+@pytest.mark.parametrize("deaths", WRITES)
 def test_a_crash_on_the_way_back_leads_to_the_last_good_values(
-    install: Install, crasher: Crasher, first: int, step: int
+    install: Install, crasher: Crasher, deaths: range
 ) -> None:
     """If Certroll crashes at any write while it restores an app's old settings, the next runs finish the restoring."""
-    for write in range(first, MOST_WRITES, step):
+    for write in deaths:
         town, installation, _, died = roll_dying(install, crasher, write, refused=True)
         before = owned({LIST: town.old, PATH: f"/var/ssl/private/{town.old}.p12"})
         assert town.settings("billing") == before, f"after a crash at write {write}"

@@ -18,11 +18,12 @@ from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crash, Crasher, Installation, deliver_dying
 from tests.scenarios.root_worlds import ROOT, ROOTS, Hosted, hosted, two_apps_and_a_slot, two_plans
 from tests.scenarios.worlds import VAULT, writes
+from tests.soaking import crashes
 
 HOURS = timedelta(hours=6)
 STRANGER = "ab" * 20
 ARM = "management.azure.com"
-MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK, PARTS = 120, 12, 8, 2
+MOST_WRITES, FEWEST_WRITES, FEWEST_WRITES_BACK = 120, 12, 8
 SPAN = datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
 ASKED = {"certroll-root-on": "billing"}
 
@@ -581,10 +582,9 @@ def test_rolling_a_root_reads_the_app_that_has_it(install: Install) -> None:
 # -------------------------------------------------------------------------------------------------------- crashes
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher, part: int) -> None:
+def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher) -> None:
     """After a crash at any write Certroll still adds the new root to both apps' WEBSITE_LOAD_ROOT_CERTIFICATES."""
-    for write in range(1 + part, MOST_WRITES, PARTS):
+    for write in crashes(MOST_WRITES):
         tags = {"certroll-root-on": "orders"}
         town = hosted()
         town.app("billing")
@@ -627,10 +627,9 @@ def deliver_dying_to_picky(town: Hosted, installation: Installation, crasher: Cr
     return False
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, crasher: Crasher, part: int) -> None:
+def test_a_crash_on_the_way_back_leaves_no_setting_behind(install: Install, crasher: Crasher) -> None:
     """If a new root fails, Certroll removes the WEBSITE_LOAD_ROOT_CERTIFICATES that it added, even after a crash."""
-    for write in range(1 + part, MOST_WRITES, PARTS):
+    for write in crashes(MOST_WRITES, first=2):
         town = hosted(**ASKED)
         town.app("billing", {})
         town.partner.move_to(None)

@@ -24,6 +24,7 @@ from local.worlds.builders import Builder
 from tests.scenarios.conftest import Install
 from tests.scenarios.installation import Crasher, deliver_dying
 from tests.scenarios.worlds import AGE, VAULT, after_renewal, shown, writes
+from tests.soaking import crashes
 
 HOSTS = ("shop.contoso.com", "www.contoso.com", "api.contoso.com")
 MOST_WRITES = 60
@@ -280,7 +281,7 @@ def one_upload(kind: str = "certificate", settings: Mapping[str, str] | None = N
 
 def test_a_crash_after_any_write_leads_to_the_same_end(install: Install, crasher: Crasher) -> None:
     """After a crash at any write Certroll uploads nothing twice and moves every host name."""
-    for write in range(1, MOST_WRITES):
+    for write in crashes(MOST_WRITES):
         world = one_upload()
         installation = install(world, watched=True)
         before, new = shown(world), world.vaults[VAULT].renew("web").thumbprint
