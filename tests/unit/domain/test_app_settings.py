@@ -622,6 +622,20 @@ def test_edit_says_how_it_is_taken_back(edit: SettingEdit, back: SettingEdit) ->
     assert inverse(edit) == (back,)
 
 
+@pytest.mark.parametrize(
+    ("now", "after"),
+    [
+        pytest.param(f"{FOREIGN},{NEW}", f"{OLD},{FOREIGN},{NEW}", id="nothing was changed since"),
+        pytest.param(f"{FOREIGN},{NEW},{OLD.lower()}", f"{FOREIGN},{NEW},{OLD.lower()}", id="somebody put it back"),
+        pytest.param(NEW, f"{OLD},{NEW}", id="somebody took another entry out"),
+    ],
+)
+def test_what_was_removed_comes_back_in_its_place(now: str, after: str) -> None:
+    """Certroll puts a removed thumbprint back before the entries that followed it, and never twice."""
+    (back,) = inverse(replace(SettingEdit(LOAD_LIST, None, (OLD,), NEW), was=f"{OLD},?,?"))
+    assert edited(LOAD_LIST, now, back) == after
+
+
 def test_all_that_was_retired_comes_back() -> None:
     """An undone edit that had removed several versions from an app's settings restores each of these versions."""
     back = inverse(SettingEdit(LOAD_LIST, None, (OLD, OLDER), NEW))

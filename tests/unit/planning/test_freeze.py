@@ -131,11 +131,20 @@ def test_only_replacements_hurry() -> None:
 
 
 def test_root_is_added_if_the_old_root_ends_soon() -> None:
-    """During a freeze Certroll adds the successor of a root that ends soon, and no other root."""
-    for known, goes_on in ((NOT_YET, False), (ENDING, True)):
+    """During a freeze Certroll adds the successor of a root that ends soon or is disabled, and no other root."""
+    disabled = lineage(version(), replace(old_version(), enabled=False))
+    for known, goes_on in ((NOT_YET, False), (ENDING, True), (disabled, True)):
         add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
         seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=(root(),))
         assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
+
+
+def test_root_that_no_other_replaces_does_not_hurry() -> None:
+    """During a freeze Certroll adds a root to no other environment only because the root itself ends soon."""
+    known = lineage(version(not_after=NOW + 71 * HOUR), old_version())
+    add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
+    seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=(root("new", NEW),))
+    assert frozen.guard(add, seen, FROZEN).steps == ()
 
 
 def test_import_that_ends_soon_is_synced() -> None:

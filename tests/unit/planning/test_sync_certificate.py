@@ -11,8 +11,10 @@ from shared.domain.certificates.lineage import Refusal
 from shared.domain.certificates.version import KeyFound
 from shared.domain.errors import Conflict, NotFound, NotSettled, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.fleet import Listing
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
+from shared.planning.acting.absence import lists_copy
 from shared.planning.actions import sync_certificate
 from shared.planning.actions.sync_certificate import SyncCertificate
 from shared.planning.guards import version_unfit
@@ -234,6 +236,22 @@ def test_copy_that_azure_lists_and_does_not_find_is_refused() -> None:
         case.perform()
     assert refusal.value.reason is Reason.NOT_FOUND_BY_AZURE
     assert case.azure.writes == []
+
+
+def test_rights_are_not_read_without_the_name_of_the_reader() -> None:
+    """If no setting names App Service's principal, Certroll leaves the check of the vault's rights to Azure."""
+    assert SYNC.app_service is None
+    assert SYNC.preflight(ports(RecordingAppService(), ManualClock()))
+
+
+def test_copy_of_one_site_is_looked_for_at_its_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certroll looks for a certificate that belongs to one site among the certificates of that site."""
+    azure, ours = RecordingAppService(), replace(STALE, ref=replace(STALE.ref, site="shop"))
+    monkeypatch.setattr(azure, "certificates", lambda _: Listing((STALE,)))
+    monkeypatch.setattr(azure, "site_certificates", lambda site, _: Listing((ours,) if site == ours.site else ()))
+    assert lists_copy(ports(azure, ManualClock()), ours)
+    assert not lists_copy(ports(azure, ManualClock()), replace(ours, ref=replace(ours.ref, name="other")))
+    assert lists_copy(ports(azure, ManualClock()), STALE)
 
 
 def test_deleted_copy_is_planned_again() -> None:

@@ -13,7 +13,7 @@ from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
-from shared.domain.names import CopyRef
+from shared.domain.names import CopyRef, HostName
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import Rebind, SiteState
@@ -96,9 +96,10 @@ def world(
     bindings: tuple[Binding, ...] = (SHOWN,),
     plans: tuple[ServerFarm, ...] = PLANS,
     rebind: Rebind | None = None,
+    rebound: tuple[HostName, ...] = (),
 ) -> Snapshot:
     """Return a snapshot of a site in an environment that shows the current version, with the given certificates."""
-    known = () if rebind is None else (replace(record(SiteState.PROVEN), rebind=rebind),)
+    known = () if rebind is None else (replace(record(SiteState.PROVEN), rebind=rebind, rebound=frozenset(rebound)),)
     return snapshot(
         lineage=lineage(current or version(), old_version(), tags=tags),
         sites=INSIDE if inside else (site(),),
@@ -309,6 +310,7 @@ NOWHERE = snapshot(
     "seen",
     [
         pytest.param(world(BY_HAND, OURS, rebind=Rebind.DONE), id="it is recorded as bound again"),
+        pytest.param(world(BY_HAND, OURS, rebind=Rebind.ASKED, rebound=(HOST,)), id="this host name is bound again"),
         pytest.param(world(BY_HAND, OURS, tags=()), id="nobody asks"),
         pytest.param(world(BY_HAND, OURS, tags=(), rebind=Rebind.ASKED), id="nobody asks any more"),
         pytest.param(world(BY_HAND), id="it is not uploaded again yet"),
