@@ -66,9 +66,9 @@ check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell, word
 docs: setup ## write what the pages of docs/ take from the code: tags, times, and the heads of reasons
 	$(BIN)/python -m docs.generate
 
-# Tests run four at a time even on two cores, because they wait for storage, processes and handshakes.
+# Tests run three at a time even on two cores, because they wait for storage, processes and handshakes.
 test: setup ## every test; ends with the ten slowest, and fails where a directory of tests costs twice its budget
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-fast: setup ## unit and property tests alone, for the inner loop
 	$(BIN)/python -m pytest tests/unit tests/properties -n 2

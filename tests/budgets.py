@@ -21,8 +21,8 @@ from local.yardstick import yardstick
 
 BUDGETS: Mapping[str, float] = {
     "unit": 185,
-    "properties": 550,
-    "scenarios": 3300,
+    "properties": 400,
+    "scenarios": 3000,
     "triggers": 60,
     "local": 160,
     "mutation": 10,
