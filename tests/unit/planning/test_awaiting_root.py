@@ -67,6 +67,11 @@ INSIDE = {"certificate rg-web/shop-copy in rg-westeuropewebspace", "binding shop
         pytest.param(seen(EnvironmentRecord(ASE).noting(FOREIGN, NOW)), True, id="the root is not there yet"),
         pytest.param(seen(copies=(replace(copy(), issuer=ISSUER),)), False, id="the same authority issued it"),
         pytest.param(
+            seen(copies=(BEFORE, replace(copy("x", FOREIGN, source=None), issuer=ISSUER))),
+            True,
+            id="the same authority issued a certificate of others",
+        ),
+        pytest.param(
             seen(EnvironmentRecord(ASE).noting(FOREIGN, NOW, ISSUER), copies=(replace(copy(), issuer=ISSUER),)),
             True,
             id="the root has the name of its authority",

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.certificates.lineage import Lineage
 from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode
+from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
@@ -16,6 +18,8 @@ from shared.planning import planner
 from shared.planning.actions.add_root_certificate import AddRootCertificate
 from shared.planning.actions.delete_root_certificate import DeleteRootCertificate
 from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.update_binding import UpdateBinding
+from shared.planning.actions.upload_certificate import UploadCertificate
 from shared.planning.guards import frozen
 from shared.planning.plan import Plan, Step
 from tests.build import (
@@ -33,6 +37,7 @@ from tests.build import (
     binding,
     copy,
     environment,
+    farm,
     lineage,
     named,
     old_version,
@@ -137,6 +142,44 @@ def test_root_is_added_if_the_old_root_ends_soon() -> None:
         add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
         seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=(root(),))
         assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
+
+
+DISABLED = replace(old_version(), enabled=False)
+OLDEST = replace(old_version("v0", OLDER), enabled=False)
+
+
+@pytest.mark.parametrize(
+    ("known", "roots", "goes_on"),
+    [
+        pytest.param(lineage(version(), DISABLED), (OLD, NEW), True, id="only the new one"),
+        pytest.param(lineage(version(), old_version(), OLDEST), (OLDER, OLD), False, id="one in between"),
+        pytest.param(lineage(version(), old_version(), OLDEST), (OLDER,), True, id="none"),
+    ],
+)
+def test_disabled_root_hurries_unless_a_later_old_root_is_there(
+    known: Lineage, roots: tuple[Thumbprint, ...], *, goes_on: bool
+) -> None:
+    """During a freeze Certroll replaces a disabled root, unless an older root that came after it is there as well."""
+    there = tuple(root(f"root-{number}", thumbprint) for number, thumbprint in enumerate(roots))
+    add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
+    seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=there)
+    assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
+
+
+@pytest.mark.parametrize(("state", "done"), [(SiteState.PENDING, True), (SiteState.FAILED, False)])
+def test_only_a_binding_under_way_is_finished(state: SiteState, *, done: bool) -> None:
+    """Hands off: Certroll finishes the bindings of a site that it is moving, and begins no failed site again."""
+    update = UpdateBinding(binding(), NEW, WEST)
+    assert frozen.finishes(update, snapshot(rollout=rollout(record(state)))) is done
+
+
+def test_shorter_list_lets_nothing_else_hurry() -> None:
+    """During a freeze an old thumbprint that leaves a list lets no upload of its webspace go on."""
+    seen = snapshot(lineage=ENDING, bindings=(), copies=(), settings=(named(OLD, NEW),))
+    retire = RetireThumbprint(named(OLD, NEW), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST)
+    upload = UploadCertificate(REF, version(), copy("up", NEW, source=None), farm())
+    plan = Plan((Step(retire, Reason.SUPERSEDED), Step(upload, Reason.STALE_UPLOAD)))
+    assert frozen.guard(plan, seen, FROZEN).steps == ()
 
 
 def test_root_that_no_other_replaces_does_not_hurry() -> None:
