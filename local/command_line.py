@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--no-app", action="store_true", help="leave the function app to another host, such as `func start`"
     )
+    up.add_argument(
+        "--events", choices=("queue", "webhook"), default="queue", help="where Event Grid delivers the vaults' events"
+    )
     up.set_defaults(run=_up, starts_all=True)
     demo = commands.add_parser("demo", help="renew certificates, and show and check that each host name serves them")
     demo.set_defaults(run=_demo, starts_all=True)
@@ -151,7 +154,7 @@ def _up(options: argparse.Namespace) -> int:
 
     with announced(options.file) as announce:
         port = None if options.no_app else options.port
-        up(options.world, dict(options.setting), options.seed, port, announce, options.file)
+        up(options.world, dict(options.setting), options.seed, port, announce, options.file, options.events)
     return 0
 
 

@@ -1,14 +1,16 @@
 """Run a local Azure: services, proxy, identity, front ends, partner servers, control port."""
 
 import secrets
+from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Self
 
 from local.azure.dns.server import DnsServer
 from local.azure.entra.routes import ManagedIdentity
 from local.azure.entra.tokens import Directory
+from local.azure.eventgrid.delivery import Delivery, Destination
 from local.azure.eventgrid.event import Schema
-from local.azure.eventgrid.webhook import WebhookDelivery
+from local.azure.eventgrid.webhook import Webhook
 from local.azure.server import LocalAzure
 from local.azure.wire import Request, Response
 from local.azure.world import World
@@ -34,7 +36,7 @@ class Stand:
         self._pinned = ""
         self.directory = directory or Directory()
         self._identity_header = secrets.token_hex(16)
-        self._deliveries: list[WebhookDelivery] = []
+        self._deliveries: list[Delivery] = []
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -81,28 +83,35 @@ class Stand:
         self._pinned = next_step
 
     def seed(self, name: str, seed: int = 0) -> None:
-        """Serve a new simulated fleet of the given name, on the present clock. Webhooks stay registered."""
+        """Serve a new simulated fleet of the given name, on the present clock. Subscriptions to events stay."""
         if name not in WORLDS:
             raise KeyError(f"No world named {name}; there are {', '.join(sorted(WORLDS))}.")
         if self._pinned:
             raise FleetPinned(self._pinned.replace("{name}", name))
-        webhooks = [(delivery.url, delivery.schema) for delivery in self._deliveries]
+        subscribed = tuple(self._deliveries)
         self._seeded = (name, seed)
         self.use(WORLDS[name](self._world.clock, seed))
-        for url, schema in webhooks:
-            self._deliver(WebhookDelivery(url, self._world.clock, schema))
+        for delivery in subscribed:
+            self._deliver(delivery.on(self._world.clock))
 
     def reset(self) -> None:
-        """Serve the simulated fleet that was last seeded by name, in its first state. Webhooks stay registered."""
+        """Serve the simulated fleet that was last seeded by name, in its first state. Subscriptions to events stay."""
         self.seed(*self._seeded)
 
     def deliver_to(self, url: str, schema: Schema = "EventGrid") -> None:
         """Deliver every later event to the webhook, after Event Grid's validation of the webhook."""
-        delivery = WebhookDelivery(url, self._world.clock, schema)
+        self.subscribe(Webhook(url), schema)
+
+    def subscribe(self, destination: Destination, schema: Schema, included: Collection[str] = ()) -> None:
+        """Deliver every later event of the included types to the destination, after Event Grid's validation.
+
+        Without `included`, the subscription includes all types of events.
+        """
+        delivery = Delivery(destination, self._world.clock, schema, included)
         delivery.validate()
         self._deliver(delivery)
 
-    def _deliver(self, delivery: WebhookDelivery) -> None:
+    def _deliver(self, delivery: Delivery) -> None:
         self._world.events.subscribe(delivery)
         delivery.start()
         self._deliveries.append(delivery)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local import environment
-from local.app import LocalApp
+from local.app import Events, LocalApp
 from local.console.steering import vault_objects
 from local.ending import Ended
 from local.fleet import fleet
@@ -56,6 +56,7 @@ def up(
     port: int | None,
     announce: Callable[[Running], None],
     noted: Path = NOTED,
+    events: Events = "queue",
 ) -> None:
     """Run a local Azure with this world until a signal arrives. Without a port, another host runs the app.
 
@@ -69,8 +70,11 @@ def up(
         _check_port(port, command(f"{UP} --world {world} --port 0", noted))
     print("Starting the local Azure, Azurite and the function app …", file=sys.stderr)
     chosen = {**USUAL, **OF_WORLD.get(world, {}), **settings}
-    logs, hosted = logs_of(noted), port is not None
-    with LocalApp(world, chosen, seed=seed, port=port or 0, logs=logs, noted=noted, host_app=hosted) as local:
+    hosted = port is not None
+    app = LocalApp(
+        world, chosen, seed=seed, port=port or 0, logs=logs_of(noted), noted=noted, host_app=hosted, events=events
+    )
+    with app as local:
         check_settings(_judged(local))
         try:
             running = Running(local.environment(), str(local.host.log.resolve()) if local.host else "", noted)

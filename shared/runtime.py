@@ -17,7 +17,8 @@ from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.ports import Ports
 from shared.settings import Connection, Settings, load_connection, load_settings
-from shared.telemetry import working_for
+from shared.telemetry import event, working_for
+from shared.version import VERSION
 
 READERS = 8
 """How many reads run at once. Eight readers stay well below ARM's refill of 25 reads a second."""
@@ -39,6 +40,10 @@ class Connections(Protocol):
 
 class Runtime:
     """The settings, the ports and the threads of one process."""
+
+    def __init__(self) -> None:
+        """Begin without settings, ports and threads."""
+        self._starts_to_tell = [VERSION]
 
     @cached_property
     def settings(self) -> Settings:
@@ -68,6 +73,7 @@ class Runtime:
 
     def run(self) -> AbstractContextManager[Run]:
         """Return a context with a run that starts now, whose events have the id of the run. Raises SettingsInvalid."""
+        self._tell_start()
         return self._start(self.connections, self.settings.intent)
 
     def bare_run(self) -> AbstractContextManager[Run]:
@@ -76,6 +82,7 @@ class Runtime:
         Azure restarts the Function App after each change of its settings. A bad setting must not keep stopped apps down
         after the Function App restarts.
         """
+        self._tell_start()
         try:
             connections = self.connections
         except SettingsInvalid:
@@ -88,6 +95,21 @@ class Runtime:
         ports = connections.ports(deadline)
         with working_for(ports.trace.run):
             yield Run.start(ports, intent, self.pool, deadline, self.probes)
+
+    def _tell_start(self) -> None:
+        """Log the version and the mode of Certroll before the first run of the process.
+
+        The host drops what the app logs at import. The mode is None if a setting is bad, which each run then reports.
+        """
+        try:
+            version = self._starts_to_tell.pop()  # only one thread gets it
+        except IndexError:
+            return
+        try:
+            mode = self.settings.mode
+        except SettingsInvalid:
+            mode = None
+        event("process.started", version=version, mode=mode)
 
 
 def _connect(connection: Connection, *more: Any) -> Connections:  # noqa: ANN401 - `Connections` checks the types
