@@ -137,6 +137,22 @@ def test_paths_of_azure_are_sent(path: str) -> None:
     assert path_problem(path, of_vault=False) == ""
 
 
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        (f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/sites/a.b", "is not a site name"),
+        (f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/sites/a/slots/a.b", "is not a slot name"),
+        (
+            f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/sites/a/publicCertificates/{'c' * 261}",
+            "is not a certificate resource name",
+        ),
+    ],
+)
+def test_each_kind_of_resource_has_its_own_rule(path: str, problem: str) -> None:
+    """A name passes only by the rule for its kind of resource, and not by the rule for any name."""
+    assert problem in path_problem(path, of_vault=False)
+
+
 @pytest.mark.parametrize("path", ["/secrets/shop/", "/certificates/shop/0a1b", "/certificates/shop/versions"])
 def test_paths_of_a_vault_are_sent(path: str) -> None:
     """A path of a vault's object, of a version and of the newest version passes."""
