@@ -50,7 +50,7 @@ def test_every_number_of_waits_up_to_the_last_is_read(waits: int) -> None:
 
 def test_certificate_message_comes_back_as_it_was() -> None:
     """Certroll reads a certificate message back unchanged, whatever its cause."""
-    messages = [CertificateMessage(REF, cause, 7) for cause in Cause]
+    messages = [CertificateMessage(REF, cause, 7, after) for cause in Cause for after in (None, 0, 5)]
     assert [CertificateMessage.parse(message.body()) for message in messages] == messages
 
 
@@ -79,7 +79,7 @@ def test_names_in_messages_compare_without_case() -> None:
 
 def test_waiting_is_counted() -> None:
     """If a run has to wait, the queue message for the next run counts another wait."""
-    assert CertificateMessage(REF, Cause.EVENT, 4).next_wait() == CertificateMessage(REF, Cause.WAIT, 5)
+    assert CertificateMessage(REF, Cause.EVENT, 4, after=2).next_wait() == CertificateMessage(REF, Cause.WAIT, 5)
     assert SiteMessage(SLOT, REF, 4).next_wait() == SiteMessage(SLOT, REF, 5)
     assert EnvironmentMessage(ASE, 4).next_wait() == EnvironmentMessage(ASE, 5)
 
