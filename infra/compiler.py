@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Compiler:
         asked = {"path": str(path), "metadata": metadata, "externalInputs": []}
         return str(self._ask("getSnapshot", asked)["snapshot"])
 
-    def _ask(self, method: str, params: dict[str, object]) -> dict[str, Any]:
+    def _ask(self, method: str, params: Mapping[str, object]) -> dict[str, Any]:
         self._requests += 1
         request = {"jsonrpc": "2.0", "id": self._requests, "method": f"bicep/{method}", "params": params}
         body = json.dumps(request).encode()
