@@ -33,7 +33,7 @@ step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(dat
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test test-fast test-hosted contract soak mutants mutants-all bench-memory cover lock demo local clean
+.PHONY: help setup check docs test test-fast test-hosted infra contract soak mutants mutants-all bench-memory cover lock demo local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,12 @@ test-hosted: ## the tests of the hosted app and of the local host, with another 
 	$(call step,Installing the packages that are missing,$(HOSTED_PIP) -r requirements-dev.txt && $(HOSTED_PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)
 	$(call step,Installing Azurite unless it is there,$(HOSTED)/bin/python -m local setup)
 	$(HOSTED)/bin/python -m pytest tests/triggers tests/local/host --no-budgets
+
+# BICEP names Microsoft's compiler; the default is `bicep` on the path. infra/bicep.version pins its version.
+export BICEP
+
+infra: setup ## check the templates with Microsoft's compiler: make infra BICEP=/path/to/bicep; WRITE=--write writes what it makes
+	$(BIN)/python -m infra.gate $(WRITE)
 
 contract: setup ## the contract against a real subscription; docs/how-to/check-azure-by-contract.md says how, and what it costs
 	$(BIN)/python -m pytest tests/contract -p no:randomly --no-budgets

@@ -27,6 +27,7 @@ BUDGETS: Mapping[str, float] = {
     "local": 160,
     "mutation": 10,
     "contract": 120,
+    "infra": 20,
 }
 """The yardsticks (a measured unit of work) that each directory of tests/ may cost, without child processes.
 
