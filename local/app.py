@@ -40,15 +40,21 @@ class LocalApp:
         noted: Path = NOTED,
         host_app: bool = True,
         log_storage: bool = False,
+        log_telemetry: bool = False,
     ) -> None:
         """Prepare the local Azure without starting it.
 
         If `world` is the name of a simulated fleet, the clock of the simulated Azure follows real time. With
         `host_app=False` another host, such as `func start`, runs the app. With `log_storage` the log of Azurite has a
-        line for each request. `noted` is the file by which commands for a person name this local Azure.
+        line for each request. With `log_telemetry` the file telemetry.jsonl next to the logs has the rows that the host
+        of Azure sends to Application Insights.
+
+        `noted` is the file by which commands for a person name this local Azure.
         """
         self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
-        self._logs = (logs / "azurite.log", logs / "host.log")
+        self.telemetry = logs / "telemetry.jsonl"
+        self._logs = (logs / "azurite.log", logs / "host.log", self.telemetry)
+        self._telemetry = self.telemetry if log_telemetry else None
         self.azurite = Azurite(self._logs[0], requests=log_storage)
         self.host: FunctionHost | None = None
         self._world_name = world if isinstance(world, str) else None
@@ -71,7 +77,8 @@ class LocalApp:
                 self.stand.seed(self._world_name, self._seed)
             started.enter_context(self.azurite)
             if self._host_app:
-                self.host = FunctionHost(self._app, self.app_settings(), log=self._logs[1], port=self._port)
+                settings, log = self.app_settings(), self._logs[1]
+                self.host = FunctionHost(self._app, settings, log=log, port=self._port, telemetry=self._telemetry)
                 started.enter_context(self.host)
                 self.stand.deliver_to(self.host.webhook(EVENT_FUNCTION))
             self.stand.pin(
