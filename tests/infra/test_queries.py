@@ -22,8 +22,8 @@ NOT_RUN = {
 }
 """The alerts whose queries are only analysed, each with the reason."""
 REFUSED_BY_RULES = ("bag_unpack", "pivot", "narrow", "externaldata", "union", "search", "ago(", "take ", "limit ")
-"""What Azure refuses in the query of an alert, or what makes its window another one than the rule's (Azure docs, "Create a log
-search alert rule")."""
+"""What Azure refuses in the query of an alert, or what makes its window another one than the rule's (Azure
+docs, "Create a log search alert rule")."""
 MOST_DIMENSIONS, MOST_BYTES = 6, 64_000
 EVENT, FIELD = re.compile(r'"([a-z_]+\.[a-z_]*)"'), re.compile(r'\bline(?:\.(\w+)|\["(\w+)"\])')
 BEGINNING = re.compile(r"startswith '\{\"event\": \"([a-z_.]*)(\"?)")
@@ -65,7 +65,7 @@ def unknown(query: str) -> Iterator[str]:
     prefixes = {name for name in begun if name[-1] != '"'}
     yield from (f"no event begins with {name}" for name in prefixes if not any(e.startswith(name) for e in known))
     fields = set().union(*(known.get(name, set()) for name in named)) | IN_ALL_EVENTS
-    read = {one or other for one, other in FIELD.findall(query)}
+    read = {plain or quoted for plain, quoted in FIELD.findall(query)}
     yield from (f"{field} is a field of none of {sorted(named)}" for field in sorted(read - fields))
     texts = set(re.findall(r'(?:reason\)|severity\)) (?:==|!=|in) \(?((?:"\w+"(?:, )?)+)', query))
     words = {word for text in texts for word in re.findall(r'"(\w+)"', text)}

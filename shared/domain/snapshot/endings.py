@@ -14,7 +14,6 @@ from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import EnvironmentRef, Thumbprint, VaultCertificateRef
 from shared.domain.snapshot.expiry import FORGOTTEN_AFTER
 
-HOUR = timedelta(hours=1)
 Place = tuple[int, bool]
 """A place in App Service by its number, and True if the place uses its certificates instead of only holding them."""
 
@@ -31,7 +30,7 @@ class Ending:
 
     def hours(self, now: datetime) -> float:
         """Return the hours until the end, below zero after the end."""
-        return round((self.not_after - now) / HOUR, 1)
+        return round((self.not_after - now) / timedelta(hours=1), 1)
 
     def share(self, now: datetime) -> float | None:
         """Return which part of the certificate's life is left, from 1.0 to 0.0, or None if Certroll does not know."""
