@@ -40,7 +40,7 @@ help: ## list these targets
 
 setup: $(STAMP) ## make the virtual environment .venv and install all packages; PYTHON=python3.12 takes another Python
 
-$(STAMP): requirements-dev.txt requirements-runtime.txt local/azurite/package-lock.json
+$(STAMP): requirements-dev.txt requirements-runtime.txt local/azurite/package-lock.json local/kusto/package-lock.json
 ifneq ($(OTHER),)
 	@$(call there,,setup)
 	@$(NEW_ENOUGH)
@@ -52,7 +52,7 @@ endif
 	$(call step,Virtual environment .venv: made unless it is there,{ $(USABLE) || $(PYTHON) -m venv .venv; } && $(BIN)/python --version)
 	$(call step,Installing the $$(grep -c == requirements-dev.txt) pinned packages of requirements-dev.txt: a minute or two,$(PIP) -r requirements-dev.txt)
 	$(call step,Installing the $$(grep -c == requirements-runtime.txt) of requirements-runtime.txt,$(PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)
-	$(call step,Installing Azurite and the $$(grep -c '"node_modules/' local/azurite/package-lock.json) npm packages that it needs: up to a minute,$(BIN)/python -m local setup)
+	$(call step,Installing Azurite with the $$(grep -c '"node_modules/' local/azurite/package-lock.json) npm packages that it needs$(COMMA) and the analyser of Kusto queries: up to a minute,$(BIN)/python -m local setup)
 	@touch $@
 
 check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell, words (tests/style.py)
@@ -133,5 +133,5 @@ local: setup ## a local Azure with the function app, until Ctrl-C
 	$(BIN)/python -m local up
 
 clean: ## remove all that the other targets made
-	rm -rf .venv .venv.old build local/azurite/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf .venv .venv.old build local/azurite/node_modules local/kusto/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

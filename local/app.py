@@ -61,16 +61,22 @@ class LocalApp:
         log_storage: bool = False,
         events: Events = "queue",
         schema: Schema = "CloudEvents",
+        log_telemetry: bool = False,
     ) -> None:
         """Prepare the local Azure without starting it.
 
         If `world` is the name of a simulated fleet, the clock of the simulated Azure follows real time. With
         `host_app=False` another host, such as `func start`, runs the app. With `log_storage` the log of Azurite has a
-        line for each request. `noted` is the file by which commands for a person name this local Azure.
-        `events` and `schema` say where and in which form Event Grid delivers the events of the vaults.
+        line for each request. With `log_telemetry` the file telemetry.jsonl next to the logs has the rows that the host
+        of Azure sends to Application Insights.
+
+        `noted` is the file by which commands for a person name this local Azure. `events` and `schema` say where and in
+        which form Event Grid delivers the events of the vaults.
         """
         self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
-        self._logs = (logs / "azurite.log", logs / "host.log")
+        self.telemetry = logs / "telemetry.jsonl"
+        self._logs = (logs / "azurite.log", logs / "host.log", self.telemetry)
+        self._telemetry = self.telemetry if log_telemetry else None
         self.azurite = Azurite(self._logs[0], requests=log_storage)
         self.host: FunctionHost | None = None
         self._world_name = world if isinstance(world, str) else None
@@ -95,7 +101,8 @@ class LocalApp:
                 self.stand.seed(self._world_name, self._seed)
             started.enter_context(self.azurite)
             if self._host_app:
-                self.host = FunctionHost(self._app, self.app_settings(), log=self._logs[1], port=self._port)
+                settings, log = self.app_settings(), self._logs[1]
+                self.host = FunctionHost(self._app, settings, log=log, port=self._port, telemetry=self._telemetry)
                 started.enter_context(self.host)
             self.subscribe()
             self.stand.pin(

@@ -57,6 +57,8 @@ def up(
     announce: Callable[[Running], None],
     noted: Path = NOTED,
     events: Events = "queue",
+    *,
+    log_telemetry: bool = False,
 ) -> None:
     """Run a local Azure with this world until a signal arrives. Without a port, another host runs the app.
 
@@ -70,11 +72,18 @@ def up(
         _check_port(port, command(f"{UP} --world {world} --port 0", noted))
     print("Starting the local Azure, Azurite and the function app …", file=sys.stderr)
     chosen = {**USUAL, **OF_WORLD.get(world, {}), **settings}
-    hosted = port is not None
-    app = LocalApp(
-        world, chosen, seed=seed, port=port or 0, logs=logs_of(noted), noted=noted, host_app=hosted, events=events
-    )
-    with app as local:
+    logs, hosted = logs_of(noted), port is not None
+    with LocalApp(
+        world,
+        chosen,
+        seed=seed,
+        port=port or 0,
+        logs=logs,
+        noted=noted,
+        host_app=hosted,
+        events=events,
+        log_telemetry=log_telemetry,
+    ) as local:
         check_settings(_judged(local))
         try:
             running = Running(local.environment(), str(local.host.log.resolve()) if local.host else "", noted)

@@ -25,6 +25,7 @@ BUDGETS: Mapping[str, float] = {
     "scenarios": 3000,
     "triggers": 60,
     "local": 160,
+    "infra": 60,
     "mutation": 10,
     "contract": 120,
     "infra": 20,
