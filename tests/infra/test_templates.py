@@ -27,7 +27,7 @@ FOR_AZURE = {
 """The app settings that the Functions host reads and Certroll does not."""
 DRIVEN = {"CERTROLL_VAULTS": "vaults", "CERTROLL_SUBSCRIPTIONS": "subscriptions", "CERTROLL_MODE": "mode"}
 BEFORE = INFRA.parent / "tests" / "infra" / "settings_before.json"
-EVENTS = getattr(messages, "EVENTS", "events")
+EVENTS = messages.EVENTS
 
 Resource = dict[str, Any]
 
