@@ -16,6 +16,7 @@ from local.host.supervisor import ROOT
 from local.instance import NOTED, UP, command
 from local.process import kill_children, running_children
 from local.stand import Stand
+from local.variants import grants, variant_of
 
 EVENT_FUNCTION = "vault_event"
 OWN_SITE = "certroll"
@@ -25,7 +26,8 @@ BUILD = ROOT / "build"
 class LocalApp:
     """Start the local Azure, Azurite and the function app, and stop them in reverse order.
 
-    `settings` are further app settings of the function app, and override its default settings.
+    The app has exactly the rights that its templates grant for its settings. `settings` are further app settings of the
+    function app, and override its default settings.
     """
 
     def __init__(
@@ -47,7 +49,8 @@ class LocalApp:
         `host_app=False` another host, such as `func start`, runs the app. With `log_storage` the log of Azurite has a
         line for each request. `noted` is the file by which commands for a person name this local Azure.
         """
-        self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
+        rights = grants(variant_of(settings or {}))
+        self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world, rights=rights)
         self._logs = (logs / "azurite.log", logs / "host.log")
         self.azurite = Azurite(self._logs[0], requests=log_storage)
         self.host: FunctionHost | None = None
@@ -123,7 +126,7 @@ class LocalApp:
             "LOCAL_CONTROL_URL": self.stand.control.url,
         }
         if self.host is None:
-            return self.app_settings() | variables
+            return self.app_settings() | variables | self.stand.identity()
         keys = self.host.ready
         return variables | {
             "LOCAL_FUNCTIONS_URL": self.host.url,
