@@ -73,7 +73,9 @@ def _blob(method: str, segments: list[str], query: Mapping[str, str]) -> Storage
     if query.get("restype") == "container":
         listing = query.get("comp") == "list"
         verb = {"PUT": "write", "GET": "read", "HEAD": "read", "DELETE": "delete"}.get(method)
-        return _data(f"{BLOBS}read") if listing else verb and _resource(f"{CONTAINERS}{verb}")
+        if listing:
+            return _data(f"{BLOBS}read")
+        return _resource(f"{CONTAINERS}{verb}") if verb else None
     if len(segments) > 1:
         verb = {"PUT": "write", "GET": "read", "HEAD": "read", "DELETE": "delete"}.get(method)
         return _data(f"{BLOBS}{verb}") if verb else None
@@ -83,7 +85,7 @@ def _blob(method: str, segments: list[str], query: Mapping[str, str]) -> Storage
 def _queue(method: str, segments: list[str], query: Mapping[str, str]) -> StorageOperation | None:
     if segments[1:2] != ["messages"]:
         verb = {"PUT": "write", "GET": "read", "HEAD": "read", "DELETE": "delete"}.get(method)
-        return verb and _resource(f"{QUEUES}{verb}")
+        return _resource(f"{QUEUES}{verb}") if verb else None
     if len(segments) > 2:  # noqa: PLR2004 - the queue, `messages`, and the id of a message
         taken = _data(f"{MESSAGES}process/action", f"{MESSAGES}delete")
         return {"PUT": _data(f"{MESSAGES}write"), "DELETE": taken}.get(method)
@@ -98,7 +100,7 @@ def _table(method: str, segments: list[str], _: Mapping[str, str]) -> StorageOpe
     first = segments[0] if segments else ""
     if first.lower().startswith("tables"):
         verb = {"POST": "write", "GET": "read", "DELETE": "delete"}.get(method)
-        return verb and _resource(f"{TABLES}{verb}")
+        return _resource(f"{TABLES}{verb}") if verb else None
     whole = (f"{ENTITIES}add/action", f"{ENTITIES}update/action")
     rows = {
         "GET": _data(f"{ENTITIES}read"),
