@@ -33,6 +33,10 @@ param orders bool = true
 @allowed(['off', 'actions', 'builtin'])
 param flexSites string = 'off'
 
+@description('Rights to refresh Key Vault references. actions: by the custom role. off: App Service fetches within 24 hours.')
+@allowed(['off', 'actions'])
+param references string = 'off'
+
 // --------------------------------------------------------------------------------------------------------- its names
 
 @description('The region of all resources of the installation.')
@@ -424,6 +428,7 @@ module subscriptionRights 'subscription.bicep' = [
       orders: orders
       orderActions: paidOrders
       flexSites: flexSites
+      references: references
     }
   }
 ]
@@ -496,7 +501,7 @@ output deployCommand string = empty(packageUri)
 
 @description('With grants apart: the command of the owner of each served subscription.')
 output subscriptionCommands string[] = [
-  for id in grants == 'apart' ? subscriptions : []: 'az deployment sub create --subscription ${id} --location ${location} --name certroll-${uniqueString(groupId)} --template-file infra/subscription.bicep --parameters principalId=${identity.outputs.principalId} appGroupId=${groupId} appName=${appName} mode=${mode} roots=${roots} orders=${toLower(string(orders))} orderActions=${toLower(string(paidOrders))} flexSites=${flexSites}'
+  for id in grants == 'apart' ? subscriptions : []: 'az deployment sub create --subscription ${id} --location ${location} --name certroll-${uniqueString(groupId)} --template-file infra/subscription.bicep --parameters principalId=${identity.outputs.principalId} appGroupId=${groupId} appName=${appName} mode=${mode} roots=${roots} orders=${toLower(string(orders))} orderActions=${toLower(string(paidOrders))} flexSites=${flexSites} references=${references}'
 ]
 
 @description('With grants apart: the command of the owner of each vault. Deploy main.bicep with topicPrincipalId after its first run, then run it again.')

@@ -31,6 +31,10 @@ param orderActions bool = false
 @allowed(['off', 'actions', 'builtin'])
 param flexSites string = 'off'
 
+@description('Rights to refresh Key Vault references. actions: by the custom role. off: App Service fetches within 24 hours.')
+@allowed(['off', 'actions'])
+param references string = 'off'
+
 module rights 'modules/roles.bicep' = {
   name: 'certroll-roles-${uniqueString(appGroupId)}'
   params: {
@@ -42,5 +46,6 @@ module rights 'modules/roles.bicep' = {
     orders: orders
     orderActions: orderActions
     flexSites: flexSites
+    references: references
   }
 }

@@ -22,6 +22,7 @@ from local.host.supervisor import ROOT
 from local.instance import NOTED, UP, command
 from local.process import kill_children, running_children
 from local.stand import Stand
+from local.variants import grants, variant_of
 
 EVENT_FUNCTION = "vault_event"
 EVENT_QUEUE = "events"
@@ -44,7 +45,8 @@ BUILD = ROOT / "build"
 class LocalApp:
     """Start the local Azure, Azurite and the function app, and stop them in reverse order.
 
-    `settings` are further app settings of the function app, and override its default settings.
+    The app has exactly the rights that its templates grant for its settings. `settings` are further app settings of the
+    function app, and override its default settings.
     """
 
     def __init__(
@@ -73,7 +75,8 @@ class LocalApp:
         `noted` is the file by which commands for a person name this local Azure. `events` and `schema` say where and in
         which form Event Grid delivers the events of the vaults.
         """
-        self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
+        rights = grants(variant_of(settings or {}))
+        self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world, rights=rights)
         self.telemetry = logs / "telemetry.jsonl"
         self._logs = (logs / "azurite.log", logs / "host.log", self.telemetry)
         self._telemetry = self.telemetry if log_telemetry else None
@@ -167,7 +170,7 @@ class LocalApp:
             "LOCAL_CONTROL_URL": self.stand.control.url,
         }
         if self.host is None:
-            return self.app_settings() | variables
+            return self.app_settings() | variables | self.stand.identity()
         keys = self.host.ready
         return variables | {
             "LOCAL_FUNCTIONS_URL": self.host.url,

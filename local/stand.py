@@ -1,16 +1,17 @@
 """Run a local Azure: services, proxy, identity, front ends, partner servers, control port."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from typing import Self
 
 from local.azure.dns.server import DnsServer
 from local.azure.entra.routes import ManagedIdentity
-from local.azure.entra.tokens import Directory
+from local.azure.entra.tokens import CERTROLL, OPERATOR, Directory, Principal
 from local.azure.eventgrid.delivery import Delivery, Destination
 from local.azure.eventgrid.event import Schema
 from local.azure.eventgrid.webhook import Webhook
+from local.azure.rights.grants import Grant
 from local.azure.server import LocalAzure
 from local.azure.wire import Request, Response
 from local.azure.world import World
@@ -29,13 +30,21 @@ from local.worlds.named import WORLDS
 class Stand:
     """A local Azure that runs during a `with` block. `use` replaces the simulated Azure (`World`) that is served."""
 
-    def __init__(self, world: World | None = None, directory: Directory | None = None) -> None:
-        """Prepare to serve the given simulated Azure, or an empty simulated Azure."""
+    def __init__(
+        self, world: World | None = None, directory: Directory | None = None, rights: Sequence[Grant] | None = None
+    ) -> None:
+        """Prepare to serve the given simulated Azure, or an empty simulated Azure.
+
+        With `rights`, Certroll's identity may do only what these grants allow. Without `rights` it may do everything.
+        """
         self._world = world or World()
         self._seeded = ("empty", 0)
         self._pinned = ""
         self.directory = directory or Directory()
-        self._identity_header = secrets.token_hex(16)
+        self._rights = rights
+        self._identities = {secrets.token_hex(16): principal for principal in (CERTROLL, OPERATOR)}
+        """The header by which each principal asks the managed-identity endpoint for its tokens."""
+        self._bind_certroll()
         self._deliveries: list[Delivery] = []
         self._closing = ExitStack()
 
@@ -70,6 +79,7 @@ class Stand:
         """
         self._stop_deliveries()
         self._world = world
+        self._bind_certroll()
         self.partners.use(world)
         self.front_ends.use(world)
         self.proxy.azure = self._azure()
@@ -118,11 +128,18 @@ class Stand:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make a client use the local Azure as Certroll."""
-        return self.proxy.environment() | self._identity_variables()
+        return self.proxy.environment() | self.identity()
 
     def environment_of_person(self) -> dict[str, str]:
-        """Return the environment variables of `environment` for a person: see `Proxy.environment_of_person`."""
-        return self.proxy.environment_of_person() | self._identity_variables()
+        """Return the environment variables of `environment` for a person: see `Proxy.environment_of_person`.
+
+        The managed identity of a person is the operator, who may do everything.
+        """
+        return self.proxy.environment_of_person() | self._identity_variables(OPERATOR)
+
+    def identity(self) -> dict[str, str]:
+        """Return the environment variables with which the function app gets tokens of Certroll's identity."""
+        return self._identity_variables(CERTROLL)
 
     @property
     def visitor(self) -> Visitor:
@@ -146,14 +163,19 @@ class Stand:
         with connection.socket.makefile("rb") as stream:
             converse(stream, connection.socket.sendall, self._identity)
 
-    def _identity_variables(self) -> dict[str, str]:
+    def _identity_variables(self, principal: Principal) -> dict[str, str]:
+        header = next(header for header, owner in self._identities.items() if owner is principal)
         return {
             "IDENTITY_ENDPOINT": f"http://127.0.0.1:{self._identity_port}/msi/token",
-            "IDENTITY_HEADER": self._identity_header,
+            "IDENTITY_HEADER": header,
         }
 
+    def _bind_certroll(self) -> None:
+        if self._rights is not None:
+            self._world.grants.give(CERTROLL.object_id, self._rights)
+
     def _identity(self, request: Request) -> Response:
-        return ManagedIdentity(self._world, self.directory, self._identity_header)(request)
+        return ManagedIdentity(self._world, self.directory, self._identities)(request)
 
     def _stop_deliveries(self) -> None:
         for delivery in self._deliveries:

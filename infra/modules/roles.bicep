@@ -32,6 +32,10 @@ param orderActions bool
 @allowed(['off', 'actions', 'builtin'])
 param flexSites string
 
+@description('Rights to refresh Key Vault references. actions: by the custom role. off: App Service fetches within 24 hours.')
+@allowed(['off', 'actions'])
+param references string
+
 var writes = mode == 'apply'
 
 var reads = [
@@ -102,6 +106,11 @@ var orderChanges = [
 var unlistedSiteReads = ['Microsoft.Web/sites/certificates/read']
 var unlistedSiteChanges = ['Microsoft.Web/sites/certificates/write', 'Microsoft.Web/sites/certificates/delete']
 
+var unlistedReferences = [
+  'Microsoft.Web/sites/config/appsettings/refresh/action'
+  'Microsoft.Web/sites/slots/config/appsettings/refresh/action'
+]
+
 var actions = concat(
   reads,
   writes ? changes : [],
@@ -112,7 +121,8 @@ var actions = concat(
   orders ? orderReads : [],
   orders && orderActions && writes ? orderChanges : [],
   flexSites == 'actions' ? unlistedSiteReads : [],
-  flexSites == 'actions' && writes ? unlistedSiteChanges : []
+  flexSites == 'actions' && writes ? unlistedSiteChanges : [],
+  references == 'actions' && writes ? unlistedReferences : []
 )
 
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {

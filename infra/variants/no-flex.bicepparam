@@ -7,3 +7,4 @@ param vaults = [
 ]
 param appServiceObjectId = '11111111-1111-1111-1111-111111111111'
 param roots = 'actions'
+param references = 'actions'

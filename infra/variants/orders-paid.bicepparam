@@ -8,4 +8,5 @@ param vaults = [
 param appServiceObjectId = '11111111-1111-1111-1111-111111111111'
 param roots = 'actions'
 param flexSites = 'actions'
+param references = 'actions'
 param orderActions = 'on'
