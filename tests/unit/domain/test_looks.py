@@ -9,7 +9,7 @@ from shared.domain.looks import Look
     ("look", "whole", "answered"),
     [
         pytest.param(Look(5, whole=4, partial=2), True, True, id="a whole look ended later"),
-        pytest.param(Look(5, whole=2, partial=4), True, False, id="only another look ended later"),
+        pytest.param(Look(5, whole=2, partial=4), True, False, id="only a partial look ended later"),
         pytest.param(Look(5, whole=2, partial=4), False, True, id="any look is enough"),
         pytest.param(Look(5, whole=3, partial=3), False, False, id="none ended later"),
     ],
