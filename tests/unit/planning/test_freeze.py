@@ -8,6 +8,7 @@ import pytest
 from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode
+from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
@@ -137,6 +138,32 @@ def test_root_is_added_if_the_old_root_ends_soon() -> None:
         add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
         seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=(root(),))
         assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("there", "goes_on"),
+    [
+        pytest.param((OLDER,), True, id="nothing replaced it"),
+        pytest.param((OLDER, NEW), True, id="only the current root is there"),
+        pytest.param((OLDER, OLD), False, id="a later root replaced it"),
+    ],
+)
+def test_disabled_root_hurries_until_a_later_root_is_there(there: tuple[Thumbprint, ...], *, goes_on: bool) -> None:
+    """During a freeze a disabled root makes Certroll add the new root, unless a later root took its place before."""
+    known = lineage(version(), old_version(), replace(old_version("v0", OLDER), enabled=False))
+    add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
+    roots = tuple(root(thumbprint.lower(), thumbprint) for thumbprint in there)
+    seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=roots)
+    assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
+
+
+def test_retirement_drags_no_sync_along() -> None:
+    """During a freeze an app that only drops an ending version from its list makes no sync in its webspace urgent."""
+    seen = snapshot(lineage=ENDING, bindings=(), settings=(named(OLD, pins={"PIN": OLD}),))
+    edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
+    retire = Step(RetireThumbprint(seen.fleet.settings[0], (edit,), WEST), Reason.SUPERSEDED)
+    (sync,) = (step for step in planner.plan(seen, APPLY).steps if step.action.replaces)
+    assert frozen.guard(Plan((sync, retire)), seen, FROZEN).steps == ()
 
 
 def test_root_that_no_other_replaces_does_not_hurry() -> None:
