@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.certificates.lineage import Lineage
 from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode
@@ -19,7 +18,6 @@ from shared.planning.actions.add_root_certificate import AddRootCertificate
 from shared.planning.actions.delete_root_certificate import DeleteRootCertificate
 from shared.planning.actions.retire_thumbprint import RetireThumbprint
 from shared.planning.actions.update_binding import UpdateBinding
-from shared.planning.actions.upload_certificate import UploadCertificate
 from shared.planning.guards import frozen
 from shared.planning.plan import Plan, Step
 from tests.build import (
@@ -37,7 +35,6 @@ from tests.build import (
     binding,
     copy,
     environment,
-    farm,
     lineage,
     named,
     old_version,
@@ -144,28 +141,6 @@ def test_root_is_added_if_the_old_root_ends_soon() -> None:
         assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
 
 
-DISABLED = replace(old_version(), enabled=False)
-OLDEST = replace(old_version("v0", OLDER), enabled=False)
-
-
-@pytest.mark.parametrize(
-    ("known", "roots", "goes_on"),
-    [
-        pytest.param(lineage(version(), DISABLED), (OLD, NEW), True, id="only the new one"),
-        pytest.param(lineage(version(), old_version(), OLDEST), (OLDER, OLD), False, id="one in between"),
-        pytest.param(lineage(version(), old_version(), OLDEST), (OLDER,), True, id="none"),
-    ],
-)
-def test_disabled_root_hurries_unless_a_later_old_root_is_there(
-    known: Lineage, roots: tuple[Thumbprint, ...], *, goes_on: bool
-) -> None:
-    """During a freeze Certroll replaces a disabled root, unless an older root that came after it is there as well."""
-    there = tuple(root(f"root-{number}", thumbprint) for number, thumbprint in enumerate(roots))
-    add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
-    seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=there)
-    assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
-
-
 @pytest.mark.parametrize(("state", "done"), [(SiteState.PENDING, True), (SiteState.FAILED, False)])
 def test_only_a_binding_under_way_is_finished(state: SiteState, *, done: bool) -> None:
     """Hands off: Certroll finishes the bindings of a site that it is moving, and begins no failed site again."""
@@ -173,13 +148,30 @@ def test_only_a_binding_under_way_is_finished(state: SiteState, *, done: bool) -
     assert frozen.finishes(update, snapshot(rollout=rollout(record(state)))) is done
 
 
-def test_shorter_list_lets_nothing_else_hurry() -> None:
-    """During a freeze an old thumbprint that leaves a list lets no upload of its webspace go on."""
-    seen = snapshot(lineage=ENDING, bindings=(), copies=(), settings=(named(OLD, NEW),))
-    retire = RetireThumbprint(named(OLD, NEW), (SettingEdit(LOAD_LIST, None, (OLD,), NEW),), WEST)
-    upload = UploadCertificate(REF, version(), copy("up", NEW, source=None), farm())
-    plan = Plan((Step(retire, Reason.SUPERSEDED), Step(upload, Reason.STALE_UPLOAD)))
-    assert frozen.guard(plan, seen, FROZEN).steps == ()
+@pytest.mark.parametrize(
+    ("there", "goes_on"),
+    [
+        pytest.param((OLDER,), True, id="nothing replaced it"),
+        pytest.param((OLDER, NEW), True, id="only the current root is there"),
+        pytest.param((OLDER, OLD), False, id="a later root replaced it"),
+    ],
+)
+def test_disabled_root_hurries_until_a_later_root_is_there(there: tuple[Thumbprint, ...], *, goes_on: bool) -> None:
+    """During a freeze a disabled root makes Certroll add the new root, unless a later root took its place before."""
+    known = lineage(version(), old_version(), replace(old_version("v0", OLDER), enabled=False))
+    add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
+    roots = tuple(root(thumbprint.lower(), thumbprint) for thumbprint in there)
+    seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=roots)
+    assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
+
+
+def test_retirement_drags_no_sync_along() -> None:
+    """During a freeze an app that only drops an ending version from its list makes no sync in its webspace urgent."""
+    seen = snapshot(lineage=ENDING, bindings=(), settings=(named(OLD, pins={"PIN": OLD}),))
+    edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
+    retire = Step(RetireThumbprint(seen.fleet.settings[0], (edit,), WEST), Reason.SUPERSEDED)
+    (sync,) = (step for step in planner.plan(seen, APPLY).steps if step.action.replaces)
+    assert frozen.guard(Plan((sync, retire)), seen, FROZEN).steps == ()
 
 
 def test_root_that_no_other_replaces_does_not_hurry() -> None:

@@ -123,6 +123,12 @@ def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit
         pytest.param(named(pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="no list loads the last good one"),
         pytest.param(named(OLDER, pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="the list loads another"),
         pytest.param(named(everything=True, pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="everything is loaded"),
+        pytest.param(
+            named(everything=True, pins={"Q": OLD, "PIN": OLDER}),
+            (SYNCED, KEPT),
+            OLD,
+            id="everything is loaded, and its own is not there",
+        ),
         pytest.param(named(OLD, OLDER, pins={"PIN": OLDER}), LIVE, OLDER, id="the list loads its own"),
         pytest.param(
             named(everything=True, pins={"Q": OLD, "PIN": OLDER}),

@@ -186,6 +186,29 @@ def test_early_upload_is_told_where_nobody_asks(
     assert "set certroll-upload-again: on on kv-shop/shop" in skip.detail
 
 
+@pytest.mark.parametrize(
+    ("there", "plans"),
+    [
+        pytest.param((replace(BY_HAND, webspace=NORTH, thumbprint=OLD),), PLANS, id="has no early upload"),
+        pytest.param(
+            (replace(BY_HAND, webspace=NORTH), copy("theirs", NEW, webspace=NORTH, source=OTHER_REF)),
+            PLANS,
+            id="has the certificate of another vault object, too",
+        ),
+        pytest.param((replace(BY_HAND, webspace=NORTH),), (farm(),), id="has no plan"),
+    ],
+)
+def test_webspace_without_an_upload_holds_up_no_other(
+    there: tuple[WebspaceCertificate, ...], plans: tuple[ServerFarm, ...]
+) -> None:
+    """If Certroll makes no second upload in a webspace, it still makes the upload in the next webspace."""
+    north = tuple(replace(held, ref=copy(f"north-{place}").ref) for place, held in enumerate(there))
+    seen = world(BY_HAND, *north, plans=plans)
+    sites = (*seen.fleet.sites, replace(site("north", webspace=NORTH), environment=ASE))
+    items = upload_again.propose(replace(seen, fleet=replace(seen.fleet, sites=sites)), APPLY)
+    assert [item.action.webspace for item in items if isinstance(item, Step)] == [WEST]
+
+
 def test_each_webspace_of_an_environment_gets_its_own() -> None:
     """Certroll uploads the version again into each webspace of an App Service Environment."""
     north = replace(BY_HAND, ref=copy("north").ref, webspace=NORTH)
