@@ -129,6 +129,15 @@ def reasons(order: Order) -> list[Reason]:
             id="a day on its way into the vault",
         ),
         pytest.param(
+            replace(
+                GOOD,
+                issued=NOW - timedelta(hours=1),
+                stored=(replace(STORED, status=StoreStatus.UNAUTHORIZED, is_other=True),),
+            ),
+            [Reason.ORDER_STORE_FAILED],
+            id="Azure may not write the vault, which still has another certificate",
+        ),
+        pytest.param(
             replace(GOOD, stored=stored(StoreStatus.WAITING), issued=NOW - timedelta(days=1, seconds=1)),
             [Reason.ORDER_STORE_FAILED],
             id="more than a day on its way into the vault",
