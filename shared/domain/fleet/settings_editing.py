@@ -99,8 +99,8 @@ def _until(edit: SettingEdit, number: int) -> str:
     An entry that an earlier edit has added is one of the list's other entries. Return an empty text if the text of the
     removed thumbprints is unknown.
     """
-    numbers = {thumbprint: place for place, thumbprint in enumerate(edit.remove)}
-    parts = [(text, numbers.get(thumbprint, -1) if thumbprint else -1) for text, thumbprint in _entries(edit.was)]
+    numbers: dict[Thumbprint | None, int] = {thumbprint: place for place, thumbprint in enumerate(edit.remove)}
+    parts = [(text, numbers.get(thumbprint, -1)) for text, thumbprint in _entries(edit.was)]
     return ",".join(text if place == number else OTHER for text, place in parts if place <= number)
 
 
@@ -115,7 +115,7 @@ def _edited_list(value: str, edit: SettingEdit) -> str:
     new entry has none. A value that is no list of thumbprints stays as it is.
     """
     entries = _entries(value)
-    present = {thumbprint for _, thumbprint in entries if thumbprint}
+    present = {thumbprint for _, thumbprint in entries}
     if not is_list_text(value) or not _applies(edit, present):
         return value
     restored = _restored(entries, edit) if edit.restores else []
@@ -173,7 +173,7 @@ def _edited_pin(value: str, edit: SettingEdit) -> str:
     return value[: pin.start] + text + value[pin.end :]
 
 
-def _applies(edit: SettingEdit, present: set[Thumbprint]) -> bool:
+def _applies(edit: SettingEdit, present: set[Thumbprint | None]) -> bool:
     if edit.next_to is None:
         return edit.add is not None or not present.isdisjoint(edit.remove)
     return edit.next_to in present or (edit.add is not None and not present.isdisjoint(edit.remove))

@@ -92,12 +92,13 @@ def mentioned(text: str) -> frozenset[Thumbprint]:
 def in_form_of(text: str, thumbprint: Thumbprint) -> str:
     """Return the thumbprint in the form of another thumbprint: the same case, and the same characters in between.
 
-    Return the thumbprint in upper case if the other thumbprint mixes upper and lower case.
+    Return the thumbprint in upper case if the other thumbprint mixes upper and lower case. `text` is empty, or has the
+    40 digits of the other thumbprint and no other letter.
     """
-    letters = {character for character in text if character in _DIGITS and character.isalpha()}
+    letters = {character for character in text if character.isalpha()}
     is_lower = bool(letters) and all(letter.islower() for letter in letters)
     digits = iter(thumbprint.lower() if is_lower else thumbprint.upper())
-    return "".join(next(digits, "") if character in _DIGITS else character for character in text) + "".join(digits)
+    return "".join(next(digits) if character in _DIGITS else character for character in text) + "".join(digits)
 
 
 def _runs(text: str) -> Iterator[Thumbprint]:

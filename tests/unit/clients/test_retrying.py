@@ -298,3 +298,14 @@ def test_table_whose_pages_lead_in_a_circle_ends() -> None:
     items = ItemPaged(lambda _: ({"PartitionKey": "a"}, [1]), lambda page: page)
     with pytest.raises(StorageFailed, match="lead in a circle"):
         all_pages("table x", items)
+
+
+@pytest.mark.parametrize("secret", [True, False])
+@pytest.mark.parametrize("verb", ["read", "write"])
+def test_error_of_a_secret_call_hides_what_azure_said(verb: str, secret: bool) -> None:
+    """The error of a call whose answer may hold a secret leads to no error of the SDK; any other error does."""
+    failure = refusal(403)
+    with pytest.raises(Denied) as caught:
+        getattr(Retrying(ManualClock()), verb)("it", Calls(failure), secret=secret)
+    assert caught.value.__cause__ is (None if secret else failure)
+    assert caught.value.__suppress_context__

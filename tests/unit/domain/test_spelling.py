@@ -23,7 +23,7 @@ def test_opt_out_that_is_not_understood_is_told(value: str) -> None:
     assert "counts it as off" in problem.detail
 
 
-@pytest.mark.parametrize("value", ["on", "ON", " true ", "yes", "1", "off", "Off ", "false", "no", "0"])
+@pytest.mark.parametrize("value", ["on", "ON", " true ", "yes", "1", "off", "OFF", "Off ", "false", "no", "0"])
 def test_opt_out_that_is_understood_is_not_told(value: str) -> None:
     """The words for on and off are no finding."""
     assert told((("certroll", value),)) == []
@@ -42,6 +42,7 @@ def test_switch_that_is_not_understood_is_told(tag: Tag) -> None:
     assert told(((tag.name, "yes please"),), carrier) == [(tag.name, Reason.TAG_NOT_UNDERSTOOD)]
     assert told(((tag.name, " On "),), carrier) == []
     assert told(((tag.name, "off"),), carrier) == []
+    assert told(((tag.name, " OFF "),), carrier) == []
 
 
 @pytest.mark.parametrize(
