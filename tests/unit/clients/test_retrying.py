@@ -302,7 +302,7 @@ def test_table_whose_pages_lead_in_a_circle_ends() -> None:
 
 @pytest.mark.parametrize("secret", [True, False])
 @pytest.mark.parametrize("verb", ["read", "write"])
-def test_error_of_a_secret_call_hides_what_azure_said(verb: str, secret: bool) -> None:
+def test_error_of_a_secret_call_hides_what_azure_said(verb: str, *, secret: bool) -> None:
     """The error of a call whose answer may hold a secret leads to no error of the SDK; any other error does."""
     failure = refusal(403)
     with pytest.raises(Denied) as caught:

@@ -21,7 +21,7 @@ def answer(record: str) -> DnsAnswer:
         pytest.param('0  issue  "other.example"', True, id="two blanks, another authority"),
     ],
 )
-def test_blanks_of_a_caa_record_change_nothing(record: str, forbidden: bool) -> None:
+def test_blanks_of_a_caa_record_change_nothing(record: str, *, forbidden: bool) -> None:
     """A CAA record allows or forbids the same authority however many blanks are between its parts."""
     found = tuple(caa_violations(HostName("contoso.com"), lambda _name, _kind: answer(record)))
     assert bool(found) is forbidden

@@ -16,7 +16,7 @@ from shared.domain.looks import Look
         pytest.param(Look(8, whole=8), None, False, False, id="a question without a number has no answer"),
     ],
 )
-def test_only_a_later_look_of_its_kind_answers(look: Look, after: int | None, whole: bool, answered: bool) -> None:
+def test_only_a_later_look_of_its_kind_answers(look: Look, after: int | None, *, whole: bool, answered: bool) -> None:
     """A question is answered by a look that began later, and a question for a whole look only by a whole look."""
     assert look.answers(after, whole=whole) is answered
 

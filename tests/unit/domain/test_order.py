@@ -124,6 +124,11 @@ def reasons(order: Order) -> list[Reason]:
             id="it is in one vault, and its key is elsewhere for the other",
         ),
         pytest.param(
+            replace(GOOD, stored=(replace(STORED, status=StoreStatus.NOT_PERMITTED, is_other=True),), issued=NOW),
+            [Reason.ORDER_STORE_FAILED],
+            id="Azure may not store, and another certificate is there",
+        ),
+        pytest.param(
             replace(GOOD, stored=stored(StoreStatus.WAITING), issued=NOW - timedelta(days=1)),
             [],
             id="a day on its way into the vault",
