@@ -4,11 +4,13 @@ A bad setting of Certroll does not stop Azure from indexing the functions. If a 
 SettingsInvalid, which names all problems.
 """
 
+import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any, Protocol
 
+from shared import VERSION
 from shared.clients.clock import SystemClock
 from shared.domain.deadline import Deadline
 from shared.domain.errors import SettingsInvalid
@@ -17,7 +19,7 @@ from shared.loop.pool import Pool
 from shared.loop.run import Run
 from shared.ports import Ports
 from shared.settings import Connection, Settings, load_connection, load_settings
-from shared.telemetry import working_for
+from shared.telemetry import event, working_for
 
 READERS = 8
 """How many reads run at once. Eight readers stay well below ARM's refill of 25 reads a second."""
@@ -39,6 +41,10 @@ class Connections(Protocol):
 
 class Runtime:
     """The settings, the ports and the threads of one process."""
+
+    def __init__(self) -> None:
+        """Make nothing yet, so that Azure can index the functions in spite of bad settings."""
+        self._announced = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -82,11 +88,18 @@ class Runtime:
             connections = self.bare_connections
         return self._start(connections, Intent())
 
+    def _announce(self) -> None:
+        """Log the version of Certroll once, in the first run, because Azure drops the lines that no run logs."""
+        if not self._announced:
+            self._announced = True
+            event("process.started", certroll=VERSION, python=platform.python_version())
+
     @contextmanager
     def _start(self, connections: Connections, intent: Intent) -> Iterator[Run]:
         deadline = Deadline.of_run(CLOCK.now())
         ports = connections.ports(deadline)
         with working_for(ports.trace.run):
+            self._announce()
             yield Run.start(ports, intent, self.pool, deadline, self.probes)
 
 

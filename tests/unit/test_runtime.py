@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from shared import VERSION
 from shared.clients.arm.app_service import AppService
 from shared.domain.errors import SettingsInvalid
 from shared.domain.intent import Mode
@@ -66,4 +67,17 @@ def test_each_event_of_a_run_has_its_id(monkeypatch: pytest.MonkeyPatch, caplog:
         event("sweep.started", past_due=True)
     event("settings.unknown", settings=[])
     ids = [json.loads(line).get("run") for line in caplog.messages]
-    assert ids == [run.ports.trace.run] * 4 + [next_run.ports.trace.run, None]
+    assert ids == [run.ports.trace.run] * 5 + [next_run.ports.trace.run, None]
+
+
+def test_each_process_says_its_version_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The first run of each process logs the versions of Certroll and Python, so that an upgrade can be seen."""
+    caplog.set_level(logging.INFO, logger="certroll")
+    monkeypatch.setenv("AzureWebJobsStorage", STORAGE)
+    monkeypatch.setenv("CERTROLL_VAULTS", "kv-shop")
+    runtime = Runtime()
+    for _ in range(2):
+        with runtime.run(), runtime.bare_run():
+            pass
+    (line,) = [json.loads(message) for message in caplog.messages]
+    assert (line["event"], line["certroll"]) == ("process.started", VERSION)
