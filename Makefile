@@ -33,14 +33,14 @@ step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(dat
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test test-fast test-hosted contract soak mutants mutants-all bench-memory cover lock demo local release clean
+.PHONY: help setup check docs test test-fast test-hosted infra contract soak mutants mutants-all bench-memory cover lock demo local release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make the virtual environment .venv and install all packages; PYTHON=python3.12 takes another Python
 
-$(STAMP): requirements-dev.txt requirements-runtime.txt local/azurite/package-lock.json
+$(STAMP): requirements-dev.txt requirements-runtime.txt local/azurite/package-lock.json local/kusto/package-lock.json
 ifneq ($(OTHER),)
 	@$(call there,,setup)
 	@$(NEW_ENOUGH)
@@ -52,7 +52,7 @@ endif
 	$(call step,Virtual environment .venv: made unless it is there,{ $(USABLE) || $(PYTHON) -m venv .venv; } && $(BIN)/python --version)
 	$(call step,Installing the $$(grep -c == requirements-dev.txt) pinned packages of requirements-dev.txt: a minute or two,$(PIP) -r requirements-dev.txt)
 	$(call step,Installing the $$(grep -c == requirements-runtime.txt) of requirements-runtime.txt,$(PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)
-	$(call step,Installing Azurite and the $$(grep -c '"node_modules/' local/azurite/package-lock.json) npm packages that it needs: up to a minute,$(BIN)/python -m local setup)
+	$(call step,Installing Azurite with the $$(grep -c '"node_modules/' local/azurite/package-lock.json) npm packages that it needs$(COMMA) and the analyser of Kusto queries: up to a minute,$(BIN)/python -m local setup)
 	@touch $@
 
 check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell, words (tests/style.py)
@@ -66,9 +66,9 @@ check: setup ## ruff, ruff format, mypy --strict, import-linter, codespell, word
 docs: setup ## write what the pages of docs/ take from the code: tags, times, and the heads of reasons
 	$(BIN)/python -m docs.generate
 
-# Tests run four at a time even on two cores, because they wait for storage, processes and handshakes.
+# Tests run three at a time even on two cores, because they wait for storage, processes and handshakes.
 test: setup ## every test; ends with the ten slowest, and fails where a directory of tests costs twice its budget
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-fast: setup ## unit and property tests alone, for the inner loop
 	$(BIN)/python -m pytest tests/unit tests/properties -n 2
@@ -85,6 +85,12 @@ test-hosted: ## the tests of the hosted app and of the local host, with another 
 	$(call step,Installing the packages that are missing,$(HOSTED_PIP) -r requirements-dev.txt && $(HOSTED_PIP) --no-deps --ignore-requires-python -r requirements-runtime.txt)
 	$(call step,Installing Azurite unless it is there,$(HOSTED)/bin/python -m local setup)
 	$(HOSTED)/bin/python -m pytest tests/triggers tests/local/host --no-budgets
+
+# BICEP names Microsoft's compiler; the default is `bicep` on the path. infra/bicep.version pins its version.
+export BICEP
+
+infra: setup ## check the templates with Microsoft's compiler: make infra BICEP=/path/to/bicep; WRITE=--write writes what it makes
+	$(BIN)/python -m infra.gate $(WRITE)
 
 contract: setup ## the contract against a real subscription; docs/how-to/check-azure-by-contract.md says how, and what it costs
 	$(BIN)/python -m pytest tests/contract -p no:randomly --no-budgets
@@ -122,7 +128,7 @@ lock: setup ## pin the packages of requirements*.in with hashes; UPGRADE=--upgra
 	$(LOCK) $(UPGRADE) --python-version 3.13 --no-deps requirements-runtime.in -o requirements-runtime.txt
 
 release: setup ## the zips of the Function App for Azure, with checksums and bills of materials, in build/release; docs/how-to/make-a-release.md
-	$(BIN)/python -m release
+	$(BIN)/python -m release $(if $(TAG),--tag $(TAG))
 
 demo: setup ## the main job on a local Azure, shown and checked; writes build/demo.json
 	$(BIN)/python -m local demo
@@ -131,5 +137,5 @@ local: setup ## a local Azure with the function app, until Ctrl-C
 	$(BIN)/python -m local up
 
 clean: ## remove all that the other targets made
-	rm -rf .venv .venv.old build local/azurite/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf .venv .venv.old build local/azurite/node_modules local/kusto/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,9 +3,9 @@
 import azure.functions as func
 
 from functions import runtime
-from shared.controllers.intake.queues import on_certificate, on_environment, on_poison, on_site
+from shared.controllers.intake.queues import on_certificate, on_environment, on_events, on_poison, on_site
 from shared.domain.message_text import decoded
-from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, POISON_SUFFIX, SITES
+from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, EVENTS, POISON_SUFFIX, SITES
 
 STORAGE = "AzureWebJobsStorage"
 
@@ -37,6 +37,13 @@ def environments_queue(message: func.QueueMessage) -> None:
         on_environment(run, _text(message))
 
 
+@blueprint.queue_trigger(arg_name="message", queue_name=EVENTS, connection=STORAGE)
+def events_queue(message: func.QueueMessage) -> None:
+    """Put the vault certificates on the queue `certificates` that a message of Event Grid names."""
+    with runtime().run() as run:
+        on_events(run, _text(message))
+
+
 @blueprint.queue_trigger(arg_name="message", queue_name=CERTIFICATES + POISON_SUFFIX, connection=STORAGE)
 def certificates_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `certificates` that the Functions host gave up, usually after five failures."""
@@ -56,6 +63,13 @@ def environments_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `environments` that the Functions host gave up, usually after five failures."""
     with runtime().run() as run:
         on_poison(run, ENVIRONMENTS, _text(message))
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=EVENTS + POISON_SUFFIX, connection=STORAGE)
+def events_poison(message: func.QueueMessage) -> None:
+    """Record a message of the queue `events` that the Functions host gave up, usually after five failures."""
+    with runtime().run() as run:
+        on_poison(run, EVENTS, _text(message))
 
 
 def _text(message: func.QueueMessage) -> str:

@@ -3,7 +3,6 @@
 import azure.functions as func
 
 from functions import runtime
-from shared import VERSION
 from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.sweep.controller import sweep
 from shared.controllers.sweep.schedule import ScheduleReport
@@ -31,7 +30,7 @@ def sweep_timer(timer: func.TimerRequest) -> None:
     if PROBLEM is not None:  # also if other settings are bad, and no run can start
         event("setting.ignored", detail=PROBLEM)
     with runtime().run() as run:
-        event("sweep.started", past_due=timer.past_due, certroll=VERSION)
+        event("sweep.started", past_due=timer.past_due)
         sweep(run)
 
 

@@ -4,20 +4,40 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
+from azure.storage.queue import QueueClient
+
+from local.azure.eventgrid.event import Schema
+from local.azure.eventgrid.storage_queue import StorageQueue
+from local.azure.eventgrid.webhook import Webhook
 from local.azure.principals import APP_SERVICE, REGISTRATION
 from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from local.azurite import Azurite
 from local.ending import Ended
 from local.host import FunctionHost
+from local.host.storage import create
 from local.host.supervisor import ROOT
 from local.instance import NOTED, UP, command
 from local.process import kill_children, running_children
 from local.stand import Stand
+from local.variants import grants, variant_of
 
 EVENT_FUNCTION = "vault_event"
+EVENT_QUEUE = "events"
+EVENT_TYPES = tuple(
+    f"Microsoft.KeyVault.{name}"
+    for name in (
+        "CertificateNewVersionCreated",
+        "CertificateNearExpiry",
+        "CertificateExpired",
+        "SecretNewVersionCreated",
+    )
+)
+"""The events to which an installation subscribes: see docs/how-to/subscribe-to-events.md."""
+Events = Literal["queue", "webhook"]
+"""Where Event Grid delivers the events of the vaults: to the queue `events`, or to the webhook of `vault_event`."""
 OWN_SITE = "certroll"
 BUILD = ROOT / "build"
 
@@ -25,7 +45,8 @@ BUILD = ROOT / "build"
 class LocalApp:
     """Start the local Azure, Azurite and the function app, and stop them in reverse order.
 
-    `settings` are further app settings of the function app, and override its default settings.
+    The app has exactly the rights that its templates grant for its settings. `settings` are further app settings of the
+    function app, and override its default settings.
     """
 
     def __init__(
@@ -40,15 +61,25 @@ class LocalApp:
         noted: Path = NOTED,
         host_app: bool = True,
         log_storage: bool = False,
+        events: Events = "queue",
+        schema: Schema = "CloudEvents",
+        log_telemetry: bool = False,
     ) -> None:
         """Prepare the local Azure without starting it.
 
         If `world` is the name of a simulated fleet, the clock of the simulated Azure follows real time. With
         `host_app=False` another host, such as `func start`, runs the app. With `log_storage` the log of Azurite has a
-        line for each request. `noted` is the file by which commands for a person name this local Azure.
+        line for each request. With `log_telemetry` the file telemetry.jsonl next to the logs has the rows that the host
+        of Azure sends to Application Insights.
+
+        `noted` is the file by which commands for a person name this local Azure. `events` and `schema` say where and in
+        which form Event Grid delivers the events of the vaults.
         """
-        self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world)
-        self._logs = (logs / "azurite.log", logs / "host.log")
+        rights = grants(variant_of(settings or {}))
+        self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world, rights=rights)
+        self.telemetry = logs / "telemetry.jsonl"
+        self._logs = (logs / "azurite.log", logs / "host.log", self.telemetry)
+        self._telemetry = self.telemetry if log_telemetry else None
         self.azurite = Azurite(self._logs[0], requests=log_storage)
         self.host: FunctionHost | None = None
         self._world_name = world if isinstance(world, str) else None
@@ -58,6 +89,8 @@ class LocalApp:
         self._app = app
         self._noted = noted
         self._host_app = host_app
+        self._events: Events = events
+        self._schema: Schema = schema
         self._closing = ExitStack()
         self._older = running_children()
 
@@ -71,9 +104,10 @@ class LocalApp:
                 self.stand.seed(self._world_name, self._seed)
             started.enter_context(self.azurite)
             if self._host_app:
-                self.host = FunctionHost(self._app, self.app_settings(), log=self._logs[1], port=self._port)
+                settings, log = self.app_settings(), self._logs[1]
+                self.host = FunctionHost(self._app, settings, log=log, port=self._port, telemetry=self._telemetry)
                 started.enter_context(self.host)
-                self.stand.deliver_to(self.host.webhook(EVENT_FUNCTION))
+            self.subscribe()
             self.stand.pin(
                 "The function app runs with the vaults, the ids and the records of this world. "
                 f"Press Ctrl-C in its terminal, then run: {command(f'{UP} --world {{name}}', self._noted)}"
@@ -91,6 +125,19 @@ class LocalApp:
         if kind is not None and issubclass(kind, Ended):
             kill_children(self._older)
         self._closing.close()
+
+    def subscribe(self) -> None:
+        """Deliver later events of the vaults to the app, as the subscription of each vault does.
+
+        A host other than the local one gets no events by its webhook, whose address is unknown.
+        """
+        if self._events == "queue":
+            with QueueClient.from_connection_string(self.azurite.connection_string, EVENT_QUEUE) as queue:
+                create(queue)
+            destination = StorageQueue(self.azurite.connection_string, EVENT_QUEUE)
+            self.stand.subscribe(destination, self._schema, EVENT_TYPES)
+        elif self.host is not None:
+            self.stand.subscribe(Webhook(self.host.webhook(EVENT_FUNCTION)), self._schema, EVENT_TYPES)
 
     def app_settings(self) -> dict[str, str]:
         """Return the app settings of the function app."""
@@ -123,7 +170,7 @@ class LocalApp:
             "LOCAL_CONTROL_URL": self.stand.control.url,
         }
         if self.host is None:
-            return self.app_settings() | variables
+            return self.app_settings() | variables | self.stand.identity()
         keys = self.host.ready
         return variables | {
             "LOCAL_FUNCTIONS_URL": self.host.url,

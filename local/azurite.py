@@ -19,7 +19,6 @@ from local.process import Child
 FOLDER = Path(__file__).parent / "azurite"
 DEFAULT_LOG = Path(__file__).parents[1] / "build" / "azurite.log"
 SCRIPT = FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-INSTALLED_LOCK = FOLDER / "node_modules" / ".package-lock.json"
 ACCOUNT = "devstoreaccount1"
 SERVICES = ("blob", "queue", "table")
 IDLE = 3600.0
@@ -60,15 +59,23 @@ def find_node() -> Node:
 
 def install() -> None:
     """Install Azurite from the lock file into node_modules, unless Azurite is there."""
-    if _is_current():
+    install_from_lock(FOLDER, SCRIPT)
+
+
+def install_from_lock(folder: Path, script: Path) -> None:
+    """Install the npm packages of a folder from its lock file, unless the script, which is part of them, is there.
+
+    Raise NotInstalled if npm fails.
+    """
+    if _is_current(folder, script):
         return
     node = find_node()
     options = ("ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
     result = subprocess.run(  # noqa: S603 - npm of the Node.js found above, no shell
-        [*node.npm, *options], cwd=FOLDER, env=_with_node(node), check=False
+        [*node.npm, *options], cwd=folder, env=_with_node(node), check=False
     )
-    if result.returncode != 0 or not SCRIPT.is_file():
-        raise NotInstalled(f"`npm ci` in {FOLDER} failed with exit code {result.returncode}; its output is above")
+    if result.returncode != 0 or not script.is_file():
+        raise NotInstalled(f"`npm ci` in {folder} failed with exit code {result.returncode}; its output is above")
 
 
 def _major_version(program: str) -> int:
@@ -77,9 +84,9 @@ def _major_version(program: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _is_current() -> bool:
-    lock = FOLDER / "package-lock.json"
-    return SCRIPT.is_file() and INSTALLED_LOCK.is_file() and INSTALLED_LOCK.stat().st_mtime >= lock.stat().st_mtime
+def _is_current(folder: Path, script: Path) -> bool:
+    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
+    return script.is_file() and installed.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime
 
 
 def _with_node(node: Node) -> dict[str, str]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local import azurite
+from local import azurite, kusto
 from local.console import plans, shell, steering
 from local.console.client import NoAnswer, Refused
 from local.ending import Ended, on_signals
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="Azure on one machine, for development.")
     parser.set_defaults(starts_all=False)
     commands = parser.add_subparsers(required=True, metavar="command")
-    commands.add_parser("setup", help="install Azurite").set_defaults(run=_setup)
+    commands.add_parser("setup", help="install Azurite and the analyser of Kusto queries").set_defaults(run=_setup)
     up = commands.add_parser("up", help="keep a local Azure, Azurite and the function app running until Ctrl-C")
     up.add_argument("--world", default="contoso", help="contoso (default), fabrikam, northwind or empty")
     up.add_argument(
@@ -80,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--no-app", action="store_true", help="leave the function app to another host, such as `func start`"
     )
+    up.add_argument(
+        "--events", choices=("queue", "webhook"), default="queue", help="where Event Grid delivers the vaults' events"
+    )
+    rows = "also write telemetry.jsonl, the rows that a host sends to Application Insights"
+    up.add_argument("--telemetry", action="store_true", help=rows)
     up.set_defaults(run=_up, starts_all=True)
     demo = commands.add_parser("demo", help="renew certificates, and show and check that each host name serves them")
     demo.set_defaults(run=_demo, starts_all=True)
@@ -143,6 +148,7 @@ def _setting(text: str) -> tuple[str, str]:
 
 def _setup(_: argparse.Namespace) -> int:
     azurite.install()
+    kusto.install()
     return 0
 
 
@@ -151,7 +157,8 @@ def _up(options: argparse.Namespace) -> int:
 
     with announced(options.file) as announce:
         port = None if options.no_app else options.port
-        up(options.world, dict(options.setting), options.seed, port, announce, options.file)
+        given = (options.world, dict(options.setting), options.seed, port, announce, options.file, options.events)
+        up(*given, log_telemetry=options.telemetry)
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local import environment
-from local.app import LocalApp
+from local.app import Events, LocalApp
 from local.console.steering import vault_objects
 from local.ending import Ended
 from local.fleet import fleet
@@ -56,6 +56,9 @@ def up(
     port: int | None,
     announce: Callable[[Running], None],
     noted: Path = NOTED,
+    events: Events = "queue",
+    *,
+    log_telemetry: bool = False,
 ) -> None:
     """Run a local Azure with this world until a signal arrives. Without a port, another host runs the app.
 
@@ -70,7 +73,17 @@ def up(
     print("Starting the local Azure, Azurite and the function app …", file=sys.stderr)
     chosen = {**USUAL, **OF_WORLD.get(world, {}), **settings}
     logs, hosted = logs_of(noted), port is not None
-    with LocalApp(world, chosen, seed=seed, port=port or 0, logs=logs, noted=noted, host_app=hosted) as local:
+    with LocalApp(
+        world,
+        chosen,
+        seed=seed,
+        port=port or 0,
+        logs=logs,
+        noted=noted,
+        host_app=hosted,
+        events=events,
+        log_telemetry=log_telemetry,
+    ) as local:
         check_settings(_judged(local))
         try:
             running = Running(local.environment(), str(local.host.log.resolve()) if local.host else "", noted)

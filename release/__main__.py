@@ -13,7 +13,7 @@ from release import archive, pythons
 from release.bill import write_bill
 from release.packages import Failed, compile_all, install, installed, locked, names, uv
 from release.proof import prove
-from shared import VERSION
+from shared.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "build" / "release"
@@ -84,7 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Build what the command line asks for, and return 0, or 1 after a sentence about what is missing."""
     parser = argparse.ArgumentParser(prog="python -m release", description=__doc__)
     parser.add_argument("--python", nargs="+", choices=pythons.VERSIONS, default=pythons.VERSIONS)
-    versions: Sequence[str] = parser.parse_args(arguments).python
+    parser.add_argument("--tag", default=f"v{VERSION}", help="the tag of the release, which has its version")
+    asked = parser.parse_args(arguments)
+    versions: Sequence[str] = asked.python
+    if asked.tag != f"v{VERSION}":
+        parser.error(f"The tag {asked.tag} does not fit version {VERSION} of shared/version.py: tag v{VERSION}")
     TARGET.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory() as scratch:

@@ -4,13 +4,11 @@ A bad setting of Certroll does not stop Azure from indexing the functions. If a 
 SettingsInvalid, which names all problems.
 """
 
-import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any, Protocol
 
-from shared import VERSION
 from shared.clients.clock import SystemClock
 from shared.domain.deadline import Deadline
 from shared.domain.errors import SettingsInvalid
@@ -20,6 +18,7 @@ from shared.loop.run import Run
 from shared.ports import Ports
 from shared.settings import Connection, Settings, load_connection, load_settings
 from shared.telemetry import event, working_for
+from shared.version import VERSION
 
 READERS = 8
 """How many reads run at once. Eight readers stay well below ARM's refill of 25 reads a second."""
@@ -43,8 +42,8 @@ class Runtime:
     """The settings, the ports and the threads of one process."""
 
     def __init__(self) -> None:
-        """Make nothing yet, so that Azure can index the functions in spite of bad settings."""
-        self._announced = False
+        """Begin without settings, ports and threads."""
+        self._starts_to_tell = [VERSION]
 
     @cached_property
     def settings(self) -> Settings:
@@ -74,6 +73,7 @@ class Runtime:
 
     def run(self) -> AbstractContextManager[Run]:
         """Return a context with a run that starts now, whose events have the id of the run. Raises SettingsInvalid."""
+        self._tell_start()
         return self._start(self.connections, self.settings.intent)
 
     def bare_run(self) -> AbstractContextManager[Run]:
@@ -82,25 +82,34 @@ class Runtime:
         Azure restarts the Function App after each change of its settings. A bad setting must not keep stopped apps down
         after the Function App restarts.
         """
+        self._tell_start()
         try:
             connections = self.connections
         except SettingsInvalid:
             connections = self.bare_connections
         return self._start(connections, Intent())
 
-    def _announce(self) -> None:
-        """Log the version of Certroll once, in the first run, because Azure drops the lines that no run logs."""
-        if not self._announced:
-            self._announced = True
-            event("process.started", certroll=VERSION, python=platform.python_version())
-
     @contextmanager
     def _start(self, connections: Connections, intent: Intent) -> Iterator[Run]:
         deadline = Deadline.of_run(CLOCK.now())
         ports = connections.ports(deadline)
         with working_for(ports.trace.run):
-            self._announce()
             yield Run.start(ports, intent, self.pool, deadline, self.probes)
+
+    def _tell_start(self) -> None:
+        """Log the version and the mode of Certroll before the first run of the process.
+
+        The host drops what the app logs at import. The mode is None if a setting is bad, which each run then reports.
+        """
+        try:
+            version = self._starts_to_tell.pop()  # only one thread gets it
+        except IndexError:
+            return
+        try:
+            mode = self.settings.mode
+        except SettingsInvalid:
+            mode = None
+        event("process.started", version=version, mode=mode)
 
 
 def _connect(connection: Connection, *more: Any) -> Connections:  # noqa: ANN401 - `Connections` checks the types

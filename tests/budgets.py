@@ -21,10 +21,11 @@ from local.yardstick import yardstick
 
 BUDGETS: Mapping[str, float] = {
     "unit": 185,
-    "properties": 550,
-    "scenarios": 3300,
+    "properties": 400,
+    "scenarios": 3000,
     "triggers": 60,
     "local": 160,
+    "infra": 60,
     "mutation": 10,
     "contract": 120,
 }

@@ -27,7 +27,7 @@ WORDS = {
     "(?:a|the|only|no) leave": "permission",
     "(?:a|the|this|that|each|every|another|no|fresh|first|second|next|last|earlier|later) look": "inspection, or read",
     "say whether": "Return True if",
-    "owe|owes|owed|owing": "pending",
+    r"owe|owes|(?<!starts\.)owed|owing": "pending",
     "set aside": "deferred",
     "spared": "excluded",
     "fought over": "contested",

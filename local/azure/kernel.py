@@ -5,6 +5,7 @@ import threading
 from uuid import UUID, uuid5
 
 from local.azure.entra.tokens import TENANT
+from local.azure.rights.grants import Grants
 from local.azure.scripting.changes import Changes
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.faults import Faults
@@ -27,6 +28,7 @@ class Kernel:
         self.knobs = knobs or Knobs()
         self.journal = Journal(self.clock)
         self.faults = Faults(self.clock, self.journal)
+        self.grants = Grants()
         self.tenant_id = TENANT
         self._applications = UUID(int=seed % 2**128)
 

@@ -4,6 +4,7 @@ from local.azure.front_door import activity_log, deleted_vaults, resource_lists,
 from local.azure.front_door.api_versions import check_version
 from local.azure.front_door.call import Route
 from local.azure.front_door.checks import behind_front_door
+from local.azure.front_door.operations import operation_of
 from local.azure.registration import routes as registration
 from local.azure.web.routes import (
     certificates,
@@ -52,7 +53,8 @@ class Arm:
         self._world = world
         self._router = Router(_unmatched)
         for method, template, function in ROUTES:
-            self._router.add(method, template, behind_front_door(world, function))
+            guarded = behind_front_door(world, function, operation_of(method, template))
+            self._router.add(method, template, guarded)
 
     def __call__(self, request: Request) -> Response:
         """Return ARM's response to the request."""

@@ -57,7 +57,7 @@ class World:
         self.lock, self.changes, self.clock, self.random = kernel.lock, kernel.changes, kernel.clock, kernel.random
         self.knobs, self.journal, self.faults = kernel.knobs, kernel.journal, kernel.faults
         self.tenant_id, self.new_id, self.object_id = kernel.tenant_id, kernel.new_id, kernel.object_id
-        self.roles = Roles()
+        self.roles, self.grants = Roles(), kernel.grants
         self.subscriptions: dict[str, Subscription] = {}
         self.resource_groups: dict[tuple[str, str], ResourceGroup] = {}
         self.vaults: dict[str, Vault] = {}

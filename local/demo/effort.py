@@ -35,6 +35,7 @@ ARM_LATENCY = 0.0
 """Seconds by which the simulated ARM delays its answers. Azure takes tenths of a second."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 BUSY = "Busy"
+# Certroll sends each message with its delay. Event Grid's messages have a time to live, and do not count.
 SENT = re.compile(r'\[(.+?)\] "POST /\w+/(\w+)/messages\?visibilitytimeout=(\d+) HTTP/[\d.]+" 201')
 
 

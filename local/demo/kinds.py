@@ -12,6 +12,7 @@ from local.azure.watching.app_watch import AppWatch
 from local.azure.world import World
 from local.demo.cases import SERVED, Before, Case, addresses, all_cases, order_named
 from local.demo.records import LOOK_EVERY, Told, await_recorded, findings, skips, sweep
+from local.demo.rights import check_azure
 from local.demo.rolls import SETTLE
 from local.demo.screen import Checks
 from local.fleet import bound_host_names
@@ -43,6 +44,7 @@ def show_kinds(checks: Checks) -> list[dict[str, str]]:
         screen.heading("Checked")
         for case in cases:
             checks.claim(held[case], case.text)
+        check_azure(checks, world)
         _check_unharmed(checks, world, before, canary, watch)
         checks.claim(recorded, "Certroll itself saw each site serve and each app answer, and recorded it")
         checks.claim(_is_idle_sweep(local), "0 writes to ARM by the sweep that followed")

@@ -7,6 +7,7 @@ from pathlib import Path
 from local.app import BUILD, LocalApp
 from local.demo.bindings import show_bindings
 from local.demo.kinds import show_kinds
+from local.demo.rights import check_azure, check_storage
 from local.demo.rolls import SETTLE
 from local.demo.screen import Checks
 from local.demo.waves import show_waves
@@ -24,6 +25,8 @@ def main() -> int:
     with LocalApp("contoso", settings, logs=BUILD / "demo", log_storage=True) as local:
         screen.say(f"Ready after {time.monotonic() - began:.1f} s")
         report = show_bindings(local, checks)
+        check_azure(checks, local.stand.world)
+        check_storage(checks, local)
     report["kinds"] = show_kinds(checks)
     report["waves"] = show_waves(checks)
     REPORT.parent.mkdir(exist_ok=True)

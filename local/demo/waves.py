@@ -15,6 +15,7 @@ from local.azure.watching.down_watch import DownWatch
 from local.azure.web.resources import Site
 from local.azure.world import World
 from local.demo.records import LOOK_EVERY, logged, sleeps, sweep
+from local.demo.rights import check_azure
 from local.demo.rolls import SETTLE
 from local.demo.screen import Checks
 from local.layout import Column
@@ -73,6 +74,7 @@ def show_waves(checks: Checks) -> list[dict[str, Any]]:
             took = _await_trust(world, coming, trusting, screen)
             done = _await_done(local)
         waves = _waves(world, watch, local)
+        check_azure(checks, world)
         world.apps.partners[f"{names.PARTNER}.{PARTNER_DOMAIN}"].move_to(coming)
         screen.say("The partner shows a certificate of the new authority from now on")
         show_table(screen, waves)

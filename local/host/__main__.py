@@ -18,8 +18,10 @@ from pathlib import Path
 from local import environment
 from local.host.configuration import ConfigurationInvalid
 from local.host.host import Host
+from local.host.insights import NO_FUNCTIONS, Insights, TraceHandler
 from local.host.log import log_to_stdout
 from local.host.reach import PATIENCE
+from local.host.timers import utc_now
 from local.host.worker import IndexingFailed
 
 READY = "HOST READY"
@@ -34,9 +36,12 @@ def main(arguments: Sequence[str]) -> int:
     told, tell = os.pipe()
     patience = timedelta(seconds=options.storage_patience)
     settings = environment.of_this_process()
+    insights = _insights(options.telemetry)
     try:
-        host = Host(options.app.resolve(), settings, options.port, lambda: _end(tell), patience)
+        host = Host(options.app.resolve(), settings, options.port, lambda: _end(tell), patience, insights)
     except (IndexingFailed, ConfigurationInvalid) as problem:
+        if isinstance(problem, IndexingFailed):
+            logging.getLogger("host").warning(NO_FUNCTIONS)
         print(f"HOST FAILED {problem}", flush=True)
         return 1
     except OSError as problem:
@@ -58,6 +63,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if finished else INVOCATIONS_LEFT
 
 
+def _insights(path: Path | None) -> Insights | None:
+    """Return the file of rows for Application Insights, which also gets the lines of the host itself, or None."""
+    if path is None:
+        return None
+    insights = Insights(path, utc_now)
+    logging.getLogger("host").addHandler(TraceHandler(insights, lambda: None))
+    return insights
+
+
 def _end(tell: int) -> None:
     """End the Functions host as a signal does."""
     with suppress(BlockingIOError):  # the pipe is full: the host ends already
@@ -69,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py and host.json")
     parser.add_argument("--port", type=int, default=7071, help="port of the host; 0 takes a free one")
     parser.add_argument("--grace", type=float, default=10.0, help="seconds that running invocations get to finish")
+    parser.add_argument("--telemetry", type=Path, help="file for the rows that a host sends to Application Insights")
     patience = PATIENCE.total_seconds()
     parser.add_argument(
         "--storage-patience", type=float, default=patience, help="seconds without storage that end the host"

@@ -12,6 +12,7 @@ from concurrent.futures import wait as wait_for
 from datetime import timedelta
 
 from local.host.functions import FunctionMetadata, Outcome, TriggerInput
+from local.host.insights import Insights, Invocation
 from local.host.worker_process import WorkerProcess
 
 Start = Callable[[FunctionMetadata, TriggerInput], Future[Outcome]]
@@ -23,10 +24,18 @@ log = logging.getLogger("host")
 class Dispatcher:
     """Start concurrent invocations, and count the invocations that have not ended."""
 
-    def __init__(self, worker: WorkerProcess, timeout: timedelta, write_outputs: WriteOutputs) -> None:
+    def __init__(
+        self,
+        worker: WorkerProcess,
+        timeout: timedelta,
+        write_outputs: WriteOutputs,
+        insights: Insights | None = None,
+    ) -> None:
+        """Run invocations on the worker. `insights` gets a row for each invocation that ends."""
         self._worker = worker
         self._timeout = timeout
         self._write_outputs = write_outputs
+        self._insights = insights
         self._running: dict[int, Future[Outcome]] = {}
         self._numbers = itertools.count()
         self.ended: Counter[tuple[str, bool]] = Counter()
@@ -56,10 +65,14 @@ class Dispatcher:
     async def _run(self, function: FunctionMetadata, trigger: TriggerInput) -> Outcome:
         invocation_id = str(uuid.uuid4())
         log.info("Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, trigger.reason, invocation_id)
+        began = self._insights.now() if self._insights else None
         started = time.monotonic()
         outcome = await self._outcome(invocation_id, function, trigger)
         milliseconds = round((time.monotonic() - started) * 1000)
         self.ended[function.name, outcome.succeeded] += 1
+        if self._insights and began:
+            error = None if outcome.succeeded else outcome.error
+            self._insights.ended(Invocation(invocation_id, function.name), began, error, outcome.trace)
         word = "Succeeded" if outcome.succeeded else f"Failed: {outcome.error}"
         log.info("Executed 'Functions.%s' (%s, Id=%s, Duration=%dms)", function.name, word, invocation_id, milliseconds)
         return outcome

@@ -13,6 +13,7 @@ from local.host import admin, configuration, event_grid, routes, web
 from local.host.configuration import ConfigurationInvalid
 from local.host.dispatch import Dispatcher
 from local.host.functions import FunctionMetadata, Ready
+from local.host.insights import Insights
 from local.host.keys import Keys
 from local.host.queues import QueueListener
 from local.host.reach import Reach
@@ -42,14 +43,19 @@ class Host:
         port: int,
         end: Callable[[], None],
         storage_patience: timedelta,
+        insights: Insights | None = None,
     ) -> None:
-        """Index the app. The host calls `end` if it cannot reach storage for the given time."""
+        """Index the app. The host calls `end` if it cannot reach storage for the given time.
+
+        `insights` gets the rows that the host of Azure sends to Application Insights.
+        """
         self._settings = settings
         self._new_reach = partial(Reach, end, storage_patience)
         self._configuration = configuration.read(app, settings)
-        self._worker = WorkerProcess(app)
+        self._worker = WorkerProcess(app, insights.path if insights else None)
         self._queues = Queues(settings, self._configuration.queues.message_encoding)
-        self._dispatcher = Dispatcher(self._worker, self._configuration.function_timeout, self._queues.write_outputs)
+        timeout, write = self._configuration.function_timeout, self._queues.write_outputs
+        self._dispatcher = Dispatcher(self._worker, timeout, write, insights)
         self.functions = {found.name: found for found in self._worker.functions if not self._disabled(found.name)}
         self.errors: dict[str, str] = {}
         self._statuses = statuses(settings, self._new_reach())

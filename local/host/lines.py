@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from local.host.insights import Invocation
+
 BY_CONTEXT = (3, 13)
 """The first Python whose worker looks for the invocation in a context variable and not in a thread-local one.
 
@@ -49,17 +51,17 @@ class Lines(logging.Filter):
         runtime = "azure_functions_runtime"
         self._variable: Any = importlib.import_module(f"{runtime}.utils.executor").invocation_id_cv
         self._thread: Any = importlib.import_module(f"{runtime}.bindings.context")._invocation_id_local  # noqa: SLF001 - the worker of Azure reads it, too
-        self._running: set[str] = set()
+        self._running: dict[str, str] = {}
         self._known: set[Dropped] = set()
 
     @contextmanager
-    def of(self, invocation_id: str) -> Iterator[None]:
-        """Pass the lines of an invocation until the context ends."""
-        self._running.add(invocation_id)
+    def of(self, invocation_id: str, function: str = "") -> Iterator[None]:
+        """Pass the lines of an invocation of a function until the context ends."""
+        self._running[invocation_id] = function
         try:
             yield
         finally:
-            self._running.discard(invocation_id)
+            self._running.pop(invocation_id, None)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return True if Azure's Functions host would pass the line, after a cut of a line that is too long.
@@ -73,6 +75,15 @@ class Lines(logging.Filter):
             return True
         self._drop(Dropped(record.name, record.threadName or ""))
         return False
+
+    def invocation(self) -> Invocation | None:
+        """Return the running invocation to which the worker assigns a line of the present thread, or None."""
+        running = self._invocation()
+        return Invocation(running, self._running[running]) if running in self._running else None
+
+    def of_app(self, record: logging.LogRecord) -> bool:
+        """Return True for a line of the app that Azure's Functions host would pass."""
+        return not _is_below(record.name, HOST + SYSTEM) and self.invocation() is not None
 
     def _drop(self, line: Dropped) -> None:
         self._tell(line)

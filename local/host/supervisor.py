@@ -33,12 +33,15 @@ class FunctionHost:
         port: int = 0,
         grace: float = 10.0,
         storage_patience: float = PATIENCE.total_seconds(),
+        telemetry: Path | None = None,
     ) -> None:
+        """Prepare the host. With `telemetry` it writes rows as of Application Insights into that file."""
         self._app = app.resolve()
         self._settings = dict(settings)
         self._port = port
         self._grace = grace
         self._storage_patience = storage_patience
+        self._telemetry = () if telemetry is None else ("--telemetry", str(telemetry.resolve()))
         self._child: Child | None = None
         self._ready: Ready | None = None
         self.log = log or ROOT / "build" / "host.log"
@@ -105,7 +108,7 @@ class FunctionHost:
         settings = environment.for_child({**WORKER_SETTINGS, **self._settings, "PYTHONPATH": str(ROOT)})
         command = [sys.executable, "-m", "local.host", "--app", str(self._app)]
         command += ["--port", str(self._port), "--grace", str(self._grace)]
-        command += ["--storage-patience", str(self._storage_patience)]
+        command += ["--storage-patience", str(self._storage_patience), *self._telemetry]
         self._child = Child("the Functions host", command, settings, self._app, self.log)
         try:
             self._ready = _ready(self._child.expect(r"^HOST (READY|FAILED) (.*)", HANG).groups())

@@ -4,6 +4,7 @@ The Functions host, in `local.host.worker_process`, sends the invocations throug
 """
 
 import argparse
+import logging
 import os
 from concurrent.futures import Future
 from functools import partial
@@ -12,9 +13,11 @@ from pathlib import Path
 from threading import Lock
 
 from local.host.functions import Outcome
+from local.host.insights import Insights, TraceHandler
 from local.host.lines import Lines
 from local.host.log import log_to_stdout
 from local.host.sleeps import tell_sleeps
+from local.host.timers import utc_now
 from local.host.worker import IndexingFailed, Worker
 from local.host.worker_process import Invocation
 
@@ -55,7 +58,7 @@ def serve(app: Path, answers: Answers, connection: "Connection[object, object]",
 
 
 async def _invoked(worker: Worker, lines: Lines, invocation: Invocation) -> Outcome:
-    with lines.of(invocation.id):
+    with lines.of(invocation.id, invocation.function.name):
         return await worker.invoke(invocation.id, invocation.function, invocation.trigger)
 
 
@@ -69,10 +72,15 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m local.host.worker_child", description=__doc__)
     parser.add_argument("--app", type=Path, required=True)
     parser.add_argument("--socket", type=int, required=True)
+    parser.add_argument("--telemetry", type=Path)
     options = parser.parse_args()
     host: "Connection[object, object]" = Connection(options.socket)
     to_host = Answers(host)
     heard = Lines(to_host.send)
     log_to_stdout(heard)
+    if options.telemetry is not None:
+        handler = TraceHandler(Insights(options.telemetry, utc_now), heard.invocation)
+        handler.addFilter(heard.of_app)
+        logging.getLogger().addHandler(handler)
     tell_sleeps()
     serve(options.app, to_host, host, heard)

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,9 +51,12 @@ class Invocation:
 class WorkerProcess:
     """A worker process, its successors, and the loop on which the Functions host waits for invocations."""
 
-    def __init__(self, app: Path) -> None:
-        """Start a worker. Raise IndexingFailed with the runtime's message if the runtime refuses the app."""
-        self._app = app
+    def __init__(self, app: Path, telemetry: Path | None = None) -> None:
+        """Start a worker. Raise IndexingFailed with the runtime's message if the runtime refuses the app.
+
+        The worker writes the lines of the app to the file `telemetry` as rows of Application Insights.
+        """
+        self._start = partial(_Child, app, telemetry, self._replace)
         self._closing = False
         self._changed = threading.Condition()
         self.dropped: Counter[tuple[str, str]] = Counter()
@@ -60,7 +64,7 @@ class WorkerProcess:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="host loop", daemon=True)
         self._thread.start()
-        self._child = _Child(app, self._replace, self.dropped)
+        self._child = self._start(self.dropped)
         self.functions = self._child.functions
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
@@ -109,7 +113,7 @@ class WorkerProcess:
                 return
             log.warning("the worker process has ended, and a new one starts")
             try:
-                self._child = _Child(self._app, self._replace, self.dropped)
+                self._child = self._start(self.dropped)
             except IndexingFailed as problem:
                 log.critical("the new worker process cannot index the app: %s", problem)
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -120,16 +124,19 @@ class WorkerProcess:
 class _Child:
     """One worker process."""
 
-    def __init__(self, app: Path, on_end: Callable[[], None], dropped: Counter[tuple[str, str]]) -> None:
+    def __init__(
+        self, app: Path, telemetry: Path | None, on_end: Callable[[], None], dropped: Counter[tuple[str, str]]
+    ) -> None:
         self._on_end = on_end
         self._dropped = dropped
         self._killed = False
         self._running: dict[str, Future[Outcome]] = {}
         self._lock = threading.Lock()
         ours, theirs = socket.socketpair()
+        more = () if telemetry is None else ("--telemetry", str(telemetry))
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                [sys.executable, "-m", CHILD, "--app", str(app), "--socket", str(theirs.fileno())],
+                [sys.executable, "-m", CHILD, "--app", str(app), "--socket", str(theirs.fileno()), *more],
                 cwd=app,
                 env={**THREADS, **environment.of_this_process()},
                 stdin=subprocess.DEVNULL,

@@ -28,7 +28,7 @@ from shared.clients.storage.tables import StorageTables
 from shared.clients.tracing import RunTrace
 from shared.clients.transport import BoundedTransport
 from shared.clients.vault.certificates import Facts, KeyVault, KeyVaults
-from shared.clients.vault.events import read_vault_event
+from shared.clients.vault.events import read_vault_events
 from shared.clients.vault.secrets import Leaves
 from shared.clients.vault.version_keys import Known
 from shared.domain.certificates.pfx import PfxEncryption
@@ -101,7 +101,7 @@ class Connections:
             clock=clock,
             retrying=retrying,
             trace=trace,
-            read_event=read_vault_event,
+            read_events=read_vault_events,
         )
 
 

@@ -17,9 +17,8 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 
 from shared.domain.writes import AzureWrite
 from shared.telemetry import event
+from shared.version import VERSION
 
-VERSION = "0.1.0"
-"""The version of Certroll, as in pyproject.toml, which Azure does not get."""
 AGENT = f"certroll/{VERSION}"
 """The first word of the User-Agent of each request."""
 CORRELATION, REQUEST = "x-ms-correlation-request-id", "x-ms-request-id"

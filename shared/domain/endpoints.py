@@ -42,7 +42,8 @@ def parse_connection_string(text: str) -> str:
     if found.get("usedevelopmentstorage", "").lower() == "true":
         return bare
     if len(found) != len(parts):
-        raise ValueError(f"it is no connection string: part {_first_odd(parts)} of {len(parts)} has no '='; {WHOLE}")
+        where = f"part {_first_odd(parts)} of {len(parts)}"
+        raise ValueError(f"it is no connection string: {where} has no '=', or a name that came before; {WHOLE}")
     if not found.get("accountname") and not all(found.get(f"{service}endpoint") for service in SERVICES):
         raise ValueError(f"the connection string has no AccountName; {WHOLE}")
     if not found.get("sharedaccesssignature") and not _is_base64(found.get("accountkey", "")):
@@ -51,12 +52,13 @@ def parse_connection_string(text: str) -> str:
 
 
 def _first_odd(parts: list[tuple[str, str, str]]) -> int:
-    seen: set[str] = set()
-    for number, (name, equals, _) in enumerate(parts, 1):
-        if not equals or name.strip().lower() in seen:
-            return number
-        seen.add(name.strip().lower())
-    return len(parts)
+    """Return the number of the first part without `=`, or with the name of a part before it."""
+    names = [name.strip().lower() for name, _, _ in parts]
+    return next(
+        number
+        for number, (_, equals, _) in enumerate(parts, 1)
+        if not equals or names[number - 1] in names[: number - 1]
+    )
 
 
 def _is_base64(text: str) -> bool:

@@ -149,9 +149,11 @@ class MessageInvalid(CertrollError):
 class EventRejected(CertrollError):
     """Certroll records an event of Event Grid, but starts no work because of the event."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, reason: Reason, problem: str, quoted: str = "") -> None:
+        super().__init__(f"{problem}: {quoted}" if quoted else problem)
         self.reason = reason
+        self.problem = problem
+        """What is wrong. If the event is malformed, the problem quotes no text of the event."""
 
 
 class TargetInvalid(CertrollError):

@@ -67,7 +67,7 @@ def parse_vault_event(raw: object, kinds: Mapping[str, EventKind], vaults: froze
     try:
         ref = VaultCertificateRef.parse(source, kinds[kind.lower()].of, name)
     except InvalidNameError as error:
-        raise EventRejected(Reason.MALFORMED_EVENT, str(error)) from error
+        raise EventRejected(Reason.MALFORMED_EVENT, "the event names no vault object", str(error)) from error
     if ref.vault not in vaults:
         raise EventRejected(
             Reason.UNKNOWN_VAULT, f"vault {ref.vault!r} is not among CERTROLL_VAULTS; add it, or drop the event"

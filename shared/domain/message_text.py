@@ -8,10 +8,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """The characters that JSON allows nowhere (RFC 8259, section 7)."""
 _WORD = re.compile(r"[^\s{}\[\]\":,<>=/]+")
 _BLANKS = re.compile(r"\s+")
-VOCABULARY: Final = frozenset(
-    "v vault kind name cause waits site environment certificate secret event sweep manual wait".split()  # noqa: SIM905 - a list of words reads best as a line
+_OWN = "v vault kind name cause waits site environment certificate secret event sweep manual wait"
+_OF_EVENTS = (
+    "id topic subject source specversion type time data eventType eventTime dataVersion metadataVersion"
+    " Id VaultName ObjectType ObjectName Version NBF EXP"
 )
-"""The words of Certroll's own messages, which a description shows."""
+VOCABULARY: Final = frozenset({*_OWN.split(), *_OF_EVENTS.split()})
+"""The words of Certroll's own messages and the keys of Key Vault's events, which a description shows."""
 MOST_READ = 2000
 """How many characters of an unreadable message Certroll describes."""
 MOST_SHOWN = 160
@@ -35,7 +38,7 @@ def described(text: str) -> str:
     """Return the length and the form of a text that Certroll cannot read.
 
     Whoever writes to a queue may type anything, even a password. A description therefore shows only punctuation and the
-    words of Certroll's own messages. Each other word becomes `x`, whatever its length.
+    words of `VOCABULARY`. Each other word becomes `x`, whatever its length.
     """
     if not text.strip():
         return f"{len(text)} characters, all of them blanks" if text else "the message is empty"

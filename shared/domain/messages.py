@@ -214,7 +214,9 @@ SITES: Final = "sites"
 """The queue of site messages."""
 ENVIRONMENTS: Final = "environments"
 """The queue of environment messages."""
-WORK_QUEUES: Final = (CERTIFICATES, SITES, ENVIRONMENTS)
-"""The queues of Certroll's work."""
+EVENTS: Final = "events"
+"""The queue to which Event Grid delivers the events of the vaults (ADR 58). Its messages have Event Grid's form."""
+WORK_QUEUES: Final = (CERTIFICATES, SITES, ENVIRONMENTS, EVENTS)
+"""The queues whose messages Certroll handles."""
 POISON_SUFFIX: Final = "-poison"
 """The end of a poison queue's name, which Azure fixes (Azure docs, "Azure Queue storage trigger", poison messages)."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shared.domain.errors import EventRejected
 from shared.domain.events import VaultEvent
 from shared.domain.names import VaultName
 from shared.ports.app_service import AppService
@@ -61,4 +62,4 @@ class Ports:
     clock: Clock
     retrying: Retrier
     trace: Trace
-    read_event: Callable[[str, frozenset[VaultName]], VaultEvent]
+    read_events: Callable[[str, frozenset[VaultName]], tuple[VaultEvent | EventRejected, ...]]

@@ -17,7 +17,7 @@ ELSEWHERE: dict[str, str] = {
     "clock": "no request",
     "retrying": "no request of its own",
     "trace": "no request of its own",
-    "read_event": "no request; tests/unit/clients/test_vault_events.py",
+    "read_events": "no request; tests/unit/clients/test_vault_events.py",
     **dict.fromkeys(
         [
             "rollouts",

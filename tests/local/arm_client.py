@@ -1,5 +1,7 @@
 """This module is a client of the simulated ARM that calls it directly, without HTTP connections."""
 
+import base64
+import json
 from typing import Any
 
 from local.azure.resource_manager import Arm
@@ -9,6 +11,8 @@ from local.worlds.builders import Builder
 
 Json = Any
 HOST = "https://management.azure.com"
+PRINCIPAL = "6d2f7c84-1b0e-4a5f-8f43-0c9d1e2a3b4c"
+"""The object id of a principal of the tests."""
 
 
 class Client:
@@ -98,3 +102,14 @@ class Shop:
         address = self.world.web.address_of(host_name)
         shown = self.world.web.served(host_name, address or "")
         return shown and shown.thumbprint
+
+
+def bearer(principal: str = PRINCIPAL) -> dict[str, str]:
+    """Return the header of a request that the principal sends."""
+    claims = base64.urlsafe_b64encode(json.dumps({"oid": principal}).encode()).decode().rstrip("=")
+    return {"Authorization": f"Bearer a.{claims}.c"}
+
+
+def as_principal(world: World, method: str, path: str, payload: object = None) -> Response:
+    """Send a request to ARM as the principal of the tests, and return the answer."""
+    return Arm(world)(Request.to(method, f"{HOST}{path}?api-version=2025-05-01", payload, bearer()))

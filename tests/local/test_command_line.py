@@ -170,6 +170,14 @@ def test_a_setting_needs_its_value(capsys: pytest.CaptureFixture[str]) -> None:
     assert "NAME=VALUE" in capsys.readouterr().err
 
 
+def test_way_of_events_is_one_of_two(capsys: pytest.CaptureFixture[str]) -> None:
+    """`up --events` takes the two ways in which Event Grid delivers events to Certroll, and refuses any other word."""
+    with pytest.raises(SystemExit):
+        main(["up", "--events", "pigeon"])
+    told = capsys.readouterr().err
+    assert [way for way in ("queue", "webhook", "pigeon") if way not in told] == []
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

@@ -101,6 +101,7 @@ def test_effort_is_counted_up_to_the_last_binding(tmp_path: Path) -> None:
         sent(5, "sites", 0),
         sent(5, "certificates", 1),
         sent(50, "sites", 0),
+        sent(0, "events", 0).replace("visibilitytimeout=0", "messagettl=604800"),
     ]
     reconciled = '2026-11-30T12:00:07.000Z INFO certroll: {"event": "site.reconciled", "certificate": "kv/a",'
     host = [

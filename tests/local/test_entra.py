@@ -77,7 +77,7 @@ def test_instance_discovery_knows_this_cloud() -> None:
 
 def identity(header: str | None, **query: str) -> Response:
     """Send a request to App Service's identity endpoint, and return the answer."""
-    endpoint = ManagedIdentity(World(), Directory([CERTROLL, OPERATOR, TWIN]), "right")
+    endpoint = ManagedIdentity(World(), Directory([CERTROLL, OPERATOR, TWIN]), {"right": CERTROLL})
     headers = {} if header is None else {"x-identity-header": header}
     return endpoint(Request("GET", "127.0.0.1", "/msi/token", query, headers))
 

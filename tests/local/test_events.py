@@ -1,19 +1,26 @@
-"""These tests cover Event Grid events of the local Azure, and their delivery to a webhook."""
+"""These tests cover Event Grid events of the local Azure, and their delivery to a webhook and to a storage queue."""
 
+import base64
 import json
+import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent, SystemEventNames
+from azure.storage.queue import QueueClient
 
-from local.azure.eventgrid.event import DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Event, Shape
-from local.azure.eventgrid.webhook import WebhookDelivery
+from local.azure.eventgrid.delivery import Delivery
+from local.azure.eventgrid.event import DOCUMENTED_SAMPLE, DOCUMENTED_TABLE, Event, Schema, Shape
+from local.azure.eventgrid.storage_queue import StorageQueue
+from local.azure.eventgrid.webhook import Webhook
 from local.azure.vault.vault import Vault
 from local.azure.wire import Request, Response, json_response
 from local.azure.world import World
+from local.azurite import Azurite
 from local.http_wire import converse
 from local.listener import Connection, Listener
 from local.patience import HANG
@@ -165,7 +172,7 @@ def test_ended_subscription_hears_nothing(vault: Vault, world: World) -> None:
     assert heard == []
 
 
-class Webhook:
+class Receiver:
     """A webhook that answers with the given statuses, then with 200, and stores all received requests."""
 
     def __init__(self) -> None:
@@ -191,38 +198,38 @@ class Webhook:
 
 
 @pytest.fixture
-def webhook() -> Iterator[Webhook]:
+def webhook() -> Iterator[Receiver]:
     """Yield a running webhook."""
-    webhook = Webhook()
+    webhook = Receiver()
     with webhook.listener:
         yield webhook
 
 
 @pytest.fixture
-def delivery(world: World, webhook: Webhook) -> WebhookDelivery:
+def delivery(world: World, webhook: Receiver) -> Delivery:
     """Return a delivery of the simulated Azure's events to the webhook, which runs only when the test calls `pump`."""
-    delivery = WebhookDelivery(webhook.url, world.clock)
+    delivery = Delivery(Webhook(webhook.url), world.clock)
     world.events.subscribe(delivery)
     return delivery
 
 
-def test_webhook_is_validated_first(webhook: Webhook, delivery: WebhookDelivery) -> None:
+def test_webhook_is_validated_first(webhook: Receiver, delivery: Delivery) -> None:
     """Event Grid validates a webhook with a code, at exactly the registered path and query."""
     delivery.validate()
     (request,) = webhook.requests
     assert (request.path, request.query) == ("/runtime/webhooks/eventgrid", {"functionname": "vault_event"})
 
 
-def test_webhook_that_stays_silent_is_not_subscribed(webhook: Webhook, delivery: WebhookDelivery) -> None:
+def test_webhook_that_stays_silent_is_not_subscribed(webhook: Receiver, delivery: Delivery) -> None:
     """A failed validation raises an error that names the webhook, without the secrets of its query."""
-    delivery.url = webhook.url.replace("/runtime", "/other") + "&code=secret"
+    delivery.destination = Webhook(webhook.url.replace("/runtime", "/other") + "&code=secret")
     delivery.schema = "CloudEvents"
     webhook.statuses = [404]
     with pytest.raises(PermissionError, match="/other/webhooks/eventgrid did not pass"):
         delivery.validate()
 
 
-def test_event_arrives_as_array_of_one(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+def test_event_arrives_as_array_of_one(vault: Vault, webhook: Receiver, delivery: Delivery) -> None:
     """Event Grid's schema delivers each event as an array with one element."""
     vault.renew("shop")
     assert delivery.pump() == 1
@@ -231,7 +238,7 @@ def test_event_arrives_as_array_of_one(vault: Vault, webhook: Webhook, delivery:
     assert delivery.pump() == 0
 
 
-def test_cloud_event_arrives_as_one_object(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+def test_cloud_event_arrives_as_one_object(vault: Vault, webhook: Receiver, delivery: Delivery) -> None:
     """A CloudEvents subscription validates with OPTIONS, and delivers each event as a single object."""
     delivery.schema = "CloudEvents"
     delivery.validate()
@@ -243,7 +250,7 @@ def test_cloud_event_arrives_as_one_object(vault: Vault, webhook: Webhook, deliv
 
 
 def test_failed_delivery_is_tried_again_on_the_worlds_clock(
-    vault: Vault, world: World, webhook: Webhook, delivery: WebhookDelivery
+    vault: Vault, world: World, webhook: Receiver, delivery: Delivery
 ) -> None:
     """Event Grid delivers an event again ten seconds after the webhook answered 500."""
     webhook.statuses = [500]
@@ -259,9 +266,7 @@ def test_failed_delivery_is_tried_again_on_the_worlds_clock(
     assert [request.headers["aeg-delivery-count"] for request in (first, second)] == ["0", "1"]
 
 
-def test_refused_event_is_a_dead_letter(
-    vault: Vault, world: World, webhook: Webhook, delivery: WebhookDelivery
-) -> None:
+def test_refused_event_is_a_dead_letter(vault: Vault, world: World, webhook: Receiver, delivery: Delivery) -> None:
     """Event Grid gives an event up after an answer of 400, or after a day of failures."""
     webhook.statuses = [400]
     vault.renew("shop")
@@ -276,7 +281,7 @@ def test_refused_event_is_a_dead_letter(
     assert 5 < len(webhook.notifications) < 21
 
 
-def test_silent_webhook_counts_as_failure(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+def test_silent_webhook_counts_as_failure(vault: Vault, webhook: Receiver, delivery: Delivery) -> None:
     """Event Grid keeps an event for another attempt if the webhook's port refuses connections."""
     webhook.listener.close()
     vault.renew("shop")
@@ -284,7 +289,7 @@ def test_silent_webhook_counts_as_failure(vault: Vault, webhook: Webhook, delive
     assert delivery.dead_letters == []
 
 
-def test_running_delivery_needs_no_pump(vault: Vault, webhook: Webhook, delivery: WebhookDelivery) -> None:
+def test_running_delivery_needs_no_pump(vault: Vault, webhook: Receiver, delivery: Delivery) -> None:
     """A started delivery posts events by itself, without calls of `pump`."""
     delivery.start()
     vault.renew("shop")
@@ -293,3 +298,102 @@ def test_running_delivery_needs_no_pump(vault: Vault, webhook: Webhook, delivery
         delivery._stopped.wait(0.002)
     delivery.stop()
     assert len(webhook.notifications) == 1
+
+
+QUEUE = "events"
+
+
+@pytest.fixture(scope="module")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """Yield an Azurite that only the tests of queues use."""
+    with Azurite(tmp_path_factory.mktemp("events") / "azurite.log") as running:
+        yield running
+
+
+@pytest.fixture
+def messages(azurite: Azurite) -> Iterator[QueueClient]:
+    """Yield a client of a new, empty queue."""
+    with QueueClient.from_connection_string(azurite.connection_string, QUEUE) as queue:
+        queue.create_queue()
+        yield queue
+        queue.delete_queue()
+
+
+@pytest.fixture
+def to_queue(world: World, azurite: Azurite) -> Delivery:
+    """Return a delivery of certificates' new versions to the queue, which runs only when the test calls `pump`."""
+    destination = StorageQueue(azurite.connection_string, QUEUE)
+    included = {"Microsoft.KeyVault.CertificateNewVersionCreated"}
+    delivery = Delivery(destination, world.clock, "CloudEvents", included)
+    world.events.subscribe(delivery)
+    return delivery
+
+
+@pytest.mark.parametrize(("schema", "key"), [("CloudEvents", "specversion"), ("EventGrid", "eventType")])
+def test_event_is_a_message_in_the_schema_of_the_subscription(
+    vault: Vault, messages: QueueClient, to_queue: Delivery, schema: Schema, key: str
+) -> None:
+    """A storage queue receives each event as one JSON object in base64, for seven days."""
+    to_queue.schema = schema
+    to_queue.validate()
+    vault.renew("shop")
+    assert to_queue.pump() == 1
+    (message,) = messages.receive_messages()
+    received = json.loads(base64.b64decode(message.content))
+    assert (received["subject"], key in received) == ("shop", True)
+    assert message.expires_on is not None
+    assert message.inserted_on is not None
+    assert message.expires_on - message.inserted_on == timedelta(days=7)
+
+
+def test_subscription_gets_only_the_types_that_it_names(
+    vault: Vault, world: World, messages: QueueClient, to_queue: Delivery
+) -> None:
+    """Event Grid delivers no event whose type the subscription does not include."""
+    world.events.emit("kv-shop", "shop", "NearExpiry")
+    assert to_queue.pump() == 0
+    vault.renew("shop")
+    assert to_queue.pump() == 1
+    assert messages.get_queue_properties().approximate_message_count == 1
+
+
+def test_plain_text_is_an_old_form(vault: Vault, messages: QueueClient, to_queue: Delivery) -> None:
+    """The local Azure can write messages in plain text, as Event Grid did until 2021."""
+    assert isinstance(to_queue.destination, StorageQueue)
+    to_queue.destination = replace(to_queue.destination, in_base64=False)
+    vault.renew("shop")
+    to_queue.pump()
+    (message,) = messages.receive_messages()
+    assert json.loads(message.content)["subject"] == "shop"
+
+
+def test_missing_queue_gets_its_event_later(vault: Vault, world: World, azurite: Azurite, to_queue: Delivery) -> None:
+    """Event Grid keeps an event for another attempt while the queue is missing."""
+    vault.renew("shop")
+    assert (to_queue.pump(), to_queue.dead_letters) == (0, [])
+    world.clock.advance(timedelta(seconds=10))
+    with QueueClient.from_connection_string(azurite.connection_string, QUEUE) as queue:
+        queue.create_queue()
+        assert to_queue.pump() == 1
+        queue.delete_queue()
+
+
+def test_refused_identity_is_a_dead_letter(vault: Vault, messages: QueueClient, to_queue: Delivery) -> None:
+    """Event Grid gives an event up if the storage account refuses the identity of the topic."""
+    assert isinstance(to_queue.destination, StorageQueue)
+    connection = to_queue.destination.connection_string
+    wrong = re.sub("AccountKey=[^;]+", f"AccountKey={base64.b64encode(b'wrong').decode()}", connection)
+    to_queue.destination = StorageQueue(wrong, messages.queue_name)
+    vault.renew("shop")
+    assert (to_queue.pump(), len(to_queue.dead_letters)) == (0, 1)
+
+
+def test_unreachable_storage_gets_its_event_later(vault: Vault, to_queue: Delivery) -> None:
+    """Event Grid keeps an event for another attempt if the storage account does not answer."""
+    assert isinstance(to_queue.destination, StorageQueue)
+    connection = to_queue.destination.connection_string
+    to_queue.destination = StorageQueue(
+        re.sub(r"QueueEndpoint=[^;]+", "QueueEndpoint=http://127.0.0.1:9/x", connection), QUEUE
+    )
+    vault.renew("shop")
+    assert (to_queue.pump(), to_queue.dead_letters) == (0, [])

@@ -10,9 +10,11 @@ from uuid import UUID
 import pytest
 
 from local.azure.dns.server import DnsServer
+from local.azure.rights.grants import Grant
+from local.azure.rights.permissions import Permissions
 from local.azure.wire import Response
 from local.stand import Stand
-from tests.local.arm_client import Shop
+from tests.local.arm_client import PRINCIPAL, Shop, as_principal
 from tests.local.test_control import ask
 
 HOST = "www.contoso.com"
@@ -237,12 +239,14 @@ def test_operations_are_those_of_the_certificate(shop: Wanted) -> None:
 
 def test_reading_an_operation_is_an_action_of_its_own(shop: Wanted) -> None:
     """ARM refuses to show the operation if the role lacks `Microsoft.Web/certificates/operationresults/read`."""
-    accepted = shop.ask()
-    reads = ["Microsoft.Web/certificates/read"]
-    shop.world.roles.allow_only(reads)
-    assert shop.poll(accepted).status == 403
-    shop.world.roles.allow_only([*reads, "Microsoft.Web/certificates/operationResults/read"])
-    assert shop.poll(accepted).status == 202
+    there = urlsplit(shop.ask().headers["Location"]).path
+    reads = ("Microsoft.Web/certificates/read",)
+    shop.world.grants.give(PRINCIPAL, [Grant("/", Permissions(reads))])
+    assert as_principal(shop.world, "GET", there).status == 403
+    shop.world.grants.give(
+        PRINCIPAL, [Grant("/", Permissions((*reads, "Microsoft.Web/certificates/operationResults/read")))]
+    )
+    assert as_principal(shop.world, "GET", there).status == 202
 
 
 def test_records_can_be_steered_from_outside() -> None:

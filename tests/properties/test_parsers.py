@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clients.vault.events import KINDS, read_vault_event
+from shared.clients.vault.events import KINDS, read_vault_events
 from shared.clients.vault.pfx import _read, build_pfx, read_bundle, read_leaf
 from shared.clients.vault.x509_facts import read_facts
 from shared.clients.vault.x509_fields import parse
@@ -291,10 +291,11 @@ EVENTS = st.one_of(
 
 @given(EVENTS)
 def test_event_asks_for_one_of_our_certificates_or_is_named(text: str) -> None:
-    """Certroll reads any text as an event about an object of its own vaults, or rejects the text with a reason."""
-    event, rejected = _outcome(lambda: read_vault_event(text, frozenset({VAULT})), EventRejected)
-    if event is not None:
-        assert event.ref.vault == VAULT
-    else:
-        assert rejected is not None
-        assert rejected.reason in {Reason.MALFORMED_EVENT, Reason.UNKNOWN_EVENT, Reason.UNKNOWN_VAULT}
+    """Certroll reads any text as events about objects of its own vaults, or rejects them with a reason each."""
+    events = read_vault_events(text, frozenset({VAULT}))
+    assert events
+    for event in events:
+        if isinstance(event, EventRejected):
+            assert event.reason in {Reason.MALFORMED_EVENT, Reason.UNKNOWN_EVENT, Reason.UNKNOWN_VAULT}
+        else:
+            assert event.ref.vault == VAULT

@@ -16,6 +16,7 @@ from typing import cast
 import pytest
 from cryptography import x509
 
+from local.azure.entra.tokens import CERTROLL
 from local.azure.vault.extensions import dns_names
 from local.azure.web.resources import covers
 from local.azure.wire import Request, Response
@@ -24,6 +25,7 @@ from local.azurite import Azurite
 from local.fleet import bound_host_names
 from local.frontend.visitor import Canary
 from local.stand import Stand
+from local.variants import DEFAULT, PAID, grants
 from shared.clients.connect import Connections as Clients
 from shared.clients.vault.certificates import KeyVault
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
@@ -154,12 +156,21 @@ def install(
     address, even for the length of one request. `meddled=True` turns only the check of kinds and addresses off, for
     tests that change bindings themselves. With `watched=True` each bound host name must be served a certificate that
     covers it after each change. A canary visits the host names meanwhile, and one bad handshake fails the test.
+
+    Certroll has exactly the rights that a variant of its templates grants. The rights of the usual variants must be
+    enough.
     """
     with ExitStack() as closing, ExitStack() as landing:
 
-        def on(world: World, *, watched: bool = False, meddled: bool = False, **intent: object) -> Installation:
+        def on(
+            world: World, *, watched: bool = False, meddled: bool = False, variant: str = "", **intent: object
+        ) -> Installation:
             landing.close()
             stand.use(world)
+            usual = PAID if intent.get("order_actions") else DEFAULT
+            world.grants.give(CERTROLL.object_id, grants(variant or usual))
+            if variant in {"", DEFAULT, PAID}:
+                closing.callback(_check_rights_suffice, world)
             storage = AzuriteStorage(real_storage.connection_string) if real_storage else MemoryStorage(world.clock)
             storage.clear()
             for ports in two_ports:  # fleets of one seed have certificate versions with equal ids
@@ -176,6 +187,11 @@ def install(
             return Installation(world, storage, two_ports[0], pool, **intent)
 
         yield on
+
+
+def _check_rights_suffice(world: World) -> None:
+    """Check that the rights of Certroll's own templates were enough for each request."""
+    assert list(world.grants.refused) == []
 
 
 def _check_states_are_named(world: World) -> None:

@@ -26,13 +26,14 @@ from shared.clients.storage.tables import JOURNAL
 from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.intake.events import on_vault_event
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
-from shared.controllers.intake.queues import on_certificate, on_environment, on_poison, on_site
+from shared.controllers.intake.queues import on_certificate, on_environment, on_events, on_poison, on_site
 from shared.controllers.sweep.certificates import sweep_certificates
 from shared.controllers.sweep.controller import sweep
 from shared.domain.intent import Intent, Mode
 from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
+    EVENTS,
     SITES,
     Cause,
     CertificateMessage,
@@ -189,7 +190,7 @@ class Installation:
     # ------------------------------------------------------------------------------------------------ triggers
 
     def event(self, text: str) -> None:
-        """Deliver an Event Grid event."""
+        """Deliver an Event Grid event to the webhook."""
         on_vault_event(self.start(), text)
 
     def look_at(self, vault: str, name: str, cause: Cause = Cause.EVENT, kind: str = "certificate") -> None:
@@ -226,6 +227,8 @@ class Installation:
                 on_certificate(self.start(), message.body, message.tries)
             elif message.queue == SITES:
                 on_site(self.start(), message.body)
+            elif message.queue == EVENTS:
+                on_events(self.start(), message.body)
             else:
                 on_environment(self.start(), message.body)
         except Crash:

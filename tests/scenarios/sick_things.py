@@ -151,7 +151,7 @@ class Trial:
 
     fleet: Fleet
     sick: Sick
-    certroll: Bounded
+    certroll: Installation
 
     def carry(self) -> None:
         """Renew what the fleet renews, and let Certroll sweep hourly and deliver its messages."""

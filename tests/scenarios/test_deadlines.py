@@ -80,19 +80,19 @@ class Bounded(Installation):
         return Run.start(ports, self.intent, self.pool, deadline)
 
 
-Bind = Callable[[World], Bounded]
+Bind = Callable[..., Bounded]
 
 
 @pytest.fixture
 def bounded(install: Install, stand: Stand) -> Bind:
     """Return a function that installs Certroll on a simulated fleet whose Azure may answer late."""
 
-    def on(world: World) -> Bounded:
+    def on(world: World, **intent: object) -> Bounded:
         slow = Slow(stand)
         connections = Connections(
             CloudName.PUBLIC, None, StorageAddress(NO_STORAGE), WorldClock(stand), transport=in_process(slow.answer)
         )
-        return Bounded.on(install(world), slow, connections)
+        return Bounded.on(install(world, **intent), slow, connections)
 
     return on
 
@@ -191,7 +191,7 @@ def test_renewal_that_a_run_has_no_time_to_send_is_sent_by_the_next(bounded: Bin
     world = World(Clock(), 0, Knobs(orders_renew_themselves=False))
     build = Builder(world)
     order = build.add_order("shop", "shop.contoso.com", build.add_vault(by_roles=False), age=ORDER_LATE)
-    certroll = bounded(world)
+    certroll = bounded(world, order_actions=True)
     certroll.intent = replace(certroll.intent, order_actions=True)
     look_after_orders(certroll.start())  # writes the mark that comes before the request (ADR 50)
     world.clock.advance(5 * MINUTE)

@@ -12,7 +12,7 @@ from local.azure.wire import Request
 from local.azure.world import World
 from shared.controllers.intake.dead_letters import replay
 from shared.controllers.intake.queues import on_certificate
-from shared.domain.messages import CERTIFICATES, SITES, Cause, CertificateMessage
+from shared.domain.messages import CERTIFICATES, EVENTS, SITES, Cause, CertificateMessage
 from shared.domain.names import VaultCertificateRef
 from tests.scenarios.app_worlds import CLIENT, LIST, Street, age, street
 from tests.scenarios.conftest import Install
@@ -20,7 +20,7 @@ from tests.scenarios.installation import Installation
 from tests.scenarios.worlds import VAULT
 
 HOURS = timedelta(hours=6)
-EVENTS = 40
+MANY = 40
 LISTED = "/providers/Microsoft.Web/certificates"
 REF = VaultCertificateRef.parse(VAULT, "certificate", CLIENT)
 
@@ -50,12 +50,16 @@ def event() -> str:
     return json.dumps({"id": "1", "eventType": kind, "subject": CLIENT, "data": data, "dataVersion": "1"})
 
 
+@pytest.mark.parametrize("by_queue", [True, False], ids=["by queue", "by webhook"])
 @pytest.mark.real_storage
-def test_forty_events_cost_two_looks_at_most(install: Install) -> None:
+def test_forty_events_cost_two_looks_at_most(install: Install, by_queue: bool) -> None:  # noqa: FBT001
     """Forty events about one certificate cost one inspection, or two if some come while the first goes on."""
     town, installation = quiet(install)
-    for _ in range(EVENTS):
-        installation.event(event())
+    for _ in range(MANY):
+        if by_queue:
+            installation.queue.put(EVENTS, event())
+        else:
+            installation.event(event())
     installation.deliver_all(HOURS)
     assert installation.errors == []
     assert 1 <= looks(town.world) <= 2

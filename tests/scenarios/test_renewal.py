@@ -6,10 +6,12 @@ import threading
 
 import pytest
 
+from local.azure.eventgrid.event import Schema, Shape
 from local.azure.scripting.knobs import Knobs
 from local.stand import Stand
 from local.worlds.contoso import WEB_VAULT, contoso
 from shared.domain.intent import Mode
+from shared.domain.messages import EVENTS
 from shared.ports import Ports
 from tests.scenarios.conftest import INSTANCE, Install
 from tests.scenarios.worlds import MOVING, VAULT, after_renewal, renew, shown, small_world, writes
@@ -32,6 +34,21 @@ def test_a_renewal_reaches_every_binding(install: Install, stand: Stand, moves: 
     assert installation.errors == []
     assert set(installation.states().values()) == {"Proven"}
     assert before["shop.contoso.com"].ssl_state == "IpBasedEnabled"
+
+
+@pytest.mark.parametrize("schema", ["CloudEvents", "EventGrid"])
+def test_event_by_queue_reaches_every_binding(install: Install, schema: Schema) -> None:
+    """An event that Event Grid puts on the queue, in either schema, brings the new version to every binding."""
+    world = small_world()
+    installation = install(world)
+    before = shown(world)
+    world.events.shape = Shape(schema=schema)
+    world.events.subscribe(lambda event: installation.queue.put(EVENTS, json.dumps(event.payload)))
+    new = renew(world)
+    assert [message.queue for message in installation.queue.waiting()] == [EVENTS]
+    installation.deliver_all()
+    assert shown(world) == after_renewal(before, new)
+    assert (installation.errors, installation.kept()) == ([], [])
 
 
 def test_the_whole_fleet_of_contoso_moves(install: Install) -> None:

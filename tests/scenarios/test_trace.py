@@ -17,9 +17,10 @@ from local.azure.scripting.journal import Entry
 from local.azure.scripting.knobs import Knobs
 from local.azure.wire import Request
 from local.azure.world import World
-from shared.clients.tracing import AGENT, VERSION
+from shared.clients.tracing import AGENT
 from shared.domain.rollout.budget import MaxUnavailable
 from shared.ports import Ports
+from shared.version import VERSION
 from tests.pages import ROOT
 from tests.scenarios.conftest import Install
 from tests.scenarios.environment_worlds import ROOT as ROOT_OBJECT

@@ -19,7 +19,7 @@ from local.host.timers import utc_now
 from local.patience import HANG
 
 ROOT = Path(__file__).parents[2]
-QUEUES = ("certificates", "sites", "environments")
+QUEUES = ("certificates", "sites", "environments", "events")
 ALL_QUEUES = (*QUEUES, *(f"{name}-poison" for name in QUEUES))
 TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
 LOOK_EVERY = 0.05

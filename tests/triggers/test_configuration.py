@@ -15,6 +15,7 @@ from local.host import configuration
 from local.host.configuration import HostSettings
 from local.patience import HANG
 from shared.domain.deadline import FUNCTION_TIME_OUT, RECORD_TIME
+from shared.version import VERSION
 from tests.triggers.app import ROOT
 
 MOST_LINES = 39
@@ -103,7 +104,7 @@ def test_what_is_kept_back_exists() -> None:
 
 
 def test_what_is_deployed_is_enough(ignored: GitIgnoreSpec, tmp_path: Path) -> None:
-    """The deployed files alone make a working app, in which every module can be imported."""
+    """The deployed files alone make a working app, in which every module can be imported and knows its version."""
     for name in DEPLOYED:
         for path in (ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name]:
             relative = path.relative_to(ROOT)
@@ -113,7 +114,9 @@ def test_what_is_deployed_is_enough(ignored: GitIgnoreSpec, tmp_path: Path) -> N
     assert {path.name for path in tmp_path.iterdir()} == DEPLOYED
     modules = [".".join(p.relative_to(tmp_path).with_suffix("").parts) for p in sorted(tmp_path.rglob("*.py"))]
     imports = f"import importlib, sys\nsys.path.insert(0, '.')\nfor m in {modules}: importlib.import_module(m)"
+    imports += "\nprint(importlib.import_module('shared.version').VERSION)"
     result = subprocess.run(  # noqa: S603 - the test starts its own interpreter, without a shell
         [sys.executable, "-I", "-c", imports], cwd=tmp_path, capture_output=True, text=True, timeout=HANG, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.strip() == VERSION

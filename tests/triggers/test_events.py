@@ -1,16 +1,17 @@
 """Send events as Azure and strangers might, through Microsoft's runtime into real storage."""
 
+import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import pytest
 
 from local.azurite import Azurite
-from local.host import inspect
+from local.host import Call, inspect
 from local.host.functions import Outcome
-from tests.triggers.app import ROOT, Storage, event_call
+from tests.triggers.app import ROOT, Storage, event_call, queue_call
 
 VAULT_ID = "/subscriptions/0a/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/KV-Shop"
 NEW_VERSION = "Microsoft.KeyVault.CertificateNewVersionCreated"
@@ -45,7 +46,8 @@ def event(name: str, envelope: Mapping[str, object] = EVENT_GRID, **data: object
     return {**envelope, "data": {**DATA, "ObjectName": name, **data}}
 
 
-ACCEPTED: Mapping[str, dict[str, object]] = {
+ACCEPTED: Mapping[str, object] = {
+    "list-of-one": [event("list-of-one")],
     "as-documented": event("as-documented"),
     "cloud-event": event("cloud-event", CLOUD_EVENT),
     "bad-time": event("bad-time", {**EVENT_GRID, "eventTime": "yesterday at noon"}),
@@ -73,13 +75,13 @@ class Refused(NamedTuple):
 
 
 REFUSED: Mapping[str, Refused] = {
-    "an array": Refused(json.dumps([event("array")]), "MalformedEvent", "no type or no data"),
+    "an array of texts": Refused(json.dumps(["array"]), "MalformedEvent", "no type or no data"),
     "a text": Refused(json.dumps("hello"), "MalformedEvent", "no type or no data"),
     "null": Refused("null", "MalformedEvent", "no type or no data"),
     "no JSON": Refused("{nope", "MalformedEvent", "not JSON"),
     "nothing": Refused("", "MalformedEvent", "not JSON"),
     "data as text": Refused(json.dumps({**EVENT_GRID, "data": "web"}), "MalformedEvent", "no type or no data"),
-    "a path as name": Refused(json.dumps(event("../x")), "MalformedEvent", "'../x'"),
+    "a path as name": Refused(json.dumps(event("../x")), "MalformedEvent", "names no vault object"),
     "a foreign vault": Refused(json.dumps(event("x", VaultName="kv-foreign")), "UnknownVault", "'kv-foreign'"),
     "a secret": Refused(
         json.dumps(event("x", {**EVENT_GRID, "eventType": "Microsoft.KeyVault.SecretNearExpiry"})),
@@ -99,8 +101,22 @@ class Seen:
     findings: list[dict[str, object]]
 
 
+def by_queue(text: str) -> Call:
+    """Return a call of the queue's function with a message as Event Grid writes it: an event in base64."""
+    return queue_call("events_queue", base64.b64encode(text.encode()).decode())
+
+
+WAYS: Mapping[str, Callable[[str], Call]] = {"webhook": event_call, "queue": by_queue}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """Return a way by which events reach Certroll."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def seen(azurite: Azurite) -> Seen:
+def seen(azurite: Azurite, way: str) -> Seen:
     """Send an event of each known and unknown shape to the app, and return the app's answers and findings."""
     storage = Storage(azurite.connection_string)
     storage.clear()
@@ -109,7 +125,7 @@ def seen(azurite: Azurite) -> Seen:
         warning = event(kind, {**EVENT_GRID, "eventType": f"Microsoft.KeyVault.{kind}"})
         texts[kind] = json.dumps(warning)
     settings = {"CERTROLL_VAULTS": "kv-shop", "AzureWebJobsStorage": azurite.connection_string}
-    outcomes = inspect(ROOT, settings, [event_call(text) for text in texts.values()]).outcomes
+    outcomes = inspect(ROOT, settings, [WAYS[way](text) for text in texts.values()]).outcomes
     return Seen(dict(zip(texts, outcomes, strict=True)), storage.take_all("certificates"), storage.findings())
 
 
@@ -126,20 +142,25 @@ def test_event_is_queued_however_it_is_written(seen: Seen, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_other_event_is_accepted_and_recorded(seen: Seen, name: str) -> None:
-    """Certroll accepts an unreadable or foreign event, so that Azure does not resend it, and records the reason."""
+def test_other_event_is_accepted_and_recorded(seen: Seen, way: str, name: str) -> None:
+    """Certroll accepts an unreadable or foreign event, so that Azure does not resend it, and records the reason.
+
+    An unreadable message of the queue is also a dead letter, with the whole text.
+    """
     assert seen.outcomes[name].error == ""
     assert seen.outcomes[name].succeeded
-    _, reason, detail = REFUSED[name]
-    told = [row["detail"] for row in seen.findings if row["reason"] == reason]
-    assert [text for text in told if detail in str(text)]
+    text, reason, detail = REFUSED[name]
+    if way == "queue" and reason == "MalformedEvent":
+        reason = "MalformedMessage"
+        assert text in {row["body_0"] for row in seen.findings if row["reason"] == "DeadLetter"}
+    assert [row for row in seen.findings if row["reason"] == reason and detail in str(row["detail"])]
 
 
 @pytest.mark.parametrize(("kind", "reason"), WARNINGS.items())
 def test_warning_is_recorded_and_looked_at(seen: Seen, kind: str, reason: str) -> None:
     """Certroll records an expiry warning of Key Vault as a finding, and queues the certificate."""
     subject = f"kv-shop/{kind.lower()}"
-    assert [row["reason"] for row in seen.findings if row["subject"] == subject] == [reason]
+    assert [row["reason"] for row in seen.findings if row.get("subject") == subject] == [reason]
     assert [message["name"] for message in seen.queued if message["name"] == kind.lower()] == [kind.lower()]
 
 

@@ -39,8 +39,10 @@ class System:
         self.storage = Storage(local.azurite.connection_string)
 
     def subscribe(self, *hosts: FunctionHost) -> None:
-        """Subscribe each of the given Functions hosts to the vault's events."""
-        for host in hosts or (self.host,):
+        """Subscribe the app to the vault's events by its queue, or each of the given hosts by its webhook."""
+        if not hosts:
+            self.local.subscribe()
+        for host in hosts:
             self.local.stand.deliver_to(host.webhook(EVENT_FUNCTION))
 
     def served(self) -> set[str]:
@@ -94,7 +96,7 @@ class System:
 FOUND_BUSY = '"reason": "Busy"'
 """The log text of a Certroll instance that found another instance at work."""
 COPIES = 2
-WORK_QUEUES = ("certificates", "sites")
+WORK_QUEUES = ("certificates", "sites", "events")
 Start = Callable[..., System]
 _seeds = iter(range(1, 1000))
 
@@ -162,7 +164,10 @@ def test_sweep_makes_up_for_a_lost_event(start: Start) -> None:
 
 
 def test_two_instances_end_where_one_does(start: Start) -> None:
-    """If two instances hear of a renewal, the second waits for the first, and each binding is written once."""
+    """If two instances hear of a renewal, the second waits for the first, and each binding is written once.
+
+    Both instances hear of the renewal by their webhooks.
+    """
     met = threading.Event()
     system = start(Knobs(sync_moves_bindings=False), lambda _: met.wait(HANG) and None)
     before, done = shown(system.world), system.looked_at()
@@ -184,13 +189,14 @@ def test_poisoned_message_is_kept_and_put_back(tmp_path: Path) -> None:
     """Certroll keeps a message that fails five times as a dead letter; a caller with the function key can replay it.
 
     The message fails because the storage account refuses the lease. A fault of Azure makes no dead letter (ADR 44).
+    The event of the renewal comes while the app is down, and waits in its queue.
     """
     with LocalApp(small_world(), AT_ONCE, logs=tmp_path, host_app=False) as local:
         world, settings = local.stand.world, local.app_settings()
+        new = renew(world)
+        eventually(lambda: Storage(local.azurite.connection_string).count("events"))
         with FunctionHost(ROOT, without_blobs(settings), log=tmp_path / "refused.log") as refused:
             system = System(local, refused, world)
-            system.subscribe()
-            new = renew(world)
             kept = eventually(system.storage.kept, told=refused.log.read_text)
             assert system.ran("certificates_queue", succeeded=False) == 5
             assert [(row["PartitionKey"], row["queue"]) for row in kept] == [("poison-certificates", "certificates")]
@@ -228,7 +234,7 @@ def test_only_what_is_kept_is_put_back(start: Start, queue: str, key: str) -> No
     """A replay request for an unknown dead letter is answered 404, and Certroll queues no message."""
     system = start()
     assert system.replay(key, queue, **system.with_key()).status_code == 404
-    assert [system.storage.count(name) for name in WORK_QUEUES] == [0, 0]
+    assert [system.storage.count(name) for name in WORK_QUEUES] == [0, 0, 0]
 
 
 TYPED = "?!? correct horse battery staple ?!?"
@@ -264,7 +270,7 @@ def test_unreadable_messages_do_no_harm(start: Start) -> None:
     assert {str(row["body_0"])[:40] for row in kept} == {TYPED[:40], NOT_UTF_8, "", ("battery " * 6)[:40], "staple"}
     shown_to_all = system.host.log.read_text()[known:] + str([row["detail"] for row in findings])
     assert [word for word in ("horse", "battery", "staple", NOT_UTF_8) if word in shown_to_all] == []
-    assert [system.storage.count(f"{queue}-poison") for queue in WORK_QUEUES] == [0, 0]
+    assert [system.storage.count(f"{queue}-poison") for queue in WORK_QUEUES] == [0, 0, 0]
 
 
 def test_message_typed_with_the_cli_is_handled(start: Start) -> None:

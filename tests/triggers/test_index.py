@@ -37,6 +37,8 @@ HOURLY = "0 0 * * * *"
 EVERY_MINUTE = "0 * * * * *"
 TRIGGERS = {
     "vault_event": {"type": "eventGridTrigger"},
+    "events_queue": {"type": "queueTrigger", "queueName": "events", "connection": STORAGE},
+    "events_poison": {"type": "queueTrigger", "queueName": "events-poison", "connection": STORAGE},
     "certificates_queue": {"type": "queueTrigger", "queueName": "certificates", "connection": STORAGE},
     "sites_queue": {"type": "queueTrigger", "queueName": "sites", "connection": STORAGE},
     "environments_queue": {"type": "queueTrigger", "queueName": "environments", "connection": STORAGE},
@@ -58,6 +60,8 @@ TRIGGERS = {
 }
 CALLS = (
     event_call("{}"),
+    queue_call("events_queue", "{}"),
+    queue_call("events_poison", "{}"),
     queue_call("certificates_queue", CERTIFICATE),
     queue_call("sites_queue", SITE),
     queue_call("environments_queue", ENVIRONMENT),

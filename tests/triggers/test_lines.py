@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.data.tables import TableServiceClient
 
-from local.app import EVENT_FUNCTION, LocalApp
+from local.app import LocalApp
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.faults import Fault
 from local.azure.web.resources import RUNNING, STOPPED
@@ -20,12 +20,14 @@ from shared.clients.storage.journal import journal_ports
 from shared.clients.storage.tables import StorageTables
 from shared.domain.environments.record import PendingStart
 from shared.domain.names import EnvironmentRef
+from shared.version import VERSION
 from tests.scenarios import environment_worlds, worlds
 from tests.scenarios.environment_worlds import Hosted
 from tests.scenarios.worlds import AGE, MOVING, renew
 from tests.triggers.app import Storage, eventually
 
 MARK = " certroll: "
+STARTED = "process.started"
 SITES = 3
 """The number of sites and slots of the small fleet that a renewal moves."""
 SETTINGS = {"CERTROLL_ASE_MAX_UNAVAILABLE": "2", "CERTROLL_PROBE_SETTLE": "2s"}
@@ -78,9 +80,9 @@ class Listening:
         return bool(status["running"] == 0)
 
     def check(self) -> None:
-        """Fail if a line got lost, if an event has no run, or if an SDK logged a request."""
+        """Fail if a line got lost, if an event other than a start has no run, or if an SDK logged a request."""
         assert self.dropped() == self._dropped
-        assert [event for event in self._all_events() if "run" not in event] == []
+        assert [event for event in self._all_events() if "run" not in event and event["event"] != STARTED] == []
         assert [line for line in self.text.splitlines() if SDK_LINE.search(line)] == []
 
 
@@ -109,7 +111,7 @@ def listen(local: LocalApp) -> Iterator[Listen]:
         local.stand.use(world)
         listening = Listening(local)
         listening.storage.clear()
-        local.stand.deliver_to(listening.host.webhook(EVENT_FUNCTION))
+        local.subscribe()
         begun.append(listening)
         return listening
 
@@ -144,6 +146,16 @@ def test_first_sweep_shows_the_plan_of_each_certificate(listen: Listen, small: W
     listening.run("sweep_timer")
     eventually(lambda: listening.events("sweep.completed"), told=lambda: listening.text)
     assert {line["certificate"] for line in listening.events("plan.computed")} == {"contoso-kv/web", "contoso-kv/other"}
+
+
+def test_log_tells_which_version_runs(listen: Listen, small: World) -> None:
+    """The log has the version and the mode of Certroll once for each process of the app, before its first run."""
+    listening = listen(small)
+    listening.run("sweep_timer")
+    eventually(lambda: listening.events("sweep.completed"), told=lambda: listening.text)
+    lines = [line.partition(MARK)[2] for line in listening.host.log.read_text().splitlines() if MARK in line]
+    (started,) = (line for line in map(json.loads, lines) if line["event"] == STARTED)
+    assert started == json.loads(lines[0]) == {"event": STARTED, "version": VERSION, "mode": "apply"}
 
 
 def test_finding_of_a_sweep_reaches_the_alert(listen: Listen, small: World) -> None:

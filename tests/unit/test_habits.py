@@ -58,7 +58,8 @@ def test_make_check_checks_words() -> None:
 @pytest.mark.parametrize(("target", "effect"), MISSING)
 def test_make_names_a_missing_python(tmp_path: Path, target: str, effect: str) -> None:
     """A target with a Python that is missing fails with a sentence about that Python, and without a shell's error."""
-    for name in ("Makefile", "requirements-dev.txt", "requirements-runtime.txt", "local/azurite/package-lock.json"):
+    locks = [f"local/{tool}/package-lock.json" for tool in ("azurite", "kusto")]
+    for name in ("Makefile", "requirements-dev.txt", "requirements-runtime.txt", *locks):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     command = [shutil.which("make") or "make", target, "PYTHON=python3.99"]

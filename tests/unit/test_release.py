@@ -9,6 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 from release import archive, packages, proof, pythons
+from release.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.txt").read_text(encoding="utf-8")
@@ -114,3 +115,10 @@ def test_zip_can_be_unpacked(tmp_path: Path) -> None:
     archive.write_zip(app(tmp_path / "app"), tmp_path / "app.zip")
     with ZipFile(tmp_path / "app.zip") as opened:
         assert {entry.external_attr >> 16 & 0o777 for entry in opened.infolist()} == {0o644}
+
+
+def test_tag_of_another_version_stops_a_release(capsys: pytest.CaptureFixture[str]) -> None:
+    """A tag that does not name the version of the app stops the release before anything is built."""
+    with pytest.raises(SystemExit):
+        main(["--tag", "v99.0.0"])
+    assert "tag v" in capsys.readouterr().err

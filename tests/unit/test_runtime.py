@@ -6,12 +6,12 @@ from typing import cast
 
 import pytest
 
-from shared import VERSION
 from shared.clients.arm.app_service import AppService
 from shared.domain.errors import SettingsInvalid
 from shared.domain.intent import Mode
 from shared.runtime import Runtime
 from shared.telemetry import event
+from shared.version import VERSION
 
 STORAGE = "DefaultEndpointsProtocol=https;AccountName=certroll;AccountKey=a2V5;EndpointSuffix=core.windows.net"
 
@@ -66,18 +66,33 @@ def test_each_event_of_a_run_has_its_id(monkeypatch: pytest.MonkeyPatch, caplog:
     with runtime.run() as next_run:
         event("sweep.started", past_due=True)
     event("settings.unknown", settings=[])
-    ids = [json.loads(line).get("run") for line in caplog.messages]
-    assert ids == [run.ports.trace.run] * 5 + [next_run.ports.trace.run, None]
+    ids = [json.loads(line).get("run") for line in caplog.messages[1:]]  # the first line is the start of the process
+    assert ids == [run.ports.trace.run] * 4 + [next_run.ports.trace.run, None]
 
 
-def test_each_process_says_its_version_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The first run of each process logs the versions of Certroll and Python, so that an upgrade can be seen."""
+def starts(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    """Return the events that tell the start of a process."""
+    return [line for line in map(json.loads, caplog.messages) if line["event"] == "process.started"]
+
+
+def test_start_of_a_process_tells_version_and_mode_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first run of a process logs which version of Certroll runs and in which mode, and later runs do not."""
     caplog.set_level(logging.INFO, logger="certroll")
-    monkeypatch.setenv("AzureWebJobsStorage", STORAGE)
-    monkeypatch.setenv("CERTROLL_VAULTS", "kv-shop")
+    for name, value in {"AzureWebJobsStorage": STORAGE, "CERTROLL_VAULTS": "kv-shop", "CERTROLL_MODE": "apply"}.items():
+        monkeypatch.setenv(name, value)
     runtime = Runtime()
-    for _ in range(2):
-        with runtime.run(), runtime.bare_run():
+    for run in (runtime.bare_run, runtime.run, runtime.run):
+        with run():
             pass
-    (line,) = [json.loads(message) for message in caplog.messages]
-    assert (line["event"], line["certroll"]) == ("process.started", VERSION)
+    assert starts(caplog) == [{"event": "process.started", "version": VERSION, "mode": "apply"}]
+
+
+def test_start_with_a_mistake_tells_the_version(mistaken: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    """The log names the version also if a setting is bad, and then no mode."""
+    caplog.set_level(logging.INFO, logger="certroll")
+    for _ in range(2):
+        with pytest.raises(SettingsInvalid):
+            mistaken.run()
+    assert starts(caplog) == [{"event": "process.started", "version": VERSION, "mode": None}]

@@ -523,6 +523,7 @@ APP_CONFIGURATION = "@Microsoft.AppConfiguration(Endpoint=https://x.azconfig.io;
         pytest.param(f" {KEY_VAULT.lower()} ", "could not resolve the reference to Key Vault", id="in lower case"),
         pytest.param(APP_CONFIGURATION, "could not resolve the reference to App Configuration", id="a configuration"),
         pytest.param("secret", "it is no connection string: part 1 of 1 has no '='", id="a word"),
+        pytest.param("AccountName=a;accountname=b", "part 2 of 2 has no '=', or a name that came", id="a name twice"),
         pytest.param("DefaultEndpointsProtocol=https;AccountNa", "part 2 of 2 has no '='", id="cut in a name"),
         pytest.param("DefaultEndpointsProtocol=https;AccountKey=c2VjcmV0", "has no AccountName", id="no account"),
         pytest.param("AccountName=a;AccountName=b;AccountKey=c2VjcmV0", "part 2 of 3", id="two accounts"),

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from local.environment import for_child
-from shared import VERSION
+from shared.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("shared", "functions", "local", "release")
@@ -78,10 +77,3 @@ def test_installation_asks_for_the_packages_of_the_app(empty: Path) -> None:
     wanted = {line for line in (ROOT / "requirements.in").read_text().splitlines() if line}
     assert {str(Requirement(line)) for line in found.requires or ()} == wanted
     assert found.version == VERSION
-
-
-def test_version_is_written_once() -> None:
-    """pyproject.toml reads the version from the app, which logs it."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert "version" in project["dynamic"]
-    assert "version" not in project

@@ -1,10 +1,11 @@
 """The services that issue tokens: login.microsoftonline.com, and App Service's managed-identity endpoint."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from local.azure.entra.tokens import CERTROLL, TOKEN_LIFETIME, Directory, Principal, token
+from local.azure.entra.tokens import TOKEN_LIFETIME, Directory, Principal, token
 from local.azure.wire import Request, Response, json_response
 
 
@@ -93,20 +94,24 @@ class ManagedIdentity:
     a user-assigned identity by its client id, principal id or resource id.
     """
 
-    def __init__(self, world: TenantHolder, directory: Directory, header: str) -> None:
-        """Give tokens only to requests whose X-IDENTITY-HEADER has the value `header`."""
+    def __init__(self, world: TenantHolder, directory: Directory, identities: Mapping[str, Principal]) -> None:
+        """Give tokens only to requests whose X-IDENTITY-HEADER is one of the keys of `identities`.
+
+        Each value is the identity of the requests that name none.
+        """
         self._world = world
         self._directory = directory
-        self._header = header
+        self._identities = identities
 
     def __call__(self, request: Request) -> Response:
         """Return a response with an access token, or a refusal in the form of App Service."""
-        if request.headers.get("x-identity-header") != self._header:
+        own = self._identities.get(request.headers.get("x-identity-header", ""))
+        if own is None:
             return json_response(401, {"statusCode": 401, "message": "The identity header is missing or wrong."})
         audience = request.query.get("resource")
         if not audience:
             return json_response(400, {"statusCode": 400, "message": "The request names no resource."})
-        principal = self._wanted(request)
+        principal = self._wanted(request, own)
         if principal is None:
             return json_response(400, {"statusCode": 400, "message": "No User Assigned or Delegated Managed Identity."})
         now = int(time.time())
@@ -121,7 +126,7 @@ class ManagedIdentity:
             },
         )
 
-    def _wanted(self, request: Request) -> Principal | None:
+    def _wanted(self, request: Request, own: Principal) -> Principal | None:
         keys = ("client_id", "principal_id", "object_id", "mi_res_id")
         named = next((request.query[key] for key in keys if request.query.get(key)), None)
-        return CERTROLL if named is None else self._directory.find(named)
+        return own if named is None else self._directory.find(named)

@@ -8,10 +8,9 @@ import re
 from datetime import datetime
 from typing import Any
 
-from local.azure.front_door.actions import action_of
 from local.azure.front_door.call import SUBSCRIPTION, Call, Route
 from local.azure.scripting.journal import Entry
-from local.azure.wire import Refused, Request, Response, arm_error
+from local.azure.wire import Refused, Response, arm_error
 
 CONDITION = re.compile(r"\s*(\w+)\s+(eq|ge|le)\s+'([^']*)'\s*", re.IGNORECASE)
 BAD = 400
@@ -30,11 +29,10 @@ def list_events(call: Call) -> Response:
 
 
 def _event(call: Call, entry: Entry) -> dict[str, Any]:
-    action = action_of(Request(entry.method, entry.host, entry.path))
     return {
         "eventTimestamp": entry.at.isoformat(),
         "caller": entry.principal,
-        "operationName": {"value": action, "localizedValue": action},
+        "operationName": {"value": entry.operation, "localizedValue": entry.operation},
         "status": {"value": "Failed" if entry.status >= BAD or not entry.status else "Succeeded"},
         "subStatus": {"value": str(entry.status)},
         "resourceId": entry.path,

@@ -46,6 +46,13 @@ class Call:
         """Return True if the caller's role lets ARM's lists show the resource to the caller."""
         return self.world.roles.may_read(self.principal, resource_id)
 
+    def lists(self, kind: str, resource_id: str) -> bool:
+        """Return True if the caller's role lets ARM's list of all resources show a resource of this type.
+
+        ARM silently omits the resources that the caller may not read.
+        """
+        return self.world.grants.sees(self.principal, f"{kind}/read", resource_id) and self.sees(resource_id)
+
     def below(self, key: str) -> bool:
         """Return True if the resource belongs to the subscription or resource group that the request lists.
 

@@ -52,7 +52,8 @@ def list_resources(call: Call) -> Response:
     """
     conditions = call.conditions()
     times = "createdtime" in call.request.query.get("$expand", "").lower()
-    items = (item for item in _resources(call) if _meets(item, conditions))
+    wanted = (item for item in _resources(call) if _meets(item, conditions))
+    items = (item for item in wanted if call.lists(item["type"], item["id"]))
     return call.page(item if times else _without_time(item) for item in items)
 
 
@@ -63,17 +64,18 @@ def list_nothing(call: Call) -> Response:
 
 def _resources(call: Call) -> Iterator[Item]:
     web = call.world.web
-    items = (
-        *(_generic_site(site) for site in web.sites.overview(call.below)),
-        *(_generic(plan, "Microsoft.Web/serverFarms") for plan in web.plans.overview(call.below)),
-        *(
-            _generic(environment, "Microsoft.Web/hostingEnvironments")
-            for environment in web.environments.overview(call.below)
-        ),
-        *(_generic_certificate(call.world, certificate) for certificate in web.certificates.overview(call.below)),
-        *(generic_vault(vault) for vault in call.world.vaults.values() if call.below(vault.resource_id.lower())),
+    return iter(
+        (
+            *(_generic_site(site) for site in web.sites.overview(call.below)),
+            *(_generic(plan, "Microsoft.Web/serverFarms") for plan in web.plans.overview(call.below)),
+            *(
+                _generic(environment, "Microsoft.Web/hostingEnvironments")
+                for environment in web.environments.overview(call.below)
+            ),
+            *(_generic_certificate(call.world, certificate) for certificate in web.certificates.overview(call.below)),
+            *(generic_vault(vault) for vault in call.world.vaults.values() if call.below(vault.resource_id.lower())),
+        )
     )
-    return (item for item in items if call.sees(item["id"]))
 
 
 def _item(resource_id: str, name: str, kind: str, location: str, tags: Mapping[str, str]) -> Item:

@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, Call, Route
 from local.azure.front_door.vaults import VAULT
-from local.azure.vault.access import ROLES, VAULTS, Role, RoleAssignment, is_within, role
+from local.azure.rights.built_in import ROLES, Role, role
+from local.azure.vault.access import RoleAssignment, is_within
 from local.azure.wire import Refused, Response, arm_error, json_response
 
 AUTHORIZATION = "/providers/Microsoft.Authorization"
@@ -75,7 +76,7 @@ def delete_assignment(call: Call) -> Response:
 
 
 def list_definitions(call: Call) -> Response:
-    """Respond with the built-in roles for vaults, or with the role that `$filter` names."""
+    """Respond with the built-in roles that the local Azure knows, or with the role that `$filter` names."""
     named = OF_NAME.search(call.request.query.get("$filter", ""))
     found = (definition for definition in ROLES if named is None or definition.name.casefold() == named[1].casefold())
     return call.page(_definition_json(call, definition) for definition in found)
@@ -152,14 +153,12 @@ def _assignment_json(call: Call, given: RoleAssignment) -> dict[str, Any]:
 
 
 def _definition_json(call: Call, found: Role) -> dict[str, Any]:
-    actions = [f"{VAULTS}/{action}" for action in found.data_actions]
-    permission = {"actions": [], "notActions": [], "dataActions": actions, "notDataActions": []}
     properties = {
         "roleName": found.name,
         "type": "BuiltInRole",
         "description": "",
         "assignableScopes": ["/"],
-        "permissions": [permission],
+        "permissions": [found.permissions.to_json()],
     }
     kind = DEFINITIONS.removeprefix("/providers/")
     return {"id": _definition_id(call, found), "type": kind, "name": found.id, "properties": properties}

@@ -37,6 +37,8 @@ class Entry:
     """The changes that the request made, as sentences."""
     fault: str | None = None
     """The kind of the scripted fault that struck the request, or None."""
+    operation: str = ""
+    """The operation of Azure that ARM's front door saw in the request, or an empty string."""
     agent: str = ""
     """The header User-Agent of the request."""
     sent_correlation: str = ""
@@ -108,6 +110,11 @@ class Journal:
             yield
         finally:
             self._current.reset(token)
+
+    def note_operation(self, operation: str) -> None:
+        """Record in the journal which operation of Azure the current request stands for."""
+        if (entry := self._current.get()) is not None:
+            entry.operation = operation
 
     def note_fault(self, fault: str) -> None:
         """Record in the journal that a scripted fault struck the current request."""

@@ -1,6 +1,5 @@
-"""The rights of principals in ARM, stated as exceptions: by default every principal may read and change everything."""
+"""What a test takes from principals in ARM: by default, exceptions leave every principal all that its grants give."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,20 +31,6 @@ class Roles:
     def __init__(self) -> None:
         """Begin without exceptions."""
         self._exceptions: list[Assignment] = []
-        self._actions: dict[str, frozenset[str]] = {}
-
-    def allow_only(self, actions: Iterable[str], principal: str = EVERYONE) -> None:
-        """Let the principal do only these actions of Azure's roles, such as `Microsoft.Web/sites/read`.
-
-        The local Azure knows no wildcards in actions, and no actions on a second resource that a request names, such as
-        `Microsoft.Web/serverfarms/join/action`.
-        """
-        self._actions[principal.lower()] = frozenset(action.lower() for action in actions)
-
-    def may_do(self, principal: str | None, action: str) -> bool:
-        """Return True if no list of allowed actions keeps the principal from doing this action."""
-        lists = (self._actions.get(name) for name in (EVERYONE, (principal or "").lower()))
-        return all(allowed is None or action.lower() in allowed for allowed in lists)
 
     def hide(self, scope: str, principal: str = EVERYONE) -> None:
         """Hide a scope, and all resources below the scope, from the principal.

@@ -1,11 +1,12 @@
-"""The parts of access to a vault: built-in roles, role assignments, access policies and the firewall."""
+"""The parts of access to a vault: role assignments, access policies and the firewall."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
+
+from local.azure.rights.built_in import Role, role
 
 Mechanism = Literal["rbac", "policy", "firewall"]
 
@@ -15,49 +16,6 @@ TRUSTED_SERVICES = "AzureServices"
 VAULTS = "Microsoft.KeyVault/vaults"
 EVERYTHING = "all"
 
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """A built-in role of Azure, with the data actions that it allows in a vault."""
-
-    name: str
-    id: str
-    data_actions: tuple[str, ...] = ()
-    """The patterns of the allowed data actions, relative to `VAULTS`."""
-
-    def lets(self, operation: str) -> bool:
-        """Return True if the role allows this operation of Key Vault's data plane."""
-        return any(fnmatchcase(data_action(operation), pattern) for pattern in self.data_actions)
-
-
-ROLES = (
-    Role("Owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"),
-    Role("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c"),
-    Role("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7"),
-    Role("Key Vault Contributor", "f25e0fa2-a7c8-4377-a976-54943a77a395"),
-    Role("Key Vault Administrator", "00482a5a-887f-4fb3-b363-3b7fe8e74483", ("*",)),
-    Role(
-        "Key Vault Certificates Officer",
-        "a4417e6f-fecd-4de8-b567-7b0420556985",
-        ("certificatecas/*", "certificates/*", "certificatecontacts/write"),
-    ),
-    Role(
-        CERTIFICATE_USER,
-        "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
-        ("certificates/read", "secrets/getSecret/action", "secrets/readMetadata/action", "keys/read"),
-    ),
-    Role("Key Vault Reader", "21090545-7ca7-4776-b22c-e363652d74d2", ("*/read", "secrets/readMetadata/action")),
-    Role(SECRETS_OFFICER, "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", ("secrets/*",)),
-    Role(
-        "Key Vault Secrets User",
-        "4633458b-17de-408a-b874-0445c86b69e6",
-        ("secrets/getSecret/action", "secrets/readMetadata/action"),
-    ),
-)
-"""The built-in roles that concern vaults (Azure docs, built-in-roles and key-vault/general/rbac-guide).
-
-An Owner manages a vault, but may not read its content.
-"""
 
 ACTIONS: Mapping[str, str] = {
     "certificates/get": "certificates/read",
@@ -69,24 +27,15 @@ ACTIONS: Mapping[str, str] = {
     "secrets/delete": "secrets/delete",
     "certificates/delete": "certificates/delete",
 }
-"""The data action for each permission of an access policy (Azure docs, permissions/security).
+"""The operation on data for each permission of an access policy, below `VAULTS` (Azure docs, permissions/security).
 
-A permission without an entry has the data action `{permission}/action`.
+A permission without an entry has the operation `{permission}/action`. A test compares all with Microsoft's list.
 """
 
 
 def data_action(operation: str) -> str:
-    """Return the data action of an operation such as `secrets/get`, without the prefix `Microsoft.KeyVault/vaults`."""
-    return ACTIONS.get(operation, f"{operation}/action")
-
-
-def role(name_or_id: str) -> Role:
-    """Return the built-in role with this name or id; for an unknown role, raise a KeyError that lists all."""
-    wanted = name_or_id.rpartition("/")[2].casefold()
-    found = next((known for known in ROLES if wanted in {known.name.casefold(), known.id}), None)
-    if found is None:
-        raise KeyError(f"No built-in role {name_or_id}; there are {', '.join(known.name for known in ROLES)}.")
-    return found
+    """Return the operation on data that Azure's roles know, for a permission such as `secrets/get`."""
+    return f"{VAULTS}/{ACTIONS.get(operation, f'{operation}/action')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +169,9 @@ class Access:
         if not self.admits_services:
             return "firewall"
         if self.by_roles:
-            return None if any(role.lets(operation) for role in roles) else "rbac"
+            return (
+                None if any(known.permissions.allows(data_action(operation), data=True) for known in roles) else "rbac"
+            )
         own = (policy for policy in self.policies if policy.concerns(object_id))
         return None if any(policy.lets(operation) for policy in own) else "policy"
 

@@ -15,6 +15,7 @@ from local.azure.vault.access import (
     NetworkRules,
     RoleAssignment,
     assignment,
+    data_action,
 )
 
 
@@ -36,9 +37,9 @@ class Doors:
     """The access control of one key vault.
 
     A denial may concern any principal; the settings in `access` apply only to the principals in `PROVIDERS` (Azure's
-    own services). `access` has the settings of the vault that ARM shows: roles or access policies, and the firewall. A
-    principal that is not in `PROVIDERS` (Azure's own services) may do everything in the vault, unless a denial of a
-    test forbids the operation.
+    own services). `access` has the settings of the vault that ARM shows: roles or access policies, and the firewall.
+    Grants decide for a principal that has some, such as Certroll's identity. Every other principal may do everything in
+    the vault, unless a denial of a test forbids the operation.
     """
 
     def __init__(self, kernel: Kernel, assignments: MutableMapping[str, RoleAssignment], resource_id: str) -> None:
@@ -60,15 +61,20 @@ class Doors:
         """Remove the vault's denials for the principal; the principal `*` removes all denials."""
         self.denials = [] if principal == EVERYONE else [kept for kept in self.denials if kept.principal != principal]
 
-    def refusal(self, principal: str, operation: str) -> Denial | None:
+    def refusal(self, principal: str, operation: str, name: str = "") -> Denial | None:
         """Return the denial of this operation to this principal, or None if the principal may do the operation.
 
+        `name` is the name of the object that the operation is about. A role may be assigned at a single secret.
         The application id and the object id both identify a principal in `PROVIDERS` (Azure's own services).
         """
         names = {provider: {provider, self.kernel.object_id(provider)} for provider in PROVIDERS}
         known = next((provider for provider in PROVIDERS if principal.lower() in names[provider]), principal)
         stated = next((denial for denial in self.denials if denial.covers(known, operation)), None)
-        return stated or (self._no_access(known, operation) if known in PROVIDERS else None)
+        if stated is not None or known in PROVIDERS:
+            return stated or self._no_access(known, operation)
+        scope = f"{self.resource_id}/{operation.partition('/')[0]}/{name}" if name else self.resource_id
+        granted = self.kernel.grants.allow(principal, data_action(operation), scope, data=True)
+        return None if granted else Denial(principal, "rbac", frozenset({operation}))
 
     def lets(self, principal: str, operation: str) -> bool:
         """Return True if the principal may do an operation such as `secrets/get` in this vault."""

@@ -61,7 +61,7 @@ def _dispatch(vault: Vault, request: Request, principal: str) -> Response:
     for route in (*ROUTES, *secret_routes.ROUTES):
         match = route.path.fullmatch(path)
         if match and route.method == request.method:
-            denial = vault.refusal(principal, route.permission)
+            denial = vault.refusal(principal, route.permission, match.groupdict().get("name", ""))
             if denial:
                 raise wire.denied(vault, denial, principal, route.permission)
             return route.answer(Call(vault, request, **match.groupdict()))

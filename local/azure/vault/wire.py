@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from local.azure.vault.access import VAULTS, data_action
+from local.azure.vault.access import data_action
 from local.azure.vault.doors import Denial
 from local.azure.vault.links import name_text
 from local.azure.vault.objects import Operation, VaultCertificate, Version
@@ -61,7 +61,7 @@ def denied(vault: Vault, denial: Denial, principal: str, operation: str) -> Refu
         message = (
             "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
             f"definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\n"
-            f"Action: '{VAULTS}/{data_action(operation)}'\r\nResource: '{vault.resource_id.lower()}'\r\n"
+            f"Action: '{data_action(operation)}'\r\nResource: '{vault.resource_id.lower()}'\r\n"
             f"Assignment: (not found)\r\nVault: {where}\r\n"
         )
         return Refused(403, "Forbidden", message, "ForbiddenByRbac")

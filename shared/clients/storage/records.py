@@ -183,6 +183,7 @@ def roll_row(record: RollRecord) -> dict[str, Any]:
         "wants_root": record.wants_root,
         "budget": json.dumps(astuple(record.budget) if record.budget else None),
         "detail": fitting(record.detail, MOST_DETAIL),
+        "in_doubt": record.in_doubt,
         "retry": record.retry.isoformat() if record.retry else "",
         **listed("edits", edits),
     }
@@ -213,6 +214,7 @@ def roll_record(row: Entity) -> RollRecord:
         wants_root=row["wants_root"],
         budget=_budget(row),
         detail=row["detail"],
+        in_doubt=row["in_doubt"],
         retry=datetime.fromisoformat(row["retry"]) if row["retry"] else None,
         revision=revision_of(row),
     )

@@ -18,14 +18,23 @@ KINDS: dict[str, EventKind] = {
 }
 
 
-def read_vault_event(text: str, vaults: frozenset[VaultName]) -> VaultEvent:
-    """Return the event of Key Vault from the raw JSON of Event Grid.
+def read_vault_events(text: str, vaults: frozenset[VaultName]) -> tuple[VaultEvent | EventRejected, ...]:
+    """Return each event of Key Vault in the raw JSON of Event Grid, or why Certroll cannot use the event.
 
-    Raise EventRejected with a reason if Certroll cannot use the event. Certroll does not use the event types of the
+    The JSON is one event, or a list of events; the result is never empty. Certroll does not use the event types of the
     Functions SDK. The event types of the Functions SDK fail on an unreadable date before Certroll's code runs.
     """
     try:
         raw = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
-        raise EventRejected(Reason.MALFORMED_EVENT, f"the event is not JSON: {error}") from error
-    return parse_vault_event(raw, KINDS, vaults)
+        return (EventRejected(Reason.MALFORMED_EVENT, f"the event is not JSON: {error}"),)
+    if raw == []:
+        return (EventRejected(Reason.MALFORMED_EVENT, "the list has no event"),)
+    return tuple(_read(event, vaults) for event in (raw if isinstance(raw, list) else [raw]))
+
+
+def _read(raw: object, vaults: frozenset[VaultName]) -> VaultEvent | EventRejected:
+    try:
+        return parse_vault_event(raw, KINDS, vaults)
+    except EventRejected as rejected:
+        return rejected

@@ -169,7 +169,8 @@ def _overlap(snapshot: Snapshot, after: Snapshot, site: SiteRef) -> RollRecord |
     fresh, before = _fresh(snapshot, after, site, RollState.OVERLAPPING), snapshot.rollout.roll_of(site)
     if fresh is None or before is None:
         return fresh
-    return replace(before, state=RollState.OVERLAPPING, at=snapshot.now, failing_since=None, detail="")
+    state = RollState.OVERLAPPING
+    return replace(before, state=state, at=snapshot.now, failing_since=None, detail="", in_doubt=False)
 
 
 def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState) -> RollRecord | None:

@@ -11,6 +11,7 @@ the app only after the run has ended or lost its lease. If Azure's answer to a s
 app later. While Azure may still carry out a lost stop, the start stays pending for some minutes.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -173,9 +174,11 @@ def complete_pending_starts(run: Run) -> None:
     """Start each app that Certroll left stopped and no other run has locked, and report apps that do not start.
 
     If Certroll cannot start an app, Certroll still starts the other apps, and begins with the others at the next call.
-    This function raises the errors of all apps together at the end.
+    This function raises the errors of all apps together at the end. It first logs the apps that wait for a start, so
+    that the log has the event `starts.owed` in each minute until the last of them runs.
     """
     starts = run.ports.pending_starts.all()
+    _log_waiting(starts)
     with (
         taking_turns(run, "pending starts", starts, lambda start: start.site.resource_id) as turns,
         Pool(MOST_THREADS, "starts") as pool,  # the run's own thread pool is for reads only
@@ -183,6 +186,12 @@ def complete_pending_starts(run: Run) -> None:
         results = pool.map(partial(_guarded, run, turns), turns.order)
     if errors := [error for error in results if error is not None]:
         raise ExceptionGroup("Certroll could not start every app with a pending start", errors)
+
+
+def _log_waiting(starts: Sequence[PendingStart]) -> None:
+    """Log how many apps wait for a start, and since when the first of them waits. Log nothing without such an app."""
+    if starts:
+        event("starts.owed", count=len(starts), oldest=starts[0].at.isoformat(), site=str(starts[0].site))
 
 
 def _guarded(run: Run, turns: Turns[PendingStart], pending_start: PendingStart) -> Exception | None:

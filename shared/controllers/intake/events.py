@@ -1,6 +1,9 @@
-"""Handle an Event Grid event of a vault."""
+"""Handle the events of a vault, which Event Grid delivers to the queue `events` or to the function `vault_event`."""
+
+from collections.abc import Iterable
 
 from shared.domain.errors import EventRejected
+from shared.domain.events import VaultEvent
 from shared.domain.findings import Finding, SeenBy
 from shared.domain.messages import Cause
 from shared.loop.asks import ask_for_look
@@ -9,21 +12,38 @@ from shared.telemetry import event
 
 
 def on_vault_event(run: Run, text: str) -> None:
-    """Put the vault certificate that an Event Grid event names on the queue `certificates`.
+    """Put each vault certificate that the text of Event Grid names on the queue `certificates`.
 
     Certroll accepts an event of a vault outside of CERTROLL_VAULTS, and records the event as a finding (a reported
     problem). If Certroll refused an event of a foreign vault, Event Grid would deliver the event again for a day.
     """
-    now = run.now()
-    try:
-        seen = run.ports.read_event(text, run.intent.vaults)
-    except EventRejected as rejected:
-        run.ports.findings.report((Finding(now, "events", str(rejected)[:200], rejected.reason, str(rejected)),))
-        event("event.rejected", reason=rejected.reason, detail=str(rejected))
-        return
-    if seen.finding is not None:
-        detail = "Key Vault reported this; Certroll inspects the certificate, and rolls out the newest version"
-        found = Finding(now, str(seen.ref), str(seen.ref), seen.finding, detail, SeenBy.VERSION)
-        run.ports.findings.report((found,))
-    ask_for_look(run, seen.ref, Cause.EVENT)
-    event("event.accepted", certificate=str(seen.ref), finding=seen.finding)
+    take_events(run, run.ports.read_events(text, run.intent.vaults))
+
+
+def take_events(run: Run, events: Iterable[VaultEvent | EventRejected]) -> None:
+    """Record each rejected event and each warning of Key Vault as a finding, and enqueue the vault certificates."""
+    rejected, seen = list[EventRejected](), list[VaultEvent]()
+    for read in events:
+        if isinstance(read, EventRejected):
+            rejected.append(read)
+        else:
+            seen.append(read)
+    findings = (*(_rejection(run, read) for read in rejected), *_warnings(run, seen))
+    if findings:
+        run.ports.findings.report(findings)
+    for rejection in rejected:
+        event("event.rejected", reason=rejection.reason, detail=str(rejection))
+    for accepted in seen:
+        ask_for_look(run, accepted.ref, Cause.EVENT)
+        event("event.accepted", certificate=str(accepted.ref), finding=accepted.finding)
+
+
+def _rejection(run: Run, rejected: EventRejected) -> Finding:
+    return Finding(run.now(), "events", str(rejected)[:200], rejected.reason, str(rejected))
+
+
+def _warnings(run: Run, seen: Iterable[VaultEvent]) -> Iterable[Finding]:
+    detail = "Key Vault reported this; Certroll inspects the certificate, and rolls out the newest version"
+    for read in seen:
+        if read.finding is not None:
+            yield Finding(run.now(), str(read.ref), str(read.ref), read.finding, detail, SeenBy.VERSION)

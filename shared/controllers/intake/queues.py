@@ -4,19 +4,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from shared.controllers.certificate.controller import reconcile_certificate
 from shared.controllers.environment.controller import reconcile_environment
 from shared.controllers.intake.dead_letters import keep, message_subject, queue_scope
+from shared.controllers.intake.events import take_events
 from shared.controllers.site.controller import reconcile_site
 from shared.controllers.site.way_back import go_on_later
-from shared.domain.errors import MessageInvalid, OutOfTime, StorageFailed
+from shared.domain.errors import EventRejected, MessageInvalid, OutOfTime, StorageFailed
+from shared.domain.events import VaultEvent
 from shared.domain.findings import Finding
 from shared.domain.message_text import described
 from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
+    EVENTS,
     MOST_WAITS,
     SITES,
     Cause,
@@ -102,6 +105,26 @@ def on_environment(run: Run, body: str) -> None:
         _come_back(run, reconcile_environment(run, message), message, run.ports.queue.send_environment)
 
     _remembering(run, ENVIRONMENTS, body, work)
+
+
+def on_events(run: Run, body: str) -> None:
+    """Put each vault certificate that a message of Event Grid names on the queue `certificates`.
+
+    A message with a malformed event becomes a dead letter after Certroll has taken the other events of the message.
+    """
+
+    def work() -> None:
+        events = run.ports.read_events(body, run.intent.vaults)
+        malformed = [read.problem for read in events if _is_malformed(read)]
+        take_events(run, (read for read in events if not _is_malformed(read)))
+        if malformed:
+            raise MessageInvalid(f"{len(malformed)} of {len(events)} events cannot be read: {malformed[0]}")
+
+    _remembering(run, EVENTS, body, work)
+
+
+def _is_malformed(read: VaultEvent | EventRejected) -> TypeGuard[EventRejected]:
+    return isinstance(read, EventRejected) and read.reason is Reason.MALFORMED_EVENT
 
 
 def _remembering(run: Run, queue: str, body: str, work: Callable[[], None]) -> None:

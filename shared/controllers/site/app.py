@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
 from shared.domain.messages import MOST_WAITS, Cause
-from shared.domain.names import Thumbprint
+from shared.domain.names import Thumbprint, VaultCertificateRef
 from shared.domain.outcome import Deferred, Outcome, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.settings_record import DOUBT, RollRecord, RollState
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.subject import site_subject
 from shared.loop.asks import ask_for_look
@@ -97,9 +97,7 @@ def settling_after(app: App, state: RollState, *, doubtful: bool = False) -> Out
     With `doubtful`, the record says that Azure may not have carried out the change, and otherwise no longer says so.
     """
     now = app.run.now()
-    known = "" if app.record.in_doubt else app.record.detail
-    detail = DOUBT if doubtful else known
-    record = replace(app.record, state=state, at=now, failing_since=None, detail=detail)
+    record = replace(app.record, state=state, at=now, failing_since=None, in_doubt=doubtful)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
     until = now + app.run.intent.probe_settle
     return Waiting(
@@ -125,10 +123,12 @@ def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | 
 
     `record` is the app's changed journal record, or None if this run changed no field of the journal record.
     """
-    at = app.record.at if state is RollState.REFUSED else app.run.now()
-    record = replace(record or app.record, state=state, at=at, detail=outcome.detail)
+    record = record or app.record
+    # Azure may still carry out the change of an app that is put off; any other result is the end of the doubt.
+    at, in_doubt = (record.at, record.in_doubt) if state is RollState.REFUSED else (app.run.now(), False)
+    record = replace(record, state=state, at=at, detail=outcome.detail, in_doubt=in_doubt)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
-    give_back_restart(app.run, app.lineage, app.record)
+    give_back_restart(app.run, app.lineage.ref, app.record)
     _wake(app, state, outcome)
     return report_app(app, outcome)
 
@@ -168,6 +168,6 @@ def report_app(app: App, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def give_back_restart(run: Run, lineage: Lineage, record: RollRecord) -> None:
+def give_back_restart(run: Run, ref: VaultCertificateRef, record: RollRecord) -> None:
     """Stop counting the app against the limit of simultaneous restarts."""
-    give_back(run, (resource_id for resource_id, _ in restart_limits(run, record)), record.site, lineage.ref)
+    give_back(run, (resource_id for resource_id, _ in restart_limits(run, record)), record.site, ref)

@@ -35,7 +35,7 @@ def not_yet(app: App) -> Waiting | None:
         return Waiting(settled, Reason.SETTLING, f"{site} restarts; Certroll sends its probe afterwards")
     if app.running or _is_alive(app):
         return None
-    give_back_restart(app.run, app.lineage, app.record)
+    give_back_restart(app.run, app.lineage.ref, app.record)
     return Waiting(
         now + LONGEST_PAUSE, Reason.SITE_STOPPED, f"{site} is stopped; Certroll sends its probe when it runs"
     )

@@ -68,7 +68,7 @@ def _put_off(run: Run, message: SiteMessage, roll: RollRecord | None, error: Cer
     if isinstance(error, Conflict) and roll is not None and roll.state is RollState.STALE:
         outcome = Stalled(outcome.reason, outcome.detail)
         run.ports.settings_rolls.put_roll(message.ref, replace(roll, state=RollState.REFUSED, detail=outcome.detail))
-        give_back_restart(run, Lineage(message.ref, (), None), roll)
+        give_back_restart(run, message.ref, roll)
     subject, detail = str(message.site), outcome.detail
     finding = Finding(run.now(), str(message.ref), subject, outcome.reason, detail, SeenBy.SITE, message.site)
     run.ports.findings.report((finding,))

@@ -46,7 +46,7 @@ def unseen(run: Run, lineage: Lineage, record: RollRecord, error: AzureError) ->
     if over or (record.state is RollState.STALE and not patient):
         changed = replace(record, state=RollState.REFUSED, detail=outcome.detail)
         run.ports.settings_rolls.put_roll(lineage.ref, changed)
-        give_back_restart(run, lineage, record)
+        give_back_restart(run, lineage.ref, record)
     detail, subject = outcome.detail[:1000], site_subject(record.site, "app ")
     finding = Finding(run.now(), str(lineage.ref), subject, outcome.reason, detail, SeenBy.APP, record.site)
     run.ports.findings.report((finding,))
@@ -64,7 +64,7 @@ def _end_hold(run: Run, lineage: Lineage, record: RollRecord, why: str) -> Outco
     """Delete the record of the app, close the findings about the app, and return the outcome."""
     if not run.ports.settings_rolls.forget(lineage.ref, record):
         return Converged(Reason.NOTHING_STALE, f"another run has just recorded {record.site}")
-    give_back_restart(run, lineage, record)
+    give_back_restart(run, lineage.ref, record)
     ended = Deferred(Reason.HOLD_ENDED, f"{why}, so {record.site} no longer holds version {record.version}")
     _say_ended(run, lineage.ref, record, ended)
     return ended

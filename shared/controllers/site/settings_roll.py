@@ -25,7 +25,7 @@ from shared.domain.fleet.settings_editing import with_text
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.same_certificate import with_holds
-from shared.domain.rollout.settings_record import DOUBT, RollRecord, RollState
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.loop.backoff import UNANSWERED, pause, until_open, until_thawed
 from shared.loop.perform import Performed, perform_each
 from shared.loop.report import report_skips
@@ -85,7 +85,7 @@ def _write(app: App) -> Outcome:
         detail = f"{app.record.site}: this version has failed in another app, {where}"
         return conclude(app, RollState.REFUSED, Stalled(Reason.VERSION_HELD, detail))
     if app.record.in_doubt:
-        detail = f"{DOUBT} of {app.record.site}, and shows the old settings"
+        detail = f"Azure has not confirmed the change of {app.record.site}, and shows the old settings"
         return conclude(app, RollState.REFUSED, Stalled(Reason.UNANSWERED, detail))
     asked, result = ask_before(app)
     # The app fails its probe before any write, and would also fail the probe with the new version. Certroll updates
@@ -135,7 +135,7 @@ def _in_doubt(app: App, pause: timedelta, detail: str) -> Outcome:
 
     The app keeps its claim on a restart. The next run reads whether Azure made the change.
     """
-    app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(app.record, detail=DOUBT))
+    app.run.ports.settings_rolls.put_roll(app.lineage.ref, replace(app.record, in_doubt=True))
     return report_app(app, Waiting(app.run.now() + pause, Reason.UNANSWERED, detail[:1000]))
 
 
@@ -172,7 +172,7 @@ def _refused(app: App, skip: Skip) -> Outcome:
     """
     until = {Reason.OUTSIDE_WINDOW: until_open, Reason.FROZEN: until_thawed}.get(skip.reason)
     if until is not None:
-        give_back_restart(app.run, app.lineage, app.record)
+        give_back_restart(app.run, app.lineage.ref, app.record)
         return Waiting(until(app.run), skip.reason, skip.detail)
     detail = f"{skip.subject}: {skip.detail}"
     stalled = skip.reason.stalls

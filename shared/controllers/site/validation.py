@@ -9,7 +9,7 @@ from shared.controllers.site.rollback import take_back
 from shared.domain.fleet.probe import Probe, ProbeInvalid, ProbeResult, Verdict, probe_of
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import DOUBT, RECYCLED_AFTER, RollState
+from shared.domain.rollout.settings_record import RECYCLED_AFTER, RollState
 from shared.domain.snapshot.staleness import rollable
 from shared.domain.tags import PROBE
 from shared.planning.acting.roll_edits import roll_edits
@@ -50,8 +50,8 @@ def _unproven(app: App, reason: Reason, detail: str) -> Outcome:
 
     If Azure has not confirmed the change either, an operator gets a finding.
     """
-    outcome = Stalled(Reason.UNANSWERED, f"{DOUBT}; {detail}") if app.record.in_doubt else Converged(reason, detail)
-    return conclude(app, RollState.UNPROVEN, outcome)
+    doubt = Stalled(Reason.UNANSWERED, f"Azure has not confirmed the change; {detail}")
+    return conclude(app, RollState.UNPROVEN, doubt if app.record.in_doubt else Converged(reason, detail))
 
 
 def _is_not_fetched(app: App) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from shared.controllers.sweep.closing import close_gone, close_left
+from shared.controllers.sweep.ends import log_ends
 from shared.controllers.sweep.judging import Seen, judge, queue_begun
 from shared.controllers.sweep.reading import (
     FLEET_SHARE,
@@ -58,6 +59,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     lineages = tuple(inspection.lineage for inspection in judged.values() if inspection.lineage)
     begun, unsent = queue_begun(run, frozenset(map(str, inspections)))
     report_references(run.ports.findings, fleet, lineages)
+    log_ends(fleet, inspections)
     run.ports.findings.close(SWEEP, run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
     idle = scopes - set(map(str, (*inspections, *begun)))
     unclosed = close_gone(run, idle, listed, began) + close_left(run, idle, environment_records, began)

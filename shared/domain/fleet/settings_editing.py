@@ -100,7 +100,7 @@ def _until(edit: SettingEdit, number: int) -> str:
     removed thumbprints is unknown.
     """
     numbers = {thumbprint: place for place, thumbprint in enumerate(edit.remove)}
-    parts = [(text, numbers.get(thumbprint, -1) if thumbprint else -1) for text, thumbprint in _entries(edit.was)]
+    parts = [(text, numbers[thumbprint] if thumbprint else -1) for text, thumbprint in _entries(edit.was)]
     return ",".join(text if place == number else OTHER for text, place in parts if place <= number)
 
 

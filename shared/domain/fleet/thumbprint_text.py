@@ -94,8 +94,8 @@ def in_form_of(text: str, thumbprint: Thumbprint) -> str:
 
     Return the thumbprint in upper case if the other thumbprint mixes upper and lower case.
     """
-    letters = {character for character in text if character in _DIGITS and character.isalpha()}
-    is_lower = bool(letters) and all(letter.islower() for letter in letters)
+    letters = {character for character in text if character in _DIGITS}
+    is_lower = "".join(letters).islower()
     digits = iter(thumbprint.lower() if is_lower else thumbprint.upper())
     return "".join(next(digits, "") if character in _DIGITS else character for character in text) + "".join(digits)
 

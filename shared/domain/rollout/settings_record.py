@@ -23,10 +23,6 @@ CONTEST_WINDOW = timedelta(hours=24)
 """How long Certroll remembers that somebody reverted its edit. A pipeline that reverts edits runs at least nightly."""
 
 
-DOUBT = "Azure has not confirmed the change"
-"""The detail of a record while Certroll does not know whether Azure carried out a change of the app."""
-
-
 RECYCLED_AFTER = timedelta(minutes=45)
 """How long an old process may answer after a write. On Linux App Service defers a restart by up to 40 minutes (App
 Service team, May 2026)."""
@@ -113,6 +109,8 @@ class RollRecord:
     budget: RestartBudget | None = None
     """The restart budget of the environment, None if CERTROLL_ASE_MAX_UNAVAILABLE does not apply to the app."""
     detail: str = ""
+    in_doubt: bool = False
+    """True if Certroll does not know whether Azure carried out the change of the app."""
     retry: datetime | None = None
     """The time of the message by which Certroll goes on after a failed run, None if no run of the app has failed."""
     missing_since: datetime | None = None
@@ -124,11 +122,6 @@ class RollRecord:
     def under_way(self) -> bool:
         """True if a queue message must continue the settings update."""
         return self.state in UNDER_WAY
-
-    @property
-    def in_doubt(self) -> bool:
-        """True if Certroll does not know whether Azure carried out the change of the app."""
-        return self.detail.startswith(DOUBT)
 
     @property
     def begun(self) -> bool:

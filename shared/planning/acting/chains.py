@@ -86,10 +86,9 @@ def lost_chain(case: Case) -> Verdict | None:
 def tolerated_loss(case: Case) -> Verdict | None:
     """Return the warning about a chain that Certroll refuses in other circumstances, None without such a chain.
 
-    Certroll tolerates a shorter chain if clients hold the root of the missing issuer's key, or if time is short.
+    Certroll tolerates a shorter chain if clients hold the root of the missing issuer's key, or if time is short. The
+    caller has asked `lost_chain` first, which refuses every other shorter chain.
     """
-    if lost_chain(case) is not None:
-        return None
     in_use = tuple(_without_held(in_use) for in_use in case.in_use)
     if lost_chain(replace(case, in_use=in_use, urgent=False)) is None:
         return None

@@ -29,6 +29,8 @@ from shared.planning.acting.subjects import binding_subject
 from shared.planning.plan import Phase, Skip, Step, Traits
 from shared.ports import Ports
 
+WEBSPACE_UNKNOWN = "Azure does not name the webspace of the site, so Certroll does not know its live certificates"
+
 
 @dataclass(frozen=True, slots=True)
 class UpdateBinding(Traits):
@@ -130,7 +132,9 @@ def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
             continue
         if refusal := _refusal(snapshot, binding):
             yield Skip(binding_subject(binding), *refusal, binding.site)
-        elif webspace is not None:
+        elif webspace is None:
+            yield Skip(binding_subject(binding), Reason.INCOMPLETE_VIEW, WEBSPACE_UNKNOWN, binding.site)
+        else:
             reason = Reason.STALE_THUMBPRINT if stale else Reason.UPLOAD_AGAIN_ASKED
             yield Step(UpdateBinding(binding, current.thumbprint, webspace, rebind), reason)
 
@@ -146,11 +150,6 @@ def _refusal(snapshot: Snapshot, binding: Binding) -> tuple[Reason, str] | None:
         return Reason.AMBIGUOUS_LINEAGE, (
             f"{binding.thumbprint} is an older version of {snapshot.lineage.ref}, and a copy of another vault "
             "certificate holds it, too: bind the right certificate by hand, or delete one of the two copies"
-        )
-    if snapshot.webspace_of(binding) is None:
-        return (
-            Reason.INCOMPLETE_VIEW,
-            "Azure does not name the webspace of the site, so Certroll does not know its live certificates",
         )
     return None
 

@@ -15,6 +15,7 @@ from shared.domain.names import CopyRef, EnvironmentRef, RootRef, SiteRef, Vault
 from shared.domain.orders.order import OrderRef
 from shared.domain.path_names import NEW_CERTIFICATE, path_problem
 from shared.domain.reason import Reason
+from tests.build import site_ref
 from tests.client_calls import CLIENTS, NO_CALLS, VALUES, WORDS, ports
 
 HOSTILE = {
@@ -32,6 +33,16 @@ IDS = ("plan", "vault_id")
 OUTSIDE = frozenset({"subscription", "host_name", "version", "operation"})
 AZURE = ("shared.clients.arm", "shared.clients.vault")
 ASKING_AZURE = tuple(name for name in CLIENTS if type(getattr(ports(), name)).__module__.startswith(AZURE))
+
+
+@pytest.mark.parametrize("hostile", ["..", ".", "a\\b", "a\r\nHost: b", "a" * 400, "another"])
+def test_reference_with_a_hostile_name_has_no_path(hostile: str) -> None:
+    """A reference has no path for a request if its id breaks Azure's rule for names, or is that of another resource."""
+    ref = site_ref()
+    with pytest.raises(Rejected) as refusal:
+        _ = replace(ref, written=f"{ref.resource_id.rpartition('/')[0]}/{hostile}").path
+    assert refusal.value.reason is Reason.NAME_INVALID
+    assert ref.path == ref.resource_id
 
 
 def spoiled(value: object, hostile: str) -> Iterator[object]:
@@ -124,6 +135,22 @@ SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-00000000000a"
 def test_paths_of_azure_are_sent(path: str) -> None:
     """A path that Azure itself writes passes, although a site may have the name of a kind of resource."""
     assert path_problem(path, of_vault=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        (f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/sites/a.b", "is not a site name"),
+        (f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/sites/a/slots/a.b", "is not a slot name"),
+        (
+            f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/sites/a/publicCertificates/{'c' * 261}",
+            "is not a certificate resource name",
+        ),
+    ],
+)
+def test_each_kind_of_resource_has_its_own_rule(path: str, problem: str) -> None:
+    """A name passes only by the rule for its kind of resource, and not by the rule for any name."""
+    assert problem in path_problem(path, of_vault=False)
 
 
 @pytest.mark.parametrize("path", ["/secrets/shop/", "/certificates/shop/0a1b", "/certificates/shop/versions"])

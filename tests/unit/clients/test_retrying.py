@@ -298,3 +298,15 @@ def test_table_whose_pages_lead_in_a_circle_ends() -> None:
     items = ItemPaged(lambda _: ({"PartitionKey": "a"}, [1]), lambda page: page)
     with pytest.raises(StorageFailed, match="lead in a circle"):
         all_pages("table x", items)
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_error_of_a_request_with_secrets_hides_its_cause(*, secret: bool) -> None:
+    """An error about a request with secrets carries no error of the SDK, whose text may hold a value."""
+    retrying = Retrying(ManualClock(), timedelta(minutes=5))
+    lost = refusal(400)
+    for call in (retrying.read, retrying.write):
+        with pytest.raises(Rejected) as refused:
+            call("settings of shop", Calls(lost), secret=secret)
+        assert refused.value.__cause__ is (None if secret else lost)
+        assert refused.value.__suppress_context__

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.clients.vault.events import read_vault_event
+from shared.clients.vault.events import read_vault_events
 from shared.domain.errors import EventRejected
 from shared.domain.events import VaultEvent
 from shared.domain.names import ObjectKind, VaultName
@@ -44,8 +44,11 @@ CLOUD_EVENT: dict[str, object] = {
 
 
 def read(event: object) -> VaultEvent:
-    """Return what Certroll reads from a Key Vault event, if `CERTROLL_VAULTS` names only the vault `kv-shop`."""
-    return read_vault_event(event if isinstance(event, str) else json.dumps(event), frozenset({VAULT}))
+    """Return what Certroll reads from one Key Vault event, if `CERTROLL_VAULTS` names only the vault `kv-shop`."""
+    (read,) = read_vault_events(event if isinstance(event, str) else json.dumps(event), frozenset({VAULT}))
+    if isinstance(read, EventRejected):
+        raise read
+    return read
 
 
 def without(fields: dict[str, object], *names: str) -> dict[str, object]:
@@ -116,7 +119,9 @@ def test_no_address_in_an_event_is_believed(change: dict[str, object]) -> None:
         pytest.param("", Reason.MALFORMED_EVENT, "the event is not JSON", id="nothing"),
         pytest.param("{", Reason.MALFORMED_EVENT, "the event is not JSON", id="half a JSON"),
         pytest.param("[" * 100_000, Reason.MALFORMED_EVENT, "the event is not JSON", id="JSON too deep to read"),
-        pytest.param([EVENT_GRID], Reason.MALFORMED_EVENT, "has no type or no data object", id="a list of events"),
+        pytest.param([], Reason.MALFORMED_EVENT, "the list has no event", id="a list without events"),
+        pytest.param(["shop"], Reason.MALFORMED_EVENT, "has no type or no data object", id="a list of texts"),
+        pytest.param([[EVENT_GRID]], Reason.MALFORMED_EVENT, "has no type or no data object", id="a list in a list"),
         pytest.param("null", Reason.MALFORMED_EVENT, "has no type or no data object", id="null"),
         pytest.param(
             without(EVENT_GRID, "eventType"), Reason.MALFORMED_EVENT, "has no type or no data object", id="no type"
@@ -188,8 +193,9 @@ def test_complaint_about_a_hostile_type_is_short() -> None:
 
 def test_vault_of_another_name_is_never_ours() -> None:
     """Certroll accepts an event only if the vault's whole name is in the setting `CERTROLL_VAULTS`."""
-    with pytest.raises(EventRejected, match="vault 'kv-shop' is not among"):
-        read_vault_event(json.dumps(EVENT_GRID), frozenset({VaultName("kv-shop2")}))
+    (read,) = read_vault_events(json.dumps(EVENT_GRID), frozenset({VaultName("kv-shop2")}))
+    assert isinstance(read, EventRejected)
+    assert "vault 'kv-shop' is not among" in str(read)
 
 
 def test_new_version_of_a_secret_is_looked_at_as_one() -> None:
@@ -200,3 +206,22 @@ def test_new_version_of_a_secret_is_looked_at_as_one() -> None:
     event = {**EVENT_GRID, "eventType": "Microsoft.KeyVault.SecretNewVersionCreated"}
     seen = read(event)
     assert (seen.ref.kind, str(seen.ref), seen.finding) == (ObjectKind.SECRET, "kv-shop/shop", None)
+
+
+def test_each_event_of_a_list_is_read_by_itself() -> None:
+    """Certroll reads all events of a list, in order, although some of them are malformed or not for Certroll."""
+    foreign = {**CLOUD_EVENT, "data": {**DATA, "VaultName": "kv-foreign"}}
+    text = json.dumps([EVENT_GRID, "shop", CLOUD_EVENT, foreign])
+    first, malformed, second, unknown = read_vault_events(text, frozenset({VAULT}))
+    assert first == second == VaultEvent(REF, None)
+    reasons = [read.reason for read in (malformed, unknown) if isinstance(read, EventRejected)]
+    assert reasons == [Reason.MALFORMED_EVENT, Reason.UNKNOWN_VAULT]
+
+
+@pytest.mark.parametrize("data", [{"VaultName": "pa55 phrase"}, {"VaultName": VAULT, "ObjectName": "pa55 phrase"}])
+def test_problem_of_a_malformed_event_quotes_nothing(data: dict[str, object]) -> None:
+    """The problem of a malformed event, which a message of the queue shows, quotes no text of the event."""
+    with pytest.raises(EventRejected) as caught:
+        read({**EVENT_GRID, "topic": "", "data": data})
+    assert "pa55 phrase" in str(caught.value)
+    assert "pa55" not in caught.value.problem

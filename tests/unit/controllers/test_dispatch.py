@@ -12,7 +12,7 @@ from shared.domain.intent import Intent, Mode
 from shared.domain.names import Webspace
 from shared.domain.reason import Reason
 from shared.domain.rollout.budget import MaxUnavailable, RestartBudget
-from shared.domain.rollout.settings_record import CONTEST_WINDOW, DOUBT, RollRecord, RollState
+from shared.domain.rollout.settings_record import CONTEST_WINDOW, RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.tags import Tags
 from shared.planning import planner
@@ -221,7 +221,7 @@ def test_record_follows_on_the_one_before() -> None:
     after = replace(FRESH_RECORD, at=before.at, proven=(OLDER,), revision="7")
     assert records(world(before), rolling()) == (after,)
     assert records(world(before, past=(earlier,)), rolling()) == (after,)
-    doubtful = replace(before, detail=f"{DOUBT} of the app", asked="digest")
+    doubtful = replace(before, in_doubt=True, asked="digest")
     assert records(world(doubtful), rolling()) == (replace(after, edits=(EDIT,), asked="digest"),)
     assert records(world(past=(earlier,)), rolling()) == (replace(FRESH_RECORD, proven=(OLD,), revision="5"),)
     assert records(world(roll(RollState.REFUSED, site="other", proven=(OLDER,))), rolling()) == (FRESH_RECORD,)

@@ -291,6 +291,8 @@ ALL_QUEUES = {
     "certificates-poison",
     "environments",
     "environments-poison",
+    "events",
+    "events-poison",
     "sites",
     "sites-poison",
 }

@@ -7,6 +7,7 @@ import pytest
 from shared.domain.fleet.app_settings import (
     LOAD_LIST,
     ROOT_LIST,
+    AppSettings,
     ReferenceKind,
     SettingEdit,
     SettingReference,
@@ -15,7 +16,15 @@ from shared.domain.fleet.app_settings import (
     changed_elsewhere,
     is_load_list,
 )
-from shared.domain.fleet.settings_editing import all_done, edited, edited_settings, edited_values, inverse, is_done
+from shared.domain.fleet.settings_editing import (
+    all_done,
+    edited,
+    edited_settings,
+    edited_values,
+    inverse,
+    is_done,
+    restoring_without,
+)
 from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.names import Thumbprint
 from tests.build import FOREIGN, NEW, OLD, OLDER, OTHER_REF, REF, app_settings, named, site_ref
@@ -620,6 +629,34 @@ def test_edit_of_a_load_list_that_is_not_there_is_not_projected() -> None:
 def test_edit_says_how_it_is_taken_back(edit: SettingEdit, back: SettingEdit) -> None:
     """The undo of Certroll's edit to an app setting restores the last good value."""
     assert inverse(edit) == (back,)
+
+
+@pytest.mark.parametrize(
+    ("now", "after"),
+    [
+        pytest.param(f"{FOREIGN},{NEW}", f"{OLD},{FOREIGN},{NEW}", id="nothing was changed since"),
+        pytest.param(f"{FOREIGN},{NEW},{OLD.lower()}", f"{FOREIGN},{NEW},{OLD.lower()}", id="somebody put it back"),
+        pytest.param(NEW, f"{OLD},{NEW}", id="somebody took another entry out"),
+    ],
+)
+def test_what_was_removed_comes_back_in_its_place(now: str, after: str) -> None:
+    """Certroll puts a removed thumbprint back before the entries that followed it, and never twice."""
+    (back,) = inverse(replace(SettingEdit(LOAD_LIST, None, (OLD,), NEW), was=f"{OLD},?,?"))
+    assert edited(LOAD_LIST, now, back) == after
+
+
+def test_bad_version_does_not_come_back() -> None:
+    """An undo that leaves a bad version out keeps the places of all other entries."""
+    (back,) = inverse(replace(SettingEdit(LOAD_LIST, None, (OLD,), NEW), was=f"{OLD},?"))
+    assert restoring_without(back, lambda found: found == OLD).restores == "?"
+    assert restoring_without(back, lambda found: found == NEW) == back
+
+
+def test_setting_without_a_value_is_not_done() -> None:
+    """A setting whose value is null names no thumbprint, so an edit of it is still to be done."""
+    assert not all_done({LOAD_LIST: None}, (NEW_BESIDE_OLD,))
+    assert all_done({LOAD_LIST: None}, (SettingEdit(LOAD_LIST, None, (OLD,), NEW),))
+    assert read_settings(AppSettings(site_ref(), {LOAD_LIST: None, "PIN": None}, {})).named == frozenset()
 
 
 def test_all_that_was_retired_comes_back() -> None:

@@ -13,7 +13,7 @@ from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.holds import failing_hosts, freed_hosts, still_uses
 from shared.domain.tags import Tags
-from tests.build import FOREIGN, HOST, NEW, NOW, OLD, REF, binding, lineage, named, record, roll, snapshot
+from tests.build import FOREIGN, HOST, NEW, NOW, OLD, OLDER, REF, binding, lineage, named, record, roll, snapshot
 
 DEFAULT = binding("shop.azurewebsites.net", None, ssl_state=SslState.DISABLED)
 FAILED = replace(record(SiteState.FAILED), failing=frozenset({HOST}))
@@ -74,6 +74,7 @@ def test_a_site_that_did_not_fail_before_frees_nothing() -> None:
         pytest.param(named(OLD), (), True, id="it names the old version"),
         pytest.param(named(NEW), (), True, id="it names the new version"),
         pytest.param(named(FOREIGN), (), False, id="it names another certificate"),
+        pytest.param(named(OLDER), (), True, id="it names what it named before, which the vault lost"),
         pytest.param(named(), (), False, id="it names none"),
         pytest.param(named(everything=True), (), True, id="it loads everything"),
         pytest.param(named(led=(VaultReference("CERT", REF),)), (), True, id="it follows the vault"),
@@ -83,7 +84,7 @@ def test_a_site_that_did_not_fail_before_frees_nothing() -> None:
 )
 def test_an_app_holds_while_it_uses_the_vault_certificate(settings: SiteSettings, tags: Tags, *, uses: bool) -> None:
     """An app that failed holds the version as long as its settings, or a tag, name the vault certificate."""
-    app = roll(RollState.ROLLED_BACK, edits=(SettingEdit(LOAD_LIST, NEW, (), OLD),))
+    app = roll(RollState.ROLLED_BACK, edits=(SettingEdit(LOAD_LIST, NEW, (), OLD),), replaces=(OLD, OLDER))
     assert still_uses(app, settings, snapshot(lineage=lineage(tags=tags))) is uses
 
 

@@ -12,6 +12,7 @@ from shared.domain.reason import Reason
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.opposed import opposed
 from shared.planning import notices, planner
+from shared.planning.actions import roll_app_settings
 from shared.planning.actions.upload_certificate import UploadCertificate
 from tests.build import (
     APPLY,
@@ -108,6 +109,20 @@ def test_import_is_told_once_and_with_what_azure_does() -> None:
     assert [skip.subject for skip in later] == ["certificate rg-web/in in rg-westeuropewebspace"]
     assert later[0].detail.endswith(". Azure itself will import the earlier one within 24 h")
     assert not any(step.action.replaces for step in plan.steps)
+
+
+def test_app_that_names_an_import_is_told_of_its_later_upload() -> None:
+    """An app that names a later import and a later upload gets the refusal about the upload, in any order of both."""
+    for imported, uploaded in ((NEW, OLDER), (OLDER, NEW)):
+        latest = lineage(EARLY, LATE, replace(LATE, version="v3", thumbprint=OLDER))
+        seen = snapshot(
+            lineage=latest,
+            bindings=(),
+            copies=(copy("in", imported), copy("up", uploaded, source=None)),
+            settings=(named(imported, uploaded),),
+        )
+        (skip,) = roll_app_settings.propose(seen, APPLY)
+        assert (skip.subject, skip.reason) == ("app settings of shop", Reason.LATER_IN_USE)
 
 
 def test_place_with_an_older_certificate_still_gets_the_current_one() -> None:

@@ -8,6 +8,7 @@ import pytest
 from shared.domain.orders.action import ASKED_LATELY, AskedState, OrderAction, OrderRecord, certificate_of
 from shared.domain.orders.mark import (
     FORSAKEN,
+    PAID,
     RENEWED_AFTER,
     SETTLED,
     Claim,
@@ -81,6 +82,11 @@ def test_mark_decides_about_a_request(order: Order, records: tuple[OrderRecord, 
 def test_mark_of_another_is_a_problem(order: Order, records: tuple[OrderRecord, ...], reasons: list[Reason]) -> None:
     """A mark of another installation is told for 30 days, and a request that the journal forgot, too."""
     assert [problem.reason for problem in mark_problems(order, records, OWN, NOW)] == reasons
+
+
+def test_actions_that_cost_money_need_a_mark() -> None:
+    """Renewing and reissuing cost money or revoke a certificate. Turning on automatic renewal does neither."""
+    assert {OrderAction.RENEW, OrderAction.REISSUE} == PAID
 
 
 def test_mark_is_read_as_it_was_written() -> None:

@@ -36,6 +36,7 @@ LATIN = in_base64("Zertifikat für Köln".encode("latin-1"))
         pytest.param(UTF_16, UTF_16, id="base64 of UTF-16"),
         pytest.param(in_base64("a\x00b"), in_base64("a\x00b"), id="base64 of a control character"),
         pytest.param("abc", "abc", id="base64 without its end"),
+        pytest.param("YWJj-", "YWJj-", id="base64 with a character that is none of base64"),
         pytest.param("", "", id="nothing"),
         pytest.param(" ", "", id="a blank"),
     ],

@@ -50,7 +50,7 @@ def test_every_number_of_waits_up_to_the_last_is_read(waits: int) -> None:
 
 def test_certificate_message_comes_back_as_it_was() -> None:
     """Certroll reads a certificate message back unchanged, whatever its cause."""
-    messages = [CertificateMessage(REF, cause, 7) for cause in Cause]
+    messages = [CertificateMessage(REF, cause, 7, after) for cause in Cause for after in (None, 0, 5)]
     assert [CertificateMessage.parse(message.body()) for message in messages] == messages
 
 
@@ -79,7 +79,7 @@ def test_names_in_messages_compare_without_case() -> None:
 
 def test_waiting_is_counted() -> None:
     """If a run has to wait, the queue message for the next run counts another wait."""
-    assert CertificateMessage(REF, Cause.EVENT, 4).next_wait() == CertificateMessage(REF, Cause.WAIT, 5)
+    assert CertificateMessage(REF, Cause.EVENT, 4, after=2).next_wait() == CertificateMessage(REF, Cause.WAIT, 5)
     assert SiteMessage(SLOT, REF, 4).next_wait() == SiteMessage(SLOT, REF, 5)
     assert EnvironmentMessage(ASE, 4).next_wait() == EnvironmentMessage(ASE, 5)
 
@@ -149,6 +149,9 @@ def changed(whole: dict[str, object], change: dict[str, object] | str) -> str:
             "^cause is not one of event, sweep, manual, wait, cut_off$",
             id="a cause that is not known",
         ),
+        pytest.param({"after": -1}, "^after is not the number of an inspection$", id="a negative inspection"),
+        pytest.param({"after": True}, "^after is not the number of an inspection$", id="an inspection that is true"),
+        pytest.param({"after": "3"}, "^after is not the number of an inspection$", id="an inspection as a text"),
     ],
 )
 def test_tampered_certificate_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:
@@ -165,6 +168,8 @@ def test_tampered_certificate_message_is_refused(change: dict[str, object] | str
         pytest.param({"site": SLOT.resource_id + "/../x"}, "^site is not the resource id", id="a site with a way up"),
         pytest.param({"site": SLOT.resource_id + "?x"}, "^site is not the resource id", id="a site with a query"),
         pytest.param({"site": 5}, "site is not a text", id="a site that is a number"),
+        pytest.param({"retry": "soon"}, "^retry is not a time with a time zone$", id="a word for a time"),
+        pytest.param({"retry": "2026-11-21T12:00"}, "^retry is not a time with a time zone$", id="a time without zone"),
     ],
 )
 def test_tampered_site_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:

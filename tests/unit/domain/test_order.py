@@ -326,7 +326,15 @@ def test_order_yields_the_secret_that_holds_its_certificate() -> None:
     assert replace(GOOD, stored=()).secret is None
 
 
-@pytest.mark.parametrize("text", ["", "/subscriptions/x", REF.resource_id + "/certificates/a", REF.resource_id[1:]])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "/subscriptions/x",
+        REF.resource_id + "/certificates/a",
+        REF.resource_id[1:],
+    ],
+)
 def test_what_is_no_order_is_refused(text: str) -> None:
     """Certroll refuses a resource id of anything other than a certificate order."""
     with pytest.raises(InvalidNameError):
@@ -336,6 +344,7 @@ def test_what_is_no_order_is_refused(text: str) -> None:
 def test_order_id_is_read_in_any_case() -> None:
     """Certroll reads an order's resource id in any letter case, because Azure changes the letter case."""
     assert OrderRef.parse(REF.resource_id.upper()) == REF
+    assert OrderRef.parse(f" {REF.resource_id}\n") == REF
     assert str(REF) == "shop-rg/shop"
 
 

@@ -1,5 +1,6 @@
 """The record of a rollout says when other App Service webspaces may follow the first, and a handshake proves a site."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -145,6 +146,7 @@ def test_rollout_knows_its_sites() -> None:
     assert seen.record_of(site_ref("b")) == failed
     assert seen.record_of(site_ref("z")) is None
     assert (seen.pending, seen.failed) == ((waiting,), (failed,))
+    assert rollout(waiting, replace(waiting, state=PROVEN)).record_of(waiting.site) == waiting, "the first one counts"
 
 
 @pytest.mark.parametrize(

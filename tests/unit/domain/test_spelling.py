@@ -42,6 +42,7 @@ def test_switch_that_is_not_understood_is_told(tag: Tag) -> None:
     assert told(((tag.name, "yes please"),), carrier) == [(tag.name, Reason.TAG_NOT_UNDERSTOOD)]
     assert told(((tag.name, " On "),), carrier) == []
     assert told(((tag.name, "off"),), carrier) == []
+    assert told(((tag.name, " OFF "),), carrier) == []
 
 
 @pytest.mark.parametrize(

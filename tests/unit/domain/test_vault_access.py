@@ -106,6 +106,12 @@ BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may
         pytest.param(by_roles(role(USER, conditional=True)), APP, UNKNOWN, id="a role under a condition"),
         pytest.param(by_roles(role(USER, OTHER, group=True)), APP, UNKNOWN, id="a group that may hold it"),
         pytest.param(
+            by_roles(role("a custom role")),
+            app_service(object_id=OWN.upper()),
+            UNKNOWN,
+            id="a custom role of its own, with the id in another case",
+        ),
+        pytest.param(
             by_roles(role(SECRETS_USER), role(SECRETS_USER, OTHER, group=True), role(USER, ADMIN)),
             APP,
             LACKING,

@@ -9,6 +9,7 @@ from shared.domain.certificates.requirements import Requirement
 from shared.domain.certificates.version import KeyType
 from shared.domain.endpoints import CloudName
 from shared.domain.environments.record import AppRestartState
+from shared.domain.findings import SeenBy
 from shared.domain.fleet.bindings import SslState
 from shared.domain.fleet.vault_access import VaultRight
 from shared.domain.intent import Mode
@@ -37,6 +38,7 @@ from shared.domain.rollout.site_record import Rebind, SiteState
         (OrderAction, "auto-renew renew reissue"),
         (ObjectKind, "certificate secret"),
         (Cause, "event sweep manual wait cut_off"),
+        (SeenBy, "inspection write site app version start root"),
     ],
 )
 def test_words_in_rows_and_messages(words: type[StrEnum], expected: str) -> None:

@@ -19,6 +19,7 @@ from tests.build import (
     NOW,
     OLD,
     OTHER_ASE,
+    OTHER_REF,
     binding,
     copy,
     facts,
@@ -66,6 +67,11 @@ INSIDE = {"certificate rg-web/shop-copy in rg-westeuropewebspace", "binding shop
         pytest.param(seen(replace(WAVES, since=NOW)), False, id="the waves are for a later request"),
         pytest.param(seen(EnvironmentRecord(ASE).noting(FOREIGN, NOW)), True, id="the root is not there yet"),
         pytest.param(seen(copies=(replace(copy(), issuer=ISSUER),)), False, id="the same authority issued it"),
+        pytest.param(
+            seen(copies=(BEFORE, replace(copy("theirs", FOREIGN, source=OTHER_REF), issuer=ISSUER))),
+            True,
+            id="the same authority issued another vault certificate",
+        ),
         pytest.param(
             seen(EnvironmentRecord(ASE).noting(FOREIGN, NOW, ISSUER), copies=(replace(copy(), issuer=ISSUER),)),
             True,

@@ -74,6 +74,9 @@ def found(
         pytest.param(found(), (OTHER_REGIONS,), False, id="a site has parts in other regions"),
         pytest.param(found(webspace=None), (ELSEWHERE,), False, id="it may be anywhere, and something is unreadable"),
         pytest.param(found(webspace=None), (), True, id="it may be anywhere, and everything is seen"),
+        pytest.param(
+            found(ago=timedelta(0), reason=Reason.VERSION_HELD), (), False, id="this inspection has seen the hold"
+        ),
     ],
 )
 def test_what_an_inspection_could_not_see_stays_open(

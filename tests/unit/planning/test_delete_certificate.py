@@ -27,6 +27,7 @@ from tests.build import (
     APPLY,
     ASE,
     DAY,
+    FOREIGN,
     HOUR,
     NEW,
     NORTH,
@@ -430,6 +431,13 @@ def test_grace_counts_from_the_last_user_in_the_same_webspace() -> None:
         rollout=replace(PROVEN, records=(*PROVEN.records, replace(elsewhere, site=site_ref("far"))), rolls=(late,))
     )
     assert reasons(seen) == [Reason.SUPERSEDED]
+
+
+def test_grace_counts_from_a_site_that_showed_another_certificate_as_well() -> None:
+    """A site that has just left the certificate starts the grace, even if its other host name showed another one."""
+    shown = (binding(), binding("api.contoso.com", FOREIGN))
+    moved = replace(record(SiteState.PROVEN, at=NOW - HOUR), last_good=shown)
+    assert reasons(over(rollout=rollout(moved))) == [Reason.IN_GRACE]
 
 
 def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:

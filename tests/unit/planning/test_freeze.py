@@ -8,6 +8,7 @@ import pytest
 from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
 from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode
+from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
@@ -16,6 +17,7 @@ from shared.planning import planner
 from shared.planning.actions.add_root_certificate import AddRootCertificate
 from shared.planning.actions.delete_root_certificate import DeleteRootCertificate
 from shared.planning.actions.retire_thumbprint import RetireThumbprint
+from shared.planning.actions.update_binding import UpdateBinding
 from shared.planning.guards import frozen
 from shared.planning.plan import Plan, Step
 from tests.build import (
@@ -131,11 +133,53 @@ def test_only_replacements_hurry() -> None:
 
 
 def test_root_is_added_if_the_old_root_ends_soon() -> None:
-    """During a freeze Certroll adds the successor of a root that ends soon, and no other root."""
-    for known, goes_on in ((NOT_YET, False), (ENDING, True)):
+    """During a freeze Certroll adds the successor of a root that ends soon or is disabled, and no other root."""
+    disabled = lineage(version(), replace(old_version(), enabled=False))
+    for known, goes_on in ((NOT_YET, False), (ENDING, True), (disabled, True)):
         add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
         seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=(root(),))
         assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
+
+
+@pytest.mark.parametrize(("state", "done"), [(SiteState.PENDING, True), (SiteState.FAILED, False)])
+def test_only_a_binding_under_way_is_finished(state: SiteState, *, done: bool) -> None:
+    """Hands off: Certroll finishes the bindings of a site that it is moving, and begins no failed site again."""
+    update = UpdateBinding(binding(), NEW, WEST)
+    assert frozen.finishes(update, snapshot(rollout=rollout(record(state)))) is done
+
+
+@pytest.mark.parametrize(
+    ("there", "goes_on"),
+    [
+        pytest.param((OLDER,), True, id="nothing replaced it"),
+        pytest.param((OLDER, NEW), True, id="only the current root is there"),
+        pytest.param((OLDER, OLD), False, id="a later root replaced it"),
+    ],
+)
+def test_disabled_root_hurries_until_a_later_root_is_there(there: tuple[Thumbprint, ...], *, goes_on: bool) -> None:
+    """During a freeze a disabled root makes Certroll add the new root, unless a later root took its place before."""
+    known = lineage(version(), old_version(), replace(old_version("v0", OLDER), enabled=False))
+    add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
+    roots = tuple(root(thumbprint.lower(), thumbprint) for thumbprint in there)
+    seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=roots)
+    assert bool(frozen.guard(add, seen, FROZEN).steps) is goes_on
+
+
+def test_retirement_drags_no_sync_along() -> None:
+    """During a freeze an app that only drops an ending version from its list makes no sync in its webspace urgent."""
+    seen = snapshot(lineage=ENDING, bindings=(), settings=(named(OLD, pins={"PIN": OLD}),))
+    edit = SettingEdit(LOAD_LIST, None, (OLD,), NEW)
+    retire = Step(RetireThumbprint(seen.fleet.settings[0], (edit,), WEST), Reason.SUPERSEDED)
+    (sync,) = (step for step in planner.plan(seen, APPLY).steps if step.action.replaces)
+    assert frozen.guard(Plan((sync, retire)), seen, FROZEN).steps == ()
+
+
+def test_root_that_no_other_replaces_does_not_hurry() -> None:
+    """During a freeze Certroll adds a root to no other environment only because the root itself ends soon."""
+    known = lineage(version(not_after=NOW + 71 * HOUR), old_version())
+    add = Plan((Step(AddRootCertificate(REF, version(), root("new", NEW)), Reason.ROOT_MISSING),))
+    seen = snapshot(lineage=known, bindings=(), copies=(), environments=(environment(),), roots=(root("new", NEW),))
+    assert frozen.guard(add, seen, FROZEN).steps == ()
 
 
 def test_import_that_ends_soon_is_synced() -> None:

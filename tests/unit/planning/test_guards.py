@@ -1259,6 +1259,13 @@ def test_records_without_a_first_place_open_nothing(soak: timedelta) -> None:
         pytest.param(WEST_FIRST.steps, FRESH, OURS, NORTH, id="that of our own site comes last"),
         pytest.param((SYNC, *WEST_FIRST.steps[:1]), FRESH, OURS, WEST, id="that of our own site where it is alone"),
         pytest.param(
+            (*WEST_FIRST.steps, ROLL),
+            FRESH,
+            OURS,
+            WEST,
+            id="that of our own site before one without an app",
+        ),
+        pytest.param(
             (Step(SyncCertificate(copy(webspace=NORTH), farm(NORTH), version()), Reason.STALE_COPY), update()),
             FRESH,
             OURS,

@@ -10,7 +10,7 @@ from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import planner
-from shared.planning.acting.by_hand import bindings_by_hand, settings_by_hand
+from shared.planning.acting.by_hand import HANDS_OFF, bindings_by_hand, settings_by_hand
 from shared.planning.actions.update_binding import UpdateBinding
 from shared.planning.guards.frozen import finishes
 from shared.planning.plan import Skip, Step
@@ -59,6 +59,7 @@ def bound(seen: Snapshot, intent: Intent) -> bool:
         pytest.param(APPLY, begun(lineage=lineage(tags=OFF)), True, id="the certificate was tagged off on the way"),
         pytest.param(APPLY, begun(lineage=lineage(tags=OFF), rollout=Rollout("v2")), False, id="it was off before"),
         pytest.param(APPLY, begun(SiteState.UNPROVEN, lineage=lineage(tags=OFF)), False, id="the site was through"),
+        pytest.param(APPLY, begun(SiteState.FAILED, lineage=lineage(tags=OFF)), False, id="the site failed"),
         pytest.param(APPLY, begun(sites=(site(tags=OFF),)), False, id="the site is off"),
         pytest.param(
             APPLY, begun(lineage=lineage(tags=OFF), sites=(site(tags=OFF),)), False, id="the site is off as well"
@@ -71,6 +72,21 @@ def bound(seen: Snapshot, intent: Intent) -> bool:
 def test_a_binding_under_way_is_finished(intent: Intent, seen: Snapshot, *, goes_on: bool) -> None:
     """A tag on the certificate stops what is new; a tag on the site, and observe mode, stop every write."""
     assert bound(seen, intent) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("intent", "seen"),
+    [
+        pytest.param(OBSERVE, begun(), id="observe mode"),
+        pytest.param(PILOT, begun(SiteState.UNPROVEN), id="outside of the pilot"),
+        pytest.param(APPLY, begun(sites=(site(tags=OFF),)), id="the site is off"),
+    ],
+)
+def test_each_way_to_stop_the_writes_counts_as_hands_off(intent: Intent, seen: Snapshot) -> None:
+    """However operators stop the writes to a site under way, its run tells them the last good values."""
+    left = [skip for skip in planner.plan(seen, intent).not_done if skip.step and skip.step.action.binds]
+    assert left
+    assert {skip.reason for skip in left} <= HANDS_OFF
 
 
 @pytest.mark.parametrize(

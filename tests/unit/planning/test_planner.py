@@ -120,6 +120,17 @@ def test_second_plan_is_empty(seen: Snapshot) -> None:
     assert planner.plan(after, APPLY).steps == ()
 
 
+def test_part_of_a_site_has_only_the_changes_of_that_site() -> None:
+    """The run of a site gets the steps, refusals and withheld steps of this site, and of no other."""
+    for intent in (APPLY, Intent(mode=Mode.OBSERVE)):
+        whole = planner.plan(two_webspaces(WAITING), intent)
+        part = whole.of(site_ref("north-1"))
+        actions = (*part.steps, *(would.step for would in part.would))
+        assert {step.action.site for step in actions} <= {site_ref("north-1")}
+        assert {skip.site for skip in part.not_done} <= {site_ref("north-1")}
+        assert len(actions) + len(part.skips) == 1
+
+
 def test_blind_spot_stops_a_sync_and_what_needs_it() -> None:
     """In a webspace with an unreadable resource, Certroll usually syncs nothing and binds no missing certificate."""
     assert reasons(planner.plan(snapshot(blind_spots=(blind_spot(),)), APPLY)) == {

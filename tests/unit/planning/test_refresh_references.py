@@ -20,6 +20,7 @@ from tests.build import (
     NEWER,
     NOW,
     OLD,
+    OLDER,
     OTHER_REF,
     REF,
     WEST,
@@ -195,6 +196,17 @@ def test_projection_has_the_current_version() -> None:
     after = RefreshReferences(settings, "v2", WEST).project(world(other, settings))
     fetched = VaultReference("K", REF, None, "v2"), PINNED, VaultReference("O", OTHER_REF, None, "v1")
     assert after == world(other, named(led=fetched))
+
+
+def test_new_version_is_compared_with_the_version_that_the_app_has() -> None:
+    """Certroll compares the new version with those to which the app's references lead, else with the one before."""
+    disabled = replace(old_version(), enabled=False)
+    known = lineage(version(), disabled, old_version("v0", OLDER))
+    for active, compared in (("v0", [False]), ("v1", [True]), (None, [False, True])):
+        settings = named(led=(VaultReference("K", REF, None, active),))
+        seen = snapshot(lineage=known, settings=(settings,))
+        (case,) = step(settings).action.cases(version(), seen)
+        assert [used.disabled for used in case.in_use] == compared
 
 
 def test_refresh_is_asked_for_once() -> None:

@@ -27,6 +27,7 @@ from tests.build import (
     NORTH,
     NOW,
     OLD,
+    OLDER,
     OTHER_REF,
     WEST,
     ManualClock,
@@ -187,6 +188,13 @@ def test_projection_is_a_start_with_the_new_version() -> None:
     started = RollRecord(site_ref(), "v2", WEST, RollState.OVERLAPPING, NOW)
     assert after.rollout == rollout(rolls=(other, started))
     assert list(restart_site.propose(after, APPLY)) == []
+
+
+def test_new_version_is_compared_with_what_the_app_may_have_loaded() -> None:
+    """Certroll compares the new version with the disabled version, too, which the app may have loaded before."""
+    versions = lineage(version(), replace(old_version(), enabled=False), old_version("v0", OLDER))
+    (case,) = RESTART.cases(version(), world(versions=versions))
+    assert [used.disabled for used in case.in_use] == [False, True]
 
 
 def test_restart_is_asked_for_once() -> None:

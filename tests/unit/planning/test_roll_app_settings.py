@@ -6,7 +6,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.fleet.app_settings import LOAD_LIST, ReferenceKind, SettingEdit, SettingReference, SiteSettings
+from shared.domain.fleet.app_settings import (
+    LOAD_LIST,
+    ROOT_LIST,
+    ReferenceKind,
+    SettingEdit,
+    SettingReference,
+    SiteSettings,
+)
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
@@ -116,6 +123,12 @@ def test_stale_app_is_rolled(settings: SiteSettings, expected: tuple[SettingEdit
         pytest.param(named(pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="no list loads the last good one"),
         pytest.param(named(OLDER, pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="the list loads another"),
         pytest.param(named(everything=True, pins={"Q": OLD, "PIN": OLDER}), LIVE, OLDER, id="everything is loaded"),
+        pytest.param(
+            named(everything=True, pins={"Q": OLD, "PIN": OLDER}),
+            (SYNCED, KEPT),
+            OLD,
+            id="everything is loaded, and its own is not there",
+        ),
         pytest.param(named(OLD, OLDER, pins={"PIN": OLDER}), LIVE, OLDER, id="the list loads its own"),
         pytest.param(
             named(everything=True, pins={"Q": OLD, "PIN": OLDER}),
@@ -435,6 +448,20 @@ def test_nobody_fights_over_what_needs_no_edit() -> None:
     """Certroll does not report a contest with another writer for settings that need no edit."""
     seen = world(named(NEW), rolls=(roll(RollState.CONTESTED, undone=(NOW - HOUR,)),))
     assert list(roll_app_settings.propose(seen, APPLY)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        pytest.param(replace(named(pins={"PIN": OLD}), no_lists=frozenset({LOAD_LIST})), True, id="a pin is stale"),
+        pytest.param(replace(named(pins={"PIN": NEW}), no_lists=frozenset({LOAD_LIST})), False, id="no pin is stale"),
+        pytest.param(replace(named(), no_lists=frozenset({ROOT_LIST})), False, id="nobody asks for the root"),
+    ],
+)
+def test_what_is_no_list_is_told_where_it_stands_in_the_way(settings: SiteSettings, *, told: bool) -> None:
+    """Certroll reports a list setting whose value is no list only if the app needs the new version in it."""
+    skips = roll_app_settings.propose(world(settings), APPLY)
+    assert [skip.reason for skip in skips if isinstance(skip, Skip)] == ([Reason.NOT_A_LIST] if told else [])
 
 
 def test_newer_version_than_the_current_one_is_left() -> None:

@@ -244,6 +244,13 @@ def test_tag_that_cannot_be_followed_is_told(tags: Tags, reason: Reason, subject
     assert (found, skip.reason, skip.subject) == ([], reason, f"tag certroll-root-on of {REF}{subject}")
 
 
+def test_values_that_are_no_list_are_told_in_order() -> None:
+    """Each sweep reports the settings of an app whose value is no list in the same order."""
+    keys = sorted(spelling for name in (LOAD_LIST, ROOT_LIST) for spelling in (name, name.lower(), name.title()))
+    _, skips = proposed(world(listing(pins={"PIN": OLD}, no_lists=frozenset(keys)), tags=ASKED))
+    assert [skip.detail.split()[3] for skip in skips] == keys
+
+
 def test_tag_of_a_version_that_is_none_asks_for_nothing() -> None:
     """If no version of a root is good, Certroll proposes no step, and does not check the tag that names apps."""
     seen = world(listing(), lineage=lineage(version(), current=None, tags=(("certroll-root-on", "nowhere"),)))

@@ -11,8 +11,11 @@ from shared.domain.certificates.lineage import Refusal
 from shared.domain.certificates.version import KeyFound
 from shared.domain.errors import Conflict, NotFound, NotSettled, Rejected
 from shared.domain.fleet.copies import WebspaceCertificate
+from shared.domain.fleet.fleet import Listing
+from shared.domain.fleet.vault_access import app_service
 from shared.domain.names import Thumbprint
 from shared.domain.reason import Reason
+from shared.planning.acting.absence import lists_copy
 from shared.planning.actions import sync_certificate
 from shared.planning.actions.sync_certificate import SyncCertificate
 from shared.planning.guards import version_unfit
@@ -42,6 +45,7 @@ from tests.build import (
     snapshot,
     version,
 )
+from tests.unit.planning.test_import_certificate import Rights
 
 STALE, SYNCED = copy(), copy(thumbprint=NEW)
 SYNC = SyncCertificate(STALE, farm(), version())
@@ -236,6 +240,31 @@ def test_copy_that_azure_lists_and_does_not_find_is_refused() -> None:
     assert case.azure.writes == []
 
 
+def test_rights_are_not_read_without_the_name_of_the_reader() -> None:
+    """If no setting names App Service's principal, Certroll leaves the check of the vault's rights to Azure."""
+    assert SYNC.app_service is None
+    assert SYNC.preflight(ports(RecordingAppService(), ManualClock()))
+
+
+def test_sync_that_is_only_tried_reads_the_rights() -> None:
+    """Without a write, Certroll says of a sync that App Service lacks a right in the vault."""
+    rights, sync = Rights({}), replace(SYNC, app_service=app_service())
+    with pytest.raises(Rejected, match="az keyvault") as refusal:
+        sync.preflight(replace(ports(RecordingAppService(), ManualClock()), vault_rights=rights))  # type: ignore[arg-type]
+    assert refusal.value.reason is Reason.VAULT_ACCESS_LACKING
+    assert rights.asked == [STALE.key_vault_id]
+
+
+def test_copy_of_one_site_is_looked_for_at_its_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certroll looks for a certificate that belongs to one site among the certificates of that site."""
+    azure, ours = RecordingAppService(), replace(STALE, ref=replace(STALE.ref, site="shop"))
+    monkeypatch.setattr(azure, "certificates", lambda _: Listing((STALE,)))
+    monkeypatch.setattr(azure, "site_certificates", lambda site, _: Listing((ours,) if site == ours.site else ()))
+    assert lists_copy(ports(azure, ManualClock()), ours)
+    assert not lists_copy(ports(azure, ManualClock()), replace(ours, ref=replace(ours.ref, name="other")))
+    assert lists_copy(ports(azure, ManualClock()), STALE)
+
+
 def test_deleted_copy_is_planned_again() -> None:
     """Certroll does not create an imported certificate that was deleted after Certroll made the plan."""
     case = performing(NotFound("404"))
@@ -254,8 +283,9 @@ def test_deleted_copy_is_planned_again() -> None:
 def test_copy_that_came_back_as_another_is_rejected(after: WebspaceCertificate, words: str) -> None:
     """Certroll reports a certificate that comes back from a sync in another webspace or from another source."""
     case = performing(STALE, after)
-    with pytest.raises(Rejected, match=f"came back with another webspace or source: .*{words}"):
+    with pytest.raises(Rejected, match=f"came back with another webspace or source: .*{words}") as refusal:
         case.perform()
+    assert refusal.value.reason is Reason.NOT_SETTLED
 
 
 def test_version_that_came_meanwhile_is_planned_again() -> None:

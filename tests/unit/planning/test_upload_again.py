@@ -13,7 +13,7 @@ from shared.domain.findings import Finding, SeenBy
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import ServerFarm
-from shared.domain.names import CopyRef
+from shared.domain.names import CopyRef, HostName
 from shared.domain.reason import Reason
 from shared.domain.rollout.settings_record import RollState
 from shared.domain.rollout.site_record import Rebind, SiteState
@@ -96,9 +96,10 @@ def world(
     bindings: tuple[Binding, ...] = (SHOWN,),
     plans: tuple[ServerFarm, ...] = PLANS,
     rebind: Rebind | None = None,
+    rebound: tuple[HostName, ...] = (),
 ) -> Snapshot:
     """Return a snapshot of a site in an environment that shows the current version, with the given certificates."""
-    known = () if rebind is None else (replace(record(SiteState.PROVEN), rebind=rebind),)
+    known = () if rebind is None else (replace(record(SiteState.PROVEN), rebind=rebind, rebound=frozenset(rebound)),)
     return snapshot(
         lineage=lineage(current or version(), old_version(), tags=tags),
         sites=INSIDE if inside else (site(),),
@@ -183,6 +184,29 @@ def test_early_upload_is_told_where_nobody_asks(
     assert words in skip.detail
     assert "before 2023-10-01" in skip.detail
     assert "set certroll-upload-again: on on kv-shop/shop" in skip.detail
+
+
+@pytest.mark.parametrize(
+    ("there", "plans"),
+    [
+        pytest.param((replace(BY_HAND, webspace=NORTH, thumbprint=OLD),), PLANS, id="has no early upload"),
+        pytest.param(
+            (replace(BY_HAND, webspace=NORTH), copy("theirs", NEW, webspace=NORTH, source=OTHER_REF)),
+            PLANS,
+            id="has the certificate of another vault object, too",
+        ),
+        pytest.param((replace(BY_HAND, webspace=NORTH),), (farm(),), id="has no plan"),
+    ],
+)
+def test_webspace_without_an_upload_holds_up_no_other(
+    there: tuple[WebspaceCertificate, ...], plans: tuple[ServerFarm, ...]
+) -> None:
+    """If Certroll makes no second upload in a webspace, it still makes the upload in the next webspace."""
+    north = tuple(replace(held, ref=copy(f"north-{place}").ref) for place, held in enumerate(there))
+    seen = world(BY_HAND, *north, plans=plans)
+    sites = (*seen.fleet.sites, replace(site("north", webspace=NORTH), environment=ASE))
+    items = upload_again.propose(replace(seen, fleet=replace(seen.fleet, sites=sites)), APPLY)
+    assert [item.action.webspace for item in items if isinstance(item, Step)] == [WEST]
 
 
 def test_each_webspace_of_an_environment_gets_its_own() -> None:
@@ -309,6 +333,7 @@ NOWHERE = snapshot(
     "seen",
     [
         pytest.param(world(BY_HAND, OURS, rebind=Rebind.DONE), id="it is recorded as bound again"),
+        pytest.param(world(BY_HAND, OURS, rebind=Rebind.ASKED, rebound=(HOST,)), id="this host name is bound again"),
         pytest.param(world(BY_HAND, OURS, tags=()), id="nobody asks"),
         pytest.param(world(BY_HAND, OURS, tags=(), rebind=Rebind.ASKED), id="nobody asks any more"),
         pytest.param(world(BY_HAND), id="it is not uploaded again yet"),

@@ -141,6 +141,16 @@ def test_two_old_versions_in_a_webspace_get_one_new() -> None:
     assert [item.action.webspace for item in steps if isinstance(item, Step)] == [NORTH, WEST]
 
 
+def test_chain_is_compared_with_the_uploads_of_the_same_webspace() -> None:
+    """Certroll compares an upload with the older uploads of its webspace, and with the vault's version before."""
+    older = lineage(version(), old_version(), old_version("v0", OLDER))
+    copies = (UPLOADED, copy("north", OLDER, source=None, webspace=NORTH))
+    steps = list(upload_certificate.propose(snapshot(lineage=older, copies=copies), APPLY))
+    actions = [step.action for step in steps if isinstance(step, Step)]
+    before = [action.before for action in actions if isinstance(action, UploadCertificate)]
+    assert [[known.version for known in compared] for compared in before] == [["v0", "v1"], ["v1"]]
+
+
 def test_upload_without_a_plan_is_refused() -> None:
     """Certroll uploads a certificate only if Azure lists a plan of the webspace, else it names the missing role."""
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=()), APPLY)
@@ -439,7 +449,7 @@ def test_nothing_is_uploaded_by_a_free_plan(tier: str) -> None:
     (skip,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=(low,)), APPLY)
     assert isinstance(skip, Skip)
     assert skip.reason is Reason.TIER_TOO_LOW
-    assert f"has the tier {tier}; scale it up to Basic or higher" in skip.detail
+    assert skip.detail == f"the plan {WEST} has the tier {tier}; scale it up to Basic or higher"
     paid = replace(low, resource_id=f"{low.resource_id}-z", tier="Dynamic")
     (step,) = upload_certificate.propose(snapshot(copies=(UPLOADED,), plans=(low, paid)), APPLY)
     assert isinstance(step, Step)

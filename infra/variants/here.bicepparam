@@ -1,0 +1,11 @@
+// Everything in one deployment, with every right that Certroll can use.
+using '../main.bicep'
+
+param mode = 'apply'
+param vaults = [
+  { name: 'kv-one', resourceGroup: 'vaults', access: 'rbac', allSecrets: true }
+]
+param appServiceObjectId = '11111111-1111-1111-1111-111111111111'
+param roots = 'actions'
+param flexSites = 'actions'
+param references = 'actions'

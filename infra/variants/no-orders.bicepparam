@@ -1,0 +1,12 @@
+// Without rights for purchased certificates.
+using '../main.bicep'
+
+param mode = 'apply'
+param vaults = [
+  { name: 'kv-one', resourceGroup: 'vaults', access: 'rbac', allSecrets: true }
+]
+param appServiceObjectId = '11111111-1111-1111-1111-111111111111'
+param roots = 'actions'
+param flexSites = 'actions'
+param references = 'actions'
+param orders = false

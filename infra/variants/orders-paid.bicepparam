@@ -1,0 +1,12 @@
+// Certroll may renew purchased certificates, which costs money.
+using '../main.bicep'
+
+param mode = 'apply'
+param vaults = [
+  { name: 'kv-one', resourceGroup: 'vaults', access: 'rbac', allSecrets: true }
+]
+param appServiceObjectId = '11111111-1111-1111-1111-111111111111'
+param roots = 'actions'
+param flexSites = 'actions'
+param references = 'actions'
+param orderActions = 'on'

@@ -1,0 +1,9 @@
+// The first of two installations in one subscription.
+using '../main.bicep'
+
+param mode = 'apply'
+param vaults = [
+  { name: 'kv-one', resourceGroup: 'vaults', access: 'rbac', allSecrets: true }
+]
+param appServiceObjectId = '11111111-1111-1111-1111-111111111111'
+param name = 'certroll-a'
