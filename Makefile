@@ -33,7 +33,7 @@ step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(dat
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test test-fast test-hosted infra contract soak mutants mutants-all bench-memory cover lock demo local clean
+.PHONY: help setup check docs test test-fast test-hosted infra contract soak mutants mutants-all bench-memory cover lock demo local release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -124,7 +124,11 @@ LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet 
 lock: setup ## pin the packages of requirements*.in with hashes; UPGRADE=--upgrade takes newer versions
 	$(LOCK) $(UPGRADE) --python-version 3.11 requirements.in -o requirements.txt
 	$(LOCK) $(UPGRADE) --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	$(LOCK) $(UPGRADE) --python-version 3.11 requirements-release.in -o requirements-release.txt
 	$(LOCK) $(UPGRADE) --python-version 3.13 --no-deps requirements-runtime.in -o requirements-runtime.txt
+
+release: setup ## the zips of the Function App for Azure, with checksums and bills of materials, in build/release; docs/how-to/make-a-release.md
+	$(BIN)/python -m release $(if $(TAG),--tag $(TAG))
 
 demo: setup ## the main job on a local Azure, shown and checked; writes build/demo.json
 	$(BIN)/python -m local demo

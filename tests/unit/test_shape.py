@@ -8,7 +8,7 @@ from statistics import median, quantiles
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("shared", "functions", "local")
+FOLDERS = ("shared", "functions", "local", "release")
 MEDIAN, NINETIETH, LONGEST = 8, 25, 50
 """The most lines that the median function, the ninth decile and the longest function may have, without docstring."""
 LONGEST_FILE = 350
