@@ -228,6 +228,10 @@ type zonesType = {
 
 var allTags = union(tags, empty(environmentName) ? {} : { 'azd-env-name': environmentName })
 var private = network == 'private'
+var appSubnet = private && empty(appSubnetId) ? fail('network = private needs appSubnetId') : appSubnetId
+var endpointSubnet = private && empty(endpointSubnetId)
+  ? fail('network = private needs endpointSubnetId')
+  : endpointSubnetId
 var groupId = '${subscription().id}/resourceGroups/${groupName}'
 var storageId = '${groupId}/providers/Microsoft.Storage/storageAccounts/${storageName}'
 var storageHost = '${storageName}.{0}.core.usgovcloudapi.net'
@@ -342,7 +346,7 @@ module storageEndpoints 'modules/endpoints.bicep' = if (private) {
   params: {
     location: location
     tags: allTags
-    subnetId: endpointSubnetId
+    subnetId: endpointSubnet
     targets: concat(
       map(['blob', 'queue', 'table'], part => {
         name: '${name}-${part}'
@@ -374,7 +378,7 @@ module flexApp 'modules/app.bicep' = if (plan == 'flex') {
     pythonVersion: pythonVersion
     memory: memory
     maximumInstances: maximumInstances
-    subnetId: private ? appSubnetId : ''
+    subnetId: private ? appSubnet : ''
     private: private
     packageUri: packageUri
   }
@@ -392,7 +396,7 @@ module dedicatedApp 'modules/dedicated.bicep' = if (plan == 'dedicated') {
     size: dedicatedSize
     settings: settings
     pythonVersion: pythonVersion
-    subnetId: private ? appSubnetId : ''
+    subnetId: private ? appSubnet : ''
     private: private
     packageUri: packageUri
   }
@@ -404,7 +408,7 @@ module appEndpoint 'modules/endpoints.bicep' = if (private) {
   params: {
     location: location
     tags: allTags
-    subnetId: endpointSubnetId
+    subnetId: endpointSubnet
     targets: [
       {
         name: '${name}-sites'

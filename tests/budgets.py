@@ -23,7 +23,7 @@ BUDGETS: Mapping[str, float] = {
     "unit": 200,
     "properties": 400,
     "scenarios": 3300,
-    "triggers": 60,
+    "triggers": 80,
     "local": 160,
     "infra": 60,
     "mutation": 10,

@@ -38,7 +38,10 @@ param references string
 
 var writes = mode == 'apply'
 
+// The app starts what it stopped, also after its mode went back to observe, or after a deployment without roots.
 var reads = [
+  'Microsoft.Web/sites/start/action'
+  'Microsoft.Web/sites/slots/start/action'
   'Microsoft.Authorization/roleAssignments/read'
   'Microsoft.KeyVault/vaults/read'
   'Microsoft.Resources/subscriptions/resources/read'
@@ -79,12 +82,7 @@ var changes = [
   'Microsoft.Web/sites/slots/restart/action'
 ]
 
-// The app starts what it stopped also after its mode went back to observe.
-var rootReads = [
-  'Microsoft.Web/hostingEnvironments/sites/read'
-  'Microsoft.Web/sites/start/action'
-  'Microsoft.Web/sites/slots/start/action'
-]
+var rootReads = ['Microsoft.Web/hostingEnvironments/sites/read']
 var rootChanges = ['Microsoft.Web/sites/stop/action', 'Microsoft.Web/sites/slots/stop/action']
 var unlistedRootReads = ['Microsoft.Web/hostingEnvironments/publicCertificates/read']
 var unlistedRootChanges = [
