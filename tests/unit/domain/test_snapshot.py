@@ -289,6 +289,7 @@ def test_start_takes_the_place_of_the_record_before() -> None:
         pytest.param(KeyFound.NONE, (), True, id="its key was not there, nor is a copy"),
         pytest.param(KeyFound.NONE, (copy(source=None),), False, id="its key was not there, and the copy has one"),
         pytest.param(KeyFound.NONE, (copy(source=None, webspace=NORTH),), True, id="a copy elsewhere has one"),
+        pytest.param(KeyFound.NONE, (copy("other", FOREIGN, source=None),), True, id="another certificate has one"),
         pytest.param(
             KeyFound.NONE,
             (replace(copy(source=None), ref=CopyRef.of_site(site_ref(), "public", public=True)),),
