@@ -1,4 +1,4 @@
-"""infra/preflight.sh says what to do before a deployment, and never takes "could not look" for "fine".
+"""infra/preflight.sh says what to do before a deployment, and never mistakes "could not look" for "fine".
 
 The answers of az are recordings of az 2.91 against the local Azure (docs/contributing/local-azure.md says how).
 """
@@ -117,7 +117,7 @@ def test_what_could_not_be_read_is_asked(run: Run, failing: str) -> None:
 
 
 def test_unreadable_version_of_az_is_asked(run: Run) -> None:
-    """An az that does not say its version is not taken for a new one."""
+    """An az that does not say its version is not mistaken for a new one."""
     assert "2.90 or newer" in of(run({**well(), command("version"): None}).stdout, "ASK")[0]
 
 

@@ -1,4 +1,4 @@
-"""Answer as az did: find the arguments in answers.json beside this program. An unknown command fails, as in Azure."""
+"""Answer as az did: find the arguments in answers.json next to this program. An unknown command fails, as in Azure."""
 
 import json
 import sys
